@@ -7,10 +7,12 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable
 from dataclasses import fields
@@ -25,7 +27,8 @@ from pandas.testing import assert_frame_equal
 
 from conftest import PATIENCE_S, environment
 from instances import random_case
-from strategic_minerals import Dataset, InputError, Plan, Result, load_result, solve, write_run
+from strategic_minerals import Dataset, InputError, Plan, Result, load_result, shipped, solve, verify, write_run
+from strategic_minerals.data.load import load_question
 from strategic_minerals.highs.settings import TOLERANCES
 from strategic_minerals.model.solution import Solution
 from tiny import cut, offer, source, tiny
@@ -552,3 +555,18 @@ def test_reports_and_runs_never_take_the_place_of_what_a_planner_wrote(cli: Any,
     (run / "manifest.json").unlink()
     os.mkfifo(run / "manifest.json")
     assert cli("verify", run).returncode == 2
+
+
+@pytest.mark.parametrize("kind", ["json", "toml"])
+def test_what_is_doubted_is_the_same_wherever_the_plan_stands(kind: str, tmp_path: Path) -> None:
+    """Proves: notes of an answer do not name the file that the plan came from, so that `verify` makes the same of the run folder,
+    whatever the plan was written in."""
+    text = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^appropriation_musd = .*$", "appropriation_musd = 5e7", text)
+    file = tmp_path / f"plan.{kind}"
+    file.write_text(json.dumps(tomllib.loads(text)) if kind == "json" else text, encoding="utf-8")
+    solved = solve(*load_question(file, shipped("inputs")), gap=0.01)
+    doubts = [note for note in solved.tables["notes"].note if "appropriation_musd" in note]
+    assert doubts
+    assert not any(file.name in note for note in doubts)
+    assert verify(write_run(solved, tmp_path / "run")).objections == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -63,6 +63,11 @@ class Dataset:
             if self.book is None or table not in self.book.lines
             else self.book.placed(fault, table, self.rows(table))
         )
+
+    def without_places(self) -> Dataset:
+        """The same tables, of which nobody knows in what file, sheet or line they stand: what is said of them is the same
+        wherever they are kept."""
+        return replace(self, book=None, asked=None, lines={})
 
     def at(self, table: str, n: int) -> str:
         """Where a table's row of a number stands, for a fault: its line in the table's file, else its key."""

@@ -24,7 +24,7 @@ from .operation_tables import flows, held_for_price, operations, scenario_losses
 
 def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
     """Every result table but `prices`, by name. `calm`: operations were disrupted prices those of the baseline course."""
-    names = Names.of(problem.data)
+    names, tables = Names.of(problem.data), problem.data.without_places()
     return {
         "acquisitions": acquisitions(problem, solution),
         "stock": stock(problem, solution),
@@ -40,8 +40,8 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "held_for_price": held_for_price(problem, solution, calm),
         "notes": pd.DataFrame(
             [
-                *unlikely(problem.plan, problem.data, problem.natural.materials),
-                *unused(problem.plan, problem.data, problem.natural.calendar.years, problem.natural.materials),
+                *unlikely(problem.plan, tables, problem.natural.materials),
+                *unused(problem.plan, tables, problem.natural.calendar.years, problem.natural.materials),
                 *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
             ],
             columns=["kind", "item", "note"],
