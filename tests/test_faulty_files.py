@@ -673,7 +673,7 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(table: str, righ
         if fault.found == "no such file"
     ]
     assert [fault.file for fault in faults] == [f"{table}.csv"]
-    assert "the tables are" in in_words(faults)
+    assert "there are" in in_words(faults)
 
 
 # --- workbooks ------------------------------------------------------------------------------------------------

@@ -285,7 +285,7 @@ def test_a_newer_store_is_left_alone(store: Store) -> None:
     store._run((f"UPDATE schema_version SET version = {newer}", {}))
     try:
         with pytest.raises(
-            StoreError, match=f"version {newer}; this program reads versions up to {migrations.NEWEST}"
+            StoreError, match=f"version {newer}; this program supports versions up to {migrations.NEWEST}"
         ) as caught:
             store.set_up()
         assert caught.value.kind == "version"

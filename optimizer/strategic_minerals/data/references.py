@@ -163,20 +163,14 @@ def absent(data: Dataset, table: str, expected: str) -> Fault:
         return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
     if data.book is None:
         return Fault(
-            f"{table}.csv",
-            "",
-            "",
-            "no such file",
-            f"a table {table}.csv: {expected}; the tables are {some_of(data.tables)}",
+            f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {some_of(data.tables)}"
         )
     near = get_close_matches(table, [name.casefold() for name in data.book.others], n=1, cutoff=LIKE_A_NAME)
     meant = next(
         (f" (if it is '{name}', rename it)" for name in data.book.others if near and name.casefold() == near[0]), ""
     )
     there = some_of([*data.tables, *data.book.others])
-    return Fault(
-        data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; the sheets are {there}{meant}"
-    )
+    return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}{meant}")
 
 
 LIKE_A_NAME = 0.5
