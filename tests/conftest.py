@@ -2,7 +2,7 @@
 
 Refresh the pinned model text after a change of the mathematics that is meant, and read the diff:
 
-    python -m pytest tests/test_golden_lp.py --refresh-golden
+    python -m pytest tests/formulation/test_golden_lp.py --refresh-golden
 """
 
 from __future__ import annotations
@@ -36,17 +36,20 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --refresh-golden."""
-    parser.addoption("--refresh-golden", action="store_true", help="write tests/golden/*.lp anew, then compare")
+    parser.addoption(
+        "--refresh-golden", action="store_true", help="write tests/formulation/golden/*.lp anew, then compare"
+    )
 
 
 def environment() -> dict[str, str]:
     """The environment of a child process that imports the same package as this one."""
     package = str(Path(strategic_minerals.__file__).resolve().parent.parent)
-    tests = str(Path(__file__).resolve().parent)
+    tests = Path(__file__).resolve().parent
+    folders = [str(tests), *(str(folder) for folder in sorted(tests.iterdir()) if any(folder.glob("test_*.py")))]
     known = os.environ.get("PYTHONPATH", "")
     return {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([package, tests, *([known] if known else [])]),
+        "PYTHONPATH": os.pathsep.join([package, *folders, *([known] if known else [])]),
         "COLUMNS": "200",
     }
 

@@ -17,7 +17,12 @@ import pytest
 import typer.main
 
 import strategic_minerals
-from documents import (
+from strategic_minerals import diagnose, load_dataset, load_plan, shipped
+from strategic_minerals.analysis.sweep_file import SweepFile
+from strategic_minerals.cli.main import app
+from strategic_minerals.cli.reference_page import page as command_line_page
+from strategic_minerals.report.reference_pages import filled, formulation_page, inputs_page, marks, package_page
+from support.documents import (
     ASKING,
     COMMAND_LINE,
     DOCUMENTS,
@@ -32,11 +37,6 @@ from documents import (
     text,
     the_block,
 )
-from strategic_minerals import diagnose, load_dataset, load_plan, shipped
-from strategic_minerals.analysis.sweep_file import SweepFile
-from strategic_minerals.cli.main import app
-from strategic_minerals.cli.reference_page import page as command_line_page
-from strategic_minerals.report.reference_pages import filled, formulation_page, inputs_page, marks, package_page
 
 BENCHMARKS = ROOT / "tests" / "benchmarks"
 PROGRAM = typer.main.get_command(app)

@@ -34,10 +34,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import record
 
-from served import Server, token
 from strategic_minerals import load_result
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.databases import open_store
+from support.served import Server, token
 
 SETTLED = 20
 """Jobs after which memory is looked at first: what is loaded once is loaded by then."""

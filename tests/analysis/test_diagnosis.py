@@ -1,0 +1,445 @@
+"""Where there is no plan: the least relaxation by hand, single changes that restore one and no less, and what conflicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategic_minerals import Dataset, InfeasibleError, Plan, UntrustedError, diagnose, solve
+from strategic_minerals.analysis.diagnosis import Case, Diagnosis
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.model.assembly import Assembly
+from support.plan_text import toml_of
+from support.promising import promising
+from support.tiny import cut, offer, project, source, tiny
+
+
+def restores(plan: Plan, data: Dataset, put: Mapping[str, Any]) -> bool:
+    """Whether the plan with some values in place can be solved."""
+    try:
+        solve(*edited(plan, data, put), gap=0.0)
+    except InfeasibleError:
+        return False
+    return True
+
+
+def less(put: Mapping[str, Any], plan: Plan, share: float = 0.99) -> dict[str, Any]:
+    """A change of which a hundredth is not made."""
+    content = plan.to_toml_like()
+
+    def at(address: str) -> Any:
+        node: Any = content
+        for part in address.split("."):
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        return node
+
+    def short(old: Any, new: Any) -> Any:
+        if isinstance(new, Mapping):
+            series = old if isinstance(old, Mapping) else dict.fromkeys(new, old)
+            held, found = 0.0, {}
+            for year in sorted(new):
+                held = series.get(year, held)
+                found[year] = held + share * (new[year] - held)
+            return found
+        return old + share * (new - old)
+
+    return {address: short(at(address), value) for address, value in put.items()}
+
+
+def checked(plan: Plan, data: Dataset) -> Diagnosis:
+    """A diagnosis of which every change is applied and solved, and a hundredth less of it is not enough; whose conflict is
+    irreducible as far as entries can be taken out of the plan."""
+    with pytest.raises(InfeasibleError):
+        solve(plan, data)
+    found = diagnose(plan, data)
+    assert not found.possible
+    assert found.missed_verified
+    assert len(found.missed)
+    for change in found.changes.itertuples():
+        assert change.verified == restores(plan, data, change.put), change.sentence
+        assert not restores(plan, data, less(change.put, plan)), change.sentence
+    assert found.conflict
+    return found
+
+
+def test_a_promise_beyond_the_budget() -> None:
+    """Proves: 10 kt promised need 100 million USD, there are 30: the least relaxation is 70 million USD worth; any one of 70 more
+    in 2027 (in every year alike too) or a level of 3/20 restores a plan; what conflicts is the promise and the year's money."""
+    plan, data = promising()
+    found = checked(plan, data)
+    assert found.missed_musd == pytest.approx(70.0, rel=1e-5)
+    assert set(found.conflict) == {"civil service level for a: 50% in cut", "appropriation FY2027: 30 million USD"}
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes["budget"].by == pytest.approx(70.0, rel=1e-3)
+    assert changes["budget"].sentence.startswith("appropriation FY2027 + 70")
+    assert changes["service_level"].value == pytest.approx(0.15, abs=1e-3)
+    assert not found.fractions
+    assert "ANY ONE OF THESE" in found.summary()
+    assert json.loads(json.dumps(found.to_dict()))["changes"][0]["put"]
+
+
+def test_a_promise_of_everything_and_a_total() -> None:
+    """Proves: a level of 1 has a demand to be lowered too; a total budget is raised by what is missing."""
+    plan, data = promising(1.0, 1000.0, budget={"total_musd": 50.0})
+    found = checked(plan, data)
+    changes = {row.change: row for row in found.changes.itertuples()}
+    assert changes["total_budget"].value == pytest.approx(200.0, rel=1e-3)
+    assert changes["service_level"].value == pytest.approx(0.25, abs=1e-3)
+
+
+def test_money_that_can_be_carried_may_come_earlier() -> None:
+    """Proves: with carry-over the money of 2027 buys in 2028 as well, the event being in 2029; each year alone is told by what it
+    takes."""
+    plan, data = promising(
+        scenarios=[cut("cut", 0.25, 2029, 1, design_basis=True)],
+        money={2027: 20.0, 2028: 10.0, 2029: 0.0},
+        budget={"carry_over_share": 0.5},
+    )
+    found = checked(plan, data)
+    years = {
+        row.sentence.split()[1]: row.by
+        for row in found.changes.itertuples()
+        if row.sentence.startswith("appropriation FY")
+    }
+    assert years["FY2027"] == pytest.approx(70.0, rel=1e-3)
+    assert years["FY2028"] == pytest.approx(70.0, rel=1e-3)
+    assert "FY2029" not in years
+
+
+def test_days_of_cover_beyond_the_budget() -> None:
+    """Proves: 100 days of 20 kt a year are 5.48 kt for 54.8 million USD; 30 buy 54.75 days."""
+    plan, data = promising(0.0, service_levels=[], days_of_cover=[{"material": "a", "days": 100.0, "from_year": 2027}])
+    found = checked(plan, data)
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes["days_of_cover"].value == pytest.approx(54.75, rel=1e-3)
+    assert changes["budget"].by == pytest.approx(54.7945 - 30.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("risk", "family", "value"),
+    [
+        ({"alpha": 0.75, "cvar_limit_musd": 1000.0}, "cvar_limit", 1700.0),
+        ({"expected_loss_limit_musd": 250.0}, "expected_loss_limit", 425.0),
+    ],
+)
+def test_a_limit_on_losses_beyond_the_budget(risk: dict[str, float], family: str, value: float) -> None:
+    """Proves: 30 million USD leave 17 kt missing at 100 USD/kg with a quarter: 1 700 in the cut, 425 expected; the limit that this
+    keeps to, or the money for the rest."""
+    plan, data = promising(0.0, service_levels=[], risk=risk)
+    found = checked(plan, data)
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes[family].value == pytest.approx(value, rel=1e-3)
+    assert changes["budget"].by == pytest.approx(70.0, rel=1e-3)
+
+
+def test_a_project_that_would_have_to_be_built_in_part() -> None:
+    """Proves: 15 % from home need half of a project of 100 million USD; 60 do not build a whole one. Fractions are told, and the
+    plan is restored by 40 more or by asking for nothing."""
+    plan, data = tiny(
+        {"a": 60.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=340.0,
+        residual=0.0,
+        projects={"A": project("a", 3.0, capex_musd=100.0, cash_usd_per_kg=60.0, additional=True)},
+        packages={"grant": {"instrument": "grant"}},
+        money={2027: 60.0, 2028: 0.0},
+        diversification=[
+            {"material": "a", "kind": "least_share", "group": "home", "share": 0.15, "from_year": 2028, "hard": True}
+        ],
+    )
+    found = checked(plan, data)
+    assert found.fractions
+    assert "if projects could be supported in part" in found.summary()
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes["budget"].by == pytest.approx(40.0, rel=1e-3)
+    assert changes["supplier_share"].value == pytest.approx(0.0, abs=1e-3)
+    relaxed = diagnose(plan, data, relax=True)
+    assert relaxed.possible
+
+
+def test_projects_that_exclude_each_other() -> None:
+    """Proves: a conflict that no number mends is told as such: A and B are both needed and exclude each other."""
+    projects = {name: project("a", 3.0, capex_musd=10.0, cash_usd_per_kg=60.0, additional=True) for name in ("A", "B")}
+    projects["A"]["excludes"] = "B"
+    plan, data = tiny(
+        {"a": 60.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=340.0,
+        residual=0.0,
+        projects=projects,
+        packages={"grant": {"instrument": "grant"}},
+        money={2027: 100.0, 2028: 0.0},
+        diversification=[
+            {"material": "a", "kind": "least_share", "group": "home", "share": 0.5, "from_year": 2028, "hard": True}
+        ],
+    )
+    found = checked(plan, data)
+    assert "A excludes B" in found.conflict
+    assert list(found.missed["sentence"]) == ["A excludes B: not respected"] or found.missed_musd < 1e4
+    assert found.changes.set_index("change").loc["supplier_share", "value"] == pytest.approx(0.3, abs=1e-3)
+
+
+def test_money_that_does_not_hold_what_is_there() -> None:
+    """Proves: holding 10 kt at 10 USD/kg and 5 % costs 5 million USD a year, 4 more than the second year has: already owed, since
+    doing nothing owes it too, and no reason for "no plan"."""
+    plan, data = promising(
+        0.0,
+        service_levels=[],
+        materials={"a": {"holding_share_per_yr": 0.05}},
+        stock={"a": 10.0},
+        money={2027: 5.0, 2028: 1.0},
+    )
+    result = solve(plan, data)
+    assert result.audited.passed
+    owed = result.tables["notes"].query("kind == 'already owed'").note
+    assert [text.split(":")[0] for text in owed][:1] == ["FY2028"]
+    assert "costs 5 million USD, 4 more than is appropriated" in owed.iloc[0]
+    assert diagnose(plan, data).possible
+
+
+def test_a_total_that_does_not_hold_what_is_there() -> None:
+    """Proves: 5 million USD a year for two years are 10, and the total is 3: 7 more are owed already."""
+    plan, data = promising(
+        0.0,
+        service_levels=[],
+        materials={"a": {"holding_share_per_yr": 0.05}},
+        stock={"a": 10.0},
+        money=5.0,
+        budget={"total_musd": 3.0},
+        years=2,
+    )
+    result = solve(plan, data)
+    assert result.audited.passed
+    owed = result.tables["notes"].query("kind == 'already owed'").note
+    assert "costs 10 million USD, 7 more than the total budget" in owed.iloc[0]
+    assert diagnose(plan, data).possible
+
+
+def test_what_is_told_is_what_was_tried() -> None:
+    """Proves: the value in the sentence, put into the plan as it is printed, restores it."""
+    plan, data = promising(0.4777, 31.7)
+    for row in diagnose(plan, data).changes.itertuples():
+        number = float(row.sentence.split(" at ")[1].split(" ")[0]) if row.change == "service_level" else None
+        if number is not None:
+            assert restores(plan, data, {"service_levels.0.level": number})
+        else:
+            assert f"{row.by:,.10g}" in row.sentence
+
+
+def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the least relaxation stands where the clock runs out before the rest, which is said."""
+    from strategic_minerals.analysis import diagnosis
+
+    def late(case: Case) -> list[Any]:
+        case.deadline = 0.0
+        case.left()
+        return []
+
+    monkeypatch.setattr(diagnosis, "_conflict", late)
+    found = diagnose(*promising())
+    assert not found.complete
+    assert found.missed_musd == pytest.approx(70.0, rel=1e-3)
+    assert "longer --time-limit" in found.summary()
+
+
+def test_a_plan_that_exists_is_told_as_such() -> None:
+    """Proves: nothing is diagnosed where there is nothing to mend."""
+    found = diagnose(*promising(0.15))
+    assert found.possible
+    assert "can be met" in found.summary()
+    assert found.to_dict()["missed"] == []
+
+
+def test_a_solver_that_contradicts_itself_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: infeasible with presolve and feasible without is an error of trust, not a diagnosis."""
+    true = Case.feasible
+
+    def lying(case: Case, assembly: Assembly, *, relax: bool | None = None, presolve: bool = True) -> bool:
+        return not presolve and true(case, assembly, relax=relax)
+
+    monkeypatch.setattr(Case, "feasible", lying)
+    with pytest.raises(UntrustedError, match="not trusted"):
+        diagnose(*promising(0.1))
+
+
+def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
+    """Proves: exit 3; the words on standard output, the same as JSON and in the run folder; `solve` diagnoses by itself."""
+    from strategic_minerals.data.csv_files import write_dataset
+
+    plan, data = promising()
+    (tmp_path / "plan.toml").write_text(toml_of(plan), encoding="utf-8")
+    write_dataset(data, tmp_path / "tables")
+    said = cli("diagnose", tmp_path / "plan.toml", "--json")
+    assert said.returncode == 3, said.stderr
+    told = json.loads(said.stdout)
+    assert told["missed_musd"] == pytest.approx(70.0, rel=1e-3)
+    out = tmp_path / "run"
+    solved = cli("solve", tmp_path / "plan.toml", "--out", out)
+    assert solved.returncode == 3
+    assert "ANY ONE OF THESE CHANGES RESTORES A PLAN" in solved.stdout
+    kept = json.loads((out / "diagnosis.json").read_text(encoding="utf-8"))
+    assert kept["conflict"] == told["conflict"]
+    machine = cli("solve", tmp_path / "plan.toml", "--json")
+    assert machine.returncode == 3
+    assert json.loads(machine.stdout)["diagnosis"]["conflict"] == told["conflict"]
+    fine = cli("diagnose", tmp_path / "plan.toml", "--set", "service_levels.0.level=0.1")
+    assert fine.returncode == 0
+    assert "can be met" in fine.stdout
+
+
+# --- money where more is owed already --------------------------------------------------------------------------
+
+
+def owing(money: Any, cover: Mapping[str, float], total: float | None = None) -> tuple[Plan, Dataset]:
+    """Holding 10 kt of `a` costs 10 million USD a year; stocks of `b` and `c` are asked for, at 10 million USD a kt."""
+    return tiny(
+        dict.fromkeys("abc", 10.0),
+        materials={"a": {"holding_share_per_yr": 0.1}},
+        stock={"a": 10.0},
+        years=2,
+        money=money,
+        sources={f"from_{m}": source("CHN", m, 20.0) for m in "abc"},
+        demand=dict.fromkeys("abc", 10.0),
+        offers={f"of_{m}": offer(m, 5.0, 0.0, "outside") for m in "bc"},
+        scenarios=[cut("stop", 0.5, 2028, 1.0)],
+        days_of_cover=[{"material": m, "days": days, "from_year": 2028} for m, days in cover.items()],
+        budget={} if total is None else {"total_musd": total},
+    )
+
+
+BOTH = {"b": 36.5, "c": 36.5}
+"""1 kt of each: 20 million USD, and neither rule alone is what is in the way."""
+
+
+def test_money_is_raised_by_what_is_owed_and_what_is_missed() -> None:
+    """Proves: of 2 million USD a year, where 10 are owed, it takes 28 more in one of the years, or 18 in both: 8 to reach what is
+    owed, and 20 for the stocks. Less moves no limit, or too little of it."""
+    found = checked(*owing(2.0, BOTH))
+    moved = {row.sentence.split(" +")[0]: row.by for row in found.changes.itertuples() if row.verified}
+    assert moved == {
+        "appropriation FY2027": pytest.approx(28.0, rel=1e-3),
+        "appropriation FY2028": pytest.approx(28.0, rel=1e-3),
+        "every year's appropriation": pytest.approx(18.0, rel=1e-3),
+    }
+    assert "appropriation FY2027: 2 million USD (10 have to be paid to hold the opening stock)" in found.conflict
+
+
+def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:
+    """Proves: the total of 5 million USD, where 20 are owed, takes 35 more."""
+    found = checked(*owing(1000.0, BOTH, total=5.0))
+    (change,) = found.changes.itertuples()
+    assert change.verified
+    assert change.value == pytest.approx(40.0, rel=1e-3)
+    assert change.sentence.startswith("total budget + 35")
+
+
+def test_every_years_money_passes_what_is_owed_year_by_year() -> None:
+    """Proves: 2 and 6 million USD lack 8 and 4 of what is owed. Alike in both years, 6 more buy the 0.2 kt asked for, in the second
+    year alone; 16 more, 8 and 12 beyond, buy 2 kt."""
+    for cover, by in (({"b": 7.3}, 6.0), (BOTH, 16.0)):
+        found = checked(*owing({2027: 2.0, 2028: 6.0}, cover))
+        alike = next(row for row in found.changes.itertuples() if row.sentence.startswith("every year"))
+        assert alike.verified
+        assert alike.by == pytest.approx(by, rel=2e-3)
+
+
+def test_money_missed_is_told_beside_what_is_owed() -> None:
+    """Proves: where money is what is missed, 50 million USD for 5 kt that are worth 100 later, the sentence counts them from the 10
+    that are owed and says what the year comes to; the single change says the same 60, 58 more than the plan's own figure."""
+    plan, data = tiny(
+        {"a": 10.0, "b": {2027: 10.0, 2028: 20.0}},
+        materials={"a": {"holding_share_per_yr": 0.1}},
+        stock={"a": 10.0},
+        years=2,
+        sources={"far": source("CHN", "b", 20.0)},
+        demand={"b": 10.0},
+        loss=90.0,
+        offers={"spot": offer("b", 100.0)},
+        money=2.0,
+        scenarios=[cut("cut", 0.25, 2028, 1, design_basis=True)],
+        service_levels=[{"material": "b", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}],
+    )
+    found = checked(plan, data)
+    (missed,) = found.missed["sentence"]
+    assert (
+        missed
+        == "appropriation FY2027: 50 million USD more than the 10 that holding the opening stock costs (60 in all)"
+    )
+    change = next(row for row in found.changes.itertuples() if row.sentence.startswith("appropriation FY2027"))
+    assert change.value == pytest.approx(60.0, rel=1e-3)
+    assert change.by == pytest.approx(58.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.04])
+def test_a_larger_share_carried_over_restores_a_plan(share: float) -> None:
+    """Proves: of 1.5 kt asked for in 2028 the market gives 1 kt a year; the other half, 5 million USD, is 5 % of the 100 of 2027,
+    and may be carried over only as far as the plan's share lets it."""
+    plan, data = tiny(
+        {"b": 10.0},
+        sources={"far": source("CHN", "b", 20.0)},
+        demand={"b": 10.0},
+        offers={"spot": offer("b", 1.0, 0.0, "outside")},
+        scenarios=[cut("stop", 0.5, 2028, 1.0)],
+        money={2027: 100.0, 2028: 0.0},
+        years=2,
+        budget={"carry_over_share": share},
+        days_of_cover=[{"material": "b", "days": 54.75, "from_year": 2028}],
+    )
+    found = checked(plan, data)
+    change = next(row for row in found.changes.itertuples() if row.sentence.startswith("carry-over share"))
+    assert change.verified
+    assert change.value == pytest.approx(0.05, rel=1e-3)
+
+
+def short_in_a_stop(money: float, total: float) -> tuple[Plan, Dataset]:
+    """10 kt each of `a` and `b` are promised in a stop; what replaces them costs 200 million USD."""
+    return tiny(
+        dict.fromkeys("ab", 10.0),
+        sources={f"from_{m}": source("CHN", m, 10.0) for m in "ab"},
+        demand=dict.fromkeys("ab", 10.0),
+        offers={f"of_{m}": offer(m, 10.0, 0.0, "outside", 1.0) for m in "ab"},
+        money=money,
+        budget={"total_musd": total},
+        scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
+        service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
+    )
+
+
+def test_emergency_money_alone_restores_a_plan() -> None:
+    """Proves: where year's money and the total are both too little for two promises, money for disruptions alone does, 160
+    million USD of it, and is found although the plan has none."""
+    plan, data = short_in_a_stop(20.0, 60.0)
+    found = checked(plan, data)
+    (change,) = found.changes.itertuples()
+    assert change.verified
+    assert change.by == pytest.approx(160.0, rel=1e-3)
+    assert change.sentence == f"emergency money of every year + {change.by:,.10g} million USD"
+    assert change.put == {"budget.emergency_musd": dict.fromkeys(("2027", "2028", "2029"), change.by)}
+    some = checked(*edited(plan, data, {"budget.emergency_musd": 50.0}))
+    assert some.changes["by"].tolist() == [pytest.approx(110.0, rel=1e-3)]
+
+
+def test_what_was_tried_in_vain_is_named_and_nothing_is_said_of_the_rest() -> None:
+    """Proves: two promises that nothing can keep, each by itself: no one entry helps, and the summary says which were tried."""
+    plan, data = tiny(
+        dict.fromkeys("ab", 10.0),
+        sources={f"from_{m}": source("CHN", m, 20.0) for m in "ab"},
+        demand=dict.fromkeys("ab", 10.0),
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
+        service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
+    )
+    found = checked(plan, data)
+    assert found.changes.empty
+    assert found.tried == ("civil service level for a", "civil service level for b", "emergency money")
+    assert found.summary().endswith(
+        "NONE OF THESE RESTORES A PLAN when changed alone (grant the relaxation above, or change several):\n"
+        "  civil service level for a\n  civil service level for b\n  emergency money"
+    )
+    assert found.to_dict()["tried"] == list(found.tried)

@@ -1,0 +1,614 @@
+"""What `explain` says of choices: one item under any name, its state over a whole range, and what cannot be chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from strategic_minerals import Dataset, Plan, PlanError, explain, solve
+from strategic_minerals.analysis.break_even import MOST_SOLVES, Pair, find_break_even
+from strategic_minerals.analysis.explain import Explanation
+from strategic_minerals.analysis.explain_figures import figures_of
+from strategic_minerals.analysis.intervals import BreakEven
+from strategic_minerals.analysis.switch_words import in_words
+from strategic_minerals.api.checking import check
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.finance.items import Item, in_amounts
+from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.session import Session
+from support.tiny import cut, offer, project, source, tiny
+
+
+def mine(**changes: Any) -> tuple[Plan, Dataset]:
+    """A mine of 4 kt that its owner may build: margin of 2 USD/kg from 2028 to 2034 at 0 %, so 56 in all; an embargo in 2030-31.
+
+    The trunk's price never falls, so it runs to the end; half of the scenarios lose 8 kt for two years at 30 USD/kg beyond the
+    price.
+    """
+    plant = project("a", 4.0, capex_musd=70.0, cash_usd_per_kg=60.0, life_yr=7.0)
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "loss": 30.0,
+        "years": 8,
+        "projects": {"mine": plant},
+        "packages": {"grant": {"instrument": "grant"}},
+        "residual": 0.0,
+        "scenarios": [cut("embargo", 0.5, 2030, 2)],
+        "money": 300.0,
+        "instruments": {"signing_years": [2027]},
+    }
+    return tiny({"a": 62.0}, **{**case, **changes})
+
+
+def explained(plan: Plan, data: Dataset, item: str, **options: Any) -> Explanation:
+    return explain(solve(plan, data, gap=0.0), item, gap=0.0, prices=False, **options)
+
+
+def picture(
+    plan: Plan,
+    data: Dataset,
+    name: str,
+    figure: str,
+    *,
+    chosen: bool = False,
+    tolerance: float = 0.05,
+    most: int = MOST_SOLVES,
+) -> BreakEven:
+    """An item over one figure alone. chosen: at the plan's own value."""
+    problem = prepare(plan, data)
+    item = DecisionIndex(problem).find(name)
+    pair = Pair(
+        plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.structure.scenarios.drawn, threads=1
+    )
+    varied = next(one for one in figures_of(problem, item) if one.name == figure)
+    return find_break_even(pair, varied, chosen, tolerance, most)
+
+
+def states(found: BreakEven) -> list[tuple[str, float, float]]:
+    """(state, from, to) of the intervals, in order."""
+    return [(interval.state, interval.start, interval.end) for interval in found.intervals]
+
+
+def said_of(name: str, found: BreakEven) -> str:
+    kind, _, called = name.partition(" ")
+    return in_words(Item(kind, called), found)  # type: ignore[arg-type]
+
+
+def floors(*menus: dict[str, Any]) -> dict[str, Any]:
+    return {"signing_years": [2027], "price_floors": [{"material": "a", "term_years": 8, **menu} for menu in menus]}
+
+
+# Whole pictures, against answers worked out by hand
+
+
+def test_a_mine_is_built_by_its_owner_then_supported_then_not_chosen() -> None:
+    """Proves: the owner earns 56 and builds it alone for up to that; beyond, a grant of c - 56 buys the 4 kt that users get in the
+    embargo, .5 * 4 * 2 * 30 = 120 of losses: supported up to 56 + 120 = 176. Two switches, both told, with tight brackets."""
+    found = picture(*mine(), "project mine", "capex", chosen=True, tolerance=0.01)
+    assert [state for state, _, _ in states(found)] == ["built by its owner", "chosen", "not chosen"]
+    (_, low, alone), (_, support, most), (_, out, high) = states(found)
+    assert (low, high) == (0.0, 280.0)
+    assert (alone, support) == (pytest.approx(56.0, abs=1e-3), pytest.approx(56.0, abs=1e-3))
+    assert most <= 176.0 <= out <= most + 0.01 * 70.0 + 1e-9
+    assert (found.low, found.high, found.switches, found.note) == (0.0, 280.0, 2, "")
+    assert found.flips_at == pytest.approx(56.0, abs=1e-3)
+    said = said_of("project mine", found)
+    assert "its owner builds it without support from 0 up to 56 million USD; supported from 56 to 17" in said
+
+
+def test_a_mine_that_its_owner_builds_is_explained_as_well() -> None:
+    """Proves: at 50 there is nothing to support, which is the reason given, and the picture over its capex is that from 70."""
+    plan, data = edited(*mine(), {"projects[mine].capex_musd": 50.0})
+    found = picture(plan, data, "mine", "capex")
+    assert [state for state, _, _ in states(found)] == ["built by its owner", "chosen", "not chosen"]
+    assert states(found)[1][2] == pytest.approx(176.0, abs=2.5)
+    problem = prepare(plan, data)
+    assert DecisionIndex(problem).refused(DecisionIndex(problem).find("mine")) == "its owner builds it without support"
+
+
+def test_money_that_does_not_suffice_is_a_reason() -> None:
+    """Proves: with 50 million USD a grant of up to 50 can be paid, so that it cannot be supported beyond 106."""
+    found = picture(*mine(money={2027: 50.0, 2028: 0.0}), "mine", "capex", chosen=True)
+    last = found.intervals[-1]
+    assert last.state == "cannot be chosen"
+    assert last.start == pytest.approx(106.0, abs=3.5)
+    assert "stays within the money" in last.why
+
+
+def test_where_projects_are_supported_in_part_money_is_no_bound() -> None:
+    """Proves: with 50 million USD half of a mine of 156 can be paid for, which is worth it up to 176 like the whole; the plan that
+    has a third of it has it."""
+    short = {"money": {2027: 50.0, 2028: 0.0}, "instruments": {"signing_years": [2027], "partial_support": True}}
+    found = picture(*mine(**short), "mine", "capex", chosen=True)
+    assert [state for state, _, _ in states(found)] == ["built by its owner", "chosen", "not chosen"]
+    assert found.intervals[1].end <= 176.0 <= found.intervals[2].start
+    plan, data = edited(*mine(**short), {"projects[mine].capex_musd": 170.0})
+    told = explained(plan, data, "mine", most_solves=10)
+    assert told.break_evens.chosen.all()
+    assert not told.break_evens.note.str.contains("as good").any()
+
+
+def test_a_capital_share_bounds_what_can_be_supported() -> None:
+    """Proves: a grant of at most a fifth of capex closes a gap of c - 56 where .8 c <= 56: up to 70; the reason beyond is told."""
+    capital = {"grant": {"kind": "grant", "score": 1.0, "max_share_of_capex": 0.2}}
+    found = picture(*edited(*mine(capital=capital), {"projects[mine].capex_musd": 60.0}), "mine", "capex", chosen=True)
+    assert [state for state, _, _ in states(found)] == ["built by its owner", "chosen", "cannot be chosen"]
+    assert found.intervals[2].start == pytest.approx(70.0, abs=1e-3)
+    assert "the gap is more than its grant may cover" in said_of("project mine", found)
+
+
+def flooded(*menus: dict[str, Any], **changes: Any) -> tuple[Plan, Dataset]:
+    """A plant that a flood of 2030-31 shuts for good, unless a floor above its 60 carries it to the cut of 2032-33."""
+    plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0, restart_yr=10.0, additional=True)
+    event = cut("squeeze", 0.5, 2030, 2, flood_years=2.0, flood_multiplier=0.4)
+    return mine(
+        **{"projects": {"plant": plant}, "scenarios": [event], "loss": 400.0, "instruments": floors(*menus), **changes}
+    )
+
+
+def test_a_floor_is_chosen_between_what_saves_the_plant_and_its_rival() -> None:
+    """Proves: the level of 90 would be chosen from the plant's cash cost, 60, up to the other level, 61, which then does the same
+    for less: a window of one dollar in a range from 9 to 270; below it the plant shuts all the same, and that is said."""
+    found = picture(*flooded({"levels_usd_per_kg": [61.0, 90.0]}), "a-floor-90", "floor level", tolerance=0.01)
+    below, window, above = states(found)[:3]
+    assert [state for state, _, _ in (below, window, above)] == ["not chosen", "chosen", "not chosen"]
+    assert (below[2], window[1]) == (pytest.approx(60.0, abs=0.05), pytest.approx(60.0, abs=0.05))
+    assert (window[2], above[1]) == (pytest.approx(61.0, abs=0.1), pytest.approx(61.0, abs=0.1))
+    assert found.high >= 180.0
+    assert found.intervals[0].why == "it does not keep plant open when prices fall (cash cost 60 USD/kg)"
+    assert "chosen from 60" in said_of("floor a-floor-90", found)
+
+
+def test_a_floor_for_a_plant_that_comes_too_late_says_so() -> None:
+    """Proves: first output in 2034 after a cut of 2032-33; no level up to three times as high is chosen, for that reason."""
+    plant = project("a", 4.0, capex_musd=20.0, cash_usd_per_kg=60.0, restart_yr=10.0, lead_yr=7.0, additional=True)
+    found = picture(*flooded({"levels_usd_per_kg": [90.0]}, projects={"plant": plant}), "a-floor-90", "floor level")
+    assert "chosen" not in [state for state, _, _ in states(found)]
+    because = "because output begins in 2034, after the last disruption has ended (in 2033)"
+    assert f"No floor up to 270 USD/kg changes that, {because}" in said_of("floor a-floor-90", found)
+
+
+def test_a_floor_that_a_plant_does_not_need_says_so() -> None:
+    """Proves: without a flood the plant runs on; a floor only pays."""
+    calm = flooded({"levels_usd_per_kg": [90.0]}, scenarios=[cut("embargo", 0.5, 2030, 2)])
+    said = said_of("floor a-floor-90", picture(*calm, "a-floor-90", "floor level"))
+    assert (
+        "because plant is profitable for its owner without it, and keeps running in every disruption without it" in said
+    )
+
+
+def test_a_floor_that_costs_more_than_it_brings_says_how_much() -> None:
+    """Proves: it saves the plant, 4 * 2 * .5 * 5 = 20 of losses, and pays at least 4 * 2 * .5 * (60 - 24.8) = 141 in the flood."""
+    said = said_of(
+        "floor a-floor-90", picture(*flooded({"levels_usd_per_kg": [90.0]}, loss=5.0), "a-floor-90", "floor level")
+    )
+    assert "the best level tried, it costs" in said
+
+
+def test_a_floor_that_owners_refuse_is_out_of_reach_with_the_reason() -> None:
+    """Proves: taking back a fiftieth of what lies above 30 leaves the owner worse off; that is a reason, not a rejection, and the
+    floor is still explained: owners take it once it takes nothing of the price, 62."""
+    plan, data = flooded({"levels_usd_per_kg": [30.0], "upside_share": 0.02})
+    told = explained(plan, data, "a-floor-30")
+    assert told.reasons.sentence.iloc[0] == "floor a-floor-30: cannot be chosen; the owner is better off without it"
+    rows = told.intervals[told.intervals.figure == "floor level"]
+    assert rows.state.tolist() == ["cannot be chosen", "chosen"]
+    assert "the owner is better off without it" in rows.why.iloc[0]
+    assert (rows.from_value.iloc[0], rows.to_value.iloc[0]) == (pytest.approx(3.0), pytest.approx(62.0, abs=0.01))
+
+
+def test_what_plan_and_tables_refuse_bounds_the_range_in_words() -> None:
+    """Proves: no fault of a table stands in an answer; a premium below the haircut and probabilities above 1 are said so."""
+    plan, data = mine(materials={"a": {"haircut_share": 0.25}})
+    found = explained(plan, data, "mine", most_solves=12)
+    for row in found.break_evens.itertuples():
+        assert "not found" not in row.sentence + row.note
+        assert ".csv" not in row.sentence + row.note
+    row = found.break_evens.set_index("figure").loc["premium"]
+    assert (row.low, row.high) == (pytest.approx(-0.25, abs=1e-5), 1.0)
+    assert "below -0.25 share the plan and the tables do not allow it (expected at least -0.25" in row.sentence
+    row = found.break_evens.set_index("figure").loc["hazard rate"]
+    assert (row.low, row.high) == (0.0, pytest.approx(2.0, abs=1e-5))
+    assert "above 2 times as often the plan and the tables do not allow it" in row.sentence
+    assert list(found.break_evens.figure) == ["capex", "premium", "hazard rate", "loss value"]
+    assert (found.break_evens.solves <= 12).all()
+    assert "at most 12 solves for each figure" in found.summary()
+    for row in found.break_evens.itertuples():  # the tables go together
+        rows = found.intervals[found.intervals.figure == row.figure]
+        assert (rows.from_value.iloc[0], rows.to_value.iloc[-1]) == (row.low, row.high)
+        assert len(rows) == row.switches + 1
+        assert (rows.from_value.iloc[1:].to_numpy() > rows.to_value.iloc[:-1].to_numpy()).all()
+        assert rows.switch_high.iloc[:-1].tolist() == rows.from_value.iloc[1:].tolist()
+
+
+def test_solves_are_bounded_and_that_is_said() -> None:
+    """Proves: no more solves than allowed for a figure; brackets that stay wide are told."""
+    found = picture(*mine(), "mine", "loss value", chosen=True, tolerance=1e-4, most=12)
+    assert found.solves <= 12
+    assert "solves were used up before every switch was found" in found.note
+    assert not found.proved
+
+
+def test_an_offer_is_chosen_where_the_plan_is_worse_without_it() -> None:
+    """Proves: 1 kt costs 10 and brings .25 * (10 + 5 f) + .75 * 5: bought from a loss of three times 5 on, however little."""
+    plan, data = tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={"a": 20.0},
+        loss=5.0,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.25, 2028, 1)],
+        money={2027: 30.0, 2028: 0.0},
+    )
+    found = picture(plan, data, "spot", "loss value", tolerance=0.01)
+    (_, _, out), (_, chosen, _) = states(found)
+    assert [state for state, _, _ in states(found)] == ["not chosen", "chosen"]
+    assert out <= 3.0 <= chosen <= out + 0.01 + 1e-9
+
+
+def test_what_is_sunk_is_no_figure_and_what_is_nothing_yet_is_one() -> None:
+    """Proves: the capex of a committed project is left out; that of a project without any is tried up to its output's worth."""
+    plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0)
+    for changes, wanted in (({"committed": True}, []), ({"capex_musd": 0.0}, [(0.0, 0.0, 4.0 * 62.0 * 10.0)])):
+        problem = prepare(*mine(projects={"mine": {**plant, **changes}}))
+        found = [f for f in figures_of(problem, DecisionIndex(problem).find("mine")) if f.name == "capex"]
+        assert [(f.base, f.low, f.high) for f in found] == [tuple(map(pytest.approx, one)) for one in wanted]
+
+
+# Identity
+
+
+TWO = ({"levels_usd_per_kg": [61.0, 90.0]}, {"levels_usd_per_kg": [90.0], "upside_share": 0.2})
+
+
+def of_floors(plan: Plan, data: Dataset) -> tuple[DecisionIndex, list[Item]]:
+    problem = prepare(plan, data)
+    choices = DecisionIndex(problem)
+    return choices, [item for item in choices.items if item.kind == "floor"]
+
+
+def test_floors_of_two_menus_on_one_level_keep_their_own_break_even() -> None:
+    """Proves: each has its own name, and its own field of the plan as the level that is searched."""
+    plan, data = flooded(*TWO)
+    _, found = of_floors(plan, data)
+    assert [item.name for item in found] == ["a-floor-61", "a-floor-90-menu1", "a-floor-90-menu2"]
+    addresses = [figures_of(prepare(plan, data), item)[0].addresses[0] for item in found]
+    assert addresses == [
+        f"instruments.price_floors.{at}"
+        for at in ("0.levels_usd_per_kg.0", "0.levels_usd_per_kg.1", "1.levels_usd_per_kg.0")
+    ]
+    for item in found:
+        assert figures_of(prepare(plan, data), item)[0].name == "floor level"
+
+
+def test_floors_of_every_kind_and_scope_are_told_apart() -> None:
+    """Proves: the same level as contract, purchase, border and market floor, in two menus each: as many items as levels, no two
+    with one name or the same columns, each with its level as a figure; also for equal menus."""
+    of_kinds = [
+        {"levels_usd_per_kg": [90.0], "kind": kind, "scope": scope}
+        for kind, scope in (
+            ("contract", "project"),
+            ("purchase", "project"),
+            ("contract", "market"),
+            ("border", "market"),
+        )
+    ]
+    home = {"far": source("CHN", "a", 10.0), "near": source("USA", "a", 1.0, cash_usd_per_kg=61.0)}
+    plan, data = flooded(*of_kinds, *of_kinds, sources=home)
+    choices, found = of_floors(plan, data)
+    assert len(found) == len({item.name for item in found}) == 8
+    assert len({tuple(choices.decided(item).columns.tolist()) for item in found}) == 8
+    addresses = {figures_of(prepare(plan, data), item)[0].addresses for item in found}
+    assert len(addresses) == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"instruments.price_floors.0.levels_usd_per_kg.1": 75.0},
+        {"instruments.price_floors.0.levels_usd_per_kg.1": 60.5},
+        {"instruments.price_floors.1.levels_usd_per_kg.0": 70.0},
+        {"instruments.price_floors.1.upside_share": 0.1},
+        {"projects[plant].hurdle_rate": 0.01},
+        {"projects[plant].capex_musd": 500.0},
+        {"instruments.price_floors.0.levels_usd_per_kg *": 1.5},
+    ],
+)
+def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) -> None:
+    """Proves: where levels, terms, hurdle or capex change, each floor's columns are those of options with its menu and place."""
+    plan, data = flooded(*TWO)
+    _, items = of_floors(plan, data)
+    edited_plan, edited_data = edited(plan, data, change)
+    problem = prepare(edited_plan, edited_data)
+    choices, options = DecisionIndex(problem), problem.structure.support.options
+    for item in items:
+        assert item.level is not None
+        wanted = [
+            o
+            for o, option in enumerate(options)
+            if option.package.floor is not None and option.package.floor.id == item.level.at
+        ]
+        root = problem.assembly.commitments
+        assert choices.decided(item).columns.tolist() == [root.columns("sign", o)[0] for o in wanted]
+        figure = figures_of(problem, item)[0]
+        assert (
+            figure.base
+            == edited_plan.instruments.price_floors[item.level.at.menu].levels_usd_per_kg[item.level.at.level]
+        )
+
+
+def test_an_item_is_found_in_menus_of_another_order_or_with_more_or_less_in_them() -> None:
+    """Proves: a held floor is the same one where menus or levels change places, come or go; where it is gone there is none."""
+    plan, data = flooded(*TWO)
+    _, (low, first, second) = of_floors(plan, data)
+
+    def bases(menus: Any) -> list[tuple[str, float]]:
+        problem = prepare(flooded(*menus)[0], data)
+        found = [figures_of(problem, item)[0] for item in (low, first, second)]
+        return [(f.addresses[0].split(".")[2], f.base) for f in found]
+
+    assert bases(TWO) == [("0", 61.0), ("0", 90.0), ("1", 90.0)]
+    assert bases(TWO[::-1]) == [("1", 61.0), ("1", 90.0), ("0", 90.0)]
+    assert bases(({"levels_usd_per_kg": [90.0, 61.0]}, TWO[1])) == [("0", 61.0), ("0", 90.0), ("1", 90.0)]
+    assert bases(({"levels_usd_per_kg": [50.0, 61.0, 90.0]}, TWO[1])) == [("0", 61.0), ("0", 90.0), ("1", 90.0)]
+    assert bases(({"levels_usd_per_kg": [70.0], "upside_share": 0.5}, *TWO)) == [("1", 61.0), ("1", 90.0), ("2", 90.0)]
+    alone, _ = flooded({"levels_usd_per_kg": [61.0]}, TWO[1])
+    with pytest.raises(KeyError):
+        DecisionIndex(prepare(alone, data)).decided(first)
+
+
+def test_a_level_that_meets_another_one_in_the_search_is_passed_by() -> None:
+    """Proves: a menu may not have a level twice; the search goes on beyond it on both sides."""
+    found = picture(*flooded({"levels_usd_per_kg": [61.0, 90.0, 180.0, 270.0]}), "a-floor-90", "floor level", most=20)
+    assert (found.low, found.high) == (9.0, pytest.approx(270.0, rel=1e-3))
+    assert (found.below, found.above) == ("", "")
+
+
+def test_packages_called_like_floors_are_packages() -> None:
+    """Proves: rows of the table that are called as a package with a floor of the menu would be are told apart from it, by name and
+    by columns; what is taken for a floor is what has one."""
+    packages = {
+        "grant": {"instrument": "grant"},
+        "grant+a-floor-90": {"instrument": "grant", "offtake_share": 0.5},
+        "x-floor-9": {"instrument": "grant", "offtake_share": 1.0},
+    }
+    plan, data = flooded({"levels_usd_per_kg": [90.0]}, packages=packages)
+    plan, data = edited(plan, data, {"projects[plant].capex_musd": 100.0})
+    problem = prepare(plan, data)
+    names = [package.name for package in problem.natural.packages]
+    assert len(names) == len(set(names))
+    choices = DecisionIndex(problem)
+    items = {item.name: item for item in choices.items if item.kind == "package"}
+    assert set(packages) <= set(items)
+    mine_of = {
+        name: {
+            problem.structure.support.options[o].package.row
+            for o in range(len(problem.structure.support.options))
+            if problem.assembly.commitments.columns("sign", o)[0] in choices.decided(item).columns
+        }
+        for name, item in items.items()
+    }
+    assert mine_of == {name: {name} for name in items}
+    floored = [item for item in choices.items if item.kind == "floor"]
+    assert [item.name for item in floored] == ["a-floor-90"]
+    assert choices.find("package grant+a-floor-90").package == "grant+a-floor-90"
+    answer = Session(gap=0.0).answer(plan, data, hold=ForcedDecision(items["grant+a-floor-90"], inside=True))
+    held = DecisionIndex(answer.problem)
+    assert [item.package for item in held.items if item.kind == "package" and held.chosen(item, answer.x)] == [
+        "grant+a-floor-90"
+    ]
+
+
+def test_levels_that_differ_in_their_eighth_figure_have_names_of_their_own() -> None:
+    """Proves: names are as long as they have to be."""
+    _, found = of_floors(*flooded({"levels_usd_per_kg": [90.0, 90.0000001]}))
+    assert [item.name for item in found] == ["a-floor-90", "a-floor-90.0000001"]
+
+
+def test_the_level_of_a_package_of_the_table_is_searched_too() -> None:
+    """Proves: a package with a floor of its own has its level as a figure, and is chosen above the plant's cash cost."""
+    own = {
+        "instrument": "grant",
+        "floor_material": "a",
+        "floor_usd_per_kg": 61.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 8.0,
+    }
+    named = "package own+floor-a-floor-61"
+    found = picture(*flooded(packages={"own+floor-a-floor-61": own}), named, "floor level", chosen=True)
+    assert states(found)[1][0] == "chosen"
+    assert states(found)[0][2] == pytest.approx(60.0, abs=0.05)
+
+
+def test_what_is_bought_under_a_purchase_floor_is_no_offer_of_the_table() -> None:
+    """Proves: an offer that is called as the floor's purchases would be, and projects and materials whose names run together, are
+    told apart; both ways to buy are there."""
+    purchase = {"levels_usd_per_kg": [90.0], "kind": "purchase"}
+    problem = prepare(*flooded(purchase, offers={"plant-a-floor": offer("a", 1.0)}))
+    assert {item.name for item in DecisionIndex(problem).items if item.kind == "offer"} == {
+        "plant-a-floor",
+        "plant a floor",
+    }
+    plain = prepare(*flooded(purchase))
+    assert {item.name for item in DecisionIndex(plain).items if item.kind == "offer"} == {"plant-a-floor"}
+
+
+# What cannot be chosen
+
+
+IMPOSSIBLE: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"instruments": floors({"material": "b", "levels_usd_per_kg": [5.0]})},
+        "floor b-floor-5",
+        "no project of the plan makes b",
+    ),
+    (
+        {"instruments": floors({"material": "b", "levels_usd_per_kg": [5.0], "scope": "market"})},
+        "floor market-b-floor-5",
+        "no producer at home or in allied countries makes b",
+    ),
+    (
+        {
+            "instruments": floors({"material": "a", "levels_usd_per_kg": [5.0], "kind": "border", "scope": "market"}),
+            "projects": {},
+        },
+        "floor market-a-border-floor-5",
+        "no producer at home makes a",
+    ),
+    (
+        {
+            "instruments": {**floors({"levels_usd_per_kg": [90.0]}), "project_list": ["other"]},
+            "projects": {
+                "plant": project("a", 4.0, capex_musd=80.0, cash_usd_per_kg=60.0, additional=True),
+                "other": project("b", 1.0),
+            },
+        },
+        "floor a-floor-90",
+        "no project that the plan may support makes a",
+    ),
+    (
+        {"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "projects": False}},
+        "floor a-floor-90",
+        "supports no projects",
+    ),
+    (
+        {"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "signing_years": [2034]}},
+        "floor a-floor-90",
+        "can be signed in time to produce within the horizon",
+    ),
+    (
+        {"instruments": floors({"levels_usd_per_kg": [20.0], "upside_share": 0.02})},
+        "floor a-floor-20",
+        "the owner is better off without it",
+    ),
+    (
+        {"materials_planned": ("a",), "instruments": floors({"material": "b", "levels_usd_per_kg": [5.0]})},
+        "floor b-floor-5",
+        "its material b is not in the plan",
+    ),
+    (
+        {
+            "packages": {
+                "own": {
+                    "instrument": "grant",
+                    "floor_material": "b",
+                    "floor_usd_per_kg": 5.0,
+                    "floor_kind": "contract",
+                    "floor_term_yr": 5.0,
+                    "project": "plant",
+                }
+            }
+        },
+        "package own",
+        "its project plant makes none of b",
+    ),
+    (
+        {
+            "packages": {
+                "own": {
+                    "instrument": "grant",
+                    "floor_material": "b",
+                    "floor_usd_per_kg": 5.0,
+                    "floor_kind": "contract",
+                    "floor_term_yr": 5.0,
+                }
+            }
+        },
+        "package own",
+        "no project of the plan makes b",
+    ),
+    (
+        {
+            "materials_planned": ("a",),
+            "packages": {"other": {"instrument": "grant", "project": "elsewhere"}},
+            "projects": {
+                "plant": project("a", 4.0, capex_musd=80.0, cash_usd_per_kg=60.0, additional=True),
+                "elsewhere": project("b", 1.0),
+            },
+        },
+        "package other",
+        "its project elsewhere is not in the plan",
+    ),
+    (
+        {
+            "packages": {
+                "trick": {
+                    "instrument": "grant",
+                    "floor_material": "a",
+                    "floor_usd_per_kg": 20.0,
+                    "floor_kind": "contract",
+                    "floor_term_yr": 8.0,
+                    "upside_share": 0.02,
+                }
+            }
+        },
+        "package trick",
+        "the owner is better off without it",
+    ),
+]
+
+
+def with_b(changes: dict[str, Any]) -> tuple[Plan, Dataset]:
+    """The flooded plant beside a material b that a source abroad makes."""
+    changes = {"instruments": {"signing_years": [2027]}, **changes}
+    chosen = changes.pop("materials_planned", None)
+    far = {"far": source("CHN", "a", 10.0), "far_b": source("CHN", "b", 10.0)}
+    plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0, restart_yr=10.0, additional=True)
+    plan, data = tiny(
+        {"a": 62.0, "b": 5.0},
+        **{
+            "sources": far,
+            "demand": {"a": 10.0, "b": 10.0},
+            "loss": 400.0,
+            "years": 8,
+            "projects": {"plant": plant},
+            "packages": {"grant": {"instrument": "grant"}},
+            "residual": 0.0,
+            "money": 300.0,
+            "scenarios": [cut("squeeze", 0.5, 2030, 2, flood_years=2.0, flood_multiplier=0.4)],
+            **changes,
+        },
+    )
+    return (plan if chosen is None else plan.model_copy(update={"materials": chosen})), data
+
+
+@pytest.mark.parametrize(("changes", "what", "why"), IMPOSSIBLE)
+def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any], what: str, why: str) -> None:
+    """Proves: in `check`, in the summary, in the notes of the result and among what was dropped; and when it is asked for."""
+    plan, data = with_b(dict(changes))
+    notes = [note for note in check(plan, data).notes if note.startswith(f"{what} cannot be chosen: ")]
+    assert len(notes) == 1
+    assert why in notes[0]
+    result = solve(plan, data, gap=0.0)
+    assert f"  {notes[0]}" in result.summary().splitlines()
+    assert notes[0] in set(result.tables["notes"].note)
+    assert any(why in reason or "signing date" in reason for reason in result.tables["dropped"].reason)
+    if what.startswith("floor"):
+        assert "none of the plan's price floors can be chosen" in result.summary()
+        assert "makes the plan better" not in result.summary()
+    try:
+        item = DecisionIndex(prepare(plan, data)).find(what)
+        told = DecisionIndex(prepare(plan, data)).refused(item)
+    except PlanError as error:
+        told = str(error)
+    assert why in told
+
+
+def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not() -> None:
+    """Proves: beside one that nobody could have, the one that could is said not to be worth its cost; where none is out of reach
+    no word is said of it."""
+    dear, gone = {"levels_usd_per_kg": [90.0]}, {"material": "b", "levels_usd_per_kg": [5.0]}
+    calm = {"scenarios": [cut("embargo", 0.5, 2030, 2)]}
+    said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0).summary()
+    assert (
+        "GUARANTEE: no price floor that can be chosen and that the appropriations allow makes the plan better" in said
+    )
+    assert "  floor b-floor-5 cannot be chosen: no project of the plan makes b" in said
+    plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0)
+    assert "GUARANTEE: no price floor that the appropriations allow makes the plan better" in plain.summary()
+    assert "cannot be chosen" not in plain.summary()
+    assert not any("cannot be chosen" in note for note in check(*with_b({"instruments": floors(dear), **calm})).notes)

@@ -1,0 +1,573 @@
+"""How firm an answer is and why: frontier, break-evens, prices in words, alternatives, designs, sweeps that go on."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import until
+from strategic_minerals import (
+    Dataset,
+    InputError,
+    Plan,
+    PlanError,
+    alternatives,
+    complete,
+    explain,
+    frontier,
+    indices,
+    solve,
+    sweep,
+)
+from strategic_minerals.analysis.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
+from strategic_minerals.analysis.price_ranging import fixed_program, price_words
+from strategic_minerals.analysis.sweep_file import SweepFile
+from strategic_minerals.analysis.sweep_result import in_words
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.data.csv_files import write_dataset
+from strategic_minerals.data.plan_file import load_as
+from strategic_minerals.highs.run import SolvedRun
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model.decisions import DecisionIndex
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import prepare
+from support.instances import random_case
+from support.one_mineral import one_mineral
+from support.tiny import cut, offer, project, source, tiny
+
+EXACT = 1e-6
+
+
+def by_brute_force(money: float) -> tuple[float, tuple[str, ...]]:
+    """(least Z, its projects): every choice of projects fixed in the linear program, one after the other."""
+    problem = prepare(*one_mineral(money))
+    cost, choices = objective_costs(problem)["social_cost"], DecisionIndex(problem)
+    best: tuple[float, tuple[str, ...]] = (math.inf, ())
+    items = [item for item in choices.items if item.kind == "project"]
+    for count in range(len(items) + 1):
+        for chosen in combinations(items, count):
+            model = Model(problem.assembly, cost, integer=False)
+            for item in items:
+                columns = choices.decided(item).columns
+                at = np.full(len(columns), float(item in chosen))
+                model.set_bounds(columns, at, at)
+            run = model.run(time_limit_s=600.0)
+            if isinstance(run, SolvedRun) and run.objective < best[0] - EXACT:
+                best = run.objective, tuple(str(item) for item in chosen)
+    return best
+
+
+def test_the_frontier_is_the_path_that_brute_force_enumerates() -> None:
+    """Proves: at every budget the portfolio and worth of the best of all four choices of projects; C, which 60 million USD just
+    allow, is dropped for A when there are 100, and comes back beside A at 160; switches lie where brute force has them."""
+    plan, data = one_mineral(200.0)
+    money = [0.0, 50.0, 70.0, 90.0, 110.0, 130.0, 150.0, 200.0]
+    found = frontier(plan, data, [m / 200.0 for m in money], tolerance=0.005, gap=0.0)
+    reference = solve(*one_mineral(), gap=0.0).outcome.do_nothing_musd
+    for point in found.points.itertuples():
+        z, projects = by_brute_force(200.0 * point.factor)
+        assert point.objective_musd == pytest.approx(z - reference, abs=1e-5)
+        assert point.portfolio == projects
+    assert len(found.points) > len(money)
+    assert "project C" in set(found.coming_and_going["item"])
+    assert found.switches["resolved"].all()
+    for switch in found.switches.itertuples():
+        assert by_brute_force(200.0 * switch.below)[1] != by_brute_force(200.0 * switch.above)[1]
+        assert switch.above - switch.below <= 0.005 + 1e-9
+    took = found.switches[found.switches["gained"] == "project C"].iloc[0]
+    assert 200.0 * took["below"] < 60.0 <= 200.0 * took["above"]
+    dropped = found.switches[found.switches["lost"].str.contains("project C")].iloc[0]
+    assert 200.0 * dropped["below"] < 100.0 <= 200.0 * dropped["above"] + 1e-9
+    assert found.points["expected_loss_musd"].is_monotonic_decreasing
+    assert "NOT MONOTONE" in found.summary()
+
+
+def test_a_frontier_without_a_tolerance_or_factors_is_refused() -> None:
+    """Proves: faults, not loops without end."""
+    plan, data = one_mineral()
+    for factors, tolerance in (([], 0.01), ([-1.0], 0.01), ([1.0], 0.0), ([1.0], math.nan)):
+        with pytest.raises(PlanError):
+            frontier(plan, data, factors, tolerance=tolerance)
+
+
+def holds(plan: Plan, data: Dataset, name: str) -> bool:
+    """Whether the best plan supports a project."""
+    table = solve(plan, data, gap=0.0).tables["projects"]
+    return bool(table[table.project == name]["share"].max() > 0.5)
+
+
+@pytest.mark.parametrize(("money", "name"), [(110.0, "A"), (110.0, "C"), (70.0, "C")])
+def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -> None:
+    """Proves: solved freely at both ends of each bracket, the plan has the project on one side and not on the other; where none is
+    found, it is still what it was at the end of the range."""
+    plan, data = one_mineral(money)
+    result = solve(plan, data, gap=0.0)
+    found = explain(result, f"project {name}", gap=0.0, tolerance=0.01).break_evens
+    assert set(found["figure"]) >= {"capex", "hazard rate", "loss value"}
+    chosen = holds(plan, data, name)
+    flips = 0
+    for row in found.itertuples():
+        addresses = {
+            "capex": [f"projects[{name}].capex_musd"],
+            "premium": [f"projects[{name}].premium_share"],
+            "hazard rate": ["scenarios.0.probability *", "scenarios.1.probability *"],
+            "loss value": ["loss_functions[test/*/*].loss_usd_per_t *"],
+        }[row.figure]
+        assert row.chosen == chosen
+        stands = edited(plan, data, dict.fromkeys(addresses, row.stands_at))
+        assert holds(*stands, name) == chosen, row.figure
+        if math.isnan(row.flips_at):
+            continue
+        flips += 1
+        assert row.proved
+        assert abs(row.flips_at - row.stands_at) <= 0.01 * abs(row.base) + 1e-9 or row.base == 0.0
+        flipped = edited(plan, data, dict.fromkeys(addresses, row.flips_at))
+        assert holds(*flipped, name) != chosen, row.figure
+    assert flips >= 1
+
+
+def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
+    """Proves: for each project, contract and offer, chosen or not, the difference to the plan solved with and without it, by brute
+    force; a rejected one says what is in its way."""
+    result = solve(*one_mineral(110.0), gap=0.0)
+    told = explain(result, gap=0.0)
+    assert "<h4>Reasons</h4><table" in told._repr_html_()  # as notebooks show it
+    z = result.outcome.objective_musd
+    rows = told.reasons.set_index(["kind", "item"])
+    for name, other in (("A", "C"), ("C", "A")):
+        row = rows.loc[("project", name)]
+        if row["chosen"]:
+            alone = result.plan.instruments.model_copy(update={"project_list": (other,)})
+            without = solve(
+                result.plan.model_copy(update={"instruments": alone}), result.data, gap=0.0
+            ).outcome.objective_musd
+            assert row["brings_musd"] == pytest.approx(without - z, abs=1e-5)
+        else:
+            assert row["brings_musd"] < 0
+            assert "the appropriation of FY2027" in row["binds"]
+    assert rows.loc[("offer", "spot")]["unit"] == "t"
+    assert len(told.prices)
+    assert "REASONS" in told.summary()
+
+
+def floored() -> tuple[Plan, Dataset]:
+    """A plant that a flood of two years shuts for good, unless a floor of 100 carries it to the embargo after it."""
+    plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0, restart_yr=10.0, additional=True)
+    event = cut("squeeze", 0.5, 2030, 2, flood_years=2.0, flood_multiplier=0.4)
+    return tiny(
+        {"a": 62.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=400.0,
+        years=8,
+        projects={"plant": plant},
+        packages={"grant": {"instrument": "grant"}},
+        residual=0.0,
+        scenarios=[event],
+        money=300.0,
+        instruments={
+            "signing_years": [2027],
+            "price_floors": [{"material": "a", "levels_usd_per_kg": [61.0, 90.0], "term_years": 8}],
+        },
+    )
+
+
+def test_a_floor_has_a_level_at_which_it_flips() -> None:
+    """Proves: at another level the floor is still the same item under the name that the menu gives it then; both sides of a flip
+    agree with the plan solved freely."""
+    plan, data = floored()
+    result = solve(plan, data, gap=0.0)
+    told = explain(result, gap=0.0, prices=False).reasons
+    chosen = told[(told["kind"] == "floor") & told["chosen"]]
+    name = chosen["item"].iloc[0] if len(chosen) else "a-floor-90"
+    row = explain(result, f"floor {name}", gap=0.0).break_evens.set_index("figure").loc["floor level"]
+    assert row["note"] == ""
+    assert row["solves"] > 2
+    index = plan.instruments.price_floors[0].levels_usd_per_kg.index(row["base"])
+    at = f"instruments.price_floors.0.levels_usd_per_kg.{index}"
+    for value, has in ((row["stands_at"], row["chosen"]), (row["flips_at"], not row["chosen"])):
+        if math.isnan(value) or not row["proved"]:
+            continue
+        again = explain(solve(*edited(plan, data, {at: value}), gap=0.0), gap=0.0, prices=False).reasons
+        assert again.set_index("item").loc[f"a-floor-{value:g}", "chosen"] == has
+
+
+@pytest.mark.parametrize("kind", ["risk_within_budget", "least_budget"])
+def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
+    """Proves: reasons, prices and alternatives of plans that minimise risk or spending are told in that aim."""
+    promise = {"material": "a", "segment": "civil", "level": 0.4, "scenarios": ["embargo"]}
+    scenarios = [cut("embargo", 0.10, 2028, 3, design_basis=True)]
+    plan, data = one_mineral(300.0, objective={"kind": kind}, scenarios=scenarios, service_levels=[promise])
+    result = solve(plan, data, gap=0.0)
+    told = explain(result, gap=0.0)
+    assert (
+        told.aim
+        == {
+            "risk_within_budget": "risk (50% of expected loss and 50% of the mean of the worst 10% of losses (CVaR))",
+            "least_budget": "discounted spending",
+        }[kind]
+    )
+    assert (told.reasons[told.reasons["chosen"]]["brings_musd"].fillna(1.0) >= 0).all()
+    assert alternatives(result, slack=0.1, count=1).extremes["kept"].all()
+
+
+def test_an_item_without_which_there_is_no_plan_says_so() -> None:
+    """Proves: where a promise needs the only offer, leaving it out has no number, but the reason."""
+    promise = {"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["cut"]}
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)],
+        service_levels=[promise],
+    )
+    row = explain(solve(plan, data, gap=0.0), gap=0.0).reasons.set_index("item").loc["spot"]
+    assert math.isnan(row["brings_musd"])
+    assert "no plan without it" in row["sentence"]
+
+
+def test_contracts_that_follow_one_another_are_not_added_up() -> None:
+    """Proves: an offtake of 3 kt a year renewed after two years is 3 kt a year."""
+    friend = source("AUS", "a", 3.0, kappa=0.0, lot_t_per_yr=3000.0, fee_usd_per_kg=0.001, term_yr=2.0)
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0), "friend": friend},
+        demand={"a": 10.0},
+        years=4,
+        loss=300.0,
+        scenarios=[cut("early", 0.3, 2028, 1), cut("late", 0.3, 2030, 1)],
+    )
+    result = solve(plan, data, gap=0.0)
+    assert len(result.tables["contracts"]) >= 2
+    row = explain(result, gap=0.0, prices=False).reasons.set_index(["kind", "item"]).loc[("contract", "friend")]
+    assert row["amount"] == pytest.approx(3000.0)
+
+
+@pytest.mark.parametrize("seed", [3, 138, 5, 32])
+def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
+    """Proves R17: the plan as it stands, as a point, is what `solve` gives (HiGHS, offered a point to begin with, called plans of
+    some of these cases optimal that were not)."""
+    plan, data = random_case(seed)
+    alone = solve(plan, data, gap=0.0).outcome
+    row = sweep(plan, data, [{}, {}], gap=0.0).points.iloc[1]
+    assert row["objective_musd"] == pytest.approx(
+        alone.objective_musd, abs=1e-6 * (1 + abs(alone.do_nothing_musd or 0.0))
+    )
+
+
+@pytest.mark.parametrize("relax", [False, True])
+def test_parts_of_the_objective_add_up(relax: bool) -> None:
+    """Proves: users, authority, commitments and loss are the objective, at every point."""
+    plan, data = one_mineral(110.0)
+    points = sweep(plan, data, {"budget.appropriation_musd *": [0.2, 0.6, 1.0, 1.5]}, gap=0.0, relax=relax).points
+    loss = points["expected_loss_musd"] - points["do_nothing_loss_musd"]
+    total = points["users_musd"] + points["authority_musd"] + points["commitments_musd"] + loss
+    assert total.to_numpy() == pytest.approx(points["objective_musd"].to_numpy(), abs=1e-6)
+    assert (points["commitments_musd"].iloc[1:] > 1.0).all()
+
+
+def test_a_sweep_without_any_answer_is_told() -> None:
+    """Proves: points that all fail give rows, no decisions, and words."""
+    promise = {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        money=0.0,
+        scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)],
+        service_levels=[promise],
+    )
+    design = one_at_a_time({"discount_rate": (0.0, 0.05)})
+    found = sweep(plan, data, design.points, gap=0.0)
+    assert found.failed == 1.0
+    assert found.chosen().empty
+    said = in_words(design, found)
+    assert "no answer to no answer" in said
+    assert "No answer at 3 points: infeasible" in said
+    edge = frontier(plan, data, [0.0, 1.0])
+    assert "no budget has a plan" in edge.summary()
+
+
+def test_an_item_that_is_none_is_refused_with_a_hint() -> None:
+    """Proves: a misspelt name gets a suggestion; a project that nobody can finance gets the reason why it cannot be chosen."""
+    plan, data = one_mineral(110.0)
+    result = solve(plan, data, gap=0.0)
+    with pytest.raises(PlanError, match="did you mean"):
+        explain(result, "projekt A")
+    late, tables = one_mineral(110.0, instruments={"signing_years": [2030]})
+    with pytest.raises(PlanError, match=r"which cannot be chosen.*no signing date"):
+        explain(solve(late, tables, gap=0.0), "A")
+    with pytest.raises(InputError, match="relaxation"):
+        explain(solve(plan, data, relax=True))
+
+
+def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
+    """Stock alone: each kt for 10, of which half is left at the end; 20 kt go missing in 2028 in a quarter of the scenarios."""
+    return tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={"a": 20.0},
+        loss=90.0,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.25, 2028, 1)],
+        money={2027: money, 2028: 0.0},
+    )
+
+
+def test_a_price_in_words_holds_as_far_as_it_says() -> None:
+    """Proves: one more million USD buys 0.1 kt, which saves 0.25*0.1*100 - 0.1*10 + 0.75*0.1*5 = 1.875; it holds for the next 170,
+    which buy the other 17 kt, and for all of the 30 there are; the plan solved again at both ends, and beyond, agrees."""
+    result = solve(*buying(), gap=0.0)
+    row = price_words(fixed_program(result)).set_index(["price", "period"]).loc[("appropriation", "2027")]
+    assert row["value"] == pytest.approx(1.875, rel=1e-6)
+    assert row["holds_for_more"] == pytest.approx(170.0, rel=1e-3)
+    assert row["holds_for_less"] == pytest.approx(30.0, rel=1e-3)
+    assert "One more million USD in FY2027 lowers social cost by 1.88 million USD" in row["sentence"]
+    assert "valid for the next 170 million USD" in row["sentence"]
+    z = result.outcome.objective_musd
+    for more, worth in ((169.0, 169.0), (-29.0, -29.0), (300.0, 170.0)):
+        again = solve(*buying(30.0 + more), gap=0.0).outcome.objective_musd
+        assert z - again == pytest.approx(1.875 * worth, rel=1e-4)
+
+
+def test_a_degenerate_price_is_followed_by_solving_again() -> None:
+    """Proves: with carry-over a year's money moves two limits at once; the stretch is found by re-solves and is right."""
+    plan, data = buying()
+    plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"carry_over_share": 1.0})})
+    row = (
+        price_words(fixed_program(solve(plan, data, gap=0.0)))
+        .set_index(["price", "period"])
+        .loc[("appropriation", "2027")]
+    )
+    assert row["value"] == pytest.approx(1.875, rel=1e-6)
+    assert 85.0 < row["holds_for_more"] <= 170.0 * (1 + 1e-3)  # doubled steps stop within a factor of two
+
+
+def test_alternatives_range_as_far_as_the_slack_allows() -> None:
+    """Proves: the plan buys 3 kt (all its money), worth 3*18.75; giving up a tenth allows 2.7 kt, no more than 3 are affordable;
+    the money spent ranges alike. Every extreme keeps to the limit."""
+    result = solve(*buying(), gap=0.0)
+    found = alternatives(result, slack=0.1, count=1)
+    rows = found.extremes.set_index("item")
+    stock = rows.loc["a"]
+    here = stock["plan"]
+    assert (stock["least"], stock["most"]) == (pytest.approx(0.9 * here, rel=1e-4), pytest.approx(here, rel=1e-4))
+    assert stock["least"] >= stock["least_bound"] - 1e-3 * here
+    money = rows.loc["purchases for the reserve"]
+    assert (money["least"], money["most"]) == (pytest.approx(27.0, rel=1e-4), pytest.approx(30.0, rel=1e-4))
+    assert found.extremes["kept"].all()
+    assert found.allowed_musd == pytest.approx(0.1 * 3 * 18.75, rel=1e-6)
+
+
+def test_a_different_portfolio_is_one_that_brute_force_knows_and_within_the_slack() -> None:
+    """Proves: with enough slack the other choices of projects are found, each worth what it says and within what was allowed."""
+    result = solve(*one_mineral(110.0), gap=0.0)
+    found = alternatives(result, slack=0.5, count=3)
+    assert list(found.portfolios["items"]) == [("project A",), ("project C",)]  # and no further one
+    worth = -result.outcome.objective_musd
+    assert (found.portfolios["worth_musd"] >= 0.5 * worth - 1e-6 * worth).all()
+    assert found.portfolios["worth_musd"].max() <= worth * (1 + 1e-6)
+    assert "PORTFOLIOS" in found.summary()
+    with pytest.raises(PlanError):
+        alternatives(result, slack=-0.1)
+
+
+def ishigami(points: pd.DataFrame) -> pd.Series:
+    """sin x1 + 7 sin^2 x2 + 0.1 x3^4 sin x1 (Ishigami and Homma 1990)."""
+    x1, x2, x3 = (points[name] for name in ("x1", "x2", "x3"))
+    return np.sin(x1) + 7 * np.sin(x2) ** 2 + 0.1 * x3**4 * np.sin(x1)
+
+
+CUBE = dict.fromkeys(("x1", "x2", "x3"), (-math.pi, math.pi))
+FIRST_ORDER, TOTAL = {"x1": 0.3139, "x2": 0.4424, "x3": 0.0}, {"x1": 0.5576, "x2": 0.4424, "x3": 0.2437}
+
+
+@pytest.mark.parametrize("failed", [0.0, 0.02])
+def test_sobol_indices_of_ishigami(failed: float) -> None:
+    """Proves: the indices known in closed form, also where a fiftieth of the runs fail: their blocks are left out, and told."""
+    design = sobol(CUBE, samples=4096, seed=7)
+    points = pd.DataFrame(design.points)
+    points["y"] = ishigami(points)
+    gone = np.random.default_rng(1).random(len(points)) < failed
+    points.loc[gone, "y"] = math.nan
+    found = indices(design, points, "y").set_index("address")
+    for name in CUBE:
+        assert found.loc[name, "first"] == pytest.approx(FIRST_ORDER[name], abs=0.03)
+        assert found.loc[name, "total"] == pytest.approx(TOTAL[name], abs=0.03)
+    share = left_out(design, points, "y")
+    assert share == 0.0 if not failed else 0.05 < share < 0.2
+    assert list(found.index) == ["x1", "x2", "x3"]
+
+
+def test_morris_effects_of_a_plane() -> None:
+    """Proves: of 3 x - 2 y the mean absolute effects are 3 and 2 times the ranges, without spread; too few runs give NaN."""
+    design = morris({"x": (0.0, 10.0), "y": (0.0, 1.0)}, trajectories=6)
+    points = pd.DataFrame(design.points)
+    points["z"] = 3 * points["x"] - 2 * points["y"]
+    found = indices(design, points, "z").set_index("address")
+    assert found.loc["x", "mu_star"] == pytest.approx(30.0)
+    assert found.loc["y", "mu"] == pytest.approx(-2.0)
+    assert found["sigma"].abs().max() < 1e-9
+    points["z"] = math.nan
+    assert indices(design, points, "z")["mu_star"].isna().all()
+    assert left_out(design, points, "z") == 1.0
+
+
+def test_a_tornado_moves_each_figure_alone() -> None:
+    """Proves: rows are the plan solved at each end, the widest swing first."""
+    plan, data = buying()
+    design = one_at_a_time({"budget.appropriation_musd *": (0.5, 2.0), "scenarios.0.probability": (0.1, 0.3)})
+    found = sweep(plan, data, design.points, gap=0.0)
+    table = indices(design, found.points)
+    assert table["swing"].is_monotonic_decreasing
+    row = table.set_index("address").loc["budget.appropriation_musd *"]
+    assert row["at_base"] - row["at_low"] == pytest.approx(-1.875 * 15.0, rel=1e-6)
+    assert row["at_high"] - row["at_base"] == pytest.approx(-1.875 * 30.0, rel=1e-6)
+    assert "WHAT MOVES THE ANSWER" in in_words(design, found)
+    assert found.chosen().set_index("item").loc["a", "share"] == pytest.approx(1.0)
+
+
+def test_estimates_come_with_their_own_ranges_and_series_move_as_one() -> None:
+    """Proves: a tornado over the tables' estimates takes low and high of the rows that the plan reads."""
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": {2027: 10.0, 2028: 12.0}},
+        offers={"spot": offer("a", 5.0)},
+    )
+    frames = {name: data.frame(name) for name in data.tables}
+    frames["demand"] = frames["demand"].assign(demand_t_per_yr_low=5000.0, demand_t_per_yr_high=24000.0)
+    frames["offers"] = frames["offers"].assign(depth_t_per_yr_low=1000.0, depth_t_per_yr_high=6000.0)
+    ranges = estimate_ranges(plan, Dataset.from_tables(frames), 5)
+    assert ranges["offers[spot].depth_t_per_yr"] == (1000.0, 6000.0)
+    low, high = ranges["demand[a/civil/*].demand_t_per_yr *"]
+    assert (low, high) in ((0.5, 2.4), (pytest.approx(5 / 12), 2.0))
+
+
+def test_the_same_plan_under_every_loss_function() -> None:
+    """Proves: one point a named loss function, the plan's own first; what is chosen under all is told as no regret."""
+    plan, data = buying()
+    frames = {name: data.frame(name) for name in data.tables}
+    mild = frames["loss_functions"].assign(loss_function="mild", loss_usd_per_t=1000.0)
+    frames["loss_functions"] = pd.concat([frames["loss_functions"], mild])
+    data = Dataset.from_tables(frames)
+    design = loss_functions(plan, data)
+    assert [point["loss_function"] for point in design.points] == ["test", "mild"]
+    found = sweep(plan, data, design.points, gap=0.0)
+    assert found.chosen().set_index("item").loc["a", "share"] == pytest.approx(0.5)  # nobody stocks at 1 USD/kg
+    assert "CHOSEN AT EVERY POINT WITH AN ANSWER (no regret): nothing." in in_words(design, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('kind = "grid"\n', "at least one point"),
+        ('kind = "gird"\n', "grid"),
+        ('kind = "grid"\naxis = 1\n', "did you mean 'axes'"),
+        ('kind = "sobol"\nsamples = 3\n[ranges]\ndiscount_rate = [0.0, 0.1]\n', "a power of two"),
+        ('kind = "morris"\n', "at least one figure"),
+        ('kind = "one_at_a_time"\n[ranges]\ndiscount_rate = [0.1, 0.0]\n', "smaller one first"),
+    ],
+)
+def test_a_sweep_file_that_is_wrong_is_told(text: str, said: str, tmp_path: Path) -> None:
+    """Proves: faults name file and field and say what was expected."""
+    file = tmp_path / "study.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(PlanError) as error:
+        load_as(SweepFile, file).design(*buying())
+    assert said in str(error.value)
+
+
+POINTS = {"budget.appropriation_musd *": [round(0.1 * k, 1) for k in range(1, 31)]}
+FIGURES = [
+    "objective_musd",
+    "bound_musd",
+    "expected_loss_musd",
+    "cvar_musd",
+    "defence_short",
+    "spending_musd",
+    "reason",
+]
+
+
+def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
+    """Proves: kill -9 in the middle loses no finished row; called again, the sweep solves only what is missing and gives the frame
+    of one that nobody killed; a folder of another question is refused."""
+    plan, data = one_mineral(110.0)
+    (tmp_path / "plan.json").write_text(json.dumps(plan.to_toml_like()), encoding="utf-8")
+    write_dataset(data, tmp_path / "tables")
+    store = tmp_path / "rows"
+    script = (
+        "import json, sys, time\nfrom pathlib import Path\nfrom strategic_minerals import load_dataset, sweep\n"
+        "from strategic_minerals.data.plan_file import parse_plan\n"
+        f"folder = Path({str(tmp_path)!r})\nplan = parse_plan(json.loads((folder / 'plan.json').read_text()))\n"
+        f"sweep(plan, load_dataset(folder / 'tables'), {POINTS!r}, gap=0.0, store=folder / 'rows', "
+        "on_progress=lambda done, of: time.sleep(3600 * (done >= 15)))\n"
+    )
+    from strategic_minerals import load_dataset
+
+    data = load_dataset(tmp_path / "tables")
+    child = subprocess.Popen([sys.executable, "-c", script])
+
+    def written() -> bool:
+        assert child.poll() is None
+        return sum(file.read_text().count('"point"') for file in store.glob("*.jsonl")) >= 12
+
+    until(written)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    for file in store.glob("*.jsonl"):  # the last line torn, as a kill in the middle of a write leaves it
+        file.write_text(file.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+    told: list[int] = []
+    again = sweep(plan, data, POINTS, gap=0.0, store=store, on_progress=lambda done, of: told.append(done))
+    assert 0 < len(told) < 30
+    assert told[-1] == 30
+    whole = sweep(plan, data, POINTS, gap=0.0)
+    pd.testing.assert_frame_equal(again.points[FIGURES], whole.points[FIGURES], rtol=1e-9, atol=1e-9)
+    pd.testing.assert_frame_equal(again.decisions, whole.decisions, rtol=1e-6)
+    with pytest.raises(InputError, match="rows of another sweep"):
+        sweep(plan, data, POINTS, gap=1e-3, store=store)
+    assert not sweep(
+        plan, data, POINTS, gap=0.0, store=store, on_progress=lambda *_: pytest.fail("nothing is left")
+    ).points.empty
+
+
+def test_processes_write_their_rows_themselves(tmp_path: Path) -> None:
+    """Proves: two spawned processes leave every row in the folder, from which the sweep is read again without a solve."""
+    plan, data = buying()
+    points = {"budget.appropriation_musd *": [0.5, 1.0, 1.5, 2.0]}
+    one = sweep(plan, data, points, gap=0.0, workers=2, store=tmp_path / "rows")
+    again = sweep(
+        plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda *_: pytest.fail("nothing is left")
+    )
+    pd.testing.assert_frame_equal(one.points[FIGURES], again.points[FIGURES])
+    assert again.checked == one.checked
+
+
+def test_what_is_missing_is_told() -> None:
+    """Proves: a material without opening stock or substitute is named with what that means, and without a hazard where no event of
+    the plan touches it either; estimates are ranked by re-solves."""
+    plan, data = buying()
+    found = complete(plan, data)
+    assert set(found.gaps["table"]) >= {"stock", "substitution"}
+    calm = plan.model_copy(update={"scenarios": ()})
+    assert set(complete(calm, data).gaps["table"]) - set(found.gaps["table"]) == {"hazards"}
+    assert "offers" not in set(found.gaps["table"])
+    assert found.influence.empty
+    frames = {name: data.frame(name) for name in data.tables}
+    frames["offers"] = frames["offers"].assign(depth_t_per_yr_low=1000.0, depth_t_per_yr_high=200000.0)
+    ranked = complete(plan, Dataset.from_tables(frames), estimates=3).influence
+    assert ranked.iloc[0]["address"] == "offers[spot].depth_t_per_yr"
+    assert ranked.iloc[0]["swing"] == pytest.approx(1.875 * 20.0, rel=1e-6)  # 1 kt in place of 3

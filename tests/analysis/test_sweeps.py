@@ -1,0 +1,804 @@
+"""Re-solves are what cold solves are: addresses, held scenarios, blocks taken over, bases carried, cuts kept, sweeps checked."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import strategic_minerals.analysis.sweep as sweeps
+import strategic_minerals.analysis.sweep_segments as segments
+import strategic_minerals.finance.owner_value as owners
+from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
+from strategic_minerals.analysis.checkpoint import Checkpoint
+from strategic_minerals.core.arrays import equal
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.decomposition.lshaped import LShaped
+from strategic_minerals.finance.items import Item
+from strategic_minerals.finance.owner_value import ReuseCache
+from strategic_minerals.finance.packages import build_support
+from strategic_minerals.formulation.structure import Structure, build_structure
+from strategic_minerals.model.assembly import Assembly
+from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
+from strategic_minerals.model.instantiate import compile_templates, instantiate
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import Problem, prepare
+from strategic_minerals.model.reuse import BLOCK_DATA, MENUS, OPERATING, same_commitments, same_operations, same_owners
+from strategic_minerals.optimization.session import Session
+from support.instances import quick_first, random_case
+from support.tiny import cut, offer, project, source, tiny
+
+SOME = {
+    "sources": {"far": source("CHN", "a", 10.0)},
+    "demand": {"a": 10.0},
+    "offers": {"spot": offer("a", 5.0)},
+    "scenarios": [cut("cut", 0.4, 2028, 1)],
+}
+
+
+def promising() -> tuple[Plan, Dataset]:
+    """The same with a promise for the cut."""
+    promise = {"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["cut"]}
+    return tiny(
+        {"a": 10.0},
+        **{**SOME, "scenarios": [cut("cut", 0.4, 2028, 1) | {"design_basis": True}]},
+        service_levels=[promise],
+    )
+
+
+def first_price(data: Dataset, plan: Plan) -> str:
+    return next(f"{r.price_set}/{r.material}/*" for r in data.rows("prices") if r.price_set == plan.price_set)
+
+
+def variants(plan: Plan, data: Dataset) -> list[dict[str, Any]]:
+    """Changes of every kind: money, limits, losses, prices, probabilities, haircuts, demand, and back again."""
+    losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
+    found: list[dict[str, Any]] = [
+        {"budget.appropriation_musd *": 0.9},
+        {"budget.carry_over_share": 0.3},
+        {losses: 1.1},
+        {losses: 0.95},
+        {f"prices[{first_price(data, plan)}].price_usd_per_kg *": 1.05},
+        {"materials[*].haircut_share *": 0.9},
+        {"demand[*/*/*].demand_t_per_yr *": 1.02},
+        {"discount_rate": 0.05},
+        {"residual": 0.2},
+        {},
+    ]
+    if plan.scenarios:
+        found.append({"scenarios.0.probability *": 0.9})
+        found.append({"scenarios.0.probability *": 0.8})
+    if plan.risk.cvar_weight > 0:
+        found.append({"risk.cvar_weight": 0.7})
+    if plan.budget.liability_cap_musd is not None:
+        found.append({"budget.liability_cap_musd *": 0.9})
+    if plan.instruments.price_floors:
+        menu = "instruments.price_floors.0"
+        found += [{f"{menu}.upside_share": 0.35}, {f"{menu}.levels_usd_per_kg *": 1.1}, {f"{menu}.upside_share": 0.3}]
+    found += [{"instruments[*].score *": 0.9}, {}]
+    return found
+
+
+ARRAYS = ("lower", "upper", "integer", "row_lower", "row_upper", "start", "index", "value")
+
+
+def same_arrays(one: Assembly, other: Assembly) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS)
+
+
+def same_model(a: Problem, b: Problem) -> bool:
+    """Whether two problems have the same arrays and aims."""
+    if not same_arrays(a.assembly, b.assembly):
+        return False
+    return all(np.array_equal(cost, objective_costs(b)[name]) for name, cost in objective_costs(a).items())
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"scenarios.0.probability *": 0.7}, True),
+        ({"prices[*/a/*].price_usd_per_kg *": 1.1}, False),
+        ({"discount_rate": 0.05}, False),
+        ({"scenarios.0.events.0.price_multiplier": 0.3}, False),
+    ],
+)
+def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
+    change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: a probability leaves what projects bring to their owners as it is; a price, a rate, or a flood that shuts the project
+    in a scenario does not. Options and output are those of a problem built from nothing."""
+    events = [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]
+    plan, data = tiny(
+        {"a": 10.0}, **{**SOME, "scenarios": events}, projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)}
+    )
+    before = prepare(plan, data)
+    changed = edited(plan, data, change)
+    cold = prepare(*changed)
+    monkeypatch.setattr(owners, "owner_npv", (found := Mock(wraps=owners.owner_npv)))
+    hot = prepare(*changed, before)
+    assert (found.call_count == 0) == kept
+    assert hot.structure.support.options
+    assert equal(hot.structure.support.options, cold.structure.support.options)
+    assert equal(hot.structure.support.classes, cold.structure.support.classes)
+    assert same_model(hot, cold)
+
+
+def test_other_prices_in_worlds_shut_other_projects() -> None:
+    """Proves: beside a problem with the same instance whose scenarios, drawn from other hazards, have other prices, output is
+    worked out anew."""
+    plan, data = tiny(
+        {"a": 10.0},
+        **{**SOME, "scenarios": [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]},
+        projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)},
+    )
+    calm, flooded = prepare(plan, data), prepare(*edited(plan, data, {"scenarios.0.events.0.price_multiplier": 0.3}))
+    beside = replace(
+        calm,
+        structure=replace(calm.structure, scenarios=flooded.structure.scenarios, support=flooded.structure.support),
+    )
+    again = prepare(plan, data, beside).structure.support.classes
+    assert not equal(flooded.structure.support.classes, calm.structure.support.classes)
+    assert equal(again, calm.structure.support.classes)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
+    """Proves: a problem prepared beside another one has, entry by entry, the arrays of one prepared alone with the same scenarios.
+    A figure that compiled blocks hold as a number, taken for a parameter, would be stale here."""
+    plan, data = random_case(seed, sample=seed % 2 == 0)
+    before = prepare(plan, data)
+    reused = 0
+    for changes in variants(plan, data):
+        now = edited(plan, data, changes)
+        beside = prepare(*now, before, before.structure.scenarios.drawn)
+        alone = prepare(*now, None, before.structure.scenarios.drawn)
+        assert same_model(beside, alone), changes
+        reused += beside.templates is before.templates
+        before = beside
+    assert reused >= 6
+
+
+@cache
+def beside(seed: int, revolving: bool | None) -> Problem:
+    """A random problem that others are prepared beside; revolving: None as it is drawn."""
+    return prepare(*random_case(seed, **({} if revolving is None else {"revolving": revolving})))
+
+
+def moved(structure: Structure, name: str) -> Structure:
+    """The structure where all numbers of one field of the instance are other ones, in the same scenarios."""
+    instance = structure.instance
+    value = getattr(instance, name)
+    if isinstance(value, np.ndarray):
+        other: Any = value + 1 if value.dtype.kind == "i" else 0.99 * value
+    elif name == "projects":
+        other = tuple(replace(p, capex=1.01 * p.capex, ramp=0.99 * p.ramp, hurdle=p.hurdle + 0.001) for p in value)
+    else:
+        other = tuple(tuple(replace(floor, level=0.9 * floor.level) for floor in floors) for floors in value)
+    changed = replace(instance, **{name: other})
+    return build_structure(changed, structure.scenarios, build_support(changed, structure.scenarios))
+
+
+@pytest.mark.parametrize("revolving", [False, True])
+@pytest.mark.parametrize("name", [name for name in BLOCK_DATA if name not in MENUS])
+def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool) -> None:
+    """Proves: for every field said to be no number of the blocks, blocks of a problem where it is another one, stamped again, give
+    the arrays of blocks written anew. The check is made: operations are taken over for one seed at least, and so are commitments,
+    but where the field says which there are."""
+    taken = whole = 0
+    for seed in range(8):
+        before = beside(seed, revolving)
+        structure = moved(before.structure, name)
+        if equal(structure.instance, before.structure.instance) or not same_operations(before.structure, structure):
+            continue
+        both = same_commitments(before.structure, structure)
+        taken, whole = taken + 1, whole + both
+        known = before.templates if both else compile_templates(structure, before.templates)
+        one, other = instantiate(structure, known), instantiate(structure, compile_templates(structure))
+        assert same_arrays(one, other), seed
+        assert set(one.costs) == set(other.costs)
+        assert all(np.array_equal(cost, other.costs[key]) for key, cost in one.costs.items()), seed
+    assert taken
+    assert whole or name in ("capacity", "contract_lot", "contract_term")
+
+
+RESERVED = {"kappa": 0.5, "lot_t_per_yr": 500.0, "term_yr": 2.0, "fee_usd_per_kg": 1.0}
+
+
+@pytest.mark.parametrize("name", OPERATING)
+def test_no_owner_looks_at_what_only_operations_know(name: str) -> None:
+    """Proves: for every field said to be none of an owner's, what owners of another problem were found to get gives the same ways
+    of support as nothing known does, floors and market floors included."""
+    moves = 0
+    for seed in range(8):
+        before = beside(seed, None).structure
+        after = moved(before, name)
+        if equal(after.instance, before.instance):
+            continue
+        moves += 1
+        assert same_owners(before.instance, after.instance)
+        known = build_support(after.instance, after.scenarios, before.support.owners)
+        for field in ("options", "classes", "markets", "trunk_alive", "scenarios_alive", "baseline", "dropped"):
+            assert equal(getattr(known, field), getattr(after.support, field)), (seed, field)
+    assert moves
+
+
+def two_projects() -> tuple[Plan, Dataset]:
+    """Two projects, which may be told to need or exclude each other, beside a source that offers contracts."""
+    mine = project("a", 3.0, capex_musd=2000.0)
+    return tiny(
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1)],
+        money=100.0,
+        packages={"grant": {"instrument": "grant"}},
+        sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", {2027: 4.0, 2029: 4.0}, **RESERVED)},
+        projects={"mine": mine, "plant": mine},
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"projects[plant].needs": "mine"},
+        {"projects[plant].excludes": "mine"},
+        {"activities[ally].term_yr": 1.0},
+        {"capacities[ally/2029].capacity_t_per_yr": 3000.0},
+    ],
+)
+def test_other_commitments_are_written_anew(change: dict[str, Any]) -> None:
+    """Proves: what projects need or exclude, how long contracts last and what their source makes in a later year are no figures of
+    the commitments' block: it is written anew, as it would be from nothing."""
+    plan, data = two_projects()
+    before, changed = prepare(plan, data), edited(plan, data, change)
+    after = prepare(*changed, before)
+    assert after.templates.root is not before.templates.root
+    assert after.templates.periods is before.templates.periods
+    assert same_model(after, prepare(*changed))
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ("scenarios.0.probability *", True),
+        ("prices[*/a/*].price_usd_per_kg *", True),
+        ("demand[*/*/*].demand_t_per_yr *", True),
+        ("instruments.price_floors.0.upside_share *", True),
+        ("instruments.price_floors.0.levels_usd_per_kg *", True),
+        ("projects[*].capex_musd *", True),
+        ("materials[*].haircut_share", False),
+    ],
+)
+def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept: bool) -> None:
+    """Proves: other chances, prices, demand, and other terms of a floor, are figures of blocks that stay; a haircut, which
+    stands in products, is not."""
+    plan, data = tiny(
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1)],
+        sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)},
+        money=100.0,
+        instruments={
+            "price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]
+        },
+    )
+    before = prepare(plan, data)
+    assert any(option.floor is not None for option in before.structure.support.options)
+    changed = edited(plan, data, {change: 0.98})
+    after = prepare(*changed, before)
+    assert after.structure.support is not before.structure.support
+    assert (after.templates is before.templates) == kept
+    assert same_model(after, prepare(*changed))
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"scenarios.0.probability": 0.3}, True),
+        ({"scenarios.0.events.0.duration_years": 2.0}, False),
+        ({"scenarios.0.events.0.start_year": 2028}, False),
+        ({"scenarios.0.events.0.price_multiplier": 1.5}, False),
+    ],
+)
+def test_what_floors_pay_is_kept_where_only_chances_differ(
+    change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: for other chances payments are weighed anew and not worked out; with other scenarios they are. Either way a floor's
+    cost is that of a problem built from nothing."""
+    plan, data = tiny(
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1, price_multiplier=1.3)],
+        sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)},
+        money=100.0,
+        packages={"grant": {"instrument": "grant"}},
+        instruments={
+            "price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]
+        },
+    )
+    before, changed = prepare(plan, data), edited(plan, data, change)
+    monkeypatch.setattr(owners, "floor_payments", (found := Mock(wraps=owners.floor_payments)))
+    hot = prepare(*changed, before).structure.support.options
+    assert (found.call_count == 0) == kept
+    cold = prepare(*changed).structure.support.options
+    costs = [[o.floor for o in options if o.floor is not None] for options in (hot, cold)]
+    assert costs[0]
+    assert equal(tuple(costs[0]), tuple(costs[1]))
+
+
+def test_commitments_that_cost_something_in_other_years_are_written_anew() -> None:
+    """Proves: a floor that comes to pay nothing in a year, and chances where a limit on losses holds them, leave no stale block."""
+    told: dict[str, Any] = {
+        "demand": {"a": 10.0},
+        "scenarios": [cut("cut", 0.4, 2029, 1)],
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "projects": {"mine": project("a", 5.0, capex_musd=2000.0)},
+        "packages": {"grant": {"instrument": "grant"}},
+        "instruments": {"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3}]},
+    }
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"cvar_limit_musd": 1e6}, {"scenarios.0.probability": 0.3}),
+        ({}, {"instruments.price_floors.0.levels_usd_per_kg *": 0.8}),
+    ]
+    for limits, change in cases:
+        plan, data = tiny({"a": 50.0}, **told, risk=limits)
+        before, changed = prepare(plan, data), edited(plan, data, change)
+        after = prepare(*changed, before)
+        assert after.templates.root is not before.templates.root
+        assert same_model(after, prepare(*changed))
+
+
+def test_what_nobody_asked_for_is_kept_where_it_still_means_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: after other chances, for which nothing of owners is worked out, another score of an instrument leaves NPVs as they
+    were at first; what belonged to floors that are no more is gone."""
+    plan, data = tiny(
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1)],
+        sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)},
+        packages={"grant": {"instrument": "grant"}},
+        instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3}]},
+    )
+    problem = prepare(plan, data)
+    first = problem.structure.support.owners
+    likelier = prepare(*edited(plan, data, {"scenarios.0.probability": 0.5}), problem)
+    monkeypatch.setattr(owners, "owner_npv", (found := Mock(wraps=owners.owner_npv)))
+    cheaper = prepare(*edited(plan, data, {"instruments[grant].score": 0.9}), likelier)
+    assert found.call_count == 0
+    assert same_model(cheaper, prepare(*edited(plan, data, {"instruments[grant].score": 0.9})))
+    higher = prepare(
+        *edited(plan, data, {"instruments.price_floors.0.levels_usd_per_kg *": 1.1}), cheaper
+    ).structure.support.owners
+    assert len(higher._npv) == len(first._npv)
+    assert len(higher._sets) == len(first._sets)
+
+
+def test_what_owners_got_under_floors_of_before_is_given_up() -> None:
+    """Proves: of what is kept from question to question nothing stays that the last one did not ask for, unless it is said to."""
+    kept: ReuseCache[float] = ReuseCache(None)
+    assert kept.get("a", lambda: 1.0) == 1.0
+    after = ReuseCache(kept)
+    assert after.get("a", lambda: 2.0) == 1.0
+    assert after.get("b", lambda: 3.0) == 3.0
+    after.settle()
+    last = ReuseCache(after)
+    assert last.get("b", lambda: 4.0) == 3.0
+    last.settle()
+    assert ReuseCache(last).get("a", lambda: 5.0) == 5.0
+    unasked = ReuseCache(last)
+    unasked.settle(lambda key: key == "b")
+    assert list(unasked) == [3.0]
+
+
+def test_decisions_of_a_point_are_those_of_its_plan() -> None:
+    """Proves: contracts and market floors told of points are those that `explain` finds chosen, in the same tonnes a year; both
+    occur, the floors because they are demanded, and an offer is neither, whatever its name."""
+    seen = set()
+    for seed in range(12):
+        case = random_case(seed, market_floor=True, contracts=True, loss_limits=False)
+        there = [market.floor.name for market in prepare(*case).structure.support.markets]
+        hold = ForcedDecision(Item("floor", there[0]), inside=True) if there else None
+        try:
+            answer = Session(gap=1e-3, method="flat").answer(*case, hold=hold)
+        except InfeasibleError:
+            continue
+        problem, choices = answer.problem, DecisionIndex(answer.problem)
+        markets = {market.floor.name for market in problem.structure.support.markets}
+        wanted = {
+            (item.kind, item.name): choices.amount(item, answer.x)
+            for item in choices.items
+            if (item.kind == "contract" or (item.kind == "floor" and item.name in markets))
+            and choices.chosen(item, answer.x)
+        }
+        told = segments._decisions(0, answer, segments._hold_to_account(answer))
+        found = {(line["kind"], line["item"]): line["value"] for line in told if line["kind"] in ("contract", "floor")}
+        assert found == pytest.approx(wanted, rel=1e-9)
+        seen |= {kind for kind, _ in found}
+    assert seen == {"contract", "floor"}
+    plan, data = tiny({"a": 10.0}, **{**SOME, "offers": {"market-spot": offer("a", 5.0)}}, loss=1e5)
+    answer = Session(gap=0.0).answer(plan, data)
+    told = segments._decisions(0, answer, segments._hold_to_account(answer))
+    assert {line["kind"] for line in told} == {"stock"}
+
+
+@pytest.mark.parametrize("method", ["flat", "decomposed"])
+@pytest.mark.parametrize("seed", quick_first([0, 2, 5], 1))
+def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
+    """Proves: relaxations answered one after the other, from the last one's basis or cuts, have the optimum of a solve from
+    nothing, to 1e-9 of the costs; so have their references."""
+    plan, data = random_case(seed, loss_limits=False, sample=True)
+    session = Session(gap=1e-12, relax=True, method=method)
+    for changes in variants(plan, data):
+        now = edited(plan, data, changes)
+        bases, cold = session.answer(*now).outcome, session.cold().answer(*now).outcome
+        room = 1e-9 * (1 + abs(cold.do_nothing_musd or 0.0)) * (1 if method == "flat" else 10)
+        assert bases.objective_musd == pytest.approx(cold.objective_musd, abs=room), changes
+        assert bases.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
+
+
+@pytest.mark.parametrize("method", ["flat", "decomposed"])
+def test_plans_of_a_session_are_those_of_solve(method: Any) -> None:
+    """Proves: mixed-integer variants state intervals that enclose the optimum of a solve from nothing."""
+    plan, data = random_case(3, loss_limits=False, sample=True)
+    session = Session(gap=1e-7, method=method)
+    for changes in variants(plan, data):
+        now = edited(plan, data, changes)
+        bases, cold = session.answer(*now), session.cold().answer(*now)
+        room = 1e-6 * (1 + abs(cold.outcome.do_nothing_musd or 0.0))
+        assert bases.outcome.best_bound_musd <= cold.outcome.objective_musd + room
+        assert cold.outcome.best_bound_musd <= bases.outcome.objective_musd + room
+
+
+def test_a_session_outlives_a_variant_without_an_answer() -> None:
+    """Proves: an infeasible variant between two others raises, and the next one is answered as ever."""
+    plan, data = promising()
+    session = Session(gap=0.0)
+    first = session.answer(plan, data).outcome.objective_musd
+    with pytest.raises(Exception, match="no plan meets all requirements"):
+        session.answer(*edited(plan, data, {"service_levels.0.level": 1.0, "budget.appropriation_musd": 0.0}))
+    assert session.fresh
+    assert session.answer(plan, data).outcome.objective_musd == pytest.approx(first, rel=1e-12)
+
+
+def test_a_sweep_holds_its_worlds_and_draws_others_for_other_hazards() -> None:
+    """Proves: prices and losses move nothing in the sampled scenarios, though a reduction chooses by them; another rate does."""
+    plan, data = random_case(4, sample=True)
+    base = prepare(plan, data)
+    drawn = base.structure.scenarios.drawn
+    assert drawn is not None
+    losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
+    held = prepare(*edited(plan, data, {losses: 3.0}), None, drawn).structure.scenarios
+    assert equal(held.events, base.structure.scenarios.events)
+    hazard = data.rows("hazards")[0].hazard
+    other = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr *": 3.0}), None, drawn).structure.scenarios
+    assert not equal(other.events, base.structure.scenarios.events)
+
+
+@pytest.mark.parametrize("seed", [6, 8, 9, 11])
+def test_hazards_that_begin_to_strike_write_new_blocks(seed: int) -> None:
+    """Proves: where no component branched before, and a hazard's rate makes them, branches are compiled; kept as they were, the
+    model would have lost every row of a branch without anybody noticing."""
+    plan, data = random_case(seed, sample=True, gallium=True)
+    plan = plan.model_copy(update={"scenarios": (), "service_levels": (), "days_of_cover": ()})
+    hazard = data.rows("hazards")[0].hazard
+    found = sweep(plan, data, {f"hazards[{hazard}].rate_per_yr": [0.0, 0.4, 0.41]}, relax=True, gap=0.0, method="flat")
+    for row in found.points.to_dict("records"):
+        address = next(iter(row))
+        alone = solve(*edited(plan, data, {address: row[address]}), relax=True, gap=0.0, method="flat").outcome
+        assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
+    before = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr": 0.0}))
+    after = edited(plan, data, {f"hazards[{hazard}].rate_per_yr": 0.4})
+    assert same_model(prepare(*after, before), prepare(*after))
+
+
+def test_a_bound_above_a_plan_is_refused_as_in_solve() -> None:
+    """Proves: a session holds a solver's answer to the linear program with whole numbers fixed, as `solve` does; stages held to a
+    millionth had bounds hundreds of millions above a plan."""
+    plan, data = random_case(42)
+    plan = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": "least_budget"})})
+    try:
+        alone = solve(plan, data, gap=1e-6).outcome.objective_musd
+    except UntrustedError:
+        alone = None
+    if alone is None:
+        with pytest.raises(UntrustedError):
+            Session(gap=1e-6).answer(plan, data)
+    else:
+        assert Session(gap=1e-6).answer(plan, data).outcome.objective_musd == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_cold_check_that_fails_loses_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where the point solved again has no answer, the rows stand and nothing is said to be checked."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+
+    def refusing(self: Session) -> Any:
+        raise UntrustedError("not today")
+
+    monkeypatch.setattr(Session, "cold", refusing)
+    found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, gap=0.0)
+    assert found.failed == 0.0
+    assert (found.checked, found.disagreed) == (0, 0)
+
+
+def test_a_point_that_breaks_something_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: an error that nobody foresaw costs one point, told by its name, not the sweep."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    honest, count = Session.answer, iter(range(100))
+
+    def breaking(self: Session, plan: Plan, data: Dataset, **options: Any) -> Any:
+        if next(count) == 1:
+            raise ZeroDivisionError("one over nothing")
+        return honest(self, plan, data, **options)
+
+    monkeypatch.setattr(Session, "answer", breaking)
+    found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, gap=0.0)
+    assert list(found.points["reason"].str.startswith("ZeroDivisionError")) == [False, True, False]
+
+
+def test_a_range_moves_with_its_value() -> None:
+    """Proves: a hazard's least and largest cut stay around the likeliest one, as they do for an override."""
+    plan, data = random_case(4, sample=True)
+    row = next(r for r in data.rows("hazards") if r.cut_share_low is not None and r.cut_share_low > 0)
+    changed = edited(plan, data, {f"hazards[{row.hazard}].cut_share": row.cut_share_low / 2})[1]
+    moved = next(r for r in changed.rows("hazards") if r.hazard == row.hazard)
+    assert moved.cut_share_low <= moved.cut_share <= moved.cut_share_high
+    assert Dataset.from_tables({name: changed.frame(name) for name in changed.tables})
+
+
+def test_a_decomposed_session_whose_clock_runs_out_can_go_on() -> None:
+    """Proves: no time to find cuts anew is no error, and no stale cut is left."""
+    plan, data = random_case(0, loss_limits=False, sample=True)
+    problem = prepare(plan, data)
+    costs = objective_costs(problem)["social_cost"]
+    parts = LShaped(problem.structure, problem.assembly, costs, integer=False)
+    parts.minimise(costs, None, gap=1e-9, absolute_gap=0.0)
+    other = prepare(*edited(plan, data, {f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *": 1.3}), problem)
+    dearer = objective_costs(other)["social_cost"]
+    parts.load(other.structure, other.assembly, dearer, time.perf_counter() - 1.0)
+    assert parts.master(dearer, 0.0).run(10.0, "master").objective < -1e6  # no cut holds a cluster's cost up
+    found = parts.minimise(dearer, None, gap=1e-9, absolute_gap=0.0)
+    alone = LShaped(other.structure, other.assembly, dearer, integer=False).minimise(
+        dearer, None, gap=1e-9, absolute_gap=0.0
+    )
+    assert found.objective == pytest.approx(alone.objective, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    "options", [{"gap": float("nan")}, {"gap": -1.0}, {"method": "bender"}, {"time_limit_s": 0.0}, {"workers": 0}]
+)
+def test_options_that_are_none_are_refused(options: dict[str, Any]) -> None:
+    """Proves: a wrong option is an error before anything is solved."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    with pytest.raises(ValueError, match="must be"):
+        sweep(plan, data, [{}], **options)
+
+
+def test_a_sweep_is_its_points_solved_one_by_one() -> None:
+    """Proves: a grid is every combination, in the order asked; each row has what `solve` states for the changed plan; bought
+    stock rises with the loss that it averts, and is listed."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    grid = {"budget.appropriation_musd": [0.0, 30.0, 60.0], "scenarios.0.probability": [0.1, 0.4]}
+    found = sweep(plan, data, grid, gap=0.0)
+    assert list(found.points["budget.appropriation_musd"]) == [0.0, 0.0, 30.0, 30.0, 60.0, 60.0]
+    assert found.checked >= 1
+    assert found.disagreed == 0
+    assert found.failed == 0.0
+    for row in found.points.to_dict("records"):
+        alone = solve(*edited(plan, data, {name: row[name] for name in grid}), gap=0.0).outcome
+        assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
+        assert row["do_nothing_musd"] == pytest.approx(alone.do_nothing_musd, rel=1e-9)
+    stock = found.decisions[found.decisions["kind"] == "stock"].set_index("point")["value"]
+    assert stock.get(1, 0.0) == 0.0
+    assert 0.0 < stock[3] <= stock[5]
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_points_come_as_frame_or_list_and_go_back_in_their_order(as_frame: bool) -> None:
+    """Proves: the path that points are answered along is not the order in which they are told."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    values = [40.0, 0.0, 20.0, 60.0, 10.0]
+    points: Any = [{"budget.appropriation_musd": v} for v in values]
+    found = sweep(plan, data, pd.DataFrame(points) if as_frame else points, relax=True)
+    assert list(found.points["budget.appropriation_musd"]) == values
+    assert list(np.argsort(found.points["objective_musd"])) == list(np.argsort(values)[::-1])
+
+
+def test_a_point_without_an_answer_is_a_row_with_its_reason() -> None:
+    """Proves: failed points are not hidden, their numbers are not numbers, their share is told."""
+    plan, data = promising()
+    found = sweep(plan, data, {"budget.appropriation_musd": [0.0, 100.0, 200.0]}, gap=0.0)
+    assert list(found.points["reason"]) == ["infeasible", "optimal", "optimal"]
+    assert np.isnan(found.points["objective_musd"][0])
+    assert found.failed == pytest.approx(1 / 3)
+    assert not (found.decisions["point"] == 0).any()
+
+
+def test_where_hot_and_cold_disagree_cold_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a hot start that went wrong (here: on purpose) is found by the cold check, and all its points are solved again."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    true = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, relax=True, gap=0.0)
+    honest = Session.answer
+
+    def lying(self: Session, plan: Plan, data: Dataset, **options: Any) -> Any:
+        bases = not self.fresh
+        answer = honest(self, plan, data, **options)
+        if bases:
+            object.__setattr__(answer.outcome, "objective_musd", answer.outcome.objective_musd + 1e-3)
+            object.__setattr__(answer.outcome, "best_bound_musd", answer.outcome.best_bound_musd + 1e-3)
+        return answer
+
+    monkeypatch.setattr(Session, "answer", lying)
+    found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, relax=True, gap=0.0)
+    assert (found.checked, found.disagreed) == (1, 1)
+    assert found.points["cold"].all()
+    assert np.allclose(found.points["objective_musd"], true.points["objective_musd"], rtol=1e-12)
+
+
+def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: two spawned processes give the rows of one."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    points = {"budget.appropriation_musd": [0.0, 10.0, 20.0, 30.0]}
+    one, two = (sweep(plan, data, points, gap=0.0, workers=workers) for workers in (1, 2))
+    figures = ["objective_musd", "bound_musd", "do_nothing_musd", "spending_musd", "expected_loss_musd"]
+    assert np.allclose(one.points[figures], two.points[figures], rtol=1e-12)
+    assert one.checked == two.checked == 1
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(sweeps, "STRETCH", 2)
+    monkeypatch.setattr(sweeps, "LEAST_STRETCH", 1)
+    sweep(plan, data, points, gap=0.0, on_progress=lambda done, of: told.append((done, of)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"budget.apropriation_musd": 1.0}, "appropriation_musd"),
+        ({"budget.appropriation_musd": -1.0}, "at least 0"),
+        ({"prizes[a].price_usd_per_kg": 1.0}, "prices"),
+        ({"prices[*/nothing/*].price_usd_per_kg": 1.0}, "a key of prices: price_set/material/from_year"),
+        ({"prices[*/a/*].price": 1.0}, "a column of prices"),
+        ({"prices[*/a/*].price_usd_per_kg": -1.0}, "more than 0"),
+        ({"discount_rate *": "a"}, "a factor"),
+        ({"": 1.0}, "a field of the plan"),
+        ({"scenarios.-1.probability": 0.1}, "no such field or entry"),
+        ({"prices[*/a/*].price_usd_per_kg": True}, "a number"),
+        ({"prices[*/a/*].price_usd_per_kg": "7"}, "a number"),
+        ({"materials[a].salvage_share *": 2.0}, "a number to multiply"),
+        ({"prices a": 1.0}, "no such"),
+        ({"prices[a": 1.0}, "table[key].column"),
+        ({"name *": 2.0}, "a number to multiply"),
+    ],
+)
+def test_an_address_that_is_none_is_named(changes: dict[str, Any], said: str) -> None:
+    """Proves: a misspelt field, table, key or column, and a value that is not allowed, are refused before anything is solved."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    with pytest.raises((PlanError, InputError)) as caught:
+        sweep(plan, data, [{}, changes])
+    assert said in str(caught.value)
+
+
+def test_nothing_to_solve_and_too_much_are_refused() -> None:
+    """Proves: no point, and more points than anybody means, are errors."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    with pytest.raises(PlanError, match="at least one point"):
+        sweep(plan, data, [])
+    with pytest.raises(PlanError, match="at most 100,000"):
+        sweep(plan, data, {"discount_rate": [0.01] * 1000, "residual": [0.1] * 1000})
+
+
+def test_a_star_multiplies_and_a_pattern_takes_all_rows() -> None:
+    """Proves: factors act on lists, on series by year and on every matching row, and leave the given plan and tables alone."""
+    plan, data = tiny({"a": 10.0, "b": 20.0}, **SOME, budget={"appropriation_musd": {"2027": 10.0, "2029": 20.0}})
+    changed, tables = edited(plan, data, {"budget.appropriation_musd *": 2.0, "prices[*/*/*].price_usd_per_kg *": 1.5})
+    assert changed.budget.appropriation_musd == {2027: 20.0, 2029: 40.0}
+    assert [r.price_usd_per_kg for r in tables.rows("prices")] == [
+        1.5 * r.price_usd_per_kg for r in data.rows("prices")
+    ]
+    assert plan.budget.appropriation_musd == {2027: 10.0, 2029: 20.0}
+
+
+def test_a_path_visits_neighbours() -> None:
+    """Proves: along the path no step is longer than the grid's own step in one axis at a time; random order is not."""
+    grid = [{"discount_rate": x, "residual": y} for x in (0.01, 0.02, 0.03, 0.04) for y in (0.1, 0.2, 0.3)]
+    rng = np.random.default_rng(1)
+    mixed = [grid[k] for k in rng.permutation(len(grid))]
+    order = sweeps._path(mixed)
+    assert sorted(order) == list(range(len(grid)))
+    place = np.array([[point["discount_rate"] / 0.03, point["residual"] / 0.2] for point in mixed])
+    steps = np.abs(np.diff(place[order], axis=0)).sum(axis=1)
+    assert steps.max() <= 0.5 + 1e-9
+
+
+# --- rows that were written down ------------------------------------------------------------------------------
+
+
+def written(folder: Path) -> Checkpoint:
+    """A journal of two stretches with three points."""
+    journal = Checkpoint(folder, "a question")
+    for stretch, point in ((0, 0), (0, 1), (7, 7)):
+        row = {"point": point, "objective_musd": -1.5 * point, "bound_musd": math.nan, "reason": "optimal"}
+        journal.write(stretch, [row], [{"point": point, "kind": "stock", "item": "a", "value": 2.0}])
+    journal.write(0, [], [], 1, 0)
+    return journal
+
+
+def test_no_byte_of_a_stored_row_can_change_unnoticed(tmp_path: Path) -> None:
+    """Proves R56: of each row that was written down any byte changes: the file and the line are named, or the row counts as one
+    that was torn, so that its point is solved again. No changed figure is ever read."""
+    journal = written(tmp_path / "rows")
+    rows, decisions, *counted = journal.read()
+    assert [row["point"] for row in rows] == [0, 1, 7]
+    assert counted == [1, 0]
+    refused = torn = size = 0
+    for file in sorted((tmp_path / "rows").glob("*.jsonl")):
+        text = file.read_bytes()
+        size += len(text)
+        for at in range(len(text)):
+            file.write_bytes(text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :])
+            try:
+                left, said, checked, _ = journal.read()
+            except InputError as error:
+                refused += bool(re.search(rf"{re.escape(str(file))}:\d+ ", str(error)))
+                continue
+            torn += 1
+            assert all(repr(row) in map(repr, rows) for row in left)
+            assert all(line in decisions for line in said)
+            assert checked in (0, 1)
+        file.write_bytes(text)
+    assert refused + torn == size
+    assert torn < size / 10
+
+
+def test_a_torn_row_is_answered_again_and_a_row_of_another_sweep_is_refused(tmp_path: Path) -> None:
+    """Proves R56: a line cut off anywhere is left out and those after it are read; rows of another question, or without a digest as
+    older versions wrote them, are refused with file and line."""
+    journal = written(tmp_path / "rows")
+    file = tmp_path / "rows" / "rows-000000.jsonl"
+    first, second, count = (line for line in file.read_text(encoding="utf-8").split("\n") if line)
+    for cut_off in range(len(first)):
+        file.write_text(f"\n{first[:cut_off]}\n{second}\n\n{count}\n", encoding="utf-8")
+        assert [row["point"] for row in journal.read()[0]] == [1, 7]
+    other = Checkpoint(tmp_path / "other", "another question")
+    (tmp_path / "other" / file.name).write_text(f"\n{second}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows-000000\.jsonl:2 .*differs from its digest"):
+        other.read()
+    (tmp_path / "other" / file.name).write_text(
+        '{"rows": [], "decisions": [], "checked": 0, "disagreed": 0}\n', encoding="utf-8"
+    )
+    with pytest.raises(InputError, match=r"rows-000000\.jsonl:1 "):
+        other.read()
+
+
+def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R56: where a stretch is solved again from nothing because hot and cold disagreed, and that is killed half-way, the
+    rows that were found wrong are gone: the sweep that goes on solves their points."""
+    plan, data = promising()
+    points = {"budget.appropriation_musd *": [0.5, 0.7, 1.0, 1.5, 2.0]}
+    monkeypatch.setattr(segments, "_agree", lambda *_: False)
+    real, calls = segments._answers, []
+
+    def killed(stretch: Any, *, hot: bool, tell: Any = None) -> Any:
+        calls.append(hot)
+        if not hot:
+            raise KeyboardInterrupt
+        return real(stretch, hot=hot, tell=tell)
+
+    monkeypatch.setattr(segments, "_answers", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(plan, data, points, gap=0.0, store=tmp_path / "rows")
+    assert calls == [True, False]
+    monkeypatch.setattr(segments, "_answers", real)
+    told: list[int] = []
+    sweep(plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda done, of: told.append(done))
+    assert len(told) == 5

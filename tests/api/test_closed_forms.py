@@ -1,0 +1,1180 @@
+"""Answers that a planner can work out on paper, beside what the optimizer says.
+
+Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from strategic_minerals import InfeasibleError, solve
+from strategic_minerals.instance.instance import Floor, Instrument
+from strategic_minerals.instance.producer_economics import (
+    capital_cost,
+    expected_payment,
+    financing_gap,
+    owner_npv,
+    payment,
+    payment_parts,
+    quantile_state,
+    recv,
+    survival,
+    worth,
+)
+from strategic_minerals.model.objectives import denominator
+from strategic_minerals.model.problem import prepare
+from support.newsvendor import newsvendor
+from support.tiny import KT, bought, cut, flow, offer, price, project, ran, short, source, tiny, total
+
+TO = 1e-6
+"""Million USD or kilotonnes: what rounding may change."""
+
+
+def close(expected: float) -> object:
+    return pytest.approx(expected, abs=TO, rel=1e-7)
+
+
+def optimum(*case, **options):
+    return solve(*case, gap=0.0, **options)
+
+
+# --- the reserve -------------------------------------------------------------------------------------------------
+
+
+def test_the_reserve_holds_the_newsvendor_quantity():
+    """Proves: the stock is the quantile (160-61)/(160-54) = 0.934 of the tonnes lost, and its cost is the textbook's.
+
+    P(lost <= 6 months) = 0.92 < 0.934 <= 0.98 = P(lost <= 12): hold 12 000 t. Left over: .70*12 + .12*9 + .10*6 = 10.08 kt.
+    61*12 - 54*10.08 + 160*(.02*12) = 732 - 544.32 + 38.4 = 226.08. Without the plan 160 * 2.16 kt = 345.6 is lost,
+    so the plan is worth 119.52. Salvage not weighted by what is left: 732 - 648 + 38.4 = 122.4.
+    """
+    result = optimum(*newsvendor())
+    assert bought(result, "a") == close(12.0)
+    parts = result.objective_parts
+    assert parts["authority_purchases"] == close(732.0)
+    assert parts["salvage"] == close(-544.32)
+    assert parts["loss"] == close(38.4)
+    assert parts["authority_purchases"] + parts["salvage"] + parts["loss"] == close(226.08)
+    assert result.reference_parts["loss"] == close(345.6)
+    assert result.outcome.objective_musd == close(226.08 - 345.6)
+
+
+@pytest.mark.parametrize(("loss", "held"), [(2.0, 0.0), (20.0, 3.0), (50.0, 6.0), (400.0, 24.0)])
+def test_the_reserve_follows_the_critical_ratio(loss, held):
+    """Proves: another loss, another quantile of what is lost: P(0) = .70, P(<= 3) = .82, P(<= 6) = .92, P(<= 12) = .98.
+
+    (loss - 1)/(loss + 6): at 2 .125: nothing; at 20 .731: 3 kt; at 50 .875: 6 kt; at 400 .983: 24 kt. A stock sized for
+    the mean loss would be 2.16 kt at any of them.
+    """
+    assert bought(optimum(*newsvendor(loss=loss)), "a") == close(held)
+
+
+def merit_order():
+    """5 kt are missing for a year: thrift 20 up to 1 kt, substitution 45 up to 2, an ally at 60 up to 3, stock worth 75.
+
+    The market price is 75; the ally sells at a fifth less; stock that is not released keeps its worth of 75.
+    """
+    return tiny(
+        {"a": 75.0},
+        materials={"a": {"haircut_share": 0.3, "salvage_share": 1.0}},
+        sources={
+            "far": source("CHN", "a", 5.0),
+            "ally": source("AUS", "a", {2027: 0.0, 2028: 3.0}, premium_share=-0.2),
+        },
+        demand={"a": 5.0},
+        steps=[("a", "civil", 0.2, 20.0), ("a", "civil", 0.4, 45.0)],
+        stock={"a": 10.0},
+        scenarios=[cut("cut", 1.0, 2028, 1)],
+        years=2,
+    )
+
+
+def test_a_shortage_is_met_in_order_of_cost():
+    """Proves: 1*20 + 2*45 + 2*60 = 230 million USD, marginal price 60 USD/kg, stock untouched.
+
+    Thrift is so cheap (20 against 75) that it is used before the event as well: 1*20 + 2*45 + 2*75 = 260 in 2027.
+    Releasing for free would take 5 kt from the stock and cost 0.
+    """
+    result = optimum(*merit_order())
+    assert ran(result, "ally", "cut", "2028") == close(2.0)
+    assert flow(result, "released_t", "a", "cut", "2028") == close(0.0)
+    parts = result.objective_parts
+    assert parts["users_substitution"] == close(2 * (1 * 20 + 2 * 45))
+    assert parts["users_activities"] == close(2 * 75 + 2 * 60)
+    assert parts["users_substitution"] + parts["users_activities"] - 260.0 == close(230.0)
+    assert parts["salvage"] == close(-750.0)
+    assert price(result, "supply", scenario="cut", period="2028", item="a") == close(60e3)
+
+
+def test_offers_are_used_in_order_of_their_price():
+    """Proves: 5 kt from offers of 2 kt at 10, 11 and 15: 2*10 + 2*11 + 1*15 = 57, and no tonne of the fourth at 20.
+
+    The scenario cuts 5 kt with probability 1, so no stock is left. Buying all at the first price would cost 50.
+    """
+    offers = {f"o{n}": offer("a", 2.0, premium) for n, premium in enumerate((0.0, 0.1, 0.5, 1.0))}
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 5.0)},
+            demand={"a": 5.0},
+            offers=offers,
+            scenarios=[cut("cut", 1.0, 2028, 1)],
+            years=2,
+            money={2027: 1e3, 2028: 0.0},
+        )
+    )
+    assert [bought(result, name) for name in offers] == [close(2.0), close(2.0), close(1.0), close(0.0)]
+    assert result.objective_parts["authority_purchases"] == close(57.0)
+
+
+def test_stock_decays():
+    """Proves: 10 kt bought in 2027 are 9 at the end of 2028 and 8.1 in 2029, when they meet a demand of 8.1.
+
+    Decay counted once too often would leave 7.29, once too few 9.
+    """
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            materials={"a": {"decay_share_per_yr": 0.1}},
+            sources={"far": source("CHN", "a", 8.1)},
+            demand={"a": 8.1},
+            offers={"spot": offer("a", 100.0)},
+            scenarios=[cut("cut", 1.0, 2029, 1)],
+            money={2027: 1e4, 2028: 0.0},
+            budget={"carry_over_share": 0.0},
+            loss=1000.0,
+        )
+    )
+    assert bought(result, "a") == close(10.0)
+    assert flow(result, "stock_t", "a", "baseline course", "2028") == close(9.0)
+    assert short(result, "cut") == close(0.0)
+
+
+def test_holding_is_paid_each_year_on_what_is_in_store():
+    """Proves: 10 kt at 2 % of 10 a year cost 2 in each of three years, half of it in half years: Z = 3*50 + 6 - 100.
+
+    Charged a period instead of a year, half years would cost 12.
+    """
+    for months in (12, 6):
+        result = optimum(
+            *tiny(
+                {"a": 10.0},
+                materials={"a": {"holding_share_per_yr": 0.02}},
+                sources={"far": source("CHN", "a", 5.0)},
+                demand={"a": 5.0},
+                stock={"a": 10.0},
+                months=months,
+            )
+        )
+        assert total(result) == close(150 + 6 - 100)
+
+
+def test_an_event_within_a_year_cuts_its_part_of_the_year():
+    """Proves: a cut of 60 % from mid 2028 for a year takes 3 kt of 10 in 2028 and 3 in 2029; rounded to whole years, 6."""
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            years=4,
+            scenarios=[cut("cut", 0.5, 2028.5, 1, share=0.6)],
+        )
+    )
+    assert [short(result, "cut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 3, 3, 0)]
+    assert total(result) == close(400 + 0.5 * 6 * 100)
+
+
+def test_disposal_keeps_to_its_ceiling_and_pays_the_haircut():
+    """Proves: before the price halves in 2029 the reserve sells 3 kt a year at 90, and keeps 4 of 10 at 0.9*50 = 45.
+
+    Sales 2*3*90 = 540, worth at the end 4*45 = 180. Without the ceiling all 10 would go at 90 for 900; without
+    `trunk_disposal` nothing is sold and 10*45 = 450 is left.
+    """
+    case = {"materials": {"a": {"haircut_share": 0.1, "disposal_t_per_yr": 3 * KT}}, "stock": {"a": 10.0}}
+    case |= {"sources": {"far": source("CHN", "a", 5.0)}, "demand": {"a": 5.0}}
+    falling = {"a": {2027: 100.0, 2029: 50.0}}
+    assert optimum(*tiny(falling, **case)).objective_parts["salvage"] == close(-450.0)
+    result = optimum(*tiny(falling, **case, instruments={"trunk_disposal": True}))
+    parts = result.objective_parts
+    assert [flow(result, "sold_t", "a", "baseline course", y) for y in ("2027", "2028")] == [close(3.0)] * 2
+    assert parts["authority_disposal"] + parts["salvage"] == close(-540.0 - 180.0)
+    assert total(result) == close(5 * (100 + 100 + 50) - 720.0)
+
+
+def test_a_control_in_force_ends_on_its_date():
+    """Proves: a control that halves supply and doubles the price until mid 2028 leaves 5, 7.5 and 10 of 10 kt.
+
+    Shortfall 5, 2.5, 0; price 20, 15, 10: users pay 5*20 + 7.5*15 + 10*10 = 312.5. A control taken as lasting to the
+    end would leave 5 kt short in 2029 as well.
+    """
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            controls=[
+                {
+                    "name": "quota",
+                    "countries": "CHN",
+                    "materials": "a",
+                    "cut_share": 0.5,
+                    "price_multiplier": 2.0,
+                    "until_year": 2028.5,
+                }
+            ],
+        )
+    )
+    assert [short(result, "baseline course", y) for y in ("2027", "2028", "2029")] == [
+        close(5.0),
+        close(2.5),
+        close(0.0),
+    ]
+    assert result.objective_parts["users_activities"] == close(312.5)
+
+
+# --- money -------------------------------------------------------------------------------------------------------
+
+
+def cheaper_next_year(share: float):
+    """10 million USD in 2027 and in 2028; a kg costs 2, then 1 USD; 20 kt go missing in 2029 in half of the scenarios."""
+    return tiny(
+        {"a": {2027: 2.0, 2028: 1.0}},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={"a": 20.0},
+        loss=98.0,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        money={2027: 10.0, 2028: 10.0, 2029: 0.0},
+        budget={"carry_over_share": share},
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "held", "worth_musd"), [(0.0, 15.0, 733.75), (0.5, 17.5, 859.375), (1.0, 20.0, 985.0)]
+)
+def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
+    """Proves: carry-over is worth what it buys later.
+
+    Lost: 10/2 + 10/1 = 15 kt. Half carried: 5/2 + 15 = 17.5. All carried: 20. All spend 20; a missing kg costs
+    98 + 2 = 100, in half of the scenarios; what is left is worth 0.5*1. All carried: -20 + .5*20*100 + .5*20*.5 = 985.
+    """
+    result = optimum(*cheaper_next_year(share))
+    assert bought(result, "a") == close(held)
+    assert result.outcome.objective_musd == close(-worth_musd)
+    carried = result.tables["budget"].set_index("fiscal_year").carried_out_musd
+    assert carried[2027] == close(10 * share)
+    assert carried[2029] == close(0.0)
+
+
+def test_a_branch_spends_what_the_trunk_had_planned():
+    """Proves: struck in 2028, the reserve spends the 40 that it had planned for 4 kt at 10 on 2 kt at the doubled price.
+
+    Early cut (.5): 4 kt in store and 2 bought spare 660 for 40. Late cut (.3): 8 kt spare 880. Quiet: 8*9 are left.
+    40 + .5*40 + .5*(40 - 660) - .3*880 - .2*72 = -528.4. With no money 4 kt would be spared, -438.4; with money for 4
+    kt at any price -593.4.
+    """
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            materials={"a": {"haircut_share": 0.1}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 4.0, crisis=1.0)},
+            money={2027: 1e4, 2029: 0.0},
+            scenarios=[cut("early", 0.5, 2028, 1, price_multiplier=2.0), cut("late", 0.3, 2029, 1)],
+        )
+    )
+    assert flow(result, "acquired_t", "a", "early", "2028") == close(2.0)
+    assert flow(result, "acquired_t", "a", "late", "2028") == close(4.0)
+    assert result.outcome.objective_musd == close(-528.4)
+
+
+# --- projects ----------------------------------------------------------------------------------------------------
+
+
+def knapsack(**changes):
+    """110 million USD of grants in 2027 for projects that produce in 2028 and 2029, each kt sparing 5 a year.
+
+    A: 60 for 12 kt (net 60). B: 50 for 9.5 kt (net 45), needs D. C: 50 for 9 kt (net 40), excluded by A. D: 10 for 0.5 kt
+    (net -5). Revenue just covers cash cost, so the grant is the capex.
+    """
+    sizes = {"A": (12.0, 60.0), "B": (9.5, 50.0), "C": (9.0, 50.0), "D": (0.5, 10.0)}
+    projects = {
+        name: project("a", kt, capex_musd=capex, cash_usd_per_kg=10.0, additional=True)
+        for name, (kt, capex) in sizes.items()
+    }
+    projects["B"]["needs"] = "D"
+    projects["A"]["excludes"] = "C"
+    case = {
+        "sources": {"far": source("CHN", "a", 50.0)},
+        "demand": {"a": 100.0},
+        "loss": 5.0,
+        "projects": projects,
+        "packages": {"grant": {"instrument": "grant"}},
+        "money": {2027: 110.0, 2028: 0.0},
+        "instruments": {"signing_years": [2027]},
+        "residual": 0.0,
+    }
+    return tiny({"a": 10.0}, **{**case, **changes})
+
+
+def built(result) -> set[str]:
+    table = result.tables["projects"]
+    return set(table[table.share > 0.5].project)
+
+
+def test_projects_are_whole_and_keep_their_logic():
+    """Proves: B + C + D for 110 is the best whole choice, worth 45 + 40 - 5 = 80.
+
+    Without the exclusion A + C would give 100, without the need A + B 105; A alone gives 60.
+    """
+    result = optimum(*knapsack())
+    assert built(result) == {"B", "C", "D"}
+    assert result.outcome.objective_musd == close(-80.0)
+    assert result.outcome.reason == "optimal"
+
+
+def test_the_relaxation_is_a_bound_and_no_plan():
+    """Proves: the linear bound is A whole and 5/6 of B with D: 60 + 5/6*40 = 93.33, more than the 80 that can be had."""
+    result = optimum(*knapsack(), relax=True)
+    assert result.outcome.objective_musd == close(-60 - 40 * 5 / 6)
+    assert result.outcome.relaxed
+    assert "LINEAR RELAXATION" in result.summary()
+
+
+def owner(**changes):
+    """Capex 100 over two years, then two years of 1 kt at 100 less 50 cash; the owner asks 25 %."""
+    mine = project("a", 1.0, capex_musd=100.0, cash_usd_per_kg=50.0, lead_yr=2.0, life_yr=2.0, hurdle_rate=0.25)
+    return tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 10.0},
+        projects={"mine": mine},
+        packages={"support": {"instrument": "grant"}},
+        years=4,
+        loss=1000.0,
+        residual=0.0,
+        instruments={"signing_years": [2027]},
+        **changes,
+    )
+
+
+LOAN = Instrument("loan", "loan", 0.2, 0.9, 0.0, 2.0, 1.0, False)
+EQUITY = Instrument("equity", "equity", 0.5, 0.9, 0.25, 2.0, 0.0, False)
+GRANT = Instrument("grant", "grant", 1.0, 1.0, 0.0, 0.0, 0.0, False)
+
+
+def test_the_financing_gap_is_what_the_owner_lacks():
+    """Proves: 50 + 50/1.25 = 90 of capex against 50*.64 + 50*.512 = 57.6 of margin leaves 32.4.
+
+    Capex undiscounted would leave 42.4, margins from the first year 17.6.
+    """
+    instance = prepare(*owner()).natural
+    mine = instance.projects[0]
+    assert owner_npv(instance, mine, (), 0) == close(-32.4)
+    assert financing_gap(mine, owner_npv(instance, mine, (), 0)) == close(32.4)
+    assert financing_gap(mine, owner_npv(instance, replace(mine, capex=50.0), (), 0)) == 0.0  # 57.6 - 45 > 0
+
+
+def test_capital_is_worth_less_to_the_owner_than_its_face():
+    """Proves: one USD of grant is worth 1; of a loan repaid after two years 1 - .64 = .36; of equity that gives up
+    .25 for two years 1 - .25*(.8 + .64) = .64. A level loan at 0 %: 1 - .5*(.8 + .64) = .28."""
+    assert worth(GRANT, 0.25) == 1.0
+    assert worth(LOAN, 0.25) == close(0.36)
+    assert worth(replace(LOAN, grace=0.0), 0.25) == close(0.28)
+    assert worth(EQUITY, 0.25) == close(0.64)
+    assert worth(replace(LOAN, rate=0.25, grace=0.0), 0.25) == close(0.0)  # a loan at the hurdle rate is worth nothing
+
+
+def test_a_gap_is_closed_at_the_score_of_the_face():
+    """Proves: 32.4 costs 32.4 as a grant; 0.2 * 32.4/.36 = 18 as a loan; 0.5 * 32.4/.64 = 25.3125 as equity.
+
+    Capped at half of the capex, the loan covers 50 of the 90 of face: refused, or with a grant on top
+    .2*50 + (32.4 - .36*50) = 24.4. Scoring the gap instead of the face would call the loan 6.48.
+    """
+    mine = prepare(*owner()).natural.projects[0]
+    assert capital_cost(GRANT, 32.4, mine) == close(32.4)
+    assert capital_cost(LOAN, 32.4, mine) == close(18.0)
+    assert capital_cost(EQUITY, 32.4, mine) == close(25.3125)
+    assert capital_cost(replace(LOAN, max_share=0.5), 32.4, mine) is None
+    assert capital_cost(replace(LOAN, max_share=0.5, grant_on_top=True), 32.4, mine) == close(24.4)
+    assert payment_parts(mine, 1.0) == close(1.8)
+
+
+@pytest.mark.parametrize(
+    ("row", "paid"),
+    [
+        ({"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0}, 32.4),
+        ({"kind": "loan", "score": 0.2, "max_share_of_capex": 0.9, "tenor_yr": 2, "grace_yr": 1}, 18.0),
+        ({"kind": "equity", "score": 0.5, "max_share_of_capex": 0.9, "rate": 0.25, "tenor_yr": 2}, 25.3125),
+    ],
+)
+def test_support_is_paid_in_parts_that_are_worth_it_at_signing(row, paid):
+    """Proves: the cost at signing is paid in two years, each 1/1.8 of it: a grant of 32.4 as 18 and 18 (36 undiscounted).
+
+    18 + 18/1.25 = 32.4 to the owner. Paid as 16.2 twice it would be worth 29.16 and leave a gap.
+    """
+    result = optimum(*owner(capital={"grant": row}))
+    assert built(result) == {"mine"}
+    assert result.objective_parts["capital_support"] == close(2 * paid / 1.8)
+    budget = result.tables["budget"].set_index("fiscal_year").capital_support_musd
+    assert list(budget) == [close(paid / 1.8), close(paid / 1.8), close(0.0), close(0.0)]
+
+
+# --- price floors ------------------------------------------------------------------------------------------------
+
+
+def clawback(rate: float = 0.25, **changes):
+    """A floor of 110 with half of the upside handed back, for three years from 2028; price 100, 20 % up or down.
+
+    The plant makes 1 kt at 102.5 cash and 30 of capex: with the floor it earns (110 + 115)/2 = 112.5, which just pays.
+    """
+    floor = {
+        "instrument": "none",
+        "floor_material": "a",
+        "floor_usd_per_kg": 110.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 3.0,
+        "upside_share": 0.5,
+    }
+    plant = project(
+        "a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0, earliest_signing=2027, hurdle_rate=0.0
+    )
+    case = {
+        "sources": {"far": source("CHN", "a", 1.0)},
+        "demand": {"a": 2.0},
+        "projects": {"plant": plant},
+        "packages": {"floored": floor},
+        "states": [(0.8, 0.5), (1.2, 0.5)],
+        "loss": 1000.0,
+        "rate": rate,
+        "budget": {"liability_cap_musd": 1e3},
+        "instruments": {"signing_years": [2027]},
+    }
+    return tiny({"a": 100.0}, **{**case, **changes})
+
+
+def test_a_floor_costs_its_expected_topup_less_what_comes_back():
+    """Proves: at 80 the treasury pays 30, at 120 it gets 5 back: 12.5 expected on 1 kt a year.
+
+    In the horizon 12.5*(.8 + .64) = 18; after it 12.5*.512 = 6.4; in the worst state 30 a year falls due. Clipping
+    each state at zero would give 15*(.8 + .64) = 21.6; at the mean price the top-up is 10: 14.4.
+    """
+    result = optimum(*clawback())
+    assert built(result) == {"plant"}
+    assert result.objective_parts["floor_cost"] == close(18.0)
+    assert result.objective_parts["terminal_liability"] == close(6.4)
+    budget = result.tables["budget"].set_index("fiscal_year")
+    assert list(budget.liability_musd) == [close(0.0), close(30.0), close(30.0)]
+    assert list(budget.floor_top_ups_musd) == [close(0.0), close(12.5), close(12.5)]
+
+
+def test_a_floor_costs_more_where_the_price_falls():
+    """Proves: in a scenario (probability 1/2) where the price halves in 2029 the top-up is (70 + 50)/2 = 60.
+
+    12.5*.8 + .64*(.5*12.5 + .5*60) = 10 + 23.2 = 33.2. The terminal liability stays on the trunk: 6.4.
+    """
+    fall = cut("glut", 0.5, 2029, 1, share=0.0, price_multiplier=0.5)
+    result = optimum(*clawback(scenarios=[fall]))
+    assert result.objective_parts["floor_cost"] == close(33.2)
+    assert result.objective_parts["terminal_liability"] == close(6.4)
+
+
+def test_the_liability_cap_refuses_what_could_fall_due():
+    """Proves: a cap of 29.9 forbids the floor that may cost 30 in a year, although it is expected to cost 12.5."""
+    assert built(optimum(*clawback(budget={"liability_cap_musd": 29.9}))) == set()
+    assert built(optimum(*clawback(budget={"liability_cap_musd": 30.0}))) == {"plant"}
+
+
+def test_a_floor_is_paid_within_its_term_in_every_world():
+    """Proves: a floor of 120 for the first year of output costs 20 on 1 kt in 2028, nothing in 2029 or after.
+
+    With it 70 + 50 + 50 cover the capex of 160. Paid on in the scenarios that are cut in 2029 it would cost 30.
+    """
+    floor = {
+        "instrument": "none",
+        "floor_material": "a",
+        "floor_usd_per_kg": 120.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 1.0,
+    }
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            packages={"floored": floor},
+            projects={"plant": project("a", 1.0, cash_usd_per_kg=50.0, capex_musd=160.0, life_yr=3.0)},
+            loss=200.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            instruments={"signing_years": [2027]},
+        )
+    )
+    assert result.objective_parts["floor_cost"] == close(20.0)
+    assert result.objective_parts["terminal_liability"] == close(0.0)
+    assert result.outcome.objective_musd == close(20.0 - 100.0)
+
+
+def test_a_market_floor_owes_after_the_horizon_too():
+    """Proves: five years of 20 on 3 kt: 180 within three years, 120 after; spared .5*3*300 = 450 in 2029. Net -150.
+
+    Left to those who come after, the 120 would make it -270.
+    """
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 5}
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+            demand={"a": 10.0},
+            loss=300.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            instruments={"price_floors": [menu]},
+        )
+    )
+    assert result.objective_parts["floor_cost"] == close(180.0)
+    assert result.objective_parts["terminal_liability"] == close(120.0)
+    assert result.outcome.objective_musd == close(-150.0)
+
+
+def test_the_pieces_of_a_floor():
+    """Proves: receipts, payments and the liability state by hand.
+
+    recv(80) = 110, recv(120) = 120 - .5*10 = 115. Payments 30 and -5. With states 0.8, 1.0, 1.2 (.04, .5, .46) a
+    quantile of .95 leaves out 0.8: w* = 1.0; at .97 it counts.
+    """
+    instance = prepare(*clawback()).natural
+    floor = Floor(0, 0.11, 0.5, "contract", 3)
+    prices = np.array([0.08, 0.12])
+    assert list(recv(prices, floor)) == [close(0.11), close(0.115)]
+    assert list(payment(prices, floor)) == [close(0.03), close(-0.005)]
+    assert expected_payment(instance, np.array([0.1]), floor)[0] == close(0.0125)
+    skewed = replace(instance, state_factor=np.array([0.8, 1.0, 1.2]), state_probability=np.array([0.04, 0.5, 0.46]))
+    assert quantile_state(skewed, 0.95) == 1.0
+    assert quantile_state(skewed, 0.97) == 0.8
+
+
+def flood_then_squeeze(**changes):
+    """Two like plants of 5 kt, cash cost 60. Price 100; in half of the scenarios 50 in 2029, then 10 kt are cut in 2030.
+
+    A plant that shuts stays shut for five years. `kept` has a floor of 80, `open` has none.
+    """
+    plant = {"cash_usd_per_kg": 60.0, "restart_yr": 5.0, "additional": True}
+    floor = {
+        "instrument": "none",
+        "project": "kept",
+        "floor_material": "a",
+        "floor_usd_per_kg": 80.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 4.0,
+    }
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "projects": {"kept": project("a", 5.0, **plant), "open": project("a", 5.0, **plant)},
+        "packages": {"floored": floor},
+        "scenarios": [cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)],
+        "years": 5,
+        "instruments": {"signing_years": [2027]},
+    }
+    return tiny({"a": 100.0}, **{**case, **changes})
+
+
+def test_only_the_floored_plant_lives_to_see_the_squeeze():
+    """Proves: a floor is worth the output that it keeps alive through a flood.
+
+    Cost: (80-50)*5 kt in half of the scenarios = 75. Worth: 5 kt * 100 spared in half of the scenarios = 250. Net 175. If
+    the flood shut nobody, `open` would spare the same for nothing and the plan would be worth 500.
+    """
+    result = optimum(*flood_then_squeeze())
+    assert result.outcome.objective_musd == close(75.0 - 250.0)
+    assert ran(result, "kept", "flood", "2030") == close(5.0)
+    assert ran(result, "open", "flood", "2030") == close(0.0)
+    assert ran(result, "open", "flood", "2031") == close(0.0)
+    assert short(result, "flood", "2030") == close(5.0)
+    assert short(result, "flood", "2029") == close(0.0)
+
+
+def test_without_floors_nobody_lives_to_see_the_squeeze():
+    """Proves: with no floor on offer the plan is worth nothing: 10 kt are short in the squeeze."""
+    result = optimum(*flood_then_squeeze(packages={}))
+    assert result.outcome.objective_musd == close(0.0)
+    assert short(result, "flood", "2030") == close(10.0)
+
+
+def reviving():
+    """An ally of 4 kt, cash 60, that takes a year to restart; a glut halves the price of 100 in 2028."""
+    return tiny(
+        {"a": 100.0},
+        sources={
+            "ally": source("AUS", "a", 4.0, cash_usd_per_kg=60.0, restart_yr=1.0),
+            "home": source("USA", "a", 6.0),
+        },
+        demand={"a": 10.0},
+        scenarios=[cut("glut", 0.5, 2028, 1, share=0.0, price_multiplier=0.5)],
+        years=4,
+    )
+
+
+def test_a_shut_plant_comes_back_after_its_restart():
+    """Proves: shut in 2028 and, for the restart, in 2029; open in 2030. Loss .5 * 2 * 4 kt * 200 = 800.
+
+    Without restart 400; never reopening 1200.
+    """
+    result = optimum(*reviving())
+    assert [short(result, "glut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 4, 4, 0)]
+    assert result.objective_parts["loss"] == close(800.0)
+    problem = prepare(*reviving())
+    alive = survival(problem.instance, 0, problem.structure.scenarios.price[0], (), 0)
+    assert list(alive) == [True, False, False, True]
+
+
+def test_a_border_floor_by_hand():
+    """Proves: users pay the top-up on all they use, the treasury gets it on imports, and home output is kept alive.
+
+    Floor 120, price 100 up or down 20: (40 + 0)/2 = 20. Users 20*10 kt*3 y = 600; treasury 20*(10-3)*3 = 420. Home's
+    3 kt (cash 110) live: .5 * 3 * 200 = 300 spared in 2028. Net -120. Charged on imports only, users would pay 420 and
+    the floor would seem to cost nothing: -300.
+    """
+    floor = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            money=0.0,
+            instruments={"price_floors": [floor]},
+        )
+    )
+    parts = result.objective_parts
+    assert parts["users_border_surcharge"] == close(600.0)
+    assert parts["authority_border_revenue"] == close(-420.0)
+    assert result.outcome.objective_musd == close(-120.0)
+
+
+@pytest.mark.parametrize(("embedded", "paid", "taken"), [(False, 60.0, 45.0), (True, 135.0, 120.0)])
+def test_a_border_floor_charges_the_feed_of_home_plants(embedded, paid, taken):
+    """Proves: oxide at 10 with a border floor of 15: the home plant's 4 kt are charged, 4*5*3 y = 60; with embedded content
+    the 6 kt in China's magnets too, where they come: 5*(10 + 10 + .5*10 + .5*4) = 135.
+
+    Home oxide of 1 kt (cash 12) is not taxed, 15 less for the treasury; in the cut of 2029 it makes a kt of magnets,
+    .5*(110 - 40 - 10) = 30. Net -15 either way.
+    """
+    menu = {
+        "material": "oxide",
+        "kind": "border",
+        "scope": "market",
+        "levels_usd_per_kg": [15.0],
+        "term_years": 3,
+        "embedded_content": embedded,
+    }
+    made = {"magnet": 1.0, "oxide": -1.0}
+    result = optimum(
+        *tiny(
+            {"oxide": 10.0, "magnet": 50.0},
+            demand={"magnet": 10.0},
+            loss=60.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            sources={
+                "far-mine": source("CHN", "oxide", 20.0),
+                "home-mine": source("USA", "oxide", 1.0, cash_usd_per_kg=12.0),
+                "far-plant": source("CHN", made, 6.0),
+                "home-plant": source("USA", made, 4.0),
+            },
+            instruments={"price_floors": [menu]},
+        )
+    )
+    assert result.objective_parts["users_border_surcharge"] == close(paid)
+    assert result.objective_parts["authority_border_revenue"] == close(-taken)
+    assert result.outcome.objective_musd == close(-15.0)
+    floor = result.tables["floors"].iloc[0]
+    assert (floor.users_pay_musd, floor.tariff_revenue_musd) == (close(paid), close(taken))
+    assert floor.tariff_inversion == (not embedded)
+
+
+def test_a_purchase_floor_by_hand():
+    """Proves: the floor is paid on half of the output, keeps the plant alive, and lets the reserve buy that half at P.
+
+    Covered half at 120, other half at 100: 110 covers 105 of cash, and two years of 5*4 kt cover the capex of 39. Top-up
+    20*2 kt*2 y = 80. The reserve buys 2 kt in 2028 at 100 = 200. In half of the scenarios the plant spares 4*200 and the
+    stock 2*300; elsewhere the stock keeps .5*100*2. Z = 80 + 200 - 400 - 300 - 50 = -470. Bought at the floor: -430;
+    the floor paid on all: -390.
+    """
+    floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            materials={"a": {"haircut_share": 0.5}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            projects={"plant": project("a", 4.0, cash_usd_per_kg=105.0, capex_musd=39.0, life_yr=2.0)},
+            instruments={"price_floors": [floor], "signing_years": [2027]},
+        )
+    )
+    assert bought(result, "a") == close(2.0)
+    assert result.objective_parts["floor_cost"] == close(80.0)
+    assert result.objective_parts["authority_purchases"] == close(200.0)
+    assert ran(result, "plant", "cut", "2029") == close(4.0)
+    assert result.outcome.objective_musd == close(-470.0)
+
+
+def test_a_purchase_floor_covers_a_share_of_revenue_only():
+    """Proves: with half of the output at 120 and half at 100 the plant earns 110, too little for a cash cost of 112.
+
+    Its margin would be 8 a kg if all were covered, and capex of 39 paid back in two years of 4 kt.
+    """
+    floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            projects={"plant": project("a", 4.0, cash_usd_per_kg=112.0, capex_musd=39.0, life_yr=2.0)},
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            instruments={"price_floors": [floor], "signing_years": [2027]},
+        )
+    )
+    assert built(result) == set()
+    assert result.outcome.objective_musd == close(0.0)
+
+
+# --- chains, contracts -------------------------------------------------------------------------------------------
+
+
+def chain(plant: float, **changes):
+    """Magnets (50) from oxide (10), tonne by tonne; China makes both and stops in 2028 in half of the scenarios."""
+    case = {
+        "materials": {"oxide": {"haircut_share": 0.5}},
+        "sources": {
+            "far-mine": source("CHN", "oxide", 20.0),
+            "far-magnets": source("CHN", "magnet", 10.0),
+            "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, plant),
+        },
+        "demand": {"magnet": 10.0},
+        "loss": 60.0,
+        "offers": {"oxide-spot": offer("oxide", 100.0)},
+        "scenarios": [cut("cut", 0.5, 2028, 1)],
+        "years": 2,
+        "money": {2027: 1e4, 2028: 0.0},
+    }
+    return tiny({"oxide": 10.0, "magnet": 50.0}, **{**case, **changes})
+
+
+def test_oxide_in_store_needs_a_magnet_plant():
+    """Proves: the reserve holds as much oxide as home can turn into magnets: 4 kt for a plant of 4 kt, none for none.
+
+    Each kt costs 10 and spares 110 less the 40 of value added at home, in half of the scenarios; else it keeps .5*10.
+    40 - .5*4*70 - .5*4*5 = -110. A plant of no size: 0, where oxide that counted as magnets would hold 10.
+    """
+    result = optimum(*chain(4.0))
+    assert bought(result, "oxide") == close(4.0)
+    assert ran(result, "plant", "cut", "2028") == close(4.0)
+    assert result.outcome.objective_musd == close(-110.0)
+    without = optimum(*chain(0.0))
+    assert bought(without, "oxide") == close(0.0)
+    assert without.outcome.objective_musd == close(0.0)
+    assert short(without, "cut", "2028", "magnet") == close(10.0)
+
+
+def test_joint_products_come_up_together():
+    """Proves: 1 kt of dy for the reserve takes 4 kt of mining, so 4 kt of spare capacity give no more than 1 kt.
+
+    Users need 3 kt of ndpr: 4 kt of mining of 8. Buying dy product by product would give 5 kt.
+    """
+    case = tiny(
+        {"ndpr": 10.0, "dy": 100.0},
+        sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
+        demand={"ndpr": 3.0, "dy": 1.0},
+        loss=1000.0,
+        offers={"dy-spot": offer("dy", 5.0, source="far")},
+        scenarios=[cut("cut", 0.5, 2028, 5)],
+        years=6,
+        money={2027: 1e5, 2028: 0.0},
+        materials={"ndpr": {}},
+    )
+    result = optimum(*case)
+    assert bought(result, "dy") == close(1.0)
+    table = result.tables["operations"]
+    first = table[(table.scenario == "baseline course") & (table.period == "2027")]
+    assert float(first.reserve_output_t.sum()) / KT == close(4.0)
+    assert float(first.output_t.sum()) / KT == close(4.0)
+
+
+def offtake(loss: float, lot: float = 0.0, demand: float = 10.0):
+    """An ally of 10 kt serves home with 4 of them while China's 10 kt are cut, and with 0.6 of each further kt under
+    contract; the fee is 1 USD/kg a year for two years."""
+    ally = source("AUS", "a", 10.0, kappa=0.4, lot_t_per_yr=lot * KT, fee_usd_per_kg=1.0, term_yr=2.0)
+    return tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "ally": ally},
+        demand={"a": demand},
+        loss=loss,
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        years=2,
+        instruments={"contract_years": [2027]},
+    )
+
+
+def contracted(result) -> float:
+    return float(result.tables["contracts"].contract_t_per_yr.sum()) / KT
+
+
+def test_an_offtake_contract_buys_what_is_withheld_in_a_crisis():
+    """Proves: each kt costs a fee of 2 and spares .5*.6*10 = 3: the whole 10 are signed, worth 30 - 20 = 10.
+
+    At a loss of 6 it spares 1.8 and none is signed. If a contract came on top of kappa, 6 kt would do: 30 - 12 = 18.
+    """
+    result = optimum(*offtake(10.0))
+    assert contracted(result) == close(10.0)
+    assert result.objective_parts["contract_fees"] == close(20.0)
+    assert ran(result, "ally", "cut", "2028") == close(10.0)
+    assert result.outcome.objective_musd == close(-10.0)
+    assert contracted(optimum(*offtake(6.0))) == close(0.0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "lot", "signed", "z"), [(10, 0, 3, -3), (10, 6, 0, 0), (20, 6, 6, -6), (20, 0, 3, -12)]
+)
+def test_a_contract_is_nothing_or_at_least_a_lot(loss, lot, signed, z):
+    """Proves: 1.8 kt are short, for which 3 kt of contract would do (fee 6, spares .5*1.8*loss); a lot of 6 costs 12.
+
+    At a loss of 10 (spares 9) the lot is not worth it; at 20 (spares 18) exactly the lot is signed. A lot that could
+    be halved would be signed for 3.
+    """
+    result = optimum(*offtake(float(loss), float(lot), demand=5.8))
+    assert contracted(result) == close(signed)
+    assert result.outcome.objective_musd == close(z)
+
+
+@pytest.mark.parametrize(("loss", "package", "z"), [(100.0, "claim", -170.0), (20.0, "plain", -25.0)])
+def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, package, z):
+    """Proves: an ally's plant of 5 kt gives home half of it in a crisis, with a right to 60 % the half and .6*.5 more: 4.
+
+    The right costs 2.5 USD/kg on 3 kt in each of four years, 30, and spares .5*1.5*loss more: at 100 it pays
+    (30 - .5*4*100 = -170), at 20 it does not (-.5*2.5*20 = -25). Without withholding either gives 5 kt.
+    """
+    plant = project("a", 5.0, country="AUS", kappa=0.5, additional=True)
+    rights = {"instrument": "none", "offtake_share": 0.6, "offtake_fee_usd_per_kg": 2.5}
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=loss,
+            projects={"plant": plant},
+            packages={"plain": {"instrument": "none"}, "claim": rights},
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            years=5,
+            instruments={"signing_years": [2027]},
+        )
+    )
+    assert result.outcome.objective_musd == close(z)
+    assert ran(result, "plant", "cut", "2029") == close({"claim": 4.0, "plain": 2.5}[package])
+
+
+# --- risk and promises -------------------------------------------------------------------------------------------
+
+
+def tail(**changes):
+    """Losses 0, 10, 20 and 40 with probabilities .5, .3, .15 and .05: a missing kg costs 1 USD (price and loss .5)."""
+    scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
+    case = {
+        "sources": {"far": source("CHN", "a", 40.0)},
+        "demand": {"a": 40.0},
+        "loss": 0.5,
+        "scenarios": [cut(name, p, 2028, 1, share=share) for name, (p, share) in scenarios.items()],
+        "years": 2,
+    }
+    return tiny({"a": 0.5}, **{**case, **changes})
+
+
+@pytest.mark.parametrize(("alpha", "cvar"), [(0.0, 8.0), (0.5, 16.0), (0.9, 30.0), (0.95, 40.0)])
+def test_cvar_is_the_mean_of_the_worst_outcomes(alpha, cvar):
+    """Proves: worst tenth .05 of 40 and .05 of 20: (2 + 1)/.1 = 30; worst half (2 + 3 + 3)/.5 = 16; all of it the
+    mean 8; worst twentieth 40. The value at risk alone would be 20 at .9."""
+    result = optimum(*tail(risk={"alpha": alpha, "cvar_weight": 0.5}))
+    assert result.objective_parts["loss"] == close(8.0)
+    assert result.objective_parts["cvar"] == close(0.5 * cvar)
+    assert optimum(*tail(risk={"alpha": alpha})).objective_parts["cvar"] == 0.0
+
+
+def test_a_cvar_limit_is_kept_or_refused():
+    """Proves: a CVaR of 30 stands at a limit of 30; at 29 nothing helps; with stock at 5 USD/kg 6 kt bring it to 24.
+
+    Each kt in store takes 1 off every bad scenario. 6*5 are paid, 6*.5 of expected loss are avoided, and in the other half
+    of the scenarios the stock keeps .25 a kg: Z - Z0 = 30 - 3 - .5*6*.25 = 26.25. A limit on the mean would pass 24 at 8.
+    """
+    optimum(*tail(risk={"alpha": 0.9, "cvar_limit_musd": 30.0}))
+    with pytest.raises(InfeasibleError) as refused:
+        optimum(*tail(risk={"alpha": 0.9, "cvar_limit_musd": 29.0}))
+    assert refused.value.culprits == ("cvar_limit",)
+    result = optimum(
+        *tail(
+            risk={"alpha": 0.9, "cvar_limit_musd": 24.0},
+            offers={"spot": offer("a", 100.0, premium=9.0)},
+            materials={"a": {"haircut_share": 0.5}},
+            money={2027: 1e4, 2028: 0.0},
+        )
+    )
+    assert bought(result, "a") == close(6.0)
+    assert result.outcome.objective_musd == close(26.25)
+
+
+def test_an_expected_loss_limit_is_kept():
+    """Proves: 8 of expected loss come down to 5 with 6 kt in store (.5 off for each kt that all bad scenarios use)."""
+    result = optimum(
+        *tail(
+            risk={"expected_loss_limit_musd": 5.0},
+            offers={"spot": offer("a", 100.0, premium=9.0)},
+            money={2027: 1e4, 2028: 0.0},
+        )
+    )
+    assert bought(result, "a") == close(6.0)
+    assert result.objective_parts["loss"] == close(5.0)
+
+
+def promise(per: str, penalty: float | None = None, level: float = 0.6):
+    """10 kt a year are wanted in a cut of two years; home gives 7, then 1. Stock costs 10 USD/kg and is else not worth it."""
+    made = {
+        "material": "a",
+        "segment": "civil",
+        "level": level,
+        "scenarios": ["cut"],
+        "per": per,
+        "penalty_usd_per_kg": penalty,
+    }
+    return tiny(
+        {"a": 1.0},
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", {2027: 0.0, 2028: 7.0, 2029: 1.0})},
+        demand={"a": 10.0},
+        loss=1.0,
+        offers={"spot": offer("a", 100.0, premium=9.0)},
+        scenarios=[cut("cut", 0.1, 2028, 2, design_basis=True)],
+        service_levels=[made],
+        money={2027: 1e4, 2028: 0.0},
+    )
+
+
+@pytest.mark.parametrize(("per", "held"), [("episode", 4.0), ("fiscal_year", 5.0)])
+def test_a_promise_is_kept_over_the_episode_or_in_each_year(per, held):
+    """Proves: 60 % of 20 kt are 12, less 8 from home: 4 in store. Year by year 6 - 7 and 6 - 1: 5 in store."""
+    result = optimum(*promise(per))
+    assert bought(result, "a") == close(held)
+    assert short(result, "cut") == close(12.0 - held)
+
+
+def test_a_soft_promise_is_broken_where_its_penalty_is_cheaper():
+    """Proves: at 3 USD/kg the 4 kt short cost 12 and nothing is bought; at 30 the stock at 10 is cheaper."""
+    broken = optimum(*promise("episode", 3.0))
+    assert bought(broken, "a") == close(0.0)
+    assert broken.objective_parts["soft_penalties"] == close(12.0)
+    assert broken.outcome.objective_musd == close(12.0)
+    kept = optimum(*promise("episode", 30.0))
+    assert bought(kept, "a") == close(4.0)
+    assert kept.objective_parts["soft_penalties"] == close(0.0)
+
+
+def test_a_promise_that_cannot_be_kept_is_named():
+    """Proves: without money for stock the promise is refused, by name, and without numbers."""
+    plan, data = promise("episode")
+    plan = plan.model_copy(update={"instruments": plan.instruments.model_copy(update={"reserve": False})})
+    with pytest.raises(InfeasibleError) as refused:
+        optimum(plan, data)
+    assert refused.value.culprits == ("service_level",)
+    assert refused.value.outcome.objective_musd is None
+
+
+# --- objectives --------------------------------------------------------------------------------------------------
+
+
+def test_least_budget_buys_no_more_than_was_promised():
+    """Proves: the promise of 60 % needs 4 kt of stock for 40, although 12 kt are worth buying.
+
+    A missing kg costs 301, in a tenth of the scenarios: 30.1 for 10. Least social cost buys 12; least budget 4, and its
+    first stage is the 40 that it spends.
+    """
+    plan, data = promise("episode")
+    rich = data.replace(
+        loss_functions=data.frame("loss_functions").assign(loss_usd_per_t=300 * KT)[
+            ["loss_function", "material", "segment", "loss_usd_per_t"]
+        ]
+    )
+    assert bought(optimum(plan, rich), "a") == close(12.0)
+    lean = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": "least_budget"})})
+    result = optimum(lean, rich)
+    assert bought(result, "a") == close(4.0)
+    assert [stage[0] for stage in result.outcome.stages] == ["spending", "social_cost"]
+    assert result.outcome.stages[0][1] == close(40.0)
+
+
+@pytest.mark.parametrize(("share", "chosen"), [(0.0, "often"), (1.0, "dire")])
+def test_the_budget_goes_where_the_chosen_risk_is(share, chosen):
+    """Proves: with money for 1 kt, the mean prefers what fails often, the tail what fails badly.
+
+    `dire`: 10 kt at 100 USD/kg with probability .05; `often`: 10 kt at 20 with probability .5. One kt in store spares
+    .05*100 = 5 or .5*20 = 10 of the mean (150 without a plan); of the worst twentieth 100 or nothing.
+    """
+    result = optimum(
+        *tiny(
+            {"dire": 10.0, "often": 10.0},
+            sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
+            demand={"dire": 10.0, "often": 10.0},
+            loss={"dire": 90.0, "often": 10.0},
+            offers={f"{n}-spot": offer(n, 100.0) for n in ("dire", "often")},
+            scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
+            money={2027: 10.0, 2028: 0.0},
+            years=2,
+            risk={"alpha": 0.95},
+            objective={"kind": "risk_within_budget", "cvar_share": share},
+        )
+    )
+    assert bought(result, chosen) == close(1.0)
+    assert [stage[0] for stage in result.outcome.stages] == ["risk", "spending", "social_cost"]
+    assert result.objective_parts["loss"] == close({"often": 140.0, "dire": 145.0}[chosen])
+    assert result.outcome.stages[0][1] == close({"often": -10.0, "dire": -100.0}[chosen])
+    assert result.outcome.stages[1][1] == close(10.0)
+
+
+def test_doing_nothing_is_the_reference():
+    """Proves: Z0 buys nothing, builds what owners build anyway, ignores promises, and is what gains are counted from.
+
+    10 kt at 10 in 2027, and in 2028 in nine of ten scenarios; in the tenth all are short at 110: Z0 = 100 + 90 + 110 = 300.
+    10 kt in store cost 100, spare .1*1100 = 110 and keep .9*100 of worth: Z = 300 + 100 - 110 - 90 = 200. A reference
+    that had to keep the promise could not exist.
+    """
+    made = {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 10.0)},
+            scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
+            service_levels=[made],
+            years=2,
+            money={2027: 1e3, 2028: 0.0},
+        )
+    )
+    assert result.outcome.do_nothing_musd == close(300.0)
+    assert result.outcome.objective_musd == close(-100.0)
+    assert total(result) == close(200.0)
+
+
+def test_a_baseline_project_is_part_of_doing_nothing():
+    """Proves: a plant that pays by itself stands in Z0 too: .5 * 4 kt * 100 of its protection is nobody's gain.
+
+    Declared additional, it is the plan's: worth 200.
+    """
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "scenarios": [cut("cut", 0.5, 2028, 1)],
+        "years": 2,
+    }
+    own = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0)}, **case))
+    assert built(own) == {"plant"}
+    assert own.outcome.objective_musd == close(0.0)
+    assert own.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
+    added = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, additional=True)}, **case))
+    assert added.outcome.objective_musd == close(-200.0)
+
+
+def test_a_committed_project_stands_whatever_the_plan_does_and_costs_it_nothing():
+    """Proves: a plant under construction is part of doing nothing although it would need 900 of support if it were not:
+    its 4 kt spare .5*4*100 in both. Not committed, it is not worth its gap and stays unbuilt.
+    """
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "scenarios": [cut("cut", 0.5, 2028, 1)],
+        "years": 2,
+        "packages": {"grant": {"instrument": "grant"}},
+    }
+    plant = {"capex_musd": 1000.0, "cash_usd_per_kg": 75.0, "life_yr": 1.0}
+    under = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, **plant, committed=True)}, **case))
+    assert built(under) == {"plant"}
+    assert under.outcome.objective_musd == close(0.0)
+    assert under.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
+    assert under.objective_parts["capital_support"] == 0.0
+    asked = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, **plant)}, **case))
+    assert built(asked) == set()
+    assert asked.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * 2000)
+
+
+def test_the_gap_is_measured_against_what_the_plan_can_move():
+    """Proves: gap = (objective - bound) / max(|Z - Z0|, discounted appropriation, 1), never against Z.
+
+    100 in 2027 and 50 from 2028 on at 25 %: 100 + 40 + 32 = 172. An objective of -500 counts 500, one of -3 counts 172.
+    """
+    problem = prepare(
+        *tiny(
+            {"a": 1e4},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            rate=0.25,
+            money={2027: 100.0, 2028: 50.0},
+        )
+    )
+    assert denominator(problem, -500.0) == close(500.0)
+    assert denominator(problem, -3.0) == close(172.0)
+    bare = prepare(*tiny({"a": 1e4}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, money=0.0))
+    assert denominator(bare, -0.5) == 1.0
+    result = solve(*knapsack(), gap=0.5)
+    outcome = result.outcome
+    expected = (outcome.objective_musd - outcome.best_bound_musd) / max(abs(outcome.objective_musd), 110.0)
+    assert outcome.relative_gap == close(expected)
+    assert outcome.relative_gap <= 0.5
+    assert -96.0 <= outcome.best_bound_musd <= outcome.objective_musd <= 0.0
+
+
+def test_days_of_cover_count_what_home_plants_take():
+    """Proves: 73 days of net imports. People want 1 kt of oxide, a home plant takes 4, a home mine makes 2: 3 kt a year are
+    imported, a fifth of which is .6 kt in store. Without the plant's feed nothing would be imported, and nothing asked for."""
+    result = optimum(
+        *tiny(
+            {"oxide": 10.0, "magnet": 50.0},
+            sources={
+                "mine": source("USA", "oxide", 2.0),
+                "far": source("CHN", "oxide", 10.0),
+                "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 4.0),
+            },
+            demand={"oxide": 1.0, "magnet": 4.0},
+            offers={"spot": offer("oxide", 5.0)},
+            days_of_cover=[{"material": "oxide", "days": 73.0, "from_year": 2027}],
+        )
+    )
+    assert bought(result, "oxide") == close(0.6)
+
+
+def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():
+    """Proves: of two home mines of 3 kt, one sells at an agreed floor of 120; a market floor of 110 at a price of 100 is
+    paid on the other's 3 kt alone: 3 years of 30, not of 60."""
+    agreed = {"floor_usd_per_kg": 120.0, "floor_material": "a", "floor_until_year": 2040}
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3}
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            demand={"a": 10.0},
+            loss=500.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            sources={
+                "far": source("CHN", "a", 10.0),
+                "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0, **agreed),
+                "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0),
+            },
+            instruments={"price_floors": [menu]},
+        )
+    )
+    assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
+    assert result.objective_parts["floor_cost"] == close(3 * 30.0)
+    assert ran(result, "bound", "cut", "2029") == close(3.0)

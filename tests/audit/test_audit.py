@@ -1,0 +1,524 @@
+"""The audit agrees with the solver on sound plans, sees every broken rule, and adds social cost up to the same sum.
+
+`instances.random_case` makes the plans. A random plan is the best one for a planner who is paid arbitrary amounts for
+each package, floor and contract: so decisions are audited that no sensible optimum would hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals.audit import accounts as audit_money
+from strategic_minerals.audit import packages as audit_packages
+from strategic_minerals.audit import scenario_data as audit_facts
+from strategic_minerals.audit.audit import FAMILIES, Audit, audit
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.highs.run import SolvedRun
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.instance.instance import Instrument
+from strategic_minerals.model.problem import Problem, prepare
+from strategic_minerals.model.solution import Solution, extract
+from strategic_minerals.optimization.optimise import Solved, optimise
+from strategic_minerals.schemas.plan import Plan
+from support.instances import FEATURES, FIRST, quick_first, random_case
+
+ROUNDING = 1e-9
+FLOORS = {
+    "market_floor": True,
+    "border_floor": True,
+    "project_floor": True,
+    "package_floor": True,
+    "dy": True,
+    "flood": True,
+}
+EVERYTHING = {
+    f: f
+    not in ("override", "storage", "lean", "partial", "trunk_prices", "sample", "trunk_release", "control", "revolving")
+    for f in FEATURES
+} | {"appropriated": True}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A solved problem, its plan and the plan of doing nothing."""
+
+    problem: Problem
+    solved: Solved
+    x: Solution
+    z0: Solution
+
+    def audit(self, x: Solution | None = None, problem: Problem | None = None) -> Audit:
+        return audit(problem or self.problem, x or self.x, z0=self.z0)
+
+
+@cache
+def solved_case(seed: int, **switches: bool) -> Case:
+    plan, data = random_case(seed, **switches)
+    assert check_data(plan, data) == []
+    problem = prepare(plan, data)
+    solved = optimise(problem, gap=1e-6, time_limit_s=600.0)
+    return Case(problem, solved, *(extract(problem.structure, problem.assembly, at) for at in (solved.x, solved.z0)))
+
+
+def random_plan(case: Case, seed: int) -> tuple[Solution, float]:
+    """A feasible plan with arbitrary commitments, and its social cost as the model counts it."""
+    rng = np.random.default_rng(seed)
+    cost = case.solved.costs["social_cost"].copy()
+    for k, (name, _) in enumerate(case.problem.assembly.commitments.template.columns):
+        cost[k] += rng.normal() * {"sign": 1e4, "floor": 1e4, "contract": 10.0}.get(name, 0.0)
+    first = Model(case.problem.assembly, cost, integer=True).run(time_limit_s=600.0)
+    assert isinstance(first, SolvedRun)
+    decided = np.flatnonzero(case.problem.assembly.integer)
+    exact = Model(case.problem.assembly, cost, integer=False)
+    exact.set_bounds(decided, *[first.x[decided].round()] * 2)
+    run = exact.run(time_limit_s=600.0)
+    assert isinstance(run, SolvedRun)
+    return extract(case.problem.structure, case.problem.assembly, run.x), float(
+        case.solved.costs["social_cost"] @ run.x
+    )
+
+
+@pytest.mark.parametrize("seed", quick_first(range(40), 15))
+def test_the_best_plan_keeps_every_rule_and_costs_what_the_solver_says(seed: int) -> None:
+    case = solved_case(seed)
+    found = case.audit()
+    assert found.passed, found.worst()
+    assert found.objective == pytest.approx(float(case.solved.costs["social_cost"] @ case.solved.x), rel=ROUNDING)
+
+
+@pytest.mark.parametrize("seed", quick_first(range(30), 10))
+def test_with_every_instrument_and_rule_at_once_audit_and_solver_still_agree(seed: int) -> None:
+    case = solved_case(seed, **EVERYTHING)
+    found = case.audit()
+    assert found.passed, found.worst()
+    assert found.objective == pytest.approx(float(case.solved.costs["social_cost"] @ case.solved.x), rel=ROUNDING)
+
+
+def arbitrary(seed: int) -> tuple[Case, Solution, float]:
+    case = solved_case(seed, **({"market_floor": True, "border_floor": True} if seed % 2 else {}))
+    return (case, *random_plan(case, seed))
+
+
+@pytest.mark.parametrize("seed", quick_first(range(60), 20))
+def test_arbitrary_plans_keep_every_rule_and_are_priced_alike(seed: int) -> None:
+    case, x, cost = arbitrary(seed)
+    found = case.audit(x)
+    assert found.passed, found.worst()
+    assert found.objective == pytest.approx(cost, rel=ROUNDING)
+
+
+def test_arbitrary_plans_use_every_instrument() -> None:
+    used: Counter[str] = Counter()
+    for seed in range(60):
+        case, x, _ = arbitrary(seed)
+        support = case.problem.structure.support
+        used["offtake contract"] += int((x.contract > 0.01).sum())
+        used["reserve"] += int(x.acquisition[0].sum() > 0.01)
+        used["emergency purchase"] += int(x.shared_money.sum() > 0.01)
+        for option in (o for o, v in zip(support.options, x.sign, strict=True) if v > 0.01):
+            used[option.package.instrument.kind] += 1
+            used["counts on a market floor"] += bool(option.market)
+            used["own floor"] += option.package.floor is not None
+        for market, chosen in zip(support.markets, x.floor, strict=True):
+            used[f"{market.floor.floor.kind} market floor"] += int(chosen > 0.5)
+    never = {
+        "offtake contract",
+        "reserve",
+        "emergency purchase",
+        "none",
+        "grant",
+        "loan",
+        "equity",
+        "own floor",
+        "counts on a market floor",
+        "contract market floor",
+        "border market floor",
+    } - {name for name, count in used.items() if count}
+    assert not never
+
+
+def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authority_gets() -> None:
+    found = solved_case(27, **EVERYTHING).audit()
+    assert sum(found.parts.values()) == pytest.approx(found.objective, rel=1e-12)
+    assert found.parts["users_release"] == pytest.approx(-found.parts["authority_release"])
+    assert found.parts["users_release"] > 0
+    assert found.parts["authority_purchases"] > 0
+    assert found.parts["users_substitution"] > 0
+    assert found.parts["cvar"] > 0
+    assert found.parts["salvage"] <= 0
+    assert set(found.frame()["family"]) == set(FAMILIES)
+
+
+# Options: what a planner may sign is what section 4 lets him sign, at the same money.
+
+
+def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.SignedPackage]]:
+    """Every package x market floors x date that keeps section 4, worked out by the audit alone."""
+    n, path_data = problem.natural, audit_facts.path_data_of(problem)
+    by_name = {m.name: m for m in n.market_floors}
+    floors = [by_name[m.floor.name] for m in problem.structure.support.markets]
+    for p, project in enumerate(n.projects):
+        for package in (k for k in n.packages if k.project in (None, p)):
+            own = audit_packages.own_floor(n, package, project.producer)
+            if own is not None and n.yields[project.producer, own.material] <= 0:
+                continue
+            for chosen in product((False, True), repeat=len(floors)):
+                markets = [(m, floors[m]) for m, taken in enumerate(chosen) if taken]
+                for t in range(n.calendar.periods - project.lead):
+                    signing = audit_packages.signed_package(path_data, p, package, markets, t)
+                    if not audit_packages.objections(path_data, signing, floors):
+                        yield (p, package.name, t, signing.markets), signing
+
+
+def assert_options_cost_what_the_text_says(problem: Problem) -> None:
+    options = {
+        (o.project, o.package.name, o.signed, tuple(sorted(o.market))): o for o in problem.structure.support.options
+    }
+    text = dict(text_options(problem))
+    assert set(options) <= set(text)
+    for key in set(text) - set(options):
+        assert text[key].npv >= 0, "only what another package does as well without a gap may be left out"
+    for key, option in options.items():
+        signing, money = text[key], option.floor
+        ours = [signing.npv, signing.scored, signing.fees.sum(), signing.residual, signing.lost_tariff]
+        theirs = [option.npv, option.scored, option.fees.sum(), option.residual, option.border_loss]
+        if money is not None:
+            ours += [sum(getattr(b, k) for b in signing.bills) for k in ("expected", "terminal")]
+            ours += [sum(getattr(b, k).sum() for b in signing.bills) for k in ("budget", "liability")]
+            theirs += [money.expected, money.terminal, money.budget.sum(), money.liability.sum()]
+        assert theirs == pytest.approx(ours, rel=ROUNDING, abs=ROUNDING), key
+
+
+@pytest.mark.parametrize("seed", quick_first(range(25), 15))
+def test_packages_on_offer_are_those_that_section_4_admits_at_the_same_money(seed: int) -> None:
+    assert_options_cost_what_the_text_says(solved_case(seed).problem)
+
+
+def test_a_plant_kept_alive_by_two_floors_together_is_paid_by_both() -> None:
+    assert_options_cost_what_the_text_says(solved_case(107, **FLOORS, purchase_floor=True, two_projects=True).problem)
+
+
+def unblocked_twins(problem: Problem) -> list[tuple[str, str]]:
+    """Options that may stand beside a market floor although section 4 admits their variant that counts on it."""
+    support, n = problem.structure.support, problem.natural
+    text = dict(text_options(problem))
+    found = []
+    for o, option in enumerate(support.options):
+        for m, market in enumerate(support.markets):
+            variant = (option.project, option.package.name, option.signed, tuple(sorted((*option.market, m))))
+            blocked = m in support.excluded_by.get((o, market.floor.floor.material), ())
+            if m not in option.market and variant in text and not blocked:
+                found.append((f"{n.projects[option.project].name}: {option.package.name}", market.floor.name))
+    return found
+
+
+@pytest.mark.parametrize("seed", quick_first(range(25), 15))
+def test_beside_a_market_floor_a_project_takes_the_variant_that_counts_on_it(seed: int) -> None:
+    assert unblocked_twins(solved_case(seed).problem) == []
+
+
+def test_a_floor_that_closes_the_gap_is_not_stacked_on_a_grant_for_the_same_gap() -> None:
+    assert unblocked_twins(solved_case(67, **FLOORS, purchase_floor=True, two_projects=True).problem) == []
+
+
+def test_after_the_horizon_a_border_floor_charges_plants_that_have_restarted() -> None:
+    plan, data = random_case(
+        22,
+        border_floor=True,
+        market_floor=False,
+        control=False,
+        half_years=True,
+        gallium=True,
+        price_states=False,
+        flood=False,
+    )
+    last = FIRST + plan.horizon.years + (plan.horizon.tail_years or 0) - 1
+    plants, prices = (data.frame(name).dropna(axis=1, how="all") for name in ("activities", "prices"))
+    plants.loc[plants["activity"].str.startswith("home-"), "cash_usd_per_kg"] = 5.0
+    plants["restart_yr"] = 1.0
+    start = prices[prices["from_year"] == FIRST]
+    dip = start.assign(from_year=last - 1, price_usd_per_kg=0.5)
+    questions = plan.model_dump(exclude_none=True)
+    for menu in questions["instruments"]["price_floors"]:
+        menu["term_years"] = 15
+        menu["levels_usd_per_kg"] = [1.5 * level for level in menu["levels_usd_per_kg"]]
+    data = data.replace(activities=plants, prices=pd.concat([start, dip, start.assign(from_year=last)]))
+    problem = prepare(Plan.model_validate(questions), data)
+    path_data = audit_facts.path_data_of(problem)
+    for support in problem.structure.support.markets:
+        market = next(m for m in problem.natural.market_floors if m.name == support.floor.name)
+        if market.floor.kind == "border":
+            own = audit_money.signed_market_floor(path_data, market)
+            assert (support.users, support.treasury) == pytest.approx((own.surcharge, own.tariff), rel=ROUNDING)
+
+
+def test_a_market_floor_carries_a_plant_whose_own_floor_has_ended() -> None:
+    problem = solved_case(827, agreed=True, market_floor=True, flood=True).problem
+    n, path_data = problem.natural, audit_facts.path_data_of(problem)
+    for support in problem.structure.support.markets:
+        own = audit_money.signed_market_floor(
+            path_data, next(m for m in n.market_floors if m.name == support.floor.name)
+        )
+        assert support.money.expected == pytest.approx(sum(bill.expected for bill in own.bills), rel=ROUNDING)
+
+
+@pytest.mark.parametrize("seed", [8, 36, 41])
+def test_a_floor_at_the_market_price_is_an_ordinary_floor(seed: int) -> None:
+    only = {"project_floor": True, "liability_cap": True, "market_floor": False, "border_floor": False}
+    plan, data = random_case(seed, **only, purchase_floor=False)
+    price = next(r.price_usd_per_kg for r in data.rows("prices") if r.material == "ndpr")
+    premium = next(r.premium_share for r in data.rows("projects") if r.project == "oxide-project")
+    questions = plan.model_dump(exclude_none=True)
+    questions["instruments"]["price_floors"][0]["levels_usd_per_kg"] = [
+        price * (1 + premium) * w for w in (0.7, 1.0, 1.3)
+    ]
+    prepare(Plan.model_validate(questions), data)
+
+
+# Broken plans: one value of a good plan spoilt for each family of rules.
+
+
+def changed(case: Case, **values: Callable[[np.ndarray], None]) -> Solution:
+    """The case's plan with some arrays spoilt."""
+    arrays = {}
+    for name, spoil in values.items():
+        arrays[name] = getattr(case.x, name).copy()
+        spoil(arrays[name])
+    return replace(case.x, **arrays)
+
+
+def add(where: object, amount: float) -> Callable[[np.ndarray], None]:
+    def spoil(array: np.ndarray) -> None:
+        array[where] += amount  # type: ignore[index]
+
+    return spoil
+
+
+def put(where: object, amount: float | np.ndarray) -> Callable[[np.ndarray], None]:
+    def spoil(array: np.ndarray) -> None:
+        array[where] = amount  # type: ignore[index]
+
+    return spoil
+
+
+def other_facts(case: Case, **facts: object) -> Problem:
+    return replace(case.problem, natural=replace(case.problem.natural, **facts))
+
+
+def options_of(case: Case, project: int) -> list[int]:
+    return [o for o, option in enumerate(case.problem.structure.support.options) if option.project == project]
+
+
+def floored(case: Case) -> int:
+    options = case.problem.structure.support.options
+    return next(o for o, k in enumerate(options) if k.floor is not None and k.floor.liability.sum() > 0)
+
+
+def unpaired(case: Case) -> Solution:
+    """Projects that break the needs or excludes between them."""
+    first, second = options_of(case, 0)[0], options_of(case, 1)[0]
+    needs = bool(case.problem.natural.projects[1].needs)
+    sign = np.zeros_like(case.x.sign)
+    sign[[second] if needs else [first, second]] = 1
+    return replace(case.x, sign=sign)
+
+
+def counting_on_no_floor(case: Case) -> Solution:
+    option = next(o for o, k in enumerate(case.problem.structure.support.options) if k.market)
+    return replace(changed(case, sign=put(option, 1.0)), floor=np.zeros_like(case.x.floor))
+
+
+def stopped_instruments(case: Case) -> Problem:
+    worthless = Instrument("none", "none", 0.0, 0.0, 0.0, 0.0, 0.0, False)
+    packages = tuple(replace(p, instrument=worthless) for p in case.problem.natural.packages)
+    return other_facts(case, packages=packages)
+
+
+def other_tightness(case: Case) -> Problem:
+    structure = case.problem.structure
+    return replace(
+        case.problem,
+        structure=replace(structure, scenarios=replace(structure.scenarios, tight=~structure.scenarios.tight)),
+    )
+
+
+Spoilt = Callable[[Case], Solution | Problem]
+
+SPOILT: dict[str, tuple[str, Spoilt]] = {
+    "material_balance": ("a tonne from nowhere", lambda c: changed(c, output=add((0, 0, 0), -1.0))),
+    "segment_bound": ("going without more than was wanted", lambda c: changed(c, shortfall=add((0, 0, 0), 2e4))),
+    "shortfall_tier": ("a tier larger than its share", lambda c: changed(c, shortfall=add((0, 0, 0), 2e4))),
+    "substitution_limit": ("thrift beyond its limit", lambda c: changed(c, substitute=add((0, 0, 0), 2e4))),
+    "surplus_limit": ("exports of what was never made", lambda c: changed(c, surplus=add((0, 0, 0), 2e4))),
+    "stock_balance": ("a tonne found in store", lambda c: changed(c, stock=add((0, 0, 1), 1.0))),
+    "stock_storage": (
+        "a store that is too small",
+        lambda c: other_facts(c, storage=np.full(len(c.problem.natural.materials), 0.01)),
+    ),
+    "reserve_production": (
+        "bought from a plant that made nothing for it",
+        lambda c: changed(c, reserve_output=put(..., 0.0)),
+    ),
+    "reserve_production_limit": (
+        "made for a reserve that did not buy it",
+        lambda c: changed(c, reserve_output=add((0, 0, 0), 5.0)),
+    ),
+    "source_capacity": ("supply beyond capacity", lambda c: changed(c, output=put((0, 2, 0), 1e5))),
+    "source_survival": (
+        "a plant runs at a loss",
+        lambda c: other_facts(c, cash=np.full_like(c.problem.natural.cash, 1e3)),
+    ),
+    "project_capacity": (
+        "a project nobody signed",
+        lambda c: replace(
+            changed(c, output=put((0, c.problem.natural.sources, -1), 50.0)), sign=np.zeros_like(c.x.sign)
+        ),
+    ),
+    "floor_purchase": (
+        "bought under no purchase floor",
+        lambda c: changed(
+            c, acquisition=add((0, c.x.purchases.index(next(n for n in c.x.purchases if n.endswith("-floor"))), 0), 5.0)
+        ),
+    ),
+    "offer_depth": ("more than the market offers", lambda c: changed(c, acquisition=add((0, 0, 0), 1e5))),
+    "release_limit": ("a release while nothing is tight", lambda c: changed(c, release=add((0, 0, 0), 1.0))),
+    "disposal_limit": ("sold while tight", lambda c: changed(c, disposal=sold_while_tight(c))),
+    "nonnegativity": ("a negative stock", lambda c: changed(c, stock=put((0, 0, 0), -1.0))),
+    "non_anticipativity": (
+        "a scenario that knows its event beforehand",
+        lambda c: changed(c, output=add((1, 0, 0), 1.0)),
+    ),
+    "supplier_share": (
+        "one country supplies all, nobody pays for it",
+        lambda c: replace(changed(c, output=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess)),
+    ),
+    "trunk_shortfall": ("going short to diversify", lambda c: changed(c, shortfall=add((0, slice(None), -1), 20.0))),
+    "days_of_cover": ("an empty store", lambda c: changed(c, stock=put((0, slice(None)), 0.0))),
+    "branch_purchases": (
+        "buying in the squeeze without money",
+        lambda c: changed(c, acquisition=add((slice(1, None), 0, -2), 1e4)),
+    ),
+    "service_level": (
+        "a promise broken and not paid for",
+        lambda c: replace(
+            changed(c, shortfall=add((slice(1, None),), 500.0)), short_of_promise=np.zeros_like(c.x.short_of_promise)
+        ),
+    ),
+    "calm_purchases": (
+        "unspent money spent in the flood",
+        lambda c: changed(c, acquisition=add((slice(1, None), 0, slice(None)), 1e4)),
+    ),
+    "shared_money": ("more than the declared emergency money", lambda c: changed(c, shared_money=add((0, 0, 0), 1e4))),
+    "one_package": ("two packages for one project", lambda c: changed(c, sign=put(options_of(c, 0)[:2], 1.0))),
+    "project_logic": ("a plant without the plant that it needs, or beside one it excludes", unpaired),
+    "one_market_floor": ("two floors on one material", lambda c: changed(c, floor=put(0, 2.0))),
+    "beside_market_floor": ("a package counts on a floor that is not there", counting_on_no_floor),
+    "contract_lot": (
+        "half a lot",
+        lambda c: changed(
+            c, contract=put(0, c.problem.natural.contract_lot[c.problem.structure.contracts[0].source] / 2)
+        ),
+    ),
+    "contracts_in_force": (
+        "a source promises all it makes every year anew",
+        lambda c: changed(
+            c,
+            contract=put(
+                ..., c.problem.natural.capacity[[k.source for k in c.problem.structure.contracts]].max(axis=1)
+            ),
+        ),
+    ),
+    "budget": ("spending beyond the appropriation", lambda c: changed(c, acquisition=add((0, 0, 0), 1e5))),
+    "total_budget": ("spending beyond the total", lambda c: changed(c, acquisition=add((0, 0, 0), 1e5))),
+    "contingent_liability": (
+        "floors that could cost more than the cap",
+        lambda c: changed(c, sign=put(floored(c), 1e4)),
+    ),
+    "cvar_limit": ("a tail beyond its limit", lambda c: changed(c, shortfall=add((slice(1, None), 0, 0), 1e12))),
+    "expected_loss_limit": (
+        "losses beyond their limit",
+        lambda c: changed(c, shortfall=add((slice(1, None), 0, 0), 1e12)),
+    ),
+    "carry": ("money carried past the end", lambda c: changed(c, carry=put(-1, 1.0))),
+    "integrality": ("half a floor", lambda c: changed(c, floor=put(0, 0.5))),
+    "package_eligibility": ("a gap that nobody closes", stopped_instruments),
+    "tightness": ("released as tight what is not", other_tightness),
+}
+
+
+def sold_while_tight(case: Case) -> Callable[[np.ndarray], None]:
+    s, i, t = (int(k[0]) for k in np.nonzero(case.problem.structure.scenarios.tight))
+    return add((1 + s, i, t), 1.0)
+
+
+@pytest.mark.parametrize("family", SPOILT)
+def test_a_broken_rule_is_named(family: str) -> None:
+    case = solved_case(27, **EVERYTHING)
+    assert case.audit().passed
+    spoilt = SPOILT[family][1](case)
+    found = case.audit(problem=spoilt) if isinstance(spoilt, Problem) else case.audit(spoilt)
+    assert family in found.broken()
+    assert not found.passed
+    residual = next(r for r in found.residuals if r.family == family)
+    assert residual.largest > residual.tolerated
+    assert residual.where
+
+
+def test_every_family_has_a_broken_plan() -> None:
+    assert set(SPOILT) == set(FAMILIES)
+
+
+def test_uncontracted_allied_tonnes_are_withheld_in_a_squeeze() -> None:
+    case = solved_case(27, **EVERYTHING)
+    k, ndpr = case.problem.natural.producers.index("ally-mine"), case.problem.natural.materials.index("ndpr")
+    scenarios = case.problem.structure.scenarios
+    s, t = (int(a[0]) for a in np.nonzero(scenarios.tight[:, ndpr]))
+    everything = float(scenarios.availability[s, k, t] * case.problem.natural.capacity[k, t])
+    x = replace(changed(case, output=put((1 + s, k, t), everything)), contract=np.zeros_like(case.x.contract))
+    assert "source_capacity" in case.audit(x).broken()
+
+
+def test_the_reserve_may_not_pay_twice_what_the_year_allows_by_calling_it_carry_over() -> None:
+    case = solved_case(27, **EVERYTHING)
+    assert "carry" in case.audit(changed(case, carry=add(slice(None), 1e4))).broken()
+
+
+# The audit's own arithmetic against figures worked out by hand.
+
+
+def test_the_tail_is_the_mean_of_the_worst_half() -> None:
+    assert audit_money.cvar(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 0.25), 0.5) == pytest.approx(3.5)
+
+
+def test_a_loan_at_the_owners_own_rate_is_worth_nothing_and_a_grant_its_face() -> None:
+    loan = Instrument("loan", "loan", 0.1, 1.0, rate=0.08, tenor=10, grace=3, grant_on_top=False)
+    assert audit_facts.worth(loan, 0.08) == pytest.approx(0.0, abs=1e-12)
+    assert audit_facts.worth(replace(loan, kind="grant"), 0.08) == 1.0
+    assert audit_facts.worth(replace(loan, kind="equity", rate=0.05, tenor=1), 0.10) == pytest.approx(1 - 0.05 / 1.1)
+
+
+def test_a_flood_kills_a_plant_until_it_has_restarted_and_a_floor_carries_it_through() -> None:
+    n = solved_case(27, **EVERYTHING).problem.natural
+    k, ndpr = n.producers.index("ally-mine"), n.materials.index("ndpr")
+    n = replace(
+        n,
+        cash=np.full_like(n.cash, 0.02),
+        restart=np.full_like(n.restart, 1),
+        premium=np.zeros_like(n.premium),
+        in_force=((),) * len(n.producers),
+    )
+    price = np.full((1, len(n.materials), 6), 0.0)
+    price[0, ndpr] = [0.06, 0.06, 0.01, 0.06, 0.06, 0.06]
+    assert audit_facts.survives(n, k, price, (), 0)[0].tolist() == [True, True, False, False, True, True]
+    assert audit_facts.survives(n, k, price, (), 3)[0].tolist() == [True] * 6
+    floor = next(m.floor for m in n.market_floors)
+    held = replace(floor, material=ndpr, level=0.05, upside=0.0, term=6)
+    assert audit_facts.survives(n, k, price, (held,), 0)[0].all()

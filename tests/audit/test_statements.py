@@ -1,0 +1,237 @@
+"""What an answer says of itself: every figure of the summary is a named record, and the audit works each of them out again."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strategic_minerals import Plan, solve
+from strategic_minerals.audit import statements as audit_statements
+from strategic_minerals.audit.accounts import open_accounts
+from strategic_minerals.audit.audit import STATEMENTS
+from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.results import summary
+from strategic_minerals.results.result import Result, bounds_of
+from support.instances import random_case
+from support.scalings import scaled
+from support.tiny import cut, offer, project, source, tiny
+
+AIMS = ("social_cost", "risk_within_budget", "least_budget")
+
+
+def asked(seed: int, kind: str, **switches: bool) -> Result:
+    plan, data = random_case(seed, **({} if kind == "social_cost" else {"appropriated": False}), **switches)
+    fields = plan.to_toml_like()
+    fields["objective"] = {"kind": kind, "cvar_share": 0.5}
+    return solve(Plan.model_validate(fields), data, gap=1e-3, threads=1)
+
+
+@pytest.fixture(scope="module")
+def rich() -> Result:
+    """An answer with purchases, projects, contracts, floors, penalties and losses that stay."""
+    return asked(1, "risk_within_budget", service_soft=True, country_cap=True, contracts=True, market_floor=True)
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_the_audit_finds_every_statement_of_random_plans(seed: int) -> None:
+    """Proves: stage values, figures of doing nothing and all that the summary prints follow from the decisions alone."""
+    result = asked(100 + seed, AIMS[seed % 3])
+    found = next(r for r in result.audited.residuals if r.family == STATEMENTS)
+    assert found.holds
+    assert result.audit().passed
+
+
+def test_every_declared_figure_is_worked_out_by_both_sides(rich: Result) -> None:
+    """Proves: the audit works out every figure that is declared so, from its own books, and the answer has no other."""
+    problem = prepare(rich.plan, rich.data)
+    accounts, without = open_accounts(problem, rich.solution), open_accounts(problem, rich.reference)
+    assert set(audit_statements.recomputed(accounts, without, bounds_of(rich.outcome))) == set(RECOMPUTED)
+    assert set(rich.figures.records) <= set(RECOMPUTED) | set(STATED)
+    tree = ast.parse(Path(audit_statements.__file__).read_text())
+    taken = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if node.module == "figures"
+    }
+    assert taken == {"Figures"}  # none of the functions that make them
+    with pytest.raises(KeyError):
+        rich.figures.value("made_up")
+
+
+def test_a_statement_that_is_off_is_objected_to(rich: Result) -> None:
+    """Proves: every single record, changed by a thousandth or in its text, makes the audit object and name it."""
+    said = rich.figures
+    for name in RECOMPUTED:
+        for item, value in list(said.items(name).items())[:1]:
+            other: Any = f"{value}?" if isinstance(value, str) else value * 1.001 + 0.01
+            forged = Figures({**said.records, name: {**said.records[name], item: other}})
+            lied = replace(rich, tables={**rich.tables, "figures": forged.frame()})
+            worst = next(r for r in lied.audit().residuals if r.family == STATEMENTS)
+            assert not worst.holds, name
+            assert worst.where.startswith(name)
+
+
+def test_the_summary_reads_named_figures_and_nothing_else() -> None:
+    """Proves: the module takes figures, plan and basis; every figure that it names is declared; it knows no table, decision or
+    outcome, and the only numbers of a plan that it prints are those that a planner wrote."""
+    tree = ast.parse(Path(summary.__file__).read_text())
+    named = {
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "figures"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert named
+    assert named <= set(RECOMPUTED) | set(STATED)
+    reached = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not reached & {"tables", "solution", "reference", "outcome", "objective_parts", "reference_parts", "audited"}
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert modules == {"__future__", "audit.figures", "evidence", "formulation.aims", "schemas.plan"}
+    assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd"}
+
+
+def test_the_figures_of_a_run_survive_its_folder(rich: Result) -> None:
+    """Proves: figures are a table as others are, and come back as they were."""
+    again = Result.from_dict(rich.to_dict())
+    assert again.summary() == rich.summary()
+    assert again.figures.records == {name: dict(items) for name, items in rich.figures.records.items() if items}
+
+
+def test_spending_is_told_as_a_total_and_as_a_difference() -> None:
+    """Proves: 170 in all by the table of the budget, of which 60 are spent on holding the opening stock whatever is done: 110
+    more. Once "the plan spends 110" was said."""
+    plan, data = tiny(
+        {"x": 100.0},
+        materials={"x": {"holding_share_per_yr": 0.05}},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0},
+        loss=900.0,
+        offers={"spot": offer("x", 5.0)},
+        stock={"x": 4.0},
+        scenarios=[cut("a", 0.1, 2029.0, 1.0, design_basis=True)],
+        years=3,
+        objective={"kind": "least_budget"},
+        service_levels=[{"material": "x", "segment": "civil", "level": 0.5, "scenarios": ["a"]}],
+    )
+    result = solve(plan, data, gap=0.0, threads=1)
+    told = result.figures
+    assert result.tables["budget"].outlay_musd.sum() == pytest.approx(170.0)
+    assert told.value("stage_with_musd", "spending") == pytest.approx(170.0)
+    assert told.value("stage_without_musd", "spending") == pytest.approx(60.0)
+    assert result.outcome.stages[0][1] == told.value("stage_difference_musd", "spending") == pytest.approx(110.0)
+    line = next(line for line in result.summary().splitlines() if "spends" in line)
+    assert "The plan spends 170 million USD (discounted), 110 more than doing nothing" in line
+
+
+def test_penalties_are_nobodys_outlay() -> None:
+    """Proves: 30 kt beyond a soft cap at 50 USD/kg weigh 1,500 in the aim: they stand apart, and neither the budget nor what the
+    authority pays knows of them."""
+    plan, data = tiny(
+        {"x": 100.0},
+        sources={"chn": source("CHN", "x", 20.0)},
+        demand={"x": 20.0},
+        loss=900.0,
+        years=3,
+        offers={"spot": offer("x", 5.0)},
+        scenarios=[cut("s", 0.5, 2030.0, 1.0)],
+        diversification=[
+            {
+                "material": "x",
+                "kind": "country_cap",
+                "country": "CHN",
+                "share": 0.5,
+                "from_year": 2027,
+                "penalty_usd_per_kg": 50.0,
+            }
+        ],
+    )
+    plan = plan.model_copy(
+        update={
+            "scenarios": (
+                plan.scenarios[0].model_copy(
+                    update={"events": (plan.scenarios[0].events[0].model_copy(update={"start_year": 2029.0}),)}
+                ),
+            )
+        }
+    )
+    result = solve(plan, data, gap=0.0, threads=1)
+    told = result.figures
+    assert told.value("penalties_musd") == pytest.approx(0.05 * 1000 * (10 + 10 + 0.5 * 10))
+    value = result.tables["value"]
+    assert -value.penalties_musd.sum() == pytest.approx(told.value("penalties_musd"))
+    parts = ("shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd")
+    assert sum(told.value(name) for name in parts) - told.value("penalties_musd") == pytest.approx(
+        told.value("worth_musd")
+    )
+    assert told.value("authority_musd") >= -told.total("outlay_musd") - 1e-6
+    assert "penalties for broken soft rules, which nobody pays" in result.summary()
+
+
+def test_a_floor_signed_in_part_costs_its_part() -> None:
+    """Proves: what the table of floors says of a floor that is signed for a share of a project is that share's cost."""
+    plan, data = tiny(
+        {"x": 100.0},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 4.0},
+        loss=900.0,
+        projects={"p": project("x", 8.0, cash_usd_per_kg=110.0)},
+        packages={
+            "f": {"floor_material": "x", "floor_usd_per_kg": 120.0, "floor_kind": "contract", "floor_term_yr": 10.0}
+        },
+        scenarios=[cut("s", 0.8, 2029.0, 2.0)],
+        years=4,
+        instruments={"partial_support": True},
+    )
+    result = solve(plan, data, gap=0.0, threads=1)
+    share, floors = float(result.solution.sign.sum()), result.tables["floors"]
+    assert 0 < share < 1
+    assert floors.expected_cost_musd.sum() == pytest.approx(result.objective_parts["floor_cost"])
+    assert np.isclose(share, 0.5)
+
+
+def test_years_after_the_plan_are_named_where_they_are_counted() -> None:
+    """Proves: the spending of an aim counts the years that are computed after the planned ones, the budget does not; the summary
+    says so where it tells the larger figure. Bounds of later aims are told as what they are."""
+    plan, data = tiny(
+        {"x": 100.0},
+        materials={"x": {"holding_share_per_yr": 0.05}},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0},
+        loss=900.0,
+        offers={"spot": offer("x", 5.0)},
+        stock={"x": 4.0},
+        scenarios=[cut("a", 0.1, 2029.0, 1.0, design_basis=True)],
+        years=3,
+        objective={"kind": "least_budget"},
+        service_levels=[{"material": "x", "segment": "civil", "level": 0.5, "scenarios": ["a"]}],
+        horizon={"first_year": 2027, "years": 3, "tail_years": 2, "period_months": 12},
+    )
+    text = solve(plan, data, gap=0.0, threads=1).summary()
+    assert "The plan spends 220 million USD (discounted, including the years computed after the planned ones)" in text
+    assert "MONEY: the plan spends 170 M" in text
+    first, second = (line for line in text.splitlines() if "does better than" in line)
+    assert ". No plan does better" in first
+    assert ". No plan that keeps the earlier aims does better" in second
+    relaxed = solve(plan, data, gap=0.0, relax=True, threads=1).summary()
+    assert "No plan's discounted spending is lower than +120 million USD" in relaxed
+    assert "is worth more than" not in relaxed
+
+
+def test_grams_short_are_counted_by_both_sides() -> None:
+    """Proves: where all of a demand is a few kilograms, shortfalls below a gram are in the tables too, and the audit agrees."""
+    plan, data = random_case(42, appropriated=False, loss_limits=False)
+    fields = plan.to_toml_like()
+    fields["objective"] = {"kind": "least_budget"}
+    assert solve(*scaled(Plan.model_validate(fields), data, 1e-3, 1.0), gap=0.0, threads=1).audited.passed

@@ -1,0 +1,388 @@
+"""What is told of the work: by the library only to who listens, on the command line as asked, in run folders, by the service."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import environment
+from strategic_minerals import InfeasibleError, solve
+from strategic_minerals.core.logs import FIELDS, PACKAGE, about, kept, listening, logger_of
+from strategic_minerals.core.outcome import Progress
+from strategic_minerals.data.csv_files import write_dataset
+from strategic_minerals.optimization.session import Session
+from strategic_minerals.optimization.stages import told_of_plans
+from strategic_minerals.service.job_folder import LOG, RECORDS, Folder
+from strategic_minerals.service.json_log import BoundedFile, JsonLines
+from strategic_minerals.service.worker import answer
+from support.documents import SERVICE, text, the_block
+from support.instances import random_case
+from support.served import QUICK, Obedient, client, ended
+from support.tiny import cut, offer, source, tiny
+
+LINE = re.compile(r" *\d+\.\d{3} s  \S.*")
+"""Of a run's log: seconds since it began, then what was done."""
+
+
+class Heard(logging.Handler):
+    """Keeps records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[Any] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def said(self, level: int = logging.DEBUG) -> str:
+        return "\n".join(record.getMessage() for record in self.records if record.levelno >= level)
+
+
+def heard(level: int, work: Any) -> Heard:
+    """What is told while something is done."""
+    handler = Heard()
+    with listening(handler, level):
+        work()
+    return handler
+
+
+def solved(seed: int = 1, **asked: Any) -> Any:
+    return solve(*random_case(seed), gap=0.0, threads=1, **asked)
+
+
+def impossible() -> Any:
+    """Half of what goes missing is promised, and there is money for less."""
+    return tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={"a": 20.0},
+        loss=90.0,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.25, 2028, 1, design_basis=True)],
+        money={2027: 30.0, 2028: 0.0},
+        service_levels=[{"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}],
+    )
+
+
+def written(folder: Path, plan: Any, data: Any) -> Path:
+    """A plan file with its tables beside."""
+    (folder / "plan.json").write_text(json.dumps(plan.to_toml_like()), encoding="utf-8")
+    write_dataset(data, folder / "tables")
+    return folder / "plan.json"
+
+
+# --- the library -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_process_that_asks_for_nothing_is_told_nothing() -> None:
+    """Proves: without a handler neither stream has a word, not even of what would be a warning; the root logger is left alone."""
+    code = (
+        "import logging\nfrom instances import random_case\nfrom strategic_minerals import solve\n"
+        "solve(*random_case(1), gap=0.0)\nfrom strategic_minerals.core.logs import logger_of\n"
+        "logger_of('strategic_minerals.optimization').warning('unheard')\n"
+        "assert not logging.getLogger().handlers and logging.getLogger().level == logging.WARNING\n"
+        "assert [type(one) for one in logging.getLogger('strategic_minerals').handlers] == [logging.NullHandler]\n"
+        "assert logging.getLogger('strategic_minerals').level == logging.NOTSET"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("method", ["flat", "decomposed"])
+def test_no_record_is_made_where_nobody_listens(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: silence costs a look at the level: not one record is put together in a whole solve."""
+
+    def made(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a record that nobody reads")
+
+    monkeypatch.setattr(logging.Logger, "makeRecord", made)
+    assert solved(method=method).audited.passed
+
+
+@pytest.mark.parametrize("method", ["flat", "decomposed"])
+def test_a_solve_tells_its_phases_at_info_and_its_rounds_at_debug(method: str) -> None:
+    """Proves: phases with seconds, sizes, the reference, each aim with bound and gap, the audit and the end are told at INFO, each
+    under the logger of its own room; rounds and nodes are told at DEBUG alone."""
+    found = heard(logging.DEBUG, lambda: solved(method=method))
+    told = found.said(logging.INFO)
+    for phase in ("build", "compile", "do nothing", "solve", "prices", "tables", "audit"):
+        assert re.search(rf"^{phase}: \d+\.\d{{3}} s$", told, re.MULTILINE), phase
+    for line in (
+        r"model: \d+ rows",
+        "reference without a plan: social cost",
+        "social_cost: optimal, objective",
+        "audit: passed",
+    ):
+        assert re.search(line, told), line
+    assert f"method: {method}" in told
+    rooms = {record.name.split(".")[1] for record in found.records if record.name.count(".") > 1}
+    assert {"core", "api", "optimization"} <= rooms
+    rounds = [record for record in found.records if record.name == f"{PACKAGE}.decomposition.search"]
+    assert bool(rounds) == (method == "decomposed")
+    assert ": round, best" not in told
+    if rounds:
+        assert ": round, best" in found.said()
+        assert ": better plan, best" in told
+    only = heard(logging.INFO, lambda: solved(method=method))
+    assert all(record.levelno >= logging.INFO for record in only.records)
+
+
+def test_what_is_in_conflict_and_what_is_left_out_are_told() -> None:
+    """Proves: an impossible plan names its conflict; what stands beside a plan and was not found is told with its reason."""
+    plan, data = impossible()
+
+    def work() -> None:
+        with pytest.raises(InfeasibleError):
+            solve(plan, data)
+
+    assert "in conflict: service levels" in heard(logging.INFO, work).said()
+
+
+def test_records_of_solves_at_once_are_told_apart() -> None:
+    """Proves: every record has the run that it is of, with the plan's name; eight solves in four threads are eight
+    whole stories."""
+    handler = Heard()
+    with listening(handler, logging.INFO), ThreadPoolExecutor(4) as pool:
+        list(pool.map(solved, [1, 2, 5, 1, 2, 5, 1, 2]))
+    runs = {record.run for record in handler.records}
+    assert len(runs) == 8
+    for run in runs:
+        own = [record.getMessage() for record in handler.records if record.run == run]
+        plan = re.match(r"plan (\S+):", own[0])
+        assert plan is not None
+        assert run.startswith(f"{plan[1]}-")
+        assert sum(line.startswith("audit: passed") for line in own) == 1
+        assert re.search(r"after \d+\.\d{3} s: objective", own[-1])
+
+
+def test_a_log_that_is_kept_is_one_runs_own() -> None:
+    """Proves: two logs kept in two threads have a story each, in lines that begin with the seconds since they were begun."""
+
+    def story(seed: int) -> tuple[str, str]:
+        plan, data = random_case(seed)
+        with kept(plan.name) as log:
+            solve(plan, data, gap=0.0, threads=1)
+        return plan.name, log.text()
+
+    with ThreadPoolExecutor(2) as pool:
+        for name, told in pool.map(story, [1, 2, 5, 1]):
+            lines = told.splitlines()
+            assert all(LINE.fullmatch(line) for line in lines)
+            assert [line.split("s  ")[1].split(":")[0] for line in lines if "  plan " in line] == [f"plan {name}"]
+            assert told.count("audit: passed") == 1
+            seconds = [float(line.split(" s  ")[0]) for line in lines]
+            assert seconds == sorted(seconds)
+            assert seconds[0] < 60.0
+    assert logging.getLogger(PACKAGE).level == logging.NOTSET
+    assert len(logging.getLogger(PACKAGE).handlers) == 1
+
+
+def test_variants_of_a_session_are_runs_of_their_own() -> None:
+    """Proves: each answer of a session is told as a run."""
+    session, handler = Session(gap=0.0), Heard()
+    with listening(handler, logging.INFO):
+        for _ in range(2):
+            session.answer(*random_case(1))
+    runs = [record.run for record in handler.records if record.getMessage().startswith("variant answered")]
+    assert len(set(runs)) == 2
+
+
+def test_better_plans_of_one_solver_are_told_and_the_caller_still_cancels() -> None:
+    """Proves: each better plan is told once, and what the caller answers is passed on; where nobody reads the log, the caller's own
+    function is called."""
+    handler, seen = Heard(), list[Progress]()
+
+    def asked(progress: Progress) -> bool:
+        seen.append(progress)
+        return len(seen) == 3
+
+    assert told_of_plans(asked) is asked
+    assert told_of_plans(None) is None
+    with listening(handler, logging.INFO):
+        told = told_of_plans(asked)
+        assert told is not None
+        answers = [told(Progress("social_cost", 1.0, best, -9.0)) for best in (None, -3.0, -3.0, -5.0)]
+    assert answers == [False, False, True, False]
+    assert [record.getMessage() for record in handler.records] == [
+        f"social_cost: plan of {best} million USD, bound -9.000, after 1.000 s" for best in ("-3.000", "-5.000")
+    ]
+
+
+def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:
+    """Proves: the solver calls from a thread of its own, in which the caller's context variables are as in the caller's."""
+    handler, log = Heard(), logger_of(f"{PACKAGE}.tried")
+    with listening(handler, logging.INFO), about(job="0123"):
+        solved(method="flat", on_progress=lambda progress: log.info("asked"))
+    told = [record for record in handler.records if record.getMessage() == "asked"]
+    assert told
+    assert {record.threadName for record in told} == {"highs"}
+    assert {record.job for record in told} == {"0123"}
+    assert {record.run for record in told} == {handler.records[0].run}
+
+
+# --- the command line ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("question"), *random_case(5))
+
+
+def summary(answer: str) -> str:
+    """An answer without the seconds that it took."""
+    return re.sub(r"\d+\.\d s, HiGHS", "HiGHS", answer)
+
+
+def test_verbose_and_quiet_may_stand_anywhere(question: Path, cli: Any, tmp_path: Path) -> None:
+    """Proves: -v tells phases and -vv rounds on standard error, the answer stays as it is; -q leaves the answer alone; both at once
+    are refused; nothing of it lasts beyond the command."""
+    plain = cli("solve", question)
+    assert plain.stderr == ""
+    loud = cli("solve", "-v", question, "--method", "decomposed")
+    assert re.search(r"^ *\d+\.\d{3} s  INFO core\.timing: solve: ", loud.stderr, re.MULTILINE)
+    assert "DEBUG" not in loud.stderr
+    assert summary(cli("--verbose", "solve", question).stdout) == summary(plain.stdout)
+    louder = cli("solve", question, "--method", "decomposed", "-vv")
+    assert re.search(r"DEBUG decomposition\.search: .*: round, best", louder.stderr)
+    quiet = cli("-q", "solve", question, "--out", tmp_path / "run")
+    assert quiet.stderr == ""
+    assert summary(plain.stdout).startswith(summary(quiet.stdout).rstrip())
+    assert "Tables:" in plain.stdout
+    assert "Tables:" not in quiet.stdout
+    assert "Wrote" not in quiet.stdout
+    both = cli("solve", question, "--quiet", "--verbose")
+    assert both.returncode == 2
+    assert "exclude each other" in both.stderr
+    assert cli("solve", question).stderr == ""
+    assert logging.getLogger(PACKAGE).level == logging.NOTSET
+
+
+@pytest.mark.parametrize("asked", [("-v",), ("-q",)])
+def test_json_on_standard_output_stays_json(question: Path, cli: Any, asked: tuple[str, ...]) -> None:
+    """Proves: what is told goes to standard error: the answer can be read by a program."""
+    assert json.loads(cli("solve", question, "--json", *asked).stdout)["audit_passed"] is True
+
+
+def test_a_run_folder_keeps_the_log_of_its_solve(question: Path, cli: Any, tmp_path: Path) -> None:
+    """Proves: `log.txt` has what was done at INFO, with seconds since the start, however much the command tells; `verify`
+    holds it."""
+    for flags in ((), ("-vv",), ("-q",)):
+        run = tmp_path / f"run{''.join(flags)}"
+        assert cli("solve", question, "--out", run, *flags).returncode == 0
+        lines = (run / "log.txt").read_text(encoding="utf-8").splitlines()
+        assert all(LINE.fullmatch(line) for line in lines)
+        assert "tables: " in lines[0]
+        assert any("  reference without a plan: " in line for line in lines)
+        assert any("  audit: passed" in line for line in lines)
+        assert not any("HiGHS ran" in line for line in lines)
+    assert cli("verify", run).returncode == 0
+    (run / "log.txt").write_text("told otherwise\n", encoding="utf-8")
+    assert cli("verify", run).returncode != 0
+
+
+def test_a_solve_without_a_plan_keeps_its_log_too(tmp_path: Path, cli: Any) -> None:
+    """Proves: the folder of an impossible plan tells how far it came."""
+    assert cli("solve", written(tmp_path, *impossible()), "--out", tmp_path / "run").returncode == 3
+    assert "in conflict: service levels" in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
+
+
+# --- the service -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_of_the_service_is_one_object_on_one_line() -> None:
+    """Proves: time in UTC, level, logger and message are always there, job and tenant where they are known; line ends, quotes and
+    a traceback stay within the line."""
+    handler, log = Heard(), logger_of(f"{PACKAGE}.service.tried")
+    with listening(handler, logging.INFO):
+        log.warning('two\nlines, "%s"\u2028', "quoted")
+        with about(job="0123", tenant="office"):
+            try:
+                raise ValueError("why")
+            except ValueError:
+                log.exception("it failed")
+    plain, failed = (JsonLines().format(record) for record in handler.records)
+    assert len((plain + failed).splitlines()) == 1
+    told = json.loads(plain)
+    assert list(told) == ["time", "level", "logger", "message"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["time"])
+    assert told["message"] == 'two\nlines, "quoted"\u2028'
+    assert (told["level"], told["logger"]) == ("WARNING", f"{PACKAGE}.service.tried")
+    told = json.loads(failed)
+    assert (told["job"], told["tenant"]) == ("0123", "office")
+    assert told["error"].endswith("ValueError: why")
+
+
+def test_the_documents_show_a_record_as_it_is() -> None:
+    """Proves: the line in the service's README has the fields of a record of a job, in their order, and its table has all
+    there are."""
+    handler = Heard()
+    with listening(handler, logging.INFO), about(job="3f0c...", tenant="my-office"):
+        logger_of(f"{PACKAGE}.service.dispatcher").info("solve begins")
+    shown = json.loads(the_block(SERVICE, "json", "solve begins"))
+    assert list(shown.items())[1:] == list(json.loads(JsonLines().format(handler.records[0])).items())[1:]
+    table = text(SERVICE).partition("## Logs")[2].partition("\n## ")[0]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == {"time", "level", "logger", "message", "error", *FIELDS}
+
+
+def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path) -> None:
+    """Proves: the job's folder has every record as JSON with job, tenant and run, its owner's log the phases alone, and the run
+    folder the log of the solve; none of them names a place on this machine."""
+    folder = Folder(tmp_path / "job")
+    folder.path.mkdir()
+    folder.write("request.json", {**QUICK, "time_limit_s": 600.0})
+    folder.write("limits.json", {"threads": 1, "job": "0123", "tenant": "office"})
+    answer(folder)
+    lines = [json.loads(line) for line in (folder.path / RECORDS).read_text(encoding="utf-8").splitlines()]
+    assert {(line.get("job"), line.get("tenant")) for line in lines} == {("0123", "office")}, lines
+    assert {line["logger"] for line in lines} >= {
+        f"{PACKAGE}.{name}" for name in ("service.worker", "service.progress", "api.solving", "core.timing")
+    }
+    assert {line["run"].rsplit("-", 1)[0] for line in lines if line["logger"].startswith(f"{PACKAGE}.api")} == {
+        "quickstart"
+    }
+    owners = (folder.path / LOG).read_text(encoding="utf-8")
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S", line) for line in owners.splitlines())
+    assert owners.splitlines()[-1].endswith(" ended: succeeded")
+    assert "compile" not in owners
+    run = (folder.path / "run" / "log.txt").read_text(encoding="utf-8")
+    assert all(LINE.fullmatch(line) for line in run.splitlines())
+    assert "audit: passed" in run
+    for told in (owners, run, json.dumps(lines)):
+        assert str(tmp_path) not in told
+    assert logging.getLogger(PACKAGE).level == logging.NOTSET
+
+
+def test_the_server_tells_of_each_job_whose_it_is(tmp_path: Path) -> None:
+    """Proves: the begin and the end of a job are told with job and tenant, those of the server without."""
+    handler = Heard()
+    with listening(handler, logging.INFO), client(tmp_path / "s", Obedient()) as service:
+        job = service.post("/v1/jobs", json=QUICK).json()["id"]
+        ended(service, job)
+    of_job = [record.getMessage() for record in handler.records if record.job == job]
+    assert of_job[0] == "solve begins"
+    assert re.fullmatch(r"solve has ended: succeeded after \d+\.\d s", of_job[-1])
+    assert all(record.tenant for record in handler.records if record.job == job)
+    assert any("begins to run jobs" in record.getMessage() and not record.job for record in handler.records)
+
+
+def test_the_log_of_a_job_is_bounded_and_ends_no_job_on_a_full_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Proves: a study of many points fills no disk, and a disk that is full costs records, no more."""
+    full = Path("/dev/full")
+    for path in (tmp_path / "log", *([full] if full.exists() else []), tmp_path / "nowhere" / "log"):
+        with listening(BoundedFile(path, JsonLines(), 1000), logging.INFO):
+            for _ in range(100):
+                logger_of(f"{PACKAGE}.service.tried").info("a record")
+    size = (tmp_path / "log").stat().st_size
+    assert 500 < size <= 1000
+    assert capsys.readouterr() == ("", "")

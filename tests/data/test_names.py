@@ -1,0 +1,171 @@
+"""Readers are told names, not codes: of things by the tables' names, of drawn scenarios by what happens in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from strategic_minerals import load_dataset, load_plan, shipped, solve
+from strategic_minerals.data.names import Names
+from strategic_minerals.instance.build import build_instance
+from strategic_minerals.report.charts import figures
+from strategic_minerals.results.readable import heading, scenario_names
+from strategic_minerals.results.result import Result
+from strategic_minerals.scenarios.build import build_scenarios
+from strategic_minerals.scenarios.events import describe, longest_event
+from strategic_minerals.scenarios.headlines import headline, headlines, length_in_words
+from support.tiny import cut, offer, source, tiny
+
+
+@pytest.fixture(scope="module")
+def names() -> Names:
+    return Names.of(load_dataset(shipped("inputs")))
+
+
+@pytest.fixture(scope="module")
+def sampled() -> Result:
+    """The shipped quickstart with a few drawn scenarios beside its own."""
+    changes = {"sample": {"scenarios": 4, "seed": 3}, "horizon.years": 3}
+    return solve(load_plan(shipped("models") / "quickstart.toml", changes), load_dataset(shipped("inputs")), gap=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("narva_2", "Narva phase 2 (Estonia)"),
+        ("lynas_hree", "Lynas Malaysia heavy expansion"),
+        ("jpn_magnet", "Japanese NdFeB magnets"),
+        ("chn_magnet", "Chinese NdFeB magnets"),
+        ("can_gallium", "Gallium (Canada)"),
+        ("oth_gallium", "Gallium (Other countries)"),
+        ("unheard_of", "unheard_of"),
+    ],
+)
+def test_a_producer_is_told_with_its_country_once(names: Names, code: str, name: str) -> None:
+    assert names.producer(code) == name
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        ("project narva_2", "Narva phase 2 (Estonia) [project narva_2]"),
+        ("project narva_2: loan", "Narva phase 2 (Estonia) [project narva_2: loan]"),
+        ("contract jpn_magnet", "Japanese NdFeB magnets [contract jpn_magnet]"),
+        ("offer gallium_3", "Gallium (Canada) [offer gallium_3]"),
+        ("floor market-ndpr_oxide-floor-110", "price floor for NdPr oxide [floor market-ndpr_oxide-floor-110]"),
+        ("package loan", "package loan"),
+        ("project unheard_of", "project unheard_of"),
+    ],
+)
+def test_an_item_keeps_the_code_that_a_command_needs(names: Names, item: str, told: str) -> None:
+    assert names.item(item) == told
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        ("project narva_2: loan", "Narva phase 2 (Estonia): loan"),
+        ("contract can_gallium", "offtake from Gallium (Canada)"),
+        ("stock gallium", "stock of Gallium"),
+        ("project unheard_of", "project unheard_of"),
+    ],
+)
+def test_an_item_that_is_only_told_has_no_code(names: Names, item: str, told: str) -> None:
+    assert names.chosen(item) == told
+
+
+def test_every_shipped_thing_has_a_name_of_its_own(names: Names) -> None:
+    for named in (names.materials, names.countries, names.producers, names.hazards):
+        assert len(set(named.values())) == len(named)
+
+
+def two_cuts(first: float, second: float, **stated: str):
+    """A cut of all supply of `a` for `first` years, then one of `b`, which is worth a tenth, for `second` years."""
+    one, other = cut("s", 0.5, 2028.0, first), cut("s", 0.5, 2029.0, second)
+    one["events"][0] |= {"materials": "a", **stated}
+    other["events"][0] |= {"materials": "b"}
+    plan, data = tiny(
+        {"a": 10.0, "b": 1.0},
+        sources={"far_a": source("CHN", "a", 1.0), "far_b": source("CHN", "b", 1.0)},
+        demand={"a": 1.0, "b": 1.0},
+        loss={"a": 100.0, "b": 10.0},
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[one | {"events": [*other["events"], *one["events"]]}],
+        years=4,
+    )
+    instance = build_instance(plan, data, longest_event(plan, data))
+    return instance, build_scenarios(instance, data), Names.of(data)
+
+
+@pytest.mark.parametrize(("first", "second", "since"), [(1.0, 1.0, 2028), (0.1, 2.0, 2029)])
+def test_the_most_harmful_event_is_told_and_the_others_are_counted(first: float, second: float, since: int) -> None:
+    """Proves: what is lost counts, not the order in which events are listed: `a` loses ten times as much as `b` in a year."""
+    instance, scenarios, names = two_cuts(first, second)
+    told, quiet = headlines(scenarios, instance, names)
+    assert told.startswith("supply cut (CHN) from ")
+    assert f"from {since}, " in told
+    assert told.endswith(", and 1 more")
+    assert quiet == "no disruption"
+
+
+def test_an_event_that_states_its_countries_is_told_with_them() -> None:
+    instance, scenarios, names = two_cuts(1.0, 1.0, countries="*")
+    assert "(all foreign sources)" in headline(scenarios.events[0], instance, names)
+
+
+@pytest.mark.parametrize(
+    ("years", "words"),
+    [(0.01, "1 month"), (1.0, "12 months"), (14 / 12, "14 months"), (2.0, "2 years"), (4.31, "4.3 years")],
+)
+def test_lengths_are_told_in_months_up_to_two_years(years: float, words: str) -> None:
+    assert length_in_words(years) == words
+
+
+def test_a_drawn_scenario_is_told_by_what_happens_in_it(sampled: Result) -> None:
+    """Proves: neither summary nor figures say `sample-2`, unless two scenarios are told alike; the tables keep it as their key."""
+    losses = sampled.tables["scenario_losses"]
+    drawn = losses[losses.scenario.str.startswith("sample-")]
+    assert len(drawn) == 4
+    told = scenario_names(sampled.plan, losses)
+    assert len(set(told.values())) == len(told)
+    assert told["ban-2028"] == "ban-2028"
+    alike = drawn.what_happens.duplicated(keep=False)
+    for row in drawn[~alike].itertuples():
+        assert told[row.scenario] == row.what_happens
+        assert (row.what_happens == "no disruption") == (row.onset == "")
+        assert "Indonesian" not in row.what_happens  # nickel and tin are not planned
+    if not alike.any():
+        assert "sample-" not in sampled.summary()
+        shown = [figure for figure in figures(sampled) if "scenario" in figure.table.columns]
+        assert shown
+        for figure in shown:
+            assert not figure.table.scenario.str.startswith("sample-").any()
+            assert "sample-" not in f"{figure.note} {figure.alt}"
+
+
+def test_summary_and_figures_use_names(sampled: Result) -> None:
+    """Proves: codes of what is bought, contracted and lost stand in tables alone."""
+    codes = {*sampled.tables["acquisitions"].material, *sampled.tables["contracts"].activity}
+    codes |= {row.hazard for row in sampled.data.rows("hazards")}
+    told = sampled.summary()
+    said = [f"{figure.note} {figure.alt} {figure.title}" for figure in figures(sampled)]
+    coded = [code for code in codes if "_" in code]  # others are words of names as well
+    assert coded
+    for code in coded:
+        assert not [text for text in (told, *said) if f" {code} " in text or f" {code}:" in text], code
+
+
+def test_events_are_told_by_their_hazards_names() -> None:
+    plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
+    instance = build_instance(plan, data, longest_event(plan, data))
+    first = build_scenarios(instance, data).events[0][0]
+    assert describe(first).startswith(
+        "Chinese ban on gallium, germanium and antimony from 2028.0: supply cut by 100% for "
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "head"),
+    [("duration_yr", "duration [years]"), ("rate_per_yr", "rate [per year]"), ("yield_t_per_t", "yield [t/t]")],
+)
+def test_a_column_is_told_with_its_unit(column: str, head: str) -> None:
+    assert heading(column) == head

@@ -1,0 +1,393 @@
+"""What is done differently where scenarios are many: clusters made anew for every answer, more groups of cuts, prices read off
+master and clusters. Here with limits lowered, so that small cases take these ways, against the whole model."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import InfeasibleError, Plan, PlanError, solve
+from strategic_minerals.data import csv_files
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.decomposition import evaluator as decompose
+from strategic_minerals.decomposition import subproblems as clusters
+from strategic_minerals.decomposition.lshaped import LShaped
+from strategic_minerals.decomposition.master import CutPool
+from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, SubproblemPoint, SubproblemSolution
+from strategic_minerals.highs import solver
+from strategic_minerals.highs.run import SolvedRun
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model import assembly as assembly_module
+from strategic_minerals.model.objectives import denominator, objective_costs
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
+from strategic_minerals.optimization.session import Session
+from support.instances import many, quick_first
+from support.search_settings import set_search
+from support.tiny import cut, offer, source, tiny
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model counts as too large for solvers to stay in memory."""
+    set_search(monkeypatch, "subproblems", loaded_columns=0)
+    set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
+    set_search(monkeypatch, "evaluator", least_groups=3)
+
+
+@pytest.mark.usefixtures("crowded")
+@pytest.mark.parametrize("relax", [False, True])
+def test_the_plan_is_that_of_the_whole_model(relax: bool) -> None:
+    """Proves: bounds and objectives of both ways enclose each other, the reference is the same, and the audit passes (solve raises
+    where it does not)."""
+    for plan, data in map(many, range(6)):
+        flat = solve(plan, data, gap=1e-6, relax=relax, method="flat").outcome
+        apart = solve(plan, data, gap=1e-6, relax=relax, method="decomposed").outcome
+        room = 1e-6 * max(1.0, abs(flat.do_nothing_musd or 0.0))
+        assert apart.do_nothing_musd == pytest.approx(flat.do_nothing_musd, rel=1e-8)
+        assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=2 * room)
+        assert apart.best_bound_musd <= flat.objective_musd + room
+
+
+@pytest.mark.usefixtures("crowded")
+@pytest.mark.parametrize("gap", quick_first([1e-2, 1e-3], 1))
+def test_everyday_gaps_are_trusted(gap: float) -> None:
+    """Proves: the program with whole numbers fixed is no worse than the plan that it came from, its tails are as good as its losses
+    allow, and the audit agrees with what is stated: solve raises where one of these does not hold."""
+    for plan, data in map(many, range(12)):
+        found = solve(plan, data, gap=gap, method="decomposed").outcome
+        assert found.reason in ("optimal", "within_gap")
+        assert found.relative_gap <= gap * (1 + gap) + 1e-6
+
+
+@pytest.mark.usefixtures("crowded")
+def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: wherever the clock stops, there is the point to begin at, or a better one, with a true bound."""
+    problem = prepare(*many(2))
+    cost = objective_costs(problem)["social_cost"]
+    z0 = solve_reference(problem, cost, 600.0)
+    problem = cap_trunk_shortfall(problem, z0)
+    best = Model(problem.assembly, cost, integer=True).run(time_limit_s=600.0).objective
+    asked, left = Cluster.solve, [0]
+
+    def slower(self: Cluster, y: Any, deadline: float, tell: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0 and tell == "cost":
+            raise OutOfTimeError
+        return asked(self, y, deadline, tell)
+
+    monkeypatch.setattr(Cluster, "solve", slower)
+    for times in (1, 2, 4, 8, 16):
+        of = LShaped(problem.structure, problem.assembly, cost, integer=True, threads=1)
+        left[0] = times * len(of.parts.clusters)
+        run = of.minimise(cost, z0, gap=1e-6, absolute_gap=0.0)
+        assert isinstance(run, SolvedRun)
+        assert best - 1e-6 * (1 + abs(best)) <= run.objective <= float(cost @ z0) + 1e-6
+        assert run.bound <= best + 1e-6 * (1 + abs(best))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_an_executor_answers_clusters_that_nobody_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: with workers that forget every program, sent some at a time, the plan is the same."""
+    set_search(monkeypatch, "remote", most_kept_columns=0)
+    set_search(monkeypatch, "remote", tasks_at_once=3)
+    plan, data = many(3)
+    with ThreadPoolExecutor(2) as executor:
+        sent = solve(plan, data, gap=1e-6, method="decomposed", executor=executor).outcome
+    here = solve(plan, data, gap=1e-6, method="decomposed").outcome
+    assert sent.objective_musd == pytest.approx(
+        here.objective_musd, abs=2e-6 * max(1.0, abs(here.do_nothing_musd or 0.0))
+    )
+
+
+@pytest.mark.usefixtures("crowded")
+def test_demands_that_conflict_are_named_as_in_the_whole_model() -> None:
+    """Proves: found on commitments and trunk alone, the families are the same."""
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1) | {"design_basis": True}, cut("other", 0.2, 2028, 1)],
+        service_levels=[{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}],
+    )
+    said = []
+    for method in ("flat", "decomposed"):
+        with pytest.raises(InfeasibleError) as caught:
+            solve(plan, data, method=method)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("most", [0, 10**9])
+def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where no cluster has other figures, nothing is asked again before the search, and cuts found before are there."""
+    set_search(monkeypatch, "subproblems", loaded_columns=most)
+    plan, data = many(5)
+    problem = prepare(plan, data)
+    cost = objective_costs(problem)["social_cost"]
+    of = LShaped(problem.structure, problem.assembly, cost, integer=False)
+    of.minimise(cost, None, gap=1e-6, absolute_gap=0.0)
+    cuts, basis = of.pool.numbers, [cluster.basis for cluster in of.parts.clusters]
+    assert cuts
+    values = {year: 0.7 * money for year, money in _by_year(plan).items()}
+    changed = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": values})})
+    other = prepare(changed, data, problem)
+    monkeypatch.setattr(Cluster, "solve", None)
+    of.load(other.structure, other.assembly, objective_costs(other)["social_cost"], time.perf_counter() + 600.0)
+    assert of.pool.numbers == cuts
+    assert [cluster.basis for cluster in of.parts.clusters] == basis
+    assert all(cluster.split.assembly is other.assembly for cluster in of.parts.clusters)
+
+
+def test_a_matrix_stamped_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: with room for a few entries at a time, every array is what it is in one piece."""
+    whole = prepare(*many(4)).assembly
+    monkeypatch.setattr(assembly_module, "ROWS_AT_ONCE", 50)
+    pieces = prepare(*many(4)).assembly
+    for name in (
+        "lower",
+        "upper",
+        "integer",
+        "row_lower",
+        "row_upper",
+        "start",
+        "index",
+        "value",
+        "row_block",
+        "row_local",
+        "row_instance",
+    ):
+        assert np.array_equal(getattr(whole, name), getattr(pieces, name)), name
+    assert set(whole.costs) == set(pieces.costs)
+    assert all(np.array_equal(whole.costs[name], pieces.costs[name]) for name in whole.costs)
+
+
+def test_a_table_written_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: pieces put together are the text of the whole table, with one header."""
+    table = pd.DataFrame({"a": range(10), "b": [f"=x{k}" for k in range(10)]})
+    whole = csv_files.csv_text(table)
+    for size in (1, 3, 10, 11):
+        monkeypatch.setattr(csv_files, "CSV_PIECE", size)
+        assert "".join(csv_files.csv_pieces(table)) == whole
+    assert "".join(csv_files.csv_pieces(table[:0])) == csv_files.csv_text(table[:0])
+
+
+@pytest.mark.usefixtures("crowded")
+def test_cuts_of_groups_lie_nowhere_above_what_their_clusters_cost() -> None:
+    """Proves: where a search began, the cuts that it found since say no more than the clusters do, and those found there say it."""
+    problem = prepare(*many(2))
+    cost = objective_costs(problem)["social_cost"]
+    of = LShaped(problem.structure, problem.assembly, cost, integer=True)
+    assert 1 < len(of.groups) < len(of.parts.clusters)
+    z0 = solve_reference(problem, cost, 600.0)
+    problem = cap_trunk_shortfall(problem, z0)
+    of.minimise(cost, z0, gap=1e-4, absolute_gap=0.0)
+    y, forever = of.point(z0[of.parts.mine]), time.perf_counter() + 600.0
+    at = of.evaluate(y, cost, 0.0, forever)
+    cost_of_groups = at.total - float(cost[of.parts.mine] @ y)
+    below = np.full(len(of.groups), -np.inf)
+    for number in of.pool.numbers:
+        known = of.pool[number]
+        below[known.group] = max(below[known.group], known.right - float(known.factors[:-1] @ y[known.columns[:-1]]))
+    assert below.sum() == pytest.approx(cost_of_groups, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.usefixtures("crowded")
+@pytest.mark.parametrize("seed", [0, 1, 3, 4])
+def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int) -> None:
+    """Proves: with the same whole numbers, no budget, stock or rule that is moved a little either way leads to a cost below what
+    its price says: each price is a subgradient of the least cost, which is convex."""
+    gap = 1e-7
+    solved = optimise(prepare(*many(seed)), gap=gap, time_limit_s=600.0, method="decomposed")
+    problem, fixed = solved.problem, solved.fixed
+    assert fixed is not None
+    assert fixed.duals is not None
+    assembly, cost = problem.assembly, solved.costs["social_cost"]
+    whole = np.flatnonzero(assembly.integer)
+    apart = clusters.decompose(problem.structure, assembly, cost, 3)
+    scenarios = problem.structure.scenarios
+    assert not scenarios.design_basis.all()
+    priced = apart.rows[np.abs(fixed.duals.row[apart.rows]) > 1e-7]
+    rng = np.random.default_rng(seed)
+    model = Model(assembly, cost, integer=False)
+    model.set_bounds(whole, np.round(solved.x[whole]), np.round(solved.x[whole]))
+    here = model.run(time_limit_s=600.0).objective
+    assert here == pytest.approx(float(cost @ fixed.x), abs=2 * gap * denominator(problem, 0.0))
+    tried = 0
+    for row in rng.permutation(priced)[:25]:
+        low, high = assembly.row_lower[row], assembly.row_upper[row]
+        for step in (1e-3, -1e-3):
+            model.set_row_bounds(np.array([row]), np.array([low + step]), np.array([high + step]))
+            there = model.run(time_limit_s=600.0)
+            if isinstance(there, SolvedRun):
+                tried += 1
+                assert there.objective - here >= fixed.duals.row[row] * step - 1e-6 * (1 + abs(here))
+        model.set_row_bounds(np.array([row]), np.array([low]), np.array([high]))
+    assert tried > 10
+
+
+@pytest.mark.usefixtures("crowded")
+def test_prices_in_worlds_are_slopes_of_their_cluster() -> None:
+    """Proves: with everything of the master standing, the price of a delivery in a scenario says what one moved a little costs at
+    least."""
+    solved = optimise(prepare(*many(1)), gap=1e-6, time_limit_s=600.0, method="decomposed")
+    problem, fixed = solved.problem, solved.fixed
+    assert fixed is not None
+    assert fixed.duals is not None
+    assembly, cost = problem.assembly, solved.costs["social_cost"]
+    apart = clusters.decompose(problem.structure, assembly, cost, 3)
+    model = Model(assembly, cost, integer=False)
+    y = fixed.x[apart.mine]
+    model.set_bounds(apart.mine, y, y)
+    here = model.run(time_limit_s=600.0)
+    assert here.objective == pytest.approx(float(cost @ fixed.x), rel=1e-7)
+    rows = np.concatenate([cluster.rows for cluster in apart.clusters])
+    priced = rows[np.abs(fixed.duals.row[rows]) > 1e-7]
+    assert len(priced) > 20
+    for row in np.random.default_rng(0).permutation(priced)[:20]:
+        low, high = assembly.row_lower[row], assembly.row_upper[row]
+        for step in (1e-4, -1e-4):
+            model.set_row_bounds(np.array([row]), np.array([low + step]), np.array([high + step]))
+            there = model.run(time_limit_s=600.0)
+            if isinstance(there, SolvedRun):
+                assert there.objective - here.objective >= fixed.duals.row[row] * step - 1e-7 * (
+                    1 + abs(here.objective)
+                )
+        model.set_row_bounds(np.array([row]), np.array([low]), np.array([high]))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_a_plan_stands_where_its_rows_are_kept_to_the_solvers_tolerance_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: with its whole numbers fixed a plan is not worked out again from nothing, as closely as the gap asked, for a row that
+    the search itself kept less exactly: prices belong to a point that costs no more."""
+    worse = 0
+    for seed in (0, 2, 3):
+        problem = prepare(*many(seed))
+        cost = objective_costs(problem)["social_cost"]
+        of = LShaped(problem.structure, problem.assembly, cost, integer=True)
+        best = of.minimise(cost, None, gap=1e-7, absolute_gap=0.0)
+        with monkeypatch.context() as patch:
+            mine = of.point(best.x[of.parts.mine])
+            patch.setattr(LShaped, "allowed", lambda self, y, mine=mine: not np.array_equal(y, mine))
+            set_search(patch, "search", fixed_integer_rounds=1)
+            of.pool = CutPool()
+            kept = of.fixed(cost, best.x, gap=0.9, absolute_gap=1e3)
+            moved = best.x.copy()
+            moved[of.parts.mine[of.decisions]] += 1e-5
+            of.pool = CutPool()
+            anew = of.fixed(cost, moved, gap=0.9, absolute_gap=1e3)
+        assert kept.status == anew.status == "optimal"
+        assert kept.objective <= best.objective + 1e-9 * (1 + abs(best.objective))
+        worse += anew.objective > best.objective + 1e-6
+    assert worse  # what the test would show if it were worked out anew
+
+
+@pytest.mark.usefixtures("crowded")
+def test_prices_are_as_close_as_they_say() -> None:
+    """Proves: with whole numbers fixed, plan and bound end within three tenths of the gap asked."""
+    for seed in range(4):
+        problem = prepare(*many(seed))
+        cost = objective_costs(problem)["social_cost"]
+        of = LShaped(problem.structure, problem.assembly, cost, integer=True)
+        offset = -float(cost @ solve_reference(problem, cost, 600.0))
+        best = of.minimise(cost, None, gap=0.05, absolute_gap=0.0, offset=offset)
+        of.pool = CutPool()
+        fixed = of.fixed(cost, best.x, gap=0.05, absolute_gap=0.0, offset=offset)
+        assert fixed.objective <= best.objective + 1e-9
+        assert fixed.objective - fixed.bound <= 0.3 * 0.05 * abs(fixed.objective) + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "groups"), [(1, 64), (1280, 64), (1281, 65), (2000, 100), (5000, 250), (9000, 250)]
+)
+def test_many_scenarios_have_a_group_for_every_so_many(
+    scenarios: int, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: one group for 20 scenarios outside the master, within bounds, and 16 where clusters stay in memory."""
+    structure = SimpleNamespace(scenarios=SimpleNamespace(design_basis=np.array([False] * scenarios + [True] * 50)))
+    assembly = SimpleNamespace(lower=np.zeros(1))
+    assert decompose.groups_for(structure, assembly) == 16
+    set_search(monkeypatch, "subproblems", loaded_columns=0)
+    assert decompose.groups_for(structure, assembly) == groups
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a variant has another number of groups, cuts of the old ones are not taken for theirs."""
+    set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
+    set_search(monkeypatch, "evaluator", cut_groups=2)
+    set_search(monkeypatch, "evaluator", least_groups=4)
+    small = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        scenarios=[cut(f"cut-{k}", 0.002 * (k + 1), 2029, 1) for k in range(4)],
+    )
+    large = edited(*small, {"scenarios.3.events.0.start_year": 2028.0})
+    sizes = [len(prepare(*question).assembly.lower) for question in (small, large)]
+    assert sizes[0] < sizes[1]
+    set_search(monkeypatch, "subproblems", loaded_columns=sizes[0])
+    held = Session(gap=1e-9, relax=True, method="decomposed")
+    for question in (large, small) if back else (small, large):
+        hot, cold = held.answer(*question).outcome, held.cold().answer(*question).outcome
+        assert cold.objective_musd < -0.1
+        assert hot.objective_musd == pytest.approx(cold.objective_musd, rel=1e-6)
+        assert hot.best_bound_musd == pytest.approx(cold.best_bound_musd, rel=1e-6)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_variants_asked_in_turn_are_answered_as_alone() -> None:
+    """Proves: clusters whose programs are made anew take over other figures, and what they learnt before misleads none."""
+    plan, data = many(5)
+    held = Session(gap=1e-8, relax=True, method="decomposed")
+    for factor in (1.0, 0.6, 1.3):
+        values = {year: factor * most for year, most in _by_year(plan).items()}
+        changed = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": values})})
+        hot, cold = held.answer(changed, data).outcome, held.cold().answer(changed, data).outcome
+        room = 1e-7 * max(1.0, abs(cold.do_nothing_musd or 0.0))
+        assert hot.objective_musd == pytest.approx(cold.objective_musd, abs=room)
+
+
+def test_a_model_too_large_for_one_solver_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: it is a fault of the plan that says what can be done, not a process that runs out of memory."""
+    plan, data = many(0)
+    monkeypatch.setattr(solver, "MOST_IN_ONE_SOLVER", 100)
+    with pytest.raises(PlanError, match=r"columns in one model.*at most 100 where scenarios are solved as one"):
+        solve(plan, data, method="flat")
+
+
+def _by_year(plan: Plan) -> dict[int, float]:
+    money: Any = plan.budget.appropriation_musd
+    return {plan.horizon.first_year: money} if isinstance(money, int | float) else dict(money)
+
+
+def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: costs and slopes are the same, point after point, and asked briefly."""
+    problem = prepare(*many(8))
+    cost = objective_costs(problem)["social_cost"]
+    best = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0).x
+    hot = clusters.decompose(problem.structure, problem.assembly, cost, 3)
+    set_search(monkeypatch, "subproblems", loaded_columns=0)
+    fresh = clusters.decompose(problem.structure, problem.assembly, cost, 3)
+    assert hot.kept
+    assert not fresh.kept
+    forever = time.perf_counter() + 600.0
+    for share in (0.0, 0.5, 1.0, 0.9):
+        y = share * best[hot.mine]
+        for one, other in zip(hot.clusters, fresh.clusters, strict=True):
+            whole, brief = one.solve(y, forever, SubproblemPoint), replace(other).solve(y, forever, SubproblemSolution)
+            again = other.solve(y, forever, SubproblemPoint)
+            assert type(brief) is SubproblemSolution
+            assert brief.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
+            assert again.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
+            assert float(other.part.cost[: other.part.own] @ again.x) == pytest.approx(again.cost, rel=1e-9, abs=1e-9)

@@ -1,0 +1,83 @@
+"""Independent solves on a cluster: a real local Dask cluster of two worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from strategic_minerals import sampling_gap, solve, stress_test, sweep
+from support.drawn_cases import deciding, exposed
+from support.instances import random_case
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as connected,
+    ):
+        yield connected
+
+
+def test_a_stress_test_on_a_cluster_gives_the_same_figures(client: Any) -> None:
+    """Proves: who computes the draws does not matter, and both workers computed."""
+    result = solve(*exposed(rate=0.3), gap=0.0)
+    here = stress_test(result, scenarios=100, seed=4)
+    there = stress_test(result, scenarios=100, seed=4, executor=client.get_executor())
+    assert there.figures.equals(here.figures)
+    assert there.scenarios.equals(here.scenarios)
+    assert len(client.scheduler_info()["workers"]) == 2
+
+
+def test_bounds_on_a_cluster_are_those_of_one_process(client: Any) -> None:
+    """Proves: samples and draws go to the workers and come back in their order."""
+    here = sampling_gap(*deciding(), samples=3, fresh=50, seed=3)
+    there = sampling_gap(*deciding(), samples=3, fresh=50, seed=3, executor=client.get_executor())
+    assert there == here
+
+
+def test_a_lost_worker_loses_no_result(client: Any) -> None:
+    """Proves: a worker killed in the middle of a stress test: its draws, and results that lay with it, run again elsewhere and the
+    figures are the same."""
+    result = solve(*exposed(rate=0.3), gap=0.0)
+    here = stress_test(result, scenarios=1_000, seed=4)
+    workers = list(client.run(os.getpid).values())
+    killed: list[int] = []
+
+    def kill(done: int, of: int) -> None:
+        """Once the first draw has come back."""
+        if not killed:
+            assert done < of
+            os.kill(workers[0], signal.SIGKILL)
+            killed.append(workers[0])
+
+    there = stress_test(result, scenarios=1_000, seed=4, executor=client.get_executor(), on_progress=kill)
+    assert killed
+    assert there.figures.equals(here.figures)
+
+
+def test_clusters_of_worlds_are_answered_on_a_cluster(client: Any) -> None:
+    """Proves: a decomposed solve whose rounds run on two workers finds the plan of one that runs here."""
+    plan, data = random_case(3, loss_limits=False, sample=True)
+    here = solve(plan, data, gap=1e-7, method="decomposed").outcome
+    there = solve(plan, data, gap=1e-7, method="decomposed", executor=client.get_executor()).outcome
+    assert there.objective_musd == pytest.approx(here.objective_musd, abs=1e-6 * (1 + abs(here.do_nothing_musd or 0.0)))
+    assert there.best_bound_musd <= here.objective_musd + 1e-6 * (1 + abs(here.do_nothing_musd or 0.0))
+
+
+def test_a_sweep_on_a_cluster_gives_the_same_rows(client: Any) -> None:
+    """Proves: stretches of a sweep go to the workers and come back in the order asked."""
+    plan, data = random_case(5, loss_limits=False)
+    points = {"budget.appropriation_musd *": [0.6, 0.8, 1.0, 1.2]}
+    here = sweep(plan, data, points, relax=True, gap=1e-9)
+    there = sweep(plan, data, points, relax=True, gap=1e-9, executor=client.get_executor())
+    assert there.points["objective_musd"].to_numpy() == pytest.approx(
+        here.points["objective_musd"].to_numpy(), rel=1e-9
+    )
+    assert (here.disagreed, there.disagreed) == (0, 0)

@@ -1,0 +1,1176 @@
+"""The traps of the formulation (its section 11): each once gave a wrong answer, each has a test that names its number.
+
+Where a rule is a piece of the model, the test also takes it away and shows the wrong answer. Money in million USD, tonnes
+in kilotonnes, prices in USD/kg (see `tiny`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strategic_minerals import InputError, PlanError, solve
+from strategic_minerals.data.plan_file import parse_plan
+from strategic_minerals.finance import floor_costs as floor_money
+from strategic_minerals.finance import owner_value as owners
+from strategic_minerals.finance import packages as support
+from strategic_minerals.formulation import branch, commitments
+from strategic_minerals.formulation import operations as period
+from strategic_minerals.formulation import parameters as stamp_data
+from strategic_minerals.formulation.structure import TRUNK
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.instance import producer_economics as price_support
+from strategic_minerals.model import instantiate, problem
+from strategic_minerals.scenarios import scenario_set as scenarios
+from support.tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
+
+
+def close(expected: float) -> object:
+    return pytest.approx(expected, abs=1e-6, rel=1e-7)
+
+
+def optimum(case: tuple) -> Any:
+    return solve(*case, gap=0.0)
+
+
+@pytest.fixture
+def drop(monkeypatch) -> Callable[..., None]:
+    """Take a family of rules out of the model, or put something else in its place."""
+
+    def change(module: Any, name: str, instead: Callable[..., Any] = lambda *_: None) -> None:
+        monkeypatch.setattr(module, name, instead)
+
+    return change
+
+
+@pytest.fixture
+def distort(monkeypatch) -> Callable[..., None]:
+    """Change the data that stamps get: `change(structure, blocks, values)` edits the arrays in place."""
+
+    def wrap(name: str, change: Callable[..., None]) -> None:
+        original = getattr(instantiate, name)
+
+        def changed(structure: Any, shape: Any, blocks: Any) -> Any:
+            values = original(structure, shape, blocks)
+            change(structure, blocks, values)
+            return values
+
+        monkeypatch.setattr(instantiate, name, changed)
+
+    return wrap
+
+
+def after(original: Callable[..., None], change: Callable[[Any, Any], None]) -> Callable[..., None]:
+    """A family of rules that is written and then changed."""
+
+    def wrapped(b: Any, structure: Any, *rest: Any) -> None:
+        original(b, structure, *rest)
+        change(b, structure)
+
+    return wrapped
+
+
+ONCE = {2027: 1e4, 2028: 0.0}
+"""Money in the first year alone."""
+
+
+# --- trap 1 ------------------------------------------------------------------------------------------------------
+
+
+def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
+    """Proves: trap 1. A kt bought at 60 keeps .5*60 in eight of ten scenarios and spares 160 in two: 60 - 24 - 32 > 0.
+
+    So none is bought. Credited with 60 for each kt released, while nobody pays, the reserve would earn
+    10*(60 - 24 - 32 - 12) = -80.
+    """
+    case = tiny(
+        {"a": 60.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 10.0)},
+        scenarios=[cut("cut", 0.2, 2028, 1)],
+        years=2,
+        money=ONCE,
+    )
+    assert optimum(case).outcome.objective_musd == close(0.0)
+
+    def credit(b: Any, structure: Any) -> None:
+        b.cost.set_value(b.cost.expr - sum(b.price[i] * b.release[i] for i in b.release))
+
+    drop(period, "add_costs", after(period.add_costs, credit))
+    assert unaudited(*case).outcome.objective_musd == close(-80.0)
+
+
+def test_1_the_two_sides_of_a_release_cancel():
+    """Proves: trap 1. Of 10 kt in store 5 are released in half of the scenarios at .8 of 60: users pay 120, the authority
+    gets 120."""
+    parts = optimum(
+        tiny(
+            {"a": 60.0},
+            materials={"a": {"resale_share": 0.8}},
+            sources={"far": source("CHN", "a", 5.0)},
+            demand={"a": 5.0},
+            stock={"a": 10.0},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            years=2,
+        )
+    ).objective_parts
+    assert parts["users_release"] == close(120.0)
+    assert parts["authority_release"] == close(-120.0)
+
+
+# --- trap 2 ------------------------------------------------------------------------------------------------------
+
+
+def test_2_a_cheap_segment_does_not_go_short_for_another(drop):
+    """Proves: trap 2. Civil users want 10 kt at 20 a missing kg, defence 2 at 110; 1 kt is left: 10*20 + 1*110 = 310.
+
+    Civil tiers add to 1.2. If their users could go short of 12 kt, 11 would cover defence too: 220, Z 90 lower.
+    """
+    case = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 11.0), "home": source("USA", "a", 1.0)},
+        demand={("a", "civil"): 10.0, ("a", "defence"): 2.0},
+        loss=10.0,
+        tiers={"civil": [(0.6, 1.0), (0.6, 1.0)], "defence": [(1.0, 10.0)]},
+        scenarios=[cut("cut", 1.0, 2028, 1)],
+        years=2,
+    )
+    result = optimum(case)
+    assert total(result) == close(120 + 10 + 310)
+    assert short(result, "cut", "2028") == close(11.0)
+    drop(period, "add_segment_bound")
+    assert total(unaudited(*case)) == close(120 + 10 + 220)
+
+
+# --- trap 3 ------------------------------------------------------------------------------------------------------
+
+
+def test_3_stock_does_not_leave_through_exports(drop):
+    """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg: Z = 90 - 110.
+
+    Counted as surplus they would be exported at five times the price: 90 - 11*50 = -460.
+    """
+    case = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 9.0)},
+        demand={"a": 9.0},
+        stock={"a": 20.0},
+        scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)],
+        years=2,
+    )
+    result = optimum(case)
+    assert flow(result, "released_t", "a", "cut", "2028") == close(9.0)
+    assert total(result) == close(-20.0)
+    drop(period, "add_surplus_limit")
+    assert total(unaudited(*case)) == close(-460.0)
+
+
+def test_3_stock_is_not_released_while_nothing_is_tight(distort):
+    """Proves: trap 3. 10 kt in store with a haircut of a tenth are worth 90 at the end; two years of demand cost 180.
+
+    Released at full price in quiet years they would save 100 instead: Z 80, not 90.
+    """
+    case = tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        sources={"far": source("CHN", "a", 9.0)},
+        demand={"a": 9.0},
+        stock={"a": 10.0},
+        years=2,
+    )
+    assert total(optimum(case)) == close(90.0)
+
+    def opened(structure: Any, blocks: Any, values: Any) -> None:
+        values["release_limit"][:] = np.inf
+
+    distort("period_values", opened)
+    assert total(unaudited(*case)) == close(80.0)
+
+
+@pytest.mark.parametrize(("price_gain", "z"), [(True, -67.5), (False, 0.0)])
+def test_3_stock_leaves_along_a_chain_only_where_crisis_prices_count(price_gain, z):
+    """Proves: trap 3 along a chain. Nobody at home wants oxide or metal. In half of the scenarios both are cut and five times as
+    dear: 5 kt of oxide in store, made into metal at home and exported, earn .5*5*(.95*250 - 200) = 93.75 and keep .5*5*9.5
+    elsewhere for 50 paid. A plan that counts no gain on prices has no reason to."""
+    result = optimum(
+        tiny(
+            {"oxide": 10.0, "metal": 50.0},
+            materials={"metal": {"haircut_share": 0.05}, "oxide": {"haircut_share": 0.05}},
+            sources={"far": source("CHN", "oxide", 10.0), "plant": source("USA", {"metal": 1.0, "oxide": -1.0}, 5.0)},
+            offers={"spot": offer("oxide", 5.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, price_multiplier=5.0)],
+            years=2,
+            money=ONCE,
+            price_gain=price_gain,
+        )
+    )
+    assert result.outcome.objective_musd == close(z)
+    assert ("more than half of the worth is a gain on prices" in result.summary()) == price_gain
+
+
+# --- trap 4 ------------------------------------------------------------------------------------------------------
+
+
+def test_4_a_tonne_goes_to_users_or_to_the_reserve(drop):
+    """Proves: trap 4. A source of 10 kt that serves users with 10 has none for the reserve.
+
+    Sold twice, 10 kt for 100 would spare .5*1100 and keep .5*100: -500.
+    """
+    case = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 10.0, source="far")},
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        years=2,
+        money=ONCE,
+    )
+    result = optimum(case)
+    assert bought(result, "a") == close(0.0)
+    assert result.outcome.objective_musd == close(0.0)
+    drop(period, "use", lambda b, j: b.output[j])
+    assert unaudited(*case).outcome.objective_musd == close(-500.0)
+
+
+def test_4_production_for_the_reserve_needs_its_feed(drop):
+    """Proves: trap 4. All 5 kt of oxide go into magnets for users, so none can be made for the reserve.
+
+    Made of nothing, 5 kt of magnets would cost 5*(50 - 10) = 200, spare .5*5*110 and keep .5*5*50: -200.
+    """
+    case = tiny(
+        {"oxide": 10.0, "magnet": 50.0},
+        sources={"mine": source("CHN", "oxide", 5.0), "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 10.0)},
+        demand={"magnet": 5.0},
+        loss=60.0,
+        offers={"magnets": offer("magnet", 10.0, source="plant")},
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        years=2,
+        money=ONCE,
+    )
+    assert optimum(case).outcome.objective_musd == close(0.0)
+
+    def unfed(b: Any, structure: Any) -> None:
+        y = structure.instance.yields
+        for i, row in b.material_balance.items():
+            left, right = row.expr.args
+            row.set_value(left - sum(y[j, i] * b.reserve_output[j] for j in b.reserve_output if y[j, i] < 0) == right)
+
+    drop(period, "add_material_balance", after(period.add_material_balance, unfed))
+    assert unaudited(*case).outcome.objective_musd == close(-200.0)
+
+
+def test_4_joint_products_are_not_bought_one_by_one(drop):
+    """Proves: trap 4. 1 kt of dy takes 4 kt of mining, of which 4 are spare: the reserve gets 1 of the 5 kt on offer.
+
+    Z - Z0 = 1*100 - .5*1*1100 - .5*1*100 = -500 (loss 1000). Bought without being made, 2 kt would spare the whole
+    demand of two cut years: -1000.
+    """
+    case = tiny(
+        {"ndpr": 10.0, "dy": 100.0},
+        sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
+        demand={"ndpr": 3.0, "dy": 1.0},
+        loss={"ndpr": 0.0, "dy": 1000.0},
+        offers={"dy-spot": offer("dy", 5.0, source="far")},
+        scenarios=[cut("cut", 0.5, 2028, 2)],
+        money=ONCE,
+    )
+    result = optimum(case)
+    assert bought(result, "dy") == close(1.0)
+    assert result.outcome.objective_musd == close(-500.0)
+    drop(period, "add_reserve_production")
+    assert unaudited(*case).outcome.objective_musd == close(-1000.0)
+
+
+def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy(drop):
+    """Proves: trap 4. Three years of 5 kt of magnets cost 3*5*(9 + 40) = 735, whatever the plant could make for nobody.
+
+    Oxide comes at a tenth below the price at which it is booked out to the reserve: 15 kt a year made for a reserve
+    that takes none would earn 3*15*1 = 45.
+    """
+    case = tiny(
+        {"oxide": 10.0, "magnet": 50.0},
+        materials={m: {"haircut_share": 0.1} for m in ("oxide", "magnet")},
+        sources={
+            "mine": source("CHN", "oxide", 20.0, premium_share=-0.1),
+            "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 20.0),
+        },
+        demand={"magnet": 5.0},
+        offers={"magnets": offer("magnet", 0.0, source="plant")},
+    )
+    assert total(optimum(case)) == close(735.0)
+
+    def unlimited(b: Any, structure: Any) -> None:
+        b.del_component(b.reserve_production_limit)
+
+    drop(period, "add_reserve_production", after(period.add_reserve_production, unlimited))
+    assert total(unaudited(*case)) == close(690.0)
+
+
+# --- trap 5 ------------------------------------------------------------------------------------------------------
+
+
+def glut_then_cut(**budget: Any) -> tuple:
+    """No appropriation. In half of the scenarios the price halves in 2028, then all 10 kt are cut in 2029."""
+    return tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 10.0)},
+        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        money=0.0,
+        budget=budget,
+    )
+
+
+def test_5_a_branch_does_not_buy_in_the_flood_without_money(drop):
+    """Proves: trap 5. With nothing appropriated nothing is bought in a branch either: the plan is worth nothing.
+
+    Free to spend, it would buy 10 kt at 5 and spare 10*110 in half of the scenarios: .5*(50 - 1100) = -525.
+    """
+    assert optimum(glut_then_cut()).outcome.objective_musd == close(0.0)
+    drop(branch, "add_branch_purchases")
+    assert unaudited(*glut_then_cut()).outcome.objective_musd == close(-525.0)
+
+
+def test_5_a_branch_spends_declared_emergency_money():
+    """Proves: trap 5. 20 of emergency money buy 4 kt at 5: .5*(20 - 4*110) = -210."""
+    assert optimum(glut_then_cut(emergency_musd={2028: 20.0, 2029: 0.0})).outcome.objective_musd == close(-210.0)
+
+
+def certain_cut(*, gold: bool, rule: str) -> tuple:
+    """In nine of ten scenarios all 10 kt are cut in 2029 at five times the price; 500 M are appropriated in that year alone."""
+    offers = {"spot": offer("a", 10.0, crisis=1.0)}
+    if gold:
+        offers["gold"] = offer("a", 10.0, premium=9.0, crisis=1.0)
+    return tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers=offers,
+        scenarios=[cut("squeeze", 0.9, 2029, 1, price_multiplier=5.0)],
+        money={2029: 500.0},
+        budget={"branch_money": rule},
+    )
+
+
+def test_5_nobody_plans_a_dear_purchase_only_to_have_the_money_in_a_branch():
+    """Proves: trap 5. Where a branch may spend the year's appropriation it buys 10 kt at 50 instead of losing 110 each:
+    .9*10*(50 - 110) = -540, and gold-plated tonnes on offer change nothing.
+
+    Where it may only spend what the trunk had planned, 10 kt planned at 10 buy 2 kt at 50: .9*2*(50 - 110) = -108. Then
+    4 kt planned at 100, all but certain never to be bought, are worth the money they set aside: -540 + .1*4*(100 - 10) = -504.
+    """
+    for gold in (False, True):
+        result = optimum(certain_cut(gold=gold, rule="appropriated"))
+        assert result.outcome.objective_musd == close(-540.0)
+        assert result.tables["acquisitions"].empty
+    assert optimum(certain_cut(gold=False, rule="planned")).outcome.objective_musd == close(-108.0)
+    assert optimum(certain_cut(gold=True, rule="planned")).outcome.objective_musd == close(-504.0)
+
+
+def test_5_money_left_over_buys_nothing_in_the_flood(drop):
+    """Proves: trap 5. In a tenth of the scenarios the price halves in 2028, then all 10 kt are cut in 2029, missed at 20 a kg.
+
+    The money of 2028 is free and nothing was planned with it (half of what is kept is lost). Knowing what follows, a branch
+    would buy 10 kt at 5.5: .1*10*(5.5 - 20) = -14.5. It may not; the 44 of 2029, when material is tight, buy 4 kt at 11:
+    .1*4*(11 - 20) = -3.6.
+    """
+    case = tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=10.0,
+        offers={"spot": offer("a", 10.0, premium=0.1, crisis=1.0)},
+        money={2027: 0.0, 2028: 1000.0, 2029: 44.0},
+        scenarios=[cut("flood", 0.1, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        budget={"branch_money": "appropriated"},
+    )
+    result = optimum(case)
+    assert result.outcome.objective_musd == close(-3.6)
+    assert flow(result, "acquired_t", "a", "flood", "2028") == close(0.0)
+    assert flow(result, "acquired_t", "a", "flood", "2029") == close(4.0)
+    drop(branch, "add_calm_purchases")
+    assert unaudited(*case).outcome.objective_musd == close(-14.5)
+
+
+@pytest.mark.parametrize("kind", ["least_budget", "risk_within_budget"])
+def test_5_unspent_money_is_not_offered_to_an_aim_that_counts_spending(kind):
+    """Proves: least budget would buy everything in the disruption, for nothing: the pair is refused, with the way out."""
+    plan, _ = glut_then_cut()
+    told = plan.to_toml_like() | {"objective": {"kind": kind}}
+    told["budget"]["branch_money"] = "appropriated"
+    with pytest.raises(PlanError, match=r"expected 'planned' with objective\.kind"):
+        parse_plan(told)
+
+
+# --- trap 6 ------------------------------------------------------------------------------------------------------
+
+LOAN = {"kind": "loan", "score": 0.2, "max_share_of_capex": 0.9, "tenor_yr": 2, "grace_yr": 1}
+
+
+def financed(capital: dict[str, Any]) -> tuple:
+    """The plant whose gap is 32.4: capex 100 in two years, then twice 50 of margin, hurdle rate 25 %."""
+    mine = project("a", 1.0, capex_musd=100.0, cash_usd_per_kg=50.0, lead_yr=2.0, life_yr=2.0, hurdle_rate=0.25)
+    return tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 2.0},
+        projects={"mine": mine},
+        years=4,
+        packages={"support": {"instrument": "grant"}},
+        capital={"grant": capital},
+        loss=1000.0,
+        instruments={"signing_years": [2027]},
+    )
+
+
+def test_6_a_loan_closes_a_gap_by_its_worth_not_its_face(drop):
+    """Proves: trap 6. A loan repaid after two years is worth .36 of its face to this owner: 90 of face, scored 18, paid
+    as 10 and 10.
+
+    Taken at its face it would close the gap for .2*32.4 = 6.48, paid as 3.6 and 3.6.
+    """
+    assert optimum(financed(LOAN)).objective_parts["capital_support"] == close(20.0)
+    drop(price_support, "worth", lambda instrument, hurdle: 1.0)
+    solved = unaudited(*financed(LOAN))
+    chosen = [option for option in solved.problem.structure.support.options if option.gap > 0]
+    assert [option.scored for option in chosen] == [close(7.2)]
+
+
+def test_6_the_parts_of_a_grant_are_worth_the_gap():
+    """Proves: trap 6. Two parts of 18 are worth 18 + 18/1.25 = 32.4 to the owner at signing; halves of the gap, 16.2
+    each, would be worth 29.16 and leave it open."""
+    grant = {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0}
+    paid = optimum(financed(grant)).tables["budget"].capital_support_musd
+    assert sum(paid / 1.25 ** np.arange(len(paid))) == close(32.4)
+    assert paid.sum() == close(36.0)
+
+
+def test_6_a_low_floor_with_an_upside_share_prints_no_money():
+    """Proves: trap 6. A floor of 50 with half of the upside, price 80 or 120, brings the treasury 25 a year on 1 kt.
+
+    The owner, at 25 %, asks 44 for it; the treasury, at 0 %, counts 50: signed, it would earn 6 without a shortage
+    anywhere. It is dropped, with its reason.
+    """
+    floor = {
+        "instrument": "grant",
+        "floor_material": "a",
+        "floor_usd_per_kg": 50.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 2.0,
+        "upside_share": 0.5,
+    }
+    plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=50.0, life_yr=2.0, hurdle_rate=0.25)
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            projects={"plant": plant},
+            packages={"trick": floor},
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            instruments={"signing_years": [2027]},
+            residual=0.0,
+        )
+    )
+    assert result.outcome.objective_musd == close(0.0)
+    reasons = result.tables["dropped"].set_index("item").reason
+    assert "earn money" in reasons["plant: trick"]
+
+
+def test_6_nor_does_a_market_floor():
+    """Proves: trap 6. On 4 kt of existing home output the same floor would bring 25*4*3 = 300: it is dropped."""
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [50.0], "term_years": 3, "upside_share": 0.5}
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 4.0)},
+            demand={"a": 10.0},
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            instruments={"price_floors": [menu]},
+        )
+    )
+    assert result.outcome.objective_musd == close(0.0)
+    assert ["print money" in reason for reason in result.tables["dropped"].reason] == [True]
+
+
+def test_6_a_project_that_pays_by_itself_is_no_free_gift():
+    """Proves: trap 6. A plant without a gap is built in the reference too; its .5*4*100 = 200 are not the plan's."""
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            projects={"plant": project("a", 4.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            years=2,
+        )
+    )
+    assert ran(result, "plant", "cut", "2028") == close(4.0)
+    assert result.outcome.objective_musd == close(0.0)
+
+
+# --- trap 7 ------------------------------------------------------------------------------------------------------
+
+
+def test_7_allies_withhold_in_the_squeeze_alone(drop):
+    """Proves: trap 7. 20 kt are wanted; an ally gives 4 of its 10 kt while China's 10 are cut, and all before and after.
+
+    Short 0, 16, 0 in flood, squeeze and after. Rationed from the onset on, 6, 16 and 6.
+    """
+    case = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
+        demand={"a": 20.0},
+        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        years=4,
+    )
+    result = optimum(case)
+    assert [short(result, "flood", y) for y in ("2028", "2029", "2030")] == [close(0.0), close(16.0), close(0.0)]
+    assert total(result) == close(200 + 0.5 * 600 + 0.5 * (100 + (4 * 10 + 16 * 110) + 200))
+    drop(scenarios, "_tight", lambda instance, availability, factor, prices, lasts: np.ones(prices.shape, dtype=bool))
+    drop(scenarios, "_union", lambda calendar, spans: np.ones(calendar.periods))
+    rationed = 0.5 * ((14 * 5 + 6 * 110) + (4 * 10 + 16 * 110) + (14 * 10 + 6 * 110))
+    assert total(unaudited(*case)) == close(200 + 0.5 * 600 + rationed)
+
+
+def test_7_a_short_squeeze_rations_for_as_long_as_it_lasts():
+    """Proves: trap 7. China's 10 kt are cut for a quarter of 2028; an ally then withholds 6 of its 10 kt a year for that
+    quarter: 7.5 + 8.5 of 20 kt are there and 4 are short. Rationed for the whole year it would give 4, and 8.5 be short.
+
+    Two events of a quarter each that overlap by half last three eighths of the year, not half of it.
+    """
+    for spans, far, ally in (([(2028.0, 0.25)], 7.5, 8.5), ([(2028.0, 0.25), (2028.125, 0.25)], 10 * 0.75**2, 7.75)):
+        events = [e for start, years in spans for e in cut("cut", 0.5, start, years)["events"]]
+        result = optimum(
+            tiny(
+                {"a": 10.0},
+                sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
+                demand={"a": 20.0},
+                scenarios=[{**cut("cut", 0.5, 2028, 1), "events": events}],
+            )
+        )
+        assert ran(result, "ally", "cut", "2028") == close(ally)
+        assert short(result, "cut", "2028") == close(20 - far - ally)
+
+
+def test_7_a_source_that_the_flood_shuts_makes_nothing_tight():
+    """Proves: trap 7. In the flood of 2028 a dear ally of 4 kt shuts, yet 10 + 10 kt meet the demand of 20: none is short.
+
+    Called tight because a source is shut, the other ally would keep 6 of its 10 kt at home.
+    """
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            demand={"a": 20.0},
+            scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+            sources={
+                "far": source("CHN", "a", 10.0),
+                "dear": source("AUS", "a", 4.0, cash_usd_per_kg=60.0),
+                "ally": source("AUS", "a", 10.0, kappa=0.4),
+            },
+        )
+    )
+    assert ran(result, "dear", "flood", "2028") == close(0.0)
+    assert short(result, "flood", "2028") == close(0.0)
+    assert short(result, "flood", "2029") == close(20.0 - 4.0 - 4.0)
+
+
+def test_7_oxide_in_store_helps_while_only_magnets_are_short(drop):
+    """Proves: trap 7. China stops magnets alone; oxide from the store still goes through the home plant of 4 kt.
+
+    4 kt at 10 spare 110 less 40 of value added in half of the scenarios and keep .5*10 elsewhere: 40 - 140 - 10 = -110.
+    Locked in store because oxide itself is not cut, they would be worth nothing.
+    """
+    case = tiny(
+        {"oxide": 10.0, "magnet": 50.0},
+        materials={"oxide": {"haircut_share": 0.5}},
+        sources={
+            "mine": source("CHN", "oxide", {2027: 20.0, 2028: 0.0}),
+            "far": source("CHN", "magnet", 10.0),
+            "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 4.0),
+        },
+        demand={"magnet": 10.0},
+        loss=60.0,
+        offers={"spot": offer("oxide", 10.0)},
+        scenarios=[cut("cut", 0.5, 2028, 1, "magnet")],
+        years=2,
+        money=ONCE,
+    )
+    assert optimum(case).outcome.objective_musd == close(-110.0)
+    original = scenarios._tight
+
+    def locked(*data: Any) -> Any:
+        tight = original(*data)
+        tight[:, 0] = False
+        return tight
+
+    drop(scenarios, "_tight", locked)
+    assert unaudited(*case).outcome.objective_musd == close(0.0)
+
+
+# --- trap 8 ------------------------------------------------------------------------------------------------------
+
+
+def sheltered() -> tuple:
+    """Price 100. A home mine of 3 kt (cash 110) lives under a market floor of 120 alone; a plant of 1 kt (cash 90) that
+    an owner would build for nothing gets the top-up too. In half of the scenarios China is cut in 2029; a loss of 200."""
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3, "eligible": "home"}
+    return tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+        demand={"a": 10.0},
+        loss=200.0,
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=19.0, life_yr=2.0, additional=True)},
+        instruments={"price_floors": [menu], "signing_years": [2027]},
+    )
+
+
+def test_8_a_market_floor_is_paid_on_new_output_too(drop):
+    """Proves: trap 8. Top-ups 20*3 kt*3 y = 180 for the mine and 20*1*2 = 40 for the plant; spared .5*(3 + 1)*200 = 400.
+
+    Net -180. A plant that stood beside the floor without taking it would leave out the 40: -220.
+    """
+    result = optimum(sheltered())
+    assert result.objective_parts["floor_cost"] == close(220.0)
+    assert result.outcome.objective_musd == close(-180.0)
+    drop(commitments, "add_beside_market_floor")
+    assert unaudited(*sheltered()).outcome.objective_musd == close(-220.0)
+
+
+def test_8_a_mine_that_needs_a_floor_runs_with_it_alone(drop):
+    """Proves: trap 8. Without its survival row the mine would run unpaid: .5*3*200 for the mine, .5*1*200 for the plant.
+
+    The whole mine's worth is then in the reference as well, so Z falls from Z0 - 180 to Z0 - 400.
+    """
+    with_rule = total(optimum(sheltered()))
+    drop(period, "add_source_survival")
+    assert total(unaudited(*sheltered())) == close(with_rule + 180.0 - 400.0)
+
+
+def test_8_a_contract_with_a_dead_source_gives_nothing(distort):
+    """Proves: trap 8. The flood shuts the ally (cash 60) for years; its contract is worth nothing in the squeeze.
+
+    Survival left out of the contract's share, 10 kt for 3 of fees would give .6*10 kt, worth .5*6*100 = 300: -297.
+    """
+    ally = source(
+        "AUS",
+        "a",
+        10.0,
+        kappa=0.4,
+        lot_t_per_yr=0.0,
+        fee_usd_per_kg=0.1,
+        term_yr=3.0,
+        cash_usd_per_kg=60.0,
+        restart_yr=5.0,
+    )
+    case = tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "ally": ally},
+        demand={"a": 10.0},
+        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        instruments={"contract_years": [2027]},
+    )
+    result = optimum(case)
+    assert result.tables["contracts"].empty
+    assert result.outcome.objective_musd == close(0.0)
+
+    def undying(structure: Any, blocks: Any, values: Any) -> None:
+        values["contract_share"][(blocks.scenario != TRUNK) & (blocks.period == 2)] = 0.6
+
+    distort("period_values", undying)
+    assert unaudited(*case).outcome.objective_musd == close(-297.0)
+
+
+def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project(drop):
+    """Proves: trap 8. A border floor of 120 on 10 kt: users pay 600, the treasury takes 600, less 40 on the plant's output.
+
+    The 40 pay for its capex of 39; it spares .5*1*200 = 100: net -60. Not charged to anybody, -100.
+    """
+    menu = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
+    case = tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=200.0,
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        projects={"plant": project("a", 1.0, cash_usd_per_kg=100.0, capex_musd=39.0, life_yr=2.0)},
+        instruments={"price_floors": [menu], "signing_years": [2027]},
+    )
+    result = optimum(case)
+    assert result.objective_parts["users_border_surcharge"] == close(600.0)
+    assert result.objective_parts["authority_border_revenue"] == close(-560.0)
+    assert result.outcome.objective_musd == close(-60.0)
+
+    def generous(instance: Any, scenarios: Any, owners: Any = None) -> Any:
+        built = support.build_support(instance, scenarios)
+        return replace(built, options=tuple(replace(option, border_loss=0.0) for option in built.options))
+
+    drop(problem, "build_support", generous)
+    assert unaudited(*case).outcome.objective_musd == close(-100.0)
+
+
+# --- trap 9 ------------------------------------------------------------------------------------------------------
+
+
+def test_9_a_flood_does_not_shut_what_is_not_built_yet(drop):
+    """Proves: trap 9. A plant signed in 2029 starts in 2030, after the flood of 2029, and spares .5*5*100 = 250 in 2030.
+
+    Judged from the first period on, it would be dead for the five years of its restart: 0.
+    """
+    plant = project("a", 5.0, cash_usd_per_kg=60.0, restart_yr=5.0, additional=True)
+    case = tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        projects={"late": plant},
+        years=4,
+        scenarios=[cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)],
+        instruments={"signing_years": [2028]},
+    )
+    shut = optimum(case)  # signed in 2028: first output in the flood
+    assert shut.outcome.objective_musd == close(0.0)
+    plan, data = case
+    later = plan.model_copy(update={"instruments": plan.instruments.model_copy(update={"signing_years": (2029,)})})
+    result = optimum((later, data))
+    assert ran(result, "late", "flood", "2030") == close(5.0)
+    assert result.outcome.objective_musd == close(-250.0)
+    original = owners.survival
+    drop(owners, "survival", lambda instance, j, prices, floors, start: original(instance, j, prices, floors, 0))
+    assert unaudited(later, data).outcome.objective_musd == close(0.0)
+
+
+def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
+    """Proves: trap 9. The price falls to 50 in 2029, below the cash cost of 60: the plant is shut at the end.
+
+    Gap 50 - 40 + 10 + 10 = 30, spared .5*1*200 = 100 in 2028: -70. A third of its life is left; credited, -80.
+    """
+    plant = project("a", 1.0, cash_usd_per_kg=60.0, capex_musd=50.0, life_yr=3.0)
+    result = optimum(
+        tiny(
+            {"a": {2027: 100.0, 2029: 50.0}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            projects={"plant": plant},
+            packages={"grant": {"instrument": "grant"}},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            instruments={"signing_years": [2027]},
+        )
+    )
+    assert result.objective_parts["capital_support"] == close(30.0)
+    assert result.objective_parts["residual_credit"] == close(0.0)
+    assert result.outcome.objective_musd == close(-70.0)
+
+
+# --- trap 10 -----------------------------------------------------------------------------------------------------
+
+
+def salvaged_at(pick: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A salvage rule that values stock at another price than the lower of trunk and scenario."""
+
+    def salvage(structure: Any, stocked: Any, on_trunk: Any, w: Any, t: Any) -> Any:
+        T = structure.instance.calendar.periods
+        trunk = structure.instance.price[stocked, T - 1]
+        scenario = np.where(on_trunk[:, None], trunk, structure.scenarios.price[w][:, stocked, T - 1])
+        end = np.broadcast_to(pick(trunk, scenario), scenario.shape)
+        return np.where((t == T - 1)[:, None], structure.instance.salvage[stocked] * end, 0.0)
+
+    return salvage
+
+
+def test_10_stock_is_not_valued_at_crisis_prices(drop):
+    """Proves: trap 10. Bought at 10, a kg is worth 9 after the horizon, in a dear scenario too: none is bought.
+
+    At the tripled price of half of the scenarios it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40.
+    """
+    case = tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        years=2,
+        money=ONCE,
+        scenarios=[cut("dear", 0.5, 2028, 1, share=0.0, price_multiplier=3.0)],
+    )
+    assert optimum(case).outcome.objective_musd == close(0.0)
+    drop(stamp_data, "_salvage", salvaged_at(lambda trunk, scenario: scenario))
+    assert unaudited(*case).outcome.objective_musd == close(-40.0)
+
+
+def test_10_nor_at_trunk_prices_when_the_world_is_cheaper(drop):
+    """Proves: trap 10. In a glut at the end 30 of emergency money could buy 10 kt at 3, worth .9*3 there: none is bought.
+
+    Valued at the trunk's 10 they would earn .5*10*(9 - 3) = 30: buying in the flood for the end of the scenario.
+    """
+    case = tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 20.0)},
+        years=2,
+        money=0.0,
+        budget={"emergency_musd": 30.0},
+        scenarios=[cut("glut", 0.5, 2028, 1, share=0.0, price_multiplier=0.3)],
+    )
+    assert optimum(case).outcome.objective_musd == close(0.0)
+    drop(stamp_data, "_salvage", salvaged_at(lambda trunk, scenario: trunk))
+    assert unaudited(*case).outcome.objective_musd == close(-30.0)
+
+
+def test_10_stock_is_not_sold_off_before_the_end():
+    """Proves: trap 10. A salvage share below what a sale brings is refused as data: it would empty the store in T."""
+    case = tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1, "salvage_share": 0.5}},
+        demand={"a": 1.0},
+        sources={"far": source("CHN", "a", 10.0)},
+    )
+    with pytest.raises(InputError, match="salvage_share"):
+        optimum(case)
+
+
+# --- traps 11 and 12 ---------------------------------------------------------------------------------------------
+
+
+def test_11_floors_are_costed_over_price_states_in_branches_too(drop):
+    """Proves: trap 11. A floor at the price of 100, which is 80 or 120: 10 a year on 1 kt, in every scenario alike.
+
+    10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15.
+    """
+    floor = {
+        "instrument": "none",
+        "floor_material": "a",
+        "floor_usd_per_kg": 100.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 3.0,
+    }
+    case = tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 2.0},
+        loss=1000.0,
+        projects={"plant": project("a", 1.0, cash_usd_per_kg=95.0, capex_musd=29.0, life_yr=3.0)},
+        packages={"floored": floor},
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        instruments={"signing_years": [2027]},
+    )
+    parts = optimum(case).objective_parts
+    assert parts["floor_cost"] == close(20.0)
+    assert parts["terminal_liability"] == close(10.0)
+    original = floor_money.expected_payment
+
+    def stateless(instance: Any, prices: Any, of: Any) -> Any:
+        return price_support.payment(prices, of) if prices.ndim == 2 else original(instance, prices, of)
+
+    drop(floor_money, "expected_payment", stateless)
+    option = next(o for o in unaudited(*case).problem.structure.support.options if o.floor is not None)
+    assert option.floor.expected == close(15.0)
+
+
+@pytest.mark.parametrize(("residual", "worth_musd"), [(1.0, 110.0), (0.0, 80.0), (0.5, 95.0)])
+def test_12_what_is_owed_after_the_horizon_stands_beside_what_is_left(residual, worth_musd):
+    """Proves: trap 12. A floor of 100 for four years, price 80 from 2029: 20 in the horizon, 40 owed after it.
+
+    Margin 10*4 of a capex of 100: grant 60; half of the life is left: credit 30. Spared .5*400 = 200 in 2028.
+    60 + 20 + 40 - 30 - 200 = -110. Liability without service would make it -80, neither of them -120.
+    """
+    floor = {
+        "instrument": "grant",
+        "floor_material": "a",
+        "floor_usd_per_kg": 100.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 4.0,
+    }
+    result = optimum(
+        tiny(
+            {"a": {2027: 100.0, 2029: 80.0}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=400.0,
+            projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=100.0, life_yr=4.0)},
+            packages={"floored": floor},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            instruments={"signing_years": [2027]},
+            residual=residual,
+        )
+    )
+    parts = result.objective_parts
+    assert (parts["floor_cost"], parts["terminal_liability"]) == (close(20.0), close(40.0))
+    assert parts["residual_credit"] == close(-30.0 * residual)
+    assert result.outcome.objective_musd == close(-worth_musd)
+
+
+# --- trap 13 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("revolving", "held", "z"), [(False, 0.0, 0.0), (True, 1.0, -47.5)])
+def test_13_sales_are_no_budget_unless_declared_revolving(revolving, held, z):
+    """Proves: trap 13. 1 kt of `old` a year may be sold for 10; nothing is appropriated, so no `new` is bought.
+
+    Revolving, the 10 buy 1 kt: 10 - .5*110 - .5*5 = -47.5.
+    """
+    result = optimum(
+        tiny(
+            {"old": 10.0, "new": 10.0},
+            materials={"old": {"disposal_t_per_yr": KT}, "new": {"haircut_share": 0.5}},
+            sources={"far": source("CHN", "new", 10.0)},
+            demand={"new": 10.0},
+            stock={"old": 5.0},
+            offers={"spot": offer("new", 10.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, "new")],
+            years=2,
+            money=0.0,
+            budget={"revolving": revolving},
+            instruments={"trunk_disposal": True},
+        )
+    )
+    assert bought(result, "new") == close(held)
+    assert result.outcome.objective_musd == close(z)
+
+
+# --- trap 14 -----------------------------------------------------------------------------------------------------
+
+
+def test_14_a_promise_holds_in_the_event_not_over_the_branch(distort):
+    """Proves: trap 14. Half of 10 kt in a cut of one year takes 5 kt in store, at 10 a kg.
+
+    Spread over the five years of the branch, 25 kt could go missing and nothing would be bought.
+    """
+    made = {"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}
+    case = tiny(
+        {"a": 1.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=1.0,
+        offers={"spot": offer("a", 10.0, premium=9.0)},
+        scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
+        service_levels=[made],
+        years=6,
+        money=ONCE,
+    )
+    result = optimum(case)
+    assert bought(result, "a") == close(5.0)
+    assert result.outcome.objective_musd == close(50 - 0.1 * 5 * 2 - 0.9 * 5 * 1)
+
+    def diluted(structure: Any, blocks: Any, values: Any) -> None:
+        values["service_window"][:, 1:] = 1.0
+        values["service_allowance"] *= 5
+
+    distort("branch_values", diluted)
+    assert unaudited(*case).outcome.objective_musd == close(0.0)
+
+
+# --- trap 15 -----------------------------------------------------------------------------------------------------
+
+
+def test_15_exports_do_not_count_as_home_supply(drop):
+    """Proves: trap 15. Four tenths of 10 kt from home: 4*10 + 6*7 = 82, China's at 7 being cheaper.
+
+    Home output that is exported at 9 while China serves everybody would comply on paper: 4*10 + 10*7 - 4*9 = 74. (A
+    discount beyond the haircut is refused as data; the audit is left out to show what the rule alone forbids.)
+    """
+    rule = {"material": "a", "kind": "least_share", "group": "home", "share": 0.4, "from_year": 2027, "hard": True}
+    case = tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        demand={"a": 10.0},
+        years=1,
+        diversification=[rule],
+        sources={"far": source("CHN", "a", 10.0, premium_share=-0.3), "home": source("USA", "a", 4.0)},
+    )
+    assert total(unaudited(*case)) == close(82.0)
+
+    def exported(b: Any, structure: Any) -> None:
+        for n, row in b.supplier_share.items():
+            left, right = row.expr.args
+            row.set_value(left - b.supplier_active[n] * b.surplus[0] <= right)
+
+    drop(period, "add_supplier_share", after(period.add_supplier_share, exported))
+    assert total(unaudited(*case)) == close(74.0)
+
+
+def test_15_going_short_is_no_way_to_comply(drop):
+    """Proves: trap 15. China may give half; home has 2 kt of 10: 3 kt too many, at a penalty of 300: 100 + 900 = 1000.
+
+    Going short of 6 kt at 110 would comply for 20 + 20 + 660 = 700.
+    """
+    rule = {
+        "material": "a",
+        "kind": "country_cap",
+        "country": "CHN",
+        "share": 0.5,
+        "from_year": 2027,
+        "penalty_usd_per_kg": 300.0,
+    }
+    case = tiny(
+        {"a": 10.0},
+        demand={"a": 10.0},
+        years=1,
+        diversification=[rule],
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 2.0)},
+    )
+    assert total(optimum(case)) == pytest.approx(1000.0, abs=0.01)  # a millionth of 10 kt of room in the rule
+    drop(period, "add_trunk_shortfall")
+    assert total(unaudited(*case)) == close(700.0)
+
+
+# --- trap 16 -----------------------------------------------------------------------------------------------------
+
+
+def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch):
+    """Proves: trap 16. Users pay nearly 300 000 million USD a year; the project is worth 20 of it.
+
+    With 100 appropriated in 2027, a gap of 1 % is 1 million USD, and the objective that the solver sees is Z - Z0. On Z,
+    1 % would be 9000 and hide the project.
+    """
+    seen: list[tuple[float, float]] = []
+    run = Model.run
+
+    def watch(self: Model, **options: Any) -> Any:
+        answer = run(self, **options)
+        if options.get("absolute_gap"):
+            seen.append((options["absolute_gap"], answer.objective))
+        return answer
+
+    monkeypatch.setattr(Model, "output", watch)
+    plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=1e4, additional=True)
+    result = solve(
+        *tiny(
+            {"a": 1e4},
+            sources={"far": source("CHN", "a", 29.0)},
+            demand={"a": 30.0},
+            loss=50.0,
+            projects={"plant": plant},
+            packages={"grant": {"instrument": "grant"}},
+            money={2027: 100.0, 2028: 0.0},
+            residual=0.0,
+            instruments={"signing_years": [2027]},
+        ),
+        gap=0.01,
+    )
+    assert seen == [(close(1.0), pytest.approx(-20.0, abs=1.0))]
+    assert result.outcome.objective_musd == close(-20.0)
+    assert result.outcome.do_nothing_musd > 800_000
+
+
+# --- trap 17 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("price_gain", "held", "z"), [(True, 5.0, -97.5), (False, 0.0, 0.0)])
+def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
+    """Proves: trap 17. A fifth of China is cut and the price rises fivefold, yet an ally makes up for it: no shortage.
+
+    5 kt in store save users 5*50 in half of the scenarios: 50 - 125 - .5*45 = -97.5, and the report calls it a bet: nothing of
+    it is shortage, .5*5*(50 - 10) = 100 is price; the authority gets .5*5*10 from users for 50
+    paid and .5*45 kept.
+    At quiet prices they save 25: 50 - 25 - 22.5 > 0, none is bought.
+    """
+    result = optimum(
+        tiny(
+            {"a": 10.0},
+            materials={"a": {"haircut_share": 0.1}},
+            price_gain=price_gain,
+            sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 5.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, share=0.2, price_multiplier=5.0)],
+            years=2,
+            money=ONCE,
+        )
+    )
+    assert bought(result, "a") == close(held)
+    assert result.outcome.objective_musd == close(z)
+    assert ("would buy (expected) a 0 t instead of 5,000 t" in result.summary()) == price_gain
+    assert ("more than half of the worth is a gain on prices" in result.summary()) == price_gain
+    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]].sum()
+    found = [0.0, close(100.0), close(0.0), close(-2.5)] if price_gain else [0.0, close(0.0), close(0.0), close(0.0)]
+    assert split.tolist() == found
+
+
+def test_17_a_bet_inside_a_chain_is_told_from_what_protects():
+    """Proves: trap 17. Magnets in store spare a shortage; a by-product tied to the chain by a plant is bought for its crisis
+    price alone. The report names the one and not the other, although both are one component."""
+    result = optimum(
+        tiny(
+            {"magnet": 50.0, "dy": 10.0},
+            materials={"dy": {"haircut_share": 0.1}, "magnet": {"haircut_share": 0.1}},
+            sources={
+                "far": source("CHN", "magnet", 10.0),
+                "ally": source("AUS", "dy", 10.0),
+                "china": source("CHN", "dy", 10.0),
+                "plant": source("USA", {"magnet": 1.0, "dy": -0.01}, 0.01),
+            },
+            demand={"magnet": 10.0, "dy": 10.0},
+            loss=200.0,
+            offers={"magnets": offer("magnet", 5.0), "dy": offer("dy", 5.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, share=0.5, price_multiplier=5.0)],
+            years=2,
+            money=ONCE,
+        )
+    )
+    assert (bought(result, "magnet"), bought(result, "dy")) == (close(5.0), close(5.0))
+    table = result.tables["held_for_price"].set_index("material")
+    assert table.at_undisturbed_prices_t["dy"] == close(0.0)
+    assert table.at_undisturbed_prices_t["magnet"] > 4000
+    assert "BETS ON PRICES" in result.summary()
+    assert "dy 0 t instead of 5,000 t" in result.summary()
+
+
+def test_17_a_price_that_drifts_while_material_is_held_is_named():
+    """Proves: trap 17. Bought at 10 in 2027, worth 15 from 2028 on whatever happens: the report names the drift of 50 %, and
+    shortage, price and rest add up to what the plan is worth."""
+    result = optimum(
+        tiny(
+            {"a": {2027: 10.0, 2028: 15.0}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 5.0)},
+            scenarios=[cut("cut", 0.5, 2029, 1, price_multiplier=2.0)],
+            money=ONCE,
+        )
+    )
+    assert bought(result, "a") == close(5.0)
+    assert "PRICE DRIFT while held, nothing having happened: a (+50%)" in result.summary()
+    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]]
+    assert float(split.to_numpy().sum()) == close(-result.outcome.objective_musd)
+
+
+# --- trap 18 -----------------------------------------------------------------------------------------------------
+
+
+def test_18_a_baseline_project_does_not_forbid_a_market_floor(drop):
+    """Proves: trap 18. A floor of 110 with half of the upside saves a mine of 3 kt; a dear plant would lose by it.
+
+    The mine gets 30 at 80 and gives back 5 at 120: 12.5*3*3 = 112.5, and spares .5*3*200 = 300: -187.5. The plant sells
+    at 150, would give back 20 a year, and stands beside the floor as it is. Forced to take it or make way, the plant,
+    which its owner builds anyway, would make the floor impossible: 0.
+    """
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3, "upside_share": 0.5}
+    case = tiny(
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
+        demand={"a": 10.0},
+        loss=200.0,
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        projects={"dear": project("a", 1.0, capex_musd=10.0, premium_share=0.5)},
+        instruments={"price_floors": [menu]},
+    )
+    result = optimum(case)
+    assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
+    assert list(result.tables["projects"].baseline) == [True]
+    assert result.outcome.objective_musd == close(-187.5)
+    drop(support._Options, "exclusions", lambda self: {(o, 0): (0,) for o in range(len(self.options))})
+    assert unaudited(*case).outcome.objective_musd == close(0.0)

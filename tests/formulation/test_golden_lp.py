@@ -1,0 +1,347 @@
+"""Every constraint family, the objective and the bounds of one small problem, pinned as text that people can read.
+
+After a change of the mathematics that is meant: `python -m pytest tests/formulation/test_golden_lp.py --refresh-golden`, read the
+diff.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyomo.environ as pyo
+import pytest
+from pyomo.repn import generate_standard_repn
+
+from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.formulation.catalogue import COMPONENTS
+from strategic_minerals.formulation.flat import flat_model
+from strategic_minerals.formulation.structure import TRUNK, Structure
+from strategic_minerals.model.problem import structure_of
+from strategic_minerals.model.template import PYOMO_LOCK
+from strategic_minerals.schemas.plan import Plan
+from support.tiny import offer, project, source, tiny
+
+GOLDEN = Path(__file__).parent / "golden"
+BLOCKS = ("commitments", "period", "branch", "scenario")
+FAMILIES = sorted(c.name for c in COMPONENTS if c.kind == "constraint")
+FILES = [*FAMILIES, "objective", "bounds"]
+INDEX = {(c.block, c.name): c.index for c in COMPONENTS}
+TEXT = {c.name: c.text for c in COMPONENTS}
+
+
+def everything() -> tuple[Plan, Dataset]:
+    """Oxide from an allied and a Chinese mine, magnets from a home plant and China, two projects of which one needs the
+    other, a market floor that carries the allied mine through a flood, and every rule that a plan can state."""
+    plan, data = tiny(
+        {"oxide": 60.0, "magnet": 100.0},
+        materials={
+            "oxide": {
+                "haircut_share": 0.1,
+                "holding_share_per_yr": 0.02,
+                "decay_share_per_yr": 0.01,
+                "disposal_t_per_yr": 100.0,
+            },
+            "magnet": {"haircut_share": 0.2, "storage_t": 900.0, "drawdown_t_per_yr": 400.0},
+        },
+        sources={
+            "ally_mine": source(
+                "AUS",
+                "oxide",
+                3.0,
+                cash_usd_per_kg=40.0,
+                kappa=0.5,
+                lot_t_per_yr=500.0,
+                term_yr=2.0,
+                fee_usd_per_kg=1.0,
+            ),
+            "china_mine": source("CHN", "oxide", 4.0),
+            "home_plant": source("USA", {"magnet": 1.0, "oxide": -0.4}, {2027: 5.0, 2029: 6.0}),
+            "china_magnets": source("CHN", "magnet", 8.0, premium_share=0.05),
+        },
+        demand={("oxide", "civil"): 1.0, ("magnet", "defence"): 2.0, ("magnet", "civil"): {2027: 6.0, 2029: 7.0}},
+        loss={"oxide": 200.0, "magnet": 500.0},
+        tiers={"civil": [(0.5, 1.0), (0.7, 2.0)], "defence": [(1.0, 3.0)]},
+        steps=[("magnet", "civil", 0.1, 150.0)],
+        offers={
+            "spot": offer("oxide", 0.5, source="china_mine"),
+            "from_plant": offer("magnet", 0.2, 0.1, source="home_plant"),
+            "outside": offer("magnet", 0.3, 0.1, crisis=0.2),
+        },
+        stock={"oxide": 0.2},
+        projects={
+            "mine": project(
+                "oxide", 2.0, capex_musd=90.0, cash_usd_per_kg=50.0, hurdle_rate=0.1, kappa=0.6, country="AUS"
+            ),
+            "plant": project(
+                {"magnet": 1.0, "oxide": -0.4},
+                1.0,
+                capex_musd=80.0,
+                cash_usd_per_kg=60.0,
+                hurdle_rate=0.1,
+                needs="mine",
+                additional=True,
+            ),
+        },
+        packages={
+            "grant": {"instrument": "grant", "offtake_share": 0.5, "offtake_fee_usd_per_kg": 0.1},
+            "take": {
+                "instrument": "grant",
+                "project": "mine",
+                "floor_material": "oxide",
+                "floor_usd_per_kg": 58.0,
+                "floor_kind": "purchase",
+                "floor_term_yr": 2.0,
+                "take_t_per_yr": 800.0,
+            },
+        },
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[
+            {
+                "name": "squeeze",
+                "probability": 0.25,
+                "design_basis": True,
+                "events": [
+                    {
+                        "start_year": 2028.0,
+                        "flood_years": 1.0,
+                        "flood_multiplier": 0.5,
+                        "duration_years": 1.0,
+                        "countries": "CHN",
+                        "materials": "*",
+                        "cut_share": 0.8,
+                        "price_multiplier": 2.0,
+                        "demand_multipliers": {"defence": 1.5},
+                    }
+                ],
+            }
+        ],
+        rate=0.05,
+        money=40.0,
+        budget={
+            "carry_over_share": 0.5,
+            "total_musd": 100.0,
+            "liability_cap_musd": 30.0,
+            "emergency_musd": 5.0,
+            "branch_money": "appropriated",
+        },
+        risk={"alpha": 0.8, "cvar_weight": 0.5, "cvar_limit_musd": 9000.0, "expected_loss_limit_musd": 4000.0},
+        service_levels=[
+            {
+                "material": "magnet",
+                "segment": "defence",
+                "level": 0.9,
+                "scenarios": ["squeeze"],
+                "penalty_usd_per_kg": 50.0,
+            }
+        ],
+        diversification=[
+            {
+                "material": "oxide",
+                "kind": "country_cap",
+                "country": "CHN",
+                "share": 0.6,
+                "from_year": 2028,
+                "penalty_usd_per_kg": 10.0,
+            },
+            {
+                "material": "magnet",
+                "kind": "least_share",
+                "group": "home",
+                "share": 0.4,
+                "from_year": 2027,
+                "hard": True,
+            },
+        ],
+        days_of_cover=[{"material": "magnet", "days": 10.0, "from_year": 2028}],
+    )
+    menu = {"material": "oxide", "scope": "market", "levels_usd_per_kg": [55.0], "term_years": 3.0}
+    instruments = {"signing_years": [2027], "contract_years": [2027, 2028], "price_floors": [menu]}
+    return Plan.model_validate({**plan.to_toml_like(), "instruments": instruments}), data
+
+
+@cache
+def written() -> dict[str, str]:
+    """File name -> text, from the flat model."""
+    structure, _ = structure_of(*everything())
+    with PYOMO_LOCK:
+        return Writer(structure, flat_model(structure)).files()
+
+
+class Writer:
+    """Names instead of numbers: `run[ally_mine]` in `period[oxide, squeeze, 2028]`."""
+
+    def __init__(self, structure: Structure, m: Any) -> None:
+        self.structure, self.m = structure, m
+        self.where = {
+            id(data): (block, index, component.local_name, key)
+            for block in BLOCKS
+            for index, b in getattr(m, block).items()
+            for component in b.component_objects((pyo.Var, pyo.Constraint), descend_into=False)
+            for key, data in component.items()
+        }
+
+    def files(self) -> dict[str, str]:
+        """Text of each family, of the objective and of the bounds."""
+        texts: dict[str, list[str]] = {}
+        for item in self.m.component_data_objects(pyo.Constraint, active=True):
+            texts.setdefault(self.where[id(item)][2], []).append(self.row(item))
+        objective = self.terms(self.m.social_cost.expr)[0]
+        return {
+            **{name: f"\\ {name}: {TEXT[name]}\n\n" + "\n".join(rows) for name, rows in sorted(texts.items())},
+            "objective": "\\ least social cost [million USD]\n\nmin\n" + objective,
+            "bounds": "\\ bounds of the variables\n\n"
+            + "\n".join(self.bound(v) for v in self.m.component_data_objects(pyo.Var))
+            + "\n",
+        }
+
+    def row(self, item: Any) -> str:
+        body, constant = self.terms(item.body)
+        lower = -math.inf if item.lower is None else float(pyo.value(item.lower)) - constant
+        upper = math.inf if item.upper is None else float(pyo.value(item.upper)) - constant
+        sign, limit = ("=", lower) if lower == upper else ("<=", upper) if upper < math.inf else (">=", lower)
+        return f"{self.name(item)}:\n{body}  {sign} {limit + 0.0:.10g}\n"
+
+    def terms(self, body: Any) -> tuple[str, float]:
+        repn = generate_standard_repn(body, compute_values=True)
+        pairs = [(self.name(v), float(value)) for value, v in zip(repn.linear_coefs, repn.linear_vars, strict=True)]
+        lines = [f"  {value:+.10g} {name}\n" for name, value in sorted(pairs) if abs(value) > 1e-12]
+        return "".join(lines), float(repn.constant)
+
+    def bound(self, v: Any) -> str:
+        lower, upper = ("-inf" if v.lb is None else f"{v.lb:.10g}"), ("inf" if v.ub is None else f"{v.ub:.10g}")
+        return f"{lower} <= {self.name(v)} <= {upper}{' integer' if v.is_integer() else ''}"
+
+    def name(self, item: Any) -> str:
+        block, index, name, key = self.where[id(item)]
+        n = self.structure.instance
+        place = {
+            "commitments": list,
+            "scenario": lambda: [self.structure.scenarios.names[index]],
+            "branch": lambda: [n.components[index[0]], self.structure.scenarios.names[index[1]]],
+            "period": lambda: [
+                n.components[index[0]],
+                "trunk" if index[1] == TRUNK else self.structure.scenarios.names[index[1]],
+                n.calendar.period_label(index[2]),
+            ],
+        }[block]()
+        keys = [] if key is None else list(key) if isinstance(key, tuple) else [key]
+        kinds = INDEX[block, name]
+        assert len(kinds) == len(keys), f"{block}.{name} has index {keys}, declared as {kinds}"
+        inner = ", ".join(self.word(kind, k, name) for kind, k in zip(kinds, keys, strict=True))
+        head = f"{block}[{', '.join(place)}]." if place else ""
+        return f"{head}{name}" + (f"[{inner}]" if keys else "")
+
+    def word(self, kind: str, k: Any, name: str) -> str:
+        structure, n = self.structure, self.structure.instance
+        demand = lambda q: ".".join(n.demands[q])  # noqa: E731
+        words = {
+            "producer": lambda: n.producers[k],
+            "source": lambda: n.producers[k],
+            "project": lambda: n.projects[k].name,
+            "material": lambda: n.materials[k],
+            "demand": lambda: demand(k),
+            "period": lambda: n.calendar.period_label(k),
+            "tier": lambda: f"{demand(n.tiers[k][0])}.{n.tiers[k][1]}",
+            "step": lambda: f"{demand(n.steps[k][0])}.{n.steps[k][1]}",
+            "offer": lambda: k,
+            "year": lambda: "episode" if k < 0 else str(n.calendar.years[k]),
+            "kind": lambda: k,
+            "contract": lambda: (
+                f"{n.producers[structure.contracts[k].source]} from {n.calendar.period_label(structure.contracts[k].start)}"
+            ),
+            "market_floor": lambda: structure.support.markets[k].floor.name,
+            "component": lambda: n.components[k],
+            "service_level": lambda: f"{n.plan.service_levels[k].material}.{n.plan.service_levels[k].segment}",
+            "rule": lambda: (
+                n.plan.days_of_cover[k].material
+                if name == "days_of_cover"
+                else f"{n.plan.diversification[k].material}.{n.plan.diversification[k].country or n.plan.diversification[k].group}"
+            ),
+            "option": lambda: self.option(k),
+            "group": lambda: str(k),
+            "class": lambda: self.output_class(k),
+        }
+        return str(words[kind]())
+
+    def option(self, o: int) -> str:
+        option, n = self.structure.support.options[o], self.structure.instance
+        floors = "".join(f" with {self.structure.support.markets[k].floor.name}" for k in option.market)
+        return (
+            f"{n.projects[option.project].name} {option.package.name}{floors} {n.calendar.period_label(option.signed)}"
+        )
+
+    def output_class(self, g: int) -> str:
+        support, n = self.structure.support, self.structure.instance
+        return f"{n.projects[support.classes[g].project].name} class {g}"
+
+
+NUMBER = re.compile(r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|inf)$")
+
+
+def unlike(left: str, right: str) -> list[str]:
+    """Lines in which two texts differ, numbers within 1e-8 of each other being the same."""
+    a, b = left.splitlines(), right.splitlines()
+    wrong = [f"{len(a)} lines against {len(b)}"] if len(a) != len(b) else []
+    for n, (one, two) in enumerate(zip(a, b, strict=False), start=1):
+        x, y = one.split(), two.split()
+        if len(x) != len(y) or not all(
+            u == v
+            or (NUMBER.match(u) and NUMBER.match(v) and math.isclose(float(u), float(v), rel_tol=1e-8, abs_tol=1e-10))
+            for u, v in zip(x, y, strict=False)
+        ):
+            wrong.append(f"line {n}: {one.strip()!r} against {two.strip()!r}")
+    return wrong
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_written_mathematics_stands_still(name: str, request: pytest.FixtureRequest) -> None:
+    """Proves: the rows of a family (the objective, the bounds) are those on file, term by term. A dropped term, a wrong
+    sign or a shifted period shows as a line of mathematics, not as a changed optimum somewhere."""
+    text, file = written()[name], GOLDEN / f"{name}.lp"
+    if request.config.getoption("--refresh-golden"):
+        GOLDEN.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    assert unlike(text, file.read_text(encoding="utf-8")) == []
+
+
+def test_every_family_that_the_model_can_build_is_on_file() -> None:
+    """Proves: the declared constraints, those that this problem builds, and the files are the same set, so a new family
+    cannot stay unpinned and a family that vanishes is missed."""
+    built = set(written()) - {"objective", "bounds"}
+    assert built == set(FAMILIES)
+    assert {file.stem for file in GOLDEN.glob("*.lp")} == set(FILES)
+
+
+def test_every_variable_is_declared() -> None:
+    """Proves: this problem uses every declared variable, and no other (naming one that is not declared fails)."""
+    used = set(re.findall(r"(?:\]\.)?\b([a-z_]+)(?:\[[^\]]*\])? <=", written()["bounds"]))
+    assert used == {c.name for c in COMPONENTS if c.kind == "variable"}
+
+
+def test_numbers_are_compared_as_numbers_and_words_as_words() -> None:
+    """Proves: the comparison of texts sees a changed sign, coefficient, name and missing line, and forgives rounding."""
+    text = "row:\n  +0.4 run[a]\n  -1 buy[o]\n  <= 3\n"
+    assert unlike(text, text.replace("0.4", "0.40000000001")) == []
+    for changed in (
+        text.replace("-1 buy", "+1 buy"),
+        text.replace("0.4", "0.41"),
+        text.replace("run[a]", "run[b]"),
+        text.replace("<=", ">="),
+        text.replace("  -1 buy[o]\n", ""),
+    ):
+        assert unlike(text, changed)
+
+
+def test_a_source_in_a_crisis_by_hand() -> None:
+    """Proves: the pinned text says what section 5 says. In the cut of 2029 the allied mine (3 kt, kappa 0.5, contracts
+    from 2028 for two years) gives use - 0.5 contract <= 0.5 * 3 kt; in model units of a thousand tonnes: 1.5.
+    Under the contract of 2027, which ended with 2028, it gives nothing more."""
+    rows = written()["source_capacity"].split("\n\n")
+    row = next(r for r in rows if r.startswith("period[oxide, squeeze, 2029].source_capacity[ally_mine]"))
+    assert re.search(r"-0\.5 contract\[ally_mine from 2028\]", row)
+    assert "from 2027" not in row
+    assert row.rstrip().endswith("<= 1.5")

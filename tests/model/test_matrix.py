@@ -1,0 +1,380 @@
+"""The matrix that the solver gets is the model as written: stamped templates against the flat Pyomo model."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyomo.repn import generate_standard_repn
+
+from strategic_minerals import FormulationError, build_model
+from strategic_minerals.formulation.flat import flat_model
+from strategic_minerals.formulation.structure import STAGES, TRUNK
+from strategic_minerals.highs.settings import TOLERANCES
+from strategic_minerals.model.assembly import Assembly, PlacedBlock, assemble, place
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import Problem, prepare
+from strategic_minerals.model.template import PYOMO_LOCK, compile_block
+from strategic_minerals.optimization.optimise import optimise
+from support.instances import FEATURES, random_case
+
+EVERYTHING = dict.fromkeys(FEATURES, True)
+SMALL_CASES = [(seed, {}) for seed in range(10)] + [
+    (100, {**EVERYTHING, "partial": False, "trunk_prices": False}),
+    (101, {**EVERYTHING, "gallium": False, "trunk_release": False, "sample": False}),
+    (102, dict.fromkeys(FEATURES, False)),
+]
+"""(seed, switches): ten draws, two with nearly all features at once, one with none."""
+
+ROUNDING = 1e-11
+"""Two ways of adding up the same terms may differ by this, relative to the largest term."""
+
+Place = tuple[str, Any, str, Any]
+
+
+def places(problem: Problem) -> dict[int, Place]:
+    """Column -> (block, index of the block, variable, key) by the names of the flat model."""
+    found: dict[int, Place] = {}
+    for part in problem.assembly.blocks:
+        for n in range(part.count):
+            block, index = block_of(problem, part, n)
+            for k, (name, key) in enumerate(part.template.columns):
+                found[part.first_column + n * part.width + k] = (block, index, name, key)
+    return found
+
+
+def block_of(problem: Problem, part: PlacedBlock, n: int) -> tuple[str, Any]:
+    """Block of the flat model that instance n of a part stands for."""
+    kind, c = part.kind, part.component
+    if kind in ("commitments", "scenario"):
+        return kind, (None if kind == "commitments" else n)
+    blocks = problem.structure.block_index[c]
+    if kind == "branch":
+        return kind, (c, blocks.branches[n])
+    return kind, (c, int(blocks.scenario[n]), int(blocks.period[n]))
+
+
+def flat_places(m: Any, kind: Any) -> dict[Any, Place]:
+    """Component data of the flat model -> the same place, by object identity."""
+    found: dict[Any, Place] = {}
+    for block in ("commitments", "period", "branch", "scenario"):
+        for index, data in getattr(m, block).items():
+            for component in data.component_objects(kind, descend_into=False):
+                for key, item in component.items():
+                    found[id(item)] = (block, index, component.local_name, key)
+    return found
+
+
+def linear(body: Any, where: dict[Any, Place]) -> tuple[dict[Place, float], float, float]:
+    """(coefficient by place, constant, largest term) of an expression, every Param at its value."""
+    repn = generate_standard_repn(body, compute_values=True)
+    assert repn.is_linear()
+    coefficients: dict[Place, float] = defaultdict(float)
+    for value, variable in zip(repn.linear_coefs, repn.linear_vars, strict=True):
+        coefficients[where[id(variable)]] += float(value)
+    largest = max([1.0, *(abs(v) for v in coefficients.values())])
+    return dict(coefficients), float(repn.constant), largest
+
+
+def same(left: dict[Place, float], right: dict[Place, float], scale: float) -> list[str]:
+    """Places where two rows differ."""
+    return [
+        f"{place}: {left.get(place, 0.0)!r} against {right.get(place, 0.0)!r}"
+        for place in sorted(left.keys() | right.keys(), key=repr)
+        if abs(left.get(place, 0.0) - right.get(place, 0.0)) > ROUNDING * scale
+    ]
+
+
+def close(left: float, right: float, scale: float = 1.0) -> bool:
+    """Equal infinities, or equal up to rounding."""
+    return left == right or abs(left - right) <= ROUNDING * max(scale, abs(left), abs(right))
+
+
+def stamped_rows(problem: Problem) -> dict[Place, int]:
+    """Place of a constraint -> row of the matrix."""
+    assembly = problem.assembly
+    rows: dict[Place, int] = {}
+    for row in range(assembly.shape[0]):
+        name, key, _, n = assembly.row_name(row)
+        block, index = block_of(problem, assembly.blocks[assembly.row_block[row]], n)
+        place = (block, index, name, key)
+        assert place not in rows, f"row {place} stands twice"
+        rows[place] = row
+    return rows
+
+
+def difference(problem: Problem, m: Any) -> list[str]:
+    """Everything in which the stamped matrix and the flat model differ."""
+    assembly, columns = problem.assembly, places(problem)
+    variables = flat_places(m, pyo.Var)
+    wrong = [f"column {p} on one side only" for p in set(columns.values()) ^ set(variables.values())]
+    data = {variables[id(v)]: v for v in m.component_data_objects(pyo.Var)}
+    for column, spot in columns.items():
+        v = data[spot]
+        lower = -math.inf if v.lb is None else float(v.lb)
+        upper = math.inf if v.ub is None else float(v.ub)
+        if not (close(assembly.lower[column], lower) and close(assembly.upper[column], upper)):
+            wrong.append(
+                f"bounds of {spot}: {assembly.lower[column]}..{assembly.upper[column]} against {lower}..{upper}"
+            )
+        if bool(assembly.integer[column]) != (v.is_binary() or v.is_integer()):
+            wrong.append(f"integrality of {spot}")
+    rows, constraints = stamped_rows(problem), flat_places(m, pyo.Constraint)
+    for item in m.component_data_objects(pyo.Constraint, active=True):
+        spot = constraints[id(item)]
+        flat, constant, scale = linear(item.body, variables)
+        lower = -math.inf if item.lower is None else float(pyo.value(item.lower)) - constant
+        upper = math.inf if item.upper is None else float(pyo.value(item.upper)) - constant
+        row = rows.pop(spot, None)
+        if row is None:  # left out because nothing stands in it, and then it must hold
+            empty = all(abs(value) <= ROUNDING * scale for value in flat.values())
+            if not (empty and lower <= ROUNDING and upper >= -ROUNDING):
+                wrong.append(f"row {spot} is missing: {flat}")
+            continue
+        entries = slice(assembly.start[row], assembly.start[row + 1])
+        blocks: dict[Place, float] = defaultdict(float)
+        for column, value in zip(assembly.index[entries], assembly.value[entries], strict=True):
+            blocks[columns[int(column)]] += float(value)
+        wrong += [f"row {spot}, {text}" for text in same(dict(blocks), flat, scale)]
+        if not (close(assembly.row_lower[row], lower, scale) and close(assembly.row_upper[row], upper, scale)):
+            found = f"{assembly.row_lower[row]}..{assembly.row_upper[row]}"
+            wrong.append(f"limits of row {spot}: {found} against {lower}..{upper}")
+    wrong += [f"row {spot} is not in the flat model" for spot in rows]
+    for aim in m.stages:
+        flat, constant, scale = linear(getattr(m, aim).expr, variables)
+        costs = objective_costs(problem)[aim]
+        stamped_costs = {columns[int(k)]: float(costs[k]) for k in np.flatnonzero(costs)}
+        wrong += [f"cost of {text}" for text in same(stamped_costs, flat, scale)]
+        if constant != 0:
+            wrong.append(f"constant {constant} in the objective")
+    return wrong
+
+
+@pytest.mark.parametrize(("seed", "switches"), SMALL_CASES)
+def test_the_stamped_matrix_is_the_flat_model_entry_by_entry(seed: int, switches: dict[str, bool]) -> None:
+    """Proves: columns, rows, coefficients, bounds, right-hand sides, integrality and costs of the compiled and stamped
+    matrix are those of the flat model, each found by its name. A template compiled from the first stamp whose numbers
+    were frozen would give every later period the prices of the first one.
+    """
+    problem = prepare(*random_case(seed, **switches))
+    with PYOMO_LOCK:
+        assert difference(problem, flat_model(problem.structure)) == []
+
+
+@pytest.mark.parametrize("kind", ["risk_within_budget", "least_budget"])
+@pytest.mark.parametrize("seed", [1, 5, 8])
+def test_every_stage_of_an_aim_stands_in_the_flat_model(seed: int, kind: str) -> None:
+    """Proves: the aims of a lexicographic plan are the flat model's objectives, coefficient by coefficient, in the order of
+    `stages`; only the first is active. A model with social cost alone would be another problem than `solve` solves."""
+    plan, data = random_case(seed)
+    problem = prepare(plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": kind})}), data)
+    with PYOMO_LOCK:
+        m = flat_model(problem.structure)
+        assert difference(problem, m) == []
+    names = [o.local_name for o in m.component_objects(pyo.Objective)]
+    assert names == list(m.stages) == list(STAGES[kind])
+    assert [o.local_name for o in m.component_data_objects(pyo.Objective, active=True)] == [m.stages[0]]
+
+
+def test_a_wrong_entry_is_seen() -> None:
+    """Proves: the comparison can fail. One coefficient, one bound, one cost and one right-hand side are each changed by
+    a thousandth; each is reported, and nothing else."""
+    problem = prepare(*random_case(3, cvar=False, loss_limits=False))
+    assembly = replace(problem.assembly, costs=dict(problem.assembly.costs))  # vectors that can be changed
+    problem = replace(problem, assembly=assembly)
+    with PYOMO_LOCK:
+        m = flat_model(problem.structure)
+        assert difference(problem, m) == []
+        row = int(np.flatnonzero(np.isfinite(assembly.row_upper) & (assembly.row_upper > 1e-3))[0])
+        cost = assembly.costs["social_cost"]
+        for array, at, said in (
+            (assembly.value, 5, "row "),
+            (assembly.upper, int(np.flatnonzero(np.isfinite(assembly.upper))[0]), "bounds of "),
+            (cost, int(np.flatnonzero(cost)[0]), "cost of "),
+            (assembly.row_upper, row, "limits of row "),
+        ):
+            before = array[at]
+            array[at] = before * 1.001 + 1e-3
+            found = difference(problem, m)
+            array[at] = before
+            assert len(found) == 1
+            assert found[0].startswith(said)
+
+
+@pytest.mark.parametrize("kind", ["social_cost", "risk_within_budget", "least_budget"])
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_another_route_to_the_solver_finds_the_same_optimum(seed: int, kind: str) -> None:
+    """Proves: the public flat model, solved through Pyomo's own interface to HiGHS, has the optimum that `solve` states for
+    the first stage of the plan's aim, diversification and its limit on trunk shortfall (from Z0) included."""
+    plan, data = random_case(seed, country_cap=seed % 2 == 0, least_share=seed % 2 == 1)
+    plan = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": kind})})
+    solved = optimise(prepare(plan, data), gap=0.0, time_limit_s=600.0)
+    first = solved.outcome.stages[0]
+    reference = float(solved.costs[first[0]] @ solved.z0)
+    with PYOMO_LOCK:
+        m = build_model(plan, data)
+        highs = pyo.SolverFactory("highs")
+        asked = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "threads": 1, **TOLERANCES}
+        result = highs.solve(m, solver_options=asked)
+    assert pyo.check_optimal_termination(result)
+    oracle = float(pyo.value(getattr(m, m.stages[0])))
+    assert oracle == pytest.approx(first[1] + reference, rel=1e-7, abs=1e-5)
+
+
+def test_the_public_model_can_be_written_for_another_solver(tmp_path: Any) -> None:
+    """Proves: build_model gives a complete Pyomo model, with risk and all, that exports as LP with every row and column
+    by name. A model whose risk rows cannot be written would be no flat model of a risk-averse plan."""
+    plan, data = random_case(2, cvar=True, loss_limits=True)
+    m = build_model(plan, data)
+    file = tmp_path / "model.lp"
+    m.write(str(file), io_options={"symbolic_solver_labels": True})
+    text = file.read_text()
+    assert "cvar_limit" in text
+    assert "material_balance" in text
+
+
+def test_trunk_blocks_stand_before_any_event() -> None:
+    """Proves: the flat model names its blocks as documented: period[component, scenario, t] with the trunk at -1 for all
+    periods, a branch's periods from its onset on only."""
+    problem = prepare(*random_case(1, cvar=False, loss_limits=False))
+    with PYOMO_LOCK:
+        m = flat_model(problem.structure)
+    T = problem.natural.calendar.periods
+    for c, _ in enumerate(problem.natural.components):
+        assert [t for (k, s, t) in m.period if k == c and s == TRUNK] == list(range(T))
+        for s in problem.structure.block_index[c].branches:
+            onset = int(problem.structure.scenarios.onset[s, c])
+            assert [t for (k, w, t) in m.period if (k, w) == (c, s)] == list(range(onset, T))
+
+
+def block_with(rule: Any, values: dict[str, float]) -> Any:
+    """A block of two variables and Params p, q, r (mutable) with one row `lower <= rule(b) <= upper`."""
+    m = pyo.ConcreteModel()
+    m.b = pyo.Block()
+    m.b.x, m.b.y = pyo.Var(bounds=(0, 10)), pyo.Var(bounds=(0, 10))
+    for name, value in values.items():
+        m.b.add_component(name, pyo.Param(mutable=True, initialize=value))
+    m.b.row = pyo.Constraint(expr=rule(m.b))
+    return m.b
+
+
+def blocks(block: Any, xi: list[list[float]], cost: Any = None) -> Assembly:
+    """The block put down once for each row of parameter values."""
+    template = compile_block(block, {}, {"social_cost": block.x if cost is None else cost})
+    n = len(xi)
+    nothing = np.zeros((n, 0), dtype=np.int64)
+    weights = {"social_cost": np.ones(n)}
+    return assemble(place([PlacedBlock(template, "period", -1, n, np.array(xi, dtype=float), nothing, weights)]))
+
+
+numbers = st.floats(-50, 50).map(lambda v: round(v, 3)).filter(lambda v: abs(v) > 1e-3)
+
+
+@given(
+    a=numbers,
+    b=numbers,
+    d=numbers,
+    first=st.tuples(numbers, numbers, numbers),
+    then=st.tuples(numbers, numbers, numbers),
+)
+def test_a_template_is_exact_in_its_parameters(
+    a: float, b: float, d: float, first: tuple[float, ...], then: tuple[float, ...]
+) -> None:
+    """Proves: a block compiled at one set of parameter values and stamped at another equals the block built there.
+
+    row: (a p - q/d) x + (b (1 + r) - 3) y <= 7 - 2 p + q; cost: (p + 2 r) x - b q y. A coefficient frozen at the first
+    values would be off by a (p2 - p1)."""
+
+    def rule(m: Any) -> Any:
+        return (a * m.p - m.q / d) * m.x + (b * (1 + m.r) - 3) * m.y <= 7 - 2 * m.p + m.q
+
+    with PYOMO_LOCK:
+        block = block_with(rule, dict(zip("pqr", first, strict=True)))
+        assembly = blocks(block, [list(first), list(then)], (block.p + 2 * block.r) * block.x - b * block.q * block.y)
+    for n, (p, q, r) in enumerate((first, then)):
+        x, y = a * p - q / d, b * (1 + r) - 3
+        dense = np.zeros(4)
+        entries = slice(assembly.start[n], assembly.start[n + 1])
+        dense[assembly.index[entries]] = assembly.value[entries]
+        assert dense == pytest.approx(np.concatenate([[0, 0] * n, [x, y], [0, 0] * (1 - n)]), rel=1e-12, abs=1e-12)
+        assert assembly.row_upper[n] == pytest.approx(7 - 2 * p + q, rel=1e-12, abs=1e-12)
+        assert assembly.costs["social_cost"][2 * n : 2 * n + 2] == pytest.approx(
+            [p + 2 * r, -b * q], rel=1e-12, abs=1e-12
+        )
+
+
+@pytest.mark.parametrize("form", ["coefficient", "cost", "right-hand side"])
+def test_products_of_two_uncertain_parameters_are_refused(form: str) -> None:
+    """Proves: p*q cannot be affine in (p, q) and is refused with its expression, wherever it stands. Compiled at p=2,
+    q=3 as the number 6 it would be 6 for p=4, q=3 as well; truth 12."""
+    with PYOMO_LOCK:
+        rule = {
+            "coefficient": lambda m: m.p * m.q * m.x + m.y <= 1,
+            "right-hand side": lambda m: m.x + m.y <= m.p * m.q,
+        }
+        block = block_with(rule.get(form, lambda m: m.x + m.y <= 1), {"p": 2.0, "q": 3.0})
+        cost = block.p * block.q * block.x if form == "cost" else block.x
+        with pytest.raises(FormulationError, match=r"product of two uncertain parameters.*p.*q"):
+            blocks(block, [[2.0, 3.0]], cost)
+
+
+def test_other_curves_in_a_parameter_are_refused() -> None:
+    """Proves: 1/p and exp(p) are no affine functions of p: refused, not frozen at their first value."""
+    with PYOMO_LOCK:
+        for rule in (lambda m: m.x / m.p + m.y <= 1, lambda m: pyo.exp(m.p) * m.x + m.y <= 1):
+            with pytest.raises(FormulationError, match="not affine"):
+                blocks(block_with(rule, {"p": 2.0}), [[2.0]])
+
+
+def test_entries_too_small_for_the_solver_are_refused() -> None:
+    """Proves R5: HiGHS drops entries of 1e-9 and less without a word: 1e-10 x + y >= 2 becomes y >= 2. Every nonzero
+    entry below 1e-7 is refused before it gets there; 2e-7 passes, and an exact zero is no entry."""
+    with PYOMO_LOCK:
+        block = block_with(lambda m: m.p * m.x + m.y >= 2, {"p": 1.0})
+        with pytest.raises(FormulationError, match=r"holds 1e-10 .*: the solver drops what is below 1e-07"):
+            blocks(block, [[1.0], [1e-10]])
+        assert blocks(block, [[2e-7], [0.0]]).value.tolist() == [2e-7, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [(form, value) for form in ("coefficient", "cost") for value in (math.nan, math.inf, -math.inf)]
+    + [("right-hand side", math.nan), ("right-hand side", -math.inf), ("bound", math.nan), ("bound", -math.inf)],
+)
+def test_a_number_that_is_none_never_reaches_the_solver(form: str, value: float) -> None:
+    """Proves R7: NaN or infinity in a coefficient, a cost, a right-hand side or a bound is refused when the arrays are
+    built (x <= +inf alone is legal: no limit). Passed on, a NaN coefficient gave 'optimal' 2.0."""
+    rules = {"coefficient": lambda m: m.p * m.x + m.y >= 2, "right-hand side": lambda m: m.x + m.y <= m.p}
+    with PYOMO_LOCK:
+        block = block_with(rules.get(form, lambda m: m.x + m.y >= 2), {"p": 1.0})
+        if form == "bound":
+            block.x.setub(block.p)
+        cost = block.p * block.x if form == "cost" else block.x
+        assert blocks(block, [[1.0], [2.0]], cost).shape[0] == 2
+        with pytest.raises(FormulationError, match="finite"):
+            blocks(block, [[1.0], [value]], cost)
+
+
+def test_terms_that_cancel_leave_no_entry() -> None:
+    """Proves: before its onset a branch pays the trunk's price for the trunk's purchase; p x - 0.3 x with p = 0.3 put
+    down through two externals in one column adds to nothing. Left as 5e-17 it would be refused as too small."""
+    m = pyo.ConcreteModel()
+    m.out, m.b = pyo.Block(), pyo.Block()
+    m.out.u, m.out.w = pyo.Var(), pyo.Var()
+    m.b.x = pyo.Var(bounds=(0, 1))
+    m.b.p = pyo.Param(mutable=True, initialize=1.0)
+    m.b.row = pyo.Constraint(expr=m.b.p * m.out.u - 0.3 * m.out.w + m.b.x <= 1)
+    with PYOMO_LOCK:
+        template = compile_block(m.b, {id(m.out.u): ("u",), id(m.out.w): ("w",)}, {"social_cost": m.b.x})
+    xi, where = np.array([[0.1 + 0.2], [0.7]]), np.ones((2, 2), dtype=np.int64)  # u and w stand in column 1
+    assembly = assemble(place([PlacedBlock(template, "period", -1, 2, xi, where, {"social_cost": np.ones(2)})]))
+    assert assembly.start.tolist() == [0, 1, 2]
+    assert assembly.index.tolist() == [0, 1]
+    assert assembly.value.tolist() == pytest.approx([1.0, 1.0 + 0.7 - 0.3])  # the second row's own x is column 1

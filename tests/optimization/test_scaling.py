@@ -1,0 +1,216 @@
+"""Sizes do not matter: a problem in other tonnes and other money has the same plan, and "no plan" needs a witness."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from strategic_minerals import InfeasibleError, InputError, Plan, UntrustedError, solve
+from strategic_minerals.highs.run import Run, UnsolvedRun
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.infeasibility import contradiction
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
+from strategic_minerals.results.result import Result
+from support.instances import random_case
+from support.scalings import SCALINGS, scaled, small
+from support.tiny import cut, offer, project, source, tiny
+
+
+@pytest.fixture(scope="module")
+def truth() -> Result:
+    return solve(*small(), gap=0.0, threads=1)
+
+
+@pytest.mark.parametrize("method", ["flat", "decomposed"])
+@pytest.mark.parametrize(("tonnes", "prices"), SCALINGS)
+def test_the_scaled_problem_has_the_scaled_answer(
+    tonnes: float, prices: float, method: Literal["flat", "decomposed"], truth: Result
+) -> None:
+    """Proves R45: worth, reference, what is signed and what is bought are the small plan's times the factors; "no plan, confirmed"
+    was said at prices times 2e5. Shadow prices of money do not change."""
+    result = solve(*scaled(*small(), tonnes, prices), gap=0.0, threads=1, method=method)
+    assert result.outcome.reason == "optimal"
+    assert result.outcome.objective_musd == pytest.approx(truth.outcome.objective_musd * tonnes * prices, rel=1e-7)
+    assert result.outcome.do_nothing_musd == pytest.approx(truth.outcome.do_nothing_musd * tonnes * prices, rel=1e-9)
+    assert result.solution.sign == pytest.approx(truth.solution.sign, abs=1e-6)
+    assert result.solution.acquisition.sum(axis=2) == pytest.approx(
+        truth.solution.acquisition.sum(axis=2) * tonnes, rel=1e-5, abs=1e-5 * tonnes
+    )
+    for name in ("appropriation", "stock"):
+        old, new = (r.prices[r.prices.price == name].value.to_numpy() for r in (truth, result))
+        assert new == pytest.approx(old * (prices if name == "stock" else 1.0), rel=1e-5, abs=1e-6 * prices)
+
+
+def test_equations_of_ten_billion_tonnes_are_kept_to_rounding() -> None:
+    """Proves: a plan whose balance is 2e-6 t of 1e10 t apart counts as one; taken apart, every plan was once turned away."""
+    plan, data = random_case(34, loss_limits=False, sample=True)
+    before = solve(plan, data, gap=0.0, threads=1, method="decomposed").outcome
+    after = solve(*scaled(plan, data, 1e7, 1.0), gap=0.0, threads=1, method="decomposed").outcome
+    assert after.reason == "optimal"
+    assert after.objective_musd == pytest.approx(before.objective_musd * 1e7, rel=1e-7)
+
+
+def test_aims_in_turn_and_limits_scale_too(truth: Result) -> None:
+    """Proves: stages, their slack and a limit on CVaR are told in money of the scaled problem."""
+    plan, data = small()
+    fields = plan.to_toml_like()
+    fields["objective"] = {"kind": "risk_within_budget", "cvar_share": 0.5, "stage_slack": 0.0}
+    fields["risk"] = {"alpha": 0.9, "cvar_limit_musd": 3000.0}
+    plan = Plan.model_validate(fields)
+    before = solve(plan, data, gap=0.0, threads=1).outcome
+    after = solve(*scaled(plan, data, 1e3, 1e4), gap=0.0, threads=1).outcome
+    for (name, value, bound, _), (same, larger, more, _) in zip(before.stages, after.stages, strict=True):
+        assert (name, larger, more) == (
+            same,
+            pytest.approx(value * 1e7, rel=1e-6),
+            pytest.approx(bound * 1e7, rel=1e-6),
+        )
+
+
+def promising(level: float, prices: float) -> tuple[Plan, Any]:
+    plan, data = tiny(
+        {"magnet": 100.0},
+        sources={"home": source("USA", "magnet", 1.0), "china": source("CHN", "magnet", 3.0)},
+        demand={"magnet": 3.0},
+        scenarios=[cut("stop", 0.2, 2028.0, 1.0, design_basis=True)],
+        money=1.0,
+        offers={"spot": offer("magnet", 5.0)},
+        service_levels=[{"material": "magnet", "segment": "civil", "level": level, "scenarios": ["stop"]}],
+    )
+    return scaled(plan, data, 1.0, prices)
+
+
+@pytest.mark.parametrize("prices", [1e-3, 1.0, 2e5, 1e6])
+def test_what_is_infeasible_stays_so_and_what_is_not_too(prices: float) -> None:
+    """Proves: a million USD buys 0.01 kt at 100 USD/kg beside the 1 of 3 kt that home makes: a promise of 0.33 is kept and one of
+    0.35 is not, in money of any size, and the same demands are blamed."""
+    assert solve(*promising(0.33, prices), gap=0.0).outcome.reason == "optimal"
+    with pytest.raises(InfeasibleError) as error:
+        solve(*promising(0.35, prices), gap=0.0)
+    assert set(error.value.culprits) == {"service_level", "budget"}
+
+
+def answered(run: Run, status: Any) -> Run:
+    return UnsolvedRun(status=status, bound=-np.inf, seconds=run.seconds)
+
+
+@pytest.mark.parametrize("phases", [("social_cost", "solve"), ("social_cost", "solve", "elastic")])
+def test_infeasible_is_believed_only_with_a_witness(phases: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a solver that says "infeasible" with and without presolve is not believed where, with every demand open, nothing is
+    missed, or no point is found either: doing nothing is one."""
+    real = Model.run
+
+    def run(self: Model, **options: Any) -> Run:
+        found = real(self, **options)
+        return answered(found, "infeasible") if options.get("phase", "solve") in phases else found
+
+    monkeypatch.setattr(Model, "run", run)
+    with pytest.raises(UntrustedError, match="contradicts itself"):
+        solve(*small(), gap=0.0, threads=1, method="flat")
+
+
+def test_a_reference_that_is_called_infeasible_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: doing nothing keeps every rule by construction, so "infeasible" there is the solver's fault and no answer."""
+    real = Model.run
+
+    def run(self: Model, **options: Any) -> Run:
+        found = real(self, **options)
+        return answered(found, "infeasible") if options.get("phase") == "do nothing" else found
+
+    monkeypatch.setattr(Model, "run", run)
+    with pytest.raises(UntrustedError, match="doing nothing"):
+        solve(*small(), gap=0.0, threads=1, method="flat")
+
+
+def test_a_true_conflict_has_its_witness() -> None:
+    """Proves: the elastic program misses something where a promise cannot be kept, and nothing where it can."""
+    for level, doubt in ((0.33, "none is"), (0.35, "")):
+        problem = prepare(*promising(level, 1.0))
+        z0 = solve_reference(problem, objective_costs(problem)["social_cost"], 60.0)
+        problem = cap_trunk_shortfall(problem, z0)
+        assert doubt in contradiction(problem, False, 60.0)
+        assert bool(doubt) == bool(contradiction(problem, False, 60.0))
+
+
+def test_doing_nothing_keeps_every_rule_but_the_demands() -> None:
+    """Proves: with no money at all, an opening stock that costs something to hold and a plant that is built anyway there is a
+    reference and a plan."""
+    plan, data = tiny(
+        {"x": 100.0},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0},
+        loss=900.0,
+        stock={"x": 3.0},
+        materials={"x": {"holding_share_per_yr": 0.05, "decay_share_per_yr": 0.1}},
+        projects={"p": project("x", 2.0)},
+        scenarios=[cut("s", 0.5, 2029.0, 1.0)],
+        money=0.0,
+        budget={"total_musd": 0.0},
+        years=4,
+    )
+    result = solve(plan, data, gap=0.0)
+    assert result.audited.passed
+    held = result.tables["notes"].query("kind == 'already owed'")
+    assert len(held) == 5  # each year, and the total
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (
+            {"sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": -1e-9}, 12.0)}},
+            ("yields.csv", "plant/oxide", "yield_t_per_t"),
+        ),
+        (
+            {"sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": 2e-9}, 12.0)}},
+            ("yields.csv", "plant/oxide", "yield_t_per_t"),
+        ),
+        ({"prices": {"magnet": 1e-10, "oxide": 60.0}}, ("prices.csv", "base/magnet/2027", "price_usd_per_kg")),
+        (
+            {"materials": {"magnet": {"holding_share_per_yr": 1e-11}, "oxide": {}}},
+            ("materials.csv", "magnet", "holding_share_per_yr"),
+        ),
+        (
+            {"projects": {"mill": project("magnet", 1e-9, cash_usd_per_kg=90.0)}},
+            ("projects.csv", "mill", "capacity_t_per_yr"),
+        ),
+    ],
+)
+def test_a_figure_that_the_solver_takes_for_zero_is_named(change: dict[str, Any], place: tuple[str, str, str]) -> None:
+    """Proves: an entry below 1e-7 is dropped without a word by the solver, so file, row and column of the figure behind it are
+    refused."""
+    asked: dict[str, Any] = {
+        "prices": {"magnet": 80.0, "oxide": 60.0},
+        "materials": {"magnet": {"holding_share_per_yr": 0.02}, "oxide": {}},
+        "sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": -0.4}, 12.0)},
+        "projects": {},
+    } | change
+    made = {"mine": source("CHN", "oxide", 10.0)} | asked["sources"]
+    plan, data = tiny(
+        asked["prices"],
+        materials=asked["materials"],
+        sources=made,
+        demand={"magnet": 10.0, "oxide": 1.0},
+        loss=90.0,
+        offers={"spot": offer("magnet", 2.0)},
+        projects=asked["projects"],
+        packages={
+            "floor": {
+                "floor_material": "magnet",
+                "floor_usd_per_kg": 95.0,
+                "floor_kind": "contract",
+                "floor_term_yr": 10.0,
+            }
+        },
+        scenarios=[cut("stop", 0.3, 2029.0, 1.5, share=0.8)],
+        years=4,
+    )
+    with pytest.raises(InputError) as error:
+        solve(plan, data)
+    fault = error.value.faults[0]
+    assert (fault.file, fault.row, fault.column) == place
+    assert "the solver takes" in fault.expected

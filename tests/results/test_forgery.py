@@ -1,0 +1,647 @@
+"""Run folders that were changed, by accident or by somebody who writes hashes and digests anew: none of them passes."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import Cli
+from strategic_minerals import InputError, Plan, Result, load_result, solve, verify, write_run
+from strategic_minerals.api.verification import DIGEST_ALONE, against_another
+from strategic_minerals.data.csv_files import csv_text
+from strategic_minerals.model.solution import Solution
+from strategic_minerals.results import line_ends
+from strategic_minerals.results.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
+from strategic_minerals.results.recomputation import (
+    FROM_SOLVES,
+    Recomputed,
+    against,
+    misstated,
+    of_figures,
+    of_tables,
+    recompute,
+)
+from strategic_minerals.results.result import SCHEMA_VERSION, restored
+from strategic_minerals.results.run_contents import read_table
+from strategic_minerals.results.study_files import write_study
+from support.instances import random_case
+from support.one_mineral import one_mineral
+
+Path_ = tuple[str | int, ...]
+
+
+@cache
+def solved() -> Result:
+    """A run with a sample, projects, floors and contracts."""
+    return solve(*random_case(2, sample=True, cvar=True, half_years=True), gap=1e-4, time_limit_s=60.0)
+
+
+@cache
+def found() -> Recomputed:
+    return recompute(solved())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run with a study, as it was written."""
+    run = write_run(solved(), tmp_path_factory.mktemp("forgery") / "run", log="told\n")
+    write_study({"reasons": "item,sentence\nA,it pays\n"}, run / "analyses" / "explain")
+    return run
+
+
+@pytest.fixture
+def copied(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "run"))
+
+
+def content(folder: Path) -> dict[str, Any]:
+    return dict(read_manifest(folder)[1])
+
+
+def forge(folder: Path, change: Callable[[dict[str, Any]], None] = lambda manifest: None) -> None:
+    """Change a manifest, and make its hashes and its digest fit: somebody who knows how."""
+    manifest = content(folder)
+    change(manifest)
+    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+    (folder / MANIFEST).write_text(spelled(sealed(manifest)), encoding="utf-8")
+
+
+def leaves(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    """(path, value) of every scalar."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+def put(manifest: dict[str, Any], path: Path_, value: Any) -> dict[str, Any]:
+    forged = copy.deepcopy(manifest)
+    node: Any = forged
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return forged
+
+
+def exempt(path: Path_) -> bool:
+    """Whether only the digest guards a field, for the reason that `DIGEST_ALONE` gives."""
+    dotted = ".".join(map(str, path))
+    return any(dotted == name or dotted.startswith(f"{name}.") for name in DIGEST_ALONE)
+
+
+def objected(manifest: dict[str, Any], path: Path_, folder: Path) -> bool:
+    """Whether a manifest with a digest that fits, over files that are as they were, is found out; by the cheapest way that does."""
+    if schema_faults(manifest):
+        return True
+    one = solved()
+    tables = dict(one.tables)
+    if path[0] == "columns":
+        columns = manifest["columns"] if len(path) == 1 else {path[1]: manifest["columns"][path[1]]}
+        tables = {name: table for name, table in tables.items() if name in manifest["columns"]}
+        try:
+            tables |= {name: read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in columns.items()}
+        except (ValueError, KeyError, OSError):
+            return True
+    result = restored(one.plan, one.data, one.solution, one.reference, tables, manifest)
+    ways: list[Callable[[], Any]] = [
+        lambda: misstated(result, manifest),
+        lambda: of_figures(result, found()),
+        lambda: against_another(result, one)[0],
+        lambda: of_tables(result, found()),
+    ]
+    return any(list(way()) for way in ways)
+
+
+def plausible(value: Any) -> Any:
+    """Another value of the same type that nobody would wonder at."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 1.01 if abs(value) > 1e-6 else value + 0.5
+    if value in ("boolean", "integer", "number", "text"):
+        return "text" if value == "number" else "number"
+    other = {"optimal": "within_gap", "within_gap": "optimal", "flat": "decomposed", "auto": "flat"}
+    return other.get(value, f"{value}x")
+
+
+FORGED: dict[str, Callable[[Any], Any]] = {
+    "null": lambda value: None,
+    "nan": lambda value: math.nan,
+    "minus one": lambda value: -1,
+    "plausible": plausible,
+    "another type": lambda value: 7 if isinstance(value, str) else str(value),
+    "a list": lambda value: [value],
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_no_field_of_the_manifest_can_be_forged(kind: str, folder: Path) -> None:
+    """Proves R44: each scalar of the manifest becomes null, nan, another type, -1, or another value of its kind, the digest fits
+    again, and all of them are objected to but what `DIGEST_ALONE` lists with a reason; of that, too, what is no value at all."""
+    manifest = content(folder)
+    missed = []
+    for path, value in leaves(manifest):
+        changed = FORGED[kind](value)
+        if path[0] in ("files", "digest") or changed == value or (kind in ("plausible", "minus one") and exempt(path)):
+            continue
+        if not objected(put(manifest, path, changed), path, folder):
+            missed.append((".".join(map(str, path)), value, changed))
+    assert missed == []
+
+
+def test_no_key_of_the_manifest_can_be_taken_away_or_added(folder: Path) -> None:
+    """Proves R44: every mapping of the manifest with one key less, and with one more, is objected to."""
+    manifest = content(folder)
+    missed = []
+    kept = [path for path, _ in leaves(manifest) if not set(range(1, 100)) & set(path)]  # the first entry of each list
+    kept = [
+        path for path in kept if path[0] != "columns" or path[1] == "projects"
+    ]  # and a table that is as the others are
+    mappings = {path[:n] for path in kept for n in range(len(path))}
+    for path in sorted(mappings, key=str):
+        node: Any = manifest
+        for key in path:
+            node = node[key]
+        if not isinstance(node, dict) or path in (("files",), ("seconds",), ("columns",)):
+            continue
+        keys = [key for key in node if (path, key) != ((), "digest")]
+        less = [{k: v for k, v in node.items() if k != key} for key in keys]
+        for changed in (*less, {**node, "more": 1.0}):
+            forged = put(manifest, path, changed) if path else changed
+            if not objected(forged, path or ("audit",), folder):
+                missed.append((path, sorted(set(node) ^ set(changed))))
+    assert missed == []
+
+
+def test_no_byte_of_the_manifest_can_change(folder: Path) -> None:
+    """Proves R44: a bit flipped anywhere in the manifest, a blank that becomes a tab, a line more at its end: each is found."""
+    text = (folder / MANIFEST).read_bytes()
+    changed = [text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :] for at in range(0, len(text), 61)]
+    at = text.index(b'\n "')
+    changed += [text[: at + 1] + b"\t" + text[at + 2 :], text + b"\n", text.replace(b"\n", b"\r\n"), b" " + text]
+    for forged in changed:
+        try:
+            stated = json.loads(forged.decode())
+        except ValueError:
+            continue  # refused as it is no JSON
+        assert stated.get("schema_version") != SCHEMA_VERSION or seal_faults(MANIFEST, stated, forged.decode())
+
+
+def test_no_byte_of_any_file_can_change(copied: Path) -> None:
+    """Proves R44: a bit flipped in each file of a run folder and of its studies makes `verify` object, and names the file; so does
+    a file that is missing, and one too many."""
+    for path in sorted(copied.rglob("*")):
+        name = path.relative_to(copied).as_posix()
+        if path.is_dir() or name == MANIFEST:
+            continue
+        before = path.read_bytes()
+        for after in (before[:-1] + bytes([before[-1] ^ 1]), None):
+            path.unlink()
+            if after is not None:
+                path.write_bytes(after)
+            assert name in told(copied), name
+        path.write_bytes(before)
+    for name in (
+        "more.txt",
+        "tables/more.csv",
+        "results/sub/more.csv",
+        ".more",
+        "analyses/more.csv",
+        "analyses/explain/more.csv",
+    ):
+        path = copied / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+        assert name in told(copied), name
+        path.unlink()
+    (copied / "linked").symlink_to(copied / "plan.json")
+    assert "linked" in told(copied)
+
+
+def told(folder: Path) -> str:
+    """What is said against a folder; a study is looked at last, with everything else in order."""
+    from strategic_minerals.report.page import read_analyses
+
+    try:
+        load_result(folder)
+        read_analyses(folder)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", [name for name in found().tables if name != "notes"] + ["prices"])
+def test_no_table_can_be_forged(name: str) -> None:
+    """Proves R44: a cell of any column of a results table, a row less or twice, a column of another name: each is objected to,
+    whatever the hashes say."""
+    table, one = solved().tables[name], solved()
+    forged: dict[str, pd.DataFrame] = {"another column": table.rename(columns={table.columns[-1]: "x"})}
+    if len(table):
+        forged |= {"a row less": table.iloc[:-1], "a row twice": pd.concat([table, table.iloc[-1:]], ignore_index=True)}
+    for column in table.columns:
+        values = table[column].tolist()
+        at = next((k for k, value in enumerate(values) if value == value), None)
+        if at is not None:
+            values[at] = plausible(values[at])
+            forged[column] = table.assign(**{column: pd.Series(values, dtype=table[column].dtype)})
+    for what, changed in forged.items():
+        result = replace(one, tables={**one.tables, name: changed})
+        said = [*of_tables(result, found()), *against_another(result, one)[0]]
+        assert any(f"results/{name}.csv" in objection for objection in said), what
+    without = replace(one, tables={key: value for key, value in one.tables.items() if key != name})
+    assert any(name in objection for objection in of_tables(without, found()))
+
+
+def test_no_decision_can_be_forged() -> None:
+    """Proves R44: in every array of the plan's decisions and of doing nothing, the largest entry by half more: the audit, a table,
+    an objective or the second solve objects."""
+    one, missed = solved(), []
+    for which in ("solution", "reference"):
+        held = getattr(one, which)
+        for name in (f.name for f in fields(Solution) if f.name != "purchases" and getattr(held, f.name).size):
+            values = getattr(held, name).copy()
+            at = int(np.abs(values).argmax())
+            values.flat[at] += 0.5 * max(1.0, abs(values.flat[at]))
+            forged = replace(one, **{which: replace(held, **{name: values})})
+            if not against_another(forged, one)[0] and not list(against(forged, recompute(forged))):
+                missed.append((which, name))
+    assert missed == []
+
+
+def forgeries() -> dict[str, Callable[[Path], None]]:
+    """What somebody may do to a folder, hashes and digest made to fit afterwards."""
+
+    def decisions(folder: Path, **changed: Any) -> None:
+        with np.load(folder / "decisions.npz") as held:
+            arrays = {name: held[name] for name in held.files}
+        np.savez_compressed(folder / "decisions.npz", **{**arrays, **changed})
+
+    def text(name: str, old: str, new: str) -> Callable[[Path], None]:
+        def change(folder: Path) -> None:
+            before = (folder / name).read_text(encoding="utf-8")
+            assert old in before
+            (folder / name).write_text(before.replace(old, new, 1), encoding="utf-8", newline="")
+
+        return change
+
+    def more_columns(folder: Path) -> None:
+        path = folder / "results" / "budget.csv"
+        path.write_text(csv_text(pd.read_csv(path).assign(more=1.0)), encoding="utf-8", newline="")
+
+    one = solved()
+    return {
+        "stock": lambda folder: decisions(folder, **{"solution.stock": one.solution.stock + 50.0}),
+        "reference": lambda folder: decisions(folder, **{"reference.shortfall": one.reference.shortfall + 1.0}),
+        "another array": lambda folder: decisions(folder, more=np.zeros(3)),
+        "other axes": lambda folder: decisions(folder, **{"solution.sign": np.zeros(len(one.solution.sign) + 1)}),
+        "nan": lambda folder: decisions(folder, **{"solution.carry": one.solution.carry * math.nan}),
+        "summary": text("summary.txt", "The plan is worth", "The plan is worth far more,"),
+        "a letter more": text("summary.txt", "\n", " \n"),
+        "price": text("tables/prices.csv", ",base,", ", base,"),
+        "plan": text("plan.json", '"discount_rate": 0.0', '"discount_rate": 0.1'),
+        "spelling": text("plan.json", "\n", "\n\n"),
+        "dictionary": text("results/dictionary.csv", "million USD", "thousand USD"),
+        "another column": more_columns,
+    }
+
+
+@pytest.mark.parametrize("what", forgeries())
+def test_no_file_can_be_forged(what: str, copied: Path) -> None:
+    """Proves R44: decisions, words, tables, plan or dictionary changed and every hash made to fit: `verify` objects."""
+    if what == "plan":
+        rate = f'"discount_rate": {solved().plan.discount_rate}'
+        path = copied / "plan.json"
+        before = path.read_text(encoding="utf-8")
+        assert rate in before
+        path.write_text(before.replace(rate, '"discount_rate": 0.0999'), encoding="utf-8")
+    else:
+        forgeries()[what](copied)
+    forge(copied)
+    try:
+        objections = verify(copied, again=solved()).objections
+    except InputError as error:
+        objections = tuple(map(str, error.faults))
+    assert objections
+
+
+def test_what_was_written_verifies(folder: Path) -> None:
+    """Proves: the folder that all forgeries begin from passes, solved again as well, and nothing of it is left uncompared."""
+    done = verify(folder)
+    assert done.objections == ()
+    assert done.uncompared == ()
+    assert verify(solved(), again=solved()).objections == ()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"relax": True}, {"method": "decomposed"}, {"objective": "risk_within_budget"}, {"objective": "least_budget"}],
+)
+def test_other_kinds_of_runs_verify(options: dict[str, Any], tmp_path: Path) -> None:
+    """Proves: relaxations, runs by clusters and runs with several aims in turn pass; an earlier aim's value, bound or gap that
+    was forged does not."""
+    kind = options.pop("objective", None)
+    plan, data = one_mineral(110.0)
+    if kind is not None:
+        plan = Plan.model_validate({**plan.to_toml_like(), "objective": {"kind": kind}})
+    one = solve(plan, data, gap=1e-3, **options)
+    run = write_run(one, tmp_path / "run")
+    assert verify(run, again=one).objections == ()
+    for column, step in ((1, 1.0), (2, 1.0), (3, 0.5)):
+        stage = list(one.outcome.stages[0])
+        stage[column] -= step
+        outcome = replace(one.outcome, stages=(tuple(stage), *one.outcome.stages[1:]))  # type: ignore[arg-type]
+        assert verify(replace(one, outcome=outcome), again=one).objections
+
+
+def test_a_bound_that_nobody_proved_is_objected_to() -> None:
+    """Proves R44: bound and gap forged together, so that they fit each other: the second solve has none so good; and a bound that
+    lies above the optimum, whatever else differs between the two."""
+    one = solved()
+    objective = one.outcome.objective_musd
+    assert objective is not None
+    worse = replace(one, outcome=_with_bound(one, objective - 50.0))
+    assert list(against(worse, found()))
+    for bound in (objective - 1e-3 * abs(objective), objective):
+        honest = replace(one, outcome=_with_bound(one, bound - 0.2 * abs(objective)))
+        assert against_another(replace(one, outcome=_with_bound(one, bound)), honest)[0]
+    elsewhere = replace(one, versions={**one.versions, "highs": "0"}, outcome=_with_bound(one, objective + 1.0))
+    assert "one solve's bound lies above the other's objective" in against_another(elsewhere, one)[0]
+
+
+def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
+    """Proves R44: a decomposed run, repeated in as many threads, has to come to the same bound; in another number of threads it is
+    told that how closely the bound was proven cannot be compared."""
+    one = solve(*random_case(5), gap=1e-3, method="decomposed", threads=1)
+    (name, z, low, gap), *_ = one.outcome.stages
+    forged = replace(one, outcome=replace(one.outcome, stages=((name, z, low - 0.1, gap),)))
+    assert against_another(one, one) == ([], [])
+    assert any("with bound" in objection for objection in against_another(forged, one)[0])
+    objections, uncompared = against_another(forged, replace(one, counts={**one.counts, "iterations": 1}))
+    assert objections == []
+    assert "threads" in uncompared[0]
+
+
+def _with_bound(result: Result, bound: float) -> Any:
+    """An outcome of one aim with another bound, and the gap that goes with it."""
+    from strategic_minerals.model.objectives import denominator
+
+    (name, z, _, _), *_ = result.outcome.stages
+    gap = (z - bound) / denominator(found().problem, z)
+    return replace(result.outcome, best_bound_musd=bound, relative_gap=max(0.0, gap), stages=((name, z, bound, gap),))
+
+
+STRANGE = {
+    "a name that leads nowhere": lambda m: m["files"].update({"\0": "0" * 64}),
+    "half a letter": lambda m: m["files"].update({"\ud800": ""}),
+    "a long name": lambda m: m["files"].update({"x" * 5000: ""}),
+    "files that are none": lambda m: m.update(files=3),
+    "tables that are none": lambda m: m.update(columns=None),
+    "inputs that are none": lambda m: m.update(input_hashes=4),
+    "a table less": lambda m: m["columns"].pop("budget"),
+    "a file less": lambda m: m["files"].pop("log.txt"),
+    "a table more": lambda m: m["columns"].update(more={"x": "number"}),
+    "no outcome": lambda m: m.pop("outcome"),
+    "a reason for no plan": lambda m: m.update(why=7),
+    "deep": lambda m: m.update(plan=_deep()),
+    "a huge figure": lambda m: m["counts"].update(rows=10**400),
+    "beyond all figures": lambda m: m["outcome"].update(objective_musd=math.inf),
+    "huge money": lambda m: m["outcome"].update(best_bound_musd=10**400),
+    "another reason": lambda m: m["outcome"].update(reason="infeasible"),
+    "no aims": lambda m: m["outcome"].update(stages=[]),
+    "a gap below nothing": lambda m: m["outcome"].update(relative_gap=-math.inf),
+}
+
+
+def _deep() -> Any:
+    nested: Any = 1
+    for _ in range(400):
+        nested = [nested]
+    return nested
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_strange_manifest_is_a_fault_and_no_failure(what: str, copied: Path) -> None:
+    """Proves R44: whatever a manifest says in place of names, numbers and mappings, it is refused with faults; nothing fails."""
+    manifest = content(copied)
+    STRANGE[what](manifest)
+    (copied / MANIFEST).write_text(spelled(sealed(manifest)), encoding="utf-8")
+    with pytest.raises(InputError):
+        load_result(copied)
+    with pytest.raises(InputError):
+        verify(copied, again=solved())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_decisions_of_any_size_are_objected_to(seed: int) -> None:
+    """Proves R44: decisions that are noise, enormous or negative are audited and objected to; nothing fails on them."""
+    one, rng = solved(), np.random.default_rng(seed)
+    size = (1.0, 1e6, 1e300)[seed]
+    arrays = {f.name: getattr(one.solution, f.name) for f in fields(Solution) if f.name != "purchases"}
+    noise = {name: size * rng.normal(size=array.shape) for name, array in arrays.items()}
+    forged = replace(one, solution=replace(one.solution, **noise))
+    assert verify(forged, again=one).objections
+
+
+def test_decisions_of_another_run_have_no_place_here(copied: Path) -> None:
+    """Proves: decisions of another plan, hashes made to fit, are refused for their axes; nothing fails on them."""
+    other = solve(*one_mineral(110.0), gap=0.0)
+    arrays = {
+        f"{name}.{f.name}": np.array(getattr(of, f.name), dtype=str if f.name == "purchases" else float)
+        for name, of in (("solution", other.solution), ("reference", other.reference))
+        for f in fields(Solution)
+    }
+    np.savez_compressed(copied / "decisions.npz", **arrays)
+    forge(copied)
+    with pytest.raises(InputError, match=r"decisions\.npz.*axes of"):
+        verify(copied, again=solved())
+
+
+def test_what_further_solves_gave_is_compared() -> None:
+    """Proves: columns that come from further solves are held against those of the second run, prices to the last of them; where one
+    of the two had no time for them, nothing is claimed."""
+    plan, data = one_mineral(110.0)
+    one = solve(Plan.model_validate({**plan.to_toml_like(), "residual": 1.0}), data, gap=0.0)
+    for name, columns in FROM_SOLVES.items():
+        for column in columns:
+            table = one.tables[name]
+            assert table[column].notna().any(), name
+            forged = replace(one, tables={**one.tables, name: table.assign(**{column: table[column] + 1.0})})
+            assert any(name in objection for objection in against_another(forged, one)[0])
+            unknown = replace(one, tables={**one.tables, name: table.assign(**{column: math.nan})})
+            assert against_another(one, unknown)[0] == []
+    for row in range(len(one.prices)):
+        values = one.prices["value"].to_numpy().copy()
+        values[row] *= 1.001
+        forged = replace(one, tables={**one.tables, "prices": one.prices.assign(value=values)})
+        assert any(f"prices.csv:{row + 2} value" in objection for objection in against_another(forged, one)[0])
+
+
+def test_the_command_says_what_it_objects_to(copied: Path, cli: Cli) -> None:
+    """Proves R44: `verify` ends with 5 and every objection for a forged worth, with 2 for null in its place, never with 70;
+    nothing is made of either."""
+
+    def worth(manifest: dict[str, Any]) -> None:
+        manifest["outcome"]["objective_musd"] -= 1000
+        manifest["outcome"]["do_nothing_musd"] += 1000
+        manifest["plan"] = "another"
+
+    forge(copied, worth)
+    said = cli("verify", copied)
+    assert said.returncode == 5, said.stderr
+    for objection in ("manifest.json plan", "the stored decisions reach", "outcome.do_nothing_musd"):
+        assert objection in said.stderr
+    forge(copied, lambda manifest: manifest["outcome"].update(objective_musd=None))
+    assert cli("verify", copied).returncode == 2
+    with pytest.raises(InputError, match="objective_musd"):
+        load_result(copied)
+
+
+def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
+    """Proves: a study carried into the folder of another run is refused there, one without a seal as unfinished; a run written
+    anew takes the old one's studies away; litter of a file manager is nobody's forgery."""
+    (copied / ".DS_Store").write_bytes(b"x")
+    (copied / "results" / ".~lock.spending.csv#").write_bytes(b"x")  # the table is open in a spreadsheet
+    (copied / "results" / "~$outcome.xlsx").write_bytes(b"x")
+    (copied / "analyses" / "explain" / ".DS_Store").write_bytes(b"x")
+    assert told(copied) == ""
+    other = write_run(solve(*one_mineral(110.0), gap=0.0), tmp_path / "other")
+    shutil.copytree(copied / "analyses", other / "analyses")
+    assert "a study of another run" in told(other)
+    (other / "analyses" / "explain" / "seal.json").unlink()
+    assert "no seal" in told(other)
+    write_study({"reasons": "item\nB\n"}, other / "analyses" / "explain")
+    assert told(other) == ""
+    write_run(load_result(other), other)
+    assert told(other) == ""
+    assert not list(other.glob("analyses/*/*.csv"))
+
+
+def crlf(path: Path) -> None:
+    """Write a file of text with line ends of Windows, as git does with `core.autocrlf`."""
+    if b"\0" not in path.read_bytes():
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def test_line_ends_that_git_has_changed_are_told_once(copied: Path, tmp_path: Path, cli: Cli) -> None:
+    """Proves: a run folder with all its text in CR LF is refused with one fault that says what to do; with the line ends put right
+    it verifies again. What was changed beside is told by itself."""
+    for path in copied.rglob("*"):
+        if path.is_file():
+            crlf(path)
+    with pytest.raises(InputError) as error:
+        load_result(copied)
+    (fault,) = error.value.faults
+    texts = [
+        path for path in copied.rglob("*") if path.is_file() and path.suffix != ".npz" and "analyses" not in path.parts
+    ]
+    assert fault.file == str(copied)
+    assert f"line ends of Windows (CR LF) in {len(texts)} files" in fault.found
+    assert "* -text" in fault.expected
+    said = cli("verify", copied)
+    assert said.returncode == 2
+    assert said.stderr.count("found") == 1
+    (copied / "log.txt").write_bytes(b"told otherwise\r\n")
+    (copied / "mine.csv").write_text("x", encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        load_result(copied)
+    assert [Path(fault.file).name for fault in error.value.faults] == ["run", "log.txt", "mine.csv"]
+    (copied / "mine.csv").unlink()
+    (copied / "log.txt").write_bytes(b"told\r\n")
+    for path in copied.rglob("*"):
+        if path.is_file() and path.suffix != ".npz":
+            path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+    assert told(copied) == ""
+
+
+@pytest.mark.parametrize(
+    "names", [("manifest.json",), ("log.txt",), ("analyses/explain/reasons.csv", "analyses/explain/seal.json")]
+)
+def test_line_ends_of_single_files_are_told_as_such(names: tuple[str, ...], copied: Path) -> None:
+    """Proves: of the manifest, of one file, of a study: one fault each time, of line ends and nothing else."""
+    for name in names:
+        crlf(copied / name)
+    said = told(copied)
+    assert said.count("line ends of Windows (CR LF)") == 1
+    assert "differs" not in said
+    assert "another spelling" not in said
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 1 << 20])
+def test_line_ends_are_compared_piece_by_piece(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: wherever a file is cut between its pieces, CR LF is one line end, and a CR alone is none."""
+    monkeypatch.setattr(line_ends, "PIECE", piece)
+    for text, alike in (
+        ("a\nb\n", True),
+        ("a\rb\n", True),
+        ("a\n\rb", True),
+        ("", True),
+        ("ab\r", True),
+        ("a\r\nb\n", False),
+    ):
+        (tmp_path / "file").write_bytes(text.replace("\n", "\r\n").encode() if alike else b"a\nb\r")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        assert line_ends.are_all(tmp_path / "file", digest) == alike
+
+
+LITTER = (
+    ".gitignore",
+    ".gitattributes",
+    ".gitkeep",
+    ".DS_Store",
+    "._summary.txt",
+    "Thumbs.db",
+    "desktop.ini",
+    "Desktop.ini",
+)
+
+
+def test_files_of_other_programs_are_told_and_nothing_hides_behind_their_names(copied: Path, cli: Cli) -> None:
+    """Proves: what file managers and git leave is no fault, wherever it stands, and `verify` names it; a folder called so, a
+    link to one, and names that are only like theirs, are refused as any other file."""
+    for name in LITTER:
+        (copied / name).write_bytes(b"x")
+        (copied / "results" / name).write_bytes(b"x")
+        (copied / "analyses" / "explain" / name).write_bytes(b"x")
+    (copied / "tables" / "._prices.csv").write_bytes(b"x")
+    found = verify(copied, again=solved())
+    assert found.objections == ()
+    assert {*LITTER, "results/.gitignore", "analyses/explain/Thumbs.db", "tables/._prices.csv"} <= {*found.beside}
+    assert load_result(copied).plan == solved().plan
+    write_run(solved(), copied, log="told\n")
+    assert told(copied) == ""
+    for name in (
+        ".gitignore.csv",
+        "x.gitignore",
+        "Thumbs.db.csv",
+        ".gitmodules",
+        "._",
+        "desktop.ini/hidden.csv",
+        "analyses/.DS_Store/a.csv",
+    ):
+        path = copied / name
+        if "/" in name:
+            path.parent.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+        assert told(copied) != "", name
+        path.unlink()
+        if "/" in name:
+            path.parent.rmdir()
+    (copied / "results" / "Thumbs.db").unlink(missing_ok=True)
+    (copied / "results" / "Thumbs.db").symlink_to(copied / "tables", target_is_directory=True)
+    assert told(copied) != ""

@@ -1,0 +1,67 @@
+"""What the summary claims beside the plan is worked out for this plan, not said of every plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from strategic_minerals import load_dataset, load_plan, shipped, solve
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.results.notes import other_losses
+from support.tiny import cut, offer, source, tiny
+
+
+def bought():
+    """1 kt/yr from abroad, cut in 2028 with probability .4; the reserve buys 1 kt at 10 in 2027, where every scenario is calm."""
+    return tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 1.0},
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1)],
+        money={2027: 1e3, 2028: 0.0},
+        years=2,
+    )
+
+
+def test_the_summary_says_how_likely_it_is_that_nothing_happens_and_what_is_bought_in_expectation():
+    """Proves: calm with probability .6; what is bought before the event is bought in every scenario: 1,000 t expected."""
+    text = solve(*bought(), gap=0.0).summary()
+    assert "60% chance that none occurs over the plan" in text
+    assert "expected purchases over all scenarios 1,000 t" in text
+
+
+def test_the_spread_of_loss_functions_is_that_of_the_planned_materials():
+    """Proves: 29.126/0.21529 = 135 for magnets (2026 against 2025 money: 132);
+    three banned minerals differ far less, so nobody is told 135."""
+    data = load_dataset(shipped("inputs"))
+    found = other_losses(load_plan(shipped("models") / "rare-earths.toml"), data)
+    assert found.most_of == "ndfeb_magnet"
+    assert found.most == pytest.approx(29.126e6 / 1.027 / 215290, rel=1e-3)
+    banned = other_losses(load_plan(shipped("models") / "quickstart.toml"), data)
+    assert banned.most < 10
+    assert banned.least > 0.1
+
+
+def test_an_opening_stock_beyond_its_store_is_refused():
+    """Proves: the fault is in the table, not a conflict of appropriations found by the solver."""
+    plan, data = tiny(
+        {"a": 10.0},
+        materials={"a": {"storage_t": 500.0}},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 1.0},
+        stock={"a": 1.0},
+    )
+    assert [(fault.file, fault.column) for fault in check_data(plan, data)] == [("stock.csv", "opening_t")]
+
+
+def test_the_summary_says_which_figures_are_doubtful():
+    """Proves: an appropriation of 50 million million USD is legal, and the answer that rests on it says that it is probably not
+    meant."""
+    plan = load_plan(shipped("models") / "quickstart.toml", {"budget.appropriation_musd": 5e7})
+    text = solve(plan, load_dataset(shipped("inputs"))).summary()
+    assert "DOUBTFUL" in text
+    assert "budget.appropriation_musd" in text[text.index("DOUBTFUL") :]
+    assert (
+        "DOUBTFUL"
+        not in solve(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))).summary()
+    )

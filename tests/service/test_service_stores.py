@@ -1,0 +1,375 @@
+"""The store's promises, for both databases: PostgreSQL of the machine's own packages beside SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import until
+from strategic_minerals.service import base_store, migrations
+from strategic_minerals.service.client import Client
+from strategic_minerals.service.databases import VALUE, PostgresStore, SqliteStore
+from strategic_minerals.service.entities import AuditLogEntry, Job, Token
+from strategic_minerals.service.job_folder import new_id
+from strategic_minerals.service.queue_store import FullError, KeyTakenError, Quota, QuotaError
+from strategic_minerals.service.store import Store
+from strategic_minerals.service.trouble import StoreError
+from support.served import Server, token
+
+BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+KEPT = ("jobs", "tokens", "audit_log", "servers", "tenants", "usage")
+needs_postgres = pytest.mark.skipif(not BINARIES, reason="PostgreSQL is not installed")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of our own, on loopback, gone afterwards."""
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # its owner is another user, who may not enter pytest's folders
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if user:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data, binaries = folder / "data", Path(BINARIES[-1])
+
+    def run(*command: str) -> None:
+        subprocess.run([*user, *command], check=True, capture_output=True, cwd=folder)
+
+    run(str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "--no-sync")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    run(str(binaries / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    if request.param == "sqlite":
+        found: Store = SqliteStore(tmp_path / "s.sqlite3")
+    else:
+        found = PostgresStore(request.getfixturevalue("postgres"))
+        found._run(*((f"DELETE FROM {table}", {}) for table in KEPT))
+    yield found
+    found.close()
+
+
+def job(tenant: str = "t", **given: Any) -> Job:
+    plain: dict[str, Any] = {
+        "id": new_id(),
+        "tenant": tenant,
+        "kind": "solve",
+        "label": "x'; DROP TABLE jobs; --",
+        "state": "queued",
+        "submitted": time.time(),
+        "started": None,
+        "ended": None,
+        "server": None,
+        "digest": "d",
+        "stopping": False,
+        "progress": {},
+        "outcome": {},
+    }
+    return Job(**{**plain, **given})
+
+
+def put(
+    store: Store,
+    one: Job,
+    key: str | None = None,
+    most: int = 100,
+    own: int = 100,
+    quota: Quota | None = None,
+    size: int = 0,
+) -> Job:
+    entry = AuditLogEntry(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
+    return store.submit(one, key, most, own, entry, quota, size)
+
+
+def claimed(store: Store, quota: Quota | None = None) -> str | None:
+    """The job that a server gets."""
+    found = store.claim("s", 100, quota)
+    return None if found is None else found.id
+
+
+def test_what_is_submitted_is_kept_with_who_did_it(store: Store) -> None:
+    """Proves: text is text to the database; the audit log has a line for each accepted job and none for a refused one."""
+    one = put(store, job())
+    assert store.job(one.id) == one
+    assert store.job(one.id, "another") is None
+    with pytest.raises(FullError):
+        put(store, job(), most=1)
+    with pytest.raises(FullError, match="of yours"):
+        put(store, job(), own=1)
+    assert [entry.job for entry in store.log_entries()] == [one.id]
+    assert store.counts()["queued"] == 1
+
+
+def test_a_key_is_one_job_of_one_tenant(store: Store) -> None:
+    """Proves R39: the same key is the same job, of another tenant another, for another request a conflict; all at once too."""
+    one = put(store, job(), "k")
+    assert put(store, job(), "k").id == one.id
+    assert put(store, job("u"), "k").id != one.id
+    with pytest.raises(KeyTakenError):
+        put(store, job(digest="other"), "k")
+    with ThreadPoolExecutor(8) as pool:
+        assert len({found.id for found in pool.map(lambda _: put(store, job(), "many"), range(16))}) == 1
+
+
+def test_a_job_is_claimed_once_the_oldest_first(store: Store) -> None:
+    """Proves: eight threads claim forty jobs, each once; in order for one claimer; not beyond a tenant's share."""
+    jobs = [put(store, job(submitted=float(n))) for n in range(40)]
+    assert store.position(jobs[4]) == 5
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: store.claim(f"s{n % 8}", 100), range(50)))
+    claimed = [one.id for one in found if one is not None]
+    assert len(claimed) == len(set(claimed)) == 40
+    mine = [put(store, job("other", submitted=100.0 + n)) for n in range(3)]
+    assert store.claim("s", 1).id == mine[0].id  # type: ignore[union-attr]
+    assert store.claim("s", 1) is None
+    assert store.finish(mine[0].id, "s", "succeeded", {"headline": "ä"})
+    assert store.claim("s", 1).id == mine[1].id  # type: ignore[union-attr]
+    assert store.job(mine[0].id).outcome == {"headline": "ä"}  # type: ignore[union-attr]
+
+
+def test_tenants_take_turns(store: Store) -> None:
+    """Proves R48: while thirty jobs of one tenant wait, another tenant's job starts next, and its place in the queue says so; then
+    the one with fewer running jobs, then the one served least recently; within a tenant first come, first served."""
+    greedy = [put(store, job("greedy", submitted=float(n))) for n in range(30)]
+    assert [claimed(store) for _ in range(2)] == [greedy[0].id, greedy[1].id]
+    late = [put(store, job("modest", submitted=100.0 + n)) for n in range(3)]
+    last = put(store, job("third", submitted=200.0))
+    assert [store.position(one) for one in (late[0], last, late[1], greedy[2], late[2])] == [1, 2, 3, 4, 5]
+    assert [claimed(store) for _ in range(5)] == [late[0].id, last.id, late[1].id, greedy[2].id, late[2].id]
+    for one in (greedy[0], greedy[1], greedy[2], *late, last):
+        store.finish(one.id, "s", "succeeded", {})
+    newest = put(store, job("third", submitted=300.0))
+    assert claimed(store) == newest.id  # served longest ago
+    assert claimed(store) == greedy[3].id
+
+
+def test_turns_hold_for_servers_that_claim_at_once(store: Store) -> None:
+    """Proves R48: eight claims at the same moment are shared by four tenants, however many jobs each has."""
+    for n in range(40):
+        put(store, job("t0" if n < 34 else f"t{1 + n % 3}", submitted=float(n)))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: store.claim(f"s{n}", 100), range(8)))
+    assert sorted(one.tenant for one in found if one is not None) == [f"t{n}" for n in range(4) for _ in range(2)]
+
+
+def test_a_tenant_has_quotas_of_jobs_minutes_and_bytes(store: Store) -> None:
+    """Proves R48: beyond a quota nothing is kept, the refusal has figure and limit, others are not touched; seconds are counted
+    where jobs end, are stopped or run; deleting a job gives back its bytes, and not its seconds."""
+    quota = Quota(jobs=3, seconds=600.0, bytes=1000, longest_s=300.0)
+    first = put(store, job("a"), quota=quota, size=400)
+    assert claimed(store) == first.id
+    store.finish(first.id, "s", "succeeded", {}, 500.0, 1200)
+    with pytest.raises(QuotaError, match=r"at most 0\.0") as full:
+        put(store, job("a"), quota=quota)
+    assert full.value.storage
+    assert store.delete(first.id)
+    second = put(store, job("a"), quota=quota)
+    assert claimed(store, quota) == second.id
+    assert store.put_back(second.id, server="s", seconds=200.0)
+    with pytest.raises(QuotaError, match=r"11\.7 minutes within 24 hours; at most 10\.0"):
+        put(store, job("a"), quota=quota)
+    assert store.claim("s", 9, quota) is None  # what waits, waits
+    other = put(store, job("b", submitted=1e12), quota=quota)
+    assert claimed(store, quota) == other.id
+    put(store, job("a"), quota=replace(quota, seconds=1e9))
+    with pytest.raises(QuotaError, match="you submitted 3 jobs within 24 hours; at most 3"):
+        put(store, job("a"), quota=replace(quota, seconds=1e9))
+    assert store.used("a", quota).jobs == 3
+
+
+def test_a_running_job_counts_for_what_it_may_take_at_most(store: Store) -> None:
+    """Proves: running jobs are counted, and a jump of the clock makes none of them dear."""
+    put(store, job("a"))
+    assert claimed(store)
+    store._run(("UPDATE jobs SET started = started - 1e9", {}))
+    assert store.used("a", Quota(longest_s=300.0)).seconds == 300.0
+    store._run(("UPDATE jobs SET started = started + 2e9", {}))
+    assert store.used("a", Quota(longest_s=300.0)).seconds == 0.0
+
+
+def test_uptime_goes_no_faster_than_any_clock(store: Store) -> None:
+    """Proves R49: a jump of the database's clock by a year moves the service's uptime by what the monotonic clock says; several
+    servers together do not make it run faster than the wall clock; a jump back stops it for a moment."""
+    store._run(("UPDATE clock SET uptime = 0, at = 0", {}))
+    assert store.passed(5.0) == 5.0
+    assert store.passed(3600.0) < 10.0  # another server's hour, a moment later
+    store._run(("UPDATE clock SET at = at - 4e7", {}))
+    assert store.passed(2.0) < 12.0
+    store._run(("UPDATE clock SET at = at + 4e7", {}))
+    before = store.passed(0.0)
+    assert store.passed(2.0) < before + 2.0
+
+
+def test_what_is_old_is_old_by_both_clocks(store: Store) -> None:
+    """Proves R49: a job is outdated where its end lies back by the wall clock and by the service's uptime."""
+    one = put(store, job())
+    claimed(store)
+    store._run(("UPDATE clock SET uptime = 1000", {}))
+    before = time.time()
+    assert store.finish(one.id, "s", "succeeded", {})
+    later = before + 400 * 86_400
+    assert store.outdated(later, 999.0) == []
+    assert store.outdated(before - 10, 2000.0) == []
+    assert store.outdated(later, 1001.0) == [one.id]
+
+
+def test_a_store_of_before_versions_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Proves R51: jobs and tokens of an old store are all there afterwards, with what the new one needs; twice changes nothing."""
+    path = tmp_path / "s.sqlite3"
+    name = "0" * 32
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for statement in migrations.STEPS[0]:
+            old.execute(statement)
+        old.execute(
+            "INSERT INTO jobs (id, tenant, kind, label, state, submitted, started, ended, server, digest, outcome) "
+            "VALUES (?, 't', 'solve', '', 'succeeded', 1, 2, 3, 's', 'd', '{}')",
+            (name,),
+        )
+        old.execute("INSERT INTO tokens VALUES ('id', 'hash', 't', 'read', 1, NULL, '')")
+        old.commit()
+    for _ in range(2):
+        new = SqliteStore(path)
+        assert new.job(name).state == "succeeded"  # type: ignore[union-attr]
+        assert new.token("hash") is not None
+        assert new.unmeasured() == [name]
+        assert new.outdated(1e12, 1.0) == [name]
+        assert new.outdated(1e12, -1.0) == []  # its age by uptime begins now
+        assert new._run(("SELECT version FROM schema_version", {})) == [[(migrations.NEWEST,)]]
+        new.close()
+
+
+def test_a_migration_that_is_cut_short_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R51: a step that fails in its middle leaves the old version whole."""
+    path = tmp_path / "s.sqlite3"
+    SqliteStore(path).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            base_store, "STEPS", (*migrations.STEPS, ("ALTER TABLE jobs ADD COLUMN more TEXT", "no statement at all"))
+        )
+        patch.setattr(base_store, "NEWEST", migrations.NEWEST + 1)
+        with pytest.raises(StoreError):
+            SqliteStore(path)
+    again = SqliteStore(path)
+    assert again._run(("SELECT version FROM schema_version", {})) == [[(migrations.NEWEST,)]]
+    with pytest.raises(StoreError):
+        again._run(("SELECT more FROM jobs", {}))
+    again.close()
+
+
+def test_a_newer_store_is_left_alone(store: Store) -> None:
+    """Proves R51: what a newer version made is not touched, and the refusal names both versions."""
+    newer = migrations.NEWEST + 7
+    store._run((f"UPDATE schema_version SET version = {newer}", {}))
+    try:
+        with pytest.raises(
+            StoreError, match=f"version {newer}; this program supports versions up to {migrations.NEWEST}"
+        ) as caught:
+            store.set_up()
+        assert caught.value.kind == "version"
+    finally:
+        store._run((f"UPDATE schema_version SET version = {migrations.NEWEST}", {}))
+
+
+def test_states_change_only_from_the_state_they_leave(store: Store) -> None:
+    """Proves: another server cannot end a job; a cancelled one cannot be claimed; ended ones alone are deleted."""
+    one, two = put(store, job(submitted=1.0)), put(store, job(submitted=2.0))
+    assert store.claim("s", 9) is not None
+    assert not store.finish(one.id, "other", "failed", {})
+    assert not store.delete(one.id)
+    assert store.cancel(two.id).state == "cancelled"  # type: ignore[union-attr]
+    assert store.cancel(one.id).stopping  # type: ignore[union-attr]
+    assert store.claim("s", 9) is None
+    store.tell(one.id, "s", {"gap": 0.5})
+    store.tell(one.id, "other", {"gap": 0.9})
+    assert store.job(one.id).progress == {"gap": 0.5}  # type: ignore[union-attr]
+    assert store.finish(one.id, "s", "cancelled", {})
+    assert store.delete(one.id)
+    assert store.outdated(time.time() + 1) == [two.id]
+    assert [found.id for found in store.jobs("t", "cancelled")] == [two.id]
+
+
+def test_jobs_of_servers_that_fell_silent_are_found(store: Store) -> None:
+    """Proves: a server's sign of life keeps its jobs; without one they are orphans."""
+    put(store, job(submitted=1.0))
+    put(store, job(submitted=2.0))
+    store.seen("alive")
+    store.claim("alive", 9)
+    store.claim("dead", 9)
+    assert [found.server for found in store.orphans(60)] == ["dead"]
+    assert {found.server for found in store.orphans(-60)} == {"dead", "alive"}
+    assert store.running_of("alive")
+    store.gone("alive")
+    assert store.writable()
+
+
+def test_tokens_are_known_by_their_hash_until_revoked(store: Store) -> None:
+    """Proves: what is kept is no token, and a revoked one is none."""
+    store.keep_token(Token("id", "t", ("read",), 1.0, None, "n"), "hash")
+    assert store.token("hash").tenant == "t"  # type: ignore[union-attr]
+    assert store.token("id") is None
+    assert store.revoke("id")
+    assert not store.revoke("id")
+    assert store.token("hash") is None
+    assert store.tokens()[0].revoked is not None
+
+
+def test_values_never_become_statements() -> None:
+    """Proves: every value of the store's SQL is bound; `::` and times are left alone."""
+    assert (
+        VALUE.sub(r"%(\1)s", "a = :name AND t::text = '12:30' AND b=:b")
+        == "a = %(name)s AND t::text = '12:30' AND b=%(b)s"
+    )
+
+
+@needs_postgres
+@pytest.mark.slow
+def test_two_servers_share_a_queue_and_one_may_die(postgres: str, tmp_path: Path) -> None:
+    """Proves: two servers on one PostgreSQL database and one folder do six jobs, each once; one is killed on the way: its jobs
+    are interrupted once it has been silent long enough, and can go on at the other. The password stands in no log."""
+    folder = tmp_path / "s"
+    clean = PostgresStore(postgres)
+    clean._run(*((f"DELETE FROM {table}", {}) for table in KEPT))
+    clean.close()
+    headers = token(folder, "t", database=postgres)
+    names = {"database": postgres.replace("postgres@", "postgres:secret-word@"), "workers": "1", "silent_s": "6"}
+    first, second = Server(folder, **names).ready(), Server(folder, **names).ready()
+    one, two = (Client(server.address, headers["Authorization"].removeprefix("Bearer ")) for server in (first, second))
+    jobs = [one.submit("solve", shipped="quickstart", gap=0.05) for _ in range(6)]
+    until(lambda: sum(two.status(job)["state"] == "running" for job in jobs) == 2)
+    first.kill()
+
+    def settled() -> bool:
+        """Whether every job has succeeded; those that the dead server left are resumed."""
+        states = [two.status(job)["state"] for job in jobs]
+        for name, state in zip(jobs, states, strict=True):
+            if state == "interrupted":
+                two._ask("POST", f"/v1/jobs/{name}/resume")
+        assert set(states) <= {"queued", "running", "interrupted", "succeeded"}, states
+        return set(states) == {"succeeded"}
+
+    until(settled)
+    second.stop()
+    assert "secret-word" not in (tmp_path / "s.log").read_text(encoding="utf-8")

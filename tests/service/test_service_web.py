@@ -1,0 +1,155 @@
+"""The service's page in a real browser: sign in, upload, edit, faults in place, run, watch, read, compare; phone too."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import PATIENCE_S
+from strategic_minerals import load_dataset, load_plan, shipped
+from strategic_minerals.data.workbook import write_workbook
+from support.served import Server, token
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+HOSTILE = "<script>document.title='caught'</script>"
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    folder = tmp_path_factory.mktemp("web") / "s"
+    text = token(folder, "office")["Authorization"].removeprefix("Bearer ")
+    server = Server(folder, workers="1").ready()
+    yield server, text
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Any, office: tuple[Server, str]) -> Iterator[Any]:
+    """A page of somebody who has signed in, that complains of nothing on its own."""
+    server, text = office
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    page, said = context.new_page(), []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if "Security Policy" in message.text else None)
+    page.goto(server.address)
+    page.fill("#token", text)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{server.address}/")
+    yield page
+    assert said == []
+    context.close()
+
+
+def answered(page: Any) -> str:
+    """The headline of the job that is shown, once it has one."""
+    page.wait_for_selector(".headline", timeout=PATIENCE_S * 1000)
+    return str(page.locator(".headline").inner_text())
+
+
+@pytest.mark.slow
+def test_a_plan_is_changed_checked_run_watched_and_compared(page: Any, office: tuple[Server, str]) -> None:
+    """Proves: from a shipped plan over a fault shown beside its field to a report, and the comparison of two results; a name with
+    markup stays a name."""
+    page.click("button:has-text('Open')")
+    budget = "[id='budget.appropriation_musd']"
+    page.fill(budget, "-5")
+    page.click("button:has-text('Check')")
+    assert "at least 0" in page.locator(".fault").inner_text()
+    assert page.get_attribute(budget, "aria-invalid") == "true"
+    page.fill(budget, "25")
+    page.click("button:has-text('Check')")
+    page.wait_for_selector(".fine")
+    page.fill("#label", HOSTILE)
+    page.fill("#gap", "0.05")
+    page.click("button:has-text('Run')")
+    assert "worth" in answered(page)
+    assert HOSTILE in page.locator("h1").inner_text()
+    assert "caught" not in page.title().replace(HOSTILE, "")
+    page.goto(office[0].address)
+    page.click("button:has-text('Open')")
+    page.click("button:has-text('Run')")
+    answered(page)
+    page.click("button:has-text('Compare')")
+    assert "COMPARED" in answered(page)
+    page.click("text=Report")
+    page.wait_for_function(
+        "document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=PATIENCE_S * 1000
+    )
+    assert page.locator("#comparison").count() == 1
+    assert "caught" not in page.title().replace(HOSTILE, "")
+
+
+@pytest.mark.slow
+def test_the_bound_and_the_best_plan_are_drawn_while_it_runs(page: Any) -> None:
+    """Proves: a longer solve shows figures and two lines that come from the server's events, and can be stopped by a button."""
+    page.select_option("#shipped_plan", "rare-earths")
+    page.click("button:has-text('Open')")
+    page.fill("#gap", "0")
+    page.click("button:has-text('Run')")
+    page.wait_for_selector("#bound[d*=M]", state="attached", timeout=PATIENCE_S * 1000)
+    page.wait_for_selector("#figures:has-text('worth')", timeout=PATIENCE_S * 1000)
+    page.click("button:has-text('Stop')")
+    page.wait_for_selector(".state.cancelled", timeout=PATIENCE_S * 1000)
+    page.click("button:has-text('Delete')")
+    page.wait_for_selector("h1:has-text('Plans')")
+
+
+def test_a_workbook_is_uploaded_and_run(page: Any, tmp_path: Path) -> None:
+    """Proves: a workbook goes the same way; what is wrong in a file is said on the page."""
+    plan = load_plan(shipped("models") / "quickstart.toml")
+    write_workbook(plan, load_dataset(shipped("inputs")), tmp_path / "plan.xlsx")
+    page.set_input_files("#plan", tmp_path / "plan.xlsx")
+    page.click("button:has-text('Upload')")
+    page.fill("#gap", "0.05")
+    page.click("button:has-text('Run')")
+    assert "worth" in answered(page)
+    (tmp_path / "wrong.toml").write_text('nmae = "x"', encoding="utf-8")
+    page.click(".home")
+    page.set_input_files("#plan", tmp_path / "wrong.toml")
+    page.click("button:has-text('Upload')")
+    assert "did you mean 'name'" in page.locator(".faults").inner_text()
+
+
+def test_it_can_be_used_on_a_phone_and_by_keyboard(page: Any, office: tuple[Server, str]) -> None:
+    """Proves: nothing is wider than a phone; the first tab skips to the content; every field has a label."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    for path in ("/", "/edit?shipped_plan=rare-earths"):
+        page.goto(office[0].address + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        unnamed = (
+            "[...document.querySelectorAll('input:not([type=hidden]), select')].filter(e => !e.labels.length).length"
+        )
+        assert page.evaluate(unnamed) == 0
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def test_whoever_is_not_known_sees_the_way_in_and_signing_out_works(
+    browser: Any, page: Any, office: tuple[Server, str]
+) -> None:
+    """Proves: pages lead strangers to the sign-in, which refuses wrong tokens; after signing out the page is closed."""
+    server, _ = office
+    stranger = browser.new_context().new_page()
+    stranger.goto(f"{server.address}/edit?shipped_plan=quickstart")
+    assert stranger.url.endswith("/login")
+    stranger.fill("#token", "sm_wrong")
+    stranger.keyboard.press("Enter")
+    assert "unknown" in stranger.locator(".fault").inner_text()
+    page.click("text=Sign out")
+    page.goto(server.address)
+    assert page.url.endswith("/login")

@@ -1,0 +1,22 @@
+"""A plan as the text of a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from strategic_minerals import Plan
+
+
+def toml_of(plan: Plan) -> str:
+    """A plan as TOML: inline tables all the way down."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f'"{k}" = {text(v)}' for k, v in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(text, value)) + "]"
+        return json.dumps(value)
+
+    return "\n".join(f"{key} = {text(value)}" for key, value in plan.to_toml_like().items()) + "\n"
