@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strategic_minerals import solve
+from strategic_minerals import check, solve
 from strategic_minerals.evaluation.reverse_stress import _promises
 from strategic_minerals.model.problem import prepare
 from support.tiny import KT, cut, source, tiny
@@ -29,3 +29,14 @@ def test_the_column_says_whose_shortage_is_told(priority: int | None, segment: s
     assert short == pytest.approx(10 * KT if told else 0.0)
     assert result.audit().passed
     assert [p.segment for p in _promises(result, prepare(plan, data.replace(demand=frame)).natural)] == [segment] * told
+
+
+def test_a_use_has_one_priority() -> None:
+    """Proves: rows of other years that say another priority of the same use are a fault with table, row and column."""
+    plan, data = tiny(
+        {"a": 1.0}, sources={"far": source("CHN", "a", 20.0)}, demand={("a", "defence"): {2027: 10.0, 2028: 5.0}}
+    )
+    frame = data.frame("demand")
+    frame["priority"] = [1, 2]
+    (fault,) = check(plan, data.replace(demand=frame)).faults
+    assert (fault.file, fault.row, fault.column, fault.found) == ("demand.csv", "a/defence/2028", "priority", "2")

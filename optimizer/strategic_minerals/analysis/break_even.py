@@ -16,12 +16,13 @@ from itertools import groupby, pairwise
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, ReserveError
 from ..data.dataset import Dataset
 from ..finance.items import Item
+from ..formulation.aims import slack_of_later_aims
 from ..model.decisions import SHARES, DecisionIndex, ForcedDecision
 from ..optimization.session import Session
 from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
 from .explain_figures import Figure
-from .intervals import IN, OUT, TIED, BreakEven, Interval, Point, State
+from .intervals import CLOSER, IN, NO_SLACK, OUT, TIED, BreakEven, Interval, Point, State
 from .standing import Edit, Standing, standing
 
 TOLERANCE = 0.05
@@ -123,6 +124,8 @@ class _Search:
         self.pair, self.figure, self.width = pair, figure, width
         self.begun, self.most = pair.solves, most_solves
         self.span = figure.high - figure.low
+        self.slack = slack_of_later_aims(pair.plan) > pair.gap
+        """Whether later aims may hide what lies within the slack of the main one."""
         self.looks: dict[float, Standing | str] = {}
         self.points: dict[float, Point] = {}
         self.outside: Tried | None = None
@@ -348,7 +351,8 @@ class _Search:
         elif base.state == "not known":
             note = base.why
         elif base.state == TIED or (base.state in IN) != chosen:
-            note = "equally good with and without it, within the gap of the solves: ask for a smaller gap"
+            within = "what later aims may use (objective.stage_slack)" if self.slack else "the gap of the solves"
+            note = f"equally good with and without it, within {within}"
         elif any(self._wide(*pair) for pair in self._switches()):
             note = f"{self.solves} solves were used up before every switch was found as closely as asked"
         costly = [
@@ -375,6 +379,7 @@ class _Search:
             above,
             cheapest,
             tuple(self._idle(known)),
+            NO_SLACK if self.slack else CLOSER,
         )
 
     def _nearest(self, chosen: bool) -> tuple[float, float]:

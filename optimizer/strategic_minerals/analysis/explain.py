@@ -20,7 +20,7 @@ from ..core.units import USD_PER_MUSD
 from ..data.addresses import edited
 from ..data.names import Names
 from ..finance.items import BUILT_ALONE, Item, in_amounts
-from ..formulation.aims import main_aim
+from ..formulation.aims import main_aim, slack_of_later_aims
 from ..model.decisions import TRACE_T, Decided, DecisionIndex, ForcedDecision, with_parts
 from ..model.problem import Problem
 from ..results.result import Result
@@ -101,6 +101,9 @@ class Explanation(StudyResult):
     most_solves: int
     """For one figure."""
 
+    slack: float = 0.0
+    """Share of the main aim that later ones may use (`objective.stage_slack`); 0 where there is one aim alone."""
+
     kind: ClassVar[str] = "explain"
     titles: ClassVar[Mapping[str, str]] = {
         "reasons": "Reasons",
@@ -122,8 +125,8 @@ class Explanation(StudyResult):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """gap, aim, most_solves."""
-        return {"gap": self.gap, "aim": self.aim, "most_solves": self.most_solves}
+        """gap, aim, most_solves, stage_slack."""
+        return {"gap": self.gap, "aim": self.aim, "most_solves": self.most_solves, "stage_slack": self.slack}
 
     def summary(self) -> str:
         """In plain words."""
@@ -137,6 +140,11 @@ class Explanation(StudyResult):
             lines.append(
                 f"REASONS: {self.aim} with and without each item (solved again to a gap of {self.gap:.3g}; M: million USD):"
             )
+            if self.slack > self.gap:
+                lines.append(
+                    f"  Later aims may use up to {self.slack:.3g} times the main aim (objective.stage_slack): smaller differences "
+                    "do not show, and larger ones may be off by as much. Set it to 0 to see them."
+                )
             order = self.reasons.sort_values(
                 ["chosen", "brings_musd"], ascending=[False, False], kind="stable", na_position="first"
             )
@@ -211,6 +219,7 @@ def explain(
         step,
         aim,
         most_solves,
+        slack_of_later_aims(result.plan),
     )
 
 

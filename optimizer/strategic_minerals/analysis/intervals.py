@@ -44,6 +44,11 @@ class Interval:
     why: str
 
 
+CLOSER = "A smaller gap may separate the two"
+NO_SLACK = "Later aims may use what lies between the two: `objective.stage_slack` of 0 may separate them"
+"""Advice where with and without are as good."""
+
+
 @dataclass(frozen=True)
 class BreakEven:
     """The whole picture of an item over a figure."""
@@ -72,6 +77,8 @@ class BreakEven:
     """Of the values solved at which it is not chosen, the one at which having it costs least."""
     idle: tuple[Interval, ...]
     """Values at which it is not chosen, by the reason for which a floor brings nothing there; an empty one where it does."""
+    advice: str = CLOSER
+    """What may tell with and without apart where they are as good."""
 
     @property
     def flips(self) -> bool:

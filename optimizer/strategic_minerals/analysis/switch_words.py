@@ -56,7 +56,7 @@ def in_words(item: Item, found: BreakEven) -> str:
         if why
     ]
     tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
-    note = "A smaller gap may separate the two" if tied else found.note
+    note = found.advice if tied else found.note
     return ". ".join(text for text in (said, because, *refused, note) if text)
 
 

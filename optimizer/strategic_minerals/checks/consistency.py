@@ -72,6 +72,17 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("tiers.csv", f"{material}/{segment}", "share", "no row", expected)
 
 
+def one_priority(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A use has one priority, in whatever years its demand is told."""
+    said: dict[tuple[str, str], Any] = {}
+    for row in data.rows("demand"):
+        first = said.setdefault((row.material, row.segment), row)
+        if row.priority != first.priority:
+            expected = f"{'empty' if first.priority is None else first.priority}, as in the row of {first.from_year}"
+            found = "empty" if row.priority is None else str(row.priority)
+            yield Fault("demand.csv", f"{row.material}/{row.segment}/{row.from_year}", "priority", found, expected)
+
+
 def tiers_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Tiers cover the demand, and later tiers hurt at least as much."""
     groups: dict[tuple[str, str], list[Any]] = defaultdict(list)
@@ -260,6 +271,7 @@ TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (references,)
 MEANING: tuple[Check, ...] = (
     complete,
+    one_priority,
     tiers_make_sense,
     price_states_make_sense,
     trade_makes_sense,

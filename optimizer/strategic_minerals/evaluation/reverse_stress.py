@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..core.frames import rows_of
 from ..instance.instance import DEFENCE, Instance
+from ..results.notes import EITHER
 from ..results.result import Result
 from ..results.study import StudyResult
 from ..scenarios.events import DisruptionEvent, hazards, resolve_event
@@ -69,6 +70,9 @@ class ReverseStress(StudyResult):
     up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks),
     tried_yr (the longest that the horizon holds, at most what was asked)."""
 
+    notes: tuple[str, ...] = ()
+    """Minerals of which the aim does not say who runs short first: a promise to one user may then be kept at no more cost."""
+
     kind: ClassVar[str] = "reverse"
     titles: ClassVar[Mapping[str, str]] = {"reverse": "What it takes"}
 
@@ -79,7 +83,12 @@ class ReverseStress(StudyResult):
 
     def summary(self) -> str:
         """The table in words."""
-        return _breaks(self.table)
+        return "\n".join([_breaks(self.table), *(f"  Note: {note}." for note in self.notes)])
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """notes."""
+        return {"notes": self.notes}
 
 
 def reverse_stress(
@@ -155,7 +164,9 @@ def reverse_stress(
     ]
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
     table = pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
-    return ReverseStress(table)
+    tied = result.tables["notes"]
+    tied = tied[(tied["kind"] == EITHER) & tied["item"].isin({promise.material for promise in wanted})]
+    return ReverseStress(table, tuple(tied["note"]))
 
 
 def _breaks(table: pd.DataFrame) -> str:

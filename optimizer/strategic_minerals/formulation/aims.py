@@ -11,6 +11,11 @@ def aim_in_words(plan: Plan, stage: str) -> str:
     return {"social_cost": "social cost", "spending": "discounted spending"}.get(stage) or _risk(plan)
 
 
+def slack_of_later_aims(plan: Plan) -> float:
+    """Share of the main aim that later ones may use beyond the gap; 0 where there is one aim alone, or none was asked for."""
+    return (plan.objective.stage_slack or 0.0) if len(STAGES[plan.objective.kind]) > 1 else 0.0
+
+
 def main_aim(plan: Plan) -> str:
     """What prices and reasons are counted in: the first stage of the plan's aim."""
     return aim_in_words(plan, STAGES[plan.objective.kind][0])

@@ -208,11 +208,13 @@ def _as_share(value: Any) -> str:
         return f" ({words})"
     if abs(number) <= PERCENT:
         words += f", {number:g} % is {number / 100:g}"
-    if 1 < number < 2:
+    if LEAST_RISE <= number - 1 < 1:
         words += f", and {100 * (number - 1):.4g} % more is {number - 1:.4g}"
     return f" ({words})"
 
 
+LEAST_RISE = 1e-3
+"""A figure nearer to 1 was not meant as 1 and a rise."""
 PERCENT = 1000.0
 """Beyond it a number is no percentage of anything."""
 
