@@ -270,7 +270,7 @@ def test_no_option_tells_the_words_of_what_parses_it(cli: Cli) -> None:
         (["solve", "quickstart", "--time-limit", "10s"], "a number of seconds: 10"),
         (["solve", "quickstart", "--time-limit", "10m"], "a number of seconds: 600"),
         (["solve", "quickstart", "--time-limit", "90 minutes"], "a number of seconds: 5400"),
-        (["solve", "quickstart", "--time-limit", "500ms"], "a plain number: 500, without a unit"),
+        (["solve", "quickstart", "--time-limit", "500ms"], "a plain number: 500 alone, without a unit"),
         (["solve", "quickstart", "--time-limit", "0.5h"], "a number of seconds: 1800"),
         (["stress", "r", "--scenarios", "0"], "at least 10"),
         (["serve", "--port", "1.5"], "an integer"),

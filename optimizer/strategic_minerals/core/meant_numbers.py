@@ -255,7 +255,7 @@ def _marked(said: str, _: str) -> str:
 def _with_unit(said: str, _: str) -> str:
     found = WITH_UNIT.fullmatch(said)
     figure = _plain(found["figure"]) if found and (found["before"] or found["after"]) else ""
-    return f"{figure}, without a unit" if figure and "%" not in said else ""
+    return f"{figure} alone, without a unit" if figure and "%" not in said else ""
 
 
 def _computed(said: str, _: str) -> str:

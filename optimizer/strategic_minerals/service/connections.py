@@ -238,7 +238,7 @@ class Connection(H11Protocol):
     def eof_received(self) -> None:
         """The caller has ended its side: a body that has not come whole will not come any more."""
         if self.receiving:
-            self._refuse("The body is shorter than the length stated.")
+            self._refuse("The body ended before it had the stated length.")
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or too much of it."""

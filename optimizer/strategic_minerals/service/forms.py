@@ -70,7 +70,7 @@ async def uploaded(request: Request) -> AsyncIterator[Uploaded]:
     try:
         body = await request.body()
     except ClientDisconnect:
-        raise ProblemError("malformed", "The body is incomplete.") from None
+        raise ProblemError("malformed", "The body ended early.") from None
     if not ends(
         body, request.headers.get("content-type", "")
     ):  # otherwise a part that was cut off would be missing without a message

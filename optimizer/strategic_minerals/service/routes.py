@@ -99,7 +99,7 @@ async def json_body(request: Request) -> bytes:
     try:
         return await request.body()
     except ClientDisconnect:
-        raise ProblemError("malformed", "The body is incomplete.") from None
+        raise ProblemError("malformed", "The body ended early.") from None
 
 
 Body = Annotated[bytes, Depends(json_body)]
