@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .core.shipped import shipped
     from .data.csv_files import load_dataset
     from .data.dataset import Dataset
+    from .data.names import Names
     from .data.plan_file import load_plan
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
@@ -79,6 +80,7 @@ _HOME = {
     "Frontier": "analysis.frontier",
     "InfeasibleError": "core.errors",
     "InputError": "core.errors",
+    "Names": "data.names",
     "Outcome": "core.outcome",
     "Outlook": "evaluation.scenario_outlook",
     "Plan": "schemas.plan",
@@ -146,6 +148,7 @@ __all__ = [
     "Frontier",
     "InfeasibleError",
     "InputError",
+    "Names",
     "Outcome",
     "Outlook",
     "Plan",

@@ -31,7 +31,7 @@ def test_a_stress_test_on_a_cluster_gives_the_same_figures(client: Any) -> None:
     here = stress_test(result, scenarios=100, seed=4)
     there = stress_test(result, scenarios=100, seed=4, executor=client.get_executor())
     assert there.figures.equals(here.figures)
-    assert there.scenarios.equals(here.scenarios)
+    assert there.by_scenario.equals(here.by_scenario)
     assert len(client.scheduler_info()["workers"]) == 2
 
 

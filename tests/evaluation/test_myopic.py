@@ -179,5 +179,5 @@ def test_the_stress_test_has_a_myopic_variant() -> None:
     known: Any = stress_test(result, scenarios=40, seed=2)
     blind: Any = stress_test(result, scenarios=40, seed=2, myopic=True)
     assert np.all(blind.by_scenario.cost_musd >= known.by_scenario.cost_musd - 1e-6)
-    assert "learnt when it ends" in blind.summary()
+    assert "only when it ends" in blind.summary()
     assert "known once it has begun" in known.summary()

@@ -276,7 +276,7 @@ class _SheetStream:
         """Cells that hold one value together."""
         column = _reach(at.partition(":")[0])[1]
         if column <= self._counted and len(self.faults) < MOST_TOLD:
-            expected = "a value in each cell: take the cells apart, and fill each"
+            expected = "a value in each cell: unmerge the cells and fill each one"
             merged = Fault(self._place, at, "", "merged cells, of which only the first holds a value", expected)
             self.faults.append((column - 1, merged))
 
