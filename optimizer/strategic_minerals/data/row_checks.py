@@ -17,8 +17,12 @@ from ..schemas.descriptions import expected, years_at
 from ..schemas.tables import TABLES
 
 
+MOST_ROWS = 200_000
+"""Rows of one table."""
+
+
 def validate_rows(
-    table: str, records: list[dict[str, Any]], file: str, columns: list[str], lines: Sequence[int] | None = None
+    table: str, records: Sequence[Mapping[str, Any]], file: str, columns: list[str], lines: Sequence[int] | None = None
 ) -> tuple[tuple[Row, ...], list[Fault]]:
     """Rows of a table from records, and what is wrong: a thousand faults at most, then one that counts the rest.
 
@@ -105,7 +109,7 @@ TOTALS = (
 )
 
 
-def _row_fault(table: str, item: Any, record: dict[str, Any], file: str, line: int) -> Fault:
+def _row_fault(table: str, item: Any, record: Mapping[str, Any], file: str, line: int) -> Fault:
     """One error of pydantic about a row."""
     column = str(item["loc"][0]) if item["loc"] else ""
     if item["type"] == "missing":

@@ -28,8 +28,8 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE
 from .dataset import Dataset
-from .row_checks import required, validate_rows
-from .workbook_limits import MOST_ROWS, look, whole_book
+from .row_checks import MOST_ROWS, required, validate_rows
+from .workbook_limits import look, whole_book
 from .workbook_places import Book, cell_name
 from .workbook_plan import TEXT_STARTS, counted, read_plan
 from .workbook_shape import NEARLY, Extent, extent, no_header, under_no_header

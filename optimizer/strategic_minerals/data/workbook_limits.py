@@ -18,13 +18,13 @@ from typing import IO, Any
 from xml.parsers.expat import ParserCreate
 
 from ..core.errors import LONGEST_SHOWN, Fault, Faults, FaultsError, InputError
+from .row_checks import MOST_ROWS
 from .workbook_places import cell_name
 
 LARGEST_UNPACKED = 200_000_000
 """Bytes of all parts of a book together."""
 LARGEST_RATIO = 200
 """Unpacked to packed: spreadsheets reach 20, bombs 1000."""
-MOST_ROWS = 200_000
 MOST_CELLS = 5_000_000
 """Rows times columns of one sheet, empty ones too."""
 MOST_TOLD = 100
