@@ -65,7 +65,8 @@ def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault], tuple[int,
     if faults:
         return (), faults, ()
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
-    rows, found = validate_rows(file.stem, [_record(columns, records[n - 2]) for n in lines], file.name, columns, lines)
+    each = (_record(columns, records[n - 2]) for n in lines)
+    rows, found = validate_rows(file.stem, each, file.name, columns, lines)
     return rows, found, tuple(lines)
 
 

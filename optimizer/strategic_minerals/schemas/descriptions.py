@@ -22,7 +22,8 @@ COMMON = {
     "country": "Three-letter ISO 3166 code, from `countries`.",
     "stage": "Stage of the value chain of its product.",
     "segment": "User segment: defence, essential civilian use, and so on.",
-    "from_year": "First year for which the row applies.",
+    "from_year": "First year for which the row applies; a series keeps its last value, and years before its first row take "
+    "that row's value.",
     "activity": "Name of an existing producer; other tables refer to it.",
     "project": "Name of a project; other tables refer to it.",
     "offer": "Name of an offer; other tables refer to it.",
