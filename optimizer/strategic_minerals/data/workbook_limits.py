@@ -31,6 +31,7 @@ MOST_TOLD = 100
 """Cells of a sheet that are told."""
 Hidden = tuple[str, list[str]]
 """`row` or `column`, and which ones; or `sheet`, all of it."""
+NO_BOOK = "no workbook"
 PIECE = 1 << 16
 PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 BOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
@@ -108,6 +109,8 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> Loo
     faults = Faults()
     sheets: dict[str, SheetLook] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as book:
+        if not any(part.lower().startswith("xl/workbook.") for part in book.namelist()):
+            raise InputError([Fault(name, "", "", f"{NO_BOOK}: an archive of other files", "a workbook (xlsx)")])
         unpacked, packed = (
             sum(part.file_size for part in book.infolist()),
             sum(part.compress_size for part in book.infolist()),
