@@ -28,8 +28,8 @@ def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        found = NOWHERE if os.path.islink(path) else getattr(error, "strerror", None) or "no such file"
-        return Fault(str(path), "", "", found, wanted)
+        why = NOWHERE if os.path.islink(path) else getattr(error, "strerror", None) or "no such file"
+        return Fault(str(path), "", "", why, wanted)
     kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "")
     if kind:
         return Fault(str(path), "", "", kind, f"{wanted} (a regular file)")

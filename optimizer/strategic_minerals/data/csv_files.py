@@ -32,8 +32,8 @@ def load_dataset(path: str | Path) -> Dataset:
     """
     folder = Path(path)
     if not folder.is_dir():
-        found = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
-        raise InputError([Fault(str(folder), "", "", found, "a folder of tables (CSV)")])
+        what = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
+        raise InputError([Fault(str(folder), "", "", what, "a folder of tables (CSV)")])
     faults = Faults()
     tables: dict[str, tuple[Row, ...]] = {}
     lines: dict[str, tuple[int, ...]] = {}
