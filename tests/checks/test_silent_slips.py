@@ -150,6 +150,14 @@ def test_two_overrides_of_one_hazard_that_differ_are_a_fault() -> None:
 
 COVER = {"material": "c", "days": 90.0, "from_year": 2027}
 CAP = {"material": "c", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027}
+
+
+def again(first: float, second: float) -> dict[str, Any]:
+    """A scenario in which one hazard strikes from two dates on."""
+    events = [{"hazard": "ban", "start_year": first}, {"hazard": "ban", "start_year": second}]
+    return {"name": "s", "probability": 0.1, "events": events}
+
+
 CONTROL = {"name": "quota", "countries": "CHN", "materials": "c", "cut_share": 0.3, "until_year": 2029.0}
 IDLE: list[tuple[str, dict[str, Any], str]] = [
     ("cover", {"days_of_cover": [COVER]}, "plan days_of_cover.0.material: c is not planned: the rule has no effect"),
@@ -291,6 +299,51 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
         {"days_of_cover": [{**COVER, "material": "a"}, {**COVER, "material": "a", "days": 30.0}]},
         "plan days_of_cover.1: days_of_cover.0 is a different rule on the same: both apply, so the stricter decides",
     ),
+    (
+        "a hazard again while it lasts",
+        {"scenarios": [again(2028.0, 2028.5)]},
+        "plan scenarios.0.events.1: ban begins in 2028.5, while the same of scenarios.0.events.0 lasts (2028 to 2029)",
+    ),
+    (
+        "a hazard again, listed first",
+        {"scenarios": [again(2028.5, 2028.0)]},
+        "plan scenarios.0.events.0: ban begins in 2028.5, while the same of scenarios.0.events.1 lasts (2028 to 2029)",
+    ),
+    (
+        "a cap where nothing is made",
+        {"diversification": [{**CAP, "material": "a", "country": "AUS", "hard": True}]},
+        "plan diversification.0.country: no planned source in AUS makes a: the cap has no effect",
+    ),
+    (
+        "a cap on floors without floors",
+        {"budget": {"liability_cap_musd": 10.0}},
+        "plan budget.liability_cap_musd: the plan offers no price floor, alone or in a package: the cap has no effect",
+    ),
+    (
+        "the share of worst outcomes as a level",
+        {"risk": {"alpha": 0.05, "cvar_weight": 1.0}},
+        "plan risk.alpha: 0.05: the CVaR is the mean of the worst 95 % of losses; alpha 0.95 is the worst 5 %",
+    ),
+    (
+        "a low level of a limit",
+        {"risk": {"alpha": 0.1, "cvar_limit_musd": 50.0}},
+        "the worst 90 % of losses; alpha 0.9 is the worst 10 %",
+    ),
+    (
+        "capacities that begin late",
+        {"sources": {"far": source("CHN", "a", {2030: 12.0}), "near": source("USA", "b", 4.0)}},
+        "capacities.csv from_year: 1 row (far/2030): its series begins after the first year, 2027: all years before it take",
+    ),
+    (
+        "demand that begins late",
+        {"demand": {"a": {2029: 10.0}, ("b", "defence"): 3.0}},
+        "demand.csv from_year: 1 row (a/civil/2029): its series begins after the first year, 2027: all years before it",
+    ),
+    (
+        "a material that nobody needs",
+        {"demand": {"a": 10.0}},
+        "plan materials.1: nobody demands b in the planned years, and no planned producer uses it",
+    ),
 ]
 """What is stated, and what is said of it."""
 
@@ -303,6 +356,38 @@ def test_an_entry_of_which_nothing_comes_is_told(fields: dict[str, Any], told: s
         data, hazard(), hazard("other", "c"), hazard("never", rate_per_yr=0.0), hazard("flood", flood_yr=1.0)
     )
     assert len(notes(asked, data, told)) == 1, check(asked, data).notes
+
+
+WORKING: list[dict[str, Any]] = [
+    {"scenarios": [again(2028.0, 2029.0)]},
+    {"diversification": [{**CAP, "material": "a", "country": "CHN", "hard": True}]},
+    {"risk": {"alpha": 0.05}},
+    {"risk": {"alpha": 0.5, "cvar_weight": 1.0}},
+    {"sources": {"far": source("CHN", "a", {2027: 12.0, 2029: 13.0}), "near": source("USA", "b", 4.0)}},
+    {
+        "demand": {"a": 10.0},
+        "sources": {"far": source("CHN", {"a": 1.0, "b": -0.2}, 12.0), "near": source("USA", "b", 4.0)},
+    },
+    {
+        "budget": {"liability_cap_musd": 10.0},
+        "price_floors": True,
+    },
+]
+"""The same with the difference that gives it an effect."""
+
+
+@pytest.mark.parametrize("fields", WORKING, ids=str)
+def test_the_same_at_work_is_not_told(fields: dict[str, Any]) -> None:
+    """Proves: an event after the end of the first, a cap on a country that makes it, a level that does not count or is usual, a
+    series from the first year on, a material that a plant uses, a cap with a floor: no note."""
+    given = dict(fields)
+    if given.pop("price_floors", False):
+        menu = {"material": "a", "levels_usd_per_kg": [12.0], "term_years": 5, "scope": "market"}
+        given["instruments"] = {"price_floors": [menu]}
+    asked, data = small(**given)
+    data = with_hazards(data, hazard())
+    told = ("lasts (", "the cap has no effect", "risk.alpha", "begins after the first year", "nobody demands")
+    assert not [note for words in told for note in notes(asked, data, words)]
 
 
 def test_entries_of_which_something_comes_are_not_told() -> None:

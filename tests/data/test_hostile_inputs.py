@@ -22,10 +22,11 @@ from strategic_minerals import Dataset, InputError, PlanError, load_dataset, loa
 from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.errors import FaultsError, near_miss
+from strategic_minerals.data import csv_shape
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.data.load import overrides
 from strategic_minerals.data.plan_file import parse_plan
-from strategic_minerals.data.row_checks import required
+from strategic_minerals.data.row_checks import MOST_ROWS, required
 from strategic_minerals.schemas.tables import TABLES
 
 HOSTILE = {
@@ -485,6 +486,23 @@ def test_a_hundred_thousand_bad_rows_are_a_hundred_lines_and_a_count(tmp_path: P
     said = str(error.value).splitlines()
     assert (said[0], len(said), said[-1]) == ("200,000 faults", 102, "  and 199,900 more faults")
     assert len(error.value.faults) == 1001
+
+
+def test_a_table_of_more_rows_than_a_sheet_may_have_is_refused_with_its_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: a CSV table has the bound of a sheet, counts only rows that hold something, and no row of a longer one is
+    validated."""
+    header = "price_set,material,from_year,price_usd_per_kg,source,year,confidence"
+    row, path = "b,m,soon,-1,s,2024,reported", tmp_path / "prices.csv"
+    path.write_text("\n".join([header, *[row] * (MOST_ROWS + 1), ""]), encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        load_dataset(tmp_path)
+    (fault,) = error.value.faults
+    assert (fault.file, fault.found, fault.expected) == ("prices.csv", "200,001 rows", "at most 200,000")
+    monkeypatch.setattr(csv_shape, "MOST_ROWS", 1)
+    path.write_text(f"{header}\n{row.replace('soon,-1', '2024,1')}\n,,\n\n", encoding="utf-8")
+    assert len(load_dataset(tmp_path).rows("prices")) == 1
 
 
 def test_a_hundred_thousand_unknown_names_are_bounded_work(

@@ -39,7 +39,7 @@ MOST_NAMED = 2
 """Figures that are named of one comparison."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The ratio of two sums of products of figures, and the range in which it is not odd."""
 

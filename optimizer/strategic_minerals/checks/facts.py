@@ -165,9 +165,11 @@ def _prices(facts: Facts) -> Iterator[Evidence]:
         if not facts.counts(material):
             continue
         figures = [facts.figure("prices", row, "price_usd_per_kg") for row in rows]
+        beside = f"other prices of {material} (prices.csv)"
+        alone = [((1.0, (figure,)),) for figure in figures]  # shared: a table may have 200,000 rows
         for n, (figure, row) in enumerate(zip(figures, rows, strict=True)):
-            for other in figures[max(0, n - WINDOW) : n]:
-                yield _pair(f"other prices of {material} (prices.csv)", figure, other, 1 / 30, 30)
+            for other in alone[max(0, n - WINDOW) : n]:
+                yield Comparison(beside, alone[n], other, 1 / 30, 30)
             mineral = minerals.get(of.get(material, ""))
             if mineral is not None and mineral.price_usd_per_kg is not None:
                 known = facts.figure("minerals", mineral, "price_usd_per_kg")

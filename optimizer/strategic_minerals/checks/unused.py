@@ -10,6 +10,8 @@ from ..data.dataset import Dataset
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .idle import idle
+from .overlaps import overlaps
+from .without_effect import without_effect
 from .zero_limits import zero_limits
 
 UNUSED = "not used"
@@ -35,7 +37,9 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
     yield from _rows(plan, data, years, chosen)
     yield from _rules(plan, years)
     yield from _repeated(plan)
+    yield from ((TWICE, place, text) for place, text in overlaps(plan, data))
     yield from ((UNUSED, place, text) for place, text in idle(plan, data, years, chosen))
+    yield from ((UNUSED, place, text) for place, text in without_effect(plan, data, years, chosen))
     yield from zero_limits(plan, data, chosen)
 
 
@@ -89,6 +93,9 @@ def _rows(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[st
                 why = f"its series begins after the last computed year, {years[-1]}, so all computed years use its first value"
                 told[why].append(key_of(rows[known[0]]))
                 idle.pop(known[0])
+            elif known[0] > years[0]:
+                why = f"its series begins after the first year, {years[0]}: all years before it take its first value"
+                told[why].append(key_of(rows[known[0]]))
             for year, why in idle.items():
                 if (year > years[-1] and _goes_on(known, year)) or years[0] - OLD <= year < years[0]:
                     continue

@@ -17,6 +17,9 @@ KINDS = (
 )
 
 
+NOWHERE = "a link that leads nowhere"
+
+
 def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     """The fault of reading a path as a file; None if there is none. wanted: what it should be, e.g. `a plan file`.
 
@@ -25,7 +28,8 @@ def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        return Fault(str(path), "", "", getattr(error, "strerror", None) or "no such file", wanted)
+        why = NOWHERE if os.path.islink(path) else getattr(error, "strerror", None) or "no such file"
+        return Fault(str(path), "", "", why, wanted)
     kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "")
     if kind:
         return Fault(str(path), "", "", kind, f"{wanted} (a regular file)")

@@ -75,9 +75,11 @@ COUNTRIES_TOO = {
     "cl": "CHL",
     "no": "NOR",
     "na": "NAM",
-    "eu": "",
 }
 """Common names and two-letter codes of countries, as `plain` writes them -> ISO 3166 code of three letters."""
+
+UNIONS = frozenset({"eu", "eur", "eu27", "eun", "europe", "europeanunion", "eurozone", "nato", "g7", "oecd", "asean"})
+"""What is not one country, as `plain` writes it."""
 
 ELEMENTS = {
     "ag": "silver",
@@ -219,6 +221,8 @@ def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = No
         other = {name: code for name, code in country_codes().items() if code in names} | other
     if alike or other.get(bare) in names:
         return alike or [other[bare]]
+    if codes and bare in UNIONS:
+        return []
     if "*" in names and is_everything(word):
         return ["*"]
     plural = [] if codes else [name for name in names if plain(name).removesuffix("s") == bare.removesuffix("s")]

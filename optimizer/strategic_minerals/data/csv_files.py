@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..core.bounded_files import NOWHERE
 from ..core.errors import Fault, Faults, InputError, near_miss
 from ..schemas.base import Row
 from ..schemas.tables import TABLES
@@ -31,7 +32,8 @@ def load_dataset(path: str | Path) -> Dataset:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise InputError([Fault(str(folder), "", "", "not a folder", "a folder of tables (CSV)")])
+        what = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
+        raise InputError([Fault(str(folder), "", "", what, "a folder of tables (CSV)")])
     faults = Faults()
     tables: dict[str, tuple[Row, ...]] = {}
     lines: dict[str, tuple[int, ...]] = {}

@@ -15,7 +15,7 @@ from ..core.errors import Fault, Faults, near_miss, shown
 from ..core.names import plain
 from ..schemas.base import Row
 from ..schemas.tables import TABLES
-from .row_checks import DATA_ALONE, is_total, required, validate_rows
+from .row_checks import DATA_ALONE, MOST_ROWS, is_total, required, validate_rows
 
 PROVENANCE = ("source", "year", "confidence")
 """Columns that every table file must have; frames made in memory may leave them out."""
@@ -54,17 +54,31 @@ def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault], tuple[int,
     if misshapen:
         return (), misshapen, ()
     try:
-        header, *records = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header, records, count = _cells(text)
     except csv.Error:
         return (), [_torn(file.name, text)], ()
+    if count > MOST_ROWS:
+        return (), [Fault(file.name, "", "", f"{count:,} rows", f"at most {MOST_ROWS:,}")], ()
     columns = _columns(header)
     faults = [*_shifted(file.stem, file.name, columns, records)]
     faults = faults or [*_header_faults(file.stem, file.name, columns), *_shape_faults(file.name, columns, records)]
     if faults:
         return (), faults, ()
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
-    rows, found = validate_rows(file.stem, [_record(columns, records[n - 2]) for n in lines], file.name, columns, lines)
+    each = (_record(columns, records[n - 2]) for n in lines)
+    rows, found = validate_rows(file.stem, each, file.name, columns, lines)
     return rows, found, tuple(lines)
+
+
+def _cells(text: str) -> tuple[list[str], list[list[str]], int]:
+    """Header, lines below it, and how many of these hold something: lines beyond the most that a table has are only counted."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header, kept, count = next(reader), list[list[str]](), 0
+    for cells in reader:
+        count += any(cells)
+        if count <= MOST_ROWS:
+            kept.append(cells)
+    return header, kept, count
 
 
 def _record(columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..core.errors import Fault, Hints
+from ..schemas.tables import TABLES
 from .dataset import Dataset
 
 REGIONS = frozenset({"WLD", "OTH"})
@@ -44,7 +45,11 @@ class Known:
 
 
 def names_in(data: Dataset, table: str, column: str, where: str) -> Known:
-    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where, of=(table, column))
+    """Names of a column, by what the rows are called for people too, where their table says it and the column is their key."""
+    rows = data.rows(table)
+    said = "name" in TABLES[table].model_fields and TABLES[table].key == (column,)
+    called = {row.name: getattr(row, column) for row in rows} if said else {}
+    return Known(frozenset(getattr(row, column) for row in rows), where, called, (table, column))
 
 
 def material_names(data: Dataset) -> Known:

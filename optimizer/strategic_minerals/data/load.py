@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..core.bounded_files import NOWHERE
 from ..core.errors import Fault, FaultsError, InputError, PlanError, near_miss
 from ..core.shipped import shipped
 from ..schemas.descriptions import kinds_at
@@ -16,6 +17,7 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_files import load_dataset
 from .dataset import Dataset
+from .meant_rows import with_meant_rows
 from .plan_file import SET, read_as
 from .row_checks import validate_rows
 
@@ -24,6 +26,8 @@ def find_plan(path: Path) -> Path:
     """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
     if path.is_file():
         return path
+    if path.is_symlink() and not path.exists():
+        raise PlanError([Fault(str(path), "", "", NOWHERE, "a plan file")])
     if path.exists() and not path.is_dir():
         raise PlanError([Fault(str(path), "", "", "a pipe or a device", "a plan file (a regular file)")])
     inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
@@ -87,7 +91,7 @@ def load_question(
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
-        raise PlanError(faults)
+        raise PlanError(with_meant_rows(faults, data))
     return loaded, replace(data, asked=place)
 
 

@@ -21,7 +21,7 @@ from ..schemas.descriptions import default_at, expected, items_at, kinds_at, yea
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import FORMER_NAMES
 from .plan_lines import PlanText, field_lines, set_elsewhere
-from .plan_places import TextKind, absent, elsewhere, home_of
+from .plan_places import TextKind, absent, elsewhere, home_of, number_of_years
 from .plan_syntax import Fields, json_fault, toml_fault
 
 M = TypeVar("M", bound=BaseModel)
@@ -132,7 +132,7 @@ def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         found = _without_echoes(model, error.errors(include_url=False))
-        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item, place)]
+        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item, place, data)]
         if len(found) > MOST_PRINTED:
             faults.append(more_faults(len(found) - MOST_PRINTED))
         raise PlanError(faults) from None
@@ -150,7 +150,7 @@ def _without_echoes(model: type[BaseModel], errors: list[Any]) -> list[Any]:
     of_its_kind = {
         place for place, item in placed if not item["type"].endswith("_type")
     }  # the branch of a choice that fits
-    slips = _nearly_there(placed) | _at_other_places(model, placed)
+    slips = _nearly_there(model, placed) | _at_other_places(model, placed)
     kept: list[Any] = []
     firsts: dict[tuple[str, ...], Any] = {}
     for place, item in placed:
@@ -167,14 +167,20 @@ def _without_echoes(model: type[BaseModel], errors: list[Any]) -> list[Any]:
     return kept
 
 
-def _nearly_there(placed: Sequence[tuple[tuple[str, ...], Any]]) -> set[tuple[str, ...]]:
+def _nearly_there(model: type[BaseModel], placed: Sequence[tuple[tuple[str, ...], Any]]) -> set[tuple[str, ...]]:
     """Places of fields that are missing beside a field that is none and whose name is nearly theirs."""
     missing: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for place, item in placed:
         if item["type"] == "missing":
             missing[place[:-1]].append(place[-1])
     strange = [place for place, item in placed if item["type"] == "extra_forbidden" and place[:-1] in missing]
-    return {(*place[:-1], name) for place in strange[:MOST_SLIPS] for name in meant(place[-1], missing[place[:-1]])[:1]}
+    return {
+        (*place[:-1], name)
+        for place in strange[:MOST_SLIPS]
+        for name in (
+            ["years"] if number_of_years(model, place, None, None) else meant(place[-1], missing[place[:-1]])[:1]
+        )
+    }
 
 
 def _at_other_places(model: type[BaseModel], placed: Sequence[tuple[tuple[str, ...], Any]]) -> set[tuple[str, ...]]:
@@ -285,16 +291,16 @@ def counted(part: str) -> int:
     return int(part)
 
 
-def _faults(model: type[BaseModel], item: Any, place: PlanText) -> list[Fault]:
-    """One pydantic error as faults, not placed yet: several where fields contradict each other."""
+def _faults(model: type[BaseModel], item: Any, place: PlanText, data: Any) -> list[Fault]:
+    """One pydantic error of some data as faults, not placed yet: several where fields contradict each other."""
     error = item.get("ctx", {}).get("error")
     if not isinstance(error, MisplacedError):
-        return [_fault(model, item, place)]
+        return [_fault(model, item, place, data)]
     return [Fault("", "", path, found, expected) for path, found, expected in error.places]
 
 
-def _fault(model: type[BaseModel], item: Any, place: PlanText) -> Fault:
-    """One pydantic error as a fault, not placed yet."""
+def _fault(model: type[BaseModel], item: Any, place: PlanText, data: Any) -> Fault:
+    """One pydantic error of some data as a fault, not placed yet."""
     loc = [*place_of(item)]
     name, years = next((part for part in reversed(loc) if not part.isdigit()), ""), years_at(model, ".".join(loc))
     wanted = " or ".join(dict.fromkeys(expected(each, name, years) for each in (item, *item.get("also", ()))))
@@ -311,10 +317,13 @@ def _fault(model: type[BaseModel], item: Any, place: PlanText) -> Fault:
     if item["type"] == "extra_forbidden":
         found = shown(loc[-1])
         own = set_elsewhere(".".join(loc), place.overrides)
-        wanted = elsewhere(model, loc, item["input"], "" if own else place.kind)
+        wanted = number_of_years(model, loc, item["input"], data)
+        wanted = wanted or elsewhere(model, loc, item["input"], "" if own else place.kind)
     if item["loc"] and str(item["loc"][-1]) == "[key]":
         year = year_meant(loc[-1], "whole") or "a year such as 2027"
-        wanted = f"{year} before the equals sign" if item["type"].startswith("int") else wanted
+        as_toml = place.kind != "JSON" and not set_elsewhere(".".join(loc), place.overrides)
+        where = "before the equals sign" if as_toml else "as the year of the amount"
+        wanted = f"{year} {where}" if item["type"].startswith("int") else wanted
     return Fault("", "", ".".join(loc), found, wanted)
 
 

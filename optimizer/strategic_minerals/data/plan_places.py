@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -24,6 +24,26 @@ def absent(model: type[BaseModel], loc: Sequence[str]) -> str:
     """What is expected where a field is missing: of a table, its name and what it must have."""
     fields = fields_at(model, loc)
     return f"a table [{'.'.join(loc)}] with fields such as {', '.join(fields[:3])}" if fields else "a value"
+
+
+LAST_YEAR = frozenset({"lastyear", "endyear", "finalyear", "toyear", "untilyear", "endsin", "end", "last"})
+"""Names that people give the last planned year, as `plain` writes them; a plan says how many years it has."""
+
+
+def number_of_years(model: type[BaseModel], loc: Sequence[str], value: Any, data: Any) -> str:
+    """What stands for the last year of a horizon; empty for another key. loc: where it stands; data: the plan as it was read."""
+    home = ("horizon", "years")
+    if (
+        plain(loc[-1]) not in LAST_YEAR
+        or tuple(loc[:-1]) not in ((), home[:1])
+        or home[1] not in fields_at(model, home[:1])
+    ):
+        return ""
+    horizon = data.get(home[0]) if isinstance(data, Mapping) else None
+    first = horizon.get("first_year") if isinstance(horizon, Mapping) else None
+    whole = all(isinstance(year, int) and not isinstance(year, bool) for year in (first, value))
+    count = f": {value - first + 1} for {first} to {value}" if whole and value >= first else ""
+    return f"'horizon.years', the number of planned years{count}"
 
 
 def elsewhere(model: type[BaseModel], loc: Sequence[str], value: Any, kind: TextKind) -> str:

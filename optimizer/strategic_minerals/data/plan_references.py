@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from ..core.errors import Fault, Hints
+from ..core.names import UNIONS, plain
+from ..schemas.descriptions import ONE_HOME
 from ..schemas.plan import Plan
 from .dataset import Dataset
 from .known_names import Known, country_names, material_names, names_in, segment_names
@@ -25,7 +27,9 @@ def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
             "countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for exactly one country: {what}"
         )
     known = country_names(data, homes[0] if homes else plan.home)
-    if plan.home not in known.names:
+    if plain(plan.home) in UNIONS and plan.home not in known.names:
+        yield Fault("plan", "", "home", f"'{plan.home}'", f"{known.where}: {ONE_HOME}")
+    elif plan.home not in known.names:
         yield from known.faults("plan", "", "home", [plan.home], hints)
     elif homes and plan.home not in homes:
         said = f"'{homes[0]}', {what} (tier `home` in countries.csv); another home country needs its own tables"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
@@ -16,9 +16,12 @@ from ..schemas.base import Row
 from ..schemas.descriptions import expected, years_at
 from ..schemas.tables import TABLES
 
+MOST_ROWS = 200_000
+"""Rows of one table."""
+
 
 def validate_rows(
-    table: str, records: list[dict[str, Any]], file: str, columns: list[str], lines: Sequence[int] | None = None
+    table: str, records: Iterable[Mapping[str, Any]], file: str, columns: list[str], lines: Sequence[int] | None = None
 ) -> tuple[tuple[Row, ...], list[Fault]]:
     """Rows of a table from records, and what is wrong: a thousand faults at most, then one that counts the rest.
 
@@ -31,7 +34,7 @@ def validate_rows(
         return (), faults.told()
     rows: list[Row] = []
     places: dict[tuple[Any, ...], int] = {}
-    for line, record in zip(lines or range(2, len(records) + 2), records, strict=True):
+    for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
         cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
         odd = no_row(model, {name: cell for name, cell in record.items() if not _missing(cell)})
         if odd:
@@ -105,7 +108,7 @@ TOTALS = (
 )
 
 
-def _row_fault(table: str, item: Any, record: dict[str, Any], file: str, line: int) -> Fault:
+def _row_fault(table: str, item: Any, record: Mapping[str, Any], file: str, line: int) -> Fault:
     """One error of pydantic about a row."""
     column = str(item["loc"][0]) if item["loc"] else ""
     if item["type"] == "missing":

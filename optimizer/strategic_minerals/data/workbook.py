@@ -28,8 +28,9 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE
 from .dataset import Dataset
-from .row_checks import required, validate_rows
-from .workbook_limits import MOST_ROWS, look, whole_book
+from .meant_rows import with_meant_rows
+from .row_checks import MOST_ROWS, required, validate_rows
+from .workbook_limits import NO_BOOK, look, whole_book
 from .workbook_places import Book, cell_name
 from .workbook_plan import TEXT_STARTS, counted, read_plan
 from .workbook_shape import NEARLY, Extent, extent, no_header, under_no_header
@@ -78,7 +79,7 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     except FaultsError as error:
         faults.extend(error.faults)
     if faults or plan is None or data is None:
-        raise PlanError(faults.told())
+        raise PlanError(with_meant_rows(faults.told(), data))
     return plan, replace(data, asked=sheet)
 
 
@@ -106,8 +107,8 @@ def _sheets(path: Path) -> _Sheets:
     content = read_bounded(path, LARGEST_BOOK_BYTES, "a workbook (xlsx)")
     if isinstance(content, Fault):
         raise InputError([content])
-    if content and not content.startswith(b"PK"):
-        kind = kind_of_file(content) or "a file of another kind"
+    if not content.startswith(b"PK"):
+        kind = kind_of_file(content) or ("a file of another kind" if content else f"{NO_BOOK}: an empty file")
         expected = "a workbook (xlsx, without a password): save it in this format in the spreadsheet"
         raise InputError([Fault(path.name, "", "", kind, expected)])
     calamine = _module("python_calamine")

@@ -18,19 +18,20 @@ from typing import IO, Any
 from xml.parsers.expat import ParserCreate
 
 from ..core.errors import LONGEST_SHOWN, Fault, Faults, FaultsError, InputError
+from .row_checks import MOST_ROWS
 from .workbook_places import cell_name
 
 LARGEST_UNPACKED = 200_000_000
 """Bytes of all parts of a book together."""
 LARGEST_RATIO = 200
 """Unpacked to packed: spreadsheets reach 20, bombs 1000."""
-MOST_ROWS = 200_000
 MOST_CELLS = 5_000_000
 """Rows times columns of one sheet, empty ones too."""
 MOST_TOLD = 100
 """Cells of a sheet that are told."""
 Hidden = tuple[str, list[str]]
 """`row` or `column`, and which ones; or `sheet`, all of it."""
+NO_BOOK = "no workbook"
 PIECE = 1 << 16
 PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 BOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
@@ -108,6 +109,8 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> Loo
     faults = Faults()
     sheets: dict[str, SheetLook] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as book:
+        if not any(part.lower().startswith("xl/workbook.") for part in book.namelist()):
+            raise InputError([Fault(name, "", "", f"{NO_BOOK}: an archive of other files", "a workbook (xlsx)")])
         unpacked, packed = (
             sum(part.file_size for part in book.infolist()),
             sum(part.compress_size for part in book.infolist()),

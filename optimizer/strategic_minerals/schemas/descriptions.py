@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ..core.errors import near_miss
 from ..core.meant_letters import foreign, latin
 from ..core.meant_years import YearKind, figure_meant, year_list, year_meant
-from ..core.names import country_codes, in_ascii
+from ..core.names import UNIONS, country_codes, in_ascii, plain
 
 COMMON = {
     "material": "Material: a commodity at one stage of the value chain, from `materials`.",
@@ -22,7 +22,8 @@ COMMON = {
     "country": "Three-letter ISO 3166 code, from `countries`.",
     "stage": "Stage of the value chain of its product.",
     "segment": "User segment: defence, essential civilian use, and so on.",
-    "from_year": "First year for which the row applies.",
+    "from_year": "First year for which the row applies; a series keeps its last value, and years before its first row take "
+    "that row's value.",
     "activity": "Name of an existing producer; other tables refer to it.",
     "project": "Name of a project; other tables refer to it.",
     "offer": "Name of an offer; other tables refer to it.",
@@ -151,10 +152,11 @@ TRUTHS = {
     "false": "false",
     "none": "false",
 }
-COUNTRY = "^[A-Z]{3}$"
+COUNTRY, NAME = "^[A-Z]{3}$", "^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
+ONE_HOME = "the demand, stock and imports of the tables are those of one country"
 PATTERNS = {
     COUNTRY: "three capital letters, a code of countries.csv such as AUS",
-    "^[A-Za-z0-9][A-Za-z0-9_.+-]*$": "a name of letters, digits and _ . + - without spaces",
+    NAME: "a name of letters, digits and _ . + - without spaces",
 }
 
 
@@ -176,7 +178,8 @@ def expected(item: Mapping[str, Any], column: str = "", years: YearKind = "") ->
     """
     kind, value = str(item["type"]), item.get("input")
     if kind == "string_pattern_mismatch":
-        return _pattern(item["ctx"]["pattern"], str(value))
+        place = column or next((str(part) for part in reversed(item.get("loc", ()))), "")
+        return _pattern(item["ctx"]["pattern"], str(value), place)
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", item["ctx"]["expected"])
         return f"one of {item['ctx']['expected']}{near_miss(value, choices) if isinstance(value, str) else ''}"
@@ -206,7 +209,7 @@ def _as_share(value: Any) -> str:
         number = float(value)
     except (TypeError, ValueError):
         return f" ({words})"
-    if abs(number) <= PERCENT:
+    if abs(number) <= PERCENT and number != EXAMPLE:
         words += f", {number:g} % is {number / 100:g}"
     if LEAST_RISE <= number - 1 < 1:
         words += f", and {100 * (number - 1):.4g} % more is {number - 1:.4g}"
@@ -215,6 +218,8 @@ def _as_share(value: Any) -> str:
 
 LEAST_RISE = 1e-3
 """A figure nearer to 1 was not meant as 1 and a rise."""
+EXAMPLE = 3
+"""Percentage by which it is said how a share is written."""
 PERCENT = 1000.0
 """Beyond it a number is no percentage of anything."""
 
@@ -246,9 +251,11 @@ def _with_hint(words: str, kind: str, value: Any, column: str, years: YearKind) 
     return words
 
 
-def _pattern(pattern: str, value: str) -> str:
-    """What was expected of a text that is of another form, and what it may have been meant to be."""
+def _pattern(pattern: str, value: str, place: str = "") -> str:
+    """What was expected of a text that is of another form, and what it may have been meant to be. place: the field."""
     words = PATTERNS.get(pattern, "text in another form")
+    if pattern == COUNTRY and plain(value[:LONGEST]) in UNIONS:
+        return f"{words}: {ONE_HOME if place == 'home' else 'one country'}"
     if pattern == COUNTRY:
         return words + near_miss(value, set(country_codes().values()))
     odd = f" ({foreign(value[:LONGEST])})" if foreign(value[:LONGEST]) else ""
@@ -256,6 +263,8 @@ def _pattern(pattern: str, value: str) -> str:
         return words
     if value != value.strip() and re.fullmatch(pattern, value.strip()):
         return f"{value.strip()!r}, without the space before or after it"
+    if pattern == NAME and not re.match("[A-Za-z0-9]", value):
+        words += ", which begins with a letter or a digit"
     bare = re.sub(r"[^A-Za-z0-9_.+-]+", "_", in_ascii(latin(value)).strip(" '\"\u2018\u2019\u201c\u201d\u00a0")).strip(
         "_"
     )

@@ -112,7 +112,6 @@ class CapacityRow(Row):
     key: ClassVar[tuple[str, ...]] = ("activity", "from_year")
     activity: Key
     from_year: Year
-    """First year of this value; a series keeps its last value."""
     capacity_t_per_yr: NonNegative
     """Tonnes of activity per year (of its main output, where the yield is 1)."""
     capacity_t_per_yr_low: float | None = None

@@ -34,6 +34,7 @@ def shipped_tables() -> Dataset:
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
     """Plan and tables of a request. Raises PlanError or InputError with the faults of both."""
     from ..core.shipped import shipped
+    from ..data.meant_rows import with_meant_rows
     from ..data.plan_file import load_plan
 
     values = request.get("set")
@@ -58,7 +59,7 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
-        raise PlanError(faults)
+        raise PlanError(with_meant_rows(faults, data))
     return loaded, data
 
 

@@ -1,0 +1,86 @@
+"""Entries of a plan that change nothing, or mean something else than they seem to: caps on what no source makes, a cap on the cost
+of floors without floors, materials that nobody needs, a CVaR of nearly all outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from ..data.dataset import Dataset
+from ..schemas.plan import Plan
+
+Told = tuple[str, str]
+"""Place in the plan; text."""
+HALF = 0.5
+"""Level of the CVaR below which it is the mean of most outcomes, not of the worst ones."""
+USUAL_LEVEL = 0.95
+
+
+def without_effect(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Told]:
+    """Notes on such entries. years: fiscal years that are computed; chosen: the planned materials."""
+    yield from _caps(plan, data, chosen)
+    yield from _floors(plan, data)
+    yield from _unneeded(plan, data, years, chosen)
+    yield from _mean_of_most(plan)
+
+
+def _caps(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Told]:
+    """Caps on the share of a country that makes none of the material."""
+    country = {row.activity: row.country for row in data.rows("activities")}
+    country |= {row.project: row.country for row in data.rows("projects")}
+    makers = {(country.get(row.producer), row.material) for row in data.rows("yields") if row.yield_t_per_t > 0}
+    for n, rule in enumerate(plan.diversification):
+        if rule.country is not None and rule.material in chosen and (rule.country, rule.material) not in makers:
+            place = f"diversification.{n}.country"
+            yield (
+                place,
+                f"plan {place}: no planned source in {rule.country} makes {rule.material}: the cap has no effect",
+            )
+
+
+def _floors(plan: Plan, data: Dataset) -> Iterator[Told]:
+    """A cap on the cost of floors where the plan may agree none."""
+    offered = plan.instruments.packages if plan.instruments.projects else ()
+    floors = (row for row in data.rows("packages") if row.floor_kind is not None)
+    packaged = any("*" in offered or row.package in offered for row in floors)
+    if plan.budget.liability_cap_musd is not None and not plan.instruments.price_floors and not packaged:
+        place = "budget.liability_cap_musd"
+        yield place, f"plan {place}: the plan offers no price floor, alone or in a package: the cap has no effect"
+
+
+def _unneeded(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Told]:
+    """Materials named one by one that no user demands and no plant of the plan uses, where others are needed."""
+    used = _used(data, years, chosen)
+    for n, name in enumerate(plan.materials):
+        if used and name in chosen and name not in used and plan.materials.index(name) == n:
+            place = f"materials.{n}"
+            yield place, f"plan {place}: nobody demands {name} in the planned years, and no planned producer uses it"
+
+
+def _used(data: Dataset, years: Sequence[int], chosen: Collection[str]) -> set[str]:
+    """Planned materials that users demand in some computed year, or that a plant uses which makes a planned material."""
+    series: dict[tuple[str, str], dict[int, float]] = {}
+    for row in data.rows("demand"):
+        if row.material in chosen:
+            series.setdefault((row.material, row.segment), {})[row.from_year] = row.demand_t_per_yr
+    found = set()
+    for (material, _), amounts in series.items():
+        start = max((year for year in amounts if year <= years[0]), default=min(amounts))
+        if any(amount > 0 for year, amount in amounts.items() if start <= year <= max(years[-1], start)):
+            found.add(material)
+    makers = {row.producer for row in data.rows("yields") if row.yield_t_per_t > 0 and row.material in chosen}
+    used = {row.material for row in data.rows("yields") if row.yield_t_per_t < 0 and row.producer in makers}
+    return found | (used & set(chosen) if found else set())
+
+
+def _mean_of_most(plan: Plan) -> Iterator[Told]:
+    """A CVaR that counts, at a level below a half: the share of worst outcomes was probably given instead."""
+    risk, aim = plan.risk, plan.objective
+    counts = risk.cvar_weight > 0 or risk.cvar_limit_musd is not None
+    counts = counts or (aim.kind == "risk_within_budget" and aim.cvar_share > 0)
+    if counts and risk.alpha < HALF:
+        level = 1 - risk.alpha if risk.alpha > 0 else USUAL_LEVEL
+        yield (
+            "risk.alpha",
+            f"plan risk.alpha: {risk.alpha:g}: the CVaR is the mean of the worst {100 * (1 - risk.alpha):.6g} % of losses; "
+            f"alpha {level:.6g} is the worst {100 * (1 - level):.6g} %",
+        )
