@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from conftest import Cli
 from strategic_minerals import Dataset, Plan, reverse_stress, solve
 from strategic_minerals.evaluation.reverse_stress import Promise
+from strategic_minerals.results.run_folder import write_run
 from support.tiny import KT, cut, offer, source, tiny
 
 
@@ -253,3 +256,34 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
     assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}
     assert cli("reverse", run, "--hazard", "typo").returncode == 2
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of the plan above."""
+    folder = tmp_path_factory.mktemp("reverse") / "run"
+    write_run(solve(*stocked(), gap=0.0), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "found", "expected"),
+    [
+        ("--hazard", "stopp", "'stopp'", "one of stop (did you mean 'stop'?)"),
+        ("--hazard", "pacific", "'pacific'", "one of stop"),
+        ("--promise", "a:defense:0.8", "no demand for a:defense", "(did you mean 'a:defence'?)"),
+        ("--promise", "a:defence:80%", "'a:defence:80%'", "a level from 0 to 1 (80 % is 0.8)"),
+        ("--promise", "a:defence:80", "'a:defence:80'", "a level from 0 to 1 (80 % is 0.8)"),
+        ("--promise", "a:defence:nan", "'a:defence:nan'", "a level from 0 to 1 (80 % is 0.8)"),
+        ("--promise", "a:defence", "'a:defence'", "material:segment:level"),
+    ],
+)
+def test_a_wrong_hazard_or_promise_names_its_option(
+    option: str, value: str, found: str, expected: str, stored: Path, cli: Cli
+) -> None:
+    """Proves: the option is blamed, with what it was given and what there is, and no other part of the question."""
+    said = cli("reverse", stored, option, value, "--json")
+    assert said.returncode == 2
+    (fault,) = json.loads(said.stdout)["faults"]
+    assert (fault["file"], fault["column"], fault["found"]) == ("command line", option, found)
+    assert expected in fault["expected"]

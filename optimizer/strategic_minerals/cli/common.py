@@ -32,6 +32,8 @@ EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNA
     70,
     130,
 )
+COMMAND_LINE = "command line"
+"""The place of an option in a fault."""
 EXIT_START, EXIT_STORE = 6, 7
 """Exit codes of the service: it cannot start (port, folder, settings); its store cannot be used."""
 

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import Fault, InputError, PlanError
-from .common import PlanFile, Tables, app, counting, load, progress, room_for, show
+from ..core.errors import Fault, InputError, MisplacedError, PlanError
+from .common import COMMAND_LINE, PlanFile, Tables, app, counting, load, progress, room_for, show
+
+OPTIONS = {"names": "--hazard", "promises": "--promise"}
+"""Options of `reverse` by the parameter that they set."""
 
 
 @app.command()
@@ -96,10 +99,12 @@ def reverse(
         found = reverse_stress(
             load_result(directory), promises=wanted or None, names=hazard or None, longest_yr=longest
         )
-    except ValueError as error:
+    except MisplacedError as error:
         raise InputError(
-            [Fault(str(directory), "", "reverse", "a plan, hazards or promises that cannot be tested", str(error))]
+            [Fault(COMMAND_LINE, "", OPTIONS[at], found, expected) for at, found, expected in error.places]
         ) from None
+    except ValueError as error:
+        raise InputError([Fault(str(directory), "", "plan", "a plan that cannot be tested", str(error))]) from None
     show(found, out, as_json)
 
 

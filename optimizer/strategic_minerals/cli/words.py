@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..core.errors import Fault, FaultsError, InputError, near_miss, shown
-from .common import EXIT_INPUT
+from .common import COMMAND_LINE, EXIT_INPUT
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-COMMAND_LINE = "command line"
-"""The place of an option in a fault."""
 NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
 DURATION = re.compile(
     r"(?P<number>\d+(?:[.,]\d+)?) *(?:(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?))\.?",

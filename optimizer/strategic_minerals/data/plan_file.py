@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ..core.addresses import overlapping
 from ..core.bounded_files import read_bounded, text_of
 from ..core.errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, shown
 from ..core.meant_shapes import shape_meant
@@ -58,6 +59,7 @@ def read_as(
         del data[SCHEMA]
     if not overrides:
         _filled(model, data, path.name)
+    apart(overrides or ())
     faults, changed = Faults(), list[str]()
     for dotted, value in (overrides or {}).items():
         changed.append(first_new(data, dotted))
@@ -266,6 +268,22 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
         raise PlanError([Fault(file, "", dotted, "no such field or entry", _places_at(node, ".".join(done)))]) from None
 
 
+def apart(changed: Collection[str]) -> None:
+    """Raise PlanError where a dotted path that is put into a plan is, or lies within, another: the order would tell which holds."""
+    present = {FORMER_NAMES.get(path, path) for path in changed}
+    faults = [
+        Fault(SET, "", former, f"the same field as {name}, which is also set", "each field once")
+        for former, name in FORMER_NAMES.items()
+        if former in changed and name in changed
+    ]
+    faults += [
+        Fault(SET, "", inner, f"a value within {outer}, which is also set", "each value only once")
+        for outer, inner in overlapping(present)
+    ]
+    if faults:
+        raise PlanError(faults)
+
+
 def _renamed(data: Any, former: str, name: str) -> str:
     """The name of a field of a section, which the section is made to bear too where it has the former one."""
     section, _, field = former.partition(".")
@@ -292,11 +310,15 @@ def counted(part: str) -> int:
 
 
 def _faults(model: type[BaseModel], item: Any, place: PlanText, data: Any) -> list[Fault]:
-    """One pydantic error of some data as faults, not placed yet: several where fields contradict each other."""
+    """One pydantic error of some data as faults, not placed yet: several where fields contradict each other, named from their
+    section on."""
     error = item.get("ctx", {}).get("error")
     if not isinstance(error, MisplacedError):
         return [_fault(model, item, place, data)]
-    return [Fault("", "", path, found, expected) for path, found, expected in error.places]
+    return [
+        Fault("", "", ".".join([*place_of(item), *([path] if path else [])]), found, expected)
+        for path, found, expected in error.places
+    ]
 
 
 def _fault(model: type[BaseModel], item: Any, place: PlanText, data: Any) -> Fault:

@@ -21,7 +21,8 @@ Uses = tuple[str, str, "Known"]
 
 
 def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Every name that a plan or a table uses is defined. One that many use and none defines is one fault, of its table."""
+    """Every name that a plan or a table uses is defined. One that many use and none defines is one fault, of its table; one that
+    the plan alone uses is a fault of the plan wherever it stands."""
     uses: Counter[tuple[str, str]] = Counter()  # of table and name
     files: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for fault in _strays(plan, data, Hints(0)):
@@ -30,7 +31,12 @@ def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
             files[fault.of[0], fault.name][fault.file] = None
     tables = {name: table for table, name in uses if table}
     told: dict[str, Fault] = {}
-    often = [name for name, table in tables.items() if uses[table, name] + uses["", name] >= FEWEST_USES]
+    often = [
+        name
+        for name, table in tables.items()
+        if uses[table, name] + uses["", name] >= FEWEST_USES
+        and {*files[table, name], *files.get(("", name), ())} != {PLAN}
+    ]
     unused: dict[str, dict[str, Row]] = {}
     for name in often[:MOST_PRINTED]:
         table = tables[name]
@@ -51,6 +57,8 @@ def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     yield from told.values()
 
 
+PLAN = "plan"
+"""File of faults that stand in the plan."""
 FEWEST_USES, MANY_USES = 2, 5
 """Uses of a name that no row defines from which on its table is blamed: where a row of it that nobody uses is near; where none
 is near at all."""

@@ -14,7 +14,7 @@ from ..core.meant_numbers import PLAIN
 from ..schemas.descriptions import kinds_at, list_at
 from ..schemas.plan import Plan
 from .csv_shape import LINES_LOOKED_AT
-from .plan_file import first_new, parse_plan, put
+from .plan_file import apart, first_new, parse_plan, put
 from .workbook_places import PlanSheet, cell_name
 
 FIRST_YEAR = 1000
@@ -63,6 +63,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         except (ValueError, TypeError, RecursionError) as error:
             expected = "one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
             faults.add(Fault(place, cell_name(number, 0), field, str(error), expected))
+    apart(overrides)
     changed: list[str] = []
     for field, value in overrides.items():
         changed.append(first_new(content, field))

@@ -9,13 +9,14 @@ hazard on the promise's material only, on all its materials, and all hazards tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from ..core.errors import MisplacedError, near_miss, shown
 from ..core.frames import rows_of
 from ..instance.instance import DEFENCE, Instance
 from ..results.notes import EITHER
@@ -33,6 +34,8 @@ STEPS = 12
 """Number of values tested before bisection."""
 ROUNDS = 5
 """Number of bisections: the remaining interval is 1/32 of a step."""
+WRITTEN = "material:segment:level, with a level from 0 to 1 (80 % is 0.8), e.g. ndfeb_magnet:civil:0.8"
+"""How a promise is written."""
 COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fiscal year"}
 """How a promise is counted, told where the same one is counted both ways."""
 
@@ -49,14 +52,14 @@ class Promise:
 
     @classmethod
     def parse(cls, text: str) -> Promise:
-        """From `material:segment:level`. ValueError if the text has another form."""
+        """From `material:segment:level`. MisplacedError, a ValueError, if the text has another form or the level is no share."""
         try:
             material, segment, level = text.split(":")
             found = cls(material, segment, float(level))
         except ValueError:
-            raise ValueError(f"a promise is written material:segment:level, not '{text}'") from None
-        if not 0 <= found.level <= 1:
-            raise ValueError(f"the level of a promise must be between 0 and 1, not {level}")
+            raise MisplacedError(("promises", shown(text), WRITTEN)) from None
+        if not 0 <= found.level <= 1:  # nor NaN
+            raise MisplacedError(("promises", shown(text), WRITTEN))
         return found
 
 
@@ -107,7 +110,8 @@ def reverse_stress(
     Hazards that touch nothing of a promise's chain are left out. Hazards that occur together begin with their cuts, without
     floods. Operations follow least social cost, whatever the plan's aim.
 
-    Raises ValueError for a plan of one year, unknown hazards or demands, UntrustedError where operations were not solved.
+    Raises ValueError for a plan of one year, MisplacedError, which is one too, for unknown hazards or demands (`names` and
+    `promises`, each with what was found and expected), UntrustedError where operations were not solved.
     """
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural
@@ -116,13 +120,9 @@ def reverse_stress(
     known = {k.label for scenario in first.structure.scenarios.events for k in scenario} & set(rows) or set(rows)
     chosen = [name for name in rows if (name in names if names is not None else name in known)]
     years = [float(year) for year in n.calendar.planned_years[1:]]
-    unknown = sorted(set(names or ()) - set(rows))
-    if unknown:
-        raise ValueError(f"unknown hazards: {', '.join(unknown)}; known are {', '.join(rows)}")
-    absent = [f"{p.material}:{p.segment}" for p in wanted if (p.material, p.segment) not in n.demands]
-    if absent:
-        known_ones = ", ".join(f"{material}:{segment}" for material, segment in n.demands)
-        raise ValueError(f"there is no demand for {', '.join(absent)}; there is demand for {known_ones}")
+    wrong = [*_unknown_hazards(names or (), rows), *_unwanted(wanted, n)]
+    if wrong:
+        raise MisplacedError(*wrong)
     if not years:
         raise ValueError("a plan of a single year has no later year in which a disruption can start")
     found: list[dict[str, Any]] = []
@@ -167,6 +167,23 @@ def reverse_stress(
     tied = result.tables["notes"]
     tied = tied[(tied["kind"] == EITHER) & tied["item"].isin({promise.material for promise in wanted})]
     return ReverseStress(table, tuple(tied["note"]))
+
+
+def _unknown_hazards(names: Sequence[str], known: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """(parameter, found, expected) of each name that no hazard has."""
+    for name in dict.fromkeys(names):
+        if name not in known:
+            yield "names", shown(name), f"one of {', '.join(known) or 'no hazards'}{near_miss(name, known)}"
+
+
+def _unwanted(promises: Sequence[Promise], n: Instance) -> Iterator[tuple[str, str, str]]:
+    """(parameter, found, expected) of each promise of what nobody demands."""
+    known = [f"{material}:{segment}" for material, segment in n.demands]
+    for promise in promises:
+        asked = f"{promise.material}:{promise.segment}"
+        if (promise.material, promise.segment) not in n.demands:
+            near = near_miss(asked, known)
+            yield "promises", f"no demand for {asked}", f"one of {', '.join(known)}{near}"
 
 
 def _breaks(table: pd.DataFrame) -> str:

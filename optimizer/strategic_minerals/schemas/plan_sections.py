@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from ..core.errors import MisplacedError, shown
 from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
@@ -67,6 +68,11 @@ def _scalars(value: Any) -> list[Any]:
     return [value]
 
 
+def _given(value: str | None) -> str:
+    """A choice that may be missing, as found."""
+    return "nothing" if value is None else f"'{value}'"
+
+
 class Horizon(Section):
     """The planned years and the length of a period."""
 
@@ -105,13 +111,14 @@ class FloorMenu(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.kind == "border" and self.scope != "market":
-            raise ValueError("a border floor is market-wide: scope must be 'market'")
+            raise MisplacedError(("scope", f"'{self.scope}'", "'market': a border floor is market-wide"))
         if self.kind == "purchase" and self.scope != "project":
-            raise ValueError("a purchase floor belongs to a project: scope must be 'project'")
+            raise MisplacedError(("scope", f"'{self.scope}'", "'project': a purchase floor belongs to a project"))
         if len(set(self.levels_usd_per_kg)) < len(self.levels_usd_per_kg):
-            raise ValueError("the levels of a menu must differ")
+            raise MisplacedError(("levels_usd_per_kg", shown([*self.levels_usd_per_kg]), "levels that differ"))
         if self.kind == "border" and self.upside_share > 0:
-            raise ValueError("a border floor has no upside share: nobody receives a top-up")
+            expected = "0: a border floor has no upside share, nobody receives a top-up"
+            raise MisplacedError(("upside_share", f"{self.upside_share:g}", expected))
         return self
 
 
@@ -216,7 +223,8 @@ class Event(Section):
             }
             missing = [name for name, value in named.items() if value is None]
             if missing:
-                raise ValueError(f"an event without a hazard needs {', '.join(missing)}")
+                expected = f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}"
+                raise MisplacedError(("", "no hazard", expected))
         return self
 
 
@@ -326,11 +334,14 @@ class Diversification(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.kind == "country_cap") != (self.country is not None):
-            raise ValueError("country must be given for kind 'country_cap', and only there")
+            expected = "country must be given for kind 'country_cap', and only there"
+            raise MisplacedError(("country", _given(self.country), expected))
         if (self.kind == "least_share") != (self.group is not None):
-            raise ValueError("group must be given for kind 'least_share', and only there")
+            expected = "group must be given for kind 'least_share', and only there"
+            raise MisplacedError(("group", _given(self.group), expected))
         if self.hard == (self.penalty_usd_per_kg is not None):
-            raise ValueError("either penalty_usd_per_kg (soft) or hard = true")
+            found = "both a penalty and hard = true" if self.hard else "neither a penalty nor hard = true"
+            raise MisplacedError(("", found, "either penalty_usd_per_kg (soft) or hard = true"))
         return self
 
 

@@ -3,14 +3,14 @@ parts of the request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..core.addresses import DEEPEST_ADDRESS, overlapping
 from ..core.errors import Fault
 from .wording import brief, place
 
-DEEPEST_ADDRESS = 40
 EXAMPLE = "a field of the plan, e.g. budget.appropriation_musd"
 
 
@@ -37,26 +37,6 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
         )
         for outer, inner in overlapping(addresses)
     )
-
-
-def overlapping(addresses: Iterable[str]) -> list[tuple[str, str]]:
-    """(outer, inner) pairs of which the second is, or lies within, what the first sets; the order tells nothing of which wins."""
-    known: dict[tuple[str, ...], str] = {}
-    pairs = sorted((path_of(address), address) for address in addresses)  # what holds another comes before it
-    found = []
-    for path, address in pairs:
-        outer = next((known[path[:n]] for n in range(1, len(path) + 1) if path[:n] in known), None)
-        if outer is None:
-            known[path] = address
-        else:
-            found.append((outer, address))
-    return found
-
-
-def path_of(address: str) -> tuple[str, ...]:
-    """An address in parts; places in lists as numbers without noughts in front. Deeper parts than are read do not count."""
-    parts = address.split(".", DEEPEST_ADDRESS)
-    return tuple((part.lstrip("0") or "0") if part.isascii() and part.isdigit() else part for part in parts)
 
 
 def as_sent(fault: Fault, values: Mapping[str, Any] | None) -> Fault:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..core.addresses import overlapping
 from ..core.errors import Fault, FaultsError, PlanError
-from .addresses import overlapping
 from .wording import brief, place
 
 if TYPE_CHECKING:
