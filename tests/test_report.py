@@ -312,5 +312,5 @@ def test_the_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path
     found = {finding.check: finding for finding in examine(tmp_path / "nowhere")}
     assert not found["solver self-test"].fine
     assert not found[f"write access to {tmp_path / 'nowhere'}"].fine
-    assert found["optional part report"].found.startswith("missing no_such_module")
+    assert found["optional part report"].found.startswith("not installed: no_such_module.")
     assert not found["optional part report"].needed
