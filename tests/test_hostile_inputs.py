@@ -318,7 +318,7 @@ def test_a_plan_without_its_tables_is_a_fault(
     assert run(monkeypatch, capsys, "check", mine, "--tables", "shipped")[0] == 0
     write_table(mine.parent / "tables", "prices", [example("prices")])
     code, said = run(monkeypatch, capsys, "check", mine)
-    assert (code, "found not a table" in said, "demand" in said) == (2, True, True), said
+    assert (code, "found no table `demand`" in said, "demand" in said) == (2, True, True), said
 
 
 def test_a_missing_table_that_others_need_is_told_once() -> None:

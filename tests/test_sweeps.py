@@ -675,7 +675,7 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"prices[*/a/*].price_usd_per_kg": True}, "a number"),
         ({"prices[*/a/*].price_usd_per_kg": "7"}, "a number"),
         ({"materials[a].salvage_share *": 2.0}, "a number to multiply"),
-        ({"prices a": 1.0}, "no such"),
+        ({"prices a": 1.0}, "a known field"),
         ({"prices[a": 1.0}, "table[key].column"),
         ({"name *": 2.0}, "a number to multiply"),
     ],

@@ -25,7 +25,7 @@ def find_plan(path: Path) -> Path:
     if path.is_file():
         return path
     if path.exists() and not path.is_dir():
-        raise PlanError([Fault(str(path), "", "", "a pipe or a device", "a plan file")])
+        raise PlanError([Fault(str(path), "", "", "a pipe or a device, not a regular file", "a plan file")])
     inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
     if inside:
         return inside[0]
