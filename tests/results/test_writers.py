@@ -168,7 +168,7 @@ def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli)
     folder = write_run(solved(), tmp_path / "run")
     said = cli("report", folder, "--format", "md", "-o", folder / "report.md")
     assert said.returncode == 2
-    assert "a place in the run folder" in said.stderr
+    assert "a path inside the run folder" in said.stderr
     (folder / "thesis.doc").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match=r"thesis\.doc"):
         write_run(solved(70.0), folder)

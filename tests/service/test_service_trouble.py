@@ -282,7 +282,7 @@ def test_another_programs_database_is_not_touched(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE recipes (name TEXT)")
         connection.commit()
-    with pytest.raises(StoreError, match="another program's"):
+    with pytest.raises(StoreError, match="belongs to another program"):
         SqliteStore(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
