@@ -234,8 +234,12 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
         (["solve", "quickstart", "--gapp", "0.1"], "No such option"),
         (["solve", "quickstart", "--gap", "2"], "--gap is a share"),
         (["solve", "quickstart", "--gap", "nan"], "--gap is a share"),
-        (["solve", "quickstart", "--time-limit", "0"], "--time-limit is a number of seconds above 0"),
-        (["solve", "quickstart", "--time-limit", "inf"], "--time-limit is a number of seconds above 0"),
+        (["solve", "quickstart", "--time-limit", "0"], "--time-limit is a number of seconds of at least 1"),
+        (
+            ["solve", "quickstart", "--time-limit", "0.001"],
+            "of at least 1, to which every solve has a right, not 0.001",
+        ),
+        (["solve", "quickstart", "--time-limit", "inf"], "--time-limit is a number of seconds of at least 1"),
         (["solve", "quickstart", "--gap", "x"], "--gap"),
         (["solve", "quickstart", "--set", "budget"], "no '='"),
         (["solve", "quickstart", "--set", "budgett.x=1"], "did you mean 'budget'"),
@@ -340,10 +344,10 @@ def keeps_the_question(folder: Path, reason: str, cli: Cli, *more: str) -> None:
 
 
 def test_a_limit_before_any_plan_is_exit_4_without_numbers(tmp_path: Path, cli: Cli) -> None:
-    """Proves R8: a hundredth of a second is too little for 13 materials: exit 4, 'Stopped', no summary; the folder keeps the
+    """Proves R8: a second is too little for 13 materials: exit 4, 'Stopped', no summary; the folder keeps the
     question."""
     out = tmp_path / "run"
-    said = cli("solve", "rare-earths", "--time-limit", "0.01", "--gap", "0", "--out", out)
+    said = cli("solve", "rare-earths", "--time-limit", "1", "--gap", "0", "--out", out)
     assert said.returncode == 4, said.stderr
     assert said.stdout == ""
     assert said.stderr.startswith("Stopped: stopped in ")
@@ -596,3 +600,42 @@ def test_exit_codes_in_the_documents_are_those_of_the_code() -> None:
     table = re.findall(r"^\| (\d+) \|", text(COMMAND_LINE), flags=re.MULTILINE)
     codes = [value for name, value in vars(cli_base).items() if name.startswith("EXIT_")]
     assert sorted(map(int, table)) == sorted(codes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "column", "found"),
+    [
+        (["solve", "quickstart", "--gap", "nan"], "--gap", "--gap is a share"),
+        (["solve", "quickstart", "--time-limit", "0"], "--time-limit", "--time-limit is a number"),
+        (["solve", "quickstart", "--gapp", "0.1"], "--gapp", "No such option"),
+        (["check"], "plan", "Missing argument"),
+        (["dance"], "", "No such command"),
+        (["check", "quickstart", "-v", "-q"], "--verbose", "exclude each other"),
+        (["solve", "quickstart", "--out", "x" * 300], "", "File name too long"),
+    ],
+    ids=lambda part: " ".join(part)[:40] if isinstance(part, list) else "",
+)
+def test_what_is_asked_for_wrongly_is_json_where_json_is_asked_for(
+    arguments: list[str], column: str, found: str, cli: Cli, tmp_path: Path
+) -> None:
+    """Proves: a program that asks for JSON gets every fault of its command as JSON, and people the same words as ever."""
+    said = cli(*arguments, "--json", cwd=tmp_path)
+    assert said.returncode == 2
+    (fault,) = json.loads(said.stdout)["faults"]
+    assert (fault["column"], found in fault["found"]) == (column, True)
+    assert found in said.stderr
+    assert cli(*arguments, cwd=tmp_path).stdout == ""
+
+
+def test_text_is_printed_as_it_stands(tmp_path: Path, cli: Cli) -> None:
+    """Proves: colons, brackets and escapes in what was found are printed as text: no emoji, no markup, no command of a terminal."""
+    said = cli("check", "quickstart", "--set", "name=a:new:[b]")
+    assert "found 'a:new:[b]'" in said.stderr
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'"\\u001b[31m:new:[red]" = 1\n{(shipped("models") / "quickstart.toml").read_text(encoding="utf-8")}'
+    )
+    said = cli("check", plan, "--tables", "shipped")
+    assert said.returncode == 2
+    assert "\x1b" not in said.stdout + said.stderr
+    assert ":new:[red]" in said.stderr

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from test_blame import QUICKSTART, asked, facts, line
 
 from strategic_minerals import PlanError, load_plan, shipped
+from strategic_minerals.analysis.sweep_file import SweepFile
+from strategic_minerals.core.errors import Fault
 from strategic_minerals.data.load import load_question, overrides
+from strategic_minerals.data.plan_file import parse_plan, put, read_as
 from strategic_minerals.data.workbook import write_workbook
 
 # --- names of the plan alone -------------------------------------------------------------------------------------
@@ -140,3 +145,69 @@ def test_a_section_that_contradicts_itself_names_the_field(
     assert (fault.column, fault.found) == (column, found)
     assert expected in fault.expected
     assert int(fault.row) > int(line(text, QUICKSTART.splitlines()[-1]))
+
+
+# --- numbers beyond reading, and text that is none ---------------------------------------------------------------
+
+LONG = "9" * 10_000
+MONEY = "appropriation_musd = "
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("kind", ["toml", "json"])
+def test_a_number_of_very_many_digits_is_told_by_its_length(kind: str, sign: str, tmp_path: Path) -> None:
+    """Proves: line and field are named, digits in a comment or in text before it are passed over, and nothing of Python is said."""
+    if kind == "toml":
+        before, _, after = QUICKSTART.partition(MONEY)
+        text = f"# {LONG}\n{before}{MONEY}{sign}{LONG}\n{after.partition(chr(10))[2]}"
+    else:
+        content = tomllib.loads(QUICKSTART)
+        content["description"] = LONG
+        content["budget"]["appropriation_musd"] = "HERE"
+        text = json.dumps(content, indent=1).replace('"HERE"', f"{sign}{LONG}")
+    (fault,) = asked(tmp_path, text, name=f"plan.{kind}")
+    assert fault.column == "budget.appropriation_musd"
+    assert fault.row == line(text, f"appropriation_musd{' = ' if kind == 'toml' else chr(34) + ': '}")
+    assert (fault.found, fault.expected) == ("a number of 10,000 digits", "a number of at most 1e12")
+
+
+def test_a_number_of_very_many_digits_is_told_wherever_it_is_set(tmp_path: Path) -> None:
+    """Proves: `--set` and a sweep file tell it as a plan does; a number that reads and is too large for any field is told alike."""
+    (fault,) = asked_quickly(f"budget.total_musd={LONG}")
+    assert (fault.file, fault.column) == ("--set", "budget.total_musd")
+    assert (fault.found, fault.expected) == ("a number of 10,000 digits", "a number of at most 1e12")
+    (fault,) = asked_quickly(f"budget.total_musd={'9' * 1000}")
+    assert fault.expected == "a number of at most 1e12"
+    study = tmp_path / "study.toml"
+    study.write_text(f'kind = "grid"\n[axes]\n"budget.total_musd" = [{LONG}, 5]\n', encoding="utf-8")
+    with pytest.raises(PlanError) as refused:
+        read_as(SweepFile, study)
+    (fault,) = refused.value.faults
+    assert (fault.row, fault.found) == ("3", "a number of 10,000 digits")
+
+
+def asked_quickly(pair: str) -> tuple[Fault, ...]:
+    """Faults of the shipped quickstart with one field set."""
+    with pytest.raises(PlanError) as refused:
+        load_plan(shipped("models") / "quickstart.toml", overrides([pair]))
+    return refused.value.faults
+
+
+@pytest.mark.parametrize("sign", ["\x1b", "\x07", "\x08", "\x7f", "\x9b", "\r", "\x00"])
+@pytest.mark.parametrize("field", ["title", "description", "name", "controls.0.materials", "scenarios.0.name"])
+def test_control_characters_are_refused_in_every_text_of_a_plan(field: str, sign: str) -> None:
+    """Proves: what a terminal takes for a command is no text of a plan, and is told without being printed."""
+    content = tomllib.loads(QUICKSTART)
+    content["controls"] = [
+        {"name": "x", "countries": "CHN", "materials": "gallium", "cut_share": 0.1, "until_year": 2029}
+    ]
+    put(content, field, f"a{sign}[31mb", "plan")
+    with pytest.raises(PlanError) as refused:
+        parse_plan(content)
+    (fault,) = refused.value.faults
+    assert (fault.column, fault.expected) == (field, "text without control characters")
+    assert str(fault).isprintable()
+    with pytest.raises(PlanError):
+        load_plan(shipped("models") / "quickstart.toml", {"title": f"a{sign}b"})
+    lines = parse_plan({**tomllib.loads(QUICKSTART), "description": "two\r\nlines\tand a tab\n"})
+    assert lines.description.startswith("two")

@@ -22,6 +22,7 @@ import pandas as pd
 from ..checks.consistency import require
 from ..core.errors import Fault, FaultsError, PlanError, ReserveError
 from ..core.parallel import workforce
+from ..core.units import LEAST_TIME_LIMIT_S
 from ..data.addresses import edited, read_axis
 from ..data.dataset import Dataset
 from ..data.names import Names
@@ -75,9 +76,10 @@ def sweep(
     """
     if method not in get_args(Method):
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
-    if not (0 <= gap < 1 and time_limit_s > 0 and workers >= 1):
+    if not (0 <= gap < 1 and time_limit_s >= LEAST_TIME_LIMIT_S and workers >= 1):
         raise ValueError(
-            f"gap must be in [0, 1), time_limit_s and workers positive, not {gap}, {time_limit_s}, {workers}"
+            f"gap must be in [0, 1), time_limit_s at least {LEAST_TIME_LIMIT_S:g} second and workers positive, not {gap}, "
+            f"{time_limit_s}, {workers}"
         )
     asked = _points(points.points if isinstance(points, Design) else points)
     design = points if isinstance(points, Design) else Design("points", tuple(asked), {})

@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.errors import Fault, MisplacedError, PlanError
+from ..core.units import LEAST_TIME_LIMIT_S
 from ..data.dataset import Dataset
 from ..data.plan_lines import PlanText
 from ..schemas.plan import Plan
@@ -53,7 +54,7 @@ class SweepFile(Section):
     gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     relax: bool = False
     method: Literal["auto", "flat", "decomposed"] = "auto"
-    time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
+    time_limit_s: Annotated[float, Field(ge=LEAST_TIME_LIMIT_S, le=1e9)] = 3600.0
 
     @model_validator(mode="before")
     @classmethod

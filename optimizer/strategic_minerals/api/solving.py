@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -21,6 +22,7 @@ from ..core.frames import whole
 from ..core.logs import logger_of, one_run
 from ..core.outcome import OnProgress, Outcome
 from ..core.timing import TOTAL
+from ..core.units import LEAST_TIME_LIMIT_S
 from ..data.dataset import Dataset
 from ..highs.settings import TOLERANCES
 from ..model.problem import Problem, prepare
@@ -50,7 +52,8 @@ def solve(
     """Decide stockpiles, friend-shored sources and price floors together.
 
     gap: relative optimality gap to stop at, 0 or more and less than 1 (0.001: 0.1 %; see `Outcome.relative_gap`).
-    time_limit_s: wall-clock seconds, finite. relax: solve the linear relaxation instead, a bound on the answer. method:
+    time_limit_s: wall-clock seconds, finite, at least 1 (each solve has so much).
+    relax: solve the linear relaxation instead, a bound on the answer. method:
     `flat`, one model for all scenarios; `decomposed`, master and clusters of scenarios; `auto`, whichever is expected to be
     faster. threads: for clusters of scenarios; 0, one for each core that the process may use. executor: answers the
     clusters in place of threads; a flat solve runs as a whole in one of its workers (then on_progress is called there, and
@@ -63,6 +66,8 @@ def solve(
     """
     if not 0 <= gap < 1:
         raise ValueError(f"gap must be in [0, 1), not {gap}")
+    if not LEAST_TIME_LIMIT_S <= time_limit_s < math.inf:
+        raise ValueError(f"time_limit_s must be finite and at least {LEAST_TIME_LIMIT_S:g} second, not {time_limit_s}")
     with one_run(plan.name):
         return _solved(plan, data, gap, time_limit_s, relax, method, threads, executor, on_progress)
 

@@ -18,6 +18,7 @@ from ..audit.audit import Audit
 from ..core.atomic_files import digest_of
 from ..core.errors import FormulationError, SolveError, UntrustedError
 from ..core.frames import plainly
+from ..core.units import LEAST_TIME_LIMIT_S
 from ..model.solution import Solution
 from ..results.recomputation import (
     FINISHED,
@@ -132,7 +133,7 @@ def _again(stored: Result) -> Result:
         stored.plan,
         stored.data,
         gap=options["gap"],
-        time_limit_s=options["time_limit_s"],
+        time_limit_s=max(LEAST_TIME_LIMIT_S, options["time_limit_s"]),
         relax=options["relax"],
         method=options["method"],
     )

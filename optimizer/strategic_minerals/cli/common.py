@@ -70,7 +70,15 @@ PlanFile = Annotated[
 ]
 
 
+def standard_error() -> Console:
+    """Where faults, notes and progress are printed, text as it stands."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
 def standard_output() -> Console:
+    """Where answers are printed, text as it stands."""
     from rich.console import Console
 
     class Printer(Console):
@@ -79,7 +87,7 @@ def standard_output() -> Console:
             leave_pipe()
             self.quiet = True
 
-    return Printer(highlight=False, soft_wrap=True)
+    return Printer(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def leave_pipe() -> None:
@@ -113,10 +121,10 @@ def progress() -> Iterator[Any]:
     if not shows_progress():
         yield None
         return
-    from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status("building the model") as status:
-        yield lambda progress: status.update(words(progress))
+    with standard_error().status("building the model") as status:
+        yield lambda progress: status.update(Text(words(progress)))
 
 
 def show(found: Study, out: Path | None, as_json: bool) -> None:
@@ -156,18 +164,17 @@ def counting(what: str) -> Iterator[Any]:
     if not shows_progress():
         yield None
         return
-    from rich.console import Console
+    from rich.text import Text
 
     begin = time.perf_counter()
     first: list[int] = []  # parts that existed before this run say nothing about its speed
 
-    with Console(stderr=True).status(what) as status:
+    with standard_error().status(Text(what)) as status:
 
         def tell(done: int, of: int) -> None:
             first.append(done)
-            status.update(
-                f"{what}: {done} of {of}{time_left(done - first[0] + 1, of - done, time.perf_counter() - begin)}"
-            )
+            left = time_left(done - first[0] + 1, of - done, time.perf_counter() - begin)
+            status.update(Text(f"{what}: {done} of {of}{left}"))
 
         yield tell
 
@@ -178,10 +185,10 @@ def saying(what: str) -> Iterator[Any]:
     if not shows_progress():
         yield None
         return
-    from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(what) as status:
-        yield lambda now: status.update(f"{what} {now}")
+    with standard_error().status(Text(what)) as status:
+        yield lambda now: status.update(Text(f"{what} {now}"))
 
 
 def time_left(done: int, left: int, seconds: float) -> str:

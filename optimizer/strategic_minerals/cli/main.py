@@ -25,6 +25,7 @@ from ..core.errors import (
     UntrustedError,
 )
 from ..core.logs import kept, logger_of
+from ..core.units import LEAST_TIME_LIMIT_S
 from . import analysis, evaluation, report, service
 from .common import (
     EXIT_INFEASIBLE,
@@ -41,11 +42,12 @@ from .common import (
     load,
     plan_names,
     progress,
+    standard_error,
     standard_output,
     whence,
 )
 from .telling import flags_first, is_quiet, tell
-from .words import say, tell_faults, tell_misuse
+from .words import say, tell_faults, tell_misuse, tell_unwritten
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -217,7 +219,7 @@ def solve(
         bool, typer.Option("--relax", help="Solve the linear relaxation, which gives a bound and no plan.")
     ] = False,
     gap: Annotated[float, typer.Option(help="Relative optimality gap at which the solve may stop.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(help="Seconds.")] = 3600.0,
+    time_limit: Annotated[float, typer.Option(help="Seconds, at least 1.")] = 3600.0,
     method: Annotated[
         Literal["auto", "flat", "decomposed"],
         typer.Option(
@@ -241,8 +243,11 @@ def solve(
 
     if not 0 <= gap < 1:
         raise typer.BadParameter(f"--gap is a share of at least 0 and less than 1 (0.1 % is 0.001), not {gap:g}")
-    if not 0 < time_limit < 1e9:
-        raise typer.BadParameter(f"--time-limit is a number of seconds above 0, not {time_limit:g}")
+    if not LEAST_TIME_LIMIT_S <= time_limit <= 1e9:
+        raise typer.BadParameter(
+            f"--time-limit is a number of seconds of at least {LEAST_TIME_LIMIT_S:g}, to which every solve has a right, "
+            f"not {time_limit:g}"
+        )
     if out is not None:
         refuse_inside(out, "--out")
     if out is not None and out.exists():
@@ -364,9 +369,7 @@ def verify(
 
 def main() -> None:
     """Entry point: turn errors into messages and exit codes."""
-    from rich.console import Console
-
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = standard_error()
     code = _run(errors)
     try:
         sys.stdout.flush()
@@ -412,9 +415,7 @@ def _run(errors: Console) -> int:
         leave_pipe()
         code = EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
-        where = "the output could not be written: " if error.filename is None else f"{error.filename}: "
-        say(errors, f"{where}{error.strerror or error}")
-        code = EXIT_INPUT
+        code = tell_unwritten(errors, error)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
             code = tell_misuse(errors, error)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..core.errors import Fault, FaultsError, InputError, missing_part
-from .common import EXIT_START, EXIT_STORE, app, standard_output
+from .common import EXIT_START, EXIT_STORE, app, standard_error, standard_output
 from .telling import log_level
 
 if TYPE_CHECKING:
@@ -157,10 +157,8 @@ def _starting(*, as_json: bool = False) -> Iterator[None]:
 
 def _leave(text: str, code: int) -> NoReturn:
     """Print the reason and end with an exit code, even if the reason cannot be printed."""
-    from rich.console import Console
-
     try:
-        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)
+        standard_error().print(text)
         sys.stderr.flush()
     except OSError:
         os._exit(code)

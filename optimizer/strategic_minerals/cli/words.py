@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..core.errors import Fault, FaultsError, InputError, near_miss, shown
+from ..core.errors import Fault, FaultsError, InputError, legible, near_miss, shown
 from .common import COMMAND_LINE, EXIT_INPUT
 
 if TYPE_CHECKING:
@@ -28,23 +29,48 @@ CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 def say(errors: Console, text: str) -> None:
     """Print a line on standard error, if it can be written to."""
     with suppress(OSError):
-        errors.print(text, markup=False)
+        errors.print(legible(text), markup=False)
 
 
 def tell_misuse(errors: Console, error: Any) -> int:
     """Print what is wrong with the command line; the exit code."""
     wrong = option_faults(error)
     if not wrong:
-        say(errors, f"Error: {error.format_message()}")
+        said = str(error.format_message())
+        tell_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help tells")])
+        say(errors, f"Error: {said}")
         return EXIT_INPUT
     return tell_faults(errors, InputError(wrong))
 
 
-def tell_faults(errors: Console, error: FaultsError) -> int:
-    """Print faults, also as JSON if asked for; the exit code."""
+def tell_unwritten(errors: Console, error: OSError) -> int:
+    """Print that a file or a folder could not be written or read; the exit code."""
+    reason = error.strerror or str(error)
+    where = "the output could not be written" if error.filename is None else str(error.filename)
+    tell_json([Fault(where, "", "", reason, "a file or folder that can be written")])
+    say(errors, f"{where}: {reason}")
+    return EXIT_INPUT
+
+
+def tell_json(faults: Sequence[Fault]) -> None:
+    """Print faults as JSON, if it is asked for and standard output can be written to."""
     if "--json" in sys.argv:
         with suppress(OSError):
-            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in faults]}, indent=1))
+
+
+def _blamed(error: Any) -> str:
+    """The option or argument of which the parser complains; empty where it names none."""
+    named = getattr(error, "option_name", None)
+    parameter = getattr(error, "param", None)
+    first = getattr(parameter, "opts", None) or [""]
+    told = re.match(r"--[a-z][a-z-]*", str(getattr(error, "message", "")))
+    return str(named or next((name for name in first if name.startswith("--")), first[0]) or (told[0] if told else ""))
+
+
+def tell_faults(errors: Console, error: FaultsError) -> int:
+    """Print faults, also as JSON if asked for; the exit code."""
+    tell_json(error.faults)
     say(errors, str(error))
     return EXIT_INPUT
 

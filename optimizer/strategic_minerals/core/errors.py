@@ -13,6 +13,7 @@ ReserveError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,15 @@ from .names import meant
 
 if TYPE_CHECKING:
     from .outcome import Outcome
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
+"""Characters that move the cursor, ring or begin commands of a terminal; tabs and ends of lines are none."""
+
+
+def legible(text: str) -> str:
+    """A text with escapes in place of control characters, fit for a terminal."""
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class Fault:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.row}" if self.row else self.file
-        return f"{place}  {self.column}  found {self.found}; expected {self.expected}"
+        return legible(f"{place}  {self.column}  found {self.found}; expected {self.expected}")
 
 
 @dataclass(frozen=True)

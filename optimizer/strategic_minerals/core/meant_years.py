@@ -75,12 +75,18 @@ def year_meant(value: Any, years: YearKind) -> str:
 
 def year_list(entries: Sequence[Any], years: YearKind) -> str:
     """A list of years in place of one of texts or dates that mean years; empty where one of them means none."""
-    meant = [re.match(r"\d{4}(\.\d+)?", year_meant(entry, years) or str(entry)) for entry in entries]
+    meant = [re.match(r"\d{4}(\.\d+)?", year_meant(entry, years) or _figure(entry)) for entry in entries]
     found = [figure[0] for figure in meant if figure]
     return f"a list: [{', '.join(found)}]" if found and len(found) == len(entries) <= MOST_LISTED else ""
 
 
+def _figure(entry: Any) -> str:
+    """An entry as text; empty for a number that is no year by far, whose digits may be too many to be written."""
+    return "" if isinstance(entry, int) and abs(entry) > NO_YEAR else str(entry)
+
+
 MOST_LISTED = 60
+NO_YEAR = 10**9
 
 
 def _of_number(value: float, years: YearKind) -> str:

@@ -11,6 +11,8 @@ MEAN_DAYS_PER_YEAR = 365.25
 """Of observed spans between dates, leap years included."""
 KG_PER_T = 1000.0
 USD_PER_MUSD = 1e6
+LEAST_TIME_LIMIT_S = 1.0
+"""Least limit of a solve [s]: so much it has however late it begins."""
 LARGEST_NUMBER = 1e12
 """Numbers at or above this are refused in every file: HiGHS treats 1e20 as infinity, and no tonnage,
 price or budget of a mineral comes near it."""

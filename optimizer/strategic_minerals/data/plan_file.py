@@ -21,6 +21,7 @@ from ..core.names import is_everything, meant
 from ..schemas.descriptions import default_at, expected, items_at, kinds_at, years_at
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import FORMER_NAMES
+from .long_numbers import is_too_long, long_number
 from .plan_lines import PlanText, field_lines, set_elsewhere
 from .plan_places import TextKind, absent, elsewhere, home_of, number_of_years
 from .plan_syntax import Fields, json_fault, toml_fault
@@ -88,10 +89,10 @@ def _content(file: str, text: str, kind: TextKind, fields: Fields) -> dict[str, 
     except RecursionError:
         raise PlanError([Fault(file, "", "", "too many nested levels", f"a {kind} document")]) from None
     except ValueError as error:
+        if is_too_long(error):
+            raise PlanError([long_number(file, text, kind)]) from None
         if kind == "JSON":
             raise PlanError([json_fault(file, text, error, fields)]) from None
-        if not isinstance(error, tomllib.TOMLDecodeError):
-            raise PlanError([Fault(file, "", "", str(error), "a TOML document")]) from None
         raise PlanError([toml_fault(file, text, str(error), fields)]) from None
     if not isinstance(data, dict):
         raise PlanError(

@@ -19,7 +19,8 @@ from ..instance.instance import Instance
 from ..results.study import StudyResult
 from ..scenarios.build import build_scenarios, population
 from ..scenarios.events import describe, hazards, longest_event
-from ..scenarios.reduction import cvar_of, loss_proxy, losses_by_period
+from ..scenarios.reduction import loss_proxy, losses_by_period
+from ..scenarios.reduction import cvar_of
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 

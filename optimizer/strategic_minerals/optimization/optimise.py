@@ -14,6 +14,7 @@ from ..core.arrays import Floats
 from ..core.logs import logger_of
 from ..core.outcome import OnProgress, Outcome
 from ..core.timing import Timings
+from ..core.units import LEAST_TIME_LIMIT_S
 from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
 from ..highs.run import Duals, Run, SolvedRun
@@ -82,7 +83,7 @@ def optimise(
     begin = time.perf_counter()
 
     def left() -> float:
-        return max(1.0, time_limit_s - (time.perf_counter() - begin))
+        return max(LEAST_TIME_LIMIT_S, time_limit_s - (time.perf_counter() - begin))
 
     costs = objective_costs(problem)
     stages = STAGES[problem.plan.objective.kind]

@@ -15,6 +15,7 @@ from ..checks.consistency import require
 from ..core.arrays import Floats
 from ..core.logs import logger_of, one_run
 from ..core.outcome import Outcome
+from ..core.units import LEAST_TIME_LIMIT_S
 from ..data.dataset import Dataset
 from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
@@ -86,8 +87,8 @@ class Session:
         Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
         next variant.
         """
-        if not time_limit_s > 0:
-            raise ValueError(f"time_limit_s must be positive, not {time_limit_s}")
+        if not time_limit_s >= LEAST_TIME_LIMIT_S:
+            raise ValueError(f"time_limit_s must be at least {LEAST_TIME_LIMIT_S:g} second, not {time_limit_s}")
         with one_run(plan.name):
             begin = time.perf_counter()
             found = self._answer(plan, data, hold, time_limit_s)
@@ -99,7 +100,7 @@ class Session:
         begin = time.perf_counter()
 
         def left() -> float:
-            return max(1.0, time_limit_s - (time.perf_counter() - begin))
+            return max(LEAST_TIME_LIMIT_S, time_limit_s - (time.perf_counter() - begin))
 
         require(plan, data)
         canary()

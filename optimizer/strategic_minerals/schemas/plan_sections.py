@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from ..core.errors import MisplacedError, shown
+from ..core.errors import CONTROL, MisplacedError, shown
+from ..core.units import LARGEST_NUMBER
 from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
@@ -39,9 +40,15 @@ class Section(BaseModel):
             if wrong and kinds and kinds <= {int, float, bool, str}:
                 wanted = " or ".join(sorted({WORDS[kind] for kind in kinds}))
                 raise ValueError(f"{wanted}, not {WORDS[type(scalar)]}")
+            if isinstance(scalar, int) and scalar.bit_length() > MOST_BITS:
+                raise ValueError(f"a number of at most {LARGEST_NUMBER:.0e}".replace("e+", "e"))
+            if isinstance(scalar, str) and CONTROL.search(scalar):
+                raise ValueError("text without control characters")
         return value
 
 
+MOST_BITS = 1000
+"""Bits of a whole number that a decimal number can hold."""
 WORDS = {int: "a number", float: "a number", bool: "true or false", str: "text"}
 
 

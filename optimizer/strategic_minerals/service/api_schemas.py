@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from ..core.errors import MisplacedError
 from ..core.shipped import shipped
+from ..core.units import LEAST_TIME_LIMIT_S
 from ..schemas.tables import TABLES
 from .entities import State
 from .problem_details import Problem
@@ -172,7 +173,9 @@ class SolveOptions(Strict):
     """When to stop the solve."""
 
     gap: Number = Field(1e-3, ge=0, lt=1, description="Relative optimality gap at which the solve may stop.")
-    time_limit_s: Number = Field(3600.0, gt=0, le=1e6)
+    time_limit_s: Number = Field(
+        3600.0, ge=LEAST_TIME_LIMIT_S, le=1e6, description="Time limit of the solve, in seconds."
+    )
     relax: Flag = Field(False, description="Solve the linear relaxation, which gives a bound and no plan.")
     method: Literal["auto", "flat", "decomposed"] = "auto"
 
@@ -217,8 +220,10 @@ class ExplainRequest(Labelled):
     item: Annotated[str, Field(max_length=300)] | None = Field(
         None, description="Explain one item only, including what would reverse the choice."
     )
-    gap: Number | None = Field(None, ge=0, le=0.5)
-    time_limit_s: Number = Field(600.0, gt=0, le=1e6, description="Relative optimality gap of each re-solve.")
+    gap: Number | None = Field(None, ge=0, le=0.5, description="Relative optimality gap of each re-solve.")
+    time_limit_s: Number = Field(
+        600.0, ge=LEAST_TIME_LIMIT_S, le=1e6, description="Time limit of each re-solve, in seconds."
+    )
 
 
 class CompareRequest(Labelled):

@@ -40,13 +40,15 @@ def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     from ..api.solving import solve
     from ..checks.consistency import require
     from ..core.logs import kept
+    from ..core.units import LEAST_TIME_LIMIT_S
     from ..results.run_folder import write_run
 
     plan, data = question(folder, request)
     require(plan, data)
     sized(plan, data, int(limits.get("most_columns", 10**9)))
     asked = {name: request[name] for name in ("gap", "time_limit_s", "relax", "method") if name in request}
-    asked["time_limit_s"] = min(asked["time_limit_s"], SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
+    most_s = max(LEAST_TIME_LIMIT_S, SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
+    asked["time_limit_s"] = min(asked["time_limit_s"], most_s)
     with kept(plan.name) as log:
         result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
     teller.phase("writing")
