@@ -17,12 +17,11 @@ from strategic_minerals.audit.accounts import cvar
 from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
 from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, evaluate_recourse
 from strategic_minerals.evaluation.replicates import ReplicatePool, _chance, interval
-from strategic_minerals.evaluation.scenario_outlook import quantile
 from strategic_minerals.highs.basis import BasisMemory
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.scenarios.build import population
-from strategic_minerals.scenarios.reduction import cvar_of
+from strategic_minerals.scenarios.risk_measures import cvar_of, quantile
 from strategic_minerals.scenarios.sampling import Span, draw
 from strategic_minerals.schemas.tables import HazardRow
 from support.drawn_cases import exposed

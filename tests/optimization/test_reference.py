@@ -13,8 +13,8 @@ from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.model.solution import extract
 from strategic_minerals.optimization.reference_plan import reference_model, solve_reference
-from strategic_minerals.optimization.reference_ties import smallest_quantile
 from strategic_minerals.optimization.stages import solver_of
+from strategic_minerals.scenarios.risk_measures import quantile
 from support.instances import many, random_case
 from support.tiny import cut, offer, source, tiny
 
@@ -116,9 +116,9 @@ def test_ties_are_broken_by_the_order_of_the_formulation() -> None:
 
 def test_the_smallest_quantile_is_taken() -> None:
     """Proves: with half of the probability at 10 and half at 30, every value between is a median; the smallest is taken."""
-    assert smallest_quantile(np.array([30.0, 10.0]), np.array([0.5, 0.5]), 0.5) == 10.0
-    assert smallest_quantile(np.array([30.0, 10.0]), np.array([0.5, 0.5]), 0.6) == 30.0
-    assert smallest_quantile(np.array([5.0, 7.0]), np.array([0.2, 0.0]), 0.9) == 7.0
+    assert quantile(np.array([30.0, 10.0]), np.array([0.5, 0.5]), 0.5) == 10.0
+    assert quantile(np.array([30.0, 10.0]), np.array([0.5, 0.5]), 0.6) == 30.0
+    assert quantile(np.array([5.0, 7.0]), np.array([0.2, 0.0]), 0.9) == 7.0
 
 
 @pytest.mark.parametrize("slack", [0.0, 1e-9, 1e-8, 1e-7, 1e-6])

@@ -19,7 +19,8 @@ from strategic_minerals.instance.instance import Instance
 from strategic_minerals.model.problem import structure_of
 from strategic_minerals.scenarios.build import build_scenarios, draws, equally_likely, population
 from strategic_minerals.scenarios.events import hazards, longest_event
-from strategic_minerals.scenarios.reduction import cvar_of, loss_proxy, reduce
+from strategic_minerals.scenarios.reduction import loss_proxy, reduce
+from strategic_minerals.scenarios.risk_measures import cvar_of
 from strategic_minerals.scenarios.sampling import Span, draw, durations, elements, severities
 from strategic_minerals.schemas.tables import HazardRow
 from support.instances import quick_first

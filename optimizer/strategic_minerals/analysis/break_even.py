@@ -211,7 +211,7 @@ class _Search:
         """Values to try, what matters most first."""
         base = self.figure.base
         yield from (base, low, high)
-        changes = self._changes(low, high) if self.figure.component_sets else []
+        changes = self._changes(low, high) if self.figure.affects_owners else []
         weighty = [pair for pair in changes if self._reach(pair[0]) != self._reach(pair[1])]
         rest = [pair for pair in changes if pair not in weighty]
         step = max(1, math.ceil(len(rest) / max(1, MOST_CHANGES - len(weighty))))

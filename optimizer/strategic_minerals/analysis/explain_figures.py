@@ -35,7 +35,7 @@ class Figure:
     low: float
     high: float
     unit: str
-    component_sets: bool
+    affects_owners: bool
     """Owners look at it: what they build alone, which packages they take and when plants shut can hang on it."""
     own: bool
     """It acts through the item alone: a plan without the item is worth the same at every value."""
@@ -54,37 +54,37 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
         own = _of_project(problem, item)
     elif item.kind == "contract":
         own = _cell(
-            problem, "activities", item.name, ("fee", "fee_usd_per_kg", "USD/kg"), component_sets=False, own=True
+            problem, "activities", item.name, ("fee", "fee_usd_per_kg", "USD/kg"), affects_owners=False, own=True
         )
     elif item.kind == "offer":
         own = _cell(
-            problem, "offers", item.name, ("premium", "premium_share", "share"), component_sets=False, own=False
+            problem, "offers", item.name, ("premium", "premium_share", "share"), affects_owners=False, own=False
         )
     if item.level is not None:
         own += _of_level(problem, item, item.level)
     elif item.package:
         level = ("floor level", "floor_usd_per_kg", "USD/kg")
-        own += _cell(problem, "packages", item.package, level, component_sets=True, own=item.kind == "package")
+        own += _cell(problem, "packages", item.package, level, affects_owners=True, own=item.kind == "package")
     return [*own, *_of_hazards(problem), _of_losses(problem)]
 
 
 def _of_project(problem: Problem, item: Item) -> list[Figure]:
     whole = not item.package  # with another package the project stands where this one is held out
     premium = ("premium", "premium_share", "share")
-    found = _cell(problem, "projects", item.project, premium, component_sets=True, own=whole)
+    found = _cell(problem, "projects", item.project, premium, affects_owners=True, own=whole)
     committed = any(project.committed for project in problem.natural.projects if project.name == item.project)
     if committed:  # its capital is sunk
         return found
     return [
         *_cell(
-            problem, "projects", item.project, ("capex", "capex_musd", "million USD"), component_sets=True, own=whole
+            problem, "projects", item.project, ("capex", "capex_musd", "million USD"), affects_owners=True, own=whole
         ),
         *found,
     ]
 
 
 def _cell(
-    problem: Problem, table: str, key: str, told: tuple[str, str, str], *, component_sets: bool, own: bool
+    problem: Problem, table: str, key: str, told: tuple[str, str, str], *, affects_owners: bool, own: bool
 ) -> list[Figure]:
     """A cell of one row, where it has a value. told: what the figure is called, its column, its unit."""
     name, column, unit = told
@@ -99,7 +99,7 @@ def _cell(
     else:
         low, high = 0.0, MOST_TIMES * value or _worth(problem, key, unit)
     return (
-        [Figure(name, (f"{table}[{key}].{column}",), float(value), low, high, unit, component_sets, own)]
+        [Figure(name, (f"{table}[{key}].{column}",), float(value), low, high, unit, affects_owners, own)]
         if high > low
         else []
     )

@@ -22,7 +22,7 @@ from ..optimization.session import Answer, Session
 from ..optimization.stages import Method
 from ..results.operation_tables import losses_by_scenario
 from ..results.tables import projects, stock
-from ..scenarios.reduction import cvar_of
+from ..scenarios.risk_measures import cvar_of
 from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
 from .checkpoint import Checkpoint

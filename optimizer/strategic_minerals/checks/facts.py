@@ -182,7 +182,7 @@ def _market(facts: Facts) -> Iterator[Evidence]:
     """Tonnes of a material: segments with each other, demand with published use and world output, offers with demand."""
     data = facts.data
     minerals = {row.mineral: row for row in data.rows("minerals")}
-    scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
+    world = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
     of = {row.material: row.mineral for row in data.rows("materials")}
     share = _usual_shares(facts)
     for material in list(facts.demand):
@@ -200,7 +200,7 @@ def _market(facts: Facts) -> Iterator[Evidence]:
             used = facts.figure("minerals", mineral, "consumption_t")
             label = f"published use of {mineral.mineral} ({mineral.consumption_t:,g} t, {said(mineral, 'minerals')})"
             yield Comparison(label, wanted, ((1.0, (used,)),), 0.01, 60, kind="published use")
-        output = scenario.get(of.get(material, ""))
+        output = world.get(of.get(material, ""))
         if output is not None and output.production_t > 0:
             all_made = facts.figure("production", output, "production_t")
             label = f"world output of {output.mineral} ({output.production_t:,g} t, {said(output, 'production')})"
@@ -281,7 +281,7 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
     """Capacity, costs, fees and floors of a producer compared with its market and the value of its output."""
     data = facts.data
     yield from _years(facts, "capacities", "capacity_t_per_yr", 1)
-    scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
+    world = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
     of = {row.material: row.mineral for row in data.rows("materials")}
     for table, column in (("activities", "activity"), ("projects", "project")):
         for row in data.rows(table):
@@ -297,7 +297,7 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             if need := facts.wanted(main):
                 label = f"a year's use of {main} ({facts.total(need):,.4g} t)"
                 yield Comparison(label, output, need, 1e-5, 60, 0.2, kind=f"{table} market")
-            all_made = scenario.get(of.get(main, ""))
+            all_made = world.get(of.get(main, ""))
             if all_made is not None and all_made.production_t > 0:
                 figure = facts.figure("production", all_made, "production_t")
                 label = (

@@ -33,10 +33,10 @@ def published(facts: Facts) -> Published:
 
 def published_evidence(facts: Facts) -> Iterator[Evidence]:
     """Comparisons among published figures; rates of hazards with the record; losses with the published ranks."""
-    scenario = {row.mineral: row for row in facts.data.rows("production") if row.country == WORLD}
+    world = {row.mineral: row for row in facts.data.rows("production") if row.country == WORLD}
     yield from _world_outputs(facts)
-    yield from _minerals(facts, scenario)
-    yield from _reserves(facts, scenario)
+    yield from _minerals(facts, world)
+    yield from _reserves(facts, world)
     yield from _rates(facts)
     if facts.plan.home == "USA":
         yield from _ranks(facts)
@@ -48,7 +48,7 @@ def _pair(label: str, above: Figure, below: Figure, low: float, high: float, kin
 
 def _world_outputs(facts: Facts) -> Iterator[Evidence]:
     """World output compared with other years, and the sum of the countries with the world."""
-    scenarios: dict[tuple[str, str], list[Figure]] = defaultdict(list)
+    totals: dict[tuple[str, str], list[Figure]] = defaultdict(list)
     countries: dict[tuple[str, str, Any, str], list[Figure]] = defaultdict(list)
     whole: dict[tuple[str, str, Any, str], Figure] = {}
     for row in facts.data.rows("production"):
@@ -56,11 +56,11 @@ def _world_outputs(facts: Facts) -> Iterator[Evidence]:
             continue
         figure, place = facts.figure("production", row, "production_t"), (row.mineral, row.stage, row.year, row.edition)
         if row.country == WORLD:
-            scenarios[row.mineral, row.stage].append(figure)
+            totals[row.mineral, row.stage].append(figure)
             whole[place] = figure
         else:
             countries[place].append(figure)
-    for (mineral, _), figures in scenarios.items():
+    for (mineral, _), figures in totals.items():
         for n, figure in enumerate(figures):
             for other in figures[max(0, n - 4) : n]:
                 yield _pair(f"world output of {mineral} in other years (production.csv)", figure, other, 0.1, 10)
@@ -71,10 +71,10 @@ def _world_outputs(facts: Facts) -> Iterator[Evidence]:
             yield Comparison(label, parts, ((1.0, (figure,)),), 0.05, 2.5, 0.9)
 
 
-def _minerals(facts: Facts, scenario: dict[str, Any]) -> Iterator[Evidence]:
+def _minerals(facts: Facts, world: dict[str, Any]) -> Iterator[Evidence]:
     """The home market of a mineral compared with the world market."""
     for row in facts.data.rows("minerals"):
-        output = scenario.get(row.mineral)
+        output = world.get(row.mineral)
         columns = [
             name
             for name in ("consumption_t", "imports_t", "exports_t", "primary_t", "secondary_t")
@@ -95,10 +95,10 @@ def _minerals(facts: Facts, scenario: dict[str, Any]) -> Iterator[Evidence]:
                 yield _pair(label, facts.figure("minerals", row, name), used, 0.0, 60)
 
 
-def _reserves(facts: Facts, scenario: dict[str, Any]) -> Iterator[Evidence]:
+def _reserves(facts: Facts, world: dict[str, Any]) -> Iterator[Evidence]:
     """World reserves compared with world output."""
     for row in facts.data.rows("reserves"):
-        output = scenario.get(row.mineral)
+        output = world.get(row.mineral)
         if row.country == WORLD and row.reserves_t > 0 and output is not None and output.production_t > 0:
             known = facts.figure("production", output, "production_t")
             label = f"world output of {row.mineral} ({output.production_t:,g} t, {said(output, 'production')})"

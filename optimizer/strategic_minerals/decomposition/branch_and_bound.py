@@ -241,7 +241,7 @@ class BranchAndBound:
             costs = [side.objective if isinstance(side, SolvedRun) else math.inf for side in runs]
             up = BELOW if costs[BELOW] < costs[ABOVE] else ABOVE
             here = self.node(costs[up], *sides[up])
-            # the next bookmark is of the first solver, which ended below
+            # the next saved basis is of the first solver, which ended below
             again = up == ABOVE and isinstance(runs[up], SolvedRun)
             run = self.solve(here.lower, here.upper) if again else runs[up]
         return None

@@ -200,8 +200,8 @@ class Master:
     def both(
         self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], saved: Any, time_limit_s: float, phase: str
     ) -> list[Run]:
-        """Runs between two pairs of bounds, each from a bookmark; at once where it has a twin, made when first needed. The next
-        bookmark is that of the run below.
+        """Runs between two pairs of bounds, each from a saved basis; at once where it has a twin, made when first needed. The next
+        saved basis is that of the run below.
 
         They age cuts as other runs do: with all that trying spares, masters take half as long again (measured).
         """

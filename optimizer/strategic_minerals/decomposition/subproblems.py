@@ -147,7 +147,7 @@ class Cluster:
     from the last basis."""
     model: Model | None = None
     basis: Any = None
-    """A bookmark of the solver."""
+    """A saved basis of the solver."""
 
     @property
     def columns(self) -> Ints:
@@ -166,7 +166,7 @@ class Cluster:
 
     @property
     def last_basis(self) -> Any:
-        """A bookmark of where the last answer ended; None where there is none here."""
+        """The basis with which the last answer ended; None where there is none here."""
         return self.basis if self.model is None else self.model.save_basis()
 
     def solve(self, y: Floats, deadline: float, tell: type[Told]) -> Told:

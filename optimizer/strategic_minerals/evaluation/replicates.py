@@ -12,9 +12,9 @@ from scipy.stats import t as student
 
 from ..core.arrays import Bools, Floats, Ints
 from ..scenarios.build import NO_EVENT
+from ..scenarios.risk_measures import quantile
 from ..scenarios.scenario_set import ScenarioSet
 from .recourse import RecourseOutcome
-from .scenario_outlook import quantile
 
 
 @dataclass(frozen=True)

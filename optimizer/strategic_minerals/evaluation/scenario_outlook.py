@@ -20,7 +20,7 @@ from ..results.study import StudyResult
 from ..scenarios.build import build_scenarios, population
 from ..scenarios.events import describe, hazards, longest_event
 from ..scenarios.reduction import loss_proxy, losses_by_period
-from ..scenarios.reduction import cvar_of
+from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 
@@ -285,10 +285,3 @@ def _worst(scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
         ],
         columns=["scenario", "probability", "loss_musd", "events"],
     )
-
-
-def quantile(values: Floats, probability: Floats, level: float) -> float:
-    """Weighted quantile: the smallest value not exceeded with a given probability."""
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(probability[order])
-    return float(values[order][min(int(np.searchsorted(reached, level * reached[-1])), len(values) - 1)])

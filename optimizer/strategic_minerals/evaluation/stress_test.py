@@ -28,13 +28,12 @@ from ..results.result import Result
 from ..results.study import StudyResult
 from ..scenarios.build import population
 from ..scenarios.events import DisruptionEvent, describe, hazards
-from ..scenarios.reduction import cvar_of
+from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 from .myopic import evaluate_myopic_recourse
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 from .replicates import Figures, ReplicatePool, is_drawn, named, pooled
-from .scenario_outlook import quantile
 
 REPLICATES = 10
 """Independent scramblings."""

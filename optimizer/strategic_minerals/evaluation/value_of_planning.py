@@ -29,7 +29,7 @@ from ..model.problem import Problem, prepare
 from ..model.solution import Solution, extract
 from ..optimization.optimise import Solved, optimise
 from ..results.study import StudyResult
-from ..scenarios.reduction import cvar_of
+from ..scenarios.risk_measures import cvar_of
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 from .fixed_decisions import Decided, baseline_signatures, decisions, evaluated

@@ -248,7 +248,7 @@ def _cover(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) 
 
 
 def period_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
-    """(n,) discounted weight of a instance's costs: beta*w0 on the trunk, beta*pi in a branch."""
+    """(n,) discounted weight of an instance's costs: beta*w0 on the trunk, beta*pi in a branch."""
     beta = structure.instance.calendar.beta
     share = np.where(
         blocks.scenario == TRUNK,
@@ -259,7 +259,7 @@ def period_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
 
 
 def penalty_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
-    """(n,) weight of soft penalties of a instance, undiscounted: w0 on the trunk; a branch has none in its periods."""
+    """(n,) weight of soft penalties of an instance, undiscounted: w0 on the trunk; a branch has none in its periods."""
     return np.where(blocks.scenario == TRUNK, structure.reach[c][blocks.period], 0.0)
 
 

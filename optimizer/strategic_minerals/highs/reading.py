@@ -31,7 +31,7 @@ class Ended:
     def verdict(self) -> Status | None:
         """Status of the run; None where HiGHS returned an error, but for a lack of memory."""
         name = self.highs.getModelStatus().name
-        return None if self.answered == ERROR and name != "kMemoryLimit" else STATUS_OF[name]
+        return None if self.answered == ERROR and name != "kMemoryLimit" else STATUS_OF.get(name, "failed")
 
     @property
     def failed(self) -> UnsolvedRun:

@@ -175,9 +175,9 @@ class Model:
         """The basis that the last run ended with, for `restore_basis` while columns and rows stay as many."""
         return self._highs.getBasis()
 
-    def restore_basis(self, save_basis: Any) -> None:
-        """Start the next run from a bookmark."""
-        self._check(self._highs.setBasis(save_basis), "setBasis")
+    def restore_basis(self, basis: Any) -> None:
+        """Start the next run from a basis that `save_basis` gave."""
+        self._check(self._highs.setBasis(basis), "setBasis")
 
     def basis(self) -> tuple[Any, Any]:
         """The basis that the last run ended with, as `set_basis` takes it."""

@@ -22,6 +22,7 @@ from ..highs.run import SolvedRun
 from ..highs.settings import TOLERANCES
 from ..highs.solver import Model
 from ..model.assembly import Assembly
+from ..scenarios.risk_measures import quantile
 
 if TYPE_CHECKING:
     from ..decomposition.lshaped import LShaped
@@ -213,17 +214,10 @@ def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:
         return x
     found = x.copy()
     loss = x[scenario.columns("scenario_loss", None)]
-    eta = smallest_quantile(loss, structure.scenarios.probability, structure.instance.plan.risk.alpha)
+    eta = quantile(loss, structure.scenarios.probability, structure.instance.plan.risk.alpha)
     found[assembly.commitments.columns("value_at_risk", None)] = eta
     found[scenario.columns("tail", None)] = np.maximum(0.0, loss - eta)
     return found
-
-
-def smallest_quantile(loss: Floats, probability: Floats, alpha: float) -> float:
-    """The smallest loss that is not exceeded with a probability of at least alpha, but for rounding; 0 without a scenario."""
-    order = np.argsort(loss, kind="stable")
-    reached = np.cumsum(probability[order]) >= alpha - 1e-12
-    return float(loss[order][np.argmax(reached)]) if reached.any() else float(loss.max(initial=0.0))
 
 
 def dearer(cost: Floats, before: Floats, after: Floats) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.instance import Instance
+from .risk_measures import cvar_of
 from .scenario_set import ScenarioSet
 
 TAIL = 0.1
@@ -170,16 +171,3 @@ def _medoids(x: Floats, weight: Floats, k: int) -> tuple[Ints, Ints]:
         if (chosen == before).all():
             break
     return chosen, of
-
-
-def cvar_of(loss: Floats, probability: Floats, alpha: float) -> float:
-    """CVaR of a discrete distribution: the mean of its worst 1 - alpha (Rockafellar and Uryasev 2000)."""
-    order = np.argsort(-loss, kind="stable")
-    left, total = 1 - alpha, 0.0
-    for k in order:
-        part = min(left, float(probability[k]))
-        total += part * float(loss[k])
-        left -= part
-        if left <= 1e-15:
-            break
-    return total / (1 - alpha)
