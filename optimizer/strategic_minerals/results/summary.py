@@ -65,7 +65,7 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     kept = " that keeps the earlier aims" * several
     proof = {
         "optimal": f"Proven best, within {gap}",
-        "within_gap": f"Proven within {gap} of the best possible plan (no plan{kept} is worth more than {round(-bound):,} M)",
+        "within_gap": f"Proven: no plan{kept} is worth more than {round(-bound):,} M (gap {gap} of the larger of worth and budget)",
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
