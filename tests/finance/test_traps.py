@@ -211,7 +211,7 @@ def test_3_stock_leaves_along_a_chain_only_where_crisis_prices_count(price_gain,
         )
     )
     assert result.outcome.objective_musd == close(z)
-    assert ("more than half of the worth is a gain on prices" in result.summary()) == price_gain
+    assert ("more than half of the value is a gain on prices" in result.summary()) == price_gain
 
 
 # --- trap 4 ------------------------------------------------------------------------------------------------------
@@ -1044,7 +1044,7 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
             seen.append((options["absolute_gap"], answer.objective))
         return answer
 
-    monkeypatch.setattr(Model, "output", watch)
+    monkeypatch.setattr(Model, "run", watch)
     plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=1e4, additional=True)
     result = solve(
         *tiny(
@@ -1092,8 +1092,8 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     )
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(z)
-    assert ("would buy (expected) a 0 t instead of 5,000 t" in result.summary()) == price_gain
-    assert ("more than half of the worth is a gain on prices" in result.summary()) == price_gain
+    assert ("expected purchases would be a 0 t instead of 5,000 t" in result.summary()) == price_gain
+    assert ("more than half of the value is a gain on prices" in result.summary()) == price_gain
     split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]].sum()
     found = [0.0, close(100.0), close(0.0), close(-2.5)] if price_gain else [0.0, close(0.0), close(0.0), close(0.0)]
     assert split.tolist() == found
@@ -1142,7 +1142,7 @@ def test_17_a_price_that_drifts_while_material_is_held_is_named():
         )
     )
     assert bought(result, "a") == close(5.0)
-    assert "PRICE DRIFT while held, nothing having happened: a (+50%)" in result.summary()
+    assert "PRICE CHANGE while in stock, without a disruption: a (+50%)" in result.summary()
     split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]]
     assert float(split.to_numpy().sum()) == close(-result.outcome.objective_musd)
 

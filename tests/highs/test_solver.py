@@ -209,7 +209,7 @@ def test_a_promise_that_cannot_be_kept_is_named() -> None:
     """Proves R2, R13: home meets 1/3 of demand in the cut. A level of 0.33 is feasible (0.99 kt of 3), one of 0.34 asks
     1.02 kt and is infeasible: confirmed, the family named, no number in the outcome."""
     assert solve(*squeezed(0.33)).outcome.objective_musd is not None
-    with pytest.raises(InfeasibleError, match=r"confirmed without presolve.*service levels") as error:
+    with pytest.raises(InfeasibleError, match=r"double-checked without presolve.*service levels") as error:
         solve(*squeezed(0.34))
     assert error.value.culprits == ("service_level",)
     assert error.value.outcome.reason == "infeasible"

@@ -189,10 +189,10 @@ def test_a_sweep_of_a_design_has_its_indices_and_says_what_moves_it() -> None:
     found, plain = study("sweep"), sweep(*question(), tornado().points, relax=True)
     assert list(found.tables["indices"]["address"]) == ["discount_rate"]
     assert found.facts["left_out_share"] == 0.0
-    assert "WHAT MOVES IT" in found.summary()
+    assert "WHAT MOVES THE ANSWER" in found.summary()
     assert "indices" not in plain.tables
     assert "left_out_share" not in plain.facts
-    assert "WHAT MOVES IT" not in plain.summary()
+    assert "WHAT MOVES THE ANSWER" not in plain.summary()
     pd.testing.assert_frame_equal(found.tables["points"].drop(columns="seconds"), plain.points.drop(columns="seconds"))
 
 
