@@ -181,7 +181,7 @@ def test_a_status_disagreement_is_exit_code_5(
 def test_an_infeasibility_that_could_not_be_confirmed_is_not_called_confirmed(
     second: UnsolvedStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves R2: when the second solve comes to no verdict, no InfeasibleError says '(confirmed without presolve)'."""
+    """Proves R2: when the second solve comes to no verdict, no InfeasibleError says '(double-checked without presolve)'."""
 
     def change(phase: str, n: int, run: Run) -> Run:
         return answer("infeasible") if phase == "social_cost" else answer(second) if phase == "solve" else run

@@ -75,7 +75,7 @@ def optimise(
 ) -> Solved:
     """Solve all stages and the fixed linear program.
 
-    Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (confirmed without presolve),
+    Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (checked again without presolve),
     StoppedError (a limit before any plan), UntrustedError.
     """
     canary()
