@@ -418,7 +418,7 @@ def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> N
 
     said = cli("scenarios", "quickstart", "--scenarios", "64", "--out", tmp_path / "look")
     assert said.returncode == 0, said.stderr
-    assert "gallium: hit in 22% of scenarios" in said.stdout
+    assert "gallium: hit with a probability of 22%" in said.stdout
     assert {f.name for f in (tmp_path / "look").iterdir()} == {"hazards.csv", "materials.csv", "years.csv", "worst.csv"}
     told = json.loads(cli("scenarios", "quickstart", "--json").stdout)
     assert {row["material"] for row in told["materials"]} == {"gallium", "germanium", "antimony"}

@@ -84,8 +84,8 @@ class Outlook(StudyResult):
         for row in rows_of(self.hazards):
             interval = f" (90 % interval {row.rate_low:.3f} to {row.rate_high:.3f})" if pd.notna(row.rate_low) else ""
             lines.append(
-                f"  {row.hazard}: {row.rate_per_yr:.3f} events a year{interval}; occurs in {row.chance:.0%} of scenarios, lasts "
-                f"{row.mean_duration_yr:.1f} years on average, cuts {row.mean_cut_share:.0%} of supply"
+                f"  {row.hazard}: {row.rate_per_yr:.3f} events a year{interval}; occurs with a probability of {row.chance:.0%}, "
+                f"lasts {row.mean_duration_yr:.1f} years on average, cuts {row.mean_cut_share:.0%} of supply"
                 + (
                     f"; 90 % last {row.duration_yr_low:.1f} to {row.duration_yr_high:.1f} years"
                     if pd.notna(row.duration_yr_low)
@@ -97,13 +97,13 @@ class Outlook(StudyResult):
                     if pd.notna(row.legal_duration_mean) and row.events_ended > 0
                     else ""
                 )
-                + (" (none of the past legal measures has ended)" if row.events_ended == 0 else "")
+                + (" (no past measure of this kind has ended)" if row.events_ended == 0 else "")
             )
         lines += ["", "Materials with the largest expected loss:"]
         for row in rows_of(hit):
             lines.append(
-                f"  {row.material}: hit in {row.chance:.0%} of scenarios; supply is then tight for {row.years_tight:.1f} years, "
-                f"with {row.supply_lost_share:.0%} lost at worst; {_price(row.price_factor_p95)}"
+                f"  {row.material}: hit with a probability of {row.chance:.0%}; supply is then tight for "
+                f"{row.years_tight:.1f} years, with {row.supply_lost_share:.0%} lost at worst; {_price(row.price_factor_p95)}"
             )
         dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(TOLD)
         lines += ["", "Worst years (loss without action, estimated without rearranging supply chains):"]

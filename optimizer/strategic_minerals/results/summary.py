@@ -242,7 +242,11 @@ def _contracts(figures: Figures, basis: Basis) -> list[str]:
         f"{figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M"
         for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
-    return ["RESERVE crisis offtake contracts with allied producers:", *_limited(lines)] if lines else []
+    return (
+        ["SIGN contracts for deliveries in a crisis (offtake) with allied producers:", *_limited(lines)]
+        if lines
+        else []
+    )
 
 
 def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -307,8 +311,11 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     parts = [
         (figures.value("shortage_avoided_musd"), "shortages avoided (the loss of a tonne includes its price)"),
         (figures.value("users_musd"), "users, who pay for the supply that they now get"),
-        (figures.value("authority_musd"), "government: spending minus the value of what is left"),
-        (price, "prices in a disruption that differ from calm prices"),
+        (
+            figures.value("authority_musd"),
+            "net cost to the government: spending, less sales and the value of what is left",
+        ),
+        (price, "effect of crisis prices on what is bought and sold"),
     ]
     parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
     parts += [(risk, "the weight on CVaR")] * (abs(risk) > SMALL_MUSD)
@@ -370,7 +377,7 @@ def _based_on(plan: Plan, basis: Basis) -> list[str]:
         f"BASED ON {basis.facts:,} reported or derived rows of data and {basis.estimates:,} estimates; prices: {plan.price_set}."
     ]
     if basis.widest:
-        lines.append("  The widest estimates behind what is at stake (`check` lists all):")
+        lines.append("  The most uncertain figures that this answer depends on (`check` lists all):")
     lines += [f"  {words}" for words in basis.widest]
     if basis.doubts:
         lines += [
@@ -384,13 +391,13 @@ def _based_on(plan: Plan, basis: Basis) -> list[str]:
         )
     if basis.reluctant:
         lines.append(
-            "  In some scenarios the crisis price exceeds the value of the supply to some users: "
-            f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. Loss function and "
-            "crisis price do not fit together there."
+            "  For some users the crisis price exceeds their assumed loss from going without: "
+            f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. The two figures "
+            "contradict each other: check which is right."
         )
     lines.append(
-        "  Assumption: once a disruption has begun, its further course is known, for the materials it touches; commitments planned "
-        "after it go on."
+        "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "
+        "later are signed all the same."
     )
     return lines
 
