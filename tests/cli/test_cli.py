@@ -167,7 +167,7 @@ def test_profile_says_where_the_time_went(cli: Cli, solved: tuple[Path, Any]) ->
     assert [line.split("  ")[1].strip() for line in told[2:-1]] == [
         "build",
         "compile",
-        "stamp",
+        "instantiate",
         "do nothing",
         "hand over",
         "solve",

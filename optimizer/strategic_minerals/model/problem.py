@@ -76,7 +76,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
         if known is None or like is None or not same_commitments(like.structure, structure):
             known = compile_templates(structure, known)
         templates = known
-    with seconds.measure("stamp"):
+    with seconds.measure("instantiate"):
         try:
             assembly = instantiate(structure, templates)
         except TinyEntryError as error:
