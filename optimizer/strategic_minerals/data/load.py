@@ -17,6 +17,7 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_files import load_dataset
 from .dataset import Dataset
+from .long_numbers import is_too_long, long_number
 from .meant_rows import with_meant_rows
 from .plan_file import SET, read_as
 from .row_checks import validate_rows
@@ -148,7 +149,7 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
             raise PlanError([Fault(SET, "", key[:LONGEST_KEY], "brackets", _without_brackets(key))])
         if key in found:
             raise PlanError([Fault(SET, "", key, "the field twice", "each field once")])
-        found[key] = None if _is_null(key, value) else _value(value)
+        found[key] = None if _is_null(key, value) else _value(key, value)
     return found
 
 
@@ -175,9 +176,11 @@ def _without_brackets(key: str) -> str:
 LINES = {"\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"}
 
 
-def _value(text: str) -> Any:
-    """A value as TOML spells it, else the text as it stands."""
+def _value(key: str, text: str) -> Any:
+    """A value as TOML spells it, else the text as it stands. Raises PlanError for a number of more digits than are read."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except (ValueError, RecursionError):  # no TOML, more digits than Python reads, nested beyond measure
+    except (ValueError, RecursionError) as error:  # no TOML, nested beyond measure
+        if is_too_long(error):
+            raise PlanError([replace(long_number(SET, f"v = {text}", "TOML"), row="", column=key)]) from None
         return text.strip()

@@ -109,8 +109,6 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> Loo
     faults = Faults()
     sheets: dict[str, SheetLook] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as book:
-        if not any(part.lower().startswith("xl/workbook.") for part in book.namelist()):
-            raise InputError([Fault(name, "", "", f"{NO_BOOK}: an archive of other files", "a workbook (xlsx)")])
         unpacked, packed = (
             sum(part.file_size for part in book.infolist()),
             sum(part.compress_size for part in book.infolist()),
@@ -119,6 +117,8 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> Loo
             found = f"{unpacked:,} bytes unpacked from {packed:,}"
             expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
             raise InputError([Fault(name, "", "", found, expected)])
+        if not any(part.lower().startswith("xl/workbook.") for part in book.namelist()):
+            raise InputError([Fault(name, "", "", f"{NO_BOOK}: an archive of other files", "a workbook (xlsx)")])
         named = {part: (sheet, hidden) for part, sheet, hidden in _sheets(book)}
         for part in book.namelist():
             if part.startswith("xl/worksheets/") and part.endswith(".xml"):

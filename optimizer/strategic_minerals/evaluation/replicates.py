@@ -55,7 +55,7 @@ class ReplicatePool:
         """Interval of a quantile, at least as wide as that of order statistics: its level is a chance to be estimated."""
         n, tail = int(self.drawn.sum()), (1 - confidence) / 2
         least, most = beta.ppf(tail, n * level, n * (1 - level) + 1), beta.ppf(1 - tail, n * level + 1, n * (1 - level))
-        low, high = (quantile(values, self.probability, float(one)) for one in (least, most))
+        low, high = (quantile(values, self.probability / self.probability.sum(), float(one)) for one in (least, most))
         return spread[0], min(spread[1], low), max(spread[2], high)
 
 

@@ -237,7 +237,7 @@ def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.D
                 "chance": float(pi[hit].sum()),
                 "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
                 "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
-                "price_factor_p95": quantile(factor, pi, 0.95),
+                "price_factor_p95": quantile(factor, _weights(pi), 0.95),
                 "expected_loss_musd": float(pi @ loss[:, i]),
             }
         )

@@ -315,7 +315,7 @@ def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOut
     return {
         "worth": float(pi @ (nothing.cost - recourse.cost)) - recourse.penalties,
         "expected_loss": float(pi @ recourse.loss),
-        "value_at_risk": quantile(recourse.loss, pi, alpha),
+        "value_at_risk": quantile(recourse.loss, pi / pi.sum(), alpha),
         "cvar": cvar_of(recourse.loss, pi, alpha),
         "worst_case": float(recourse.loss[pi > 0].max(initial=0.0)),
         "defence_short": float(pi[recourse.defence > SHORT_T].sum()),
@@ -341,7 +341,7 @@ def _of_material(
     def told(pi: Floats) -> Figures:
         return {
             "expected_loss_musd": float(pi @ loss),
-            "value_at_risk_musd": quantile(loss, pi, alpha),
+            "value_at_risk_musd": quantile(loss, pi / pi.sum(), alpha),
             "cvar_musd": cvar_of(loss, pi, alpha),
             "defence_short": float(pi[short].sum()),
         }

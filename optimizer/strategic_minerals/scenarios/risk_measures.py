@@ -25,11 +25,10 @@ ROUNDING = 1e-12
 
 
 def quantile(values: Floats, probability: Floats, level: float) -> float:
-    """The smallest value that is not exceeded with a share of at least `level` of the probability, but for rounding; 0 without
-    values."""
+    """The smallest value that is not exceeded with a probability of at least `level`, but for rounding; the largest where no value
+    reaches it, 0 without values."""
     if not len(values):
         return 0.0
     order = np.argsort(values, kind="stable")
-    reached = np.cumsum(probability[order])
-    at = int(np.searchsorted(reached, (level - ROUNDING) * reached[-1]))
+    at = int(np.searchsorted(np.cumsum(probability[order]), level - ROUNDING))
     return float(values[order][min(at, len(values) - 1)])
