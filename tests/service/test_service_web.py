@@ -102,7 +102,7 @@ def test_the_bound_and_the_best_plan_are_drawn_while_it_runs(page: Any) -> None:
     page.fill("#gap", "0")
     page.click("button:has-text('Run')")
     page.wait_for_selector("#bound[d*=M]", state="attached", timeout=PATIENCE_S * 1000)
-    page.wait_for_selector("#figures:has-text('worth')", timeout=PATIENCE_S * 1000)
+    page.wait_for_selector("#figures:has-text('best plan so far')", timeout=PATIENCE_S * 1000)
     page.click("button:has-text('Stop')")
     page.wait_for_selector(".state.cancelled", timeout=PATIENCE_S * 1000)
     page.click("button:has-text('Delete')")
