@@ -127,15 +127,11 @@ def fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     schema: Any = _schema(model)
     node: Any = schema
     for part in [*path, None]:
-        while True:
+        while "$ref" in node or "anyOf" in node:
             if "$ref" in node:
                 node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-            elif "anyOf" in node:
-                node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
-            elif part is not None and part.isdigit() and "items" in node:
-                break
             else:
-                break
+                node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
         if part is None:
             return list(node.get("properties", {}))
         node = node.get("items", {}) if part.isdigit() else node.get("properties", {}).get(part, {})

@@ -6,6 +6,7 @@ Whoever shows, stores or sends one needs nothing but this protocol.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -49,25 +50,25 @@ class Study(Protocol):
         ...
 
 
-class StudyResult:
+class StudyResult(ABC):
     """Base of what studies give: JSON and the view for notebooks follow from tables, facts and words."""
 
     kind: ClassVar[str]
     titles: ClassVar[Mapping[str, str]]
 
     @property
+    @abstractmethod
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """As `Study.tables`."""
-        raise NotImplementedError
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """As `Study.facts`."""
         return {}
 
+    @abstractmethod
     def summary(self) -> str:
         """As `Study.summary`."""
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """As `Study.to_dict`. Missing values and numbers that are not finite are None."""
