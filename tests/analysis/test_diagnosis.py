@@ -157,7 +157,7 @@ def test_a_project_that_would_have_to_be_built_in_part() -> None:
     assert "if projects could be supported in part" in found.summary()
     changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
     assert changes["budget"].by == pytest.approx(40.0, rel=1e-3)
-    assert changes["supplier_share"].value == pytest.approx(0.0, abs=1e-3)
+    assert changes["diversification"].value == pytest.approx(0.0, abs=1e-3)
     relaxed = diagnose(plan, data, relax=True)
     assert relaxed.possible
 
@@ -182,7 +182,7 @@ def test_projects_that_exclude_each_other() -> None:
     found = checked(plan, data)
     assert "A excludes B" in found.conflict
     assert list(found.missed["sentence"]) == ["A excludes B: not respected"] or found.missed_musd < 1e4
-    assert found.changes.set_index("change").loc["supplier_share", "value"] == pytest.approx(0.3, abs=1e-3)
+    assert found.changes.set_index("change").loc["diversification", "value"] == pytest.approx(0.3, abs=1e-3)
 
 
 def test_money_that_does_not_hold_what_is_there() -> None:

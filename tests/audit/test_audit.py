@@ -396,7 +396,7 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
         "a scenario that knows its event beforehand",
         lambda c: changed(c, output=add((1, 0, 0), 1.0)),
     ),
-    "supplier_share": (
+    "diversification": (
         "one country supplies all, nobody pays for it",
         lambda c: replace(changed(c, output=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess)),
     ),

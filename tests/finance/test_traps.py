@@ -993,11 +993,11 @@ def test_15_exports_do_not_count_as_home_supply(drop):
     assert total(unaudited(*case)) == close(82.0)
 
     def exported(b: Any, structure: Any) -> None:
-        for n, row in b.supplier_share.items():
+        for n, row in b.diversification.items():
             left, right = row.expr.args
-            row.set_value(left - b.supplier_active[n] * b.surplus[0] <= right)
+            row.set_value(left - b.diversification_active[n] * b.surplus[0] <= right)
 
-    drop(period, "add_supplier_share", after(period.add_supplier_share, exported))
+    drop(period, "add_diversification", after(period.add_diversification, exported))
     assert total(unaudited(*case)) == close(74.0)
 
 

@@ -249,7 +249,7 @@ def test_a_bystander_is_not_blamed_where_two_demands_fail_for_reasons_of_their_o
     )
     with pytest.raises(InfeasibleError) as error:
         solve(plan, data)
-    assert error.value.culprits == ("service_level", "supplier_share")
+    assert error.value.culprits == ("service_level", "diversification")
 
 
 # --- R4, R3: the answer does not lean on tolerances ---------------------------------------------------------

@@ -322,10 +322,10 @@ def test_a_tonne_beyond_the_rule_saves_the_dearer_source(rule: dict[str, Any], s
     rise = sign * slope(lambda share: diverse(share, **rule), 0.4, step=1e-3)
     result = optimum(*diverse(0.4, **rule))
     for year, discount in (("2028", 1 / (1 + RATE)), ("2029", (1 + RATE) ** -2)):
-        assert price(result, "supplier_share", period=year, scenario="baseline course") == near(
+        assert price(result, "diversification", period=year, scenario="baseline course") == near(
             0.75 * discount * extra * KT
         )
-    table = result.prices[result.prices.price == "supplier_share"]
+    table = result.prices[result.prices.price == "diversification"]
     assert table.value.sum() * 10.0 / KT == near(rise)
     assert set(table.period) == {"2028", "2029"}
     assert set(table.item) == {f"a: {rule.get('country') or rule.get('group')}"}
@@ -336,7 +336,7 @@ def test_beyond_the_rule_at_a_penalty_a_tonne_saves_the_penalty() -> None:
     chance of 3 in 4 that nothing has happened by then."""
     rule = {"kind": "country_cap", "country": "CHN", "penalty_usd_per_kg": 5.0}
     result = optimum(*diverse(0.4, **rule))
-    assert price(result, "supplier_share", period="2028") == near(0.75 * 5 * KT)
+    assert price(result, "diversification", period="2028") == near(0.75 * 5 * KT)
     assert -slope(lambda share: diverse(share, **rule), 0.4, step=1e-3) == near(0.75 * 2 * 5 * 10.0)
 
 
@@ -603,7 +603,7 @@ FAMILY = {
             "total_budget",
             "contingent_liability",
             "service_level",
-            "supplier_share",
+            "diversification",
             "days_of_cover",
             "cvar_limit",
             "expected_loss_limit",
@@ -692,7 +692,7 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
     s, t = int(blocks.scenario[number]), int(blocks.period[number])
     scenario = "baseline course" if s == TRUNK else names[s]
     where = {"scenario": scenario, "period": calendar.period_label(t)}
-    if family == "supplier_share":
+    if family == "diversification":
         rule = problem.plan.diversification[key]
         i = natural.materials.index(rule.material)
         return {"item": f"{rule.material}: {rule.country or rule.group}", **where}, 1e6 / unit[i]
@@ -711,9 +711,9 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
 
 CASES = {
     20: {"appropriation"},  # half years
-    25: {"appropriation", "total_budget", "supplier_share"},
-    30: {"supplier_share", "days_of_cover"},
-    113: {"service_level", "supplier_share"},
+    25: {"appropriation", "total_budget", "diversification"},
+    30: {"diversification", "days_of_cover"},
+    113: {"service_level", "diversification"},
     117: {"appropriation"},  # a carry-over at its limit: the price misses it, see `carried`
 }
 """Seed -> families, beside stock and supply, of which a price on no kink is met."""

@@ -267,7 +267,7 @@ def _missed(demand: Requirement, place: str, amount: float) -> str:
     """What is missed of a requirement, in words."""
     where = f" in {place}" if place else ""
     if demand.unit == "t":
-        verb = "exceeded by" if demand.family == "supplier_share" else "short by"
+        verb = "exceeded by" if demand.family == "diversification" else "short by"
         return f"{demand.item}{where}: {verb} {amount:,.4g} t"
     if demand.unit == "projects":
         return f"{demand.item}: not respected"

@@ -49,7 +49,7 @@ ONCE = (
     "cvar_limit",
     "expected_loss_limit",
     "service_level",
-    "supplier_share",
+    "diversification",
     "days_of_cover",
 )
 """Families told in full; of stock and supply, the year with the largest price of each material."""
@@ -204,7 +204,7 @@ def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
         "stock": f"One more tonne of {material} in the reserve by {year}",
         "supply": f"One more tonne of {material} for users in {year} without a disruption",
         "service_level": f"One tonne less than the service level for {item} in {price.scenario}{f' ({year})' if year else ''}",
-        "supplier_share": f"One more tonne allowed beyond the diversification rule for {item} in {year}",
+        "diversification": f"One more tonne allowed beyond the diversification rule for {item} in {year}",
         "days_of_cover": f"One tonne less of required stock of {item} in {year}",
     }[price.price]
     unit = "million USD" if price.unit == "USD/USD" else "t"

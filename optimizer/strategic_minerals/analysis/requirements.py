@@ -78,7 +78,7 @@ DEMANDING = (
     "budget",
     "total_budget",
     "contingent_liability",
-    "supplier_share",
+    "diversification",
     "days_of_cover",
     "cvar_limit",
     "expected_loss_limit",
@@ -94,7 +94,7 @@ def requirements(problem: Problem) -> Iterable[Requirement]:
         "service_level": asked.service_level,
         "budget": asked.appropriation,
         "contingent_liability": asked.liability,
-        "supplier_share": asked.diversification,
+        "diversification": asked.diversification,
         "days_of_cover": asked.cover,
         "project_logic": asked.logic,
     }
@@ -124,7 +124,7 @@ class _Asked:
             scenario = structure.scenarios.names[structure.block_index[c].branches[number]]
             self._where[row] = scenario if key[1] < 0 else f"{scenario}, FY{self._years[key[1]]}"
             return key[0]
-        if family in ("supplier_share", "days_of_cover"):
+        if family in ("diversification", "days_of_cover"):
             self._where[row] = self._n.calendar.period_label(int(structure.block_index[c].period[number]))
         if family == "days_of_cover":
             return self._plan.days_of_cover.index(structure.component_sets[c].cover[key][1])
@@ -157,7 +157,7 @@ class _Asked:
             who = self._names.country(rule.country or rule.group or "")
             item = f"diversification of {self._names.material(rule.material)} ({who})"
             words = f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}"
-            yield self._of_material("supplier_share", entry, item, words, rule.material)
+            yield self._of_material("diversification", entry, item, words, rule.material)
 
     def cover(self, entry: Any) -> Iterable[Requirement]:
         """Days of cover by their place in the plan."""
@@ -396,14 +396,14 @@ def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
 def _rule_changes(problem: Problem) -> Iterable[Change]:
     """Diversification shares, by trying, and days of cover."""
     plan, assembly, names = problem.plan, problem.assembly, Names.of(problem.data)
-    ruled = {assembly.row_name(row).key for row in assembly.rows_of("supplier_share").tolist()}
+    ruled = {assembly.row_name(row).key for row in assembly.rows_of("diversification").tolist()}
     for k, rule in enumerate(plan.diversification):
         if k in ruled and rule.penalty_usd_per_kg is None:
             sign = 1 if rule.kind == "country_cap" else -1
             most = 1 - rule.share if sign > 0 else rule.share
             name = f"diversification of {names.material(rule.material)} ({names.country(rule.country or rule.group or '')})"
             yield Change(
-                "supplier_share",
+                "diversification",
                 name,
                 f"{name} at {{value}}",
                 "share",

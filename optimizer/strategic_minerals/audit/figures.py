@@ -210,7 +210,7 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
         },
         "peak_stock_t": dict(peak.stock_t),
         "peak_stock_in": dict(peak.fiscal_year),
-        "peak_stock_days": {str(m): float(v) for m, v in peak.days_of_cover.items() if pd.notna(v)},
+        "peak_stock_days": {str(m): float(v) for m, v in peak.days_of_use.items() if pd.notna(v)},
         "price_drift_share": moved,
     }
 

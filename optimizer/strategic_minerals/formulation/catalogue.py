@@ -158,9 +158,9 @@ COMPONENTS: tuple[Component, ...] = (
         "tonnes that the reserve may buy under a purchase floor",
     ),
     _p("period", "salvage_value", "material", f"{M}/unit", "s", "value of the final stock, last period only"),
-    _p("period", "supplier_cap", "rule", "-", "θ", "maximum share of a country, or minimum share of a group"),
-    _p("period", "supplier_active", "rule", "-", "1θ", "1 where the rule is in force"),
-    _p("period", "supplier_demand", "rule", "unit", "θD", "demand to which the rule applies, times its share"),
+    _p("period", "diversification_share", "rule", "-", "θ", "maximum share of a country, or minimum share of a group"),
+    _p("period", "diversification_active", "rule", "-", "1θ", "1 where the rule is in force"),
+    _p("period", "diversification_demand", "rule", "unit", "θD", "demand to which the rule applies, times its share"),
     _p(
         "period",
         "shortfall_cap",
@@ -255,7 +255,7 @@ COMPONENTS: tuple[Component, ...] = (
         "output of a project: what was signed, ramped up and in operation",
     ),
     _c("period", "floor_purchase", "offer", "unit", "", "purchases under a purchase floor"),
-    _c("period", "supplier_share", "rule", "unit", "", "diversification on the baseline course", "supplier_share"),
+    _c("period", "diversification", "rule", "unit", "", "diversification on the baseline course", "diversification"),
     _c("period", "trunk_shortfall", "material", "unit", "", "diversification must not be achieved by shortfall"),
     _c("period", "days_of_cover", "rule", "unit", "", "stock for a number of days of net imports", "days_of_cover"),
     _c(

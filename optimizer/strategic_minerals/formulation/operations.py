@@ -43,9 +43,9 @@ PARAMS: dict[str, str] = {
     "project_share": "K*rho*ramp*alive*crisis of an output class [unit]",
     "purchase_share": "min(take, K*y)*rho*ramp*alive*crisis of an output class while its floor is in force, else 0 [unit]",
     "salvage_value": "worth of stock at the end of the horizon, last period only [million USD/unit]",
-    "supplier_cap": "share allowed to a country, or asked of a group [-]",
-    "supplier_active": "1 where the diversification rule is in force, else 0 [-]",
-    "supplier_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
+    "diversification_share": "share allowed to a country, or asked of a group [-]",
+    "diversification_active": "1 where the diversification rule is in force, else 0 [-]",
+    "diversification_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
     "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
     "cover": "stock asked by a days-of-cover rule [unit]",
     "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
@@ -72,9 +72,9 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "project_share": list(sets.classes),
         "purchase_share": [(b.name, g) for b in sets.purchases for g in b.classes],
         "salvage_value": list(sets.stocked),
-        "supplier_cap": rules,
-        "supplier_active": rules,
-        "supplier_demand": rules,
+        "diversification_share": rules,
+        "diversification_active": rules,
+        "diversification_demand": rules,
         "shortfall_cap": sorted(
             {i for i in sets.materials if any(_index(structure, d) == i for _, d in sets.diversification)}
         ),
@@ -104,7 +104,7 @@ def add_period(
     add_source_survival(b, structure, sets, links)
     add_project_capacity(b, structure, sets, links)
     add_floor_purchase(b, structure, sets, links)
-    add_supplier_share(b, structure, sets)
+    add_diversification(b, structure, sets)
     add_trunk_shortfall(b, structure, sets)
     add_days_of_cover(b, structure, sets)
     add_costs(b, structure, sets)
@@ -326,7 +326,7 @@ def add_floor_purchase(b: pyo.Block, structure: Structure, sets: ComponentSets, 
     )
 
 
-def add_supplier_share(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+def add_diversification(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Diversification on the trunk: a country's supply stays below, or a group's above, a share of what is used.
 
     country cap:  sum_{j in country} y+ run[j] - cap (sum_k (demand - substitute - shortfall) + inputs of use) <= excess
@@ -343,13 +343,19 @@ def add_supplier_share(b: pyo.Block, structure: Structure, sets: ComponentSets) 
         if rule.kind == "country_cap":
             group = [j for j in b.output if instance.country[j] == rule.country and y[j, i] > 0]
             supplied = sum(y[j, i] * b.output[j] for j in group)
-            return b.supplier_active[n] * supplied - b.supplier_cap[n] * used - slack <= b.supplier_demand[n]
+            return (
+                b.diversification_active[n] * supplied - b.diversification_share[n] * used - slack
+                <= b.diversification_demand[n]
+            )
         members = instance.home if rule.group == "home" else instance.allied
         supplied = sum(y[j, i] * b.output[j] for j in b.output if members[j] and y[j, i] > 0)
         exported = b.surplus[i] if i in b.surplus else 0
-        return b.supplier_active[n] * (exported - supplied) + b.supplier_cap[n] * used - slack <= b.supplier_demand[n]
+        return (
+            b.diversification_active[n] * (exported - supplied) + b.diversification_share[n] * used - slack
+            <= b.diversification_demand[n]
+        )
 
-    b.supplier_share = pyo.Constraint(list(rules), rule=share)
+    b.diversification = pyo.Constraint(list(rules), rule=share)
 
 
 def add_trunk_shortfall(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:

@@ -45,12 +45,12 @@ def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple
     n, family, variable, of = structure.instance, entry.constraint, entry.variable, entry.of
     if variable in ("output", "reserve_output"):
         material = entry.key[1] if isinstance(entry.key, tuple) else entry.key
-        if family == "supplier_share":
+        if family == "diversification":
             rule = n.plan.diversification[entry.key]
             if rule.share < SMALL_SHARE:
                 return "plan", "", f"diversification.{entry.key}.share"
             material = n.materials.index(n.plan.diversification[material].material)
-        if family in ("material_balance", "surplus_limit", "reserve_production", "supplier_share"):
+        if family in ("material_balance", "surplus_limit", "reserve_production", "diversification"):
             return "yields", f"{n.producers[of]}/{n.materials[material]}", "yield_t_per_t"
     if variable == "acquisition":
         purchase = next(p for sets in structure.component_sets for p in sets.purchases if p.name == of)

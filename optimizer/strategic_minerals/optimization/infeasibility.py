@@ -26,7 +26,7 @@ LOG = logger_of(__name__)
 
 DEMANDS = {
     "service_level": "service levels",
-    "supplier_share": "diversification rules",
+    "diversification": "diversification rules",
     "days_of_cover": "days of cover",
     "cvar_limit": "the limit on CVaR",
     "expected_loss_limit": "the limit on expected loss",

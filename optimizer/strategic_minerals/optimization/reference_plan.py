@@ -31,7 +31,7 @@ RELAXED_IN_Z0 = (
     "service_level",
     "cvar_limit",
     "expected_loss_limit",
-    "supplier_share",
+    "diversification",
     "trunk_shortfall",
     "days_of_cover",
     "project_logic",

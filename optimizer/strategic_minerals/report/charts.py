@@ -180,7 +180,7 @@ def _stocks(result: Result) -> Iterator[Figure]:
                 alt.Tooltip("scenario:N", title="scenario"),
                 alt.Tooltip("period:N"),
                 alt.Tooltip("stock_t:Q", format=",.4g", title="stock [t]"),
-                alt.Tooltip("days_of_cover:Q", format=",.0f", title="days of cover"),
+                alt.Tooltip("days_of_use:Q", format=",.0f", title="days of use"),
             ],
         )
     )

@@ -86,7 +86,7 @@ def timeline(result: Result) -> pd.DataFrame:
 
 
 def drawdown(result: Result) -> pd.DataFrame:
-    """material, scenario, period, year, stock_t, days_of_cover: planned periods of the baseline course and of every scenario."""
+    """material, scenario, period, year, stock_t, days_of_use: planned periods of the baseline course and of every scenario."""
     flows = result.tables["flows"]
     shown = flows[~flows["tail"]]
     held = shown.groupby("material")["stock_t"].max()
@@ -101,10 +101,10 @@ def drawdown(result: Result) -> pd.DataFrame:
     table = (
         shown.groupby(["material", "scenario", "period"])["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
     )
-    per_tonne = (trunk["days_of_cover"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
+    per_tonne = (trunk["days_of_use"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
     days = per_tonne.groupby([trunk["material"], trunk["period"]]).mean()
     key = pd.MultiIndex.from_frame(table[["material", "period"]])
-    table["days_of_cover"] = table["stock_t"].to_numpy() * days.reindex(key).to_numpy()
+    table["days_of_use"] = table["stock_t"].to_numpy() * days.reindex(key).to_numpy()
     table["year"] = [year_of(result, label) for label in table["period"]]
     order = {material: n for n, material in enumerate(kept)}
     return table.sort_values(

@@ -29,7 +29,7 @@ from ..model.problem import Problem
 from ..optimization.optimise import Solved
 
 MONEY = ("total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit")
-PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "supplier_share", "days_of_cover"}
+PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "diversification", "days_of_cover"}
 """Constraints that have a published price, appropriations apart."""
 
 COLUMNS = ["price", "item", "scenario", "period", "value", "unit", "meaning"]
@@ -45,7 +45,7 @@ MEANING = {
         "stock": "one more tonne put in store in this period without a disruption (negative where it is in the way)",
         "supply": "one more tonne delivered to users in this period and scenario, in that period's money",
         "service_level": "one tonne less of the service level",
-        "supplier_share": "one more tonne allowed beyond the diversification rule",
+        "diversification": "one more tonne allowed beyond the diversification rule",
         "days_of_cover": "one tonne less of required stock",
         "cvar_limit": "one more USD of CVaR allowed",
         "expected_loss_limit": "one more USD of expected loss allowed",
@@ -159,7 +159,7 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
         unit = float(problem.instance.material_unit[i])
         return [Price(price, item, scenario, period, value * USD_PER_MUSD / unit, "USD/t", row, direction, unit)]
 
-    if name == "supplier_share":
+    if name == "diversification":
         rules = n.plan.diversification
         rule = rules[key]
         who = rule.country or rule.group

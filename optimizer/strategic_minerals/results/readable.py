@@ -19,7 +19,7 @@ UNITS = {
     "_t": "t",
     "share": "share",
     "probability": "probability",
-    "days_of_cover": "days of that year's use",
+    "days_of_use": "days of that year's use",
     "fiscal_year": "fiscal year",
     "period": "fiscal year, and the part of it where there are several",
 }

@@ -80,7 +80,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 
 def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
-    """Stock on the trunk at the end of each planned period, with days of cover of that year's use."""
+    """Stock on the trunk at the end of each planned period, and how many days of that year's use it covers."""
     n, rows = problem.natural, []
     used = use_of(problem, solution) / n.calendar.step / DAYS_PER_YEAR
     held = sorted({i for shape in problem.structure.component_sets for i in shape.stocked})
@@ -93,13 +93,13 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
                     "period": n.calendar.period_label(t),
                     "material": n.materials[i],
                     "stock_t": tonnes,
-                    "days_of_cover": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
+                    "days_of_use": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
                     "value_musd": tonnes * float(n.price[i, t]),
                     "sold_t": float(solution.disposal[0, i, t]),
                     "released_t": float(solution.release[0, i, t]),
                 }
             )
-    columns = ["fiscal_year", "period", "material", "stock_t", "days_of_cover", "value_musd", "sold_t", "released_t"]
+    columns = ["fiscal_year", "period", "material", "stock_t", "days_of_use", "value_musd", "sold_t", "released_t"]
     return frame(rows, columns)
 
 
