@@ -26,7 +26,7 @@ from strategic_minerals import Dataset, Plan, check, load_dataset
 from strategic_minerals.analysis.sweep import sweep
 from strategic_minerals.analysis.sweep_file import SweepFile, located
 from strategic_minerals.core.errors import Fault, FaultsError, PlanError
-from strategic_minerals.core.meant_numbers import amount_unit, number_meant
+from strategic_minerals.core.number_hints import amount_unit, number_hint
 from strategic_minerals.data.load import load_question, overrides
 from strategic_minerals.data.plan_file import parse_plan
 from strategic_minerals.data.row_checks import validate_rows
@@ -372,7 +372,7 @@ def test_every_column_tells_what_a_bad_cell_was_meant_to_be(table: str, kind: st
 )
 def test_what_a_number_was_meant_to_be_depends_on_where_it_stands(text: str, column: str, meant: str) -> None:
     """Proves: percent in columns of percent, millions in columns of millions; what is like nothing is told nothing."""
-    said = number_meant(text, column)
+    said = number_hint(text, column)
     assert said.startswith(meant) or meant in said
     assert bool(said) == bool(meant)
 

@@ -17,9 +17,9 @@ import pytest
 from test_faulty_files import PRICES, TOML, faults_of, in_words, small
 
 from strategic_minerals.core.errors import near_miss
-from strategic_minerals.core.meant_letters import foreign, latin
-from strategic_minerals.core.meant_numbers import number_meant
-from strategic_minerals.core.meant_years import year_meant
+from strategic_minerals.core.letter_hints import foreign, latin
+from strategic_minerals.core.number_hints import number_hint
+from strategic_minerals.core.year_hints import year_hint
 from strategic_minerals.data.csv_files import load_dataset
 from strategic_minerals.data.load import load_question, overrides
 from strategic_minerals.data.row_checks import validate_rows
@@ -105,7 +105,7 @@ def test_a_year_in_another_form_is_read_as_it_is_meant(text: str) -> None:
     """Proves: months and days become the fraction of a year where a field has one, and the year alone where it has none."""
     decimal, whole = YEARS[text]
     for kind, said in (("decimal", decimal), ("whole", whole)):
-        meant = year_meant(text, kind)  # type: ignore[arg-type]
+        meant = year_hint(text, kind)  # type: ignore[arg-type]
         assert meant.startswith(said)
         assert bool(meant) == bool(said)
 
@@ -233,7 +233,7 @@ FIGURES = {
 def test_letters_for_digits_and_unfinished_exponents_are_told(text: str, tables: Path, tmp_path: Path) -> None:
     """Proves: what was meant, and which letter stands for which digit; in a plan's line as in a cell."""
     said = FIGURES[text]
-    meant = number_meant(text)
+    meant = number_hint(text)
     assert meant.startswith(said)
     assert bool(meant) == bool(said)
     if said:
@@ -261,8 +261,8 @@ def test_letters_for_digits_and_unfinished_exponents_are_told(text: str, tables:
 )
 def test_a_percentage_is_a_share_and_no_amount(column: str, meant: str) -> None:
     """Proves: nobody is advised to divide a percentage of tonnes, money or years by a hundred."""
-    assert number_meant("5%", column).startswith(meant)
-    assert number_meant("5 percent", column).startswith(meant)
+    assert number_hint("5%", column).startswith(meant)
+    assert number_hint("5 percent", column).startswith(meant)
 
 
 # --- letters --------------------------------------------------------------------------------------------------

@@ -362,7 +362,9 @@ def test_a_damaged_file_is_told_at_once_as_a_check_tells_it(service: TestClient,
     )
     assert whole.status_code == 202, whole.text
     folders = list((service.app.state.settings.folder / "jobs").iterdir())  # type: ignore[attr-defined]
-    assert not [path for folder in folders for path in folder.iterdir() if path.name in ("looked.json", "errors.txt")]
+    assert not [
+        path for folder in folders for path in folder.iterdir() if path.name in ("admission.json", "errors.txt")
+    ]
 
 
 def test_no_workbook_is_opened_in_the_process_that_answers(service: TestClient, book: bytes, monkeypatch: Any) -> None:

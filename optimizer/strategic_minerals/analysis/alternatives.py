@@ -178,11 +178,11 @@ def alternatives(
         solved.allowed,
         main_aim(result.plan),
         _share_of(stage, solved.aim - solved.nothing),
-        TOLD.get(stage, stage),
+        SHOWN.get(stage, stage),
     )
 
 
-TOLD = {"social_cost": "worth", "spending": "discounted spending"}
+SHOWN = {"social_cost": "worth", "spending": "discounted spending"}
 """What the main aim of a portfolio is told as; others as they are called."""
 LEAST_SIZE = 1.0
 """Million USD of which the slack is a share at least."""

@@ -37,7 +37,7 @@ BESIDE = 0.45
 """Share of the width asked for to which the ends of values that are as good either way are narrowed down."""
 EDGE = 0.1
 """Share of a bracket at either end that a next try keeps away from."""
-LOOKS = 400
+MOST_EVALUATIONS = 400
 """Values at which the data are looked at, without a solve, for one figure."""
 GRID = 24
 """Of them, evenly spaced before changes are narrowed down."""
@@ -126,7 +126,7 @@ class _Search:
         self.span = figure.high - figure.low
         self.slack = slack_of_later_aims(pair.plan) > pair.gap
         """Whether later aims may hide what lies within the slack of the main one."""
-        self.looks: dict[float, Standing | str] = {}
+        self.evaluations: dict[float, Standing | str] = {}
         self.points: dict[float, Point] = {}
         self.outside: Tried | None = None
         """Of the first solve without the item, where it holds for all values."""
@@ -152,12 +152,12 @@ class _Search:
 
     def _look(self, value: float) -> Standing | None:
         """The standing at a value; None where plan and tables refuse it."""
-        if value not in self.looks:
+        if value not in self.evaluations:
             try:
-                self.looks[value] = self.pair.standing(self.figure, value)
+                self.evaluations[value] = self.pair.standing(self.figure, value)
             except FaultsError as error:
-                self.looks[value] = error.faults[0].expected
-        known = self.looks[value]
+                self.evaluations[value] = error.faults[0].expected
+        known = self.evaluations[value]
         return None if isinstance(known, str) else known
 
     def _settled(self, value: float) -> float | None:
@@ -183,7 +183,7 @@ class _Search:
         while abs(refused - fine) > SHARP * self.width:
             middle = (fine + refused) / 2
             fine, refused = (fine, middle) if self._look(middle) is None else (middle, refused)
-        said = self.looks[refused]
+        said = self.evaluations[refused]
         assert isinstance(said, str)
         return fine, said
 
@@ -193,7 +193,7 @@ class _Search:
         known = sorted({*known, self.figure.base})
         wide = [pair for pair in pairwise(known) if self._differ(*pair)]
         sharp: list[tuple[float, float]] = []
-        while wide and len(self.looks) < LOOKS:
+        while wide and len(self.evaluations) < MOST_EVALUATIONS:
             a, b = wide.pop(max(range(len(wide)), key=lambda k: wide[k][1] - wide[k][0]))
             sharp_enough = (SHARP if self._reach(a) == self._reach(b) else SHARPEST) * self.span
             middle = self._settled((a + b) / 2) if b - a > sharp_enough else None
@@ -246,7 +246,7 @@ class _Search:
         try:
             self.points[settled] = self._solved(settled, look)
         except FormulationError:  # so near to a change that what is left of a gap is no number for a solver
-            self.looks[settled] = "a value farther from where its gap begins"
+            self.evaluations[settled] = "a value farther from where its gap begins"
             return False
         return True
 

@@ -33,7 +33,7 @@ DIGITS = 2e-3
 PLAN = "plan"
 """In place of a table, of figures that the plan states."""
 MOST_DOUBTS = 50
-MOST_TOLD = 3
+MOST_SHOWN = 3
 """Comparisons that are named for one figure."""
 MOST_NAMED = 2
 """Figures that are named of one comparison."""
@@ -341,7 +341,7 @@ def speaking(against: Iterable[Evidence], doubted: Collection[Figure], get: Get)
             told.setdefault(f"{', '.join(named(figure, get(figure)) for figure in mine[:MOST_NAMED])}{more}")
         else:
             fallback = fallback or "other figures of the same column"
-        if len(told) == MOST_TOLD:
+        if len(told) == MOST_SHOWN:
             break
     return tuple(told) or ((fallback,) if fallback else ())
 

@@ -18,11 +18,11 @@ MOST_KEYS = 3
 DRAWN = frozenset({"rate_per_yr", "element_share", "after_probability", "after_lag_yr"})
 """Fields of a hazard that matter only for sampled scenarios."""
 
-Told = tuple[str, str]
+Finding = tuple[str, str]
 """Place in the plan, or table; text."""
 
 
-def idle(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Told]:
+def idle(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Finding]:
     """Entries of a plan without effect, and hazards that the plan uses and whose terms contradict each other.
 
     years: fiscal years that are computed; chosen: the planned materials.
@@ -80,7 +80,7 @@ class _Known:
         return any((material, segment) in self.users for material in touched)
 
 
-def _promises(known: _Known) -> Iterator[Told]:
+def _promises(known: _Known) -> Iterator[Finding]:
     """Rules on a material that is not planned, and rules that contradict another."""
     for name in ("diversification", "days_of_cover"):
         for n, rule in enumerate(getattr(known.plan, name)):
@@ -100,7 +100,7 @@ def _promises(known: _Known) -> Iterator[Told]:
     )
 
 
-def _both(name: str, rules: Sequence[Any], about: Callable[[Any], object]) -> Iterator[Told]:
+def _both(name: str, rules: Sequence[Any], about: Callable[[Any], object]) -> Iterator[Finding]:
     """Different rules about the same thing: all apply, so the strictest decides."""
     first: dict[object, int] = {}
     for n, rule in enumerate(rules):
@@ -117,7 +117,7 @@ def _unplanned(materials: str) -> str:
     return f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''} {'is' if len(names) == 1 else 'are'} not planned"
 
 
-def _controls(known: _Known) -> Iterator[Told]:
+def _controls(known: _Known) -> Iterator[Finding]:
     """Measures in force that affect nothing planned."""
     for n, control in enumerate(known.plan.controls):
         place, touched = f"controls.{n}", known.touched(control.materials)
@@ -138,7 +138,7 @@ def _nowhere(struck: Any, touched: Collection[str], more: bool, what: str) -> st
     return f"no planned source in {struck.countries} makes {said}: {rest}"
 
 
-def _events(known: _Known) -> Iterator[Told]:
+def _events(known: _Known) -> Iterator[Finding]:
     """Events of listed scenarios without effect, wholly or in part."""
     for n, scenario in enumerate(known.plan.scenarios):
         idle_ones = []
@@ -211,7 +211,7 @@ def _flood(years: float, price: float, names: tuple[str, str]) -> Iterator[str]:
         yield f"{names[1]} {price:g} with {names[0]} 0 or none: there is no flood to which it applies"
 
 
-def _sample(known: _Known) -> Iterator[Told]:
+def _sample(known: _Known) -> Iterator[Finding]:
     """A sample without probability, or of hazards that affect nothing planned; hazards whose flood is stated only in part."""
     sample, place = known.plan.sample, "sample.hazards"
     if sample is not None:
@@ -253,7 +253,7 @@ def _never(known: _Known, row: Any) -> str:
     )
 
 
-def _overrides(known: _Known) -> Iterator[Told]:
+def _overrides(known: _Known) -> Iterator[Finding]:
     """Overrides of hazards that nothing uses, that are empty, or that override the same hazard."""
     first: dict[str, int] = {}
     for n, override in enumerate(known.plan.hazards):
@@ -271,7 +271,7 @@ def _overrides(known: _Known) -> Iterator[Told]:
             yield place, f"plan {place}: hazards.{before} overrides {name} as well: both apply"
 
 
-def _ramps(known: _Known) -> Iterator[Told]:
+def _ramps(known: _Known) -> Iterator[Finding]:
     """Ramps that begin some years after first output, and ramps whose ages are months."""
     projects = {row.project for row in known.data.rows("projects")}
     planned = projects & {row.producer for row in known.data.rows("yields") if row.material in known.chosen}
@@ -290,7 +290,7 @@ def _ramps(known: _Known) -> Iterator[Told]:
             yield name, f"ramps.csv {name} age_yr: {', '.join(f'{age:g}' for age in sorted(found))}{months}"
 
 
-def _no_money_yet(plan: Plan) -> Iterator[Told]:
+def _no_money_yet(plan: Plan) -> Iterator[Finding]:
     """Money by year that begins after the plan does: years before the first one named have none."""
     money, first = plan.budget.appropriation_musd, plan.horizon.first_year
     if isinstance(money, dict) and first < min(money) < first + plan.horizon.years:
@@ -299,7 +299,7 @@ def _no_money_yet(plan: Plan) -> Iterator[Told]:
         yield place, f"plan {place}: the first year named is FY{min(money)}, so there is no money in {until}"
 
 
-def _without_source(data: Dataset) -> Iterator[Told]:
+def _without_source(data: Dataset) -> Iterator[Finding]:
     """Rows of a table without a source where others have one: values that nobody can check."""
     for table in data.tables:
         rows = data.rows(table)

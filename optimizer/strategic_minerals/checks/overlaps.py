@@ -8,11 +8,11 @@ from ..data.dataset import Dataset
 from ..scenarios.events import DisruptionEvent, hazards, resolve_event
 from ..schemas.plan import Plan
 
-Told = tuple[str, str]
+Finding = tuple[str, str]
 """Place in the plan; text."""
 
 
-def overlaps(plan: Plan, data: Dataset) -> Iterator[Told]:
+def overlaps(plan: Plan, data: Dataset) -> Iterator[Finding]:
     """Notes on events that begin while an earlier one of the same hazard lasts, in the same countries and on the same materials.
 
     Events that are the same in everything are told as such elsewhere.

@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterator, Sequence
 from ..data.dataset import Dataset
 from ..schemas.plan import Plan
 
-Told = tuple[str, str]
+Finding = tuple[str, str]
 """Place in the plan; text."""
 HALF = 0.5
 """Level of the CVaR below which it is the mean of most outcomes, not of the worst ones."""
 USUAL_LEVEL = 0.95
 
 
-def without_effect(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Told]:
+def without_effect(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Finding]:
     """Notes on such entries. years: fiscal years that are computed; chosen: the planned materials."""
     yield from _caps(plan, data, chosen)
     yield from _floors(plan, data)
@@ -23,7 +23,7 @@ def without_effect(plan: Plan, data: Dataset, years: Sequence[int], chosen: Coll
     yield from _mean_of_most(plan)
 
 
-def _caps(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Told]:
+def _caps(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Finding]:
     """Caps on the share of a country that makes none of the material."""
     country = {row.activity: row.country for row in data.rows("activities")}
     country |= {row.project: row.country for row in data.rows("projects")}
@@ -37,7 +37,7 @@ def _caps(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Told]:
             )
 
 
-def _floors(plan: Plan, data: Dataset) -> Iterator[Told]:
+def _floors(plan: Plan, data: Dataset) -> Iterator[Finding]:
     """A cap on the cost of floors where the plan may agree none."""
     offered = plan.instruments.packages if plan.instruments.projects else ()
     floors = (row for row in data.rows("packages") if row.floor_kind is not None)
@@ -47,7 +47,7 @@ def _floors(plan: Plan, data: Dataset) -> Iterator[Told]:
         yield place, f"plan {place}: the plan offers no price floor, alone or in a package: the cap has no effect"
 
 
-def _unneeded(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Told]:
+def _unneeded(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Finding]:
     """Materials named one by one that no user demands and no plant of the plan uses, where others are needed."""
     used = _used(data, years, chosen)
     for n, name in enumerate(plan.materials):
@@ -72,7 +72,7 @@ def _used(data: Dataset, years: Sequence[int], chosen: Collection[str]) -> set[s
     return found | (used & set(chosen) if found else set())
 
 
-def _mean_of_most(plan: Plan) -> Iterator[Told]:
+def _mean_of_most(plan: Plan) -> Iterator[Finding]:
     """A CVaR that counts, at a level below a half: the share of worst outcomes was probably given instead."""
     risk, aim = plan.risk, plan.objective
     counts = risk.cvar_weight > 0 or risk.cvar_limit_musd is not None

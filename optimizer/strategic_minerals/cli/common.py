@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .telling import shows_progress
+from .verbosity import shows_progress
 
 if TYPE_CHECKING:
     from rich.console import Console

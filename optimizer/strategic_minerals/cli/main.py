@@ -46,8 +46,8 @@ from .common import (
     standard_output,
     whence,
 )
-from .telling import flags_first, is_quiet, tell
-from .words import say, tell_faults, tell_misuse, tell_unwritten
+from .verbosity import flags_first, is_quiet, tell
+from .words import print_faults, print_misuse, print_unwritten, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +65,7 @@ LONGEST_DIAGNOSIS_S = 600.0
 """Seconds that `solve` spends on a diagnosis if there is no plan; `diagnose` may be given more."""
 
 
-def _tell_versions(asked: bool) -> None:
+def _print_versions(asked: bool) -> None:
     if asked:
         from ..results.result import versions
 
@@ -86,7 +86,7 @@ def about(
         bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_tell_versions)
+        bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_print_versions)
     ] = False,
 ) -> None:
     """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
@@ -395,7 +395,7 @@ def _run(errors: Console) -> int:
     except typer.Exit as stop:
         code = stop.exit_code
     except FaultsError as error:
-        code = tell_faults(errors, error)
+        code = print_faults(errors, error)
     except InfeasibleError as error:
         say(errors, f"Infeasible: {error}")
         code = EXIT_INFEASIBLE
@@ -415,10 +415,10 @@ def _run(errors: Console) -> int:
         leave_pipe()
         code = EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
-        code = tell_unwritten(errors, error)
+        code = print_unwritten(errors, error)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
-            code = tell_misuse(errors, error)
+            code = print_misuse(errors, error)
         else:
             errors.print_exception()
             code = EXIT_INTERNAL

@@ -35,7 +35,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
-    from ..data.workbook_limits import holds_a_plan
+    from ..data.workbook_limits import is_plan_workbook
     from ..report.page import markdown, read_analyses, save_figures
     from ..report.page import report as page
     from ..results.run_folder import is_run_folder, load_result
@@ -52,7 +52,7 @@ def report(
         also = f", or --format {ending}" if ending in ("html", "md", "xlsx") else ""
         found = f"a name that ends in .{ending}" if ending else "a file of another kind"
         raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
-    if form == "xlsx" and target.is_file() and holds_a_plan(target):
+    if form == "xlsx" and target.is_file() and is_plan_workbook(target):
         raise InputError(
             [Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")]
         )

@@ -17,7 +17,7 @@ import typer
 
 from ..core.errors import Fault, FaultsError, InputError, missing_part
 from .common import EXIT_START, EXIT_STORE, app, standard_error, standard_output
-from .telling import log_level
+from .verbosity import log_level
 
 if TYPE_CHECKING:
     from ..service.settings import Settings

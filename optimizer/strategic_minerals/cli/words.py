@@ -32,27 +32,27 @@ def say(errors: Console, text: str) -> None:
         errors.print(legible(text), markup=False)
 
 
-def tell_misuse(errors: Console, error: Any) -> int:
+def print_misuse(errors: Console, error: Any) -> int:
     """Print what is wrong with the command line; the exit code."""
     wrong = option_faults(error)
     if not wrong:
         said = str(error.format_message())
-        tell_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help tells")])
+        print_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help tells")])
         say(errors, f"Error: {said}")
         return EXIT_INPUT
-    return tell_faults(errors, InputError(wrong))
+    return print_faults(errors, InputError(wrong))
 
 
-def tell_unwritten(errors: Console, error: OSError) -> int:
+def print_unwritten(errors: Console, error: OSError) -> int:
     """Print that a file or a folder could not be written or read; the exit code."""
     reason = error.strerror or str(error)
     where = "the output could not be written" if error.filename is None else str(error.filename)
-    tell_json([Fault(where, "", "", reason, "a file or folder that can be written")])
+    print_json([Fault(where, "", "", reason, "a file or folder that can be written")])
     say(errors, f"{where}: {reason}")
     return EXIT_INPUT
 
 
-def tell_json(faults: Sequence[Fault]) -> None:
+def print_json(faults: Sequence[Fault]) -> None:
     """Print faults as JSON, if it is asked for and standard output can be written to."""
     if "--json" in sys.argv:
         with suppress(OSError):
@@ -68,9 +68,9 @@ def _blamed(error: Any) -> str:
     return str(named or next((name for name in first if name.startswith("--")), first[0]) or (told[0] if told else ""))
 
 
-def tell_faults(errors: Console, error: FaultsError) -> int:
+def print_faults(errors: Console, error: FaultsError) -> int:
     """Print faults, also as JSON if asked for; the exit code."""
-    tell_json(error.faults)
+    print_json(error.faults)
     say(errors, str(error))
     return EXIT_INPUT
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .meant_letters import foreign
+from .letter_hints import foreign
 from .names import meant
 
 if TYPE_CHECKING:

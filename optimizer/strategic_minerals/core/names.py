@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 
-from .meant_letters import latin
+from .letter_hints import latin
 from .shipped import shipped
 
 SPELLINGS = (

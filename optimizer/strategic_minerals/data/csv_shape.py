@@ -25,7 +25,7 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 MERGE_MARK = re.compile(r"(<{7}|>{7}|\|{7}) .*|={7}")
 CURLY = re.compile("(?:^|,)[\u201c\u201d\u201e][^,\n]*,[^\n]*?[\u201c\u201d](?:,|$)")
 """Curly marks around a cell that has a comma in it, which they do not hold together."""
-LINES_LOOKED_AT = 30
+LINES_SCANNED = 30
 """Lines among which the header is looked for."""
 LIKE_A_HEADER = 2
 """Names of columns on a line from which on it is taken for the header."""
@@ -88,7 +88,7 @@ def _record(columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
 
 def _otherwise(table: str, name: str, text: str) -> Iterator[Fault]:
     """What is wrong with a file as a whole: nothing in it, another separator, lines above the header, no header."""
-    lines = text.splitlines()[:LINES_LOOKED_AT]
+    lines = text.splitlines()[:LINES_SCANNED]
     if "\0" in text:
         yield Fault(name, str(text.count("\n", 0, text.index("\0")) + 1), "", "a zero byte", "only text")
     elif not text.strip():

@@ -18,9 +18,9 @@ from ..schemas.tables import TABLES
 from .csv_files import load_dataset
 from .dataset import Dataset
 from .long_numbers import is_too_long, long_number
-from .meant_rows import with_meant_rows
 from .plan_file import SET, read_as
 from .row_checks import validate_rows
+from .row_hints import with_row_hints
 
 
 def find_plan(path: Path) -> Path:
@@ -92,7 +92,7 @@ def load_question(
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
-        raise PlanError(with_meant_rows(faults, data))
+        raise PlanError(with_row_hints(faults, data))
     return loaded, replace(data, asked=place)
 
 

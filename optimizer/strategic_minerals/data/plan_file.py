@@ -15,9 +15,9 @@ from pydantic import BaseModel, ValidationError
 from ..core.addresses import overlapping
 from ..core.bounded_files import read_bounded, text_of
 from ..core.errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, shown
-from ..core.meant_shapes import shape_meant
-from ..core.meant_years import year_meant
 from ..core.names import is_everything, meant
+from ..core.shape_hints import shape_hint
+from ..core.year_hints import year_hint
 from ..schemas.descriptions import default_at, expected, items_at, kinds_at, years_at
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import FORMER_NAMES
@@ -334,16 +334,16 @@ def _fault(model: type[BaseModel], item: Any, place: PlanText, data: Any) -> Fau
         wanted = f"{wanted}; the field must have a value"
     if isinstance(item["input"], str) and is_everything(item["input"]) and default_at(model, ".".join(loc)) == ["*"]:
         wanted = 'a list: ["*"], which means all'
-    meant_shape = shape_meant(item["input"], kinds_at(model, ".".join(loc)), items_at(model, ".".join(loc)))
-    if item["type"] not in ("missing", "extra_forbidden") and meant_shape:
-        wanted = meant_shape
+    shape = shape_hint(item["input"], kinds_at(model, ".".join(loc)), items_at(model, ".".join(loc)))
+    if item["type"] not in ("missing", "extra_forbidden") and shape:
+        wanted = shape
     if item["type"] == "extra_forbidden":
         found = shown(loc[-1])
         own = set_elsewhere(".".join(loc), place.overrides)
         wanted = number_of_years(model, loc, item["input"], data)
         wanted = wanted or elsewhere(model, loc, item["input"], "" if own else place.kind)
     if item["loc"] and str(item["loc"][-1]) == "[key]":
-        year = year_meant(loc[-1], "whole") or "a year such as 2027"
+        year = year_hint(loc[-1], "whole") or "a year such as 2027"
         as_toml = place.kind != "JSON" and not set_elsewhere(".".join(loc), place.overrides)
         where = "before the equals sign" if as_toml else "as the year of the amount"
         wanted = f"{year} {where}" if item["type"].startswith("int") else wanted

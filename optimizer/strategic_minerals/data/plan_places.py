@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from ..core.errors import near_miss
-from ..core.meant_letters import latin
+from ..core.letter_hints import latin
 from ..core.names import plain
 
 TextKind = Literal["TOML", "JSON", ""]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.errors import Fault, shown
-from ..core.meant_letters import foreign, latin
-from ..core.meant_shapes import shape_meant
-from ..core.meant_years import YearKind, figure_meant, year_list
+from ..core.letter_hints import foreign, latin
 from ..core.names import is_everything
+from ..core.shape_hints import shape_hint
+from ..core.year_hints import YearKind, figure_hint, year_list
 from .plan_lines import last_json_name, repeated, toml_field
 from .toml_text import COLON, SETTING, SPACED_KEY, code_of, goes_on, in_list, line_at, opened_at, reads
 
@@ -89,7 +89,7 @@ def _unlisted(field: str, line: str, fields: Fields) -> str:
         return f"a list: {setting['key']} = {json.dumps(names)}{', which means all' if names == ['*'] else ''}"
     years = fields.years(field)
     entries = [entry.strip("\"' ") for entry in re.split(r"[,;]", value.strip("[]"))]
-    meant = "" if value.startswith("[") else shape_meant(value, kinds, items)
+    meant = "" if value.startswith("[") else shape_hint(value, kinds, items)
     return meant or (year_list(entries, years) if years else "")
 
 
@@ -166,7 +166,7 @@ def _json_words(text: str, error: json.JSONDecodeError, fields: Fields) -> str:
         return f"{TRUTHS.get(word[0].lower(), 'null')}, in this spelling"
     value = re.split(r"[}\]]\s*$", _value_around(text, error.pos))[0].strip()
     field = last_json_name(text[: error.pos])
-    meant = figure_meant(value, field.rpartition(".")[2], fields.years(field))
+    meant = figure_hint(value, field.rpartition(".")[2], fields.years(field))
     if meant and not _is_json(value):
         return f"a number: {meant}"
     if error.msg.startswith("Expecting ',' delimiter"):
@@ -332,7 +332,7 @@ def _of_value(key: str, value: str, years: YearKind) -> str:
         or re.fullmatch(r"[-+]?0\d+(\.\d*)?", value)
     ):
         return f"{key} = {float(value):.12g}"
-    meant = figure_meant(value, key, years)
+    meant = figure_hint(value, key, years)
     if meant:
         return f"a number: {meant}"
     if value.startswith("["):
@@ -347,7 +347,7 @@ def _of_list(key: str, value: str, years: YearKind) -> str:
     if not value.endswith("]"):
         return ""  # it goes on, or it was not closed
     figures = [part.strip() for part in re.split(r",\s+|;", value.strip("[]"))]
-    points = [figure_meant(figure, key, years) for figure in figures]
+    points = [figure_hint(figure, key, years) for figure in figures]
     if all(figure and "decimal point" in point for figure, point in zip(figures, points, strict=True)):
         return f"{key} = [{', '.join(figure.replace(',', '.') for figure in figures)}], with decimal points"
     entries = [

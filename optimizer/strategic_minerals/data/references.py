@@ -43,7 +43,7 @@ def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         count = uses[table, name] + uses["", name]
         if table not in unused:
             unused[table] = _unused(plan, data, table)
-        nearest = _meant_row(table, name, unused[table])
+        nearest = _row_hint(table, name, unused[table])
         slip = count >= MANY_USES and meant(name, {getattr(row, TABLES[table].key[0]) for row in data.rows(table)})
         if nearest is not None or (count >= MANY_USES and not slip):
             told[name] = _undefined(
@@ -81,7 +81,7 @@ def _unused(plan: Plan, data: Dataset, table: str) -> dict[str, Row]:
     return {name: row for name, row in rows.items() if name not in used}
 
 
-def _meant_row(table: str, name: str, rows: Mapping[str, Row]) -> Row | None:
+def _row_hint(table: str, name: str, rows: Mapping[str, Row]) -> Row | None:
     """The one of some rows that was meant to define a name; None where there is none."""
     if table == "countries":  # codes of other countries are no slips
         near = get_close_matches(name, sorted(rows.keys() - {*country_codes().values()}), n=1)

@@ -28,9 +28,9 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE
 from .dataset import Dataset
-from .meant_rows import with_meant_rows
 from .row_checks import MOST_ROWS, required, validate_rows
-from .workbook_limits import NO_BOOK, look, whole_book
+from .row_hints import with_row_hints
+from .workbook_limits import NO_BOOK, scan, whole_book
 from .workbook_places import Book, cell_name
 from .workbook_plan import TEXT_STARTS, counted, read_plan
 from .workbook_shape import NEARLY, Extent, extent, no_header, under_no_header
@@ -79,7 +79,7 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     except FaultsError as error:
         faults.extend(error.faults)
     if faults or plan is None or data is None:
-        raise PlanError(with_meant_rows(faults.told(), data))
+        raise PlanError(with_row_hints(faults.told(), data))
     return plan, replace(data, asked=sheet)
 
 
@@ -113,7 +113,7 @@ def _sheets(path: Path) -> _Sheets:
         raise InputError([Fault(path.name, "", "", kind, expected)])
     calamine = _module("python_calamine")
     with whole_book(path.name):
-        looked = look(content, path.name, columns_read)
+        looked = scan(content, path.name, columns_read)
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         faults: list[Fault] = []
         sheets: dict[str, Extent] = {}

@@ -27,7 +27,7 @@ LARGEST_RATIO = 200
 """Unpacked to packed: spreadsheets reach 20, bombs 1000."""
 MOST_CELLS = 5_000_000
 """Rows times columns of one sheet, empty ones too."""
-MOST_TOLD = 100
+MOST_FAULTS = 100
 """Cells of a sheet that are told."""
 Hidden = tuple[str, list[str]]
 """`row` or `column`, and which ones; or `sheet`, all of it."""
@@ -52,7 +52,7 @@ def whole_book(name: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class SheetLook:
+class SheetScan:
     """What of a sheet cannot be read as it stands, and what is hidden."""
 
     place: str
@@ -63,7 +63,7 @@ class SheetLook:
 
     def faults(self, beside: Collection[int]) -> list[Fault]:
         """Of its cells, apart from columns that are not read: where there are too many, nobody knows which these are."""
-        full = len(self.cells) >= MOST_TOLD
+        full = len(self.cells) >= MOST_FAULTS
         return [fault for column, fault in self.cells if full or column not in beside]
 
     def notes(self, beside: Collection[int]) -> Iterator[str]:
@@ -79,10 +79,10 @@ class SheetLook:
 
 
 @dataclass(frozen=True)
-class Looked:
+class BookScan:
     """What is found out about a book before it is opened."""
 
-    sheets: Mapping[str, SheetLook]
+    sheets: Mapping[str, SheetScan]
 
     def unread(self, sheet: str) -> set[int]:
         """Columns of a sheet with cells that a reader takes for empty ones."""
@@ -101,13 +101,13 @@ class Looked:
         return sorted(told, key=lambda note: ": it is hidden" not in note)
 
 
-def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> Looked:
+def scan(content: bytes, name: str, columns_read: Callable[[str], float]) -> BookScan:
     """What is read although it is hidden, and cells without a value, or merged, in the columns that are read.
 
     Raises InputError for too large a book, and what `whole_book` turns into one where it is none.
     """
     faults = Faults()
-    sheets: dict[str, SheetLook] = {}
+    sheets: dict[str, SheetScan] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         unpacked, packed = (
             sum(part.file_size for part in book.infolist()),
@@ -123,13 +123,13 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> Loo
         for part in book.namelist():
             if part.startswith("xl/worksheets/") and part.endswith(".xml"):
                 sheet, is_hidden = named.get(part, (part, False))
-                looked, too_large = _look_at(book, part, f"{name}, sheet {sheet}", columns_read(sheet))
+                looked, too_large = _scan_sheet(book, part, f"{name}, sheet {sheet}", columns_read(sheet))
                 faults.extend(too_large)
                 whole: list[Hidden] = [("sheet", [])] if is_hidden and columns_read(sheet) else []
                 sheets[sheet] = replace(looked, hidden=[*whole, *looked.hidden])
     if faults:
         raise InputError(faults.told())
-    return Looked(sheets)
+    return BookScan(sheets)
 
 
 def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str, bool]]:
@@ -157,7 +157,7 @@ def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str, bool]]:
         yield (target.lstrip("/") if target.startswith("/") else posixpath.join("xl", target)), name, hidden
 
 
-def holds_a_plan(path: Path) -> bool:
+def is_plan_workbook(path: Path) -> bool:
     """Whether a file is a workbook with a sheet called `plan`: what a planner wrote, and no report."""
     try:
         with whole_book(path.name), zipfile.ZipFile(path) as book:
@@ -166,7 +166,7 @@ def holds_a_plan(path: Path) -> bool:
         return False
 
 
-def _look_at(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[SheetLook, list[Fault]]:
+def _scan_sheet(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[SheetScan, list[Fault]]:
     """One sheet, read as a stream, with its rows and columns that are hidden and hold something; a fault where it is too large.
 
     columns: how many of its columns count; its size counts in any case.
@@ -179,7 +179,7 @@ def _look_at(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tu
     if rows > MOST_ROWS + 1 or rows * reach > MOST_CELLS:
         expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
         too_large = [Fault(place, "", "", f"cells as far as row {rows:,}, column {reach:,}", expected)]
-    return SheetLook(place, stream.faults, stream.hidden), too_large
+    return SheetScan(place, stream.faults, stream.hidden), too_large
 
 
 @dataclass
@@ -207,7 +207,7 @@ class _SheetStream:
         self.rows = self.columns = 0
         """How far its cells reach."""
         self.faults: list[tuple[int, Fault]] = []
-        """(column, counted from 0; fault), `MOST_TOLD` at most."""
+        """(column, counted from 0; fault), `MOST_FAULTS` at most."""
         self._cell: _Cell | None = None
         self._hidden_rows: dict[int, bool] = {}
         """Whether each holds something."""
@@ -258,7 +258,7 @@ class _SheetStream:
             return
         if kind in ("v", "is"):
             cell.inside = False
-        if kind == "c" and max(_reach(cell.at)[1], 1) <= self._counted and len(self.faults) < MOST_TOLD:
+        if kind == "c" and max(_reach(cell.at)[1], 1) <= self._counted and len(self.faults) < MOST_FAULTS:
             self._read(cell)
 
     def _reaches(self, at: str) -> None:
@@ -278,7 +278,7 @@ class _SheetStream:
     def _merged(self, at: str) -> None:
         """Cells that hold one value together."""
         column = _reach(at.partition(":")[0])[1]
-        if column <= self._counted and len(self.faults) < MOST_TOLD:
+        if column <= self._counted and len(self.faults) < MOST_FAULTS:
             expected = "a value in each cell: unmerge the cells and fill each one"
             merged = Fault(self._place, at, "", "merged cells, of which only the first holds a value", expected)
             self.faults.append((column - 1, merged))

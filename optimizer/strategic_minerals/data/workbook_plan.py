@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from ..core.errors import Fault, Faults, PlanError
-from ..core.meant_numbers import PLAIN
+from ..core.number_hints import PLAIN
 from ..schemas.descriptions import kinds_at, list_at
 from ..schemas.plan import Plan
-from .csv_shape import LINES_LOOKED_AT
+from .csv_shape import LINES_SCANNED
 from .plan_file import apart, first_new, parse_plan, put
 from .workbook_places import PlanSheet, cell_name
 
@@ -106,7 +106,7 @@ def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fa
 
 def _header_at(cells: Sequence[Sequence[Any]]) -> tuple[int, int] | None:
     """(row, column) of the header, from 1 and from 0, where it begins in another column than the first."""
-    for n, row in enumerate(cells[:LINES_LOOKED_AT], start=1):
+    for n, row in enumerate(cells[:LINES_SCANNED], start=1):
         words = [str(value).strip().casefold() for value in row]
         found = next((k for k, pair in enumerate(pairwise(words)) if pair == HEADER), 0)
         if found:
@@ -189,7 +189,7 @@ def typed(value: Any, field: str) -> Any:
     if listed and isinstance(value, str):
         return [_entry(part, listed) for part in re.split(r"[\s,;]+", value) if part]
     if isinstance(value, str):
-        value = _as_text_meant(value.strip(), kinds_at(Plan, field), value)
+        value = _as_intended_text(value.strip(), kinds_at(Plan, field), value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, datetime.date | datetime.datetime | datetime.time):
@@ -197,7 +197,7 @@ def typed(value: Any, field: str) -> Any:
     return [value] if listed else value
 
 
-def _as_text_meant(text: str, kinds: Collection[str], otherwise: str) -> Any:
+def _as_intended_text(text: str, kinds: Collection[str], otherwise: str) -> Any:
     """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it stands, otherwise."""
     if "string" in kinds:
         return otherwise

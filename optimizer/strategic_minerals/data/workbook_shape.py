@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import Fault
 from ..core.names import plain
 from ..schemas.tables import TABLES
-from .csv_shape import LIKE_A_HEADER, LINES_LOOKED_AT, header_words
+from .csv_shape import LIKE_A_HEADER, LINES_SCANNED, header_words
 from .workbook_places import cell_name
 
 NEARLY = 0.8
@@ -85,7 +85,7 @@ def _nearly(name: str, columns: Collection[str]) -> bool:
 def no_header(table: str, place: str, cells: Sequence[Sequence[Any]]) -> Fault | None:
     """One fault where the first row of a sheet is not the header; None where it is."""
     known = {plain(column) for column in TABLES[table].model_fields}
-    hits = [len(known & {plain(str(value)) for value in row}) for row in cells[:LINES_LOOKED_AT]]
+    hits = [len(known & {plain(str(value)) for value in row}) for row in cells[:LINES_SCANNED]]
     if hits and hits[0] >= LIKE_A_HEADER:
         return None
     filled = next((str(value).strip() for row in cells for value in row if not _empty(value)), "")
@@ -112,16 +112,16 @@ def under_no_header(
     headless = [k for k in range(width) if k >= len(columns) or not columns[k]]
     filled = {k: [n for n in lines if len(cells[n - 1]) > k and not _empty(cells[n - 1][k])] for k in headless}
     lost = [k for k in headless if len(filled[k]) >= FEWEST_UNDER_LOST]
-    for k in lost[:MOST_TOLD]:
+    for k in lost[:MOST_FAULTS]:
         expected = "the name of the column, or an empty column"
         yield Fault(place, cell_name(1, k), "", f"no name above {len(filled[k])} values", expected)
     beyond = sorted((n, k) for k in headless if k not in lost for n in filled[k])
-    for n, k in beyond[:MOST_TOLD]:
+    for n, k in beyond[:MOST_FAULTS]:
         expected = "an empty cell, or a header; put your own remarks to the right of an empty column"
         yield Fault(place, cell_name(n, k), "", "a value without a header", expected)
 
 
 FEWEST_UNDER_LOST = 3
 """Values under no header from which on the header is what was lost."""
-MOST_TOLD = 20
+MOST_FAULTS = 20
 """Columns, or cells, that are named."""

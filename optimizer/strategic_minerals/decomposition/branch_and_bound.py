@@ -67,7 +67,7 @@ class BranchAndBound:
         size = len(self.lower)
         self.wait, self.patience = 0, 1
         """Dives until the next look for a better plan, and between looks."""
-        self.gains, self.looks = np.zeros((2, size)), np.zeros((2, size))
+        self.gains, self.trials = np.zeros((2, size)), np.zeros((2, size))
         """What it cost to round a branching's share down and up  [million USD per unit], summed, and how often."""
 
     def explore(self) -> Status:
@@ -82,7 +82,7 @@ class BranchAndBound:
             s.raise_bound_to(min(node.bound, self.floor, s.objective))
             if s.is_closed(s.objective, s.bound):
                 return "optimal"
-            s.tell()
+            s.answer_type()
             s.log("node")
             self.master.trim()
             s.nodes += 1
@@ -119,7 +119,7 @@ class BranchAndBound:
     def solve(self, lower: Floats, upper: Floats) -> Run:
         """The master's linear program between bounds. Raises OutOfTimeError and StoppedByCallerError."""
         self.master.bound(lower, upper)
-        self.search.tell()
+        self.search.answer_type()
         return self.search.run_master()
 
     def is_open(self, run: Run, before: float) -> TypeGuard[SolvedRun]:
@@ -227,7 +227,7 @@ class BranchAndBound:
         here.lower[:count][same] = here.upper[:count][same] = plan[same]
         run = self.solve(here.lower, here.upper)
         while isinstance(run, SolvedRun) and run.objective < s.pruned_from("improve"):
-            s.tell()
+            s.answer_type()
             at = run.x[self.decisions]
             if self.is_integral_at(run.x):
                 return np.round(at) + 0.0
@@ -315,20 +315,20 @@ class BranchAndBound:
         if not len(open_):
             raise UntrustedError("a decision is fractional and cannot be branched on")
         distance = np.stack([share, 1 - share])
-        mean = self.gains.sum(axis=1) / np.maximum(1.0, self.looks.sum(axis=1))
-        rate = np.where(self.looks > 0, self.gains / np.maximum(1.0, self.looks), mean[:, None])
+        mean = self.gains.sum(axis=1) / np.maximum(1.0, self.trials.sum(axis=1))
+        rate = np.where(self.trials > 0, self.gains / np.maximum(1.0, self.trials), mean[:, None])
         score = np.prod(np.maximum(SETTINGS.least_pseudo_cost, rate * distance), axis=0)
         sums_first = open_ < len(self.decisions)
         order = open_[np.lexsort((-np.minimum(share, 1 - share)[open_], sums_first, -score[open_]))]
         best, best_score, bounds = int(order[0]), -1.0, (base, base)
-        most = SETTINGS.strong_branching_looks if self.search.of.parts.kept else SETTINGS.strong_branching_looks_dear
-        looks, here = 0, self.master.save_basis()
+        most = SETTINGS.strong_branching_trials if self.search.of.parts.kept else SETTINGS.strong_branching_trials_dear
+        trials, here = 0, self.master.save_basis()
         for k in order.tolist():
             found, points = (base, base), float(score[k])
-            if self.looks[:, k].min() < SETTINGS.reliable_after:
-                if looks == most:
+            if self.trials[:, k].min() < SETTINGS.reliable_after:
+                if trials == most:
                     continue
-                looks += 1
+                trials += 1
                 found = self.strong_branch(k, x[k], base, node, here)
                 reach = np.minimum(found, self.search.cutoff) - base
                 points = float(np.prod(np.maximum(SETTINGS.least_pseudo_cost, reach)))
@@ -337,14 +337,14 @@ class BranchAndBound:
             if max(found) >= self.search.cutoff:  # one side is pruned: nothing is better
                 best, bounds = k, found
                 break
-        if looks:
+        if trials:
             self.master.restore_basis(here)
         return best, bounds
 
     def strong_branch(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
         """Bounds of both sides of a branching, which are remembered; each solved from where the node stands."""
         found, s = [], self.search
-        s.tell()
+        s.answer_type()
         runs = self.master.both(self.side(node, k, x, BELOW), self.side(node, k, x, ABOVE), here, s.left(), s.phase)
         for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
             run = s.counted(runs[up])
@@ -355,7 +355,7 @@ class BranchAndBound:
             cost = min(value, s.cutoff) - base
             if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost
                 self.gains[up, k] += cost / distance
-                self.looks[up, k] += 1
+                self.trials[up, k] += 1
             found.append(value)
         return found[BELOW], found[ABOVE]
 

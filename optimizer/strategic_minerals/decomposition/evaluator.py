@@ -29,7 +29,16 @@ from ..model.assembly import Assembly
 from .master import CutPool, Master, excess
 from .remote import map_remote
 from .settings import SETTINGS
-from .subproblems import Cluster, Decomposed, OutOfTimeError, SubproblemPoint, SubproblemSolution, Told, decompose, stay
+from .subproblems import (
+    Cluster,
+    Decomposed,
+    OutOfTimeError,
+    SolutionT,
+    SubproblemPoint,
+    SubproblemSolution,
+    decompose,
+    stay,
+)
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,7 @@ class Evaluator:
             master.lower[:own],
             np.minimum(master.upper[:own], SETTINGS.largest_value * master.column_unit[:own]),
         )
-        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.tell)
+        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.answer_type)
         told, cuts = iter(answers), []
         for g in groups:
             slopes, right = np.zeros(own), 0.0
@@ -174,19 +183,21 @@ class Evaluator:
         return answers, tuple(cuts)
 
     @property
-    def tell(self) -> type[SubproblemSolution]:
+    def answer_type(self) -> type[SubproblemSolution]:
         """What clusters tell in every round: their points too, where they are kept."""
         return SubproblemPoint if self.parts.kept else SubproblemSolution
 
-    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, tell: type[Told]) -> list[Told]:
+    def _answers(
+        self, y: Floats, asked: Sequence[int], deadline: float, answer_type: type[SolutionT]
+    ) -> list[SolutionT]:
         """Answers of the clusters asked; each has a solver of its own."""
         clusters = [self.parts.clusters[k] for k in asked]
         if self._executor is not None:
-            return map_remote(self._executor, clusters, y, deadline, self._sent, tell)
+            return map_remote(self._executor, clusters, y, deadline, self._sent, answer_type)
         if self._threads == 1 or len(clusters) < 2:
-            return [cluster.solve(y, deadline, tell) for cluster in clusters]
+            return [cluster.solve(y, deadline, answer_type) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
-            return list(pool.map(lambda cluster: cluster.solve(y, deadline, tell), clusters))
+            return list(pool.map(lambda cluster: cluster.solve(y, deadline, answer_type), clusters))
 
     def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
         """(number, what the work gives) of every cluster, in order, on the threads of this process."""

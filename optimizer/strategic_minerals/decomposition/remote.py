@@ -17,28 +17,28 @@ from typing import Generic
 from ..core.arrays import Floats
 from ..highs.solver import Model
 from .settings import SETTINGS
-from .subproblems import Cluster, OutOfTimeError, Subproblem, Told, ask, left_until
+from .subproblems import Cluster, OutOfTimeError, SolutionT, Subproblem, ask, left_until
 
 
 @dataclass(frozen=True)
-class RemoteTask(Generic[Told]):
+class RemoteTask(Generic[SolutionT]):
     """One cluster to be answered at a point."""
 
     digest: bytes
     at: Floats
     """(links,) where the master's columns stand."""
     seconds: float
-    tell: type[Told]
+    answer_type: type[SolutionT]
     """What is asked for."""
     part: Subproblem | None = None
     """What to solve; None where the worker is expected to know."""
 
 
 @dataclass(frozen=True)
-class RemoteResult(Generic[Told]):
+class RemoteResult(Generic[SolutionT]):
     """What came of an errand; neither answer nor `out_of_time`: the worker does not know the cluster."""
 
-    answer: Told | None = None
+    answer: SolutionT | None = None
     out_of_time: bool = False
 
 
@@ -50,7 +50,7 @@ _LOCK = threading.Lock()
 """Held while solvers are taken out and put back."""
 
 
-def solve_remote(task: RemoteTask[Told]) -> RemoteResult[Told]:
+def solve_remote(task: RemoteTask[SolutionT]) -> RemoteResult[SolutionT]:
     """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
     with _LOCK:
         known = _KEPT.pop(task.digest, None)
@@ -59,7 +59,7 @@ def solve_remote(task: RemoteTask[Told]) -> RemoteResult[Told]:
     if known is None:
         return RemoteResult()
     try:
-        answer = ask(*known, task.at, time.perf_counter() + task.seconds, task.tell)
+        answer = ask(*known, task.at, time.perf_counter() + task.seconds, task.answer_type)
     except OutOfTimeError:
         return RemoteResult(out_of_time=True)
     with _LOCK:
@@ -75,8 +75,8 @@ def map_remote(
     y: Floats,
     deadline: float,
     known: set[bytes],
-    tell: type[Told],
-) -> list[Told]:
+    answer_type: type[SolutionT],
+) -> list[SolutionT]:
     """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
 
     Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
@@ -86,13 +86,13 @@ def map_remote(
     """
     if len(clusters) > SETTINGS.tasks_at_once:
         pieces = [clusters[k : k + SETTINGS.tasks_at_once] for k in range(0, len(clusters), SETTINGS.tasks_at_once)]
-        return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, tell)]
+        return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, answer_type)]
     tasks = [
         RemoteTask(
             cluster.digest,
             y[cluster.links],
             left_until(deadline),
-            tell,
+            answer_type,
             None if cluster.digest in known else cluster.part,
         )
         for cluster in clusters
@@ -108,7 +108,7 @@ def map_remote(
     return [reply.answer for reply in replies if reply.answer is not None]
 
 
-def _sent(executor: Executor, tasks: Sequence[RemoteTask[Told]], deadline: float) -> list[RemoteResult[Told]]:
+def _sent(executor: Executor, tasks: Sequence[RemoteTask[SolutionT]], deadline: float) -> list[RemoteResult[SolutionT]]:
     """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
     futures = [executor.submit(solve_remote, task) for task in tasks]
     _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))

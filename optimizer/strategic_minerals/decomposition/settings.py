@@ -76,9 +76,9 @@ class SearchSettings:
 
     # Branch and bound
 
-    strong_branching_looks: int = 4
+    strong_branching_trials: int = 4
     """Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet."""
-    strong_branching_looks_dear: int = 12
+    strong_branching_trials_dear: int = 12
     """The same where rounds are expensive, which makes a better choice worth more than the master's time."""
     reliable_after: int = 1
     """Tries of a side after which its pseudo-cost is relied on."""

@@ -93,7 +93,7 @@ def _point(run: SolvedRun, part: Subproblem) -> tuple[float, Floats, int, Floats
     return run.objective, run.prices.column[part.own :].copy(), run.iterations, run.x[: part.own].copy()
 
 
-Told = TypeVar("Told", bound=SubproblemSolution)
+SolutionT = TypeVar("SolutionT", bound=SubproblemSolution)
 """What an answer holds: cost and slopes, the point too, or prices too."""
 
 
@@ -169,7 +169,7 @@ class Cluster:
         """The basis with which the last answer ended; None where there is none here."""
         return self.basis if self.model is None else self.model.save_basis()
 
-    def solve(self, y: Floats, deadline: float, tell: type[Told]) -> Told:
+    def solve(self, y: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
         """Least cost where the master's columns stand at y, by a time of `perf_counter`. tell: what the answer holds.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
@@ -180,7 +180,7 @@ class Cluster:
             if self.basis is not None:
                 model.configure_hot_start(scaled=False)
                 model.restore_basis(self.basis)
-        answer = ask(model, part, y[self.links], deadline, tell)
+        answer = ask(model, part, y[self.links], deadline, answer_type)
         if self.kept is not None:
             self.model = model
         else:
@@ -205,18 +205,18 @@ class Cluster:
         return Cluster(split, self.number, links, digest, part, model, basis)
 
 
-def ask(model: Model, part: Subproblem, at: Floats, deadline: float, tell: type[Told]) -> Told:
+def ask(model: Model, part: Subproblem, at: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
     """Solve a part where the master's columns stand. Raises as `Cluster.solve`."""
     assembly = part.assembly
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
-    answer = tell.of(model, part, left_until(deadline))
+    answer = answer_type.of(model, part, left_until(deadline))
     if isinstance(answer, UnsolvedRun) and answer.status == "infeasible":
         # the master keeps its rows to the solver's tolerance only
         rows = np.arange(len(assembly.row_lower))
         room = SETTINGS.row_relaxation * assembly.row_unit
         model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
         try:
-            answer = tell.of(model, part, left_until(deadline))
+            answer = answer_type.of(model, part, left_until(deadline))
         finally:
             model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
     if not isinstance(answer, UnsolvedRun):

@@ -26,7 +26,7 @@ from ..schemas.plan import Plan
 
 WORST = 10
 """Scenarios listed as the worst."""
-TOLD = 5
+SHOWN = 5
 """Worst scenarios, and worst years, listed in the summary."""
 LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
 """Columns of the record's durations."""
@@ -105,7 +105,7 @@ class Outlook(StudyResult):
                 f"  {row.material}: hit with a probability of {row.chance:.0%}; supply is then tight for "
                 f"{row.years_tight:.1f} years, with {row.supply_lost_share:.0%} lost at worst; {_price(row.price_factor_p95)}"
             )
-        dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(TOLD)
+        dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(SHOWN)
         lines += ["", "Worst years (loss without action, estimated without rearranging supply chains):"]
         for row in dire.itertuples():
             lines.append(
@@ -113,7 +113,7 @@ class Outlook(StudyResult):
                 f"material is tight in {row.chance_some_material_tight:.0%} of scenarios"
             )
         lines += ["", "Worst scenarios (loss without action, same estimate):"]
-        for row in self.worst.head(TOLD).itertuples():
+        for row in self.worst.head(SHOWN).itertuples():
             lines.append(f"  {row.scenario} ({row.probability:.2%}): {row.loss_musd:,.0f} million USD; {row.events}")
         if len(self.reduction):
             told = ", ".join(f"{row.figure} {row.error_share:+.1%}" for row in self.reduction.itertuples())

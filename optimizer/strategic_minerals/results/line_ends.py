@@ -44,7 +44,7 @@ def are_all_of_text(text: str, written: str) -> bool:
     return text != written and text.replace("\r\n", "\n") == written
 
 
-def told_once(place: str, faults: Sequence[Fault]) -> list[Fault]:
+def faults_once(place: str, faults: Sequence[Fault]) -> list[Fault]:
     """Faults in order, with one in place of those that tell of line ends. place: where the files are."""
     changed = [fault for fault in faults if isinstance(fault, LineEnds)]
     if len(changed) < 2:

@@ -23,7 +23,7 @@ from ..data.csv_files import load_dataset
 from ..data.dataset import Dataset
 from ..data.plan_file import parse_plan
 from ..schemas.plan import Plan
-from .line_ends import are_all, of_file, told_once
+from .line_ends import are_all, faults_once, of_file
 from .manifest import MANIFEST, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled
 from .result import SCHEMA_VERSION, Result, restored, versions
 from .run_contents import (
@@ -291,7 +291,7 @@ def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
     if "why" in stated:
         faults.append(Fault(MANIFEST, "", "outcome", str(stated["why"]), "a run that found a plan"))
     if faults:
-        raise InputError(told_once(str(folder), [*changed, *faults]))
+        raise InputError(faults_once(str(folder), [*changed, *faults]))
     try:
         decisions = read_decisions(folder / DECISIONS)
         tables = {name: read_table(folder / result_file(name), kinds) for name, kinds in stated["columns"].items()}

@@ -16,7 +16,7 @@ from ..core.atomic_files import PART, staged, whole_file
 from ..core.errors import Fault, InputError
 from ..core.folder_lock import LOCK, one_writer
 from ..data.csv_files import csv_text
-from .line_ends import are_all, of_file, told_once
+from .line_ends import are_all, faults_once, of_file
 from .manifest import DIGEST, MANIFEST, read_manifest, seal_faults, sealed, spelled
 from .result import SCHEMA_VERSION
 from .run_contents import ANALYSES, is_litter, names_in
@@ -129,7 +129,7 @@ def study_faults(run: Path, stated: Mapping[str, Any]) -> list[Fault]:
             faults.append(Fault(name, "", "", "a file beside the studies", "folders with tables of other verbs"))
         else:
             faults += _faults_of(run, path, stated.get(DIGEST))
-    return told_once(str(folder), faults)
+    return faults_once(str(folder), faults)
 
 
 def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..core.errors import near_miss
-from ..core.meant_letters import foreign, latin
-from ..core.meant_years import YearKind, figure_meant, year_list, year_meant
+from ..core.letter_hints import foreign, latin
 from ..core.names import UNIONS, country_codes, in_ascii, plain
+from ..core.year_hints import YearKind, figure_hint, year_hint, year_list
 
 COMMON = {
     "material": "Material: a commodity at one stage of the value chain, from `materials`.",
@@ -190,7 +190,7 @@ def expected(item: Mapping[str, Any], column: str = "", years: YearKind = "") ->
         upper = kind in ("less_than_equal", "less_than")
         of_one = (upper and limit in (0.5, 1)) or (place.endswith("_share") and limit not in (0, 1))
         share = _as_share(value) if of_one else ""
-        year = year_meant(value, years) if years else ""
+        year = year_hint(value, years) if years else ""
         return f"{sides.get(kind, 'less than')} {limit:g}{share}{f': {year}' if year else ''}"
     if kind in LENGTHS:
         return LENGTHS[kind].format(**item["ctx"])
@@ -232,7 +232,7 @@ def _with_hint(words: str, kind: str, value: Any, column: str, years: YearKind) 
             return words
         if isinstance(value, list | tuple):
             return year_list(value, years) or words
-        year = year_meant(value, years)
+        year = year_hint(value, years)
         return f"{words}: {year}" if year else words
     if kind in ("tuple_type", "list_type"):
         parts = [part for part in re.split(r"[\s,;]+", value.strip(" []")) if part]
@@ -243,7 +243,7 @@ def _with_hint(words: str, kind: str, value: Any, column: str, years: YearKind) 
         meant = TRUTHS.get(value.strip().lower(), "")
         return f"{words}: {meant}" if meant else words
     if is_number:
-        meant = figure_meant(value, column, years)
+        meant = figure_hint(value, column, years)
         if words.startswith("an integer") and meant == value.strip():
             return words
         short = words.partition(" such as")[0] if meant else words

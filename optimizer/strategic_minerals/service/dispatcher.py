@@ -32,7 +32,7 @@ STOP_S = 30.0
 """Seconds to wait for a thread when the server stops."""
 LONGEST_PAUSE_S = 60.0
 TIDY_S = 60.0
-LOOKS_OF_SILENCE = 3
+POLLS_OF_SILENCE = 3
 """Consecutive checks in which a server must be silent: a jump of the database's clock makes all look silent once."""
 
 logger = logger_of(__name__)
@@ -136,7 +136,7 @@ class Dispatcher:
         """Running jobs of servers that were silent at several looks in a row."""
         found = self.store.orphans(self.settings.silent_s)
         self._silent = {job.id: self._silent.get(job.id, 0) + 1 for job in found}
-        return [job for job in found if self._silent[job.id] >= LOOKS_OF_SILENCE]
+        return [job for job in found if self._silent[job.id] >= POLLS_OF_SILENCE]
 
     def _run(self) -> None:
         tidied: float | None = None

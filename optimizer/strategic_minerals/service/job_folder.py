@@ -32,7 +32,7 @@ REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
 REPORT, ERRORS, RECORDS = "report.html", "errors.txt", "log.jsonl"
 READ = "read.json"
 """What is to be read in a process of its own, then what came of it."""
-LOOKED = "looked.json"
+ADMISSION = "admission.json"
 """What was seen of a job before it was accepted."""
 OUTPUT = ("run", "out")
 ANSWERS = (PROGRESS, RESULT, ENDED, LOG, REPORT)

@@ -27,10 +27,10 @@ AWAY_S = 60.0
 """What a job elsewhere may take beyond its deadline: its folder travels."""
 STOP_S = 5.0
 """Beyond the grace, until a worker that does not stop is taken for lost."""
-TELL_S = 0.5
+REPORT_EVERY_S = 0.5
 """Between two looks at progress, and at whether to stop."""
 
-Tell = Callable[[dict[str, Any]], None]
+OnProgress = Callable[[dict[str, Any]], None]
 Stop = Callable[[], bool]
 Ended = dict[str, Any]
 """`state`, and `headline` or `problem`."""
@@ -47,7 +47,7 @@ class JobLimits:
 class Runner(Protocol):
     """Runs one job to its end."""
 
-    def run(self, folder: Folder, limits: JobLimits, tell: Tell, stop: Stop) -> Ended:
+    def run(self, folder: Folder, limits: JobLimits, report: OnProgress, stop: Stop) -> Ended:
         """Run the job in a folder, tell its progress, stop it when asked; how it ended. Raises OSError where the place in which it
         runs is in trouble: then it may run again."""
 
@@ -89,7 +89,7 @@ def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
 class LocalRunner:
     """Children of this process."""
 
-    def run(self, folder: Folder, limits: JobLimits, tell: Tell, stop: Stop) -> Ended:
+    def run(self, folder: Folder, limits: JobLimits, report: OnProgress, stop: Stop) -> Ended:
         """Run the job here."""
         folder.clear_answers()
         process = start(folder)
@@ -100,12 +100,12 @@ class LocalRunner:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_S)
                 now = time.monotonic()
-                if now - last < TELL_S:
+                if now - last < REPORT_EVERY_S:
                     continue
                 last = now
                 if (found := folder.read(PROGRESS)) is not None and found != told:
                     told = found
-                    tell(found)
+                    report(found)
                 if stop():
                     end(process, limits.grace_s)
                     return folder.read(ENDED) or {"state": "cancelled"}
@@ -147,7 +147,7 @@ class DaskRunner:
                 self._client = self._dask.Client(self._scheduler, set_as_default=False)
             return self._client
 
-    def run(self, folder: Folder, limits: JobLimits, tell: Tell, stop: Stop) -> Ended:
+    def run(self, folder: Folder, limits: JobLimits, report: OnProgress, stop: Stop) -> Ended:
         """Run the job on a worker. Raises OSError where the cluster is away."""
         folder.clear_answers()
         attempt = (
@@ -157,7 +157,7 @@ class DaskRunner:
         stopping = self._dask.Event(f"stop-{attempt}", client=client)
         future = client.submit(task, attempt, packed(folder), limits, pure=False, key=attempt)
         try:
-            return self._watched(client, folder, attempt, future, stopping, limits, tell, stop)
+            return self._watched(client, folder, attempt, future, stopping, limits, report, stop)
         except Exception as error:
             with contextlib.suppress(Exception):  # an earlier attempt must not continue next to this one
                 stopping.set()
@@ -176,21 +176,21 @@ class DaskRunner:
         future: Any,
         stopping: Any,
         limits: JobLimits,
-        tell: Tell,
+        report: OnProgress,
         stop: Stop,
     ) -> Ended:
         """Follow an attempt to its end."""
         latest: float | None = None
         told, asked = None, None
         while not future.done():
-            time.sleep(TELL_S)
+            time.sleep(REPORT_EVERY_S)
             events = client.get_events(attempt)
             now = time.monotonic()
             if events and latest is None:  # it has begun: from here on its time runs
                 latest = now + limits.deadline_s + limits.grace_s + AWAY_S
             if events and events[-1] != told:
                 told = events[-1]
-                tell(told[1]["told"])
+                report(told[1]["told"])
             if asked is None and stop():
                 asked = now
                 stopping.set()
@@ -229,10 +229,10 @@ def task(attempt: str, content: bytes, limits: JobLimits) -> tuple[Ended, bytes]
         folder.path.mkdir()
         unpack(content, folder)
 
-        def tell(progress: dict[str, Any]) -> None:
+        def report(progress: dict[str, Any]) -> None:
             worker.log_event(attempt, {"told": progress})
 
-        ended = LocalRunner().run(folder, limits, tell, stopping.is_set)
+        ended = LocalRunner().run(folder, limits, report, stopping.is_set)
         return ended, packed(folder)
 
 

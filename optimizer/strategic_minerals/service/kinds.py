@@ -10,7 +10,7 @@ from ..core.errors import FaultsError
 from .addresses import as_sent
 from .job_folder import REPORT, RESULT, Folder, write_whole
 from .problem_details import problem
-from .progress import Teller
+from .progress import ProgressReporter
 from .questions import question, sized, testable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Answer:
     """Tables of the run folder that was written."""
 
 
-def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter) -> Answer:
     from ..api.solving import solve
     from ..checks.consistency import require
     from ..core.logs import kept
@@ -50,8 +50,8 @@ def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     most_s = max(LEAST_TIME_LIMIT_S, SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
     asked["time_limit_s"] = min(asked["time_limit_s"], most_s)
     with kept(plan.name) as log:
-        result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
-    teller.phase("writing")
+        result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=reporter.solving, **asked)
+    reporter.phase("writing")
     write_run(result, folder.path / "run", log=log.text())
     return Answer(_headline(result), result.summary(), result.facts, of_run=result.tables)
 
@@ -75,7 +75,7 @@ def run_of(folder: Folder, place: int = 0) -> Result:
     return load_result(folder.path / "of" / str(place))
 
 
-def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter) -> Answer:
     from ..analysis.sweep import sweep
     from ..analysis.sweep_file import SweepFile
     from ..checks.consistency import require
@@ -94,34 +94,40 @@ def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
         method=asked.method,
         time_limit_s=asked.time_limit_s,
         store=folder.path / "rows",
-        on_progress=teller.counting,
+        on_progress=reporter.counting,
     )
     return _told(found)
 
 
-def _stress(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+def _stress(
+    folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter
+) -> Answer:
     from ..evaluation.stress_test import stress_test
 
     result = run_of(folder)
     testable(result.plan)
     asked = {name: request[name] for name in ("scenarios", "seed", "myopic")}
-    return _told(stress_test(result, on_progress=teller.counting, **asked))
+    return _told(stress_test(result, on_progress=reporter.counting, **asked))
 
 
-def _explain(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+def _explain(
+    folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter
+) -> Answer:
     from ..analysis.explain import explain
 
     asked = {name: request[name] for name in ("item", "gap", "time_limit_s")}
-    return _told(explain(run_of(folder), on_progress=teller.counting, **asked))
+    return _told(explain(run_of(folder), on_progress=reporter.counting, **asked))
 
 
-def _compare(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+def _compare(
+    folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter
+) -> Answer:
     from ..report.comparison import compare
 
     return _told(compare([run_of(folder, n) for n in range(len(request["of"]))], request["names"]))
 
 
-def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter) -> Answer:
     from ..checks.consistency import check_data
     from ..model.problem import columns_at_most
     from ..results.notes import doubtful, provenance
@@ -144,7 +150,7 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     return Answer(told, told, {**facts, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]})
 
 
-ANSWERS: dict[str, Callable[[Folder, Mapping[str, Any], Mapping[str, Any], Teller], Answer]] = {
+ANSWERS: dict[str, Callable[[Folder, Mapping[str, Any], Mapping[str, Any], ProgressReporter], Answer]] = {
     "solve": _solve,
     "sweep": _sweep,
     "stress": _stress,

@@ -18,7 +18,7 @@ PACE_S = 0.3
 """Seconds between two words on progress."""
 
 
-class Teller:
+class ProgressReporter:
     """Writes down how far a job is, now and then, and tells the log what it turns to."""
 
     def __init__(self, folder: Folder, limit_s: float | None) -> None:

@@ -34,8 +34,8 @@ def shipped_tables() -> Dataset:
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
     """Plan and tables of a request. Raises PlanError or InputError with the faults of both."""
     from ..core.shipped import shipped
-    from ..data.meant_rows import with_meant_rows
     from ..data.plan_file import load_plan
+    from ..data.row_hints import with_row_hints
 
     values = request.get("set")
     if (book := folder.path / "plan.xlsx").is_file():
@@ -59,7 +59,7 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
-        raise PlanError(with_meant_rows(faults, data))
+        raise PlanError(with_row_hints(faults, data))
     return loaded, data
 
 

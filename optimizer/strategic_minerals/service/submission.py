@@ -16,7 +16,7 @@ from ..core.errors import FaultsError
 from ..core.logs import logger_of
 from .authentication import Caller, busy
 from .entities import AuditLogEntry, Job
-from .job_folder import ERRORS, LIMITS, LOOKED, READ, REQUEST, Folder, new_id
+from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, Folder, new_id
 from .job_runners import end, start
 from .problem_details import Problem, ProblemError
 from .questions import look
@@ -33,10 +33,10 @@ SMALL_BYTES = 64 * 1024
 """Smaller requests are read in this process: even in the worst case this takes a negligible time."""
 READ_S = 30.0
 """Seconds that reading a large request may take."""
-LOOK_S = 30.0
+POLL_S = 30.0
 """Seconds that looking at a job may take before it is accepted; what is not seen by then is the job's own to find."""
 
-ONE_LOOK = threading.Lock()
+ONE_POLL = threading.Lock()
 """Held while this process looks at a job: that is work for the processor, and one at a time takes the memory of one."""
 
 logger = logger_of(__name__)
@@ -110,7 +110,7 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
         return
     if not sent.large and asked.get("item") is None:
         try:
-            with ONE_LOOK:
+            with ONE_POLL:
                 look(folder, asked)
         except (FaultsError, OSError):
             raise
@@ -126,10 +126,10 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
             memory_mib = (
                 settings.memory_mib if "of" in asked else settings.memory_aside_mib
             )  # what a job wrote is no stranger's
-            _run_aside(folder, "look", LOOK_S, memory_mib, settings.niceness)
-            found = folder.read(LOOKED) or {}
+            _run_aside(folder, "look", POLL_S, memory_mib, settings.niceness)
+            found = folder.read(ADMISSION) or {}
         finally:
-            (folder.path / LOOKED).unlink(missing_ok=True)
+            (folder.path / ADMISSION).unlink(missing_ok=True)
             (folder.path / ERRORS).unlink(missing_ok=True)
     if "problem" in found:
         raise ProblemError.of(Problem(**found["problem"]))

@@ -20,11 +20,11 @@ from typing import Any
 
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
 from ..core.logs import logger_of
-from .job_folder import ENDED, LIMITS, LOOKED, READ, REQUEST, RESULT, Folder, write_whole
+from .job_folder import ADMISSION, ENDED, LIMITS, READ, REQUEST, RESULT, Folder, write_whole
 from .json_log import job_log
 from .kinds import ANSWERS, Answer, page
 from .problem_details import Problem, problem
-from .progress import Teller
+from .progress import ProgressReporter
 from .questions import look, question
 from .trouble import no_room
 
@@ -48,10 +48,10 @@ def answer(folder: Folder) -> None:
 def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     """As `answer`, with a log."""
     request = folder.read(REQUEST) or {}
-    teller = Teller(folder, request.get("time_limit_s"))
-    teller.phase("reading")
+    reporter = ProgressReporter(folder, request.get("time_limit_s"))
+    reporter.phase("reading")
     try:
-        found = ANSWERS[request["kind"]](folder, request, limits, teller)
+        found = ANSWERS[request["kind"]](folder, request, limits, reporter)
         stated = _written(folder, found)
         folder.write(
             RESULT,
@@ -67,7 +67,7 @@ def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     except Exception as error:
         if any(no_room(one) for one in _chain(error)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        told = _failure(error, folder, request, teller)
+        told = _failure(error, folder, request, reporter)
         if told.type.endswith(":internal"):
             LOG.exception("the job met an error of the service's own")
         LOG.info("%s", told.detail or told.title)
@@ -83,12 +83,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], teller: Teller) -> Problem:
+def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> Problem:
     """What went wrong, in the form of the API and without details of this machine."""
     if isinstance(error, FaultsError):
         return problem("invalid", "", error.faults)
     if isinstance(error, InfeasibleError):
-        return problem("infeasible", str(error), diagnosis=_diagnosed(folder, request, teller))
+        return problem("infeasible", str(error), diagnosis=_diagnosed(folder, request, reporter))
     if isinstance(error, StoppedError):
         return problem("out-of-memory" if error.outcome.reason == "out_of_memory" else "stopped", str(error))
     if isinstance(error, MemoryError) or _out_of_room():
@@ -98,11 +98,11 @@ def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], telle
     return problem("internal", "The job failed because of an internal error; the server's log has the details.")
 
 
-def _diagnosed(folder: Folder, request: Mapping[str, Any], teller: Teller) -> dict[str, Any] | None:
+def _diagnosed(folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> dict[str, Any] | None:
     from ..analysis.diagnosis import diagnose
     from ..core.errors import ReserveError
 
-    teller.phase("no plan meets the requirements: looking for changes that help")
+    reporter.phase("no plan meets the requirements: looking for changes that help")
     try:
         plan, data = question(folder, request)
         return diagnose(plan, data, relax=request.get("relax", False), time_limit_s=LONGEST_DIAGNOSIS_S).to_dict()
@@ -167,7 +167,7 @@ def _look_in(folder: Folder) -> None:
         look(folder, folder.read(REQUEST) or {})
     except FaultsError as error:
         found = {"problem": problem("invalid", "", error.faults).model_dump()}
-    folder.write(LOOKED, found)
+    folder.write(ADMISSION, found)
 
 
 def _look_at_read(folder: Folder) -> None:

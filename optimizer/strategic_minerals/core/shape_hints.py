@@ -17,7 +17,7 @@ YEARS = re.compile(
 FIGURES = re.compile(r"\[?\s*-?\d+(?:\.\d+)?(?:[\s,;]+-?\d+(?:\.\d+)?)*\s*\]?", re.ASCII)
 
 
-def shape_meant(value: Any, kinds: Collection[str], items: Collection[str]) -> str:
+def shape_hint(value: Any, kinds: Collection[str], items: Collection[str]) -> str:
     """What to write in place of a value, in words; empty where nothing is near.
 
     kinds: of JSON that the field takes. items: those of the entries of its list or table.

@@ -21,7 +21,7 @@ OWN_LOG = "serve"
 """The verb that writes records in a form of its own."""
 FLAG = re.compile(r"-v+|-q|--verbose|--quiet")
 
-TOLD: ContextVar[int] = ContextVar("told", default=PLAIN)
+VERBOSITY: ContextVar[int] = ContextVar("told", default=PLAIN)
 """What this command was asked to tell."""
 
 
@@ -34,23 +34,23 @@ def flags_first(arguments: Sequence[str]) -> list[str]:
 
 def tell(context: typer.Context, *, verbose: int, quiet: bool) -> None:
     """Tell as much as asked until the command ends."""
-    TOLD.set(QUIET if quiet else min(verbose, LOUDEST))
-    if TOLD.get() in LEVELS and context.invoked_subcommand != OWN_LOG:
+    VERBOSITY.set(QUIET if quiet else min(verbose, LOUDEST))
+    if VERBOSITY.get() in LEVELS and context.invoked_subcommand != OWN_LOG:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(SecondsSince(time.time(), detailed=True))
-        context.with_resource(listening(handler, LEVELS[TOLD.get()]))
+        context.with_resource(listening(handler, LEVELS[VERBOSITY.get()]))
 
 
 def log_level() -> int:
     """The level from which a verb with a log of its own writes."""
-    return {QUIET: logging.WARNING, LOUDEST: logging.DEBUG}.get(TOLD.get(), logging.INFO)
+    return {QUIET: logging.WARNING, LOUDEST: logging.DEBUG}.get(VERBOSITY.get(), logging.INFO)
 
 
 def is_quiet() -> bool:
     """Whether the answer alone is asked for."""
-    return TOLD.get() == QUIET
+    return VERBOSITY.get() == QUIET
 
 
 def shows_progress() -> bool:
     """Whether a line of progress is shown: on a terminal, where it neither disturbs a log nor was refused."""
-    return TOLD.get() == PLAIN and sys.stderr.isatty()
+    return VERBOSITY.get() == PLAIN and sys.stderr.isatty()

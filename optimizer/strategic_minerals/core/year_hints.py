@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from .meant_letters import digits_seen
-from .meant_numbers import DASHES, MONTH, PERCENT, SPACES, number_meant
+from .letter_hints import digits_seen
+from .number_hints import DASHES, MONTH, PERCENT, SPACES, number_hint
 
 YearKind = Literal["", "whole", "decimal"]
 """Whether a field holds no year, a whole one, or one with a fraction."""
@@ -54,14 +54,14 @@ MADE_A_DATE = re.compile(rf"{MONTH}-\d\d", FLAGS)
 """How a spreadsheet shows what it takes for a month."""
 
 
-def figure_meant(text: str, column: str, years: YearKind) -> str:
-    """As `number_meant`, of a field that may hold a year."""
+def figure_hint(text: str, column: str, years: YearKind) -> str:
+    """As `number_hint`, of a field that may hold a year."""
     if years and PERCENT.fullmatch(text.strip()):
         return "a year such as 2027, not a percentage"
-    return (year_meant(text, years) if years else "") or number_meant(text, column)
+    return (year_hint(text, years) if years else "") or number_hint(text, column)
 
 
-def year_meant(value: Any, years: YearKind) -> str:
+def year_hint(value: Any, years: YearKind) -> str:
     """What year to write in place of a value that is none, in words; empty where none is near, or the value is one already."""
     if isinstance(value, datetime.date):
         return _of_day(value.year, value.month, value.day, years)
@@ -75,7 +75,7 @@ def year_meant(value: Any, years: YearKind) -> str:
 
 def year_list(entries: Sequence[Any], years: YearKind) -> str:
     """A list of years in place of one of texts or dates that mean years; empty where one of them means none."""
-    meant = [re.match(r"\d{4}(\.\d+)?", year_meant(entry, years) or _figure(entry)) for entry in entries]
+    meant = [re.match(r"\d{4}(\.\d+)?", year_hint(entry, years) or _figure(entry)) for entry in entries]
     found = [figure[0] for figure in meant if figure]
     return f"a list: [{', '.join(found)}]" if found and len(found) == len(entries) <= MOST_LISTED else ""
 
@@ -200,7 +200,7 @@ def _written_otherwise(said: str, years: YearKind) -> str:
     if re.fullmatch(r"\d\d", said, re.ASCII):
         return f"{_four_figures(said)}, with four digits"
     seen = digits_seen(said)
-    return year_meant(seen, years) if seen != said and not PLAIN.fullmatch(seen) and seen.isascii() else ""
+    return year_hint(seen, years) if seen != said and not PLAIN.fullmatch(seen) and seen.isascii() else ""
 
 
 def _counted(years: YearKind) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from .meant_letters import digits_seen, letters_for_digits
+from .letter_hints import digits_seen, letters_for_digits
 
 SPACES = re.compile("[\u00a0\u2007\u2009\u202f]")
 """Spaces that are none of the keyboard's."""
@@ -101,7 +101,7 @@ LARGEST_POWER = 15
 """Of ten, in a figure that is spelled out."""
 
 
-def number_meant(text: str, column: str = "") -> str:
+def number_hint(text: str, column: str = "") -> str:
     """What to write in place of a text that is no plain number, in words; empty where nothing is near.
 
     column: where it stands; percentages stay as they are where its name ends in `_pct`, and are none of an amount.
@@ -181,12 +181,12 @@ def _lettered(said: str, column: str) -> str:
     figure, space, unit = said.partition(" ")
     seen = digits_seen(figure)
     if seen != figure and unit.isalpha() and LETTERED.fullmatch(seen) and any(c.isdecimal() for c in figure):
-        meant = number_meant(f"{seen}{space}{unit}", column)
+        meant = number_hint(f"{seen}{space}{unit}", column)
         return f"{meant}; {letters_for_digits(figure)}" if meant else ""
     seen = digits_seen(said)
     if seen == said or not any(character.isdecimal() for character in said) or not LETTERED.fullmatch(seen):
         return ""
-    figure = number_meant(seen, column)
+    figure = number_hint(seen, column)
     return f"{figure}; {letters_for_digits(said)}" if figure else ""
 
 

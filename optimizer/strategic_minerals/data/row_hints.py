@@ -19,15 +19,15 @@ TABLES_OF = {
 """Field of a plan -> table and column that define its names."""
 
 
-def with_meant_rows(faults: Iterable[Fault], data: Dataset | None) -> list[Fault]:
+def with_row_hints(faults: Iterable[Fault], data: Dataset | None) -> list[Fault]:
     """Faults of a plan; where one has a text that is no name, what the tables have that it may have meant.
 
     data: the tables; None: they could not be read.
     """
-    return [fault if data is None else _with_meant_row(fault, data) for fault in faults]
+    return [fault if data is None else _with_row_hint(fault, data) for fault in faults]
 
 
-def _with_meant_row(fault: Fault, data: Dataset) -> Fault:
+def _with_row_hint(fault: Fault, data: Dataset) -> Fault:
     field = next((part for part in reversed(fault.column.split(".")) if not part.isdigit()), "")
     known = _known(field, data) if fault.expected.startswith(PATTERNS[NAME]) else None
     if known is None:
