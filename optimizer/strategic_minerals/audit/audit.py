@@ -1,7 +1,7 @@
 """An independent audit of a solution: every rule of the formulation checked, social cost added up again.
 
 Written from sections 3 to 7 of the formulation in plain loops over natural data (tonnes, million USD), one function a
-family of rules. Here: the verdict. The families are in `operations`, `policy_rules`, `commitment_rules` and `money_rules`;
+family of rules. Here: the verdict. The families are in `operations`, `policy_rules`, `origin_rules`, `commitment_rules` and `money_rules`;
 what was signed and its money in `accounts`, the facts behind in `scenario_data`.
 
 A violation counts where it exceeds `TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a
@@ -23,6 +23,7 @@ from .commitment_rules import CONTRACTS, ELIGIBILITY, SIGNING
 from .figures import Figures
 from .money_rules import MONEY
 from .operations import OPERATING, AuditContext, Row, Rule
+from .origin_rules import ORIGIN, ORIGIN_OF_SUPPORT
 from .policy_rules import POLICY
 from .scenario_data import tightness
 from .statements import differences, recomputed
@@ -126,9 +127,9 @@ def tight(k: AuditContext) -> Iterable[Row]:
 
 
 FAMILIES: dict[str, tuple[str, Rule]] = {
-    **{rule.__name__: ("t", rule) for rule in (*OPERATING, *POLICY, *CONTRACTS)},
+    **{rule.__name__: ("t", rule) for rule in (*OPERATING, *POLICY, *CONTRACTS, *ORIGIN)},
     **{rule.__name__: ("million USD", rule) for rule in (*MONEY, *ELIGIBILITY)},
-    **{rule.__name__: ("-", rule) for rule in SIGNING},
+    **{rule.__name__: ("-", rule) for rule in (*SIGNING, *ORIGIN_OF_SUPPORT)},
     "tightness": ("count", tight),
 }
 """Every family of rules with its unit and the function that checks it."""

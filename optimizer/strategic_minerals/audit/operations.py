@@ -268,7 +268,13 @@ def non_anticipativity(k: AuditContext) -> Iterable[Row]:
         "substitute": [n.demand_material[q] for q, _ in n.steps],
         "shortfall": [n.demand_material[q] for q, _ in n.tiers],
     }
-    of |= {"reserve_output": of["output"], "disposal": of["release"], "stock": of["release"], "surplus": of["release"]}
+    of |= {
+        "reserve_output": of["output"],
+        "clean_output": of["output"],
+        "disposal": of["release"],
+        "stock": of["release"],
+        "surplus": of["release"],
+    }
     for name, materials in of.items():
         values = getattr(k.x, name)
         for a, i in enumerate(materials):

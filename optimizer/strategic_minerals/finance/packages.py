@@ -236,13 +236,17 @@ class _Options:
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
                 backing = self.owners.backing(package, floors)
-                reasons = [self._add(p, backing, own, market, t) for t in dates]
+                reasons = [self._add(p, backing, own, market, t) for t in dates if self._may_sign(p, package, t)]
                 failed = sorted({reason for reason in reasons if reason})
                 if failed and all(reasons):
                     self.refused[p, package.name, market] = next((why for why in failed if why != TWIN), TWIN)
                 if failed and all(reasons) and failed != [TWIN]:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
                     self.dropped.append((f"{project.name}: {package.name}{beside}", failed[0]))
+
+    def _may_sign(self, p: int, package: Package, signed: int) -> bool:
+        """Whether the rules of origin leave the package open at a date; without support nothing is signed with the authority."""
+        return package.name == "none" or bool(self.instance.procurement.support_open[p, signed])
 
     def own_floor(self, package: Package, project: Project) -> Floor | None:
         """The package's floor as this project has it; None where it makes none of the material."""

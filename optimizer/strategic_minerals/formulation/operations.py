@@ -14,6 +14,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from ..core.units import MUSD_PER_T
+from .origin import add_clean_chain
 from .structure import ComponentSets, Structure
 
 
@@ -32,7 +33,9 @@ class Links:
 PARAMS: dict[str, str] = {
     "price": "market price [million USD/unit]",
     "demand": "demand of a segment, delta*demand [unit]",
-    "depth": "most that an offer sells, availability counted [unit]",
+    "depth": "most that an offer sells, availability and rules of origin counted [unit]",
+    "clean_held": "1 where what the reserve buys of a producer has to be made of clean feed, else 0 [-]",
+    "clean_bound": "1 where the support of a project binds it to clean feed, else 0 [-]",
     "opening": "stock before the first period [unit]",
     "release_limit": "drawdown rate where release is allowed, else 0 [unit]",
     "disposal_limit": "disposal ceiling where sale is allowed, else 0 [unit]",
@@ -62,6 +65,8 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "price": list(sets.materials),
         "demand": list(sets.demands),
         "depth": [b.name for b in sets.purchases if b.offer >= 0],
+        "clean_held": list(sets.clean.holders),
+        "clean_bound": list(sets.clean.supported),
         "opening": list(sets.stocked),
         "release_limit": list(sets.stocked),
         "disposal_limit": list(sets.stocked),
@@ -104,6 +109,7 @@ def add_period(
     add_source_survival(b, structure, sets, links)
     add_project_capacity(b, structure, sets, links)
     add_floor_purchase(b, structure, sets, links)
+    add_clean_chain(b, structure, sets)
     add_diversification(b, structure, sets)
     add_trunk_shortfall(b, structure, sets)
     add_days_of_cover(b, structure, sets)

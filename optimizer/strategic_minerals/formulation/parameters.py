@@ -108,7 +108,8 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     return {
         "price": price,
         "demand": demand,
-        "depth": _depth(structure, sets, rho, np.where(tight, lasting[:, instance.component], 0.0), n),
+        "depth": _depth(structure, sets, rho, np.where(tight, lasting[:, instance.component], 0.0), t),
+        **_clean(structure, sets, t),
         "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
         "release_limit": release,
         "disposal_limit": disposal,
@@ -125,7 +126,9 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         "project_share": _columns([_class_output(structure, g, on_trunk, w, t, rho, crisis) for g in sets.classes], n),
         "purchase_share": _columns(
             [
-                _purchased(structure, g, t) * _class_output(structure, g, on_trunk, w, t, rho, crisis)
+                instance.procurement.purchase_open[p.source, p.material, t]
+                * _purchased(structure, g, t)
+                * _class_output(structure, g, on_trunk, w, t, rho, crisis)
                 for p in sets.purchases
                 for g in p.classes
             ],
@@ -143,8 +146,20 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     }
 
 
-def _depth(structure: Structure, sets: ComponentSets, rho: Floats, tight: Floats, n: int) -> Floats:
-    """Most that each offer sells: its depth times its source's availability, or its own where it has no source.
+def _clean(structure: Structure, sets: ComponentSets, t: Ints) -> dict[str, Floats]:
+    """Whether purchases of a producer's output, and the runs of a supported project, have to be clean in a period."""
+    instance, chain = structure.instance, sets.clean
+    rules = instance.procurement
+    sold = {j: {p.material for p in sets.purchases if p.source == j} for j in chain.holders}
+    held = [rules.clean_purchases[sorted(sold[j])][:, t].any(axis=0).astype(float) for j in chain.holders]
+    made = [instance.yields[instance.sources + p] > 0 for p in chain.supported]
+    bound = [rules.clean_support[outputs][:, t].any(axis=0).astype(float) for outputs in made]
+    return {"clean_held": _columns(held, len(t)), "clean_bound": _columns(bound, len(t))}
+
+
+def _depth(structure: Structure, sets: ComponentSets, rho: Floats, tight: Floats, t: Ints) -> Floats:
+    """Most that each offer sells: its depth times its source's availability, or its own where it has no source, where rules of
+    origin leave it open.
 
     `tight` (n, I) is the share of the period in which the material is tight.
     """
@@ -153,8 +168,9 @@ def _depth(structure: Structure, sets: ComponentSets, rho: Floats, tight: Floats
     for p in sets.purchases:
         if p.offer >= 0:
             crisis = 1 - tight[:, p.material] * (1 - instance.offer_crisis[p.offer])
-            parts.append(instance.offer_depth[p.offer] * (rho[:, p.source] if p.source >= 0 else crisis))
-    return _columns(parts, n)
+            open_now = instance.offer_depth[p.offer] * instance.offer_open[p.offer, t]
+            parts.append(open_now * (rho[:, p.source] if p.source >= 0 else crisis))
+    return _columns(parts, len(t))
 
 
 def _alive_with(structure: Structure, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:

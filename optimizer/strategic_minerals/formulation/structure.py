@@ -36,6 +36,20 @@ STAGES = {
 
 
 @dataclass(frozen=True)
+class CleanChain:
+    """Sets of the balances of clean feed (formulation section 14)."""
+
+    materials: tuple[int, ...] = ()
+    """Inputs, back to the mine, of what the authority buys or supports clean."""
+    makers: tuple[int, ...] = ()
+    """Producers that make them of clean feed."""
+    holders: tuple[int, ...] = ()
+    """Producers from which the reserve buys clean."""
+    supported: tuple[int, ...] = ()
+    """Projects whose support binds them to clean feed."""
+
+
+@dataclass(frozen=True)
 class ComponentSets:
     """Sets of one component, as indices into the instance."""
 
@@ -51,6 +65,8 @@ class ComponentSets:
     """Materials with a purchase or an opening stock: they have stock, release and sell."""
     holders: tuple[int, ...]
     """Producers that make for the reserve."""
+    clean: CleanChain
+    """What has to be made of clean feed, back to the mine; empty without rules of origin with reach-back."""
     contracts: tuple[int, ...]
     floors: tuple[tuple[int, int], ...]
     """(source, market floor) pairs where the floor changes survival."""
@@ -126,7 +142,8 @@ def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support
         largest = float(instance.capacity[j].max())
         for t in instance.contract_periods:
             end = min(T, t + int(instance.contract_term[j]))
-            if largest > 0 and instance.contract_lot[j] <= largest:
+            allowed = instance.procurement.offtake_open[j, t]
+            if largest > 0 and instance.contract_lot[j] <= largest and allowed:
                 contracts.append(Contract(int(j), t, end, float(instance.contract_lot[j]), largest))
     component_sets = tuple(_component_sets(instance, support, contracts, c) for c in range(len(instance.components)))
     blocks = tuple(_blocks(scenarios, c, T) for c in range(len(instance.components)))
@@ -202,6 +219,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         purchases=tuple(purchases),
         stocked=tuple(i for i in materials if i in stocked),
         holders=tuple(sorted({b.source for b in purchases if b.source >= 0})),
+        clean=_clean_chain(instance, support, purchases, sources, projects),
         contracts=tuple(n for n, contract in enumerate(contracts) if contract.source in sources),
         floors=tuple(affected),
         classes=classes,
@@ -209,6 +227,30 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
     )
+
+
+def _clean_chain(
+    instance: Instance, support: Support, purchases: list[Purchase], sources: tuple[int, ...], projects: tuple[int, ...]
+) -> CleanChain:
+    """Who takes clean feed, and the chain of materials and makers behind it."""
+    rules, y, first = instance.procurement, instance.yields, instance.sources
+    bought = np.asarray(rules.clean_purchases.any(axis=1), dtype=bool)
+    supported = np.asarray(rules.clean_support.any(axis=1), dtype=bool)
+    holders = sorted({p.source for p in purchases if p.source >= 0 and bought[p.material]})
+    bound = [p for p in projects if not support.baseline[p] and (supported & (y[first + p] > 0)).any()]
+    makers = [j for j in (*sources, *(first + p for p in projects)) if rules.clean[j]]
+    takers = {*holders, *(first + p for p in bound)}
+    chain = {int(i) for j in takers for i in np.flatnonzero(y[j] < 0)}
+    while True:
+        feeding = [j for j in makers if any(y[j, i] > 0 for i in chain)]
+        longer = chain | {int(i) for j in feeding for i in np.flatnonzero(y[j] < 0)}
+        if longer == chain:
+            return (
+                CleanChain(tuple(sorted(chain)), tuple(feeding), tuple(holders), tuple(bound))
+                if chain
+                else CleanChain()
+            )
+        chain = longer
 
 
 def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[int, int], str]:

@@ -11,15 +11,16 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from ..core.arrays import Floats, Ints
+from ..core.arrays import Bools, Floats, Ints
 from ..core.units import MUSD_PER_T, USD_PER_MUSD
 from ..data.dataset import Dataset
 from ..data.deflation import restated
 from ..data.references import select_materials
 from ..schemas.plan import Plan
 from .calendar import Calendar, overlap
-from .instance import DEFENCE, ESSENTIAL, OTHER, Floor, Instance, named_materials, touched_producers
+from .instance import DEFENCE, ESSENTIAL, OTHER, Floor, Instance, Procurement, named_materials, touched_producers
 from .instruments import build_market_floors, build_packages, build_projects, impossible
+from .procurement import build_procurement
 
 ALLIED_TIERS = ("home", "ally", "partner")
 
@@ -51,6 +52,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     rows = {row.material: row for row in data.rows("materials")}
     M = [rows[name] for name in chosen]
     opening = {row.material: row.opening_t for row in data.rows("stock")}
+    wanted = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
+    procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, wanted, calendar)
     supported = build_projects(plan, data, projects, len(sources), calendar)
     not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
     step = calendar.step
@@ -85,8 +88,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         kappa=np.where(home, 1.0, np.array([row.kappa for row in both], dtype=float)),
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
-        **_contract_terms(plan, sources, len(projects), calendar),
-        **_offers(plan, data, materials, producers, step),
+        **_contract_terms(plan, sources, len(projects), calendar, procurement),
+        **_offers(wanted, offer_open, materials, producers, step),
         **_demands(plan, data, materials, base, calendar),
         projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
@@ -96,7 +99,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         material_unit=np.ones(len(chosen)),
         producer_unit=np.ones(len(names)),
         money_unit=1.0,
-        left_out=(*left_out, *not_given),
+        procurement=procurement,
+        left_out=(*left_out, *procurement.closed, *not_given),
         impossible=not_given,
     )
 
@@ -200,7 +204,9 @@ def _in_force(row: Any, materials: Mapping[str, int], calendar: Calendar) -> tup
     return (Floor(materials[row.floor_material], level * MUSD_PER_T, 0.0, "contract", term, begin=0),)
 
 
-def _contract_terms(plan: Plan, sources: Sequence[Any], projects: int, calendar: Calendar) -> dict[str, Any]:
+def _contract_terms(
+    plan: Plan, sources: Sequence[Any], projects: int, calendar: Calendar, procurement: Procurement
+) -> dict[str, Any]:
     allowed = plan.instruments.offtake_contracts
     offers = [
         allowed
@@ -208,7 +214,8 @@ def _contract_terms(plan: Plan, sources: Sequence[Any], projects: int, calendar:
         and row.term_yr is not None
         and row.kappa < 1
         and row.country != plan.home
-        for row in sources
+        and bool(procurement.offtake_open[j].any())
+        for j, row in enumerate(sources)
     ]
     lots = [
         row.lot_t_per_yr * calendar.step if offered else math.nan for row, offered in zip(sources, offers, strict=True)
@@ -222,22 +229,29 @@ def _contract_terms(plan: Plan, sources: Sequence[Any], projects: int, calendar:
     }
 
 
+def _wanted(plan: Plan, row: Any, materials: Mapping[str, int], producers: Mapping[str, int]) -> bool:
+    """Whether a row of `offers` is of the plan's materials and producers, and the plan may buy at all."""
+    sold = row.source_producer == "outside" or row.source_producer in producers
+    return plan.instruments.reserve and row.material in materials and sold
+
+
 def _offers(
-    plan: Plan, data: Dataset, materials: Mapping[str, int], producers: Mapping[str, int], step: float
+    wanted: Sequence[Any],
+    offer_open: Bools,
+    materials: Mapping[str, int],
+    producers: Mapping[str, int],
+    step: float,
 ) -> dict[str, Any]:
-    rows = [
-        row
-        for row in data.rows("offers")
-        if plan.instruments.reserve
-        and row.material in materials
-        and (row.source_producer == "outside" or row.source_producer in producers)
-    ]
+    """Offers of which something may be bought at some time."""
+    ever = np.flatnonzero(offer_open.any(axis=1)).tolist()
+    rows = [wanted[o] for o in ever]
     outside = [row.source_producer == "outside" for row in rows]
     return {
         "offers": tuple(row.offer for row in rows),
         "offer_material": np.array([materials[row.material] for row in rows], dtype=int),
         "offer_source": np.array([producers.get(row.source_producer, -1) for row in rows], dtype=int),
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
+        "offer_open": offer_open[ever].astype(float),
         "offer_premium": np.array([row.premium_share for row in rows], dtype=float),
         "offer_crisis": np.array(
             [row.crisis_availability if out else 1.0 for row, out in zip(rows, outside, strict=True)], dtype=float

@@ -126,6 +126,27 @@ class Project:
 
 
 @dataclass(frozen=True)
+class Procurement:
+    """What rules of origin leave open to the authority (`procurement`). Without rules everything is."""
+
+    purchase_open: Bools
+    """(J, I, T) whether the reserve may buy a producer's output of a material."""
+    support_open: Bools
+    """(P, T) whether a package for a project may be signed."""
+    offtake_open: Bools
+    """(J, T) whether an offtake contract with a source may begin."""
+    clean: Bools
+    """(J,) whether a producer makes clean material of clean feed: no rule with reach-back excludes its country or its declared
+    feed."""
+    clean_purchases: Bools
+    """(I, T) materials that the reserve buys clean, back to the mine."""
+    clean_support: Bools
+    """(I, T) materials that supported projects make of clean feed."""
+    closed: tuple[tuple[str, str], ...]
+    """(what, by which rule) of offers, projects and contracts that are closed in every planned period."""
+
+
+@dataclass(frozen=True)
 class Instance:
     """All arrays of one planning problem, in natural units."""
 
@@ -181,6 +202,8 @@ class Instance:
     """(O,) producer, or -1 for `outside`."""
     offer_depth: Floats
     """(O,) tonnes per period."""
+    offer_open: Floats
+    """(O, T) 1 where the rules of origin leave an offer open, else 0."""
     offer_premium: Floats
     offer_crisis: Floats
     """(O,) availability in a crisis of `outside` offers; 1 elsewhere (the source's own counts)."""
@@ -210,8 +233,11 @@ class Instance:
     """(J,) the same for producers."""
     money_unit: float
     """Million USD that the solver counts as one: 1 here, other in a scaled instance."""
+    procurement: Procurement
+    """What the rules of origin leave open to the authority."""
     left_out: tuple[tuple[str, str], ...]
-    """(what, why) of producers and projects that the plan's materials leave out, and of `impossible`."""
+    """(what, why) of producers and projects that the plan's materials leave out, of what rules of origin close, and of
+    `impossible`."""
     impossible: tuple[tuple[str, str], ...]
     """(what, why) of packages and floors that plan and tables have and nobody can be given."""
 

@@ -14,6 +14,7 @@ from .assembly import Assembly, PlacedBlock
 OPERATIONS = (
     "output",
     "reserve_output",
+    "clean_output",
     "acquisition",
     "release",
     "disposal",
@@ -47,6 +48,8 @@ class Solution:
     """(1+S, J, T) production for users."""
     reserve_output: Floats
     """(1+S, J, T) production for the reserve."""
+    clean_output: Floats
+    """(1+S, J, T) part of the production for users that is made of clean feed, where a rule of origin asks for it."""
     acquisition: Floats
     """(1+S, B, T) acquisitions by purchase (`purchases`)."""
     release: Floats
@@ -141,6 +144,7 @@ def _scales(structure: Structure) -> dict[str, Floats]:
     return {
         "output": v,
         "reserve_output": v,
+        "clean_output": v,
         "release": u,
         "disposal": u,
         "stock": u,

@@ -243,7 +243,7 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
     paths, periods, years = 1 + len(structure.scenarios.names), n.calendar.periods, len(n.calendar.years)
     names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
     sizes = {
-        **dict.fromkeys(("output", "reserve_output"), len(n.producers)),
+        **dict.fromkeys(("output", "reserve_output", "clean_output"), len(n.producers)),
         "acquisition": len(names),
         **dict.fromkeys(("release", "disposal", "stock", "surplus"), len(n.materials)),
         "substitute": len(n.steps),

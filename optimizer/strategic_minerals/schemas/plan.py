@@ -25,6 +25,7 @@ from .plan_sections import (
     Horizon,
     Instruments,
     Objective,
+    Procurement,
     Risk,
     Sample,
     Scenario,
@@ -59,6 +60,7 @@ class Plan(Section):
     horizon: Horizon
     budget: Budget
     instruments: Instruments = Instruments()
+    procurement: Procurement = Procurement()
     risk: Risk = Risk()
     objective: Objective = Objective()
     controls: tuple[Control, ...] = ()

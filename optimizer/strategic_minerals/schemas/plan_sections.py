@@ -156,6 +156,36 @@ class Instruments(Section):
     purchases, so it may then buy and sell in the same year only to have that money available."""
 
 
+class OriginExclusion(Section):
+    """Origins that this plan excludes, beside the table of rules."""
+
+    countries: Names
+    """ISO3 codes separated by spaces; `covered`: every country of that tier."""
+    materials: Names = "*"
+    from_year: DecimalYear | None = None
+    """Date from which it applies; unset: from the start."""
+    reach_back: bool = False
+    """True: it follows the feed back to the mine."""
+    applies_to: Annotated[tuple[Literal["purchases", "support", "offtake"], ...], Field(min_length=1)] = (
+        "purchases",
+        "support",
+        "offtake",
+    )
+
+
+class Procurement(Section):
+    """Origins from which the authority may not buy, reserve or support; each switch turns on its rules of the table `origin_rules`.
+    What users buy for themselves is not touched."""
+
+    law: bool = False
+    """True: the forms of material that statutes name."""
+    practice: bool = False
+    """True: what suppliers' governments refuse to reserves, such as export licences for stockpiles."""
+    policy: bool = False
+    """True: everything from covered nations."""
+    exclusions: tuple[OriginExclusion, ...] = ()
+
+
 class Budget(Section):
     """Budget, in real money of the plan's price year."""
 

@@ -10,7 +10,21 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Iso3, Key, Multipliers, Names, NonNegative, Number, Positive, PositiveYears, Row, Share, Year, Years
+from .base import (
+    Day,
+    Iso3,
+    Key,
+    Multipliers,
+    Names,
+    NonNegative,
+    Number,
+    Positive,
+    PositiveYears,
+    Row,
+    Share,
+    Year,
+    Years,
+)
 from .fact_tables import (
     AlliedReliabilityRow,
     CrisisPriceRow,
@@ -96,6 +110,9 @@ class ActivityRow(Row):
     """Years that a source, once shut, stays shut after its revenue has recovered."""
     restart_yr_low: float | None = None
     restart_yr_high: float | None = None
+    feed_origins: Names = ""
+    """Countries of its feed as declared, ISO3 codes separated by spaces; `modelled`: all its feed is material of these tables;
+    empty: not published. Rules of origin with reach-back exclude what is not published."""
     floor_usd_per_kg: Positive | None = None
     """Price floor in force at the start, agreed before this plan and not paid from its budget."""
     floor_material: Key | None = None
@@ -104,6 +121,36 @@ class ActivityRow(Row):
     """Last fiscal year of that floor."""
     money_year: Year | None = None
     """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
+
+
+class OriginRuleRow(Row):
+    """A law, a practice of suppliers or a policy on where material may come from that the authority buys, reserves or supports."""
+
+    key: ClassVar[tuple[str, ...]] = ("rule",)
+    rule: Key
+    authority: str
+    """Statute, regulation or practice."""
+    switch: Literal["law", "practice", "policy", "none"]
+    """Switch of a plan's `procurement` that turns the rule on; `none`: for information, no plan applies it."""
+    binds: Names = "*"
+    """Homes whose authority it binds, ISO3 codes separated by spaces; `*`: every home."""
+    applies_to: Names = ""
+    """What it closes, separated by spaces: `purchases` of the reserve, `support` of projects, `offtake` contracts."""
+    materials: Names = ""
+    """Materials, separated by spaces; `*`: all."""
+    countries: Names = ""
+    """Excluded origins, ISO3 codes separated by spaces; `covered`: every country of that tier."""
+    reach_back: bool = False
+    """True: the rule follows the feed back to the mine; feed of excluded or unpublished origin excludes as well."""
+    from_date: Day | None = None
+    """First day of deliveries (purchases, contracts) or signatures (support) to which it applies; empty: long in force."""
+    to_date: Day | None = None
+    """Day from which it applies no more; empty: no end is known."""
+    forms: str = ""
+    """Forms of material as the source words them."""
+    requires: str = ""
+    """What it forbids or requires."""
+    exceptions: str = ""
 
 
 class CapacityRow(Row):
@@ -218,6 +265,8 @@ class OfferRow(Row):
     premium_share: Annotated[float, Field(ge=-0.9, le=10)]
     premium_share_low: float | None = None
     premium_share_high: float | None = None
+    origin: Iso3 | None = None
+    """Only for `outside`: country of origin; empty: not published."""
     crisis_availability: Share | None = None
     """Only for `outside`, and required there: share that can still be bought while the material is tight."""
 
@@ -231,6 +280,8 @@ class CountryRow(Row):
     tier: Literal["home", "ally", "partner", "other", "covered"]
     """`home`: the country whose demand, stock and imports are in these tables (exactly one; a plan's `home` must be that country).
     `covered`: a covered nation under US law (10 USC 4872)."""
+    fiscal_year_month: Annotated[int, Field(ge=1, le=12)] = 1
+    """Month in which the government's fiscal year begins; from July on it is called by the calendar year in which it ends."""
     nato: bool = False
     msp: bool = False
     us_fta: bool = False
@@ -337,6 +388,7 @@ class DeflatorRow(Row):
 TABLES: dict[str, type[Row]] = {
     "materials": MaterialRow,
     "activities": ActivityRow,
+    "origin_rules": OriginRuleRow,
     "capacities": CapacityRow,
     "yields": YieldRow,
     "demand": DemandRow,
