@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import ReserveError, UntrustedError, solve
-from strategic_minerals.formulation import branch, commitments
+from strategic_minerals.formulation import branch, commitments, origin
 from strategic_minerals.formulation import operations as period
 from support.instances import random_case
 
@@ -21,6 +21,7 @@ RULES = {
         "add_floor_purchase",
         "add_days_of_cover",
     ),
+    origin: ("add_clean_share", "add_clean_balance"),
     branch: ("add_branch_purchases",),
     commitments: (
         "add_one_package",
@@ -32,7 +33,10 @@ RULES = {
     ),
 }
 SEEDS = range(40)
+CLEAN = {"origin": True, "reach_back": True, "cover": False, "reserve": True}
 SWITCHES = {
+    "add_clean_share": CLEAN,
+    "add_clean_balance": CLEAN,
     "add_contract_lots": {"lots": True, "contracts": True, "lean": True},
     "add_days_of_cover": {"cover": True},
     "add_total_budget": {"total_budget": True, "lean": True},

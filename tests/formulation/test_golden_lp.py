@@ -57,9 +57,12 @@ def everything() -> tuple[Plan, Dataset]:
                 lot_t_per_yr=500.0,
                 term_yr=2.0,
                 fee_usd_per_kg=1.0,
+                feed_origins="AUS",
             ),
             "china_mine": source("CHN", "oxide", 4.0),
-            "home_plant": source("USA", {"magnet": 1.0, "oxide": -0.4}, {2027: 5.0, 2029: 6.0}),
+            "home_plant": source(
+                "USA", {"magnet": 1.0, "oxide": -0.4}, {2027: 5.0, 2029: 6.0}, feed_origins="modelled"
+            ),
             "china_magnets": source("CHN", "magnet", 8.0, premium_share=0.05),
         },
         demand={("oxide", "civil"): 1.0, ("magnet", "defence"): 2.0, ("magnet", "civil"): {2027: 6.0, 2029: 7.0}},
@@ -74,7 +77,14 @@ def everything() -> tuple[Plan, Dataset]:
         stock={"oxide": 0.2},
         projects={
             "mine": project(
-                "oxide", 2.0, capex_musd=90.0, cash_usd_per_kg=50.0, hurdle_rate=0.1, kappa=0.6, country="AUS"
+                "oxide",
+                2.0,
+                capex_musd=90.0,
+                cash_usd_per_kg=50.0,
+                hurdle_rate=0.1,
+                kappa=0.6,
+                country="AUS",
+                feed_origins="AUS",
             ),
             "plant": project(
                 {"magnet": 1.0, "oxide": -0.4},
@@ -84,6 +94,7 @@ def everything() -> tuple[Plan, Dataset]:
                 hurdle_rate=0.1,
                 needs="mine",
                 additional=True,
+                feed_origins="modelled",
             ),
         },
         packages={
@@ -159,8 +170,10 @@ def everything() -> tuple[Plan, Dataset]:
         days_of_cover=[{"material": "magnet", "days": 10.0, "from_year": 2028}],
     )
     menu = {"material": "oxide", "scope": "market", "levels_usd_per_kg": [55.0], "term_years": 3.0}
+    magnets = {"countries": "covered", "materials": "magnet", "from_year": 2028, "reach_back": True}
+    procurement = {"exclusions": [{**magnets, "applies_to": ["purchases", "support"]}]}
     instruments = {"signing_years": [2027], "contract_years": [2027, 2028], "price_floors": [menu]}
-    return Plan.model_validate({**plan.to_toml_like(), "instruments": instruments}), data
+    return Plan.model_validate({**plan.to_toml_like(), "instruments": instruments, "procurement": procurement}), data
 
 
 @cache

@@ -73,7 +73,7 @@ FEATURES = {
 }
 """Switch -> probability that it is on where a caller does not set it."""
 
-LATER = {"appropriated": 0.4, "committed": 0.25}
+LATER = {"appropriated": 0.4, "committed": 0.25, "origin": 0.2, "reach_back": 0.5}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""
 
 FIRST = 2027
@@ -292,13 +292,20 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
     ramps = [{"project": "*", "age_yr": 0, "ramp_share": 0.5}, {"project": "*", "age_yr": 1, "ramp_share": 1.0}]
     countries = [("USA", "home"), ("AUS", "ally"), ("CAN", "partner"), ("CHN", "covered")]
     return {
-        "activities": activities,
+        "activities": [{**row, "feed_origins": _feed(row["activity"], row["country"], yields)} for row in activities],
         "capacities": capacities,
         "yields": yields,
-        "projects": projects,
+        "projects": [{**row, "feed_origins": _feed(row["project"], row["country"], yields)} for row in projects],
         "ramps": ramps,
         "countries": [{"country": c, "name": c, "tier": tier} for c, tier in countries],
     }
+
+
+def _feed(producer: str, country: str, yields: list[dict[str, Any]]) -> str:
+    """What a producer declares of its feed: modelled where it takes some; mines outside China their own ore, China nothing."""
+    if any(row["producer"] == producer and row["yield_t_per_t"] < 0 for row in yields):
+        return "modelled"
+    return "" if country == "CHN" else country
 
 
 def _yield_rows(case: _Case, producer: str, makes: dict[str, float]) -> list[dict[str, Any]]:
@@ -594,6 +601,7 @@ def _plan(case: _Case) -> Plan:
             ]
             if on["control"]
             else [],
+            "procurement": {"exclusions": _exclusions(case)},
             "scenarios": scenarios,
             "sample": {"scenarios": 3, "seed": case.seed} if on["sample"] else None,
             "service_levels": promises,
@@ -603,6 +611,16 @@ def _plan(case: _Case) -> Plan:
             else [],
         }
     )
+
+
+def _exclusions(case: _Case) -> list[dict[str, Any]]:
+    """China is no origin of oxide from the second year on, nor of magnets back to the mine; a hard rule of cover must stay within
+    reach of what may be bought."""
+    if not case.on["origin"]:
+        return []
+    oxide = {"countries": "covered", "materials": "ndpr", "from_year": FIRST + 1}
+    magnets = {"countries": "CHN", "materials": "magnet", "from_year": FIRST + 0.5, "reach_back": True}
+    return [oxide, magnets] if case.on["reach_back"] and not case.on["cover"] else [oxide]
 
 
 def many(seed: int) -> tuple[Plan, Dataset]:

@@ -36,6 +36,7 @@ def tiny(
     tiers: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     steps: Sequence[tuple[str, str, float, float]] = (),
     offers: Mapping[str, dict[str, Any]] | None = None,
+    origins: Mapping[str, str | None] | None = None,
     stock: Mapping[str, float] | None = None,
     projects: Mapping[str, dict[str, Any]] | None = None,
     packages: Mapping[str, dict[str, Any]] | None = None,
@@ -54,6 +55,7 @@ def tiny(
     prices: material -> USD/kg. demand: material, or (material, segment) -> kt/yr. loss: USD/kg beyond the price.
     sources, offers, projects: see `source`, `offer`, `project`. steps: (material, segment, limit share, USD/kg).
     tiers: segment -> (share, loss multiplier) pairs. A series is one figure, or a figure by first year.
+    origins: offer -> country of origin of what is `outside`.
     capital: instruments beside `none` and `grant`. The rest goes into the plan as it stands.
     """
     wanted = {(k, "civil") if isinstance(k, str) else k: v for k, v in (demand or {}).items()}
@@ -96,7 +98,7 @@ def tiny(
             {"loss_function": "test", "material": name, "segment": "*", "loss_usd_per_t": value * KT}
             for name, value in losses.items()
         ],
-        "offers": [_offer(name, row) for name, row in (offers or {}).items()],
+        "offers": [{**_offer(name, row), "origin": (origins or {}).get(name)} for name, row in (offers or {}).items()],
         "stock": [{"material": name, "opening_t": value * KT} for name, value in (stock or {}).items()],
         "projects": [_project(name, row) for name, row in (projects or {}).items()],
         "packages": [_package(name, row) for name, row in (packages or {}).items()],

@@ -1,8 +1,8 @@
 """An independent audit of a solution: every rule of the formulation checked, social cost added up again.
 
-Written from sections 3 to 7 of the formulation in plain loops over natural data (tonnes, million USD), one function a
-family of rules. Here: the verdict. The families are in `operations`, `policy_rules`, `origin_rules`, `commitment_rules` and `money_rules`;
-what was signed and its money in `accounts`, the facts behind in `scenario_data`.
+Written from sections 3 to 7 and 14 of the formulation in plain loops over natural data (tonnes, million USD), one function a
+family of rules. Here: the verdict. The families are in `operations`, `policy_rules`, `origin_rules`, `commitment_rules` and
+`money_rules`; what was signed and its money in `accounts`, the facts behind in `scenario_data`.
 
 A violation counts where it exceeds `TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a
 producer, that of its main output), or the money in the row: the solver works to a millionth of units of about that size.

@@ -32,6 +32,7 @@ SEEN_ELSEWHERE = (
     "loss_function",
     "loss_level",
     "residual",
+    "procurement",
     "controls",
     "hazards",
     "scenarios",
@@ -57,7 +58,9 @@ OPERATING = (
     "contract_fee",
     "contract_term",
     "offer_depth",
+    "offer_open",
     "offer_crisis",
+    "procurement",
     *LOSSES,
 )
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""

@@ -1,0 +1,209 @@
+"""Rules of origin by hand: what is closed when, that feed is followed to the mine, and that nobody else is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from strategic_minerals import UntrustedError, solve
+from strategic_minerals.instance import procurement
+from strategic_minerals.instance.build import build_instance
+from strategic_minerals.instance.procurement import fiscal_year
+from support.tiny import KT, bought, cut, offer, project, source, tiny, total
+
+MAGNET = {"magnet": 1.0, "oxide": -0.5}
+
+
+def chain(*, clean_mine: float = 1.0, feed: str = "AUS", plant: str = "modelled", **plan):
+    """A home plant makes magnets of oxide from an allied and a Chinese mine; users want 4 kt of magnets, China cuts everything in
+    the second year, and the reserve may buy 2 kt a year from the plant."""
+    return tiny(
+        {"oxide": 10.0, "magnet": 50.0},
+        materials={"magnet": {"holding_share_per_yr": 0.01}},
+        sources={
+            "ally_mine": source("AUS", "oxide", clean_mine, feed_origins=feed),
+            "china_mine": source("CHN", "oxide", 9.0),
+            "plant": source("USA", MAGNET, 6.0, feed_origins=plant),
+        },
+        demand={"magnet": 4.0},
+        loss=100.0,
+        offers={"from_plant": offer("magnet", 2.0, 0.0, source="plant")},
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+        **plan,
+    )
+
+
+def back(**more):
+    return {"exclusions": [{"countries": "CHN", "materials": "magnet", "reach_back": True, **more}]}
+
+
+def test_without_rules_the_reserve_buys_what_the_stop_will_lack():
+    """1 kt of allied oxide makes 2 of the 4 kt of magnets; the reserve buys the other two."""
+    plan, data = chain()
+    assert bought(solve(plan, data), "magnet") == pytest.approx(2.0)
+
+
+def test_reach_back_buys_no_more_than_clean_feed_makes():
+    """0.4 kt of clean oxide a year are 0.8 kt of magnets, 1.6 kt before the stop. What users buy stays Chinese."""
+    plan, data = chain(clean_mine=0.4, procurement=back())
+    result = solve(plan, data)
+    assert result.audited.passed
+    assert bought(result, "magnet") == pytest.approx(1.6)
+
+
+def test_without_reach_back_the_country_of_the_last_stage_counts():
+    plan, data = chain(clean_mine=0.4, procurement=back(reach_back=False))
+    assert bought(solve(plan, data), "magnet") == pytest.approx(3.2)
+
+
+@pytest.mark.parametrize("feed", ["CHN", "AUS CHN", "", "OTH"])
+def test_feed_of_excluded_or_unpublished_origin_is_not_clean(feed):
+    """Trap 29: unknown feed launders no origin."""
+    plan, data = chain(feed=feed, procurement=back())
+    assert bought(solve(plan, data), "magnet") == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_plant_that_declares_nothing_sells_nothing():
+    plan, data = chain(plant="", procurement=back())
+    instance = build_instance(plan, data)
+    assert instance.offers == ()
+    assert [what for what, _ in instance.procurement.closed] == ["offer from_plant", "offtake from plant"][:1]
+    assert "unpublished origin" in instance.procurement.closed[0][1]
+
+
+def test_a_rule_counts_from_its_date():
+    """From FY2028 on only clean magnets; in FY2027 the plant sells what it has."""
+    plan, data = chain(clean_mine=0.0, procurement=back(from_year=2028))
+    result = solve(plan, data)
+    by_year = result.tables["acquisitions"].groupby("fiscal_year").acquired_t.sum() / KT
+    assert by_year[2027] == pytest.approx(2.0)
+    assert by_year.get(2028, 0.0) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("procurement", [{}, back(), back(reach_back=False), back(countries="covered", materials="*")])
+def test_doing_nothing_costs_the_same_under_any_rule(procurement):
+    """Trap 30: an exclusion does not move Z0."""
+    plan, data = chain(procurement=procurement)
+    bare, tables = chain()
+    assert solve(plan, data).outcome.do_nothing_musd == pytest.approx(
+        solve(bare, tables).outcome.do_nothing_musd, rel=1e-12
+    )
+
+
+def test_a_stricter_rule_never_gains():
+    costs = [
+        total(solve(*chain(clean_mine=mine, procurement=rule)))
+        for mine, rule in ((1.0, {}), (1.0, back()), (0.2, back()), (0.0, back()))
+    ]
+    assert costs == sorted(costs)
+
+
+def test_what_is_made_for_the_reserve_and_for_users_shares_clean_feed():
+    """A supported plant bound to clean feed leaves less of it to the reserve's purchases, tonne for tonne."""
+    plan, data = tiny(
+        {"oxide": 10.0, "magnet": 50.0},
+        sources={
+            "ally_mine": source("AUS", "oxide", 1.0, feed_origins="AUS"),
+            "china_mine": source("CHN", "oxide", 9.0),
+            "china_magnets": source("CHN", "magnet", 9.0),
+        },
+        demand={"magnet": 4.0},
+        loss=100.0,
+        projects={"new": project(MAGNET, 4.0, capex_musd=1.0, additional=True, feed_origins="modelled")},
+        packages={"grant": {"instrument": "grant"}},
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+        procurement=back(),
+    )
+    result = solve(plan, data)
+    runs = result.tables["operations"].query("producer == 'new' and output_t > 0")
+    assert len(runs) > 0
+    assert (
+        runs.output_t <= 2.0 * KT + 1e-6
+    ).all()  # 1 kt of clean oxide makes 2 kt of magnets, though 4 kt could be made
+    assert result.audited.passed
+
+
+def test_an_excluded_country_is_not_supported_and_its_own_projects_stand():
+    """Support is tested at signature; a committed project of an excluded country is built all the same."""
+    made = {
+        "open": project("oxide", 1.0, capex_musd=120.0, additional=True, country="CHN"),
+        "standing": project("oxide", 1.0, committed=True, country="CHN"),
+    }
+    plan, data = tiny(
+        {"oxide": 10.0},
+        sources={"china_mine": source("CHN", "oxide", 1.0)},
+        demand={"oxide": 3.0},
+        projects=made,
+        packages={"grant": {"instrument": "grant"}},
+        procurement={"exclusions": [{"countries": "CHN"}]},
+    )
+    result = solve(plan, data)
+    share = result.tables["projects"].set_index("project").share
+    assert share["open"] == 0
+    assert share["standing"] == 1
+    ran = result.tables["operations"].query("producer == 'standing'").output_t.sum()
+    assert ran > 0
+
+
+def test_an_outside_offer_states_its_origin_or_is_closed():
+    rule = {"exclusions": [{"countries": "CHN"}]}
+    found = {}
+    for origin in (None, "CHN", "AUS"):
+        plan, data = tiny(
+            {"gallium": 10.0},
+            materials={"gallium": {"holding_share_per_yr": 0.01}},
+            sources={"china": source("CHN", "gallium", 1.0)},
+            demand={"gallium": 1.0},
+            offers={"spot": offer("gallium", 1.0)},
+            origins={"spot": origin},
+            scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+            procurement=rule,
+        )
+        found[origin] = bought(solve(plan, data), "gallium")
+    assert found[None] == found["CHN"] == 0.0
+    assert found["AUS"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "family"),
+    [
+        ({"countries": "USA", "materials": "magnet", "applies_to": ["purchases"]}, "purchase_origin"),
+        ({"countries": "CHN", "materials": "magnet", "reach_back": True}, "clean_balance"),
+    ],
+)
+def test_the_audit_sees_a_model_that_forgot_a_rule(rule, family, monkeypatch):
+    """It reads the tables itself."""
+    monkeypatch.setattr(procurement, "exclusions", lambda *_: ())
+    plan, data = chain(clean_mine=0.4, procurement={"exclusions": [rule]})
+    with pytest.raises(UntrustedError, match=family):
+        solve(plan, data)
+
+
+def test_the_audit_sees_support_and_contracts_of_excluded_origin(monkeypatch):
+    monkeypatch.setattr(procurement, "exclusions", lambda *_: ())
+    for applies_to, family in (("support", "support_origin"), ("offtake", "offtake_origin")):
+        plan, data = tiny(
+            {"oxide": 10.0},
+            sources={
+                "ally": source("AUS", "oxide", 2.0, kappa=0.0, lot_t_per_yr=1000.0, term_yr=3.0),
+                "china": source("CHN", "oxide", 2.0),
+            },
+            demand={"oxide": 4.0},
+            projects={"new": project("oxide", 1.0, capex_musd=120.0, additional=True, country="AUS")},
+            packages={"grant": {"instrument": "grant", "offtake_share": 1.0}},
+            scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+            procurement={"exclusions": [{"countries": "AUS", "applies_to": [applies_to]}]},
+        )
+        with pytest.raises(UntrustedError, match=family):
+            solve(plan, data)
+
+
+@pytest.mark.parametrize(
+    ("day", "month", "expected"),
+    [("2027-01-01", 10, 2027.2519), ("2026-10-01", 10, 2027.0), ("2026-09-30", 10, 2026.9966), ("2027-01-01", 1, 2027.0),
+     ("2027-04-01", 4, 2027.0), ("2027-07-01", 7, 2028.0)],
+)  # fmt: skip
+def test_days_fall_into_fiscal_years(day, month, expected):
+    """The American year begins in October and is named for the year it ends in, the Japanese one for the year it begins in."""
+    import datetime as dt
+
+    assert fiscal_year(dt.date.fromisoformat(day), month) == pytest.approx(expected, abs=2e-4)
