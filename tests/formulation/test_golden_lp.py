@@ -57,12 +57,10 @@ def everything() -> tuple[Plan, Dataset]:
                 lot_t_per_yr=500.0,
                 term_yr=2.0,
                 fee_usd_per_kg=1.0,
-                feed_origins="AUS",
+                feed="AUS",
             ),
             "china_mine": source("CHN", "oxide", 4.0),
-            "home_plant": source(
-                "USA", {"magnet": 1.0, "oxide": -0.4}, {2027: 5.0, 2029: 6.0}, feed_origins="modelled"
-            ),
+            "home_plant": source("USA", {"magnet": 1.0, "oxide": -0.4}, {2027: 5.0, 2029: 6.0}, feed="modelled"),
             "china_magnets": source("CHN", "magnet", 8.0, premium_share=0.05),
         },
         demand={("oxide", "civil"): 1.0, ("magnet", "defence"): 2.0, ("magnet", "civil"): {2027: 6.0, 2029: 7.0}},
@@ -84,7 +82,7 @@ def everything() -> tuple[Plan, Dataset]:
                 hurdle_rate=0.1,
                 kappa=0.6,
                 country="AUS",
-                feed_origins="AUS",
+                feed="AUS",
             ),
             "plant": project(
                 {"magnet": 1.0, "oxide": -0.4},
@@ -94,7 +92,7 @@ def everything() -> tuple[Plan, Dataset]:
                 hurdle_rate=0.1,
                 needs="mine",
                 additional=True,
-                feed_origins="modelled",
+                feed="modelled",
             ),
         },
         packages={

@@ -20,9 +20,9 @@ def chain(*, clean_mine: float = 1.0, feed: str = "AUS", plant: str = "modelled"
         {"oxide": 10.0, "magnet": 50.0},
         materials={"magnet": {"holding_share_per_yr": 0.01}},
         sources={
-            "ally_mine": source("AUS", "oxide", clean_mine, feed_origins=feed),
+            "ally_mine": source("AUS", "oxide", clean_mine, feed=feed),
             "china_mine": source("CHN", "oxide", 9.0),
-            "plant": source("USA", MAGNET, 6.0, feed_origins=plant),
+            "plant": source("USA", MAGNET, 6.0, feed=plant),
         },
         demand={"magnet": 4.0},
         loss=100.0,
@@ -102,13 +102,13 @@ def test_what_is_made_for_the_reserve_and_for_users_shares_clean_feed():
     plan, data = tiny(
         {"oxide": 10.0, "magnet": 50.0},
         sources={
-            "ally_mine": source("AUS", "oxide", 1.0, feed_origins="AUS"),
+            "ally_mine": source("AUS", "oxide", 1.0, feed="AUS"),
             "china_mine": source("CHN", "oxide", 9.0),
             "china_magnets": source("CHN", "magnet", 9.0),
         },
         demand={"magnet": 4.0},
         loss=100.0,
-        projects={"new": project(MAGNET, 4.0, capex_musd=1.0, additional=True, feed_origins="modelled")},
+        projects={"new": project(MAGNET, 4.0, capex_musd=1.0, additional=True, feed="modelled")},
         packages={"grant": {"instrument": "grant"}},
         scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
         procurement=back(),

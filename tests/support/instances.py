@@ -292,10 +292,15 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
     ramps = [{"project": "*", "age_yr": 0, "ramp_share": 0.5}, {"project": "*", "age_yr": 1, "ramp_share": 1.0}]
     countries = [("USA", "home"), ("AUS", "ally"), ("CAN", "partner"), ("CHN", "covered")]
     return {
-        "activities": [{**row, "feed_origins": _feed(row["activity"], row["country"], yields)} for row in activities],
+        "activities": activities,
         "capacities": capacities,
         "yields": yields,
-        "projects": [{**row, "feed_origins": _feed(row["project"], row["country"], yields)} for row in projects],
+        "projects": projects,
+        "feed_origins": [
+            {"producer": row.get("activity") or row["project"], "origins": feed}
+            for row in (*activities, *projects)
+            if (feed := _feed(row.get("activity") or row["project"], row["country"], yields))
+        ],
         "ramps": ramps,
         "countries": [{"country": c, "name": c, "tier": tier} for c, tier in countries],
     }

@@ -106,6 +106,7 @@ def tiny(
         "price_states": [
             {"state": f"s{n}", "factor": factor, "probability": share} for n, (factor, share) in enumerate(states)
         ],
+        "feed_origins": [{"producer": name, "origins": row["feed"]} for name, row in made.items() if row.get("feed")],
         "countries": [{"country": country, "name": country, "tier": tier} for country, tier in TIERS.items()],
     }
     data = Dataset.from_tables({name: pd.DataFrame(rows) for name, rows in tables.items() if rows})
@@ -239,12 +240,12 @@ def _material(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _source(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    own = {key: value for key, value in row.items() if key not in ("makes", "capacity")}
+    own = {key: value for key, value in row.items() if key not in ("makes", "capacity", "feed")}
     return {"activity": name, "name": name, "stage": "x", **own}
 
 
 def _project(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    own = {key: value for key, value in row.items() if key not in ("makes", "capacity")}
+    own = {key: value for key, value in row.items() if key not in ("makes", "capacity", "feed")}
     return {
         "project": name,
         "name": name,

@@ -41,7 +41,7 @@ def rules_in_force(k: AuditContext) -> list[Excluded]:
     plan, data = k.n.plan, k.problem.data
     tiers = {row.country: row for row in data.rows("countries")}
     covered = tuple(name for name, row in tiers.items() if row.tier == "covered")
-    month = tiers[plan.home].fiscal_year_month if plan.home in tiers else 1
+    month = (tiers[plan.home].fiscal_year_month if plan.home in tiers else None) or 1
     step, first = k.n.calendar.step, k.n.calendar.first_year
 
     def day(fiscal: float) -> float:
@@ -80,13 +80,14 @@ class OriginFacts:
         data = k.problem.data
         self.rows: dict[str, Any] = {row.activity: row for row in data.rows("activities")}
         self.rows |= {row.project: row for row in data.rows("projects")}
+        self.feed = {row.producer: row.origins.split() for row in data.rows("feed_origins")}
         self.origins = {row.offer: row.origin for row in data.rows("offers")}
 
     def clean(self, j: int) -> bool:
         """Whether no rule with reach-back excludes a producer or its declared feed."""
         back = [rule for rule in self.rules if rule.back]
         row = self.rows[self.k.n.producers[j]]
-        feed = row.feed_origins.split()
+        feed = self.feed.get(self.k.n.producers[j], [])
         takes_modelled = any(y < 0 for _, y in self.k.y[j])
         said = [name for name in feed if name != "modelled"]
         if not feed or ("modelled" in feed and not takes_modelled):

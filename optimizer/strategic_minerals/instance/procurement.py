@@ -27,6 +27,7 @@ MODELLED = "modelled"
 UNKNOWN = "OTH"
 """Code of other countries: which ones is not published."""
 DAYS = 365.25
+JANUARY = 1
 SECOND_HALF = 7
 """A fiscal year that begins in this month or later is called by the calendar year in which it ends."""
 
@@ -61,7 +62,7 @@ def exclusions(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar
     """Of the rules that the plan's switches turn on, and of the plan's own."""
     rows = data.rows("countries")
     covered = {row.country for row in rows if row.tier == "covered"}
-    month = next((row.fiscal_year_month for row in rows if row.country == plan.home), 1)
+    month = next((row.fiscal_year_month for row in rows if row.country == plan.home), None) or JANUARY
     last = calendar.first_year + calendar.step * calendar.periods
     found: list[Exclusion] = []
 
@@ -105,8 +106,12 @@ def build_procurement(
     purchase, offer = np.ones((J, I, T), dtype=bool), np.ones((O, T), dtype=bool)
     support, offtake = np.ones((J - sources, T), dtype=bool), np.ones((J, T), dtype=bool)
     clean_purchases, clean_support = np.zeros((I, T), dtype=bool), np.zeros((I, T), dtype=bool)
-    clean = np.array([_clean(row, y, rules) for row, y in zip(producers, yields, strict=True)], dtype=bool)
+    declared = {row.producer: row.origins.split() for row in data.rows("feed_origins")}
     names = {getattr(row, "activity", getattr(row, "project", "")): j for j, row in enumerate(producers)}
+    clean = np.array(
+        [_clean(producers[j].country, declared.get(name, []), yields[j], rules) for name, j in names.items()],
+        dtype=bool,
+    )
     for rule in rules:
         shut = np.array([rule.excludes(row.country) for row in producers], dtype=bool)
         shut |= rule.reach_back & ~clean
@@ -136,20 +141,14 @@ def build_procurement(
     return replace(found, closed=closed), offer
 
 
-def _clean(row: Any, yields: Floats, rules: Sequence[Exclusion]) -> bool:
-    """Whether no rule with reach-back excludes a producer's country or its declared feed, or nothing is declared.
+def _clean(country: str, declared: Sequence[str], yields: Floats, rules: Sequence[Exclusion]) -> bool:
+    """Whether no rule with reach-back excludes a producer's country or its declared feed; nothing declared is excluded.
 
     Rules with reach-back count together, whatever their materials: one chain feeds them all.
     """
-    back = [rule for rule in rules if rule.reach_back]
-    if not back:
-        return True
-    declared = row.feed_origins.split()
-    if MODELLED in declared:
-        origins = [name for name in declared if name != MODELLED] if (yields < 0).any() else [""]
-    else:
-        origins = declared or [""]
-    return not any(rule.excludes(origin) for rule in back for origin in (row.country, *origins))
+    modelled = MODELLED in declared and bool((yields < 0).any())
+    origins = [name for name in declared if name != MODELLED] or ([] if modelled else [""])
+    return not any(rule.excludes(origin) for rule in rules if rule.reach_back for origin in (country, *origins))
 
 
 def _closed(

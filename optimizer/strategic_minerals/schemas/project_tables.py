@@ -50,9 +50,6 @@ class ProjectRow(Row):
     committed: bool = False
     """True: under construction, with its finance agreed before this plan. It is built in any case, in
     `earliest_signing` + `lead_yr`; its capital cost is sunk and costs this plan nothing."""
-    feed_origins: Names = ""
-    """Countries of its feed as declared, ISO3 codes separated by spaces; `modelled`: all its feed is material of these tables;
-    empty: not published. Rules of origin with reach-back exclude what is not published."""
     needs: Names = ""
     """Projects that it requires, separated by spaces."""
     excludes: Names = ""

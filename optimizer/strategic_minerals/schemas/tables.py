@@ -110,9 +110,6 @@ class ActivityRow(Row):
     """Years that a source, once shut, stays shut after its revenue has recovered."""
     restart_yr_low: float | None = None
     restart_yr_high: float | None = None
-    feed_origins: Names = ""
-    """Countries of its feed as declared, ISO3 codes separated by spaces; `modelled`: all its feed is material of these tables;
-    empty: not published. Rules of origin with reach-back exclude what is not published."""
     floor_usd_per_kg: Positive | None = None
     """Price floor in force at the start, agreed before this plan and not paid from its budget."""
     floor_material: Key | None = None
@@ -151,6 +148,17 @@ class OriginRuleRow(Row):
     requires: str = ""
     """What it forbids or requires."""
     exceptions: str = ""
+
+
+class FeedOriginRow(Row):
+    """Where the feed of a producer comes from, as it declares or as is published; not traced."""
+
+    key: ClassVar[tuple[str, ...]] = ("producer",)
+    producer: Key
+    """An activity or a project."""
+    origins: Names
+    """ISO3 codes separated by spaces; `modelled`: material of these tables. Rules of origin with reach-back exclude producers
+    without a row."""
 
 
 class CapacityRow(Row):
@@ -280,8 +288,9 @@ class CountryRow(Row):
     tier: Literal["home", "ally", "partner", "other", "covered"]
     """`home`: the country whose demand, stock and imports are in these tables (exactly one; a plan's `home` must be that country).
     `covered`: a covered nation under US law (10 USC 4872)."""
-    fiscal_year_month: Annotated[int, Field(ge=1, le=12)] = 1
-    """Month in which the government's fiscal year begins; from July on it is called by the calendar year in which it ends."""
+    fiscal_year_month: Annotated[int, Field(ge=1, le=12)] | None = None
+    """Month in which the government's fiscal year begins; from July on it is called by the calendar year in which it ends. Empty:
+    not stated; calendar years are then assumed."""
     nato: bool = False
     msp: bool = False
     us_fta: bool = False
@@ -389,6 +398,7 @@ TABLES: dict[str, type[Row]] = {
     "materials": MaterialRow,
     "activities": ActivityRow,
     "origin_rules": OriginRuleRow,
+    "feed_origins": FeedOriginRow,
     "capacities": CapacityRow,
     "yields": YieldRow,
     "demand": DemandRow,
