@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset
     from .data.names import Names
     from .data.plan_file import load_plan
+    from .evaluation.origin_costs import OriginCosts, origin_costs
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
@@ -81,6 +82,7 @@ _HOME = {
     "InfeasibleError": "core.errors",
     "InputError": "core.errors",
     "Names": "data.names",
+    "OriginCosts": "evaluation.origin_costs",
     "Outcome": "core.outcome",
     "Outlook": "evaluation.scenario_outlook",
     "Plan": "schemas.plan",
@@ -118,6 +120,7 @@ _HOME = {
     "loss_functions": "analysis.designs",
     "morris": "analysis.designs",
     "one_at_a_time": "analysis.designs",
+    "origin_costs": "evaluation.origin_costs",
     "reverse_stress": "evaluation.reverse_stress",
     "sampling_gap": "evaluation.sampling_gap",
     "scenario_outlook": "evaluation.scenario_outlook",
@@ -149,6 +152,7 @@ __all__ = [
     "InfeasibleError",
     "InputError",
     "Names",
+    "OriginCosts",
     "Outcome",
     "Outlook",
     "Plan",
@@ -186,6 +190,7 @@ __all__ = [
     "loss_functions",
     "morris",
     "one_at_a_time",
+    "origin_costs",
     "reverse_stress",
     "sampling_gap",
     "scenario_outlook",

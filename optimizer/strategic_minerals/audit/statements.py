@@ -139,7 +139,9 @@ def _purchases(accounts: Accounts) -> Records:
     tonnes: dict[str, float] = {}
     paid: dict[str, float] = {}
     years: dict[str, list[int]] = {}
+    by_origin: dict[str, list[float]] = {}
     expected = dict.fromkeys(n.materials, 0.0)
+    origins = _origins(accounts)
     for b, (i, premium) in enumerate(purchase_terms(accounts)):
         name = n.materials[i]
         for t in range(planned):
@@ -148,6 +150,9 @@ def _purchases(accounts: Accounts) -> Records:
                 tonnes[name] = tonnes.get(name, 0.0) + amount
                 paid[name] = paid.get(name, 0.0) + amount * float(n.price[i, t]) * (1 + premium)
                 years.setdefault(name, []).append(_year(n, t))
+                part = by_origin.setdefault(f"{name}: {origins[b]}", [0.0, 0.0])
+                part[0] += amount
+                part[1] += amount * float(n.price[i, t]) * (1 + premium)
         expected[name] += float(accounts.path_data.scenarios.probability @ x.acquisition[1:, b, :planned].sum(axis=1))
     peaks, when, days, drift = {}, {}, {}, {}
     held = {int(i) for i, _ in purchase_terms(accounts)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
@@ -165,6 +170,8 @@ def _purchases(accounts: Accounts) -> Records:
     return {
         "bought_t": tonnes,
         "bought_musd": paid,
+        "bought_from_t": {item: tonnes for item, (tonnes, _) in by_origin.items()},
+        "bought_from_musd": {item: money for item, (_, money) in by_origin.items()},
         "bought_first": {name: min(v) for name, v in years.items()},
         "bought_last": {name: max(v) for name, v in years.items()},
         "bought_expected_t": {name: value for name, value in expected.items() if value > SMALL_T},
@@ -173,6 +180,18 @@ def _purchases(accounts: Accounts) -> Records:
         "peak_stock_days": days,
         "price_drift_share": drift,
     }
+
+
+def _origins(accounts: Accounts) -> list[str]:
+    """Country of each way to buy, read from the rows of the tables; empty where none is declared."""
+    data = accounts.problem.data
+    at: dict[str, str] = {row.activity: row.country for row in data.rows("activities")}
+    at |= {row.project: row.country for row in data.rows("projects")}
+    sold = {row.offer: at.get(row.source_producer, row.origin or "") for row in data.rows("offers")}
+    n = accounts.problem.natural
+    known = {p.name: p for shape in accounts.problem.structure.component_sets for p in shape.purchases}
+    ways = [known[name] for name in accounts.solution.purchases]
+    return [sold[way.name] if way.offer >= 0 else at[n.producers[way.source]] for way in ways]
 
 
 def _used(accounts: Accounts, i: int, t: int) -> float:

@@ -187,3 +187,28 @@ def worth(
     except ValueError as error:
         raise PlanError([Fault("plan", "", "objective", loaded.objective.kind, str(error))]) from None
     show(found, out, as_json)
+
+
+@app.command()
+def origins(
+    plan: PlanFile,
+    tables: Tables = None,
+    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as cores.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    set_: Annotated[
+        list[str], typer.Option("--set", help="Set a field of the plan for this run; may be repeated.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Show what rules of origin cost: no rule, law, practice of suppliers, policy, and the plan's own rules."""
+    from ..evaluation.origin_costs import OriginCosts, origin_costs
+
+    room_for(out, OriginCosts)
+    _, loaded, data = load(plan, tables, set_)
+    with counting("solves") as told:
+        found = origin_costs(
+            loaded, data, gap=gap, time_limit_s=time_limit, workers=workers or os.cpu_count() or 1, on_progress=told
+        )
+    show(found, out, as_json)

@@ -89,7 +89,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
         **_contract_terms(plan, sources, len(projects), calendar, procurement),
-        **_offers(wanted, offer_open, materials, producers, step),
+        **_offers(wanted, offer_open, materials, producers, country, step),
         **_demands(plan, data, materials, base, calendar),
         projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
@@ -240,6 +240,7 @@ def _offers(
     offer_open: Bools,
     materials: Mapping[str, int],
     producers: Mapping[str, int],
+    country: Sequence[str],
     step: float,
 ) -> dict[str, Any]:
     """Offers of which something may be bought at some time."""
@@ -250,6 +251,10 @@ def _offers(
         "offers": tuple(row.offer for row in rows),
         "offer_material": np.array([materials[row.material] for row in rows], dtype=int),
         "offer_source": np.array([producers.get(row.source_producer, -1) for row in rows], dtype=int),
+        "offer_country": tuple(
+            (row.origin or "") if out else country[producers[row.source_producer]]
+            for row, out in zip(rows, outside, strict=True)
+        ),
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),
         "offer_premium": np.array([row.premium_share for row in rows], dtype=float),

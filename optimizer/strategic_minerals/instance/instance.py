@@ -200,6 +200,8 @@ class Instance:
     offer_material: Ints
     offer_source: Ints
     """(O,) producer, or -1 for `outside`."""
+    offer_country: tuple[str, ...]
+    """(O,) country of origin as declared: that of its source; empty where nothing is published."""
     offer_depth: Floats
     """(O,) tonnes per period."""
     offer_open: Floats

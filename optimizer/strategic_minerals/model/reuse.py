@@ -57,6 +57,7 @@ OPERATING = (
     "contract_lot",
     "contract_fee",
     "contract_term",
+    "offer_country",
     "offer_depth",
     "offer_open",
     "offer_crisis",

@@ -10,6 +10,7 @@ from ..audit.figures import OUTLAYS, Figures
 from ..formulation.aims import aim_in_words
 from ..schemas.plan import Plan
 from .evidence import Basis
+from .origin_words import origin_of_purchases
 
 MOST_LINES = 12
 """Lines of a section before the rest is counted instead of listed."""
@@ -159,7 +160,8 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
             f"expected purchases over all scenarios {_tonnes(figures.value('bought_expected_t', material))}"
         )
     calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
-    return [f"BUY for the reserve while no disruption occurs ({calm}):", *_limited(lines)]
+    origin = origin_of_purchases(figures, basis.names)
+    return [f"BUY for the reserve while no disruption occurs ({calm}):", *_limited(lines), *origin]
 
 
 def _support(figures: Figures, basis: Basis) -> list[str]:

@@ -59,6 +59,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
     for b, name in enumerate(solution.purchases):
         purchase = by_name[name]
         source = n.producers[purchase.source] if purchase.source >= 0 else "outside"
+        country = n.country[purchase.source] if purchase.source >= 0 else n.offer_country[purchase.offer]
         for t in range(n.calendar.planned):
             tonnes = float(solution.acquisition[0, b, t])
             if tonnes > SMALL_T:
@@ -70,12 +71,23 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
                         "material": n.materials[purchase.material],
                         "offer": name,
                         "source": source,
+                        "country": country,
                         "acquired_t": tonnes,
                         "price_usd_per_kg": price / MUSD_PER_T,
                         "cost_musd": tonnes * price,
                     }
                 )
-    columns = ["fiscal_year", "period", "material", "offer", "source", "acquired_t", "price_usd_per_kg", "cost_musd"]
+    columns = [
+        "fiscal_year",
+        "period",
+        "material",
+        "offer",
+        "source",
+        "country",
+        "acquired_t",
+        "price_usd_per_kg",
+        "cost_musd",
+    ]
     return frame(rows, columns).sort_values(["fiscal_year", "period", "material"], ignore_index=True)
 
 
