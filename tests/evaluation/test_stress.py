@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -200,6 +201,10 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     found = stress_test(result, scenarios=500, seed=5)
     assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd > 1]) == {"a 100%"}
     assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd == 0]) <= {""}
+    named = replace(found, names=replace(found.names, materials={"a": "Alpha"})).summary()
+    assert "; loss from Alpha 100%; " in named
+    assert "\n  Alpha: " in named
+    assert "loss from ;" not in named
     hit = found.by_scenario[found.by_scenario.without_plan_musd > 240 + 1e-6]
     assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
     assert (found.by_scenario.defence_short_t == 0).all()
@@ -307,6 +312,11 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     against_one = cli("stress", bare, "--scenarios", "20", "--workers", "1")
     assert against_one.returncode == 0, against_one.stderr
     assert "the new scenarios are sampled from all hazards of the table" in against_one.stdout
+    assert "of 2024, discounted. In brackets: 95% confidence intervals" in said.stdout
+    assert "\n  Gallium: " in said.stdout
+    assert "gallium: " not in said.stdout + against_one.stdout
+    assert {row["material"] for row in told["materials"]} == {"gallium"}  # the tables keep codes
+    assert {row["driven_by"] for row in told["worst"]} <= {"gallium 100%", ""}
 
 
 def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

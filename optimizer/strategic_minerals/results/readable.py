@@ -10,6 +10,7 @@ from ..schemas.plan import Plan
 
 UNITS = {
     "_usd_per_kg": "USD/kg",
+    "_usd_per_t": "USD/t",
     "_t_per_yr": "t/yr",
     "_t_per_t": "t/t",
     "_per_yr": "per year",
@@ -25,6 +26,34 @@ UNITS = {
 }
 """Ending of a column's name -> unit, the longest first."""
 
+HEADINGS = {
+    "cvar": "CVaR",
+    "sentence": "in words",
+    "gained": "added at the larger budget",
+    "lost": "dropped at the larger budget",
+    "appropriation below": "smaller budget",
+    "appropriation above": "larger budget",
+    "in sample": "in the plan's own scenarios",
+    "do nothing": "without the plan",
+    "defence short": "probability of a defence shortfall",
+}
+"""What is left of a column's name -> what readers read."""
+ENDED = {
+    "optimal": "proven best",
+    "within_gap": "proven best within the gap that was asked for",
+    "time_limit": "stopped at the time limit",
+    "stalled": "incomplete: the solver gave no answer in part of the search",
+    "interrupted": "interrupted",
+    "out_of_memory": "stopped at the memory limit",
+}
+"""Reason of an outcome -> how the solve ended."""
+ALTERNATIVES = {
+    "nothing": "doing nothing",
+    "nothing before events": "crisis purchases only",
+    "base-case shortfall filled": "stock for the base-case shortfall",
+}
+"""Alternatives of a plan that need other words than their own -> these words."""
+
 
 def unit_of(column: str, table: pd.DataFrame) -> str:
     """Unit of a column by its name; for values with a unit beside them, that column."""
@@ -37,8 +66,17 @@ def heading(column: str) -> str:
     """A column's name for readers, its unit in brackets."""
     for ending, unit in UNITS.items():
         if ending.startswith("_") and column.endswith(ending):
-            return f"{column.removesuffix(ending).replace('_', ' ')} [{unit}]"
-    return str(column).replace("_", " ")
+            return f"{_words(column.removesuffix(ending))} [{unit}]"
+    return _words(column)
+
+
+def _words(column: str) -> str:
+    """A column's name, its unit taken away, in words: longer names that begin or end with a known one keep the rest."""
+    words = str(column).replace("_", " ")
+    for known, said in HEADINGS.items():
+        if f" {known} " in f" {words} ":
+            return words.replace(known, said)
+    return words
 
 
 def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> dict[str, str]:
