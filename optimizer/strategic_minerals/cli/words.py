@@ -37,7 +37,7 @@ def tell_misuse(errors: Console, error: Any) -> int:
     wrong = option_faults(error)
     if not wrong:
         said = str(error.format_message())
-        tell_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help tells")])
+        tell_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help shows")])
         say(errors, f"Error: {said}")
         return EXIT_INPUT
     return tell_faults(errors, InputError(wrong))

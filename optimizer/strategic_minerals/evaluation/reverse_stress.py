@@ -80,7 +80,7 @@ class ReverseStress(StudyResult):
     """What readers call the materials and hazards of the table."""
 
     kind: ClassVar[str] = "reverse"
-    titles: ClassVar[Mapping[str, str]] = {"reverse": "What it takes"}
+    titles: ClassVar[Mapping[str, str]] = {"reverse": "What breaks each promise"}
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -104,7 +104,7 @@ def reverse_stress(
     names: Sequence[str] | None = None,
     longest_yr: float = 8.0,
 ) -> ReverseStress:
-    """When and how little it takes to break each promise of a solved plan: one row a promise and disruption.
+    """The shortest and the least severe disruption that breaks each promise of a solved plan: one row a promise and disruption.
 
     promises: to be broken; None: the plan's service levels, and where it has none, defence in full for every material that
     defence uses. names: hazards tried; None: all that the plan's scenarios hold, or every one where they hold none.

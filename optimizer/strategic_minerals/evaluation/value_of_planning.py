@@ -79,9 +79,9 @@ class Worth(StudyResult):
     kind: ClassVar[str] = "worth"
     titles: ClassVar[Mapping[str, str]] = {
         "alternatives": "Alternatives",
-        "information": "Information",
+        "information": "Value of information",
         "scenarios": "",
-        "fresh_scenarios": "In fresh scenarios",
+        "fresh_scenarios": "In new random scenarios",
     }
 
     @property
