@@ -111,12 +111,17 @@ class StressTest(StudyResult):
 
     def summary(self) -> str:
         """The figures as text."""
+        worth, lost = (self.figures.set_index("figure").loc[name] for name in ("worth", "expected_loss"))
+        year = "" if self.price_year is None else f" of {self.price_year}"
         lines = [
-            f"STRESS TEST: {self.scenarios:,} new random scenarios in {REPLICATES} independent samples (seed {self.seed}), plus "
+            f"STRESS TEST: in new random scenarios the plan is worth {_amount(worth.estimate)} million USD{year} "
+            f"({_amount(worth.low)} to {_amount(worth.high)}) compared with doing nothing; the expected loss is "
+            f"{_amount(lost.estimate)} instead of {_amount(lost.do_nothing)}.",
+            f"  Tested in {self.scenarios:,} new random scenarios, {REPLICATES} independent samples (seed {self.seed}), plus "
             f"the listed ones. Commitments and purchases before a disruption are fixed. How long a disruption lasts is known "
             f"{'only when it ends, and no other is foreseen' if self.myopic else 'once it has begun'}. Money in million USD"
-            f"{'' if self.price_year is None else f' of {self.price_year}'}, discounted. In brackets: {self.confidence:.0%} "
-            f"confidence intervals, of the sampling error only (`scenarios` shows how uncertain the rates are)."
+            f"{year}, discounted. In brackets: {self.confidence:.0%} confidence intervals, of the sampling error only (`scenarios` "
+            f"shows how uncertain the rates are).",
         ]
         if self.note:
             lines.append(f"  {self.note}")
@@ -136,7 +141,7 @@ class StressTest(StudyResult):
         lines.append("Expected loss by material, the largest without the plan first:")
         for row in rows_of(self.materials.head(WORST)):
             short = (
-                f"; defence is short in {row.defence_short:.1%} of scenarios ({row.defence_short_low:.1%} to "
+                f"; probability of a defence shortfall {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
                 f"{row.defence_short_high:.1%})"
                 if pd.notna(row.defence_short)
                 else ""
