@@ -238,7 +238,9 @@ def test_the_chance_that_defence_goes_short_is_what_theory_says() -> None:
     assert row.low <= 0.3 <= row.high
     assert row.high - row.low < 0.06
     assert (own.defence_short, own.defence_short_low, own.defence_short_high) == (row.estimate, row.low, row.high)
-    assert "defence is short in" in found.summary()
+    assert (
+        f"; probability of a defence shortfall {row.estimate:.1%} ({row.low:.1%} to {row.high:.1%})" in found.summary()
+    )
 
 
 def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:

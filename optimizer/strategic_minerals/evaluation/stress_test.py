@@ -111,7 +111,8 @@ class StressTest(StudyResult):
 
     def summary(self) -> str:
         """The figures as text."""
-        worth, lost = (self.figures.set_index("figure").loc[name] for name in ("worth", "expected_loss"))
+        of = {row.figure: row for row in rows_of(self.figures)}
+        worth, lost = of["worth"], of["expected_loss"]
         year = "" if self.price_year is None else f" of {self.price_year}"
         lines = [
             f"STRESS TEST: in new random scenarios the plan is worth {_amount(worth.estimate)} million USD{year} "

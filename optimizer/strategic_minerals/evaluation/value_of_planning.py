@@ -130,7 +130,8 @@ class Worth(StudyResult):
         if len(compared):
             least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
             lines.append(
-                f"  The largest regret is smallest with '{_called(least.alternative)}': {least.largest_regret_musd:,.0f} (minimax regret)."
+                f"  The largest regret is smallest with '{_called(least.alternative)}': {least.largest_regret_musd:,.0f} "
+                "(minimax regret)."
             )
         lines.append(
             f"  Knowing the scenario in advance would add {_told(self.evpi_musd)} (EVPI); planning for the average scenario "
