@@ -27,7 +27,6 @@ UNITS = {
 """Ending of a column's name -> unit, the longest first."""
 
 HEADINGS = {
-    "cvar": "CVaR",
     "sentence": "in words",
     "gained": "added at the larger budget",
     "lost": "dropped at the larger budget",
@@ -35,9 +34,10 @@ HEADINGS = {
     "appropriation above": "larger budget",
     "in sample": "in the plan's own scenarios",
     "do nothing": "without the plan",
-    "defence short": "probability of a defence shortfall",
 }
-"""What is left of a column's name -> what readers read."""
+"""A column's name, its unit taken away -> what readers read."""
+PARTS = {"cvar": "CVaR", "defence short": "probability of a defence shortfall"}
+"""Words within a column's name -> what readers read."""
 ENDED = {
     "optimal": "proven best",
     "within_gap": "proven best within the gap that was asked for",
@@ -63,7 +63,14 @@ def unit_of(column: str, table: pd.DataFrame) -> str:
 
 
 def heading(column: str) -> str:
-    """A column's name for readers, its unit in brackets."""
+    """A column's name for readers, its unit in brackets; `_low` and `_high` are the ends of a range or an interval."""
+    for end in ("low", "high"):
+        whole = str(column).removesuffix(f"_{end}")
+        if whole == column:
+            continue
+        name, bracket, unit = heading(whole).partition(" [")
+        if bracket or name in PARTS.values():
+            return f"{name}, {end} end{bracket}{unit}"
     for ending, unit in UNITS.items():
         if ending.startswith("_") and column.endswith(ending):
             return f"{_words(column.removesuffix(ending))} [{unit}]"
@@ -71,12 +78,12 @@ def heading(column: str) -> str:
 
 
 def _words(column: str) -> str:
-    """A column's name, its unit taken away, in words: longer names that begin or end with a known one keep the rest."""
+    """A column's name, its unit taken away, in words."""
     words = str(column).replace("_", " ")
-    for known, said in HEADINGS.items():
-        if f" {known} " in f" {words} ":
-            return words.replace(known, said)
-    return words
+    for part, said in PARTS.items():
+        if f" {part} " in f" {words} ":
+            return words.replace(part, said)
+    return HEADINGS.get(words, words)
 
 
 def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> dict[str, str]:
