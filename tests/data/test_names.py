@@ -165,7 +165,16 @@ def test_events_are_told_by_their_hazards_names() -> None:
 
 @pytest.mark.parametrize(
     ("column", "head"),
-    [("duration_yr", "duration [years]"), ("rate_per_yr", "rate [per year]"), ("yield_t_per_t", "yield [t/t]")],
+    [
+        ("duration_yr", "duration [years]"),
+        ("rate_per_yr", "rate [per year]"),
+        ("yield_t_per_t", "yield [t/t]"),
+        ("loss_usd_per_t", "loss [USD/t]"),
+        ("cvar_musd_low", "CVaR, low end [million USD]"),
+        ("defence_short_high", "probability of a defence shortfall, high end"),
+        ("do_nothing_musd", "without the plan [million USD]"),
+        ("low", "low"),
+    ],
 )
 def test_a_column_is_told_with_its_unit(column: str, head: str) -> None:
     assert heading(column) == head

@@ -89,8 +89,11 @@ def test_the_verb_bounds_tells_both(cli: Any) -> None:
     said = cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "20")
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith(
-        "SAMPLING GAP (million USD, 95% confidence; 2 samples of 3 scenarios, 20 new random scenarios)"
+        "SAMPLING GAP: how much worse this plan, made with few scenarios, may be than the best plan (expected social cost, losses "
+        "included, in million USD; 95% confidence; 2 samples of 3 scenarios, 20 new random scenarios)"
     )
     told = json.loads(cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "10", "--json").stdout)
     assert [row["figure"] for row in told["bounds"]] == ["lower", "upper", "gap"]
-    assert cli("bounds", "quickstart").returncode == 2
+    refused = cli("bounds", "quickstart")
+    assert refused.returncode == 2
+    assert "expected a plan with sampled scenarios: add a [sample] section" in refused.stderr

@@ -244,9 +244,11 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     assert cli("solve", "quickstart", "--out", run).returncode == 0
     said = cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban")
     assert said.returncode == 0, said.stderr
-    assert "gallium, defence at 100%: kept in each of 2 disruptions (ga_ge_sb_ban) of up to 2 years" in said.stdout
+    ban = "Chinese ban on gallium, germanium and antimony"
+    assert f"Gallium, defence at 100%: kept in each of 2 disruptions ({ban}) of up to 2 years" in said.stdout
+    assert "ga_ge_sb_ban" not in said.stdout
     chosen = cli("reverse", run, "--promise", "gallium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
-    assert "gallium, other at 100%, ga_ge_sb_ban on this material only: broken after" in chosen.stdout
+    assert f"Gallium, other at 100%, {ban} on this material only: broken after" in chosen.stdout
     for wrong in ("gallium:civil", "gallium:civil:2", "unobtainium:civil:1"):
         refused = cli("reverse", run, "--promise", wrong)
         assert refused.returncode == 2
@@ -255,6 +257,7 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
         )
     told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
     assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}
+    assert {row["hazard"] for row in told["reverse"]} == {"ga_ge_sb_ban"}
     assert cli("reverse", run, "--hazard", "typo").returncode == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -200,6 +201,10 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     found = stress_test(result, scenarios=500, seed=5)
     assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd > 1]) == {"a 100%"}
     assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd == 0]) <= {""}
+    named = replace(found, names=replace(found.names, materials={"a": "Alpha"})).summary()
+    assert "; loss from Alpha 100%; " in named
+    assert "\n  Alpha: " in named
+    assert "loss from ;" not in named
     hit = found.by_scenario[found.by_scenario.without_plan_musd > 240 + 1e-6]
     assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
     assert (found.by_scenario.defence_short_t == 0).all()
@@ -233,7 +238,9 @@ def test_the_chance_that_defence_goes_short_is_what_theory_says() -> None:
     assert row.low <= 0.3 <= row.high
     assert row.high - row.low < 0.06
     assert (own.defence_short, own.defence_short_low, own.defence_short_high) == (row.estimate, row.low, row.high)
-    assert "defence is short in" in found.summary()
+    assert (
+        f"; probability of a defence shortfall {row.estimate:.1%} ({row.low:.1%} to {row.high:.1%})" in found.summary()
+    )
 
 
 def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:
@@ -292,7 +299,10 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     assert cli("solve", "quickstart", *sampled, "--out", run).returncode == 0
     said = cli("stress", run, "--scenarios", "60", "--workers", "1", "--out", tmp_path / "stress")
     assert said.returncode == 0, said.stderr
-    assert "STRESS TEST: 60 new random scenarios in 10 independent samples (seed 1)" in said.stdout
+    first, tested, *_ = said.stdout.splitlines()
+    assert first.startswith("STRESS TEST: in new random scenarios the plan is worth ")
+    assert " million USD of 2024 (" in first
+    assert tested.startswith("  Tested in 60 new random scenarios, 10 independent samples (seed 1), plus")
     assert "probability of a defence shortfall" in said.stdout
     assert {f.name for f in (tmp_path / "stress").iterdir()} == {
         "figures.csv",
@@ -307,6 +317,11 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     against_one = cli("stress", bare, "--scenarios", "20", "--workers", "1")
     assert against_one.returncode == 0, against_one.stderr
     assert "the new scenarios are sampled from all hazards of the table" in against_one.stdout
+    assert "of 2024, discounted. In brackets: 95% confidence intervals" in said.stdout
+    assert "\n  Gallium: " in said.stdout
+    assert "gallium: " not in said.stdout + against_one.stdout
+    assert {row["material"] for row in told["materials"]} == {"gallium"}  # the tables keep codes
+    assert {row["driven_by"] for row in told["worst"]} <= {"gallium 100%", ""}
 
 
 def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

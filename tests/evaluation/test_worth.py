@@ -180,7 +180,7 @@ def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
     notes = found.table.set_index("alternative").note
     assert notes["60 days of cover"] == held.note
     assert notes["base-case shortfall filled"] == "the plan has no design-basis scenario"
-    assert "base-case shortfall filled: not compared (the plan has no design-basis scenario)" in found.summary()
+    assert "stock for the base-case shortfall: not compared (the plan has no design-basis scenario)" in found.summary()
 
 
 def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
@@ -199,7 +199,7 @@ def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
     assert found.evpi_musd != found.evpi_musd
     assert found.table.largest_regret_musd.isna().all()
     assert found.vss_musd == pytest.approx(65.952, rel=1e-6)
-    assert "would add an amount that is not known (EVPI)" in found.summary()
+    assert "would add an unknown amount (EVPI)" in found.summary()
 
 
 def test_a_plan_of_another_aim_is_told_why_it_has_no_such_table() -> None:
@@ -216,7 +216,10 @@ def test_the_verb_worth_tells_the_table(cli: Any) -> None:
     said = cli("worth", "quickstart")
     assert said.returncode == 0, said.stderr
     lines = said.stdout.splitlines()
-    assert lines[1].startswith("  optimised plan: value 141")
+    assert lines[1].startswith("  optimised plan: worth 141")
+    assert "million USD of 2024, discounted" in lines[0]
+    assert "CVaR: mean loss of the worst 10% of the scenarios" in lines[0]
+    assert [line.split(":")[0].strip() for line in lines if "worth 0," in line] == ["doing nothing"]
     assert "EVPI" in lines[-1]
     told = json.loads(cli("worth", "quickstart", "--json").stdout)
     assert told["alternatives"][0]["alternative"] == "optimised plan"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -16,10 +17,13 @@ from conftest import PATIENCE_S
 from strategic_minerals import Result, solve, write_run
 from strategic_minerals.cli.doctor import examine
 from strategic_minerals.core.frames import kinds_of, typed, whole
+from strategic_minerals.data.names import Names
 from strategic_minerals.highs.runtime import canary
+from strategic_minerals.report.charts import figures
 from strategic_minerals.report.comparison import compare
 from strategic_minerals.report.figure_data import chain, drawdown, mix, money, timeline
 from strategic_minerals.report.page import headline, markdown, read_analyses, report, save_figures
+from strategic_minerals.report.study_charts import address_in_words
 from strategic_minerals.results.exports import write_parquet
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
@@ -232,6 +236,48 @@ def test_figures_say_what_the_tables_say(result: Result) -> None:
     assert chain(result)["used"].between(0.0, 1.0).all()
 
 
+def test_captions_say_what_is_shown_its_unit_and_its_year(result: Result) -> None:
+    """Proves: axes of money name the year of the money, and losses what is left of them; years of the plan are fiscal years; a
+    listed scenario is told by what happens in it; suppliers now are those of the first year."""
+    drawn = {figure.name: figure for figure in figures(result)}
+    money = f"million USD of {result.plan.price_year}"
+    for name in ("budget", "liability", "losses"):
+        assert money in json.dumps(drawn[name].chart.to_dict()), name
+        assert money in drawn[name].alt, name
+    assert "not discounted" in drawn["budget"].note
+    assert drawn["timeline"].alt.endswith("from FY2027 to FY2032.")
+    assert "Pale bars are construction years" in drawn["timeline"].note
+    assert "Largest suppliers now, FY2027:" in drawn["supply-mix"].alt
+    assert "(FY2032)" in drawn["value-chain"].note
+    assert {"squeeze", "all"} & {
+        name.partition(" (")[0] for name in drawn["losses"].table["scenario"] if " from 20" in name
+    }
+
+
+def test_what_a_sweep_varies_is_told_by_name(result: Result) -> None:
+    """Proves: cells by the names of what they belong to, scenarios by theirs, other fields and what is no address as they are."""
+    named = Names.of(result.data).producer("mine")
+    for address, words in (
+        ("capacities[mine/*].capacity_t_per_yr *", f"{named}, all: capacity, as a factor"),
+        ("scenarios.0.probability", "scenario squeeze: probability"),
+        ("discount_rate", "discount rate"),
+        ("scenarios.9.probability", "scenarios.9.probability"),
+        ("no address[", "no address["),
+    ):
+        assert address_in_words(address, result) == words
+
+
+def test_the_page_tells_worth_where_a_study_has_cost(written: Path) -> None:
+    """Proves: a cost of -9 at the high end is a worth of 9; alternatives and headings have words for readers; a scenario's name
+    keeps its letters at the beginning of a line."""
+    text = html.unescape(written.read_text(encoding="utf-8"))
+    assert "the plan is worth 3 million USD at 0 and 9 million USD at 1" in text
+    assert "largest with 'doing nothing' (9)" in text
+    assert "CVaR (mean loss of the worst 10% of scenarios)" in text
+    assert "CVaR, low end [million USD]" in text
+    assert "<li>squeeze (" in text
+
+
 def test_a_comparison_tells_what_differs(result: Result) -> None:
     """Proves: a changed field and a changed cell of a table are named with both values; equal results differ in nothing."""
     plan, data = one_mineral(110.0)
@@ -293,7 +339,7 @@ def test_the_verbs_report_compare_and_doctor(tmp_path: Path, cli: Any) -> None:
     )
     assert page.returncode == 0, page.stderr
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "Prices in words" in text
+    assert "What one more unit is worth" in text
     assert 'id="comparison"' in text
     told = cli("compare", tmp_path / "a", tmp_path / "b", "--json")
     assert json.loads(told.stdout)["inputs"]

@@ -227,7 +227,7 @@ def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
         "tried_yr": 2.0,
     }
     both = ReverseStress(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}])).summary()
-    assert "a, defence at 100% over the whole episode: kept in each of 1 disruptions" in both
+    assert "a, defence at 100% over the whole disruption: kept in each of 1 disruptions" in both
     assert "a, defence at 100% in every fiscal year: kept in each of 1 disruptions" in both
     assert "a, defence at 100%: kept" in ReverseStress(pd.DataFrame([{**row, "per": "episode"}])).summary()
 

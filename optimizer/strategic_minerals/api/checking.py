@@ -61,7 +61,7 @@ class CheckReport:
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:
-    """Look at a plan and its tables without solving: faults, doubts, ranges of figures, how much rests on estimates.
+    """Check a plan and its tables without solving: faults, doubts, ranges of figures, how many of them are estimates.
 
     What is wrong is in the report's `faults`, with its place, and so is a model that would not be compiled, among the
     `notes`. Raises nothing for a plan and tables that could be read, whatever they say.
@@ -97,7 +97,7 @@ def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]
 
 
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
-    """The flat Pyomo model that `solve` solves: every period of the trunk and of every branch written out.
+    """The flat Pyomo model that `solve` solves: every period of the baseline course and of every branch written out.
 
     For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material), money
     in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the later ones

@@ -1,4 +1,4 @@
-"""A stored run held against what can be worked out again: from its plan, tables and decisions alone, and by solving once more.
+"""A stored run compared with what can be worked out again: from its plan, tables and decisions alone, and by solving once more.
 
 Recomputed are the audit, the parts of both objectives, every table, the words, sizes and names (`against`), and then the proof:
 the bound, the gap, the do-nothing reference, the aims in turn, prices (`against_another`). What nothing can tell again, wall clock,
@@ -56,7 +56,7 @@ DIGEST_ALONE = {
 
 @dataclass(frozen=True)
 class Verification:
-    """A stored result held against a second audit and a second solve."""
+    """A stored result compared with a second audit and a second solve."""
 
     audited: Audit
     stated: tuple[float, float]
@@ -85,7 +85,7 @@ class Verification:
 
 
 def verify(stored: Result | str | Path, *, again: Result | None = None) -> Verification:
-    """Work out again what a run states, and list everything that is otherwise.
+    """Work out again what a run states, and list every difference.
 
     stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their
     content, and its studies against their seals. again: the same question solved before, in place of solving it here; None:
@@ -163,7 +163,7 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
             f"a solve that was stopped ({one.reason} as stored, {two.reason} again) cannot be repeated: {PROOF}"
         ]
     if not _agree(stored, again):
-        return found, [f"solving again came to other decisions that are as good: {PROOF}"]
+        return found, [f"solving again found other decisions that are as good: {PROOF}"]
     found += _of_further_solves(stored, again)
     searches = [{name: of.counts[name] for name in SEARCH} for of in (stored, again)]
     elsewhere = dict(stored.versions) != dict(again.versions)
@@ -175,7 +175,7 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
     if not _same_stages(stored, again):
         found.append(f"outcome: {_proof(stored)}; solved again {_proof(again)}")
     for name in _differing(stored, again, BETWEEN):
-        found.append(f"decisions.npz {name}: not what solving again comes to")
+        found.append(f"decisions.npz {name}: not what solving again gives")
     for name in SEARCH:
         if searches[0][name] != searches[1][name]:
             found.append(f"counts.{name}: {searches[0][name]}; solved again {searches[1][name]}")

@@ -162,7 +162,7 @@ def explain(
 def alternatives(
     directory: Run,
     slack: Annotated[
-        float, typer.Option(min=0, max=10, help="Share of the plan's value that an alternative may give up.")
+        float, typer.Option(min=0, max=10, help="Share of the plan's worth that an alternative may give up.")
     ] = 0.05,
     count: Annotated[int, typer.Option(min=0, max=100, help="How many different portfolios to look for.")] = 3,
     time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each search, in seconds.")] = 60.0,

@@ -150,7 +150,7 @@ def room_for(out: Path | None, study: type[Study], *, resumed: bool = False) -> 
 def words(progress: Progress) -> str:
     parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
     if progress.incumbent is not None:
-        parts.append(f"best plan {progress.incumbent:,.0f} million USD")
+        parts.append(f"best plan so far {progress.incumbent:,.0f} million USD against doing nothing (lower is better)")
     if progress.bound is not None:
         parts.append(f"best possible (bound) {progress.bound:,.0f}")
     if progress.gap is not None and progress.gap < 10:

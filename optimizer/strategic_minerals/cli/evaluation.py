@@ -42,7 +42,7 @@ def scenarios(
 
 @app.command()
 def stress(
-    directory: Annotated[Path, typer.Argument(help="Run folder of a plan that samples scenarios.")],
+    directory: Annotated[Path, typer.Argument(help="A run folder of a solved plan.")],
     scenarios: Annotated[
         int, typer.Option("--scenarios", min=10, help="Total number of new random scenarios.")
     ] = 1_000,
@@ -77,14 +77,18 @@ def stress(
 
 @app.command()
 def reverse(
-    directory: Annotated[Path, typer.Argument(help="A run folder.")],
+    directory: Annotated[Path, typer.Argument(help="A run folder of a solved plan.")],
     longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption to test, in years.")] = 8.0,
     hazard: Annotated[
-        list[str], typer.Option(help="Hazard to test; may be repeated. Default: all hazards in the plan's scenarios.")
+        list[str],
+        typer.Option(help="Code of a hazard to test; may be repeated. Default: all hazards in the plan's scenarios."),
     ] = [],  # noqa: B006
     promise: Annotated[
         list[str],
-        typer.Option(help="Promise to test, as material:segment:level, e.g. ndfeb_magnet:civil:0.8; may be repeated."),
+        typer.Option(
+            help="Promise to test, as material:segment:level (codes, and the share of demand that is served), e.g. "
+            "ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's service levels, or defence in full."
+        ),
     ] = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,

@@ -79,7 +79,7 @@ def about(
     verbose: Annotated[
         int,
         typer.Option(
-            "--verbose", "-v", count=True, help="Tell on standard error what is done, with seconds; -vv: every round."
+            "--verbose", "-v", count=True, help="Report on standard error what is done, with seconds; -vv: every round."
         ),
     ] = 0,
     quiet: Annotated[
@@ -144,7 +144,7 @@ def init(
 def schema(
     table: Annotated[str | None, typer.Argument(help="Name of a table. Default: the schema of plan files.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Accepted like everywhere; the output is always JSON.")
+        bool, typer.Option("--json", help="Accepted as with every verb; the output is always JSON.")
     ] = False,
 ) -> None:
     """Print the JSON Schema of plan files, or of the rows of a table."""
@@ -219,7 +219,7 @@ def solve(
         bool, typer.Option("--relax", help="Solve the linear relaxation, which gives a bound and no plan.")
     ] = False,
     gap: Annotated[float, typer.Option(help="Relative optimality gap at which the solve may stop.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(help="Seconds, at least 1.")] = 3600.0,
+    time_limit: Annotated[float, typer.Option(help="Time limit of the solve, in seconds (at least 1).")] = 3600.0,
     method: Annotated[
         Literal["auto", "flat", "decomposed"],
         typer.Option(
@@ -354,9 +354,13 @@ def verify(
         f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
         markup=False,
     )
-    again = "not found" if found.again is None else f"in [{found.again[0]:,.6f}, {found.again[1]:,.6f}]"
+    again = (
+        "no plan" if found.again is None else f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan)"
+    )
     console.print(
-        f"optimum in million USD: in [{low:,.6f}, {z:,.6f}] as stored, {again} when solved again", markup=False
+        f"best objective compared with doing nothing, in million USD (lower is better): between {low:,.6f} (bound) and {z:,.6f} "
+        f"(plan) as stored; {again} when solved again",
+        markup=False,
     )
     for what in found.uncompared:
         console.print(f"not compared: {what}", markup=False)

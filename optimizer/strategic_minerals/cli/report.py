@@ -99,6 +99,11 @@ def _refuse_others(folder: Path | None, ending: str, option: str) -> None:
         )
 
 
+def _size(count: int) -> str:
+    """Bytes in a unit that reads well."""
+    return f"{count / 1e6:,.2g} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+
+
 def _wrote(files: list[Path], as_json: bool) -> None:
     """Print what was written."""
     if as_json:
@@ -107,7 +112,7 @@ def _wrote(files: list[Path], as_json: bool) -> None:
     console = standard_output()
     for folder, inside in groupby(files, key=lambda file: file.parent):
         first, *others = inside
-        size = f"{first.stat().st_size / 1e6:,.2g} MB"
+        size = _size(first.stat().st_size)
         console.print(
             f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False
         )

@@ -169,7 +169,7 @@ def _leave(text: str, code: int) -> NoReturn:
 def token_create(
     tenant: Annotated[str, typer.Argument(help="The tenant whose jobs the token can see: an office, a system.")],
     scope: Annotated[list[str], typer.Option(help="read, submit or admin; may be repeated.")] = ["read", "submit"],  # noqa: B006
-    note: Annotated[str, typer.Option(help="Note on who holds the token.")] = "",
+    note: Annotated[str, typer.Option(help="Note on who uses the token.")] = "",
     folder: Folder = None,
 ) -> None:
     """Create a token and print it once; only its hash is stored."""

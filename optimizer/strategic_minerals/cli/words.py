@@ -37,7 +37,7 @@ def print_misuse(errors: Console, error: Any) -> int:
     wrong = option_faults(error)
     if not wrong:
         said = str(error.format_message())
-        print_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help tells")])
+        print_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help shows")])
         say(errors, f"Error: {said}")
         return EXIT_INPUT
     return print_faults(errors, InputError(wrong))

@@ -96,6 +96,10 @@ class Names:
         return f"{of}{name}{f': {package}' if package else ''}"
 
 
+UNNAMED = Names({}, {}, {}, {}, {}, {})
+"""Where no names are known: everything keeps its code."""
+
+
 def _apart(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Code -> name; a name that several have gets its code in brackets."""
     named = {key: name or key for key, name in pairs}

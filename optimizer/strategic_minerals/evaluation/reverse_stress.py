@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..core.errors import MisplacedError, near_miss, shown
 from ..core.frames import rows_of
+from ..data.names import UNNAMED, Names
 from ..instance.instance import DEFENCE, Instance
 from ..results.notes import EITHER
 from ..results.result import Result
@@ -36,8 +37,8 @@ ROUNDS = 5
 """Number of bisections: the remaining interval is 1/32 of a step."""
 WRITTEN = "material:segment:level, with a level from 0 to 1 (80 % is 0.8), e.g. ndfeb_magnet:civil:0.8"
 """How a promise is written."""
-COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fiscal year"}
-"""How a promise is counted, told where the same one is counted both ways."""
+COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fiscal year"}
+"""How a promise is counted, stated where the same one is counted both ways."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,11 @@ class ReverseStress(StudyResult):
 
     notes: tuple[str, ...] = ()
     """Minerals of which the aim does not say who runs short first: a promise to one user may then be kept at no more cost."""
+    names: Names = UNNAMED
+    """What readers call the materials and hazards of the table."""
 
     kind: ClassVar[str] = "reverse"
-    titles: ClassVar[Mapping[str, str]] = {"reverse": "What it takes"}
+    titles: ClassVar[Mapping[str, str]] = {"reverse": "What breaks each promise"}
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -86,7 +89,7 @@ class ReverseStress(StudyResult):
 
     def summary(self) -> str:
         """The table in words."""
-        return "\n".join([_breaks(self.table), *(f"  Note: {note}." for note in self.notes)])
+        return "\n".join([_breaks(self.table, self.names), *(f"  Note: {note}." for note in self.notes)])
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -101,7 +104,7 @@ def reverse_stress(
     names: Sequence[str] | None = None,
     longest_yr: float = 8.0,
 ) -> ReverseStress:
-    """When and how little it takes to break each promise of a solved plan: one row a promise and disruption.
+    """The shortest and the least severe disruption that breaks each promise of a solved plan: one row a promise and disruption.
 
     promises: to be broken; None: the plan's service levels, and where it has none, defence in full for every material that
     defence uses. names: hazards tried; None: all that the plan's scenarios hold, or every one where they hold none.
@@ -166,7 +169,7 @@ def reverse_stress(
     table = pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
     tied = result.tables["notes"]
     tied = tied[(tied["kind"] == EITHER) & tied["item"].isin({promise.material for promise in wanted})]
-    return ReverseStress(table, tuple(tied["note"]))
+    return ReverseStress(table, tuple(tied["note"]), Names.of(result.data))
 
 
 def _unknown_hazards(names: Sequence[str], known: Collection[str]) -> Iterator[tuple[str, str, str]]:
@@ -186,20 +189,24 @@ def _unwanted(promises: Sequence[Promise], n: Instance) -> Iterator[tuple[str, s
             yield "promises", f"no demand for {asked}", f"one of {', '.join(known)}{near}"
 
 
-def _breaks(table: pd.DataFrame) -> str:
-    """The table in words."""
+def _breaks(table: pd.DataFrame, names: Names) -> str:
+    """The table in words, with names in place of codes."""
     lines = [
-        "REVERSE STRESS TEST: the shortest and least severe disruption that breaks each promise, at the worst start (tested: "
-        "the beginning of each fiscal year after the first):"
+        "REVERSE STRESS TEST: the shortest and the least severe disruption that breaks each promise, at the worst start (tested: "
+        "the beginning of each fiscal year after the first; a promise is a share of demand that is served):"
     ]
     promise = ["material", "segment", "level", "per"]
     twice = table.groupby(promise[:3]).per.transform("nunique") > 1
-    table = table.assign(counted=table.per.map(COUNTED).where(twice, ""))
+    table = table.assign(
+        counted=table.per.map(COUNTED).where(twice, ""),
+        material=table.material.map(names.material),
+        hazard=table.hazard.map(names.hazard),
+    )
     for (material, segment, level, _), rows in table.groupby(promise):
         if rows.held.all():
             lines.append(
                 f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: kept in each of {len(rows)} disruptions "
-                f"({', '.join(rows.hazard.unique())}) of up to {rows.tried_yr.min():g} years, and in a complete cut of the "
+                f"({'; '.join(rows.hazard.unique())}) of up to {rows.tried_yr.min():g} years, and in a complete cut of the "
                 f"hazard's usual length"
             )
     broken = ~table.groupby(promise).held.transform("all").astype(bool)

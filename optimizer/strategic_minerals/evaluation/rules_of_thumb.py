@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats
 from ..core.units import DAYS_PER_YEAR
+from ..data.names import Names
 from ..formulation.parameters import net_imports
 from ..instance.instance import ESSENTIAL, Instance
 from ..model.problem import Problem
@@ -57,13 +58,13 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
             "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
         }
     )
-    n = problem.natural
+    n, names = problem.natural, Names.of(problem.data)
     imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}
     short = _base_case_shortfall(n, problem.structure.scenarios)
     filled = (
         Rule(FILLED, None, "the plan has no design-basis scenario")
         if short is None
-        else _holding(FILLED, least, n, short)
+        else _holding(FILLED, least, n, short, names)
     )
     return [
         Rule("stockpile only", stock),
@@ -74,12 +75,13 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
             least,
             n,
             {m: float(v.max()) * COVER_DAYS / DAYS_PER_YEAR for m, v in imports.items()},
+            names,
         ),
         filled,
     ]
 
 
-def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float]) -> Rule:
+def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float], names: Names) -> Rule:
     """A stock of each material from the year by which the market can supply it; materials that cannot be bought are named."""
     rules, never = [], []
     for i, material in enumerate(n.materials):
@@ -93,7 +95,8 @@ def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float]) -> R
             continue
         days = tonnes[material] / float(usual.max()) * DAYS_PER_YEAR
         rules.append(DaysOfCover(material=material, days=days, from_year=n.calendar.first_year + int(wait)))
-    note = f"without {', '.join(never)}: not offered, or not in time" if never else ""
+    left = ", ".join(map(names.material, never))
+    note = f"without {left}: not offered, or not in time" if never else ""
     return Rule(name, least.model_copy(update={"days_of_cover": tuple(rules)}), note)
 
 

@@ -69,16 +69,18 @@ class SamplingGap(StudyResult):
     def summary(self) -> str:
         """The bounds as text."""
         return (
-            f"SAMPLING GAP (million USD, {self.confidence:.0%} confidence; {self.samples} samples of {self.scenarios} scenarios, "
-            f"{self.fresh:,} new random scenarios): the best plan costs at least {self.lower[1]:,.0f}; this plan costs "
-            f"{self.upper[0]:,.0f} (at most {self.upper[2]:,.0f}), so it is at most {self.gap[2]:,.0f} worse than the best."
+            f"SAMPLING GAP: how much worse this plan, made with few scenarios, may be than the best plan (expected social cost, "
+            f"losses included, in million USD; {self.confidence:.0%} confidence; {self.samples} samples of {self.scenarios} "
+            f"scenarios, {self.fresh:,} new random scenarios). The best plan costs at least "
+            f"{self.lower[1]:,.0f}; this plan costs {self.upper[0]:,.0f} (at most {self.upper[2]:,.0f}), so it is at most "
+            f"{self.gap[2]:,.0f} worse than the best."
         )
 
 
 def unbounded(plan: Plan) -> str:
     """Why these bounds do not apply to a plan; empty if they do."""
     if plan.sample is None:
-        return "bounds need a plan with sampled scenarios: give it a [sample] (rare-earths has one)"
+        return "a plan with sampled scenarios: add a [sample] section, as the shipped plan rare-earths has it"
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     if plan.objective.kind != "social_cost" or limited:
         return "bounds are for plans that minimise social cost, without a limit on losses"

@@ -22,6 +22,7 @@ from ..core.arrays import Floats
 from ..core.frames import rows_of
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
+from ..data.names import UNNAMED, Names
 from ..instance.instance import DEFENCE, Instance
 from ..model.solution import Solution
 from ..results.result import Result
@@ -68,6 +69,10 @@ class StressTest(StudyResult):
     myopic: bool
     note: str = ""
     """How the new scenarios differ from the plan's own; empty if only by sampling."""
+    names: Names = UNNAMED
+    """What readers call the materials of the tables."""
+    price_year: int | None = None
+    """Year of whose money the figures are."""
 
     kind: ClassVar[str] = "stress"
     titles: ClassVar[Mapping[str, str]] = {
@@ -106,12 +111,18 @@ class StressTest(StudyResult):
 
     def summary(self) -> str:
         """The figures as text."""
+        of = {row.figure: row for row in rows_of(self.figures)}
+        worth, lost = of["worth"], of["expected_loss"]
+        year = "" if self.price_year is None else f" of {self.price_year}"
         lines = [
-            f"STRESS TEST: {self.scenarios:,} new random scenarios in {REPLICATES} independent samples (seed {self.seed}), plus "
+            f"STRESS TEST: in new random scenarios the plan is worth {_amount(worth.estimate)} million USD{year} "
+            f"({_amount(worth.low)} to {_amount(worth.high)}) compared with doing nothing; the expected loss is "
+            f"{_amount(lost.estimate)} instead of {_amount(lost.do_nothing)}.",
+            f"  Tested in {self.scenarios:,} new random scenarios, {REPLICATES} independent samples (seed {self.seed}), plus "
             f"the listed ones. Commitments and purchases before a disruption are fixed. How long a disruption lasts is known "
-            f"{'only when it ends, and no other is foreseen' if self.myopic else 'once it has begun'}. Money in million USD; "
-            f"{self.confidence:.0%} confidence intervals, of the sampling error only (`scenarios` shows how uncertain the "
-            f"rates are)."
+            f"{'only when it ends, and no other is foreseen' if self.myopic else 'once it has begun'}. Money in million USD"
+            f"{year}, discounted. In brackets: {self.confidence:.0%} confidence intervals, of the sampling error only (`scenarios` "
+            f"shows how uncertain the rates are).",
         ]
         if self.note:
             lines.append(f"  {self.note}")
@@ -122,35 +133,51 @@ class StressTest(StudyResult):
                 f"raise --scenarios."
             )
         for row in rows_of(self.figures):
-            scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, "")
-            between = f" ({scale * row.low:,.4g} to {scale * row.high:,.4g})" if pd.notna(row.low) else ""
+            say = _percent if row.unit == "probability" else _amount
+            between = f" ({say(row.low)} to {say(row.high)})" if pd.notna(row.low) else ""
             lines.append(
-                f"  {row.meaning}: {scale * row.estimate:,.4g}{unit}{between}; in the "
-                f"plan's own scenarios {scale * row.in_sample:,.4g}; without action {scale * row.do_nothing:,.4g}"
+                f"  {row.meaning}: {say(row.estimate)}{between}; in the plan's own scenarios {say(row.in_sample)}; without the "
+                f"plan {say(row.do_nothing)}"
             )
-        lines.append("Expected loss by material, largest first:")
+        lines.append("Expected loss by material, the largest without the plan first:")
         for row in rows_of(self.materials.head(WORST)):
             short = (
-                f"; defence is short in {row.defence_short:.1%} of scenarios ({row.defence_short_low:.1%} to "
+                f"; probability of a defence shortfall {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
                 f"{row.defence_short_high:.1%})"
                 if pd.notna(row.defence_short)
                 else ""
             )
             lines.append(
-                f"  {row.material}: {row.expected_loss_musd:,.1f} ({row.expected_loss_musd_low:,.1f} to "
-                f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}; without action {row.do_nothing_musd:,.1f}{short}"
+                f"  {self.names.material(row.material)}: {row.expected_loss_musd:,.1f} ({row.expected_loss_musd_low:,.1f} to "
+                f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}; expected without the plan "
+                f"{row.do_nothing_musd:,.1f}{short}"
             )
-        lines.append("Worst scenarios:")
+        lines.append("Scenarios with the largest loss:")
         for row in self.worst.head(5).itertuples():
             lines.append(
-                f"  loss {row.loss_musd:,.0f} (without action {row.without_plan_musd:,.0f}), defence shortfall "
-                f"{row.defence_short_t:,.3g} t; loss from {row.driven_by}; {row.events}"
+                f"  loss {row.loss_musd:,.0f} (without the plan {row.without_plan_musd:,.0f}), defence shortfall "
+                f"{row.defence_short_t:,.3g} t{self._drivers(str(row.driven_by))}; {row.events}"
             )
         return "\n".join(lines)
 
+    def _drivers(self, driven_by: str) -> str:
+        """A cell of `driven_by` as the end of a sentence, with names in place of codes; empty where nothing is lost."""
+        if not driven_by:
+            return ""
+        pairs = [part.rpartition(" ") for part in driven_by.split(", ")]
+        return f"; loss from {', '.join(f'{self.names.material(code)} {share}' for code, _, share in pairs)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def _amount(musd: float) -> str:
+    return f"{musd:,.0f}" if abs(musd) >= 1000 else f"{musd:,.4g}"
+
 
 MEANING = {
-    "worth": "value compared with doing nothing",
+    "worth": "worth compared with doing nothing",
     "expected_loss": "expected loss",
     "value_at_risk": "VaR, loss exceeded with a probability of {tail:.0%}",
     "cvar": "CVaR, mean loss of the worst {tail:.0%}",
@@ -227,7 +254,17 @@ def stress_test(
     ).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)
     by_scenario = _scenarios(done, list(instance.materials))
     return StressTest(
-        figured, materials, by_scenario, drawn_in_all(scenarios), seed, confidence, alpha, myopic, _note(result.plan)
+        figured,
+        materials,
+        by_scenario,
+        drawn_in_all(scenarios),
+        seed,
+        confidence,
+        alpha,
+        myopic,
+        _note(result.plan),
+        Names.of(result.data),
+        result.plan.price_year,
     )
 
 

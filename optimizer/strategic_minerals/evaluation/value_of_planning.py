@@ -28,6 +28,7 @@ from ..data.dataset import Dataset
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, extract
 from ..optimization.optimise import Solved, optimise
+from ..results.readable import ALTERNATIVES
 from ..results.study import StudyResult
 from ..scenarios.risk_measures import cvar_of
 from ..scenarios.scenario_set import ScenarioSet
@@ -70,13 +71,17 @@ class Worth(StudyResult):
     fresh: int
     seed: int
     confidence: float
+    price_year: int | None = None
+    """Year of whose money the figures are."""
+    alpha: float | None = None
+    """CVaR is the mean loss of the worst 1 - alpha of the scenarios."""
 
     kind: ClassVar[str] = "worth"
     titles: ClassVar[Mapping[str, str]] = {
         "alternatives": "Alternatives",
-        "information": "Information",
+        "information": "Value of information",
         "scenarios": "",
-        "fresh_scenarios": "In fresh scenarios",
+        "fresh_scenarios": "In new random scenarios",
     }
 
     @property
@@ -105,26 +110,32 @@ class Worth(StudyResult):
 
     def summary(self) -> str:
         """The tables as text."""
-        lines = ["VALUE OF PLANNING, in the plan's own scenarios (million USD; value compared with doing nothing):"]
+        money = f"million USD{'' if self.price_year is None else f' of {self.price_year}'}, discounted"
+        tail = "worst scenarios" if self.alpha is None else f"worst {100 * (1 - self.alpha):.3g}% of the scenarios"
+        lines = [
+            f"VALUE OF PLANNING, in the plan's own scenarios ({money}; worth: compared with doing nothing; CVaR: mean loss of the "
+            f"{tail}; largest regret: how much worse, at most, than the best plan for the scenario that comes):"
+        ]
         for row in rows_of(self.table):
             note = f" ({row.note})" if row.note else ""
             if pd.isna(row.worth_musd):
-                lines.append(f"  {row.alternative}: not compared{note}")
+                lines.append(f"  {_called(row.alternative)}: not compared{note}")
                 continue
             lines.append(
-                f"  {row.alternative}: value {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
-                f"{row.cvar_musd:,.0f}, defence shortfall in {row.defence_short:.1%} of scenarios, spending "
+                f"  {_called(row.alternative)}: worth {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
+                f"{row.cvar_musd:,.0f}, probability of a defence shortfall {row.defence_short:.1%}, spending "
                 f"{row.spending_musd:,.0f}, largest regret {row.largest_regret_musd:,.0f}{note}"
             )
         compared = self.table.dropna(subset=["largest_regret_musd"])
         if len(compared):
             least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
             lines.append(
-                f"  Minimax regret: {least.alternative} has the smallest largest regret ({least.largest_regret_musd:,.0f})."
+                f"  The largest regret is smallest with '{_called(least.alternative)}': {least.largest_regret_musd:,.0f} "
+                "(minimax regret)."
             )
         lines.append(
             f"  Knowing the scenario in advance would add {_told(self.evpi_musd)} (EVPI); planning for the average scenario "
-            f"would lose {_told(self.vss_musd)} (VSS). These figures are accurate to {self.gap_musd:,.0f}."
+            f"would lose {_told(self.vss_musd)} (VSS). These figures are accurate to {_told(self.gap_musd)}."
         )
         if self.fresh_table is not None:
             lines.append(
@@ -132,18 +143,24 @@ class Worth(StudyResult):
             )
             for row in self.fresh_table.itertuples():
                 lines.append(
-                    f"  {row.alternative}: value {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to {row.worth_musd_high:,.0f}), "
+                    f"  {_called(str(row.alternative))}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to "
+                    f"{row.worth_musd_high:,.0f}), "
                     f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) less "
                     f"than the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
                     f"{row.expected_loss_musd_high:,.0f}), CVaR {row.cvar_musd:,.0f} ({row.cvar_musd_low:,.0f} to "
-                    f"{row.cvar_musd_high:,.0f}), defence shortfall in {row.defence_short:.1%} of scenarios "
+                    f"{row.cvar_musd_high:,.0f}), probability of a defence shortfall {row.defence_short:.1%} "
                     f"({row.defence_short_low:.1%} to {row.defence_short_high:.1%})"
                 )
         return "\n".join(lines)
 
 
+def _called(alternative: str) -> str:
+    """What readers call an alternative."""
+    return ALTERNATIVES.get(alternative, alternative)
+
+
 def _told(musd: float) -> str:
-    return "an amount that is not known" if math.isnan(musd) else f"{musd:,.0f}"
+    return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}" if abs(musd) >= 10 else f"{musd:.2g}"
 
 
 def value_of_planning(
@@ -274,6 +291,8 @@ def value_of_planning(
         drawn_in_all(fresh) if drawn is not None else 0,
         seed,
         confidence,
+        plan.price_year,
+        plan.risk.alpha,
     )
 
 

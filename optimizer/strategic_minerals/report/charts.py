@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +14,16 @@ import pandas as pd
 from ..core.errors import missing_part
 from ..core.words import BASELINE_COURSE
 from ..data.names import Names
-from ..results.readable import scenario_names
+from ..results.readable import ALTERNATIVES, scenario_names
 from ..results.result import Result
 from .figure_data import (
+    ELSEWHERE,
     MOST_SCENARIOS,
     OTHERS,
     RESERVE,
     SHORT,
     SMALL_T,
+    UNDER_CONSTRUCTION,
     WITH,
     WITHOUT,
     chain,
@@ -75,7 +78,7 @@ _ROWS = threading.Lock()
 
 @contextmanager
 def all_rows() -> Iterator[None]:
-    """Charts that are written out within have all their rows; altair's limit stands again afterwards."""
+    """Charts that are written out within have all their rows; altair's limit applies again afterwards."""
     with _ROWS, altair().data_transformers.disable_max_rows():
         yield
 
@@ -88,12 +91,18 @@ def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:
     return [*(figure for draw in DRAWN for figure in draw(result)), *_losses(result, rules)]
 
 
+def money_unit(result: Result) -> str:
+    """What money is counted in, and of which year."""
+    return f"million USD of {result.plan.price_year}"
+
+
 def _timeline(result: Result) -> Iterator[Figure]:
     """What is bought, signed and guaranteed, and when."""
     table = timeline(result)
     if table.empty:
         return
     alt = altair()
+    built = bool((table["phase"] == UNDER_CONSTRUCTION).any())
     base = alt.Chart(table).encode(
         y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=360)),
         color=alt.Color("kind:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
@@ -113,8 +122,8 @@ def _timeline(result: Result) -> Iterator[Figure]:
             opacity=alt.Opacity(
                 "phase:O",
                 title=None,
-                scale=alt.Scale(domain=["in force", "under construction"], range=[1.0, 0.55]),
-                legend=alt.Legend(orient="top"),
+                scale=alt.Scale(domain=["in force", UNDER_CONSTRUCTION], range=[1.0, 0.55]),
+                legend=alt.Legend(orient="top") if built else None,
             ),
         )
     )
@@ -123,8 +132,9 @@ def _timeline(result: Result) -> Iterator[Figure]:
     yield Figure(
         "timeline",
         "What to buy, support and guarantee",
-        "Each bar shows an action and the years in which it is in force. Pale bars are construction years.",
-        f"Timeline of {kinds}, from {table['start'].min():.0f} to {table['end'].max():.0f}.",
+        "Each bar shows an action and the fiscal years in which it is in force; purchases are those made while no disruption "
+        f"occurs.{' Pale bars are construction years.' if built else ''} Hover over a bar for amounts and costs.",
+        f"Timeline of {kinds}, from FY{table['start'].min():.0f} to FY{math.ceil(table['end'].max()) - 1}.",
         bars.properties(width=WIDTH - 130, height=22 * table["what"].nunique()),
         table,
     )
@@ -133,7 +143,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
 def _named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
     """A table with names for readers in place of codes."""
     known = Names.of(result.data)
-    scenarios = scenario_names(result.plan, result.tables["scenario_losses"])
+    scenarios = scenario_names(result.plan, result.tables["scenario_losses"], told=True)
     words: dict[str, Callable[[str], str]] = {
         "material": known.material,
         "supplier": known.country,
@@ -194,13 +204,13 @@ def _stocks(result: Result) -> Iterator[Figure]:
         .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
     )
     peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
-    said = "; ".join(f"{name} up to {value:,.4g} t" for name, value in peak.items() if value > SMALL_T)
+    said = "; ".join(f"{name} {value:,.4g} t" for name, value in peak.items() if value > SMALL_T) or "none"
     yield Figure(
         "stocks",
         "Stocks, and how each scenario draws on them",
-        "Blue: without a disruption (the baseline course). Grey: each scenario; the one chosen below is orange. A material "
-        "without a blue line is bought only in disruptions.",
-        f"Largest stock without a disruption: {said}.",
+        "Tonnes in the reserve at the end of each period. Blue: while no disruption occurs (the baseline course). Grey: each "
+        "scenario; the one chosen below the chart is orange. A material without a blue line is bought only in disruptions.",
+        f"Largest stock while no disruption occurs: {said}.",
         alt.layer(faint, trunk, chosen).add_params(pick, highlight).properties(width=WIDTH, height=280),
         table,
     )
@@ -212,7 +222,7 @@ def _mix(result: Result) -> Iterator[Figure]:
     if table.empty:
         return
     alt = altair()
-    worst = scenario_names(result.plan, result.tables["scenario_losses"])[worst_without(result)]
+    worst = scenario_names(result.plan, result.tables["scenario_losses"], told=True)[worst_without(result)]
     special = {OTHERS: "#767d89", RESERVE: "#8a6100", SHORT: "#b91c1c"}
     names = [name for name in dict.fromkeys(table["supplier"]) if name not in special]
     order = [*names, *special]
@@ -222,7 +232,7 @@ def _mix(result: Result) -> Iterator[Figure]:
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("share:Q", stack="normalize", title="share of supply", axis=alt.Axis(format="%")),
+            x=alt.X("share:Q", stack="normalize", title="share of supply and shortfall", axis=alt.Axis(format="%")),
             y=alt.Y("when:N", sort=list(dict.fromkeys(table["when"])), title=None),
             color=alt.Color(
                 "supplier:N",
@@ -250,14 +260,14 @@ def _mix(result: Result) -> Iterator[Figure]:
     )
     first = table[table["when"] == table["when"].iloc[0]]
     leaders = first.loc[first.groupby("material")["share"].idxmax()]
-    said = "; ".join(f"{row.material}: {row.supplier} {row.share:.0%}" for row in leaders.itertuples())
+    said = "; ".join(f"{row.material}: {row.supplier}, {row.share:.0%}" for row in leaders.itertuples())
     yield Figure(
         "supply-mix",
         "Where supply comes from",
-        f"Now; at the end of the plan without a disruption; in the worst year of the scenario with the largest loss without the "
-        f"plan ({worst}). Shares of all supply, including exports; 'shortfall' is demand that is not met."
-        + _cut(result, table),
-        f"Largest suppliers now: {said}.",
+        "Three bars for each material: now; at the end of the plan if no disruption occurs; in the worst year of the scenario with "
+        f"the largest loss without the plan, which is {worst}. Shares of all supply, including exports, and of the shortfall "
+        "(demand that is not met)." + _cut(result, table),
+        f"Largest suppliers {first['when'].iloc[0]}: {said}.",
         chart,
         table,
     )
@@ -273,7 +283,7 @@ def _chain(result: Result) -> Iterator[Figure]:
         x=alt.X(
             "group:N",
             title=None,
-            sort=["home", "allies and partners", "others"],
+            sort=["home", "allies and partners", ELSEWHERE],
             axis=alt.Axis(labelAngle=0, orient="top"),
         ),
         y=alt.Y("step:N", title=None, sort=list(dict.fromkeys(table["step"])), axis=alt.Axis(labelLimit=260)),
@@ -298,12 +308,13 @@ def _chain(result: Result) -> Iterator[Figure]:
     )
     tight = table[table["bottleneck"] != ""]
     said = "; ".join(dict.fromkeys(f"{row.step}, {row.group}" for row in tight.itertuples())) or "none"
+    last = result.plan.horizon.first_year + result.plan.horizon.years - 1
     yield Figure(
         "value-chain",
         "Value chain and bottlenecks",
-        "The capacity of each step in the last planned year, and how much of it is used without a disruption. "
-        "! marks fully used steps where users would pay for one more tonne.",
-        f"Fully used steps: {said}.",
+        f"Each box: the share of capacity that is used, and the capacity in tonnes a year, at the end of the plan (FY{last}), "
+        "while no disruption occurs. ! marks steps that are fully used and where users would pay for one more tonne.",
+        f"Fully used, with users who would pay for more: {said}.",
         alt.layer(boxes, text).properties(width=WIDTH - 220, height=24 * table["step"].nunique()),
         table,
     )
@@ -321,7 +332,7 @@ def _money(result: Result) -> Iterator[Figure]:
             .mark_bar()
             .encode(
                 x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)),
-                y=alt.Y("musd:Q", title="million USD"),
+                y=alt.Y("musd:Q", title=money_unit(result)),
                 color=alt.Color(
                     "line:N",
                     title=None,
@@ -346,16 +357,17 @@ def _money(result: Result) -> Iterator[Figure]:
         said = "; ".join(f"FY{year} {value:,.0f}" for year, value in spent.items())
         yield Figure(
             "budget",
-            "Money by line, against the appropriation",
-            "Black marks: the appropriation of the year, including money carried over.",
-            f"Outlays in million USD: {said}.",
+            "Spending by budget line, and the appropriation",
+            "What the government spends in each fiscal year while no disruption occurs, not discounted. Black marks: the "
+            "appropriation of the year, including money carried over.",
+            f"Spending in {money_unit(result)}: {said}.",
             alt.layer(bars, limit).properties(width=WIDTH, height=260),
             table,
         )
     if not liability.empty:
         base = alt.Chart(liability).encode(x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)))
         owed = base.mark_bar(color=PALETTE[3]).encode(
-            y=alt.Y("liability_musd:Q", title="million USD"),
+            y=alt.Y("liability_musd:Q", title=money_unit(result)),
             tooltip=["fiscal_year", alt.Tooltip("liability_musd:Q", format=",.1f")],
         )
         cap = base.mark_tick(thickness=3, color="#111827", width=36).encode(y="liability_cap_musd:Q")
@@ -363,8 +375,9 @@ def _money(result: Result) -> Iterator[Figure]:
         yield Figure(
             "liability",
             "What the price floors may cost, outside the budget",
-            "Contingent: paid only if prices fall. Black marks: the cap.",
-            f"At most {worst:,.0f} million USD in a year.",
+            "Paid only if prices fall: what the floors would cost in a year of low prices (at the plan's liability quantile, "
+            f"{result.plan.budget.liability_quantile:.0%}). Black marks: the limit that the plan sets.",
+            f"Largest amount in any fiscal year: {worst:,.0f} {money_unit(result)}.",
             alt.layer(owed, cap).properties(width=WIDTH, height=180),
             liability,
         )
@@ -390,13 +403,13 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
         more = rules[rules["alternative"].isin(beside) & rules["scenario"].isin(set(table["scenario"]))]
         known = table.drop_duplicates("scenario").set_index("scenario")
         added = {column: more["scenario"].map(known[column]) for column in ("probability", "events")}
-        more = more.assign(case=more["alternative"], **added)
+        more = more.assign(case=more["alternative"].replace(ALTERNATIVES), **added)
         table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
-    cases = [WITH, WITHOUT, *beside]
+    cases = [WITH, WITHOUT, *(ALTERNATIVES.get(name, name) for name in beside)]
     alt = altair()
     order = list(dict.fromkeys(table["scenario"]))
     base = alt.Chart(table).encode(
-        y=alt.Y("scenario:N", sort=order, title=None, axis=alt.Axis(labelLimit=440)),
+        y=alt.Y("scenario:N", sort=order, title=None, axis=alt.Axis(labelLimit=540)),
         tooltip=[
             "scenario",
             alt.Tooltip("probability:Q", format=".1%"),
@@ -407,7 +420,7 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
     )
     line = base.mark_line(color=GREY).encode(x="loss_musd:Q", detail="scenario:N")
     points = base.mark_circle(size=90, opacity=1).encode(
-        x=alt.X("loss_musd:Q", title="discounted shortage loss [million USD]"),
+        x=alt.X("loss_musd:Q", title=f"shortage loss over the horizon, discounted [{money_unit(result)}]"),
         color=alt.Color(
             "case:N",
             title=None,
@@ -422,8 +435,9 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
     yield Figure(
         "losses",
         "Losses by scenario, with the plan and without",
-        f"The distance between the two dots is the loss that the plan avoids.{cut}",
-        f"With the plan the largest loss is {worst['loss_musd']:,.0f} million USD ({worst['scenario']}).",
+        "Each row is a scenario. The distance between the dots with the plan and without it is the loss that the plan avoids."
+        f"{cut}",
+        f"With the plan the largest loss is {worst['loss_musd']:,.0f} {money_unit(result)}, in this scenario: {worst['scenario']}.",
         alt.layer(line, points).properties(width=WIDTH - 220, height=18 * table["scenario"].nunique() + 20),
         table,
     )

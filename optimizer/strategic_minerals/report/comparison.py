@@ -12,6 +12,7 @@ import pandas as pd
 from ..core.frames import rows_of
 from ..data.names import Names
 from ..results.evidence import floor_in_words
+from ..results.readable import ENDED
 from ..results.result import Result
 from ..results.study import StudyResult
 from ..schemas.base import key_of
@@ -35,7 +36,7 @@ class Comparison(StudyResult):
     plan: pd.DataFrame
     """kind, item: what is bought [t], supported, reserved [t a year] and guaranteed, where it is not the same in all."""
     warnings: tuple[str, ...] = ()
-    """Why figures of the results may not be held against each other."""
+    """Why figures of the results may not be compared directly."""
 
     kind: ClassVar[str] = "compare"
     titles: ClassVar[Mapping[str, str]] = {
@@ -195,15 +196,17 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     outcome, scenarios, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
     pi = scenarios["probability"]
     return {
-        ("ended", ""): outcome.reason.replace("_", " "),
+        ("how the solve ended", ""): ENDED.get(outcome.reason, outcome.reason),
         ("worth compared with doing nothing", "million USD"): None
         if outcome.objective_musd is None
         else -outcome.objective_musd,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
-        ("expected losses", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
-        ("largest loss of a scenario", "million USD"): float(scenarios["loss_musd"].max()),
-        ("probability that defence runs short", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
-        ("spending in all years", "million USD"): float(budget["outlay_musd"].sum()),
+        ("expected shortage losses, discounted", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
+        ("largest shortage loss of any scenario, discounted", "million USD"): float(scenarios["loss_musd"].max()),
+        ("probability of a defence shortfall", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
+        ("spending in all years without a disruption, not discounted", "million USD"): float(
+            budget["outlay_musd"].sum()
+        ),
     }
 
 
@@ -222,18 +225,22 @@ def _actions(result: Result) -> dict[tuple[str, str], Any]:
     names = Names.of(result.data)
     bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
     found: dict[tuple[str, str], Any] = {
-        ("buy [t]", names.material(str(material))): float(value) for material, value in bought.items()
+        ("buy while no disruption occurs [t]", names.material(str(material))): float(value)
+        for material, value in bought.items()
     }
     for row in rows_of(result.tables["projects"]):
         if row.share > SIGNED and not (row.baseline and row.package == "none"):
             share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
             found["support", names.producer(row.project)] = f"{row.package}, {row.signed}{share}"
     for row in rows_of(result.tables["contracts"]):
-        key = ("reserve [t a year]", f"{names.producer(row.activity)} from {row.start} for {row.term_yr:g} years")
+        key = (
+            "sign offtake contract [t a year]",
+            f"{names.producer(row.activity)} from {row.start} for {row.term_yr:g} years",
+        )
         found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
     for row in rows_of(result.tables["floors"]):
         who, material = floor_in_words(row, names)
-        found["guarantee [USD/kg]", f"{material}, {who}, from {row.start}"] = float(row.level_usd_per_kg)
+        found["guarantee price floor [USD/kg]", f"{material}, {who}, from {row.start}"] = float(row.level_usd_per_kg)
     return found
 
 

@@ -15,8 +15,12 @@ from ..results.evidence import floor_in_words
 from ..results.result import Result
 
 MOST_SUPPLIERS = 7
-"""Countries shown by name, those with most of today's and tomorrow's supply; the rest is `others`."""
-RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
+"""Countries shown by name, those with most of today's and tomorrow's supply; the rest is `OTHERS`."""
+RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "smaller suppliers"
+ELSEWHERE = "other countries"
+"""Group of plants in countries that are neither home nor allies or partners."""
+UNDER_CONSTRUCTION = "under construction"
+"""Phase of a project before its first output."""
 WITH, WITHOUT = "with the plan", "without the plan"
 MOST_MATERIALS = 12
 MOST_SCENARIOS = 40
@@ -67,7 +71,7 @@ def timeline(result: Result) -> pd.DataFrame:
         package = row.package.replace("_", " ")
         said = f"{part}{package}: {row.support_cost_musd:,.1f} million USD of support, {row.capacity_t_per_yr:,.0f} t a year"
         what = f"support {known.producer(row.project)}"
-        add(what, "project", signed, begins, said, "under construction")
+        add(what, "project", signed, begins, said, UNDER_CONSTRUCTION)
         add(what, "project", begins, end_of_plan, said)
     contracts = result.tables["contracts"]
     several = contracts["activity"].value_counts()
@@ -75,7 +79,7 @@ def timeline(result: Result) -> pd.DataFrame:
         start = year_of(result, row.start)
         said = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
-        add(f"reserve {known.producer(row.activity)}{since}", "offtake contract", start, start + row.term_yr, said)
+        add(f"contract: {known.producer(row.activity)}{since}", "offtake contract", start, start + row.term_yr, said)
     for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
         said = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
@@ -147,9 +151,9 @@ def mix(result: Result) -> pd.DataFrame:
     loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
     hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else last
     cases = [
-        (f"now, {planned[0]}", BASELINE_COURSE, planned[0]),
-        (f"end of plan, {last}", BASELINE_COURSE, last),
-        (f"worst year, {hit}", worst, hit),
+        (f"now, FY{planned[0]}", BASELINE_COURSE, planned[0]),
+        (f"end of plan, FY{last}", BASELINE_COURSE, last),
+        (f"worst year, FY{hit}", worst, hit),
     ]
     released = result.tables["flows"]
     rows: list[tuple[str, str, dict[str, float]]] = []
@@ -229,7 +233,7 @@ def chain(result: Result) -> pd.DataFrame:
                 continue
             step = f"{known.material(material)} ({stages.get(producer, '')})"
             made_of[step] = material
-            group = "home" if country == plan.home else words.get(tiers.get(country, ""), "others")
+            group = "home" if country == plan.home else words.get(tiers.get(country, ""), ELSEWHERE)
             entry = rows.setdefault((step, group), [0.0, 0.0])
             entry[0] += tonnes * per_tonne
             entry[1] += float(used.get(producer, 0.0)) * per_tonne * (12 / plan.horizon.period_months)

@@ -8,7 +8,6 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,19 @@ import pandas as pd
 from ..core.atomic_files import staged
 from ..core.errors import Fault, InputError, missing_part
 from ..data.csv_files import csv_text, unguarded
-from ..data.names import Names
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
-from ..results.notes import provenance
-from ..results.readable import heading
+from ..results.readable import ENDED, heading
 from ..results.result import Result
 from ..results.run_contents import ANALYSES, dictionary
 from ..results.study import Analyses, tables_of
 from ..results.study_files import study_faults
-from .charts import Figure, all_rows, altair, figures
+from .charts import Figure, all_rows, altair, figures, money_unit
 from .comparison import Comparison, compare
 from .content_policy import POLICY
+from .sections import sections
 from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
-MOST_ESTIMATES = 25
 YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
 NOTHING = 1e-9
@@ -41,16 +38,6 @@ HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
 """How a section of the summary begins: words in capitals, then text."""
 LARGEST_INLINE = 1_500_000
 """Bytes of CSV of one table that go into the page."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table with its words."""
-
-    name: str
-    title: str
-    note: str
-    table: pd.DataFrame
 
 
 def report(
@@ -76,11 +63,11 @@ def report(
         environment.get_template("page.html").render(
             title=first.plan.title or first.plan.name,
             headline=headline(first),
-            words=_paragraphs(first.summary()),
+            words=_paragraphs(first),
             figures=drawn,
             specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
             absent=_absent(studied),
-            sections=_sections(first, studied),
+            sections=sections(first, studied),
             comparison=compared,
             downloads=_downloads(first, studied),
             evidence=_evidence(first),
@@ -103,12 +90,15 @@ def _spec(figure: Figure) -> dict[str, Any]:
 
 
 STUDIES = {
-    "reasons and prices in words": ("explain/prices", "explain RUN --out RUN/analyses/explain"),
+    "why each item was chosen or rejected, and what one more unit is worth": (
+        "explain/prices",
+        "explain RUN --out RUN/analyses/explain",
+    ),
     "plans that are nearly as good": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
     "a comparison with rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
     "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
-    "what moves the answer": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
+    "which uncertain figures change the answer most": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
 }
 """What the page can show beside -> (a table that says it is there, the command that adds it)."""
 
@@ -201,10 +191,15 @@ def _file(name: str) -> str:
     return resources.files("strategic_minerals").joinpath("report", name).read_text(encoding="utf-8")
 
 
-def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
+def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
     """(heading, lines) of the summary's sections after the verdict."""
-    found = []
-    for part in summary.split("\n\n")[1:]:
+    found, names = [], tuple(scenario.name for scenario in result.plan.scenarios)
+
+    def begun(line: str) -> str:
+        """A line with a capital letter, unless it begins with the name of a scenario, which is a code."""
+        return line if line.startswith(names) else line[:1].upper() + line[1:]
+
+    for part in result.summary().split("\n\n")[1:]:
         first, *rest = part.splitlines()
         spoken = HEADING.match(first)
         head, tail = (spoken[1], spoken[2]) if spoken else ("", first)
@@ -216,97 +211,11 @@ def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
             lines = ([] if first.endswith(":") else [tail]) + [line.strip() for line in rest]
         else:
             head, lines = head.capitalize(), [tail]
-        found.append((head, [line[:1].upper() + line[1:] for line in lines if line]))
+        found.append((head, [begun(line) for line in lines if line]))
     return found
 
 
-def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Section]:
-    """Tables of the page after the figures."""
-    wide, names = provenance(result.plan, result.data).widest.head(MOST_ESTIMATES), Names.of(result.data)
-    keys = zip(wide["key"], wide["column"], strict=True)
-    said = [f"{', '.join(map(names.any, key.split('/')))}: {heading(column)}" for key, column in keys]
-    wide = pd.concat([pd.Series(said, index=wide.index, name="estimate", dtype=object), wide], axis=1)
-    found: list[Section] = [
-        Section(name, title, note, in_sentences(analyses[key]))
-        for key, name, title, note in (
-            (
-                "explain/reasons",
-                "reasons",
-                "Reasons",
-                "How much better or worse the plan is with each item: solved again with the item and without it.",
-            ),
-            (
-                "explain/prices",
-                "prices",
-                "Prices in words",
-                "What one unit more is worth, for the commitments of this plan and for small changes.",
-            ),
-            (
-                "explain/break_evens",
-                "break-evens",
-                "What would change the decision",
-                "Solved again at each value, with the item and without it.",
-            ),
-            (
-                "alternatives/extremes",
-                "alternatives",
-                "Nearly as good",
-                "How far each figure can move in plans that are nearly as good.",
-            ),
-            (
-                "worth/alternatives",
-                "rules-of-thumb",
-                "Compared with rules of thumb",
-                "All alternatives, in the plan's own scenarios.",
-            ),
-            (
-                "worth/fresh_scenarios",
-                "fresh-scenarios",
-                "Compared with rules of thumb, in new random scenarios",
-                "With 95% intervals.",
-            ),
-            (
-                "stress/figures",
-                "stress",
-                "Stress test",
-                "The plan in new random scenarios, which were not used to make it.",
-            ),
-            ("frontier/switches", "switches", "Switch points", "Budgets at which the portfolio changes."),
-        )
-        if key in analyses and len(analyses[key])
-    ]
-    years = _vintage(result)
-    return [
-        *found,
-        Section("estimates", "Estimates", "The estimates with the widest ranges among those that the plan uses.", wide),
-        Section(
-            "vintage",
-            "Data vintage",
-            "Rows of each table, with the oldest and the newest year of their sources.",
-            years,
-        ),
-    ]
-
-
-def _vintage(result: Result) -> pd.DataFrame:
-    rows = []
-    for table in result.data.tables:
-        found = result.data.rows(table)
-        years = [row.year for row in found if getattr(row, "year", None) is not None]
-        guessed = sum(getattr(row, "confidence", "") == "estimate" for row in found)
-        rows.append(
-            {
-                "table": table,
-                "rows": len(found),
-                "estimates": guessed,
-                "oldest": min(years, default=None),
-                "newest": max(years, default=None),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
+def _analysed(analyses: Mapping[str, pd.DataFrame], result: Result) -> list[Figure]:
     found: list[Figure] = []
     try:
         for key, where in (
@@ -314,12 +223,12 @@ def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
             ("worth/alternatives", "in the plan's own scenarios"),
         ):
             if key in analyses and not found:
-                found += thumb_figure(analyses[key], where)
+                found += thumb_figure(analyses[key], where, result)
         if "frontier/points" in analyses:
-            found += frontier_figure(analyses["frontier/points"])
+            found += frontier_figure(analyses["frontier/points"], result)
         for verb in ("sweep", "tornado"):
             if f"{verb}/indices" in analyses:
-                found += tornado_figure(analyses[f"{verb}/indices"])
+                found += tornado_figure(analyses[f"{verb}/indices"], result)
     except (KeyError, TypeError) as error:
         raise InputError(
             [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
@@ -335,18 +244,27 @@ def _rules(analyses: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
 
 def _evidence(result: Result) -> list[tuple[str, str]]:
     """Audit and solver, as pairs."""
-    outcome, counts = result.outcome, result.counts
+    outcome, counts, worst = result.outcome, result.counts, result.audited.worst()
     return [
-        ("ended", outcome.reason.replace("_", " ")),
+        ("how the solve ended", ENDED.get(outcome.reason, outcome.reason)),
         (
             "gap to the best possible plan",
             "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})",
         ),
-        ("objective, bound [million USD]", f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}"),
-        ("independent audit", f"{audit_word(result)}; largest difference: {result.audited.worst()}"),
-        ("model", ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios"))),
-        ("method, time", f"{outcome.method}, {result.seconds.get('total', math.nan):,.1f} s"),
-        ("tolerances", f"feasibility {result.options.get('primal_feasibility_tolerance', '')}"),
+        (
+            f"objective compared with doing nothing (lower is better), and the lowest possible [{money_unit(result)}]",
+            f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}",
+        ),
+        (
+            "independent audit",
+            f"{audit_word(result)}; largest difference {worst.largest:.1e}, {worst.tolerated:.1e} allowed ({worst.family})",
+        ),
+        (
+            "size of the model",
+            ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios")),
+        ),
+        ("method, time of the solve", f"{outcome.method}, {result.seconds.get('total', math.nan):,.1f} s"),
+        ("tolerance of the solver", f"feasibility {result.options.get('primal_feasibility_tolerance', '')}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
     ]
 
@@ -362,18 +280,12 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
     return found
 
 
-def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
-    """The words of a table that has its figures in sentences; the file to download has them in columns too."""
-    words = [column for column in ("item", "sentence") if column in table.columns]
-    return table[words] if "sentence" in words else table
-
-
 def _drawn(
     results: Sequence[Result], compared: Comparison | None, analyses: Mapping[str, pd.DataFrame]
 ) -> list[Figure]:
     """All figures of a page, in its order."""
     side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
-    return [*side_by_side, *figures(results[0], _rules(analyses)), *_analysed(analyses)]
+    return [*side_by_side, *figures(results[0], _rules(analyses)), *_analysed(analyses, results[0])]
 
 
 def markdown(
@@ -386,7 +298,7 @@ def markdown(
     several = [results] if isinstance(results, Result) else list(results)
     first, compared = several[0], compare(several, names) if len(several) > 1 else None
     lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", *(_plain(line) for line in headline(first)), ""]
-    for head, text in _paragraphs(first.summary()):
+    for head, text in _paragraphs(first):
         lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
     for figure in _drawn(several, compared, tables_of(analyses)):
         lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]

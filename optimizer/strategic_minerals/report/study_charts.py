@@ -6,12 +6,44 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from .charts import PALETTE, WIDTH, Figure, altair
+from ..core.errors import PlanError
+from ..data.addresses import read_axis
+from ..data.names import Names
+from ..results.readable import ALTERNATIVES, heading
+from ..results.result import Result
+from .charts import PALETTE, WIDTH, Figure, altair, money_unit
 
 MOST_BARS = 20
 
 
-def frontier_figure(points: pd.DataFrame) -> Iterator[Figure]:
+def _risks(result: Result) -> dict[str, str]:
+    """Columns of losses -> what they are."""
+    tail = f"{100 * (1 - result.plan.risk.alpha):.3g}%"
+    return {"expected_loss_musd": "expected loss", "cvar_musd": f"CVaR (mean loss of the worst {tail} of scenarios)"}
+
+
+def address_in_words(address: str, result: Result) -> str:
+    """What a sweep varies, with names in place of codes: `Gallium, defence, all: demand, as a factor`.
+
+    Fields of the plan keep their address, with the names of scenarios; so does what is no address.
+    """
+    try:
+        axis = read_axis(address)
+    except PlanError:
+        return address
+    if not axis.table:
+        parts = axis.path.split(".")
+        at = int(parts[1]) if parts[0] == "scenarios" and len(parts) > 2 and parts[1].isdecimal() else -1
+        if 0 <= at < len(result.plan.scenarios):
+            return f"scenario {result.plan.scenarios[at].name}: {heading('_'.join(parts[2:]))}"
+        return heading(axis.path)
+    names = Names.of(result.data)
+    key = ", ".join("all" if part == "*" else names.any(part) for part in axis.key.split("/"))
+    words = heading(axis.column)
+    return f"{key}: {words.partition(' [')[0]}, as a factor" if axis.factor else f"{key}: {words}"
+
+
+def frontier_figure(points: pd.DataFrame, result: Result) -> Iterator[Figure]:
     """Expected loss and CVaR by budget."""
     table = points[points["objective_musd"].notna()]
     if len(table) < 2:
@@ -20,16 +52,16 @@ def frontier_figure(points: pd.DataFrame) -> Iterator[Figure]:
     long = table.melt(
         ["appropriation_musd", "portfolio"], ["expected_loss_musd", "cvar_musd"], var_name="risk", value_name="musd"
     )
-    long["risk"] = long["risk"].map(
-        {"expected_loss_musd": "expected loss", "cvar_musd": "CVaR (mean of the worst losses)"}
-    )
+    long["risk"] = long["risk"].map(_risks(result))
     chart = (
         alt.Chart(long)
         .mark_line(point=True)
         .encode(
-            x=alt.X("appropriation_musd:Q", title="discounted appropriation [million USD]"),
-            y=alt.Y("musd:Q", title="million USD"),
-            color=alt.Color("risk:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
+            x=alt.X("appropriation_musd:Q", title=f"budget of all years, discounted [{money_unit(result)}]"),
+            y=alt.Y("musd:Q", title=["shortage loss, discounted", f"[{money_unit(result)}]"]),
+            color=alt.Color(
+                "risk:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top", labelLimit=360)
+            ),
             tooltip=[
                 alt.Tooltip("appropriation_musd:Q", format=",.0f", title="budget"),
                 "risk",
@@ -41,8 +73,9 @@ def frontier_figure(points: pd.DataFrame) -> Iterator[Figure]:
     )
     first, last = table.iloc[0], table.iloc[-1]
     said = (
-        f"Expected loss falls from {first['expected_loss_musd']:,.0f} at {first['appropriation_musd']:,.0f} to "
-        f"{last['expected_loss_musd']:,.0f} at {last['appropriation_musd']:,.0f} million USD."
+        f"With a budget of {first['appropriation_musd']:,.0f} million USD the expected loss is "
+        f"{first['expected_loss_musd']:,.0f} million USD; with a budget of {last['appropriation_musd']:,.0f} it is "
+        f"{last['expected_loss_musd']:,.0f}."
     )
     yield Figure(
         "frontier",
@@ -54,54 +87,64 @@ def frontier_figure(points: pd.DataFrame) -> Iterator[Figure]:
     )
 
 
-def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
-    """How far each figure moves the aim between its low and high end."""
+def tornado_figure(indices: pd.DataFrame, result: Result) -> Iterator[Figure]:
+    """How far each figure moves the worth of the plan between its low and high end."""
     if "swing" not in indices.columns:
         return
     table = indices[indices["swing"].notna()].head(MOST_BARS)
     if table.empty:
         return
     alt = altair()
+    worth = {"at_low": "worth_at_low_musd", "at_base": "worth_musd", "at_high": "worth_at_high_musd"}
+    table = table.assign(
+        address=[address_in_words(str(address), result) for address in table["address"]],
+        **{column: 0.0 - table[column] for column in worth},
+    ).rename(columns={**worth, "address": "figure"})
     long = table.melt(
-        ["address", "low", "high", "at_base"], ["at_low", "at_high"], var_name="end", value_name="aim_musd"
+        ["figure", "low", "high"],
+        ["worth_at_low_musd", "worth_at_high_musd"],
+        var_name="end",
+        value_name="at_end_musd",
     )
-    long["end"] = long["end"].map({"at_low": "at its low end", "at_high": "at its high end"})
-    base = float(table["at_base"].iloc[0])
+    long["end"] = long["end"].map({"worth_at_low_musd": "at its low end", "worth_at_high_musd": "at its high end"})
+    base = float(table["worth_musd"].iloc[0])
     chart = (
         alt.Chart(long.assign(base=base))
         .mark_bar()
         .encode(
-            y=alt.Y("address:N", sort=list(table["address"]), title=None, axis=alt.Axis(labelLimit=320)),
+            y=alt.Y("figure:N", sort=list(table["figure"]), title=None, axis=alt.Axis(labelLimit=320)),
             x=alt.X(
                 "base:Q",
-                title="aim compared with doing nothing [million USD]; lower is better",
+                title=f"worth compared with doing nothing [{money_unit(result)}]",
                 scale=alt.Scale(zero=False),
             ),
-            x2="aim_musd:Q",
+            x2="at_end_musd:Q",
             color=alt.Color("end:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
-            tooltip=["address", "low", "high", "end", alt.Tooltip("aim_musd:Q", format=",.1f")],
+            tooltip=["figure", "low", "high", "end", alt.Tooltip("at_end_musd:Q", format=",.1f", title="worth")],
         )
         .properties(width=WIDTH - 240, height=24 * len(table))
     )
     top = table.iloc[0]
-    said = f"{top['address']} moves the answer most: from {top['at_low']:,.0f} to {top['at_high']:,.0f} million USD."
+    ends = [f"{top[f'worth_at_{end}_musd']:,.0f} million USD at {top[end]:.4g}" for end in ("low", "high")]
+    said = f"What moves the answer most is {top['figure']}: the plan is worth {' and '.join(ends)}."
     yield Figure(
         "tornado",
         "What moves the answer",
-        "Each figure at its low and at its high end, with the others unchanged.",
+        f"The worth of the best plan when one figure is at its low or at its high end and the others are unchanged ({base:,.0f} "
+        "million USD when none is changed). Longer bars matter more.",
         said,
         chart,
         table,
     )
 
 
-def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
+def thumb_figure(table: pd.DataFrame, where: str, result: Result) -> Iterator[Figure]:
     """Expected loss and CVaR of the plan beside rules of thumb; where: in which scenarios, in words."""
-    told = table[table["expected_loss_musd"].notna()]
+    told = table[table["expected_loss_musd"].notna()].replace({"alternative": ALTERNATIVES})
     if len(told) < 2:
         return
     alt = altair()
-    ends = {"expected_loss_musd": "expected loss", "cvar_musd": "CVaR (mean of the worst losses)"}
+    ends = _risks(result)
     long = told.melt("alternative", list(ends), var_name="risk", value_name="musd")
     long["risk"] = long["risk"].map(ends)
     bands = [f"{column}_{end}" for column in ends for end in ("low", "high")]
@@ -114,13 +157,13 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
         tooltip=["alternative", "risk", alt.Tooltip("musd:Q", format=",.0f", title="million USD")],
     )
     bars = base.mark_bar().encode(
-        x=alt.X("musd:Q", title="discounted shortage loss [million USD]"),
+        x=alt.X("musd:Q", title=f"shortage loss, discounted [{money_unit(result)}]"),
         color=alt.Color(
             "risk:N",
             title=None,
             sort=list(ends.values()),
             scale=alt.Scale(range=PALETTE),
-            legend=alt.Legend(orient="top"),
+            legend=alt.Legend(orient="top", labelLimit=360),
         ),
     )
     layers = [bars]
@@ -133,8 +176,8 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
         "Losses with the plan and with rules of thumb",
         f"The same disruptions with the plan and with simpler rules, {where}. Shorter bars are better"
         + ("; black lines are 95% intervals." if "low" in long.columns else "."),
-        f"Expected losses are smallest with {best['alternative']} ({best['expected_loss_musd']:,.0f} million USD) and largest with "
-        f"{worst['alternative']} ({worst['expected_loss_musd']:,.0f}).",
+        f"The expected loss is smallest with '{best['alternative']}' ({best['expected_loss_musd']:,.0f} million USD) and largest "
+        f"with '{worst['alternative']}' ({worst['expected_loss_musd']:,.0f}).",
         alt.layer(*layers).properties(width=WIDTH - 120, height=36 * len(told)),
         told,
     )

@@ -10,6 +10,7 @@ from ..schemas.plan import Plan
 
 UNITS = {
     "_usd_per_kg": "USD/kg",
+    "_usd_per_t": "USD/t",
     "_t_per_yr": "t/yr",
     "_t_per_t": "t/t",
     "_per_yr": "per year",
@@ -25,6 +26,34 @@ UNITS = {
 }
 """Ending of a column's name -> unit, the longest first."""
 
+HEADINGS = {
+    "sentence": "in words",
+    "gained": "added at the larger budget",
+    "lost": "dropped at the larger budget",
+    "appropriation below": "smaller budget",
+    "appropriation above": "larger budget",
+    "in sample": "in the plan's own scenarios",
+    "do nothing": "without the plan",
+}
+"""A column's name, its unit taken away -> what readers read."""
+PARTS = {"cvar": "CVaR", "defence short": "probability of a defence shortfall"}
+"""Words within a column's name -> what readers read."""
+ENDED = {
+    "optimal": "proven best",
+    "within_gap": "proven best within the gap that was asked for",
+    "time_limit": "stopped at the time limit",
+    "stalled": "incomplete: the solver gave no answer in part of the search",
+    "interrupted": "interrupted",
+    "out_of_memory": "stopped at the memory limit",
+}
+"""Reason of an outcome -> how the solve ended."""
+ALTERNATIVES = {
+    "nothing": "doing nothing",
+    "nothing before events": "crisis purchases only",
+    "base-case shortfall filled": "stock for the base-case shortfall",
+}
+"""Alternatives of a plan that need other words than their own -> these words."""
+
 
 def unit_of(column: str, table: pd.DataFrame) -> str:
     """Unit of a column by its name; for values with a unit beside them, that column."""
@@ -34,11 +63,27 @@ def unit_of(column: str, table: pd.DataFrame) -> str:
 
 
 def heading(column: str) -> str:
-    """A column's name for readers, its unit in brackets."""
+    """A column's name for readers, its unit in brackets; `_low` and `_high` are the ends of a range or an interval."""
+    for end in ("low", "high"):
+        whole = str(column).removesuffix(f"_{end}")
+        if whole == column:
+            continue
+        name, bracket, unit = heading(whole).partition(" [")
+        if bracket or name in PARTS.values():
+            return f"{name}, {end} end{bracket}{unit}"
     for ending, unit in UNITS.items():
         if ending.startswith("_") and column.endswith(ending):
-            return f"{column.removesuffix(ending).replace('_', ' ')} [{unit}]"
-    return str(column).replace("_", " ")
+            return f"{_words(column.removesuffix(ending))} [{unit}]"
+    return _words(column)
+
+
+def _words(column: str) -> str:
+    """A column's name, its unit taken away, in words."""
+    words = str(column).replace("_", " ")
+    for part, said in PARTS.items():
+        if f" {part} " in f" {words} ":
+            return words.replace(part, said)
+    return HEADINGS.get(words, words)
 
 
 def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> dict[str, str]:

@@ -146,7 +146,7 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
             }
     except FaultsError as error:
         faults = list(error.faults)
-    told = f"{len(faults)} faults" if faults else "no fault"
+    told = f"{len(faults) or 'no'} fault{'s' * (len(faults) != 1)}"
     return Answer(told, told, {**facts, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]})
 
 

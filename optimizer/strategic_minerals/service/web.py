@@ -38,11 +38,11 @@ SESSION_S = 12 * 3600
 DRAFT = "draft.json"
 MOST_JOBS = 100
 FIELDS = {
-    "budget.appropriation_musd": "Appropriation per year (million USD)",
+    "budget.appropriation_musd": "Appropriation per year (million USD, in the plan's price year)",
     "loss_function": "Loss function: economic loss per missing tonne",
-    "loss_level": "Level of the loss function",
+    "loss_level": "Loss estimate to use: low, central or high",
     "risk.cvar_weight": "Weight of the worst scenarios (0: expected cost only)",
-    "risk.alpha": "Share of scenarios that are not counted as the worst",
+    "risk.alpha": "Share of scenarios that do not count as the worst (0.9: the worst 10 % count)",
     "discount_rate": "Discount rate per year",
 }
 """Fields of a plan that the page edits, with what they are called there."""
