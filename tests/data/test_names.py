@@ -169,3 +169,29 @@ def test_events_are_told_by_their_hazards_names() -> None:
 )
 def test_a_column_is_told_with_its_unit(column: str, head: str) -> None:
     assert heading(column) == head
+
+
+def test_lots_of_one_seller_are_told_apart_by_number_and_price(names: Names) -> None:
+    """Proves: two lots of gallium from no producer of the tables; the third is sold by one and is its only one."""
+    assert names.offers["gallium_1"] == "Gallium from other suppliers, lot 1, 5% above the market price"
+    assert names.offers["gallium_2"] == "Gallium from other suppliers, lot 2, 15% above the market price"
+    assert names.offers["gallium_3"] == "Gallium (Canada)"
+    assert len(set(names.offers.values())) == len(names.offers)
+
+
+def test_lots_are_numbered_by_price_and_may_have_one_price() -> None:
+    """Proves: the cheapest is the first wherever its row stands; discounts and market prices are named; equal prices
+    leave the number."""
+    lots = {"dear": 0.5, "twin": 0.5, "fair": 0.0, "cheap": -0.125}
+    _, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={key: offer("a", 5.0, premium) for key, premium in lots.items()},
+    )
+    assert Names.of(data).offers == {
+        "cheap": "a from other suppliers, lot 1, 12.5% below the market price",
+        "fair": "a from other suppliers, lot 2, at the market price",
+        "dear": "a from other suppliers, lot 3, 50% above the market price",
+        "twin": "a from other suppliers, lot 4, 50% above the market price",
+    }
