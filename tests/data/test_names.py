@@ -12,7 +12,14 @@ from strategic_minerals.results.readable import heading, scenario_names
 from strategic_minerals.results.result import Result
 from strategic_minerals.scenarios.build import build_scenarios
 from strategic_minerals.scenarios.events import describe, longest_event
-from strategic_minerals.scenarios.headlines import headline, headlines, length_in_words
+from strategic_minerals.scenarios.headlines import (
+    headline,
+    headlines,
+    length_in_words,
+    rate_in_words,
+    rates_in_words,
+    span_in_words,
+)
 from support.tiny import cut, offer, source, tiny
 
 
@@ -195,3 +202,30 @@ def test_lots_are_numbered_by_price_and_may_have_one_price() -> None:
         "dear": "a from other suppliers, lot 3, 50% above the market price",
         "twin": "a from other suppliers, lot 4, 50% above the market price",
     }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "mean", "said"),
+    [
+        (0.25, 23 / 12, 0.75, "3 to 23 months, on average 9"),
+        (2.5, 10.0, 4.0, "2.5 to 10 years, on average 4"),
+        (0.3, 4.3, 1.5, "4 months to 4.3 years, on average 18 months"),
+        (1.0, 4.0, 2.2, "12 months to 4 years, on average 2.2 years"),
+        (float("nan"), 4.0, 1.5, "18 months on average"),
+    ],
+)
+def test_a_range_of_lengths_has_one_unit_where_it_can(low: float, high: float, mean: float, said: str) -> None:
+    assert span_in_words(low, high, mean) == said
+
+
+def test_rates_are_told_as_how_often() -> None:
+    """Proves: in years between two events up to once a year, in events a year beyond; a rate of nothing is never."""
+    assert [rate_in_words(rate) for rate in (0.15625, 0.01, 1.0, 2.5, 0.0)] == [
+        "once in 6.4 years",
+        "once in 100 years",
+        "once a year",
+        "2.5 times a year",
+        "never",
+    ]
+    assert rates_in_words(0.036, 0.346) == "once in 2.9 to 28 years"
+    assert rates_in_words(0.5, 1.5) == "once in 2 years to 1.5 times a year"
