@@ -104,8 +104,8 @@ class Outlook(StudyResult):
         lines += ["", f"Worst years ({ESTIMATE}):"] if len(dire) else []
         for row in rows_of(dire):
             lines.append(
-                f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average in "
-                f"{tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
+                f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
+                f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
             )
         lines += ["", f"Worst scenarios ({ESTIMATE}; all events: table worst):"] if len(self.worst) else []
         for row in rows_of(self.worst.head(TOLD)):

@@ -14,12 +14,13 @@ from ..checks.doubtful import KIND as DOUBT
 from ..core.frames import rows_of
 from ..core.outcome import Outcome
 from ..core.units import SMALL_T
+from ..data.column_words import range_in_words
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
 from .notes import DEAR, EITHER, NEVER, LossRange, other_losses, provenance
-from .readable import heading, scenario_names
+from .readable import scenario_names
 
 MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
@@ -160,16 +161,7 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tup
     )
     hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
     chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
-    return tuple(
-        f"{', '.join(map(names.any, row.key.split('/')))}: {heading(row.column)} {_number(row.value)} "
-        f"(range {_number(row.low)} to {_number(row.high)})"
-        for row in rows_of(chosen)
-    )
-
-
-def _number(value: float) -> str:
-    """Three or four figures, never an exponent of what can be read without."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
+    return tuple(range_in_words(row.key, row.column, row.low, row.value, row.high, names) for row in rows_of(chosen))
 
 
 def _stakes(result: Answered) -> dict[str, float]:
