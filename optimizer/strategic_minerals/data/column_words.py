@@ -136,10 +136,8 @@ def owner_in_words(key: str, names: Names) -> str:
 
 def range_in_words(key: str, column: str, low: float, value: float, high: float, names: Names) -> str:
     """An uncertain figure: `Gallium, defence, 2026: demand 1.87 t/yr (0.561 to 5.61)`."""
-    first, last = amount_in_words(column, low), amount_in_words(column, high)
-    for unit in (unit_in_words(column), "%"):
-        if unit and first.endswith(unit) and last.endswith(unit):
-            first = first.removesuffix(unit)
+    unit = unit_in_words(column)
+    first, last = (amount_in_words(column, end).removesuffix(unit) for end in (low, high))
     return (
         f"{owner_in_words(key, names)}: {column_in_words(column)} {amount_in_words(column, value)} ({first} to {last})"
     )
