@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from ..audit.audit import Audit, Residual
 from ..checks.doubtful import KIND as DOUBT
 from ..core.frames import rows_of
 from ..core.outcome import Outcome
+from ..core.rounding import rounded_to_add_up
 from ..core.units import SMALL_T
 from ..data.column_words import range_in_words
 from ..data.dataset import Dataset
@@ -137,6 +138,11 @@ def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
     """Who has a price floor, a row of the table `floors`, and for which material."""
     who = names.producer(row.floor.partition(": ")[0]) if row.scope == "project" else "the whole market"
     return who, names.material(row.material)
+
+
+def whole_summands(total: float, parts: Sequence[float]) -> tuple[float, ...]:
+    """Parts of a sum as whole numbers that add up to the total as it is printed; each rounded by itself where they are not its."""
+    return rounded_to_add_up(total, parts, 0) or tuple(float(round(part)) for part in parts)
 
 
 def audit_word(result: Answered) -> str:

@@ -7,10 +7,9 @@ inputs and of the solve, comes from `Basis`.
 from __future__ import annotations
 
 from ..audit.figures import OUTLAYS, Figures
-from ..core.rounding import rounded_to_add_up
 from ..formulation.aims import aim_in_words
 from ..schemas.plan import Plan
-from .evidence import Basis
+from .evidence import Basis, whole_summands
 
 MOST_LINES = 12
 """Lines of a section before the rest is counted instead of listed."""
@@ -322,7 +321,7 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
     parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
     values = [value for value, _ in parts]
-    printed = rounded_to_add_up(net, values, 0) or tuple(float(round(value)) for value in values)
+    printed = whole_summands(net, values)
     lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M, the sum of"]
     lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
     if price > 0.5 * net > 0:
