@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -612,3 +613,30 @@ def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not()
     assert "GUARANTEE: no price floor that the appropriations allow makes the plan better" in plain.summary()
     assert "cannot be chosen" not in plain.summary()
     assert not any("cannot be chosen" in note for note in check(*with_b({"instruments": floors(dear), **calm})).notes)
+
+
+# Sums
+
+
+PART = re.compile(r"([+-][\d,]+\.\d) M ")
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_a_reason_is_a_sum_that_adds_up(weight: float) -> None:
+    """Proves: what an item brings is what it changes in losses, for users and for the government, with the weight on CVaR if there
+    is one; the parts that are printed add up to what is printed."""
+    offers = {"spot": offer("a", 2.0, 0.1), "dear": offer("a", 2.0, 0.9)}
+    risk = {"cvar_weight": weight, "alpha": 0.9}
+    plan, data = mine(offers=offers, risk=risk)
+    rows = explain(solve(plan, data, gap=0.0), gap=0.0, prices=False).reasons
+    rows = rows[rows.brings_musd.notna()]
+    assert len(rows) >= 3
+    for row in rows.itertuples():
+        changes = row.loss_change_musd + row.users_change_musd + row.government_change_musd
+        if weight == 0.0:
+            assert row.brings_musd == pytest.approx(-changes, abs=1e-4)
+        printed = [float(part.replace(",", "")) for part in PART.findall(row.sentence)]
+        if abs(row.brings_musd) >= 0.05:
+            assert printed
+            assert f"{abs(row.brings_musd):,.1f} M {'better' if row.brings_musd > 0 else 'worse'}" in row.sentence
+        assert sum(printed) == pytest.approx(round(row.brings_musd, 1) if printed else 0.0, abs=1e-9)

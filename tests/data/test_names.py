@@ -12,7 +12,14 @@ from strategic_minerals.results.readable import heading, scenario_names
 from strategic_minerals.results.result import Result
 from strategic_minerals.scenarios.build import build_scenarios
 from strategic_minerals.scenarios.events import describe, longest_event
-from strategic_minerals.scenarios.headlines import headline, headlines, length_in_words
+from strategic_minerals.scenarios.headlines import (
+    headline,
+    headlines,
+    length_in_words,
+    rate_in_words,
+    rates_in_words,
+    span_in_words,
+)
 from support.tiny import cut, offer, source, tiny
 
 
@@ -178,3 +185,56 @@ def test_events_are_told_by_their_hazards_names() -> None:
 )
 def test_a_column_is_told_with_its_unit(column: str, head: str) -> None:
     assert heading(column) == head
+
+
+def test_lots_of_one_seller_are_told_apart_by_number_and_price(names: Names) -> None:
+    """Proves: two lots of gallium from no producer of the tables; the third is sold by one and is its only one."""
+    assert names.offers["gallium_1"] == "Gallium from other suppliers, lot 1, 5% above the market price"
+    assert names.offers["gallium_2"] == "Gallium from other suppliers, lot 2, 15% above the market price"
+    assert names.offers["gallium_3"] == "Gallium (Canada)"
+    assert len(set(names.offers.values())) == len(names.offers)
+
+
+def test_lots_are_numbered_by_price_and_may_have_one_price() -> None:
+    """Proves: the cheapest is the first wherever its row stands; discounts and market prices are named; equal prices
+    leave the number."""
+    lots = {"dear": 0.5, "twin": 0.5, "fair": 0.0, "cheap": -0.125}
+    _, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={key: offer("a", 5.0, premium) for key, premium in lots.items()},
+    )
+    assert Names.of(data).offers == {
+        "cheap": "a from other suppliers, lot 1, 12.5% below the market price",
+        "fair": "a from other suppliers, lot 2, at the market price",
+        "dear": "a from other suppliers, lot 3, 50% above the market price",
+        "twin": "a from other suppliers, lot 4, 50% above the market price",
+    }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "mean", "said"),
+    [
+        (0.25, 23 / 12, 0.75, "3 to 23 months, on average 9"),
+        (2.5, 10.0, 4.0, "2.5 to 10 years, on average 4"),
+        (0.3, 4.3, 1.5, "4 months to 4.3 years, on average 18 months"),
+        (1.0, 4.0, 2.2, "12 months to 4 years, on average 2.2 years"),
+        (float("nan"), 4.0, 1.5, "18 months on average"),
+    ],
+)
+def test_a_range_of_lengths_has_one_unit_where_it_can(low: float, high: float, mean: float, said: str) -> None:
+    assert span_in_words(low, high, mean) == said
+
+
+def test_rates_are_told_as_how_often() -> None:
+    """Proves: in years between two events up to once a year, in events a year beyond; a rate of nothing is never."""
+    assert [rate_in_words(rate) for rate in (0.15625, 0.01, 1.0, 2.5, 0.0)] == [
+        "once in 6.4 years",
+        "once in 100 years",
+        "once a year",
+        "2.5 times a year",
+        "never",
+    ]
+    assert rates_in_words(0.036, 0.346) == "once in 2.9 to 28 years"
+    assert rates_in_words(0.5, 1.5) == "once in 2 years to 1.5 times a year"

@@ -185,7 +185,10 @@ def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
     )
     result = solve(plan, data, gap=0.0)
     assert result.tables["acquisitions"].acquired_t.tolist() == [pytest.approx(4100.0), pytest.approx(5000.0)]
-    assert "the plan takes all that is on offer in 1 of 4 cases" in said(result)["offer o"]
+    assert (
+        "the plan takes all that is offered of it in 1 of 4 years; one more tonne would be worth at most "
+        in said(result)["offer o"]
+    )
     row = alternatives(result, count=0).extremes.set_index("item").loc["purchases for the reserve"]
     assert (row.plan, row.least) == (pytest.approx(91.0), pytest.approx(91.0 - 0.05 * 750.75 / 82.5 * 10.0, rel=1e-3))
 

@@ -355,7 +355,11 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert found.probability == pytest.approx(1.0, abs=1e-12)
     assert found.worst.loss_musd.is_monotonic_decreasing
     assert list(found.years.fiscal_year) == list(range(2027, 2037))
-    assert "heavy_licence: 0.156 events a year (90 % interval 0.036 to 0.346)" in found.summary()
+    often = "once in 6.4 years on average (the past record allows once in 2.9 to 28 years)"
+    assert (
+        f"[heavy_licence]: {table.chance['heavy_licence']:.0%} chance in the planned years; {often}; cuts "
+        in found.summary()
+    )
     loss = found.years.set_index("fiscal_year")
     assert (
         0 < loss.expected_loss_musd.sum() <= found.materials.expected_loss_musd.sum() * (1 + 1e-9)
@@ -364,8 +368,13 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
     assert "Worst years" in found.summary()
     assert (table.legal_duration_low < table.legal_duration_high)[table.legal_duration_mean.notna()].all()
-    assert f"(past legal measures lasted {table.legal_duration_mean['heavy_licence']:.1f} y" in found.summary()
-    assert "90 % last 0.3 to 4.3 years" in found.summary()
+    assert (
+        f"past legal measures of this kind lasted {table.legal_duration_mean['heavy_licence']:.1f} years"
+        in found.summary()
+    )
+    assert "lasts 3 months to 4.3 years, on average 18 months" in found.summary()
+    for row in found.worst.head(5).itertuples():
+        assert f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD" in found.summary()
     assert found.reduction.empty == (plan.sample is None or plan.sample.draws is None)
 
 
@@ -418,7 +427,7 @@ def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> N
 
     said = cli("scenarios", "quickstart", "--scenarios", "64", "--out", tmp_path / "look")
     assert said.returncode == 0, said.stderr
-    assert "gallium: hit with a probability of 22%" in said.stdout
+    assert "Gallium [gallium]: 22% chance of being hit; it is then short for 19 months in all" in said.stdout
     assert {f.name for f in (tmp_path / "look").iterdir()} == {"hazards.csv", "materials.csv", "years.csv", "worst.csv"}
     told = json.loads(cli("scenarios", "quickstart", "--json").stdout)
     assert {row["material"] for row in told["materials"]} == {"gallium", "germanium", "antimony"}

@@ -21,15 +21,17 @@ from ..data.addresses import edited
 from ..data.names import Names
 from ..finance.items import BUILT_ALONE, Item, in_amounts
 from ..formulation.aims import main_aim, slack_of_later_aims
+from ..formulation.structure import STAGES
 from ..model.decisions import TRACE_T, Decided, DecisionIndex, ForcedDecision, with_parts
 from ..model.problem import Problem
 from ..results.result import Result
 from ..results.study import StudyResult
 from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
+from .cost_changes import costs_of_parts, parts_of_gain
 from .explain_figures import figures_of
 from .forced_solves import ForcedSolve, all_forced
 from .price_ranging import Fixed, decided_point, fixed_program, price_words
-from .reason_words import SMALL_MUSD, has, least, sentence
+from .reason_words import SMALL_MUSD, has, heading, least, sentence
 from .switch_words import INTERVALS, in_words, interval_rows
 
 COLUMNS = [
@@ -42,6 +44,8 @@ COLUMNS = [
     "brings_low_musd",
     "brings_high_musd",
     "loss_change_musd",
+    "users_change_musd",
+    "government_change_musd",
     "spending_change_musd",
     "binds",
     "instead",
@@ -88,7 +92,8 @@ class Explanation(StudyResult):
     """As `price_ranging`; empty where one item is explained."""
     reasons: pd.DataFrame
     """One row an item: kind, item, chosen, amount, unit; brings_musd, what the plan's main aim gains from it, with the interval
-    that the gaps leave; changes of expected loss and spending that come with it; what binds; what is chosen instead; a
+    that the gaps leave; what changes with it: expected losses, what users pay, net cost to the government (the three make social
+    cost, with the weight on CVaR and penalties), and spending before a disruption; what binds; what is chosen instead; a
     sentence."""
     break_evens: pd.DataFrame
     """One row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, the range tried (low, high), how
@@ -103,6 +108,8 @@ class Explanation(StudyResult):
 
     slack: float = 0.0
     """Share of the main aim that later ones may use (`objective.stage_slack`); 0 where there is one aim alone."""
+    first_stage: str = "social_cost"
+    """Which aim the main one is."""
 
     kind: ClassVar[str] = "explain"
     titles: ClassVar[Mapping[str, str]] = {
@@ -137,12 +144,10 @@ class Explanation(StudyResult):
             )
             lines += [f"  {row.sentence}" for row in self.prices.itertuples()]
         if len(self.reasons):
-            lines.append(
-                f"REASONS: {self.aim} with and without each item (solved again to a gap of {self.gap:.3g}; M: million USD):"
-            )
+            lines += heading(self.aim, self.first_stage, self.gap)
             if self.slack > self.gap:
                 lines.append(
-                    f"  Later aims may use up to {self.slack:.3g} times the main aim (objective.stage_slack): smaller differences "
+                    f"  Later aims may worsen the main aim by up to {self.slack:.1%} (objective.stage_slack): smaller differences "
                     "do not show, and larger ones may be off by as much. Set it to 0 to see them."
                 )
             order = self.reasons.sort_values(
@@ -151,8 +156,8 @@ class Explanation(StudyResult):
             lines += [f"  {row.sentence}" for row in order.itertuples()]
         if len(self.break_evens):
             lines.append(
-                "WHAT WOULD CHANGE THE DECISION (solved with the item and without; "
-                f"at most {self.most_solves} solves for each figure):"
+                "WHAT WOULD CHANGE THE DECISION: each figure is changed on its own, and the plan solved with the item and "
+                f"without it (at most {self.most_solves} solves for each figure):"
             )
             lines += [f"  {row.sentence}" for row in self.break_evens.itertuples()]
         return "\n".join(lines)
@@ -220,14 +225,13 @@ def explain(
         aim,
         most_solves,
         slack_of_later_aims(result.plan),
+        STAGES[result.plan.objective.kind][0],
     )
 
 
 def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
     """One row of `COLUMNS` for an item that the plan could not choose."""
-    unknown = dict.fromkeys(
-        ("brings_musd", "brings_low_musd", "brings_high_musd", "loss_change_musd", "spending_change_musd"), math.nan
-    )
+    unknown = dict.fromkeys((name for name in COLUMNS if name.endswith("_musd")), math.nan)
     said = f"{names.item(str(item))}: {'not' if why == BUILT_ALONE else 'cannot be'} chosen; {why}"
     row = {"kind": item.kind, "item": item.name, "chosen": False, "amount": 0.0, "unit": "", "binds": "", "instead": ""}
     return {**row, **unknown, "sentence": said}
@@ -236,12 +240,9 @@ def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
 def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> ForcedSolve:
     """The plan as it stands."""
     _, objective, bound, _ = result.outcome.stages[0]
-    scenarios = result.tables["scenario_losses"]
     spending = fixed.problem.assembly.costs.get("spending")
     spent = 0.0 if spending is None else float(spending @ x)
-    return ForcedSolve(
-        objective, bound, float((scenarios.probability * scenarios.loss_musd).sum()), spent, choices.portfolio(x)
-    )
+    return ForcedSolve(objective, bound, costs_of_parts(result.objective_parts), spent, choices.portfolio(x))
 
 
 def _reason(
@@ -258,6 +259,7 @@ def _reason(
     decided = replace(decided, least=decided.least * other.share)
     sign = 1.0 if chosen else -1.0
     brings, low, high = other.objective - base.objective, other.bound - base.objective, other.objective - base.bound
+    parts = parts_of_gain(fixed.problem.plan, brings, other.costs, base.costs, other.spending - base.spending)
     if not other.note:  # what is held cannot be better than what is free
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
     news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
@@ -271,7 +273,9 @@ def _reason(
         "brings_musd": sign * brings,
         "brings_low_musd": sign * (low if chosen else high),
         "brings_high_musd": sign * (high if chosen else low),
-        "loss_change_musd": sign * (base.loss - other.loss),
+        "loss_change_musd": sign * (base.costs.shortages - other.costs.shortages),
+        "users_change_musd": sign * (base.costs.users - other.costs.users),
+        "government_change_musd": sign * (base.costs.government - other.costs.government),
         "spending_change_musd": sign * (base.spending - other.spending),
         "binds": binds,
         "instead": "; ".join(with_parts(name, part) for name, part in news.items()),
@@ -279,7 +283,9 @@ def _reason(
     what = f"chosen{has(item, decided, row['amount'])}" if chosen else least(item, decided)
     note = f"no plan {'without it' if chosen else f'with {what}'}: {other.note}" if other.impossible else other.note
     name, instead = names.item(str(item)), "; ".join(with_parts(names.chosen(new), part) for new, part in news.items())
-    return row | {"sentence": sentence(row, name, instead, note, what, built_anyway=_built_anyway(fixed, item))}
+    gains = {part: sign * gain for part, gain in parts.items()}
+    said = sentence(row, name, gains, instead, note, what, built_anyway=_built_anyway(fixed, item))
+    return row | {"sentence": said}
 
 
 def _built_anyway(fixed: Fixed, item: Item) -> bool:
@@ -315,10 +321,13 @@ def _at_limit(fixed: Fixed, x: Floats, decided: Decided) -> str:
     full = (x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (reduced < 0)
     if not decided.unit.startswith("t") or not full.any():
         return ""
-    best = -float((reduced / decided.factors)[full].min())
-    per = "t" if decided.unit == "t" else "t a year"
-    size = f"one more {per} is worth {USD_PER_MUSD * best:,.0f} USD"
-    return f"the plan takes all that is on offer in {int(full.sum())} of {len(full)} cases, where {size} at most"
+    best, offer = -float((reduced / decided.factors)[full].min()), decided.unit == "t"
+    per, cases = ("tonne", "periods") if offer else ("tonne a year", "possible start dates")
+    if offer and fixed.problem.natural.calendar.step == 1:
+        cases = "years"
+    where = "it" if len(full) == 1 else f"it in {int(full.sum())} of {len(full)} {cases}"
+    worth = f"one more {per} would be worth at most {USD_PER_MUSD * best:,.0f} USD"
+    return f"the plan takes all that is offered of {where}; {worth}"
 
 
 def _when(problem: Problem, name: str, key: Any) -> str:

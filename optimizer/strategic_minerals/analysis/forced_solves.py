@@ -18,6 +18,7 @@ from ..optimization.session import Session
 from ..results.result import Result
 from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
+from .cost_changes import NO_COSTS, Costs, costs_of_point
 
 PARTS = 8
 """Shares of the items for an executor, whose size is not known."""
@@ -44,7 +45,7 @@ class ForcedSolve:
     objective: float
     """Of the main aim, against doing nothing [million USD]; NaN where there is no answer."""
     bound: float
-    loss: float
+    costs: Costs
     spending: float
     portfolio: dict[str, str]
     note: str = ""
@@ -100,7 +101,7 @@ def _answers(asked: Asked) -> Any:
 
 def _answer(asked: Asked, session: Session, hold: ForcedDecision, shares: Sequence[float]) -> ForcedSolve:
     """The plan with an item held; held in, with the first share of what counts that any plan has."""
-    none = ForcedSolve(math.nan, math.nan, math.nan, math.nan, {})
+    none = ForcedSolve(math.nan, math.nan, NO_COSTS, math.nan, {})
     for share in shares:
         try:
             answer = session.answer(
@@ -114,5 +115,5 @@ def _answer(asked: Asked, session: Session, hold: ForcedDecision, shares: Sequen
             costs, (_, objective, bound, _) = answer.problem.assembly.costs, answer.outcome.stages[0]
             spending = float(costs["spending"] @ answer.x) if "spending" in costs else 0.0
             has = DecisionIndex(answer.problem).portfolio(answer.x)
-            return ForcedSolve(objective, bound, float(costs["expected_loss"] @ answer.x), spending, has, share=share)
+            return ForcedSolve(objective, bound, costs_of_point(answer.problem, answer.x), spending, has, share=share)
     return none

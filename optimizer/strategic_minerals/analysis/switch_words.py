@@ -21,6 +21,14 @@ INTERVALS = [
     "why",
 ]
 """Columns: one row an interval; between switch_low and switch_high lies the switch to the next one."""
+CALLED = {
+    "capex": "capital cost",
+    "premium": "premium over the market price",
+    "fee": "contract fee",
+    "hazard rate": "how often disruptions occur",
+    "loss value": "what a missing tonne costs",
+}
+"""Figure -> what it is called in a sentence."""
 SMALL_MUSD = 0.05
 
 
@@ -43,7 +51,8 @@ def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
 
 def in_words(item: Item, found: BreakEven) -> str:
     """`capex (50 million USD now): its owner builds it up to 41; supported from 41.2 to 63; not chosen from 63.4 to 200 ...`."""
-    begin = f"{found.figure} ({number(found.base)} {found.unit} now)"
+    as_assumed = found.unit.startswith("times") and found.base == 1
+    begin = f"{CALLED.get(found.figure, found.figure)} ({'1 is' if as_assumed else f'{number(found.base)} {found.unit}'} now)"
     if not found.intervals:
         return f"{begin}: {found.note or 'nothing could be determined'}"
     alone = len(found.intervals) == 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ..core.errors import Fault
+from ..data.column_words import column_in_words, owner_in_words
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..data.references import select_materials
 from ..schemas.plan import Plan
 from ..schemas.tables import FACT_TABLES
@@ -46,7 +48,10 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
             left.append(near)  # one of many rows: reported with them
         else:
             told_of.append((doubt.figure, _fault(doubt, near)))
-    return [(KIND, figure[1] or figure[2], _note(data, figure, fault)) for figure, fault in (*told_of, *told(left))]
+    names = Names.of(data)
+    return [
+        (KIND, figure[1] or figure[2], _note(data, figure, fault, names)) for figure, fault in (*told_of, *told(left))
+    ]
 
 
 def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -79,7 +84,10 @@ def _fault(doubt: Doubt, other: Misread | None = None) -> Fault:
     return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, found, f"{expected}{question}")
 
 
-def _note(data: Dataset, figure: Figure, fault: Fault) -> str:
+def _note(data: Dataset, figure: Figure, fault: Fault, names: Names) -> str:
+    """A fault as a note: its place, what is wrong there, and in brackets what the figure is."""
     fault = data.placed(fault)
     place = " ".join(part for part in (fault.file, figure[1], fault.column) if part)
-    return f"{place}: {fault.found}; expected {fault.expected}"
+    table, key, column = figure
+    what = "" if table == PLAN else f" [{column_in_words(column)}: {owner_in_words(key, names)}]"
+    return f"{place}: {fault.found}; expected {fault.expected}{what}"

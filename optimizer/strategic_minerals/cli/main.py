@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 LOG = logger_of(__name__)
 VERBS = (analysis, evaluation, report, service)
 """Modules that register their verbs as they are imported."""
+MOST_ESTIMATES = 12
+"""Estimates that `check` prints, the most uncertain first."""
 LONGEST_DIAGNOSIS_S = 600.0
 """Seconds that `solve` spends on a diagnosis if there is no plan; `diagnose` may be given more."""
 
@@ -176,6 +178,9 @@ def check(
 ) -> None:
     """List all faults of a plan and its tables, figures that look doubtful, and how many rows are estimates."""
     from ..api.checking import check as run_check
+    from ..core.frames import rows_of
+    from ..data.column_words import range_in_words
+    from ..data.names import Names
 
     path, loaded, data = load(plan, tables, set_)
     found = run_check(loaded, data)
@@ -191,23 +196,29 @@ def check(
     console.print(f"Tables: {whence(path, tables)}.", markup=False)
     for note in found.notes:
         console.print(f"note: {note}", markup=False)
+    console.print("Rows that the plan reads, by table:")
     for table, (facts, guessed) in counted.by_table.items():
-        console.print(f"  {table:<16} {facts:>5} facts {guessed:>5} estimates")
+        console.print(f"  {table:<16} {facts:>5} reported or derived {guessed:>5} estimated")
     if len(counted.widest):
-        console.print("Widest estimates (low, value, high):")
-        for row in counted.widest.head(12).itertuples():
-            console.print(f"  {row.table}.{row.column} of {row.key}: {row.low:g}, {row.value:g}, {row.high:g}")
+        console.print("Most uncertain figures (range in brackets; file, row and column after it):")
+        names = Names.of(data)
+        for row in rows_of(counted.widest.head(MOST_ESTIMATES)):
+            said = range_in_words(row.key, row.column, row.low, row.value, row.high, names)
+            console.print(f"  {said} [{row.table}.csv {row.key} {row.column}]")
     if found.numeric:
         spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
         console.print(
-            f"Size of numbers in the model (tonnes scaled by a power of ten for each material, million USD): {spread}"
+            "Size of numbers in the model, for engineers (tonnes scaled by a power of ten for each material, million USD): "
+            f"{spread}"
         )
     if show_ranges:
-        console.print("Ranges (smallest, median, largest):")
+        console.print("Columns (smallest, median, largest):")
         for row in found.ranges.itertuples():
             console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
     if found.without_data:
-        console.print(f"Minerals without planning data: {', '.join(found.without_data)}")
+        console.print(
+            f"Minerals with published facts, but not yet the data that a plan needs: {', '.join(found.without_data)}"
+        )
 
 
 @app.command()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..core.errors import Fault, FaultsError, InputError, legible, near_miss, shown
+from ..core.errors import MOST_PRINTED, Fault, FaultsError, InputError, legible, near_miss, shown
 from .common import COMMAND_LINE, EXIT_INPUT
 
 if TYPE_CHECKING:
@@ -72,7 +72,26 @@ def print_faults(errors: Console, error: FaultsError) -> int:
     """Print faults, also as JSON if asked for; the exit code."""
     print_json(error.faults)
     say(errors, str(error))
+    for line in columns_in_words(error.faults[:MOST_PRINTED]):
+        say(errors, line)
     return EXIT_INPUT
+
+
+def columns_in_words(faults: Sequence[Fault]) -> list[str]:
+    """What the columns and fields hold in which faults were found, each once: the name of a column tells a reader little."""
+    from ..schemas.descriptions import field_meaning, meaning
+    from ..schemas.plan import Plan
+    from ..schemas.tables import TABLES
+
+    told: dict[str, str] = {}
+    for fault in faults:
+        table, column = TABLES.get(fault.file.rpartition("/")[2].partition(".")[0]), fault.column
+        if table is not None and column in table.model_fields:
+            told.setdefault(column, meaning(table, column))
+        elif table is None:
+            told.setdefault(column, field_meaning(Plan, column))
+    lines = [f"  {column}: {words.rstrip('.')}." for column, words in told.items() if words]
+    return ["What they are:", *lines] if lines else []
 
 
 def option_faults(error: Any) -> list[Fault]:

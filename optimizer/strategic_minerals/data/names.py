@@ -13,6 +13,10 @@ ADJECTIVE = "(?:[a-z]?|an|ian|nian|ese|nese|ish)"
 """Endings that make `Japan` without its last letter `Japan`, `Japanese`, and so on."""
 
 
+PAR = 1e-6
+"""Premium up to which an offer is at the market price."""
+
+
 @dataclass(frozen=True)
 class Names:
     """Code -> name, by kind of thing. What has no name of its own, or is not in the tables, keeps its code."""
@@ -40,10 +44,14 @@ class Names:
             countries,
             producers,
             _apart((row.hazard, row.name) for row in data.rows("hazards")),
-            {
-                row.offer: _offered(materials.get(row.material, row.material), producers.get(row.source_producer, ""))
+            _lots(
+                (
+                    row.offer,
+                    _offered(materials.get(row.material, row.material), producers.get(row.source_producer, "")),
+                    row.premium_share,
+                )
                 for row in data.rows("offers")
-            },
+            ),
             {row.hazard: row.countries for row in data.rows("hazards")},
         )
 
@@ -105,6 +113,29 @@ def _apart(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     named = {key: name or key for key, name in pairs}
     times = Counter(named.values())
     return {key: name if times[name] == 1 else f"{name} ({key})" for key, name in named.items()}
+
+
+def _lots(offers: Iterable[tuple[str, str, float]]) -> dict[str, str]:
+    """Offer -> name; where one seller makes several offers of a material, each is a lot with its own price.
+
+    offers: code, name of what is offered and by whom, premium as a share of the market price.
+    """
+    known = list(offers)
+    of: dict[str, list[tuple[float, str]]] = {}
+    for key, name, premium in known:
+        of.setdefault(name, []).append((premium, key))
+    numbers = {key: n for lots in of.values() for n, (_, key) in enumerate(sorted(lots), 1)}
+    return {
+        key: name if len(of[name]) == 1 else f"{name}, lot {numbers[key]}, {_step(premium)}"
+        for key, name, premium in known
+    }
+
+
+def _step(premium: float) -> str:
+    """How the price of an offer compares with the market's."""
+    if abs(premium) < PAR:
+        return "at the market price"
+    return f"{100 * abs(premium):.3g}% {'above' if premium > 0 else 'below'} the market price"
 
 
 def _placed(name: str, country: str) -> str:

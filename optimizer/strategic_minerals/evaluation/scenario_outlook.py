@@ -14,11 +14,13 @@ from ..core.arrays import Floats
 from ..core.frames import rows_of
 from ..data.calibration import calibrate
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..instance.build import build_instance
 from ..instance.instance import Instance
 from ..results.study import StudyResult
 from ..scenarios.build import build_scenarios, population
 from ..scenarios.events import describe, hazards, longest_event
+from ..scenarios.headlines import headline, length_in_words, rate_in_words, rates_in_words, span_in_words
 from ..scenarios.reduction import loss_proxy, losses_by_period
 from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
@@ -37,22 +39,24 @@ class Outlook(StudyResult):
     """The plan's scenarios as tables. Losses are without action, estimated without rearranging supply chains."""
 
     hazards: pd.DataFrame
-    """hazard, rate with its credible interval, probability of an event in the planned years, mean duration and cut in the sample,
-    5 % and 95 % points of a lognormal duration, and mean duration of the dated measures behind the hazard with its credible
+    """hazard, its name, rate with its credible interval, probability of an event in the planned years, mean duration and cut in the
+    sample, 5 % and 95 % points of a lognormal duration, and mean duration of the dated measures behind the hazard with its credible
     interval (`legal_*`: a measure lasts longer than the stop it causes; `events_ended` of them have ended)."""
     materials: pd.DataFrame
-    """material, probability of being hit in the planned years, tight years and share of supply lost if hit, price, loss."""
+    """material, its name, probability of being hit in the planned years, tight years and share of supply lost then, price, loss."""
     years: pd.DataFrame
     """fiscal_year, probability that some material is tight, probability that the first event of a scenario falls into the year,
     expected loss and CVaR of the loss at the plan's `risk.alpha`, for each year separately."""
     worst: pd.DataFrame
-    """The worst scenarios with their events."""
+    """The worst scenarios: what happens in a line, and all their events."""
     reduction: pd.DataFrame
     """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all sampled, listed and quiet scenarios), kept_musd (the
     plan's own scenarios), error_share; empty if the plan samples no more than it keeps."""
     kept: tuple[int, int]
     """How many scenarios the plan keeps, and how many it samples."""
     scenarios: int
+    alpha: float
+    """Level of the CVaR of `years` and `reduction`."""
     probability: float
     """Sum of all probabilities."""
 
@@ -73,63 +77,99 @@ class Outlook(StudyResult):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """scenarios and probability; kept and drawn: scenarios of the plan's own sample, 0 where it has none."""
+        """scenarios and probability; kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha."""
         kept, drawn = self.kept
-        return {"scenarios": self.scenarios, "probability": self.probability, "kept": kept, "drawn": drawn}
+        return {
+            "scenarios": self.scenarios,
+            "probability": self.probability,
+            "kept": kept,
+            "drawn": drawn,
+            "alpha": self.alpha,
+        }
 
     def summary(self) -> str:
         """The tables as text."""
-        hit = self.materials.sort_values("expected_loss_musd", ascending=False).head(WORST)
-        lines = [f"{self.scenarios:,} scenarios (probabilities sum to {self.probability:.12g}).", "", "Hazards:"]
-        for row in rows_of(self.hazards):
-            interval = f" (90 % interval {row.rate_low:.3f} to {row.rate_high:.3f})" if pd.notna(row.rate_low) else ""
-            lines.append(
-                f"  {row.hazard}: {row.rate_per_yr:.3f} events a year{interval}; occurs with a probability of {row.chance:.0%}, "
-                f"lasts {row.mean_duration_yr:.1f} years on average, cuts {row.mean_cut_share:.0%} of supply"
-                + (
-                    f"; 90 % last {row.duration_yr_low:.1f} to {row.duration_yr_high:.1f} years"
-                    if pd.notna(row.duration_yr_low)
-                    else ""
-                )
-                + (
-                    f" (past legal measures lasted {row.legal_duration_mean:.1f} years on average, 90 % interval "
-                    f"{row.legal_duration_low:.1f} to {row.legal_duration_high:,.0f})"
-                    if pd.notna(row.legal_duration_mean) and row.events_ended > 0
-                    else ""
-                )
-                + (" (no past measure of this kind has ended)" if row.events_ended == 0 else "")
-            )
+        lines = [
+            f"{self.scenarios:,} scenarios (probabilities sum to {self.probability:.12g}).",
+            "",
+            "What can happen (ranges hold nine cases in ten):",
+        ]
+        lines += [f"  {_hazard(row)}" for row in rows_of(self.hazards)]
+        tail = f"the worst {100 * (1 - self.alpha):.3g} %"
+        hit = self.materials.sort_values("expected_loss_musd", ascending=False, kind="stable").head(WORST)
         lines += ["", "Materials with the largest expected loss:"]
-        for row in rows_of(hit):
-            lines.append(
-                f"  {row.material}: hit with a probability of {row.chance:.0%}; supply is then tight for "
-                f"{row.years_tight:.1f} years, with {row.supply_lost_share:.0%} lost at worst; {_price(row.price_factor_p95)}"
-            )
+        lines += [f"  {_material(row)}" for row in rows_of(hit)]
         dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(SHOWN)
-        lines += ["", "Worst years (loss without action, estimated without rearranging supply chains):"]
-        for row in dire.itertuples():
+        dire = dire[dire.expected_loss_musd > 0]
+        lines += ["", f"Worst years ({ESTIMATE}):"] if len(dire) else []
+        for row in rows_of(dire):
             lines.append(
-                f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, CVaR {row.cvar_musd:,.0f}; some "
-                f"material is tight in {row.chance_some_material_tight:.0%} of scenarios"
+                f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
+                f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
             )
-        lines += ["", "Worst scenarios (loss without action, same estimate):"]
-        for row in self.worst.head(SHOWN).itertuples():
-            lines.append(f"  {row.scenario} ({row.probability:.2%}): {row.loss_musd:,.0f} million USD; {row.events}")
+        lines += ["", f"Worst scenarios ({ESTIMATE}; all events: table worst):"] if len(self.worst) else []
+        for row in rows_of(self.worst.head(SHOWN)):
+            lines.append(
+                f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD, probability {row.probability:.2%}"
+            )
         if len(self.reduction):
-            told = ", ".join(f"{row.figure} {row.error_share:+.1%}" for row in self.reduction.itertuples())
             kept, drawn = self.kept
+            (expected, worst), figures = (
+                self.reduction.error_share,
+                ("expected loss", f"mean of {tail} of losses (CVaR)"),
+            )
             lines += [
                 "",
-                f"The plan keeps {kept} of {drawn:,} sampled scenarios. This changes the estimate: {told}.",
+                f"The plan keeps {kept} of {drawn:,} sampled scenarios. This changes the estimate: {figures[0]} {expected:+.1%}, "
+                f"{figures[1]} {worst:+.1%}.",
             ]
         return "\n".join(lines)
+
+
+ESTIMATE = "loss without any plan; rough estimate, in which supply chains do not adapt"
+
+
+def _hazard(row: Any) -> str:
+    """One hazard: how likely, how often, how long, how severe, and how long its legal measures lasted in the past."""
+    often = f"{rate_in_words(row.rate_per_yr)} on average"
+    if pd.notna(row.rate_low):
+        often += f" (the past record allows {rates_in_words(row.rate_low, row.rate_high)})"
+    parts = [
+        f"{row.chance:.0%} chance in the planned years",
+        often,
+        f"cuts {row.mean_cut_share:.0%} of the supply it hits" if row.mean_cut_share > 0 else "cuts no supply",
+        f"lasts {span_in_words(row.duration_yr_low, row.duration_yr_high, row.mean_duration_yr)}",
+    ]
+    if pd.notna(row.legal_duration_mean) and row.events_ended > 0:
+        low, high = length_in_words(row.legal_duration_low), length_in_words(row.legal_duration_high)
+        mean = length_in_words(row.legal_duration_mean)
+        parts.append(f"past legal measures of this kind lasted {mean} on average (uncertain: {low} to {high})")
+    elif row.events_ended == 0:
+        parts.append("no past measure of this kind has ended")
+    return f"{_called(row.name, row.hazard)}: {'; '.join(parts)}"
+
+
+def _material(row: Any) -> str:
+    """One material: how likely it is hit, for how long it is short, how much of it is missing, and what it then costs."""
+    name = _called(row.name, row.material)
+    if row.chance <= 0:
+        return f"{name}: not hit in any scenario"
+    return (
+        f"{name}: {row.chance:.0%} chance of being hit; it is then short for {length_in_words(row.years_tight)} in all, and "
+        f"{row.supply_lost_share:.0%} of its supply is lost at the worst moment (averages); {_price(row.price_factor_p95)}"
+    )
+
+
+def _called(name: str, code: str) -> str:
+    """A name, with the code that commands need."""
+    return code if name == code else f"{name} [{code}]"
 
 
 def _price(factor: float) -> str:
     """How far the price rises, in words. factor: 95 % point of the price as a multiple of the undisturbed one."""
     if factor < 1.05:
-        return "the price does not rise in 95 % of scenarios"
-    return f"the price is at most {factor:.1f} times the usual one in 95 % of scenarios"
+        return "the price does not rise in 95 % of cases"
+    return f"in 95 % of cases the price rises to at most {factor:.1f} times the usual one"
 
 
 def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None) -> Outlook:
@@ -139,7 +179,7 @@ def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: 
     """
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))
-    drawn = population(instance, data, scenarios, seed)
+    drawn, names = population(instance, data, scenarios, seed), Names.of(data)
     loss = np.zeros((len(drawn.names), len(instance.materials)))
     by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
     for i, lost in enumerate(losses_by_period(instance, drawn)):
@@ -148,13 +188,14 @@ def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: 
     sample = plan.sample
     kept = (0, 0) if sample is None else (sample.scenarios, sample.draws or sample.scenarios)
     return Outlook(
-        _hazards(plan, data, instance, drawn),
-        _materials(instance, drawn, loss),
+        _hazards(plan, data, instance, drawn, names),
+        _materials(instance, drawn, loss, names),
         _years(instance, drawn, by_year),
-        _worst(drawn, loss),
+        _worst(instance, drawn, loss, names),
         _reduction(plan, data, instance),
         kept,
         len(drawn.names),
+        plan.risk.alpha,
         float(drawn.probability.sum()),
     )
 
@@ -175,7 +216,7 @@ def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioSet) -> pd.DataFrame:
+def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioSet, names: Names) -> pd.DataFrame:
     known = calibrate(data)
     record = known.set_index("hazard") if len(known) else known
     end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
@@ -193,6 +234,7 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
         rows.append(
             {
                 "hazard": name,
+                "name": names.hazard(name),
                 "rate_per_yr": row.rate_per_yr,
                 "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
                 "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
@@ -206,6 +248,7 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
         )
     columns = [
         "hazard",
+        "name",
         "rate_per_yr",
         "rate_low",
         "rate_high",
@@ -219,7 +262,7 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
     return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
 
 
-def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
+def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: Names) -> pd.DataFrame:
     planned, step, n = instance.calendar.planned, instance.calendar.step, instance.sources
     pi, rows = scenarios.probability, []
     for i, name in enumerate(instance.materials):
@@ -234,6 +277,7 @@ def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.D
         rows.append(
             {
                 "material": name,
+                "name": names.material(name),
                 "chance": float(pi[hit].sum()),
                 "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
                 "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
@@ -270,7 +314,7 @@ def _years(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def _worst(scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
+def _worst(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: Names) -> pd.DataFrame:
     total = loss.sum(axis=1)
     order = [s for s in np.argsort(-total, kind="stable")[:WORST] if total[s] > 0]
     return pd.DataFrame(
@@ -279,9 +323,10 @@ def _worst(scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
                 "scenario": scenarios.names[s],
                 "probability": float(scenarios.probability[s]),
                 "loss_musd": float(total[s]),
+                "what_happens": headline(scenarios.events[s], instance, names),
                 "events": "; ".join(describe(k) for k in scenarios.events[s]),
             }
             for s in order
         ],
-        columns=["scenario", "probability", "loss_musd", "events"],
+        columns=["scenario", "probability", "loss_musd", "what_happens", "events"],
     )

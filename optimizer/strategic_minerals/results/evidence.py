@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,13 +13,15 @@ from ..audit.audit import Audit, Residual
 from ..checks.doubtful import KIND as DOUBT
 from ..core.frames import rows_of
 from ..core.outcome import Outcome
+from ..core.rounding import rounded_to_add_up
 from ..core.units import SMALL_T
+from ..data.column_words import range_in_words
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
 from .notes import DEAR, EITHER, NEVER, LossRange, other_losses, provenance
-from .readable import heading, scenario_names
+from .readable import scenario_names
 
 MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
@@ -138,6 +140,11 @@ def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
     return who, names.material(row.material)
 
 
+def whole_summands(total: float, parts: Sequence[float]) -> tuple[float, ...]:
+    """Parts of a sum as whole numbers that add up to the total as it is printed; each rounded by itself where they are not its."""
+    return rounded_to_add_up(total, parts, 0) or tuple(float(round(part)) for part in parts)
+
+
 def audit_word(result: Answered) -> str:
     """How the audit ended: a relaxation leaves integers open, so that there is no plan to audit."""
     if result.audited.passed:
@@ -160,16 +167,7 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tup
     )
     hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
     chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
-    return tuple(
-        f"{', '.join(map(names.any, row.key.split('/')))}: {heading(row.column)} {_number(row.value)} "
-        f"(range {_number(row.low)} to {_number(row.high)})"
-        for row in rows_of(chosen)
-    )
-
-
-def _number(value: float) -> str:
-    """Three or four figures, never an exponent of what can be read without."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
+    return tuple(range_in_words(row.key, row.column, row.low, row.value, row.high, names) for row in rows_of(chosen))
 
 
 def _stakes(result: Answered) -> dict[str, float]:

@@ -177,7 +177,7 @@ def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> 
         material, price = instance.materials[i], peak[i] / instance.material_unit[i] / MUSD_PER_T
         yield (
             material,
-            f"{names.material(material)}: in some scenarios the crisis price of {price:,.4g} USD/kg exceeds the value of the "
+            f"{names.material(material)}: in some scenarios the crisis price of {_usd(price)} USD/kg exceeds the value of the "
             f"supply to some users (segment and tier: {', '.join(users)})",
         )
 
@@ -235,7 +235,7 @@ def _ties(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
             yield (
                 name,
                 f"{names.material(name)}: a missing tonne costs defence as much as other users, so the model may let either "
-                "run short; what is said of defence holds for one of several equally good plans",
+                "run short; other plans that are as good may leave defence with more or less",
             )
 
 
@@ -324,3 +324,8 @@ def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])
+
+
+def _usd(price: float) -> str:
+    """A price with four figures, never an exponent."""
+    return f"{price:,.0f}" if price >= 1000 else f"{price:,.4g}"

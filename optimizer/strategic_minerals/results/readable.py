@@ -6,25 +6,8 @@ from collections import Counter
 
 import pandas as pd
 
+from ..data.column_words import UNITS
 from ..schemas.plan import Plan
-
-UNITS = {
-    "_usd_per_kg": "USD/kg",
-    "_usd_per_t": "USD/t",
-    "_t_per_yr": "t/yr",
-    "_t_per_t": "t/t",
-    "_per_yr": "per year",
-    "_musd": "million USD",
-    "_share": "share",
-    "_yr": "years",
-    "_t": "t",
-    "share": "share",
-    "probability": "probability",
-    "days_of_use": "days of that year's use",
-    "fiscal_year": "fiscal year",
-    "period": "fiscal year, and the part of it where there are several",
-}
-"""Ending of a column's name -> unit, the longest first."""
 
 HEADINGS = {
     "sentence": "in words",

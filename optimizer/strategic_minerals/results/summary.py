@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..audit.figures import OUTLAYS, Figures
 from ..formulation.aims import aim_in_words
 from ..schemas.plan import Plan
-from .evidence import Basis
+from .evidence import Basis, whole_summands
 from .origin_words import origin_of_purchases
 
 MOST_LINES = 12
@@ -310,19 +310,22 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     """Split of what the plan is worth: shortages avoided, prices, the rest; bets on prices named."""
     price, net = figures.value("price_gain_musd"), figures.value("worth_musd")
     penalties, risk = figures.value("penalties_musd"), figures.value("risk_charge_musd")
+    users, government = figures.value("users_musd"), figures.value("authority_musd")
     parts = [
-        (figures.value("shortage_avoided_musd"), "shortages avoided (the loss of a tonne includes its price)"),
-        (figures.value("users_musd"), "users, who pay for the supply that they now get"),
+        (figures.value("shortage_avoided_musd"), "shortage losses avoided (the loss of a tonne includes its price)"),
+        (users, "paid by users for the supply that they now get" if users <= 0 else "saved by users on their supply"),
         (
-            figures.value("authority_musd"),
-            "net cost to the government: spending, less sales and the value of what is left",
+            government,
+            f"{'paid' if government <= 0 else 'gained'} by the government, net: spending, less sales and the value of what is left",
         ),
-        (price, "effect of crisis prices on what is bought and sold"),
+        (price, "effect of crisis prices on what users and the government buy and sell"),
     ]
     parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
-    parts += [(risk, "the weight on CVaR")] * (abs(risk) > SMALL_MUSD)
-    lines = [f"WHERE THE VALUE COMES FROM: {net:,.0f} M in all."]
-    lines += [f"  {round(value):+,} M {words}" for value, words in parts]
+    parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
+    values = [value for value, _ in parts]
+    printed = whole_summands(net, values)
+    lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M, the sum of"]
+    lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
     if price > 0.5 * net > 0:
         lines.append("  WARNING: more than half of the value is a gain on prices, not shortages avoided.")
     return [*lines, *_bets(figures, basis), *_left(figures, basis)]
@@ -379,7 +382,7 @@ def _based_on(plan: Plan, basis: Basis) -> list[str]:
         f"BASED ON {basis.facts:,} reported or derived rows of data and {basis.estimates:,} estimates; prices: {plan.price_set}."
     ]
     if basis.widest:
-        lines.append("  The most uncertain figures that this answer depends on (`check` lists all):")
+        lines.append("  The most uncertain figures that this answer depends on, with their range (more: `check`):")
     lines += [f"  {words}" for words in basis.widest]
     if basis.doubts:
         lines += [
@@ -393,13 +396,13 @@ def _based_on(plan: Plan, basis: Basis) -> list[str]:
         )
     if basis.reluctant:
         lines.append(
-            "  For some users the crisis price exceeds their assumed loss from going without: "
+            "  For some users the crisis price is higher than the loss assumed for going without: "
             f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. The two figures "
             "contradict each other: check which is right."
         )
     lines.append(
         "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "
-        "later are signed all the same."
+        "later are signed as planned."
     )
     return lines
 
