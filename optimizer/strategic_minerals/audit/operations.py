@@ -224,13 +224,13 @@ def floor_purchase(k: AuditContext) -> Iterable[Row]:
 
 
 def offer_depth(k: AuditContext) -> Iterable[Row]:
-    """buy <= depth times the source's availability, or an outside offer's own while its material is tight  [t]."""
+    """buy <= depth times the availability of the source's controlled flow, or an outside offer's own while tight  [t]."""
     for b, purchase in enumerate(k.purchases):
         if purchase.offer >= 0:
             o, i = purchase.offer, purchase.material
             j = int(k.n.offer_source[o])
             squeezed = k.path_data.crisis[:, i]
-            share = k.path_data.rho[:, j] if j >= 0 else squeezed * k.n.offer_crisis[o] + (1 - squeezed)
+            share = k.path_data.direct[:, j] if j >= 0 else squeezed * k.n.offer_crisis[o] + (1 - squeezed)
             yield purchase.name, k.x.acquisition[:, b] - k.n.offer_depth[o] * share, k.size[i]
 
 

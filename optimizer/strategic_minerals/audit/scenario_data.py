@@ -35,12 +35,14 @@ class PathData:
     """(W, I, T)"""
     rho: Floats
     """(W, J, T)"""
+    direct: Floats
+    """(W, J, T) availability to the reserve."""
     demand: Floats
     """(W, Q, T) delta*demand."""
     tight: Bools
     """(W, I, T)"""
     crisis: Floats
-    """(W, I, T) share of the period in which the material is tight."""
+    """(W, I, T) share of the period in which the material is tight, weighed by how deep the cut is."""
     branch: Bools
     """(W, C, T) whether the component has branched off."""
     weight: Floats
@@ -116,6 +118,7 @@ def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
         scenarios,
         price,
         path(n.availability, scenarios.availability, [component_of(n, j) for j in producers]),
+        path(n.availability, scenarios.direct, [component_of(n, j) for j in producers]),
         path(n.demand, n.demand * scenarios.demand_factor, of_demand),
         tight,
         crisis,
@@ -141,7 +144,9 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
     for j in range(len(n.producers)):
         if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
             continue
-        troubled = (scenarios.availability[:, j] < 1 - TINY) | ~survives(n, j, scenarios.price, (), 0)
+        troubled = (scenarios.availability[:, j] < 1 - max(TINY, n.plan.tight_cut_share)) | ~survives(
+            n, j, scenarios.price, (), 0
+        )
         for made in np.flatnonzero(n.yields[j] > 0):
             tight[:, made] |= troubled & lasts[:, made]
     for q, i in enumerate(int(k) for k in n.demand_material):
@@ -160,21 +165,48 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
 
 
 def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
-    """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge."""
+    """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge; an event with a
+    profile counts as deep as its cut is against its own deepest."""
     D, T = n.calendar.step, n.calendar.periods
     share = np.zeros((len(scenarios.names), len(n.materials), T))
-    spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    struck: dict[tuple[int, int], dict[int, tuple[DisruptionEvent, list[str]]]] = {}
     for s, i, event in _named(n, scenarios):
-        begin = event.start + event.flood
-        spans.setdefault((s, int(n.component[i])), []).append((begin, begin + event.duration))
-    for (s, c), several in spans.items():
+        mine = struck.setdefault((s, int(n.component[i])), {})
+        mine.setdefault(id(event), (event, []))[1].append(n.materials[i])
+    for (s, c), several in struck.items():
+        edges_of = sorted({e for event, names in several.values() for e in _edges(event, names)})
         for t in range(T):
             opens = n.calendar.first_year + D * t
-            inner = [e for span in several for e in span if opens < e < opens + D]
-            edges = sorted([opens, opens + D, *inner])
-            hit = sum(b - a for a, b in pairwise(edges) if any(x <= (a + b) / 2 < y for x, y in several))
+            edges = [opens, *(e for e in edges_of if opens < e < opens + D), opens + D]
+            hit = sum(
+                (b - a) * max(_depth_at(event, names, (a + b) / 2) for event, names in several.values())
+                for a, b in pairwise(edges)
+            )
             share[s, n.component == c, t] = hit / D if hit / D >= TINY else 0.0
     return share
+
+
+def _edges(event: DisruptionEvent, names: list[str]) -> list[float]:
+    """When an event's cut changes [decimal fiscal years]."""
+    begin = event.start + event.flood
+    if event.profile is None:
+        return [begin, begin + event.duration]
+    months = [edge for name, steps in event.profile.effective if name in names for a, b, _ in steps for edge in (a, b)]
+    return [begin + event.stretch * edge for edge in months]
+
+
+def _depth_at(event: DisruptionEvent, names: list[str], when: float) -> float:
+    """How deep an event cuts at a date against its deepest cut of these materials."""
+    age = when - event.start - event.flood
+    if event.profile is None:
+        return float(0 <= age < event.duration)
+    cuts, now = [0.0], [0.0]
+    for name, steps in event.profile.effective:
+        if name in names:
+            for a, b, lost in steps:
+                cuts.append(min(1.0, event.severity * lost))
+                now.append(cuts[-1] if event.stretch * a <= age < event.stretch * b else 0.0)
+    return max(now) / max(cuts) if max(cuts) > 0 else 0.0
 
 
 def _named(n: Instance, scenarios: ScenarioSet) -> Iterator[tuple[int, int, DisruptionEvent]]:

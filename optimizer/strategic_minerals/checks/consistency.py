@@ -269,6 +269,42 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (references,)
+
+
+def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Steps of a profile end after they begin and do not overlap, and every material of the hazard has some."""
+    steps: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
+    for row in data.rows("hazard_profiles"):
+        steps[row.hazard, row.material, row.flow].append(row)
+    for (hazard, material, flow), rows in steps.items():
+        ordered = sorted(rows, key=lambda row: row.month_from)
+        for row in ordered:
+            key = f"{hazard}/{material}/{flow}/{row.month_from:g}"
+            if row.month_to <= row.month_from:
+                expected = f"more than month_from ({row.month_from:g})"
+                yield Fault("hazard_profiles.csv", key, "month_to", f"{row.month_to:g}", expected)
+        for before, after in itertools.pairwise(ordered):
+            if before.month_from < before.month_to and after.month_from < before.month_to - 1e-9:
+                key = f"{hazard}/{material}/{flow}/{after.month_from:g}"
+                expected = f"at least {before.month_to:g}, where the step before ends"
+                yield Fault("hazard_profiles.csv", key, "month_from", f"{after.month_from:g}", expected)
+    shaped = {hazard for hazard, _, _ in steps}
+    for row in data.rows("hazards"):
+        for low, high in (("severity_low", "severity_high"), ("stretch_low", "stretch_high")):
+            a, b = getattr(row, low), getattr(row, high)
+            if (a is None) != (b is None):
+                empty, given = (low, high) if a is None else (high, low)
+                yield Fault("hazards.csv", row.hazard, empty, "an empty cell", f"a figure, as {given} has one")
+            elif a is not None and not a <= 1 <= b:
+                yield Fault("hazards.csv", row.hazard, low, f"{a:g} to {b:g}", "a range around 1, the median")
+        named = {material for hazard, material, _ in steps if hazard == row.hazard}
+        for material in sorted(set(row.materials.split()) - named) if row.hazard in shaped else ():
+            expected = (
+                "steps for every material of the hazard" if material != "*" else "materials by name, as its profile"
+            )
+            yield Fault("hazards.csv", row.hazard, "materials", f"'{material}' without a profile", expected)
+
+
 MEANING: tuple[Check, ...] = (
     complete,
     one_priority,
@@ -279,6 +315,7 @@ MEANING: tuple[Check, ...] = (
     dates_make_sense,
     unit_slips,
     hazards_make_sense,
+    profiles_make_sense,
     agreed_floors_make_sense,
     stock_fits_its_store,
     committed_projects_make_sense,

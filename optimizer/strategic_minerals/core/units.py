@@ -5,6 +5,7 @@ Tonnes are always tonnes of contained material in the form that the material's r
 
 from __future__ import annotations
 
+MONTHS_PER_YEAR = 12.0
 DAYS_PER_YEAR = 365.0
 """Of a stock: days of cover count calendar days of a common year, as statutes on stocks do."""
 MEAN_DAYS_PER_YEAR = 365.25

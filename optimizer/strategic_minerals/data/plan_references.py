@@ -62,6 +62,11 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
         yield from one(f"diversification.{n}.material", rule.material, materials)
         if rule.country is not None:
             yield from one(f"diversification.{n}.country", rule.country, countries)
+    for n, exclusion in enumerate(plan.procurement.exclusions):
+        for name in exclusion.countries.split():
+            yield from one(f"procurement.exclusions.{n}.countries", name, countries.and_("covered"))
+        for name in exclusion.materials.split():
+            yield from one(f"procurement.exclusions.{n}.materials", name, materials.and_("*"))
     yield from _covers(plan, data, materials, hints)
     pairs = {(row.material, row.segment) for row in data.rows("demand")}
     for n, level in enumerate(plan.service_levels):

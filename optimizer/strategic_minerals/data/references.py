@@ -209,9 +209,21 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
         ("yields", "producer", producers),
         *(
             (table, "material", materials)
-            for table in ("yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")
+            for table in (
+                "yields",
+                "demand",
+                "substitution",
+                "prices",
+                "stock",
+                "offers",
+                "loss_functions",
+                "hazard_profiles",
+            )
         ),
         ("offers", "source_producer", sellers),
+        ("offers", "origin", located.and_("").called_("a country of countries.csv") if located.names else located),
+        ("feed_origins", "producer", producers),
+        ("hazard_profiles", "hazard", names_in(data, "hazards", "hazard", "a hazard of hazards.csv")),
         ("packages", "instrument", instruments),
         ("activities", "country", located),
         ("projects", "country", located),
@@ -231,6 +243,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
 def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     """Columns that hold names in one cell."""
     projects = names_in(data, "projects", "project", "projects, separated by spaces")
+    origins = country_names(data, plan.home).and_(*REGIONS)
     return [
         ("projects", "needs", projects),
         ("projects", "excludes", projects),
@@ -238,6 +251,9 @@ def _lists(plan: Plan, data: Dataset) -> list[Uses]:
         ("hazards", "calibrated_on", names_in(data, "policy_events", "event", "events of policy_events.csv").and_("")),
         ("hazards", "countries", country_names(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
         ("hazards", "materials", material_names(data).and_("*").called_("materials of materials.csv")),
+        ("origin_rules", "materials", material_names(data).and_("*").called_("materials of materials.csv")),
+        ("origin_rules", "countries", origins.and_("covered").called_("ISO3 codes of countries.csv, or covered")),
+        ("feed_origins", "origins", origins.and_("modelled").called_("ISO3 codes of countries.csv, or modelled")),
     ]
 
 

@@ -141,7 +141,9 @@ def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
             scenarios.demand_factor[rows],
             scenarios.price[rows],
             scenarios.tight[rows],
+            scenarios.direct[rows],
             scenarios.lasting[rows],
+            scenarios.squeeze[rows],
             scenarios.onset[rows],
             scenarios.end[rows],
         )

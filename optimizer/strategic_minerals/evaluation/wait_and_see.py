@@ -57,7 +57,9 @@ def _mixed(scenarios: ScenarioSet, weight: Floats, name: str) -> ScenarioSet:
         mean(scenarios.demand_factor),
         mean(scenarios.price),
         np.asarray(scenarios.tight[counted].any(axis=0))[None],
+        mean(scenarios.direct),
         scenarios.lasting[counted].max(axis=0)[None],
+        scenarios.squeeze[counted].max(axis=0)[None],
         scenarios.onset[counted].min(axis=0)[None],
         scenarios.end[counted].max(axis=0)[None],
     )

@@ -82,8 +82,9 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     demand = of(instance.demand[demands], scenarios.demand(instance, demands))
     tight = scenarios.tight[w, :, t] & ~on_trunk[:, None]
     rho = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.availability[w, :, t])
+    direct = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.direct[w, :, t])
     makes = instance.yields > 0
-    lasting = scenarios.lasting[w, :, t]
+    lasting = scenarios.squeeze[w, :, t]
     crisis = np.where((tight.astype(float) @ makes.T.astype(float)) > 0, lasting[:, instance.producer_component], 0.0)
     kappa = 1 - crisis * (1 - instance.kappa)
     K = instance.capacity[:, t].T
@@ -108,7 +109,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     return {
         "price": price,
         "demand": demand,
-        "depth": _depth(structure, sets, rho, np.where(tight, lasting[:, instance.component], 0.0), t),
+        "depth": _depth(structure, sets, direct, np.where(tight, lasting[:, instance.component], 0.0), t),
         **_clean(structure, sets, t),
         "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
         "release_limit": release,
@@ -157,9 +158,9 @@ def _clean(structure: Structure, sets: ComponentSets, t: Ints) -> dict[str, Floa
     return {"clean_held": _columns(held, len(t)), "clean_bound": _columns(bound, len(t))}
 
 
-def _depth(structure: Structure, sets: ComponentSets, rho: Floats, tight: Floats, t: Ints) -> Floats:
-    """Most that each offer sells: its depth times its source's availability, or its own where it has no source, where rules of
-    origin leave it open.
+def _depth(structure: Structure, sets: ComponentSets, direct: Floats, tight: Floats, t: Ints) -> Floats:
+    """Most that each offer sells: its depth times the availability of its source's controlled flow, or its own where it has no
+    source, where rules of origin leave it open.
 
     `tight` (n, I) is the share of the period in which the material is tight.
     """
@@ -169,7 +170,7 @@ def _depth(structure: Structure, sets: ComponentSets, rho: Floats, tight: Floats
         if p.offer >= 0:
             crisis = 1 - tight[:, p.material] * (1 - instance.offer_crisis[p.offer])
             open_now = instance.offer_depth[p.offer] * instance.offer_open[p.offer, t]
-            parts.append(open_now * (rho[:, p.source] if p.source >= 0 else crisis))
+            parts.append(open_now * (direct[:, p.source] if p.source >= 0 else crisis))
     return _columns(parts, len(t))
 
 

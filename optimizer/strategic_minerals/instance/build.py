@@ -82,6 +82,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         allied=allied,
         yields=yields,
         capacity=_capacities(data, sources, projects, calendar),
+        usual=_usual(data, sources, projects, calendar),
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
         cash=np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float),
@@ -167,6 +168,17 @@ def _capacities(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], 
     existing = [_series(groups[row.activity], calendar) for row in sources]
     new = [np.full(calendar.periods, row.capacity_t_per_yr) for row in projects]
     return np.array([*existing, *new], dtype=float).reshape(-1, calendar.periods) * calendar.step
+
+
+def _usual(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calendar: Calendar) -> Floats:
+    """(J, T) usual flow over capacity, at most 1; 1 where a row states none."""
+    series: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for row in data.rows("capacities"):
+        known = row.normal_t_per_yr is not None and row.capacity_t_per_yr > 0
+        share = min(1.0, row.normal_t_per_yr / row.capacity_t_per_yr) if known else 1.0
+        series[row.activity].append((row.from_year, share))
+    existing = [_series(series[row.activity], calendar) for row in sources]
+    return np.array([*existing, *np.ones((len(projects), calendar.periods))]).reshape(-1, calendar.periods)
 
 
 def _apply_control(

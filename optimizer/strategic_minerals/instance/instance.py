@@ -184,6 +184,8 @@ class Instance:
     """(J, I)"""
     capacity: Floats
     """(J, T) tonnes of activity per period."""
+    usual: Floats
+    """(J, T) usual flow as a share of capacity, of which profiled disruptions cut their share; 1 where none is stated."""
     availability: Floats
     """(J, T) trunk availability: controls in force at the start."""
     premium: Floats

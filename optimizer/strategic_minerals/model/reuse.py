@@ -70,6 +70,7 @@ BLOCK_DATA = (
     "price",
     "base_price",
     "availability",
+    "usual",
     "cash",
     "kappa",
     "restart",

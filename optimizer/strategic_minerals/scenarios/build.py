@@ -11,7 +11,7 @@ from ..core.errors import Fault, PlanError
 from ..data.dataset import Dataset
 from ..instance.instance import Instance
 from ..schemas.plan_sections import Sample
-from .events import DisruptionEvent, hazards, resolve_event, sampled
+from .events import DisruptionEvent, hazards, profiles_of, resolve_event, sampled
 from .reduction import Reduction, reduce
 from .sampling import Span, draw
 from .scenario_set import SampledScenarios, ScenarioSet, combine_events
@@ -55,7 +55,8 @@ def _asked(instance: Instance, data: Dataset) -> Any:
     those change compares plans in the same scenarios.
     """
     plan = instance.plan
-    return plan.sample, sampled(plan, data), data.rows("hazards"), span(instance), instance.materials, plan.home
+    rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data)
+    return plan.sample, *rows, span(instance), instance.materials, plan.home
 
 
 def listed(
@@ -63,6 +64,7 @@ def listed(
 ) -> tuple[list[str], list[float], list[bool], list[tuple[DisruptionEvent, ...]]]:
     """Names, probabilities, design-basis flags and strikes of the scenarios written by hand. Raises PlanError."""
     plan, rows, window = instance.plan, hazards(instance.plan, data), span(instance)
+    shaped = profiles_of(plan, data)
     faults = [
         Fault(
             "plan",
@@ -77,7 +79,10 @@ def listed(
     ]
     if faults:
         raise PlanError([data.placed(fault) for fault in faults])
-    struck = [tuple(resolve_event(e, rows.get(e.hazard or "")) for e in scenario.events) for scenario in plan.scenarios]
+    struck = [
+        tuple(resolve_event(e, rows.get(e.hazard or ""), shaped.get(e.hazard or "")) for e in scenario.events)
+        for scenario in plan.scenarios
+    ]
     return (
         [scenario.name for scenario in plan.scenarios],
         [scenario.probability for scenario in plan.scenarios],
@@ -108,6 +113,7 @@ def draws(
         scenarios=scenarios,
         seed=seed,
         events=chosen.events_per_hazard,
+        profiles=profiles_of(instance.plan, data),
     )
 
 

@@ -9,6 +9,7 @@ from ..data.dataset import Dataset
 from ..schemas.base import parse_multipliers
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import Event
+from .profiles import CutProfile, profiles
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,21 @@ class DisruptionEvent:
     """Code of its hazard."""
     name: str = ""
     """What readers call its hazard; empty where there is none."""
+    profile: CutProfile | None = None
+    """How deep it cuts by months; None: `cut` throughout."""
+    severity: float = 1.0
+    """Factor on what users lose by the profile; 0: they lose nothing."""
+    direct_severity: float = 1.0
+    """The same of the direct flow and of the price."""
+    stretch: float = 1.0
+    """Factor on the length of the profile."""
 
 
-def resolve_event(event: Event, row: Any) -> DisruptionEvent:
+def resolve_event(event: Event, row: Any, profile: CutProfile | None = None) -> DisruptionEvent:
     """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself).
 
-    The cut of a hazard is the likeliest one; that of an `on_off` hazard, whose `cut_share` is a probability, is everything.
+    profile: of the hazard; an event with a cut of its own leaves it aside. The cut of a hazard is the likeliest one; that of an
+    `on_off` hazard, whose `cut_share` is a probability, is everything.
     """
     share = event.cut_share
     if share is None and row is not None and row.cut_law == "on_off":
@@ -45,10 +55,17 @@ def resolve_event(event: Event, row: Any) -> DisruptionEvent:
     demand = event.demand_multipliers
     if demand is None:
         demand = parse_multipliers("" if row is None else row.demand_multipliers)
+    shaped = profile if event.cut_share is None else None
+    stretch, severity = event.stretch, 1.0 if event.severity is None else event.severity
+    if shaped is not None and stretch is None:
+        stretch = 1.0 if event.duration_years is None else event.duration_years / shaped.length
+    duration = _or(event.duration_years, row, "duration_yr", 0.0)
+    if shaped is not None:
+        duration, share = shaped.length * (stretch or 1.0), min(1.0, severity * shaped.deepest)
     return DisruptionEvent(
         start=event.start_year,
         flood=_or(event.flood_years, row, "flood_yr", 0.0),
-        duration=_or(event.duration_years, row, "duration_yr", 0.0),
+        duration=duration,
         countries=_or(event.countries, row, "countries", ""),
         materials=_or(event.materials, row, "materials", ""),
         cut=_or(share, row, "cut_share", 0.0),
@@ -59,7 +76,17 @@ def resolve_event(event: Event, row: Any) -> DisruptionEvent:
         tight=event.tight,
         label=event.hazard or "event",
         name="" if row is None else row.name,
+        profile=shaped,
+        severity=severity,
+        direct_severity=severity,
+        stretch=stretch or 1.0,
     )
+
+
+def profiles_of(plan: Plan, data: Dataset) -> dict[str, CutProfile]:
+    """Profiles of the hazards; a hazard whose cut or duration the plan states itself has none."""
+    flat = {o.hazard for o in plan.hazards if o.cut_share is not None or o.duration_yr is not None}
+    return {hazard: profile for hazard, profile in profiles(data).items() if hazard not in flat}
 
 
 def hazards(plan: Plan, data: Dataset) -> dict[str, Any]:
@@ -100,15 +127,17 @@ def sampled(plan: Plan, data: Dataset) -> list[Any]:
 
 def longest_event(plan: Plan, data: Dataset) -> float:
     """Longest event in years of the listed scenarios and of the hazards that may be sampled (at their mean duration)."""
-    rows = hazards(plan, data)
+    rows, shaped = hazards(plan, data), profiles_of(plan, data)
     lengths = [0.0]
     for scenario in plan.scenarios:
         for event in scenario.events:
-            row = rows.get(event.hazard or "")
-            lengths.append(
-                _or(event.flood_years, row, "flood_yr", 0.0) + _or(event.duration_years, row, "duration_yr", 0.0)
-            )
-    return float(max(lengths + [row.flood_yr + row.duration_yr for row in sampled(plan, data)]))
+            resolved = resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or ""))
+            lengths.append(resolved.flood + resolved.duration)
+    drawn = [
+        row.flood_yr + (shaped[row.hazard].length if row.hazard in shaped else row.duration_yr)
+        for row in sampled(plan, data)
+    ]
+    return float(max(lengths + drawn))
 
 
 def describe(event: DisruptionEvent) -> str:

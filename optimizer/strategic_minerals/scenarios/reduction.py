@@ -66,7 +66,7 @@ def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Flo
     tight_output = (
         np.matmul(scenarios.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
     )
-    crisis = np.where(tight_output, scenarios.lasting[:, instance.producer_component[:n]], 0.0)
+    crisis = np.where(tight_output, scenarios.squeeze[:, instance.producer_component[:n]], 0.0)
     running = scenarios.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
     for i in range(len(instance.materials)):
         mine = instance.demand_material == i

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -19,12 +19,11 @@ from scipy.special import ndtri
 from ..core.arrays import Floats
 from ..schemas.plan_sections import Event
 from .events import DisruptionEvent, resolve_event
+from .profiles import NORMAL_90, CutProfile, spread
 
 SOBOL_EVENTS = 3
 """Events of a hazard in one scenario that have coordinates of the joint sequence; later ones are few and pseudo-random."""
 REMAINDER_POINTS = 4096
-NORMAL_90 = 1.6448536269514722
-"""Standard deviations to the 5 % and 95 % points."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,22 @@ class Span:
 
 
 def draw(
-    rows: Sequence[Any], table: Sequence[Any], span: Span, *, scenarios: int, seed: int, events: int | None = None
+    rows: Sequence[Any],
+    table: Sequence[Any],
+    span: Span,
+    *,
+    scenarios: int,
+    seed: int,
+    events: int | None = None,
+    profiles: Mapping[str, CutProfile] | None = None,
 ) -> list[tuple[DisruptionEvent, ...]]:
     """(scenarios,) tuples of strikes of the hazards `rows`, in order of time.
 
     `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes again and again until the end of
     the span (`events`: at most so often by itself), gaps after the end of its last cut being exponential at its rate. Where it
     follows another (`after`), every event of the other may bring it on, by a coin and after an exponential lag of its own,
-    unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out.
+    unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out. Events of a hazard with a profile
+    (`profiles`) draw its severity and stretch in place of a cut and a duration, at the same coordinates.
     """
     points = _points(table, scenarios, seed, events or SOBOL_EVENTS)
     found: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
@@ -53,13 +60,21 @@ def draw(
             points_of if events else chain(points_of, _beyond(row, scenarios, seed, which, points_of))
             for which, points_of in enumerate(points[row.hazard])
         )
-        base = resolve_event(Event(hazard=row.hazard, start_year=2000.0), row)
+        profile = (profiles or {}).get(row.hazard)
+        base = resolve_event(Event(hazard=row.hazard, start_year=2000.0), row, profile)
         candidates: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
 
         def event(
-            start: Floats, u: Floats, row: Any = row, base: DisruptionEvent = base, candidates: Any = candidates
+            start: Floats,
+            u: Floats,
+            row: Any = row,
+            base: DisruptionEvent = base,
+            candidates: Any = candidates,
+            profile: CutProfile | None = profile,
         ) -> Floats:
             """Candidates of one event in each scenario; the end of its cut."""
+            if profile is not None:
+                return _shaped(row, profile, base, start, u, span.end, candidates)
             duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])
             for n in np.flatnonzero(start < span.end):
                 if cut[n] > 0 or row.cut_law != "on_off":
@@ -100,6 +115,38 @@ def draw(
                     found[n].append(one)
                     begun[row.hazard].append((n, one.start))
     return [tuple(sorted(scenario, key=lambda event: event.start)) for scenario in found]
+
+
+def _shaped(
+    row: Any,
+    profile: CutProfile,
+    base: DisruptionEvent,
+    start: Floats,
+    u: Floats,
+    end: float,
+    candidates: list[list[DisruptionEvent]],
+) -> Floats:
+    """Candidates of one event of a hazard with a profile in each scenario; the end of its cut."""
+    stretch = spread(row.stretch_low, row.stretch_high, u[:, 0])
+    none = row.no_loss_share
+    felt = u[:, 1] >= none
+    within = np.where(felt, (u[:, 1] - none) / max(1e-12, 1 - none), 0.5)
+    severity = spread(row.severity_low, row.severity_high, np.clip(within, 2.0**-40, 1 - 2.0**-40))
+    for n in np.flatnonzero(start < end):
+        x = float(severity[n])
+        candidates[n].append(
+            replace(
+                base,
+                start=float(start[n]),
+                duration=profile.length * float(stretch[n]),
+                cut=min(1.0, x * profile.deepest) if felt[n] else 0.0,
+                materials=elements(row, u[n, 2:]),
+                severity=x if felt[n] else 0.0,
+                direct_severity=x,
+                stretch=float(stretch[n]),
+            )
+        )
+    return np.asarray(start + row.flood_yr + profile.length * stretch)
 
 
 def _nth(begun: list[tuple[int, float]], k: int, scenarios: int) -> list[tuple[int, float]]:

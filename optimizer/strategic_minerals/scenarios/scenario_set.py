@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance, named_materials, touched_producers
 from ..instance.producer_economics import built_anyway, survival
 from .events import DisruptionEvent
+from .profiles import CutProfile, mean_cuts, relative_steps
 
 Demand = tuple[tuple[str, float], ...]
 """(segment, multiplier) pairs."""
@@ -55,8 +57,12 @@ class ScenarioSet:
     """(S, I, T) [million USD/t]."""
     tight: Bools
     """(S, I, T) whether a material is tight at any time of a period."""
+    direct: Floats
+    """(S, J, T) availability of a source to the reserve: that of its controlled flow, which may be less than what users find."""
     lasting: Floats
-    """(S, C, T) share of a period in which the cut of an event on the component lasts: the share that is tight."""
+    """(S, C, T) share of a period in which the cut of an event on the component lasts."""
+    squeeze: Floats
+    """(S, C, T) the same, each moment weighed by how deep the cut is against the deepest of its event: sources ration as deep."""
     onset: Ints
     """(S, C) first touched period, T where never."""
     end: Ints
@@ -94,12 +100,14 @@ def combine_events(
     S, T = len(events), calendar.periods
     J, I, Q, C = len(instance.producers), len(instance.materials), len(instance.demands), len(instance.components)  # noqa: E741
     availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
-    factor, rise, fall, lasting = np.ones((S, Q, T)), np.ones((S, I, T)), np.ones((S, I, T)), np.zeros((S, C, T))
+    direct = availability.copy()
+    factor, rise, fall = np.ones((S, Q, T)), np.ones((S, I, T)), np.ones((S, I, T))
+    lasting, squeeze = np.zeros((S, C, T)), np.zeros((S, C, T))
     override: list[tuple[int, int, Ints, Bools, bool]] = []
-    spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
+    spans: dict[tuple[int, int], list[Span]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand), several in _alike(events).items():
+    for (countries, materials, demand, profile), several in _alike(events).items():
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
         hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
@@ -112,12 +120,19 @@ def combine_events(
         def share(values: list[float], phase: Floats) -> Floats:
             return np.asarray(1 + (np.array(values)[:, None] - 1) * phase)[:, None, :]
 
-        np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), share([1 - k.cut for _, _, k in several], phi))
-        np.multiply.at(
-            availability, (s[:, None], np.flatnonzero(third)), share([1 - k.third_cut for _, _, k in several], phi)
-        )
+        if profile is None:
+            left = share([1 - k.cut for _, _, k in several], phi)
+            np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), left)
+            np.multiply.at(direct, (s[:, None], np.flatnonzero(cut)), left)
+        else:
+            kept, kept_direct = _kept(instance, profile, [k for _, _, k in several], begin, phi, cut, touched)
+            np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), kept)
+            np.multiply.at(direct, (s[:, None], np.flatnonzero(cut)), kept_direct)
+        elsewhere = share([1 - k.third_cut for _, _, k in several], phi)
+        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), elsewhere)
+        np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), elsewhere)
         for path_data in (
-            share([k.price for _, _, k in several], phi),
+            share([k.price**k.direct_severity for _, _, k in several], phi),
             share([k.flood_price for _, _, k in several], flood),
         ):
             np.maximum.at(rise, (s[:, None], hit), path_data)
@@ -127,30 +142,88 @@ def combine_events(
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
         for n, (scenario, order, event) in enumerate(several):
             for c in components:
-                spans[scenario, int(c)].append((begin[n], until[n]))
+                inside = [instance.materials[i] for i in hit if instance.component[i] == c]
+                spans[scenario, int(c)] += _spans(event, inside, float(begin[n]), float(until[n]))
             if event.tight is not None:
                 override.append((scenario, order, hit, phi[n] > 0, event.tight))
     for (scenario, c), parts in spans.items():
-        lasting[scenario, c] = _union(calendar, parts)
+        lasting[scenario, c] = _union(calendar, [(a, b) for a, b, _ in parts])
+        flat = all(depth == 1 for *_, depth in parts)
+        squeeze[scenario, c] = lasting[scenario, c] if flat else _deepest(calendar, parts)
     price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
     lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, lasts)
     for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
         tight[scenario, ruled[:, None], np.flatnonzero(inside)] = value
-    onset, end = _extent(instance, availability, factor, price, lasts)
+    onset, end = _extent(instance, np.minimum(availability, direct), factor, price, lasts)
     return ScenarioSet(
-        tuple(names), probability, design_basis, tuple(events), availability, factor, price, tight, lasting, onset, end
+        tuple(names),
+        probability,
+        design_basis,
+        tuple(events),
+        availability,
+        factor,
+        price,
+        tight,
+        np.minimum(availability, direct),
+        lasting,
+        squeeze,
+        onset,
+        end,
     )
+
+
+Span = tuple[float, float, float]
+"""(begin, end, depth against the deepest cut of the event) [decimal fiscal years]."""
+
+
+def _spans(event: DisruptionEvent, names: Sequence[str], begin: float, until: float) -> list[Span]:
+    """When an event cuts a component, and how deep against its own deepest cut."""
+    if event.profile is None:
+        return [(begin, until, 1.0)]
+    steps = relative_steps(event.profile, names, event.severity, event.stretch)
+    return [(begin, until, 0.0), *((begin + a, begin + b, depth) for a, b, depth in steps)]
+
+
+def _kept(
+    instance: Instance,
+    profile: CutProfile,
+    events: Sequence[DisruptionEvent],
+    begin: Floats,
+    phi: Floats,
+    cut: Bools,
+    touched: Bools,
+) -> tuple[Floats, Floats]:
+    """(n, cut producers, T) share of capacity that users and the reserve still find: a cut is a share of the usual flow.
+
+    use <= (1 - phi) K + phi normal - cut normal; a producer of several materials loses what the deepest of their cuts takes.
+    """
+    stretch = np.array([k.stretch for k in events])
+    producers = np.flatnonzero(cut)
+    found = []
+    for flow, severity in (
+        (profile.effective, np.array([k.severity for k in events])),
+        (profile.direct, np.array([k.direct_severity for k in events])),
+    ):
+        lost = np.zeros((len(events), len(producers), instance.calendar.periods))
+        for name, steps in flow:
+            if name in instance.materials and touched[i := instance.materials.index(name)]:
+                mean = mean_cuts(instance.calendar, steps, begin, severity, stretch)
+                makes = np.asarray(instance.yields[producers, i] > 0, dtype=bool)
+                lost = np.maximum(lost, mean[:, None, :] * makes[None, :, None])
+        usual = instance.usual[producers]
+        found.append(1 - phi[:, None, :] * (1 - usual) - lost * usual)
+    return found[0], found[1]
 
 
 def _alike(
     events: Sequence[tuple[DisruptionEvent, ...]],
-) -> dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]]:
-    """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments."""
-    found: dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
+) -> dict[tuple[str, str, Demand, CutProfile | None], list[tuple[int, int, DisruptionEvent]]]:
+    """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments by the same profile."""
+    found: dict[tuple[str, str, Demand, CutProfile | None], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
     for s, scenario in enumerate(events):
         for order, event in enumerate(scenario):
-            found[event.countries, event.materials, event.demand].append((s, order, event))
+            found[event.countries, event.materials, event.demand, event.profile].append((s, order, event))
     return found
 
 
@@ -164,6 +237,13 @@ def _union(calendar: Calendar, spans: Sequence[tuple[float, float]]) -> Floats:
             reached = end
     edges = np.array(apart)
     return np.asarray(np.minimum(overlap(calendar, edges[:, 0], edges[:, 1]).sum(axis=0), 1.0))
+
+
+def _deepest(calendar: Calendar, spans: Sequence[Span]) -> Floats:
+    """(T,) mean over each period of the deepest of what lasts."""
+    edges = np.array(sorted({edge for begin, end, _ in spans for edge in (begin, end)}))
+    depth = [max((d for begin, end, d in spans if begin <= a and b <= end), default=0.0) for a, b in pairwise(edges)]
+    return np.asarray(np.minimum(np.array(depth) @ overlap(calendar, edges[:-1], edges[1:]), 1.0))
 
 
 def baseline_sources(instance: Instance) -> Bools:
@@ -180,7 +260,7 @@ def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floa
     makes, uses = (instance.yields > 0).astype(float), (instance.yields < 0).astype(float)
     counted = baseline_sources(instance)
     active = lasts[:, instance.component]
-    troubled = availability < 1 - SMALLEST_TOUCH
+    troubled = availability < 1 - max(SMALLEST_TOUCH, instance.plan.tight_cut_share)
     for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
         troubled[:, j] |= ~survival(instance, int(j), price, (), 0)
     troubled &= counted[:, None]

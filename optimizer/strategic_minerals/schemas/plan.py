@@ -55,6 +55,8 @@ class Plan(Section):
     """Value of a project's remaining life at the end of the horizon, as a share of what was paid for it."""
     price_gain: bool = True
     """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
+    tight_cut_share: Share = 0.0
+    """Share of a source that must be cut before its material counts as tight (in short supply); 0: any cut."""
     materials: Selection = ("*",)
     """Materials of the plan; `*`: all with demand, and all that their producers use and make."""
     horizon: Horizon

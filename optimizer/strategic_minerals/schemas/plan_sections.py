@@ -246,6 +246,10 @@ class Event(Section):
     flood_multiplier: Positive | None = None
     third_country_cut_share: Share | None = None
     demand_multipliers: dict[str, NonNegative] | None = None
+    severity: NonNegative | None = None
+    """Factor on the cuts of the hazard's profile; unset: 1."""
+    stretch: Positive | None = None
+    """Factor on the length of the hazard's profile; unset: 1, or what `duration_years` makes it."""
     tight: bool | None = None
     """Overrides whether the affected materials count as tight (in short supply) while the cut lasts."""
 

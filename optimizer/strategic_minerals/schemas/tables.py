@@ -171,6 +171,8 @@ class CapacityRow(Row):
     """Tonnes of activity per year (of its main output, where the yield is 1)."""
     capacity_t_per_yr_low: float | None = None
     capacity_t_per_yr_high: float | None = None
+    normal_t_per_yr: NonNegative | None = None
+    """Usual flow, of which a profiled disruption cuts its share while it lasts; empty: the capacity."""
 
 
 class YieldRow(Row):
@@ -339,6 +341,16 @@ class HazardRow(Row):
     cut_law: Literal["triangular", "on_off", "fixed"] = "triangular"
     """Distribution of the cut: triangular from low to high with the value as mode; everything or only low, with the value as
     the probability of everything; or constant."""
+    no_loss_share: Share = 0.0
+    """With a profile: probability that an event costs users no tonnes, only price; the direct flow is cut all the same."""
+    severity_low: Positive | None = None
+    """With a profile: 5 % point of the factor on its cuts, whose median is 1; empty: always 1."""
+    severity_high: Positive | None = None
+    """95 % point of that factor."""
+    stretch_low: Positive | None = None
+    """With a profile: 5 % point of the factor on its length, whose median is 1; empty: always 1."""
+    stretch_high: Positive | None = None
+    """95 % point of that factor."""
     element_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Probability that an event affects each of the materials (at least one): controls are imposed element by element."""
     after: Names = ""
@@ -355,6 +367,25 @@ class HazardRow(Row):
     """Further onsets that are not policy events (gluts, outages), named in the note."""
     observed_yr: PositiveYears | None = None
     """Years of record in which they were counted."""
+
+
+class HazardProfileRow(Row):
+    """Share that a hazard cuts of what used to come, by months since its onset, as observed; a step of a step function."""
+
+    key: ClassVar[tuple[str, ...]] = ("hazard", "material", "flow", "month_from")
+    hazard: Key
+    """A row of `hazards`. Its events then cut as the profile says, stretched and scaled, and not `cut_share` throughout."""
+    material: Key
+    flow: Literal["effective", "direct"]
+    """`effective`: arrivals by all routes, which users meet; `direct`: the controlled flow, which the reserve's purchases meet.
+    Where one is not recorded the other is used."""
+    month_from: Annotated[float, Field(ge=0, le=600)]
+    """Months since the onset at which the step begins."""
+    month_to: Annotated[float, Field(gt=0, le=600)]
+    """Months since the onset at which it ends."""
+    cut_share: Share
+    cut_share_low: float | None = None
+    cut_share_high: float | None = None
 
 
 class StockRow(Row):
@@ -413,6 +444,7 @@ TABLES: dict[str, type[Row]] = {
     "offers": OfferRow,
     "countries": CountryRow,
     "hazards": HazardRow,
+    "hazard_profiles": HazardProfileRow,
     "policy_events": PolicyEventRow,
     "stock": StockRow,
     "loss_functions": LossFunctionRow,

@@ -1,0 +1,113 @@
+"""How deep a disruption cuts, month by month since its onset, as such disruptions were observed (formulation section 13).
+
+A drawn event has a severity x and a stretch z: at `a` years since the onset it cuts `min(1, x * cut(a / z))` of what used to
+come. The clip is inside the mean over a period: twice a cut of 60 % for half a year takes half a year's supply, not 60 % of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import ndtri
+
+from ..core.arrays import Floats
+from ..core.units import MONTHS_PER_YEAR
+from ..data.dataset import Dataset
+from ..instance.calendar import Calendar, overlap
+
+EFFECTIVE, DIRECT = "effective", "direct"
+NORMAL_90 = 1.6448536269514722
+"""Standard deviations to the 5 % and 95 % points."""
+
+Step = tuple[float, float, float]
+"""(begin, end, share cut) [years since onset]."""
+Steps = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class CutProfile:
+    """A hazard's cuts by material."""
+
+    effective: tuple[tuple[str, Steps], ...]
+    """What home users lose by all routes; the direct flow where no record of all routes exists."""
+    direct: tuple[tuple[str, Steps], ...]
+    """What the controlled flow itself loses, which the reserve meets."""
+
+    @property
+    def length(self) -> float:
+        """Years from the onset to the last cut."""
+        return max(end for _, steps in (*self.effective, *self.direct) for _, end, share in steps if share > 0)
+
+    @property
+    def deepest(self) -> float:
+        """Largest share that home users lose of a material."""
+        return max(share for _, steps in self.effective for *_, share in steps)
+
+    def materials(self) -> list[str]:
+        """Materials that it says something of."""
+        return [name for name, _ in self.effective]
+
+
+def profiles(data: Dataset) -> dict[str, CutProfile]:
+    """Profile of each hazard that has one, from the table `hazard_profiles`."""
+    found: dict[str, dict[str, dict[str, list[Step]]]] = defaultdict(
+        lambda: {EFFECTIVE: defaultdict(list), DIRECT: defaultdict(list)}
+    )
+    for row in data.rows("hazard_profiles"):
+        step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.cut_share)
+        found[row.hazard][row.flow][row.material].append(step)
+
+    def laid(by_material: dict[str, list[Step]], spare: dict[str, list[Step]]) -> tuple[tuple[str, Steps], ...]:
+        names = {**spare, **by_material}
+        return tuple((name, tuple(sorted(steps))) for name, steps in sorted(names.items()))
+
+    return {
+        hazard: CutProfile(laid(flows[EFFECTIVE], flows[DIRECT]), laid(flows[DIRECT], flows[EFFECTIVE]))
+        for hazard, flows in found.items()
+        if any(share > 0 for by in flows.values() for steps in by.values() for *_, share in steps)
+    }
+
+
+def mean_cuts(calendar: Calendar, steps: Steps, start: Floats, severity: Floats, stretch: Floats) -> Floats:
+    """(n, T) share cut of each period by n events: mean over the period of min(1, x * cut(a / z)).
+
+    start: (n,) onsets of the cuts [decimal fiscal years]; severity, stretch: (n,) x and z.
+    """
+    total = np.zeros((len(start), calendar.periods))
+    for begin, end, share in steps:
+        cut = np.minimum(1.0, severity * share)
+        total += cut[:, None] * overlap(calendar, start + stretch * begin, start + stretch * end)
+    return total
+
+
+def relative_steps(profile: CutProfile, names: Sequence[str], severity: float, stretch: float) -> Steps:
+    """How deep an event cuts, against its own deepest cut, over the named materials together: (begin, end, ratio) [years]."""
+    mine = [steps for name, steps in profile.effective if name in names]
+    edges = sorted({edge for steps in mine for begin, end, _ in steps for edge in (begin, end)})
+    cuts = [
+        max(
+            (min(1.0, severity * share) for steps in mine for a, b, share in steps if a <= begin and end <= b),
+            default=0.0,
+        )
+        for begin, end in pairwise(edges)
+    ]
+    deepest = max(cuts, default=0.0)
+    if deepest <= 0:
+        return ()
+    return tuple(
+        (stretch * begin, stretch * end, cut / deepest)
+        for (begin, end), cut in zip(pairwise(edges), cuts, strict=True)
+        if cut > 0
+    )
+
+
+def spread(low: float | None, high: float | None, u: Floats) -> Floats:
+    """Factor with median 1 and the given 5 % and 95 % points, lognormal; 1 where they are not given."""
+    if low is None or high is None or low >= high:
+        return np.ones(len(u))
+    return np.asarray(np.exp(math.log(high / low) / (2 * NORMAL_90) * ndtri(u)))

@@ -1,0 +1,187 @@
+"""Disruptions with a profile, by hand: cuts by months, severity and stretch, the direct flow, rationing as deep as the cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import Dataset, solve
+from strategic_minerals.audit.scenario_data import squeezed_share
+from strategic_minerals.core.errors import InputError
+from strategic_minerals.instance.build import build_instance
+from strategic_minerals.instance.calendar import Calendar
+from strategic_minerals.scenarios.build import build_scenarios
+from strategic_minerals.scenarios.profiles import mean_cuts
+from support.tiny import KT, bought, offer, source, tiny
+
+YEAR = Calendar(2027, 1.0, 3, 3, 0.0)
+HAZARD = {
+    "hazard": "stop",
+    "name": "stop",
+    "kind": "licence",
+    "countries": "CHN",
+    "materials": "metal",
+    "rate_per_yr": 0.3,
+    "duration_yr": 1.0,
+    "cut_share": 1.0,
+}
+
+
+def step(begin, end, share, flow="effective", material="metal", hazard="stop"):
+    return {
+        "hazard": hazard, "material": material, "flow": flow, "month_from": begin, "month_to": end, "cut_share": share,
+    }  # fmt: skip
+
+
+def struck(steps, *, event=None, normal=None, hazard=None, months=12, offers=None, tiers=None, kappa=0.0, **plan):
+    """One metal, 100 t a year wanted, 150 t of capacity in China; the stop begins in FY2028."""
+    scenario = {
+        "name": "stop", "probability": 0.5, "design_basis": False,
+        "events": [{"hazard": "stop", "start_year": 2028.0, **(event or {})}],
+    }  # fmt: skip
+    plan, data = tiny(
+        {"metal": 10.0},
+        materials={"metal": {"holding_share_per_yr": 0.01}},
+        sources={"china": source("CHN", "metal", 0.15), "ally": source("AUS", "metal", 0.05, kappa=kappa)},
+        demand={"metal": 0.1},
+        offers=offers,
+        scenarios=[scenario],
+        months=months,
+        **plan,
+    )
+    tables = {name: data.frame(name) for name in data.tables}
+    if normal is not None:
+        known = tables["capacities"].activity == "china"
+        tables["capacities"] = tables["capacities"].assign(normal_t_per_yr=np.where(known, normal, np.nan))
+    tables |= {"hazards": pd.DataFrame([{**HAZARD, **(hazard or {})}]), "hazard_profiles": pd.DataFrame(steps)}
+    return plan, Dataset.from_tables(tables)
+
+
+def scenarios_of(plan, data):
+    instance = build_instance(plan, data)
+    return instance, build_scenarios(instance, data)
+
+
+def test_a_cut_is_of_the_usual_flow_not_of_spare_capacity():
+    """Trap 19: 100 t usual, 150 t of capacity, 40 % cut: 60 t arrive, not 90."""
+    instance, found = scenarios_of(*struck([step(0, 12, 0.4)], normal=100.0))
+    china = instance.producers.index("china")
+    arrives = found.availability[0, china] * instance.capacity[china]
+    assert arrives == pytest.approx([150.0, 60.0, 150.0])
+
+
+def test_the_clip_is_inside_the_mean():
+    """Trap 20: twice a cut of 0.6 for half a year leaves half, not 0.4."""
+    cut = mean_cuts(YEAR, ((0.0, 0.5, 0.6),), np.array([2028.0]), np.array([2.0]), np.array([1.0]))
+    assert cut == pytest.approx(np.array([[0.0, 0.5, 0.0]]))
+
+
+def test_a_stretched_profile_cuts_for_longer():
+    cut = mean_cuts(YEAR, ((0.0, 0.5, 0.6),), np.array([2028.0]), np.array([1.0]), np.array([3.0]))
+    assert cut == pytest.approx(np.array([[0.0, 0.6, 0.3]]))
+
+
+def test_a_profile_of_one_cut_is_that_cut():
+    """A flat profile on capacity is the cut of before."""
+    shaped = scenarios_of(*struck([step(0, 12, 0.7)]))[1]
+    flat = scenarios_of(*struck([step(0, 12, 0.7)], event={"cut_share": 0.7, "duration_years": 1.0}))[1]
+    for name in ("availability", "price", "tight", "lasting", "squeeze", "direct", "onset", "end"):
+        assert np.allclose(getattr(shaped, name), getattr(flat, name), atol=1e-12), name
+
+
+def test_sources_ration_as_deep_as_the_cut():
+    """Trap 22: a tail of 2 % after a full stop of three months rations for 0.25 + 0.75 * 0.02 of the year, not all of it."""
+    instance, found = scenarios_of(*struck([step(0, 3, 1.0), step(3, 12, 0.02)]))
+    assert found.lasting[0, 0] == pytest.approx([0.0, 1.0, 0.0])
+    assert found.squeeze[0, 0] == pytest.approx([0.0, 0.25 + 0.75 * 0.02, 0.0])
+    assert squeezed_share(instance, found)[0, 0] == pytest.approx(found.squeeze[0, 0])
+
+
+@pytest.mark.parametrize(("share", "tight"), [(0.0, True), (0.05, False)])
+def test_a_small_cut_is_no_shortage(share, tight):
+    found = scenarios_of(*struck([step(0, 12, 0.03)], tight_cut_share=share))[1]
+    assert found.tight[0, 0].any() == tight
+    result = solve(*struck([step(0, 12, 0.03)], tight_cut_share=share))
+    assert result.audited.passed
+
+
+def test_the_reserve_meets_the_controlled_flow_and_users_what_arrives():
+    """A ban that costs users nothing closes the country's offers to the reserve."""
+    offers = {"from_china": offer("metal", 0.02, 0.0, source="china")}
+    steps = [step(0, 12, 0.0), step(0, 12, 1.0, flow="direct")]
+    instance, found = scenarios_of(*struck(steps, offers=offers))
+    china = instance.producers.index("china")
+    assert found.availability[0, china] == pytest.approx(np.ones(3))
+    assert found.direct[0, china] == pytest.approx([1.0, 0.0, 1.0])
+    assert not found.tight.any()
+    assert solve(*struck(steps, offers=offers)).audited.passed
+
+
+def test_without_a_record_of_all_routes_the_direct_flow_counts():
+    _, found = scenarios_of(*struck([step(0, 12, 0.8, flow="direct")]))
+    assert found.availability[0, 0] == pytest.approx([1.0, 0.2, 1.0])
+    assert found.direct[0, 0] == pytest.approx([1.0, 0.2, 1.0])
+
+
+def test_an_event_may_be_harsher_and_longer_than_the_record():
+    _, found = scenarios_of(*struck([step(0, 6, 0.4)], event={"severity": 2.0, "stretch": 3.0}))
+    assert found.availability[0, 0] == pytest.approx([1.0, 0.2, 0.6])
+    _, longer = scenarios_of(*struck([step(0, 6, 0.4)], event={"duration_years": 1.5, "severity": 2.0}))
+    assert longer.availability[0, 0] == pytest.approx(found.availability[0, 0])
+
+
+def test_prices_follow_the_severity():
+    _, found = scenarios_of(*struck([step(0, 12, 0.4)], event={"severity": 2.0, "price_multiplier": 3.0}))
+    assert found.price[0, 0] / 0.01 == pytest.approx([1.0, 9.0, 1.0])
+
+
+def test_a_plan_that_states_cut_or_duration_leaves_the_profile_aside():
+    override = {"hazards": [{"hazard": "stop", "cut_share": 0.5, "duration_yr": 2.0}]}
+    _, found = scenarios_of(*struck([step(0, 3, 1.0)], **override))
+    assert found.availability[0, 0] == pytest.approx([1.0, 0.5, 0.5])
+
+
+def test_drawn_events_follow_their_laws():
+    """Severity and stretch have median 1 and the stated 5 % and 95 % points; a share of events costs no tonnes."""
+    law = {
+        "severity_low": 0.5,
+        "severity_high": 2.0,
+        "stretch_low": 0.25,
+        "stretch_high": 4.0,
+        "no_loss_share": 0.3,
+        "rate_per_yr": 3.0,
+    }
+    plan, data = struck([step(0, 2, 0.4)], hazard=law, sample={"scenarios": 4096, "seed": 7, "events_per_hazard": 1})
+    events = [e for s in scenarios_of(plan, data)[1].events[2:] for e in s]
+    felt = np.array([e.severity for e in events if e.severity > 0])
+    assert np.mean([e.severity == 0 for e in events]) == pytest.approx(0.3, abs=0.02)
+    assert np.quantile(felt, [0.05, 0.5, 0.95]) == pytest.approx([0.5, 1.0, 2.0], rel=0.05)
+    stretch = np.array([e.stretch for e in events])
+    assert np.quantile(stretch, [0.05, 0.5, 0.95]) == pytest.approx([0.25, 1.0, 4.0], rel=0.1)
+    assert np.allclose([e.duration for e in events], stretch * 2 / 12)
+    assert all(e.direct_severity > 0 for e in events)
+
+
+def test_quarters_see_what_a_year_hides():
+    """A stop of three months is a quarter of a year's supply; in quarters it is a whole period without any."""
+    year = scenarios_of(*struck([step(0, 3, 1.0)]))[1].availability[0, 0]
+    quarters = scenarios_of(*struck([step(0, 3, 1.0)], months=3))[1].availability[0, 0]
+    assert year == pytest.approx([1.0, 0.75, 1.0])
+    assert quarters == pytest.approx([1.0] * 4 + [0.0] + [1.0] * 7)
+    assert quarters.reshape(3, 4).mean(axis=1) == pytest.approx(year)
+
+
+def test_steps_that_overlap_are_a_fault():
+    with pytest.raises(InputError, match="month_from"):
+        solve(*struck([step(0, 6, 0.4), step(3, 9, 0.2)]))
+
+
+def test_stock_is_bought_for_what_the_profile_cuts():
+    """Half the usual 100 t for half a year and 50 t from the ally: nothing lacks. A full stop of a year lacks 50 t."""
+    offers = {"from_china": offer("metal", 0.1, 0.0, source="china")}
+    assert bought(solve(*struck([step(0, 6, 0.5)], normal=100.0, offers=offers, kappa=1.0)), "metal") == pytest.approx(
+        0.0, abs=1e-6
+    )
+    full = solve(*struck([step(0, 12, 1.0)], normal=100.0, offers=offers, kappa=1.0))
+    assert bought(full, "metal") * KT == pytest.approx(50.0)
