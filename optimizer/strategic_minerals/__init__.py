@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset
     from .data.names import Names
     from .data.plan_file import load_plan
+    from .evaluation.control_cases import ControlCases, control_cases
     from .evaluation.origin_costs import OriginCosts, origin_costs
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
@@ -70,6 +71,7 @@ _HOME = {
     "CheckReport": "api.checking",
     "Comparison": "report.comparison",
     "Completeness": "analysis.completeness",
+    "ControlCases": "evaluation.control_cases",
     "Dataset": "data.dataset",
     "Design": "analysis.designs",
     "Diagnosis": "analysis.diagnosis",
@@ -109,6 +111,7 @@ _HOME = {
     "check": "api.checking",
     "compare": "report.comparison",
     "complete": "analysis.completeness",
+    "control_cases": "evaluation.control_cases",
     "diagnose": "analysis.diagnosis",
     "estimate_ranges": "analysis.designs",
     "explain": "analysis.explain",
@@ -140,6 +143,7 @@ __all__ = [
     "CheckReport",
     "Comparison",
     "Completeness",
+    "ControlCases",
     "Dataset",
     "Design",
     "Diagnosis",
@@ -179,6 +183,7 @@ __all__ = [
     "check",
     "compare",
     "complete",
+    "control_cases",
     "diagnose",
     "estimate_ranges",
     "explain",

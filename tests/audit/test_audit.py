@@ -28,6 +28,7 @@ from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.solution import Solution, extract
 from strategic_minerals.optimization.optimise import Solved, optimise
 from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.schemas.plan_sections import Procurement
 from support.instances import FEATURES, FIRST, quick_first, random_case
 
 ROUNDING = 1e-9
@@ -350,6 +351,14 @@ def other_tightness(case: Case) -> Problem:
     )
 
 
+def ruled(case: Case, purpose: str, *, materials: str = "*", **rule: object) -> Problem:
+    """The same answer under a rule of origin that it does not keep."""
+    exclusion = {"countries": "USA AUS CAN CHN", "materials": materials, "applies_to": [purpose], **rule}
+    plan = case.problem.natural.plan
+    procurement = Procurement.model_validate({"exclusions": [exclusion]})
+    return other_facts(case, plan=plan.model_copy(update={"procurement": procurement}))
+
+
 Spoilt = Callable[[Case], Solution | Problem]
 
 SPOILT: dict[str, tuple[str, Spoilt]] = {
@@ -451,6 +460,14 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
     "integrality": ("half a floor", lambda c: changed(c, floor=put(0, 0.5))),
     "package_eligibility": ("a gap that nobody closes", stopped_instruments),
     "tightness": ("released as tight what is not", other_tightness),
+    "purchase_origin": ("bought where the plan may not buy", lambda c: ruled(c, "purchases")),
+    "support_origin": ("supported where the plan may not support", lambda c: ruled(c, "support")),
+    "offtake_origin": ("reserved where the plan may not reserve", lambda c: ruled(c, "offtake")),
+    "clean_share": ("more of a run is clean than is run", lambda c: changed(c, clean_output=add((0, 0, 0), 1e5))),
+    "clean_balance": (
+        "magnets for the reserve of nobody's clean oxide",
+        lambda c: ruled(c, "purchases", materials="magnet", countries="PRK", reach_back=True),
+    ),
 }
 
 

@@ -216,3 +216,28 @@ def origins(
             loaded, data, gap=gap, time_limit_s=time_limit, workers=workers or os.cpu_count() or 1, on_progress=told
         )
     show(found, out, as_json)
+
+
+@app.command()
+def controls(
+    plan: PlanFile,
+    tables: Tables = None,
+    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as cores.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    set_: Annotated[
+        list[str], typer.Option("--set", help="Set a field of the plan for this run; may be repeated.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Plan for each case of the controls that may or may not be in force, and show what all of them share."""
+    from ..evaluation.control_cases import ControlCases, control_cases
+
+    room_for(out, ControlCases)
+    _, loaded, data = load(plan, tables, set_)
+    with counting("solves") as told:
+        found = control_cases(
+            loaded, data, gap=gap, time_limit_s=time_limit, workers=workers or os.cpu_count() or 1, on_progress=told
+        )
+    show(found, out, as_json)

@@ -45,7 +45,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     allied = np.array([c == plan.home or tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
     price, base = _prices(plan, data, materials, calendar)
     availability = np.ones((len(names), calendar.periods))
-    for control in plan.controls:
+    for control in (control for control in plan.controls if control.in_force):
         _apply_control(plan, control, calendar, materials, country, yields, availability, price)
     component, components = _components(chosen, yields)
     in_force = tuple(_in_force(row, materials, calendar) for row in both)

@@ -142,8 +142,8 @@ def combine_events(
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
         for n, (scenario, order, event) in enumerate(several):
             for c in components:
-                inside = [instance.materials[i] for i in hit if instance.component[i] == c]
-                spans[scenario, int(c)] += _spans(event, inside, float(begin[n]), float(until[n]))
+                in_it = [instance.materials[i] for i in hit if instance.component[i] == c]
+                spans[scenario, int(c)] += _spans(event, in_it, float(begin[n]), float(until[n]))
             if event.tight is not None:
                 override.append((scenario, order, hit, phi[n] > 0, event.tight))
     for (scenario, c), parts in spans.items():

@@ -320,6 +320,10 @@ class Control(Section):
     cut_share: Share
     price_multiplier: Positive = 1.0
     until_year: DecimalYear
+    in_force: bool = True
+    """False: it is not in force, as where a suspension was extended; `controls` solves both cases."""
+    probability: Share | None = None
+    """Probability that it is in force, where that is not known; unset: it is known."""
 
 
 class Risk(Section):

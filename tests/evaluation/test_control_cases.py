@@ -1,0 +1,64 @@
+"""Open controls: each case is the plan that states it, probabilities multiply, and what all cases decide is told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from strategic_minerals import PlanError, control_cases, solve
+from support.tiny import KT, cut, offer, source, tiny
+
+
+def question(**controls):
+    """2 kt wanted, 1 kt each from China and an ally; a control may halve what China sends until 2029. A stop comes in FY2029."""
+    known = {"countries": "CHN", "materials": "metal", "cut_share": 0.5, "until_year": 2029.0}
+    return tiny(
+        {"metal": 10.0},
+        materials={"metal": {"holding_share_per_yr": 0.01}},
+        sources={"china": source("CHN", "metal", 1.0), "ally": source("AUS", "metal", 1.0)},
+        demand={"metal": 2.0},
+        offers={"from_ally": offer("metal", 0.3, 0.0, source="ally"), "spot": offer("metal", 1.0, 0.0)},
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+        controls=[{"name": name, **known, "probability": chance} for name, chance in controls.items()],
+    )
+
+
+def test_each_case_is_the_plan_that_states_it():
+    plan, data = question(quota=0.3)
+    found = control_cases(plan, data, gap=0.0).cases
+    assert found.probability.to_list() == pytest.approx([0.3, 0.7])
+    assert found.in_force.to_list() == ["quota", ""]
+    for row, on in zip(found.itertuples(), (True, False), strict=True):
+        stated = plan.controls[0].model_copy(update={"in_force": on})
+        alone = solve(plan.model_copy(update={"controls": (stated,)}), data, gap=0.0)
+        assert row.worth_musd == pytest.approx(alone.figures.value("worth_musd"), rel=1e-9)
+
+
+def test_two_open_controls_make_four_cases_whose_probabilities_multiply():
+    plan, data = question(a=0.2, b=0.5)
+    found = control_cases(plan, data)
+    assert found.cases.probability.to_list() == pytest.approx([0.1, 0.1, 0.4, 0.4])
+    assert found.expected == pytest.approx(float(found.cases.probability @ found.cases.worth_musd))
+
+
+def test_what_every_case_decides_is_told_apart():
+    """The stop lacks 1 kt whatever was in force before: the stock is the same in both cases."""
+    found = control_cases(*question(quota=0.3), gap=0.0)
+    stock = found.decisions.set_index("kind").loc["stock"]
+    assert (stock.cases, stock.least, stock.most) == (2, pytest.approx(1.0 * KT), pytest.approx(1.0 * KT))
+    assert "SAFE TO BEGIN" in found.summary()
+    assert found.to_dict()["expected_worth_musd"] == pytest.approx(found.expected)
+
+
+def test_a_plan_without_an_open_control_has_no_cases():
+    plan, data = question()
+    with pytest.raises(PlanError, match="probability"):
+        control_cases(plan, data)
+
+
+def test_a_control_that_is_not_in_force_changes_nothing():
+    plan, data = question(quota=0.3)
+    off = plan.model_copy(update={"controls": (plan.controls[0].model_copy(update={"in_force": False}),)})
+    bare = plan.model_copy(update={"controls": ()})
+    assert solve(off, data).outcome.do_nothing_musd == pytest.approx(
+        solve(bare, data).outcome.do_nothing_musd, rel=1e-12
+    )
