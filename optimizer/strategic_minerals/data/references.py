@@ -204,12 +204,22 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     instruments = names_in(data, "instruments", "instrument", "an instrument of instruments.csv")
     of_facts = [(table, "mineral", minerals) for table in ("materials", "production", "reserves", "import_shares")]
     of_places = [(table, "country", places) for table in ("production", "reserves", "import_shares", "policy_events")]
+    of_places += [("observed_profiles", "destination", places), ("price_gaps", "country", places)]
     return [
         ("capacities", "activity", activities),
         ("yields", "producer", producers),
         *(
             (table, "material", materials)
-            for table in ("yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")
+            for table in (
+                "yields",
+                "demand",
+                "substitution",
+                "prices",
+                "stock",
+                "offers",
+                "loss_functions",
+                "price_gaps",
+            )
         ),
         ("offers", "source_producer", sellers),
         ("packages", "instrument", instruments),
@@ -231,11 +241,14 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
 def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     """Columns that hold names in one cell."""
     projects = names_in(data, "projects", "project", "projects, separated by spaces")
+    events = names_in(data, "policy_events", "event", "events of policy_events.csv")
     return [
         ("projects", "needs", projects),
         ("projects", "excludes", projects),
         ("hazards", "after", names_in(data, "hazards", "hazard", "hazards")),
-        ("hazards", "calibrated_on", names_in(data, "policy_events", "event", "events of policy_events.csv").and_("")),
+        ("hazards", "calibrated_on", events.and_("")),
+        ("observed_profiles", "control_event", events),
+        ("observed_profiles", "materials", material_names(data)),
         ("hazards", "countries", country_names(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
         ("hazards", "materials", material_names(data).and_("*").called_("materials of materials.csv")),
     ]
