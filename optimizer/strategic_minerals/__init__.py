@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset
     from .data.names import Names
     from .data.plan_file import load_plan
+    from .evaluation.replay import replay_observed
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
@@ -118,6 +119,7 @@ _HOME = {
     "loss_functions": "analysis.designs",
     "morris": "analysis.designs",
     "one_at_a_time": "analysis.designs",
+    "replay_observed": "evaluation.replay",
     "reverse_stress": "evaluation.reverse_stress",
     "sampling_gap": "evaluation.sampling_gap",
     "scenario_outlook": "evaluation.scenario_outlook",
@@ -186,6 +188,7 @@ __all__ = [
     "loss_functions",
     "morris",
     "one_at_a_time",
+    "replay_observed",
     "reverse_stress",
     "sampling_gap",
     "scenario_outlook",

@@ -23,6 +23,7 @@ from ..scenarios.reduction import loss_proxy, losses_by_period
 from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
+from .replay import replay_lines, replayed
 
 WORST = 10
 """Scenarios listed as the worst."""
@@ -55,6 +56,8 @@ class Outlook(StudyResult):
     scenarios: int
     probability: float
     """Sum of all probabilities."""
+    replay: pd.DataFrame | None = None
+    """Observed disruptions beside the hazards, as `replay_observed` gives them; None: not asked for."""
 
     kind: ClassVar[str] = "scenarios"
     titles: ClassVar[Mapping[str, str]] = {
@@ -63,13 +66,16 @@ class Outlook(StudyResult):
         "years": "Years",
         "worst": "Worst scenarios",
         "reduction": "What the reduction changes",
+        "replay": "Observed disruptions and what the hazards say of them",
     }
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """hazards, materials, years, worst; reduction where the plan keeps fewer scenarios than it draws."""
+        """hazards, materials, years, worst; reduction where the plan keeps fewer scenarios than it draws; replay if asked for."""
         found = {"hazards": self.hazards, "materials": self.materials, "years": self.years, "worst": self.worst}
-        return {**found, "reduction": self.reduction} if len(self.reduction) else found
+        if len(self.reduction):
+            found["reduction"] = self.reduction
+        return found if self.replay is None else {**found, "replay": self.replay}
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -122,6 +128,12 @@ class Outlook(StudyResult):
                 "",
                 f"The plan keeps {kept} of {drawn:,} sampled scenarios. This changes the estimate: {told}.",
             ]
+        if self.replay is not None:
+            lines += [
+                "",
+                "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):",
+            ]
+            lines += replay_lines(self.replay) or ["  the tables record none (observed_profiles)"]
         return "\n".join(lines)
 
 
@@ -132,10 +144,13 @@ def _price(factor: float) -> str:
     return f"the price is at most {factor:.1f} times the usual one in 95 % of scenarios"
 
 
-def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None) -> Outlook:
+def scenario_outlook(
+    plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None, replay: bool = False
+) -> Outlook:
     """Summarise what can happen: the listed scenarios, and others sampled from the plan's hazards.
 
-    scenarios: how many are sampled. seed: of the sample; None: the plan's. Raises PlanError and InputError with all faults.
+    scenarios: how many are sampled. seed: of the sample; None: the plan's. replay: also compare the hazards with the disruptions
+    observed (`replay_observed`). Raises PlanError and InputError with all faults.
     """
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))
@@ -156,6 +171,7 @@ def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: 
         kept,
         len(drawn.names),
         float(drawn.probability.sum()),
+        replayed(plan, data) if replay else None,
     )
 
 

@@ -109,6 +109,7 @@ STUDIES = {
     "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
     "what moves the answer": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
+    "disruptions as they were observed": ("scenarios/replay", "scenarios PLAN --replay --out RUN/analyses/scenarios"),
 }
 """What the page can show beside -> (a table that says it is there, the command that adds it)."""
 
@@ -272,6 +273,12 @@ def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Sect
                 "The plan in new random scenarios, which were not used to make it.",
             ),
             ("frontier/switches", "switches", "Switch points", "Budgets at which the portfolio changes."),
+            (
+                "scenarios/replay",
+                "replay",
+                "Observed disruptions and what the hazards say of them",
+                "Years of normal supply lost: as observed, and in events of the hazard (mean, 5 % and 95 % points).",
+            ),
         )
         if key in analyses and len(analyses[key])
     ]
