@@ -13,7 +13,7 @@ import pytest
 
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, replay_observed, scenario_outlook, shipped, solve
 from strategic_minerals.data.observed_losses import Course, courses
-from strategic_minerals.evaluation.replay import grid, hazard_of, verdict, year_equivalents
+from strategic_minerals.evaluation.replay import grid, hazard_of, kind_lines, kinds_held, verdict, year_equivalents
 from strategic_minerals.report.page import report
 from support.drawn_cases import exposed
 from support.one_mineral import one_mineral
@@ -71,21 +71,21 @@ def hazard(**changed: Any) -> Any:
 
 def test_half_of_supply_for_two_years_is_one_year_in_every_event() -> None:
     row = hazard(cut_share=0.5, cut_law="fixed", duration_yr=2.0)
-    assert year_equivalents(row, "a", grid(8)) == pytest.approx(np.ones(64))
+    assert year_equivalents(row, "a", grid(8, 8)) == pytest.approx(np.ones(64))
 
 
 def test_events_of_a_hazard_lose_what_its_laws_say() -> None:
     """Proves: triangular from 0.2 to 0.8 with its peak at 0.5 and 2 years exponential lose 1.0 on average; the median of both at
     once is 0.5*2*ln 2."""
     row = hazard(cut_share=0.5, cut_share_low=0.2, cut_share_high=0.8, duration_yr=2.0, duration_law="exponential")
-    assert year_equivalents(row, "a", grid(400)).mean() == pytest.approx(1.0, rel=0.005)
+    assert year_equivalents(row, "a", grid(400, 400)).mean() == pytest.approx(1.0, rel=0.005)
     middle = year_equivalents(row, "a", np.array([[0.5, 0.5]]))
     assert middle == pytest.approx([0.5 * 2 * math.log(2)])
 
 
 def test_on_off_events_that_are_off_are_no_events() -> None:
     row = hazard(cut_share=0.25, cut_law="on_off", duration_yr=2.0)
-    lost = year_equivalents(row, "a", grid(8))
+    lost = year_equivalents(row, "a", grid(8, 8))
     assert lost == pytest.approx(np.full(16, 2.0))
 
 
@@ -156,7 +156,7 @@ def test_the_plan_s_own_hazards_are_compared() -> None:
 def test_the_outlook_has_the_replay_where_it_is_asked_for() -> None:
     plan, data = case(0.125, cut_share=0.5, cut_law="fixed", duration_yr=2.0)
     without, asked = scenario_outlook(plan, data, scenarios=16), scenario_outlook(plan, data, scenarios=16, replay=True)
-    assert "replay" not in without.tables
+    assert not {"replay", "kinds"} & set(without.tables)
     assert "Observed" not in without.summary()
     assert asked.to_dict()["replay"][0]["verdict"] == "harsher by 8.0"
     assert (
@@ -196,6 +196,21 @@ def test_the_report_shows_the_replay_and_says_how_to_get_it() -> None:
     assert "harsher by 8.0" in page
     assert "scenarios PLAN --replay" not in page
     assert "strategic-minerals scenarios PLAN --replay --out RUN/analyses/scenarios" in report(result)
+
+
+def test_the_outlook_holds_each_control_against_others_of_its_kind() -> None:
+    """Proves: one event of a kind is not testable and says so; of the shipped record every event has its verdict in words."""
+    alone = scenario_outlook(*case(0.1), scenarios=16, replay=True)
+    assert alone.to_dict()["kinds"][0]["verdict"] == "not testable"
+    assert alone.to_dict()["kinds"][0]["low_yr"] is None
+    assert "ban from 2025-01-01: a: 0.10: not testable" in alone.summary()
+    plan = load_plan(shipped("models") / "quickstart.toml")
+    table = kinds_held(plan, load_dataset(shipped("inputs"))).set_index("event")
+    assert len(table) == 8
+    assert (table.loc["E21", "running"], table.loc["E21", "verdict"]) == ("yes", "still running, so far below")
+    line = kind_lines(table.loc[["E14"]].reset_index())[0]
+    assert line.startswith("  China, licence from 2025-04-04: samarium, gadolinium")
+    assert "0.50 so far; 4 others of the same kind (licence) say" in line
 
 
 def test_the_verb_prints_writes_and_gives_the_replay_as_json(cli: Any, tmp_path: Path) -> None:

@@ -121,10 +121,10 @@ def kind_of(instruments: Iterable[str]) -> str:
 
 
 def observed_events(rows: Iterable[Any], events: Mapping[str, Any], home: str) -> tuple[ObservedEvent, ...]:
-    """Every event with a record of its controlled flow, in the order of the table. events: rows of `policy_events` by name.
+    """Every event of `events` with a record of its controlled flow, in the order of the table.
 
-    A material counts by the flow to the home country, else by that to all countries, else by the others recorded; forms of it
-    are averaged. So no event counts twice because it was recorded for many destinations.
+    events: rows of `policy_events` by name. A material counts by the flow to the home country, else by that to all countries, else
+    by the others recorded; forms of it are averaged. So no event counts twice because it was recorded for many destinations.
     """
     grouped: dict[tuple[str, ...], list[Course]] = {}
     for course in courses(rows):
@@ -132,14 +132,15 @@ def observed_events(rows: Iterable[Any], events: Mapping[str, Any], home: str) -
     found = []
     for names, own in grouped.items():
         direct = _by_material([course for course in own if course.flow == "direct"], home)
-        if not direct:
+        instruments = [events[name].instrument for name in names if name in events]
+        if not direct or not instruments:
             continue
         effective = _by_material([course for course in own if course.flow == "effective"], home)
         lost = [(peak, width) for peak, width in map(_average, direct.values()) if peak > 0]
         found.append(
             ObservedEvent(
                 " ".join(names),
-                kind_of(events[name].instrument for name in names),
+                kind_of(instruments),
                 tuple(direct),
                 _geometric([peak for peak, _ in lost]),
                 _geometric([width for _, width in lost]),

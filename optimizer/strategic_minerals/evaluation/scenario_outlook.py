@@ -23,7 +23,7 @@ from ..scenarios.reduction import loss_proxy, losses_by_period
 from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
-from .replay import replay_lines, replayed
+from .replay import kind_lines, kinds_held, replay_lines, replayed
 
 WORST = 10
 """Scenarios listed as the worst."""
@@ -58,6 +58,8 @@ class Outlook(StudyResult):
     """Sum of all probabilities."""
     replay: pd.DataFrame | None = None
     """Observed disruptions beside the hazards, as `replay_observed` gives them; None: not asked for."""
+    kinds: pd.DataFrame | None = None
+    """Each observed control beside a law fitted to the others of its kind (`kinds_held`); None: not asked for."""
 
     kind: ClassVar[str] = "scenarios"
     titles: ClassVar[Mapping[str, str]] = {
@@ -67,15 +69,17 @@ class Outlook(StudyResult):
         "worst": "Worst scenarios",
         "reduction": "What the reduction changes",
         "replay": "Observed disruptions and what the hazards say of them",
+        "kinds": "Observed controls beside others of their kind",
     }
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """hazards, materials, years, worst; reduction where the plan keeps fewer scenarios than it draws; replay if asked for."""
+        """hazards, materials, years, worst; reduction where the plan keeps fewer than it draws; replay and kinds if asked."""
         found = {"hazards": self.hazards, "materials": self.materials, "years": self.years, "worst": self.worst}
         if len(self.reduction):
             found["reduction"] = self.reduction
-        return found if self.replay is None else {**found, "replay": self.replay}
+        told = {"replay": self.replay, "kinds": self.kinds}
+        return {**found, **{name: table for name, table in told.items() if table is not None}}
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -134,6 +138,12 @@ class Outlook(StudyResult):
                 "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):",
             ]
             lines += replay_lines(self.replay) or ["  the tables record none (observed_profiles)"]
+        if self.kinds is not None and len(self.kinds):
+            lines += [
+                "",
+                "Observed controls and the range that others of their kind give (years of the controlled flow lost):",
+            ]
+            lines += kind_lines(self.kinds)
         return "\n".join(lines)
 
 
@@ -172,6 +182,7 @@ def scenario_outlook(
         len(drawn.names),
         float(drawn.probability.sum()),
         replayed(plan, data) if replay else None,
+        kinds_held(plan, data) if replay else None,
     )
 
 
