@@ -318,6 +318,21 @@ def test_two_events_of_a_kind_are_not_testable() -> None:
     assert found.low_yr.isna().all()
 
 
+def test_the_shipped_record_gives_the_points_that_hazards_of_a_kind_share() -> None:
+    """Proves: 5 and 95 % points of severity and stretch and the chance of no effective loss, by kind, from the record as it is."""
+    events = {row.event: row for row in facts().rows("policy_events")}
+    found = observed_events(facts().rows("observed_profiles"), events, "USA")
+    licence, embargo = fit_kind("licence", found), fit_kind("embargo", found)
+    assert (*licence.severity, *licence.stretch) == pytest.approx((0.4932, 2.0275, 0.3751, 2.6659), rel=1e-3)
+    assert (*embargo.severity, *embargo.stretch) == pytest.approx((1.0, 1.0, 0.1813, 5.5156), rel=1e-3)
+    assert licence.no_loss is not None
+    assert embargo.no_loss is not None
+    assert (licence.no_loss.central, embargo.no_loss.central) == pytest.approx((5 / 12, 7 / 12))
+    assert {one.event: one.without_loss for one in found if one.without_loss is not None} == pytest.approx(
+        {"E10": 2 / 3, "E11": 1 / 3}
+    )
+
+
 def told(table: pd.DataFrame) -> Iterator[str]:
     for row in table.itertuples():
         yield (

@@ -111,6 +111,14 @@ def test_a_disruption_that_no_hazard_has_is_told() -> None:
     assert row.gross_yr == 1.0
 
 
+def test_a_hazard_that_never_cuts_anything_is_milder() -> None:
+    """Proves: neither a cut of nothing nor events that are always off end in a division by zero."""
+    for law in ({"cut_law": "fixed"}, {"cut_law": "on_off"}):
+        row = only(*case(0.5, cut_share=0.0, **law))
+        assert (row.hazard, row.hazard_mean_yr, row.ratio) == ("stop", 0.0, 0.0)
+        assert row.verdict == "milder: events of the hazard lose nothing"
+
+
 # --- verdicts ----------------------------------------------------------------------------------------------------
 
 VERDICTS: list[tuple[tuple[float | None, ...], bool, str]] = [

@@ -143,8 +143,9 @@ def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names)
         "hazard": "" if hazard is None else hazard.hazard,
         "hazard_name": "" if hazard is None else hazard.name,
     }
-    if not len(lost):
+    if hazard is None:
         return {**told, "verdict": "the hazards do not have it"}
+    lost = lost if len(lost) else np.zeros(1)  # events that never cut anything
     low, high = (float(point) for point in np.quantile(lost, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     mean = float(lost.mean())
     return {
@@ -166,7 +167,7 @@ def verdict(course: Course, mean: float, low: float, high: float) -> str:
     if gross == 0:
         return f"no loss observed; events of the hazard lose {mean:.2g} years of supply on average"
     if gross > high * (1 + EXACT):
-        words = f"milder by {gross / mean:.1f}"
+        words = f"milder by {gross / mean:.1f}" if mean > 0 else "milder: events of the hazard lose nothing"
     elif gross >= low * (1 - EXACT):
         words = "within the range"
     else:
