@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .data.plan_file import load_plan
     from .evaluation.control_cases import ControlCases, control_cases
     from .evaluation.origin_costs import OriginCosts, origin_costs
+    from .evaluation.replay import replay_observed
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
@@ -124,6 +125,7 @@ _HOME = {
     "morris": "analysis.designs",
     "one_at_a_time": "analysis.designs",
     "origin_costs": "evaluation.origin_costs",
+    "replay_observed": "evaluation.replay",
     "reverse_stress": "evaluation.reverse_stress",
     "sampling_gap": "evaluation.sampling_gap",
     "scenario_outlook": "evaluation.scenario_outlook",
@@ -196,6 +198,7 @@ __all__ = [
     "morris",
     "one_at_a_time",
     "origin_costs",
+    "replay_observed",
     "reverse_stress",
     "sampling_gap",
     "scenario_outlook",

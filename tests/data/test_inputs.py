@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import defaultdict
 from functools import cache
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals.data import estimates
+from strategic_minerals.data import estimates, profile_estimates
 from strategic_minerals.schemas import tables as rows
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
@@ -64,7 +65,8 @@ def calls(row: Any) -> dict[str, estimates.Estimate]:
     """Column -> value of the function that the note names for it."""
     found: dict[str, estimates.Estimate] = {}
     for column, sign, function, arguments in CALL.findall(row.note):
-        value = getattr(estimates, function)(*(argument(a) for a in arguments.split(",")))
+        source = estimates if hasattr(estimates, function) else profile_estimates
+        value = getattr(source, function)(*(argument(a) for a in arguments.split(",")))
         found[column] = estimates.Estimate(-value.high, -value.central, -value.low) if sign else value
     return found
 
@@ -146,6 +148,20 @@ def test_every_estimate_function_is_documented_and_used() -> None:
     assert all(getattr(estimates, name).__doc__ for name in public)
     text = "".join((INPUTS / f"{name}.csv").read_text("utf-8") for name in rows.TABLES)
     assert {name for name in public if f"{name}(" not in text} == set()
+
+
+def test_functions_of_observed_losses_are_documented_and_recompute_the_rows_that_name_them() -> None:
+    """Proves: every estimate of `observed_profiles` with a function is what it gives, with its range."""
+    named = {name: value for name, value in vars(profile_estimates).items() if inspect.isfunction(value)}
+    assert all(value.__doc__ for value in named.values())
+    found = [(row, calls(row)["loss_share"]) for row in table("observed_profiles") if calls(row)]
+    assert len(found) >= 10
+    for row, value in found:
+        assert row.confidence == "estimate"
+        told = (row.loss_share_low, row.loss_share, row.loss_share_high)
+        assert told == pytest.approx((value.low, value.central, value.high), rel=1e-4, abs=1e-5), key(
+            "observed_profiles", row
+        )
 
 
 def test_an_estimate_out_of_order_is_refused() -> None:

@@ -12,6 +12,7 @@ from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
 from ..data.dataset import Dataset
 from ..data.deflation import unknown_years
 from ..data.references import missing_tables, references, select_materials
+from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
 
@@ -267,6 +268,43 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
 
 
+ROUNDED = 0.005
+"""Relative difference between a printed share or ratio and its parts that rounding explains."""
+
+
+def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Periods of a profile have a length and follow each other; its rows are of one flow; a loss is 1 - observed/normal."""
+    first: dict[str, Any] = {}
+    until: dict[str, float] = {}
+    for row in sorted(data.rows("observed_profiles"), key=lambda row: row.month_from):
+        head = first.setdefault(row.profile, row)
+        for column in ("control_event", "materials", "form", "destination", "flow", "onset", "running"):
+            mine, its = getattr(row, column), getattr(head, column)
+            if mine != its:
+                yield Fault("observed_profiles.csv", key_of(row), column, f"'{mine}'", f"'{its}', as in {key_of(head)}")
+        begins = until.get(row.profile, row.month_from)
+        if row.month_from < begins:
+            expected = f"at least {begins:g}, where the period before it ends"
+            yield Fault("observed_profiles.csv", key_of(row), "month_from", f"{row.month_from:g}", expected)
+        if row.month_to <= row.month_from:
+            expected = f"more than month_from ({row.month_from:g})"
+            yield Fault("observed_profiles.csv", key_of(row), "month_to", f"{row.month_to:g}", expected)
+        until[row.profile] = max(begins, row.month_to)
+        if row.loss_share is not None and row.normal_per_month and row.observed_per_month is not None:
+            share = 1 - row.observed_per_month / row.normal_per_month
+            if abs(share - row.loss_share) > ROUNDED * max(1.0, abs(share)):
+                expected = f"1 - observed/normal ({share:.4g})"
+                yield Fault("observed_profiles.csv", key_of(row), "loss_share", f"{row.loss_share:g}", expected)
+
+
+def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A price gap is the quotient of its two prices."""
+    for row in data.rows("price_gaps"):
+        ratio = row.outside_usd_per_kg / row.inside_usd_per_kg
+        if abs(ratio - row.ratio) > ROUNDED * max(1.0, ratio):
+            yield Fault("price_gaps.csv", key_of(row), "ratio", f"{row.ratio:g}", f"outside/inside ({ratio:.4g})")
+
+
 TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (references,)
 
@@ -313,6 +351,8 @@ MEANING: tuple[Check, ...] = (
     trade_makes_sense,
     packages_make_sense,
     dates_make_sense,
+    observed_profiles_make_sense,
+    price_gaps_make_sense,
     unit_slips,
     hazards_make_sense,
     profiles_make_sense,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import estimates
+from ..data import estimates, profile_estimates
 from ..schemas.base import key_of
 from ..schemas.tables import FACT_TABLES, TABLES
 from .compare import Computed, Evidence, Figure, Get
@@ -62,9 +62,15 @@ FUNCTIONS = frozenset(
         "hurdle",
         "ramp_share",
         "capital_score",
+        "profile_share",
+        "spread_low",
+        "spread_high",
+        "no_loss",
     }
 )
-"""Functions of `estimates` that a note may name: those that take as long whatever they are given."""
+"""Functions of `SOURCES` that a note may name: those that take as long whatever they are given."""
+SOURCES = (estimates, profile_estimates)
+"""Modules of functions that notes name."""
 MOST_ARGUMENTS = 24
 MOST = 8.0
 """Factor between a figure and what its note computes that a planner may have meant."""
@@ -123,7 +129,7 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Call:
-    """A function of `estimates` with its arguments: figures, numbers, words."""
+    """A function of `SOURCES` with its arguments: figures, numbers, words."""
 
     function: str
     arguments: tuple[Figure | str, ...]
@@ -140,7 +146,7 @@ class _Call:
                 except ValueError:
                     given.append(argument)
         try:
-            found = getattr(estimates, self.function)(*given)
+            found = next(getattr(source, self.function) for source in SOURCES if hasattr(source, self.function))(*given)
         except (ArithmeticError, ValueError, TypeError, KeyError, StopIteration):
             return math.nan
         return abs(float(found.central))

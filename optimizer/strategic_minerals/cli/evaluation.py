@@ -21,6 +21,9 @@ def scenarios(
     tables: Tables = None,
     scenarios: Annotated[int, typer.Option(min=1, max=100_000, help="How many scenarios to sample.")] = 2000,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed. Default: the plan's own.")] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Also compare the hazards with the disruptions observed since 2010.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
     set_: Annotated[
@@ -37,7 +40,7 @@ def scenarios(
 
     room_for(out, Outlook)
     _, loaded, data = load(plan, tables, set_)
-    show(look(loaded, data, scenarios=scenarios, seed=seed), out, as_json)
+    show(look(loaded, data, scenarios=scenarios, seed=seed, replay=replay), out, as_json)
 
 
 @app.command()

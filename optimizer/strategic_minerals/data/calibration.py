@@ -18,7 +18,7 @@ from .dataset import Dataset
 
 LEVEL = 0.9
 """Probability within the intervals."""
-RUNNING = ("in force", "announced", "relief", "support")
+RUNNING = ("in force", "announced", "relief", "negotiation", "support")
 """Statuses of measures that have not ended: their dates of review are no end."""
 
 

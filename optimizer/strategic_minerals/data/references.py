@@ -204,6 +204,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     instruments = names_in(data, "instruments", "instrument", "an instrument of instruments.csv")
     of_facts = [(table, "mineral", minerals) for table in ("materials", "production", "reserves", "import_shares")]
     of_places = [(table, "country", places) for table in ("production", "reserves", "import_shares", "policy_events")]
+    of_places += [("observed_profiles", "destination", places), ("price_gaps", "country", places)]
     return [
         ("capacities", "activity", activities),
         ("yields", "producer", producers),
@@ -218,6 +219,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
                 "offers",
                 "loss_functions",
                 "hazard_profiles",
+                "price_gaps",
             )
         ),
         ("offers", "source_producer", sellers),
@@ -244,11 +246,14 @@ def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     """Columns that hold names in one cell."""
     projects = names_in(data, "projects", "project", "projects, separated by spaces")
     origins = country_names(data, plan.home).and_(*REGIONS)
+    events = names_in(data, "policy_events", "event", "events of policy_events.csv")
     return [
         ("projects", "needs", projects),
         ("projects", "excludes", projects),
         ("hazards", "after", names_in(data, "hazards", "hazard", "hazards")),
-        ("hazards", "calibrated_on", names_in(data, "policy_events", "event", "events of policy_events.csv").and_("")),
+        ("hazards", "calibrated_on", events.and_("")),
+        ("observed_profiles", "control_event", events),
+        ("observed_profiles", "materials", material_names(data)),
         ("hazards", "countries", country_names(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
         ("hazards", "materials", material_names(data).and_("*").called_("materials of materials.csv")),
         ("origin_rules", "materials", material_names(data).and_("*").called_("materials of materials.csv")),

@@ -25,6 +25,7 @@ from ..scenarios.reduction import loss_proxy, losses_by_period
 from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
+from .replay import kind_lines, kinds_held, replay_lines, replayed
 
 WORST = 10
 """Scenarios listed as the worst."""
@@ -59,6 +60,10 @@ class Outlook(StudyResult):
     """Level of the CVaR of `years` and `reduction`."""
     probability: float
     """Sum of all probabilities."""
+    replay: pd.DataFrame | None = None
+    """Observed disruptions beside the hazards, as `replay_observed` gives them; None: not asked for."""
+    kinds: pd.DataFrame | None = None
+    """Each observed control beside a law fitted to the others of its kind (`kinds_held`); None: not asked for."""
 
     kind: ClassVar[str] = "scenarios"
     titles: ClassVar[Mapping[str, str]] = {
@@ -67,13 +72,18 @@ class Outlook(StudyResult):
         "years": "Years",
         "worst": "Worst scenarios",
         "reduction": "What the reduction changes",
+        "replay": "Observed disruptions and what the hazards say of them",
+        "kinds": "Observed controls beside others of their kind",
     }
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """hazards, materials, years, worst; reduction where the plan keeps fewer scenarios than it draws."""
+        """hazards, materials, years, worst; reduction where the plan keeps fewer than it draws; replay and kinds if asked."""
         found = {"hazards": self.hazards, "materials": self.materials, "years": self.years, "worst": self.worst}
-        return {**found, "reduction": self.reduction} if len(self.reduction) else found
+        if len(self.reduction):
+            found["reduction"] = self.reduction
+        told = {"replay": self.replay, "kinds": self.kinds}
+        return {**found, **{name: table for name, table in told.items() if table is not None}}
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -123,6 +133,18 @@ class Outlook(StudyResult):
                 f"The plan keeps {kept} of {drawn:,} sampled scenarios. This changes the estimate: {figures[0]} {expected:+.1%}, "
                 f"{figures[1]} {worst:+.1%}.",
             ]
+        if self.replay is not None:
+            lines += [
+                "",
+                "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):",
+            ]
+            lines += replay_lines(self.replay) or ["  the tables record none (observed_profiles)"]
+        if self.kinds is not None and len(self.kinds):
+            lines += [
+                "",
+                "Observed controls and the range that others of their kind give (years of the controlled flow lost):",
+            ]
+            lines += kind_lines(self.kinds)
         return "\n".join(lines)
 
 
@@ -172,10 +194,13 @@ def _price(factor: float) -> str:
     return f"in 95 % of cases the price rises to at most {factor:.1f} times the usual one"
 
 
-def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None) -> Outlook:
+def scenario_outlook(
+    plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None, replay: bool = False
+) -> Outlook:
     """Summarise what can happen: the listed scenarios, and others sampled from the plan's hazards.
 
-    scenarios: how many are sampled. seed: of the sample; None: the plan's. Raises PlanError and InputError with all faults.
+    scenarios: how many are sampled. seed: of the sample; None: the plan's. replay: also compare the hazards with the disruptions
+    observed (`replay_observed`). Raises PlanError and InputError with all faults.
     """
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))
@@ -197,6 +222,8 @@ def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: 
         len(drawn.names),
         plan.risk.alpha,
         float(drawn.probability.sum()),
+        replayed(plan, data) if replay else None,
+        kinds_held(plan, data) if replay else None,
     )
 
 

@@ -99,6 +99,7 @@ STUDIES = {
     "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
     "which uncertain figures change the answer most": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
+    "disruptions as they were observed": ("scenarios/replay", "scenarios PLAN --replay --out RUN/analyses/scenarios"),
 }
 """What the page can show beside -> (a table that says it is there, the command that adds it)."""
 

@@ -92,6 +92,12 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
                 f"Somewhere between the two budgets of a row the choice of projects, floors and contracts changes "
                 f"({money_unit(result)}, discounted).",
             ),
+            (
+                "scenarios/replay",
+                "replay",
+                "Observed disruptions and what the hazards say of them",
+                "Years of normal supply lost: as observed, and in events of the hazard (mean, 5 % and 95 % points).",
+            ),
         )
         if key in analyses and len(analyses[key])
     ]

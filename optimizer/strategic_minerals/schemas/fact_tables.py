@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Day, Iso3, Key, NonNegative, Number, Positive, Row, Share
+from ..core.units import LARGEST_NUMBER
+from .base import Day, Iso3, Key, Names, NonNegative, Number, Positive, Row, Share
 
 
 class PolicyEventRow(Row):
@@ -23,14 +24,79 @@ class PolicyEventRow(Row):
     instrument: str
     minerals: str
     """Minerals or elements, separated by commas."""
-    status: Literal["announced", "in force", "suspended", "ended", "relief", "support"]
-    """`announced`: never took effect; `suspended`: took effect and is on hold."""
+    status: Literal[
+        "announced", "in force", "suspended", "ended", "replaced", "lapsed", "relief", "negotiation", "support"
+    ]
+    """`announced`: never took effect; `suspended`: took effect and is on hold; `replaced`: another measure took its place;
+    `lapsed`: its legal term has passed; `relief`: a suspension in force; `negotiation`: in force, its outcome open."""
     took_effect: bool
     """Whether the measure was ever in force."""
     severity: str
     """Label in the source table; not a published score."""
     export_cut_share: Share | None = None
     observed_effect: str = ""
+
+
+class ObservedProfileRow(Row):
+    """Share of a normal trade flow that was lost in one period of an observed disruption, by months since its onset."""
+
+    key: ClassVar[tuple[str, ...]] = ("profile", "period")
+    profile: Key
+    """Name of the course of losses that the row belongs to: one event, material and destination."""
+    control_event: Names
+    """Policy events behind it, separated by spaces; several are one disruption."""
+    materials: Names
+    """Materials that the flow belongs to, separated by spaces."""
+    form: str = ""
+    """Form in which the flow was counted; empty: all."""
+    destination: Key
+    """Country that received the flow (ISO3 code); `WLD`: all countries, `OTH`: all but the home country."""
+    flow: Literal["effective", "direct"]
+    """`effective`: arrivals by all routes and from all origins; `direct`: the controlled flow alone, which overstates the loss
+    where other routes are open."""
+    onset: Day
+    """Day from which months are counted; the first month is the calendar month of that day."""
+    period: str
+    """Calendar period."""
+    month_from: Number
+    """Months since the onset at which the period begins; below 0 before it (buying ahead)."""
+    month_to: Number
+    """Months since the onset at which the period ends."""
+    normal_per_month: NonNegative | None = None
+    """Normal flow per month, see `normal_basis`."""
+    observed_per_month: NonNegative | None = None
+    """Observed flow per month."""
+    unit: str
+    loss_share: Annotated[float, Field(gt=-LARGEST_NUMBER, le=1)] | None = None
+    """1 - observed/normal; below 0 the flow was above normal. Empty: looked for and not found, whatever `confidence` says."""
+    loss_share_low: float | None = None
+    loss_share_high: float | None = None
+    normal_basis: str = ""
+    """What the normal flow is taken from."""
+    running: bool
+    """Whether the disruption went on at the end of the record: its loss is then a lower bound. The same in all rows of a
+    profile."""
+
+
+class PriceGapRow(Row):
+    """Price of a material outside a controlling country as a multiple of its price inside, at near dates."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "pair", "date")
+    material: Key
+    pair: str
+    """The two markets."""
+    date: str
+    """Day or month of the quotes."""
+    country: Iso3
+    """The controlling country."""
+    outside_usd_per_kg: Positive
+    """Price outside it."""
+    inside_usd_per_kg: Positive
+    """Price inside it."""
+    ratio: Positive
+    """Price outside / price inside."""
+    ratio_low: float | None = None
+    ratio_high: float | None = None
 
 
 class ProductionRow(Row):

@@ -32,7 +32,9 @@ from .fact_tables import (
     ImportShareRow,
     InstrumentTermRow,
     MineralRow,
+    ObservedProfileRow,
     PolicyEventRow,
+    PriceGapRow,
     ProductionRow,
     ReserveBaseRow,
     SupportAgreementRow,
@@ -458,6 +460,8 @@ TABLES: dict[str, type[Row]] = {
     "crisis_prices": CrisisPriceRow,
     "allied_reliability": AlliedReliabilityRow,
     "support_agreements": SupportAgreementRow,
+    "observed_profiles": ObservedProfileRow,
+    "price_gaps": PriceGapRow,
 }
 """Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
 
@@ -472,5 +476,7 @@ FACT_TABLES = (
     "allied_reliability",
     "policy_events",
     "support_agreements",
+    "observed_profiles",
+    "price_gaps",
 )
 """Tables that plans do not read row by row."""

@@ -1,0 +1,175 @@
+"""Observed disruptions as wholes: the rows of `observed_profiles` put together, and one figure of each event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from .profile_estimates import clipped
+
+MONTHS = 12
+LOSS = 0.05
+"""Share of loss from which on a month counts as one of loss: a material is tight only beyond it."""
+WORLD = "WLD"
+"""Destination of flows to all countries."""
+LICENCE, EMBARGO = "licence", "embargo"
+
+
+@dataclass(frozen=True)
+class Course:
+    """Losses of one flow of an event, from the rows of a profile. Months are counted from the onset."""
+
+    profile: str
+    events: tuple[str, ...]
+    materials: tuple[str, ...]
+    form: str
+    destination: str
+    flow: str
+    onset: Any
+    """Day of the onset."""
+    running: bool
+    """It went on at the end of the record: what was lost so far is a lower bound."""
+    steps: tuple[tuple[float, float, float | None], ...]
+    """(from, to, share lost) of each period; None: not known."""
+
+    @property
+    def known(self) -> list[tuple[float, float]]:
+        """(length in months, share lost) of the known periods since the onset."""
+        return [(end - max(begin, 0.0), share) for begin, end, share in self.steps if share is not None and end > 0]
+
+    @property
+    def peak(self) -> float:
+        """Largest share lost, 0 to 1."""
+        return max((clipped(share) for _, share in self.known), default=0.0)
+
+    @property
+    def gross(self) -> float:
+        """Years of normal supply lost; periods above normal give nothing back, as they only refill users' stocks."""
+        return sum(months * clipped(share) for months, share in self.known) / MONTHS
+
+    @property
+    def net(self) -> float:
+        """The same less what came above normal, buying ahead of the onset included."""
+        return sum((end - begin) * share for begin, end, share in self.steps if share is not None) / MONTHS
+
+    @property
+    def loss_months(self) -> float:
+        """Months with a loss of more than `LOSS`."""
+        return sum(months for months, share in self.known if share > LOSS)
+
+    @property
+    def months(self) -> tuple[float, float]:
+        """Months of record since the onset: known, all."""
+        return sum(months for months, _ in self.known), sum(
+            end - max(begin, 0.0) for begin, end, _ in self.steps if end > 0
+        )
+
+
+@dataclass(frozen=True)
+class ObservedEvent:
+    """One event by its controlled flow, counted once however many materials and forms it hit."""
+
+    event: str
+    """Names of its policy events, separated by spaces."""
+    kind: str
+    """`licence` or `embargo` (bans, suspensions, quotas)."""
+    materials: tuple[str, ...]
+    peak: float
+    """Largest share lost: geometric mean over the materials that lost something; 0 where none did."""
+    width: float
+    """Years at the peak that would lose as much: gross year-equivalents / peak, geometric mean."""
+    running: bool
+    """Whether any of them was still running: `width` is then a lower bound."""
+    without_loss: float | None
+    """Share of the materials whose arrivals by all routes did not fall; None: no record of all routes."""
+
+    @property
+    def gross(self) -> float:
+        """Years of normal supply lost: peak*width."""
+        return self.peak * self.width
+
+
+def courses(rows: Iterable[Any]) -> tuple[Course, ...]:
+    """Profiles of the table in its order; each has what its first row says of it."""
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.profile, []).append(row)
+    return tuple(
+        Course(
+            name,
+            tuple(own[0].control_event.split()),
+            tuple(own[0].materials.split()),
+            own[0].form,
+            own[0].destination,
+            own[0].flow,
+            own[0].onset,
+            own[0].running,
+            tuple(
+                (row.month_from, row.month_to, row.loss_share) for row in sorted(own, key=lambda row: row.month_from)
+            ),
+        )
+        for name, own in found.items()
+    )
+
+
+def kind_of(instruments: Iterable[str]) -> str:
+    """Kind of disruption that measures of some instruments make: `licence` where all are licences, else `embargo`."""
+    return LICENCE if all("licence" in instrument for instrument in instruments) else EMBARGO
+
+
+def observed_events(rows: Iterable[Any], events: Mapping[str, Any], home: str) -> tuple[ObservedEvent, ...]:
+    """Every event of `events` with a record of its controlled flow, in the order of the table.
+
+    events: rows of `policy_events` by name. A material counts by the flow to the home country, else by that to all countries, else
+    by the others recorded; forms of it are averaged. So no event counts twice because it was recorded for many destinations.
+    """
+    grouped: dict[tuple[str, ...], list[Course]] = {}
+    for course in courses(rows):
+        grouped.setdefault(course.events, []).append(course)
+    found = []
+    for names, own in grouped.items():
+        direct = _by_material([course for course in own if course.flow == "direct"], home)
+        instruments = [events[name].instrument for name in names if name in events]
+        if not direct or not instruments:
+            continue
+        effective = _by_material([course for course in own if course.flow == "effective"], home)
+        lost = [(peak, width) for peak, width in map(_average, direct.values()) if peak > 0]
+        found.append(
+            ObservedEvent(
+                " ".join(names),
+                kind_of(instruments),
+                tuple(direct),
+                _geometric([peak for peak, _ in lost]),
+                _geometric([width for _, width in lost]),
+                any(course.running for several in direct.values() for course in several),
+                fmean(all(course.gross == 0 for course in several) for several in effective.values())
+                if effective
+                else None,
+            )
+        )
+    return tuple(found)
+
+
+def _by_material(found: Sequence[Course], home: str) -> dict[str, list[Course]]:
+    """Material -> its courses to the destination that says most about the home country."""
+    rank = {home: 0, WORLD: 1}
+    chosen: dict[str, list[Course]] = {}
+    for material in dict.fromkeys(name for course in found for name in course.materials):
+        own = [course for course in found if material in course.materials]
+        best = min(rank.get(course.destination, 2) for course in own)
+        chosen[material] = [course for course in own if rank.get(course.destination, 2) == best]
+    return chosen
+
+
+def _average(several: Sequence[Course]) -> tuple[float, float]:
+    """Geometric means of peak and width over the forms of a material that lost something."""
+    lost = [course for course in several if course.peak > 0]
+    return _geometric([course.peak for course in lost]), _geometric([course.gross / course.peak for course in lost])
+
+
+def _geometric(values: Sequence[float]) -> float:
+    """Geometric mean; 0 of none."""
+    return math.exp(fmean(map(math.log, values))) if values else 0.0
