@@ -9,8 +9,9 @@ instrument makes of it; what a floor costs on one producer's tonnes. Nothing of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,20 @@ from ..instance.instance import Floor, Instance, Instrument, Project
 from ..model.problem import Problem
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import DisruptionEvent
+from ..scenarios.pricing import PricingSample, pricing_sample
 from ..scenarios.scenario_set import ScenarioSet
 
 TINY = 1e-9
 """Relative slack of a comparison of data with data, so that ties are not decided by rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnerBook:
+    """What owners expect, in tonnes, and what the audit has worked out of it so far."""
+
+    pricing: PricingSample | None
+    """None: owners look at the baseline course."""
+    known: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class PathData:
     """(W, C, T) w0 on the trunk, pi in a branch, 0 where a scenario still follows the trunk."""
     alive: Floats
     """(W, J, T) survival of existing sources without any market floor; 1 for projects."""
+    owners: OwnerBook
 
     @property
     def reached(self) -> Floats:
@@ -79,13 +91,13 @@ class PathData:
 
 
 def path_data_of(problem: Problem) -> PathData:
-    """Every path's data, scenarios built afresh from the natural instance and the events that were drawn."""
-    return path_data_along(
-        problem.natural, build_scenarios(problem.natural, problem.data, problem.structure.scenarios.drawn)
-    )
+    """Every path's data and what owners expect, scenarios built afresh from the natural instance and the events that were drawn."""
+    n, data = problem.natural, problem.data
+    scenarios = build_scenarios(n, data, problem.structure.scenarios.drawn)
+    return path_data_along(n, scenarios, OwnerBook(pricing_sample(n, data)))
 
 
-def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
+def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> PathData:
     """Every path's data along given scenarios; instance and scenarios in tonnes."""
     S, T, C = len(scenarios.names), n.calendar.periods, len(n.components)
     branch = np.zeros((1 + S, C, T), dtype=bool)
@@ -122,6 +134,7 @@ def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
         branch,
         weight,
         alive,
+        owners,
     )
 
 

@@ -25,6 +25,7 @@ from .plan_sections import (
     Horizon,
     Instruments,
     Objective,
+    Owners,
     Risk,
     Sample,
     Scenario,
@@ -61,6 +62,7 @@ class Plan(Section):
     instruments: Instruments = Instruments()
     risk: Risk = Risk()
     objective: Objective = Objective()
+    owners: Owners = Owners()
     controls: tuple[Control, ...] = ()
     hazards: tuple[HazardOverride, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
