@@ -147,6 +147,15 @@ def package_rate(expected_rate: float, premium: float, left: float, before: floa
     return max(0.0, expected_rate - premium * share)
 
 
+def expected_flows(
+    instance: Instance, project: Project, seen: Courses, floors: tuple[Floor, ...], signed: int, closures: bool = True
+) -> Floats:
+    """(life,) E[margin] over courses and price states, of the output that the floors keep alive."""
+    output = owner_output(instance, project, seen, floors, signed, closures)
+    margins = owner_margins(instance, project, seen, output, floors, signed)
+    return _mean(instance, seen, margins)
+
+
 def owner_figures(
     instance: Instance,
     project: Project,
@@ -154,36 +163,37 @@ def owner_figures(
     floors: tuple[Floor, ...],
     signed: int,
     expected_rate: float,
+    alone: Floats,
     closures: bool = True,
 ) -> OwnerFigures:
     """What floors are worth to the owner of a project, beside having none, both at the rate with them.
 
-    d_l and d_0 are compared on the output that the package keeps alive;  NPV without support is on its own output
-    transferred = max(0, d_0 - d_l), as PVs at h_e
+    d_l and d_0 are compared on the output that the package keeps alive, as PVs at h_e;  transferred = max(0, d_0 - d_l)
+    NPV = PV at h(l) of E[margin] less capital cost;  without support: `alone`, as `expected_flows` of the project's own output
     """
-    step, premium = instance.calendar.step, instance.plan.owners.price_risk_premium
-    output = owner_output(instance, project, seen, floors, signed, closures)
-    sold = owner_margins(instance, project, seen, output, floors, signed)
-    bare = owner_margins(instance, project, seen, output, (), signed) if floors else sold
-    chance = instance.state_probability[:, None] * seen.weight
-    left, before = downside(
-        chance,
-        present_value(project, sold, expected_rate, step),
-        present_value(project, bare, expected_rate, step),
-    )
-    if before <= ROUNDING * (project.capex + float(np.abs(chance * present_value(project, bare, 0.0, step)).sum())):
-        left, before = 0.0, 0.0
-    rate = package_rate(expected_rate, premium, left, before)
-    alone = owner_output(instance, project, seen, (), signed, closures) if floors else output
-    unsupported = owner_margins(instance, project, seen, alone, (), signed) if floors else sold
+    asked, step = instance.plan.owners, instance.calendar.step
+    rate, moved, flows = expected_rate, 0.0, alone
+    if floors:
+        output = owner_output(instance, project, seen, floors, signed, closures)
+        sold = owner_margins(instance, project, seen, output, floors, signed)
+        flows = _mean(instance, seen, sold)
+        if asked.price_risk_premium > 0 or asked.risk_charge > 0:
+            bare = owner_margins(instance, project, seen, output, (), signed)
+            chance = instance.state_probability[:, None] * seen.weight
+            worth = [present_value(project, margins, expected_rate, step) for margins in (sold, bare)]
+            left, before = downside(chance, *worth)
+            size = float((chance * np.abs(present_value(project, bare, 0.0, step))).sum())
+            if before > ROUNDING * (project.capex + size):
+                rate = package_rate(expected_rate, asked.price_risk_premium, left, before)
+                moved = max(0.0, before - left)
     capital = capital_value(project, rate, step)
-    return OwnerFigures(
-        rate,
-        expected_rate,
-        float((chance * present_value(project, sold, rate, step)).sum()) - capital,
-        float((chance * present_value(project, unsupported, rate, step)).sum()) - capital,
-        max(0.0, before - left),
-    )
+    npv, without = (float(present_value(project, of, rate, step)) - capital for of in (flows, alone))
+    return OwnerFigures(rate, expected_rate, npv, without, moved)
+
+
+def _mean(instance: Instance, seen: Courses, margins: Floats) -> Floats:
+    """(life,) expectation of (W, K, life) margins."""
+    return np.asarray(seen.weight @ np.tensordot(instance.state_probability, margins, axes=1))
 
 
 def _then_trunk(path: Floats, trunk: Floats, periods: int) -> Floats:

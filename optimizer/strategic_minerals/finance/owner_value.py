@@ -25,9 +25,8 @@ from .floor_costs import FloorMoney, FloorPayments, floor_payments, held
 from .owner_expectation import (
     OwnerFigures,
     expected_flow_rate,
+    expected_flows,
     owner_figures,
-    owner_margins,
-    owner_output,
     trunk_courses,
 )
 
@@ -145,6 +144,7 @@ class OwnerValuation:
         self._npv: ReuseCache[float] = ReuseCache(known._npv if known else None)
         self._figures: ReuseCache[OwnerFigures] = ReuseCache(known._figures if known else None)
         self._rates: ReuseCache[float] = ReuseCache(known._rates if known else None)
+        self._alone: ReuseCache[Floats] = ReuseCache(known._alone if known else None)
         self._courses: dict[int, Courses] = {}
         self._alive: ReuseCache[Bools] = ReuseCache(known._alive if known else None)
         self._outputs: ReuseCache[tuple[Floats, Floats, bool]] = ReuseCache(known._outputs if known else None)
@@ -175,7 +175,8 @@ class OwnerValuation:
         )  # by (project, floors, period)
         for each in of_floors:
             each.settle(lambda key: key[1] in live)
-        self._rates.settle(lambda _: True)
+        for by_date in (self._rates, self._alone):
+            by_date.settle(lambda _: True)
         self.__dict__.pop("_paths", None)
         return self
 
@@ -205,12 +206,13 @@ class OwnerValuation:
     def _figures_of(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
         instance, project, asked = self.instance, self.instance.projects[p], self.instance.plan.owners
         if self.pricing is not None:
-            rate = self.expected_rate(p, signed)
-            return owner_figures(instance, project, self._seen(p), floors.each, signed, rate)
+            rate, alone = self.expected_rate(p, signed), self._flows(p, signed)
+            return owner_figures(instance, project, self._seen(p), floors.each, signed, rate, alone)
         quiet, found = project.hurdle, None
         if asked.price_risk_premium > 0 or asked.risk_charge > 0:
             path = trunk_courses(instance, project.producer)
-            found = owner_figures(instance, project, path, floors.each, signed, quiet, closures=False)
+            alone = expected_flows(instance, project, path, (), signed, closures=False)
+            found = owner_figures(instance, project, path, floors.each, signed, quiet, alone, closures=False)
         if found is None or found.rate == quiet:
             npv, without = self.npv(p, floors, signed), self.npv(p, self._unfloored, signed)
             return OwnerFigures(quiet, quiet, npv, without, 0.0 if found is None else found.transferred)
@@ -221,14 +223,20 @@ class OwnerValuation:
         return self._rates.get((p, signed), lambda: self._expected_rate(p, signed))
 
     def _expected_rate(self, p: int, signed: int) -> float:
-        instance, project = self.instance, self.instance.projects[p]
-        if self.pricing is None:
+        instance, project, pricing = self.instance, self.instance.projects[p], self.pricing
+        if pricing is None:
             return project.hurdle
-        usual = courses(instance, self.pricing.reference, project.producer)
-        output = owner_output(instance, project, usual, (), signed)
-        margins = owner_margins(instance, project, usual, output, (), signed)
-        expected = np.einsum("w,k,wkt->t", instance.state_probability, usual.weight, margins)
-        return expected_flow_rate(project, expected, self.npv(p, self._unfloored, signed), instance.calendar.step)
+        if pricing.reference is pricing.scenarios:
+            flows = self._flows(p, signed)
+        else:
+            usual = courses(instance, pricing.reference, project.producer)
+            flows = expected_flows(instance, project, usual, (), signed)
+        return expected_flow_rate(project, flows, self.npv(p, self._unfloored, signed), instance.calendar.step)
+
+    def _flows(self, p: int, signed: int) -> Floats:
+        """(life,) expected margins without support."""
+        project = self.instance.projects[p]
+        return self._alone.get((p, signed), lambda: expected_flows(self.instance, project, self._seen(p), (), signed))
 
     def _seen(self, p: int) -> Courses:
         """The pricing sample as a project's producer sees it."""
