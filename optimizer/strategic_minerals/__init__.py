@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset
     from .data.names import Names
     from .data.plan_file import load_plan
+    from .evaluation.deals import Deals, deals
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
@@ -70,6 +71,7 @@ _HOME = {
     "Comparison": "report.comparison",
     "Completeness": "analysis.completeness",
     "Dataset": "data.dataset",
+    "Deals": "evaluation.deals",
     "Design": "analysis.designs",
     "Diagnosis": "analysis.diagnosis",
     "Explanation": "analysis.explain",
@@ -107,6 +109,7 @@ _HOME = {
     "check": "api.checking",
     "compare": "report.comparison",
     "complete": "analysis.completeness",
+    "deals": "evaluation.deals",
     "diagnose": "analysis.diagnosis",
     "estimate_ranges": "analysis.designs",
     "explain": "analysis.explain",
@@ -138,6 +141,7 @@ __all__ = [
     "Comparison",
     "Completeness",
     "Dataset",
+    "Deals",
     "Design",
     "Diagnosis",
     "Explanation",
@@ -175,6 +179,7 @@ __all__ = [
     "check",
     "compare",
     "complete",
+    "deals",
     "diagnose",
     "estimate_ranges",
     "explain",

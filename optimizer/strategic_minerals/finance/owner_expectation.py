@@ -60,9 +60,9 @@ def owner_output(
     given = instance.capacity[j, 0] * project.ramp
     if not closures:
         return np.broadcast_to(given, (len(seen.weight), project.life))
-    price = {i: _then_trunk(path, instance.price[i], n) for i, path in seen.price.items()}
+    price = {i: then_trunk(path, instance.price[i], n) for i, path in seen.price.items()}
     alive = survival_of(instance, j, price, floors, start)
-    available = _then_trunk(seen.available, instance.availability[j, :T], n)
+    available = then_trunk(seen.available, instance.availability[j, :T], n)
     return np.asarray(given * (available * alive)[:, start:])
 
 
@@ -79,7 +79,7 @@ def owner_margins(
     gain = instance.plan.price_gain
     states = instance.state_factor[:, None, None]
     price = {
-        i: states * _then_trunk(path if gain else np.minimum(path, instance.price[i]), instance.price[i], n)
+        i: states * then_trunk(path if gain else np.minimum(path, instance.price[i]), instance.price[i], n)
         for i, path in seen.price.items()
     }
     earned = revenue_of(instance, j, price, floors, start)[..., start:]
@@ -106,9 +106,16 @@ def expected_flow_rate(project: Project, flows: Floats, value: float, step: floa
     def beyond(rate: float) -> float:
         return float(present_value(project, flows, rate, step)) - capital_value(project, rate, step) - value
 
-    quiet = project.hurdle
+    return unchanged_rate(beyond, project.hurdle, project.capex + abs(value))
+
+
+def unchanged_rate(beyond: Callable[[float], float], quiet: float, size: float) -> float:
+    """The rate between 0 and `quiet` at which expected flows are worth what quiet ones are at the latter.
+
+    beyond(h) = what expected flows are worth more at h, 0 at the answer;  size: of the amounts that it compares
+    """
     at_quiet, at_zero = beyond(quiet), beyond(0.0)
-    if at_quiet >= -ROUNDING * (project.capex + abs(value)):
+    if at_quiet >= -ROUNDING * size:
         return quiet
     if at_zero < 0:
         return quiet if at_quiet >= at_zero else 0.0
@@ -196,7 +203,7 @@ def _mean(instance: Instance, seen: Courses, margins: Floats) -> Floats:
     return np.asarray(seen.weight @ np.tensordot(instance.state_probability, margins, axes=1))
 
 
-def _then_trunk(path: Floats, trunk: Floats, periods: int) -> Floats:
+def then_trunk(path: Floats, trunk: Floats, periods: int) -> Floats:
     """(K, periods) a course up to the end of the horizon, then the trunk's last value."""
     T = path.shape[-1]
     if periods <= T:

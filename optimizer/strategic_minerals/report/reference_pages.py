@@ -82,7 +82,9 @@ HELPERS = {
     "revenue_of",
     "survival_of",
     "total_money",
+    "then_trunk",
     "trunk_courses",
+    "unchanged_rate",
     "window_all",
 }
 """Functions that only handle arrays and state no part of the model."""

@@ -157,7 +157,7 @@ class Question(Strict):
     input_hashes: dict[str, Sha256]
     plan_hash: Sha256
     seed: int | None
-    pricing_sample: Pricing | None = None
+    pricing_sample: Pricing | None
     files: dict[str, Sha256]
 
 

@@ -22,6 +22,7 @@ from .fact_tables import (
     ProductionRow,
     ReserveBaseRow,
     SupportAgreementRow,
+    SupportedProducerRow,
 )
 from .project_tables import InstrumentRow, PackageRow, ProjectRow, RampRow
 
@@ -364,6 +365,7 @@ TABLES: dict[str, type[Row]] = {
     "crisis_prices": CrisisPriceRow,
     "allied_reliability": AlliedReliabilityRow,
     "support_agreements": SupportAgreementRow,
+    "supported_producers": SupportedProducerRow,
 }
 """Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
 
@@ -378,5 +380,6 @@ FACT_TABLES = (
     "allied_reliability",
     "policy_events",
     "support_agreements",
+    "supported_producers",
 )
 """Tables that plans do not read row by row."""
