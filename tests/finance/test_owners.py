@@ -14,14 +14,18 @@ a floor carries it. Worked out by hand, million USD at signing:
 from __future__ import annotations
 
 import itertools
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from strategic_minerals import Plan, PlanError, UntrustedError, solve
+from strategic_minerals import Plan, PlanError, UntrustedError, solve, verify, write_run
 from strategic_minerals.api.checking import check
+from strategic_minerals.core.arrays import equal
+from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
 from strategic_minerals.finance import owner_expectation, owner_value, packages
 from strategic_minerals.finance.packages import Option
 from strategic_minerals.model.problem import prepare
@@ -381,3 +385,62 @@ def test_values_out_of_range_are_refused() -> None:
         with pytest.raises((PlanError, ValueError)):
             one_plant(owners=owners)
     assert check(*one_plant()).faults == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss_level": "high"},
+        {"budget": {"appropriation_musd": 7.0}},
+        {"owners": {**EXPECTED, "price_risk_premium": 0.05, "sample": 16}},
+        {"owners": {**EXPECTED, "price_risk_premium": 0.03, "sample": 16, "risk_charge": 0.3}},
+        {"owners": {}},
+        {"hazards": True},
+        {"discount_rate": 0.07},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_is_known_of_another_question_changes_no_answer(change: dict[str, Any]) -> None:
+    """Proves: ways of support taken over from a problem of before are those of a problem built from nothing."""
+    plan, data = sampled(2, scenarios=3, seed=1)
+    plan = with_owners(plan, {**EXPECTED, "price_risk_premium": 0.03, "sample": 16})
+    before = prepare(plan, data)
+    if change.get("hazards"):
+        change = {"hazards": [{"hazard": data.rows("hazards")[0].hazard, "rate_per_yr": 1.5}]}
+    edited = Plan.model_validate({**plan.to_toml_like(), **change})
+    hot, cold = (prepare(edited, data, like).structure.support for like in (before, None))
+    assert cold.options
+    for name in ("options", "classes", "dropped", "baseline"):
+        assert equal(getattr(hot, name), getattr(cold, name)), name
+
+
+@pytest.mark.parametrize("case", [3, 6])
+def test_both_methods_and_the_audit_agree_on_plans_with_owners_who_look_at_scenarios(case: int) -> None:
+    plan, data = random_case(case, flood=True, two_projects=True)
+    plan = with_owners(plan, {**EXPECTED, "price_risk_premium": 0.04, "risk_charge": 0.1, "sample": 32})
+    flat, decomposed = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    assert flat.audited.passed
+    assert decomposed.audited.passed
+    assert decomposed.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, rel=1e-4, abs=1e-4)
+
+
+def test_a_plan_meets_other_scenarios_with_what_its_owners_expected() -> None:
+    """Proves: along its own scenarios a plan costs what its solve said, the charge for risk moved included."""
+    plan, data = one_plant(85.0, {"risk_charge": 0.1})
+    result = solve(plan, data, gap=0.0, threads=1)
+    first = FirstStage.of(plan, data, result.solution)
+    found = evaluate_recourse(first, first.own_scenarios)
+    expected = float(first.own_scenarios.probability @ found.cost)
+    assert expected == pytest.approx(result.outcome.objective_musd + result.outcome.do_nothing_musd, rel=1e-9)
+
+
+def test_a_run_folder_says_what_owners_expected_and_is_verified(tmp_path: Path) -> None:
+    result = solve(*one_plant(85.0, {"risk_charge": 0.1, "sample": 9, "seed": 4}), gap=0.0, threads=1)
+    row = result.tables["projects"].iloc[0]
+    assert (row.hurdle_rate, row.hurdle_rate_expected) == (0.25, close(0.125))
+    assert row.hurdle_rate_with_package == close(0.125 - 0.002 * 35)
+    assert row.risk_transfer_musd == close(0.1 * (4.5 - 1.0) / 1.125)
+    write_run(result, tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert told["pricing_sample"] == {"scenarios": 9, "seed": 4}
+    assert verify(tmp_path / "run").objections == ()

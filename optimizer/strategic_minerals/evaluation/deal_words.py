@@ -9,8 +9,8 @@ from typing import Any
 from ..data.names import Names
 
 
-def floor_words(row: Mapping[Any, Any], names: Names) -> list[str]:
-    """One agreement with a floor in words."""
+def floor_words(row: Mapping[Any, Any], names: Names, looked_for: bool) -> list[str]:
+    """One agreement with a floor in words. looked_for: whether beliefs were."""
     fair = row["signed_fair_value_musd"]
     beside = "" if math.isnan(fair) else f" (booked by its owner at {fair:,.0f})"
     lines = [
@@ -22,7 +22,7 @@ def floor_words(row: Mapping[Any, Any], names: Names) -> list[str]:
         f"{row['hurdle_rate_with_floor']:.1%} with the floor; of the output {row['output_kept_without_share']:.0%} is expected "
         f"without it, {row['output_kept_with_share']:.0%} with it.",
     ]
-    return [*lines, f"  {_verdict(row)}{_bought(row)}. {_belief_words(row)}"]
+    return [*lines, f"  {_verdict(row)}{_bought(row)}.{_belief_words(row, looked_for)}"]
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
@@ -43,18 +43,22 @@ def _bought(row: Mapping[Any, Any]) -> str:
     return "" if math.isnan(cost) else f", or {cost:,.3g} USD for each kg that would else not be made"
 
 
-def _belief_words(row: Mapping[Any, Any]) -> str:
-    """What must be believed otherwise."""
-    known = {
-        "hazards {:.2g} times as frequent": row.get("hazard_multiple_at_switch", math.nan),
-        "prices of its chain {:.2g} times as high": row.get("price_multiple_at_switch", math.nan),
-        "a price-risk premium of {:.1%}": row.get("premium_at_switch", math.nan),
-        "a charge of {:.2g} USD for each USD of downside": row["risk_charge_at_switch"],
-    }
-    told = [words.format(value) for words, value in known.items() if value is not None and not math.isnan(value)]
-    if not told:
-        return "No hazards or prices from a fifth to five times as high, and no premium up to 20 %, change that."
-    return f"That would turn at {' or '.join(told)}."
+def _belief_words(row: Mapping[Any, Any], looked_for: bool) -> str:
+    """What must be believed otherwise; empty where nothing was looked for and nothing is known."""
+    pays = row["owner_risk_price"]
+    charge = f" (its owner pays {pays:.2g})" if pays > 0 else ""
+    known = (
+        (row["hazard_multiple_at_switch"], "hazards {:.2g} times as frequent"),
+        (row["price_multiple_at_switch"], "prices of its chain {:.2g} times as high"),
+        (row["premium_at_switch"], "a price-risk premium of {:.1%}"),
+        (row["risk_charge_at_switch"], "a charge of {:.2g} USD for each USD of downside" + charge),
+    )
+    told = [words.format(value) for value, words in known if not math.isnan(value)]
+    if told:
+        return f" That would turn at {' or '.join(told)}."
+    if not looked_for:
+        return ""
+    return " No hazards or prices from a fifth to five times as high, and no premium up to 20 %, change that."
 
 
 def capital_words(row: Mapping[Any, Any], names: Names) -> str:

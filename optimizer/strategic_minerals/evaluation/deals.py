@@ -97,6 +97,8 @@ class Deals(StudyResult):
     """Agreements that could not be replayed, with why."""
     premium: float
     risk_charge: float
+    beliefs: bool
+    """Whether the values at which a floor starts or stops to pay were looked for."""
     names: Names
 
     kind: ClassVar[str] = "deals"
@@ -109,10 +111,11 @@ class Deals(StudyResult):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """price_risk_premium and risk_charge of the plan; left_out."""
+        """price_risk_premium and risk_charge of the plan; beliefs; left_out."""
         return {
             "price_risk_premium": self.premium,
             "risk_charge": self.risk_charge,
+            "beliefs": self.beliefs,
             "left_out": list(self.left_out),
         }
 
@@ -124,7 +127,7 @@ class Deals(StudyResult):
             "for each USD of downside that it takes over.",
         ]
         for row in self.floors.to_dict("records"):
-            lines += ["", *floor_words(row, self.names)]
+            lines += ["", *floor_words(row, self.names, self.beliefs)]
         if len(self.capital):
             lines += ["", "Capital:"]
         lines += [capital_words(row, self.names) for row in self.capital.to_dict("records")]
@@ -174,6 +177,7 @@ def deals(
         tuple(left_out),
         plan.owners.price_risk_premium,
         plan.owners.risk_charge,
+        beliefs,
         Names.of(data),
     )
 
