@@ -92,6 +92,17 @@ def test_the_figures_of_an_agreement_are_those_worked_out_by_hand() -> None:
     assert row["signed_fair_value_musd"] == 2.0
 
 
+@pytest.mark.parametrize("signed", [75.0, 120.0])
+def test_the_lowest_floor_that_closes_the_gap_is_found(signed: float) -> None:
+    """Proves: above the price a floor makes F - 60 certain, at a rate of 0.125 - 0.09: (F - 60)/1.035 = 50 at F = 111.75, which
+    costs 0.9 x 11.75 + 0.1 x 61.75; a floor on a twentieth of the output does not close it."""
+    row = the_floor(*case(terms={"floor_price": signed, "duration": 1.0}))
+    assert row["closing_level_usd_per_kg"] == pytest.approx(111.75, rel=1.5e-3)
+    assert row["closing_cost_musd"] == pytest.approx(16.75, abs=0.15)
+    few = the_floor(*case(terms={"floor_price": signed, "duration": 1.0, "firm_quantity": 50.0}))
+    assert math.isnan(few["closing_level_usd_per_kg"])
+
+
 def test_what_is_committed_by_now_was_not_when_it_was_signed() -> None:
     for committed in (False, True):
         assert the_floor(*case(committed=committed))["capex_musd"] == 50.0

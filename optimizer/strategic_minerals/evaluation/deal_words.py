@@ -22,6 +22,11 @@ def floor_words(row: Mapping[Any, Any], names: Names, looked_for: bool) -> list[
         f"{row['hurdle_rate_with_floor']:.1%} with the floor; of the output {row['output_kept_without_share']:.0%} is expected "
         f"without it, {row['output_kept_with_share']:.0%} with it.",
     ]
+    if not math.isnan(row["closing_level_usd_per_kg"]):
+        lines.append(
+            f"  A floor of {row['closing_level_usd_per_kg']:.3g} USD/kg with the same terms would close the gap, at "
+            f"{row['closing_cost_musd']:,.0f} million USD."
+        )
     return [*lines, f"  {_verdict(row)}{_bought(row)}.{_belief_words(row, looked_for)}"]
 
 

@@ -30,6 +30,8 @@ from .deal_words import capital_words, floor_words
 MULTIPLES = (1.25, 1.6, 2.0, 3.0, 5.0)
 """Multiples and fractions of today's belief at which another sign is looked for, nearest first."""
 PREMIUMS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
+HIGHEST = 2.0
+"""Multiple of a signed level up to which one is looked for that closes the gap."""
 CLOSE = 0.01
 """Relative accuracy of a belief."""
 
@@ -51,6 +53,8 @@ FLOORS = [
     "gap_without_musd",
     "gap_with_musd",
     "expected_cost_musd",
+    "closing_level_usd_per_kg",
+    "closing_cost_musd",
     "signed_fair_value_musd",
     "liability_musd",
     "downside_moved_musd",
@@ -86,9 +90,10 @@ class Deals(StudyResult):
 
     floors: pd.DataFrame
     """A row an agreement with a price floor. gap_*: grant that the owner's plants would need, without the floor and with it.
-    expected_cost_musd: the floor over its term, discounted. advantage_musd: how much less the floor costs than a grant alone;
-    cheapest: whether it is a cheaper way that its owner takes. *_at_switch: value from which on that is otherwise, all else as it
-    is; empty where none was found. cost_of_output_kept_usd_per_kg: expected cost for each kg that would else not be made."""
+    expected_cost_musd: the floor over its term, discounted. closing_*: the lowest floor with the same terms that closes the gap.
+    advantage_musd: how much less the floor costs than a grant alone; cheapest: whether it is a cheaper way that its owner takes.
+    *_at_switch: value from which on that is otherwise, all else as it is; empty where none was found.
+    cost_of_output_kept_usd_per_kg: expected cost for each kg that would else not be made."""
     capital: pd.DataFrame
     """A row an agreement that brought capital: financing gap and what was signed."""
     terms: pd.DataFrame
@@ -125,6 +130,7 @@ class Deals(StudyResult):
             "Signed agreements on the prices of their day; hazards, calendar and capital costs are those of the plan and tables.",
             f"Price risk counts {self.premium:.1%} in the owners' hurdle rates; the government is charged {self.risk_charge:g} USD "
             "for each USD of downside that it takes over.",
+            "Offtake and guaranteed earnings are listed as signed (table terms) and not valued.",
         ]
         for row in self.floors.to_dict("records"):
             lines += ["", *floor_words(row, self.names, self.beliefs)]
@@ -214,7 +220,7 @@ def _replayed(
     floor = None
     if deal.floors:
         found = _beliefs(deal, data, pricing, figures) if beliefs else {}
-        floor = _floor_row(agreement, deal, terms, rows, figures) | found
+        floor = _floor_row(agreement, deal, terms, rows, figures, _closing_level(deal, pricing, figures)) | found
     return _Replay(floor, _capital(agreement, deal, data, terms, rows, pricing))
 
 
@@ -230,6 +236,7 @@ def _floor_row(
     terms: Mapping[str, Any],
     rows: Sequence[Any],
     found: DealFigures,
+    closing: tuple[float, float],
 ) -> dict[str, Any]:
     n, charge = deal.instance, deal.instance.plan.owners.risk_charge
     floor = next(iter(deal.floors.values()))
@@ -252,6 +259,8 @@ def _floor_row(
         "gap_without_musd": found.gap_without,
         "gap_with_musd": found.gap_with,
         "expected_cost_musd": found.paid,
+        "closing_level_usd_per_kg": closing[0] / MUSD_PER_T,
+        "closing_cost_musd": closing[1],
         "signed_fair_value_musd": term(terms, "fair_value_at_signing", math.nan),
         "liability_musd": found.liability,
         "downside_moved_musd": found.transferred,
@@ -263,6 +272,26 @@ def _floor_row(
         "output_kept_with_share": found.kept_with,
         "cost_of_output_kept_usd_per_kg": found.paid / kept / MUSD_PER_T if kept > 0 else math.nan,
     }
+
+
+def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tuple[float, float]:
+    """(level, expected cost) of the lowest floor with these terms that closes the gap; NaN where there is none to close, or no
+    level up to twice the signed one does."""
+    if now.gap_without <= 0:
+        return math.nan, math.nan
+    premium, signed = deal.instance.plan.owners.price_risk_premium, next(iter(deal.floors.values())).level
+
+    def at(level: float) -> DealFigures:
+        floors = {j: replace(floor, level=level) for j, floor in deal.floors.items()}
+        return deal_figures(replace(deal, floors=floors), pricing, premium)
+
+    low, high = 0.0, HIGHEST * signed
+    if at(high).gap_with > 0:
+        return math.nan, math.nan
+    while high - low > CLOSE / 10 * signed:
+        middle = (low + high) / 2
+        low, high = (low, middle) if at(middle).gap_with <= 0 else (middle, high)
+    return high, at(high).paid
 
 
 def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures) -> dict[str, float]:
