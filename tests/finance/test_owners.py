@@ -440,6 +440,8 @@ def test_a_run_folder_says_what_owners_expected_and_is_verified(tmp_path: Path) 
     assert (row.hurdle_rate, row.hurdle_rate_expected) == (0.25, close(0.125))
     assert row.hurdle_rate_with_package == close(0.125 - 0.002 * 35)
     assert row.risk_transfer_musd == close(0.1 * (4.5 - 1.0) / 1.125)
+    assert "Owners of projects reckon with the listed scenarios" in result.summary()
+    assert "price risk counts 9.0%" in result.summary()
     write_run(result, tmp_path / "run")
     told = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert told["pricing_sample"] == {"scenarios": 9, "seed": 4}
@@ -461,3 +463,25 @@ def test_figures_of_owners_without_effect_are_noted(owners: dict[str, Any], offe
     notes = check(*one_plant(owners={"price_risk_premium": 0.0, **owners}, chosen=offered)).notes
     noted = [note for note in notes if "owners." in note]
     assert [place in note for note in noted] == ([True] if place else [])
+
+
+@pytest.mark.parametrize("draw", range(4))
+def test_upside_given_away_never_lowers_the_rate_where_it_shuts_the_plant_either(draw: int) -> None:
+    """Trap 36, the neighbour: claw-back that takes revenue below cash cost shuts the plant in some courses; the downside that is
+    left on the rest is no reason for a lower rate."""
+    rng = np.random.default_rng(draw)
+    multiples = rng.uniform(0.3, 1.6, 4)
+    courses = [
+        cut(f"c{k}", 0.2, 2028.0, 1.0, share=0.0, price_multiplier=round(float(m), 3)) for k, m in enumerate(multiples)
+    ]
+    low = round(float(rng.uniform(0.3, 0.8)), 3)
+    plan, data = one_plant(scenarios=courses, states=[(low, 0.5), (2 - low, 0.5)])
+    owners = prepare(plan, data).structure.support.owners
+    offered = next(p.floor for p in owners.instance.packages if p.floor is not None)
+    for level in (30.0, 45.0, 55.0, 70.0, 90.0):
+        floor = packages.replace(offered, level=level * unit(owners.instance))
+        rates = [
+            owners.figures(0, owners.floor_set((packages.replace(floor, upside=share),)), 0).rate
+            for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+        ]
+        assert all(a <= b + 1e-12 for a, b in itertools.pairwise(rates)), (level, rates)
