@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Deals, InputError, Plan, deals, load_dataset, load_plan, shipped
+from strategic_minerals.evaluation.deals import MULTIPLES, switch_point
 from support.tiny import KT, cut, project, source, tiny
 
 CARRIED = 37.5 / 1.075
@@ -201,3 +202,36 @@ def test_the_verb_prints_words_json_and_tables(tmp_path: Path, cli: Any) -> None
     told = cli(*asked, "--json", "--out", tmp_path / "deals")
     assert json.loads(told.stdout)["kind"] == "deals"
     assert sorted(file.name for file in (tmp_path / "deals").iterdir()) == ["capital.csv", "floors.csv", "terms.csv"]
+
+
+AROUND = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]
+
+
+@pytest.mark.parametrize(
+    ("pays", "found"),
+    [
+        (lambda m: m > 2.4, 2.4),
+        (lambda m: m < 0.3, 0.3),
+        (lambda m: m < 0.5 or m > 1.3, 1.3),
+        (lambda m: m < 0.9 or m > 3.0, 0.9),
+        (lambda m: m > 7.0, math.nan),
+        (lambda m: False, math.nan),
+    ],
+)
+def test_the_nearest_belief_that_turns_the_answer_is_found(pays: Any, found: float) -> None:
+    assert switch_point(pays, 1.0, False, AROUND) == pytest.approx(found, rel=0.01, nan_ok=True)
+    turned = switch_point(lambda m: not pays(m), 1.0, True, AROUND)
+    assert turned == pytest.approx(found, rel=0.01, nan_ok=True)
+
+
+def test_hazards_are_believed_more_or_less_often_than_the_table_says() -> None:
+    """Proves: where hazards are drawn, how often they strike is a belief like others; the hurdle rate is that of the table's."""
+    plan = load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 32, "owners.price_risk_premium": 0.03})
+    data = load_dataset(shipped("inputs"))
+    lynas = data.frame("supported_producers")
+    found = deals(plan, data.replace(supported_producers=lynas[lynas.agreement == "lynas_jare_2026"]))
+    row = found.floors.iloc[0]
+    for column in ("hazard_multiple_at_switch", "price_multiple_at_switch", "premium_at_switch"):
+        assert math.isnan(row[column]) or 0 <= row[column] <= 5
+    assert found.facts["beliefs"]
+    assert "No support was needed" in found.summary()

@@ -320,15 +320,15 @@ def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures
     cheapest = now.cheapest(charge)
     around = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]
     return {
-        "hazard_multiple_at_switch": _switch(with_hazards, 1.0, cheapest, around)
+        "hazard_multiple_at_switch": switch_point(with_hazards, 1.0, cheapest, around)
         if sampled(n.plan, data)
         else math.nan,
-        "price_multiple_at_switch": _switch(with_prices, 1.0, cheapest, around),
-        "premium_at_switch": _switch(with_premium, premium, cheapest, [0.0, *PREMIUMS]),
+        "price_multiple_at_switch": switch_point(with_prices, 1.0, cheapest, around),
+        "premium_at_switch": switch_point(with_premium, premium, cheapest, [0.0, *PREMIUMS]),
     }
 
 
-def _switch(cheapest: Callable[[float], bool], now: float, at_now: bool, tried: Sequence[float]) -> float:
+def switch_point(cheapest: Callable[[float], bool], now: float, at_now: bool, tried: Sequence[float]) -> float:
     """The value nearest to today's, among intervals between values tried, from which on the floor is or is not the cheapest way;
     NaN for none."""
     best = math.nan
