@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from .data.names import Names
     from .data.plan_file import load_plan
     from .evaluation.control_cases import ControlCases, control_cases
+    from .evaluation.deals import Deals, deals
     from .evaluation.origin_costs import OriginCosts, origin_costs
     from .evaluation.replay import replay_observed
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
@@ -74,6 +75,7 @@ _HOME = {
     "Completeness": "analysis.completeness",
     "ControlCases": "evaluation.control_cases",
     "Dataset": "data.dataset",
+    "Deals": "evaluation.deals",
     "Design": "analysis.designs",
     "Diagnosis": "analysis.diagnosis",
     "Explanation": "analysis.explain",
@@ -113,6 +115,7 @@ _HOME = {
     "compare": "report.comparison",
     "complete": "analysis.completeness",
     "control_cases": "evaluation.control_cases",
+    "deals": "evaluation.deals",
     "diagnose": "analysis.diagnosis",
     "estimate_ranges": "analysis.designs",
     "explain": "analysis.explain",
@@ -147,6 +150,7 @@ __all__ = [
     "Completeness",
     "ControlCases",
     "Dataset",
+    "Deals",
     "Design",
     "Diagnosis",
     "Explanation",
@@ -186,6 +190,7 @@ __all__ = [
     "compare",
     "complete",
     "control_cases",
+    "deals",
     "diagnose",
     "estimate_ranges",
     "explain",

@@ -191,6 +191,8 @@ def assert_options_cost_what_the_text_says(problem: Problem) -> None:
         signing, money = text[key], option.floor
         ours = [signing.npv, signing.scored, signing.fees.sum(), signing.residual, signing.lost_tariff]
         theirs = [option.npv, option.scored, option.fees.sum(), option.residual, option.border_loss]
+        ours += [signing.hurdle, signing.expected_hurdle, signing.risk_transfer]
+        theirs += [option.hurdle, option.expected_hurdle, option.risk_charge]
         if money is not None:
             ours += [sum(getattr(b, k) for b in signing.bills) for k in ("expected", "terminal")]
             ours += [sum(getattr(b, k).sum() for b in signing.bills) for k in ("budget", "liability")]
@@ -201,6 +203,20 @@ def assert_options_cost_what_the_text_says(problem: Problem) -> None:
 @pytest.mark.parametrize("seed", quick_first(range(25), 15))
 def test_packages_on_offer_are_those_that_section_4_admits_at_the_same_money(seed: int) -> None:
     assert_options_cost_what_the_text_says(solved_case(seed).problem)
+
+
+@pytest.mark.parametrize("seed", quick_first(range(24), 8))
+def test_packages_on_offer_are_those_that_owners_take_who_look_at_scenarios_or_price_risk(seed: int) -> None:
+    """Proves: rates, values, gaps and the charge for risk moved agree, whatever owners look at; so does which floors earn money."""
+    plan, data = random_case(seed, flood=True)
+    owners = {
+        "expectation": "scenarios" if seed % 4 else "trunk",
+        "price_risk_premium": 0.03 * (seed % 3),
+        "risk_charge": 0.2 * (seed % 2),
+        "sample": 32,
+    }
+    problem = prepare(Plan.model_validate({**plan.to_toml_like(), "owners": owners}), data)
+    assert_options_cost_what_the_text_says(problem)
 
 
 def test_a_plant_kept_alive_by_two_floors_together_is_paid_by_both() -> None:

@@ -59,6 +59,7 @@ def full_plan() -> dict[str, Any]:
         "discount_rate": 0.03,
         "residual": 0.5,
         "price_gain": True,
+        "tight_cut_share": 0.05,
         "materials": ["magnet"],
         "horizon": {"first_year": 2027, "years": 3, "tail_years": 1, "period_months": 12},
         "budget": {
@@ -105,8 +106,31 @@ def full_plan() -> dict[str, Any]:
                 "cut_share": 0.1,
                 "price_multiplier": 1.1,
                 "until_year": 2028.5,
+                "in_force": True,
+                "probability": 0.5,
             }
         ],
+        "owners": {
+            "expectation": "scenarios",
+            "price_risk_premium": 0.02,
+            "sample": 16,
+            "seed": 1,
+            "risk_charge": 0.1,
+        },
+        "procurement": {
+            "law": True,
+            "practice": True,
+            "policy": True,
+            "exclusions": [
+                {
+                    "countries": "CHN",
+                    "materials": "magnet",
+                    "from_year": 2028.5,
+                    "reach_back": True,
+                    "applies_to": ["purchases"],
+                }
+            ],
+        },
         "scenarios": [
             {
                 "name": "stop",
@@ -125,6 +149,8 @@ def full_plan() -> dict[str, Any]:
                         "flood_multiplier": 0.5,
                         "third_country_cut_share": 0.1,
                         "demand_multipliers": {"civil": 1.5},
+                        "severity": 1.5,
+                        "stretch": 0.5,
                         "tight": True,
                     }
                 ],

@@ -268,6 +268,11 @@ def test_foreign_keys_resolve() -> None:
     assert {row.producer for row in table("yields")} == producers
     assert {row.activity for row in table("capacities")} == activities
     assert {row.project for row in table("ramps")} <= projects | {"*"}
+    assert {row.producer for row in table("supported_producers")} <= producers
+    assert {row.floor_material for row in table("supported_producers")} - {None} <= materials
+    assert {row.price_set for row in table("supported_producers")} <= {row.price_set for row in table("prices")}
+    agreements = {row.agreement for row in table("support_agreements")}
+    assert {row.agreement for row in table("supported_producers")} <= agreements
     assert {row.instrument for row in table("packages")} <= set(by_key("instruments"))
     assert {row.project for row in table("packages")} - {None} <= projects
     for project in table("projects"):

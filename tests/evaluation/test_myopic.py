@@ -14,8 +14,8 @@ from strategic_minerals.evaluation.myopic import believed, evaluate_myopic_recou
 from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
 from strategic_minerals.scenarios.events import DisruptionEvent, resolve_event
 from strategic_minerals.scenarios.sampling import mean_remainder
+from strategic_minerals.schemas.hazard_tables import HazardRow
 from strategic_minerals.schemas.plan_sections import Event
-from strategic_minerals.schemas.tables import HazardRow
 from support.drawn_cases import exposed
 from support.instances import random_case
 from support.tiny import KT, cut, offer, source, tiny

@@ -24,7 +24,7 @@ from strategic_minerals.model.problem import prepare
 from strategic_minerals.scenarios.build import population
 from strategic_minerals.scenarios.risk_measures import cvar_of, quantile
 from strategic_minerals.scenarios.sampling import Span, draw
-from strategic_minerals.schemas.tables import HazardRow
+from strategic_minerals.schemas.hazard_tables import HazardRow
 from support.drawn_cases import exposed
 from support.instances import random_case
 from support.tiny import KT, cut, source, tiny

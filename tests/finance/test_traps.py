@@ -710,7 +710,7 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project(drop):
     assert result.objective_parts["authority_border_revenue"] == close(-560.0)
     assert result.outcome.objective_musd == close(-60.0)
 
-    def generous(instance: Any, scenarios: Any, owners: Any = None) -> Any:
+    def generous(instance: Any, scenarios: Any, owners: Any = None, pricing: Any = None) -> Any:
         built = support.build_support(instance, scenarios)
         return replace(built, options=tuple(replace(option, border_loss=0.0) for option in built.options))
 

@@ -21,13 +21,17 @@ from strategic_minerals import (
     check,
     compare,
     complete,
+    deals,
     diagnose,
     explain,
     frontier,
+    load_dataset,
+    load_plan,
     load_result,
     reverse_stress,
     sampling_gap,
     scenario_outlook,
+    shipped,
     solve,
     stress_test,
     sweep,
@@ -64,6 +68,12 @@ def drawn() -> Result:
     return solve(*exposed(rate=0.3), gap=0.0)
 
 
+def agreed() -> tuple[Plan, Dataset]:
+    """A shipped plan, whose tables have agreements that were signed."""
+    plan = load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 16})
+    return plan, load_dataset(shipped("inputs"))
+
+
 def tornado() -> Design:
     return one_at_a_time({"discount_rate": (0.0, 0.05)})
 
@@ -80,6 +90,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),
+    "deals": lambda: deals(*agreed(), beliefs=False),
     "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),
 }
 

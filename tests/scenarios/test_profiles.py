@@ -145,10 +145,10 @@ def test_a_plan_that_states_cut_or_duration_leaves_the_profile_aside():
 def test_drawn_events_follow_their_laws():
     """Severity and stretch have median 1 and the stated 5 % and 95 % points; a share of events costs no tonnes."""
     law = {
-        "severity_low": 0.5,
-        "severity_high": 2.0,
-        "stretch_low": 0.25,
-        "stretch_high": 4.0,
+        "severity_p05": 0.5,
+        "severity_p95": 2.0,
+        "stretch_p05": 0.25,
+        "stretch_p95": 4.0,
         "no_loss_share": 0.3,
         "rate_per_yr": 3.0,
     }

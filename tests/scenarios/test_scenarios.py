@@ -22,7 +22,7 @@ from strategic_minerals.scenarios.events import hazards, longest_event
 from strategic_minerals.scenarios.reduction import loss_proxy, reduce
 from strategic_minerals.scenarios.risk_measures import cvar_of
 from strategic_minerals.scenarios.sampling import Span, draw, durations, elements, severities
-from strategic_minerals.schemas.tables import HazardRow
+from strategic_minerals.schemas.hazard_tables import HazardRow
 from support.instances import quick_first
 
 SPAN = Span(2028.0, 2040.0)

@@ -19,10 +19,10 @@ from ..finance.items import Identity, Item, identity, market_items, refusals, si
 from ..finance.packages import Option, Support, build_support
 from ..instance.build import build_instance
 from ..instance.instance import Instance
-from ..instance.producer_economics import financing_gap
 from ..instance.scaling import scale
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
+from ..scenarios.pricing import pricing_sample
 from ..scenarios.scenario_set import SampledScenarios, ScenarioSet
 from ..schemas.plan import Plan
 
@@ -57,7 +57,8 @@ def standing(plan: Plan, data: Dataset, item: Item, held: SampledScenarios | Non
     scenarios = build_scenarios(natural, data, held).counted_in(instance.material_unit)
     key = identity(item, plan)
     near = _near(instance, item, key)
-    support = build_support(near, scenarios)
+    pricing = pricing_sample(natural, data)
+    support = build_support(near, scenarios, pricing=pricing and pricing.counted_in(instance.material_unit))
     project = next(
         (p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None
     )
@@ -166,7 +167,7 @@ def _option_idle(
         output, (trunk, along, _) = support.classes[option.output_class], owners.output(p, without, option.start)
         if not (np.array_equal(output.trunk, trunk) and np.array_equal(output.scenarios, along)):
             return ""  # it keeps the plant open where it would shut
-        gap = financing_gap(project, owners.npv(p, without, option.signed))
+        gap = owners.gap(p, without, option.signed, option.fees)
         finances, gaps = finances or option.gap < gap, gaps or gap > 0
         runs = runs and bool(owners.alive(p, without, option.start).all())
     if not runs:

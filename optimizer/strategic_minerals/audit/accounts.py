@@ -223,7 +223,8 @@ def floors_at_crisis_prices(accounts: Accounts) -> float:
 
 
 def commitments(accounts: Accounts) -> dict[str, float]:
-    """Fees, capital, floors, border charges, terminal terms, lambda*CVaR and soft penalties."""
+    """Fees, capital, the charge for downside moved from owners, floors, border charges, terminal terms, lambda*CVaR and soft
+    penalties."""
     n, x = accounts.problem.natural, accounts.solution
     beta, plan = n.calendar.beta[:-1], n.plan
     parts = dict.fromkeys(
@@ -233,6 +234,7 @@ def commitments(accounts: Accounts) -> dict[str, float]:
             "contract_fees",
             "offtake_fees",
             "capital_support",
+            "risk_transfer",
             "floor_cost",
             "terminal_liability",
             "residual_credit",
@@ -247,6 +249,7 @@ def commitments(accounts: Accounts) -> dict[str, float]:
     for signing in accounts.signings:
         parts["offtake_fees"] += signing.share * float(beta @ signing.fees)
         parts["capital_support"] += signing.share * float(beta @ signing.payments)
+        parts["risk_transfer"] += signing.share * signing.risk_transfer
         parts["authority_border_revenue"] += signing.share * signing.lost_tariff
         parts["residual_credit"] -= signing.share * plan.residual * signing.residual
     for holder in accounts.holders:

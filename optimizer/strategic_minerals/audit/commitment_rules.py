@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .operations import AuditContext, Row, Rule, in_force
-from .packages import SignedPackage, objections, signed_package
+from .packages import SignedPackage, earned_on_existing_output, objections, signed_package
 from .scenario_data import is_baseline
 
 
@@ -30,7 +30,7 @@ def one_market_floor(k: AuditContext) -> Iterable[Row]:
         mine = [market for market in k.accounts.markets if market.market.floor.material == i]
         yield name, sum(market.share for market in mine) - 1, 0.0
         for market in mine:
-            yield market.market.name, -sum(b.expected + b.terminal for b in market.bills), 0.0
+            yield market.market.name, earned_on_existing_output(k.path_data, market), 0.0
 
 
 def beside_market_floor(k: AuditContext) -> Iterable[Row]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..instance.instance import Floor, Instance, MarketFloor, Package
+from .owner_worth import earned_by_floors, earned_by_market, fees_received, owner_worth
 from .scenario_data import (
     TINY,
     Bill,
@@ -19,7 +20,6 @@ from .scenario_data import (
     floor_bill,
     held,
     is_baseline,
-    owner_npv,
     survives,
 )
 
@@ -49,6 +49,14 @@ class SignedPackage:
     """(S,) the same along each scenario's course."""
     residual: float
     label: str
+    hurdle: float
+    """Hurdle rate with the package."""
+    expected_hurdle: float
+    """The same without one."""
+    without: float
+    """NPV without any package at the rate with this one."""
+    risk_transfer: float
+    """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
 def own_floor(n: Instance, package: Package, j: int) -> Floor | None:
@@ -74,19 +82,24 @@ def signed_package(
     start = signed + project.lead
     own = own_floor(n, package, j)
     floors = tuple(f for f in (own, *(m.floor for _, m in markets)) if f is not None)
-    npv = owner_npv(n, project, floors, signed)
-    cost, gap_open = capital(package.instrument, 0.0 if project.committed else max(0.0, -npv), project)
-    part = cost / sum((1 + project.hurdle) ** (-u * D) for u in range(project.lead))
+    worth = owner_worth(path_data, p, floors, signed)
     end = max([T, *(begins(f, start) + f.term for f in floors)])
     ramp = np.zeros(max(end, start + project.life))
     ramp[start : start + project.life] = project.ramp
     output = ramp[:T] * survives(n, j, path_data.price, floors, start)
     later = ramp[T:end] * survives(n, j, held(n.price, end)[None], floors, start)[0, T:]
     payments, fees = np.zeros(T), np.zeros(T)
-    payments[signed:start] = part
     for y, base in zip(n.yields[j], n.base_price, strict=True):
         fee = package.fee + package.fee_share * base
         fees += fee * package.offtake * n.capacity[j, 0] * ramp[:T] * max(float(y), 0.0)
+    npv = worth.npv
+    if path_data.owners.pricing is not None:
+        npv += fees_received(n, fees, worth.rate, signed)
+    lost_anyway = min(0.0, worth.without) if is_baseline(n, project) else 0.0
+    gap = 0.0 if project.committed else max(0.0, lost_anyway - npv)
+    cost, gap_open = capital(package.instrument, gap, replace(project, hurdle=worth.rate))
+    part = cost / sum((1 + worth.rate) ** (-u * D) for u in range(project.lead))
+    payments[signed:start] = part
     bills, lost, lost_along = [], 0.0, np.zeros(len(path_data.scenarios.names))
     for floor in floors:
         most = min(floor.take, n.capacity[j, 0] * n.yields[j, floor.material])
@@ -118,6 +131,10 @@ def signed_package(
         lost_along,
         n.calendar.beta[T] * left * part * project.lead,
         label,
+        worth.rate,
+        worth.expected_rate,
+        worth.without,
+        n.plan.owners.risk_charge * worth.transferred * float(n.calendar.beta[signed]),
     )
 
 
@@ -138,13 +155,24 @@ def objections(path_data: PathData, signing: SignedPackage, markets: Sequence[Ma
         found.append((1.0, "a market floor that it does not get, or two floors on one material"))
     if signing.gap_open > 0:
         found.append((signing.gap_open, "the instrument leaves a gap"))
-    worse = max(0.0, owner_npv(n, project, (), signing.signed)) - 1e-6 * project.capex - max(0.0, signing.npv)
+    worse = max(0.0, signing.without) - 1e-6 * project.capex - max(0.0, signing.npv)
     if worse > 0:
         found.append((worse, "the owner is better off without it"))
     earned = -sum(b.expected + b.terminal for b in signing.bills)
+    if path_data.owners.pricing is not None:
+        every = tuple(f for f in (signing.own, *(markets[m].floor for m in signing.markets)) if f is not None)
+        earned = earned_by_floors(path_data, signing.project, every, signing.signed)
     if earned > TINY:
         found.append((earned, "its floors earn money"))
     return found
+
+
+def earned_on_existing_output(path_data: PathData, market: SignedMarketFloor) -> float:
+    """What a market floor brings the government on existing producers' output: along the pricing sample where there is one, or in
+    the plan's own scenarios  [million USD per unit of `floor`]."""
+    if path_data.owners.pricing is not None and market.market.floor.kind != "border":
+        return earned_by_market(path_data, market.market)
+    return -sum(b.expected + b.terminal for b in market.bills)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ instrument makes of it; what a floor costs on one producer's tonnes. Nothing of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,20 @@ from ..instance.instance import Floor, Instance, Instrument, Project
 from ..model.problem import Problem
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import DisruptionEvent
+from ..scenarios.pricing import PricingSample, pricing_sample
 from ..scenarios.scenario_set import ScenarioSet
 
 TINY = 1e-9
 """Relative slack of a comparison of data with data, so that ties are not decided by rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnerBook:
+    """What owners expect, in tonnes, and what the audit has worked out of it so far."""
+
+    pricing: PricingSample | None
+    """None: owners look at the baseline course."""
+    known: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class PathData:
     """(W, C, T) w0 on the trunk, pi in a branch, 0 where a scenario still follows the trunk."""
     alive: Floats
     """(W, J, T) survival of existing sources without any market floor; 1 for projects."""
+    owners: OwnerBook
 
     @property
     def reached(self) -> Floats:
@@ -81,13 +93,13 @@ class PathData:
 
 
 def path_data_of(problem: Problem) -> PathData:
-    """Every path's data, scenarios built afresh from the natural instance and the events that were drawn."""
-    return path_data_along(
-        problem.natural, build_scenarios(problem.natural, problem.data, problem.structure.scenarios.drawn)
-    )
+    """Every path's data and what owners expect, scenarios built afresh from the natural instance and the events that were drawn."""
+    n, data = problem.natural, problem.data
+    scenarios = build_scenarios(n, data, problem.structure.scenarios.drawn)
+    return path_data_along(n, scenarios, OwnerBook(pricing_sample(n, data)))
 
 
-def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
+def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> PathData:
     """Every path's data along given scenarios; instance and scenarios in tonnes."""
     S, T, C = len(scenarios.names), n.calendar.periods, len(n.components)
     branch = np.zeros((1 + S, C, T), dtype=bool)
@@ -125,6 +137,7 @@ def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
         branch,
         weight,
         alive,
+        owners,
     )
 
 
@@ -166,23 +179,26 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
 
 def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
     """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge; an event with a
-    profile counts as deep as its cut is against its own deepest."""
+    profile counts as deep as its cut of i is against its own deepest of i, or of all that it names where i is not named."""
     D, T = n.calendar.step, n.calendar.periods
     share = np.zeros((len(scenarios.names), len(n.materials), T))
     struck: dict[tuple[int, int], dict[int, tuple[DisruptionEvent, list[str]]]] = {}
     for s, i, event in _named(n, scenarios):
         mine = struck.setdefault((s, int(n.component[i])), {})
         mine.setdefault(id(event), (event, []))[1].append(n.materials[i])
-    for (s, c), several in struck.items():
-        edges_of = sorted({e for event, names in several.values() for e in _edges(event, names)})
-        for t in range(T):
-            opens = n.calendar.first_year + D * t
-            edges = [opens, *(e for e in edges_of if opens < e < opens + D), opens + D]
-            hit = sum(
-                (b - a) * max(_depth_at(event, names, (a + b) / 2) for event, names in several.values())
-                for a, b in pairwise(edges)
-            )
-            share[s, n.component == c, t] = hit / D if hit / D >= TINY else 0.0
+    for (s, c), found in struck.items():
+        for i in np.flatnonzero(n.component == c).tolist():
+            name = n.materials[i]
+            several = [(event, [name] if name in names else names) for event, names in found.values()]
+            edges_of = sorted({e for event, names in several for e in _edges(event, names)})
+            for t in range(T):
+                opens = n.calendar.first_year + D * t
+                edges = [opens, *(e for e in edges_of if opens < e < opens + D), opens + D]
+                hit = sum(
+                    (b - a) * max(_depth_at(event, names, (a + b) / 2) for event, names in several)
+                    for a, b in pairwise(edges)
+                )
+                share[s, i, t] = hit / D if hit / D >= TINY else 0.0
     return share
 
 

@@ -328,7 +328,7 @@ def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield Fault("hazard_profiles.csv", key, "month_from", f"{after.month_from:g}", expected)
     shaped = {hazard for hazard, _, _ in steps}
     for row in data.rows("hazards"):
-        for low, high in (("severity_low", "severity_high"), ("stretch_low", "stretch_high")):
+        for low, high in (("severity_p05", "severity_p95"), ("stretch_p05", "stretch_p95")):
             a, b = getattr(row, low), getattr(row, high)
             if (a is None) != (b is None):
                 empty, given = (low, high) if a is None else (high, low)

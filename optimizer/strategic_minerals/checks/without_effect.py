@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ..data.dataset import Dataset
 from ..schemas.plan import Plan
+from ..schemas.plan_sections import Owners
 
 Finding = tuple[str, str]
 """Place in the plan; text."""
@@ -19,6 +20,7 @@ def without_effect(plan: Plan, data: Dataset, years: Sequence[int], chosen: Coll
     """Notes on such entries. years: fiscal years that are computed; chosen: the planned materials."""
     yield from _caps(plan, data, chosen)
     yield from _floors(plan, data)
+    yield from _owners(plan, data)
     yield from _unneeded(plan, data, years, chosen)
     yield from _mean_of_most(plan)
 
@@ -37,12 +39,32 @@ def _caps(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Findin
             )
 
 
-def _floors(plan: Plan, data: Dataset) -> Iterator[Finding]:
-    """A cap on the cost of floors where the plan may agree none."""
+def _packaged(plan: Plan, data: Dataset) -> bool:
+    """Whether some package of the table that the plan may use has a floor."""
     offered = plan.instruments.packages if plan.instruments.projects else ()
     floors = (row for row in data.rows("packages") if row.floor_kind is not None)
-    packaged = any("*" in offered or row.package in offered for row in floors)
-    if plan.budget.liability_cap_musd is not None and not plan.instruments.price_floors and not packaged:
+    return any("*" in offered or row.package in offered for row in floors)
+
+
+def _owners(plan: Plan, data: Dataset) -> Iterator[Finding]:
+    """Figures of owners' expectations where they look at the baseline course, or of price risk where no floor takes any away."""
+    owners, usual = plan.owners, Owners()
+    if owners.expectation == "trunk":
+        for name in ("sample", "seed"):
+            if getattr(owners, name) != getattr(usual, name):
+                place = f"owners.{name}"
+                text = f"plan {place}: owners look at the baseline course (owners.expectation = 'trunk'): no sample is drawn"
+                yield place, text
+    if not plan.instruments.price_floors and not _packaged(plan, data):
+        for name in ("price_risk_premium", "risk_charge"):
+            if getattr(owners, name) > 0:
+                place = f"owners.{name}"
+                yield place, f"plan {place}: the plan offers no price floor, so no price risk is taken away: no effect"
+
+
+def _floors(plan: Plan, data: Dataset) -> Iterator[Finding]:
+    """A cap on the cost of floors where the plan may agree none."""
+    if plan.budget.liability_cap_musd is not None and not plan.instruments.price_floors and not _packaged(plan, data):
         place = "budget.liability_cap_musd"
         yield place, f"plan {place}: the plan offers no price floor, alone or in a package: the cap has no effect"
 

@@ -244,3 +244,34 @@ def controls(
             loaded, data, gap=gap, time_limit_s=time_limit, workers=workers or os.cpu_count() or 1, on_progress=told
         )
     show(found, out, as_json)
+
+
+@app.command()
+def deals(
+    plan: PlanFile,
+    tables: Tables = None,
+    beliefs: Annotated[
+        bool,
+        typer.Option(
+            "--beliefs/--no-beliefs",
+            help="Also look for the hazards, prices and premiums at which a floor starts to pay.",
+        ),
+    ] = True,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", help="Set a field of the plan for this run, e.g. owners.price_risk_premium=0.02; may be repeated."
+        ),
+    ] = [],  # noqa: B006
+) -> None:
+    """Replay signed support agreements: gap, cost and liability on the facts of their day, beside what was signed."""
+    from ..evaluation.deals import Deals
+    from ..evaluation.deals import deals as replay
+
+    room_for(out, Deals)
+    _, loaded, data = load(plan, tables, set_)
+    with counting("agreements") as told:
+        found = replay(loaded, data, beliefs=beliefs, on_progress=told)
+    show(found, out, as_json)

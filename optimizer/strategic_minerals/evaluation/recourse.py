@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..audit.accounts import Accounts, costs_by_scenario, losses, open_accounts
-from ..audit.scenario_data import path_data_along
+from ..audit.scenario_data import OwnerBook, path_data_along
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..core.timing import Timings
@@ -102,6 +103,12 @@ class FirstStage:
             pi, alpha = structure.scenarios.probability, plan.risk.alpha
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
         return cls(plan, data, natural, structure, solution, float(eta), is_reference)
+
+    @cached_property
+    def owners(self) -> OwnerBook:
+        """What owners expected when the plan was made, whatever scenarios it meets."""
+        pricing = self.structure.support.owners.pricing
+        return OwnerBook(pricing and pricing.counted_in(1 / self.structure.instance.material_unit))
 
     @property
     def own_scenarios(self) -> ScenarioSet:
@@ -285,7 +292,7 @@ def before_events(problem: Problem) -> Any:
 def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage) -> RecourseOutcome:
     """Costs and losses of a chunk, computed by the audit's evaluator."""
     n = first.natural
-    along = path_data_along(n, scenarios)
+    along = path_data_along(n, scenarios, first.owners)
     accounts = _books(problem, solution, first, along)
     beta = n.calendar.beta[:-1]
     by_material = np.zeros((len(scenarios.names), len(n.materials)))

@@ -126,7 +126,7 @@ def _base_case_shortfall(n: Instance, scenarios: ScenarioSet) -> dict[str, float
         usual = _missing(n.demand[users].sum(axis=0), (made * n.availability[makes]).sum(axis=0))
         for s in chosen:
             asked = scenarios.demand(n)[s]
-            crisis = np.where(scenarios.tight[s, i], scenarios.squeeze[s, c], 0.0)
+            crisis = np.where(scenarios.tight[s, i], scenarios.squeeze[s, i], 0.0)
             kept = scenarios.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
             beyond = np.maximum(0.0, _missing(asked[users].sum(axis=0), (made * kept).sum(axis=0)) - usual)
             inside = (np.arange(n.calendar.periods) >= scenarios.onset[s, c]) & (

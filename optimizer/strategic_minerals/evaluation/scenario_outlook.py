@@ -293,7 +293,7 @@ def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: 
     planned, step, n = instance.calendar.planned, instance.calendar.step, instance.sources
     pi, rows = scenarios.probability, []
     for i, name in enumerate(instance.materials):
-        share = np.where(scenarios.tight[:, i, :planned], scenarios.squeeze[:, instance.component[i], :planned], 0.0)
+        share = np.where(scenarios.tight[:, i, :planned], scenarios.squeeze[:, i, :planned], 0.0)
         hit = share.sum(axis=1) > 0
         made = np.maximum(instance.yields[:n, i], 0.0)[:, None] * instance.capacity[:n]
         usual = (made * instance.availability[:n]).sum(axis=0)[:planned]

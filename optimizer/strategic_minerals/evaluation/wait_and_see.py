@@ -22,7 +22,9 @@ def along(plan: Plan, data: Dataset, choose: Callable[[ScenarioSet], ScenarioSet
     """The plan's problem with other scenarios made from its own."""
     own, natural = structure_of(plan, data)
     scenarios = choose(own.scenarios)
-    structure = build_structure(own.instance, scenarios, build_support(own.instance, scenarios))
+    structure = build_structure(
+        own.instance, scenarios, build_support(own.instance, scenarios, pricing=own.support.owners.pricing)
+    )
     templates = compile_templates(structure)
     return Problem(plan, data, natural, structure, templates, instantiate(structure, templates), Timings())
 

@@ -12,7 +12,7 @@ from .packages import Option, Support
 def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
     """(commitments,) or (commitments, fiscal years) figures [million USD] by the Param of the formulation that holds them; zeros
     where the plan sets no such limit. Social cost: payments that close gaps and fees + expected floor cost with terminal liability
-    + border surcharge less revenue.
+    + charge for the downside moved from owners + border surcharge less revenue.
     """
     plan, calendar = instance.plan, instance.calendar
     beta = calendar.beta[: calendar.periods]
@@ -23,7 +23,7 @@ def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
 
     def cost(option: Option) -> float:
         floor = option.floor.expected + option.floor.terminal if option.floor is not None else 0.0
-        return float(beta @ (option.payments + option.fees)) + floor + option.border_loss
+        return float(beta @ (option.payments + option.fees)) + floor + option.risk_charge + option.border_loss
 
     signed = [cost(option) for option in support.options]
     market = [k.money.expected + k.money.terminal + k.users - k.treasury for k in support.markets]

@@ -11,17 +11,26 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats, equal
 from ..instance.instance import Floor, Instance, Package, Project
-from ..instance.producer_economics import capital_cost, financing_gap, owner_npv, payment_parts, survival
+from ..instance.producer_economics import built_anyway, capital_cost, financing_gap, owner_npv, payment_parts, survival
+from ..scenarios.pricing import Courses, PricingSample, courses
 from ..scenarios.scenario_set import ScenarioSet
 from .floor_costs import FloorMoney, FloorPayments, floor_payments, held
+from .owner_expectation import OwnerFigures, expected_flow_rate, expected_flows, owner_figures, trunk_courses
 
 Found = TypeVar("Found")
+
+ROUNDING_MUSD = 1e-9
+"""Money that is rounding [million USD]."""
 
 
 @dataclass(frozen=True)
 class Signature:
     """What signing a package (beside market floors) at a date brings: all of an option that no chance of a scenario changes."""
 
+    rate: float
+    """Hurdle rate at which all of this is worked out."""
+    expected_rate: float
+    """The same without a package."""
     npv: float
     gap: float
     refused: str
@@ -31,6 +40,8 @@ class Signature:
     payments: Floats
     fees: Floats
     residual: float
+    risk_charge: float
+    """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
 class ReuseCache(Generic[Found]):
@@ -79,8 +90,8 @@ class SupportTerms:
 class _PerProject:
     """What all signatures of a project share."""
 
-    parts: float
-    """As `payment_parts`."""
+    baseline: bool
+    """As `built_anyway`."""
     tonnes: float
     """Outputs of a period at full capacity [t]."""
     value: float
@@ -90,8 +101,11 @@ class _PerProject:
     def of(cls, instance: Instance, project: Project) -> _PerProject:
         j = project.producer
         outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
-        parts = payment_parts(project, instance.calendar.step)
-        return cls(parts, float(outputs @ instance.material_unit), float(outputs @ instance.base_price))
+        return cls(
+            built_anyway(instance, project),
+            float(outputs @ instance.material_unit),
+            float(outputs @ instance.base_price),
+        )
 
 
 class OwnerValuation:
@@ -99,15 +113,26 @@ class OwnerValuation:
     again for the next one where nothing that it hangs on differs.
     """
 
-    def __init__(self, instance: Instance, scenarios: ScenarioSet, known: OwnerValuation | None = None) -> None:
-        """known: of an instance that `reuse.same_owners` takes for this one, with the same prices in scenarios.
+    def __init__(
+        self,
+        instance: Instance,
+        scenarios: ScenarioSet,
+        known: OwnerValuation | None = None,
+        pricing: PricingSample | None = None,
+    ) -> None:
+        """known: of an instance that `reuse.same_owners` takes for this one, with the same prices in scenarios and the same pricing
+        sample. pricing: what owners expect (`scenarios.pricing`); None: the baseline course.
 
         What floors pay is taken over where scenarios differ in no more than their probabilities.
         """
-        self.instance, self.scenarios = instance, scenarios
+        self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
         self._sets: ReuseCache[FloorSet] = ReuseCache(known._sets if known else None)
         self._backings: ReuseCache[SupportTerms] = ReuseCache(known._backings if known else None)
         self._npv: ReuseCache[float] = ReuseCache(known._npv if known else None)
+        self._figures: ReuseCache[OwnerFigures] = ReuseCache(known._figures if known else None)
+        self._rates: ReuseCache[float] = ReuseCache(known._rates if known else None)
+        self._alone: ReuseCache[Floats] = ReuseCache(known._alone if known else None)
+        self._courses: dict[int, Courses] = {}
         self._alive: ReuseCache[Bools] = ReuseCache(known._alive if known else None)
         self._outputs: ReuseCache[tuple[Floats, Floats, bool]] = ReuseCache(known._outputs if known else None)
         self._signatures: ReuseCache[Signature] = ReuseCache(known._signatures if known else None)
@@ -128,8 +153,17 @@ class OwnerValuation:
         for kept in (self._sets, self._backings, self._signatures):
             kept.settle()
         live = set(self._sets)
-        for of_floors in (self._npv, self._alive, self._outputs, self._payments):  # by (project, floors, period)
-            of_floors.settle(lambda key: key[1] in live)
+        of_floors: tuple[ReuseCache[Any], ...] = (
+            self._npv,
+            self._figures,
+            self._alive,
+            self._outputs,
+            self._payments,
+        )  # by (project, floors, period)
+        for each in of_floors:
+            each.settle(lambda key: key[1] in live)
+        for by_date in (self._rates, self._alone):
+            by_date.settle(lambda _: True)
         self.__dict__.pop("_paths", None)
         return self
 
@@ -151,6 +185,83 @@ class OwnerValuation:
         """As `owner_npv`."""
         project = self.instance.projects[p]
         return self._npv.get((p, floors, signed), lambda: owner_npv(self.instance, project, floors.each, signed))
+
+    def figures(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
+        """What a project is worth under floors and at which rate. Section 17 of the formulation."""
+        return self._figures.get((p, floors, signed), lambda: self._figures_of(p, floors, signed))
+
+    def _figures_of(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
+        instance, project, asked = self.instance, self.instance.projects[p], self.instance.plan.owners
+        if self.pricing is not None:
+            rate, alone = self.expected_rate(p, signed), self._flows(p, signed)
+            return owner_figures(instance, project, self._seen(p), floors.each, signed, rate, alone)
+        quiet, found = project.hurdle, None
+        if asked.price_risk_premium > 0 or asked.risk_charge > 0:
+            path = trunk_courses(instance, project.producer)
+            alone = expected_flows(instance, project, path, (), signed, closures=False)
+            found = owner_figures(instance, project, path, floors.each, signed, quiet, alone, closures=False)
+        if found is None or found.rate == quiet:
+            npv, without = self.npv(p, floors, signed), self.npv(p, self._unfloored, signed)
+            return OwnerFigures(quiet, quiet, npv, without, 0.0 if found is None else found.transferred)
+        return found
+
+    def expected_rate(self, p: int, signed: int) -> float:
+        """h_e of a project signed at a date; its own hurdle rate where owners look at the baseline course."""
+        return self._rates.get((p, signed), lambda: self._expected_rate(p, signed))
+
+    def _expected_rate(self, p: int, signed: int) -> float:
+        instance, project, pricing = self.instance, self.instance.projects[p], self.pricing
+        if pricing is None:
+            return project.hurdle
+        if pricing.reference is pricing.scenarios:
+            flows = self._flows(p, signed)
+        else:
+            usual = courses(instance, pricing.reference, project.producer)
+            flows = expected_flows(instance, project, usual, (), signed)
+        return expected_flow_rate(project, flows, self.npv(p, self._unfloored, signed), instance.calendar.step)
+
+    def _flows(self, p: int, signed: int) -> Floats:
+        """(life,) expected margins without support."""
+        project = self.instance.projects[p]
+        return self._alone.get((p, signed), lambda: expected_flows(self.instance, project, self._seen(p), (), signed))
+
+    def _seen(self, p: int) -> Courses:
+        """The pricing sample as a project's producer sees it."""
+        if p not in self._courses:
+            assert self.pricing is not None
+            self._courses[p] = courses(self.instance, self.pricing.scenarios, self.instance.projects[p].producer)
+        return self._courses[p]
+
+    def gap(self, p: int, floors: FloorSet, signed: int, fees: Floats) -> float:
+        """Financing gap under floors, with fees (T,) of the package that they are part of."""
+        return self._needs(p, self.figures(p, floors, signed), signed, fees)[1]
+
+    def _needs(self, p: int, found: OwnerFigures, signed: int, fees: Floats) -> tuple[float, float]:
+        """(NPV, financing gap) of an owner who gets the fees that are paid; on the baseline course fees are not counted.
+
+        A project that its owner builds anyway asks for no more than what it loses by the package.
+        """
+        npv = found.npv
+        if self.pricing is not None:
+            calendar = self.instance.calendar
+            npv += float(fees @ (1 + found.rate) ** (-calendar.step * (np.arange(calendar.periods) - signed)))
+        excused = min(0.0, found.without) if self._per_project[p].baseline else 0.0
+        return npv, financing_gap(self.instance.projects[p], npv - excused)
+
+    def earns(self, p: int, floors: FloorSet, start: int, net: float) -> bool:
+        """Whether floors that cost `net` in the plan's scenarios would earn money: judged on the pricing sample where there is one,
+        so that what may be signed does not depend on the plan's own sample [million USD]."""
+        if self.pricing is not None:
+            paid = self._priced.floor_money(p, self._priced.floor_set(floors.each), start)
+            due = [money for floor, money in zip(floors.each, paid, strict=True) if floor.kind != "border"]
+            net = sum(money.expected + money.terminal for money in due)
+        return net < -ROUNDING_MUSD
+
+    @cached_property
+    def _priced(self) -> OwnerValuation:
+        """What floors pay along the pricing sample."""
+        assert self.pricing is not None
+        return OwnerValuation(self.instance, self.pricing.scenarios)
 
     def alive(self, p: int, floors: FloorSet, start: int) -> Bools:
         """(1 + S, T) as `survival`, on the trunk and then in scenarios."""
@@ -196,37 +307,41 @@ class OwnerValuation:
 
     def _signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
         instance, project, package = self.instance, self.instance.projects[p], backing.package
-        npv, unpaid, start = (
-            self.npv(p, backing.floors, signed),
-            self.npv(p, self._unfloored, signed),
-            signed + project.lead,
-        )
-        gap = financing_gap(project, npv)
+        found, start = self.figures(p, backing.floors, signed), signed + project.lead
         calendar = instance.calendar
         T = calendar.periods
-        cost = capital_cost(package.instrument, gap, project)
+        fees = self._fees(p, package, start)
+        npv, gap = self._needs(p, found, signed, fees)
+        lender = project if found.rate == project.hurdle else replace(project, hurdle=found.rate)
+        cost = capital_cost(package.instrument, gap, lender)
 
         def refused(why: str) -> Signature:
-            return Signature(npv, gap, why, start, 0.0, np.zeros(T), np.zeros(T), 0.0)
+            none = np.zeros(T)
+            return Signature(found.rate, found.expected_rate, npv, gap, why, start, 0.0, none, none, 0.0, 0.0)
 
         if cost is None:
             if package.instrument.kind == "none":
                 return refused("leaves a financing gap and brings no capital")
             return refused(f"the gap is more than its {package.instrument.name} may cover")
-        if max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
+        if max(0.0, npv) < max(0.0, found.without) - 1e-6 * project.capex:
             return refused("the owner is better off without it")
-        part = cost / self._per_project[p].parts
+        part = cost / payment_parts(lender, calendar.step)
         payments = np.zeros(T)
         payments[signed:start] = part
         scored = part * project.lead
         life_left = max(0.0, 1 - (T - start) / project.life)
-        fees = np.zeros(T)
-        if package.offtake > 0:
-            shared = self._per_project[p]
-            fee = package.fee * shared.tonnes + package.fee_share * shared.value
-            fees = package.offtake * fee * _ramp(project, start, T)
         residual = self._end * life_left * scored if self.output(p, backing.floors, start)[2] else 0.0
-        return Signature(npv, gap, "", start, scored, payments, fees, residual)
+        charge = instance.plan.owners.risk_charge * found.transferred * float(calendar.beta[signed])
+        return Signature(found.rate, found.expected_rate, npv, gap, "", start, scored, payments, fees, residual, charge)
+
+    def _fees(self, p: int, package: Package, start: int) -> Floats:
+        """(T,) what is paid for the output that is reserved, whatever is tight."""
+        T = self.instance.calendar.periods
+        if package.offtake <= 0:
+            return np.zeros(T)
+        shared = self._per_project[p]
+        fee = package.fee * shared.tonnes + package.fee_share * shared.value
+        return package.offtake * fee * _ramp(self.instance.projects[p], start, T)
 
 
 def _ramp(project: Project, start: int, periods: int) -> Floats:

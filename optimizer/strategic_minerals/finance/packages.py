@@ -16,10 +16,11 @@ import numpy as np
 from ..core.arrays import Bools, Floats
 from ..instance.instance import Floor, Instance, MarketFloor, Package, Project
 from ..instance.producer_economics import built_anyway, survival
+from ..scenarios.pricing import PricingSample
 from ..scenarios.scenario_set import ScenarioSet
 from .floor_costs import FloorMoney, total_money
 from .market_floors import MarketSupport, market_support
-from .owner_value import FloorSet, OwnerValuation, SupportTerms
+from .owner_value import ROUNDING_MUSD, FloorSet, OwnerValuation, SupportTerms
 
 TWIN = "no gap to finance: a package that differs only in its instrument does the same"
 """Why a package is left out that is no other than one already there: nothing that a planner misses."""
@@ -51,6 +52,12 @@ class Option:
     """Discounted credit at the end of the horizon, at residual 1."""
     output_class: int
     """Options of a project with the same class give the same output in every scenario and period."""
+    hurdle: float
+    """Hurdle rate with the package, by which gap, capital and participation are worked out."""
+    expected_hurdle: float
+    """Hurdle rate of what its owner expects, without a package."""
+    risk_charge: float
+    """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
 @dataclass(frozen=True)
@@ -129,22 +136,32 @@ class Support:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
-def build_support(instance: Instance, scenarios: ScenarioSet, owners: OwnerValuation | None = None) -> Support:
+def build_support(
+    instance: Instance,
+    scenarios: ScenarioSet,
+    owners: OwnerValuation | None = None,
+    pricing: PricingSample | None = None,
+) -> Support:
     """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
-    owners: worked out before, as `OwnerValuation` may know them.
+    owners: worked out before, as `OwnerValuation` may know them. pricing: what owners expect, in the same units; needed where the
+    plan says that they look at scenarios.
     """
+    if (pricing is None) != (instance.plan.owners.expectation == "trunk"):
+        raise ValueError("a pricing sample is needed where owners.expectation is 'scenarios', and only there")
     dropped: list[tuple[str, str]] = []
     trunk_alive, scenarios_alive = _survival(instance, scenarios)
     markets: list[MarketSupport] = []
     for market in instance.market_floors:
         support = market_support(instance, scenarios, market, trunk_alive, scenarios_alive)
-        total = support.money.expected + support.money.terminal
-        if market.floor.kind != "border" and total < -1e-9:
+        judged = support if pricing is None else _on_pricing_sample(instance, pricing, market)
+        total = judged.money.expected + judged.money.terminal
+        if market.floor.kind != "border" and total < -ROUNDING_MUSD:
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
             continue
         markets.append(replace(support, floor=_renumber(market, len(markets))))
-    builder = _Options(instance, scenarios, [m.floor for m in markets], OwnerValuation(instance, scenarios, owners))
+    valuation = OwnerValuation(instance, scenarios, owners, pricing)
+    builder = _Options(instance, scenarios, [m.floor for m in markets], valuation)
     baseline = []
     for p, project in enumerate(instance.projects):
         baseline.append(built_anyway(instance, project))
@@ -187,6 +204,11 @@ def signed_support(
     trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
     along = alone[1] + sum((m.scenarios.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
     return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners.settle())
+
+
+def _on_pricing_sample(instance: Instance, pricing: PricingSample, market: MarketFloor) -> MarketSupport:
+    """A market floor along what owners expect: whether it may be chosen must not depend on the plan's own sample."""
+    return market_support(instance, pricing.scenarios, market, *_survival(instance, pricing.scenarios))
 
 
 def _survival(instance: Instance, scenarios: ScenarioSet) -> tuple[Bools, Bools]:
@@ -282,7 +304,7 @@ class _Options:
         costs = list(zip(backing.floors.each, self.owners.floor_money(p, backing.floors, found.start), strict=True))
         paid = [money for floor, money in costs if floor.kind != "border"]
         money = total_money(paid, self.instance.calendar.periods) if paid else None
-        if money is not None and money.expected + money.terminal < -1e-9:
+        if money is not None and self.owners.earns(p, backing.floors, found.start, money.expected + money.terminal):
             return "the floor would earn money: its upside share is worth more than its top-ups"
         borders = [money for floor, money in costs if floor.kind == "border"]
         if same:
@@ -304,6 +326,9 @@ class _Options:
                 border_loss=sum(b.expected + b.terminal for b in borders),
                 residual=found.residual,
                 output_class=index,
+                hurdle=found.rate,
+                expected_hurdle=found.expected_rate,
+                risk_charge=found.risk_charge,
             )
         )
         return ""

@@ -84,8 +84,10 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     rho = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.availability[w, :, t])
     direct = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.direct[w, :, t])
     makes = instance.yields > 0
-    lasting = scenarios.squeeze[w, :, t]
-    crisis = np.where((tight.astype(float) @ makes.T.astype(float)) > 0, lasting[:, instance.producer_component], 0.0)
+    squeeze = np.where(tight, scenarios.squeeze[w, :, t], 0.0)
+    crisis = (
+        np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1) if len(makes) else squeeze[:, :0]
+    )
     kappa = 1 - crisis * (1 - instance.kappa)
     K = instance.capacity[:, t].T
     floored = {j for j, _ in sets.floors}
@@ -109,7 +111,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     return {
         "price": price,
         "demand": demand,
-        "depth": _depth(structure, sets, direct, np.where(tight, lasting[:, instance.component], 0.0), t),
+        "depth": _depth(structure, sets, direct, squeeze, t),
         **_clean(structure, sets, t),
         "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
         "release_limit": release,
@@ -162,7 +164,7 @@ def _depth(structure: Structure, sets: ComponentSets, direct: Floats, tight: Flo
     """Most that each offer sells: its depth times the availability of its source's controlled flow, or its own where it has no
     source, where rules of origin leave it open.
 
-    `tight` (n, I) is the share of the period in which the material is tight.
+    `tight` (n, I) is the share of the period in which the material is tight, as deep as the cut.
     """
     instance = structure.instance
     parts = []

@@ -6,7 +6,7 @@ formulation. Money in million USD, prices in million USD per tonne, periods coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -67,14 +67,25 @@ def unit_revenue(instance: Instance, producer: int, price: Floats, floors: Seque
 
     `price` is (..., I, n), on any paths; `start` is the period of first output, from which own floors count.
     """
-    n = price.shape[-1]
-    total = np.zeros((*price.shape[:-2], n))
-    for i in instance.yields[producer].nonzero()[0].tolist():
+    return revenue_of(instance, producer, own_prices(instance, producer, price), floors, start)
+
+
+def own_prices(instance: Instance, producer: int, price: Floats) -> dict[int, Floats]:
+    """(..., n) price of each material that a producer makes or uses, of (..., I, n)."""
+    return {i: price[..., i, :] for i in instance.yields[producer].nonzero()[0].tolist()}
+
+
+def revenue_of(
+    instance: Instance, producer: int, price: Mapping[int, Floats], floors: Sequence[Floor], start: int
+) -> Floats:
+    """As `unit_revenue`, of the prices (..., n) of the producer's own materials alone."""
+    total = np.zeros(np.broadcast_shapes(*(path.shape for path in price.values())))
+    for i, path in price.items():
         y = instance.yields[producer, i]
         if y < 0:
-            total += y * price[..., i, :]
+            total += y * path
             continue
-        received = (1 + instance.premium[producer]) * price[..., i, :]
+        received = (1 + instance.premium[producer]) * path
         total += y * _received(instance, producer, received, [f for f in floors if f.material == i], start)
     return total
 
@@ -97,8 +108,15 @@ def survival(instance: Instance, producer: int, price: Floats, floors: Sequence[
     Floors agreed before the plan count too. Before `start` nothing runs and nothing can be shut: a plant commissioned
     after a flood is not killed by it.
     """
+    return survival_of(instance, producer, own_prices(instance, producer, price), floors, start)
+
+
+def survival_of(
+    instance: Instance, producer: int, price: Mapping[int, Floats], floors: Sequence[Floor], start: int
+) -> Bools:
+    """As `survival`, of the prices (..., n) of the producer's own materials alone."""
     every = (*floors, *instance.in_force[producer])
-    ok = unit_revenue(instance, producer, price, every, start) >= instance.cash[producer] * (1 - TOLERANCE)
+    ok = revenue_of(instance, producer, price, every, start) >= instance.cash[producer] * (1 - TOLERANCE)
     return window_all(ok, start, int(instance.restart[producer]))
 
 

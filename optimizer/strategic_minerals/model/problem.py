@@ -17,6 +17,7 @@ from ..instance.instance import Instance
 from ..instance.scaling import scale
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
+from ..scenarios.pricing import PricingSample, pricing_sample
 from ..scenarios.scenario_set import SampledScenarios, ScenarioSet
 from ..schemas.plan import Plan
 from .assembly import Assembly, TinyEntryError
@@ -124,14 +125,21 @@ def structure_of(
     scaled = scale(natural)
     # drawn in tonnes: which scenarios are kept must not hang on the rounding of a unit
     scenarios = build_scenarios(natural, data, held).counted_in(scaled.material_unit)
-    return build_structure(scaled, scenarios, _support(scaled, scenarios, like)), natural
+    pricing = pricing_sample(natural, data)
+    pricing = pricing and pricing.counted_in(scaled.material_unit)
+    return build_structure(scaled, scenarios, _support(scaled, scenarios, like, pricing)), natural
 
 
-def _support(instance: Instance, scenarios: ScenarioSet, like: Structure | None) -> Support:
-    """Ways of support, as far as possible those of another structure, or worked out from what its owners get."""
+def _support(
+    instance: Instance, scenarios: ScenarioSet, like: Structure | None, pricing: PricingSample | None
+) -> Support:
+    """Ways of support, as far as possible those of another structure, or worked out from what its owners get and expect."""
     if like is None or not same_owners(like.instance, instance):
-        return build_support(instance, scenarios)
+        return build_support(instance, scenarios, pricing=pricing)
+    before = like.support.owners.pricing
+    if pricing is not None and not pricing.same(before):
+        return build_support(instance, scenarios, pricing=pricing)
     if equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
         return like.support
     known = like.support.owners if np.array_equal(like.scenarios.price, scenarios.price) else None
-    return build_support(instance, scenarios, known)
+    return build_support(instance, scenarios, known, before)

@@ -14,7 +14,7 @@ from textwrap import dedent
 from typing import Any
 
 from ..core.shipped import PACKAGE, shipped
-from ..finance import floor_costs, market_floors
+from ..finance import floor_costs, market_floors, owner_expectation
 from ..formulation import branch, commitments, flat, operations, scenario
 from ..formulation.catalogue import COMPONENTS, Component
 from ..instance import producer_economics
@@ -48,7 +48,7 @@ def formulation_page() -> str:
     parts.append(
         "## Before the solve: effects of support\n\nPure functions of data; their results enter the model as numbers."
     )
-    for module in (producer_economics, floor_costs, market_floors):
+    for module in (producer_economics, owner_expectation, floor_costs, market_floors):
         parts += _told(
             module,
             [
@@ -75,7 +75,18 @@ of the slopes between that of the previous and that of the next unit; `explain` 
 stock already costs more than the appropriation, one more USD does not relax the limit and has no price.
 """
 
-HELPERS = {"counted_price", "held", "total_money", "window_all"}
+HELPERS = {
+    "counted_price",
+    "held",
+    "own_prices",
+    "revenue_of",
+    "survival_of",
+    "total_money",
+    "then_trunk",
+    "trunk_courses",
+    "unchanged_rate",
+    "window_all",
+}
 """Functions that only handle arrays and state no part of the model."""
 
 
@@ -215,6 +226,20 @@ DEVIATIONS = """## Modelling choices and reasons
 - **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source in operation and cost this plan nothing.
 - **Sampled plans keep a probability for the scenario without any event** (`quiet_probability`); otherwise the later baseline
   course would have no weight and its plan no meaning.
+- **Owners look at the baseline course unless the plan says otherwise** (`[owners]`). Both habits lean against floors: a flood that
+  would shut the plant does not enter its owner's value, and the risk that a floor takes away earns nothing. With `expectation =
+  "scenarios"` an owner's value is an expectation over one fixed pricing sample, closures included, at the prices that users pay
+  (no dearer than the baseline course with `price_gain = false`, or crisis rents would finance projects); fees count as they are
+  paid. Whether a project is built without support is still judged once, on the baseline course at the row's hurdle rate.
+- **The hurdle rate of expected flows is made for the hazards of the table**: without support it leaves the owner's value of each
+  project and signing date what it is on the baseline course. Hazards that a plan overrides, in `[[hazards]]`, then change the
+  value, not the rate. Rates are looked for between 0 and the row's; the better end is taken where none of them does it.
+- **Downside is compared on the output that the package keeps alive**, so that the rate falls with prices made safer and not with
+  tonnes sold or given up; fees and capital support are no part of it. A rate never falls below 0.
+- **Risk moved is not risk removed**: the government is charged `owners.risk_charge` for each USD of downside that it takes over,
+  once, at signing, as a part of social cost (`risk_transfer`) outside the budget.
+- **Where there is a pricing sample, it also decides which floors would earn money**, so that what may be signed is the same
+  whatever the plan's own sample is; what floors cost in the objective follows the plan's scenarios.
 - **Price states never shut a plant**, so floors look slightly more expensive than they are."""
 
 INPUTS_HEAD = """# The tables

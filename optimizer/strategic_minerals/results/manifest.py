@@ -139,6 +139,13 @@ class Counts(Strict):
     nodes: Count
 
 
+class Pricing(Strict):
+    """The sample of scenarios that owners of projects reckon with."""
+
+    scenarios: Count
+    seed: Count
+
+
 class Question(Strict):
     """What every manifest says of its question."""
 
@@ -150,6 +157,7 @@ class Question(Strict):
     input_hashes: dict[str, Sha256]
     plan_hash: Sha256
     seed: int | None
+    pricing_sample: Pricing | None
     files: dict[str, Sha256]
 
 

@@ -23,6 +23,7 @@ from ..instance.build import build_instance
 from ..instance.instance import DEFENCE, Instance
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
+from ..scenarios.pricing import pricing_sample
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
@@ -138,7 +139,15 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     return [
         *odd,
         *idle,
-        *(text for _, _, text in notes(instance, scenarios, build_support(instance, scenarios), Names.of(data))),
+        *(
+            text
+            for _, _, text in notes(
+                instance,
+                scenarios,
+                build_support(instance, scenarios, pricing=pricing_sample(instance, data)),
+                Names.of(data),
+            )
+        ),
         *left_out,
     ]
 

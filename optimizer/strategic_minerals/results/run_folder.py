@@ -215,8 +215,15 @@ def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str
         "input_hashes": data.hashes(),
         "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
         "seed": plan.sample.seed if plan.sample is not None else None,
+        "pricing_sample": _pricing(plan),
         "files": dict(sorted(files.items())),
     }
+
+
+def _pricing(plan: Plan) -> dict[str, int] | None:
+    """What the pricing sample was drawn with; None where owners look at the baseline course."""
+    owners = plan.owners
+    return None if owners.expectation == "trunk" else {"scenarios": owners.sample, "seed": owners.seed}
 
 
 def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:

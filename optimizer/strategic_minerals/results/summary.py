@@ -400,11 +400,27 @@ def _based_on(plan: Plan, basis: Basis) -> list[str]:
             f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. The two figures "
             "contradict each other: check which is right."
         )
+    lines += _owners(plan)
     lines.append(
         "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "
         "later are signed as planned."
     )
     return lines
+
+
+def _owners(plan: Plan) -> list[str]:
+    """What owners of projects are taken to expect, where it is not the baseline course at their own hurdle rates."""
+    owners, said = plan.owners, []
+    if owners.expectation == "scenarios":
+        drawn = (
+            f"{owners.sample:,} scenarios (seed {owners.seed})" if plan.sample is not None else "the listed scenarios"
+        )
+        said.append(f"  Owners of projects reckon with {drawn}, in which low prices may close their plants.")
+    if owners.price_risk_premium > 0:
+        said.append(
+            f"  Assumption: price risk counts {owners.price_risk_premium:.1%} in owners' hurdle rates; floors take part of it away."
+        )
+    return said
 
 
 def _evidence(basis: Basis) -> list[str]:

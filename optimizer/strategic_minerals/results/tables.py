@@ -116,7 +116,10 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 
 def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
-    """Every project: what is signed for it and when, its gap, and what closes it."""
+    """Every project: what is signed for it and when, its hurdle rates and gap, and what closes it.
+
+    hurdle_rate: of its row, on the baseline course. hurdle_rate_expected: of what its owner expects, without a package.
+    """
     n, support, rows = problem.natural, problem.structure.support, []
     signed = {o: float(share) for o, share in enumerate(solution.sign) if share > 1e-6}
     chosen = {support.options[o].project for o in signed}
@@ -142,12 +145,16 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "committed": n.projects[option.project].committed,
                 "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
                 "capex_musd": project.capex,
+                "hurdle_rate": project.hurdle,
+                "hurdle_rate_expected": option.expected_hurdle,
+                "hurdle_rate_with_package": option.hurdle,
                 "financing_gap_musd": option.gap,
                 "support_cost_musd": option.scored * share,
                 "offtake_fees_musd": float(option.fees.sum()) * share,
                 "floor_expected_musd": option.floor.expected * share if option.floor else 0.0,
                 "terminal_liability_musd": option.floor.terminal * share if option.floor else 0.0,
                 "residual_credit_musd": option.residual * problem.plan.residual * share,
+                "risk_transfer_musd": option.risk_charge * share,
             }
         )
     for p, project in enumerate(n.projects):
@@ -163,6 +170,7 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
                     "committed": project.committed,
                     "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
                     "capex_musd": project.capex,
+                    "hurdle_rate": project.hurdle,
                 }
             )
     columns = [
@@ -180,12 +188,16 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
         "committed",
         "capacity_t_per_yr",
         "capex_musd",
+        "hurdle_rate",
+        "hurdle_rate_expected",
+        "hurdle_rate_with_package",
         "financing_gap_musd",
         "support_cost_musd",
         "offtake_fees_musd",
         "floor_expected_musd",
         "terminal_liability_musd",
         "residual_credit_musd",
+        "risk_transfer_musd",
     ]
     return frame(rows, columns)
 

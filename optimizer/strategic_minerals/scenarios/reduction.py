@@ -63,10 +63,10 @@ def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Flo
     n = instance.sources
     beta = instance.calendar.beta[:-1]
     makes = instance.yields[:n] > 0
-    tight_output = (
-        np.matmul(scenarios.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
+    squeezed = np.where(scenarios.tight, scenarios.squeeze, 0.0)
+    crisis = (
+        np.stack([squeezed[:, row].max(axis=1, initial=0.0) for row in makes], axis=1) if n else np.zeros((0, 0, 0))
     )
-    crisis = np.where(tight_output, scenarios.squeeze[:, instance.producer_component[:n]], 0.0)
     running = scenarios.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
     for i in range(len(instance.materials)):
         mine = instance.demand_material == i

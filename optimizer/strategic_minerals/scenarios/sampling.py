@@ -127,11 +127,11 @@ def _shaped(
     candidates: list[list[DisruptionEvent]],
 ) -> Floats:
     """Candidates of one event of a hazard with a profile in each scenario; the end of its cut."""
-    stretch = spread(row.stretch_low, row.stretch_high, u[:, 0])
+    stretch = spread(row.stretch_p05, row.stretch_p95, u[:, 0])
     none = row.no_loss_share
     felt = u[:, 1] >= none
     within = np.where(felt, (u[:, 1] - none) / max(1e-12, 1 - none), 0.5)
-    severity = spread(row.severity_low, row.severity_high, np.clip(within, 2.0**-40, 1 - 2.0**-40))
+    severity = spread(row.severity_p05, row.severity_p95, np.clip(within, 2.0**-40, 1 - 2.0**-40))
     for n in np.flatnonzero(start < end):
         x = float(severity[n])
         candidates[n].append(

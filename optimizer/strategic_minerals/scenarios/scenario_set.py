@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -62,7 +62,8 @@ class ScenarioSet:
     lasting: Floats
     """(S, C, T) share of a period in which the cut of an event on the component lasts."""
     squeeze: Floats
-    """(S, C, T) the same, each moment weighed by how deep the cut is against the deepest of its event: sources ration as deep."""
+    """(S, I, T) the same by material, each moment weighed by how deep the cut is against the deepest of its event: sources ration
+    as deep. Materials of the component that the event does not name follow those that it does."""
     onset: Ints
     """(S, C) first touched period, T where never."""
     end: Ints
@@ -102,9 +103,9 @@ def combine_events(
     availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
     direct = availability.copy()
     factor, rise, fall = np.ones((S, Q, T)), np.ones((S, I, T)), np.ones((S, I, T))
-    lasting, squeeze = np.zeros((S, C, T)), np.zeros((S, C, T))
+    lasting = np.zeros((S, C, T))
     override: list[tuple[int, int, Ints, Bools, bool]] = []
-    spans: dict[tuple[int, int], list[Span]] = defaultdict(list)
+    spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
     for (countries, materials, demand, profile), several in _alike(events).items():
@@ -142,14 +143,12 @@ def combine_events(
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
         for n, (scenario, order, event) in enumerate(several):
             for c in components:
-                in_it = [instance.materials[i] for i in hit if instance.component[i] == c]
-                spans[scenario, int(c)] += _spans(event, in_it, float(begin[n]), float(until[n]))
+                spans[scenario, int(c)].append((float(begin[n]), float(until[n])))
             if event.tight is not None:
                 override.append((scenario, order, hit, phi[n] > 0, event.tight))
     for (scenario, c), parts in spans.items():
-        lasting[scenario, c] = _union(calendar, [(a, b) for a, b, _ in parts])
-        flat = all(depth == 1 for *_, depth in parts)
-        squeeze[scenario, c] = lasting[scenario, c] if flat else _deepest(calendar, parts)
+        lasting[scenario, c] = _union(calendar, parts)
+    squeeze = _squeeze(instance, events, lasting, at_name)
     price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
     lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, lasts)
@@ -177,12 +176,37 @@ Span = tuple[float, float, float]
 """(begin, end, depth against the deepest cut of the event) [decimal fiscal years]."""
 
 
-def _spans(event: DisruptionEvent, names: Sequence[str], begin: float, until: float) -> list[Span]:
-    """When an event cuts a component, and how deep against its own deepest cut."""
+def _squeeze(
+    instance: Instance,
+    events: Sequence[tuple[DisruptionEvent, ...]],
+    lasting: Floats,
+    at_name: Mapping[str, int],
+) -> Floats:
+    """(S, I, T) as `ScenarioSet.squeeze`; where no event has a profile it is how long the cuts last."""
+    squeeze = lasting[:, instance.component].copy()
+    for s, scenario in enumerate(events):
+        if all(event.profile is None for event in scenario):
+            continue
+        hit = [np.flatnonzero(named_materials(event.materials, at_name)) for event in scenario]
+        for i, c in enumerate(instance.component):
+            spans = [
+                span
+                for event, touched in zip(scenario, hit, strict=True)
+                if (inside := [int(k) for k in touched if instance.component[k] == c])
+                for span in _spans(event, [instance.materials[k] for k in ([i] if i in inside else inside)])
+            ]
+            if spans:
+                squeeze[s, i] = _deepest(instance.calendar, spans)
+    return squeeze
+
+
+def _spans(event: DisruptionEvent, names: Sequence[str]) -> list[Span]:
+    """When an event cuts some materials, and how deep against its own deepest cut of them."""
+    begin = event.start + event.flood
     if event.profile is None:
-        return [(begin, until, 1.0)]
+        return [(begin, begin + event.duration, 1.0)]
     steps = relative_steps(event.profile, names, event.severity, event.stretch)
-    return [(begin, until, 0.0), *((begin + a, begin + b, depth) for a, b, depth in steps)]
+    return [(begin + a, begin + b, depth) for a, b, depth in steps]
 
 
 def _kept(

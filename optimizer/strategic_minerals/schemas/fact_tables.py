@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ..core.units import LARGEST_NUMBER
-from .base import Day, Iso3, Key, Names, NonNegative, Number, Positive, Row, Share
+from .base import Day, Iso3, Key, Names, NonNegative, Number, Positive, Row, Share, Year
 
 
 class PolicyEventRow(Row):
@@ -228,3 +228,17 @@ class SupportAgreementRow(Row):
     """Which term, e.g. `floor_price`, `duration`, `upside_share`, `equity_stake`."""
     value: Number
     unit: str
+
+
+class SupportedProducerRow(Row):
+    """A source or project of the planning tables that a support agreement is about, with the prices of its day."""
+
+    key: ClassVar[tuple[str, ...]] = ("agreement", "producer")
+    agreement: Key
+    producer: Key
+    """A source or a project of the tables."""
+    signed_year: Year
+    price_set: Key
+    """Price set of the table `prices` nearest to the day on which it was signed."""
+    floor_material: Key | None = None
+    """Material of the agreement's price floor, if this producer's output gets it."""

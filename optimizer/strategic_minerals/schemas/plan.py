@@ -25,6 +25,7 @@ from .plan_sections import (
     Horizon,
     Instruments,
     Objective,
+    Owners,
     Procurement,
     Risk,
     Sample,
@@ -65,6 +66,7 @@ class Plan(Section):
     procurement: Procurement = Procurement()
     risk: Risk = Risk()
     objective: Objective = Objective()
+    owners: Owners = Owners()
     controls: tuple[Control, ...] = ()
     hazards: tuple[HazardOverride, ...] = ()
     scenarios: tuple[Scenario, ...] = ()

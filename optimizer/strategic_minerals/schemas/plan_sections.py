@@ -337,6 +337,26 @@ class Risk(Section):
     expected_loss_limit_musd: NonNegative | None = None
 
 
+class Owners(Section):
+    """What owners of projects expect, and what they ask for bearing price risk: it decides how large a financing gap is and what
+    a price floor does to it."""
+
+    expectation: Literal["trunk", "scenarios"] = "trunk"
+    """How an owner values a project. `trunk`: on the baseline course, at the hurdle rate of its row. `scenarios`: in expectation
+    over a fixed pricing sample of scenarios, closures included, at the hurdle rate that leaves the value without support
+    unchanged."""
+    price_risk_premium: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Part of the hurdle rate that pays for price risk: a package that takes away all of the downside lowers the rate by this much
+    [1/year]. An estimate; no published figure is shipped."""
+    sample: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """Number of scenarios in the pricing sample. It is drawn from the same hazards as the plan's own sample and does not depend on
+    the seed and size of that; a plan without a sample is priced on its listed scenarios."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the pricing sample."""
+    risk_charge: NonNegative = 0.0
+    """What the government is charged for bearing risk that a package moves to it: cost for each USD of downside transferred."""
+
+
 class Objective(Section):
     """The objective to minimise."""
 

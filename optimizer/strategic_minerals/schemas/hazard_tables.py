@@ -1,0 +1,97 @@
+"""Rows of what may happen: hazards, and how deep they cut month by month."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .base import Key, Multipliers, Names, NonNegative, Positive, PositiveYears, Row, Share, Years
+
+
+class HazardRow(Row):
+    """A kind of disruption: what it affects, how often, how long and how severely."""
+
+    key: ClassVar[tuple[str, ...]] = ("hazard",)
+    hazard: Key
+    name: str
+    kind: Literal["licence", "embargo", "war", "outage", "ally_limit", "flood_squeeze", "demand_surge"]
+    countries: Names
+    """Countries whose sources are cut, ISO3 codes separated by spaces; `*`: all except the home country."""
+    materials: Names
+    """Materials affected, separated by spaces; `*`: all."""
+    rate_per_yr: NonNegative
+    """Expected onsets per year (Poisson)."""
+    rate_per_yr_low: float | None = None
+    rate_per_yr_high: float | None = None
+    duration_yr: PositiveYears
+    """Mean duration, see `duration_law`."""
+    duration_yr_low: float | None = None
+    duration_yr_high: float | None = None
+    cut_share: Share
+    """Share of the sources' output that stops."""
+    cut_share_low: float | None = None
+    cut_share_high: float | None = None
+    price_multiplier: Positive = 1.0
+    """Price of the materials while the cut lasts, as a multiple of the undisturbed price."""
+    price_multiplier_low: float | None = None
+    price_multiplier_high: float | None = None
+    flood_yr: Years = 0.0
+    """Flood phase before the cut: years with full supply at `flood_multiplier` times the price."""
+    flood_multiplier: Positive = 1.0
+    third_country_cut_share: Share = 0.0
+    """Cut of other foreign sources of the same materials: lost feed, rules on trace content, shipping. What allies
+    keep for themselves is in their `kappa`, or a separate hazard."""
+    demand_multipliers: Multipliers = ""
+    """Factors on demand while the event lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
+    duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
+    """Distribution of the duration: exponential with the mean; lognormal with the mean and the ratio high/low between its
+    95 % and 5 % points; or constant."""
+    cut_law: Literal["triangular", "on_off", "fixed"] = "triangular"
+    """Distribution of the cut: triangular from low to high with the value as mode; everything or only low, with the value as
+    the probability of everything; or constant."""
+    no_loss_share: Share = 0.0
+    """With a profile: probability that an event costs users no tonnes, only price; the direct flow is cut all the same."""
+    severity_p05: Positive | None = None
+    """With a profile: 5 % point of the factor on its cuts, whose median is 1; empty: always 1."""
+    severity_p95: Positive | None = None
+    """95 % point of that factor."""
+    stretch_p05: Positive | None = None
+    """With a profile: 5 % point of the factor on its length, whose median is 1; empty: always 1."""
+    stretch_p95: Positive | None = None
+    """95 % point of that factor."""
+    element_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Probability that an event affects each of the materials (at least one): controls are imposed element by element."""
+    after: Names = ""
+    """Hazards that may trigger this one, separated by spaces."""
+    after_probability: Share = 0.0
+    """Probability that an event of one of them triggers it, independently for each event."""
+    after_probability_low: float | None = None
+    after_probability_high: float | None = None
+    after_lag_yr: Years = 0.0
+    """Mean years from their onset to that of this hazard (exponential)."""
+    calibrated_on: Names = ""
+    """Policy events counted as onsets of this hazard, separated by spaces."""
+    onsets_elsewhere: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Further onsets that are not policy events (gluts, outages), named in the note."""
+    observed_yr: PositiveYears | None = None
+    """Years of record in which they were counted."""
+
+
+class HazardProfileRow(Row):
+    """Share that a hazard cuts of what used to come, by months since its onset, as observed; a step of a step function."""
+
+    key: ClassVar[tuple[str, ...]] = ("hazard", "material", "flow", "month_from")
+    hazard: Key
+    """A row of `hazards`. Its events then cut as the profile says, stretched and scaled, and not `cut_share` throughout."""
+    material: Key
+    flow: Literal["effective", "direct"]
+    """`effective`: arrivals by all routes, which users meet; `direct`: the controlled flow, which the reserve's purchases meet.
+    Where one is not recorded the other is used."""
+    month_from: Annotated[float, Field(ge=0, le=600)]
+    """Months since the onset at which the step begins."""
+    month_to: Annotated[float, Field(gt=0, le=600)]
+    """Months since the onset at which it ends."""
+    cut_share: Share
+    cut_share_low: float | None = None
+    cut_share_high: float | None = None
