@@ -47,6 +47,12 @@ class PathData:
     """(W, C, T) w0 on the trunk, pi in a branch, 0 where a scenario still follows the trunk."""
     alive: Floats
     """(W, J, T) survival of existing sources without any market floor; 1 for projects."""
+    cut: Floats
+    """(W, I, T) share of the period in which a cut on the material's component lasts; 0 on the trunk."""
+
+    def lasting(self, i: int) -> Floats:
+        """(W, T) share of a period under a cut of a material's component, 1 where there is none."""
+        return np.where(self.cut[:, i] > 0, self.cut[:, i], 1.0)
 
     @property
     def reached(self) -> Floats:
@@ -107,7 +113,7 @@ def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
     of_demand = [own[int(i)] for i in n.demand_material]
     price = path(n.price, scenarios.price, own)
     tight = path(np.zeros((len(n.materials), T)), tightness(n, scenarios), own) > 0
-    crisis = path(np.zeros((len(n.materials), T)), squeezed_share(n, scenarios), own) * tight
+    cut = path(np.zeros((len(n.materials), T)), squeezed_share(n, scenarios), own)
     alive = np.ones((1 + S, len(n.producers), T))
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0)
@@ -118,10 +124,11 @@ def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
         path(n.availability, scenarios.availability, [component_of(n, j) for j in producers]),
         path(n.demand, n.demand * scenarios.demand_factor, of_demand),
         tight,
-        crisis,
+        cut * tight,
         branch,
         weight,
         alive,
+        cut,
     )
 
 

@@ -58,6 +58,8 @@ class ComponentSets:
     diversification: tuple[tuple[int, Diversification], ...]
     cover: tuple[tuple[int, DaysOfCover], ...]
     services: tuple[tuple[int, ServiceLevel], ...]
+    users: tuple[int, ...]
+    """Stocks that users hold themselves."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         diversification=tuple((n, d) for n, d in enumerate(plan.diversification) if d.material in names),
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
+        users=tuple(k for k, (i, _) in enumerate(instance.users) if i in inside),
     )
 
 

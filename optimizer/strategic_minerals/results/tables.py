@@ -19,7 +19,7 @@ from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
 from .notes import notes
-from .operation_tables import flows, held_for_price, operations, scenario_losses, shortfalls, value
+from .operation_tables import flows, held_for_price, operations, scenario_losses, shortfalls, users_stock, value
 
 
 def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
@@ -35,6 +35,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "operations": operations(problem, solution),
         "flows": flows(problem, solution),
         "shortfalls": shortfalls(problem, solution),
+        **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
         "scenario_losses": scenario_losses(problem, solution, z0),
         "value": value(problem, solution, z0),
         "held_for_price": held_for_price(problem, solution, calm),

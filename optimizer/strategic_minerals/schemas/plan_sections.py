@@ -299,6 +299,14 @@ class Risk(Section):
     expected_loss_limit_musd: NonNegative | None = None
 
 
+class Loss(Section):
+    """How shortage is valued, beyond the loss function."""
+
+    spikes: bool = False
+    """True: a cut that lasts for part of a period falls on that part of demand alone, so that a short deep cut also reaches the
+    dearer tiers; false: it is spread over the period."""
+
+
 class Objective(Section):
     """The objective to minimise."""
 

@@ -23,6 +23,7 @@ from .fact_tables import (
     ReserveBaseRow,
     SupportAgreementRow,
 )
+from .loss_tables import AdaptationRow, LossFunctionRow, LossReplayRow, UsersStockRow
 from .project_tables import InstrumentRow, PackageRow, ProjectRow, RampRow
 
 
@@ -307,23 +308,6 @@ class StockRow(Row):
     opening_t_high: float | None = None
 
 
-class LossFunctionRow(Row):
-    """Loss per tonne of unserved demand in a named loss function, net of the material's own price."""
-
-    key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
-    loss_function: Key
-    material: Key
-    segment: str
-    """A segment, or `*` for all."""
-    loss_usd_per_t: NonNegative
-    loss_usd_per_t_low: float | None = None
-    loss_usd_per_t_high: float | None = None
-    event: str = ""
-    """The event whose loss the study estimated."""
-    money_year: Year | None = None
-    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
-
-
 class DeflatorRow(Row):
     """General price index by year, which converts money of different years to one price level."""
 
@@ -354,6 +338,8 @@ TABLES: dict[str, type[Row]] = {
     "policy_events": PolicyEventRow,
     "stock": StockRow,
     "loss_functions": LossFunctionRow,
+    "adaptation": AdaptationRow,
+    "users_stock": UsersStockRow,
     "deflators": DeflatorRow,
     "production": ProductionRow,
     "reserves": ReserveBaseRow,
@@ -364,6 +350,7 @@ TABLES: dict[str, type[Row]] = {
     "crisis_prices": CrisisPriceRow,
     "allied_reliability": AlliedReliabilityRow,
     "support_agreements": SupportAgreementRow,
+    "loss_replay": LossReplayRow,
 }
 """Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
 
@@ -378,5 +365,6 @@ FACT_TABLES = (
     "allied_reliability",
     "policy_events",
     "support_agreements",
+    "loss_replay",
 )
 """Tables that plans do not read row by row."""
