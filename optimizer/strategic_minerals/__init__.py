@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .data.dataset import Dataset
     from .data.names import Names
     from .data.plan_file import load_plan
+    from .evaluation.loss_replay import LossReplay, loss_replay
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
@@ -80,6 +81,7 @@ _HOME = {
     "Frontier": "analysis.frontier",
     "InfeasibleError": "core.errors",
     "InputError": "core.errors",
+    "LossReplay": "evaluation.loss_replay",
     "Names": "data.names",
     "Outcome": "core.outcome",
     "Outlook": "evaluation.scenario_outlook",
@@ -116,6 +118,7 @@ _HOME = {
     "load_plan": "data.plan_file",
     "load_result": "results.run_folder",
     "loss_functions": "analysis.designs",
+    "loss_replay": "evaluation.loss_replay",
     "morris": "analysis.designs",
     "one_at_a_time": "analysis.designs",
     "reverse_stress": "evaluation.reverse_stress",
@@ -148,6 +151,7 @@ __all__ = [
     "Frontier",
     "InfeasibleError",
     "InputError",
+    "LossReplay",
     "Names",
     "Outcome",
     "Outlook",
@@ -184,6 +188,7 @@ __all__ = [
     "load_plan",
     "load_result",
     "loss_functions",
+    "loss_replay",
     "morris",
     "one_at_a_time",
     "reverse_stress",

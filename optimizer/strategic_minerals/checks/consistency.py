@@ -14,6 +14,7 @@ from ..data.deflation import unknown_years
 from ..data.references import missing_tables, references, select_materials
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
+from .shortage_tables import shortage_tables_make_sense
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
 
@@ -273,6 +274,7 @@ MEANING: tuple[Check, ...] = (
     complete,
     one_priority,
     tiers_make_sense,
+    shortage_tables_make_sense,
     price_states_make_sense,
     trade_makes_sense,
     packages_make_sense,

@@ -209,20 +209,34 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
         ("yields", "producer", producers),
         *(
             (table, "material", materials)
-            for table in ("yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")
+            for table in (
+                "yields",
+                "demand",
+                "substitution",
+                "prices",
+                "stock",
+                "offers",
+                "loss_functions",
+                "users_stock",
+            )
         ),
         ("offers", "source_producer", sellers),
         ("packages", "instrument", instruments),
         ("activities", "country", located),
         ("projects", "country", located),
         ("tiers", "material", materials.and_("*").called_("a material, or '*'")),
+        ("adaptation", "material", materials.and_("*").called_("a material, or '*'")),
         ("ramps", "project", projects.and_("*").called_("a project, or '*'")),
         ("packages", "project", projects.and_("").called_("a project")),
         ("packages", "floor_material", materials.called_("a material")),
         ("activities", "floor_material", materials),
         ("tiers", "segment", segments),
         ("substitution", "segment", segments),
-        ("loss_functions", "segment", segments.and_("*").called_("a segment of demand.csv, or '*'")),
+        *(
+            (table, "segment", segments.and_("*").called_("a segment of demand.csv, or '*'"))
+            for table in ("loss_functions", "adaptation", "users_stock")
+        ),
+        ("loss_replay", "control_event", names_in(data, "policy_events", "event", "an event of policy_events.csv")),
         *of_facts,
         *of_places,
     ]

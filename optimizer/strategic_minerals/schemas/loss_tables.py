@@ -78,6 +78,14 @@ class LossReplayRow(Row):
     country: str
     """Where: a country, a group of countries, or `world`."""
     sector: str
+    material: Key | None = None
+    """The material whose loss functions the row tests."""
+    role: Literal[
+        "", "undelivered", "depth", "mean_depth", "lasted", "stopped", "workers", "surveyed", "output", "employed"
+    ] = ""
+    """What the row is in the test of loss functions: tonnes of the material that did not arrive; largest and mean share of normal
+    supply lost; months of the trough; weeks for which one plant stopped; workers of that plant; stops that a survey of firms
+    counted; a year's output of the country [million USD]; persons employed there. Empty: not used in it."""
     metric: str
     """What is counted."""
     low: NonNegative | None = None
