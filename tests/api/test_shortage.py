@@ -11,8 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, UntrustedError, solve
+from strategic_minerals import InputError, Plan, UntrustedError, check, load_result, solve, verify, write_run
 from strategic_minerals.audit.audit import audit
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
+from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
 from strategic_minerals.formulation import operations as period
 from strategic_minerals.model.problem import prepare
 from support.instances import random_case
@@ -95,7 +98,7 @@ def test_a_cut_after_a_flood_is_counted_from_its_own_beginning() -> None:
 )
 def test_the_nearest_rows_hold(rows: dict[tuple[str, str], float], loss: float) -> None:
     """Proves: a segment has its own rows, or those of its material, of its segment, of all; without any, the loss of before."""
-    plan, data = stopped()
+    plan, data = stopped(demand={("a", "civil"): 10.0, ("a", "defence"): 0.0})
     told = [{"material": m, "segment": k, "from_month": 0, "multiplier": x} for (m, k), x in rows.items()]
     assert nothing_done((plan, data.replace(adaptation=pd.DataFrame(told)))) == near(100 + 10 * loss + 100)
 
@@ -449,3 +452,97 @@ def test_total_is_what_the_audit_adds_up() -> None:
     parts = result.audit().parts
     assert parts["users_own_stock"] == near(0.4)
     assert sum(parts.values()) == near(total(result))
+
+
+# --- tables and plan ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "found"),
+    [
+        ([{"material": "a", "segment": "*"}], "level_months", "neither"),
+        ([{"material": "a", "segment": "*", "level_months": 1.0, "level_t": 5.0}], "level_months", "both"),
+        ([{"material": "a", "segment": "defence", "level_t": 5.0}], "segment", "defence"),
+        ([{"material": "b", "segment": "*", "level_t": 5.0}], "material", "'b'"),
+    ],
+)
+def test_a_stock_of_nobody_is_a_fault(rows: list[dict[str, Any]], column: str, found: str) -> None:
+    """Proves: a stock has one level and a holder, and the fault names file, row and column."""
+    plan, data = stopped()
+    more = pd.concat([data.frame("materials"), data.frame("materials").assign(material="b")])
+    prices = pd.concat([data.frame("prices"), data.frame("prices").assign(material="b")])
+    losses = pd.concat([data.frame("loss_functions"), data.frame("loss_functions").assign(material="b")])
+    segments = pd.concat([data.frame("demand"), data.frame("demand").assign(segment="defence", material="b")])
+    tiers = pd.concat([data.frame("tiers"), data.frame("tiers").assign(segment="defence")])
+    if rows[0]["segment"] != "defence":
+        segments, tiers = data.frame("demand"), data.frame("tiers")
+    wrong = data.replace(
+        materials=more,
+        prices=prices,
+        loss_functions=losses,
+        demand=segments,
+        tiers=tiers,
+        users_stock=pd.DataFrame(rows),
+    )
+    faults = [fault for fault in check_data(plan, wrong) if fault.file == "users_stock.csv"]
+    assert [fault.column for fault in faults] == [column]
+    assert found in faults[0].found
+
+
+@pytest.mark.parametrize("table", ["adaptation", "users_stock"])
+def test_names_of_the_tables_are_checked(table: str) -> None:
+    """Proves: an unknown material or segment is a fault with what was meant."""
+    plan, data = stopped()
+    amount = {"from_month": 0, "multiplier": 0.5} if table == "adaptation" else {"level_t": 5.0}
+    for column, row in (
+        ("material", {"material": "aa", "segment": "*"}),
+        ("segment", {"material": "a", "segment": "civvil"}),
+    ):
+        wrong = data.replace(**{table: pd.DataFrame([{**row, **amount}])})
+        faults = check_data(plan, wrong)
+        assert [(fault.file, fault.column) for fault in faults] == [(f"{table}.csv", column)]
+
+
+@pytest.mark.parametrize("multiplier", [0.0, -1.0, float("nan")])
+def test_a_loss_never_fades_to_nothing(multiplier: float) -> None:
+    with pytest.raises(InputError):
+        adapting(stopped(), (0, multiplier))
+
+
+def test_what_has_no_effect_is_noted() -> None:
+    """Proves: fields and rows that change nothing are told, and only those."""
+    plan, data = stopped()
+    told = plan.to_toml_like() | {"users_convenience_share": 0.1, "loss": {"spikes": True}}
+    notes = check(Plan.model_validate(told), data).notes
+    assert any("users_convenience_share" in note for note in notes)
+    assert any("loss.spikes" in note for note in notes)
+    tiers = {"civil": [(0.3, 0.1), (0.7, 1.0)]}
+    used = stocked(with_spikes(stopped(tiers=tiers)), {"a": 2.0})
+    assert not any("no effect" in note for note in check(*used).notes)
+
+
+def test_a_run_with_stocks_of_users_is_verified(tmp_path: Any) -> None:
+    """Proves: a run folder holds what users draw on, and everything in it is found again."""
+    result = optimum(adapting(held(), (6, 0.5)))
+    write_run(result, tmp_path / "run")
+    found = verify(tmp_path / "run")
+    assert found.audited.passed
+    assert found.objections == ()
+    assert load_result(tmp_path / "run").tables["users_stock"].equals(result.tables["users_stock"])
+
+
+def test_a_stress_test_lives_by_the_same_rules() -> None:
+    """Proves: in the plan's own scenario, recourse evaluated afresh costs and loses what the plan says."""
+    plan, data = stocked(
+        adapting(
+            stopped(lasts=2.0, years=5, sources={"far": source("CHN", "a", 12.0)}, event={"share": 0.5}), (6, 0.5)
+        ),
+        {"a": 2.0},
+    )
+    result = optimum((plan, data))
+    first = FirstStage.of(plan, data, result.solution)
+    found = evaluate_recourse(first, first.own_scenarios)
+    assert found.cost[0] == pytest.approx(total(result), rel=1e-9)
+    assert found.loss[0] == pytest.approx(result.tables["scenario_losses"].loss_musd.iloc[0], rel=1e-9)
+    myopic = evaluate_myopic_recourse(first, first.own_scenarios, {})
+    assert myopic.cost[0] >= found.cost[0] - 1e-6
