@@ -123,7 +123,7 @@ COMPONENTS: tuple[Component, ...] = (
         "gross loss per unit not served, where the loss of the baseline course counts",
     ),
     _p("commitments", "substitution_cost", "step", f"{M}/unit", "c", "cost of a substitution step, likewise"),
-    _p("period", "tier_limit", "tier", "unit", "ūD", "demand of a tier that can go unserved"),
+    _p("period", "tier_limit", "tier", "unit", "ūD", "demand of a tier that can go unserved, with spikes"),
     _p("period", "loss_value", "tier", f"{M}/unit", "v", "gross loss per unit not served"),
     _p("period", "risk_loss_value", "tier", f"{M}/unit", "v⁰", "the same at undisturbed prices, for risk measures"),
     _p("period", "substitution_cost", "step", f"{M}/unit", "c", "cost of a substitution step"),

@@ -48,5 +48,6 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
         for n in b.excess
     ]
     b.cost = pyo.Expression(expr=sum(users) + sum(substitution) + sum(authority) + sum(loss) + sum(salvage))
-    b.loss = pyo.Expression(expr=sum(b.risk_loss_value[n] * b.shortfall[n] for n in sets.tiers) + sum(substitution))
+    at_risk = {**b.loss_value, **b.risk_loss_value}
+    b.loss = pyo.Expression(expr=sum(at_risk[n] * b.shortfall[n] for n in sets.tiers) + sum(substitution))
     b.penalty = pyo.Expression(expr=sum(soft))

@@ -52,9 +52,9 @@ PARAMS: dict[str, str] = {
     "diversification_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
     "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
     "cover": "stock asked by a days-of-cover rule [unit]",
-    "tier_limit": "most of a tier that goes unmet, its share of delta*demand [unit]",
+    "tier_limit": "most of a tier that goes unmet where cuts fall on their part of a period [unit]",
     "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
-    "risk_loss_value": "v at undisturbed prices, as risk measures count it [million USD/unit]",
+    "risk_loss_value": "v at undisturbed prices, as risk measures count it, where it changes [million USD/unit]",
     "substitution_cost": "cost of a substitution step [million USD/unit]",
     "holding_cost": "cost of holding a unit for a period [million USD/unit]",
     **users_stock.PARAMS,
@@ -86,9 +86,9 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
             {i for i in sets.materials if any(_index(structure, d) == i for _, d in sets.diversification)}
         ),
         "cover": [n for n, _ in enumerate(sets.cover)],
-        "tier_limit": list(sets.tiers),
+        "tier_limit": list(sets.tiers) if structure.instance.plan.loss.spikes else [],
         "loss_value": list(sets.tiers),
-        "risk_loss_value": list(sets.tiers),
+        "risk_loss_value": list(sets.adapted),
         "substitution_cost": list(sets.steps),
         "holding_cost": list(sets.stocked),
         **{name: list(sets.users) for name in users_stock.PARAMS},
@@ -156,6 +156,7 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
         stocked, bounds=lambda b, i: (0, storage[i] if storage[i] < float("inf") else None), doc="stock at the end"
     )
     step_of = {h: instance.steps[h][0] for h in sets.steps}
+    tier_of = {n: instance.tiers[n][0] for n in sets.tiers}
     b.substitute = pyo.Var(
         list(sets.steps),
         bounds=lambda b, h: (0, float(instance.step_limit[h]) * b.demand[step_of[h]]),
@@ -163,7 +164,10 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
     )
     b.shortfall = pyo.Var(
         list(sets.tiers),
-        bounds=lambda b, n: (0, b.tier_limit[n]),
+        bounds=lambda b, n: (
+            0,
+            b.tier_limit[n] if n in b.tier_limit else float(instance.tier_share[n]) * b.demand[tier_of[n]],
+        ),
         doc="demand unmet",
     )
     made = [i for i in sets.materials if any(instance.yields[j, i] > 0 for j in b.output)]

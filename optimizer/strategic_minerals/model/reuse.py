@@ -31,7 +31,6 @@ SEEN_ELSEWHERE = (
     "price_set",
     "loss_function",
     "loss_level",
-    "loss",
     "users_convenience_share",
     "residual",
     "controls",
