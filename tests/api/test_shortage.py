@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -521,6 +522,19 @@ def test_what_has_no_effect_is_noted() -> None:
     assert not any("no effect" in note for note in check(*used).notes)
 
 
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (adapting(stopped(), (0, 50.0)), "percent"),
+        (stocked(stopped(), {"a": 60.0}, months=["a"]), "days"),
+        (stopped(users_convenience_share=0.9), "convenience"),
+    ],
+)
+def test_slips_of_units_are_doubted(case: Case, said: str) -> None:
+    """Proves: a multiplier in percent, a level in days, a convenience beyond all usual ones are asked about."""
+    assert any(said in note for note in check(*case).notes)
+
+
 def test_a_run_with_stocks_of_users_is_verified(tmp_path: Any) -> None:
     """Proves: a run folder holds what users draw on, and everything in it is found again."""
     result = optimum(adapting(held(), (6, 0.5)))
@@ -529,6 +543,15 @@ def test_a_run_with_stocks_of_users_is_verified(tmp_path: Any) -> None:
     assert found.audited.passed
     assert found.objections == ()
     assert load_result(tmp_path / "run").tables["users_stock"].equals(result.tables["users_stock"])
+
+
+def test_a_run_without_stocks_of_users_is_stored_as_before(tmp_path: Any) -> None:
+    """Proves: its decisions name no array of users' stocks, and read back they are there and empty."""
+    result = optimum(stopped())
+    write_run(result, tmp_path / "run")
+    with np.load(tmp_path / "run" / "decisions.npz") as arrays:
+        assert not [name for name in arrays.files if "users" in name]
+    assert load_result(tmp_path / "run").solution.users_pull.shape == (2, 0, 3)
 
 
 def test_a_stress_test_lives_by_the_same_rules() -> None:
