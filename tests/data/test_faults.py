@@ -241,6 +241,9 @@ def example(table: str) -> dict[str, str]:
 
 FILL = {
     "material": "gallium",
+    "segment": "*",
+    "year": "2026",
+    "confidence": "estimate",
     "floor_kind": "contract",
     "floor_material": "gallium",
     "floor_until_year": "2030",
