@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .data.plan_file import load_plan
     from .evaluation.control_cases import ControlCases, control_cases
     from .evaluation.deals import Deals, deals
+    from .evaluation.loss_replay import LossReplay, loss_replay
     from .evaluation.origin_costs import OriginCosts, origin_costs
     from .evaluation.replay import replay_observed
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
@@ -86,6 +87,7 @@ _HOME = {
     "Frontier": "analysis.frontier",
     "InfeasibleError": "core.errors",
     "InputError": "core.errors",
+    "LossReplay": "evaluation.loss_replay",
     "Names": "data.names",
     "OriginCosts": "evaluation.origin_costs",
     "Outcome": "core.outcome",
@@ -125,6 +127,7 @@ _HOME = {
     "load_plan": "data.plan_file",
     "load_result": "results.run_folder",
     "loss_functions": "analysis.designs",
+    "loss_replay": "evaluation.loss_replay",
     "morris": "analysis.designs",
     "one_at_a_time": "analysis.designs",
     "origin_costs": "evaluation.origin_costs",
@@ -161,6 +164,7 @@ __all__ = [
     "Frontier",
     "InfeasibleError",
     "InputError",
+    "LossReplay",
     "Names",
     "OriginCosts",
     "Outcome",
@@ -200,6 +204,7 @@ __all__ = [
     "load_plan",
     "load_result",
     "loss_functions",
+    "loss_replay",
     "morris",
     "one_at_a_time",
     "origin_costs",

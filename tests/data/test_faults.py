@@ -56,6 +56,8 @@ def full_plan() -> dict[str, Any]:
         "price_set": "base",
         "loss_function": "test",
         "loss_level": "central",
+        "loss": {"spikes": False},
+        "users_convenience_share": 0.05,
         "discount_rate": 0.03,
         "residual": 0.5,
         "price_gain": True,
@@ -267,6 +269,9 @@ def example(table: str) -> dict[str, str]:
 
 FILL = {
     "material": "gallium",
+    "segment": "*",
+    "year": "2026",
+    "confidence": "estimate",
     "floor_kind": "contract",
     "floor_material": "gallium",
     "floor_until_year": "2030",

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyomo.environ as pyo
 import pytest
 from pyomo.repn import generate_standard_repn
@@ -23,12 +24,11 @@ from strategic_minerals.formulation.structure import TRUNK, Structure
 from strategic_minerals.model.problem import structure_of
 from strategic_minerals.model.template import PYOMO_LOCK
 from strategic_minerals.schemas.plan import Plan
-from support.tiny import offer, project, source, tiny
+from support.tiny import cut, offer, project, source, tiny
 
 GOLDEN = Path(__file__).parent / "golden"
 BLOCKS = ("commitments", "period", "branch", "scenario")
 FAMILIES = sorted(c.name for c in COMPONENTS if c.kind == "constraint")
-FILES = [*FAMILIES, "objective", "bounds"]
 INDEX = {(c.block, c.name): c.index for c in COMPONENTS}
 TEXT = {c.name: c.text for c in COMPONENTS}
 
@@ -174,10 +174,48 @@ def everything() -> tuple[Plan, Dataset]:
     return Plan.model_validate({**plan.to_toml_like(), "instruments": instruments, "procurement": procurement}), data
 
 
+def users_stock() -> tuple[Plan, Dataset]:
+    """Magnets from a home plant that takes Chinese oxide: makers hold 0.4 kt of magnets, the plant two months of oxide; a cut of
+    half a year, spikes counted, whose loss halves after three months."""
+    plan, data = tiny(
+        {"oxide": 60.0, "magnet": 100.0},
+        sources={
+            "china_mine": source("CHN", "oxide", 4.0),
+            "home_plant": source("USA", {"magnet": 1.0, "oxide": -0.5}, 2.0),
+            "china_magnets": source("CHN", "magnet", 4.0, premium_share=0.1),
+        },
+        demand={("magnet", "civil"): 4.0, ("magnet", "defence"): 1.0},
+        loss={"oxide": 200.0, "magnet": 500.0},
+        tiers={"civil": [(0.2, 1.0), (0.8, 2.0)], "defence": [(1.0, 3.0)]},
+        scenarios=[cut("stop", 0.25, 2028.0, 0.5, share=0.75, price_multiplier=3.0)],
+        rate=0.05,
+        risk={"alpha": 0.8, "cvar_weight": 0.5},
+    )
+    told = plan.to_toml_like() | {"loss": {"spikes": True}}
+    return Plan.model_validate(told), data.replace(
+        adaptation=pd.DataFrame(
+            [
+                {"material": "magnet", "segment": "*", "from_month": month, "multiplier": multiplier}
+                for month, multiplier in ((0.0, 1.0), (3.0, 0.5))
+            ]
+        ),
+        users_stock=pd.DataFrame(
+            [
+                {"material": "magnet", "segment": "civil", "level_t": 400.0},
+                {"material": "oxide", "segment": "*", "level_months": 2.0},
+            ]
+        ),
+    )
+
+
+CASES = {"": everything, "users_stock": users_stock}
+"""Folder below `GOLDEN` -> the problem whose rows stand there."""
+
+
 @cache
-def written() -> dict[str, str]:
+def written(case: str = "") -> dict[str, str]:
     """File name -> text, from the flat model."""
-    structure, _ = structure_of(*everything())
+    structure, _ = structure_of(*CASES[case]())
     with PYOMO_LOCK:
         return Writer(structure, flat_model(structure)).files()
 
@@ -266,6 +304,9 @@ class Writer:
             ),
             "market_floor": lambda: structure.support.markets[k].floor.name,
             "component": lambda: n.components[k],
+            "users_stock": lambda: ".".join(
+                (n.materials[n.users[k][0]], n.demands[n.users[k][1]][1] if n.users[k][1] >= 0 else "plants")
+            ),
             "service_level": lambda: f"{n.plan.service_levels[k].material}.{n.plan.service_levels[k].segment}",
             "rule": lambda: (
                 n.plan.days_of_cover[k].material
@@ -308,28 +349,41 @@ def unlike(left: str, right: str) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_written_mathematics_stands_still(name: str, request: pytest.FixtureRequest) -> None:
+FILES = sorted((case, file.stem) for case in CASES for file in (GOLDEN / case).glob("*.lp"))
+
+
+@pytest.mark.parametrize(("case", "name"), FILES, ids=lambda part: part or "everything")
+def test_the_written_mathematics_stands_still(case: str, name: str, request: pytest.FixtureRequest) -> None:
     """Proves: the rows of a family (the objective, the bounds) are those on file, term by term. A dropped term, a wrong
     sign or a shifted period shows as a line of mathematics, not as a changed optimum somewhere."""
-    text, file = written()[name], GOLDEN / f"{name}.lp"
     if request.config.getoption("--refresh-golden"):
-        GOLDEN.mkdir(exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    assert unlike(text, file.read_text(encoding="utf-8")) == []
+        refresh(case)
+    assert unlike(written(case)[name], (GOLDEN / case / f"{name}.lp").read_text(encoding="utf-8")) == []
 
 
-def test_every_family_that_the_model_can_build_is_on_file() -> None:
-    """Proves: the declared constraints, those that this problem builds, and the files are the same set, so a new family
+def refresh(case: str) -> None:
+    """Write every file of a problem anew."""
+    (GOLDEN / case).mkdir(exist_ok=True)
+    for name, text in written(case).items():
+        (GOLDEN / case / f"{name}.lp").write_text(text, encoding="utf-8")
+
+
+def test_every_family_that_the_model_can_build_is_on_file(request: pytest.FixtureRequest) -> None:
+    """Proves: the declared constraints, those that these problems build, and the files are the same set, so a new family
     cannot stay unpinned and a family that vanishes is missed."""
-    built = set(written()) - {"objective", "bounds"}
+    if request.config.getoption("--refresh-golden"):
+        for case in CASES:
+            refresh(case)
+    built = {name for case in CASES for name in written(case)} - {"objective", "bounds"}
     assert built == set(FAMILIES)
-    assert {file.stem for file in GOLDEN.glob("*.lp")} == set(FILES)
+    for case in CASES:
+        assert {file.stem for file in (GOLDEN / case).glob("*.lp")} == set(written(case))
 
 
 def test_every_variable_is_declared() -> None:
-    """Proves: this problem uses every declared variable, and no other (naming one that is not declared fails)."""
-    used = set(re.findall(r"(?:\]\.)?\b([a-z_]+)(?:\[[^\]]*\])? <=", written()["bounds"]))
+    """Proves: these problems use every declared variable, and no other (naming one that is not declared fails)."""
+    bounds = "\n".join(written(case)["bounds"] for case in CASES)
+    used = set(re.findall(r"(?:\]\.)?\b([a-z_]+)(?:\[[^\]]*\])? <=", bounds))
     assert used == {c.name for c in COMPONENTS if c.kind == "variable"}
 
 

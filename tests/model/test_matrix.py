@@ -23,15 +23,16 @@ from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.template import PYOMO_LOCK, compile_block
 from strategic_minerals.optimization.optimise import optimise
-from support.instances import FEATURES, random_case
+from support.instances import ASKED, FEATURES, random_case
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
 SMALL_CASES = [(seed, {}) for seed in range(10)] + [
     (100, {**EVERYTHING, "partial": False, "trunk_prices": False}),
     (101, {**EVERYTHING, "gallium": False, "trunk_release": False, "sample": False}),
     (102, dict.fromkeys(FEATURES, False)),
+    *((seed, dict.fromkeys(ASKED, True)) for seed in (3, 4)),
 ]
-"""(seed, switches): ten draws, two with nearly all features at once, one with none."""
+"""(seed, switches): ten draws, two with nearly all features, one with none, two with losses that change and users' stocks."""
 
 ROUNDING = 1e-11
 """Two ways of adding up the same terms may differ by this, relative to the largest term."""

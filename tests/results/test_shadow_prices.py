@@ -23,7 +23,7 @@ from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.optimization.optimise import Solved, optimise
 from strategic_minerals.results.prices import COLUMNS, MEANING, price_table
-from support.instances import random_case
+from support.instances import ASKED, random_case
 from support.tiny import KT, bought, cut, offer, price, project, source, tiny, total
 
 STEP = 1e-2
@@ -597,6 +597,7 @@ FAMILY = {
     "appropriation": "budget",
     "stock": "stock_balance",
     "supply": "material_balance",
+    "users_stock": "users_stock_balance",
     **{
         name: name
         for name in (
@@ -611,7 +612,7 @@ FAMILY = {
     },
 }
 """Published price -> constraint family of the formulation."""
-DEMANDED_AT_LEAST = ("days_of_cover", "supply")
+DEMANDED_AT_LEAST = ("days_of_cover", "supply", "users_stock")
 """A larger right-hand side costs; in all other families it saves."""
 
 
@@ -699,14 +700,18 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
     if family == "days_of_cover":
         i = structure.component_sets[c].cover[key][0]
         return {"item": natural.materials[i], **where}, 1e6 / unit[i]
-    if t >= calendar.planned or (family == "stock" and s != TRUNK):
+    if t >= calendar.planned or (family == "stock" and s != TRUNK) or (family == "users_stock" and s == TRUNK):
         return None
     if family == "stock":
         return {"item": natural.materials[key], **where}, 1e6 / unit[key]
     onset, pi = structure.scenarios.onset[:, c], structure.scenarios.probability
     share = pi[s] if s != TRUNK else 1 - pi[(onset >= 0) & (onset <= t)].sum()
     discount = (1 + problem.plan.discount_rate) ** (-t * calendar.step)
-    return ({"item": natural.materials[key], **where}, 1e6 / unit[key] / (share * discount)) if share > 1e-9 else None
+    i, item = key, natural.materials[key] if family == "supply" else ""
+    if family == "users_stock":
+        i, q = natural.users[key]
+        item = ", ".join(natural.demands[q])
+    return ({"item": item, **where}, 1e6 / unit[i] / (share * discount)) if share > 1e-9 else None
 
 
 CASES = {
@@ -719,14 +724,26 @@ CASES = {
 """Seed -> families, beside stock and supply, of which a price on no kink is met."""
 
 
-@pytest.mark.parametrize(("seed", "families"), CASES.items())
-def test_every_published_price_is_the_slope_of_its_row(seed: int, families: set[str]) -> None:
+LATER = {2: {"users_stock"}, 5: {"users_stock"}}
+"""The same with losses that change, spikes and stocks of users."""
+
+
+@pytest.mark.parametrize(
+    ("seed", "families", "switches"),
+    [
+        *((seed, families, {}) for seed, families in CASES.items()),
+        *((seed, families, dict.fromkeys(ASKED, True)) for seed, families in LATER.items()),
+    ],
+)
+def test_every_published_price_is_the_slope_of_its_row(
+    seed: int, families: set[str], switches: dict[str, bool]
+) -> None:
     """Proves: on instances with many scenarios, components and rules, each price lies between what the objective does below
     and above its right-hand side with commitments fixed, published or not (then 0), in the unit that it states.
 
     A wrong sign, a missing probability or discount, kt for t, or the dual of a neighbour falls outside.
     """
-    solved = optimise(prepare(*random_case(seed)), gap=0.0, time_limit_s=600.0)
+    solved = optimise(prepare(*random_case(seed, **switches)), gap=0.0, time_limit_s=600.0)
     assert solved.outcome.reason == "optimal"
     problem, table, rows = solved.problem, price_table(solved), Rows(solved)
     rng = np.random.default_rng(seed)

@@ -28,6 +28,7 @@ from strategic_minerals import (
     load_dataset,
     load_plan,
     load_result,
+    loss_replay,
     reverse_stress,
     sampling_gap,
     scenario_outlook,
@@ -79,6 +80,7 @@ def tornado() -> Design:
 
 
 STUDIES: dict[str, Callable[[], Study]] = {
+    "losses": lambda: loss_replay(load_dataset(shipped("inputs"))),
     "scenarios": lambda: scenario_outlook(*exposed(rate=0.3), scenarios=50),
     "stress": lambda: stress_test(drawn(), scenarios=20),
     "reverse": lambda: reverse_stress(drawn(), longest_yr=1.0),

@@ -76,6 +76,9 @@ FEATURES = {
 LATER = {"appropriated": 0.4, "committed": 0.25, "origin": 0.2, "reach_back": 0.5}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""
 
+ASKED = ("adaptation", "users_stock", "spikes")
+"""Switches that are off unless asked for; their figures come from a stream of their own."""
+
 FIRST = 2027
 
 
@@ -88,14 +91,14 @@ class _Case:
     """Draws of one seed: the switches first, then figures."""
 
     def __init__(self, seed: int, switches: dict[str, bool]) -> None:
-        unknown = set(switches) - set(FEATURES) - set(LATER)
+        unknown = set(switches) - set(FEATURES) - set(LATER) - set(ASKED)
         if unknown:
             raise ValueError(f"no such switches: {sorted(unknown)}")
         self.rng = np.random.default_rng(seed)
         drawn = {name: bool(self.rng.random() < chance) for name, chance in FEATURES.items()}
         later = np.random.default_rng([seed, 1])
         drawn |= {name: bool(later.random() < chance) for name, chance in LATER.items()}
-        self.on = {**drawn, **switches}
+        self.on = {**drawn, **dict.fromkeys(ASKED, False), **switches}
         self.seed = seed
         self.materials = [
             "ndpr",
@@ -126,8 +129,33 @@ def random_case(seed: int, **switches: bool) -> tuple[Plan, Dataset]:
     """A plan and its tables, the same for the same seed and switches (names in `FEATURES`)."""
     case = _Case(seed, switches)
     tables = {**_materials(case), **_producers(case), **_support(case)}
+    tables |= _shortage(case, tables)
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
-    return _plan(case), Dataset.from_tables(frames, name=f"random {seed}")
+    plan = _plan(case)
+    if case.on["spikes"]:
+        plan = Plan.model_validate(plan.to_toml_like() | {"loss": {"spikes": True}})
+    return plan, Dataset.from_tables(frames, name=f"random {seed}")
+
+
+def _shortage(case: _Case, tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """How losses change with time, and what users hold themselves: segments, and plants that use an input."""
+    rng = np.random.default_rng([case.seed, 2])
+    found: dict[str, list[dict[str, Any]]] = {}
+    if case.on["adaptation"]:
+        steps = [(0.0, 1.0), (float(rng.uniform(2, 8)), 0.7), (float(rng.uniform(9, 20)), float(rng.uniform(0.1, 0.6)))]
+        found["adaptation"] = [
+            {"material": material, "segment": segment, "from_month": month, "multiplier": multiplier}
+            for material, segment in (("magnet", "*"), ("*", "defence"))
+            for month, multiplier in steps
+        ]
+    if case.on["users_stock"]:
+        wanted = sorted({(row["material"], row["segment"]) for row in tables["demand"]})
+        found["users_stock"] = [
+            {"material": material, "segment": segment, "level_months": float(rng.uniform(0.5, 4.0))}
+            for material, segment in wanted
+            if segment == "civil"
+        ]
+    return found
 
 
 def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:

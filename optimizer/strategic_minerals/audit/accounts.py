@@ -17,6 +17,7 @@ from ..model.problem import Problem
 from ..model.solution import Solution
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
 from .scenario_data import PathData, component_of, path_data_of
+from .shortage import missing_cost, value_at_risk, value_unserved
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,13 @@ def purchase_terms(accounts: Accounts) -> list[tuple[int, float]]:
 
 
 def losses(accounts: Accounts) -> Floats:
-    """(S,) discounted shortfall loss and substitution cost of each scenario over the whole horizon  [million USD]."""
+    """(S,) discounted shortfall loss, at undisturbed prices, and substitution cost of each scenario over the whole horizon
+    [million USD]."""
     n, x, beta = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.beta[:-1]
     total = np.zeros(len(accounts.path_data.scenarios.names))
+    v = value_at_risk(accounts.path_data)
     for k in range(len(n.tiers)):
-        total += (beta * n.tier_loss[k] * x.shortfall[1:, k]).sum(axis=1)
+        total += (beta * v[1:, k] * x.shortfall[1:, k]).sum(axis=1)
     for h in range(len(n.steps)):
         total += (beta * n.step_cost[h] * x.substitute[1:, h]).sum(axis=1)
     return total
@@ -134,6 +137,7 @@ def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> d
         "users_surplus",
         "users_substitution",
         "users_release",
+        "users_own_stock",
         "authority_purchases",
         "authority_holding",
         "authority_disposal",
@@ -167,9 +171,13 @@ def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> d
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
         parts["users_substitution"][c] += total(c, x.substitute[:, h] * n.step_cost[h])
+    v = value_unserved(path_data, P)
     for k, (q, _) in enumerate(n.tiers):
         c = n.component[n.demand_material[q]]
-        parts["loss"][c] += total(c, x.shortfall[:, k] * n.tier_loss[k])
+        parts["loss"][c] += total(c, x.shortfall[:, k] * v[:, k])
+    for u, (i, _) in enumerate(n.users):
+        c = n.component[i]
+        parts["users_own_stock"][c] += total(c, x.users_missing[:, u] * missing_cost(path_data, u, P))
     return parts
 
 
@@ -195,9 +203,9 @@ def costs_by_scenario(accounts: Accounts) -> Floats:
 def split_of_value(accounts: Accounts, reference: Accounts) -> dict[str, Floats]:
     """(C,) what a plan spares in each component's operations against doing nothing, in four parts  [million USD].
 
-    `shortage`: loss and substitution. `price`: what branch prices that differ from the trunk's add, all else held. Then, at
-    the trunk's prices: `users` (negative: they pay for the tonnes that they now get) and `authority` (negative: outlays
-    beyond what is sold and left).
+    `shortage`: loss and substitution at the trunk's prices. `price`: what branch prices that differ from the trunk's add, all
+    else held. Then, at the trunk's prices: `users` (negative: they pay for the tonnes that they now get) and `authority`
+    (negative: outlays beyond what is sold and left).
     """
     path_data = accounts.path_data
 
@@ -210,7 +218,7 @@ def split_of_value(accounts: Accounts, reference: Accounts) -> dict[str, Floats]
     users = [part for name, part in calm.items() if name.startswith("users_") and name not in short]
     treasury = [part for name, part in calm.items() if not name.startswith("users_") and name not in short]
     return {
-        "shortage": own["loss"] + own["users_substitution"],
+        "shortage": calm["loss"] + calm["users_substitution"],
         "price": np.sum(list(own.values()), axis=0) - np.sum(list(calm.values()), axis=0),
         "users": np.sum(users, axis=0),
         "authority": np.sum(treasury, axis=0),

@@ -20,6 +20,7 @@ from ..model.solution import OPERATIONS, Solution
 from .accounts import Accounts, open_accounts
 from .packages import SignedPackage
 from .scenario_data import begins
+from .shortage import tier_room
 
 Row = tuple[str, Any, Any]
 """(where, violation, scale): numbers, or arrays over years (1 axis) or over paths and periods (2 axes)."""
@@ -105,7 +106,8 @@ class AuditContext:
 
 
 def material_balance(k: AuditContext) -> Iterable[Row]:
-    """sum_j (y run + min(y,0) hold) + release + sum_k (substitute + shortfall) = sum_k delta demand + surplus  [t]."""
+    """sum_j (y run + min(y,0) hold) + release + sum_k (substitute + shortfall + pull) = sum_k (delta demand + refill) + surplus
+    [t]."""
     for i, name in enumerate(k.n.materials):
         left = k.x.release[:, i] - k.x.surplus[:, i]
         for j, row in enumerate(k.y):
@@ -115,19 +117,23 @@ def material_balance(k: AuditContext) -> Iterable[Row]:
         for q, wanted in enumerate(k.n.demand_material):
             if wanted == i:
                 left = left + k.unmet(q) - k.path_data.demand[:, q]
+        for u, (held, _) in enumerate(k.n.users):
+            if held == i:
+                left = left + k.x.users_pull[:, u] - k.x.users_refill[:, u]
         yield name, abs(left), k.size[i]
 
 
 def segment_bound(k: AuditContext) -> Iterable[Row]:
-    """sum_n shortfall + sum substitute <= delta demand  [t]: nobody goes short of what he did not want."""
+    """sum_n shortfall + sum substitute + pull <= delta demand  [t]: nobody goes short of what he did not want."""
     for q, name in enumerate(k.n.demands):
-        yield "/".join(name), k.unmet(q) - k.path_data.demand[:, q], k.size[k.n.demand_material[q]]
+        own = sum((k.x.users_pull[:, u] for u, (_, of) in enumerate(k.n.users) if of == q), np.zeros(1))
+        yield "/".join(name), k.unmet(q) + own - k.path_data.demand[:, q], k.size[k.n.demand_material[q]]
 
 
 def shortfall_tier(k: AuditContext) -> Iterable[Row]:
-    """shortfall[n] <= share[n] delta demand  [t]."""
+    """shortfall[n] <= share[n] delta demand  [t]; under `loss.spikes` of the part of the period under a cut alone."""
     for m, (q, tier) in enumerate(k.n.tiers):
-        most = k.n.tier_share[m] * k.path_data.demand[:, q]
+        most = tier_room(k.path_data, m) * k.path_data.demand[:, q]
         yield f"{'/'.join(k.n.demands[q])} tier {tier}", k.x.shortfall[:, m] - most, k.size[k.n.demand_material[q]]
 
 
@@ -250,6 +256,42 @@ def disposal_limit(k: AuditContext) -> Iterable[Row]:
         yield name, k.x.disposal[:, i] - np.where(opened, k.n.disposal[i], 0.0), k.size[i]
 
 
+def users_stock_balance(k: AuditContext) -> Iterable[Row]:
+    """level[t] = level[t-1] + refill - pull, with level = L - missing, full before the first period  [t]."""
+    for u, (i, _) in enumerate(k.n.users):
+        missing = k.x.users_missing[:, u]
+        before = np.concatenate([np.zeros((len(missing), 1)), missing[:, :-1]], axis=1)
+        now = before + k.x.users_pull[:, u] - k.x.users_refill[:, u]
+        yield stock_of_users(k, u), abs(missing - now), k.size[i]
+
+
+def users_stock_level(k: AuditContext) -> Iterable[Row]:
+    """0 <= level, full on the trunk; pull where tight in a branch alone, refill where not tight in a branch alone  [t]."""
+    for u, (i, _) in enumerate(k.n.users):
+        branch, tight = k.path_data.branch[:, k.n.component[i]], k.path_data.tight[:, i]
+        level = float(k.n.users_level[u])
+        for name, flow, allowed in (
+            ("missing", k.x.users_missing, branch),
+            ("pull", k.x.users_pull, branch & tight),
+            ("refill", k.x.users_refill, branch & ~tight),
+        ):
+            yield f"{stock_of_users(k, u)} {name}", flow[:, u] - np.where(allowed, level, 0.0), k.size[i]
+
+
+def plant_pull(k: AuditContext) -> Iterable[Row]:
+    """pull <= sum_j max(-y,0) use  [t], of stocks that plants hold: they serve nobody else."""
+    for u, (i, of) in enumerate(k.n.users):
+        if of < 0:
+            used = sum((-y * k.use(j) for j, row in enumerate(k.y) for m, y in row if m == i and y < 0), np.zeros(1))
+            yield stock_of_users(k, u), k.x.users_pull[:, u] - used, k.size[i]
+
+
+def stock_of_users(k: AuditContext, u: int) -> str:
+    """Whose stock it is, and of what."""
+    i, q = k.n.users[u]
+    return f"{k.n.materials[i]}/{k.n.demands[q][1] if q >= 0 else 'plants'}"
+
+
 def nonnegativity(k: AuditContext) -> Iterable[Row]:
     """All decisions >= 0  [t, million USD or share]."""
     largest = float(k.size.max(initial=0.0))
@@ -268,6 +310,7 @@ def non_anticipativity(k: AuditContext) -> Iterable[Row]:
         "substitute": [n.demand_material[q] for q, _ in n.steps],
         "shortfall": [n.demand_material[q] for q, _ in n.tiers],
     }
+    of |= {name: [i for i, _ in n.users] for name in ("users_pull", "users_refill", "users_missing")}
     of |= {
         "reserve_output": of["output"],
         "clean_output": of["output"],
@@ -301,6 +344,9 @@ OPERATING: tuple[Rule, ...] = (
     offer_depth,
     release_limit,
     disposal_limit,
+    users_stock_balance,
+    users_stock_level,
+    plant_pull,
     nonnegativity,
     non_anticipativity,
 )

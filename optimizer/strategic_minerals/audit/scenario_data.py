@@ -61,6 +61,12 @@ class PathData:
     alive: Floats
     """(W, J, T) survival of existing sources without any market floor; 1 for projects."""
     owners: OwnerBook
+    cut: Floats
+    """(W, I, T) share of the period in which a cut on the material's component lasts; 0 on the trunk."""
+
+    def lasting(self, i: int) -> Floats:
+        """(W, T) share of a period under a cut of a material's component, 1 where there is none."""
+        return np.where(self.cut[:, i] > 0, self.cut[:, i], 1.0)
 
     @property
     def reached(self) -> Floats:
@@ -121,7 +127,8 @@ def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> P
     of_demand = [own[int(i)] for i in n.demand_material]
     price = path(n.price, scenarios.price, own)
     tight = path(np.zeros((len(n.materials), T)), tightness(n, scenarios), own) > 0
-    crisis = path(np.zeros((len(n.materials), T)), squeezed_share(n, scenarios), own) * tight
+    cut = path(np.zeros((len(n.materials), T)), lasting_share(n, scenarios), own)
+    depth = path(np.zeros((len(n.materials), T)), squeezed_share(n, scenarios), own)
     alive = np.ones((1 + S, len(n.producers), T))
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0)
@@ -133,11 +140,12 @@ def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> P
         path(n.availability, scenarios.direct, [component_of(n, j) for j in producers]),
         path(n.demand, n.demand * scenarios.demand_factor, of_demand),
         tight,
-        crisis,
+        depth * tight,
         branch,
         weight,
         alive,
         owners,
+        cut,
     )
 
 
@@ -175,6 +183,24 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
         if event.tight is not None:
             tight[s, i, _squeeze(n, event)] = event.tight
     return tight
+
+
+def lasting_share(n: Instance, scenarios: ScenarioSet) -> Floats:
+    """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge."""
+    D, T = n.calendar.step, n.calendar.periods
+    share = np.zeros((len(scenarios.names), len(n.materials), T))
+    spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for s, i, event in _named(n, scenarios):
+        begin = event.start + event.flood
+        spans.setdefault((s, int(n.component[i])), []).append((begin, begin + event.duration))
+    for (s, c), several in spans.items():
+        for t in range(T):
+            opens = n.calendar.first_year + D * t
+            inner = [e for span in several for e in span if opens < e < opens + D]
+            edges = sorted([opens, opens + D, *inner])
+            hit = sum(b - a for a, b in pairwise(edges) if any(x <= (a + b) / 2 < y for x, y in several))
+            share[s, n.component == c, t] = hit / D if hit / D >= TINY else 0.0
+    return share
 
 
 def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:

@@ -28,6 +28,7 @@ from .accounts import (
 from .figures import Figures
 from .packages import SignedMarketFloor, SignedPackage
 from .scenario_data import begins, is_baseline
+from .shortage import value_at_risk
 
 SMALL_T = 1e-6
 """Tonnes below this are no action."""
@@ -110,11 +111,12 @@ def _shortage(accounts: Accounts) -> Records:
     """Losses that stay, defence, and the chance that nothing happens."""
     n, x, scenarios = accounts.problem.natural, accounts.solution, accounts.path_data.scenarios
     remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(scenarios.names, 0.0)
+    v = value_at_risk(accounts.path_data)
     for k, (q, _) in enumerate(n.tiers):
         material = n.demands[q][0]
         for s, name in enumerate(scenarios.names):
             short = float(x.shortfall[1 + s, k].sum())
-            remaining[material] += float(scenarios.probability[s]) * float(n.tier_loss[k]) * short
+            remaining[material] += float(scenarios.probability[s]) * float(v[1 + s, k] @ x.shortfall[1 + s, k])
             if n.priority[q] == DEFENCE:
                 defence[name] += short
     calm = [
@@ -333,7 +335,7 @@ def _value(accounts: Accounts, without: Accounts) -> Records:
     authority = sum(v for name, v in undisturbed.items() if not name.startswith("users_") and name not in short)
     apart = signed["soft_penalties"] + signed["cvar"] + signed["users_border_surcharge"]
     return {
-        "shortage_avoided_musd": {"": sum(own[name] for name in short)},
+        "shortage_avoided_musd": {"": sum(undisturbed[name] for name in short)},
         "price_gain_musd": {"": sum(own.values()) - sum(undisturbed.values()) + clawed},
         "users_musd": {"": users + signed["users_border_surcharge"]},
         "authority_musd": {"": authority + sum(signed.values()) - apart - clawed},

@@ -15,6 +15,7 @@ from ..data.references import missing_tables, references, select_materials
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
+from .shortage_tables import shortage_tables_make_sense
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
 
@@ -347,6 +348,7 @@ MEANING: tuple[Check, ...] = (
     complete,
     one_priority,
     tiers_make_sense,
+    shortage_tables_make_sense,
     price_states_make_sense,
     trade_makes_sense,
     packages_make_sense,

@@ -11,6 +11,7 @@ from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .idle import idle
 from .overlaps import overlaps
+from .shortage_tables import idle_shortage
 from .without_effect import without_effect
 from .zero_limits import zero_limits
 
@@ -40,6 +41,7 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
     yield from ((TWICE, place, text) for place, text in overlaps(plan, data))
     yield from ((UNUSED, place, text) for place, text in idle(plan, data, years, chosen))
     yield from ((UNUSED, place, text) for place, text in without_effect(plan, data, years, chosen))
+    yield from ((UNUSED, place, text) for place, text in idle_shortage(plan, data, chosen))
     yield from zero_limits(plan, data, chosen)
 
 

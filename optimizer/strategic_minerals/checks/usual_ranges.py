@@ -150,6 +150,9 @@ TABLES: dict[str, dict[str, Usual]] = {
         "restart_yr": Usual(years, 0.1, 8),
     },
     "tiers": {"share": Usual(share, 0.01, 1), "loss_multiplier": Usual(multiple, 0.05, 50)},
+    "adaptation": {"multiplier": Usual(multiple, 0.02, 3)},
+    "users_stock": {"level_months": Usual(months, 0.25, 24)},
+    "loss_functions": {"horizon_months": Usual(months, 1, 120)},
     "substitution": {"limit_share": Usual(share, 0.002, 1)},
     "price_states": {"factor": Usual(multiple, 0.1, 8), "probability": Usual(share, 0.005, 1)},
     "projects": {
@@ -208,6 +211,7 @@ EVENT: dict[str, Usual] = {
 PLAN: dict[str, Usual] = {
     "discount_rate": Usual(rate, 0.002, 0.2),
     "residual": Usual(share, 0.02, 1),
+    "users_convenience_share": Usual(share, 0.002, 0.3),
     "horizon.tail_years": Usual(years, 1, 15),
     "budget.carry_over_share": Usual(share, 0.02, 1),
     "instruments.price_floors.term_years": Usual(years, 1, 30),

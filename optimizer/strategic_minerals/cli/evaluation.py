@@ -44,6 +44,21 @@ def scenarios(
 
 
 @app.command()
+def losses(
+    plan: PlanFile,
+    tables: Tables = None,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+) -> None:
+    """Test the loss functions on observed shortages: what each would have said, beside what is known to have stopped."""
+    from ..evaluation.loss_replay import LossReplay, loss_replay
+
+    room_for(out, LossReplay)
+    _, _, data = load(plan, tables, [])
+    show(loss_replay(data), out, as_json)
+
+
+@app.command()
 def stress(
     directory: Annotated[Path, typer.Argument(help="A run folder of a solved plan.")],
     scenarios: Annotated[

@@ -220,6 +220,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
                 "loss_functions",
                 "hazard_profiles",
                 "price_gaps",
+                "users_stock",
             )
         ),
         ("offers", "source_producer", sellers),
@@ -230,13 +231,18 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
         ("activities", "country", located),
         ("projects", "country", located),
         ("tiers", "material", materials.and_("*").called_("a material, or '*'")),
+        ("adaptation", "material", materials.and_("*").called_("a material, or '*'")),
         ("ramps", "project", projects.and_("*").called_("a project, or '*'")),
         ("packages", "project", projects.and_("").called_("a project")),
         ("packages", "floor_material", materials.called_("a material")),
         ("activities", "floor_material", materials),
         ("tiers", "segment", segments),
         ("substitution", "segment", segments),
-        ("loss_functions", "segment", segments.and_("*").called_("a segment of demand.csv, or '*'")),
+        *(
+            (table, "segment", segments.and_("*").called_("a segment of demand.csv, or '*'"))
+            for table in ("loss_functions", "adaptation", "users_stock")
+        ),
+        ("loss_replay", "control_event", names_in(data, "policy_events", "event", "an event of policy_events.csv")),
         *of_facts,
         *of_places,
     ]

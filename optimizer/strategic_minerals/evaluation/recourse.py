@@ -31,6 +31,7 @@ from ..model.objectives import objective_costs
 from ..model.problem import Problem, structure_of
 from ..model.solution import Solution, embed, extract
 from ..scenarios.events import DisruptionEvent
+from ..scenarios.loss_values import loss_values
 from ..scenarios.promises import short_of_promise
 from ..scenarios.scenario_set import ScenarioSet, combine_events
 from ..schemas.plan import Plan
@@ -298,9 +299,11 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
     by_material = np.zeros((len(scenarios.names), len(n.materials)))
     defence = np.zeros(len(scenarios.names))
     missing = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
+    worth = loss_values(n, scenarios, range(len(n.tiers)), at_risk=True)[1]
     for k, (q, _) in enumerate(n.tiers):
         short = solution.shortfall[1:, k]
-        by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta)
+        changed = (short * (worth[:, k] - n.tier_loss[k])) @ beta  # exactly 0 where losses do not change
+        by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta) + changed
         missing[:, q] += short
         if n.priority[q] == DEFENCE:
             defence += short[:, : n.calendar.planned].sum(axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from ..core.units import MUSD_PER_T
-from .structure import ComponentSets, Structure
+from .structure import ComponentSets, Structure, loss_keys
 
 Stand = Callable[[str, Any, int], Any]
 """(variable, index, period) -> the Pyomo variable that holds it in this branch."""
@@ -24,7 +24,7 @@ PARAMS: dict[str, str] = {
     "calm_price": "price paid in the branch where the material is not tight, else 0 [million USD/unit]",
     "service_window": "1 from the onset to the end of the event, else 0 [-]",
     "service_allowance": "(1 - level) * demand over the window [unit]",
-    "loss_value": "v, gross loss per unit unmet of a tier, where the loss counts [million USD/unit]",
+    "loss_value": "v, gross loss per unit unmet of a tier in a period, where the loss counts [million USD/unit]",
     "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
 }
 
@@ -50,7 +50,7 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         else [],
         "service_window": [(n, t) for n, _ in sets.services for t in T],
         "service_allowance": service_terms(structure, sets),
-        "loss_value": list(sets.tiers) if structure.uses_risk else [],
+        "loss_value": loss_keys(structure.instance, sets.tiers) if structure.uses_risk else [],
         "substitution_cost": list(sets.steps) if structure.uses_risk else [],
     }
 
@@ -147,7 +147,7 @@ def add_service_level(b: pyo.Block, structure: Structure, sets: ComponentSets, o
 def add_branch_loss(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:
     """Discounted shortfall loss and substitution cost of the component in this scenario, over the whole horizon.
 
-    loss = sum_t beta[t] (sum_n v[n] shortfall[n,t] + sum_h cost[h] substitute[h,t])                   [million USD]
+    loss = sum_t beta[t] (sum_n v[n,t] shortfall[n,t] + sum_h cost[h] substitute[h,t])                   [million USD]
     """
     if not structure.uses_risk:
         return
@@ -159,6 +159,9 @@ def discounted_loss(b: pyo.Block, structure: Structure, sets: ComponentSets, sta
     """The loss expression over all periods, trunk or branch, at the block's own loss values and costs [million USD]."""
     beta = structure.instance.calendar.beta
     T = range(structure.instance.calendar.periods)
-    return sum(float(beta[t]) * b.loss_value[n] * stand("shortfall", n, t) for n in sets.tiers for t in T) + sum(
-        float(beta[t]) * b.substitution_cost[h] * stand("substitute", h, t) for h in sets.steps for t in T
-    )
+    changes = set(sets.adapted)
+    return sum(
+        float(beta[t]) * b.loss_value[n, t if n in changes else 0] * stand("shortfall", n, t)
+        for n in sets.tiers
+        for t in T
+    ) + sum(float(beta[t]) * b.substitution_cost[h] * stand("substitute", h, t) for h in sets.steps for t in T)

@@ -15,7 +15,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from ..core.arrays import Floats
 from .branch import discounted_loss
-from .structure import Structure
+from .structure import Structure, loss_keys
 
 TrunkVariable = Callable[[int, str, Any, int], Any]
 """(component, variable, index, period) -> the Pyomo variable of the trunk that holds it."""
@@ -73,7 +73,7 @@ def param_keys(structure: Structure) -> dict[str, list[Any]]:
         "sale_proceeds": [(i, t) for i in stocked for t in periods] if plan.budget.revolving else [],
         "holding_cost": stocked,
         "contract_fee": list(range(len(structure.contracts))),
-        "loss_value": list(range(len(structure.instance.tiers))) if priced else [],
+        "loss_value": loss_keys(structure.instance, range(len(structure.instance.tiers))) if priced else [],
         "substitution_cost": list(range(len(structure.instance.steps))) if priced else [],
     }
 
@@ -370,7 +370,7 @@ def add_contingent_liability(m: pyo.Block, structure: Structure) -> None:
 def add_trunk_loss(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -> None:
     """Loss of a component along the trunk, for the scenarios that never touch it.
 
-    trunk_loss[c] = sum_t beta[t] (sum_n v shortfall + sum_h cost substitute)             [million USD]  for each component
+    trunk_loss[c] = sum_t beta[t] (sum_n v[n,t] shortfall + sum_h cost substitute)        [million USD]  for each component
     """
     if not structure.uses_risk:
         return

@@ -63,16 +63,17 @@ def add_periods(m: pyo.ConcreteModel, structure: Structure, c: int) -> None:
     values = period_values(structure, sets, blocks)
     for n in range(blocks.count):
         before = int(blocks.previous[n])
-        stock = {}
+        stock, missing = {}, {}
         if before >= 0:
             block = m.period[c, int(blocks.scenario[before]), int(blocks.period[before])]
             stock = {i: block.stock[i] for i in sets.stocked}
+            missing = {k: block.users_missing[k] for k in sets.users}
         root = m.commitments
         add_period(
             m.period[c, int(blocks.scenario[n]), int(blocks.period[n])],
             structure,
             sets,
-            Links(stock, root.contract, root.operating, root.floor),
+            Links(stock, root.contract, root.operating, root.floor, missing),
             {name: array[n] for name, array in values.items()},
         )
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from ..core.units import MUSD_PER_T
+from . import users_stock
+from .costs import add_costs
 from .origin import add_clean_chain
 from .structure import ComponentSets, Structure
+from .users_stock import add_plant_pull, add_users_stock_balance
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Links:
     operating: Mapping[int, Any]
     """Output class -> share of the project signed in that class."""
     floor: Mapping[int, Any]
+    previous_missing: Mapping[int, Any]
+    """Stock of users -> what it was short of its level at the end of the period before, absent in period 1."""
 
 
 PARAMS: dict[str, str] = {
@@ -51,9 +55,12 @@ PARAMS: dict[str, str] = {
     "diversification_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
     "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
     "cover": "stock asked by a days-of-cover rule [unit]",
+    "tier_limit": "most of a tier that goes unmet where cuts fall on their part of a period [unit]",
     "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
+    "risk_loss_value": "v at undisturbed prices, as risk measures count it, where it changes [million USD/unit]",
     "substitution_cost": "cost of a substitution step [million USD/unit]",
     "holding_cost": "cost of holding a unit for a period [million USD/unit]",
+    **users_stock.PARAMS,
 }
 """Mutable Params of a period block: what differs between instances, or between re-solves."""
 
@@ -84,9 +91,12 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
             {i for i in sets.materials if any(_index(structure, d) == i for _, d in sets.diversification)}
         ),
         "cover": [n for n, _ in enumerate(sets.cover)],
+        "tier_limit": list(sets.tiers) if structure.instance.plan.loss.spikes else [],
         "loss_value": list(sets.tiers),
+        "risk_loss_value": list(sets.adapted),
         "substitution_cost": list(sets.steps),
         "holding_cost": list(sets.stocked),
+        **{name: list(sets.users) for name in users_stock.PARAMS},
     }
 
 
@@ -113,6 +123,8 @@ def add_period(
     add_diversification(b, structure, sets)
     add_trunk_shortfall(b, structure, sets)
     add_days_of_cover(b, structure, sets)
+    add_users_stock_balance(b, sets, links.previous_missing)
+    add_plant_pull(b, structure, sets)
     add_costs(b, structure, sets)
 
 
@@ -158,7 +170,10 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
     )
     b.shortfall = pyo.Var(
         list(sets.tiers),
-        bounds=lambda b, n: (0, float(instance.tier_share[n]) * b.demand[tier_of[n]]),
+        bounds=lambda b, n: (
+            0,
+            b.tier_limit[n] if n in b.tier_limit else float(instance.tier_share[n]) * b.demand[tier_of[n]],
+        ),
         doc="demand unmet",
     )
     made = [i for i in sets.materials if any(instance.yields[j, i] > 0 for j in b.output)]
@@ -168,6 +183,7 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
         bounds=(0, None),
         doc="supply beyond a diversification rule",
     )
+    users_stock.add_variables(b, sets)
 
 
 def use(b: Any, j: int) -> Any:
@@ -186,8 +202,8 @@ def unmet(b: Any, structure: Structure, sets: ComponentSets, i: int) -> list[Any
 def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Everything supplied is used or left over.
 
-    sum_j (y[j,i] run[j] + min(y[j,i],0) hold[j]) + release[i] + sum_k (substitute + shortfall)[i,k]
-        = sum_k demand[i,k] + surplus[i]                                            [unit]  for each i
+    sum_j (y[j,i] run[j] + min(y[j,i],0) hold[j]) + release[i] + sum_k (substitute + shortfall + pull)[i,k]
+        = sum_k (demand + refill)[i,k] + surplus[i]                                 [unit]  for each i
     """
     y = structure.instance.yields
     demand_of = structure.instance.demand_material
@@ -196,6 +212,8 @@ def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets
         terms = [y[j, i] * b.output[j] for j in b.output if y[j, i] != 0]
         terms += [y[j, i] * b.reserve_output[j] for j in b.reserve_output if y[j, i] < 0]
         terms += unmet(b, structure, sets, i)
+        own = [k for k in sets.users if structure.instance.users[k][0] == i]
+        terms += [b.users_pull[k] - b.users_refill[k] for k in own]
         terms += [b.release[i]] if i in b.release else []
         terms += [-b.surplus[i]] if i in b.surplus else []
         if not terms:
@@ -208,16 +226,19 @@ def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets
 def add_segment_bound(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """A segment can go without no more than it wants: a cheap segment's shortfall cannot cover another's demand.
 
-    sum_n shortfall[q,n] + sum_h substitute[q,h] <= demand[q]                        [unit]  for each q
+    sum_n shortfall[q,n] + sum_h substitute[q,h] + pull[q] <= demand[q]              [unit]  for each q
     """
     instance = structure.instance
 
     def bound(b: Any, q: int) -> Any:
         tiers = [n for n in sets.tiers if instance.tiers[n][0] == q]
         steps = [h for h in sets.steps if instance.steps[h][0] == q]
-        if len(tiers) + len(steps) == 0 or instance.tier_share[tiers].sum() + instance.step_limit[steps].sum() <= 1:
+        own = [k for k in sets.users if instance.users[k][1] == q]
+        within = instance.tier_share[tiers].sum() + instance.step_limit[steps].sum() <= 1
+        if not own and (len(tiers) + len(steps) == 0 or within):
             return pyo.Constraint.Skip  # the bounds of the variables say it already
-        return sum(b.shortfall[n] for n in tiers) + sum(b.substitute[h] for h in steps) <= b.demand[q]
+        unserved = sum(b.shortfall[n] for n in tiers) + sum(b.substitute[h] for h in steps)
+        return unserved + sum(b.users_pull[k] for k in own) <= b.demand[q]
 
     b.segment_bound = pyo.Constraint(list(sets.demands), rule=bound)
 
@@ -388,40 +409,3 @@ def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -
         [n for n, (i, _) in rules.items() if i in sets.stocked],
         rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n],
     )
-
-
-def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """Costs of the period at its scenario's prices, market-value accounting [million USD, undiscounted].
-
-    users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
-    authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
-    loss       sum v shortfall
-    Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
-    """
-    instance = structure.instance
-    y = instance.yields
-
-    def value(j: int) -> Any:
-        outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in sets.materials if y[j, i] > 0)
-        return outputs + sum(y[j, i] * b.price[i] for i in sets.materials if y[j, i] < 0)
-
-    users = [value(j) * b.output[j] for j in b.output]
-    users += [
-        y[j, i] * b.price[i] * b.reserve_output[j] for j in b.reserve_output for i in sets.materials if y[j, i] < 0
-    ]
-    users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
-    substitution = [b.substitution_cost[h] * b.substitute[h] for h in sets.steps]
-    authority = [(1 + p.premium) * b.price[p.material] * b.acquisition[p.name] for p in sets.purchases]
-    authority += [b.holding_cost[i] * b.stock[i] for i in sets.stocked]
-    authority += [-(1 - instance.haircut[i]) * b.price[i] * b.disposal[i] for i in sets.stocked]
-    loss = [b.loss_value[n] * b.shortfall[n] for n in sets.tiers]
-    salvage = [-b.salvage_value[i] * b.stock[i] for i in sets.stocked]
-    rules = dict(sets.diversification)
-    unit = instance.material_unit
-    soft = [
-        (rules[n].penalty_usd_per_kg or 0.0) * MUSD_PER_T * unit[_index(structure, rules[n])] * b.excess[n]
-        for n in b.excess
-    ]
-    b.cost = pyo.Expression(expr=sum(users) + sum(substitution) + sum(authority) + sum(loss) + sum(salvage))
-    b.loss = pyo.Expression(expr=sum(loss) + sum(substitution))
-    b.penalty = pyo.Expression(expr=sum(soft))

@@ -14,8 +14,9 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
+from ..scenarios.loss_values import loss_values, tier_limits
 from .branch import service_terms
-from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule
+from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
 
 
 def _columns(parts: Sequence[Any], n: int) -> Floats:
@@ -25,6 +26,7 @@ def _columns(parts: Sequence[Any], n: int) -> Floats:
 def root_values(structure: Structure) -> dict[str, Floats]:
     """(1, keys) arrays of every Param of the commitments; those of limits that the plan does not set are empty."""
     instance, budget, risk = structure.instance, structure.instance.plan.budget, structure.instance.plan.risk
+    every = range(len(instance.tiers))
     carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
@@ -35,7 +37,9 @@ def root_values(structure: Structure) -> dict[str, Floats]:
         **{name: figures[figures != 0] for name, figures in structure.commitment_money.items()},
         "cvar_allowed": _one(risk.cvar_limit_musd),
         "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
-        "loss_value": instance.tier_loss if structure.uses_risk else [],
+        "loss_value": _once(_at_risk(structure, every)[0][None], loss_keys(instance, every))
+        if structure.uses_risk
+        else [],
         "substitution_cost": instance.step_cost if structure.uses_risk else [],
         **_outlay_figures(structure),
     }
@@ -75,6 +79,8 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         return np.where(on_trunk[:, None], trunk[:, t].T, scenario[w, :, t])
 
     materials, demands, sources = list(sets.materials), list(sets.demands), list(sets.sources)
+    tiers = list(sets.tiers)
+    wanted_by = [demands.index(instance.tiers[k][0]) for k in tiers]
     stocked = list(sets.stocked)
     price = of(instance.price[materials], scenarios.price[:, materials])
     if not instance.plan.price_gain:
@@ -143,9 +149,50 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         "diversification_demand": wanted,
         "shortfall_cap": _shortfall_cap(structure, sets, demand, n),
         "cover": _cover(structure, sets, on_trunk, t),
-        "loss_value": np.tile(instance.tier_loss[list(sets.tiers)], (n, 1)),
+        "tier_limit": of(*tier_limits(instance, scenarios, tiers)) * demand[:, wanted_by]
+        if instance.plan.loss.spikes
+        else np.zeros((n, 0)),
+        "loss_value": of(*loss_values(instance, scenarios, tiers)),
+        "risk_loss_value": of(*_at_risk(structure, sets.adapted)),
         "substitution_cost": np.tile(instance.step_cost[list(sets.steps)], (n, 1)),
         "holding_cost": np.tile(instance.holding[stocked] * instance.calendar.step, (n, 1)),
+        **_users_stock(structure, sets, tight, on_trunk, t, of(instance.price, scenarios.price)),
+    }
+
+
+def _at_risk(structure: Structure, tiers: Sequence[int]) -> tuple[Floats, Floats]:
+    """(k, T) and (S, k, T) loss values as risk measures count them."""
+    return loss_values(structure.instance, structure.scenarios, tiers, at_risk=True)
+
+
+def _once(values: Floats, keys: Sequence[tuple[int, int]]) -> Floats:
+    """(n, keys) of (n, k, T) values of some tiers, those of the keys, which name the tiers in the same order."""
+    place = {tier: k for k, tier in enumerate(dict.fromkeys(tier for tier, _ in keys))}
+    at = np.array([(place[tier], t) for tier, t in keys], dtype=int).reshape(-1, 2)
+    return np.asarray(values[:, at[:, 0], at[:, 1]])
+
+
+def _users_stock(
+    structure: Structure, sets: ComponentSets, tight: Bools, on_trunk: Bools, t: Ints, price: Floats
+) -> dict[str, Floats]:
+    """Limits and cost of stock that users hold themselves. price: (n, I) of the instance's scenario.
+
+    A unit missing costs P0 (1 - (1+r)**-D + convenience D) a period, and what replaces it at the end,
+    max(P0, P_s) (1 + largest premium) beta[T+1].
+    """
+    instance, plan, calendar = structure.instance, structure.instance.plan, structure.instance.calendar
+    users = list(sets.users)
+    material, level = [instance.users[k][0] for k in users], instance.users_level[users]
+    calm, last, beta = instance.price[material][:, t].T, (t == calendar.periods - 1)[:, None], calendar.beta
+    replaced = np.maximum(calm, price[:, material]) if plan.price_gain else calm
+    kept = 1 - (1 + calendar.rate) ** -calendar.step + plan.users_convenience_share * calendar.step
+    end = replaced * (1 + instance.largest_premium[material]) * beta[-1] / beta[-2]
+    moving, squeezed = ~on_trunk[:, None], tight[:, material]
+    return {
+        "users_pull_limit": level * (moving & squeezed),
+        "users_refill_limit": level * (moving & ~squeezed),
+        "users_missing_limit": level * moving,
+        "users_missing_cost": calm * kept + np.where(last, end, 0.0),
     }
 
 
@@ -323,6 +370,8 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         else np.zeros((n, 0)),
         "service_window": _columns([windows[k][:, t] for k, _ in sets.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
-        "loss_value": np.tile(instance.tier_loss[list(sets.tiers) if structure.uses_risk else []], (n, 1)),
+        "loss_value": _once(_at_risk(structure, sets.tiers)[1][S], loss_keys(instance, sets.tiers))
+        if structure.uses_risk
+        else np.zeros((n, 0)),
         "substitution_cost": np.tile(instance.step_cost[list(sets.steps) if structure.uses_risk else []], (n, 1)),
     }

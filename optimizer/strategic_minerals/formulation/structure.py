@@ -8,7 +8,7 @@ once, and instantiated for all (formulation section 2 and 5).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,6 +74,10 @@ class ComponentSets:
     diversification: tuple[tuple[int, Diversification], ...]
     cover: tuple[tuple[int, DaysOfCover], ...]
     services: tuple[tuple[int, ServiceLevel], ...]
+    users: tuple[int, ...]
+    """Stocks that users hold themselves."""
+    adapted: tuple[int, ...]
+    """Tiers whose loss changes from period to period."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,8 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         diversification=tuple((n, d) for n, d in enumerate(plan.diversification) if d.material in names),
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
+        users=tuple(k for k, (i, _) in enumerate(instance.users) if i in inside),
+        adapted=tuple(n for n in tiers if instance.adaptation[instance.tiers[n][0]]),
     )
 
 
@@ -278,6 +284,12 @@ def _blocks(scenarios: ScenarioSet, c: int, periods: int) -> BlockIndex:
         period += range(onset, periods)
         previous += [onset - 1, *range(first[s], first[s] + n - 1)]
     return BlockIndex(np.array(scenario), np.array(period), np.array(previous), branches, first)
+
+
+def loss_keys(instance: Instance, tiers: Sequence[int]) -> list[tuple[int, int]]:
+    """(tier, period) of every loss value that risk measures see: of each period where it changes, else of the first alone."""
+    T = range(instance.calendar.periods)
+    return [(n, t) for n in tiers for t in (T if instance.adaptation[instance.tiers[n][0]] else T[:1])]
 
 
 def active_rule(structure: Structure, rule: Diversification | DaysOfCover) -> Bools:

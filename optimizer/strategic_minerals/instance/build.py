@@ -12,13 +12,14 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from ..core.arrays import Bools, Floats, Ints
-from ..core.units import MUSD_PER_T, USD_PER_MUSD
+from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated
 from ..data.references import select_materials
 from ..schemas.plan import Plan
-from .calendar import Calendar, overlap
-from .instance import DEFENCE, ESSENTIAL, OTHER, Floor, Instance, Procurement, named_materials, touched_producers
+from .calendar import Calendar, overlap, yearly
+from .demands import demands, users_stock
+from .instance import Floor, Instance, Procurement, named_materials, touched_producers
 from .instruments import build_market_floors, build_packages, build_projects, impossible
 from .procurement import build_procurement
 
@@ -52,11 +53,15 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     rows = {row.material: row for row in data.rows("materials")}
     M = [rows[name] for name in chosen]
     opening = {row.material: row.opening_t for row in data.rows("stock")}
-    wanted = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
-    procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, wanted, calendar)
+    sold = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
+    procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, sold, calendar)
     supported = build_projects(plan, data, projects, len(sources), calendar)
     not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
-    step = calendar.step
+    capacity, wanted = (
+        _capacities(data, sources, projects, calendar),
+        demands(plan, data, materials, base, calendar),
+    )
+    step, n = calendar.step, len(sources)
     haircut = np.array([m.haircut_share for m in M])
     return Instance(
         plan=plan,
@@ -81,7 +86,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         home=home,
         allied=allied,
         yields=yields,
-        capacity=_capacities(data, sources, projects, calendar),
+        capacity=capacity,
         usual=_usual(data, sources, projects, calendar),
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
@@ -90,8 +95,9 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
         **_contract_terms(plan, sources, len(projects), calendar, procurement),
-        **_offers(wanted, offer_open, materials, producers, country, step),
-        **_demands(plan, data, materials, base, calendar),
+        **_offers(sold, offer_open, materials, producers, country, step),
+        **wanted,
+        **users_stock(data, materials, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
         market_floors=build_market_floors(plan, materials, home, allied, yields, in_force, calendar),
@@ -141,13 +147,6 @@ def _select_producers(
         projects = [row for row in projects if not lacking[row.project]]
 
 
-def _series(rows: Sequence[tuple[int, float]], calendar: Calendar) -> Floats:
-    """(T,) value of each period's fiscal year; a series holds its last value, and its first one before it starts."""
-    known = sorted(rows)
-    values = [next((v for y, v in reversed(known) if y <= year), known[0][1]) for year in calendar.years]
-    return np.array(values, dtype=float)[calendar.year_index]
-
-
 def _grouped(rows: Sequence[Any], key: str, value: str) -> dict[str, list[tuple[int, float]]]:
     groups: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for row in rows:
@@ -158,14 +157,14 @@ def _grouped(rows: Sequence[Any], key: str, value: str) -> dict[str, list[tuple[
 def _prices(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar: Calendar) -> tuple[Floats, Floats]:
     chosen = [row for row in data.rows("prices") if row.price_set == plan.price_set]
     groups = _grouped(chosen, "material", "price_usd_per_kg")
-    price = np.array([_series(groups[name], calendar) for name in materials]) * MUSD_PER_T
+    price = np.array([yearly(groups[name], calendar) for name in materials]) * MUSD_PER_T
     price = price.reshape(len(materials), calendar.periods)
     return price, price[:, 0].copy()
 
 
 def _capacities(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calendar: Calendar) -> Floats:
     groups = _grouped(data.rows("capacities"), "activity", "capacity_t_per_yr")
-    existing = [_series(groups[row.activity], calendar) for row in sources]
+    existing = [yearly(groups[row.activity], calendar) for row in sources]
     new = [np.full(calendar.periods, row.capacity_t_per_yr) for row in projects]
     return np.array([*existing, *new], dtype=float).reshape(-1, calendar.periods) * calendar.step
 
@@ -177,7 +176,7 @@ def _usual(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calen
         known = row.normal_t_per_yr is not None and row.capacity_t_per_yr > 0
         share = min(1.0, row.normal_t_per_yr / row.capacity_t_per_yr) if known else 1.0
         series[row.activity].append((row.from_year, share))
-    existing = [_series(series[row.activity], calendar) for row in sources]
+    existing = [yearly(series[row.activity], calendar) for row in sources]
     return np.array([*existing, *np.ones((len(projects), calendar.periods))]).reshape(-1, calendar.periods)
 
 
@@ -274,65 +273,3 @@ def _offers(
             [row.crisis_availability if out else 1.0 for row, out in zip(rows, outside, strict=True)], dtype=float
         ),
     }
-
-
-PRIORITIES = {"defence": DEFENCE, "essential": ESSENTIAL}
-"""Of segments by name, where no row of `demand` says it."""
-
-
-def _demands(
-    plan: Plan, data: Dataset, materials: Mapping[str, int], base: Floats, calendar: Calendar
-) -> dict[str, Any]:
-    series: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
-    for row in data.rows("demand"):
-        if row.material in materials:
-            series[row.material, row.segment].append((row.from_year, row.demand_t_per_yr))
-    pairs = tuple(series)
-    said = {(row.material, row.segment): row.priority for row in data.rows("demand") if row.priority is not None}
-    priority = [said.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in pairs]
-    demand = np.array([_series(series[pair], calendar) for pair in pairs]).reshape(-1, calendar.periods) * calendar.step
-    losses = _losses(plan, data)
-    tiers: list[tuple[int, int]] = []
-    shares: list[float] = []
-    loss: list[float] = []
-    steps: list[tuple[int, int]] = []
-    limits: list[float] = []
-    costs: list[float] = []
-    tier_rows, step_rows = data.rows("tiers"), data.rows("substitution")
-    for q, (material, segment) in enumerate(pairs):
-        own = [r for r in tier_rows if r.material == material and r.segment == segment]
-        own = own or [r for r in tier_rows if r.material == "*" and r.segment == segment]
-        gross = losses.get((material, segment), losses.get((material, "*"), 0.0))
-        for row in sorted(own, key=lambda r: r.tier):
-            tiers.append((q, row.tier))
-            shares.append(row.share)
-            loss.append(base[materials[material]] + row.loss_multiplier * gross)
-        for row in sorted(
-            (r for r in step_rows if (r.material, r.segment) == (material, segment)), key=lambda r: r.step
-        ):
-            steps.append((q, row.step))
-            limits.append(row.limit_share)
-            costs.append(row.cost_usd_per_kg * MUSD_PER_T)
-    return {
-        "demands": pairs,
-        "priority": np.array(priority, dtype=np.int64),
-        "demand_material": np.array([materials[m] for m, _ in pairs], dtype=int),
-        "demand": demand,
-        "tiers": tuple(tiers),
-        "tier_share": np.array(shares, dtype=float),
-        "tier_loss": np.array(loss, dtype=float),
-        "steps": tuple(steps),
-        "step_limit": np.array(limits, dtype=float),
-        "step_cost": np.array(costs, dtype=float),
-    }
-
-
-def _losses(plan: Plan, data: Dataset) -> dict[tuple[str, str], float]:
-    """Loss per tonne [million USD/t] by (material, segment) of the plan's loss function at its level."""
-    suffix = {"low": "_low", "central": "", "high": "_high"}[plan.loss_level]
-    losses = {}
-    for row in data.rows("loss_functions"):
-        if row.loss_function == plan.loss_function:
-            value = getattr(row, f"loss_usd_per_t{suffix}")
-            losses[row.material, row.segment] = (row.loss_usd_per_t if value is None else value) / USD_PER_MUSD
-    return losses

@@ -76,3 +76,10 @@ def overlap(calendar: Calendar, start: float | Floats, end: float | Floats) -> F
     inside = np.minimum(edges[1:], np.asarray(end)[..., None]) - np.maximum(edges[:-1], np.asarray(start)[..., None])
     share = np.clip(inside / calendar.step, 0.0, 1.0)
     return np.asarray(np.where(share < 1e-9, 0.0, share), dtype=float)
+
+
+def yearly(rows: Sequence[tuple[int, float]], calendar: Calendar) -> Floats:
+    """(T,) value of each period's fiscal year; a series holds its last value, and its first one before it starts."""
+    known = sorted(rows)
+    values = [next((v for y, v in reversed(known) if y <= year), known[0][1]) for year in calendar.years]
+    return np.array(values, dtype=float)[calendar.year_index]

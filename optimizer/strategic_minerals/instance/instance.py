@@ -223,9 +223,17 @@ class Instance:
     tier_share: Floats
     tier_loss: Floats
     """(N,) gross loss per tonne unmet [million USD/t]: base price plus named loss."""
+    tier_named: Floats
+    """(N,) named loss alone, the base price left out [million USD/t]."""
+    adaptation: tuple[tuple[tuple[float, float], ...], ...]
+    """(Q) (month, multiplier on the named loss from then on) pairs in order; none: the loss does not change with time."""
     steps: tuple[tuple[int, int], ...]
     step_limit: Floats
     step_cost: Floats
+    users: tuple[tuple[int, int], ...]
+    """(material, demand) of each stock that users hold themselves; demand -1: held by the plants that use the material."""
+    users_level: Floats
+    """(U,) what they hold when undisturbed [t]."""
     projects: tuple[Project, ...]
     packages: tuple[Package, ...]
     market_floors: tuple[MarketFloor, ...]
@@ -250,6 +258,12 @@ class Instance:
         """(J,) component of each producer."""
         first = np.array([int(np.flatnonzero(row)[0]) for row in self.yields], dtype=int).reshape(-1)
         return self.component[first] if len(first) else first
+
+    @property
+    def largest_premium(self) -> Floats:
+        """(I,) largest premium that a producer of each material asks of users, 0 where none asks one."""
+        asked = np.where(self.yields > 0, self.premium[:, None], 0.0)
+        return np.asarray(asked.max(axis=0, initial=0.0), dtype=float)
 
     @property
     def appropriation(self) -> Floats:

@@ -33,6 +33,7 @@ def scale(instance: Instance) -> Instance:
     offer, demand = u[instance.offer_material], u[instance.demand_material]
     tier = np.array([demand[q] for q, _ in instance.tiers])
     step = np.array([demand[q] for q, _ in instance.steps])
+    held = u[[i for i, _ in instance.users]]
     return replace(
         instance,
         price=instance.price * u[:, None],
@@ -50,6 +51,8 @@ def scale(instance: Instance) -> Instance:
         offer_depth=instance.offer_depth / offer,
         demand=instance.demand / demand[:, None],
         tier_loss=instance.tier_loss * tier,
+        tier_named=instance.tier_named * tier,
+        users_level=instance.users_level / held,
         step_cost=instance.step_cost * step,
         packages=tuple(_package(p, u) for p in instance.packages),
         in_force=tuple(tuple(_floor(f, u) for f in floors) for floors in instance.in_force),

@@ -24,6 +24,9 @@ from .template import PYOMO_LOCK, Template, compile_block
 STAND_INS = 64
 """Made at once."""
 
+PREVIOUS = {"previous": "stock", "previous_missing": "users_missing"}
+"""Externals that are a variable of the period before."""
+
 NO_EXTERNALS = np.zeros((1, 0), dtype=np.int64)
 
 
@@ -167,6 +170,7 @@ def _period(structure: Structure, sets: ComponentSets) -> Template:
         _named(outside, externals, "contract", list(sets.contracts)),
         _named(outside, externals, "operating", list(sets.classes)),
         _named(outside, externals, "floor", sorted({k for _, k in sets.floors})),
+        _named(outside, externals, "previous_missing", list(sets.users)),
     )
     values = period_values(structure, sets, structure.block_index[sets.component].one)
     add_period(block, structure, sets, links, {name: array[0] for name, array in values.items()})
@@ -250,8 +254,8 @@ class _Finder:
             return self._column(self.period_at[c], name, index, t)
         c = self.period_at.index(k) if k in self.period_at else self.branch_at.index(k)
         blocks = structure.block_index[c]
-        if tag == "previous":
-            before = self._column(k, "stock", key[0], np.maximum(blocks.previous, 0))
+        if tag in PREVIOUS:
+            before = self._column(k, PREVIOUS[tag], key[0], np.maximum(blocks.previous, 0))
             return np.where(blocks.previous >= 0, before, -1)
         name, index, t = key
         if tag == "trunk":

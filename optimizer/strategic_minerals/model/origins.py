@@ -50,7 +50,9 @@ def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple
             if rule.share < SMALL_SHARE:
                 return "plan", "", f"diversification.{entry.key}.share"
             material = n.materials.index(n.plan.diversification[material].material)
-        if family in ("material_balance", "surplus_limit", "reserve_production", "diversification"):
+        if family == "plant_pull":
+            material = n.users[entry.key][0]
+        if family in ("plant_pull", "material_balance", "surplus_limit", "reserve_production", "diversification"):
             return "yields", f"{n.producers[of]}/{n.materials[material]}", "yield_t_per_t"
     if variable == "acquisition":
         purchase = next(p for sets in structure.component_sets for p in sets.purchases if p.name == of)

@@ -66,7 +66,15 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
         structure, natural = structure_of(plan, data, None if like is None else like.structure, held)
         columns = sum(
             blocks.count
-            * (len(s.sources) + len(s.projects) + len(s.tiers) + len(s.steps) + len(s.purchases) + 4 * len(s.materials))
+            * (
+                len(s.sources)
+                + len(s.projects)
+                + len(s.tiers)
+                + len(s.steps)
+                + len(s.purchases)
+                + 4 * len(s.materials)
+                + 3 * len(s.users)
+            )
             for s, blocks in zip(structure.component_sets, structure.block_index, strict=True)
         )
         if columns > MOST_COLUMNS:

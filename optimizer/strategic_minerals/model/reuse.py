@@ -31,6 +31,7 @@ SEEN_ELSEWHERE = (
     "price_set",
     "loss_function",
     "loss_level",
+    "users_convenience_share",
     "residual",
     "procurement",
     "controls",
@@ -43,7 +44,7 @@ SEEN_ELSEWHERE = (
 MENUS = ("packages", "market_floors")
 """Fields of an instance that say what may be supported how; blocks see the ways of support that come of them."""
 
-LOSSES = ("tier_loss", "step_cost")
+LOSSES = ("tier_loss", "tier_named", "adaptation", "step_cost")
 """Fields of an instance that say what going short costs: no way of support hangs on them."""
 
 OPERATING = (
@@ -62,6 +63,7 @@ OPERATING = (
     "offer_open",
     "offer_crisis",
     "procurement",
+    "users_level",
     *LOSSES,
 )
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""

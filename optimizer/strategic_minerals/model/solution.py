@@ -23,6 +23,9 @@ OPERATIONS = (
     "substitute",
     "shortfall",
     "excess",
+    "users_pull",
+    "users_refill",
+    "users_missing",
 )
 
 
@@ -63,6 +66,11 @@ class Solution:
     """(1+S, N, T)"""
     excess: Floats
     """(1+S, rules, T) beyond diversification rules."""
+    users_pull: Floats
+    """(1+S, U, T) drawn from users' own stocks; 0 on the trunk."""
+    users_refill: Floats
+    users_missing: Floats
+    """(1+S, U, T) what is missing from their level at the end of the period."""
     shared_money: Floats
     """(S, C, F) shared money used: emergency money, unspent appropriation."""
     short_of_promise: Floats
@@ -141,6 +149,7 @@ def _scales(structure: Structure) -> dict[str, Floats]:
     instance = structure.instance
     u, v = instance.material_unit, instance.producer_unit
     rules = instance.plan.diversification
+    held = u[[i for i, _ in instance.users]]
     return {
         "output": v,
         "reserve_output": v,
@@ -154,6 +163,7 @@ def _scales(structure: Structure) -> dict[str, Floats]:
         "excess": np.array(
             [u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]
         ),
+        **dict.fromkeys(("users_pull", "users_refill", "users_missing"), held),
     }
 
 

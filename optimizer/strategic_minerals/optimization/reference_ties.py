@@ -17,11 +17,12 @@ from scipy import sparse
 
 from ..core.arrays import Bools, Floats, Ints
 from ..core.errors import UntrustedError
-from ..formulation.structure import Structure
+from ..formulation.structure import TRUNK, BlockIndex, Structure
 from ..highs.run import SolvedRun
 from ..highs.settings import TOLERANCES
 from ..highs.solver import Model
 from ..model.assembly import Assembly
+from ..scenarios.loss_values import loss_values
 from ..scenarios.risk_measures import quantile
 
 if TYPE_CHECKING:
@@ -184,24 +185,33 @@ def trunk_shortfall(
     n, cost = structure.instance, np.zeros(len(assembly.lower))
     for columns, _, kind, key in _short(structure, assembly):
         if kind == "shortfall" and demand in (None, n.tiers[key][0]):
-            cost[columns[: n.calendar.periods]] = n.tier_loss[key] if weighted else 1.0  # trunk instances come first
+            trunk = columns[: n.calendar.periods]  # trunk instances come first
+            cost[trunk] = loss_values(n, structure.scenarios, [key], at_risk=True)[0][0] if weighted else 1.0
     return cost
 
 
 def losses(structure: Structure, assembly: Assembly) -> Floats:
     """(columns,) a cost that adds up the discounted losses of all branches, and of the trunk, each counted once [million USD]."""
     n, cost = structure.instance, np.zeros(len(assembly.lower))
-    for columns, period, kind, key in _short(structure, assembly):
-        cost[columns] = n.calendar.beta[period] * (n.tier_loss[key] if kind == "shortfall" else n.step_cost[key])
+    for columns, blocks, kind, key in _short(structure, assembly):
+        worth = n.step_cost[key] if kind == "substitute" else _worth(structure, key, blocks)
+        cost[columns] = n.calendar.beta[blocks.period] * worth
     return cost
 
 
-def _short(structure: Structure, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
-    """(columns, their periods, variable, key) of shortfall and substitution in all instances of a component, trunk first."""
+def _worth(structure: Structure, tier: int, blocks: BlockIndex) -> Floats:
+    """(n,) v of a tier in every instance, as risk measures count it [million USD/unit]."""
+    trunk, scenarios = loss_values(structure.instance, structure.scenarios, [tier], at_risk=True)
+    t, s = blocks.period, blocks.scenario
+    return np.asarray(np.where(s == TRUNK, trunk[0, t], scenarios[np.maximum(s, 0), 0, t]))
+
+
+def _short(structure: Structure, assembly: Assembly) -> Iterator[tuple[Ints, BlockIndex, str, int]]:
+    """(columns, their instances, variable, key) of shortfall and substitution of a component, trunk first."""
     for part, blocks in zip(assembly.operations, structure.block_index, strict=True):
         for variable, key in part.template.columns:
             if variable in ("shortfall", "substitute"):
-                yield part.columns(variable, key), blocks.period, variable, key
+                yield part.columns(variable, key), blocks, variable, key
 
 
 def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core.shipped import PACKAGE, shipped
 from ..finance import floor_costs, market_floors, owner_expectation
-from ..formulation import branch, commitments, flat, operations, scenario
+from ..formulation import branch, commitments, costs, flat, operations, scenario, users_stock
 from ..formulation.catalogue import COMPONENTS, Component
 from ..instance import producer_economics
 from ..results.prices import MEANING
@@ -35,6 +35,7 @@ def formulation_page() -> str:
     for module, block in (
         (commitments, "commitments"),
         (operations, "period"),
+        (users_stock, "period"),
         (branch, "branch"),
         (scenario, "scenario"),
     ):
@@ -43,7 +44,7 @@ def formulation_page() -> str:
                 parts.append(f"### {block}: `{name.removeprefix('add_')}`\n\n{_equation(function)}")
     parts.append("## Objectives\n\nThe objectives of the flat model, and their common terms.")
     parts += _told(flat, ("social_cost", "weighted_risk", "spending", "expected", "soft_penalties", "tail_risk"))
-    parts += _told(operations, ("add_costs",))
+    parts += _told(costs, ("add_costs",))
     parts += _told(commitments, ("add_commitment_costs", "operating_outlay", "contract_fees", "trunk_spending", "cvar"))
     parts.append(
         "## Before the solve: effects of support\n\nPure functions of data; their results enter the model as numbers."
@@ -221,6 +222,19 @@ DEVIATIONS = """## Modelling choices and reasons
   baseline course and in the scenario, also with `price_gain = false`.
 - **Shortfall against a promise is counted in full periods from the onset to the end of the event**, as the service level is
   (`scenarios.promises.short_of_promise`): in the model, in other scenarios and in reverse stress tests.
+- **A segment without rows in `adaptation` keeps one loss for all periods**, the base price plus the named loss. With rows, v is
+  max(P0, P)(1 + largest premium) plus the mean multiplier times the named loss: without the price beneath it, a fading loss would
+  make going short a saving at a crisis price. P0 stands in for both prices with `price_gain = false` and in risk measures. The
+  multiplier counts from the beginning of the latest cut in force, not of a flood before it, and its mean is over the part of a
+  period under a cut: a cut of three months in a year would else be adapted to before it began. Where no cut is in force it is 1.
+- **With `loss.spikes` the last tier takes what the others leave** (a tier before the last holds its share times the share of the
+  period under a cut, where there is one). Otherwise a segment could not go short of all that it wants, and a plant shut all year
+  by a flood before a short cut would leave no way to live through the scenario.
+- **The block holds what is missing from users' own stock**, L less the level, so that a full stock is zero and costs nothing: on
+  the baseline course all its columns are 0. L does not change over time: months are of the mean use of the planned years. Plants
+  may hold an input that no segment wants; `plant_pull` follows from the balance and the limit on surplus there and is kept as a
+  rule of its own. A tonne missing at the end of a period costs the undisturbed price times interest and convenience; with a premium
+  so high that interest on it exceeds convenience, refilling pays in no hurry.
 - **Money is scaled in the solver** if a plan's money is far from a thousand million USD a year, as each material is scaled by a
   power of ten tonnes: the solver's tolerances are absolute. Without scaling it called plans infeasible at prices times 2e5.
 - **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source in operation and cost this plan nothing.

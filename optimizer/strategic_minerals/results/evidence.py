@@ -20,7 +20,7 @@ from ..data.dataset import Dataset
 from ..data.names import Names
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
-from .notes import DEAR, EITHER, NEVER, LossRange, other_losses, provenance
+from .notes import DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
 from .readable import scenario_names
 
 MOST_ESTIMATES = 6
@@ -71,6 +71,8 @@ class Basis:
     floors: Mapping[str, tuple[str, str]]
     """Price floor, as `figures` names it -> who has it and for which material."""
     other_losses: LossRange
+    replayed: tuple[str, ...]
+    """Observed shortages of which the plan's loss function says more than is known to have stopped, each with the comparison."""
     facts: int
     estimates: int
     widest: tuple[str, ...]
@@ -114,6 +116,7 @@ def basis_of(result: Answered) -> Basis:
         scenarios=scenario_names(result.plan, result.tables["scenario_losses"], told=True),
         floors={f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()},
         other_losses=other_losses(result.plan, result.data),
+        replayed=tuple(noted.note[noted.kind == REPLAYED]),
         facts=counted.facts,
         estimates=counted.estimates,
         widest=_widest(counted.widest, stake, names),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks.doubtful import unlikely
+from ..checks.loss_replay import objections
 from ..checks.unused import unused
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
@@ -36,6 +37,8 @@ DEAR = "price above value"
 """Kind of the notes on materials whose crisis price exceeds what the supply is worth to some users."""
 EITHER = "defence tied"
 """Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
+REPLAYED = "losses above what was seen"
+"""Kind of the notes on materials of which the plan's loss function says more than an observed shortage allows for."""
 NEVER = "cannot be chosen"
 """Kind of the notes on floors, packages and projects that are asked for and cannot be had."""
 
@@ -139,6 +142,7 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     return [
         *odd,
         *idle,
+        *(text for _, text in objections(plan, data)),
         *(
             text
             for _, _, text in notes(
@@ -180,7 +184,7 @@ def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> 
     cheap: dict[int, list[str]] = defaultdict(list)
     for k, (q, tier) in enumerate(instance.tiers):
         i = int(instance.demand_material[q])
-        if instance.tier_loss[k] < peak[i]:
+        if not instance.adaptation[q] and instance.tier_loss[k] < peak[i]:
             cheap[i].append(f"{instance.demands[q][1]} {tier}")
     for i, users in cheap.items():
         material, price = instance.materials[i], peak[i] / instance.material_unit[i] / MUSD_PER_T

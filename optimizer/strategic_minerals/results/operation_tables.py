@@ -15,7 +15,11 @@ from ..model.problem import Problem
 from ..model.solution import Solution
 from ..scenarios.events import describe
 from ..scenarios.headlines import headlines
+from ..scenarios.loss_values import loss_values
 from .frames import LEAST_SHARE, named_paths, path_labels
+
+PLANTS = "plants"
+"""Who holds stock of an input that no segment wants."""
 
 
 def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -71,9 +75,11 @@ def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Fl
     n = problem.natural
     W, T, Q = solution.output.shape[0], n.calendar.periods, len(n.demands)
     short, thrift, loss, cost = (np.zeros((W, Q, T)) for _ in range(4))
+    trunk, scenarios = loss_values(n, problem.structure.scenarios, range(len(n.tiers)), at_risk=True)
     for k, (q, _) in enumerate(n.tiers):
         short[:, q] += solution.shortfall[:, k]
-        loss[:, q] += n.tier_loss[k] * solution.shortfall[:, k]
+        loss[0, q] += trunk[k] * solution.shortfall[0, k]
+        loss[1:, q] += scenarios[:, k] * solution.shortfall[1:, k]
     for h, (q, _) in enumerate(n.steps):
         thrift[:, q] += solution.substitute[:, h]
         cost[:, q] += n.step_cost[h] * solution.substitute[:, h]
@@ -81,12 +87,16 @@ def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Fl
 
 
 def losses_by_scenario(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
-    """(S,) discounted loss of going short [million USD], and (S,) what defence goes short [t], along each scenario's course."""
+    """(S,) discounted loss of going short, at undisturbed prices [million USD], and (S,) what defence goes short [t], along each
+    scenario's course."""
     n = problem.natural
     beta = n.calendar.beta[: n.calendar.periods]
     short, thrift = solution.shortfall[1:], solution.substitute[1:]
     defence = np.array([n.priority[q] == DEFENCE for q, _ in n.tiers], dtype=bool)
-    return (short @ beta) @ n.tier_loss + (thrift @ beta) @ n.step_cost, short[:, defence].sum(axis=(1, 2))
+    worth = loss_values(n, problem.structure.scenarios, range(len(n.tiers)), at_risk=True)[1]
+    changed = ((short * (worth - n.tier_loss[:, None])) @ beta).sum(axis=1)  # exactly 0 where losses do not change
+    lost = (short @ beta) @ n.tier_loss + (thrift @ beta) @ n.step_cost + changed
+    return lost, short[:, defence].sum(axis=(1, 2))
 
 
 def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -108,6 +118,28 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
             "substituted_t": thrift[kept],
             "loss_musd": loss[kept],
             "substitution_cost_musd": cost[kept],
+        }
+    )
+
+
+def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """What users hold themselves in every scenario from the onset on: level at the end of a period, what is drawn and refilled."""
+    n, first = problem.natural, problem.structure.scenarios.onset
+    moved = np.zeros(solution.users_missing[1:].shape, dtype=bool)
+    for u, (i, _) in enumerate(n.users):
+        moved[:, u] = np.arange(n.calendar.periods) >= first[:, n.component[i], None]
+    scenario, stock, period = np.nonzero(moved)
+    level = n.users_level[:, None] - solution.users_missing[1:]
+    return pd.DataFrame(
+        {
+            "scenario": named(problem.structure.scenarios.names, scenario),
+            "period": named(path_labels(problem), period),
+            "tail": period >= n.calendar.planned,
+            "material": named([n.materials[i] for i, _ in n.users], stock),
+            "segment": named([n.demands[q][1] if q >= 0 else PLANTS for _, q in n.users], stock),
+            "level_t": level[moved],
+            "pulled_t": solution.users_pull[1:][moved],
+            "refilled_t": solution.users_refill[1:][moved],
         }
     )
 

@@ -27,9 +27,18 @@ from ..formulation.structure import STAGES, TRUNK
 from ..highs.run import Duals
 from ..model.problem import Problem
 from ..optimization.optimise import Solved
+from .operation_tables import PLANTS
 
 MONEY = ("total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit")
-PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "diversification", "days_of_cover"}
+PRICED = {
+    *MONEY,
+    "stock_balance",
+    "material_balance",
+    "users_stock_balance",
+    "service_level",
+    "diversification",
+    "days_of_cover",
+}
 """Constraints that have a published price, appropriations apart."""
 
 COLUMNS = ["price", "item", "scenario", "period", "value", "unit", "meaning"]
@@ -44,6 +53,7 @@ MEANING = {
         "contingent_liability": "one more USD of this year's liability cap",
         "stock": "one more tonne put in store in this period without a disruption (negative where it is in the way)",
         "supply": "one more tonne delivered to users in this period and scenario, in that period's money",
+        "users_stock": "one more tonne in users' own stock in this period and scenario, in that period's money",
         "service_level": "one tonne less of the service level",
         "diversification": "one more tonne allowed beyond the diversification rule",
         "days_of_cover": "one tonne less of required stock",
@@ -173,11 +183,15 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
         return []
     if name == "stock_balance" and s == TRUNK:
         return per_tonne("stock", n.materials[key], key, -dual, 1)
-    if name == "material_balance" and STAGES[n.plan.objective.kind][0] == "social_cost":
-        share = float(structure.trunk_weight[c, t] if s == TRUNK else structure.scenarios.probability[s])
-        return (
-            per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1) if share > SMALL else []
-        )
+    if STAGES[n.plan.objective.kind][0] != "social_cost":
+        return []
+    share = float(structure.trunk_weight[c, t] if s == TRUNK else structure.scenarios.probability[s])
+    if name == "material_balance" and share > SMALL:
+        return per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1)
+    if name == "users_stock_balance" and s != TRUNK and share > SMALL:
+        i, q = n.users[key]
+        item = f"{n.materials[i]}, {n.demands[q][1] if q >= 0 else PLANTS}"
+        return per_tonne("users_stock", item, i, dual / (share * calendar.beta[t]), -1)
     return []
 
 

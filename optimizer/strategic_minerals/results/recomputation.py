@@ -249,6 +249,7 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
         "substitute": len(n.steps),
         "shortfall": len(n.tiers),
         "excess": len(n.plan.diversification),
+        **dict.fromkeys(("users_pull", "users_refill", "users_missing"), len(n.users)),
     }
     component_sets: dict[str, tuple[int, ...]] = {
         "sign": (len(support.options),),

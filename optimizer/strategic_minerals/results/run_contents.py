@@ -56,6 +56,8 @@ AXES = {
     "short_of_promise": 3,
 }
 """Of each array of a solution."""
+OF_USERS = ("users_pull", "users_refill", "users_missing")
+"""Arrays that are left out of a file where users hold no stock, as runs from before that have none."""
 DICTIONARY = "dictionary"
 TABLE = re.compile(r"[a-z][a-z0-9_]*")
 """Names of tables."""
@@ -124,6 +126,7 @@ def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
         )
         for name, solution in solutions.items()
         for field in fields(Solution)
+        if field.name not in OF_USERS or getattr(solution, field.name).size
     }
     into = io.BytesIO()
     np.savez_compressed(into, **arrays)
@@ -140,7 +143,7 @@ def read_decisions(path: Path) -> dict[str, Solution]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             strange = sorted(set(arrays.files) - {f"{name}.{f.name}" for name in names for f in fields(Solution)})
-            held = {name: {f.name: arrays[f"{name}.{f.name}"] for f in fields(Solution)} for name in names}
+            held = {name: {f.name: _array(arrays, name, f.name) for f in fields(Solution)} for name in names}
     except UNREADABLE as error:
         raise refused(f"{type(error).__name__}: {error}") from None
     if strange:
@@ -153,3 +156,11 @@ def read_decisions(path: Path) -> dict[str, Solution]:
             if kind == "f" and not np.isfinite(array).all():
                 raise refused(f"{name}.{field} with a number that is not finite")
     return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in held.items()}
+
+
+def _array(arrays: Mapping[str, Any], solution: str, field: str) -> Any:
+    """An array of a solution; those of users' own stocks are empty where they are not there. KeyError for any other."""
+    if field in OF_USERS and f"{solution}.{field}" not in arrays:
+        paths, _, periods = np.shape(arrays[f"{solution}.shortfall"])
+        return np.zeros((paths, 0, periods))
+    return arrays[f"{solution}.{field}"]

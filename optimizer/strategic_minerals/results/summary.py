@@ -81,6 +81,7 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         f"({plan.price_year} money, discounted, expected). {proof}.",
         f"It avoids {avoided:,.0f} M of expected shortage losses. Loss function: {plan.loss_function} ({plan.loss_level}); "
         f"{_other_losses(basis)}.",
+        *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
     ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks.doubtful import unlikely
+from ..checks.loss_replay import objections
 from ..checks.unused import unused
 from ..core.arrays import Floats
 from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
@@ -18,8 +19,8 @@ from ..data.names import Names
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
-from .notes import notes
-from .operation_tables import flows, held_for_price, operations, scenario_losses, shortfalls, value
+from .notes import REPLAYED, notes
+from .operation_tables import flows, held_for_price, operations, scenario_losses, shortfalls, users_stock, value
 
 
 def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
@@ -35,6 +36,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "operations": operations(problem, solution),
         "flows": flows(problem, solution),
         "shortfalls": shortfalls(problem, solution),
+        **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
         "scenario_losses": scenario_losses(problem, solution, z0),
         "value": value(problem, solution, z0),
         "held_for_price": held_for_price(problem, solution, calm),
@@ -42,6 +44,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
             [
                 *unlikely(problem.plan, tables, problem.natural.materials),
                 *unused(problem.plan, tables, problem.natural.calendar.years, problem.natural.materials),
+                *((REPLAYED, material, text) for material, text in objections(problem.plan, tables)),
                 *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
             ],
             columns=["kind", "item", "note"],

@@ -24,6 +24,7 @@ from .plan_sections import (
     HazardOverride,
     Horizon,
     Instruments,
+    Loss,
     Objective,
     Owners,
     Procurement,
@@ -50,6 +51,10 @@ class Plan(Section):
     loss_function: Key
     """Named loss function. It influences the answer more than any other input, so there is no default."""
     loss_level: Literal["low", "central", "high"] = "central"
+    loss: Loss = Loss()
+    users_convenience_share: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """What users' own stocks are worth to them beyond interest, per year as a share of their value; an estimate. Only with rows in
+    the table `users_stock`."""
     discount_rate: Annotated[float, Field(ge=0, le=0.5)]
     """Real social discount rate per year."""
     residual: Share = 1.0

@@ -357,6 +357,14 @@ class Owners(Section):
     """What the government is charged for bearing risk that a package moves to it: cost for each USD of downside transferred."""
 
 
+class Loss(Section):
+    """How shortage is valued, beyond the loss function."""
+
+    spikes: bool = False
+    """True: a cut that lasts for part of a period falls on that part of demand alone, so that a short deep cut also reaches the
+    dearer tiers; false: it is spread over the period."""
+
+
 class Objective(Section):
     """The objective to minimise."""
 

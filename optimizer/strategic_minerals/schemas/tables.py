@@ -38,6 +38,7 @@ from .fact_tables import (
     SupportedProducerRow,
 )
 from .hazard_tables import HazardProfileRow, HazardRow
+from .loss_tables import AdaptationRow, LossFunctionRow, LossReplayRow, UsersStockRow
 from .origin_tables import FeedOriginRow, OriginRuleRow
 from .project_tables import InstrumentRow, PackageRow, ProjectRow, RampRow
 
@@ -271,23 +272,6 @@ class StockRow(Row):
     opening_t_high: float | None = None
 
 
-class LossFunctionRow(Row):
-    """Loss per tonne of unserved demand in a named loss function, net of the material's own price."""
-
-    key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
-    loss_function: Key
-    material: Key
-    segment: str
-    """A segment, or `*` for all."""
-    loss_usd_per_t: NonNegative
-    loss_usd_per_t_low: float | None = None
-    loss_usd_per_t_high: float | None = None
-    event: str = ""
-    """The event whose loss the study estimated."""
-    money_year: Year | None = None
-    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
-
-
 class DeflatorRow(Row):
     """General price index by year, which converts money of different years to one price level."""
 
@@ -321,6 +305,8 @@ TABLES: dict[str, type[Row]] = {
     "policy_events": PolicyEventRow,
     "stock": StockRow,
     "loss_functions": LossFunctionRow,
+    "adaptation": AdaptationRow,
+    "users_stock": UsersStockRow,
     "deflators": DeflatorRow,
     "production": ProductionRow,
     "reserves": ReserveBaseRow,
@@ -334,6 +320,7 @@ TABLES: dict[str, type[Row]] = {
     "observed_profiles": ObservedProfileRow,
     "price_gaps": PriceGapRow,
     "supported_producers": SupportedProducerRow,
+    "loss_replay": LossReplayRow,
 }
 """Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
 
@@ -351,5 +338,6 @@ FACT_TABLES = (
     "observed_profiles",
     "price_gaps",
     "supported_producers",
+    "loss_replay",
 )
 """Tables that plans do not read row by row."""

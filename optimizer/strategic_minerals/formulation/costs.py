@@ -1,0 +1,53 @@
+"""What the operations of one component cost in one period (formulation section 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyomo.environ as pyo
+
+from ..core.units import MUSD_PER_T
+from .structure import ComponentSets, Structure
+
+
+def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Costs of the period at its scenario's prices, market-value accounting [million USD, undiscounted].
+
+    users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
+               + sum_k missing cost * missing
+    authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
+    loss       sum v shortfall; as risk measures see it, at undisturbed prices and with the cost of substitution
+    Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
+    """
+    instance = structure.instance
+    y = instance.yields
+
+    def value(j: int) -> Any:
+        outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in sets.materials if y[j, i] > 0)
+        return outputs + sum(y[j, i] * b.price[i] for i in sets.materials if y[j, i] < 0)
+
+    users = [value(j) * b.output[j] for j in b.output]
+    users += [
+        y[j, i] * b.price[i] * b.reserve_output[j] for j in b.reserve_output for i in sets.materials if y[j, i] < 0
+    ]
+    users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
+    users += [b.users_missing_cost[k] * b.users_missing[k] for k in sets.users]
+    substitution = [b.substitution_cost[h] * b.substitute[h] for h in sets.steps]
+    authority = [(1 + p.premium) * b.price[p.material] * b.acquisition[p.name] for p in sets.purchases]
+    authority += [b.holding_cost[i] * b.stock[i] for i in sets.stocked]
+    authority += [-(1 - instance.haircut[i]) * b.price[i] * b.disposal[i] for i in sets.stocked]
+    loss = [b.loss_value[n] * b.shortfall[n] for n in sets.tiers]
+    salvage = [-b.salvage_value[i] * b.stock[i] for i in sets.stocked]
+    rules = dict(sets.diversification)
+    unit = instance.material_unit
+    soft = [
+        (rules[n].penalty_usd_per_kg or 0.0)
+        * MUSD_PER_T
+        * unit[instance.materials.index(rules[n].material)]
+        * b.excess[n]
+        for n in b.excess
+    ]
+    b.cost = pyo.Expression(expr=sum(users) + sum(substitution) + sum(authority) + sum(loss) + sum(salvage))
+    at_risk = {**b.loss_value, **b.risk_loss_value}
+    b.loss = pyo.Expression(expr=sum(at_risk[n] * b.shortfall[n] for n in sets.tiers) + sum(substitution))
+    b.penalty = pyo.Expression(expr=sum(soft))

@@ -1,0 +1,571 @@
+"""What shortage costs while a disruption lasts, and what users hold against it, by hand (formulation section 13, traps 21 to 27).
+
+Money in million USD, tonnes in kilotonnes, prices and losses in USD/kg (`support/tiny.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import InputError, Plan, UntrustedError, check, load_result, solve, verify, write_run
+from strategic_minerals.audit.audit import audit
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
+from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
+from strategic_minerals.formulation import operations as period
+from strategic_minerals.model.problem import prepare
+from support.instances import random_case
+from support.shortage import adapting, pulled, stocked, with_spikes
+from support.tiny import bought, cut, offer, price, short, source, tiny, total
+
+Case = tuple[Any, Any]
+
+
+def optimum(case: Case, **options: Any) -> Any:
+    return solve(*case, gap=0.0, **options)
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+def stopped(start: float = 2028.0, lasts: float = 1.0, **changes: Any) -> Case:
+    """10 kt a year at 10 from abroad, missed at 100 beyond the price; all of it stops for sure."""
+    event = changes.pop("event", {})
+    given: dict[str, Any] = {
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "scenarios": [cut("stop", 1.0, start, lasts, **event)],
+        "years": 3,
+    }
+    return tiny({"a": 10.0}, **{**given, **changes})
+
+
+def nothing_done(case: Case) -> float:
+    """Z0 [million USD]."""
+    return float(optimum(case).outcome.do_nothing_musd)
+
+
+# --- losses change while a disruption lasts ----------------------------------------------------------------------
+
+
+def test_the_named_loss_falls_month_by_month() -> None:
+    """Proves: with half the loss from month 6 and a fifth from month 18 a stop of two years costs 10 + 75, then 10 + 35 a kg:
+    means over the year; before and after, 10 kt cost 100."""
+    case = adapting(stopped(lasts=2.0, years=4), (6, 0.5), (18, 0.2))
+    assert nothing_done(case) == near(100 + 850 + 450 + 100)
+
+
+def test_adaptation_goes_on_past_the_last_row() -> None:
+    """Proves: the last multiplier holds for as long as the event lasts, and is never zero."""
+    assert nothing_done(adapting(stopped(lasts=3.0, years=5), (12, 0.2))) == near(100 + 1100 + 300 + 300 + 100)
+
+
+def test_a_cut_of_part_of_a_year_is_averaged_over_that_part() -> None:
+    """Proves: a stop from July for a year hits its first half at the full loss in 2028, its second at half of it in 2029."""
+    case = adapting(stopped(2028.5, 1.0, years=3), (6, 0.5))
+    assert nothing_done(case) == near(100 + (50 + 5 * 110) + (50 + 5 * 60))
+
+
+def test_the_latest_event_in_force_counts() -> None:
+    """Proves: a second stop within a long one begins adaptation anew, and after it the age of the first is back."""
+    event = {"duration_years": 1.0, "countries": "CHN", "materials": "*", "cut_share": 1.0}
+    plan, data = stopped(2028.0, 3.0, years=5)
+    told = plan.to_toml_like()
+    told["scenarios"][0]["events"].append({**event, "start_year": 2029.0})
+    case = adapting((Plan.model_validate(told), data), (12, 0.5), (24, 0.1))
+    assert nothing_done(case) == near(100 + 1100 + 1100 + 200 + 100)
+
+
+def test_a_cut_after_a_flood_is_counted_from_its_own_beginning() -> None:
+    case = adapting(stopped(2028.0, 1.0, years=4, event={"flood_years": 1.0, "flood_multiplier": 1.0}), (12, 0.5))
+    assert nothing_done(case) == near(100 + 100 + 1100 + 100)
+
+
+@pytest.mark.parametrize(
+    ("rows", "loss"),
+    [
+        ({("a", "civil"): 0.1, ("a", "*"): 0.2, ("*", "civil"): 0.3, ("*", "*"): 0.4}, 20),
+        ({("a", "*"): 0.2, ("*", "civil"): 0.3, ("*", "*"): 0.4}, 30),
+        ({("*", "civil"): 0.3, ("*", "*"): 0.4}, 40),
+        ({("*", "*"): 0.4}, 50),
+        ({("a", "defence"): 0.4}, 110),
+    ],
+)
+def test_the_nearest_rows_hold(rows: dict[tuple[str, str], float], loss: float) -> None:
+    """Proves: a segment has its own rows, or those of its material, of its segment, of all; without any, the loss of before."""
+    plan, data = stopped(demand={("a", "civil"): 10.0, ("a", "defence"): 0.0})
+    told = [{"material": m, "segment": k, "from_month": 0, "multiplier": x} for (m, k), x in rows.items()]
+    assert nothing_done((plan, data.replace(adaptation=pd.DataFrame(told)))) == near(100 + 10 * loss + 100)
+
+
+def dear(multiplier: float | None, **changes: Any) -> Case:
+    """A fifth of supply stops and the price is five times as high; the loss is adapted to all but nothing."""
+    case = stopped(event={"share": 0.2, "price_multiplier": 5.0}, **changes)
+    return case if multiplier is None else adapting(case, (0, multiplier))
+
+
+@pytest.mark.parametrize("premium", [0.0, 0.3])
+def test_users_still_buy_at_a_crisis_price(premium: float) -> None:
+    """Proves trap 26: with next to no loss and a price of five times, users go short of what is missing and of no more. Had the
+    loss the base price beneath it, they would rather go without than pay 50."""
+    changes = {"sources": {"far": source("CHN", "a", 10.0, premium_share=premium)}}
+    result = optimum(dear(1e-6, **changes))
+    assert short(result, "stop", "2028") == near(2.0)
+    plain = optimum(dear(None, loss=1.0, **changes))
+    assert short(plain, "stop", "2028") == near(10.0)
+
+
+def test_without_price_gain_the_undisturbed_price_stands_beneath_the_loss() -> None:
+    case = dear(0.5, price_gain=False)
+    assert nothing_done(case) == near(100 + 8 * 10 + 2 * 60 + 100)
+    assert nothing_done(dear(0.5)) == near(100 + 8 * 50 + 2 * 100 + 100)
+
+
+def test_risk_measures_value_shortage_at_the_undisturbed_price() -> None:
+    """Proves: 2 kt short lose 10 + 50 a kg in every statement of losses and in CVaR, whatever the crisis price."""
+    plan, data = dear(0.5)
+    told = plan.to_toml_like() | {"risk": {"alpha": 0.5, "cvar_weight": 1.0}}
+    result = optimum((Plan.model_validate(told), data))
+    assert result.tables["scenario_losses"].loss_without_plan_musd.iloc[0] == near(120)
+    assert float(result.outcome.do_nothing_musd) == near(100 + 8 * 50 + 2 * 100 + 100 + 120)
+
+
+def test_tiers_keep_their_order() -> None:
+    """Proves: one multiplier for a segment: the cheap tier goes short first, at every age."""
+    tiers = {"civil": [(0.3, 0.1), (0.7, 1.0)]}
+    case = adapting(stopped(lasts=2.0, years=4, event={"share": 0.5}, tiers=tiers), (12, 0.5))
+    first, second = 50 + 3 * (10 + 10) + 2 * (10 + 100), 50 + 3 * (10 + 5) + 2 * (10 + 50)
+    assert nothing_done(case) == near(100 + first + second + 100)
+
+
+def test_less_adaptation_costs_more() -> None:
+    """Proves: Z0 rises with the multiplier, and a reserve is worth the more."""
+    worth = []
+    for multiplier in (0.05, 0.3, 0.7, 1.0, 1.5):
+        case = adapting(stopped(offers={"spot": offer("a", 3.0)}), (0, multiplier))
+        result = optimum(case)
+        worth.append((result.outcome.do_nothing_musd, -result.outcome.objective_musd))
+    assert worth == sorted(worth)
+    assert worth[0][1] < worth[-1][1]
+
+
+def test_no_rows_are_the_numbers_of_before() -> None:
+    """Proves: tables without rows leave every figure as it is, to the last digit."""
+    plan, data = random_case(5)
+    empty = data.replace(adaptation=data.frame("adaptation"), users_stock=data.frame("users_stock"))
+    one, two = (solve(plan, tables, gap=1e-6) for tables in (data, empty))
+    assert one.outcome == two.outcome
+    assert list(one.tables) == list(two.tables)
+    for name, table in one.tables.items():
+        assert table.equals(two.tables[name]), name
+
+
+# --- a year hides a spike ----------------------------------------------------------------------------------------
+
+
+def spike(months: int = 12) -> Case:
+    """A unit a year whose first fifth is missed at 1, the rest at 20; four fifths of supply stop for a quarter."""
+    return tiny(
+        {"a": 1.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 1.0},
+        loss=19.0,
+        tiers={"civil": [(0.2, 0.0), (0.8, 1.0)]},
+        scenarios=[cut("stop", 1.0, 2028.0, 0.25, share=0.8)],
+        years=3,
+        months=months,
+    )
+
+
+def lost(case: Case) -> float:
+    return float(optimum(case).tables["scenario_losses"].loss_without_plan_musd.iloc[0])
+
+
+def test_a_year_equals_its_quarters_on_a_spike() -> None:
+    """Proves trap 21: a quarter's cut of .8 reaches the dear tier: .05 at 1 and .15 at 20 are 3.05, in years as in quarters. Spread
+    over the year it would cost .2."""
+    assert lost(spike()) == near(0.2)
+    assert lost(with_spikes(spike())) == near(3.05)
+    assert lost(spike(3)) == lost(with_spikes(spike(3))) == near(3.05)
+
+
+def test_a_cut_of_a_whole_period_is_the_same_with_spikes() -> None:
+    """Proves: where cuts fill their periods, the option changes nothing, to the last digit."""
+    case = stopped(tiers={"civil": [(0.3, 0.1), (0.7, 1.0)]}, event={"share": 0.6})
+    assert optimum(case).outcome == optimum(with_spikes(case)).outcome
+
+
+def test_all_of_a_segment_can_go_short_on_a_spike() -> None:
+    """Proves: a plant that a flood has shut is missed all year, though the cut that follows lasts half of it: what the first
+    tiers leave, the last one holds, so that every scenario can be lived through."""
+    case = stopped(
+        tiers={"civil": [(0.3, 0.1), (0.7, 1.0)]},
+        sources={"far": source("CHN", "a", 10.0, cash_usd_per_kg=9.0, restart_yr=5.0)},
+        event={"flood_years": 1.0, "flood_multiplier": 0.5, "share": 0.2},
+        lasts=0.5,
+        years=4,
+    )
+    result = optimum(with_spikes(case))
+    assert short(result, "stop", "2029") == near(10.0)
+
+
+# --- what users hold themselves ----------------------------------------------------------------------------------
+
+
+def held(level: float = 2.0, *args: Any, **changes: Any) -> Case:
+    """`stopped` with room to refill, 12 kt a year from abroad, and stock of users."""
+    return stocked(stopped(*args, **{"sources": {"far": source("CHN", "a", 12.0)}, **changes}), {"a": level})
+
+
+def test_users_draw_on_their_stock_and_refill_it() -> None:
+    """Proves: of 10 kt missing 2 come from users' stock; they are refilled at 10 the year after, and cost .2 while missing."""
+    result = optimum(held())
+    assert float(result.outcome.do_nothing_musd) == near(100 + 8 * 110 + 2 * 0.2 + 120)
+    assert pulled(result, "pulled_t", "stop", "2028") == near(2.0)
+    assert pulled(result, "level_t", "stop", "2028") == near(0.0)
+    assert pulled(result, "refilled_t", "stop", "2029") == near(2.0)
+    assert pulled(result, "level_t", "stop", "2029") == near(2.0)
+
+
+def test_what_a_tonne_missing_costs() -> None:
+    """Proves: interest and convenience, per period: in quarters at 4 % a year and convenience .1 a kg missing at the end of one
+    costs 10 * (1 - 1.04**-.25 + .025) in that quarter's money."""
+    case, without = (
+        held(level, 2028.0, 0.25, months=3, rate=0.04, users_convenience_share=0.1) for level in (1.0, 0.0)
+    )
+    q = 1.04**-0.25
+    drawn = 110 * q**4  # the loss and the price that one kt avoids
+    refilled = 10 * 0.5 * (q**5 + q**6)  # half a kt of spare capacity a quarter
+    cost = 10 * (1 - q + 0.025) * (q**4 + 0.5 * q**5) + refilled
+    assert nothing_done(without) - nothing_done(case) == near(drawn - cost)
+
+
+def test_what_is_missing_at_the_end_is_replaced_at_the_crisis_price() -> None:
+    """Proves: a stock drawn in the last period costs what it takes to fill it then, at the higher price and the largest premium."""
+    case = stopped(
+        2029.0, event={"price_multiplier": 3.0}, sources={"far": source("CHN", "a", 10.0, premium_share=0.1)}
+    )
+    assert nothing_done(stocked(case, {"a": 2.0})) == near(2 * 110 + 8 * 110 + 2 * 0.2 + 2 * 33)
+
+
+def test_a_stock_of_users_without_hazard_is_worth_nothing() -> None:
+    """Proves trap 24: without a disruption, or in one that leaves the market slack, Z0 is the same with the stock."""
+    for case in (
+        stopped(scenarios=[]),
+        stopped(event={"share": 0.0, "price_multiplier": 4.0}),
+        stopped(event={"share": 0.0, "price_multiplier": 0.5}),
+    ):
+        assert nothing_done(stocked(case, {"a": 3.0})) == near(nothing_done(case))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.08])
+@pytest.mark.parametrize("trend", [0.8, 1.0, 1.2])
+def test_a_stock_of_users_is_full_again_at_the_end(rate: float, trend: float) -> None:
+    """Proves trap 24: it is refilled after the event, whatever interest, and while a price falls no slower than convenience and
+    interest cost; at once, or in the last period."""
+    prices = {2027 + n: 10.0 * trend**n for n in range(5)}
+    plan, data = tiny(
+        {"a": prices},
+        sources={"far": source("CHN", "a", 12.0)},
+        demand={"a": 10.0},
+        scenarios=[cut("stop", 1.0, 2028, 1)],
+        years=5,
+        rate=rate,
+    )
+    result = optimum(stocked((plan, data), {"a": 2.0}))
+    assert float(result.solution.users_pull.sum()) == near(2000.0)
+    assert result.solution.users_missing[1, 0, -1] == near(0.0)
+
+
+def test_civil_stock_does_not_cover_defence() -> None:
+    """Proves trap 25: of civil users' 5 kt no more than the 1 kt that they want is drawn in a year; defence stays short."""
+    case = stopped(
+        demand={("a", "civil"): 1.0, ("a", "defence"): 9.0},
+        tiers={"civil": [(1.0, 1.0)], "defence": [(1.0, 10.0)]},
+    )
+    result = optimum(stocked(case, {("a", "civil"): 5.0}))
+    assert pulled(result, "pulled_t", "stop", "2028", "civil") == near(1.0)
+    table = result.tables["shortfalls"]
+    assert dict(zip(table.segment, table.shortfall_t, strict=True)) == {"defence": near(9000.0)}
+
+
+def test_embedded_demand_leaves_the_plan_as_it_is() -> None:
+    """Proves trap 27: demand that no stock helps, in a component of its own, changes neither what is bought nor its worth."""
+    plans = []
+    for embedded in (5.0, 10.0):
+        plan, data = tiny(
+            {"a": 10.0, "embedded": 10.0},
+            sources={"far": source("CHN", "a", 10.0), "machines": source("CHN", "embedded", embedded)},
+            demand={"a": 10.0, "embedded": embedded},
+            offers={"spot": offer("a", 3.0)},
+            scenarios=[cut("stop", 0.4, 2028, 1)],
+        )
+        result = optimum(stocked(adapting((plan, data), (6, 0.5)), {"a": 2.0}))
+        plans.append((bought(result, "a"), result.outcome.objective_musd))
+    assert plans[0] == near(plans[1]) if isinstance(plans[0], float) else plans[0] == pytest.approx(plans[1], rel=1e-9)
+
+
+def test_a_price_without_a_shortage_moves_nothing() -> None:
+    """Proves trap 23: two origins at two prices, a crisis price and no shortage: nothing is bought for the reserve, and users
+    leave their stock alone, where prices alone are no reason (`price_gain = false`)."""
+    plan, data = stopped(
+        sources={"far": source("CHN", "a", 8.0), "ally": source("AUS", "a", 8.0, premium_share=0.5)},
+        offers={"spot": offer("a", 5.0)},
+        scenarios=[cut("stop", 0.4, 2028, 1, share=0.0, price_multiplier=4.0)],
+        materials={"a": {"haircut_share": 0.1}},
+        price_gain=False,
+    )
+    result = optimum(stocked((plan, data), {"a": 2.0}))
+    assert bought(result, "a") == near(0.0)
+    assert float(result.solution.users_pull.sum()) == near(0.0)
+
+
+def test_pulling_at_a_crisis_price_is_price_gain() -> None:
+    """Proves: supply falls to what is wanted and the price triples: users draw 1 kt in place of buying it at 30, refill at 10, and
+    gain 30 - 10 - .2; without price gain they draw nothing, so that all of it is gained from prices."""
+    event = {"share": 0.1, "price_multiplier": 3.0}
+    plain = stopped(demand={"a": 9.0}, event=event)
+    assert nothing_done(plain) - nothing_done(stocked(plain, {"a": 1.0})) == near(19.8)
+    calm = stopped(demand={"a": 9.0}, event=event, price_gain=False)
+    assert nothing_done(calm) == near(nothing_done(stocked(calm, {"a": 1.0})))
+
+
+def plant(**changes: Any) -> Case:
+    """2 kt of magnets a year from a home plant that takes half a tonne of Chinese oxide each, which stops for a year."""
+    given: dict[str, Any] = {
+        "sources": {
+            "mine": source("CHN", "oxide", 2.0),
+            "plant": source("USA", {"magnet": 1.0, "oxide": -0.5}, 2.0),
+        },
+        "demand": {"magnet": 2.0},
+        "loss": {"oxide": 0.0, "magnet": 100.0},
+        "scenarios": [cut("stop", 1.0, 2028, 1, materials="oxide")],
+    }
+    return tiny({"oxide": 10.0, "magnet": 30.0}, **{**given, **changes})
+
+
+def test_plants_hold_their_input() -> None:
+    """Proves: three months of the plant's oxide, .25 kt, make .5 kt of magnets in the year of the stop; months are of its use."""
+    result = optimum(stocked(plant(), {"oxide": 3.0}, months=["oxide"]))
+    assert short(result, "stop", "2028", "magnet") == near(1.5)
+    assert pulled(result, "pulled_t", "stop", "2028", "plants") == near(0.25)
+    by_hand = 60 + (0.5 * 30 + 1.5 * 130 - 0.25 * 10 + 0.25 * 0.2) + 60 + 0.25 * 10
+    assert float(result.outcome.do_nothing_musd) == near(by_hand)
+
+
+def test_levels_of_all_segments_are_shared_by_their_use() -> None:
+    """Proves: `*` with tonnes is the stock of all segments without a row of their own, in proportion to what they use."""
+    case = stopped(demand={("a", "civil"): 6.0, ("a", "other"): 2.0, ("a", "defence"): 2.0})
+    plan, data = stocked(case, {("a", "defence"): 0.5, "a": 4.0})
+    n = prepare(plan, data).natural
+    held = {n.demands[q][1]: float(level) for (_, q), level in zip(n.users, n.users_level, strict=True)}
+    assert held == {"civil": near(3000.0), "other": near(1000.0), "defence": near(500.0)}
+
+
+def test_more_stock_of_users_costs_less() -> None:
+    """Proves: Z0 falls with the level, and never below what no disruption costs."""
+    found = [nothing_done(stocked(stopped(), {"a": level})) for level in (0.0, 0.5, 2.0, 5.0, 12.0, 50.0)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] >= 300
+    assert nothing_done(stocked(stopped(), {"a": 0.0})) == nothing_done(stopped())
+
+
+def test_a_tonne_more_in_users_stock_is_worth_the_loss_it_spares() -> None:
+    """Proves: the price of users' stock has the economic sign, in its period's money: in the stop it spares what a year's delay of
+    the refill costs, .2 and 10; at the end of it, 10. In the stop itself a tonne delivered is worth 110."""
+    result = optimum(held())
+    assert price(result, "users_stock", scenario="stop", period="2028") == near(10_200.0)
+    assert price(result, "users_stock", scenario="stop", period="2029") == near(10_000.0)
+    assert price(result, "supply", scenario="stop", period="2028") == near(110_000.0)
+
+
+# --- the model and the audit -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["add_users_stock_balance", "add_segment_bound"])
+def test_a_dropped_rule_does_not_go_unseen(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: without the balance stock comes from nowhere; without the bound civil users' stock serves defence."""
+    case = stopped(
+        lasts=2.0,
+        years=4,
+        demand={("a", "civil"): 1.0, ("a", "defence"): 9.0},
+        tiers={"civil": [(1.0, 1.0)], "defence": [(1.0, 10.0)]},
+    )
+    monkeypatch.setattr(period, rule, lambda *_: None)
+    with pytest.raises(UntrustedError, match=r"audit|unbounded"):
+        optimum(stocked(case, {("a", "civil"): 5.0}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "seen"),
+    [
+        ({"users_missing": -100.0}, "users_stock_balance"),
+        ({"users_missing": -100.0, "users_pull": -100.0}, "material_balance"),
+        ({"users_missing": 1e6}, "users_stock_level"),
+        ({"users_pull": 1e6}, "plant_pull"),
+        ({"users_refill": 1.0}, "users_stock_level"),
+        ({"users_pull": -1e3}, "nonnegativity"),
+    ],
+)
+def test_the_audit_sees_a_changed_stock_of_users(changed: dict[str, float], seen: str) -> None:
+    """Proves: tonnes drawn, refilled or missing that are not those of the plan break the rule that they should."""
+    plan, data = stocked(plant(), {"oxide": 3.0}, months=["oxide"])
+    result, problem = optimum((plan, data)), prepare(plan, data)
+    arrays = {name: getattr(result.solution, name).copy() for name in changed}
+    for name, value in changed.items():
+        arrays[name][1, 0, 1] += value
+    assert audit(problem, result.solution, z0=result.reference).passed
+    assert seen in audit(problem, replace(result.solution, **arrays), z0=result.reference).broken()
+
+
+def test_the_audit_sees_a_tier_beyond_its_part_of_a_spike() -> None:
+    """Proves: an answer of a model without the option breaks the tiers' limits of the one with it."""
+    case = with_spikes(spike())
+    plain = optimum(spike())
+    assert audit(prepare(*case), plain.solution, z0=plain.reference).broken() == ("shortfall_tier",)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_both_methods_find_the_same_reference(seed: int) -> None:
+    """Proves trap 41: with losses that change and stocks of users, plan and reference are the same flat and decomposed, and so is
+    the reference's loss in every scenario, and with it CVaR."""
+    plan, data = random_case(
+        seed, adaptation=True, users_stock=True, spikes=True, loss_limits=False, sample=True, cvar=True
+    )
+    flat, apart = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    assert apart.outcome.method == "decomposed"
+    assert apart.outcome.do_nothing_musd == pytest.approx(flat.outcome.do_nothing_musd, rel=1e-8)
+    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
+    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
+    one, two = (result.tables["scenario_losses"].loss_without_plan_musd for result in (flat, apart))
+    assert one.to_numpy() == pytest.approx(two.to_numpy(), rel=1e-6, abs=1e-6)
+
+
+def test_total_is_what_the_audit_adds_up() -> None:
+    """Proves: the parts of social cost name users' own stock apart, and add up."""
+    result = optimum(held())
+    parts = result.audit().parts
+    assert parts["users_own_stock"] == near(0.4)
+    assert sum(parts.values()) == near(total(result))
+
+
+# --- tables and plan ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "found"),
+    [
+        ([{"material": "a", "segment": "*"}], "level_months", "neither"),
+        ([{"material": "a", "segment": "*", "level_months": 1.0, "level_t": 5.0}], "level_months", "both"),
+        ([{"material": "a", "segment": "defence", "level_t": 5.0}], "segment", "defence"),
+        ([{"material": "b", "segment": "*", "level_t": 5.0}], "material", "'b'"),
+    ],
+)
+def test_a_stock_of_nobody_is_a_fault(rows: list[dict[str, Any]], column: str, found: str) -> None:
+    """Proves: a stock has one level and a holder, and the fault names file, row and column."""
+    plan, data = stopped()
+    more = pd.concat([data.frame("materials"), data.frame("materials").assign(material="b")])
+    prices = pd.concat([data.frame("prices"), data.frame("prices").assign(material="b")])
+    losses = pd.concat([data.frame("loss_functions"), data.frame("loss_functions").assign(material="b")])
+    segments = pd.concat([data.frame("demand"), data.frame("demand").assign(segment="defence", material="b")])
+    tiers = pd.concat([data.frame("tiers"), data.frame("tiers").assign(segment="defence")])
+    if rows[0]["segment"] != "defence":
+        segments, tiers = data.frame("demand"), data.frame("tiers")
+    wrong = data.replace(
+        materials=more,
+        prices=prices,
+        loss_functions=losses,
+        demand=segments,
+        tiers=tiers,
+        users_stock=pd.DataFrame(rows),
+    )
+    faults = [fault for fault in check_data(plan, wrong) if fault.file == "users_stock.csv"]
+    assert [fault.column for fault in faults] == [column]
+    assert found in faults[0].found
+
+
+@pytest.mark.parametrize("table", ["adaptation", "users_stock"])
+def test_names_of_the_tables_are_checked(table: str) -> None:
+    """Proves: an unknown material or segment is a fault with what was meant."""
+    plan, data = stopped()
+    amount = {"from_month": 0, "multiplier": 0.5} if table == "adaptation" else {"level_t": 5.0}
+    for column, row in (
+        ("material", {"material": "aa", "segment": "*"}),
+        ("segment", {"material": "a", "segment": "civvil"}),
+    ):
+        wrong = data.replace(**{table: pd.DataFrame([{**row, **amount}])})
+        faults = check_data(plan, wrong)
+        assert [(fault.file, fault.column) for fault in faults] == [(f"{table}.csv", column)]
+
+
+@pytest.mark.parametrize("multiplier", [0.0, -1.0, float("nan")])
+def test_a_loss_never_fades_to_nothing(multiplier: float) -> None:
+    with pytest.raises(InputError):
+        adapting(stopped(), (0, multiplier))
+
+
+def test_what_has_no_effect_is_noted() -> None:
+    """Proves: fields and rows that change nothing are told, and only those."""
+    plan, data = stopped()
+    told = plan.to_toml_like() | {"users_convenience_share": 0.1, "loss": {"spikes": True}}
+    notes = check(Plan.model_validate(told), data).notes
+    assert any("users_convenience_share" in note for note in notes)
+    assert any("loss.spikes" in note for note in notes)
+    tiers = {"civil": [(0.3, 0.1), (0.7, 1.0)]}
+    used = stocked(with_spikes(stopped(tiers=tiers)), {"a": 2.0})
+    assert not any("no effect" in note for note in check(*used).notes)
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (adapting(stopped(), (0, 50.0)), "percent"),
+        (stocked(stopped(), {"a": 60.0}, months=["a"]), "days"),
+        (stopped(users_convenience_share=0.9), "convenience"),
+    ],
+)
+def test_slips_of_units_are_doubted(case: Case, said: str) -> None:
+    """Proves: a multiplier in percent, a level in days, a convenience beyond all usual ones are asked about."""
+    assert any(said in note for note in check(*case).notes)
+
+
+def test_a_run_with_stocks_of_users_is_verified(tmp_path: Any) -> None:
+    """Proves: a run folder holds what users draw on, and everything in it is found again."""
+    result = optimum(adapting(held(), (6, 0.5)))
+    write_run(result, tmp_path / "run")
+    found = verify(tmp_path / "run")
+    assert found.audited.passed
+    assert found.objections == ()
+    assert load_result(tmp_path / "run").tables["users_stock"].equals(result.tables["users_stock"])
+
+
+def test_a_run_without_stocks_of_users_is_stored_as_before(tmp_path: Any) -> None:
+    """Proves: its decisions name no array of users' stocks, and read back they are there and empty."""
+    result = optimum(stopped())
+    write_run(result, tmp_path / "run")
+    with np.load(tmp_path / "run" / "decisions.npz") as arrays:
+        assert not [name for name in arrays.files if "users" in name]
+    assert load_result(tmp_path / "run").solution.users_pull.shape == (2, 0, 3)
+
+
+def test_a_stress_test_lives_by_the_same_rules() -> None:
+    """Proves: in the plan's own scenario, recourse evaluated afresh costs and loses what the plan says."""
+    plan, data = stocked(
+        adapting(
+            stopped(lasts=2.0, years=5, sources={"far": source("CHN", "a", 12.0)}, event={"share": 0.5}), (6, 0.5)
+        ),
+        {"a": 2.0},
+    )
+    result = optimum((plan, data))
+    first = FirstStage.of(plan, data, result.solution)
+    found = evaluate_recourse(first, first.own_scenarios)
+    assert found.cost[0] == pytest.approx(total(result), rel=1e-9)
+    assert found.loss[0] == pytest.approx(result.tables["scenario_losses"].loss_musd.iloc[0], rel=1e-9)
+    myopic = evaluate_myopic_recourse(first, first.own_scenarios, {})
+    assert myopic.cost[0] >= found.cost[0] - 1e-6
