@@ -14,6 +14,7 @@ from ..data.deflation import unknown_years
 from ..data.references import missing_tables, references, select_materials
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
+from .embedded import inside_goods_stand_alone
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
 
@@ -283,5 +284,6 @@ MEANING: tuple[Check, ...] = (
     stock_fits_its_store,
     committed_projects_make_sense,
     relations_make_sense,
+    inside_goods_stand_alone,
     unknown_years,
 )

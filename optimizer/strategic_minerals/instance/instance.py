@@ -137,6 +137,8 @@ class Instance:
     components: tuple[str, ...]
     price: Floats
     """(I, T) trunk price."""
+    embedded: Bools
+    """(I,) materials that come only inside imported goods: no plan can supply them."""
     base_price: Floats
     """(I,) price of the price set, controls not counted."""
     haircut: Floats
@@ -220,6 +222,11 @@ class Instance:
         """(J,) component of each producer."""
         first = np.array([int(np.flatnonzero(row)[0]) for row in self.yields], dtype=int).reshape(-1)
         return self.component[first] if len(first) else first
+
+    @property
+    def at_risk(self) -> Bools:
+        """(I,) materials whose losses risk measures count: not those inside imported goods, unless the plan asks for them."""
+        return np.asarray(~self.embedded | self.plan.risk.embedded, dtype=bool)
 
     @property
     def appropriation(self) -> Floats:

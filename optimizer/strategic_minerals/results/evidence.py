@@ -69,6 +69,8 @@ class Basis:
     floors: Mapping[str, tuple[str, str]]
     """Price floor, as `figures` names it -> who has it and for which material."""
     other_losses: LossRange
+    embedded: frozenset[str]
+    """Materials that come only inside imported goods and that risk measures leave out."""
     facts: int
     estimates: int
     widest: tuple[str, ...]
@@ -112,6 +114,9 @@ def basis_of(result: Answered) -> Basis:
         scenarios=scenario_names(result.plan, result.tables["scenario_losses"], told=True),
         floors={f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()},
         other_losses=other_losses(result.plan, result.data),
+        embedded=frozenset(
+            row.material for row in result.data.rows("materials") if row.embedded and not result.plan.risk.embedded
+        ),
         facts=counted.facts,
         estimates=counted.estimates,
         widest=_widest(counted.widest, stake, names),
