@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import estimates
+from ..data import estimates, magnet_estimates
 from ..schemas.base import key_of
 from ..schemas.tables import FACT_TABLES, TABLES
 from .compare import Computed, Evidence, Figure, Get
@@ -26,7 +26,6 @@ FUNCTIONS = frozenset(
         "crisis_availability",
         "accessible_capacity",
         "market_origin",
-        "magnet_origin",
         "open_capacity",
         "allied_kappa",
         "offtake_fee",
@@ -45,6 +44,11 @@ FUNCTIONS = frozenset(
         "study_overrun",
         "recovery_cash",
         "magnet_demand",
+        "direct_demand",
+        "embedded_demand",
+        "direct_origin",
+        "embedded_origin",
+        "allocated_loss",
         "segment_demand",
         "direct_oxide_demand",
         "smco_demand",
@@ -64,7 +68,9 @@ FUNCTIONS = frozenset(
         "capital_score",
     }
 )
-"""Functions of `estimates` that a note may name: those that take as long whatever they are given."""
+"""Functions that a note may name: those that take as long whatever they are given."""
+MODULES = (estimates, magnet_estimates)
+"""Where they are."""
 MOST_ARGUMENTS = 24
 MOST = 8.0
 """Factor between a figure and what its note computes that a planner may have meant."""
@@ -123,7 +129,7 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Call:
-    """A function of `estimates` with its arguments: figures, numbers, words."""
+    """A function of `MODULES` with its arguments: figures, numbers, words."""
 
     function: str
     arguments: tuple[Figure | str, ...]
@@ -140,7 +146,8 @@ class _Call:
                 except ValueError:
                     given.append(argument)
         try:
-            found = getattr(estimates, self.function)(*given)
+            module = next(module for module in MODULES if hasattr(module, self.function))
+            found = getattr(module, self.function)(*given)
         except (ArithmeticError, ValueError, TypeError, KeyError, StopIteration):
             return math.nan
         return abs(float(found.central))
