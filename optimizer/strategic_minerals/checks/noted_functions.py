@@ -33,6 +33,8 @@ FUNCTIONS = frozenset(
         "feed_price",
         "separation_cash",
         "tolled_cash",
+        "separated_cash",
+        "equivalent_cash",
         "oxide_per_metal",
         "metal_price",
         "magnet_price",

@@ -147,6 +147,21 @@ def tolled_cash(mine_usd_per_kg: float, *price_and_yield: float) -> Estimate:
     return Estimate(*(mine_usd_per_kg + share * _value(*price_and_yield) for share in (0.20, 0.29, 0.40)))
 
 
+def separated_cash(mine_usd_per_kg: float, *price_and_yield: float) -> Estimate:
+    """Cash cost of a mine with a separation plant of its own, whose capital is in the project's: mine and `separation_cash`."""
+    own = separation_cash(*price_and_yield)
+    return Estimate(mine_usd_per_kg + own.low, mine_usd_per_kg + own.central, mine_usd_per_kg + own.high)
+
+
+def equivalent_cash(cash_usd_per_kg: float, price_usd_per_kg: float, *price_and_yield: float) -> Estimate:
+    """Cash cost per kg of the main product where a study prints it per kg of equivalent, by-products counted by their value.
+
+    Low: as if only the main product were counted. High: the same as central.
+    """
+    whole = cash_usd_per_kg * (1 + _value(*price_and_yield) / price_usd_per_kg)
+    return Estimate(cash_usd_per_kg, whole, whole)
+
+
 def oxide_per_metal(metal_share: float) -> Estimate:
     """Tonnes of oxide per tonne of metal: 1/metal share of the oxide, 2 % lost (0-5)."""
     return Estimate(1.0 / metal_share, 1 / 0.98 / metal_share, 1 / 0.95 / metal_share)

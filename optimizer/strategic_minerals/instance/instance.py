@@ -109,6 +109,8 @@ class Project:
     name: str
     producer: int
     capex: float
+    financed: float
+    """Share of capex that others have paid or promised."""
     lead: int
     life: int
     ramp: Floats
