@@ -245,8 +245,8 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     said = cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban")
     assert said.returncode == 0, said.stderr
     assert "gallium, defence at 100%: kept in each of 2 disruptions (ga_ge_sb_ban) of up to 2 years" in said.stdout
-    chosen = cli("reverse", run, "--promise", "gallium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
-    assert "gallium, other at 100%, ga_ge_sb_ban on this material only: broken after" in chosen.stdout
+    chosen = cli("reverse", run, "--promise", "germanium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
+    assert "germanium, other at 100%, ga_ge_sb_ban on this material only: broken after" in chosen.stdout
     for wrong in ("gallium:civil", "gallium:civil:2", "unobtainium:civil:1"):
         refused = cli("reverse", run, "--promise", wrong)
         assert refused.returncode == 2

@@ -216,7 +216,7 @@ def test_the_verb_worth_tells_the_table(cli: Any) -> None:
     said = cli("worth", "quickstart")
     assert said.returncode == 0, said.stderr
     lines = said.stdout.splitlines()
-    assert lines[1].startswith("  optimised plan: value 141")
+    assert lines[1].startswith("  optimised plan: value 7, ")
     assert "EVPI" in lines[-1]
     told = json.loads(cli("worth", "quickstart", "--json").stdout)
     assert told["alternatives"][0]["alternative"] == "optimised plan"
