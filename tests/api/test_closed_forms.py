@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from strategic_minerals import InfeasibleError, solve
+from strategic_minerals.audit.scenario_data import capital as audited_capital
 from strategic_minerals.instance.instance import Floor, Instrument
 from strategic_minerals.instance.producer_economics import (
     capital_cost,
@@ -403,6 +404,41 @@ def test_a_gap_is_closed_at_the_score_of_the_face():
     assert capital_cost(replace(LOAN, max_share=0.5), 32.4, mine) is None
     assert capital_cost(replace(LOAN, max_share=0.5, grant_on_top=True), 32.4, mine) == close(24.4)
     assert payment_parts(mine, 1.0) == close(1.8)
+
+
+OTHERS = [
+    (GRANT, 0.6, 32.4),  # 40 of capex are left, enough for 32.4
+    (GRANT, 0.7, None),  # 30 are not
+    (replace(GRANT, grant_on_top=True), 0.7, 32.4),  # what capital cannot carry, a grant on top does
+    (LOAN, 0.05, 18.0),  # its own limit of 0.9 binds first
+    (LOAN, 0.5, None),  # 50 of the 90 of face
+    (replace(LOAN, grant_on_top=True), 0.5, 0.2 * 50 + (32.4 - 0.36 * 50)),
+    (replace(LOAN, grant_on_top=True), 1.0, 32.4),  # others finance all: a grant alone closes the gap
+    (EQUITY, 0.6, None),  # 40 of the 50.6 of face
+]
+
+
+@pytest.mark.parametrize(("instrument", "financed", "cost"), OTHERS)
+def test_capital_covers_no_more_than_others_leave(instrument, financed, cost):
+    """Proves: of 100 of capex, face reaches min(max_share, 1 - financed); model and audit agree, each by its own arithmetic."""
+    mine = replace(prepare(*owner()).natural.projects[0], financed=financed)
+    found = capital_cost(instrument, 32.4, mine)
+    budget, open_gap = audited_capital(instrument, 32.4, mine)
+    if cost is None:
+        assert found is None
+        assert open_gap > 0
+    else:
+        assert found == close(cost)
+        assert (budget, open_gap) == (close(cost), close(0.0))
+
+
+@pytest.mark.parametrize(("financed", "chosen"), [(0.0, {"mine"}), (0.6, {"mine"}), (0.7, set())])
+def test_a_project_that_others_finance_is_not_financed_again(financed, chosen):
+    """Proves: with 30 of 100 of capex left, no grant of 32.4 can be signed, though the gap is there as before."""
+    plan, data = owner(capital={"grant": {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0}})
+    frame = data.frame("projects").assign(financed_share=financed)
+    result = optimum(plan, data.replace(projects=frame))
+    assert built(result) == chosen
 
 
 @pytest.mark.parametrize(

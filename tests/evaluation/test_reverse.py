@@ -247,8 +247,8 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     ban = "Chinese ban on gallium, germanium and antimony"
     assert f"Gallium, defence at 100%: kept in each of 2 disruptions ({ban}) of up to 2 years" in said.stdout
     assert "ga_ge_sb_ban" not in said.stdout
-    chosen = cli("reverse", run, "--promise", "gallium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
-    assert f"Gallium, other at 100%, {ban} on this material only: broken after" in chosen.stdout
+    chosen = cli("reverse", run, "--promise", "germanium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
+    assert f"Germanium, other at 100%, {ban} on this material only: broken after" in chosen.stdout
     for wrong in ("gallium:civil", "gallium:civil:2", "unobtainium:civil:1"):
         refused = cli("reverse", run, "--promise", wrong)
         assert refused.returncode == 2

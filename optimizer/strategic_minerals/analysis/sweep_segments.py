@@ -164,7 +164,7 @@ def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
     problem, outcome, pi = answer.problem, answer.outcome, answer.problem.structure.scenarios.probability
     costs = problem.assembly.costs
-    losses, short = losses_by_scenario(problem, solution)
+    losses, _, short = losses_by_scenario(problem, solution)
     change = answer.x - answer.z0
     parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
     return {

@@ -99,14 +99,31 @@ def purchase_terms(accounts: Accounts) -> list[tuple[int, float]]:
 
 def losses(accounts: Accounts) -> Floats:
     """(S,) discounted shortfall loss, at undisturbed prices, and substitution cost of each scenario over the whole horizon
-    [million USD]."""
+    [million USD].
+
+    Of materials inside imported goods only where `[risk] embedded` asks for them.
+    """
+    n = accounts.problem.natural
+    return _lost(accounts, [q for q, i in enumerate(n.demand_material) if n.plan.risk.embedded or not n.embedded[i]])
+
+
+def embedded_losses(accounts: Accounts) -> Floats:
+    """(S,) the same of materials inside imported goods alone, which no plan can spare  [million USD]."""
+    n = accounts.problem.natural
+    return _lost(accounts, [q for q, i in enumerate(n.demand_material) if n.embedded[i]])
+
+
+def _lost(accounts: Accounts, demands: list[int]) -> Floats:
+    """(S,) discounted shortfall loss and substitution cost of some demands  [million USD]."""
     n, x, beta = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.beta[:-1]
     total = np.zeros(len(accounts.path_data.scenarios.names))
     v = value_at_risk(accounts.path_data)
-    for k in range(len(n.tiers)):
-        total += (beta * v[1:, k] * x.shortfall[1:, k]).sum(axis=1)
-    for h in range(len(n.steps)):
-        total += (beta * n.step_cost[h] * x.substitute[1:, h]).sum(axis=1)
+    for k, (q, _) in enumerate(n.tiers):
+        if q in demands:
+            total += (beta * v[1:, k] * x.shortfall[1:, k]).sum(axis=1)
+    for h, (q, _) in enumerate(n.steps):
+        if q in demands:
+            total += (beta * n.step_cost[h] * x.substitute[1:, h]).sum(axis=1)
     return total
 
 

@@ -355,9 +355,11 @@ def worth(instrument: Instrument, hurdle: float) -> float:
 def capital(instrument: Instrument, gap: float, project: Project) -> tuple[float, float]:
     """(budget cost at signing, gap left open) of closing a gap with an instrument  [million USD].
 
-    face = gap/worth <= max_share*capex; on top, where allowed: score*max_share*capex + (gap - worth*max_share*capex).
+    face = gap/worth <= most = min(max_share*capex, what others leave of capex); on top, where allowed: score*most and what is
+    then left of the gap.
     """
-    value, most = worth(instrument, project.hurdle), instrument.max_share * project.capex
+    left = project.capex - project.financed * project.capex
+    value, most = worth(instrument, project.hurdle), min(instrument.max_share * project.capex, left)
     if gap <= 0:
         return 0.0, 0.0
     if instrument.kind == "none" or value <= 0:

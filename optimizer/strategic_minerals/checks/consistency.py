@@ -15,6 +15,7 @@ from ..data.references import missing_tables, references, select_materials
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
+from .embedded import inside_goods_stand_alone
 from .shortage_tables import shortage_tables_make_sense
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
@@ -362,5 +363,6 @@ MEANING: tuple[Check, ...] = (
     stock_fits_its_store,
     committed_projects_make_sense,
     relations_make_sense,
+    inside_goods_stand_alone,
     unknown_years,
 )

@@ -90,6 +90,7 @@ USUAL = {
     "yields.yield_t_per_t": 1,
     "activities.kappa": 0.6,
     "projects.kappa": 0.6,
+    "projects.financed_share": 0.4,
     "activities.restart_yr": 2,
     "projects.restart_yr": 2,
     "instruments.rate": 0.05,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import estimates, profile_estimates
+from ..data import estimates, magnet_estimates, profile_estimates
 from ..schemas.base import key_of
 from ..schemas.tables import FACT_TABLES, TABLES
 from .compare import Computed, Evidence, Figure, Get
@@ -26,7 +26,6 @@ FUNCTIONS = frozenset(
         "crisis_availability",
         "accessible_capacity",
         "market_origin",
-        "magnet_origin",
         "open_capacity",
         "allied_kappa",
         "offtake_fee",
@@ -34,6 +33,8 @@ FUNCTIONS = frozenset(
         "feed_price",
         "separation_cash",
         "tolled_cash",
+        "separated_cash",
+        "equivalent_cash",
         "oxide_per_metal",
         "metal_price",
         "magnet_price",
@@ -45,6 +46,11 @@ FUNCTIONS = frozenset(
         "study_overrun",
         "recovery_cash",
         "magnet_demand",
+        "direct_demand",
+        "embedded_demand",
+        "direct_origin",
+        "embedded_origin",
+        "allocated_loss",
         "segment_demand",
         "direct_oxide_demand",
         "smco_demand",
@@ -69,7 +75,7 @@ FUNCTIONS = frozenset(
     }
 )
 """Functions of `SOURCES` that a note may name: those that take as long whatever they are given."""
-SOURCES = (estimates, profile_estimates)
+SOURCES = (estimates, magnet_estimates, profile_estimates)
 """Modules of functions that notes name."""
 MOST_ARGUMENTS = 24
 MOST = 8.0

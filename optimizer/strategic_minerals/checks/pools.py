@@ -60,6 +60,7 @@ MIDDLE: dict[str, tuple[float, float]] = {
     "projects.life_yr": (4, 80),
     "projects.hurdle_rate": (0.02, 0.4),
     "projects.kappa": (0.05, 1),
+    "projects.financed_share": (0.03, 1),
     "projects.restart_yr": (0.1, 12),
     "ramps.ramp_share": (0.05, 1),
     "packages.offtake_fee_share": (0.002, 0.25),

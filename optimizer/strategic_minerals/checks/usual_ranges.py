@@ -156,6 +156,7 @@ TABLES: dict[str, dict[str, Usual]] = {
     "substitution": {"limit_share": Usual(share, 0.002, 1)},
     "price_states": {"factor": Usual(multiple, 0.1, 8), "probability": Usual(share, 0.005, 1)},
     "projects": {
+        "financed_share": Usual(share, 0.01, 1),
         "premium_share": Usual(share, 0.005, 0.95),
         "kappa": Usual(share, 0.03, 1),
         "hurdle_rate": Usual(rate, 0.03, 0.4),

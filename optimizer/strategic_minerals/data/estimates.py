@@ -101,11 +101,6 @@ def market_origin(consumption_t: float, share: float) -> Estimate:
     return Estimate(0.5, 1.1, 2.0).times(consumption_t * share)
 
 
-def magnet_origin(total_t: float, year: float, home_t: float, share: float) -> Estimate:
-    """Magnets that one origin sells to US users in a year: accessible capacity at that year's demand."""
-    return accessible_capacity(total_t * growth(year), home_t, share)
-
-
 def open_capacity(capacity_t: float, tied_t: float) -> Estimate:
     """Tonnes of an allied plant that US users can buy: half (0.2-1.0) of what no published contract ties."""
     return Estimate(0.2, 0.5, 1.0).times(capacity_t - tied_t)
@@ -150,6 +145,21 @@ def separation_cash(*price_and_yield: float) -> Estimate:
 def tolled_cash(mine_usd_per_kg: float, *price_and_yield: float) -> Estimate:
     """Cash cost of a mine whose product is separated for 29 % (20-40) of its value (Aclara Carina PFS)."""
     return Estimate(*(mine_usd_per_kg + share * _value(*price_and_yield) for share in (0.20, 0.29, 0.40)))
+
+
+def separated_cash(mine_usd_per_kg: float, *price_and_yield: float) -> Estimate:
+    """Cash cost of a mine with a separation plant of its own, whose capital is in the project's: mine and `separation_cash`."""
+    own = separation_cash(*price_and_yield)
+    return Estimate(mine_usd_per_kg + own.low, mine_usd_per_kg + own.central, mine_usd_per_kg + own.high)
+
+
+def equivalent_cash(cash_usd_per_kg: float, price_usd_per_kg: float, *price_and_yield: float) -> Estimate:
+    """Cash cost per kg of the main product where a study prints it per kg of equivalent, by-products counted by their value.
+
+    Low: as if only the main product were counted. High: the same as central.
+    """
+    whole = cash_usd_per_kg * (1 + _value(*price_and_yield) / price_usd_per_kg)
+    return Estimate(cash_usd_per_kg, whole, whole)
 
 
 def oxide_per_metal(metal_share: float) -> Estimate:
@@ -253,21 +263,6 @@ def study_overrun(capex_musd: float) -> Estimate:
 def recovery_cash(price_usd_per_kg: float) -> Estimate:
     """Cash cost of a trace metal from a refinery stream: 30 % of its price (15-50). None is published."""
     return Estimate(0.15, 0.30, 0.50).times(price_usd_per_kg)
-
-
-def growth(year: float) -> float:
-    """Factor on the magnet demand of 2028: 2^((year - 2028)/10).
-
-    US consumption is likely to double in a decade (Commerce Section 232 report, September 2022).
-    """
-    return float(2 ** ((year - 2028) / 10))
-
-
-def magnet_demand(
-    low_t: float, central_t: float, high_t: float, year: float, low: float, share: float, high: float
-) -> Estimate:
-    """Magnet demand of a segment: published total of 2028 x share x growth."""
-    return Estimate(low_t * low, central_t * share, high_t * high).times(growth(year))
 
 
 def segment_demand(total_t: float, segment: str, kind: str) -> Estimate:

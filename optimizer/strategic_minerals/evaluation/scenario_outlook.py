@@ -209,14 +209,15 @@ def scenario_outlook(
     by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
     for i, lost in enumerate(losses_by_period(instance, drawn)):
         loss[:, i] = lost.sum(axis=1)
-        by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
+        if instance.at_risk[i]:
+            by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
     sample = plan.sample
     kept = (0, 0) if sample is None else (sample.scenarios, sample.draws or sample.scenarios)
     return Outlook(
         _hazards(plan, data, instance, drawn, names),
         _materials(instance, drawn, loss, names),
         _years(instance, drawn, by_year),
-        _worst(instance, drawn, loss, names),
+        _worst(instance, drawn, loss * instance.at_risk, names),
         _reduction(plan, data, instance),
         kept,
         len(drawn.names),

@@ -141,9 +141,15 @@ def spending(m: pyo.ConcreteModel, structure: Structure) -> Any:
 
 
 def expected(m: pyo.ConcreteModel, structure: Structure, what: str) -> Any:
-    """Discounted expectation of an expression of all period blocks: beta*w0 on the trunk, beta*pi in branches."""
+    """Discounted expectation of an expression of all period blocks: beta*w0 on the trunk, beta*pi in branches.
+
+    The loss is that of components which risk measures count.
+    """
     total = 0
+    counted = structure.at_risk
     for c, blocks in enumerate(structure.block_index):
+        if what == "loss" and c not in counted:
+            continue
         weights = period_weights(structure, blocks, c)
         for n in range(blocks.count):
             total += float(weights[n]) * getattr(m.period[c, int(blocks.scenario[n]), int(blocks.period[n])], what)

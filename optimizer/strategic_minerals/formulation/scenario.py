@@ -25,12 +25,12 @@ def add_scenario(
 
 
 def add_scenario_loss(b: pyo.Block, structure: Structure, part: ComponentVariable) -> None:
-    """Loss of a scenario over all components.
+    """Loss of a scenario over all components, those of materials inside imported goods only where the plan asks for them.
 
     scenario_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]
     """
     b.scenario_loss = pyo.Var(bounds=(0, None), doc="loss of the scenario")
-    losses = [part("loss", None, c) for c in range(len(structure.component_sets))]
+    losses = [part("loss", None, c) for c in structure.at_risk]
     b.scenario_loss_sum = pyo.Constraint(expr=sum(losses) - b.scenario_loss == 0)
 
 

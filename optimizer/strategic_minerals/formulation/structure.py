@@ -127,6 +127,12 @@ class Structure:
         """(C, T) w0, 0 where it is below `LEAST_REACH`: there soft penalties of the trunk do not count, and no rule holds."""
         return np.where(self.trunk_weight < LEAST_REACH, 0.0, self.trunk_weight)
 
+    @property
+    def at_risk(self) -> tuple[int, ...]:
+        """Components whose losses risk measures count: those of materials inside imported goods stand alone and may be left out."""
+        counted = self.instance.at_risk
+        return tuple(c for c, sets in enumerate(self.component_sets) if counted[list(sets.materials)].all())
+
     @cached_property
     def commitment_money(self) -> dict[str, Floats]:
         """As `finance.commitment_costs`."""

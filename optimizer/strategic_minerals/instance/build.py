@@ -70,6 +70,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         component=component,
         components=components,
         price=price,
+        embedded=np.array([m.embedded for m in M], dtype=bool),
         base_price=base,
         haircut=haircut,
         holding=np.array([m.holding_share_per_yr for m in M]) * base,

@@ -109,6 +109,8 @@ class Project:
     name: str
     producer: int
     capex: float
+    financed: float
+    """Share of capex that others have paid or promised."""
     lead: int
     life: int
     ramp: Floats
@@ -158,6 +160,8 @@ class Instance:
     components: tuple[str, ...]
     price: Floats
     """(I, T) trunk price."""
+    embedded: Bools
+    """(I,) materials that come only inside imported goods: no plan can supply them."""
     base_price: Floats
     """(I,) price of the price set, controls not counted."""
     haircut: Floats
@@ -264,6 +268,11 @@ class Instance:
         """(I,) largest premium that a producer of each material asks of users, 0 where none asks one."""
         asked = np.where(self.yields > 0, self.premium[:, None], 0.0)
         return np.asarray(asked.max(axis=0, initial=0.0), dtype=float)
+
+    @property
+    def at_risk(self) -> Bools:
+        """(I,) materials whose losses risk measures count: not those inside imported goods, unless the plan asks for them."""
+        return np.asarray(~self.embedded | self.plan.risk.embedded, dtype=bool)
 
     @property
     def appropriation(self) -> Floats:

@@ -42,6 +42,7 @@ def build_projects(
                 name=row.project,
                 producer=first + n,
                 capex=0.0 if row.committed else row.capex_musd,
+                financed=row.financed_share,
                 lead=calendar.lasting(row.lead_yr),
                 life=life,
                 ramp=ramp,

@@ -183,14 +183,15 @@ def worth(instrument: Instrument, hurdle: float) -> float:
 def capital_cost(instrument: Instrument, gap: float, project: Project) -> float | None:
     """Budget cost at signing of closing a gap with an instrument; None where it cannot.
 
-    face = gap / worth, at most max_share of capex; with a grant on top the grant closes what is left.
+    face = gap / worth, at most max_share of capex and no more than others have left to finance; with a grant on top the grant
+    closes what is left.
     """
     if gap <= 0:
         return 0.0
     value = worth(instrument, project.hurdle)
     if instrument.kind == "none" or value <= 0:
         return gap if instrument.grant_on_top and instrument.kind != "none" else None
-    face, limit = gap / value, instrument.max_share * project.capex
+    face, limit = gap / value, min(instrument.max_share, 1 - project.financed) * project.capex
     if face <= limit * (1 + TOLERANCE):
         return instrument.score * face
     if not instrument.grant_on_top:

@@ -174,7 +174,8 @@ def _period(structure: Structure, sets: ComponentSets) -> Template:
     )
     values = period_values(structure, sets, structure.block_index[sets.component].one)
     add_period(block, structure, sets, links, {name: array[0] for name, array in values.items()})
-    costs = {"social_cost": block.cost, "expected_loss": block.loss, "penalty": block.penalty}
+    loss = block.loss if sets.component in structure.at_risk else 0.0
+    costs = {"social_cost": block.cost, "expected_loss": loss, "penalty": block.penalty}
     return compile_block(block, externals, costs)
 
 

@@ -195,6 +195,13 @@ DEVIATIONS = """## Modelling choices and reasons
   an event affects the component. If whole periods were counted, an event of three months would withhold a year of allied output.
 - **A project under construction is `committed`**: it is built in any case, its capital cost is sunk, and the plan may still give
   it a floor that keeps it open through a flood.
+- **Capital that others have paid or promised is not lent again** (`financed_share`): the face of a loan, a grant or equity reaches
+  min(max_share, 1 - financed_share) of the capital cost. The financing gap stays as it is, because the terms of the others'
+  money are rarely published; a grant on top still closes what the face cannot.
+- **Materials inside imported goods** (`embedded`, as magnets in motors and phones) have foreign sources and demand and nothing
+  else, so each is a component without decisions: its loss is the same with any plan and cancels in Z - Z0. It is told in a line
+  of its own and left out of the loss of a scenario, of CVaR, of limits on losses and of the choice of sampled scenarios, unless
+  `[risk] embedded` is true.
 - **Minimum shares count output net of exports**: surplus produced for export is not home supply.
 - **Penalties** are undiscounted. Those of service levels count once, independent of the scenario's probability: they state the
   value of a promise to the planner. Those of diversification rules, which apply to the baseline course, have its weight w0[c,t].

@@ -73,6 +73,8 @@ class Basis:
     other_losses: LossRange
     replayed: tuple[str, ...]
     """Observed shortages of which the plan's loss function says more than is known to have stopped, each with the comparison."""
+    embedded: frozenset[str]
+    """Materials that come only inside imported goods and that risk measures leave out."""
     facts: int
     estimates: int
     widest: tuple[str, ...]
@@ -117,6 +119,9 @@ def basis_of(result: Answered) -> Basis:
         floors={f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()},
         other_losses=other_losses(result.plan, result.data),
         replayed=tuple(noted.note[noted.kind == REPLAYED]),
+        embedded=frozenset(
+            row.material for row in result.data.rows("materials") if row.embedded and not result.plan.risk.embedded
+        ),
         facts=counted.facts,
         estimates=counted.estimates,
         widest=_widest(counted.widest, stake, names),

@@ -184,7 +184,8 @@ def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> 
     cheap: dict[int, list[str]] = defaultdict(list)
     for k, (q, tier) in enumerate(instance.tiers):
         i = int(instance.demand_material[q])
-        if not instance.adaptation[q] and instance.tier_loss[k] < peak[i]:
+        dear = instance.tier_loss[k] < peak[i] and not instance.adaptation[q]
+        if dear and not instance.embedded[i]:
             cheap[i].append(f"{instance.demands[q][1]} {tier}")
     for i, users in cheap.items():
         material, price = instance.materials[i], peak[i] / instance.material_unit[i] / MUSD_PER_T

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..audit.accounts import commitments, floors_at_crisis_prices, open_accounts, split_of_value
-from ..core.arrays import Floats
+from ..core.arrays import Bools, Floats
 from ..core.frames import named
 from ..core.units import SMALL_T
 from ..data.names import Names
@@ -86,17 +86,23 @@ def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Fl
     return short, thrift, loss, cost
 
 
-def losses_by_scenario(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
-    """(S,) discounted loss of going short, at undisturbed prices [million USD], and (S,) what defence goes short [t], along each
-    scenario's course."""
+def losses_by_scenario(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats]:
+    """Along each scenario's course: (S,) discounted loss of going short of what risk measures count, (S,) of what comes inside
+    imported goods [million USD], and (S,) what defence goes short [t]."""
     n = problem.natural
     beta = n.calendar.beta[: n.calendar.periods]
     short, thrift = solution.shortfall[1:], solution.substitute[1:]
     defence = np.array([n.priority[q] == DEFENCE for q, _ in n.tiers], dtype=bool)
+    of_tier, of_step = (np.array([n.demand_material[q] for q, _ in keys], dtype=int) for keys in (n.tiers, n.steps))
     worth = loss_values(n, problem.structure.scenarios, range(len(n.tiers)), at_risk=True)[1]
-    changed = ((short * (worth - n.tier_loss[:, None])) @ beta).sum(axis=1)  # exactly 0 where losses do not change
-    lost = (short @ beta) @ n.tier_loss + (thrift @ beta) @ n.step_cost + changed
-    return lost, short[:, defence].sum(axis=(1, 2))
+    beyond = worth - n.tier_loss[:, None]  # exactly 0 where losses do not change
+
+    def lost(counted: Bools) -> Floats:
+        tiers, steps = n.tier_loss * counted[of_tier], n.step_cost * counted[of_step]
+        changed = ((short * beyond * counted[of_tier][:, None]) @ beta).sum(axis=1)
+        return np.asarray((short @ beta) @ tiers + (thrift @ beta) @ steps + changed)
+
+    return lost(n.at_risk), lost(n.embedded), short[:, defence].sum(axis=(1, 2))
 
 
 def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -213,11 +219,13 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
-    """Discounted loss of every scenario, with the plan and without, and how much defence goes short."""
+    """Discounted loss of every scenario, with the plan and without, and how much defence goes short; apart, the loss of materials
+    inside imported goods, which no plan can spare."""
     n, scenarios = problem.natural, problem.structure.scenarios
     rows = []
-    short, short_without = (x.shortfall[1:].sum(axis=(1, 2)) for x in (solution, z0))
-    (loss, defence), (loss_without, defence_without) = (
+    counted = np.array([n.at_risk[n.demand_material[q]] for q, _ in n.tiers], dtype=bool)
+    short, short_without = (x.shortfall[1:, counted].sum(axis=(1, 2)) for x in (solution, z0))
+    (loss, embedded, defence), (loss_without, _, defence_without) = (
         losses_by_scenario(problem, solution),
         losses_by_scenario(problem, z0),
     )
@@ -232,6 +240,7 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
                 "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
                 "loss_musd": float(loss[s]),
                 "loss_without_plan_musd": float(loss_without[s]),
+                "embedded_loss_musd": float(embedded[s]),
                 "shortfall_t": float(short[s]),
                 "shortfall_without_plan_t": float(short_without[s]),
                 "defence_shortfall_t": float(defence[s]),

@@ -280,7 +280,7 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
 def _protection(figures: Figures, basis: Basis) -> list[str]:
     without, loss, chance = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
     if not any(value > 0 for value in without.values()):
-        return ["PROTECTS: no scenario of this plan has a shortage."]
+        return ["PROTECTS: no scenario of this plan has a shortage.", *_inside_goods(figures, basis)]
     before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
     lines = [f"PROTECTS: expected shortage losses fall from {_musd(before)} M to {_musd(after)} M."]
     lines.append("  What remains at risk, the worst scenarios first:")
@@ -299,12 +299,25 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     if basis.tied:
         lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
     remaining = sorted(figures.items("remaining_loss_musd").items(), key=lambda pair: -pair[1])
+    remaining = [pair for pair in remaining if pair[0] not in basis.embedded]
     named = [
         f"{basis.names.material(material)} {_musd(value)}" for material, value in remaining[:5] if value > SMALL_MUSD
     ]
     if named:
         lines.append(f"  Expected losses that remain, by material [M, not discounted]: {', '.join(named)}.")
-    return lines
+    return [*lines, *_inside_goods(figures, basis)]
+
+
+def _inside_goods(figures: Figures, basis: Basis) -> list[str]:
+    """The loss of what comes inside imported goods, in a line of its own: it is the same with the plan and without."""
+    lost = figures.value("embedded_loss_musd")
+    if lost <= SMALL_MUSD:
+        return []
+    counted = "not counted above, nor in risk measures" if basis.embedded else "counted above, as the plan asks"
+    return [
+        f"  Materials inside imported goods: expected losses of {_musd(lost)} M with the plan or without it, {counted}. "
+        "No stock and no plant at home can spare them."
+    ]
 
 
 def _value(figures: Figures, basis: Basis) -> list[str]:

@@ -108,7 +108,7 @@ def _stakes(instance: Instance) -> Floats:
         stake[int(n.demand_material[q])] += (
             float(n.tier_share[k] * n.tier_loss[k]) * float(n.demand[q].mean()) / n.calendar.step
         )
-    return stake
+    return stake * n.at_risk
 
 
 def _harm(event: DisruptionEvent, instance: Instance, stake: Floats) -> float:

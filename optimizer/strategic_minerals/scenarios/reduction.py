@@ -50,8 +50,10 @@ class Reduction:
 
 
 def loss_proxy(instance: Instance, scenarios: ScenarioSet) -> Floats:
-    """(S, I) discounted loss of a scenario by material: `losses_by_period`, added up  [million USD]."""
-    return np.stack([lost.sum(axis=1) for lost in losses_by_period(instance, scenarios)], axis=1)
+    """(S, I) discounted loss of a scenario by material: `losses_by_period`, added up; 0 for those that risk measures leave out
+    [million USD]."""
+    by_material = [lost.sum(axis=1) for lost in losses_by_period(instance, scenarios)]
+    return np.stack(by_material, axis=1) * instance.at_risk
 
 
 def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Floats]:

@@ -335,6 +335,9 @@ class Risk(Section):
     """Weight of the CVaR in social cost (lambda)."""
     cvar_limit_musd: NonNegative | None = None
     expected_loss_limit_musd: NonNegative | None = None
+    embedded: bool = False
+    """True: losses of materials inside imported goods (`embedded` in the table of materials) count here too, though no plan can
+    spare them."""
 
 
 class Owners(Section):

@@ -23,6 +23,9 @@ class ProjectRow(Row):
     capex_musd: NonNegative
     capex_musd_low: float | None = None
     capex_musd_high: float | None = None
+    financed_share: Share = 0.0
+    """Share of the capital cost that others have paid or promised: a loan or equity of this plan covers no more than the rest. On
+    what terms is not asked, so the financing gap stays as it is."""
     cash_usd_per_kg: NonNegative
     """Cash cost per kg of activity, gross of by-products, modelled inputs excluded."""
     cash_usd_per_kg_low: float | None = None

@@ -81,6 +81,9 @@ class MaterialRow(Row):
     disposal_t_per_yr_high: float | None = None
     net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
     """Net imports as a share of apparent consumption, as published (a bound where the source prints one)."""
+    embedded: bool = False
+    """True: it reaches the country only inside imported goods. Neither a reserve nor a plant can supply it, so nothing is bought,
+    supported or promised of it; its loss is told apart and left out of risk measures, unless `[risk] embedded` is true."""
 
 
 class ActivityRow(Row):
