@@ -192,9 +192,8 @@ TABLES: dict[str, dict[str, Usual]] = {
     },
     "allied_reliability": {"kappa_uncontracted": Usual(share, 0.02, 1)},
     "policy_events": {"export_cut_share": Usual(share, 0.02, 1)},
-    "observed_profiles": {
-        "loss_share": Usual(share, 0.0005, 1)
-    },  # a difference of two flows, which may be next to nothing
+    # a difference of two flows, which may be next to nothing, or several times the normal one the other way
+    "observed_profiles": {"loss_share": Usual(share, 0.0005, 5)},
 }
 """Table and column -> its range. Wider than the shipped figures of the column and than what they were estimated to lie within."""
 
