@@ -100,6 +100,13 @@ def full_plan() -> dict[str, Any]:
         },
         "risk": {"alpha": 0.9, "cvar_weight": 0.1, "cvar_limit_musd": 1e5, "expected_loss_limit_musd": 1e5},
         "objective": {"kind": "social_cost", "cvar_share": 0.5, "stage_slack": 0.01},
+        "owners": {
+            "expectation": "scenarios",
+            "price_risk_premium": 0.02,
+            "sample": 64,
+            "seed": 3,
+            "risk_charge": 0.1,
+        },
         "controls": [
             {
                 "name": "quota",
