@@ -125,8 +125,8 @@ class Replay:
         known = f"known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
         if e.surveyed > 1:
             known += (
-                f", and {most:,.0f} if each of the {e.surveyed:g} stops that a survey counted or expected was as long and the plant "
-                "as large"
+                f", and {most:,.0f} if each of the {e.surveyed:g} stops that a survey counted or expected was as long and "
+                "the plant as large"
             )
         return f"{said}, {share}: {depth}{through}; {known}: {self.verdict}{self._depth()}"
 
