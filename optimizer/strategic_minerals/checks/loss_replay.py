@@ -3,9 +3,9 @@
 No total of an observed loss has been published, so none is compared. What a function says is turned into what would have had to
 stand still: its loss as a share of a year's output, times the persons employed, are weeks of work; divided by the workers of the
 plant that is known to have stopped, weeks of such plants. The same count on the other side: the weeks for which plants are known by
-name to have stopped, once for each stop that the widest survey of firms counted, as if each of them had been a plant as large,
-stopped for as long. A function whose loss takes more fails: more plants for longer (depth and duration) than could have gone
-unnamed. Passing says only that nothing observed speaks against it at that depth and length.
+name to have stopped, once for each stop that the widest survey of firms counted or expected, as if each of them had been a plant
+as large, stopped for as long. A function whose loss takes more fails: more plants for longer (depth and duration) than could have
+gone unnamed. Passing says only that nothing observed speaks against it at that depth and length.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Episode:
     stopped_weeks: float
     """Weeks for which plants are known by name to have stopped; 0: none is known."""
     surveyed: float
-    """Stops that the widest survey of firms counted, anywhere."""
+    """Stops that the widest survey of firms counted or expected, anywhere."""
     workers: float | None
     """Workers of a plant that stopped."""
     output: float | None
@@ -124,7 +124,10 @@ class Replay:
             through = f", as if {plants:,.1f} of them had stood still through the {e.months:g} months of the trough"
         known = f"known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
         if e.surveyed > 1:
-            known += f", and {most:,.0f} if each of the {e.surveyed:g} stops of the widest survey was as long in as large a plant"
+            known += (
+                f", and {most:,.0f} if each of the {e.surveyed:g} stops that a survey counted or expected was as long and "
+                "the plant as large"
+            )
         return f"{said}, {share}: {depth}{through}; {known}: {self.verdict}{self._depth()}"
 
     def _depth(self) -> str:

@@ -78,8 +78,8 @@ class LossReplay(StudyResult):
 TEST = (
     "The test: a function's loss (tonnes not delivered times loss per tonne) is turned into weeks of plants as large as the one "
     "known to have stopped, at the output of an average worker. It fails where that is more than the stops known by name, repeated "
-    "for every stop that the widest survey of firms counted. No total of an observed loss is compared: none has been published. A "
-    "function that passes is not contradicted by what was seen, at that depth and length; it is not proven."
+    "for every stop that the widest survey of firms counted or expected. No total of an observed loss is compared: none has been "
+    "published. A function that passes is not contradicted by what was seen, at that depth and length; it is not proven."
 )
 
 

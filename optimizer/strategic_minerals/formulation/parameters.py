@@ -14,7 +14,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
-from ..scenarios.loss_values import loss_values, tier_limits
+from ..scenarios.loss_values import loss_values, tier_limits, undisturbed_values
 from .branch import service_terms
 from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
 
@@ -37,7 +37,7 @@ def root_values(structure: Structure) -> dict[str, Floats]:
         **{name: figures[figures != 0] for name, figures in structure.commitment_money.items()},
         "cvar_allowed": _one(risk.cvar_limit_musd),
         "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
-        "loss_value": _once(_at_risk(structure, every)[0][None], loss_keys(instance, every))
+        "loss_value": _once(undisturbed_values(instance, every)[None], loss_keys(instance, every))
         if structure.uses_risk
         else [],
         "substitution_cost": instance.step_cost if structure.uses_risk else [],

@@ -8,7 +8,7 @@ price at its bound: what is left open is minimised in turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,12 @@ from scipy import sparse
 
 from ..core.arrays import Bools, Floats, Ints
 from ..core.errors import UntrustedError
-from ..formulation.structure import TRUNK, BlockIndex, Structure
+from ..formulation.structure import TRUNK, Structure
 from ..highs.run import SolvedRun
 from ..highs.settings import TOLERANCES
 from ..highs.solver import Model
 from ..model.assembly import Assembly
-from ..scenarios.loss_values import loss_values
+from ..scenarios.loss_values import loss_values, undisturbed_values
 from ..scenarios.risk_measures import quantile
 
 if TYPE_CHECKING:
@@ -183,35 +183,28 @@ def trunk_shortfall(
 ) -> Floats:
     """(columns,) a cost that adds up trunk shortfall: of one demand [unit], or weighted by its loss v [million USD]."""
     n, cost = structure.instance, np.zeros(len(assembly.lower))
-    for columns, _, kind, key in _short(structure, assembly):
-        if kind == "shortfall" and demand in (None, n.tiers[key][0]):
-            trunk = columns[: n.calendar.periods]  # trunk instances come first
-            cost[trunk] = loss_values(n, structure.scenarios, [key], at_risk=True)[0][0] if weighted else 1.0
+    for part in assembly.operations:
+        for variable, key in part.template.columns:
+            if variable == "shortfall" and demand in (None, n.tiers[key][0]):
+                trunk = part.columns(variable, key)[: n.calendar.periods]  # trunk instances come first
+                cost[trunk] = undisturbed_values(n, [key])[0] if weighted else 1.0
     return cost
 
 
 def losses(structure: Structure, assembly: Assembly) -> Floats:
     """(columns,) a cost that adds up the discounted losses of all branches, and of the trunk, each counted once [million USD]."""
     n, cost = structure.instance, np.zeros(len(assembly.lower))
-    for columns, blocks, kind, key in _short(structure, assembly):
-        worth = n.step_cost[key] if kind == "substitute" else _worth(structure, key, blocks)
-        cost[columns] = n.calendar.beta[blocks.period] * worth
-    return cost
-
-
-def _worth(structure: Structure, tier: int, blocks: BlockIndex) -> Floats:
-    """(n,) v of a tier in every instance, as risk measures count it [million USD/unit]."""
-    trunk, scenarios = loss_values(structure.instance, structure.scenarios, [tier], at_risk=True)
-    t, s = blocks.period, blocks.scenario
-    return np.asarray(np.where(s == TRUNK, trunk[0, t], scenarios[np.maximum(s, 0), 0, t]))
-
-
-def _short(structure: Structure, assembly: Assembly) -> Iterator[tuple[Ints, BlockIndex, str, int]]:
-    """(columns, their instances, variable, key) of shortfall and substitution of a component, trunk first."""
-    for part, blocks in zip(assembly.operations, structure.block_index, strict=True):
+    for part, sets, blocks in zip(assembly.operations, structure.component_sets, structure.block_index, strict=True):
+        trunk, scenarios = loss_values(n, structure.scenarios, sets.tiers, at_risk=True)
+        t, s, place = blocks.period, np.maximum(blocks.scenario, 0), {key: k for k, key in enumerate(sets.tiers)}
         for variable, key in part.template.columns:
-            if variable in ("shortfall", "substitute"):
-                yield part.columns(variable, key), blocks, variable, key
+            if variable == "shortfall":
+                k = place[key]
+                worth = np.where(blocks.scenario == TRUNK, trunk[k, t], scenarios[s, k, t])
+                cost[part.columns(variable, key)] = n.calendar.beta[t] * worth
+            elif variable == "substitute":
+                cost[part.columns(variable, key)] = n.calendar.beta[t] * n.step_cost[key]
+    return cost
 
 
 def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:

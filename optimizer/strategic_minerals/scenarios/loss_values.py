@@ -29,6 +29,19 @@ Steps = tuple[tuple[float, float], ...]
 """(month, multiplier from then on) pairs, in order."""
 
 
+def undisturbed_values(instance: Instance, tiers: Sequence[int]) -> Floats:
+    """(k, T) v of some tiers on the trunk, in the instance's units; read-only where nothing changes."""
+    chosen = list(tiers)
+    demands = [instance.tiers[n][0] for n in chosen]
+    fixed = np.broadcast_to(instance.tier_loss[chosen][:, None], (len(chosen), instance.calendar.periods))
+    adapted = np.array([bool(instance.adaptation[q]) for q in demands], dtype=bool)
+    if not adapted.any():
+        return fixed
+    material = instance.demand_material[demands]
+    asked = instance.price[material] * (1 + instance.largest_premium[material][:, None])
+    return np.where(adapted[:, None], asked + instance.tier_named[chosen][:, None], fixed)
+
+
 def loss_values(
     instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int], *, at_risk: bool = False
 ) -> tuple[Floats, Floats]:
@@ -37,12 +50,11 @@ def loss_values(
     at_risk: as risk measures count it, at undisturbed prices.
     """
     T, S = instance.calendar.periods, len(scenarios.names)
-    chosen = list(tiers)
+    chosen, trunk = list(tiers), undisturbed_values(instance, tiers)
     demands = [instance.tiers[n][0] for n in chosen]
-    fixed = np.broadcast_to(instance.tier_loss[chosen][:, None], (len(chosen), T))
     adapted = np.array([bool(instance.adaptation[q]) for q in demands], dtype=bool)
     if not adapted.any():
-        return fixed, np.broadcast_to(fixed, (S, len(chosen), T))
+        return trunk, np.broadcast_to(trunk, (S, len(chosen), T))
     material = instance.demand_material[demands]
     named, premium = instance.tier_named[chosen][:, None], 1 + instance.largest_premium[material][:, None]
     calm = instance.price[material]
@@ -51,7 +63,6 @@ def loss_values(
         if at_risk or not instance.plan.price_gain
         else np.maximum(calm, scenarios.price[:, material])
     )
-    trunk = np.where(adapted[:, None], calm * premium + named, fixed)
     later = disturbed * premium + adaptation(instance, scenarios, demands) * named
     reached = np.arange(T) >= scenarios.onset[:, instance.component[material], None]
     return trunk, np.where(adapted[:, None] & reached, later, trunk)

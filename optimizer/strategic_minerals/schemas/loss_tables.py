@@ -85,7 +85,7 @@ class LossReplayRow(Row):
     ] = ""
     """What the row is in the test of loss functions: tonnes of the material that did not arrive; largest and mean share of normal
     supply lost; months of the trough; weeks for which one plant stopped; workers of that plant; stops that a survey of firms
-    counted; a year's output of the country [million USD]; persons employed there. Empty: not used in it."""
+    counted or expected; a year's output of the country [million USD]; persons employed there. Empty: not used in it."""
     metric: str
     """What is counted."""
     low: NonNegative | None = None
