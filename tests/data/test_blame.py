@@ -166,17 +166,17 @@ def test_a_name_lost_from_the_header_is_one_fault_of_the_header(column: str, tmp
     ("table", "before", "after", "place", "said"),
     [
         ("demand", "gallium,defence", "gallium,defense", "demand.csv:53", "did you mean 'defence'?"),
-        ("countries", "\nCHN", "\nCHI", "countries.csv:23", "'CHN', which is used 148 times in activities.csv,"),
-        ("countries", "\nAUS", "\nXQX", "countries.csv", "'AUS', which is used 65 times in"),
-        ("materials", "\ngallium,", "\ngalium,", "materials.csv:16", "'gallium', which is used 29 times in"),
+        ("countries", "\nCHN", "\nCHI", "countries.csv:23", "'CHN', which is used 172 times in activities.csv,"),
+        ("countries", "\nAUS", "\nXQX", "countries.csv", "'AUS', which is used 72 times in"),
+        ("materials", "\ngallium,", "\ngalium,", "materials.csv:16", "'gallium', which is used 45 times in"),
         (
             "projects",
             "\nnolans,",
             "\nnolansx,",
             "projects.csv:2",
-            "'nolans', which is used 2 times in packages.csv, yields.csv",
+            "'nolans', which is used 3 times in feed_origins.csv, packages.csv",
         ),
-        ("activities", "\nmp_mine,", "\nmp_minex,", "activities.csv:2", "'mp_mine', which is used 2 times"),
+        ("activities", "\nmp_mine,", "\nmp_minex,", "activities.csv:2", "'mp_mine', which is used 3 times"),
     ],
 )
 def test_a_name_that_many_use_is_right_and_what_defines_it_is_wrong(

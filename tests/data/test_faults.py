@@ -119,13 +119,6 @@ def full_plan() -> dict[str, Any]:
                 "probability": 0.5,
             }
         ],
-        "owners": {
-            "expectation": "scenarios",
-            "price_risk_premium": 0.02,
-            "sample": 16,
-            "seed": 1,
-            "risk_charge": 0.1,
-        },
         "procurement": {
             "law": True,
             "practice": True,

@@ -10,18 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import (
-    Iso3,
-    Key,
-    NonNegative,
-    Number,
-    Positive,
-    PositiveYears,
-    Row,
-    Share,
-    Year,
-    Years,
-)
+from .base import Iso3, Key, NonNegative, Number, Positive, PositiveYears, Row, Share, Year, Years
 from .fact_tables import (
     AlliedReliabilityRow,
     CrisisPriceRow,

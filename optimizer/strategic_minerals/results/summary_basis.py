@@ -1,0 +1,68 @@
+"""What an answer rests on, in words: data and their range, what owners expect, evidence."""
+
+from __future__ import annotations
+
+from ..schemas.plan import Plan
+from .evidence import Basis
+from .summary import MOST_LINES, _limited
+
+
+def based_on(plan: Plan, basis: Basis) -> list[str]:
+    """Facts and estimates, and the widest estimates of what the plan acts on."""
+    lines = [
+        f"BASED ON {basis.facts:,} reported or derived rows of data and {basis.estimates:,} estimates; prices: {plan.price_set}."
+    ]
+    if basis.widest:
+        lines.append("  The most uncertain figures that this answer depends on, with their range (more: `check`):")
+    lines += [f"  {words}" for words in basis.widest]
+    if basis.doubts:
+        lines += [
+            "  DOUBTFUL, check these figures before you use the answer:",
+            *_limited([f"  {doubt}" for doubt in basis.doubts]),
+        ]
+    judged = [s for s in plan.scenarios if s.probability > 0]
+    if judged:
+        lines.append(
+            f"  Probabilities set by the planner: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}."
+        )
+    if basis.reluctant:
+        lines.append(
+            "  For some users the crisis price is higher than the loss assumed for going without: "
+            f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. The two figures "
+            "contradict each other: check which is right."
+        )
+    lines += owners_said(plan)
+    lines.append(
+        "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "
+        "later are signed as planned."
+    )
+    return lines
+
+
+def owners_said(plan: Plan) -> list[str]:
+    """What owners of projects are taken to expect, where it is not the baseline course at their own hurdle rates."""
+    owners, said = plan.owners, []
+    if owners.expectation == "scenarios":
+        drawn = (
+            f"{owners.sample:,} scenarios (seed {owners.seed})" if plan.sample is not None else "the listed scenarios"
+        )
+        said.append(f"  Owners of projects reckon with {drawn}, in which low prices may close their plants.")
+    if owners.price_risk_premium > 0:
+        said.append(
+            f"  Assumption: price risk counts {owners.price_risk_premium:.1%} in owners' hurdle rates; floors take part of it away."
+        )
+    return said
+
+
+def evidence_said(basis: Basis) -> list[str]:
+    counts, worst = basis.counts, basis.worst
+    audit = {
+        "passed": "the independent audit passed: every rule and every figure was worked out again, and agrees",
+        "FAILED": f"the independent audit FAILED: {worst.family} is off by {worst.largest:.1e} {worst.unit}",
+    }.get(basis.audit_word, f"independent audit {basis.audit_word}")
+    return [
+        f"EVIDENCE: {audit}.",
+        f"  Model: {counts['scenarios']:,} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, "
+        f"{counts['binaries']:,} binaries; solved in {basis.seconds:,.1f} s by HiGHS {basis.highs} (feasibility tolerance "
+        f"{basis.tolerance:g}).",
+    ]
