@@ -11,10 +11,8 @@ from ..formulation.aims import aim_in_words
 from ..schemas.plan import Plan
 from .evidence import Basis, whole_summands
 from .origin_words import origin_of_purchases
-from .summary_basis import based_on, evidence_said
+from .summary_basis import MOST_LINES, based_on, evidence_said, limited
 
-MOST_LINES = 12
-"""Lines of a section before the rest is counted instead of listed."""
 WORST = 3
 """Scenarios that are told."""
 SMALL_MUSD = 0.05
@@ -46,12 +44,6 @@ def _tonnes(value: float) -> str:
 def _musd(value: float) -> str:
     """Million USD with about three figures, never -0."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= SMALL_MUSD else "0"
-
-
-def _limited(lines: list[str]) -> list[str]:
-    if len(lines) <= MOST_LINES:
-        return lines
-    return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more in the tables"]
 
 
 def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -163,7 +155,7 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
         )
     calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
     origin = origin_of_purchases(figures, basis.names)
-    return [f"BUY for the reserve while no disruption occurs ({calm}):", *_limited(lines), *origin]
+    return [f"BUY for the reserve while no disruption occurs ({calm}):", *limited(lines), *origin]
 
 
 def _support(figures: Figures, basis: Basis) -> list[str]:
@@ -184,7 +176,7 @@ def _support(figures: Figures, basis: Basis) -> list[str]:
     rejected, of = figures.value("unsupported_count"), figures.value("projects_count")
     return [
         "SUPPORT these projects:",
-        *_limited(lines),
+        *limited(lines),
         f"  Not supported: {rejected:.0f} of {of:.0f} projects (table projects).",
     ]
 
@@ -201,7 +193,7 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     if not levels and not basis.floors_asked:
         return apart[1:]
     if not levels and len(gone) == basis.floors_asked:
-        return ["GUARANTEE: none of the plan's price floors can be chosen:", *_limited(gone), *apart]
+        return ["GUARANTEE: none of the plan's price floors can be chosen:", *limited(gone), *apart]
     if not levels:
         which = "no price floor that can be chosen and" if gone else "no price floor"
         allowed = "the appropriations allow"
@@ -209,7 +201,7 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             allowed = "the appropriations and the liability cap allow"
         proven = basis.reason in ("optimal", "within_gap")
         worth = "makes the plan better, to within the gap" if proven else "was found to be worth its cost"
-        return [f"GUARANTEE: {which} that {allowed} {worth}.", *_limited(gone), *apart]
+        return [f"GUARANTEE: {which} that {allowed} {worth}.", *limited(gone), *apart]
     lines = []
     for name, level in levels.items():
         inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
@@ -229,14 +221,14 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         *lines,
         "  Costs are averaged over possible prices. Low prices never close a plant in this model, so floors look slightly more "
         "expensive than they are.",
-        *_limited(gone),
+        *limited(gone),
         *apart,
     ]
 
 
 def _out_of_reach(basis: Basis) -> list[str]:
     """What else can never be chosen, as a section of its own."""
-    return ["", "OUT OF REACH:", *_limited([f"  {text}" for text in basis.out_of_reach])] if basis.out_of_reach else []
+    return ["", "OUT OF REACH:", *limited([f"  {text}" for text in basis.out_of_reach])] if basis.out_of_reach else []
 
 
 def _contracts(figures: Figures, basis: Basis) -> list[str]:
@@ -247,9 +239,7 @@ def _contracts(figures: Figures, basis: Basis) -> list[str]:
         for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
     return (
-        ["SIGN contracts for deliveries in a crisis (offtake) with allied producers:", *_limited(lines)]
-        if lines
-        else []
+        ["SIGN contracts for deliveries in a crisis (offtake) with allied producers:", *limited(lines)] if lines else []
     )
 
 

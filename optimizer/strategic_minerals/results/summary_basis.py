@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from ..schemas.plan import Plan
 from .evidence import Basis
-from .summary import MOST_LINES, _limited
+
+MOST_LINES = 12
+"""Lines of a section before the rest is counted instead of listed."""
+
+
+def limited(lines: list[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more in the tables"]
 
 
 def based_on(plan: Plan, basis: Basis) -> list[str]:
@@ -18,7 +27,7 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
     if basis.doubts:
         lines += [
             "  DOUBTFUL, check these figures before you use the answer:",
-            *_limited([f"  {doubt}" for doubt in basis.doubts]),
+            *limited([f"  {doubt}" for doubt in basis.doubts]),
         ]
     judged = [s for s in plan.scenarios if s.probability > 0]
     if judged:
