@@ -23,7 +23,7 @@ from ..finance.packages import Support, build_support
 from ..instance.build import build_instance
 from ..instance.instance import DEFENCE, Instance
 from ..scenarios.build import build_scenarios
-from ..scenarios.events import longest_event
+from ..scenarios.events import longest_event, profiles_of
 from ..scenarios.pricing import pricing_sample
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.base import key_of
@@ -71,6 +71,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     producers = {row.producer for row in data.rows("yields") if row.material in chosen}
     by_table: dict[str, tuple[int, int]] = {}
     wide: list[dict[str, Any]] = []
+    shaped = profiles_of(plan, data)
     for table in data.tables:
         if table in FACT_TABLES:
             continue
@@ -87,6 +88,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
                     getattr(row, name),
                 )
                 idle = name == "rate_per_yr" and not _drawn(plan, key_of(row))
+                idle = idle or (name in ("duration_yr", "cut_share") and table == "hazards" and key_of(row) in shaped)
                 if low is not None and high is not None and value and high > low and not idle:
                     wide.append(
                         {
