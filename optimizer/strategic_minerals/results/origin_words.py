@@ -7,6 +7,8 @@ from ..data.names import Names
 
 ONE_COUNTRY = 0.8
 """Share of a material's purchases from which on they are said to rest on one country."""
+SMALL = 0.01
+"""Share of all purchases below which countries are counted, not named."""
 MOST = 6
 """Materials named at most in a line."""
 
@@ -24,17 +26,33 @@ def origin_of_purchases(figures: Figures, names: Names) -> list[str]:
         by_country[country] = by_country.get(country, 0.0) + paid
         by_material.setdefault(material, {})[country] = tonnes[item]
     parts = sorted(by_country.items(), key=lambda pair: -pair[1])
-    said = ", ".join(f"{_country(names, country)} {paid / total:.0%}" for country, paid in parts)
-    lines = [f"  Origin of these purchases as declared, by cost: {said}"]
+    large = [(country, paid) for country, paid in parts if paid >= SMALL * total]
+    said = [f"{_country(names, country)} {paid / total:.0%}" for country, paid in large]
+    rest = len(parts) - len(large)
+    said += [f"{rest} more below {SMALL:.0%} each"] if rest > 1 else [f"one more below {SMALL:.0%}"] if rest else []
+    lines = [f"  Origin of these purchases as declared, by cost: {', '.join(said)}"]
     one: dict[str, list[str]] = {}
     for material, amounts in by_material.items():
         country = max(amounts, key=lambda name: amounts[name])
         if amounts[country] >= ONE_COUNTRY * sum(amounts.values()):
             one.setdefault(country, []).append(names.material(material))
-    for country, materials in one.items():
-        shown = materials if len(materials) <= MOST else [*materials[:MOST], f"{len(materials) - MOST} more"]
-        lines.append(f"  At least {ONE_COUNTRY:.0%} from one country, {_country(names, country)}: {', '.join(shown)}")
+    unknown = one.pop("", [])
+    resting = [f"{_some(materials)} on {names.country(country)}" for country, materials in one.items()]
+    lines += (
+        [f"  Rest on one country for {ONE_COUNTRY:.0%} or more of their tonnes: {'; '.join(resting)}"]
+        if resting
+        else []
+    )
+    lines += (
+        [f"  Origin not published for {ONE_COUNTRY:.0%} or more of their tonnes: {_some(unknown)}"] if unknown else []
+    )
     return lines
+
+
+def _some(materials: list[str]) -> str:
+    """Names, the first ones where there are many."""
+    shown = materials if len(materials) <= MOST else [*materials[:MOST], f"{len(materials) - MOST} more"]
+    return ", ".join(shown)
 
 
 def _country(names: Names, country: str) -> str:
