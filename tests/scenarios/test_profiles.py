@@ -185,3 +185,18 @@ def test_stock_is_bought_for_what_the_profile_cuts():
     )
     full = solve(*struck([step(0, 12, 1.0)], normal=100.0, offers=offers, kappa=1.0))
     assert bought(full, "metal") * KT == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    ("feed", "left"),
+    [("AUS", 1.0), ("modelled", 1.0), ("AUS CHN", 0.6), ("", 0.6)],
+    ids=["clean", "modelled", "mixed", "unknown"],
+)
+def test_rules_on_trace_content_reach_producers_by_their_feed(feed, left):
+    """Other countries' sources lose what the hazard says only where their feed comes from its countries, or nobody says whence."""
+    plan, data = struck([step(0, 12, 1.0)], hazard={"third_country_cut_share": 0.4, "third_country_scope": "feed"})
+    tables = {name: data.frame(name) for name in data.tables}
+    if feed:
+        tables["feed_origins"] = pd.DataFrame([{"producer": "ally", "origins": feed}])
+    instance, found = scenarios_of(plan, Dataset.from_tables(tables))
+    assert found.availability[0, instance.producers.index("ally")] == pytest.approx([1.0, left, 1.0])

@@ -40,6 +40,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         if row.producer in producers:
             yields[producers[row.producer], materials[row.material]] = row.yield_t_per_t
     tier = {row.country: row.tier for row in data.rows("countries")}
+    declared = {row.producer: tuple(row.origins.split()) for row in data.rows("feed_origins")}
     both: list[Any] = [*sources, *projects]
     country = tuple(row.country for row in both)
     home = np.array([c == plan.home for c in country], dtype=bool)
@@ -88,6 +89,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         allied=allied,
         yields=yields,
         capacity=capacity,
+        feed=tuple(declared.get(name, ()) for name in names),
         usual=_usual(data, sources, projects, calendar),
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),

@@ -188,6 +188,8 @@ class Instance:
     """(J, I)"""
     capacity: Floats
     """(J, T) tonnes of activity per period."""
+    feed: tuple[tuple[str, ...], ...]
+    """(J,) countries of each producer's feed as declared, `modelled` for materials of the plan; empty where nothing is declared."""
     usual: Floats
     """(J, T) usual flow as a share of capacity, of which profiled disruptions cut their share; 1 where none is stated."""
     availability: Floats

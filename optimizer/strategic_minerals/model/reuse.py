@@ -73,6 +73,7 @@ BLOCK_DATA = (
     "base_price",
     "availability",
     "usual",
+    "feed",
     "cash",
     "kappa",
     "restart",

@@ -41,6 +41,8 @@ class DisruptionEvent:
     """The same of the direct flow and of the price."""
     stretch: float = 1.0
     """Factor on the length of the profile."""
+    by_feed: bool = False
+    """Whether other countries' sources are cut only where their feed comes from the event's countries, or nobody says whence."""
 
 
 def resolve_event(event: Event, row: Any, profile: CutProfile | None = None) -> DisruptionEvent:
@@ -80,6 +82,7 @@ def resolve_event(event: Event, row: Any, profile: CutProfile | None = None) -> 
         severity=severity,
         direct_severity=severity,
         stretch=stretch or 1.0,
+        by_feed=row is not None and row.third_country_scope == "feed",
     )
 
 

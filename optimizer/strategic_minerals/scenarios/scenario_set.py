@@ -18,6 +18,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance, named_materials, touched_producers
+from ..instance.procurement import MODELLED
 from ..instance.producer_economics import built_anyway, survival
 from .events import DisruptionEvent
 from .profiles import CutProfile, mean_cuts, relative_steps
@@ -108,9 +109,11 @@ def combine_events(
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand, profile), several in _alike(events).items():
+    for (countries, materials, demand, profile, by_feed), several in _alike(events).items():
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
+        if by_feed:
+            third = third & exposed_feed(instance, countries)
         hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
         s = np.array([scenario for scenario, _, _ in several])
         begin = np.array([event.start + event.flood for _, _, event in several])
@@ -240,14 +243,30 @@ def _kept(
     return found[0], found[1]
 
 
+def exposed_feed(instance: Instance, countries: str) -> Bools:
+    """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad."""
+    named = set(countries.split())
+    return np.array(
+        [
+            not feed or bool(named & set(feed)) or ("*" in named and bool({*feed} - {instance.plan.home, MODELLED}))
+            for feed in instance.feed
+        ],
+        dtype=bool,
+    )
+
+
 def _alike(
     events: Sequence[tuple[DisruptionEvent, ...]],
-) -> dict[tuple[str, str, Demand, CutProfile | None], list[tuple[int, int, DisruptionEvent]]]:
+) -> dict[tuple[str, str, Demand, CutProfile | None, bool], list[tuple[int, int, DisruptionEvent]]]:
     """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments by the same profile."""
-    found: dict[tuple[str, str, Demand, CutProfile | None], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
+    found: dict[tuple[str, str, Demand, CutProfile | None, bool], list[tuple[int, int, DisruptionEvent]]] = defaultdict(
+        list
+    )
     for s, scenario in enumerate(events):
         for order, event in enumerate(scenario):
-            found[event.countries, event.materials, event.demand, event.profile].append((s, order, event))
+            found[event.countries, event.materials, event.demand, event.profile, event.by_feed].append(
+                (s, order, event)
+            )
     return found
 
 

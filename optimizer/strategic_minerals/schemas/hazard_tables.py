@@ -42,6 +42,9 @@ class HazardRow(Row):
     third_country_cut_share: Share = 0.0
     """Cut of other foreign sources of the same materials: lost feed, rules on trace content, shipping. What allies
     keep for themselves is in their `kappa`, or a separate hazard."""
+    third_country_scope: Literal["all", "feed"] = "all"
+    """Which of these other sources are cut. `all`; `feed`: those whose feed comes from the hazard's countries or is of unpublished
+    origin (`feed_origins`), as rules on trace content reach them."""
     demand_multipliers: Multipliers = ""
     """Factors on demand while the event lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
     duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
