@@ -21,7 +21,7 @@ RULES = {
         "add_floor_purchase",
         "add_days_of_cover",
     ),
-    origin: ("add_clean_share", "add_clean_balance"),
+    origin: ("add_clean_share", "add_clean_support", "add_clean_balance"),
     branch: ("add_branch_purchases",),
     commitments: (
         "add_one_package",
@@ -37,6 +37,7 @@ CLEAN = {"origin": True, "reach_back": True, "cover": False, "reserve": True}
 SWITCHES = {
     "add_clean_share": CLEAN,
     "add_clean_balance": CLEAN,
+    "add_clean_support": {**CLEAN, "additional": True, "two_projects": True, "gallium": False, "committed": False},
     "add_contract_lots": {"lots": True, "contracts": True, "lean": True},
     "add_days_of_cover": {"cover": True},
     "add_total_budget": {"total_budget": True, "lean": True},

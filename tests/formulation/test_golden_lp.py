@@ -168,8 +168,9 @@ def everything() -> tuple[Plan, Dataset]:
         days_of_cover=[{"material": "magnet", "days": 10.0, "from_year": 2028}],
     )
     menu = {"material": "oxide", "scope": "market", "levels_usd_per_kg": [55.0], "term_years": 3.0}
-    magnets = {"countries": "covered", "materials": "magnet", "from_year": 2028, "reach_back": True}
-    procurement = {"exclusions": [{**magnets, "applies_to": ["purchases", "support"]}]}
+    magnets = {"countries": "covered", "materials": "magnet", "reach_back": True}
+    bought, supported = {"from_year": 2028, "applies_to": ["purchases"]}, {"applies_to": ["support"]}
+    procurement = {"exclusions": [{**magnets, **bought}, {**magnets, **supported}]}
     instruments = {"signing_years": [2027], "contract_years": [2027, 2028], "price_floors": [menu]}
     return Plan.model_validate({**plan.to_toml_like(), "instruments": instruments, "procurement": procurement}), data
 

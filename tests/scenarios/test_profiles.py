@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from strategic_minerals import Dataset, solve
 from strategic_minerals.audit.scenario_data import squeezed_share
 from strategic_minerals.core.errors import InputError
+from strategic_minerals.evaluation.myopic import believed
 from strategic_minerals.instance.build import build_instance
 from strategic_minerals.instance.calendar import Calendar
 from strategic_minerals.scenarios.build import build_scenarios
@@ -194,9 +197,58 @@ def test_stock_is_bought_for_what_the_profile_cuts():
 )
 def test_rules_on_trace_content_reach_producers_by_their_feed(feed, left):
     """Other countries' sources lose what the hazard says only where their feed comes from its countries, or nobody says whence."""
-    plan, data = struck([step(0, 12, 1.0)], hazard={"third_country_cut_share": 0.4, "third_country_scope": "feed"})
+    plan, data = struck(
+        [step(0, 12, 1.0, flow="direct")], hazard={"third_country_cut_share": 0.4, "third_country_scope": "feed"}
+    )
     tables = {name: data.frame(name) for name in data.tables}
     if feed:
         tables["feed_origins"] = pd.DataFrame([{"producer": "ally", "origins": feed}])
     instance, found = scenarios_of(plan, Dataset.from_tables(tables))
     assert found.availability[0, instance.producers.index("ally")] == pytest.approx([1.0, left, 1.0])
+
+
+def test_an_event_that_costs_no_tonnes_rations_nothing():
+    """Severity 0: users lose nothing, so nobody rations, as the audit says."""
+    instance, found = scenarios_of(*struck([step(0, 12, 0.5)], event={"severity": 0.0}))
+    assert not found.squeeze.any()
+    assert squeezed_share(instance, found) == pytest.approx(found.squeeze)
+
+
+def test_arrivals_by_all_routes_count_other_countries_already():
+    """Trap 28: what re-exporters lose is part of what arrives by all routes; the reserve's purchases from them are cut."""
+    law = {"third_country_cut_share": 0.4}
+    both = [step(0, 12, 0.3), step(0, 12, 1.0, flow="direct")]
+    instance, found = scenarios_of(*struck(both, hazard=law))
+    ally = instance.producers.index("ally")
+    assert found.availability[0, ally] == pytest.approx([1.0, 1.0, 1.0])
+    assert found.direct[0, ally] == pytest.approx([1.0, 0.6, 1.0])
+    _, alone = scenarios_of(*struck([step(0, 12, 1.0, flow="direct")], hazard=law))
+    assert alone.availability[0, ally] == pytest.approx([1.0, 0.6, 1.0])
+
+
+def test_two_events_cut_the_usual_flow_once_each():
+    """100 t usual of 150: 40 % and nothing leave 60 t, and two events of no depth leave 100."""
+    for severities, left in (((1.0, 0.0), 60.0), ((0.0, 0.0), 100.0), ((1.0, 1.0), 36.0)):
+        plan, data = struck([step(0, 12, 0.4)], normal=100.0)
+        twice = [{"hazard": "stop", "start_year": 2028.0, "severity": x} for x in severities]
+        scenario = {"name": "stop", "probability": 0.5, "events": twice}
+        instance, found = scenarios_of(
+            type(plan).model_validate({**plan.to_toml_like(), "scenarios": [scenario]}), data
+        )
+        china = instance.producers.index("china")
+        assert found.availability[0, china, 1] * 150 == pytest.approx(left)
+
+
+def test_a_small_cut_of_the_usual_flow_is_no_shortage_where_there_is_spare_capacity():
+    found = scenarios_of(*struck([step(0, 12, 0.02)], normal=100.0, tight_cut_share=0.05))[1]
+    assert not found.tight.any()
+
+
+def test_who_lives_through_an_event_expects_it_to_last_by_the_law_of_its_length():
+    """A profile of six months, seen after three: with stretch always 1 three months are left; in a flood no cut is foreseen."""
+    plan, data = struck([step(0, 6, 0.5)])
+    (event,) = scenarios_of(plan, data)[1].events[0]
+    row = next(row for row in data.rows("hazards"))
+    assert believed(event, 2028.25, {"stop": row}).duration == pytest.approx(0.5)
+    flooded = replace(event, flood=1.0)
+    assert believed(flooded, 2028.5, {"stop": row}).profile is None

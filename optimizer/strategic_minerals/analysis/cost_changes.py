@@ -13,7 +13,14 @@ from ..model.problem import Problem
 from ..model.solution import extract
 from ..schemas.plan import Plan
 
-USERS = ("users_activities", "users_reserve_inputs", "users_surplus", "users_release", "users_border_surcharge")
+USERS = (
+    "users_activities",
+    "users_reserve_inputs",
+    "users_surplus",
+    "users_release",
+    "users_border_surcharge",
+    "users_own_stock",
+)
 GOVERNMENT = (
     "authority_purchases",
     "authority_holding",
@@ -27,6 +34,7 @@ GOVERNMENT = (
     "floor_cost",
     "terminal_liability",
     "residual_credit",
+    "risk_transfer",
 )
 """Parts of a result's objective (`Result.objective_parts`) by who bears them; shortage losses, the charge for risk and penalties
 are those of nobody."""

@@ -203,6 +203,7 @@ def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
         "expected_loss_limit": "One more million USD of expected loss allowed",
         "stock": f"One more tonne of {material} in the reserve by {year}",
         "supply": f"One more tonne of {material} for users in {year} without a disruption",
+        "users_stock": f"One more tonne of {material} in users' own stocks in {year}",
         "service_level": f"One tonne less than the service level for {item} in {price.scenario}{f' ({year})' if year else ''}",
         "diversification": f"One more tonne allowed beyond the diversification rule for {item} in {year}",
         "days_of_cover": f"One tonne less of required stock of {item} in {year}",

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..core.arrays import Floats
 from .operations import AuditContext, Row, Rule
-from .scenario_data import is_baseline
 
 NOT_SAID = ("", "OTH")
 """Origins that are not known, which count as excluded."""
@@ -44,13 +43,13 @@ def rules_in_force(k: AuditContext) -> list[Excluded]:
     month = (tiers[plan.home].fiscal_year_month if plan.home in tiers else None) or 1
     step, first = k.n.calendar.step, k.n.calendar.first_year
 
-    def day(fiscal: float) -> float:
-        """Days since the year 1 of a decimal fiscal year."""
-        year = int(fiscal // 1)
-        begin = dt.date(year - (1 if month >= 7 else 0), month, 1)
-        return begin.toordinal() + (fiscal - year) * 365.25
+    def day(months: int) -> float:
+        """Days since the year 1 at which a month of the horizon begins."""
+        begin = (first - (1 if month >= 7 else 0)) * 12 + month - 1 + months
+        return float(dt.date(begin // 12, begin % 12 + 1, 1).toordinal())
 
-    edges = [(day(first + t * step), day(first + (t + 1) * step)) for t in range(k.n.calendar.periods)]
+    length = round(12 * step)
+    edges = [(day(t * length), day((t + 1) * length)) for t in range(k.n.calendar.periods)]
 
     def listed(names: str) -> tuple[str, ...]:
         return tuple(c for name in names.split() for c in (covered if name == "covered" else (name,)))
@@ -145,6 +144,10 @@ def offtake_origin(k: AuditContext) -> Iterable[Row]:
         j = contract.source
         made = [k.n.materials[i] for i, y in k.y[j] if y > 0]
         shut = np.max([known.closed("offtake", j, material) for material in made], axis=0)
+        if any(
+            y < 0 for _, y in k.y[j]
+        ):  # what it makes of modelled feed may not be reserved where feed is followed back
+            shut = np.max([shut, *(known.asks_clean("offtake", material) for material in made)], axis=0)
         label = f"{k.n.producers[j]} from {contract.start}"
         yield label, float(k.x.contract[number] * shut[contract.start]), k.scale(j)
 
@@ -179,15 +182,19 @@ def clean_balance(k: AuditContext) -> Iterable[Row]:
 
 
 def _clean_run(k: AuditContext, known: OriginFacts, j: int) -> Floats:
-    """(W, T) part of a run that takes clean feed: what is said to be clean, or the whole run of a supported project."""
+    """(W, T) part of a run that takes clean feed: what is said to be clean, and what support that was signed under a rule gives."""
     run = k.x.clean_output[:, j].copy()
     p = j - k.n.sources
-    if p >= 0 and not is_baseline(k.n, k.n.projects[p]):
-        for i, y in k.y[j]:
-            if y > 0:
-                asked = known.asks_clean("support", k.n.materials[i])
-                run = np.maximum(run, asked * k.x.output[:, j])
-    return np.asarray(run)
+    if p < 0:
+        return np.asarray(run)
+    asked = [known.asks_clean("support", k.n.materials[i]) for i, y in k.y[j] if y > 0]
+    free, bound = np.zeros(run.shape), False
+    for signing in k.signings(p):
+        if signing.package.name != "none" and any(rule[signing.signed] for rule in asked):
+            bound = True
+            continue
+        free = free + signing.share * k.n.capacity[j, 0] * k.path_data.rho[:, j] * signing.output * k.crisis(signing)
+    return np.maximum(run, k.x.output[:, j] - free) if bound else np.asarray(run)
 
 
 def _asked_of_purchases(k: AuditContext, known: OriginFacts, j: int) -> Floats:

@@ -165,7 +165,7 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
     for j in range(len(n.producers)):
         if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
             continue
-        troubled = (scenarios.availability[:, j] < 1 - max(TINY, n.plan.tight_cut_share)) | ~survives(
+        troubled = (scenarios.availability[:, j] < n.usual[j] * (1 - max(TINY, n.plan.tight_cut_share))) | ~survives(
             n, j, scenarios.price, (), 0
         )
         for made in np.flatnonzero(n.yields[j] > 0):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -311,6 +312,31 @@ TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (references,)
 
 
+def origin_rules_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A rule of origin that a switch turns on says what it closes, of which materials, from which countries; dates are in order."""
+    for row in data.rows("origin_rules"):
+        purposes = row.applies_to.split()
+        for name in sorted(set(purposes) - set(PURPOSES)):
+            expected = f"{', '.join(PURPOSES)}, separated by spaces{near_miss(name, PURPOSES)}"
+            yield Fault("origin_rules.csv", row.rule, "applies_to", f"'{name}'", expected)
+        for name in row.binds.split():
+            if name != "*" and not re.fullmatch("[A-Z]{3}", name):
+                yield Fault("origin_rules.csv", row.rule, "binds", f"'{name}'", "ISO3 codes of homes, or '*'")
+        if row.from_date is not None and row.to_date is not None and row.to_date <= row.from_date:
+            yield Fault(
+                "origin_rules.csv", row.rule, "to_date", f"{row.to_date}", f"a day after from_date ({row.from_date})"
+            )
+        if row.switch == "none":
+            continue
+        for column in ("applies_to", "materials", "countries", "binds"):
+            if not getattr(row, column):
+                expected = f"something: the switch '{row.switch}' turns the rule on, and without it nothing happens"
+                yield Fault("origin_rules.csv", row.rule, column, "an empty cell", expected)
+
+
+PURPOSES = ("purchases", "support", "offtake")
+
+
 def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Steps of a profile end after they begin and do not overlap, and every material of the hazard has some."""
     steps: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
@@ -358,6 +384,7 @@ MEANING: tuple[Check, ...] = (
     price_gaps_make_sense,
     unit_slips,
     hazards_make_sense,
+    origin_rules_make_sense,
     profiles_make_sense,
     agreed_floors_make_sense,
     stock_fits_its_store,

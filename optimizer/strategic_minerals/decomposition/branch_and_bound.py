@@ -82,7 +82,7 @@ class BranchAndBound:
             s.raise_bound_to(min(node.bound, self.floor, s.objective))
             if s.is_closed(s.objective, s.bound):
                 return "optimal"
-            s.answer_type()
+            s.report_progress()
             s.log("node")
             self.master.trim()
             s.nodes += 1
@@ -119,7 +119,7 @@ class BranchAndBound:
     def solve(self, lower: Floats, upper: Floats) -> Run:
         """The master's linear program between bounds. Raises OutOfTimeError and StoppedByCallerError."""
         self.master.bound(lower, upper)
-        self.search.answer_type()
+        self.search.report_progress()
         return self.search.run_master()
 
     def is_open(self, run: Run, before: float) -> TypeGuard[SolvedRun]:
@@ -227,7 +227,7 @@ class BranchAndBound:
         here.lower[:count][same] = here.upper[:count][same] = plan[same]
         run = self.solve(here.lower, here.upper)
         while isinstance(run, SolvedRun) and run.objective < s.pruned_from("improve"):
-            s.answer_type()
+            s.report_progress()
             at = run.x[self.decisions]
             if self.is_integral_at(run.x):
                 return np.round(at) + 0.0
@@ -344,7 +344,7 @@ class BranchAndBound:
     def strong_branch(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
         """Bounds of both sides of a branching, which are remembered; each solved from where the node stands."""
         found, s = [], self.search
-        s.answer_type()
+        s.report_progress()
         runs = self.master.both(self.side(node, k, x, BELOW), self.side(node, k, x, ABOVE), here, s.left(), s.phase)
         for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
             run = s.counted(runs[up])

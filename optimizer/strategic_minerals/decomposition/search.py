@@ -140,7 +140,7 @@ class Search:
         self.iterations += iterations
         return self.master.add_cuts(cuts)
 
-    def answer_type(self) -> None:
+    def report_progress(self) -> None:
         """Report what is known of answers. Raises StoppedByCallerError where the caller wants to stop."""
         if self.on_progress is None:
             return
@@ -193,7 +193,7 @@ class Search:
                 self.centre = best.y
                 if self.is_closed(best.total, self.bound, share):
                     return "optimal"
-            self.answer_type()
+            self.report_progress()
             out = self.of.point(run.x)
             at = out if best is None else best.y + step * (out - best.y)
             found, fresh = self.evaluate(at, answer=answer)
@@ -266,7 +266,7 @@ class Search:
                 beaten = best.total > self.objective and bound >= self.pruned_from(how)
                 if (beaten and n >= SETTINGS.least_rounds) or best.total - bound <= self.enough(best.total, how):
                     break
-            self.answer_type()
+            self.report_progress()
             out = self.restore_feasibility(run.x, whole)
             y = out if best is None else best.y + step * (out - best.y)
             y[self.of.decisions] = whole

@@ -21,7 +21,8 @@ from ..model.instantiate import Templates, compile_templates
 from ..model.problem import Problem
 from ..model.solution import extract
 from ..scenarios.events import DisruptionEvent
-from ..scenarios.sampling import mean_remainder
+from ..scenarios.profiles import spread
+from ..scenarios.sampling import REMAINDER_POINTS, mean_remainder
 from ..scenarios.scenario_set import ScenarioSet, combine_events
 from .recourse import (
     FirstStage,
@@ -96,6 +97,11 @@ def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, row
     return combine_events(n, [scenarios.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), events)
 
 
+POINTS = (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS
+SHORTEST = 1 / 12
+"""Years that what has outlasted every expectation is believed to go on."""
+
+
 def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
     """An event that has begun, as seen at a date: what has ended is known, what lasts continues for its mean remaining time."""
     cut = event.start + event.flood
@@ -104,7 +110,12 @@ def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> Dis
     row = rows.get(event.label)
     mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
     if cut >= now:  # still a flood: it is expected to continue, and no cut is foreseen
-        return replace(event, flood=now - event.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
+        return replace(event, flood=now - event.start + mean, duration=0.0, cut=0.0, third_cut=0.0, profile=None)
+    if event.profile is not None and row is not None:
+        whole = event.profile.length * spread(row.stretch_p05, row.stretch_p95, POINTS)
+        longer = whole[whole > now - cut]
+        stretch = float(longer.mean() if len(longer) else now - cut + SHORTEST) / event.profile.length
+        return replace(event, duration=event.profile.length * stretch, stretch=stretch)
     return replace(event, duration=now - cut + mean)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pandas as pd
 
 from ..api.solving import solve
 from ..audit.figures import ORIGIN
+from ..core.errors import InfeasibleError
 from ..core.frames import rows_of
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
@@ -39,6 +41,7 @@ COLUMNS = [
     "covered_share",
     "supported",
     "closed",
+    "no_plan",
 ]
 
 
@@ -50,7 +53,7 @@ class OriginCosts(StudyResult):
     """A row a case. rules: none, law, practice, policy, own; worth_musd: of the plan; cost_musd: worth without rules less worth
     with them; bound_musd: the most that the worth can be; expected_loss_musd; outlay_musd of the planned years; bought_musd:
     purchases of the baseline course; covered_share: of them from covered nations; supported: projects signed with support;
-    closed: offers, supports and contracts that the rules close."""
+    closed: offers, supports and contracts that the rules close; no_plan: why there is none, empty where there is one."""
     gap: float
     """Relative gap of the solves: costs below it cannot be told."""
 
@@ -71,6 +74,11 @@ class OriginCosts(StudyResult):
         """In plain words."""
         lines = ["RULES OF ORIGIN: what they cost in worth of the plan (M: million USD; each case solved by itself):"]
         for row in rows_of(self.table):
+            if row.no_plan:
+                lines.append(
+                    f"  {WORDS[row.rules]}: no plan keeps them together with the plan's promises ({row.no_plan})"
+                )
+                continue
             cost = "" if row.rules == "none" else f", cost {row.cost_musd:,.0f} M"
             bought = f"purchases {row.bought_musd:,.0f} M"
             bought += f", {row.covered_share:.0%} of them from covered nations" if row.bought_musd > 0 else ""
@@ -116,7 +124,13 @@ def origin_costs(
 def _case(plan: Plan, data: Dataset, gap: float, time_limit_s: float, case: tuple[str, Procurement]) -> dict[str, Any]:
     """One row, but for its cost. It travels to other processes."""
     name, procurement = case
-    result = solve(plan.model_copy(update={"procurement": procurement}), data, gap=gap, time_limit_s=time_limit_s)
+    try:
+        result = solve(plan.model_copy(update={"procurement": procurement}), data, gap=gap, time_limit_s=time_limit_s)
+    except InfeasibleError as error:
+        nothing = dict.fromkeys(
+            ("worth_musd", "bound_musd", "expected_loss_musd", "outlay_musd", "bought_musd"), math.nan
+        )
+        return {"rules": name, **nothing, "covered_share": math.nan, "supported": 0, "closed": 0, "no_plan": str(error)}
     figures, projects = result.figures, result.tables["projects"]
     covered = {row.country for row in data.rows("countries") if row.tier == "covered"}
     paid = figures.items("bought_from_musd")
@@ -132,5 +146,6 @@ def _case(plan: Plan, data: Dataset, gap: float, time_limit_s: float, case: tupl
         "bought_musd": total,
         "covered_share": from_covered / total if total > 0 else 0.0,
         "supported": int(signed.project.nunique()),
+        "no_plan": "",
         "closed": int(result.tables["dropped"].reason.str.contains("origin").sum()),
     }

@@ -17,7 +17,9 @@ from ..data.dataset import Dataset
 from ..data.names import Names
 from ..data.observed_losses import Course, courses
 from ..data.profile_fit import leave_one_out
-from ..scenarios.events import hazards
+from ..scenarios.events import hazards, profiles_of
+from ..scenarios.profiles import CutProfile, drawn_spreads
+from ..scenarios.profiles import year_equivalents as by_profile
 from ..scenarios.sampling import durations, severities
 from ..schemas.plan import Plan
 
@@ -85,14 +87,14 @@ def replayed(plan: Plan, data: Dataset) -> pd.DataFrame:
     """As `replay_observed`, of a plan and tables that were checked."""
     rows, names = hazards(plan, data), Names.of(data)
     country = {row.event: row.country for row in data.rows("policy_events")}
-    draws = grid(LENGTHS, DEPTHS)
+    draws, shaped = grid(LENGTHS, DEPTHS), profiles_of(plan, data)
     found = []
     for course in courses(data.rows("observed_profiles")):
         for material in course.materials:
             row = hazard_of(
                 course, material, rows.values(), {country[event] for event in course.events if event in country}
             )
-            lost = np.zeros(0) if row is None else year_equivalents(row, material, draws)
+            lost = np.zeros(0) if row is None else year_equivalents(row, material, draws, shaped.get(row.hazard))
             found.append(_row(course, material, row, lost, names))
     return typed(pd.DataFrame(found, columns=list(REPLAY)), REPLAY)
 
@@ -103,12 +105,16 @@ def grid(lengths: int, depths: int) -> Floats:
     return np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def year_equivalents(row: Any, material: str, draws: Floats) -> Floats:
-    """Years of the supply of a material that events of a hazard lose: cut * duration by the laws of its row.
+def year_equivalents(row: Any, material: str, draws: Floats, profile: CutProfile | None = None) -> Floats:
+    """Years of the supply of a material that events of a hazard lose: by its profile where it has one, else cut * duration by the
+    laws of its row.
 
     draws: (n, 2) in (0, 1), for duration and cut. (m,) with m <= n: events that cut nothing, `on_off` ones that are off, are no
     events. The cut is that of the sources named, whatever the material.
     """
+    if profile is not None:
+        severity, stretch, felt = drawn_spreads(row, draws)
+        return by_profile(profile, material, severity, stretch) * felt
     cut = severities(row, draws[:, 1])
     happens = cut > 0 if row.cut_law == "on_off" else np.full(len(cut), True)
     return np.asarray((cut * durations(row, draws[:, 0]))[happens])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,12 @@ def along(plan: Plan, data: Dataset, choose: Callable[[ScenarioSet], ScenarioSet
 
 def only(scenario: int) -> Callable[[ScenarioSet], ScenarioSet]:
     """One scenario with probability 1."""
-    return lambda scenarios: _mixed(scenarios, np.eye(len(scenarios.names))[scenario], scenarios.names[scenario])
+
+    def chosen(scenarios: ScenarioSet) -> ScenarioSet:
+        alone = _mixed(scenarios, np.eye(len(scenarios.names))[scenario], scenarios.names[scenario])
+        return replace(alone, events=(scenarios.events[scenario],))  # what its losses per tonne depend on
+
+    return chosen
 
 
 def average_scenario(scenarios: ScenarioSet) -> ScenarioSet:

@@ -86,6 +86,8 @@ class OutputClass:
     """Alive on the trunk in the last period."""
     purchase: PurchaseRight | None
     """What the reserve may buy under a purchase floor."""
+    bound: bool = False
+    """Whether the support that was signed binds its runs to clean feed, back to the mine (rules of origin)."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ class _Options:
         self.refused: dict[tuple[int, str, tuple[int, ...]], str] = {}
         self._class_of: dict[tuple[object, ...], int] = {}
         """By what a class is."""
-        self._asked: dict[tuple[int, float, FloorSet, int], int] = {}
+        self._asked: dict[tuple[int, float, FloorSet, int, bool], int] = {}
         """The same by what it was asked for."""
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
@@ -269,6 +271,14 @@ class _Options:
     def _may_sign(self, p: int, package: Package, signed: int) -> bool:
         """Whether the rules of origin leave the package open at a date; without support nothing is signed with the authority."""
         return package.name == "none" or bool(self.instance.procurement.support_open[p, signed])
+
+    def _bound(self, p: int, package: Package, start: int) -> bool:
+        """Whether a rule with reach-back is in force for what a project makes when a package for it is signed."""
+        project, instance = self.instance.projects[p], self.instance
+        if package.name == "none":
+            return False
+        makes = instance.yields[project.producer] > 0
+        return bool(instance.procurement.clean_support[makes, start - project.lead].any())
 
     def own_floor(self, package: Package, project: Project) -> Floor | None:
         """The package's floor as this project has it; None where it makes none of the material."""
@@ -336,14 +346,15 @@ class _Options:
     def output(self, p: int, backing: SupportTerms, start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
         offtake = backing.package.offtake
-        asked = (p, offtake, backing.floors, start)
+        bound = self._bound(p, backing.package, start)
+        asked = (p, offtake, backing.floors, start, bound)
         if asked not in self._asked:
             trunk, scenarios, at_end = self.owners.output(p, backing.floors, start)
             purchase = next((_right(floor, start) for floor in backing.floors.each if floor.kind == "purchase"), None)
-            found = (p, offtake, purchase, at_end, trunk.tobytes(), scenarios.tobytes())
+            found = (p, offtake, purchase, at_end, trunk.tobytes(), scenarios.tobytes(), bound)
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
-                self.classes.append(OutputClass(p, offtake, trunk, scenarios, at_end, purchase))
+                self.classes.append(OutputClass(p, offtake, trunk, scenarios, at_end, purchase, bound))
             self._asked[asked] = self._class_of[found]
         index = self._asked[asked]
         return self.classes[index], index

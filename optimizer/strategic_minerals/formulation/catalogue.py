@@ -150,7 +150,6 @@ COMPONENTS: tuple[Component, ...] = (
         "1ʰ",
         "1 where purchases from a producer have to be clean back to the mine",
     ),
-    _p("period", "clean_bound", "project", "-", "1ᵖ", "1 where support binds a project to clean feed"),
     _p("period", "opening", "material", "unit", "S⁰", "stock before the first period"),
     _p("period", "release_limit", "material", "unit", "d̄", "maximum release rate if release is allowed, else 0"),
     _p("period", "disposal_limit", "material", "unit", "ē", "limit on disposal if sale is allowed, else 0"),
@@ -283,6 +282,7 @@ COMPONENTS: tuple[Component, ...] = (
         "output of a project: what was signed, ramped up and in operation",
     ),
     _c("period", "floor_purchase", "offer", "unit", "", "purchases under a purchase floor"),
+    _c("period", "clean_support", "project", "unit", "", "what is supported under a rule of origin runs on clean feed"),
     _c("period", "clean_share", "producer", "unit", "", "the clean part of a run is no more than the run"),
     _c(
         "period",

@@ -39,7 +39,6 @@ PARAMS: dict[str, str] = {
     "demand": "demand of a segment, delta*demand [unit]",
     "depth": "most that an offer sells, availability and rules of origin counted [unit]",
     "clean_held": "1 where what the reserve buys of a producer has to be made of clean feed, else 0 [-]",
-    "clean_bound": "1 where the support of a project binds it to clean feed, else 0 [-]",
     "opening": "stock before the first period [unit]",
     "release_limit": "drawdown rate where release is allowed, else 0 [unit]",
     "disposal_limit": "disposal ceiling where sale is allowed, else 0 [unit]",
@@ -73,7 +72,6 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "demand": list(sets.demands),
         "depth": [b.name for b in sets.purchases if b.offer >= 0],
         "clean_held": list(sets.clean.holders),
-        "clean_bound": list(sets.clean.supported),
         "opening": list(sets.stocked),
         "release_limit": list(sets.stocked),
         "disposal_limit": list(sets.stocked),
@@ -119,7 +117,7 @@ def add_period(
     add_source_survival(b, structure, sets, links)
     add_project_capacity(b, structure, sets, links)
     add_floor_purchase(b, structure, sets, links)
-    add_clean_chain(b, structure, sets)
+    add_clean_chain(b, structure, sets, links.operating)
     add_diversification(b, structure, sets)
     add_trunk_shortfall(b, structure, sets)
     add_days_of_cover(b, structure, sets)

@@ -197,14 +197,12 @@ def _users_stock(
 
 
 def _clean(structure: Structure, sets: ComponentSets, t: Ints) -> dict[str, Floats]:
-    """Whether purchases of a producer's output, and the runs of a supported project, have to be clean in a period."""
+    """Whether purchases of a producer's output have to be clean in a period."""
     instance, chain = structure.instance, sets.clean
     rules = instance.procurement
     sold = {j: {p.material for p in sets.purchases if p.source == j} for j in chain.holders}
     held = [rules.clean_purchases[sorted(sold[j])][:, t].any(axis=0).astype(float) for j in chain.holders]
-    made = [instance.yields[instance.sources + p] > 0 for p in chain.supported]
-    bound = [rules.clean_support[outputs][:, t].any(axis=0).astype(float) for outputs in made]
-    return {"clean_held": _columns(held, len(t)), "clean_bound": _columns(bound, len(t))}
+    return {"clean_held": _columns(held, len(t))}
 
 
 def _depth(structure: Structure, sets: ComponentSets, direct: Floats, tight: Floats, t: Ints) -> Floats:

@@ -42,7 +42,7 @@ class CleanChain:
     materials: tuple[int, ...] = ()
     """Inputs, back to the mine, of what the authority buys or supports clean."""
     makers: tuple[int, ...] = ()
-    """Producers that make them of clean feed."""
+    """Producers of which a part of the run is clean: those that make these inputs of clean feed, and supported projects."""
     holders: tuple[int, ...] = ()
     """Producers from which the reserve buys clean."""
     supported: tuple[int, ...] = ()
@@ -247,9 +247,9 @@ def _clean_chain(
     """Who takes clean feed, and the chain of materials and makers behind it."""
     rules, y, first = instance.procurement, instance.yields, instance.sources
     bought = np.asarray(rules.clean_purchases.any(axis=1), dtype=bool)
-    supported = np.asarray(rules.clean_support.any(axis=1), dtype=bool)
     holders = sorted({p.source for p in purchases if p.source >= 0 and bought[p.material]})
-    bound = [p for p in projects if not support.baseline[p] and (supported & (y[first + p] > 0)).any()]
+    signed = {k.project for k in support.classes if k.bound}
+    bound = [p for p in projects if p in signed]
     makers = [j for j in (*sources, *(first + p for p in projects)) if rules.clean[j]]
     takers = {*holders, *(first + p for p in bound)}
     chain = {int(i) for j in takers for i in np.flatnonzero(y[j] < 0)}
@@ -257,11 +257,9 @@ def _clean_chain(
         feeding = [j for j in makers if any(y[j, i] > 0 for i in chain)]
         longer = chain | {int(i) for j in feeding for i in np.flatnonzero(y[j] < 0)}
         if longer == chain:
-            return (
-                CleanChain(tuple(sorted(chain)), tuple(feeding), tuple(holders), tuple(bound))
-                if chain
-                else CleanChain()
-            )
+            runs = sorted({*feeding, *(first + p for p in bound)})
+            found = CleanChain(tuple(sorted(chain)), tuple(runs), tuple(holders), tuple(bound))
+            return found if chain else CleanChain()
         chain = longer
 
 

@@ -8,6 +8,7 @@ clean feed in the model (`formulation.origin`), and feed whose origin nobody dec
 from __future__ import annotations
 
 import datetime as dt
+from calendar import monthrange as calendar_days
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +27,6 @@ MODELLED = "modelled"
 """In a list of origins of feed: it is all material of the tables."""
 UNKNOWN = "OTH"
 """Code of other countries: which ones is not published."""
-DAYS = 365.25
 JANUARY = 1
 SECOND_HALF = 7
 """A fiscal year that begins in this month or later is called by the calendar year in which it ends."""
@@ -52,10 +52,11 @@ class Exclusion:
 
 
 def fiscal_year(day: dt.date, first_month: int) -> float:
-    """A day as a decimal fiscal year: 2027-01-01 is 2027.25 where fiscal years begin in October."""
-    begin = dt.date(day.year if day.month >= first_month else day.year - 1, first_month, 1)
-    named = begin.year + (first_month >= SECOND_HALF)
-    return named + (day - begin).days / DAYS
+    """A day as a decimal fiscal year, in months and the part of the month: 2027-01-01 is 2027.25 where years begin in October."""
+    year = day.year if day.month >= first_month else day.year - 1
+    named = year + (first_month >= SECOND_HALF)
+    month = (day.month - first_month) % 12 + (day.day - 1) / calendar_days(day.year, day.month)[1]
+    return named + month / 12
 
 
 def exclusions(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar: Calendar) -> tuple[Exclusion, ...]:
@@ -131,8 +132,11 @@ def build_procurement(
             support &= ~((shut & makes)[sources:, None] & when)
             if rule.reach_back:
                 clean_support |= rule.materials[:, None] & when
-        if "offtake" in rule.applies_to:
-            offtake &= ~((shut & makes)[:, None] & when)
+        if (
+            "offtake" in rule.applies_to
+        ):  # users draw on a contract with whatever feed there is: none that is followed back
+            followed = rule.reach_back & (yields < 0).any(axis=1)
+            offtake &= ~(((shut | followed) & makes)[:, None] & when)
     for o, row in enumerate(offers):
         if row.source_producer in names:
             offer[o] &= purchase[names[row.source_producer], materials[row.material]]
@@ -171,10 +175,12 @@ def _closed(
             for rule in rules
             if what in rule.applies_to
             and (rule.materials & touched).any()
-            and (rule.excludes(country) or (rule.reach_back and not clean))
+            and (rule.excludes(country) or (rule.reach_back and (not clean or what == "offtake")))
         )
         if first.excludes(country):
             return f"its origin is excluded ({first.label})"
+        if clean:
+            return f"nobody can say of what feed its deliveries would be made ({first.label})"
         return f"its feed is of excluded or unpublished origin ({first.label})"
 
     by_name = {getattr(row, "activity", getattr(row, "project", "")): j for j, row in enumerate(producers)}

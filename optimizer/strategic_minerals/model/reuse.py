@@ -93,7 +93,7 @@ def same_operations(old: Structure, structure: Structure) -> bool:
     of the same components. What happens in scenarios, with what probability, and what commitments cost may differ."""
 
     def written(side: Structure) -> tuple[Any, ...]:
-        classes = [(k.project, k.purchase and k.purchase.material) for k in side.support.classes]
+        classes = [(k.project, k.purchase and k.purchase.material, k.bound) for k in side.support.classes]
         return (
             classes,
             [contract.source for contract in side.contracts],

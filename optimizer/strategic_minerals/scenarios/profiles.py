@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
-from ..core.arrays import Floats
+from ..core.arrays import Bools, Floats
 from ..core.units import MONTHS_PER_YEAR
 from ..data.dataset import Dataset
 from ..instance.calendar import Calendar, overlap
@@ -37,6 +38,8 @@ class CutProfile:
     """What home users lose by all routes; the direct flow where no record of all routes exists."""
     direct: tuple[tuple[str, Steps], ...]
     """What the controlled flow itself loses, which the reserve meets."""
+    all_routes: bool = False
+    """Whether arrivals by all routes were recorded: other countries' part in them is then counted already."""
 
     @property
     def length(self) -> float:
@@ -67,7 +70,9 @@ def profiles(data: Dataset) -> dict[str, CutProfile]:
         return tuple((name, tuple(sorted(steps))) for name, steps in sorted(names.items()))
 
     return {
-        hazard: CutProfile(laid(flows[EFFECTIVE], flows[DIRECT]), laid(flows[DIRECT], flows[EFFECTIVE]))
+        hazard: CutProfile(
+            laid(flows[EFFECTIVE], flows[DIRECT]), laid(flows[DIRECT], flows[EFFECTIVE]), bool(flows[EFFECTIVE])
+        )
         for hazard, flows in found.items()
         if any(share > 0 for by in flows.values() for steps in by.values() for *_, share in steps)
     }
@@ -104,6 +109,24 @@ def relative_steps(profile: CutProfile, names: Sequence[str], severity: float, s
         for (begin, end), cut in zip(pairwise(edges), cuts, strict=True)
         if cut > 0
     )
+
+
+def year_equivalents(profile: CutProfile, material: str, severity: Floats, stretch: Floats) -> Floats:
+    """(n,) years of the usual supply of a material that users lose in events of given severities and stretches, after clipping."""
+    steps = dict(profile.effective).get(material, ())
+    lost = sum(
+        (np.minimum(1.0, severity * share) * (end - begin) for begin, end, share in steps), np.zeros(len(severity))
+    )
+    return np.asarray(lost * stretch)
+
+
+def drawn_spreads(row: Any, u: Floats) -> tuple[Floats, Floats, Bools]:
+    """(n,) severity, stretch, and whether users lose any tonnes, of a hazard's events; u: (n, 2) in (0, 1), stretch first."""
+    none = row.no_loss_share
+    felt = np.asarray(u[:, 1] >= none, dtype=bool)
+    within = np.where(felt, (u[:, 1] - none) / max(1e-12, 1 - none), 0.5)
+    severity = spread(row.severity_p05, row.severity_p95, np.clip(within, 2.0**-40, 1 - 2.0**-40))
+    return severity, spread(row.stretch_p05, row.stretch_p95, u[:, 0]), felt
 
 
 def spread(low: float | None, high: float | None, u: Floats) -> Floats:

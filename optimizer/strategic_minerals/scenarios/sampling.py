@@ -19,7 +19,7 @@ from scipy.special import ndtri
 from ..core.arrays import Floats
 from ..schemas.plan_sections import Event
 from .events import DisruptionEvent, resolve_event
-from .profiles import NORMAL_90, CutProfile, spread
+from .profiles import NORMAL_90, CutProfile, drawn_spreads
 
 SOBOL_EVENTS = 3
 """Events of a hazard in one scenario that have coordinates of the joint sequence; later ones are few and pseudo-random."""
@@ -127,11 +127,7 @@ def _shaped(
     candidates: list[list[DisruptionEvent]],
 ) -> Floats:
     """Candidates of one event of a hazard with a profile in each scenario; the end of its cut."""
-    stretch = spread(row.stretch_p05, row.stretch_p95, u[:, 0])
-    none = row.no_loss_share
-    felt = u[:, 1] >= none
-    within = np.where(felt, (u[:, 1] - none) / max(1e-12, 1 - none), 0.5)
-    severity = spread(row.severity_p05, row.severity_p95, np.clip(within, 2.0**-40, 1 - 2.0**-40))
+    severity, stretch, felt = drawn_spreads(row, u[:, :2])
     for n in np.flatnonzero(start < end):
         x = float(severity[n])
         candidates[n].append(

@@ -18,10 +18,10 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance, named_materials, touched_producers
-from ..instance.procurement import MODELLED
+from ..instance.procurement import MODELLED, UNKNOWN
 from ..instance.producer_economics import built_anyway, survival
 from .events import DisruptionEvent
-from .profiles import CutProfile, mean_cuts, relative_steps
+from .profiles import DIRECT, EFFECTIVE, CutProfile, mean_cuts, relative_steps
 
 Demand = tuple[tuple[str, float], ...]
 """(segment, multiplier) pairs."""
@@ -103,6 +103,8 @@ def combine_events(
     J, I, Q, C = len(instance.producers), len(instance.materials), len(instance.demands), len(instance.components)  # noqa: E741
     availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
     direct = availability.copy()
+    arrives = {flow: np.ones((S, J, T)) for flow in (EFFECTIVE, DIRECT)}
+    shaped = np.zeros((S, J, T))
     factor, rise, fall = np.ones((S, Q, T)), np.ones((S, I, T)), np.ones((S, I, T))
     lasting = np.zeros((S, C, T))
     override: list[tuple[int, int, Ints, Bools, bool]] = []
@@ -129,12 +131,15 @@ def combine_events(
             np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), left)
             np.multiply.at(direct, (s[:, None], np.flatnonzero(cut)), left)
         else:
-            kept, kept_direct = _kept(instance, profile, [k for _, _, k in several], begin, phi, cut, touched)
-            np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), kept)
-            np.multiply.at(direct, (s[:, None], np.flatnonzero(cut)), kept_direct)
-        elsewhere = share([1 - k.third_cut for _, _, k in several], phi)
-        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), elsewhere)
-        np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), elsewhere)
+            at = s[:, None], np.flatnonzero(cut)
+            for flow, lost in _lost(instance, profile, [k for _, _, k in several], begin, cut, touched).items():
+                np.multiply.at(arrives[flow], at, 1 - lost)
+            np.maximum.at(shaped, at, np.broadcast_to(phi[:, None, :], (len(several), int(cut.sum()), T)))
+        felt = [profile is None or (k.severity > 0 and not profile.all_routes) for _, _, k in several]
+        users = share([1 - k.third_cut * on for (_, _, k), on in zip(several, felt, strict=True)], phi)
+        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), users)
+        reserve = share([1 - k.third_cut for _, _, k in several], phi)
+        np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), reserve)
         for path_data in (
             share([k.price**k.direct_severity for _, _, k in several], phi),
             share([k.flood_price for _, _, k in several], flood),
@@ -149,6 +154,11 @@ def combine_events(
                 spans[scenario, int(c)].append((float(begin[n]), float(until[n])))
             if event.tight is not None:
                 override.append((scenario, order, hit, phi[n] > 0, event.tight))
+    for flow, found in (
+        (EFFECTIVE, availability),
+        (DIRECT, direct),
+    ):  # a cut is a share of the usual flow, which counts once
+        found *= 1 - shaped * (1 - instance.usual) - (1 - arrives[flow]) * instance.usual
     for (scenario, c), parts in spans.items():
         lasting[scenario, c] = _union(calendar, parts)
     squeeze = _squeeze(instance, events, lasting, at_name)
@@ -192,14 +202,14 @@ def _squeeze(
             continue
         hit = [np.flatnonzero(named_materials(event.materials, at_name)) for event in scenario]
         for i, c in enumerate(instance.component):
-            spans = [
-                span
+            mine = [
+                (event, [instance.materials[k] for k in ([i] if i in inside else inside)])
                 for event, touched in zip(scenario, hit, strict=True)
                 if (inside := [int(k) for k in touched if instance.component[k] == c])
-                for span in _spans(event, [instance.materials[k] for k in ([i] if i in inside else inside)])
             ]
-            if spans:
-                squeeze[s, i] = _deepest(instance.calendar, spans)
+            spans = [span for event, names in mine for span in _spans(event, names)]
+            if mine:
+                squeeze[s, i] = _deepest(instance.calendar, spans) if spans else 0.0
     return squeeze
 
 
@@ -212,35 +222,31 @@ def _spans(event: DisruptionEvent, names: Sequence[str]) -> list[Span]:
     return [(begin + a, begin + b, depth) for a, b, depth in steps]
 
 
-def _kept(
+def _lost(
     instance: Instance,
     profile: CutProfile,
     events: Sequence[DisruptionEvent],
     begin: Floats,
-    phi: Floats,
     cut: Bools,
     touched: Bools,
-) -> tuple[Floats, Floats]:
-    """(n, cut producers, T) share of capacity that users and the reserve still find: a cut is a share of the usual flow.
-
-    use <= (1 - phi) K + phi normal - cut normal; a producer of several materials loses what the deepest of their cuts takes.
-    """
+) -> dict[str, Floats]:
+    """(n, cut producers, T) by flow: share of the usual flow that users, and the reserve, lose. A producer of several materials
+    loses what the deepest of their cuts takes."""
     stretch = np.array([k.stretch for k in events])
     producers = np.flatnonzero(cut)
-    found = []
-    for flow, severity in (
-        (profile.effective, np.array([k.severity for k in events])),
-        (profile.direct, np.array([k.direct_severity for k in events])),
+    found = {}
+    for flow, of_flow, severity in (
+        (EFFECTIVE, profile.effective, np.array([k.severity for k in events])),
+        (DIRECT, profile.direct, np.array([k.direct_severity for k in events])),
     ):
         lost = np.zeros((len(events), len(producers), instance.calendar.periods))
-        for name, steps in flow:
+        for name, steps in of_flow:
             if name in instance.materials and touched[i := instance.materials.index(name)]:
                 mean = mean_cuts(instance.calendar, steps, begin, severity, stretch)
                 makes = np.asarray(instance.yields[producers, i] > 0, dtype=bool)
                 lost = np.maximum(lost, mean[:, None, :] * makes[None, :, None])
-        usual = instance.usual[producers]
-        found.append(1 - phi[:, None, :] * (1 - usual) - lost * usual)
-    return found[0], found[1]
+        found[flow] = lost
+    return found
 
 
 def exposed_feed(instance: Instance, countries: str) -> Bools:
@@ -248,7 +254,9 @@ def exposed_feed(instance: Instance, countries: str) -> Bools:
     named = set(countries.split())
     return np.array(
         [
-            not feed or bool(named & set(feed)) or ("*" in named and bool({*feed} - {instance.plan.home, MODELLED}))
+            not feed
+            or bool({*named, UNKNOWN} & set(feed))
+            or ("*" in named and bool({*feed} - {instance.plan.home, MODELLED}))
             for feed in instance.feed
         ],
         dtype=bool,
@@ -303,7 +311,7 @@ def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floa
     makes, uses = (instance.yields > 0).astype(float), (instance.yields < 0).astype(float)
     counted = baseline_sources(instance)
     active = lasts[:, instance.component]
-    troubled = availability < 1 - max(SMALLEST_TOUCH, instance.plan.tight_cut_share)
+    troubled = availability < instance.usual * (1 - max(SMALLEST_TOUCH, instance.plan.tight_cut_share))
     for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
         troubled[:, j] |= ~survival(instance, int(j), price, (), 0)
     troubled &= counted[:, None]

@@ -27,7 +27,8 @@ class OriginRuleRow(Row):
     reach_back: bool = False
     """True: the rule follows the feed back to the mine; feed of excluded or unpublished origin excludes as well."""
     from_date: Day | None = None
-    """First day of deliveries (purchases, contracts) or signatures (support) to which it applies; empty: long in force."""
+    """First day of deliveries (purchases), or of signatures and contracts (support, offtake), to which it applies; empty: long in
+    force."""
     to_date: Day | None = None
     """Day from which it applies no more; empty: no end is known."""
     forms: str = ""
