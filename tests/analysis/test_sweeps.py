@@ -187,8 +187,25 @@ def moved(structure: Structure, name: str) -> Structure:
     return build_structure(changed, structure.scenarios, build_support(changed, structure.scenarios))
 
 
+NAMES = ("feed", "offer_country")
+"""Fields of names of countries: there is no other number to try."""
+OF_TABLES = ("procurement", "users_level", "adaptation")
+"""Fields that the random cases leave empty or that hold no array of their own: whole plans are compared for them below."""
+MOVED = [name for name in BLOCK_DATA if name not in (*MENUS, *NAMES, *OF_TABLES)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rules_of_origin_are_taken_over_and_given_up(seed: int) -> None:
+    """Proves: a question under a rule of origin, prepared beside the same one without it, and the other way, has the arrays of one
+    prepared alone."""
+    free, ruled = (random_case(seed, origin=on, reach_back=on, cover=False, reserve=True) for on in (False, True))
+    ruled = (free[0].model_copy(update={"procurement": ruled[0].procurement}), free[1])
+    for first, then in ((free, ruled), (ruled, free)):
+        assert same_model(prepare(*then, prepare(*first), None), prepare(*then))
+
+
 @pytest.mark.parametrize("revolving", [False, True])
-@pytest.mark.parametrize("name", [name for name in BLOCK_DATA if name not in MENUS])
+@pytest.mark.parametrize("name", MOVED)
 def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool) -> None:
     """Proves: for every field said to be no number of the blocks, blocks of a problem where it is another one, stamped again, give
     the arrays of blocks written anew. The check is made: operations are taken over for one seed at least, and so are commitments,
@@ -213,7 +230,7 @@ def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool
 RESERVED = {"kappa": 0.5, "lot_t_per_yr": 500.0, "term_yr": 2.0, "fee_usd_per_kg": 1.0}
 
 
-@pytest.mark.parametrize("name", OPERATING)
+@pytest.mark.parametrize("name", [name for name in OPERATING if name in MOVED])
 def test_no_owner_looks_at_what_only_operations_know(name: str) -> None:
     """Proves: for every field said to be none of an owner's, what owners of another problem were found to get gives the same ways
     of support as nothing known does, floors and market floors included."""

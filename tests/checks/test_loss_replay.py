@@ -40,13 +40,16 @@ def test_functions_for_deep_and_long_cuts_fail_on_the_magnets_of_2025() -> None:
 
 
 def test_losses_are_tonnes_times_loss_per_tonne() -> None:
-    """Proves: the figures are those worked out with the table (257 to 393 at the larger tonnage was 0.17 to 0.26 rounded)."""
+    """Proves: the figures are the tonnes of the table times the losses per tonne of the table, at both ends of both."""
+    rows = {
+        r.loss_function: r for r in tables().rows("loss_functions") if (r.material, r.segment) == ("ndfeb_magnet", "*")
+    }
     found = loss_replay(tables()).episodes.set_index(["loss_function", "material"])
     usgs, imf = found.loc["usgs_2025", "ndfeb_magnet"], found.loc["imf_2026", "ndfeb_magnet"]
-    assert usgs.loss_musd == pytest.approx(1513 * 0.21529)
-    assert usgs.loss_musd_low == pytest.approx(1200 * 0.16684)
-    assert usgs.loss_musd_high == pytest.approx(1513 * 0.26374)
-    assert imf.loss_musd == pytest.approx(1513 * 27.306)
+    assert usgs.loss_musd == pytest.approx(1513 * rows["usgs_2025"].loss_usd_per_t / 1e6)
+    assert usgs.loss_musd_low == pytest.approx(1200 * rows["usgs_2025"].loss_usd_per_t_low / 1e6)
+    assert usgs.loss_musd_high == pytest.approx(1513 * rows["usgs_2025"].loss_usd_per_t_high / 1e6)
+    assert imf.loss_musd == pytest.approx(1513 * rows["imf_2026"].loss_usd_per_t / 1e6)
 
 
 def test_a_loss_in_weeks_of_plants_by_hand() -> None:
@@ -91,8 +94,8 @@ def test_reasons_state_the_comparison() -> None:
     """Proves: tonnes, money, plants and weeks, what is known, and of what other case the function is."""
     reason = next(r for r in replays(tables(), ["ecb_2026"]) if r.episode.material == "ndfeb_magnet").reason()
     for said in (
-        "1,513 t short would have cost 13,200 million USD (6,990 to 17,600)",
-        "795 weeks of a plant with 4,600 workers",
+        "1,513 t short would have cost 16,300 million USD (4,670 to 40,800)",
+        "978 weeks of a plant with 4,600 workers",
         "through the 3 months of the trough",
         "known by name is a stop of 1 week",
         "18 months, about -75 % magnets",

@@ -449,7 +449,7 @@ def test_worlds_that_do_not_differ_are_kept_once() -> None:
 @pytest.mark.parametrize(
     ("change", "column"),
     [
-        ({"after": "heavy_licence"}, "after"),
+        ({"after": "rare_earth_embargo"}, "after"),
         ({"element_share": 0.5, "materials": "*"}, "element_share"),
     ],
 )
@@ -459,6 +459,6 @@ def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[s
     data = load_dataset(shipped("inputs"))
     frame = data.frame("hazards")
     for name, value in change.items():
-        frame.loc[frame.hazard == "heavy_licence", name] = value
+        frame.loc[frame.hazard == "rare_earth_embargo", name] = value
     faults = check_data(load_plan(shipped("models") / "quickstart.toml"), data.replace(hazards=frame))
-    assert [(f.file, f.row, f.column) for f in faults] == [("hazards.csv", "heavy_licence", column)]
+    assert [(f.file, f.row, f.column) for f in faults] == [("hazards.csv", "rare_earth_embargo", column)]

@@ -372,7 +372,7 @@ def test_no_workbook_is_opened_in_the_process_that_answers(service: TestClient, 
     monkeypatch.setattr("strategic_minerals.data.workbook.load_workbook", pytest.fail)
     cut = book[: len(book) // 2]
     with monkeypatch.context() as patch:
-        patch.setattr(submission, "LOOK_S", 0.0)
+        patch.setattr(submission, "POLL_S", 0.0)
         assert service.post("/v1/jobs/upload", files={"plan": ("plan.xlsx", cut)}).status_code == 202
     room = service.app.state.checks  # type: ignore[attr-defined]
     held = 0

@@ -182,7 +182,8 @@ TABLES: dict[str, dict[str, Usual]] = {
         "premium_share": Usual(share, 0.005, 0.95),
         "crisis_availability": Usual(share, 0.006, 1),
     },
-    "hazards": {**HAZARD, "observed_yr": Usual(years, 1, 150)},
+    "hazards": {**HAZARD, "observed_yr": Usual(years, 1, 150), "no_loss_share": Usual(share, 0.01, 1)},
+    "hazard_profiles": {"cut_share": Usual(share, 0.001, 1)},
     "minerals": {"net_import_reliance_pct": Usual(percentage, 1, 100), "price_cv": Usual(share, 0.01, 2)},
     "import_shares": {"import_share_pct": Usual(percentage, 1, 100)},
     "crisis_prices": {
@@ -225,6 +226,8 @@ PLAN: dict[str, Usual] = {
     "objective.stage_slack": Usual(share, 0, 0.5),
     "sample.quiet_probability": Usual(share, 0.001, 1),
     "service_levels.level": Usual(share, 0.05, 1),
+    "tight_cut_share": Usual(share, 0.001, 0.5),
+    "controls.probability": Usual(share, 0.005, 1),
     "diversification.share": Usual(share, 0.02, 1),
     "days_of_cover.days": Usual(days, 7, 1500),
     "controls.cut_share": Usual(share, 0.02, 1),
