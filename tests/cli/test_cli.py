@@ -347,7 +347,9 @@ def test_a_limit_before_any_plan_is_exit_4_without_numbers(tmp_path: Path, cli: 
     """Proves R8: a second is too little for 13 materials: exit 4, 'Stopped', no summary; the folder keeps the
     question."""
     out = tmp_path / "run"
-    said = cli("solve", "rare-earths", "--time-limit", "1", "--gap", "0", "--out", out)
+    frozen = Path(__file__).parents[1] / "frozen"
+    question = frozen / "models" / "rare-earths.toml", "--tables", frozen / "inputs"
+    said = cli("solve", *question, "--time-limit", "1", "--gap", "0", "--out", out)
     assert said.returncode == 4, said.stderr
     assert said.stdout == ""
     assert said.stderr.startswith("Stopped: stopped in ")

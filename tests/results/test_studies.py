@@ -21,6 +21,7 @@ from strategic_minerals import (
     check,
     compare,
     complete,
+    control_cases,
     deals,
     diagnose,
     explain,
@@ -29,6 +30,7 @@ from strategic_minerals import (
     load_plan,
     load_result,
     loss_replay,
+    origin_costs,
     reverse_stress,
     sampling_gap,
     scenario_outlook,
@@ -75,6 +77,20 @@ def agreed() -> tuple[Plan, Dataset]:
     return plan, load_dataset(shipped("inputs"))
 
 
+def doubted() -> tuple[Plan, Dataset]:
+    """The question, with a control of which nobody knows whether it is in force."""
+    plan, data = question()
+    known = {
+        "name": "quota",
+        "countries": "CHN",
+        "materials": "*",
+        "cut_share": 0.1,
+        "until_year": 2028.0,
+        "probability": 0.5,
+    }
+    return Plan.model_validate({**plan.to_toml_like(), "controls": [known]}), data
+
+
 def tornado() -> Design:
     return one_at_a_time({"discount_rate": (0.0, 0.05)})
 
@@ -93,6 +109,8 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),
     "deals": lambda: deals(*agreed(), beliefs=False),
+    "origins": lambda: origin_costs(*question(), gap=0.01),
+    "controls": lambda: control_cases(*doubted(), gap=0.01),
     "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),
 }
 
