@@ -813,6 +813,8 @@ def test_half_years_are_years_where_nothing_happens_within_a_year(seed: int) -> 
                         event[key] = math.ceil(event[key])
         for control in told.get("controls", []):
             control["until_year"] = math.ceil(control["until_year"])
+        for rule in told.get("procurement", {}).get("exclusions", []):
+            rule["from_year"] = math.ceil(rule["from_year"])
 
     def steady(frames: dict[str, pd.DataFrame]) -> None:
         frames["materials"]["holding_share_per_yr"] = 0.0
