@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..core.errors import PlanError
-from .common import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, room_for, saying, show
-
-Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
-Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")]
-Workers = Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
-Out = Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")]
-Set = Annotated[
-    list[str],
-    typer.Option("--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."),
-]
-Run = Annotated[Path, typer.Argument(help="A run folder of a solved plan.")]
-
-
-def _cores(workers: int) -> int:
-    return workers or os.cpu_count() or 1
+from .common import (
+    EXIT_INFEASIBLE,
+    Gap,
+    Json,
+    Limit,
+    Out,
+    PlanFile,
+    RunFolder,
+    SetFields,
+    Tables,
+    Workers,
+    app,
+    cores,
+    counting,
+    load,
+    room_for,
+    saying,
+    show,
+)
 
 
 @app.command()
@@ -42,7 +44,7 @@ def sweep(
     ] = None,
     workers: Workers = 0,
     as_json: Json = False,
-    set_: Set = [],  # noqa: B006
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Solve a plan for many values of its inputs: grid, tornado, Morris, Sobol, or every loss function."""
     from ..analysis.sweep import sweep as run_sweep
@@ -64,7 +66,7 @@ def sweep(
                 relax=asked.relax,
                 method=asked.method,
                 time_limit_s=asked.time_limit_s,
-                workers=_cores(workers),
+                workers=cores(workers),
                 store=None if out is None else out / "rows",
                 on_progress=told,
             )
@@ -89,7 +91,7 @@ def frontier(
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
-    set_: Set = [],  # noqa: B006
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Trace cost and risk over budgets, and find the budgets at which the portfolio changes."""
     from ..analysis.frontier import FACTORS, Frontier
@@ -106,7 +108,7 @@ def frontier(
             gap=gap,
             relax=relax,
             time_limit_s=time_limit,
-            workers=_cores(workers),
+            workers=cores(workers),
             on_progress=told,
         )
     show(found, out, as_json)
@@ -114,7 +116,7 @@ def frontier(
 
 @app.command()
 def explain(
-    directory: Run,
+    directory: RunFolder,
     item: Annotated[
         str | None,
         typer.Argument(help="What to explain: a project, `project: package`, package, contract, offer or floor."),
@@ -152,7 +154,7 @@ def explain(
             time_limit_s=time_limit,
             tolerance=tolerance,
             most_solves=solves,
-            workers=_cores(workers),
+            workers=cores(workers),
             on_progress=told,
         )
     show(found, out, as_json)
@@ -160,7 +162,7 @@ def explain(
 
 @app.command()
 def alternatives(
-    directory: Run,
+    directory: RunFolder,
     slack: Annotated[
         float, typer.Option(min=0, max=10, help="Share of the plan's worth that an alternative may give up.")
     ] = 0.05,
@@ -182,7 +184,7 @@ def alternatives(
             slack=slack,
             count=count,
             time_limit_s=time_limit,
-            workers=_cores(workers),
+            workers=cores(workers),
             on_progress=told,
         )
     show(found, out, as_json)
@@ -195,7 +197,7 @@ def diagnose(
     relax: Annotated[bool, typer.Option("--relax", help="Diagnose the linear relaxation.")] = False,
     time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit in seconds, in total.")] = 3600.0,
     as_json: Json = False,
-    set_: Set = [],  # noqa: B006
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Show why no plan meets the requirements, and which changes restore one. Exit code 3: no plan; 0: there is a plan."""
     from ..analysis.diagnosis import diagnose as run_diagnose
@@ -219,7 +221,7 @@ def missing(
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
-    set_: Set = [],  # noqa: B006
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """List what the data lack: materials without data, empty fields, and estimates ranked by their effect on the answer."""
     from ..analysis.completeness import Completeness, complete
@@ -227,5 +229,5 @@ def missing(
     room_for(out, Completeness)
     _, loaded, data = load(plan, tables, set_)
     with counting("points") as told:
-        found = complete(loaded, data, estimates=estimates, gap=gap, workers=_cores(workers), on_progress=told)
+        found = complete(loaded, data, estimates=estimates, gap=gap, workers=cores(workers), on_progress=told)
     show(found, out, as_json)

@@ -68,6 +68,21 @@ PlanFile = Annotated[
         autocompletion=plan_names,
     ),
 ]
+Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
+Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")]
+Workers = Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")]
+Out = Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")]
+SetFields = Annotated[
+    list[str],
+    typer.Option("--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."),
+]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder of a solved plan.")]
+
+
+def cores(workers: int) -> int:
+    """Processes to start: as many as asked for, or one per core for 0."""
+    return workers or os.cpu_count() or 1
 
 
 def standard_error() -> Console:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..core.errors import Fault, InputError, MisplacedError, PlanError
-from .common import COMMAND_LINE, PlanFile, Tables, app, counting, load, progress, room_for, show
+from .common import (
+    COMMAND_LINE,
+    Gap,
+    Json,
+    Limit,
+    Out,
+    PlanFile,
+    RunFolder,
+    SetFields,
+    Tables,
+    Workers,
+    app,
+    cores,
+    counting,
+    load,
+    progress,
+    room_for,
+    show,
+)
 
 OPTIONS = {"names": "--hazard", "promises": "--promise"}
 """Options of `reverse` by the parameter that they set."""
@@ -24,8 +40,8 @@ def scenarios(
     replay: Annotated[
         bool, typer.Option("--replay", help="Also compare the hazards with the disruptions observed since 2010.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    out: Out = None,
+    as_json: Json = False,
     set_: Annotated[
         list[str],
         typer.Option(
@@ -47,8 +63,8 @@ def scenarios(
 def losses(
     plan: PlanFile,
     tables: Tables = None,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Test the loss functions on observed shortages: what each would have said, beside what is known to have stopped."""
     from ..evaluation.loss_replay import LossReplay, loss_replay
@@ -60,7 +76,7 @@ def losses(
 
 @app.command()
 def stress(
-    directory: Annotated[Path, typer.Argument(help="A run folder of a solved plan.")],
+    directory: RunFolder,
     scenarios: Annotated[
         int, typer.Option("--scenarios", min=10, help="Total number of new random scenarios.")
     ] = 1_000,
@@ -68,9 +84,9 @@ def stress(
     myopic: Annotated[
         bool, typer.Option("--myopic", help="Assume that nobody knows how long an event will last until it ends.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+    out: Out = None,
 ) -> None:
     """Test a solved plan on new random scenarios: losses with confidence intervals, and the scenarios with the largest loss."""
     from ..evaluation.stress_test import StressTest, refused, stress_test
@@ -87,7 +103,7 @@ def stress(
             scenarios=scenarios,
             seed=seed,
             myopic=myopic,
-            workers=workers or os.cpu_count() or 1,
+            workers=cores(workers),
             on_progress=told,
         )
     show(found, out, as_json)
@@ -95,7 +111,7 @@ def stress(
 
 @app.command()
 def reverse(
-    directory: Annotated[Path, typer.Argument(help="A run folder of a solved plan.")],
+    directory: RunFolder,
     longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption to test, in years.")] = 8.0,
     hazard: Annotated[
         list[str],
@@ -108,8 +124,8 @@ def reverse(
             "ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's service levels, or defence in full."
         ),
     ] = [],  # noqa: B006
-    out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Find the shortest and the least severe disruption that breaks a promise of the plan."""
     from ..evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
@@ -139,14 +155,11 @@ def bounds(
         int, typer.Option(min=10, help="How many new random scenarios to use for the upper bound.")
     ] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the samples and the new scenarios.")] = 1,
-    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
-    out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
-    set_: Annotated[
-        list[str],
-        typer.Option("--set", help="Set a field of the plan for this run, e.g. sample.scenarios=40; may be repeated."),
-    ] = [],  # noqa: B006
+    gap: Gap = 1e-3,
+    time_limit: Limit = 3600.0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Bound the error of planning with few scenarios: a lower and an upper bound on the best plan, with confidence intervals."""
     from ..evaluation.sampling_gap import SamplingGap, sampling_gap, unbounded
@@ -164,7 +177,7 @@ def bounds(
             seed=seed,
             gap=gap,
             time_limit_s=time_limit,
-            workers=os.cpu_count() or 1,
+            workers=cores(0),
             on_progress=told,
         )
     show(found, out, as_json)
@@ -178,16 +191,11 @@ def worth(
         int, typer.Option(min=0, help="How many new random scenarios to compare the alternatives in; 0: none.")
     ] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the new scenarios.")] = 1,
-    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[
-        list[str],
-        typer.Option(
-            "--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."
-        ),
-    ] = [],  # noqa: B006
+    gap: Gap = 1e-3,
+    time_limit: Limit = 3600.0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Compare the plan with rules of thumb, with perfect information and with a plan for the average scenario."""
     from ..evaluation.value_of_planning import Worth, value_of_planning
@@ -203,7 +211,7 @@ def worth(
                 seed=seed,
                 gap=gap,
                 time_limit_s=time_limit,
-                workers=os.cpu_count() or 1,
+                workers=cores(0),
                 on_progress=told,
             )
     except ValueError as error:
@@ -215,14 +223,12 @@ def worth(
 def origins(
     plan: PlanFile,
     tables: Tables = None,
-    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as cores.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[
-        list[str], typer.Option("--set", help="Set a field of the plan for this run; may be repeated.")
-    ] = [],  # noqa: B006
+    gap: Gap = 1e-3,
+    time_limit: Limit = 3600.0,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Show what rules of origin cost: no rule, law, practice of suppliers, policy, and the plan's own rules."""
     from ..evaluation.origin_costs import OriginCosts, origin_costs
@@ -230,9 +236,7 @@ def origins(
     room_for(out, OriginCosts)
     _, loaded, data = load(plan, tables, set_)
     with counting("solves") as told:
-        found = origin_costs(
-            loaded, data, gap=gap, time_limit_s=time_limit, workers=workers or os.cpu_count() or 1, on_progress=told
-        )
+        found = origin_costs(loaded, data, gap=gap, time_limit_s=time_limit, workers=cores(workers), on_progress=told)
     show(found, out, as_json)
 
 
@@ -240,14 +244,12 @@ def origins(
 def controls(
     plan: PlanFile,
     tables: Tables = None,
-    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as cores.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[
-        list[str], typer.Option("--set", help="Set a field of the plan for this run; may be repeated.")
-    ] = [],  # noqa: B006
+    gap: Gap = 1e-3,
+    time_limit: Limit = 3600.0,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Plan for each case of the controls that may or may not be in force, and show what all of them share."""
     from ..evaluation.control_cases import ControlCases, control_cases
@@ -255,9 +257,7 @@ def controls(
     room_for(out, ControlCases)
     _, loaded, data = load(plan, tables, set_)
     with counting("solves") as told:
-        found = control_cases(
-            loaded, data, gap=gap, time_limit_s=time_limit, workers=workers or os.cpu_count() or 1, on_progress=told
-        )
+        found = control_cases(loaded, data, gap=gap, time_limit_s=time_limit, workers=cores(workers), on_progress=told)
     show(found, out, as_json)
 
 
@@ -272,8 +272,8 @@ def deals(
             help="Also look for the hazards, prices and premiums at which a floor starts to pay.",
         ),
     ] = True,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    out: Out = None,
+    as_json: Json = False,
     set_: Annotated[
         list[str],
         typer.Option(

@@ -36,6 +36,7 @@ from .common import (
     EXIT_STOPPED,
     EXIT_UNTRUSTED,
     PlanFile,
+    SetFields,
     Tables,
     app,
     leave_pipe,
@@ -165,12 +166,7 @@ def schema(
 def check(
     plan: PlanFile,
     tables: Tables = None,
-    set_: Annotated[
-        list[str],
-        typer.Option(
-            "--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."
-        ),
-    ] = [],  # noqa: B006
+    set_: SetFields = [],  # noqa: B006
     show_ranges: Annotated[
         bool, typer.Option("--ranges", help="Also show the smallest, median and largest value of each column.")
     ] = False,
@@ -241,12 +237,7 @@ def solve(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print outcome, plan and money as JSON; all tables are in the run folder.")
     ] = False,
-    set_: Annotated[
-        list[str],
-        typer.Option(
-            "--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."
-        ),
-    ] = [],  # noqa: B006
+    set_: SetFields = [],  # noqa: B006
 ) -> None:
     """Solve a plan, print the answer in plain words and, with --out, write a run folder."""
     from ..api.solving import solve as run_solve

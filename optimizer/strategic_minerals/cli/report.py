@@ -12,7 +12,7 @@ import typer
 
 from ..core.atomic_files import write_whole
 from ..core.errors import Fault, InputError
-from .common import EXIT_INPUT, EXIT_UNTRUSTED, app, room_for, show, standard_output
+from .common import EXIT_INPUT, EXIT_UNTRUSTED, Json, Out, app, room_for, show, standard_output
 
 
 @app.command()
@@ -121,8 +121,8 @@ def _wrote(files: list[Path], as_json: bool) -> None:
 @app.command()
 def compare(
     directories: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Show the differences between results: in the question, the outcome and the plan."""
     from ..report.comparison import Comparison

@@ -11,6 +11,7 @@ from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated
 from ..instance.instance import Floor, Instance, Instrument, Project
+from ..instance.instruments import build_instruments
 from ..schemas.plan import Plan
 from .deal_value import Deal
 
@@ -86,16 +87,6 @@ def signed_capital(terms: Mapping[str, Any]) -> dict[str, float]:
 def instruments_by_kind(data: Dataset) -> dict[str, Instrument]:
     """The first instrument of each kind in the table: what capital of that kind is worth to an owner."""
     found: dict[str, Instrument] = {}
-    for row in data.rows("instruments"):
-        made = Instrument(
-            row.instrument,
-            row.kind,
-            row.score,
-            row.max_share_of_capex,
-            row.rate,
-            row.tenor_yr,
-            row.grace_yr,
-            row.grant_on_top,
-        )
-        found.setdefault(row.kind, made)
+    for made in build_instruments(data).values():
+        found.setdefault(made.kind, made)
     return found

@@ -61,16 +61,9 @@ def build_projects(
 NO_INSTRUMENT = Instrument("none", "none", 0.0, 0.0, 0.0, 0.0, 0.0, False)
 
 
-def build_packages(
-    plan: Plan,
-    data: Dataset,
-    materials: Mapping[str, int],
-    producers: Mapping[str, int],
-    first: int,
-    calendar: Calendar,
-) -> tuple[Package, ...]:
-    """Rows of the table, each also with every project floor of the plan's menu where it has none of its own."""
-    instruments = {
+def build_instruments(data: Dataset) -> dict[str, Instrument]:
+    """Capital instruments of the table, by name and in its order."""
+    return {
         row.instrument: Instrument(
             row.instrument,
             row.kind,
@@ -83,6 +76,18 @@ def build_packages(
         )
         for row in data.rows("instruments")
     }
+
+
+def build_packages(
+    plan: Plan,
+    data: Dataset,
+    materials: Mapping[str, int],
+    producers: Mapping[str, int],
+    first: int,
+    calendar: Calendar,
+) -> tuple[Package, ...]:
+    """Rows of the table, each also with every project floor of the plan's menu where it has none of its own."""
+    instruments = build_instruments(data)
     packages = [Package("none", "none", None, NO_INSTRUMENT, 0.0, 0.0, 0.0, None)]
     for row in chosen_packages(plan, data):
         absent = row.project is not None and row.project not in producers
