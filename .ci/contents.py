@@ -23,7 +23,7 @@ def here(*places: str) -> set[str]:
 def wanted_in_wheel() -> set[str]:
     """The package with its READMEs and the page's files; plans and tables inside it."""
     package = {name.removeprefix("optimizer/") for name in here("optimizer/strategic_minerals/**/*")}
-    return package | {f"strategic_minerals/shipped/{name}" for name in here("models/*", "inputs/*")}
+    return package | {f"strategic_minerals/shipped_files/{name}" for name in here("models/*", "inputs/*")}
 
 
 def wanted_in_sdist() -> set[str]:

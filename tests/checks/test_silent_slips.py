@@ -158,6 +158,11 @@ def again(first: float, second: float) -> dict[str, Any]:
     return {"name": "s", "probability": 0.1, "events": events}
 
 
+def struck(**event: Any) -> dict[str, Any]:
+    """A scenario in which one hazard strikes as an event states it."""
+    return {"name": "s", "probability": 0.1, "events": [{"hazard": "ban", "start_year": 2028.0, **event}]}
+
+
 CONTROL = {"name": "quota", "countries": "CHN", "materials": "c", "cut_share": 0.3, "until_year": 2029.0}
 IDLE: list[tuple[str, dict[str, Any], str]] = [
     ("cover", {"days_of_cover": [COVER]}, "plan days_of_cover.0.material: c is not planned: the rule has no effect"),
@@ -207,6 +212,16 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
         "demand of nobody",
         {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", demand_multipliers={"defence": 2.0})]},
         "demand_multipliers.defence: defence uses no planned material",
+    ),
+    (
+        "severity without a profile",
+        {"scenarios": [struck(severity=2.0)]},
+        "plan scenarios.0.events.0.severity: its hazard has no profile: severity has no effect",
+    ),
+    (
+        "stretch beside a cut of its own",
+        {"scenarios": [struck(cut_share=0.5, stretch=2.0)]},
+        "plan scenarios.0.events.0.stretch: the event states its own cut: stretch has no effect",
     ),
     (
         "a price that falls",

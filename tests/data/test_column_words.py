@@ -7,7 +7,7 @@ import pytest
 from strategic_minerals import load_dataset, shipped
 from strategic_minerals.cli.words import columns_in_words
 from strategic_minerals.core.errors import Fault
-from strategic_minerals.data.column_words import amount_in_words, column_in_words, range_in_words
+from strategic_minerals.data.column_words import amount_in_words, column_in_words, number_in_words, range_in_words
 from strategic_minerals.data.names import Names
 from strategic_minerals.schemas.tables import FACT_TABLES, TABLES
 
@@ -64,6 +64,22 @@ def test_every_figure_with_a_range_has_words_of_its_own() -> None:
         assert not words.endswith((" usd", " t", " yr", " kappa")), name
         assert column_in_words(f"{name}_low") == f"lowest estimate of the {words}"
     assert amount_in_words("loss_usd_per_t", 13_333_000.0) == "13,333,000 USD/t"
+
+
+@pytest.mark.parametrize(
+    ("value", "figures", "said"),
+    [
+        (12345.0, 3, "12,345"),
+        (999.7, 3, "1,000"),
+        (999.4, 3, "999"),
+        (-12345.6, 4, "-12,346"),
+        (9999.7, 4, "10,000"),
+        (0.00012, 3, "0.00012"),
+        (1.2345, 4, "1.234"),
+    ],
+)
+def test_a_number_is_read_without_an_exponent(value: float, figures: int, said: str) -> None:
+    assert number_in_words(value, figures) == said
 
 
 def test_columns_of_faults_are_explained_once() -> None:

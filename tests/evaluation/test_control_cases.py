@@ -8,7 +8,7 @@ from strategic_minerals import PlanError, control_cases, solve
 from support.tiny import KT, cut, offer, source, tiny
 
 
-def question(**controls):
+def question(stock=None, **controls):
     """2 kt wanted, 1 kt each from China and an ally; a control may halve what China sends until 2029. A stop comes in FY2029."""
     known = {"countries": "CHN", "materials": "metal", "cut_share": 0.5, "until_year": 2029.0}
     return tiny(
@@ -18,6 +18,7 @@ def question(**controls):
         demand={"metal": 2.0},
         offers={"from_ally": offer("metal", 0.3, 0.0, source="ally"), "spot": offer("metal", 1.0, 0.0)},
         scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+        stock=stock,
         controls=[{"name": name, **known, "probability": chance} for name, chance in controls.items()],
     )
 
@@ -47,6 +48,14 @@ def test_what_every_case_decides_is_told_apart():
     assert (stock.cases, stock.least, stock.most) == (2, pytest.approx(1.0 * KT), pytest.approx(1.0 * KT))
     assert "SAFE TO BEGIN" in found.summary()
     assert found.to_dict()["expected_worth_musd"] == pytest.approx(found.expected)
+
+
+def test_what_is_there_already_is_no_decision():
+    """An opening stock that covers the stop stands in every case, and nobody decided it."""
+    found = control_cases(*question({"metal": 1.0}, quota=0.3), gap=0.0)
+    assert "stock" not in set(found.decisions.kind)
+    more = control_cases(*question({"metal": 0.4}, quota=0.3), gap=0.0)
+    assert more.decisions.set_index("kind").loc["stock"].least == pytest.approx(1.0 * KT)
 
 
 def test_a_plan_without_an_open_control_has_no_cases():

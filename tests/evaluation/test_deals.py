@@ -224,14 +224,55 @@ def test_the_nearest_belief_that_turns_the_answer_is_found(pays: Any, found: flo
     assert turned == pytest.approx(found, rel=0.01, nan_ok=True)
 
 
-def test_hazards_are_believed_more_or_less_often_than_the_table_says() -> None:
-    """Proves: where hazards are drawn, how often they strike is a belief like others; the hurdle rate is that of the table's."""
+def drawn(rate: float) -> tuple[Plan, Any]:
+    """The same plant where the price dips by a hazard of a year that strikes so often a year."""
+    plan, data = case(0.05)
+    hazard = {
+        "hazard": "dip", "name": "dip", "kind": "embargo", "countries": "CHN", "materials": "x", "cut_share": 0.0,
+        "duration_yr": 1.0, "price_multiplier": 0.5, "rate_per_yr": rate,
+    }  # fmt: skip
+    told = {**plan.to_toml_like(), "scenarios": [], "sample": {"scenarios": 16, "draws": 64, "seed": 1}}
+    told["owners"] = {"price_risk_premium": 0.05, "sample": 512, "seed": 2}
+    return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([hazard]))
+
+
+def test_how_often_hazards_strike_is_a_belief_that_turns_the_verdict() -> None:
+    """Proves: with rates a little below and above the multiple found, the verdict is one and the other."""
+    rate = 0.3
+    row = the_floor(*drawn(rate), beliefs=True)
+    switch = row["hazard_multiple_at_switch"]
+    assert 0.2 <= switch <= 5
+    verdicts = [bool(the_floor(*drawn(rate * switch * factor))["cheapest"]) for factor in (0.9, 1.1)]
+    assert len(set(verdicts)) == 2
+
+
+def test_terms_that_are_not_valued_are_left_out_with_the_reason() -> None:
+    found = deals(*case(terms={"offtake_share": 1.0}), beliefs=False)
+    assert found.left_out == ("deal: it has no price floor, and no capital in million USD for a plant to be built",)
+
+
+def test_money_of_the_day_of_signature_is_restated() -> None:
+    """Proves: floor, fair value and capital of 2027 stand in money of the plan's year 2026, the gap of the capital too."""
+    plan, data = case(terms={"floor_price": 75.0, "duration": 1.0, "fair_value_at_signing": 2.0, "grant": 9.0})
+    index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2027, "price_index": 125.0}])
+    found = deals(plan, data.replace(deflators=index), beliefs=False)
+    floor, capital = found.floors.iloc[0], found.capital.iloc[0]
+    assert (floor.floor_usd_per_kg, floor.signed_fair_value_musd) == (close(75.0 * 0.8), close(1.6))
+    assert capital.signed_grants_musd == close(7.2)
+    assert capital.of_gap_share == close(7.2 / capital.gap_musd)
+
+
+def test_beliefs_that_do_not_turn_a_verdict_are_named() -> None:
+    """Proves: of the shipped Lynas agreement, whose plants stand: nothing that is tried makes its floor the cheaper way."""
     plan = load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 32, "owners.price_risk_premium": 0.03})
     data = load_dataset(shipped("inputs"))
     lynas = data.frame("supported_producers")
     found = deals(plan, data.replace(supported_producers=lynas[lynas.agreement == "lynas_jare_2026"]))
     row = found.floors.iloc[0]
+    assert row.capex_musd == row.gap_without_musd == 0
     for column in ("hazard_multiple_at_switch", "price_multiple_at_switch", "premium_at_switch"):
-        assert math.isnan(row[column]) or 0 <= row[column] <= 5
+        assert math.isnan(row[column]), column
     assert found.facts["beliefs"]
+    tried = "No hazards or prices from 0.2 to 5 times today's, and no premium up to 20%, change that."
     assert "No support was needed" in found.summary()
+    assert tried in found.summary()

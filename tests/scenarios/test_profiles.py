@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, solve
+from strategic_minerals import Dataset, check, solve
 from strategic_minerals.audit.scenario_data import squeezed_share
 from strategic_minerals.core.errors import InputError
 from strategic_minerals.evaluation.myopic import believed
@@ -132,6 +132,24 @@ def test_an_event_may_be_harsher_and_longer_than_the_record():
     assert found.availability[0, 0] == pytest.approx([1.0, 0.2, 0.6])
     _, longer = scenarios_of(*struck([step(0, 6, 0.4)], event={"duration_years": 1.5, "severity": 2.0}))
     assert longer.availability[0, 0] == pytest.approx(found.availability[0, 0])
+
+
+def test_severity_without_a_profile_says_nothing():
+    """An event that states its own cut is as deep as it says."""
+    event = {"cut_share": 0.4, "duration_years": 0.5, "price_multiplier": 3.0}
+    plain = scenarios_of(*struck([step(0, 6, 0.7)], event=event))[1]
+    severe = scenarios_of(*struck([step(0, 6, 0.7)], event={**event, "severity": 2.0}))[1]
+    for name in ("availability", "direct", "price", "squeeze"):
+        assert np.array_equal(getattr(plain, name), getattr(severe, name)), name
+
+
+def test_a_length_beside_a_stretch_is_told():
+    """Proves: with a profile severity and stretch count and are not told of."""
+    plan, data = struck([step(0, 6, 0.4)], event={"severity": 2.0, "stretch": 3.0, "duration_years": 1.0})
+    told = [note for note in check(plan, data).notes if "has no effect" in note]
+    assert told == [
+        "plan scenarios.0.events.0.duration_years: stretch gives the length of the profile: duration_years has no effect"
+    ]
 
 
 def test_prices_follow_the_severity():

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import gamma
 
-from strategic_minerals import Plan, load_dataset, load_plan, shipped
+from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve
 from strategic_minerals.data.calibration import calibrate, duration_posterior, rate_posterior
 from strategic_minerals.instance.build import build_instance
 from strategic_minerals.instance.instance import Instance
@@ -24,6 +24,7 @@ from strategic_minerals.scenarios.risk_measures import cvar_of
 from strategic_minerals.scenarios.sampling import Span, draw, durations, elements, severities
 from strategic_minerals.schemas.hazard_tables import HazardRow
 from support.instances import quick_first
+from support.tiny import cut, project, source, tiny
 
 SPAN = Span(2028.0, 2040.0)
 
@@ -285,6 +286,24 @@ def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]
 
 
 # --- reduction ---------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_without_existing_sources_is_reduced() -> None:
+    """Proves: all that is wanted goes short in every scenario, to be made by projects alone; the proxy counts no producer."""
+    plan, data = tiny(
+        {"metal": 10.0, "other": 1.0},
+        sources={"mine": source("USA", "other", 1.0)},
+        demand={"metal": 1.0},
+        projects={"new": project("metal", 1.0, capex_musd=1.0)},
+        packages={"grant": {"instrument": "grant"}},
+        scenarios=[cut("stop", 0.5, 2028.0, 1.0)],
+    )
+    plan = plan.model_copy(update={"materials": ("metal",)})
+    instance = build_instance(plan, data)
+    scenarios = build_scenarios(instance, data)
+    assert instance.sources == 0
+    assert np.allclose(loss_proxy(instance, scenarios), loss_proxy(instance, scenarios)[0])
+    assert solve(plan, data).audited.passed
 
 
 def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(national: tuple[Instance, Any]) -> None:

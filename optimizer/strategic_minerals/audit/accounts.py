@@ -108,7 +108,7 @@ def losses(accounts: Accounts) -> Floats:
 
 
 def embedded_losses(accounts: Accounts) -> Floats:
-    """(S,) the same of materials inside imported goods alone, which no plan can spare  [million USD]."""
+    """(S,) the same of materials inside imported goods alone, which no plan can prevent  [million USD]."""
     n = accounts.problem.natural
     return _lost(accounts, [q for q, i in enumerate(n.demand_material) if n.embedded[i]])
 

@@ -58,7 +58,7 @@ def shared_money(k: AuditContext) -> Iterable[Row]:
 def budget(k: AuditContext) -> Iterable[Row]:
     """trunk outlay[f] + unspent[f] + carry[f] - carry[f-1] <= max(appropriation[f], owed[f])  [million USD].
 
-    owed: what holding the opening stock costs if it stays, which no decision can spare.
+    owed: what holding the opening stock costs if it stays, which no decision can save.
     """
     spent, carried, owed = outlays(k.accounts), 0.0, already_owed(k.n)
     for f, year in enumerate(k.n.calendar.years):

@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..core.units import USD_PER_MUSD
+from ..core.units import MONTHS_PER_YEAR, USD_PER_MUSD
+from ..data.column_words import number_in_words
 from ..data.dataset import Dataset
 from ..data.references import select_materials
 from ..schemas.plan import Plan
 
 WEEKS_PER_YEAR = 52
-WEEKS_PER_MONTH = 52 / 12
+WEEKS_PER_MONTH = WEEKS_PER_YEAR / MONTHS_PER_YEAR
 
 Range = tuple[float, float, float]
 """Low, central, high."""
@@ -112,7 +113,8 @@ class Replay:
         e, (low, central, high) = self.episode, self.loss
         if self.verdict == "nothing was missing":
             return "as much arrived as usual, so that no loss per tonne is tested"
-        said = f"{e.tonnes[1]:,.4g} t short would have cost {_money(central)} million USD ({_money(low)} to {_money(high)})"
+        short = number_in_words(e.tonnes[1], 4)
+        said = f"{short} t short would have cost {_money(central)} million USD ({_money(low)} to {_money(high)})"
         weeks, most = self.weeks, e.most_weeks
         if weeks is None or most is None:
             return f"{said}; how much stopped is not known, so that nothing is tested"

@@ -1,5 +1,5 @@
 """Entries of a plan that change nothing, or mean something else than they seem to: caps on what no source makes, a cap on the cost
-of floors without floors, materials that nobody needs, a CVaR of nearly all outcomes."""
+of floors without floors, materials that nobody needs, a CVaR of nearly all outcomes, severities of events without a profile."""
 
 from __future__ import annotations
 
@@ -23,6 +23,24 @@ def without_effect(plan: Plan, data: Dataset, years: Sequence[int], chosen: Coll
     yield from _owners(plan, data)
     yield from _unneeded(plan, data, years, chosen)
     yield from _mean_of_most(plan)
+    yield from _shapes(plan, data)
+
+
+def _shapes(plan: Plan, data: Dataset) -> Iterator[Finding]:
+    """Severity and stretch of events without a profile, and a length beside a stretch."""
+    flat = {own.hazard for own in plan.hazards if own.cut_share is not None or own.duration_yr is not None}
+    shaped = {row.hazard for row in data.rows("hazard_profiles")} - flat
+    for s, scenario in enumerate(plan.scenarios):
+        for e, event in enumerate(scenario.events):
+            at = f"scenarios.{s}.events.{e}"
+            without = event.cut_share is not None or event.hazard not in shaped
+            for name in ("severity", "stretch"):
+                if without and getattr(event, name) is not None:
+                    why = "the event states its own cut" if event.cut_share is not None else "its hazard has no profile"
+                    yield f"{at}.{name}", f"plan {at}.{name}: {why}: {name} has no effect"
+            if not without and event.stretch is not None and event.duration_years is not None:
+                place = f"{at}.duration_years"
+                yield place, f"plan {place}: stretch gives the length of the profile: duration_years has no effect"
 
 
 def _caps(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Finding]:

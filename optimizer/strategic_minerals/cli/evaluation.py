@@ -38,7 +38,8 @@ def scenarios(
     scenarios: Annotated[int, typer.Option(min=1, max=100_000, help="How many scenarios to sample.")] = 2000,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed. Default: the plan's own.")] = None,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Also compare the hazards with the disruptions observed since 2010.")
+        bool,
+        typer.Option("--replay", help="Also compare the hazards with the disruptions of the table observed_profiles."),
     ] = False,
     out: Out = None,
     as_json: Json = False,

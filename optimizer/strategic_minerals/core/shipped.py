@@ -18,4 +18,4 @@ def shipped(kind: str) -> Path:
         raise ValueError(f"kind must be 'models' or 'inputs', not {kind!r}")
     checkout = PACKAGE.parent.parent / kind
     beside = (PACKAGE.parent.parent / "pyproject.toml").is_file() and PACKAGE.parent.name == "optimizer"
-    return checkout if beside and checkout.is_dir() else PACKAGE / "shipped" / kind
+    return checkout if beside and checkout.is_dir() else PACKAGE / "shipped_files" / kind

@@ -124,9 +124,9 @@ def amount_in_words(column: str, value: float) -> str:
     return f"{number_in_words(value)}{unit_in_words(column)}"
 
 
-def number_in_words(value: float) -> str:
-    """Three or four figures, never an exponent of what can be read without."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
+def number_in_words(value: float, figures: int = 3) -> str:
+    """So many figures, or all before the point where there are more; without an exponent from 0.0001 on."""
+    return f"{value:,.0f}" if abs(value) >= 10**figures - 0.5 else f"{value:,.{figures}g}"
 
 
 def owner_in_words(key: str, names: Names) -> str:

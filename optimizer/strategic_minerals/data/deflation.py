@@ -35,6 +35,12 @@ def restated(plan: Plan, data: Dataset) -> Dataset:
     return Dataset(types.MappingProxyType(tables), data.name)
 
 
+def restating(plan: Plan, data: Dataset, year: int) -> float:
+    """Money of the plan's price year for one of a year's; 1 where the price index lacks either."""
+    index = {row.money_year: row.price_index for row in data.rows("deflators")}
+    return float(index[plan.price_year] / index[year]) if year in index and plan.price_year in index else 1.0
+
+
 def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Money of another year than the plan's can be restated: the index has both years."""
     index = {row.money_year for row in data.rows("deflators")}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from ..core.units import MONTHS_PER_YEAR
 from .profile_estimates import clipped
 
-MONTHS = 12
 LOSS = 0.05
 """Share of loss from which on a month counts as one of loss: a material is tight only beyond it."""
 WORLD = "WLD"
@@ -48,12 +48,12 @@ class Course:
     @property
     def gross(self) -> float:
         """Years of normal supply lost; periods above normal give nothing back, as they only refill users' stocks."""
-        return sum(months * clipped(share) for months, share in self.known) / MONTHS
+        return sum(months * clipped(share) for months, share in self.known) / MONTHS_PER_YEAR
 
     @property
     def net(self) -> float:
         """The same less what came above normal, buying ahead of the onset included."""
-        return sum((end - begin) * share for begin, end, share in self.steps if share is not None) / MONTHS
+        return sum((end - begin) * share for begin, end, share in self.steps if share is not None) / MONTHS_PER_YEAR
 
     @property
     def loss_months(self) -> float:
@@ -142,8 +142,8 @@ def observed_events(rows: Iterable[Any], events: Mapping[str, Any], home: str) -
                 " ".join(names),
                 kind_of(instruments),
                 tuple(direct),
-                _geometric([peak for peak, _ in lost]),
-                _geometric([width for _, width in lost]),
+                geometric_mean([peak for peak, _ in lost]),
+                geometric_mean([width for _, width in lost]),
                 any(course.running for several in direct.values() for course in several),
                 fmean(all(course.gross == 0 for course in several) for several in effective.values())
                 if effective
@@ -167,9 +167,11 @@ def _by_material(found: Sequence[Course], home: str) -> dict[str, list[Course]]:
 def _average(several: Sequence[Course]) -> tuple[float, float]:
     """Geometric means of peak and width over the forms of a material that lost something."""
     lost = [course for course in several if course.peak > 0]
-    return _geometric([course.peak for course in lost]), _geometric([course.gross / course.peak for course in lost])
+    return geometric_mean([course.peak for course in lost]), geometric_mean(
+        [course.gross / course.peak for course in lost]
+    )
 
 
-def _geometric(values: Sequence[float]) -> float:
+def geometric_mean(values: Sequence[float]) -> float:
     """Geometric mean; 0 of none."""
     return math.exp(fmean(map(math.log, values))) if values else 0.0

@@ -12,7 +12,6 @@ short and a little wide. Held against a fit, such an event speaks against it onl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,7 @@ from scipy.special import ndtri
 from ..core.arrays import Floats
 from .calibration import LEVEL
 from .estimates import Estimate
-from .observed_losses import ObservedEvent, observed_events
+from .observed_losses import ObservedEvent, geometric_mean, observed_events
 from .profile_estimates import log_spread, no_loss, spread_high, spread_low
 
 FEWEST = 3
@@ -76,8 +75,8 @@ def fit_kind(kind: str, events: Sequence[ObservedEvent]) -> KindFit:
     return KindFit(
         kind,
         lost,
-        math.exp(float(np.mean(np.log(peaks)))),
-        math.exp(float(np.mean(np.log(widths)))),
+        geometric_mean(peaks),
+        geometric_mean(widths),
         (spread_low(*peaks).central, spread_high(*peaks).central),
         (spread_low(*widths).central, spread_high(*widths).central),
         no_loss(sum(routes), len(routes)) if routes else None,

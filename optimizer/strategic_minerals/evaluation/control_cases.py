@@ -20,6 +20,8 @@ from ..api.solving import solve
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
 from ..core.parallel import workforce
+from ..core.units import SMALL_T
+from ..data.column_words import number_in_words
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..results.study import StudyResult
@@ -97,9 +99,9 @@ class ControlCases(StudyResult):
         what = "largest stock of" if row.kind == "stock" else "contract with"
         unit = "t" if row.kind == "stock" else "t a year"
         amount = (
-            f"{row.least:,.4g}"
+            number_in_words(row.least, 4)
             if math.isclose(row.least, row.most, rel_tol=1e-3)
-            else f"{row.least:,.4g} to {row.most:,.4g}"
+            else f"{number_in_words(row.least, 4)} to {number_in_words(row.most, 4)}"
         )
         return f"{what} {name}: {amount} {unit}"
 
@@ -158,7 +160,12 @@ def _case(
     result = solve(plan.model_copy(update={"controls": controls}), data, gap=gap, time_limit_s=time_limit_s)
     figures, projects, contracts = result.figures, result.tables["projects"], result.tables["contracts"]
     signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
-    decided = {("stock", str(item), "t"): float(v) for item, v in figures.items("peak_stock_t").items()}
+    opening = {row.material: row.opening_t for row in data.rows("stock")}
+    decided = {
+        ("stock", str(item), "t"): float(v)
+        for item, v in figures.items("peak_stock_t").items()
+        if v > opening.get(str(item), 0.0) + SMALL_T
+    }
     decided |= {("support", str(item), "share"): float(v) for item, v in signed.items()}
     reserved = contracts.groupby("activity").contract_t_per_yr.max()
     decided |= {("contract", str(item), "t/yr"): float(v) for item, v in reserved.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
-from ..data.deflation import restated
+from ..data.deflation import restated, restating
 from ..instance.instance import Floor, Instance, Instrument, Project
 from ..instance.instruments import build_instruments
 from ..schemas.plan import Plan
@@ -59,9 +59,8 @@ def _floor(
     plan: Plan, data: Dataset, instance: Instance, terms: Mapping[str, Any], rows: Sequence[Any], i: int, share: float
 ) -> Floor:
     """The floor as signed, in the plan's money; one with a threshold for the upside above the floor is taken without upside."""
-    index = {row.money_year: row.price_index for row in data.rows("deflators")}
     year, calendar = rows[0].signed_year, instance.calendar
-    factor = index[plan.price_year] / index[year] if year in index and plan.price_year in index else 1.0
+    factor = restating(plan, data, year)
     years = term(terms, "duration", term(terms, "end_year", math.nan) - year)
     firm = term(terms, "firm_quantity", math.inf)
     upside = 0.0 if "upside_threshold" in terms else term(terms, "upside_share", 0.0)

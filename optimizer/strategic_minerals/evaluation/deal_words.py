@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..data.column_words import number_in_words
 from ..data.names import Names
 
 
-def floor_words(row: Mapping[Any, Any], names: Names, looked_for: bool) -> list[str]:
-    """One agreement with a floor in words. looked_for: whether beliefs were."""
+def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[str]:
+    """One agreement with a floor in words. steadfast: what to say where no belief turns the verdict."""
     fair = row["signed_fair_value_musd"]
     beside = "" if math.isnan(fair) else f" (booked by its owner at {fair:,.0f})"
     lines = [
@@ -27,7 +28,7 @@ def floor_words(row: Mapping[Any, Any], names: Names, looked_for: bool) -> list[
             f"  A floor of {row['closing_level_usd_per_kg']:.3g} USD/kg with the same terms would close the gap, at "
             f"{row['closing_cost_musd']:,.0f} million USD."
         )
-    return [*lines, f"  {_verdict(row)}{_bought(row)}.{_belief_words(row, looked_for)}"]
+    return [*lines, f"  {_verdict(row)}{_bought(row)}.{_belief_words(row) or steadfast}"]
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
@@ -35,21 +36,21 @@ def _verdict(row: Mapping[Any, Any]) -> str:
     better = row["advantage_musd"]
     if row["cheapest"]:
         return f"The floor is the cheaper way, by {better:,.0f} million USD"
-    if row["gap_without_musd"] <= 0:
-        return f"No support was needed to build; the floor costs {-better:,.0f} million USD"
     if better > 0:
         return "The owner would not take the floor, or it would earn the government money"
-    return f"A grant alone would be cheaper, by {-better:,.0f} million USD"
+    if row["gap_without_musd"] <= 0:
+        return f"No support was needed to build; the floor costs {abs(better):,.0f} million USD"
+    return f"A grant alone would be cheaper, by {abs(better):,.0f} million USD"
 
 
 def _bought(row: Mapping[Any, Any]) -> str:
     """What a floor keeps open."""
     cost = row["cost_of_output_kept_usd_per_kg"]
-    return "" if math.isnan(cost) else f", or {cost:,.3g} USD for each kg that would else not be made"
+    return "" if math.isnan(cost) else f", or {number_in_words(cost)} USD for each kg that would else not be made"
 
 
-def _belief_words(row: Mapping[Any, Any], looked_for: bool) -> str:
-    """What must be believed otherwise; empty where nothing was looked for and nothing is known."""
+def _belief_words(row: Mapping[Any, Any]) -> str:
+    """What must be believed otherwise; empty where nothing is known."""
     pays = row["owner_risk_price"]
     charge = f" (its owner pays {pays:.2g})" if pays > 0 else ""
     known = (
@@ -59,11 +60,7 @@ def _belief_words(row: Mapping[Any, Any], looked_for: bool) -> str:
         (row["risk_charge_at_switch"], "a charge of {:.2g} USD for each USD of downside" + charge),
     )
     told = [words.format(value) for value, words in known if not math.isnan(value)]
-    if told:
-        return f" That would turn at {' or '.join(told)}."
-    if not looked_for:
-        return ""
-    return " No hazards or prices from a fifth to five times as high, and no premium up to 20 %, change that."
+    return f" That would turn at {' or '.join(told)}." if told else ""
 
 
 def capital_words(row: Mapping[Any, Any], names: Names) -> str:

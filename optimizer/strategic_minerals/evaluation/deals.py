@@ -15,6 +15,7 @@ from ..checks.consistency import require
 from ..core.errors import Fault, InputError
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
+from ..data.deflation import restating
 from ..data.names import Names
 from ..instance.build import build_instance
 from ..instance.producer_economics import worth
@@ -104,6 +105,8 @@ class Deals(StudyResult):
     risk_charge: float
     beliefs: bool
     """Whether the values at which a floor starts or stops to pay were looked for."""
+    hazards: bool
+    """Whether the plan draws hazards, so that how often they strike is a belief too."""
     names: Names
 
     kind: ClassVar[str] = "deals"
@@ -124,16 +127,26 @@ class Deals(StudyResult):
             "left_out": list(self.left_out),
         }
 
+    def _steadfast(self) -> str:
+        """What was tried where no belief turns a verdict; empty where none was."""
+        if not self.beliefs:
+            return ""
+        tried = "hazards or prices" if self.hazards else "prices"
+        return (
+            f" No {tried} from {1 / MULTIPLES[-1]:g} to {MULTIPLES[-1]:g} times today's, and no premium up to "
+            f"{PREMIUMS[-1]:.0%}, change that."
+        )
+
     def summary(self) -> str:
         """The tables as text."""
         lines = [
             "Signed agreements on the prices of their day; hazards, calendar and capital costs are those of the plan and tables.",
             f"Price risk counts {self.premium:.1%} in the owners' hurdle rates; the government is charged {self.risk_charge:g} USD "
             "for each USD of downside that it takes over.",
-            "Offtake and guaranteed earnings are listed as signed (table terms) and not valued.",
+            "Offtake, guaranteed earnings and capital in other money are listed as signed (table terms) and not valued.",
         ]
         for row in self.floors.to_dict("records"):
-            lines += ["", *floor_words(row, self.names, self.beliefs)]
+            lines += ["", *floor_words(row, self.names, self._steadfast())]
         if len(self.capital):
             lines += ["", "Capital:"]
         lines += [capital_words(row, self.names) for row in self.capital.to_dict("records")]
@@ -184,6 +197,7 @@ def deals(
         plan.owners.price_risk_premium,
         plan.owners.risk_charge,
         beliefs,
+        bool(sampled(plan, data)),
         Names.of(data),
     )
 
@@ -220,8 +234,11 @@ def _replayed(
     floor = None
     if deal.floors:
         found = _beliefs(deal, data, pricing, figures) if beliefs else {}
-        floor = _floor_row(agreement, deal, terms, rows, figures, _closing_level(deal, pricing, figures)) | found
-    return _Replay(floor, _capital(agreement, deal, data, terms, rows, pricing))
+        floor = _floor_row(agreement, deal, data, terms, rows, figures, _closing_level(deal, pricing, figures)) | found
+    capital = _capital(agreement, deal, data, terms, rows, pricing)
+    if floor is None and not capital:
+        return "it has no price floor, and no capital in million USD for a plant to be built"
+    return _Replay(floor, capital)
 
 
 def _expected(deal: Deal, data: Dataset) -> PricingSample:
@@ -233,6 +250,7 @@ def _expected(deal: Deal, data: Dataset) -> PricingSample:
 def _floor_row(
     agreement: str,
     deal: Deal,
+    data: Dataset,
     terms: Mapping[str, Any],
     rows: Sequence[Any],
     found: DealFigures,
@@ -261,7 +279,8 @@ def _floor_row(
         "expected_cost_musd": found.paid,
         "closing_level_usd_per_kg": closing[0] / MUSD_PER_T,
         "closing_cost_musd": closing[1],
-        "signed_fair_value_musd": term(terms, "fair_value_at_signing", math.nan),
+        "signed_fair_value_musd": restating(n.plan, data, rows[0].signed_year)
+        * term(terms, "fair_value_at_signing", math.nan),
         "liability_musd": found.liability,
         "downside_moved_musd": found.transferred,
         "advantage_musd": found.advantage(charge),
@@ -363,7 +382,8 @@ def _capital(
     pricing: PricingSample,
 ) -> list[dict[str, Any]]:
     """The financing gap of the owner's plants without a floor, beside the capital that was signed."""
-    signed = signed_capital(terms)
+    factor = restating(deal.instance.plan, data, rows[0].signed_year)
+    signed = {kind: factor * amount for kind, amount in signed_capital(terms).items()}
     if not deal.projects or not any(signed.values()):
         return []
     plain = deal_figures(replace(deal, floors={}), pricing, 0.0)

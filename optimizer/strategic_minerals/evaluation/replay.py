@@ -15,7 +15,7 @@ from ..core.frames import typed
 from ..data.calibration import LEVEL
 from ..data.dataset import Dataset
 from ..data.names import Names
-from ..data.observed_losses import Course, courses
+from ..data.observed_losses import EMBARGO, LICENCE, Course, courses
 from ..data.profile_fit import leave_one_out
 from ..scenarios.events import hazards, profiles_of
 from ..scenarios.profiles import CutProfile, drawn_spreads
@@ -26,7 +26,7 @@ from ..schemas.plan import Plan
 LENGTHS, DEPTHS = 1024, 64
 """Equally likely durations and cuts; a hazard's year-equivalents are those of all pairs. Durations have the longer tail: with so
 many the mean of a lognormal over a factor of 17 is within 0.3 %."""
-CONTROLS = ("licence", "embargo")
+CONTROLS = (LICENCE, EMBARGO)
 """Kinds of hazard that an observed control may be one of, where no hazard names its event."""
 EXACT = 1e-9
 """Relative difference of year-equivalents that is none."""

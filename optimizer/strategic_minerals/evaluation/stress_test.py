@@ -21,6 +21,7 @@ import pandas as pd
 from ..core.arrays import Floats
 from ..core.frames import rows_of
 from ..core.parallel import workforce
+from ..data.column_words import number_in_words
 from ..data.dataset import Dataset
 from ..data.names import UNNAMED, Names
 from ..instance.instance import DEFENCE, Instance
@@ -173,7 +174,7 @@ def _percent(share: float) -> str:
 
 
 def _amount(musd: float) -> str:
-    return f"{musd:,.0f}" if abs(musd) >= 1000 else f"{musd:,.4g}"
+    return number_in_words(musd, 4)
 
 
 MEANING = {

@@ -164,7 +164,8 @@ class OwnerValuation:
             each.settle(lambda key: key[1] in live)
         for by_date in (self._rates, self._alone):
             by_date.settle(lambda _: True)
-        self.__dict__.pop("_paths", None)
+        for done in ("_paths", "_priced"):
+            self.__dict__.pop(done, None)
         return self
 
     @cached_property

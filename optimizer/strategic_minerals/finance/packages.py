@@ -260,8 +260,11 @@ class _Options:
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
                 backing = self.owners.backing(package, floors)
-                reasons = [self._add(p, backing, own, market, t) for t in dates if self._may_sign(p, package, t)]
+                open_dates = [t for t in dates if self._may_sign(p, package, t)]
+                reasons = [self._add(p, backing, own, market, t) for t in open_dates]
                 failed = sorted({reason for reason in reasons if reason})
+                if dates and not open_dates:
+                    failed = ["rules of origin close its support at every date"]
                 if failed and all(reasons):
                     self.refused[p, package.name, market] = next((why for why in failed if why != TWIN), TWIN)
                 if failed and all(reasons) and failed != [TWIN]:

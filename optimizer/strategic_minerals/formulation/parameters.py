@@ -15,6 +15,7 @@ from ..core.arrays import Bools, Floats, Ints
 from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
 from ..scenarios.loss_values import loss_values, tier_limits, undisturbed_values
+from ..scenarios.scenario_set import squeeze_of_outputs
 from .branch import service_terms
 from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
 
@@ -91,9 +92,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     direct = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.direct[w, :, t])
     makes = instance.yields > 0
     squeeze = np.where(tight, scenarios.squeeze[w, :, t], 0.0)
-    crisis = (
-        np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1) if len(makes) else squeeze[:, :0]
-    )
+    crisis = squeeze_of_outputs(squeeze, makes)
     kappa = 1 - crisis * (1 - instance.kappa)
     K = instance.capacity[:, t].T
     floored = {j for j, _ in sets.floors}

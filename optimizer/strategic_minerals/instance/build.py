@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from ..core.arrays import Bools, Floats, Ints
-from ..core.units import MUSD_PER_T
+from ..core.units import MONTHS_PER_YEAR, MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated
 from ..data.references import select_materials
@@ -116,7 +116,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
 
 
 def _calendar(plan: Plan, longest_event_years: float) -> Calendar:
-    step = plan.horizon.period_months / 12
+    step = plan.horizon.period_months / MONTHS_PER_YEAR
     tail = plan.horizon.tail_years
     tail = max(3, math.ceil(longest_event_years - 1e-9)) if tail is None else tail
     planned = round(plan.horizon.years / step)

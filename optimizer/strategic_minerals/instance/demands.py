@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Floats
-from ..core.units import MUSD_PER_T, USD_PER_MUSD
+from ..core.units import MONTHS_PER_YEAR, MUSD_PER_T, USD_PER_MUSD
 from ..data.dataset import Dataset
 from ..schemas.plan import Plan
 from .calendar import Calendar, yearly
@@ -17,8 +17,6 @@ from .instance import DEFENCE, ESSENTIAL, OTHER
 
 PRIORITIES = {"defence": DEFENCE, "essential": ESSENTIAL}
 """Of segments by name, where no row of `demand` says it."""
-MONTHS = 12
-"""In a year."""
 
 
 def demands(
@@ -131,7 +129,7 @@ def users_stock(
         total = sum(use.values())
         for q, of in use.items():
             share = of / total if total > 0 else 0.0
-            level = (row.level_months or 0.0) / MONTHS * of if row.level_t is None else row.level_t * share
+            level = (row.level_months or 0.0) / MONTHS_PER_YEAR * of if row.level_t is None else row.level_t * share
             if level > 0:
                 users.append((i, q))
                 levels.append(level)

@@ -170,13 +170,14 @@ def _closed(
     planned = slice(0, calendar.planned)
 
     def why(country: str, touched: Bools, clean: bool, what: str) -> str:
-        first = next(
+        closing = [
             rule
             for rule in rules
             if what in rule.applies_to
             and (rule.materials & touched).any()
             and (rule.excludes(country) or (rule.reach_back and (not clean or what == "offtake")))
-        )
+        ]
+        first = max(closing, key=lambda rule: int(rule.active[planned].sum()))  # the first of those that last longest
         if first.excludes(country):
             return f"its origin is excluded ({first.label})"
         if clean:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..core.atomic_files import staged
 from ..core.errors import Fault, InputError, missing_part
+from ..data.column_words import number_in_words
 from ..data.csv_files import csv_text, unguarded
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
@@ -161,7 +162,7 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         if abs(value) < NOTHING:
             return "0"
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
+        return number_in_words(value, 4)
     return str(value)
 
 

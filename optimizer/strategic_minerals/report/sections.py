@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..data.column_words import owner_in_words
 from ..data.names import Names
 from ..results.notes import provenance
 from ..results.readable import ALTERNATIVES, heading
@@ -33,10 +34,7 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
     """Tables of the page after the figures."""
     wide, names = provenance(result.plan, result.data).widest.head(MOST_ESTIMATES), Names.of(result.data)
     keys = zip(wide["key"], wide["column"], strict=True)
-    said = [
-        f"{', '.join('all' if part == '*' else names.any(part) for part in key.split('/'))}: {heading(column)}"
-        for key, column in keys
-    ]
+    said = [f"{owner_in_words(key, names)}: {heading(column)}" for key, column in keys]
     wide = pd.concat([pd.Series(said, index=wide.index, name="estimate", dtype=object), wide], axis=1)
     found: list[Section] = [
         Section(name, title, note, in_sentences(analyses[key]))

@@ -14,6 +14,7 @@ from ..checks.doubtful import unlikely
 from ..checks.loss_replay import objections
 from ..checks.unused import unused
 from ..core.units import MUSD_PER_T
+from ..data.column_words import number_in_words
 from ..data.dataset import Dataset
 from ..data.deflation import restated
 from ..data.names import Names
@@ -193,8 +194,8 @@ def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> 
         material, price = instance.materials[i], peak[i] / instance.material_unit[i] / MUSD_PER_T
         yield (
             material,
-            f"{names.material(material)}: in some scenarios the crisis price of {_usd(price)} USD/kg exceeds the value of the "
-            f"supply to some users (segment and tier: {', '.join(users)})",
+            f"{names.material(material)}: in some scenarios the crisis price of {number_in_words(price, 4)} USD/kg exceeds the "
+            f"value of the supply to some users (segment and tier: {', '.join(users)})",
         )
 
 
@@ -340,8 +341,3 @@ def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])
-
-
-def _usd(price: float) -> str:
-    """A price with four figures, never an exponent."""
-    return f"{price:,.0f}" if price >= 1000 else f"{price:,.4g}"

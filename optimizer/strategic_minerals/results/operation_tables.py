@@ -220,7 +220,7 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     """Discounted loss of every scenario, with the plan and without, and how much defence goes short; apart, the loss of materials
-    inside imported goods, which no plan can spare."""
+    inside imported goods, which no plan can prevent."""
     n, scenarios = problem.natural, problem.structure.scenarios
     rows = []
     counted = np.array([n.at_risk[n.demand_material[q]] for q, _ in n.tiers], dtype=bool)

@@ -307,7 +307,7 @@ def _inside_goods(figures: Figures, basis: Basis) -> list[str]:
     counted = "not counted above, nor in risk measures" if basis.embedded else "counted above, as the plan asks"
     return [
         f"  Materials inside imported goods: expected losses of {_musd(lost)} M with the plan or without it, {counted}. "
-        "No stock and no plant at home can spare them."
+        "Neither a stock nor a plant at home can prevent them."
     ]
 
 

@@ -55,10 +55,11 @@ def owners_said(plan: Plan) -> list[str]:
         drawn = (
             f"{owners.sample:,} scenarios (seed {owners.seed})" if plan.sample is not None else "the listed scenarios"
         )
-        said.append(f"  Owners of projects reckon with {drawn}, in which low prices may close their plants.")
+        said.append(f"  Project owners value their plants over {drawn}, in which low prices may close them.")
     if owners.price_risk_premium > 0:
         said.append(
-            f"  Assumption: price risk counts {owners.price_risk_premium:.1%} in owners' hurdle rates; floors take part of it away."
+            f"  Assumption: owners' hurdle rates contain a price-risk premium of {owners.price_risk_premium:.1%}; a price floor "
+            "removes part of it."
         )
     return said
 

@@ -58,7 +58,7 @@ def resolve_event(event: Event, row: Any, profile: CutProfile | None = None) -> 
     if demand is None:
         demand = parse_multipliers("" if row is None else row.demand_multipliers)
     shaped = profile if event.cut_share is None else None
-    stretch, severity = event.stretch, 1.0 if event.severity is None else event.severity
+    stretch, severity = event.stretch, 1.0 if event.severity is None or shaped is None else event.severity
     if shaped is not None and stretch is None:
         stretch = 1.0 if event.duration_years is None else event.duration_years / shaped.length
     duration = _or(event.duration_years, row, "duration_yr", 0.0)
@@ -129,7 +129,8 @@ def sampled(plan: Plan, data: Dataset) -> list[Any]:
 
 
 def longest_event(plan: Plan, data: Dataset) -> float:
-    """Longest event in years of the listed scenarios and of the hazards that may be sampled (at their mean duration)."""
+    """Longest event in years of the listed scenarios and of the hazards that may be sampled, at their mean duration or, with a
+    profile, at its own length."""
     rows, shaped = hazards(plan, data), profiles_of(plan, data)
     lengths = [0.0]
     for scenario in plan.scenarios:

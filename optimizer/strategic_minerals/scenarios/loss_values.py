@@ -16,12 +16,10 @@ from itertools import pairwise
 import numpy as np
 
 from ..core.arrays import Floats
+from ..core.units import MONTHS_PER_YEAR
 from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance, named_materials
 from .scenario_set import ScenarioSet
-
-MONTHS = 12
-"""In a year."""
 
 Spans = tuple[tuple[float, float], ...]
 """(begin, end) of cuts [decimal fiscal years]."""
@@ -114,7 +112,7 @@ def _mean(calendar: Calendar, spans: Spans, steps: Steps) -> Floats:
             continue
         latest = max(begins)
         for (month, multiplier), (until, _) in pairwise(ladder):
-            first, last = max(low, latest + month / MONTHS), min(high, latest + until / MONTHS)
+            first, last = max(low, latest + month / MONTHS_PER_YEAR), min(high, latest + until / MONTHS_PER_YEAR)
             if last > first:
                 share = overlap(calendar, first, last)
                 weight += share

@@ -51,10 +51,6 @@ class CutProfile:
         """Largest share that home users lose of a material."""
         return max(share for _, steps in self.effective for *_, share in steps)
 
-    def materials(self) -> list[str]:
-        """Materials that it says something of."""
-        return [name for name, _ in self.effective]
-
 
 def profiles(data: Dataset) -> dict[str, CutProfile]:
     """Profile of each hazard that has one, from the table `hazard_profiles`."""

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.instance import Instance
 from .risk_measures import cvar_of
-from .scenario_set import ScenarioSet
+from .scenario_set import ScenarioSet, squeeze_of_outputs
 
 TAIL = 0.1
 """Probability of the worst scenarios that are clustered apart."""
@@ -66,9 +66,7 @@ def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Flo
     beta = instance.calendar.beta[:-1]
     makes = instance.yields[:n] > 0
     squeezed = np.where(scenarios.tight, scenarios.squeeze, 0.0)
-    crisis = (
-        np.stack([squeezed[:, row].max(axis=1, initial=0.0) for row in makes], axis=1) if n else np.zeros((0, 0, 0))
-    )
+    crisis = squeeze_of_outputs(squeezed, makes)
     running = scenarios.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
     for i in range(len(instance.materials)):
         mine = instance.demand_material == i

@@ -249,6 +249,16 @@ def _lost(
     return found
 
 
+def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
+    """How far producers serve their contracts alone, as much as for the scarcest thing that each makes.
+
+    squeeze: (N, I, ...) by material. makes: (J, I). Returns (N, J, ...).
+    """
+    if not len(makes):
+        return squeeze[:, :0]
+    return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
+
+
 def exposed_feed(instance: Instance, countries: str) -> Bools:
     """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad."""
     named = set(countries.split())
