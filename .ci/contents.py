@@ -5,6 +5,7 @@ Raises where a package lacks what it should have, or has what it should not.
 
 from __future__ import annotations
 
+import ast
 import sys
 import tarfile
 import zipfile
@@ -41,12 +42,27 @@ def compare(what: str, wanted: set[str], found: set[str]) -> None:
     sys.stdout.write(f"{what}: {len(found)} files, all that there should be\n")
 
 
+def public_names() -> str:
+    """The list `__all__` of the package as it is written."""
+    tree = ast.parse((ROOT / "optimizer/strategic_minerals/__init__.py").read_text())
+    (names,) = (
+        ast.unparse(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    return names
+
+
 def main() -> None:
     """Look at the one wheel and the one source package of a folder."""
     (wheel,) = Path(sys.argv[1]).glob("*.whl")
     (sdist,) = Path(sys.argv[1]).glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
         compare(wheel.name, wanted_in_wheel(), set(archive.namelist()))
+        folders = {PurePosixPath(name).parts[1] for name in archive.namelist() if name.count("/") > 1}
+    hidden = folders & set(ast.literal_eval(public_names()))
+    if hidden:
+        raise SystemExit(f"{wheel.name}: folders {sorted(hidden)} would hide public names once they are imported")
     with tarfile.open(sdist) as archive:
         members = {name.partition("/")[2] for name in archive.getnames()}
     compare(sdist.name, wanted_in_sdist(), members)

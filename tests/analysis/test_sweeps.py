@@ -168,9 +168,10 @@ def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
 
 
 @cache
-def beside(seed: int, revolving: bool | None) -> Problem:
+def beside(seed: int, revolving: bool | None, two_markets: bool = False) -> Problem:
     """A random problem that others are prepared beside; revolving: None as it is drawn."""
-    return prepare(*random_case(seed, **({} if revolving is None else {"revolving": revolving})))
+    switches = {} if revolving is None else {"revolving": revolving}
+    return prepare(*random_case(seed, **switches, two_markets=two_markets))
 
 
 def moved(structure: Structure, name: str) -> Structure:
@@ -204,6 +205,19 @@ def test_rules_of_origin_are_taken_over_and_given_up(seed: int) -> None:
         assert same_model(prepare(*then, prepare(*first), None), prepare(*then))
 
 
+SHORTAGE = ("adaptation", "users_stock", "spikes", "two_markets")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", SHORTAGE)
+def test_options_of_shortage_are_taken_over_and_given_up(name: str, seed: int) -> None:
+    """Proves: a question with the option, prepared beside the same one without it, and the other way, has the arrays of one that is
+    prepared alone."""
+    without, given = (random_case(seed, **{name: on}) for on in (False, True))
+    for first, then in ((without, given), (given, without)):
+        assert same_model(prepare(*then, prepare(*first), None), prepare(*then))
+
+
 @pytest.mark.parametrize("revolving", [False, True])
 @pytest.mark.parametrize("name", MOVED)
 def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool) -> None:
@@ -212,7 +226,7 @@ def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool
     but where the field says which there are."""
     taken = whole = 0
     for seed in range(8):
-        before = beside(seed, revolving)
+        before = beside(seed, revolving, name == "outside_price")
         structure = moved(before.structure, name)
         if equal(structure.instance, before.structure.instance) or not same_operations(before.structure, structure):
             continue

@@ -1192,6 +1192,40 @@ def test_days_of_cover_count_what_home_plants_take():
     assert bought(result, "oxide") == close(0.6)
 
 
+@pytest.mark.parametrize("agreed", [False, True])
+def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_one(agreed):
+    """Proves: a price war halves the price of 100 and shuts a new plant with cash cost 60, unless its owner has a floor: one of 80
+    agreed before keeps it open, nobody pays for that here, and the package with a floor is dropped with the reason."""
+    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": 2040} if agreed else {}
+    plan, data = tiny(
+        {"a": 100.0},
+        demand={"a": 2.0},
+        loss=500.0,
+        years=4,
+        scenarios=[cut("war", 0.2, 2028.0, 2.0, share=0.0, price_multiplier=0.5)],
+        sources={"far": source("CHN", "a", 1.0)},
+        projects={"new": project("a", 1.0, cash_usd_per_kg=60.0, committed=True, **own)},
+        packages={
+            "carried": {
+                "instrument": "none",
+                "floor_material": "a",
+                "floor_usd_per_kg": 70.0,
+                "floor_kind": "contract",
+                "floor_term_yr": 4.0,
+            },
+        },
+        instruments={"packages": ["none", "carried"]},
+    )
+    result = optimum(plan, data)
+    table = result.tables["dropped"]
+    dropped = dict(zip(table.iloc[:, 0], table.reason, strict=True))
+    assert (dropped.get("new: carried") == "its owner has a floor on this output already") == agreed
+    signed = result.tables["projects"].set_index("project").package["new"]
+    assert signed == ("none" if agreed else "carried")
+    assert ran(result, "new", "war", "2029") == close(1.0)
+    assert (result.objective_parts["floor_cost"] > 0) != agreed
+
+
 def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():
     """Proves: of two home mines of 3 kt, one sells at an agreed floor of 120; a market floor of 110 at a price of 100 is
     paid on the other's 3 kt alone: 3 years of 30, not of 60."""

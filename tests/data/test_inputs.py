@@ -475,7 +475,7 @@ def test_tiers_cover_a_segment_and_average_its_loss() -> None:
     assert average == pytest.approx(1, abs=0.01)
 
 
-def test_the_floor_in_force_at_mountain_pass_is_on_ndpr_and_on_nothing_else():
+def test_floors_in_force_are_on_ndpr_and_on_magnets_and_on_nothing_else():
     """Proves: 110 USD/kg lifts NdPr oxide. On lanthanum and cerium oxide, of which more is made, it would be worth 280 USD/kg."""
     from strategic_minerals import load_dataset, load_plan, shipped
     from strategic_minerals.instance.build import build_instance
@@ -486,6 +486,9 @@ def test_the_floor_in_force_at_mountain_pass_is_on_ndpr_and_on_nothing_else():
     assert [(instance.materials[f.material], round(f.level * 1000, 3)) for f in floors] == [
         ("ndpr_oxide", dollars_of_2024)
     ]
-    assert [name for name, agreed in zip(instance.producers, instance.in_force, strict=True) if agreed] == [
-        "mp_separation"
-    ]
+    agreed = {
+        name: [instance.materials[f.material] for f in floors]
+        for name, floors in zip(instance.producers, instance.in_force, strict=True)
+        if floors
+    }
+    assert agreed == {"mp_separation": ["ndpr_oxide"], "mp_10x": ["ndfeb_magnet"]}

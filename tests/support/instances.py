@@ -76,7 +76,7 @@ FEATURES = {
 LATER = {"appropriated": 0.4, "committed": 0.25, "origin": 0.2, "reach_back": 0.5}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""
 
-ASKED = ("adaptation", "users_stock", "spikes")
+ASKED = ("adaptation", "users_stock", "spikes", "two_markets")
 """Switches that are off unless asked for; their figures come from a stream of their own."""
 
 FIRST = 2027
@@ -134,7 +134,30 @@ def random_case(seed: int, **switches: bool) -> tuple[Plan, Dataset]:
     plan = _plan(case)
     if case.on["spikes"]:
         plan = Plan.model_validate(plan.to_toml_like() | {"loss": {"spikes": True}})
+    if case.on["two_markets"]:
+        told = plan.to_toml_like()
+        plan = Plan.model_validate(told | {"controls": [*told["controls"], _licences(case)]})
+        frames["price_gaps"] = pd.DataFrame(_quotes(case))
     return plan, Dataset.from_tables(frames, name=f"random {seed}")
+
+
+def _licences(case: _Case) -> dict[str, Any]:
+    """Licences that cut a tenth until some day of the second or third year, with a market of its own outside China."""
+    until = FIRST + float(np.random.default_rng([case.seed, 3]).uniform(1.2, 2.8))
+    given = {"name": "licences", "countries": "CHN", "materials": "*", "cut_share": 0.1}
+    return given | {"until_year": until, "outside_prices": True}
+
+
+def _quotes(case: _Case) -> list[dict[str, Any]]:
+    """Quotes of all but one material at up to three times its price, one of them below it."""
+    rng = np.random.default_rng([case.seed, 4])
+    return [
+        {
+            "material": name, "pair": "Europe / China", "date": "2026-02", "country": "CHN",
+            "outside_usd_per_kg": case.price[name] * ratio, "inside_usd_per_kg": case.price[name], "ratio": ratio,
+        }
+        for name, ratio in zip(case.materials[1:], rng.uniform(0.8, 3.0, len(case.materials)), strict=False)
+    ]  # fmt: skip
 
 
 def _shortage(case: _Case, tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:

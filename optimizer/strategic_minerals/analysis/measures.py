@@ -70,7 +70,7 @@ def _spending(problem: Problem) -> Iterable[Measure]:
     for c, shape in enumerate(structure.component_sets):
         for p in shape.purchases:
             columns.append(_trunk(problem, c, "acquisition", p.name))
-            factors.append(weight * problem.instance.price[p.material, : n.calendar.periods] * (1 + p.premium))
+            factors.append(weight * problem.instance.purchase_price(p, problem.instance.price[p.material]))
     if columns:
         what = "purchases for the reserve"
         yield Measure("spending", what, what, "million USD", np.concatenate(columns), np.concatenate(factors))

@@ -16,7 +16,7 @@ from ..instance.instance import Instance, MarketFloor
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
-from .scenario_data import PathData, component_of, path_data_of
+from .scenario_data import PathData, asked_price, component_of, path_data_of
 from .shortage import missing_cost, value_at_risk, value_unserved
 
 
@@ -61,8 +61,8 @@ def outlays(accounts: Accounts) -> Floats:
     """(T,) trunk outlay: purchases, holding, fees, scored gaps, expected floor cost; less sales if revolving."""
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     total = np.zeros(n.calendar.periods)
-    for b, (i, premium) in enumerate(purchase_terms(accounts)):
-        total += x.acquisition[0, b] * path_data.price[0, i] * (1 + premium)
+    for b, purchase in enumerate(purchase_terms(accounts)):
+        total += x.acquisition[0, b] * purchase.paid(n, path_data.price)[0]
     for i in range(len(n.materials)):
         total += x.stock[0, i] * n.holding[i] * n.calendar.step
         if n.plan.budget.revolving:
@@ -89,12 +89,29 @@ def already_owed(n: Instance) -> list[float]:
     return owed
 
 
-def purchase_terms(accounts: Accounts) -> list[tuple[int, float]]:
-    """(material, premium) of each purchase on the axis of `solution.acquisition`; under a purchase floor the premium is 0."""
+@dataclass(frozen=True)
+class Bought:
+    """How one purchase is paid."""
+
+    material: int
+    premium: float
+    outside: bool
+
+    def paid(self, n: Instance, price: Floats) -> Floats:
+        """(W, T) (1+premium) P in the market of the purchase, of prices (W, I, T) in the lower one  [million USD/t]."""
+        return (1 + self.premium) * asked_price(n, self.material, self.outside, price[:, self.material])
+
+
+def purchase_terms(accounts: Accounts) -> list[Bought]:
+    """Of each purchase on the axis of `solution.acquisition`; under a purchase floor the premium is 0, the market the plant's."""
     n = accounts.problem.natural
     known = {p.name: p for shape in accounts.problem.structure.component_sets for p in shape.purchases}
-    chosen = [known[name] for name in accounts.solution.purchases]
-    return [(p.material, float(n.offer_premium[p.offer]) if p.offer >= 0 else 0.0) for p in chosen]
+    return [
+        Bought(p.material, float(n.offer_premium[p.offer]), bool(n.offer_outside[p.offer]))
+        if p.offer >= 0
+        else Bought(p.material, 0.0, bool(n.outside[p.source, p.material]))
+        for p in (known[name] for name in accounts.solution.purchases)
+    ]
 
 
 def losses(accounts: Accounts) -> Floats:
@@ -168,7 +185,8 @@ def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> d
         c = component_of(n, j)
         for i, y in enumerate(n.yields[j]):
             if y != 0:
-                worth_of = y * P[:, i] * (1 + n.premium[j] if y > 0 else 1.0)
+                sold = (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], P[:, i])
+                worth_of = y * (sold if y > 0 else P[:, i])
                 parts["users_activities"][c] += total(c, x.output[:, j] * worth_of)
                 parts["users_reserve_inputs"][c] += total(c, x.reserve_output[:, j] * worth_of) if y < 0 else 0.0
     for i, c in enumerate(n.component):
@@ -181,10 +199,9 @@ def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> d
         end = np.minimum(path_data.price[0, i, T - 1], path_data.price[:, i, T - 1])
         kept = n.salvage[i] * end * x.stock[:, i, T - 1] * n.calendar.beta[T]
         parts["salvage"][c] -= last(c, kept)
-    for b, (i, premium) in enumerate(purchase_terms(accounts)):
-        parts["authority_purchases"][n.component[i]] += total(
-            n.component[i], x.acquisition[:, b] * P[:, i] * (1 + premium)
-        )
+    for b, purchase in enumerate(purchase_terms(accounts)):
+        c = n.component[purchase.material]
+        parts["authority_purchases"][c] += total(c, x.acquisition[:, b] * purchase.paid(n, P))
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
         parts["users_substitution"][c] += total(c, x.substitute[:, h] * n.step_cost[h])

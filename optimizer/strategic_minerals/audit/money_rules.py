@@ -14,9 +14,9 @@ from .scenario_data import worst_state
 def branch_purchases(k: AuditContext) -> Iterable[Row]:
     """Branch purchases at branch prices <= the trunk's planned ones + extra  [million USD], per component and year."""
     paid = np.zeros_like(k.path_data.weight)
-    for (i, premium), b, purchase in zip(purchase_terms(k.accounts), range(len(k.purchases)), k.purchases, strict=True):
-        if purchase.offer >= 0:
-            paid[:, k.n.component[i]] += (1 + premium) * k.path_data.price[:, i] * k.x.acquisition[:, b]
+    for b, bought in enumerate(purchase_terms(k.accounts)):
+        if k.purchases[b].offer >= 0:
+            paid[:, k.n.component[bought.material]] += bought.paid(k.n, k.path_data.price) * k.x.acquisition[:, b]
     later = k.path_data.branch[1:]
     for f in range(len(k.n.calendar.years)):
         spent, planned = ((later * money)[:, :, k.year(f)].sum(axis=2) for money in (paid[1:], paid[:1]))
@@ -32,11 +32,10 @@ def calm_purchases(k: AuditContext) -> Iterable[Row]:
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
     for c, name in enumerate(k.n.components):
         calm, planned = np.zeros_like(k.path_data.price[:, 0]), np.zeros_like(k.path_data.price[0, 0])
-        for (i, premium), b, purchase in zip(
-            purchase_terms(k.accounts), range(len(k.purchases)), k.purchases, strict=True
-        ):
-            if purchase.offer >= 0 and k.n.component[i] == c:
-                paid = (1 + premium) * k.path_data.price[:, i] * k.x.acquisition[:, b]
+        for b, bought in enumerate(purchase_terms(k.accounts)):
+            i = bought.material
+            if k.purchases[b].offer >= 0 and k.n.component[i] == c:
+                paid = bought.paid(k.n, k.path_data.price) * k.x.acquisition[:, b]
                 flooded = k.path_data.price[:, i] < k.path_data.price[:1, i] * (1 - 1e-9)
                 calm, planned = calm + paid * (~k.path_data.tight[:, i] | flooded), planned + paid[0]
         later = k.path_data.branch[1:, c]

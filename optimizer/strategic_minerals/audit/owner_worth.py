@@ -14,7 +14,7 @@ import numpy as np
 from ..core.arrays import Floats
 from ..instance.instance import Floor, Instance, MarketFloor, Project
 from ..scenarios.scenario_set import ScenarioSet
-from .scenario_data import TINY, PathData, begins, expected_topup, held, owner_npv, revenue, survives
+from .scenario_data import TINY, PathData, asked_price, begins, expected_topup, held, owner_npv, revenue, survives
 
 STEPS = 100
 """Halvings of the interval in which a rate is looked for."""
@@ -223,9 +223,10 @@ def _cost_of_floor(
     worth = [(1 + rate) ** (-D * t) * float(given) for t, given in enumerate(in_term)]
     amounts = np.concatenate([tonnes, np.zeros(end)])[:end]
     paid = scenarios.price[:, i] if n.plan.price_gain else np.minimum(scenarios.price[:, i], n.price[i])
-    now = expected_topup(n, (1 + n.premium[j]) * paid, floor) * amounts[:T]
+    now = expected_topup(n, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], paid), floor) * amounts[:T]
     now = now * scenarios.availability[:, j] * survives(n, j, scenarios.price, floors, start)[:, :T]
     total = float(scenarios.probability @ (now @ np.array(worth[:T])))
-    last = float(expected_topup(n, (1 + n.premium[j]) * n.price[i : i + 1, -1], floor)[0])
+    end_price = asked_price(n, i, n.outside[j, i], n.price[i : i + 1])[:, -1]
+    last = float(expected_topup(n, (1 + n.premium[j]) * end_price, floor)[0])
     alive = survives(n, j, held(n.price, end)[None], floors, start)[0]
     return total + float(sum(worth[t] * amounts[t] * n.availability[j, -1] * alive[t] * last for t in range(T, end)))

@@ -267,7 +267,7 @@ def _squeeze(n: Instance, event: DisruptionEvent) -> Bools:
 
 
 def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int, factor: float = 1.0) -> Floats:
-    """(W, n) sum_{y>0} y*recv((1+premium)*w*P) + sum_{y<0} y*w*P over (W, I, n) prices  [million USD/unit].
+    """(W, n) sum_{y>0} y*recv((1+premium)*w*P) + sum_{y<0} y*w*P over (W, I, n) prices, in its market  [million USD/unit].
 
     recv = max(P,F) - upside*max(0,P-F) within a floor's term, on the share of the output that it covers; of two floors
     on one material, a market's and one agreed before the plan, the owner has the better.
@@ -277,7 +277,7 @@ def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: 
         if y <= 0:
             total += y * factor * price[:, i]
             continue
-        plain = (1 + n.premium[j]) * factor * price[:, i]
+        plain = (1 + n.premium[j]) * factor * asked_price(n, i, n.outside[j, i], price[:, i])
         received, covered = plain.copy(), set()
         for floor in floors:
             if floor.material == i:
@@ -290,6 +290,17 @@ def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: 
                     covered.add(t)
         total += y * received
     return total
+
+
+def asked_price(n: Instance, i: int, outside: bool, price: Floats) -> Floats:
+    """(W, m) price of a material in one of its two markets, of the lower one's (W, m), from the first period on  [million USD/t].
+
+    Outside the countries that control it no tonne is cheaper than what is quoted there; the last quote holds after T.
+    """
+    if not outside:
+        return price
+    quoted = [float(n.outside_price[i, min(t, n.calendar.periods - 1)]) for t in range(price.shape[1])]
+    return np.asarray(np.maximum(price, np.array(quoted)[None, :]))
 
 
 def begins(floor: Floor, start: int) -> int:
@@ -413,9 +424,10 @@ def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Fl
     """E_w[top-up at (1+premium)*w*P] on (W, T) tonnes that run, and on (m,) trunk tonnes after T; within the term."""
     n, T = path_data.instance, path_data.instance.calendar.periods
     in_term = np.array([0 <= t - begins(floor, start) < floor.term for t in range(T + len(later))], dtype=bool)
-    own = (1 + n.premium[j]) * path_data.floor_price[:, floor.material]
+    i = floor.material
+    own = (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], path_data.floor_price[:, i])
     per_tonne = expected_topup(n, own, floor)
-    calm = expected_topup(n, (1 + n.premium[j]) * path_data.price[:1, floor.material], floor)
+    calm = expected_topup(n, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], path_data.price[:1, i]), floor)
     live = tonnes * in_term[:T]
     last = float(per_tonne[0, -1])
     rate, D = n.calendar.rate, n.calendar.step

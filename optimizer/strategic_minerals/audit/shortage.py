@@ -11,21 +11,25 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..instance.instance import Instance
-from .scenario_data import PathData
+from .scenario_data import PathData, asked_price
 
 Cuts = tuple[tuple[float, float], ...]
 """(begin, end) of cuts [decimal fiscal years]."""
 
 
-def premium_asked(n: Instance, i: int) -> float:
-    """Largest premium that any producer of a material asks, 0 or more."""
-    return max([0.0, *(float(n.premium[j]) for j in range(len(n.producers)) if n.yields[j, i] > 0)])
+def dearest(n: Instance, i: int, price: Floats) -> Floats:
+    """(W, T) dearest that any producer sells a material at, premium and market counted, and at least the lower market's price."""
+    found = price.copy()
+    for j in range(len(n.producers)):
+        if n.yields[j, i] > 0:
+            found = np.maximum(found, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], price))
+    return found
 
 
 def value_unserved(path_data: PathData, P: Floats) -> Floats:
     """(W, N, T) v at prices P (W, I, T)  [million USD/t].
 
-    Without rows of adaptation base price + named loss; with them max(P0, P) (1 + largest premium) + multiplier * named loss.
+    Without rows of adaptation base price + named loss; with them max(P0, P) where dearest + multiplier * named loss.
     """
     n = path_data.instance
     v = np.empty((P.shape[0], len(n.tiers), P.shape[2]))
@@ -37,7 +41,7 @@ def value_unserved(path_data: PathData, P: Floats) -> Floats:
         if q not in multipliers:
             multipliers[q] = multiplier(path_data, q)
         i = int(n.demand_material[q])
-        price = np.maximum(path_data.price[:1, i], P[:, i]) * (1 + premium_asked(n, i))
+        price = dearest(n, i, np.maximum(path_data.price[:1, i], P[:, i]))
         v[:, k] = price + multipliers[q] * n.tier_named[k]
     return v
 
@@ -107,7 +111,7 @@ def tier_room(path_data: PathData, k: int) -> Floats:
 def missing_cost(path_data: PathData, u: int, P: Floats) -> Floats:
     """(W, T) cost of a tonne missing from a stock of users for a period, undiscounted  [million USD/t].
 
-    P0 (1 - (1+r)**-D + convenience D), and in the last period max(P0, P) (1 + largest premium) beta[T+1]/beta[T].
+    P0 (1 - (1+r)**-D + convenience D), and in the last period max(P0, P) where dearest, times beta[T+1]/beta[T].
     """
     n = path_data.instance
     i, D, T = n.users[u][0], n.calendar.step, n.calendar.periods
@@ -115,6 +119,6 @@ def missing_cost(path_data: PathData, u: int, P: Floats) -> Floats:
     cost = np.broadcast_to(
         calm * (1 - (1 + n.calendar.rate) ** -D + n.plan.users_convenience_share * D), P[:, i].shape
     ).copy()
-    again = np.maximum(calm, P[:, i])[:, T - 1] * (1 + premium_asked(n, i))
+    again = dearest(n, i, np.maximum(calm, P[:, i]))[:, T - 1]
     cost[:, T - 1] += again * n.calendar.beta[T] / n.calendar.beta[T - 1]
     return cost

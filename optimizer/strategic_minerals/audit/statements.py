@@ -146,20 +146,22 @@ def _purchases(accounts: Accounts) -> Records:
     by_origin: dict[str, list[float]] = {}
     expected = dict.fromkeys(n.materials, 0.0)
     origins = _origins(accounts)
-    for b, (i, premium) in enumerate(purchase_terms(accounts)):
-        name = n.materials[i]
+    for b, purchase in enumerate(purchase_terms(accounts)):
+        name, price = n.materials[purchase.material], purchase.paid(n, accounts.path_data.price[:1])[0]
         for t in range(planned):
             amount = float(x.acquisition[0, b, t])
             if amount > SMALL_T:
                 tonnes[name] = tonnes.get(name, 0.0) + amount
-                paid[name] = paid.get(name, 0.0) + amount * float(n.price[i, t]) * (1 + premium)
+                paid[name] = paid.get(name, 0.0) + amount * float(price[t])
                 years.setdefault(name, []).append(_year(n, t))
                 part = by_origin.setdefault(f"{name}: {origins[b]}", [0.0, 0.0])
                 part[0] += amount
-                part[1] += amount * float(n.price[i, t]) * (1 + premium)
+                part[1] += amount * float(price[t])
         expected[name] += float(accounts.path_data.scenarios.probability @ x.acquisition[1:, b, :planned].sum(axis=1))
     peaks, when, days, drift = {}, {}, {}, {}
-    held = {int(i) for i, _ in purchase_terms(accounts)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
+    held = {purchase.material for purchase in purchase_terms(accounts)} | {
+        i for i in range(len(n.materials)) if n.opening[i] > 0
+    }
     for i in sorted(held):
         name, stock = n.materials[i], np.maximum(0.0, x.stock[0, i, :planned])
         t = int(stock.argmax())
@@ -290,8 +292,8 @@ def _money(accounts: Accounts) -> Records:
         for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
     }
     sales, liability = np.zeros(T), np.zeros(T)
-    for b, (i, premium) in enumerate(purchase_terms(accounts)):
-        lines["purchases"] += x.acquisition[0, b] * n.price[i] * (1 + premium)
+    for b, purchase in enumerate(purchase_terms(accounts)):
+        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, accounts.path_data.price[:1])[0]
     for i in range(len(n.materials)):
         lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
         sales += x.disposal[0, i] * n.price[i] * (1 - n.haircut[i])

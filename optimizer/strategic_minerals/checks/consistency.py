@@ -174,14 +174,15 @@ def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A floor in force has a level, an output of its source, and an end: all or none."""
     outputs = {(row.producer, row.material) for row in data.rows("yields") if row.yield_t_per_t > 0}
-    for row in data.rows("activities"):
+    producers = [("activities.csv", row.activity, row) for row in data.rows("activities")]
+    producers += [("projects.csv", row.project, row) for row in data.rows("projects")]
+    for file, name, row in producers:
         stated = (row.floor_usd_per_kg, row.floor_material, row.floor_until_year)
         if any(v is not None for v in stated) and any(v is None for v in stated):
             expected = "floor_usd_per_kg, floor_material and floor_until_year, all or none"
-            yield Fault("activities.csv", row.activity, "floor_material", "an incomplete floor", expected)
-        elif row.floor_material is not None and (row.activity, row.floor_material) not in outputs:
-            expected = f"an output of {row.activity} in yields.csv"
-            yield Fault("activities.csv", row.activity, "floor_material", f"'{row.floor_material}'", expected)
+            yield Fault(file, name, "floor_material", "an incomplete floor", expected)
+        elif row.floor_material is not None and (name, row.floor_material) not in outputs:
+            yield Fault(file, name, "floor_material", f"'{row.floor_material}'", f"an output of {name} in yields.csv")
 
 
 def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:

@@ -121,13 +121,28 @@ def _controls(known: _Known) -> Iterator[Finding]:
     """Measures in force that affect nothing planned."""
     for n, control in enumerate(known.plan.controls):
         place, touched = f"controls.{n}", known.touched(control.materials)
-        dear = control.price_multiplier != 1
+        cuts = control.cut_share > 0 or any(control.cut_shares.values())
+        dear = control.price_multiplier != 1 or control.outside_prices or control.feed_cut_share > 0
         if not touched:
             yield place, f"plan {place}.materials: {_unplanned(control.materials)}: the measure has no effect"
-        elif control.cut_share > 0 and not known.cut(control.countries, touched):
+        elif cuts and not known.cut(control.countries, touched):
             yield place, f"plan {place}.countries: {_nowhere(control, touched, dear, 'measure')}"
-        elif not control.cut_share and not dear:
+        elif not cuts and not dear:
             yield place, f"plan {place}: no cut and an unchanged price: the measure has no effect"
+        if touched and control.outside_prices:
+            yield from _unquoted(known, control, place, touched)
+
+
+def _unquoted(known: _Known, control: Any, place: str, touched: Collection[str]) -> Iterator[Finding]:
+    """Materials without a quote outside the countries that control them: they have one market."""
+    named = set(control.countries.split())
+    quoted = {row.material for row in known.data.rows("price_gaps") if row.country in named}
+    for material in sorted(set(touched) - quoted):
+        yield (
+            f"{place}.outside_prices",
+            f"plan {place}.outside_prices: price_gaps.csv has no quote of {material} outside {control.countries}: it is taken to "
+            "cost the same everywhere",
+        )
 
 
 def _nowhere(struck: Any, touched: Collection[str], more: bool, what: str) -> str:

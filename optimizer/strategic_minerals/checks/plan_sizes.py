@@ -195,6 +195,9 @@ def _events(facts: Facts) -> Iterator[Evidence]:
     for n, control in enumerate(plan.controls):
         yield from _alone(facts, f"controls.{n}.price_multiplier", control.price_multiplier, 0.05, 100)
         yield from _alone(facts, f"controls.{n}.cut_share", control.cut_share, 0.005, 1)
+        for material, share in control.cut_shares.items():
+            yield from _alone(facts, f"controls.{n}.cut_shares.{material}", share, 0.005, 1)
+        yield from _alone(facts, f"controls.{n}.feed_cut_share", control.feed_cut_share, 0.005, 1)
     for n, hazard in enumerate(plan.hazards):
         for name, (low, high) in HAZARD.items():
             yield from _alone(facts, f"hazards.{n}.{name}", getattr(hazard, name), low, high)

@@ -231,6 +231,7 @@ PLAN: dict[str, Usual] = {
     "diversification.share": Usual(share, 0.02, 1),
     "days_of_cover.days": Usual(days, 7, 1500),
     "controls.cut_share": Usual(share, 0.02, 1),
+    "controls.feed_cut_share": Usual(share, 0.02, 1),
     "controls.price_multiplier": HAZARD["price_multiplier"],
     "scenarios.probability": Usual(share, 0.002, 1),
     **{f"scenarios.events.{name}": usual for name, usual in EVENT.items()},

@@ -7,7 +7,7 @@ the first alone.
 
 from __future__ import annotations
 
-from .estimates import Estimate, accessible_capacity
+from .estimates import Estimate, accessible_capacity, plant_conversion
 
 DIRECT_YEAR = 2025
 """Year of the published figures of direct use, and of the studies of losses."""
@@ -85,6 +85,18 @@ def embedded_origin(direct_t: float, total_t: float, defence_t: float, year: flo
     """Magnets inside goods of one origin in a year: accessible capacity at that year's embedded use, none of it made at home."""
     inside = (total_t - defence_t) * (1 - civil_direct_share(direct_t, total_t, defence_t))
     return accessible_capacity(inside * growth(year), 0.0, share)
+
+
+def earnings_floor(guarantee_musd: float, output_t: float, *price_and_use: float) -> Estimate:
+    """Price at which a magnet plant earns what it is guaranteed: guarantee per tonne, conversion from oxide, and feed.
+
+    A guarantee of earnings is no price floor, but keeps a plant open in the same way. Feed at prices of the year of the agreement;
+    range of the conversion cost as in `plant_conversion`.
+    """
+    feed = sum(price * use for price, use in zip(price_and_use[::2], price_and_use[1::2], strict=True))
+    earned = guarantee_musd / output_t * 1000
+    conversion = plant_conversion("oxide_to_magnet")
+    return Estimate(*(earned + feed + cost for cost in (conversion.low, conversion.central, conversion.high)))
 
 
 def allocated_loss(

@@ -133,6 +133,12 @@ def _events(
     for n, control in enumerate(plan.controls):
         yield from codes.faults("plan", "", f"controls.{n}.countries", control.countries.split(), hints)
         yield from goods.faults("plan", "", f"controls.{n}.materials", control.materials.split(), hints)
+        own = (
+            materials
+            if "*" in control.materials.split()
+            else Known(frozenset(control.materials.split()), "materials of the control")
+        )
+        yield from own.faults("plan", "", f"controls.{n}.cut_shares", control.cut_shares, hints)
     if plan.sample is not None:
         if not hazards.names and plan.sample.hazards == ("*",):
             yield Fault(

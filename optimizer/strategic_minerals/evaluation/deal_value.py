@@ -154,7 +154,7 @@ def _full_output(deal: Deal, j: int) -> Floats:
 
 def _prices(deal: Deal, j: int, scenarios: ScenarioSet) -> dict[int, Floats]:
     """(S, n) prices of a producer's materials, the trunk's again after the horizon."""
-    trunk = deal.instance.price
+    trunk = own_prices(deal.instance, j, deal.instance.price)
     return {
         i: then_trunk(path, trunk[i], deal.periods) for i, path in own_prices(deal.instance, j, scenarios.price).items()
     }
@@ -181,9 +181,10 @@ def _margins(deal: Deal, scenarios: ScenarioSet, floors: tuple[bool, bool]) -> F
     n = deal.instance
     total = np.zeros((len(n.state_factor), len(scenarios.names), deal.periods))
     for j in deal.producers:
+        calm = own_prices(n, j, n.price)
         paid = {
             i: n.state_factor[:, None, None]
-            * (path if n.plan.price_gain else np.minimum(path, held(n.price[i], deal.periods)))
+            * (path if n.plan.price_gain else np.minimum(path, held(calm[i], deal.periods)))
             for i, path in _prices(deal, j, scenarios).items()
         }
         earned = revenue_of(n, j, paid, _floors(deal, j, floors[1]), deal.start(j))

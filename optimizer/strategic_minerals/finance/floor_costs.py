@@ -53,10 +53,12 @@ def held(series: Floats, length: int) -> Floats:
     return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
 
 
-def counted_price(instance: Instance, scenarios: ScenarioSet, material: int) -> Floats:
-    """(S, T) price at which floors pay in scenarios: no dearer than the trunk's where the plan counts no gain on prices."""
+def counted_price(instance: Instance, scenarios: ScenarioSet, material: int, outside: bool = False) -> Floats:
+    """(S, T) price at which floors pay in scenarios, in one of two markets: no dearer than the trunk's where the plan counts no
+    gain on prices."""
     price = scenarios.price[:, material]
-    return price if instance.plan.price_gain else np.minimum(price, instance.price[material])
+    lower = price if instance.plan.price_gain else np.minimum(price, instance.price[material])
+    return instance.market_price(material, outside, lower)
 
 
 def floor_payments(
@@ -77,10 +79,10 @@ def floor_payments(
     """
     calendar = instance.calendar
     T, n = calendar.periods, len(trunk_tonnes)
-    own = 1 + instance.premium[j]
+    own, outside = 1 + instance.premium[j], bool(instance.outside[j, floor.material])
     t = np.arange(n)
     term = (t >= begin) & (t < begin + floor.term)
-    price = held(instance.price[floor.material], n)
+    price = held(instance.market_price(floor.material, outside, instance.price[floor.material]), n)
     available = held(instance.availability[j], n)
     tonnes = trunk_tonnes * available * term
     per_tonne = expected_payment(instance, own * price, floor)
@@ -88,7 +90,7 @@ def floor_payments(
     beta = (1 + calendar.rate) ** (-calendar.step * t)
     c = instance.component[floor.material]
     branch = scenarios.onset[:, c][:, None] <= np.arange(T)
-    paid = expected_payment(instance, own * counted_price(instance, scenarios, floor.material), floor)
+    paid = expected_payment(instance, own * counted_price(instance, scenarios, floor.material, outside), floor)
     in_scenarios = (branch * scenario_tonnes * scenarios.availability[:, j] * term[:T] * paid) @ beta[:T]
     budget = tonnes[:T] * np.maximum(0.0, per_tonne[:T])
     liability = tonnes[:T] * payment(star * own * price[:T], floor)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..instance.instance import Floor, Instance, Project
-from ..instance.producer_economics import revenue_of, survival_of
+from ..instance.producer_economics import own_prices, revenue_of, survival_of
 from ..scenarios.pricing import Courses
 from .floor_costs import held
 
@@ -42,8 +42,7 @@ class OwnerFigures:
 
 def trunk_courses(instance: Instance, producer: int) -> Courses:
     """The baseline course alone, as `courses`."""
-    own = instance.yields[producer].nonzero()[0].tolist()
-    price = {i: instance.price[i][None] for i in own}
+    price = {i: path[None] for i, path in own_prices(instance, producer, instance.price).items()}
     return Courses(np.ones(1), price, np.ones((1, instance.calendar.periods)))
 
 
@@ -60,7 +59,8 @@ def owner_output(
     given = instance.capacity[j, 0] * project.ramp
     if not closures:
         return np.broadcast_to(given, (len(seen.weight), project.life))
-    price = {i: then_trunk(path, instance.price[i], n) for i, path in seen.price.items()}
+    trunk = own_prices(instance, j, instance.price)
+    price = {i: then_trunk(path, trunk[i], n) for i, path in seen.price.items()}
     alive = survival_of(instance, j, price, floors, start)
     available = then_trunk(seen.available, instance.availability[j, :T], n)
     return np.asarray(given * (available * alive)[:, start:])
@@ -77,9 +77,9 @@ def owner_margins(
     j, start = project.producer, signed + project.lead
     n = start + project.life
     gain = instance.plan.price_gain
-    states = instance.state_factor[:, None, None]
+    states, trunk = instance.state_factor[:, None, None], own_prices(instance, j, instance.price)
     price = {
-        i: states * then_trunk(path if gain else np.minimum(path, instance.price[i]), instance.price[i], n)
+        i: states * then_trunk(path if gain else np.minimum(path, trunk[i]), trunk[i], n)
         for i, path in seen.price.items()
     }
     earned = revenue_of(instance, j, price, floors, start)[..., start:]

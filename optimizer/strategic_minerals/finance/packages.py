@@ -257,6 +257,9 @@ class _Options:
             own = self.own_floor(package, project)
             if package.floor is not None and own is None:
                 continue
+            if own is not None and own.material in {f.material for f in self.instance.in_force[project.producer]}:
+                self.dropped.append((f"{project.name}: {package.name}", "its owner has a floor on this output already"))
+                continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
                 backing = self.owners.backing(package, floors)

@@ -139,7 +139,8 @@ COMPONENTS: tuple[Component, ...] = (
         "gross loss per unit not served, where the loss counts",
     ),
     _p("branch", "substitution_cost", "step", f"{M}/unit", "c", "cost of a substitution step, likewise"),
-    _p("period", "price", "material", f"{M}/unit", "P", "market price"),
+    _p("period", "price", "material", f"{M}/unit", "P", "market price, the lower one of two markets"),
+    _p("period", "outside_price", "material", f"{M}/unit", "Pᵒ", "market price outside the countries that control it"),
     _p("period", "demand", "demand", "unit", "δD", "demand of a segment"),
     _p("period", "depth", "offer", "unit", "ā", "quantity available from an offer"),
     _p(

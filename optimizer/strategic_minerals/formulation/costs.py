@@ -16,14 +16,20 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
                + sum_k missing cost * missing
     authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
+    What producers and offers outside the countries that control a material sell counts at the price there; inputs, surplus and
+    sales count at the lower price, so that buying in one market to sell in the other never gains.
     loss       sum v shortfall; as risk measures see it, at undisturbed prices and with the cost of substitution
     Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
     """
     instance = structure.instance
     y = instance.yields
 
+    def price(i: int, outside: bool) -> Any:
+        return b.outside_price[i] if outside and i in sets.quoted else b.price[i]
+
     def value(j: int) -> Any:
-        outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in sets.materials if y[j, i] > 0)
+        made = [i for i in sets.materials if y[j, i] > 0]
+        outputs = sum(y[j, i] * (1 + instance.premium[j]) * price(i, instance.outside[j, i]) for i in made)
         return outputs + sum(y[j, i] * b.price[i] for i in sets.materials if y[j, i] < 0)
 
     users = [value(j) * b.output[j] for j in b.output]
@@ -33,7 +39,7 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
     users += [b.users_missing_cost[k] * b.users_missing[k] for k in sets.users]
     substitution = [b.substitution_cost[h] * b.substitute[h] for h in sets.steps]
-    authority = [(1 + p.premium) * b.price[p.material] * b.acquisition[p.name] for p in sets.purchases]
+    authority = [(1 + p.premium) * price(p.material, p.outside) * b.acquisition[p.name] for p in sets.purchases]
     authority += [b.holding_cost[i] * b.stock[i] for i in sets.stocked]
     authority += [-(1 - instance.haircut[i]) * b.price[i] * b.disposal[i] for i in sets.stocked]
     loss = [b.loss_value[n] * b.shortfall[n] for n in sets.tiers]

@@ -35,7 +35,8 @@ class Links:
 
 
 PARAMS: dict[str, str] = {
-    "price": "market price [million USD/unit]",
+    "price": "market price, the lower one of two markets [million USD/unit]",
+    "outside_price": "market price outside the countries that control a material [million USD/unit]",
     "demand": "demand of a segment, delta*demand [unit]",
     "depth": "most that an offer sells, availability and rules of origin counted [unit]",
     "clean_held": "1 where what the reserve buys of a producer has to be made of clean feed, else 0 [-]",
@@ -69,6 +70,7 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
     rules = [n for n, _ in sets.diversification]
     return {
         "price": list(sets.materials),
+        "outside_price": list(sets.quoted),
         "demand": list(sets.demands),
         "depth": [b.name for b in sets.purchases if b.offer >= 0],
         "clean_held": list(sets.clean.holders),

@@ -51,7 +51,11 @@ def _outlay_figures(structure: Structure) -> dict[str, Any]:
     """What purchases, holding, sales and contracts cost on the trunk, by Param of the commitments."""
     instance = structure.instance
     stocked = [i for sets in structure.component_sets for i in sets.stocked]
-    bought = [(1 + p.premium) * instance.price[p.material] for sets in structure.component_sets for p in sets.purchases]
+    bought = [
+        instance.purchase_price(p, instance.price[p.material])
+        for sets in structure.component_sets
+        for p in sets.purchases
+    ]
     revolving = stocked if instance.plan.budget.revolving else []
     return {
         "planned_price": np.concatenate(bought) if bought else [],
@@ -115,6 +119,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     cap, active, wanted = _supplier_rules(structure, sets, on_trunk, t)
     return {
         "price": price,
+        "outside_price": _columns([_outside(structure, i, on_trunk, w, t) for i in sets.quoted], n),
         "demand": demand,
         "depth": _depth(structure, sets, direct, squeeze, t),
         **_clean(structure, sets, t),
@@ -159,6 +164,15 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     }
 
 
+def _outside(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+    """(n,) price of a material outside the countries that control it."""
+    instance = structure.instance
+    calm = instance.market_price(i, True, instance.price[i])
+    if not instance.plan.price_gain:
+        return np.asarray(calm[t])
+    return np.where(on_trunk, calm[t], instance.market_price(i, True, structure.scenarios.price[:, i])[w, t])
+
+
 def _at_risk(structure: Structure, tiers: Sequence[int]) -> tuple[Floats, Floats]:
     """(k, T) and (S, k, T) loss values as risk measures count them."""
     return loss_values(structure.instance, structure.scenarios, tiers, at_risk=True)
@@ -177,7 +191,7 @@ def _users_stock(
     """Limits and cost of stock that users hold themselves. price: (n, I) of the instance's scenario.
 
     A unit missing costs P0 (1 - (1+r)**-D + convenience D) a period, and what replaces it at the end,
-    max(P0, P_s) (1 + largest premium) beta[T+1].
+    max(P0, P_s) where dearest, premium included, times beta[T+1].
     """
     instance, plan, calendar = structure.instance, structure.instance.plan, structure.instance.calendar
     users = list(sets.users)
@@ -185,7 +199,8 @@ def _users_stock(
     calm, last, beta = instance.price[material][:, t].T, (t == calendar.periods - 1)[:, None], calendar.beta
     replaced = np.maximum(calm, price[:, material]) if plan.price_gain else calm
     kept = 1 - (1 + calendar.rate) ** -calendar.step + plan.users_convenience_share * calendar.step
-    end = replaced * (1 + instance.largest_premium[material]) * beta[-1] / beta[-2]
+    dearest = _columns([instance.dearest_price(int(i), replaced[:, k], t) for k, i in enumerate(material)], len(t))
+    end = dearest * beta[-1] / beta[-2]
     moving, squeezed = ~on_trunk[:, None], tight[:, material]
     return {
         "users_pull_limit": level * (moving & squeezed),
@@ -333,13 +348,16 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     S = np.array(blocks.branches, dtype=int)
     n = len(S)
     price = [
-        (1 + p.premium) * scenarios.price[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)
-    ]
-    planned = [
-        np.full(n, (1 + p.premium) * instance.price[p.material, t])
+        column
         for p in sets.purchases
         if p.offer >= 0
-        for t in range(T)
+        for column in instance.purchase_price(p, scenarios.price[S, p.material]).T
+    ]
+    planned = [
+        np.full(n, price)
+        for p in sets.purchases
+        if p.offer >= 0
+        for price in instance.purchase_price(p, instance.price[p.material])
     ]
     cheap = scenarios.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
     loose = ~scenarios.tight | cheap

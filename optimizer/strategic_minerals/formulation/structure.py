@@ -55,6 +55,8 @@ class ComponentSets:
 
     component: int
     materials: tuple[int, ...]
+    quoted: tuple[int, ...]
+    """Materials with a market of its own outside the countries that control them."""
     sources: tuple[int, ...]
     projects: tuple[int, ...]
     demands: tuple[int, ...]
@@ -184,9 +186,16 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
     steps = tuple(h for h, (q, _) in enumerate(instance.steps) if q in demands)
     with_output = {*sources, *(instance.sources + p for p in projects)}
     purchases = [
-        Purchase(name, int(i), int(j), float(premium), o, ())
-        for o, (name, i, j, premium) in enumerate(
-            zip(instance.offers, instance.offer_material, instance.offer_source, instance.offer_premium, strict=True)
+        Purchase(name, int(i), int(j), float(premium), bool(outside), o, ())
+        for o, (name, i, j, premium, outside) in enumerate(
+            zip(
+                instance.offers,
+                instance.offer_material,
+                instance.offer_source,
+                instance.offer_premium,
+                instance.offer_outside,
+                strict=True,
+            )
         )
         if i in inside and (j < 0 or j in with_output)
     ]
@@ -204,6 +213,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
                     i,
                     instance.sources + p,
                     0.0,
+                    bool(instance.outside[instance.sources + p, i]),
                     -1,
                     tuple(gs),
                 )
@@ -221,6 +231,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
     return ComponentSets(
         component=c,
         materials=materials,
+        quoted=tuple(i for i in materials if instance.outside_price[i].any()),
         sources=sources,
         projects=projects,
         demands=demands,

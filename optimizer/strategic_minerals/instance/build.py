@@ -17,9 +17,10 @@ from ..data.dataset import Dataset
 from ..data.deflation import restated
 from ..data.references import select_materials
 from ..schemas.plan import Plan
-from .calendar import Calendar, overlap, yearly
+from .calendar import Calendar, yearly
+from .controls import Measures, measures_in_force
 from .demands import demands, users_stock
-from .instance import Floor, Instance, Procurement, named_materials, touched_producers
+from .instance import Floor, Instance, Procurement
 from .instruments import build_market_floors, build_packages, build_projects, impossible
 from .procurement import build_procurement
 
@@ -45,10 +46,10 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     country = tuple(row.country for row in both)
     home = np.array([c == plan.home for c in country], dtype=bool)
     allied = np.array([c == plan.home or tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
-    price, base = _prices(plan, data, materials, calendar)
-    availability = np.ones((len(names), calendar.periods))
-    for control in (control for control in plan.controls if control.in_force):
-        _apply_control(plan, control, calendar, materials, country, yields, availability, price)
+    stated, base = _prices(plan, data, materials, calendar)
+    feed = tuple(declared.get(name, ()) for name in names)
+    measures = measures_in_force(plan, data, calendar, materials, country, yields, feed, stated)
+    availability = measures.availability
     component, components = _components(chosen, yields)
     in_force = tuple(_in_force(row, materials, calendar) for row in both)
     rows = {row.material: row for row in data.rows("materials")}
@@ -70,7 +71,9 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         materials=tuple(chosen),
         component=component,
         components=components,
-        price=price,
+        price=measures.price,
+        outside_price=measures.outside_price,
+        outside=measures.outside(country, yields > 0),
         embedded=np.array([m.embedded for m in M], dtype=bool),
         base_price=base,
         haircut=haircut,
@@ -89,7 +92,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         allied=allied,
         yields=yields,
         capacity=capacity,
-        feed=tuple(declared.get(name, ()) for name in names),
+        feed=feed,
         usual=_usual(data, sources, projects, calendar),
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
@@ -98,7 +101,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
         **_contract_terms(plan, sources, len(projects), calendar, procurement),
-        **_offers(sold, offer_open, materials, producers, country, step),
+        **_offers(sold, offer_open, materials, producers, country, step, measures),
         **wanted,
         **users_stock(data, materials, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
@@ -183,23 +186,6 @@ def _usual(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calen
     return np.array([*existing, *np.ones((len(projects), calendar.periods))]).reshape(-1, calendar.periods)
 
 
-def _apply_control(
-    plan: Plan,
-    control: Any,
-    calendar: Calendar,
-    materials: Mapping[str, int],
-    country: Sequence[str],
-    yields: Floats,
-    availability: Floats,
-    price: Floats,
-) -> None:
-    touched = named_materials(control.materials, materials)
-    cut, _ = touched_producers(country, yields, plan.home, control.countries, touched)
-    phi = overlap(calendar, calendar.first_year, control.until_year)
-    availability[cut] *= 1 - control.cut_share * phi
-    price[touched] *= 1 + (control.price_multiplier - 1) * phi
-
-
 def _components(chosen: Sequence[str], yields: Floats) -> tuple[Ints, tuple[str, ...]]:
     """Materials linked by a producer form a component, named after its first material."""
     touches = csr_array(yields != 0).astype(np.int8)
@@ -210,8 +196,8 @@ def _components(chosen: Sequence[str], yields: Floats) -> tuple[Ints, tuple[str,
 
 
 def _in_force(row: Any, materials: Mapping[str, int], calendar: Calendar) -> tuple[Floor, ...]:
-    """The floor that an existing source already has, on the output that its row names."""
-    level, until = getattr(row, "floor_usd_per_kg", None), getattr(row, "floor_until_year", None)
+    """The floor that a producer already has, on the output that its row names."""
+    level, until = row.floor_usd_per_kg, row.floor_until_year
     if level is None or until is None or until < calendar.first_year:
         return ()
     term = (until + 1 - calendar.first_year) * calendar.per_year
@@ -256,19 +242,24 @@ def _offers(
     producers: Mapping[str, int],
     country: Sequence[str],
     step: float,
+    measures: Measures,
 ) -> dict[str, Any]:
     """Offers of which something may be bought at some time."""
     ever = np.flatnonzero(offer_open.any(axis=1)).tolist()
     rows = [wanted[o] for o in ever]
     outside = [row.source_producer == "outside" for row in rows]
+    material = np.array([materials[row.material] for row in rows], dtype=int)
+    origin = tuple(
+        (row.origin or "") if out else country[producers[row.source_producer]]
+        for row, out in zip(rows, outside, strict=True)
+    )
+    sells = material[:, None] == np.arange(len(materials))
     return {
         "offers": tuple(row.offer for row in rows),
-        "offer_material": np.array([materials[row.material] for row in rows], dtype=int),
+        "offer_material": material,
         "offer_source": np.array([producers.get(row.source_producer, -1) for row in rows], dtype=int),
-        "offer_country": tuple(
-            (row.origin or "") if out else country[producers[row.source_producer]]
-            for row, out in zip(rows, outside, strict=True)
-        ),
+        "offer_country": origin,
+        "offer_outside": measures.outside(origin, sells).any(axis=1),
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),
         "offer_premium": np.array([row.premium_share for row in rows], dtype=float),

@@ -159,7 +159,11 @@ class Instance:
     """(I,) component of each material."""
     components: tuple[str, ...]
     price: Floats
-    """(I, T) trunk price."""
+    """(I, T) trunk price: the lowest at which a material is sold."""
+    outside_price: Floats
+    """(I, T) trunk price outside the countries that control a material; 0 where there is one market."""
+    outside: Bools
+    """(J, I) whether a producer sells what it makes in the market outside."""
     embedded: Bools
     """(I,) materials that come only inside imported goods: no plan can supply them."""
     base_price: Floats
@@ -212,6 +216,8 @@ class Instance:
     """(O,) country of origin as declared: that of its source; empty where nothing is published."""
     offer_depth: Floats
     """(O,) tonnes per period."""
+    offer_outside: Bools
+    """(O,) whether an offer sells in the market outside."""
     offer_open: Floats
     """(O, T) 1 where the rules of origin leave an offer open, else 0."""
     offer_premium: Floats
@@ -270,6 +276,33 @@ class Instance:
         """(I,) largest premium that a producer of each material asks of users, 0 where none asks one."""
         asked = np.where(self.yields > 0, self.premium[:, None], 0.0)
         return np.asarray(asked.max(axis=0, initial=0.0), dtype=float)
+
+    def market_price(self, material: int, outside: bool, price: Floats, periods: Ints | None = None) -> Floats:
+        """(..., n) price of a material in one of its two markets, of that in the lower one (..., n).
+
+        max(P, quoted outside) outside. periods: (n,) of each price, from the first on where none are given; what is quoted at the
+        end of the horizon holds after it.
+        """
+        if not outside or not self.outside_price[material].any():
+            return price
+        t = np.arange(price.shape[-1]) if periods is None else periods
+        return np.asarray(np.maximum(price, self.outside_price[material, np.minimum(t, self.calendar.periods - 1)]))
+
+    def purchase_price(self, purchase: Purchase, price: Floats) -> Floats:
+        """(..., T) what a purchase costs in its market, (1+premium) P, of the lower market price (..., T)."""
+        return np.asarray((1 + purchase.premium) * self.market_price(purchase.material, purchase.outside, price))
+
+    def dearest_price(self, material: int, price: Floats, periods: Ints | None = None) -> Floats:
+        """(..., n) what users pay for a material where it is sold dearest, of its lower market price (..., n).
+
+        max over its producers of (1+premium) P, at the price of each one's market
+        """
+        most = (1 + self.largest_premium[material]) * price
+        beyond = (self.yields[:, material] > 0) & self.outside[:, material]
+        if beyond.any():
+            asked = 1 + float(self.premium[beyond].max())
+            most = np.maximum(most, asked * self.market_price(material, True, price, periods))
+        return np.asarray(most, dtype=float)
 
     @property
     def at_risk(self) -> Bools:
@@ -358,6 +391,8 @@ class Purchase:
     source: int
     """Producer, or -1 for `outside`."""
     premium: float
+    outside: bool
+    """In the market outside the countries that control the material."""
     offer: int
     """Row of `offers`, or -1."""
     classes: tuple[int, ...]

@@ -201,3 +201,17 @@ def _closed(
         if producers[j].lot_t_per_yr is not None and not found.offtake_open[j, planned].any():
             reason = why(producers[j].country, yields[j] > 0, bool(found.clean[j]), "offtake")
             yield f"offtake from {producers[j].activity}", reason
+
+
+def exposed_feed(feed: Sequence[tuple[str, ...]], home: str, countries: str) -> Bools:
+    """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad."""
+    named = set(countries.split())
+    return np.array(
+        [
+            not declared
+            or bool({*named, UNKNOWN} & set(declared))
+            or ("*" in named and bool({*declared} - {home, MODELLED}))
+            for declared in feed
+        ],
+        dtype=bool,
+    )

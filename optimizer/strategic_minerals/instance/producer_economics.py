@@ -71,8 +71,15 @@ def unit_revenue(instance: Instance, producer: int, price: Floats, floors: Seque
 
 
 def own_prices(instance: Instance, producer: int, price: Floats) -> dict[int, Floats]:
-    """(..., n) price of each material that a producer makes or uses, of (..., I, n)."""
-    return {i: price[..., i, :] for i in instance.yields[producer].nonzero()[0].tolist()}
+    """(..., n) price of each material that a producer makes or uses in its market, of (..., I, n) in the lower one.
+
+    What it uses counts at the lower price, as in users' costs: who makes magnets of dear oxide sells dear magnets, which nobody
+    quotes.
+    """
+    return {
+        i: instance.market_price(i, bool(instance.outside[producer, i]), price[..., i, :])
+        for i in instance.yields[producer].nonzero()[0].tolist()
+    }
 
 
 def revenue_of(
@@ -139,8 +146,9 @@ def owner_npv(instance: Instance, project: Project, floors: Sequence[Floor], sig
     start = signed + project.lead
     n = start + project.life
     held = np.concatenate([instance.price, np.repeat(instance.price[:, -1:], max(0, n - T), axis=1)], axis=1)[:, :n]
-    states = instance.state_factor[:, None, None] * held
-    revenue = instance.state_probability @ unit_revenue(instance, j, states, floors, start)
+    states = instance.state_factor[:, None]
+    own = {i: states * path for i, path in own_prices(instance, j, held).items()}
+    revenue = instance.state_probability @ revenue_of(instance, j, own, floors, start)
     discount = (1 + project.hurdle) ** (-D * np.arange(n - signed))
     capacity = instance.capacity[j, 0]
     margin = capacity * project.ramp * (revenue[start:] - instance.cash[j])

@@ -70,6 +70,7 @@ OPERATING = (
 
 BLOCK_DATA = (
     "price",
+    "outside_price",
     "base_price",
     "availability",
     "usual",

@@ -40,12 +40,28 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
             f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. The two figures "
             "contradict each other: check which is right."
         )
-    lines += owners_said(plan)
+    lines += [*controls_said(plan), *owners_said(plan)]
     lines.append(
         "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "
         "later are signed as planned."
     )
     return lines
+
+
+def controls_said(plan: Plan) -> list[str]:
+    """Measures that other countries have in force when the plan starts, and of which it is not known whether they are."""
+    said = []
+    known = [control for control in plan.controls if control.in_force and control.probability is None]
+    if known:
+        told = ", ".join(f"{control.name} until FY{control.until_year:.1f}" for control in known)
+        said.append(f"  In force when the plan starts: {told}.")
+    for control in (control for control in plan.controls if control.probability is not None):
+        taken = "in force" if control.in_force else "not in force"
+        said.append(
+            f"  Not known: whether {control.name} is in force (probability {control.probability:.0%}). This answer takes it as "
+            f"{taken}; the command `controls` solves every case."
+        )
+    return said
 
 
 def owners_said(plan: Plan) -> list[str]:

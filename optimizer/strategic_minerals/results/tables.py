@@ -66,7 +66,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
         for t in range(n.calendar.planned):
             tonnes = float(solution.acquisition[0, b, t])
             if tonnes > SMALL_T:
-                price = float(n.price[purchase.material, t] * (1 + purchase.premium))
+                price = float(n.purchase_price(purchase, n.price[purchase.material])[t])
                 rows.append(
                     {
                         "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
@@ -307,7 +307,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     n, support, structure, rows = problem.natural, problem.structure.support, problem.structure, []
     calendar = n.calendar
     by_name = {p.name: p for shape in structure.component_sets for p in shape.purchases}
-    price = np.array([n.price[by_name[b].material] * (1 + by_name[b].premium) for b in solution.purchases])
+    price = np.array([n.purchase_price(by_name[b], n.price[by_name[b].material]) for b in solution.purchases])
     price = price.reshape(len(solution.purchases), calendar.periods)
     purchases = (price * solution.acquisition[0]).sum(axis=0)
     holding = (n.holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)

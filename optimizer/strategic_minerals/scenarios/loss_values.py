@@ -2,7 +2,7 @@
 
 A segment without rows in the table `adaptation` has one loss for all periods: the base price plus the named loss. One with rows has
 
-    v[n,t,s] = max(P0[t], P_s[t]) (1 + largest premium) + adaptation[q,t,s] * named loss[n]          [million USD per unit]
+    v[n,t,s] = max(P0[t], P_s[t]) where dearest, premium included, + adaptation[q,t,s] * named loss[n]      [million USD per unit]
 
 so that going short never becomes a saving. Risk measures, and plans without price gain, value it at the undisturbed price P0.
 """
@@ -36,7 +36,7 @@ def undisturbed_values(instance: Instance, tiers: Sequence[int]) -> Floats:
     if not adapted.any():
         return fixed
     material = instance.demand_material[demands]
-    asked = instance.price[material] * (1 + instance.largest_premium[material][:, None])
+    asked = np.stack([instance.dearest_price(int(i), instance.price[i]) for i in material])
     return np.where(adapted[:, None], asked + instance.tier_named[chosen][:, None], fixed)
 
 
@@ -54,14 +54,14 @@ def loss_values(
     if not adapted.any():
         return trunk, np.broadcast_to(trunk, (S, len(chosen), T))
     material = instance.demand_material[demands]
-    named, premium = instance.tier_named[chosen][:, None], 1 + instance.largest_premium[material][:, None]
-    calm = instance.price[material]
+    named, calm = instance.tier_named[chosen][:, None], instance.price[material]
     disturbed = (
         np.broadcast_to(calm, (S, len(chosen), T))
         if at_risk or not instance.plan.price_gain
         else np.maximum(calm, scenarios.price[:, material])
     )
-    later = disturbed * premium + adaptation(instance, scenarios, demands) * named
+    asked = np.stack([instance.dearest_price(int(i), disturbed[:, k]) for k, i in enumerate(material)], axis=1)
+    later = asked + adaptation(instance, scenarios, demands) * named
     reached = np.arange(T) >= scenarios.onset[:, instance.component[material], None]
     return trunk, np.where(adapted[:, None] & reached, later, trunk)
 

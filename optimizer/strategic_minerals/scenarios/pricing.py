@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ..core.arrays import Floats, equal
 from ..data.dataset import Dataset
 from ..instance.instance import Instance
+from ..instance.producer_economics import own_prices
 from .build import population
 from .scenario_set import ScenarioSet
 
@@ -66,15 +66,15 @@ class Courses:
     weight: Floats
     """(K,) probability of each; sums to one."""
     price: dict[int, Floats]
-    """(K, T) by material that it makes or uses [million USD/t]."""
+    """(K, T) by material that it makes or uses, in its market [million USD/t]."""
     available: Floats
     """(K, T) rho."""
 
 
 def courses(instance: Instance, scenarios: ScenarioSet, producer: int) -> Courses:
     """The scenarios as one producer sees them, equal ones together: most of what happens never touches its component."""
-    own: list[Any] = instance.yields[producer].nonzero()[0].tolist()
-    rows = np.concatenate([*(scenarios.price[:, i] for i in own), scenarios.availability[:, producer]], axis=1)
+    own = own_prices(instance, producer, scenarios.price)
+    rows = np.concatenate([*own.values(), scenarios.availability[:, producer]], axis=1)
     apart, of = np.unique(rows, axis=0, return_inverse=True)
     weight: Floats = np.zeros(len(apart))
     np.add.at(weight, of.reshape(-1), scenarios.probability)

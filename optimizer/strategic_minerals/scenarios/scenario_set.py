@@ -18,7 +18,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance, named_materials, touched_producers
-from ..instance.procurement import MODELLED, UNKNOWN
+from ..instance.procurement import exposed_feed
 from ..instance.producer_economics import built_anyway, survival
 from .events import DisruptionEvent
 from .profiles import DIRECT, EFFECTIVE, CutProfile, mean_cuts, relative_steps
@@ -115,7 +115,7 @@ def combine_events(
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
         if by_feed:
-            third = third & exposed_feed(instance, countries)
+            third = third & exposed_feed(instance.feed, instance.plan.home, countries)
         hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
         s = np.array([scenario for scenario, _, _ in several])
         begin = np.array([event.start + event.flood for _, _, event in several])
@@ -257,20 +257,6 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     if not len(makes):
         return squeeze[:, :0]
     return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
-
-
-def exposed_feed(instance: Instance, countries: str) -> Bools:
-    """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad."""
-    named = set(countries.split())
-    return np.array(
-        [
-            not feed
-            or bool({*named, UNKNOWN} & set(feed))
-            or ("*" in named and bool({*feed} - {instance.plan.home, MODELLED}))
-            for feed in instance.feed
-        ],
-        dtype=bool,
-    )
 
 
 def _alike(

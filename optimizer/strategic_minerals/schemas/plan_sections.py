@@ -318,12 +318,20 @@ class Control(Section):
     countries: Names
     materials: Names
     cut_share: Share
+    """Share of supply from its countries that is lost."""
+    cut_shares: dict[Key, Share] = Field(default_factory=dict)
+    """The same by material, for those that it cuts more or less."""
+    feed_cut_share: Share = 0.0
+    """Share lost by producers elsewhere whose declared feed comes from its countries, or which declare none (`feed_origins`)."""
     price_multiplier: Positive = 1.0
     until_year: DecimalYear
     in_force: bool = True
     """False: it is not in force, as where a suspension was extended; `controls` solves both cases."""
     probability: Share | None = None
     """Probability that it is in force, where that is not known; unset: it is known."""
+    outside_prices: bool = False
+    """True: while it is in force, whoever produces its materials outside its countries sells them at the latest price quoted there
+    (`price_gaps`), where that is higher; false: one market."""
 
 
 class Risk(Section):

@@ -53,6 +53,14 @@ class ProjectRow(Row):
     committed: bool = False
     """True: under construction, with its finance agreed before this plan. It is built in any case, in
     `earliest_signing` + `lead_yr`; its capital cost is sunk and costs this plan nothing."""
+    floor_usd_per_kg: Positive | None = None
+    """Price floor that its owner has already, agreed before this plan and not paid from its budget."""
+    floor_usd_per_kg_low: float | None = None
+    floor_usd_per_kg_high: float | None = None
+    floor_material: Key | None = None
+    """Output to which that floor applies."""
+    floor_until_year: Year | None = None
+    """Last fiscal year of that floor."""
     needs: Names = ""
     """Projects that it requires, separated by spaces."""
     excludes: Names = ""

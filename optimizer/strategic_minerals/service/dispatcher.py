@@ -206,6 +206,9 @@ class Dispatcher:
                 folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job)
             )
             self._in_order(job)
+        except OSError as error:  # a full disk, say: what happened is known, and where in the code is no news
+            logger.warning("job %s could not be run: %s", job.id, error)
+            ended = self._not_run(job, error)
         except Exception as error:
             logger.exception("job %s could not be run", job.id)
             ended = self._not_run(job, error)

@@ -1,0 +1,90 @@
+"""Measures in force when the plan starts, as baseline data: what they cut, what they do to prices, and the market outside the
+countries that apply them. Sections 2 and 13 of the formulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import Bools, Floats
+from ..core.units import MUSD_PER_T
+from ..data.dataset import Dataset
+from ..data.deflation import restating
+from ..schemas.plan import Plan
+from .calendar import Calendar, overlap
+from .instance import named_materials, touched_producers
+from .procurement import exposed_feed
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What the measures in force leave of supply, and at which prices."""
+
+    availability: Floats
+    """(J, T) trunk availability."""
+    price: Floats
+    """(I, T) trunk price [million USD/t]."""
+    outside_price: Floats
+    """(I, T) price outside the countries that apply a measure [million USD/t]; 0 where there is one market."""
+    inside: tuple[frozenset[str], ...]
+    """(I,) countries that apply a measure with a market of its own outside them."""
+
+    def outside(self, country: Sequence[str], sells: Bools) -> Bools:
+        """(J, I) whether a seller in each country has the market outside for what it `sells` (J, I)."""
+        apart = np.array([[c not in of for of in self.inside] for c in country], dtype=bool).reshape(sells.shape)
+        return np.asarray(sells & apart & (self.outside_price > 0).any(axis=1))
+
+
+def measures_in_force(
+    plan: Plan,
+    data: Dataset,
+    calendar: Calendar,
+    materials: Mapping[str, int],
+    country: Sequence[str],
+    yields: Floats,
+    feed: Sequence[tuple[str, ...]],
+    price: Floats,
+) -> Measures:
+    """Availability of the producers and prices of the materials under the plan's controls.
+
+    availability[j,t] = prod (1 - cut phi[t]),  phi[t]: share of the period in force
+    cut: the deepest of what a producer makes; that of feed for producers abroad that use it
+    price[i,t] = P (1 + (multiplier - 1) phi[t])
+    outside_price[i,t] = P + phi[t] max(0, quote - P),  quote: the latest outside the country, in money of the plan
+    """
+    availability, price = np.ones((len(country), calendar.periods)), price.copy()
+    controls = [control for control in plan.controls if control.in_force]
+    for control in controls:
+        touched = named_materials(control.materials, materials)
+        cut, third = touched_producers(country, yields, plan.home, control.countries, touched)
+        phi = overlap(calendar, calendar.first_year, control.until_year)
+        shares = np.array([control.cut_shares.get(name, control.cut_share) for name in materials])
+        deepest = np.where((yields > 0) & touched, shares, 0.0).max(axis=1, initial=0.0)
+        availability[cut] *= 1 - deepest[cut, None] * phi
+        fed = third & exposed_feed(feed, plan.home, control.countries)
+        availability[fed] *= 1 - control.feed_cut_share * phi
+        price[touched] *= 1 + (control.price_multiplier - 1) * phi
+    outside, inside = np.zeros_like(price), [frozenset[str]() for _ in materials]
+    for control in (control for control in controls if control.outside_prices):
+        phi = overlap(calendar, calendar.first_year, control.until_year)
+        for row in latest_quotes(data, control, materials):
+            i = materials[row.material]
+            quote = row.outside_usd_per_kg * MUSD_PER_T * restating(plan, data, int(row.date[:4]))
+            outside[i] = np.maximum(
+                outside[i], np.where(phi > 0, price[i] + phi * np.maximum(0.0, quote - price[i]), 0.0)
+            )
+            inside[i] |= {row.country}
+    return Measures(availability, price, outside, tuple(inside))
+
+
+def latest_quotes(data: Dataset, control: Any, materials: Mapping[str, int]) -> list[Any]:
+    """The latest row of `price_gaps` of each planned material and country of a control."""
+    named = {name for name, of in zip(materials, named_materials(control.materials, materials), strict=True) if of}
+    latest: dict[tuple[str, str], Any] = {}
+    for row in sorted(data.rows("price_gaps"), key=lambda row: str(row.date)):
+        if row.material in named and row.country in control.countries.split():
+            latest[row.material, row.country] = row
+    return list(latest.values())
