@@ -220,6 +220,27 @@ def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
     assert alternatives(result, slack=0.1, count=1).extremes["kept"].all()
 
 
+def test_expected_losses_are_told_as_risk_counts_them() -> None:
+    """Proves: with losses that change with time a tonne unserved costs the crisis price in social cost, and the undisturbed price in
+    risk: where risk is expected loss alone, all that an item brings is loss avoided, and nothing of it is CVaR."""
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 3.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1, share=0.5, price_multiplier=3.0)],
+        money=20.0,
+        loss=20.0,
+        objective={"kind": "risk_within_budget", "cvar_share": 0.0},
+    )
+    rows = [{"material": "a", "segment": "*", "from_month": 0.0, "multiplier": 0.5}]
+    told = explain(solve(plan, data.replace(adaptation=pd.DataFrame(rows)), gap=0.0), gap=0.0)
+    row = told.reasons.set_index("item").loc["spot"]
+    assert row.brings_musd == pytest.approx(0.4 * 2.0 * (10.0 + 0.5 * 20.0))
+    assert row.loss_change_musd == pytest.approx(-0.4 * 2.0 * (30.0 + 10.0)), "as social cost has it"
+    assert row.sentence.endswith("16.0 M better: +16.0 M shortage losses avoided")
+
+
 def test_an_item_without_which_there_is_no_plan_says_so() -> None:
     """Proves: where a promise needs the only offer, leaving it out has no number, but the reason."""
     promise = {"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["cut"]}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..audit.accounts import social_cost
+from ..audit.accounts import losses, open_accounts, social_cost
 from ..core.arrays import Floats
 from ..formulation.structure import STAGES
 from ..model.problem import Problem
@@ -54,25 +54,31 @@ class Costs:
     """The plan's weight on CVaR."""
     penalties: float
     """For broken soft rules; nobody pays them."""
+    at_risk: float
+    """Expected shortage losses as risk measures count them: at undisturbed prices, without those inside imported goods."""
 
 
-NO_COSTS = Costs(math.nan, math.nan, math.nan, math.nan, math.nan)
+NO_COSTS = Costs(*[math.nan] * 6)
 
 
-def costs_of_parts(parts: Mapping[str, float]) -> Costs:
-    """Costs of a stored result, from the parts of its objective."""
+def costs_of_parts(parts: Mapping[str, float], at_risk: float) -> Costs:
+    """Costs of a plan from the parts of its social cost. at_risk: its expected losses as risk measures count them."""
     return Costs(
         parts["loss"] + parts["users_substitution"],
         sum(parts[name] for name in USERS),
         sum(parts[name] for name in GOVERNMENT),
         parts["cvar"],
         parts["soft_penalties"],
+        at_risk,
     )
 
 
 def costs_of_point(problem: Problem, x: Floats) -> Costs:
     """Costs of a point of a model."""
-    return costs_of_parts(social_cost(problem, extract(problem.structure, problem.assembly, x)))
+    solution = extract(problem.structure, problem.assembly, x)
+    accounts = open_accounts(problem, solution)
+    at_risk = float(problem.structure.scenarios.probability @ losses(accounts))
+    return costs_of_parts(social_cost(problem, solution, accounts), at_risk)
 
 
 def parts_of_gain(plan: Plan, gain: float, before: Costs, after: Costs, spending: float) -> dict[str, float]:
@@ -86,7 +92,7 @@ def parts_of_gain(plan: Plan, gain: float, before: Costs, after: Costs, spending
         return {"spending": spending, "penalties": penalties}
     shortages = before.shortages - after.shortages
     if aim == "risk":
-        counted = (1 - plan.objective.cvar_share) * shortages
+        counted = (1 - plan.objective.cvar_share) * (before.at_risk - after.at_risk)
         return {"shortages": counted, "risk": gain - counted - penalties, "penalties": penalties}
     return {
         "shortages": shortages,

@@ -27,7 +27,7 @@ from ..model.problem import Problem
 from ..results.result import Result
 from ..results.study import StudyResult
 from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
-from .cost_changes import costs_of_parts, parts_of_gain
+from .cost_changes import Costs, costs_of_parts, parts_of_gain
 from .explain_figures import figures_of
 from .forced_solves import ForcedSolve, all_forced
 from .price_ranging import Fixed, decided_point, fixed_program, price_words
@@ -242,7 +242,11 @@ def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> Fo
     _, objective, bound, _ = result.outcome.stages[0]
     spending = fixed.problem.assembly.costs.get("spending")
     spent = 0.0 if spending is None else float(spending @ x)
-    return ForcedSolve(objective, bound, costs_of_parts(result.objective_parts), spent, choices.portfolio(x))
+    return ForcedSolve(objective, bound, _costs(result), spent, choices.portfolio(x))
+
+
+def _costs(result: Result) -> Costs:
+    return costs_of_parts(result.objective_parts, result.figures.value("expected_loss_musd"))
 
 
 def _reason(
