@@ -221,7 +221,7 @@ def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
 
 
 def test_expected_losses_are_told_as_risk_counts_them() -> None:
-    """Proves: with losses that change with time a tonne unserved costs the crisis price in social cost, and the undisturbed price in
+    """Proves: with losses that change with time a tonne unserved costs the crisis price in social cost, the undisturbed one in
     risk: where risk is expected loss alone, all that an item brings is loss avoided, and nothing of it is CVaR."""
     plan, data = tiny(
         {"a": 10.0},
