@@ -83,7 +83,7 @@ def line(text: str, part: str) -> str:
     ("field", "before", "value"),
     [
         ("price_set", '"mcs2024"', "mcs2024"),
-        ("loss_function", '"usgs_2024"', "usgs_2024"),
+        ("loss_function", '"usgs_2025"', "usgs_2025"),
         ("name", '"war-2030"', "war-2030"),
         ("title", '"Gallium, germanium and antimony: how much to hold against another ban"', "Gallium 2030 study"),
         (
@@ -166,9 +166,9 @@ def test_a_name_lost_from_the_header_is_one_fault_of_the_header(column: str, tmp
     ("table", "before", "after", "place", "said"),
     [
         ("demand", "gallium,defence", "gallium,defense", "demand.csv:53", "did you mean 'defence'?"),
-        ("countries", "\nCHN", "\nCHI", "countries.csv:23", "'CHN', which is used 172 times in activities.csv,"),
+        ("countries", "\nCHN", "\nCHI", "countries.csv:23", "'CHN', which is used 173 times in activities.csv,"),
         ("countries", "\nAUS", "\nXQX", "countries.csv", "'AUS', which is used 72 times in"),
-        ("materials", "\ngallium,", "\ngalium,", "materials.csv:16", "'gallium', which is used 45 times in"),
+        ("materials", "\ngallium,", "\ngalium,", "materials.csv:16", "'gallium', which is used 46 times in"),
         (
             "projects",
             "\nnolans,",

@@ -113,6 +113,8 @@ def full_plan() -> dict[str, Any]:
                 "countries": "CHN",
                 "materials": "magnet",
                 "cut_share": 0.1,
+                "cut_shares": {"magnet": 0.2},
+                "feed_cut_share": 0.05,
                 "price_multiplier": 1.1,
                 "until_year": 2028.5,
                 "in_force": True,

@@ -152,6 +152,28 @@ def test_a_length_beside_a_stretch_is_told():
     ]
 
 
+@pytest.mark.parametrize(
+    ("steps", "months", "told"),
+    [
+        ([step(0, 3, 0.8)], 12, "in its worst month 80% of metal is cut, over a period of 12 months 20% at most"),
+        (
+            [step(0, 2, 0.0), step(2, 8, 0.8)],
+            12,
+            "in its worst month 80% of metal is cut, over a period of 12 months 40% at most",
+        ),
+        ([step(0, 3, 0.8)], 3, ""),
+        ([step(0, 24, 0.8)], 12, ""),
+        ([step(0, 9, 0.38), step(9, 12, 0.3)], 12, ""),
+    ],
+)
+def test_what_a_long_period_averages_away_is_told(steps, months, told):
+    """Proves: of the deepest cut and of the year that is cut most, in `check` and in the summary; not where a period is short."""
+    plan, data = struck(steps, months=months)
+    found = [note for note in check(plan, data).notes if "worst month" in note]
+    assert [told in note for note in found] == ([True] if told else [])
+    assert ("Hidden by the length of periods: stop: in its worst month" in solve(plan, data).summary()) == bool(told)
+
+
 def test_prices_follow_the_severity():
     _, found = scenarios_of(*struck([step(0, 12, 0.4)], event={"severity": 2.0, "price_multiplier": 3.0}))
     assert found.price[0, 0] / 0.01 == pytest.approx([1.0, 9.0, 1.0])

@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield found
 
 
-ONE = {"set": {"materials": ["gallium"]}}
+ONE = {"set": {"materials": ["germanium"]}}
 """The quickstart cut to one mineral."""
 
 
@@ -67,7 +67,7 @@ def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
     assert ended(service, other)["state"] == "succeeded"
     asked = [
         {"kind": "stress", "of": solved, "scenarios": 20},
-        {"kind": "explain", "of": solved, "item": "saguenay", "gap": 0.05},
+        {"kind": "explain", "of": solved, "item": "germanium_3", "gap": 0.05},
         {"kind": "compare", "of": [solved, other]},
         {
             "kind": "sweep",

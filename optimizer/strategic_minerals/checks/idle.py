@@ -129,20 +129,6 @@ def _controls(known: _Known) -> Iterator[Finding]:
             yield place, f"plan {place}.countries: {_nowhere(control, touched, dear, 'measure')}"
         elif not cuts and not dear:
             yield place, f"plan {place}: no cut and an unchanged price: the measure has no effect"
-        if touched and control.outside_prices:
-            yield from _unquoted(known, control, place, touched)
-
-
-def _unquoted(known: _Known, control: Any, place: str, touched: Collection[str]) -> Iterator[Finding]:
-    """Materials without a quote outside the countries that control them: they have one market."""
-    named = set(control.countries.split())
-    quoted = {row.material for row in known.data.rows("price_gaps") if row.country in named}
-    for material in sorted(set(touched) - quoted):
-        yield (
-            f"{place}.outside_prices",
-            f"plan {place}.outside_prices: price_gaps.csv has no quote of {material} outside {control.countries}: it is taken to "
-            "cost the same everywhere",
-        )
 
 
 def _nowhere(struck: Any, touched: Collection[str], more: bool, what: str) -> str:

@@ -13,7 +13,7 @@ from statistics import NormalDist, fmean
 from scipy.stats import beta
 
 from .calibration import LEVEL
-from .estimates import Estimate
+from .estimates import Estimate, hazard_rate
 
 NORMAL_POINT = NormalDist().inv_cdf((1 + LEVEL) / 2)
 """Standard deviations from the median to the 95 % point."""
@@ -66,3 +66,20 @@ def no_loss(without: float, events: float) -> Estimate:
     materials counts once, with the share of them that lost nothing): Beta(k + 1/2, n - k + 1/2), mean and 5 to 95 %."""
     a, b, tail = without + 0.5, events - without + 0.5, (1 - LEVEL) / 2
     return Estimate(float(beta.ppf(tail, a, b)), a / (a + b), float(beta.ppf(1 - tail, a, b)))
+
+
+def escalation(followed: float, controls: float) -> Estimate:
+    """Probability that a control brings on one with a wider list, after `controls` of which so many were followed by one that took
+    effect: Beta(k + 1/2, n - k + 1/2), mean and 5 to 95 %."""
+    return no_loss(followed, controls)
+
+
+def rate_apart(events: float, years: float, rate_before: float, brought_on: float) -> Estimate:
+    """Onsets a year that nothing brings on: of `hazard_rate`, less those that follow another hazard; at least a twelfth of all.
+
+    So the hazard strikes as often as the record says, but mostly after the other. rate_before: of the other hazard [1/yr].
+    brought_on: probability that one of its events brings this one on. High: none is brought on.
+    """
+    every = hazard_rate(events, years)
+    central = max(every.central / 12, every.central - rate_before * brought_on)
+    return Estimate(min(every.low, central), central, every.high)

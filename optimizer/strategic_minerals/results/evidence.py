@@ -20,7 +20,7 @@ from ..data.dataset import Dataset
 from ..data.names import Names
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
-from .notes import DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
+from .notes import AVERAGED, DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
 from .readable import scenario_names
 
 MOST_ESTIMATES = 6
@@ -83,6 +83,8 @@ class Basis:
     """Names of materials whose crisis price exceeds what the supply is worth to some users."""
     tied: tuple[str, ...]
     """Materials of which defence may run short in the place of others at the same cost, in words."""
+    averaged: tuple[str, ...]
+    """Disruptions whose deepest cuts last for less than a period, in words."""
     doubts: tuple[str, ...]
     """Figures that are probably not meant, each with what it was compared with."""
     owed: tuple[str, ...]
@@ -129,6 +131,7 @@ def basis_of(result: Answered) -> Basis:
         floors_asked=len(asked),
         floors_gone=tuple(never.note[of_floors]),
         out_of_reach=tuple(never.note[~of_floors]),
+        averaged=tuple(noted.note[noted.kind == AVERAGED]),
         tied=tuple(noted.note[noted.kind == EITHER]),
         doubts=tuple(noted.note[noted.kind == DOUBT]),
         owed=tuple(noted.note[noted.kind == "already owed"]),

@@ -12,6 +12,8 @@ import pandas as pd
 
 from ..checks.doubtful import unlikely
 from ..checks.loss_replay import objections
+from ..checks.period_length import averaged_away
+from ..checks.single_markets import unquoted
 from ..checks.unused import unused
 from ..core.units import MUSD_PER_T
 from ..data.column_words import number_in_words
@@ -40,6 +42,10 @@ EITHER = "defence tied"
 """Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
 REPLAYED = "losses above what was seen"
 """Kind of the notes on materials of which the plan's loss function says more than an observed shortage allows for."""
+AVERAGED = "averaged over periods"
+"""Kind of the notes on disruptions whose deepest cuts last for less than a period."""
+ONE_MARKET = "no price quoted outside"
+"""Kind of the notes on controlled materials that are taken to cost the same in and outside the countries that control them."""
 NEVER = "cannot be chosen"
 """Kind of the notes on floors, packages and projects that are asked for and cannot be had."""
 
@@ -145,7 +151,7 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     return [
         *odd,
         *idle,
-        *(text for _, text in objections(plan, data)),
+        *(text for _, text in (*objections(plan, data), *averaged_away(plan, data), *unquoted(plan, data))),
         *(
             text
             for _, _, text in notes(

@@ -162,11 +162,12 @@ def _support(figures: Figures, basis: Basis) -> list[str]:
     shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
     if not shares:
         return ["SUPPORT: no project."]
-    lines = []
+    lines: list[str] = []
+    standing: dict[str, list[str]] = {}
     for name in sorted(shares, key=lambda signed: -cost[signed]):
         project, terms = basis.names.producer(name.partition(": ")[0]), figures.text("signed_terms", name)
         if terms.startswith(("committed", "expected")):
-            lines.append(f"  {project}: {terms}")
+            standing.setdefault(terms, []).append(project)
             continue
         share = "" if shares[name] > 1 - 1e-6 else f" ({shares[name]:.0%} of it)"
         lines.append(
@@ -175,8 +176,9 @@ def _support(figures: Figures, basis: Basis) -> list[str]:
         )
     rejected, of = figures.value("unsupported_count"), figures.value("projects_count")
     return [
-        "SUPPORT these projects:",
+        "SUPPORT these projects:" if lines else "SUPPORT: no project.",
         *limited(lines),
+        *(f"  {terms[0].upper()}{terms[1:]}: {', '.join(projects)}" for terms, projects in standing.items()),
         f"  Not supported: {rejected:.0f} of {of:.0f} projects (table projects).",
     ]
 

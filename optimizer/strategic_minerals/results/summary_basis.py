@@ -40,6 +40,7 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
             f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. The two figures "
             "contradict each other: check which is right."
         )
+    lines += [f"  Hidden by the length of periods: {words}." for words in basis.averaged]
     lines += [*controls_said(plan), *owners_said(plan)]
     lines.append(
         "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "

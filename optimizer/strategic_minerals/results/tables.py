@@ -12,6 +12,8 @@ import pandas as pd
 
 from ..checks.doubtful import unlikely
 from ..checks.loss_replay import objections
+from ..checks.period_length import averaged_away
+from ..checks.single_markets import unquoted
 from ..checks.unused import unused
 from ..core.arrays import Floats
 from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
@@ -19,7 +21,7 @@ from ..data.names import Names
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
-from .notes import REPLAYED, notes
+from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
 from .operation_tables import flows, held_for_price, operations, scenario_losses, shortfalls, users_stock, value
 
 
@@ -45,6 +47,8 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
                 *unlikely(problem.plan, tables, problem.natural.materials),
                 *unused(problem.plan, tables, problem.natural.calendar.years, problem.natural.materials),
                 *((REPLAYED, material, text) for material, text in objections(problem.plan, tables)),
+                *((AVERAGED, hazard, text) for hazard, text in averaged_away(problem.plan, tables)),
+                *((ONE_MARKET, material, text) for material, text in unquoted(problem.plan, tables)),
                 *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
             ],
             columns=["kind", "item", "note"],
