@@ -135,7 +135,7 @@ def test_solve_answers_in_words_and_writes_a_run_folder(solved: tuple[Path, Any]
     the same summary."""
     folder, said = solved
     assert said.returncode == 0, said.stderr
-    assert "Proven best, within 0.00%" in said.stdout
+    assert "Proven best in its scenarios, within 0.00%" in said.stdout
     assert "usgs_2025" in said.stdout
     result = load_result(folder)
     assert result.summary().strip() in said.stdout

@@ -58,8 +58,9 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         ]
     kept = " that keeps the earlier aims" * several
     proof = {
-        "optimal": f"Proven best, within {gap}",
-        "within_gap": f"Proven: no plan{kept} is worth more than {round(-bound):,} M (gap {gap} of the larger of worth and budget)",
+        "optimal": f"Proven best in its scenarios, within {gap}",
+        "within_gap": f"Proven: in its scenarios no plan{kept} is worth more than {round(-bound):,} M "
+        f"(gap {gap} of the larger of worth and budget)",
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
@@ -221,8 +222,8 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     return [
         "GUARANTEE price floors:",
         *lines,
-        "  Costs are averaged over possible prices. Low prices never close a plant in this model, so floors look slightly more "
-        "expensive than they are.",
+        "  Costs are averaged over states of the price, which close no plant here (prices in scenarios may), so floors look "
+        "slightly more expensive than they are.",
         *limited(gone),
         *apart,
     ]
