@@ -144,8 +144,8 @@ def test_the_sweep_file_of_the_documents_asks_for_points() -> None:
     assert len(study.design(plan, data).points) == 1 + 2 * len(study.ranges)
 
 
-LONG = ("bounds", "controls")
-"""Verbs whose line takes minutes, or needs a control in doubt, which `init` does not write; their own tests run them."""
+LONG = ("bounds",)
+"""Verbs whose line takes minutes; their own tests run them."""
 
 
 @pytest.mark.slow

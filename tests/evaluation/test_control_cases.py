@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from strategic_minerals import PlanError, control_cases, solve
@@ -71,3 +73,15 @@ def test_a_control_that_is_not_in_force_changes_nothing():
     assert solve(off, data).outcome.do_nothing_musd == pytest.approx(
         solve(bare, data).outcome.do_nothing_musd, rel=1e-12
     )
+
+
+def test_the_verb_controls_prints_words_json_and_tables(tmp_path, cli):
+    """Proves: on the first shipped plan, which leaves open whether a ban is back."""
+    words = cli("controls", "quickstart")
+    assert words.returncode == 0
+    assert "in force: ban-of-december-2024 (probability 50%)" in words.stdout
+    assert "SAFE TO BEGIN" in words.stdout
+    told = cli("controls", "quickstart", "--json", "--out", tmp_path / "cases")
+    assert [case["in_force"] for case in json.loads(told.stdout)["cases"]] == ["ban-of-december-2024", ""]
+    assert "cases.csv" in {file.name for file in (tmp_path / "cases").iterdir()}
+    assert cli("controls", "quickstart", "--set", "controls.0.probability=null").returncode == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -59,3 +61,13 @@ def test_the_plans_own_rules_stand_beside_the_switches():
     assert found.table.set_index("rules").cost_musd["own"] == pytest.approx(4.1, abs=1e-6)
     assert "the plan's own rules" in found.summary()
     assert found.to_dict()["kind"] == "origins"
+
+
+def test_the_verb_origins_prints_words_json_and_tables(tmp_path, cli):
+    """Proves: on the first shipped plan, whose policy closes what is cheapest."""
+    words = cli("origins", "quickstart")
+    assert words.returncode == 0
+    assert "policy" in words.stdout
+    told = json.loads(cli("origins", "quickstart", "--json", "--out", tmp_path / "origins").stdout)
+    assert told["kind"] == "origins"
+    assert [file.suffix for file in (tmp_path / "origins").iterdir()] == [".csv"]
