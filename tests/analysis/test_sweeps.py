@@ -226,7 +226,7 @@ def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool
     but where the field says which there are."""
     taken = whole = 0
     for seed in range(8):
-        before = beside(seed, revolving, name == "outside_price")
+        before = beside(seed, revolving, name.startswith("outside"))
         structure = moved(before.structure, name)
         if equal(structure.instance, before.structure.instance) or not same_operations(before.structure, structure):
             continue

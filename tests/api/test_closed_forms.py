@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from strategic_minerals import InfeasibleError, solve
+from strategic_minerals import InfeasibleError, check, solve
 from strategic_minerals.audit.scenario_data import capital as audited_capital
 from strategic_minerals.instance.instance import Floor, Instrument
 from strategic_minerals.instance.producer_economics import (
@@ -1224,6 +1224,37 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
     assert signed == ("none" if agreed else "carried")
     assert ran(result, "new", "war", "2029") == close(1.0)
     assert (result.objective_parts["floor_cost"] > 0) != agreed
+
+
+def test_a_floor_that_ends_before_first_output_leaves_room_for_another():
+    """Proves: with a lead of two years and an agreed floor until FY2027 the package with a floor can be signed."""
+    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": 2027}
+    row = project("a", 1.0, cash_usd_per_kg=60.0, committed=True, lead_yr=2.0, **own)
+    package = {"floor_material": "a", "floor_usd_per_kg": 70.0, "floor_kind": "contract", "floor_term_yr": 4.0}
+    plan, data = tiny(
+        {"a": 100.0},
+        demand={"a": 2.0},
+        years=5,
+        scenarios=[cut("war", 0.2, 2030.0, 1.0, share=0.0, price_multiplier=0.5)],
+        sources={"far": source("CHN", "a", 1.0)},
+        projects={"new": row},
+        packages={"carried": {"instrument": "none", **package}},
+        instruments={"packages": ["none", "carried"]},
+    )
+    found = prepare(plan, data).structure.support
+    assert "its owner has a floor on this output already" not in {why for _, why in found.dropped}
+    assert "carried" in {option.package.name for option in found.options}
+
+
+def test_an_agreed_floor_is_of_a_committed_project():
+    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": 2040}
+    plan, data = tiny(
+        {"a": 100.0},
+        demand={"a": 1.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        projects={"new": project("a", 1.0, **own)},
+    )
+    assert [fault.column for fault in check(plan, data).faults] == ["floor_material"]
 
 
 def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():

@@ -97,7 +97,7 @@ def test_reasons_state_the_comparison() -> None:
         "1,513 t short would have cost 16,300 million USD (4,670 to 40,800)",
         "978 weeks of a plant with 4,600 workers",
         "through the 3 months of the trough",
-        "known by name is a stop of 1 week",
+        "Known by name is a stop of 1 week",
         "18 months, about -75 % magnets",
         "20% over the year, 92% in the worst month",
     ):

@@ -498,7 +498,7 @@ def keys(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Path of every key of nested data that the schema names."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if path[-1:] != ("demand_multipliers",):
+            if path[-1:] not in (("demand_multipliers",), ("cut_shares",)):
                 yield (*path, key)
             yield from keys(value, (*path, key))
     elif isinstance(node, list):

@@ -72,18 +72,25 @@ def test_users_buy_where_it_is_cheap_and_pay_the_price_there() -> None:
 def test_a_quote_counts_for_the_part_of_a_period_in_which_the_control_is_in_force() -> None:
     """Proves: until the middle of FY2028 its mean is (50 + 10)/2."""
     instance = build_instance(*market(2028.5))
-    usd_per_kg = instance.outside_price[0] * 1000
-    assert usd_per_kg == pytest.approx([OUTSIDE, 30.0, 0.0, 0.0])
+    usd_per_kg = instance.market_price(0, True, instance.price[0]) * 1000
+    assert usd_per_kg == pytest.approx([OUTSIDE, 30.0, INSIDE, INSIDE])
     assert instance.outside[:, 0].tolist() == [False, True]
 
 
 def test_two_prices_and_no_shortage_buy_nothing() -> None:
-    """Proves trap 23: what is cheap inside is not bought to be sold or valued at the price outside."""
+    """Proves trap 23: what is cheap inside, of which there is more than is wanted, is not bought or made to be sold, kept or
+    counted at the price outside."""
     offers = {
         "inside": offer("metal", 5.0, source="china"),
         "outside": offer("metal", 5.0, source="ally"),
     }
-    case = market(offers=offers, metal={"disposal_t_per_yr": 5.0 * KT}, instruments={"trunk_disposal": True})
+    case = market(
+        2040.0,
+        sources={"china": source("CHN", "metal", 5.0), "ally": source("AUS", "metal", 1.0)},
+        offers=offers,
+        metal={"disposal_t_per_yr": 5.0 * KT},
+        instruments={"trunk_disposal": True},
+    )
     result = solve(*case, gap=0.0)
     assert result.tables["acquisitions"].empty
     assert total(result) == pytest.approx(4 * INSIDE)
@@ -111,14 +118,15 @@ def test_a_stock_bought_outside_is_worth_the_lower_price() -> None:
     """Proves: a tonne bought at 50 and never used is salvaged at 10: buying it for a stop costs 40 where nothing happens."""
     offers = {"from_ally": offer("metal", 1.0, source="ally")}
     case = market(
+        2040.0,
         sources={"china": source("CHN", "metal", 1.0), "ally": source("AUS", "metal", 1.0, kappa=0.0)},
         offers=offers,
         scenarios=[cut("stop", 0.5, 2028.0, 1.0)],
     )
     found = solve(*case, gap=0.0)
     saved = (
-        0.5 * (100.0 + INSIDE) - 0.5 * INSIDE
-    )  # the loss is 100 beyond the price; what is released is bought by users at 10
+        0.5 * (100.0 + OUTSIDE) - 0.5 * INSIDE
+    )  # the loss is 100 beyond the price outside; users buy what is released at 10
     spent = OUTSIDE - 0.5 * INSIDE - 0.5 * INSIDE  # released in one case, salvaged in the other
     assert found.outcome.objective_musd == pytest.approx(spent - saved, abs=1e-6)
 
@@ -131,6 +139,74 @@ def test_prices_do_not_pile_up() -> None:
     assert [float(price[0]) * 1000 for price in asked] == pytest.approx([OUTSIDE, OUTSIDE, 9 * INSIDE])
     struck = solve(plan, data, gap=0.0)
     assert struck.audited.passed
+
+
+def test_a_price_war_reaches_both_markets() -> None:
+    """Proves: where prices fall to three tenths, the quote does too: with cash cost 20 the ally is shut then, as it would be with a
+    quote below the price, which changes nothing."""
+    flood = [cut("flood", 0.5, 2028.0, 1.0, share=0.0, price_multiplier=0.3)]
+    sources = {"china": source("CHN", "metal", 1.0), "ally": source("AUS", "metal", 1.0, cash_usd_per_kg=20.0)}
+    case = market(2040.0, sources=sources, scenarios=flood)
+    support = prepare(*case).structure.support
+    assert support.scenarios_alive[0, 1].tolist() == [True, False, True, True]
+    low = quoted(("2026-02", 5.0))
+    plain, none = (
+        cost(*market(2040.0, quotes=low, scenarios=flood, control={"outside_prices": on})) for on in (True, False)
+    )
+    assert plain == pytest.approx(none, rel=1e-12) == pytest.approx(0.5 * 40 + 0.5 * 33)
+
+
+def test_part_of_a_period_is_the_mean_of_its_parts() -> None:
+    """Proves: until the middle of FY2028, in which prices double: (50 + 20)/2, not the dearer of 30 and 20."""
+    natural = build_instance(*market(2028.5))
+    assert natural.market_price(0, True, np.array([0.02]), np.array([1]))[0] * 1000 == pytest.approx(35.0)
+
+
+@pytest.mark.parametrize(
+    ("controls", "floor", "column"),
+    [
+        ([licences(), licences(2030.0, name="more", countries="CHN AUS")], None, "controls.1.countries"),
+        ([licences(countries="*")], None, "controls.0.countries"),
+        ([licences()], {"material": "metal", "kind": "border", "scope": "market", "levels_usd_per_kg": [12.0]}, "kind"),
+    ],
+)
+def test_what_two_markets_cannot_hold_is_a_fault(controls: Any, floor: Any, column: str) -> None:
+    menu = {} if floor is None else {"instruments": {"price_floors": [{**floor, "term_years": 3}]}}
+    plan, data = market(**menu)
+    told = plan.to_toml_like() | {"controls": controls}
+    found = check(Plan.model_validate(told), data).faults
+    assert [fault.column.endswith(column) for fault in found] == [True], found
+
+
+@pytest.mark.parametrize("date", ["Feb 2026", "2026/02", "26"])
+def test_a_date_that_is_none_is_a_fault(date: str) -> None:
+    plan, data = market()
+    rows = data.frame("price_gaps").assign(date=date)
+    with pytest.raises(InputError, match="date"):
+        solve(plan, data.replace(price_gaps=rows))
+
+
+def test_all_countries_of_a_control_are_inside() -> None:
+    """Proves: a second country that controls it too sells at the lower price, though only the first has a quote."""
+    assert not build_instance(*market(control={"countries": "CHN AUS"})).outside.any()
+
+
+def test_users_buy_at_the_price_outside_rather_than_go_short() -> None:
+    """Proves: a loss of 20 is beyond the price that users would have to pay, so that what China does not send they buy at 50; where
+    there is none to buy, a tonne missing costs 50 + 20 while the licences last, and 10 + 20 after."""
+    assert cost(*market(demand={"metal": 2.0}, loss=20.0)) == pytest.approx(4 * INSIDE + 2 * OUTSIDE + 2 * INSIDE)
+    short = cost(*market(demand={"metal": 3.0}, loss=20.0))
+    assert short == pytest.approx(4 * INSIDE + 2 * OUTSIDE + 2 * INSIDE + 2 * (OUTSIDE + 20) + 2 * (INSIDE + 20))
+    assert solve(*market(demand={"metal": 3.0}, loss=20.0, risk={"cvar_weight": 0.5})).audited.passed
+
+
+def test_a_control_cuts_its_share_of_the_usual_flow() -> None:
+    """Proves trap 19: of 150 t that China could send 100 are usual; a control that cuts 40 % leaves 60."""
+    plan, data = market(control={"cut_share": 0.4, "outside_prices": False})
+    rows = data.frame("capacities").assign(normal_t_per_yr=[1.0 * KT / 1.5, 1.0 * KT])
+    instance = build_instance(plan, data.replace(capacities=rows))
+    assert instance.availability[0] == pytest.approx([0.4, 0.4, 1.0, 1.0])
+    assert instance.availability[1] == pytest.approx(1.0)
 
 
 def test_plants_outside_live_on_the_price_there() -> None:
@@ -155,7 +231,7 @@ def test_plants_outside_live_on_the_price_there() -> None:
 
 def test_the_latest_quote_of_the_country_counts_and_other_countries_have_none() -> None:
     both = pd.concat([quoted(("2026-02", 70.0), ("2025-11", 20.0)), quoted(("2026-06", 90.0), country="AUS")])
-    assert build_instance(*market(quotes=both)).outside_price[0, 0] * 1000 == pytest.approx(70.0)
+    assert build_instance(*market(quotes=both)).outside_quote[0] * 1000 == pytest.approx(70.0)
 
 
 def test_a_quote_below_the_price_changes_nothing() -> None:
@@ -177,7 +253,7 @@ def test_a_missing_quote_is_one_market_and_is_told() -> None:
 def test_money_of_the_quote_is_restated() -> None:
     index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2025, "price_index": 80.0}])
     plan, data = market(quotes=quoted(("2025-11", 40.0)))
-    assert build_instance(plan, data.replace(deflators=index)).outside_price[0, 0] * 1000 == pytest.approx(50.0)
+    assert build_instance(plan, data.replace(deflators=index)).outside_quote[0] * 1000 == pytest.approx(50.0)
 
 
 def test_losses_are_dearer_than_the_dearest_supply() -> None:
@@ -234,6 +310,7 @@ def test_a_rule_on_feed_cuts_those_abroad_that_use_it() -> None:
 def test_the_summary_says_what_is_in_force_and_what_is_not_known() -> None:
     plan, data = market()
     assert "In force when the plan starts: licences until FY2029.0." in solve(plan, data).summary()
+    assert "In force" not in solve(*market(2027.0)).summary(), "it has ended"
     told = plan.to_toml_like()
     told["controls"][0] |= {"in_force": False, "probability": 0.25}
     said = solve(Plan.model_validate(told), data).summary()
@@ -254,7 +331,7 @@ def test_random_plans_with_two_markets_hold_in_both_methods(seed: int) -> None:
     """Proves: whatever else a plan has, the audit finds the same money, and the decomposed method the same optimum."""
     plan, data = random_case(seed, two_markets=True, adaptation=True, users_stock=True, loss_limits=False, sample=True)
     flat, apart = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
-    assert prepare(plan, data).natural.outside_price.any()
+    assert prepare(plan, data).natural.outside_quote.any()
     assert flat.audited.passed
     assert apart.audited.passed
     room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))

@@ -136,20 +136,22 @@ def random_case(seed: int, **switches: bool) -> tuple[Plan, Dataset]:
         plan = Plan.model_validate(plan.to_toml_like() | {"loss": {"spikes": True}})
     if case.on["two_markets"]:
         told = plan.to_toml_like()
-        plan = Plan.model_validate(told | {"controls": [*told["controls"], _licences(case)]})
+        bordered = {menu.material for menu in plan.instruments.price_floors if menu.kind == "border"}
+        split = [name for name in case.materials if name not in bordered] or case.materials[:1]
+        plan = Plan.model_validate(told | {"controls": [*told["controls"], _licences(case, split)]})
         frames["price_gaps"] = pd.DataFrame(_quotes(case))
     return plan, Dataset.from_tables(frames, name=f"random {seed}")
 
 
-def _licences(case: _Case) -> dict[str, Any]:
+def _licences(case: _Case, materials: list[str]) -> dict[str, Any]:
     """Licences that cut a tenth until some day of the second or third year, with a market of its own outside China."""
     until = FIRST + float(np.random.default_rng([case.seed, 3]).uniform(1.2, 2.8))
-    given = {"name": "licences", "countries": "CHN", "materials": "*", "cut_share": 0.1}
+    given = {"name": "licences", "countries": "CHN", "materials": " ".join(materials), "cut_share": 0.1}
     return given | {"until_year": until, "outside_prices": True}
 
 
 def _quotes(case: _Case) -> list[dict[str, Any]]:
-    """Quotes of all but one material at up to three times its price, one of them below it."""
+    """Quotes of all but one material at 0.8 to 3 times its price."""
     rng = np.random.default_rng([case.seed, 4])
     return [
         {

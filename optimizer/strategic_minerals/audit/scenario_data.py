@@ -295,12 +295,18 @@ def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: 
 def asked_price(n: Instance, i: int, outside: bool, price: Floats) -> Floats:
     """(W, m) price of a material in one of its two markets, of the lower one's (W, m), from the first period on  [million USD/t].
 
-    Outside the countries that control it no tonne is cheaper than what is quoted there; the last quote holds after T.
+    Outside the countries that control it no tonne is cheaper, while it is controlled, than what is quoted there, less what prices
+    have fallen by; the last period holds after T.
     """
     if not outside:
         return price
-    quoted = [float(n.outside_price[i, min(t, n.calendar.periods - 1)]) for t in range(price.shape[1])]
-    return np.asarray(np.maximum(price, np.array(quoted)[None, :]))
+    asked = price.copy()
+    for t in range(price.shape[1]):
+        last = min(t, n.calendar.periods - 1)
+        share, quote, calm = n.outside_share[i, last], float(n.outside_quote[i]), float(n.price[i, last])
+        dear = [max(p, quote if p >= calm else quote * p / calm) for p in price[:, t].tolist()]
+        asked[:, t] += share * (np.array(dear) - price[:, t])
+    return asked
 
 
 def begins(floor: Floor, start: int) -> int:

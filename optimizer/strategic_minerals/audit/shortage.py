@@ -29,14 +29,19 @@ def dearest(n: Instance, i: int, price: Floats) -> Floats:
 def value_unserved(path_data: PathData, P: Floats) -> Floats:
     """(W, N, T) v at prices P (W, I, T)  [million USD/t].
 
-    Without rows of adaptation base price + named loss; with them max(P0, P) where dearest + multiplier * named loss.
+    Without rows of adaptation base price + named loss, and what the dearest market asks beyond one market undisturbed; with them
+    max(P0, P) where dearest + multiplier * named loss.
     """
     n = path_data.instance
     v = np.empty((P.shape[0], len(n.tiers), P.shape[2]))
     multipliers: dict[int, Floats] = {}
     for k, (q, _) in enumerate(n.tiers):
         if not n.adaptation[q]:
-            v[:, k] = n.tier_loss[k]
+            i = int(n.demand_material[q])
+            calm = path_data.price[:1, i]
+            makers = [j for j in range(len(n.producers)) if n.yields[j, i] > 0]
+            alone = calm * (1 + max([0.0, *(float(n.premium[j]) for j in makers)]))
+            v[:, k] = n.tier_loss[k] + dearest(n, i, calm) - alone
             continue
         if q not in multipliers:
             multipliers[q] = multiplier(path_data, q)

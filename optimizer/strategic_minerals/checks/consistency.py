@@ -183,6 +183,9 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault(file, name, "floor_material", "an incomplete floor", expected)
         elif row.floor_material is not None and (name, row.floor_material) not in outputs:
             yield Fault(file, name, "floor_material", f"'{row.floor_material}'", f"an output of {name} in yields.csv")
+        elif row.floor_material is not None and file == "projects.csv" and not row.committed:
+            expected = "committed = true: who has a floor already has his finance, and what it leaves open is not asked"
+            yield Fault(file, name, "floor_material", f"'{row.floor_material}'", expected)
 
 
 def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -302,11 +305,35 @@ def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """A price gap is the quotient of its two prices."""
+    """A price gap is the quotient of its two prices, of a year that the index has where a plan asks for it."""
+    asked = {name for control in plan.controls if control.outside_prices for name in control.materials.split()}
+    index = {row.money_year for row in data.rows("deflators")}
     for row in data.rows("price_gaps"):
+        if index and (row.material in asked or "*" in asked) and int(row.date[:4]) not in index:
+            yield Fault("price_gaps.csv", key_of(row), "date", f"'{row.date}'", "a year of deflators.csv")
         ratio = row.outside_usd_per_kg / row.inside_usd_per_kg
         if abs(ratio - row.ratio) > ROUNDED * max(1.0, ratio):
             yield Fault("price_gaps.csv", key_of(row), "ratio", f"{row.ratio:g}", f"outside/inside ({ratio:.4g})")
+
+
+def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Two markets a material, not three: controls that split one have the same countries; no border floor on two prices."""
+    of: dict[str, tuple[str, frozenset[str]]] = {}
+    for n, control in enumerate(plan.controls):
+        countries = frozenset(control.countries.split())
+        if not control.outside_prices:
+            continue
+        if "*" in countries:
+            yield Fault("plan", "", f"controls.{n}.countries", "'*'", "countries by name, outside which others sell")
+        for material in control.materials.split():
+            first, others = of.setdefault(material, (control.name, countries))
+            if others != countries:
+                expected = f"the countries of {first}, which splits the market of {material} too"
+                yield Fault("plan", "", f"controls.{n}.countries", f"'{control.countries}'", expected)
+    for n, menu in enumerate(plan.instruments.price_floors):
+        if menu.kind == "border" and (menu.material in of or "*" in of):
+            expected = "contract or purchase: a border charge on a material with two prices is not modelled"
+            yield Fault("plan", "", f"instruments.price_floors.{n}.kind", "'border'", expected)
 
 
 TABLES_THERE: tuple[Check, ...] = (missing_tables,)
@@ -383,6 +410,7 @@ MEANING: tuple[Check, ...] = (
     dates_make_sense,
     observed_profiles_make_sense,
     price_gaps_make_sense,
+    two_markets_make_sense,
     unit_slips,
     hazards_make_sense,
     origin_rules_make_sense,

@@ -121,7 +121,7 @@ def _controls(known: _Known) -> Iterator[Finding]:
     """Measures in force that affect nothing planned."""
     for n, control in enumerate(known.plan.controls):
         place, touched = f"controls.{n}", known.touched(control.materials)
-        cuts = control.cut_share > 0 or any(control.cut_shares.values())
+        cuts = any(control.cut_shares.get(material, control.cut_share) for material in touched)
         dear = control.price_multiplier != 1 or control.outside_prices or control.feed_cut_share > 0
         if not touched:
             yield place, f"plan {place}.materials: {_unplanned(control.materials)}: the measure has no effect"

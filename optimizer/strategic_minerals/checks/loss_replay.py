@@ -123,14 +123,14 @@ class Replay:
         through = ""
         if e.months:
             plants = weeks[1] / (e.months * WEEKS_PER_MONTH)
-            through = f", as if {plants:,.1f} of them had stood still through the {e.months:g} months of the trough"
-        known = f"known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
+            through = f": {plants:,.1f} such plants closed through the {e.months:g} months of the trough"
+        known = f"Known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
         if e.surveyed > 1:
             known += (
-                f", and {most:,.0f} if each of the {e.surveyed:g} stops that a survey counted or expected was as long and "
-                "the plant as large"
+                f"; {most:,.0f} at most can be inferred, if each of the {e.surveyed:g} stops of a survey was as long and the plant "
+                "as large"
             )
-        return f"{said}, {share}: {depth}{through}; {known}: {self.verdict}{self._depth()}"
+        return f"{said}, {share}. That equals {depth}{through}. {known}. Verdict: {self.verdict}{self._depth()}"
 
     def _depth(self) -> str:
         """Of what depth and length the function is, and of what those of the episode."""

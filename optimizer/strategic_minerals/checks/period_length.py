@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..core.units import MONTHS_PER_YEAR
 from ..data.dataset import Dataset
@@ -20,7 +21,7 @@ def averaged_away(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
     """(hazard, text) of the hazards in the plan whose deepest cut lasts for less than a period; of the material hidden most."""
     period = plan.horizon.period_months / MONTHS_PER_YEAR
     used = {row.hazard for row in sampled(plan, data)}
-    used |= {event.hazard for scenario in plan.scenarios for event in scenario.events if event.cut_share is None}
+    used |= {event.hazard for scenario in plan.scenarios for event in scenario.events if _as_recorded(event)}
     chosen, names = set(select_materials(plan, data)), Names.of(data)
     for hazard, profile in profiles_of(plan, data).items():
         cuts = [(*_cuts(steps, period), material) for material, steps in profile.effective if material in chosen]
@@ -30,9 +31,15 @@ def averaged_away(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
         if deepest - mean > HIDDEN:
             yield (
                 hazard,
-                f"{names.any(hazard)}: in its worst month {deepest:.0%} of {names.material(material)} is cut, over a period of "
-                f"{plan.horizon.period_months} months {mean:.0%} at most; shorter periods (horizon.period_months) show more losses",
+                f"{names.any(hazard)}: as recorded, in its worst month {deepest:.0%} of {names.material(material)} is cut, over a "
+                f"period of {plan.horizon.period_months} months {mean:.0%} at most; shorter periods (horizon.period_months) show "
+                "more losses",
             )
+
+
+def _as_recorded(event: Any) -> bool:
+    """Whether an event has the profile of its hazard, neither deeper nor longer."""
+    return not any(getattr(event, name) is not None for name in ("cut_share", "severity", "stretch", "duration_years"))
 
 
 def _cuts(steps: Steps, period: float) -> tuple[float, float]:

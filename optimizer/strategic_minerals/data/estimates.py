@@ -96,6 +96,11 @@ def accessible_capacity(consumption_t: float, home_output_t: float, import_share
     return Estimate(1.0, 1.1, 1.3).times(max(consumption_t - home_output_t, 0.0) * import_share)
 
 
+def usual_flow(accessible_t: float) -> Estimate:
+    """Tonnes that an origin sells in a usual year: what is accessible without the headroom of 1.1, which a disruption closes."""
+    return Estimate(1.0, 1.0, 1.0).times(accessible_t / 1.1)
+
+
 def market_origin(consumption_t: float, share: float) -> Estimate:
     """Tonnes a year of an origin of which nothing is published: share of consumption x 1.1 (0.5-2)."""
     return Estimate(0.5, 1.1, 2.0).times(consumption_t * share)

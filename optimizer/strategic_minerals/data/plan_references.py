@@ -133,6 +133,8 @@ def _events(
     for n, control in enumerate(plan.controls):
         yield from codes.faults("plan", "", f"controls.{n}.countries", control.countries.split(), hints)
         yield from goods.faults("plan", "", f"controls.{n}.materials", control.materials.split(), hints)
+        if control.hazard is not None:
+            yield from one(f"controls.{n}.hazard", control.hazard, hazards)
         own = (
             materials
             if "*" in control.materials.split()

@@ -215,6 +215,7 @@ def _replayed(
     asked = plan.model_copy(
         update={
             "price_set": rows[0].price_set,
+            "controls": (),  # those of today were not in force
             "owners": plan.owners.model_copy(update={"expectation": "scenarios"}),
         }
     )

@@ -27,7 +27,7 @@ WORDS = {
     "none": "no rule of origin",
     "law": "law alone: the forms that statutes name",
     "practice": "practice alone: what supplier governments refuse to reserves",
-    "policy": "policy alone: nothing from covered nations",
+    "policy": "policy alone: nothing from covered nations, nor of unpublished origin",
     "own": "the plan's own rules",
 }
 COLUMNS = [
@@ -52,8 +52,9 @@ class OriginCosts(StudyResult):
     table: pd.DataFrame
     """A row a case. rules: none, law, practice, policy, own; worth_musd: of the plan; cost_musd: worth without rules less worth
     with them; bound_musd: the most that the worth can be; expected_loss_musd; outlay_musd of the planned years; bought_musd:
-    purchases of the baseline course; covered_share: of them from covered nations; supported: projects signed with support;
-    closed: offers, supports and contracts that the rules close; no_plan: why there is none, empty where there is one."""
+    purchases of the baseline course; covered_share: of them from covered nations; unpublished_share: of no published origin;
+    supported: projects signed with support; closed: offers, supports and contracts that the rules close; no_plan: why there is none,
+    empty where there is one."""
     gap: float
     """Relative gap of the solves: costs below it cannot be told."""
 
@@ -81,7 +82,9 @@ class OriginCosts(StudyResult):
                 continue
             cost = "" if row.rules == "none" else f", cost {row.cost_musd:,.0f} M"
             bought = f"purchases {row.bought_musd:,.0f} M"
-            bought += f", {row.covered_share:.0%} of them from covered nations" if row.bought_musd > 0 else ""
+            if row.bought_musd > 0:
+                bought += f", {row.covered_share:.0%} of them from covered nations"
+                bought += f", {row.unpublished_share:.0%} of unpublished origin"
             lines.append(
                 f"  {WORDS[row.rules]}: worth {row.worth_musd:,.0f} M{cost}; {bought}; expected loss "
                 f"{row.expected_loss_musd:,.0f} M; {row.supported} projects supported; {row.closed} ways closed"
@@ -130,12 +133,21 @@ def _case(plan: Plan, data: Dataset, gap: float, time_limit_s: float, case: tupl
         nothing = dict.fromkeys(
             ("worth_musd", "bound_musd", "expected_loss_musd", "outlay_musd", "bought_musd"), math.nan
         )
-        return {"rules": name, **nothing, "covered_share": math.nan, "supported": 0, "closed": 0, "no_plan": str(error)}
+        return {
+            "rules": name,
+            **nothing,
+            "covered_share": math.nan,
+            "unpublished_share": math.nan,
+            "supported": 0,
+            "closed": 0,
+            "no_plan": str(error),
+        }
     figures, projects = result.figures, result.tables["projects"]
     covered = {row.country for row in data.rows("countries") if row.tier == "covered"}
     paid = figures.items("bought_from_musd")
     total = sum(paid.values())
     from_covered = sum(money for item, money in paid.items() if item.partition(ORIGIN)[2] in covered)
+    unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
     signed = projects[(projects.share > 0) & (projects.package != "none")]
     return {
         "rules": name,
@@ -145,6 +157,7 @@ def _case(plan: Plan, data: Dataset, gap: float, time_limit_s: float, case: tupl
         "outlay_musd": figures.total("outlay_by_year_musd"),
         "bought_musd": total,
         "covered_share": from_covered / total if total > 0 else 0.0,
+        "unpublished_share": unpublished / total if total > 0 else 0.0,
         "supported": int(signed.project.nunique()),
         "no_plan": "",
         "closed": int(result.tables["dropped"].reason.str.contains("origin").sum()),

@@ -154,6 +154,8 @@ ESTIMATE = "loss without any plan; rough estimate, in which supply chains do not
 def _hazard(row: Any) -> str:
     """One hazard: how likely, how often, how long, how severe, and how long its legal measures lasted in the past."""
     often = f"{rate_in_words(row.rate_per_yr)} on average"
+    if row.after:
+        often = f"of itself {often}, otherwise as an escalation of another or as the planner has it"
     if pd.notna(row.rate_low):
         often += f" (the past record allows {rates_in_words(row.rate_low, row.rate_high)})"
     parts = [
@@ -264,6 +266,7 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
                 "hazard": name,
                 "name": names.hazard(name),
                 "rate_per_yr": row.rate_per_yr,
+                "after": row.after,
                 "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
                 "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
                 "chance": float(sum(pi for scenario, pi in zip(mine, scenarios.probability, strict=True) if scenario)),
@@ -278,6 +281,7 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
         "hazard",
         "name",
         "rate_per_yr",
+        "after",
         "rate_low",
         "rate_high",
         "chance",

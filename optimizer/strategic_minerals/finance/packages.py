@@ -257,13 +257,14 @@ class _Options:
             own = self.own_floor(package, project)
             if package.floor is not None and own is None:
                 continue
-            if own is not None and own.material in {f.material for f in self.instance.in_force[project.producer]}:
+            free = dates if own is None else [t for t in dates if not self._has_floor(project, own, t)]
+            if dates and not free:
                 self.dropped.append((f"{project.name}: {package.name}", "its owner has a floor on this output already"))
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
                 backing = self.owners.backing(package, floors)
-                open_dates = [t for t in dates if self._may_sign(p, package, t)]
+                open_dates = [t for t in free if self._may_sign(p, package, t)]
                 reasons = [self._add(p, backing, own, market, t) for t in open_dates]
                 failed = sorted({reason for reason in reasons if reason})
                 if dates and not open_dates:
@@ -273,6 +274,11 @@ class _Options:
                 if failed and all(reasons) and failed != [TWIN]:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
                     self.dropped.append((f"{project.name}: {package.name}{beside}", failed[0]))
+
+    def _has_floor(self, project: Project, own: Floor, signed: int) -> bool:
+        """Whether the owner has a floor on the same output that is in force when a project signed then begins to produce."""
+        agreed = self.instance.in_force[project.producer]
+        return any(f.material == own.material and f.term > signed + project.lead for f in agreed)
 
     def _may_sign(self, p: int, package: Package, signed: int) -> bool:
         """Whether the rules of origin leave the package open at a date; without support nothing is signed with the authority."""

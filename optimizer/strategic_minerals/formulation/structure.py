@@ -231,7 +231,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
     return ComponentSets(
         component=c,
         materials=materials,
-        quoted=tuple(i for i in materials if instance.outside_price[i].any()),
+        quoted=tuple(i for i in materials if instance.outside_quote[i] > 0 and instance.outside_share[i].any()),
         sources=sources,
         projects=projects,
         demands=demands,
@@ -248,7 +248,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
         users=tuple(k for k, (i, _) in enumerate(instance.users) if i in inside),
-        adapted=tuple(n for n in tiers if instance.adaptation[instance.tiers[n][0]]),
+        adapted=tuple(n for n in tiers if instance.loss_changes(instance.tiers[n][0])),
     )
 
 
@@ -304,7 +304,7 @@ def _blocks(scenarios: ScenarioSet, c: int, periods: int) -> BlockIndex:
 def loss_keys(instance: Instance, tiers: Sequence[int]) -> list[tuple[int, int]]:
     """(tier, period) of every loss value that risk measures see: of each period where it changes, else of the first alone."""
     T = range(instance.calendar.periods)
-    return [(n, t) for n in tiers for t in (T if instance.adaptation[instance.tiers[n][0]] else T[:1])]
+    return [(n, t) for n in tiers for t in (T if instance.loss_changes(instance.tiers[n][0]) else T[:1])]
 
 
 def active_rule(structure: Structure, rule: Diversification | DaysOfCover) -> Bools:

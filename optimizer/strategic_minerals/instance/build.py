@@ -48,7 +48,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     allied = np.array([c == plan.home or tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
     stated, base = _prices(plan, data, materials, calendar)
     feed = tuple(declared.get(name, ()) for name in names)
-    measures = measures_in_force(plan, data, calendar, materials, country, yields, feed, stated)
+    usual = _usual(data, sources, projects, calendar)
+    measures = measures_in_force(plan, data, calendar, materials, country, yields, feed, usual, stated)
     availability = measures.availability
     component, components = _components(chosen, yields)
     in_force = tuple(_in_force(row, materials, calendar) for row in both)
@@ -72,7 +73,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         component=component,
         components=components,
         price=measures.price,
-        outside_price=measures.outside_price,
+        outside_quote=measures.outside_quote,
+        outside_share=measures.outside_share,
         outside=measures.outside(country, yields > 0),
         embedded=np.array([m.embedded for m in M], dtype=bool),
         base_price=base,
@@ -93,7 +95,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         yields=yields,
         capacity=capacity,
         feed=feed,
-        usual=_usual(data, sources, projects, calendar),
+        usual=usual,
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
         cash=np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float),

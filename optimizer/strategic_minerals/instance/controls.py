@@ -27,15 +27,17 @@ class Measures:
     """(J, T) trunk availability."""
     price: Floats
     """(I, T) trunk price [million USD/t]."""
-    outside_price: Floats
-    """(I, T) price outside the countries that apply a measure [million USD/t]; 0 where there is one market."""
+    outside_quote: Floats
+    """(I,) price quoted outside the countries that apply a measure [million USD/t]; 0 where there is one market."""
+    outside_share: Floats
+    """(I, T) share of each period in which the market is split."""
     inside: tuple[frozenset[str], ...]
     """(I,) countries that apply a measure with a market of its own outside them."""
 
     def outside(self, country: Sequence[str], sells: Bools) -> Bools:
         """(J, I) whether a seller in each country has the market outside for what it `sells` (J, I)."""
         apart = np.array([[c not in of for of in self.inside] for c in country], dtype=bool).reshape(sells.shape)
-        return np.asarray(sells & apart & (self.outside_price > 0).any(axis=1))
+        return np.asarray(sells & apart & (self.outside_quote > 0))
 
 
 def measures_in_force(
@@ -46,14 +48,15 @@ def measures_in_force(
     country: Sequence[str],
     yields: Floats,
     feed: Sequence[tuple[str, ...]],
+    usual: Floats,
     price: Floats,
 ) -> Measures:
     """Availability of the producers and prices of the materials under the plan's controls.
 
-    availability[j,t] = prod (1 - cut phi[t]),  phi[t]: share of the period in force
-    cut: the deepest of what a producer makes; that of feed for producers abroad that use it
+    availability[j,t] = prod (1 - phi[t] (1 - usual (1 - cut))) where it cuts,  phi[t]: share of the period in force
+    cut: share lost of the usual flow (J, T), the deepest of what a producer makes; that of feed for those abroad that use it
     price[i,t] = P (1 + (multiplier - 1) phi[t])
-    outside_price[i,t] = P + phi[t] max(0, quote - P),  quote: the latest outside the country, in money of the plan
+    Of several that split one market the dearest quote counts, and the longest.
     """
     availability, price = np.ones((len(country), calendar.periods)), price.copy()
     controls = [control for control in plan.controls if control.in_force]
@@ -61,23 +64,22 @@ def measures_in_force(
         touched = named_materials(control.materials, materials)
         cut, third = touched_producers(country, yields, plan.home, control.countries, touched)
         phi = overlap(calendar, calendar.first_year, control.until_year)
+        exposed = exposed_feed(feed, plan.home, control.countries)
         shares = np.array([control.cut_shares.get(name, control.cut_share) for name in materials])
         deepest = np.where((yields > 0) & touched, shares, 0.0).max(axis=1, initial=0.0)
-        availability[cut] *= 1 - deepest[cut, None] * phi
-        fed = third & exposed_feed(feed, plan.home, control.countries)
-        availability[fed] *= 1 - control.feed_cut_share * phi
+        deepest = np.where(cut, deepest, np.where(third & exposed, control.feed_cut_share, 0.0))
+        struck = deepest > 0
+        availability[struck] *= 1 - phi * (1 - usual[struck] * (1 - deepest[struck, None]))
         price[touched] *= 1 + (control.price_multiplier - 1) * phi
-    outside, inside = np.zeros_like(price), [frozenset[str]() for _ in materials]
+    quotes, split, inside = np.zeros(len(materials)), np.zeros_like(price), [frozenset[str]() for _ in materials]
     for control in (control for control in controls if control.outside_prices):
         phi = overlap(calendar, calendar.first_year, control.until_year)
         for row in latest_quotes(data, control, materials):
             i = materials[row.material]
             quote = row.outside_usd_per_kg * MUSD_PER_T * restating(plan, data, int(row.date[:4]))
-            outside[i] = np.maximum(
-                outside[i], np.where(phi > 0, price[i] + phi * np.maximum(0.0, quote - price[i]), 0.0)
-            )
-            inside[i] |= {row.country}
-    return Measures(availability, price, outside, tuple(inside))
+            quotes[i], split[i] = max(quotes[i], quote), np.maximum(split[i], phi)
+            inside[i] |= set(control.countries.split())
+    return Measures(availability, price, quotes, split, tuple(inside))
 
 
 def latest_quotes(data: Dataset, control: Any, materials: Mapping[str, int]) -> list[Any]:

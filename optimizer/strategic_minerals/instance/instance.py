@@ -160,8 +160,10 @@ class Instance:
     components: tuple[str, ...]
     price: Floats
     """(I, T) trunk price: the lowest at which a material is sold."""
-    outside_price: Floats
-    """(I, T) trunk price outside the countries that control a material; 0 where there is one market."""
+    outside_quote: Floats
+    """(I,) price quoted outside the countries that control a material; 0 where there is one market."""
+    outside_share: Floats
+    """(I, T) share of each period in which it is sold in two markets."""
     outside: Bools
     """(J, I) whether a producer sells what it makes in the market outside."""
     embedded: Bools
@@ -280,13 +282,15 @@ class Instance:
     def market_price(self, material: int, outside: bool, price: Floats, periods: Ints | None = None) -> Floats:
         """(..., n) price of a material in one of its two markets, of that in the lower one (..., n).
 
-        max(P, quoted outside) outside. periods: (n,) of each price, from the first on where none are given; what is quoted at the
-        end of the horizon holds after it.
+        (1 - share) P + share max(P, quote min(1, P / P_trunk)) outside: a rise counts where it is dearer than the quote, a fall
+        counts in both. periods: (n,) of each price, from the first on where none are given; the end of the horizon holds after it.
         """
-        if not outside or not self.outside_price[material].any():
+        if not outside or not self.outside_quote[material]:
             return price
         t = np.arange(price.shape[-1]) if periods is None else periods
-        return np.asarray(np.maximum(price, self.outside_price[material, np.minimum(t, self.calendar.periods - 1)]))
+        t = np.minimum(t, self.calendar.periods - 1)
+        share, fall = self.outside_share[material, t], np.minimum(1.0, price / self.price[material, t])
+        return np.asarray((1 - share) * price + share * np.maximum(price, self.outside_quote[material] * fall))
 
     def purchase_price(self, purchase: Purchase, price: Floats) -> Floats:
         """(..., T) what a purchase costs in its market, (1+premium) P, of the lower market price (..., T)."""
@@ -303,6 +307,15 @@ class Instance:
             asked = 1 + float(self.premium[beyond].max())
             most = np.maximum(most, asked * self.market_price(material, True, price, periods))
         return np.asarray(most, dtype=float)
+
+    def loss_changes(self, demand: int) -> bool:
+        """Whether the loss of a tonne missing changes from period to period: it adapts, or the material is sold in two markets."""
+        return bool(self.adaptation[demand]) or self.outside_quote[self.demand_material[demand]] > 0
+
+    def dearer_outside(self, material: int) -> Floats:
+        """(T,) how much dearer, undisturbed, a material is in the dearest of two markets than in one, premiums included."""
+        calm = self.price[material]
+        return np.asarray(self.dearest_price(material, calm) - (1 + self.largest_premium[material]) * calm)
 
     @property
     def at_risk(self) -> Bools:

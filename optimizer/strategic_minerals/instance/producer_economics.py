@@ -73,8 +73,8 @@ def unit_revenue(instance: Instance, producer: int, price: Floats, floors: Seque
 def own_prices(instance: Instance, producer: int, price: Floats) -> dict[int, Floats]:
     """(..., n) price of each material that a producer makes or uses in its market, of (..., I, n) in the lower one.
 
-    What it uses counts at the lower price, as in users' costs: who makes magnets of dear oxide sells dear magnets, which nobody
-    quotes.
+    What it uses counts at the lower price, as in users' costs: products of dear inputs are taken to be as dear, which is quoted of
+    few.
     """
     return {
         i: instance.market_price(i, bool(instance.outside[producer, i]), price[..., i, :])

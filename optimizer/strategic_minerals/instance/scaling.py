@@ -37,7 +37,7 @@ def scale(instance: Instance) -> Instance:
     return replace(
         instance,
         price=instance.price * u[:, None],
-        outside_price=instance.outside_price * u[:, None],
+        outside_quote=instance.outside_quote * u,
         base_price=instance.base_price * u,
         holding=instance.holding * u,
         storage=instance.storage / u,

@@ -70,7 +70,8 @@ OPERATING = (
 
 BLOCK_DATA = (
     "price",
-    "outside_price",
+    "outside_quote",
+    "outside_share",
     "base_price",
     "availability",
     "usual",

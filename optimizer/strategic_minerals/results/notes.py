@@ -216,10 +216,12 @@ def _short_from_the_start(instance: Instance, names: Names) -> Iterator[tuple[st
             t = int((wanted - made).argmax())
             period = instance.calendar.period_label(t)
             unit = instance.material_unit[i]
+            controlled = bool((instance.availability[existing, t] < 1)[instance.yields[existing, i] > 0].any())
+            as_it_is = ", with the controls in force at the start" if controlled else ""
             yield (
                 name,
-                f"{names.material(name)}: even without a disruption, existing sources supply only {made[t] * unit:,.0f} t of the "
-                f"{wanted[t] * unit:,.0f} t demanded in {period}",
+                f"{names.material(name)}: even without a disruption{as_it_is}, existing sources supply only "
+                f"{made[t] * unit:,.0f} t of the {wanted[t] * unit:,.0f} t demanded in {period}",
             )
 
 

@@ -238,7 +238,7 @@ def _contracts(figures: Figures, basis: Basis) -> list[str]:
     tonnes, fees = figures.items("contract_t_per_yr"), figures.items("contract_fees_musd")
     lines = [
         f"  {basis.names.producer(name.partition(' (')[0])}: {_tonnes(tonnes[name])} a year from FY{name.rpartition(', ')[2]} for "
-        f"{figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M"
+        f"{figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M over its term"
         for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
     return (

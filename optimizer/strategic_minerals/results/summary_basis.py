@@ -52,11 +52,12 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
 def controls_said(plan: Plan) -> list[str]:
     """Measures that other countries have in force when the plan starts, and of which it is not known whether they are."""
     said = []
-    known = [control for control in plan.controls if control.in_force and control.probability is None]
+    lasting = [control for control in plan.controls if control.until_year > plan.horizon.first_year]
+    known = [control for control in lasting if control.in_force and control.probability is None]
     if known:
         told = ", ".join(f"{control.name} until FY{control.until_year:.1f}" for control in known)
         said.append(f"  In force when the plan starts: {told}.")
-    for control in (control for control in plan.controls if control.probability is not None):
+    for control in (control for control in lasting if control.probability is not None):
         taken = "in force" if control.in_force else "not in force"
         said.append(
             f"  Not known: whether {control.name} is in force (probability {control.probability:.0%}). This answer takes it as "

@@ -114,6 +114,7 @@ def draws(
         seed=seed,
         events=chosen.events_per_hazard,
         profiles=profiles_of(instance.plan, data),
+        standing={control.hazard for control in instance.plan.controls if control.in_force and control.hazard},
     )
 
 

@@ -33,9 +33,11 @@ def undisturbed_values(instance: Instance, tiers: Sequence[int]) -> Floats:
     demands = [instance.tiers[n][0] for n in chosen]
     fixed = np.broadcast_to(instance.tier_loss[chosen][:, None], (len(chosen), instance.calendar.periods))
     adapted = np.array([bool(instance.adaptation[q]) for q in demands], dtype=bool)
+    material = instance.demand_material[demands]
+    if any(instance.outside_quote[i] for i in material):
+        fixed = fixed + np.stack([instance.dearer_outside(int(i)) for i in material])
     if not adapted.any():
         return fixed
-    material = instance.demand_material[demands]
     asked = np.stack([instance.dearest_price(int(i), instance.price[i]) for i in material])
     return np.where(adapted[:, None], asked + instance.tier_named[chosen][:, None], fixed)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -21,6 +21,8 @@ from ..schemas.plan_sections import Event
 from .events import DisruptionEvent, resolve_event
 from .profiles import NORMAL_90, CutProfile, drawn_spreads
 
+STANDING = 1000
+"""Number of the first stream of coordinates for what controls in force bring on; events of the span have those below it."""
 SOBOL_EVENTS = 3
 """Events of a hazard in one scenario that have coordinates of the joint sequence; later ones are few and pseudo-random."""
 REMAINDER_POINTS = 4096
@@ -43,6 +45,7 @@ def draw(
     seed: int,
     events: int | None = None,
     profiles: Mapping[str, CutProfile] | None = None,
+    standing: Collection[str] = (),
 ) -> list[tuple[DisruptionEvent, ...]]:
     """(scenarios,) tuples of strikes of the hazards `rows`, in order of time.
 
@@ -50,7 +53,8 @@ def draw(
     the span (`events`: at most so often by itself), gaps after the end of its last cut being exponential at its rate. Where it
     follows another (`after`), every event of the other may bring it on, by a coin and after an exponential lag of its own,
     unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out. Events of a hazard with a profile
-    (`profiles`) draw its severity and stretch in place of a cut and a duration, at the same coordinates.
+    (`profiles`) draw its severity and stretch in place of a cut and a duration, at the same coordinates. An event of each hazard in
+    `standing` is in force when the span begins: it may bring on others from then on.
     """
     points = _points(table, scenarios, seed, events or SOBOL_EVENTS)
     found: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
@@ -96,16 +100,13 @@ def draw(
             ready = event(ready + gap, u[:, 1:])
             if ready.min() >= span.end:
                 break
-        for parent, coordinates in zip(row.after.split(), followers, strict=True):
-            for k, u in enumerate(coordinates):
-                brought_on = _nth(begun.get(parent, []), k, scenarios)
-                if not brought_on:
-                    break
-                start = np.full(scenarios, math.inf)
-                for n, when in brought_on:
-                    start[n] = when
-                brought = start + _exponential(u[:, 1], row.after_lag_yr)
-                event(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
+        before = [*_begun_before(row, followers, begun, scenarios)]
+        for parent in sorted({*row.after.split()} & {*standing}):
+            stream = _beyond(row, scenarios, seed, STANDING + zlib.crc32(parent.encode()), points[row.hazard][-1])
+            before.append((np.full(scenarios, span.begin), next(stream)))
+        for start, u in before:
+            brought = start + _exponential(u[:, 1], row.after_lag_yr)
+            event(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
         begun[row.hazard] = []
         for n, several in enumerate(candidates):
             until = -math.inf
@@ -143,6 +144,21 @@ def _shaped(
             )
         )
     return np.asarray(start + row.flood_yr + profile.length * stretch)
+
+
+def _begun_before(
+    row: Any, followers: Sequence[Iterable[Floats]], begun: Mapping[str, list[tuple[int, float]]], scenarios: int
+) -> Iterator[tuple[Floats, Floats]]:
+    """(scenarios,) onsets of the events that may bring on one of a hazard, inf where there is none, and its coordinates."""
+    for parent, coordinates in zip(row.after.split(), followers, strict=True):
+        for k, u in enumerate(coordinates):
+            brought_on = _nth(begun.get(parent, []), k, scenarios)
+            if not brought_on:
+                break
+            start = np.full(scenarios, math.inf)
+            for n, when in brought_on:
+                start[n] = when
+            yield start, u
 
 
 def _nth(begun: list[tuple[int, float]], k: int, scenarios: int) -> list[tuple[int, float]]:

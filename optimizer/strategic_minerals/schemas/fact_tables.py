@@ -85,8 +85,8 @@ class PriceGapRow(Row):
     material: Key
     pair: str
     """The two markets."""
-    date: str
-    """Day or month of the quotes."""
+    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+    """Year, month or day of the quotes, such as 2026-02."""
     country: Iso3
     """The controlling country."""
     outside_usd_per_kg: Positive

@@ -329,6 +329,8 @@ class Control(Section):
     """False: it is not in force, as where a suspension was extended; `controls` solves both cases."""
     probability: Share | None = None
     """Probability that it is in force, where that is not known; unset: it is known."""
+    hazard: Key | None = None
+    """The hazard of which it is an event: while in force at the start, it may bring on others as such an event does (`after`)."""
     outside_prices: bool = False
     """True: while it is in force, whoever produces its materials outside its countries sells them at the latest price quoted there
     (`price_gaps`), where that is higher; false: one market."""
