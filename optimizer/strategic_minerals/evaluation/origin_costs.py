@@ -53,8 +53,8 @@ class OriginCosts(StudyResult):
     """A row a case. rules: none, law, practice, policy, own; worth_musd: of the plan; cost_musd: worth without rules less worth
     with them; bound_musd: the most that the worth can be; expected_loss_musd; outlay_musd of the planned years; bought_musd:
     purchases of the baseline course; covered_share: of them from covered nations; unpublished_share: of no published origin;
-    supported: projects signed with support; closed: offers, supports and contracts that the rules close; no_plan: why there is none,
-    empty where there is one."""
+    supported: projects signed with support; closed: offers, supports and contracts that the rules close; no_plan: why there is
+    none, empty where there is one."""
     gap: float
     """Relative gap of the solves: costs below it cannot be told."""
 
