@@ -114,19 +114,19 @@ def test_a_plan_comes_as_object_text_or_file_with_its_own_tables(service: TestCl
 def test_a_study_of_a_job_that_cannot_be_made_is_refused_at_once(service: TestClient, solved: str) -> None:
     """Proves: an item that is none, and one of a relaxation: 422, and no job that fails; right ones are accepted."""
     before = len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"])
-    answer = service.post("/v1/jobs", json={"kind": "explain", "of": solved, "item": "saguenai"})
+    answer = service.post("/v1/jobs", json={"kind": "explain", "of": solved, "item": "germaniun_3"})
     assert answer.status_code == 422
     (fault,) = answer.json()["faults"]
-    assert (fault["file"], fault["column"], fault["found"]) == ("body", "item", "'saguenai'")
-    assert "did you mean 'saguenay'" in fault["expected"]
+    assert (fault["file"], fault["column"], fault["found"]) == ("body", "item", "'germaniun_3'")
+    assert "did you mean 'germanium_3'" in fault["expected"]
     assert len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"]) == before
     relaxed = service.post("/v1/jobs", json={**QUICK, **ONE, "relax": True}).json()["id"]
     assert ended(service, relaxed)["state"] == "succeeded"
-    for item in (None, "saguenay"):
+    for item in (None, "germanium_3"):
         answer = service.post("/v1/jobs", json={"kind": "explain", "of": relaxed, "item": item})
         assert answer.status_code == 422
         assert answer.json()["faults"][0]["column"] == "of"
-    assert service.post("/v1/jobs", json={"kind": "explain", "of": solved, "item": "saguenay"}).status_code == 202
+    assert service.post("/v1/jobs", json={"kind": "explain", "of": solved, "item": "germanium_3"}).status_code == 202
     assert service.post("/v1/jobs", json={"kind": "stress", "of": solved, "scenarios": 10}).status_code == 202
 
 

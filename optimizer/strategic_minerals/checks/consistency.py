@@ -304,11 +304,20 @@ def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield Fault("observed_profiles.csv", key_of(row), "loss_share", f"{row.loss_share:g}", expected)
 
 
+DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+"""Day, month or year of a quote."""
+
+
 def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A price gap is the quotient of its two prices, of a year that the index has where a plan asks for it."""
     asked = {name for control in plan.controls if control.outside_prices for name in control.materials.split()}
     index = {row.money_year for row in data.rows("deflators")}
     for row in data.rows("price_gaps"):
+        if not DAY.fullmatch(row.date):
+            yield Fault(
+                "price_gaps.csv", key_of(row), "date", f"'{row.date}'", "a year, a month or a day, such as 2026-02"
+            )
+            continue
         if index and (row.material in asked or "*" in asked) and int(row.date[:4]) not in index:
             yield Fault("price_gaps.csv", key_of(row), "date", f"'{row.date}'", "a year of deflators.csv")
         ratio = row.outside_usd_per_kg / row.inside_usd_per_kg

@@ -293,6 +293,12 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
     """Capacity, costs, fees and floors of a producer compared with its market and the value of its output."""
     data = facts.data
     yield from _years(facts, "capacities", "capacity_t_per_yr", 1)
+    for row in data.rows("capacities"):
+        if row.normal_t_per_yr and row.capacity_t_per_yr > 0:
+            usual, most_of = (facts.figure("capacities", row, f"{name}_t_per_yr") for name in ("normal", "capacity"))
+            yield _pair(
+                f"the capacity ({row.capacity_t_per_yr:,g} t/yr)", usual, most_of, 0.02, 3, 0.9, kind="usual flows"
+            )
     world = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
     of = {row.material: row.mineral for row in data.rows("materials")}
     for table, column in (("activities", "activity"), ("projects", "project")):

@@ -39,6 +39,7 @@ COLUMNS = [
     "outlay_musd",
     "bought_musd",
     "covered_share",
+    "unpublished_share",
     "supported",
     "closed",
     "no_plan",

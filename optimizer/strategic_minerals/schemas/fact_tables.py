@@ -85,7 +85,7 @@ class PriceGapRow(Row):
     material: Key
     pair: str
     """The two markets."""
-    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+    date: str
     """Year, month or day of the quotes, such as 2026-02."""
     country: Iso3
     """The controlling country."""
