@@ -34,6 +34,13 @@ from strategic_minerals.schemas.tables import FACT_TABLES, TABLES
             "War in the Pacific: duration 2.15 years (1 to 4)",
         ),
         (
+            "heavy_licence/ndfeb_magnet/direct/9.0",
+            "cut_share",
+            (0.09, 0.18, 0.27),
+            "Chinese licence stop for heavy rare earths and magnets, NdFeB magnets, the controlled flow, from month 9: supply cut "
+            "18% (9% to 27%)",
+        ),
+        (
             "*/defence/2",
             "loss_multiplier",
             (3.0, 10.0, 30.0),

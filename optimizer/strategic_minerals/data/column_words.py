@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .names import Names
 
 UNITS = {
@@ -129,9 +131,20 @@ def number_in_words(value: float, figures: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 10**figures - 0.5 else f"{value:,.{figures}g}"
 
 
+PARTS = {"*": "all", "direct": "the controlled flow", "effective": "arrivals of all origins"}
+"""Parts of keys that are no names."""
+
+
 def owner_in_words(key: str, names: Names) -> str:
-    """Whose figure it is, by the names of the parts of its row's key: `Gallium, defence, 2026`; `*` in it stands for all."""
-    return ", ".join("all" if part == "*" else names.any(part) for part in key.split("/"))
+    """Whose figure it is, by the names of the parts of its row's key: `Gallium, defence, 2026`; `*` in it stands for all, a number
+    with a point for the month from which on a step of a profile counts."""
+    return ", ".join(_part_in_words(part, names) for part in key.split("/"))
+
+
+def _part_in_words(part: str, names: Names) -> str:
+    if re.fullmatch(r"\d+\.\d+", part):
+        return f"from month {float(part):g}"
+    return PARTS.get(part) or names.any(part)
 
 
 def range_in_words(key: str, column: str, low: float, value: float, high: float, names: Names) -> str:
