@@ -162,12 +162,17 @@ def test_part_of_a_period_is_the_mean_of_its_parts() -> None:
     assert natural.market_price(0, True, np.array([0.02]), np.array([1]))[0] * 1000 == pytest.approx(35.0)
 
 
+BORDER = {"material": "metal", "kind": "border", "scope": "market", "levels_usd_per_kg": [12.0]}
+
+
 @pytest.mark.parametrize(
     ("controls", "floor", "column"),
     [
         ([licences(), licences(2030.0, name="more", countries="CHN AUS")], None, "controls.1.countries"),
+        ([licences(materials="*"), licences(2030.0, name="more", countries="AUS")], None, "controls.1.countries"),
         ([licences(countries="*")], None, "controls.0.countries"),
-        ([licences()], {"material": "metal", "kind": "border", "scope": "market", "levels_usd_per_kg": [12.0]}, "kind"),
+        ([licences()], BORDER, "kind"),
+        ([licences(materials="*")], BORDER, "kind"),
     ],
 )
 def test_what_two_markets_cannot_hold_is_a_fault(controls: Any, floor: Any, column: str) -> None:

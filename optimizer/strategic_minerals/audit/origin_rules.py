@@ -144,9 +144,8 @@ def offtake_origin(k: AuditContext) -> Iterable[Row]:
         j = contract.source
         made = [k.n.materials[i] for i, y in k.y[j] if y > 0]
         shut = np.max([known.closed("offtake", j, material) for material in made], axis=0)
-        if any(
-            y < 0 for _, y in k.y[j]
-        ):  # what it makes of modelled feed may not be reserved where feed is followed back
+        uses_feed = any(y < 0 for _, y in k.y[j])
+        if uses_feed:  # what it makes of modelled feed may not be reserved where feed is followed back
             shut = np.max([shut, *(known.asks_clean("offtake", material) for material in made)], axis=0)
         label = f"{k.n.producers[j]} from {contract.start}"
         yield label, float(k.x.contract[number] * shut[contract.start]), k.scale(j)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
 from .embedded import inside_goods_stand_alone
+from .origins_and_markets import ROUNDED, origin_rules_make_sense, price_gaps_make_sense, two_markets_make_sense
 from .shortage_tables import shortage_tables_make_sense
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
@@ -275,10 +275,6 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
 
 
-ROUNDED = 0.005
-"""Relative difference between a printed share or ratio and its parts that rounding explains."""
-
-
 def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Periods of a profile have a length and follow each other; its rows are of one flow; a loss is 1 - observed/normal."""
     first: dict[str, Any] = {}
@@ -304,74 +300,8 @@ def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield Fault("observed_profiles.csv", key_of(row), "loss_share", f"{row.loss_share:g}", expected)
 
 
-DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
-"""Day, month or year of a quote."""
-
-
-def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """A price gap is the quotient of its two prices, of a year that the index has where a plan asks for it."""
-    asked = {name for control in plan.controls if control.outside_prices for name in control.materials.split()}
-    index = {row.money_year for row in data.rows("deflators")}
-    for row in data.rows("price_gaps"):
-        if not DAY.fullmatch(row.date):
-            yield Fault(
-                "price_gaps.csv", key_of(row), "date", f"'{row.date}'", "a year, a month or a day, such as 2026-02"
-            )
-            continue
-        if index and (row.material in asked or "*" in asked) and int(row.date[:4]) not in index:
-            yield Fault("price_gaps.csv", key_of(row), "date", f"'{row.date}'", "a year of deflators.csv")
-        ratio = row.outside_usd_per_kg / row.inside_usd_per_kg
-        if abs(ratio - row.ratio) > ROUNDED * max(1.0, ratio):
-            yield Fault("price_gaps.csv", key_of(row), "ratio", f"{row.ratio:g}", f"outside/inside ({ratio:.4g})")
-
-
-def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Two markets a material, not three: controls that split one have the same countries; no border floor on two prices."""
-    of: dict[str, tuple[str, frozenset[str]]] = {}
-    for n, control in enumerate(plan.controls):
-        countries = frozenset(control.countries.split())
-        if not control.outside_prices:
-            continue
-        if "*" in countries:
-            yield Fault("plan", "", f"controls.{n}.countries", "'*'", "countries by name, outside which others sell")
-        for material in control.materials.split():
-            first, others = of.setdefault(material, (control.name, countries))
-            if others != countries:
-                expected = f"the countries of {first}, which splits the market of {material} too"
-                yield Fault("plan", "", f"controls.{n}.countries", f"'{control.countries}'", expected)
-    for n, menu in enumerate(plan.instruments.price_floors):
-        if menu.kind == "border" and (menu.material in of or "*" in of):
-            expected = "contract or purchase: a border charge on a material with two prices is not modelled"
-            yield Fault("plan", "", f"instruments.price_floors.{n}.kind", "'border'", expected)
-
-
 TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (references,)
-
-
-def origin_rules_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """A rule of origin that a switch turns on says what it closes, of which materials, from which countries; dates are in order."""
-    for row in data.rows("origin_rules"):
-        purposes = row.applies_to.split()
-        for name in sorted(set(purposes) - set(PURPOSES)):
-            expected = f"{', '.join(PURPOSES)}, separated by spaces{near_miss(name, PURPOSES)}"
-            yield Fault("origin_rules.csv", row.rule, "applies_to", f"'{name}'", expected)
-        for name in row.binds.split():
-            if name != "*" and not re.fullmatch("[A-Z]{3}", name):
-                yield Fault("origin_rules.csv", row.rule, "binds", f"'{name}'", "ISO3 codes of homes, or '*'")
-        if row.from_date is not None and row.to_date is not None and row.to_date <= row.from_date:
-            yield Fault(
-                "origin_rules.csv", row.rule, "to_date", f"{row.to_date}", f"a day after from_date ({row.from_date})"
-            )
-        if row.switch == "none":
-            continue
-        for column in ("applies_to", "materials", "countries", "binds"):
-            if not getattr(row, column):
-                expected = f"something: the switch '{row.switch}' turns the rule on, and without it nothing happens"
-                yield Fault("origin_rules.csv", row.rule, column, "an empty cell", expected)
-
-
-PURPOSES = ("purchases", "support", "offtake")
 
 
 def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:

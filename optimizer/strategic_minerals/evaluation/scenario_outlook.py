@@ -155,7 +155,7 @@ def _hazard(row: Any) -> str:
     """One hazard: how likely, how often, how long, how severe, and how long its legal measures lasted in the past."""
     often = f"{rate_in_words(row.rate_per_yr)} on average"
     if row.after:
-        often = f"of itself {often}, otherwise as an escalation of another or as the planner has it"
+        often = f"by itself {often}, and as an escalation of another"
     if pd.notna(row.rate_low):
         often += f" (the past record allows {rates_in_words(row.rate_low, row.rate_high)})"
     parts = [
