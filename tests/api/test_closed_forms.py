@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from strategic_minerals import InfeasibleError, check, solve
-from strategic_minerals.audit.scenario_data import capital as audited_capital
+from strategic_minerals.audit.producers import capital as audited_capital
 from strategic_minerals.instance.instance import Floor, Instrument
 from strategic_minerals.instance.producer_economics import (
     capital_cost,

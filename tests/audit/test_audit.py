@@ -18,7 +18,8 @@ import pytest
 
 from strategic_minerals.audit import accounts as audit_money
 from strategic_minerals.audit import packages as audit_packages
-from strategic_minerals.audit import scenario_data as audit_facts
+from strategic_minerals.audit import producers as audit_facts
+from strategic_minerals.audit import scenario_data as audit_paths
 from strategic_minerals.audit.audit import FAMILIES, Audit, audit
 from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.highs.run import SolvedRun
@@ -163,7 +164,7 @@ def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authori
 
 def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.SignedPackage]]:
     """Every package x market floors x date that keeps section 4, worked out by the audit alone."""
-    n, path_data = problem.natural, audit_facts.path_data_of(problem)
+    n, path_data = problem.natural, audit_paths.path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = [by_name[m.floor.name] for m in problem.structure.support.markets]
     for p, project in enumerate(n.projects):
@@ -269,7 +270,7 @@ def test_after_the_horizon_a_border_floor_charges_plants_that_have_restarted() -
         menu["levels_usd_per_kg"] = [1.5 * level for level in menu["levels_usd_per_kg"]]
     data = data.replace(activities=plants, prices=pd.concat([start, dip, start.assign(from_year=last)]))
     problem = prepare(Plan.model_validate(questions), data)
-    path_data = audit_facts.path_data_of(problem)
+    path_data = audit_paths.path_data_of(problem)
     for support in problem.structure.support.markets:
         market = next(m for m in problem.natural.market_floors if m.name == support.floor.name)
         if market.floor.kind == "border":
@@ -279,7 +280,7 @@ def test_after_the_horizon_a_border_floor_charges_plants_that_have_restarted() -
 
 def test_a_market_floor_carries_a_plant_whose_own_floor_has_ended() -> None:
     problem = solved_case(827, agreed=True, market_floor=True, flood=True).problem
-    n, path_data = problem.natural, audit_facts.path_data_of(problem)
+    n, path_data = problem.natural, audit_paths.path_data_of(problem)
     for support in problem.structure.support.markets:
         own = audit_money.signed_market_floor(
             path_data, next(m for m in n.market_floors if m.name == support.floor.name)

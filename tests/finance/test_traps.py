@@ -535,7 +535,7 @@ def test_7_allies_withhold_in_the_squeeze_alone(drop):
     result = optimum(case)
     assert [short(result, "flood", y) for y in ("2028", "2029", "2030")] == [close(0.0), close(16.0), close(0.0)]
     assert total(result) == close(200 + 0.5 * 600 + 0.5 * (100 + (4 * 10 + 16 * 110) + 200))
-    drop(scenarios, "_tight", lambda instance, availability, factor, prices, lasts: np.ones(prices.shape, dtype=bool))
+    drop(scenarios, "_tight", lambda instance, availability, factor, prices, *rest: np.ones(prices.shape, dtype=bool))
     drop(scenarios, "_union", lambda calendar, spans: np.ones(calendar.periods))
     rationed = 0.5 * ((14 * 5 + 6 * 110) + (4 * 10 + 16 * 110) + (14 * 10 + 6 * 110))
     assert total(unaudited(*case)) == close(200 + 0.5 * 600 + rationed)
@@ -744,7 +744,11 @@ def test_9_a_flood_does_not_shut_what_is_not_built_yet(drop):
     assert ran(result, "late", "flood", "2030") == close(5.0)
     assert result.outcome.objective_musd == close(-250.0)
     original = owners.survival
-    drop(owners, "survival", lambda instance, j, prices, floors, start: original(instance, j, prices, floors, 0))
+    drop(
+        owners,
+        "survival",
+        lambda instance, j, prices, floors, start, gap=None: original(instance, j, prices, floors, 0),
+    )
     assert unaudited(later, data).outcome.objective_musd == close(0.0)
 
 

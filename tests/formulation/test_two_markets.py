@@ -314,7 +314,7 @@ def test_a_rule_on_feed_cuts_those_abroad_that_use_it() -> None:
 
 def test_the_summary_says_what_is_in_force_and_what_is_not_known() -> None:
     plan, data = market()
-    assert "In force when the plan starts: licences until FY2029.0." in solve(plan, data).summary()
+    assert "In force when the plan starts: licences, for 2.0 more years." in solve(plan, data).summary()
     assert "In force" not in solve(*market(2027.0)).summary(), "it has ended"
     told = plan.to_toml_like()
     told["controls"][0] |= {"in_force": False, "probability": 0.25}
@@ -326,7 +326,7 @@ def test_the_audit_sees_a_model_with_one_price(monkeypatch: pytest.MonkeyPatch) 
     """Proves: the audit reckons with prices by market by its own code: a model that forgets them is not believed."""
     plan, data = market(demand={"metal": 2.0})
     assert solve(plan, data, gap=0.0).audited.passed
-    monkeypatch.setattr(Instance, "market_price", lambda self, i, outside, price, periods=None: price)
+    monkeypatch.setattr(Instance, "market_price", lambda self, i, outside, price, periods=None, gap=None: price)
     with pytest.raises(UntrustedError, match="audit"):
         solve(plan, data, gap=0.0)
 

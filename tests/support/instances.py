@@ -76,7 +76,7 @@ FEATURES = {
 LATER = {"appropriated": 0.4, "committed": 0.25, "origin": 0.2, "reach_back": 0.5}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""
 
-ASKED = ("adaptation", "users_stock", "spikes", "two_markets")
+ASKED = ("adaptation", "users_stock", "spikes", "two_markets", "hazard_prices")
 """Switches that are off unless asked for; their figures come from a stream of their own."""
 
 FIRST = 2027
@@ -140,6 +140,11 @@ def random_case(seed: int, **switches: bool) -> tuple[Plan, Dataset]:
         split = [name for name in case.materials if name not in bordered] or case.materials[:1]
         plan = Plan.model_validate(told | {"controls": [*told["controls"], _licences(case, split)]})
         frames["price_gaps"] = pd.DataFrame(_quotes(case))
+    if case.on["hazard_prices"]:
+        frames |= _hazard_prices(case)
+        frames["hazards"] = frames["hazards"].assign(
+            severity_p05=0.6, severity_p95=1.7, stretch_p05=0.6, stretch_p95=2.0
+        )
     return plan, Dataset.from_tables(frames, name=f"random {seed}")
 
 
@@ -160,6 +165,29 @@ def _quotes(case: _Case) -> list[dict[str, Any]]:
         }
         for name, ratio in zip(case.materials[1:], rng.uniform(0.8, 3.0, len(case.materials)), strict=False)
     ]  # fmt: skip
+
+
+def _hazard_prices(case: _Case) -> dict[str, pd.DataFrame]:
+    """A profile of the hazard of NdPr in two steps, with prices inside for its first half year and outside for all of it."""
+    rng = np.random.default_rng([case.seed, 5])
+    step = {"hazard": "stop", "material": "ndpr"}
+    cuts = [(0.0, 5.0, float(rng.uniform(0.5, 0.9))), (5.0, 14.0, float(rng.uniform(0.1, 0.4)))]
+    prices = [
+        ("inside", 0.0, 6.0, float(rng.uniform(0.9, 1.4))),
+        ("outside", 0.0, 6.0, float(rng.uniform(1.2, 2.5))),
+        ("outside", 6.0, 14.0, float(rng.uniform(1.1, 4.0))),
+    ]
+    return {
+        "hazard_profiles": pd.DataFrame(
+            [{**step, "flow": "effective", "month_from": a, "month_to": b, "cut_share": share} for a, b, share in cuts]
+        ),
+        "hazard_prices": pd.DataFrame(
+            [
+                {**step, "market": market, "month_from": a, "month_to": b, "price_multiplier": multiple}
+                for market, a, b, multiple in prices
+            ]
+        ),
+    }
 
 
 def _shortage(case: _Case, tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:

@@ -16,7 +16,8 @@ from ..instance.instance import Instance, MarketFloor
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
-from .scenario_data import PathData, asked_price, component_of, path_data_of
+from .producers import asked_price
+from .scenario_data import PathData, Prices, component_of, path_data_of
 from .shortage import missing_cost, value_at_risk, value_unserved
 
 
@@ -62,7 +63,7 @@ def outlays(accounts: Accounts) -> Floats:
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     total = np.zeros(n.calendar.periods)
     for b, purchase in enumerate(purchase_terms(accounts)):
-        total += x.acquisition[0, b] * purchase.paid(n, path_data.price)[0]
+        total += x.acquisition[0, b] * purchase.paid(n, path_data.undisturbed)[0]
     for i in range(len(n.materials)):
         total += x.stock[0, i] * n.holding[i] * n.calendar.step
         if n.plan.budget.revolving:
@@ -97,9 +98,10 @@ class Bought:
     premium: float
     outside: bool
 
-    def paid(self, n: Instance, price: Floats) -> Floats:
-        """(W, T) (1+premium) P in the market of the purchase, of prices (W, I, T) in the lower one  [million USD/t]."""
-        return (1 + self.premium) * asked_price(n, self.material, self.outside, price[:, self.material])
+    def paid(self, n: Instance, prices: Prices) -> Floats:
+        """(W, T) (1+premium) P in the market of the purchase  [million USD/t]."""
+        lower, gap = (each[:, self.material] for each in prices)
+        return (1 + self.premium) * asked_price(n, self.material, self.outside, lower, gap)
 
 
 def purchase_terms(accounts: Accounts) -> list[Bought]:
@@ -156,13 +158,14 @@ def social_cost(problem: Problem, solution: Solution, accounts: Accounts | None 
     return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(accounts)}
 
 
-def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> dict[str, Floats]:
-    """(C,) costs of periods of each component at prices P (W, I, T): users, authority, loss (section 5).
+def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False) -> dict[str, Floats]:
+    """(C,) costs of periods of each component at given prices: users, authority, loss (section 5).
 
     Discounted expectations; with `by_scenario` (C, S) discounted sums of each scenario's whole course instead.
     """
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     D, T = n.calendar.step, n.calendar.periods
+    P, gap = prices
     total: Any = path_data.along if by_scenario else path_data.expect
     last: Any = (lambda _, values: values[1:]) if by_scenario else path_data.expect_last
     names = (
@@ -185,7 +188,7 @@ def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> d
         c = component_of(n, j)
         for i, y in enumerate(n.yields[j]):
             if y != 0:
-                sold = (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], P[:, i])
+                sold = (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], P[:, i], gap[:, i])
                 worth_of = y * (sold if y > 0 else P[:, i])
                 parts["users_activities"][c] += total(c, x.output[:, j] * worth_of)
                 parts["users_reserve_inputs"][c] += total(c, x.reserve_output[:, j] * worth_of) if y < 0 else 0.0
@@ -201,17 +204,17 @@ def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> d
         parts["salvage"][c] -= last(c, kept)
     for b, purchase in enumerate(purchase_terms(accounts)):
         c = n.component[purchase.material]
-        parts["authority_purchases"][c] += total(c, x.acquisition[:, b] * purchase.paid(n, P))
+        parts["authority_purchases"][c] += total(c, x.acquisition[:, b] * purchase.paid(n, prices))
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
         parts["users_substitution"][c] += total(c, x.substitute[:, h] * n.step_cost[h])
-    v = value_unserved(path_data, P)
+    v = value_unserved(path_data, P, gap)
     for k, (q, _) in enumerate(n.tiers):
         c = n.component[n.demand_material[q]]
         parts["loss"][c] += total(c, x.shortfall[:, k] * v[:, k])
     for u, (i, _) in enumerate(n.users):
         c = n.component[i]
-        parts["users_own_stock"][c] += total(c, x.users_missing[:, u] * missing_cost(path_data, u, P))
+        parts["users_own_stock"][c] += total(c, x.users_missing[:, u] * missing_cost(path_data, u, P, gap))
     return parts
 
 
@@ -243,11 +246,11 @@ def split_of_value(accounts: Accounts, reference: Accounts) -> dict[str, Floats]
     """
     path_data = accounts.path_data
 
-    def spared(prices: Floats) -> dict[str, Floats]:
+    def spared(prices: Prices) -> dict[str, Floats]:
         before, after = operations(reference, prices), operations(accounts, prices)
         return {name: before[name] - after[name] for name in before}
 
-    own, calm = spared(path_data.counted), spared(np.broadcast_to(path_data.price[:1], path_data.price.shape))
+    own, calm = spared(path_data.counted), spared(path_data.undisturbed)
     short = ("loss", "users_substitution")
     users = [part for name, part in calm.items() if name.startswith("users_") and name not in short]
     treasury = [part for name, part in calm.items() if not name.startswith("users_") and name not in short]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .operations import AuditContext, Row, Rule, in_force
 from .packages import SignedPackage, earned_on_existing_output, objections, signed_package
-from .scenario_data import is_baseline
+from .producers import is_baseline
 
 
 def one_package(k: AuditContext) -> Iterable[Row]:

@@ -38,7 +38,7 @@ RECOMPUTED: dict[str, str] = {
     "loss_musd": "by scenario: shortage loss with the plan [million USD, discounted]",
     "loss_without_musd": "by scenario: the same when nothing is done",
     "defence_short_t": "by scenario: tonnes that defence goes short with the plan",
-    "remaining_loss_musd": "by material: expected shortage loss that stays [million USD, undiscounted]",
+    "remaining_loss_musd": "by material: expected shortage loss that stays [million USD, discounted]",
     "undisturbed_probability": "probability that no event strikes any material before the planned years end",
     "bought_t": "by material: bought in planned years while nothing has happened [t]",
     "bought_musd": "by material: what that costs [million USD]",
@@ -191,7 +191,7 @@ def _calm(onset: str, horizon_end: int) -> bool:
 
 def _remaining(shortfalls: pd.DataFrame, pi: pd.Series) -> dict[str, float]:
     mine = shortfalls[shortfalls.scenario.isin(set(pi.index))]
-    expected = (mine.loss_musd * mine.scenario.map(pi).astype(float)).groupby(mine.material).sum()
+    expected = (mine.discounted_loss_musd * mine.scenario.map(pi).astype(float)).groupby(mine.material).sum()
     return {str(name): float(value) for name, value in expected.items() if value > 0}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .accounts import already_owed, cvar, losses, outlays, purchase_terms
 from .operations import AuditContext, Row, Rule
-from .scenario_data import worst_state
+from .producers import worst_state
 
 
 def branch_purchases(k: AuditContext) -> Iterable[Row]:
@@ -16,7 +16,8 @@ def branch_purchases(k: AuditContext) -> Iterable[Row]:
     paid = np.zeros_like(k.path_data.weight)
     for b, bought in enumerate(purchase_terms(k.accounts)):
         if k.purchases[b].offer >= 0:
-            paid[:, k.n.component[bought.material]] += bought.paid(k.n, k.path_data.price) * k.x.acquisition[:, b]
+            prices = k.path_data.price, k.path_data.gap
+            paid[:, k.n.component[bought.material]] += bought.paid(k.n, prices) * k.x.acquisition[:, b]
     later = k.path_data.branch[1:]
     for f in range(len(k.n.calendar.years)):
         spent, planned = ((later * money)[:, :, k.year(f)].sum(axis=2) for money in (paid[1:], paid[:1]))
@@ -35,7 +36,7 @@ def calm_purchases(k: AuditContext) -> Iterable[Row]:
         for b, bought in enumerate(purchase_terms(k.accounts)):
             i = bought.material
             if k.purchases[b].offer >= 0 and k.n.component[i] == c:
-                paid = bought.paid(k.n, k.path_data.price) * k.x.acquisition[:, b]
+                paid = bought.paid(k.n, (k.path_data.price, k.path_data.gap)) * k.x.acquisition[:, b]
                 flooded = k.path_data.price[:, i] < k.path_data.price[:1, i] * (1 - 1e-9)
                 calm, planned = calm + paid * (~k.path_data.tight[:, i] | flooded), planned + paid[0]
         later = k.path_data.branch[1:, c]

@@ -19,7 +19,7 @@ from ..model.problem import Problem
 from ..model.solution import OPERATIONS, Solution
 from .accounts import Accounts, open_accounts
 from .packages import SignedPackage
-from .scenario_data import begins
+from .producers import begins
 from .shortage import tier_room
 
 Row = tuple[str, Any, Any]

@@ -14,7 +14,8 @@ import numpy as np
 from ..core.arrays import Floats
 from ..instance.instance import Floor, Instance, MarketFloor, Project
 from ..scenarios.scenario_set import ScenarioSet
-from .scenario_data import TINY, PathData, asked_price, begins, expected_topup, held, owner_npv, revenue, survives
+from .producers import TINY, asked_price, begins, expected_topup, held, owner_npv, revenue, survives
+from .scenario_data import PathData
 
 STEPS = 100
 """Halvings of the interval in which a rate is looked for."""
@@ -172,13 +173,16 @@ def _margins_along(
     later = held(n.price, max(T, end))[None, :, T:]
     S = len(scenarios.names)
     price = np.concatenate([scenarios.price, np.repeat(later, S, axis=0)], axis=2)[:, :, :end]
-    calm = held(n.price, max(T, end))[None, :, :end]
-    paid = price if n.plan.price_gain else np.minimum(price, calm)
+    gap = np.concatenate([scenarios.market_gap, np.ones_like(np.repeat(later, S, axis=0))], axis=2)[:, :, :end]
+    most = None if n.plan.price_gain else held(n.price, max(T, end))[None, :, :end]
     rho = np.concatenate(
         [scenarios.availability[:, j], np.full((S, max(0, end - T)), n.availability[j, T - 1])], axis=1
     )
-    runs = n.capacity[j, 0] * project.ramp * rho[:, start:end] * survives(n, j, price, running_on, start)[:, start:]
-    return [runs * (revenue(n, j, paid, floors, start, float(w))[:, start:] - n.cash[j]) for w in n.state_factor]
+    alive = survives(n, j, price, running_on, start, gap)[:, start:]
+    runs = n.capacity[j, 0] * project.ramp * rho[:, start:end] * alive
+    return [
+        runs * (revenue(n, j, price, floors, start, float(w), gap, most)[:, start:] - n.cash[j]) for w in n.state_factor
+    ]
 
 
 def earned_by_floors(path_data: PathData, p: int, floors: Sequence[Floor], signed: int) -> float:
@@ -222,9 +226,12 @@ def _cost_of_floor(
     in_term = [begins(floor, start) <= t < begins(floor, start) + floor.term for t in range(end)]
     worth = [(1 + rate) ** (-D * t) * float(given) for t, given in enumerate(in_term)]
     amounts = np.concatenate([tonnes, np.zeros(end)])[:end]
-    paid = scenarios.price[:, i] if n.plan.price_gain else np.minimum(scenarios.price[:, i], n.price[i])
-    now = expected_topup(n, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], paid), floor) * amounts[:T]
-    now = now * scenarios.availability[:, j] * survives(n, j, scenarios.price, floors, start)[:, :T]
+    paid = asked_price(n, i, n.outside[j, i], scenarios.price[:, i], scenarios.market_gap[:, i])
+    if not n.plan.price_gain:
+        paid = np.minimum(paid, asked_price(n, i, n.outside[j, i], n.price[i : i + 1]))
+    now = expected_topup(n, (1 + n.premium[j]) * paid, floor) * amounts[:T]
+    now = now * scenarios.availability[:, j]
+    now = now * survives(n, j, scenarios.price, floors, start, scenarios.market_gap)[:, :T]
     total = float(scenarios.probability @ (now @ np.array(worth[:T])))
     end_price = asked_price(n, i, n.outside[j, i], n.price[i : i + 1])[:, -1]
     last = float(expected_topup(n, (1 + n.premium[j]) * end_price, floor)[0])

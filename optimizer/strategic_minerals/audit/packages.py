@@ -10,18 +10,8 @@ import numpy as np
 from ..core.arrays import Floats
 from ..instance.instance import Floor, Instance, MarketFloor, Package
 from .owner_worth import earned_by_floors, earned_by_market, fees_received, owner_worth
-from .scenario_data import (
-    TINY,
-    Bill,
-    PathData,
-    begins,
-    capital,
-    expected_topup,
-    floor_bill,
-    held,
-    is_baseline,
-    survives,
-)
+from .producers import TINY, begins, capital, expected_topup, held, is_baseline, survives
+from .scenario_data import Bill, PathData, floor_bill
 
 
 @dataclass(frozen=True)
@@ -86,7 +76,7 @@ def signed_package(
     end = max([T, *(begins(f, start) + f.term for f in floors)])
     ramp = np.zeros(max(end, start + project.life))
     ramp[start : start + project.life] = project.ramp
-    output = ramp[:T] * survives(n, j, path_data.price, floors, start)
+    output = ramp[:T] * survives(n, j, path_data.price, floors, start, path_data.gap)
     later = ramp[T:end] * survives(n, j, held(n.price, end)[None], floors, start)[0, T:]
     payments, fees = np.zeros(T), np.zeros(T)
     for y, base in zip(n.yields[j], n.base_price, strict=True):
@@ -199,7 +189,7 @@ def signed_market_floor(path_data: PathData, market: MarketFloor, share: float =
     bills = []
     for j in range(n.sources):
         floors = (floor,) if market.eligible[j] else ()
-        alive[:, j] = survives(n, j, path_data.price, floors, 0)
+        alive[:, j] = survives(n, j, path_data.price, floors, 0, path_data.gap)
         running_on = survives(n, j, held(n.price, end)[None], floors, 0)[0, T:]
         after[j] = n.capacity[j, -1] * n.availability[j, -1] * running_on
         if market.eligible[j] and floor.kind != "border":
@@ -234,7 +224,7 @@ def border_charge(
             B -= y * running
         elif y > 0 and n.home[j]:
             made += y * running
-    per_tonne = expected_topup(n, held(path_data.floor_price[:, floor.material], T + m), floor)
+    per_tonne = expected_topup(n, held(path_data.floor_price(floor.material), T + m), floor)
     c, rate, D = int(n.component[floor.material]), n.calendar.rate, n.calendar.step
     totals, along = [], []
     for tonnes in (B, np.maximum(0.0, B - made)):

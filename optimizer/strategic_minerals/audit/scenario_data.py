@@ -1,7 +1,6 @@
 """The audit's own facts: section 3 and 4 of the formulation in plain loops over tonnes.
 
-Data of every path and its tightness; what a producer receives and when it is shut; the owner's gap and what an
-instrument makes of it; what a floor costs on one producer's tonnes. Nothing of the model's own arithmetic is used
+Data of every path and its tightness; what a floor costs on one producer's tonnes. Nothing of the model's own arithmetic is used
 (`finance`, `instance.producer_economics`, `formulation`, `model`). Arrays have the axes (path, period): path 0 is the trunk, path
 1 + s the course of scenario s. Tonnes per period, million USD, million USD per tonne; periods from 0.
 """
@@ -16,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Bools, Floats
-from ..instance.instance import Floor, Instance, Instrument, Project
+from ..instance.instance import Floor, Instance
 from ..model.problem import Problem
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import DisruptionEvent
 from ..scenarios.pricing import PricingSample, pricing_sample
 from ..scenarios.scenario_set import ScenarioSet
+from .producers import TINY, asked_price, begins, expected_topup, is_baseline, survives, topup, worst_state
 
-TINY = 1e-9
-"""Relative slack of a comparison of data with data, so that ties are not decided by rounding."""
+Prices = tuple[Floats, Floats]
+"""(W, I, T) prices in the lower market, and as a multiple of them outside in an event."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,8 @@ class PathData:
     owners: OwnerBook
     cut: Floats
     """(W, I, T) share of the period in which a cut on the material's component lasts; 0 on the trunk."""
+    gap: Floats
+    """(W, I, T) price outside the countries of an event as a multiple of that inside; 1 on the trunk."""
 
     def lasting(self, i: int) -> Floats:
         """(W, T) share of a period under a cut of a material's component, 1 where there is none."""
@@ -74,15 +76,21 @@ class PathData:
         return np.where(self.weight[0] < 1e-9, 0.0, self.weight[0])
 
     @property
-    def counted(self) -> Floats:
-        """(W, I, T) prices at which operations are valued: the trunk's everywhere where `price_gain` is false."""
-        return self.price if self.instance.plan.price_gain else np.broadcast_to(self.price[:1], self.price.shape)
+    def counted(self) -> Prices:
+        """Prices at which operations are valued: the trunk's everywhere where `price_gain` is false."""
+        return (self.price, self.gap) if self.instance.plan.price_gain else self.undisturbed
 
     @property
-    def floor_price(self) -> Floats:
-        """(W, I, T) prices at which floors pay: no dearer than the trunk's where `price_gain` is false, so that no floor pays
-        for itself by claw-back in a squeeze; a flood costs what it costs."""
-        return self.price if self.instance.plan.price_gain else np.minimum(self.price, self.price[:1])
+    def undisturbed(self) -> Prices:
+        """The trunk's prices everywhere."""
+        return np.broadcast_to(self.price[:1], self.price.shape), np.ones_like(self.gap)
+
+    def floor_price(self, i: int, outside: bool = False) -> Floats:
+        """(W, T) price of a material at which floors pay, in one of its markets: no dearer than the trunk's where `price_gain` is
+        false, so that no floor pays for itself by claw-back in a squeeze; a flood costs what it costs."""
+        n = self.instance
+        asked = asked_price(n, i, outside, self.price[:, i], self.gap[:, i])
+        return asked if n.plan.price_gain else np.minimum(asked, asked_price(n, i, outside, self.price[:1, i]))
 
     def expect(self, component: int, values: Floats) -> float:
         """sum_t beta[t] (w0[t] values[trunk,t] + sum_s pi[s] values[s,t] in branches)  [that of values]."""
@@ -129,9 +137,10 @@ def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> P
     tight = path(np.zeros((len(n.materials), T)), tightness(n, scenarios), own) > 0
     cut = path(np.zeros((len(n.materials), T)), lasting_share(n, scenarios), own)
     depth = path(np.zeros((len(n.materials), T)), squeezed_share(n, scenarios), own)
+    gap = path(np.ones((len(n.materials), T)), scenarios.market_gap, own)
     alive = np.ones((1 + S, len(n.producers), T))
     for j in range(n.sources):
-        alive[:, j] = survives(n, j, price, (), 0)
+        alive[:, j] = survives(n, j, price, (), 0, gap)
     return PathData(
         n,
         scenarios,
@@ -146,6 +155,7 @@ def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> P
         alive,
         owners,
         cut,
+        gap,
     )
 
 
@@ -166,7 +176,7 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
         if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
             continue
         troubled = (scenarios.availability[:, j] < n.usual[j] * (1 - max(TINY, n.plan.tight_cut_share))) | ~survives(
-            n, j, scenarios.price, (), 0
+            n, j, scenarios.price, (), 0, scenarios.market_gap
         )
         for made in np.flatnonzero(n.yields[j] > 0):
             tight[:, made] |= troubled & lasts[:, made]
@@ -266,148 +276,6 @@ def _squeeze(n: Instance, event: DisruptionEvent) -> Bools:
     return np.array([(min(a + D, begin + event.duration) - max(a, begin)) / D >= TINY for a in opens], dtype=bool)
 
 
-def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int, factor: float = 1.0) -> Floats:
-    """(W, n) sum_{y>0} y*recv((1+premium)*w*P) + sum_{y<0} y*w*P over (W, I, n) prices, in its market  [million USD/unit].
-
-    recv = max(P,F) - upside*max(0,P-F) within a floor's term, on the share of the output that it covers; of two floors
-    on one material, a market's and one agreed before the plan, the owner has the better.
-    """
-    total = np.zeros((price.shape[0], price.shape[2]))
-    for i, y in enumerate(n.yields[j]):
-        if y <= 0:
-            total += y * factor * price[:, i]
-            continue
-        plain = (1 + n.premium[j]) * factor * asked_price(n, i, n.outside[j, i], price[:, i])
-        received, covered = plain.copy(), set()
-        for floor in floors:
-            if floor.material == i:
-                part = min(1.0, floor.take / (y * n.capacity[j, 0])) if n.capacity[j, 0] > 0 else 0.0
-                for t in range(begins(floor, start), min(begins(floor, start) + floor.term, price.shape[2])):
-                    p = plain[:, t]
-                    recv = np.maximum(p, floor.level) - floor.upside * np.maximum(0.0, p - floor.level)
-                    gets = part * recv + (1 - part) * p
-                    received[:, t] = np.maximum(received[:, t], gets) if t in covered else gets
-                    covered.add(t)
-        total += y * received
-    return total
-
-
-def asked_price(n: Instance, i: int, outside: bool, price: Floats) -> Floats:
-    """(W, m) price of a material in one of its two markets, of the lower one's (W, m), from the first period on  [million USD/t].
-
-    Outside the countries that control it no tonne is cheaper, while it is controlled, than what is quoted there, less what prices
-    have fallen by; the last period holds after T.
-    """
-    if not outside:
-        return price
-    asked = price.copy()
-    for t in range(price.shape[1]):
-        last = min(t, n.calendar.periods - 1)
-        share, quote, calm = n.outside_share[i, last], float(n.outside_quote[i]), float(n.price[i, last])
-        dear = [max(p, quote if p >= calm else quote * p / calm) for p in price[:, t].tolist()]
-        asked[:, t] += share * (np.array(dear) - price[:, t])
-    return asked
-
-
-def begins(floor: Floor, start: int) -> int:
-    """First period of a floor: its own date; of a package's floor, first output."""
-    return start if floor.begin is None else floor.begin
-
-
-def survives(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int) -> Bools:
-    """(W, n) alive: revenue >= cash in every period from max(start, t-restart) to t; nothing is shut before `start`.
-
-    Floors that the source had before the plan count as well.
-    """
-    covers = revenue(n, j, price, (*floors, *n.in_force[j]), start) >= n.cash[j] * (1 - TINY)
-    alive = np.ones(covers.shape, dtype=bool)
-    for t in range(start, covers.shape[1]):
-        alive[:, t] = covers[:, max(start, t - int(n.restart[j])) : t + 1].all(axis=1)
-    return alive
-
-
-def held(series: Floats, periods: int) -> Floats:
-    """A series along its last axis, its last value held until `periods`."""
-    missing = max(0, periods - series.shape[-1])
-    return np.concatenate([series, np.repeat(series[..., -1:], missing, axis=-1)], axis=-1)[..., :periods]
-
-
-def owner_npv(n: Instance, project: Project, floors: Sequence[Floor], signed: int) -> float:
-    """PV at the hurdle rate from signing of K*ramp*(E_w revenue - cash) less capex in `lead` parts  [million USD]."""
-    j, D, start = project.producer, n.calendar.step, signed + project.lead
-    price = held(n.price, start + project.life)[None]
-    value = 0.0
-    for u in range(project.lead):
-        value -= project.capex / project.lead * (1 + project.hurdle) ** (-u * D)
-    for w, q in zip(n.state_factor, n.state_probability, strict=True):
-        earned = revenue(n, j, price, floors, start, float(w))[0]
-        for age in range(project.life):
-            margin = n.capacity[j, 0] * project.ramp[age] * (earned[start + age] - n.cash[j])
-            value += q * margin * (1 + project.hurdle) ** (-(project.lead + age) * D)
-    return float(value)
-
-
-def is_baseline(n: Instance, project: Project) -> bool:
-    """Built anyway: committed; or by its owner, with no gap at its own date and not declared additional."""
-    if project.earliest + project.lead >= n.calendar.periods or (project.additional and not project.committed):
-        return False
-    return project.committed or owner_npv(n, project, (), project.earliest) >= 0
-
-
-def worth(instrument: Instrument, hurdle: float) -> float:
-    """Grant equivalent to the owner of one USD of face: 1 less PV at hurdle of what goes back (yearly, in arrears)."""
-    if instrument.kind in ("none", "grant"):
-        return float(instrument.kind == "grant")
-    years, r = max(1, round(instrument.tenor)), instrument.rate
-    left = sum(1 for a in range(1, years + 1) if a > instrument.grace)
-    value = 1.0
-    for a in range(1, years + 1):
-        back = r
-        if instrument.kind == "loan" and a > instrument.grace:
-            back = 1 / left if r == 0 else r / (1 - (1 + r) ** -left)
-        value -= back * (1 + hurdle) ** -a
-    return value
-
-
-def capital(instrument: Instrument, gap: float, project: Project) -> tuple[float, float]:
-    """(budget cost at signing, gap left open) of closing a gap with an instrument  [million USD].
-
-    face = gap/worth <= most = min(max_share*capex, what others leave of capex); on top, where allowed: score*most and what is
-    then left of the gap.
-    """
-    left = project.capex - project.financed * project.capex
-    value, most = worth(instrument, project.hurdle), min(instrument.max_share * project.capex, left)
-    if gap <= 0:
-        return 0.0, 0.0
-    if instrument.kind == "none" or value <= 0:
-        return (gap, 0.0) if instrument.grant_on_top and instrument.kind != "none" else (0.0, gap)
-    face = min(gap / value, most)
-    rest = gap - value * face
-    if rest <= TINY * gap:
-        return instrument.score * face, 0.0
-    return (instrument.score * face + rest, 0.0) if instrument.grant_on_top else (instrument.score * face, rest)
-
-
-def topup(price: Floats, floor: Floor) -> Floats:
-    """max(0, F-P) - upside*max(0, P-F)  [million USD/t]."""
-    return np.asarray(np.maximum(0.0, floor.level - price) - floor.upside * np.maximum(0.0, price - floor.level))
-
-
-def expected_topup(n: Instance, price: Floats, floor: Floor) -> Floats:
-    """E_w of the top-up at w*P  [million USD/t]."""
-    total = np.zeros_like(price)
-    for w, q in zip(n.state_factor, n.state_probability, strict=True):
-        total += q * topup(w * price, floor)
-    return total
-
-
-def worst_state(n: Instance) -> float:
-    """w*: the largest factor with Prob(w >= w*) >= quantile."""
-    pairs = list(zip(n.state_factor, n.state_probability, strict=True))
-    level = n.plan.budget.liability_quantile
-    return float(max(w for w, _ in pairs if sum(q for v, q in pairs if v >= w) >= level - 1e-12))
-
-
 @dataclass(frozen=True)
 class Bill:
     """What a floor costs on one producer's tonnes."""
@@ -431,7 +299,7 @@ def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Fl
     n, T = path_data.instance, path_data.instance.calendar.periods
     in_term = np.array([0 <= t - begins(floor, start) < floor.term for t in range(T + len(later))], dtype=bool)
     i = floor.material
-    own = (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], path_data.floor_price[:, i])
+    own = (1 + n.premium[j]) * path_data.floor_price(i, bool(n.outside[j, i]))
     per_tonne = expected_topup(n, own, floor)
     calm = expected_topup(n, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], path_data.price[:1, i]), floor)
     live = tonnes * in_term[:T]

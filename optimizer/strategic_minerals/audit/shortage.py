@@ -11,23 +11,24 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..instance.instance import Instance
-from .scenario_data import PathData, asked_price
+from .producers import asked_price
+from .scenario_data import PathData
 
 Cuts = tuple[tuple[float, float], ...]
 """(begin, end) of cuts [decimal fiscal years]."""
 
 
-def dearest(n: Instance, i: int, price: Floats) -> Floats:
+def dearest(n: Instance, i: int, price: Floats, gap: Floats | None = None) -> Floats:
     """(W, T) dearest that any producer sells a material at, premium and market counted, and at least the lower market's price."""
     found = price.copy()
     for j in range(len(n.producers)):
         if n.yields[j, i] > 0:
-            found = np.maximum(found, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], price))
+            found = np.maximum(found, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], price, gap))
     return found
 
 
-def value_unserved(path_data: PathData, P: Floats) -> Floats:
-    """(W, N, T) v at prices P (W, I, T)  [million USD/t].
+def value_unserved(path_data: PathData, P: Floats, gap: Floats) -> Floats:
+    """(W, N, T) v at prices P (W, I, T), outside at least gap (W, I, T) times as high  [million USD/t].
 
     Without rows of adaptation base price + named loss, and what the dearest market asks beyond one market undisturbed; with them
     max(P0, P) where dearest + multiplier * named loss.
@@ -46,14 +47,14 @@ def value_unserved(path_data: PathData, P: Floats) -> Floats:
         if q not in multipliers:
             multipliers[q] = multiplier(path_data, q)
         i = int(n.demand_material[q])
-        price = dearest(n, i, np.maximum(path_data.price[:1, i], P[:, i]))
+        price = dearest(n, i, np.maximum(path_data.price[:1, i], P[:, i]), gap[:, i])
         v[:, k] = price + multipliers[q] * n.tier_named[k]
     return v
 
 
 def value_at_risk(path_data: PathData) -> Floats:
     """(W, N, T) v at the trunk's prices, as risk measures count it  [million USD/t]."""
-    return value_unserved(path_data, np.broadcast_to(path_data.price[:1], path_data.price.shape))
+    return value_unserved(path_data, *path_data.undisturbed)
 
 
 def multiplier(path_data: PathData, q: int) -> Floats:
@@ -113,7 +114,7 @@ def tier_room(path_data: PathData, k: int) -> Floats:
     return out * under
 
 
-def missing_cost(path_data: PathData, u: int, P: Floats) -> Floats:
+def missing_cost(path_data: PathData, u: int, P: Floats, gap: Floats) -> Floats:
     """(W, T) cost of a tonne missing from a stock of users for a period, undiscounted  [million USD/t].
 
     P0 (1 - (1+r)**-D + convenience D), and in the last period max(P0, P) where dearest, times beta[T+1]/beta[T].
@@ -124,6 +125,6 @@ def missing_cost(path_data: PathData, u: int, P: Floats) -> Floats:
     cost = np.broadcast_to(
         calm * (1 - (1 + n.calendar.rate) ** -D + n.plan.users_convenience_share * D), P[:, i].shape
     ).copy()
-    again = dearest(n, i, np.maximum(calm, P[:, i]))[:, T - 1]
+    again = dearest(n, i, np.maximum(calm, P[:, i]), gap[:, i])[:, T - 1]
     cost[:, T - 1] += again * n.calendar.beta[T] / n.calendar.beta[T - 1]
     return cost

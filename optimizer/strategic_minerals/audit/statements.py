@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Floats
 from ..core.units import MUSD_PER_T
 from ..instance.instance import DEFENCE, Floor, Instance
 from .accounts import (
@@ -28,7 +27,8 @@ from .accounts import (
 )
 from .figures import Figures
 from .packages import SignedMarketFloor, SignedPackage
-from .scenario_data import begins, is_baseline
+from .producers import begins, is_baseline
+from .scenario_data import Prices
 from .shortage import value_at_risk
 
 SMALL_T = 1e-6
@@ -118,7 +118,8 @@ def _shortage(accounts: Accounts) -> Records:
         material = n.demands[q][0]
         for s, name in enumerate(scenarios.names):
             short = float(x.shortfall[1 + s, k].sum())
-            remaining[material] += float(scenarios.probability[s]) * float(v[1 + s, k] @ x.shortfall[1 + s, k])
+            lost = float((v[1 + s, k] * n.calendar.beta[:-1]) @ x.shortfall[1 + s, k])
+            remaining[material] += float(scenarios.probability[s]) * lost
             if n.priority[q] == DEFENCE:
                 defence[name] += short
     calm = [
@@ -147,7 +148,7 @@ def _purchases(accounts: Accounts) -> Records:
     expected = dict.fromkeys(n.materials, 0.0)
     origins = _origins(accounts)
     for b, purchase in enumerate(purchase_terms(accounts)):
-        name, price = n.materials[purchase.material], purchase.paid(n, accounts.path_data.price[:1])[0]
+        name, price = n.materials[purchase.material], purchase.paid(n, accounts.path_data.undisturbed)[0]
         for t in range(planned):
             amount = float(x.acquisition[0, b, t])
             if amount > SMALL_T:
@@ -293,7 +294,7 @@ def _money(accounts: Accounts) -> Records:
     }
     sales, liability = np.zeros(T), np.zeros(T)
     for b, purchase in enumerate(purchase_terms(accounts)):
-        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, accounts.path_data.price[:1])[0]
+        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, accounts.path_data.undisturbed)[0]
     for i in range(len(n.materials)):
         lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
         sales += x.disposal[0, i] * n.price[i] * (1 - n.haircut[i])
@@ -325,12 +326,12 @@ def _money(accounts: Accounts) -> Records:
 def _value(accounts: Accounts, without: Accounts) -> Records:
     """Where the worth comes from: what is avoided, and at undisturbed prices who gains."""
 
-    def spared(prices: Floats) -> dict[str, float]:
+    def spared(prices: Prices) -> dict[str, float]:
         after, before = operations(accounts, prices), operations(without, prices)
         return {name: float((before[name] - after[name]).sum()) for name in before}
 
     own = spared(accounts.path_data.counted)
-    undisturbed = spared(np.broadcast_to(accounts.path_data.price[:1], accounts.path_data.price.shape))
+    undisturbed = spared(accounts.path_data.undisturbed)
     after, before = commitments(accounts), commitments(without)
     signed = {name: before[name] - after[name] for name in before}
     clawed = floors_at_crisis_prices(accounts)

@@ -12,11 +12,16 @@ from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
 from ..data.dataset import Dataset
 from ..data.deflation import unknown_years
 from ..data.references import missing_tables, references, select_materials
-from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
 from .embedded import inside_goods_stand_alone
-from .origins_and_markets import ROUNDED, origin_rules_make_sense, price_gaps_make_sense, two_markets_make_sense
+from .hazard_courses import hazard_prices_make_sense, observed_profiles_make_sense, profiles_make_sense
+from .origins_and_markets import (
+    market_quotes_make_sense,
+    origin_rules_make_sense,
+    price_gaps_make_sense,
+    two_markets_make_sense,
+)
 from .shortage_tables import shortage_tables_make_sense
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
@@ -275,67 +280,8 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
 
 
-def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Periods of a profile have a length and follow each other; its rows are of one flow; a loss is 1 - observed/normal."""
-    first: dict[str, Any] = {}
-    until: dict[str, float] = {}
-    for row in sorted(data.rows("observed_profiles"), key=lambda row: row.month_from):
-        head = first.setdefault(row.profile, row)
-        for column in ("control_event", "materials", "form", "destination", "flow", "onset", "running"):
-            mine, its = getattr(row, column), getattr(head, column)
-            if mine != its:
-                yield Fault("observed_profiles.csv", key_of(row), column, f"'{mine}'", f"'{its}', as in {key_of(head)}")
-        begins = until.get(row.profile, row.month_from)
-        if row.month_from < begins:
-            expected = f"at least {begins:g}, where the period before it ends"
-            yield Fault("observed_profiles.csv", key_of(row), "month_from", f"{row.month_from:g}", expected)
-        if row.month_to <= row.month_from:
-            expected = f"more than month_from ({row.month_from:g})"
-            yield Fault("observed_profiles.csv", key_of(row), "month_to", f"{row.month_to:g}", expected)
-        until[row.profile] = max(begins, row.month_to)
-        if row.loss_share is not None and row.normal_per_month and row.observed_per_month is not None:
-            share = 1 - row.observed_per_month / row.normal_per_month
-            if abs(share - row.loss_share) > ROUNDED * max(1.0, abs(share)):
-                expected = f"1 - observed/normal ({share:.4g})"
-                yield Fault("observed_profiles.csv", key_of(row), "loss_share", f"{row.loss_share:g}", expected)
-
-
 TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (references,)
-
-
-def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Steps of a profile end after they begin and do not overlap, and every material of the hazard has some."""
-    steps: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
-    for row in data.rows("hazard_profiles"):
-        steps[row.hazard, row.material, row.flow].append(row)
-    for (hazard, material, flow), rows in steps.items():
-        ordered = sorted(rows, key=lambda row: row.month_from)
-        for row in ordered:
-            key = f"{hazard}/{material}/{flow}/{row.month_from:g}"
-            if row.month_to <= row.month_from:
-                expected = f"more than month_from ({row.month_from:g})"
-                yield Fault("hazard_profiles.csv", key, "month_to", f"{row.month_to:g}", expected)
-        for before, after in itertools.pairwise(ordered):
-            if before.month_from < before.month_to and after.month_from < before.month_to - 1e-9:
-                key = f"{hazard}/{material}/{flow}/{after.month_from:g}"
-                expected = f"at least {before.month_to:g}, where the step before ends"
-                yield Fault("hazard_profiles.csv", key, "month_from", f"{after.month_from:g}", expected)
-    shaped = {hazard for hazard, _, _ in steps}
-    for row in data.rows("hazards"):
-        for low, high in (("severity_p05", "severity_p95"), ("stretch_p05", "stretch_p95")):
-            a, b = getattr(row, low), getattr(row, high)
-            if (a is None) != (b is None):
-                empty, given = (low, high) if a is None else (high, low)
-                yield Fault("hazards.csv", row.hazard, empty, "an empty cell", f"a figure, as {given} has one")
-            elif a is not None and not a <= 1 <= b:
-                yield Fault("hazards.csv", row.hazard, low, f"{a:g} to {b:g}", "a range around 1, the median")
-        named = {material for hazard, material, _ in steps if hazard == row.hazard}
-        for material in sorted(set(row.materials.split()) - named) if row.hazard in shaped else ():
-            expected = (
-                "steps for every material of the hazard" if material != "*" else "materials by name, as its profile"
-            )
-            yield Fault("hazards.csv", row.hazard, "materials", f"'{material}' without a profile", expected)
 
 
 MEANING: tuple[Check, ...] = (
@@ -348,7 +294,9 @@ MEANING: tuple[Check, ...] = (
     packages_make_sense,
     dates_make_sense,
     observed_profiles_make_sense,
+    hazard_prices_make_sense,
     price_gaps_make_sense,
+    market_quotes_make_sense,
     two_markets_make_sense,
     unit_slips,
     hazards_make_sense,

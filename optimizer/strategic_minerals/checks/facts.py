@@ -73,6 +73,9 @@ ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("hazards", "stretch_p95"): (1, 50),
     ("hazard_profiles", "cut_share"): (0.001, 1),
     ("hazard_profiles", "month_from"): (0.2, 240),
+    ("hazard_prices", "price_multiplier"): (0.05, 100),
+    ("hazard_prices", "month_from"): (0.2, 240),
+    ("hazard_prices", "month_to"): (0.2, 240),
     ("hazard_profiles", "month_to"): (0.2, 240),
     ("projects", "financed_share"): (0.005, 1),
     ("yields", "yield_t_per_t"): (1e-4, 100),
@@ -250,6 +253,10 @@ def _market(facts: Facts) -> Iterator[Evidence]:
         if facts.counts(row.material) and row.opening_t > 0 and (need := facts.wanted(row.material)):
             label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
             yield Comparison(label, ((1.0, (facts.figure("stock", row, "opening_t"),)),), need, 2e-4, 50)
+    for row in data.rows("users_stock"):
+        if facts.counts(row.material) and row.level_t and (need := facts.wanted(row.material)):
+            label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
+            yield Comparison(label, ((1.0, (facts.figure("users_stock", row, "level_t"),)),), need, 0.002, 5)
 
 
 def _usual_shares(facts: Facts) -> dict[str, float]:

@@ -69,6 +69,7 @@ FUNCTIONS = frozenset(
         "ramp_share",
         "capital_score",
         "profile_share",
+        "quoted_multiple",
         "spread_low",
         "spread_high",
         "no_loss",

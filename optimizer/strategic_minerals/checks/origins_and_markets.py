@@ -36,10 +36,34 @@ def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("price_gaps.csv", key_of(row), "ratio", f"{row.ratio:g}", f"outside/inside ({ratio:.4g})")
 
 
+def market_quotes_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Quotes have a date, and a range in order."""
+    for row in data.rows("market_quotes"):
+        if not DAY.fullmatch(row.date):
+            expected = "a year, a month or a day, such as 2026-02"
+            yield Fault("market_quotes.csv", key_of(row), "date", f"'{row.date}'", expected)
+        if row.printed_to < row.printed_from:
+            expected = f"at least printed_from ({row.printed_from:g})"
+            yield Fault("market_quotes.csv", key_of(row), "printed_to", f"{row.printed_to:g}", expected)
+
+
 def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Two markets a material, not three: controls that split one have the same countries; no border floor on two prices."""
+    """Two markets a material, not three: what splits one, a control or a hazard's prices, has the same countries; no border floor
+    on two prices."""
     of: dict[str, tuple[str, frozenset[str]]] = {}
     known = [row.material for row in data.rows("materials")]
+    countries_of = {row.hazard: row.countries for row in data.rows("hazards")}
+    for row in data.rows("hazard_prices"):
+        countries = frozenset(countries_of.get(row.hazard, "").split())
+        if row.market != "outside":
+            continue
+        if "*" in countries:
+            expected = "inside: the hazard strikes all countries, and nobody sells outside them"
+            yield Fault("hazard_prices.csv", key_of(row), "market", "'outside'", expected)
+        first, others = of.setdefault(row.material, (f"hazard {row.hazard}", countries))
+        if others != countries:
+            expected = f"one with the countries of {first}, whose prices split the market of {row.material} too"
+            yield Fault("hazard_prices.csv", key_of(row), "hazard", f"'{row.hazard}'", expected)
     for n, control in enumerate(plan.controls):
         countries, named = frozenset(control.countries.split()), control.materials.split()
         if not control.outside_prices:

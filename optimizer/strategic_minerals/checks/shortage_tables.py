@@ -34,11 +34,7 @@ def shortage_tables_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def idle_shortage(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Finding]:
-    """Rows of materials that are not planned, and fields of the plan that change nothing. chosen: the planned materials."""
-    for table in ("adaptation", "users_stock"):
-        for material in dict.fromkeys(row.material for row in data.rows(table)):
-            if material not in chosen and material != "*":
-                yield table, f"{table}.csv: {material} is not planned: its rows have no effect"
+    """Fields of the plan that change nothing. chosen: the planned materials."""
     usual = Plan.model_fields["users_convenience_share"].default
     if plan.users_convenience_share != usual and not data.rows("users_stock"):
         yield (

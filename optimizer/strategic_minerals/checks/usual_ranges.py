@@ -184,6 +184,7 @@ TABLES: dict[str, dict[str, Usual]] = {
     },
     "hazards": {**HAZARD, "observed_yr": Usual(years, 1, 150), "no_loss_share": Usual(share, 0.01, 1)},
     "hazard_profiles": {"cut_share": Usual(share, 0.001, 1)},
+    "hazard_prices": {"price_multiplier": Usual(multiple, 0.05, 100)},
     "minerals": {"net_import_reliance_pct": Usual(percentage, 1, 100), "price_cv": Usual(share, 0.01, 2)},
     "import_shares": {"import_share_pct": Usual(percentage, 1, 100)},
     "crisis_prices": {

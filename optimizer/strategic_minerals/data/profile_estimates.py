@@ -39,6 +39,15 @@ def profile_share(loss: float, low: float | None = None, high: float | None = No
     return Estimate(*(clipped(loss if value is None else value) for value in (low, loss, high)))
 
 
+def quoted_multiple(base: float, first: float, last: float | None = None) -> Estimate:
+    """Multiple of a price from one quote to the next (or of one quote), against the quote before the event; same unit for all.
+
+    The mean of the two, each of which may have held throughout; a price that fell counts as unchanged, for a control is no glut.
+    """
+    ends = [first, first if last is None else last]
+    return Estimate(*(max(1.0, price / base) for price in (min(ends), fmean(ends), max(ends))))
+
+
 def log_spread(*observed: float) -> float:
     """Standard deviation of the log ratio of a new event to the geometric mean of n observed ones: s*sqrt(1 + 1/n), s with n - 1
     in its denominator. The second part is the error of the mean; 0 for equal values. Raises ValueError for fewer than two."""

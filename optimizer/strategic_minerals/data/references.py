@@ -219,14 +219,19 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
                 "offers",
                 "loss_functions",
                 "hazard_profiles",
+                "hazard_prices",
                 "price_gaps",
+                "market_quotes",
                 "users_stock",
             )
         ),
         ("offers", "source_producer", sellers),
         ("offers", "origin", located.and_("").called_("a country of countries.csv") if located.names else located),
         ("feed_origins", "producer", producers),
-        ("hazard_profiles", "hazard", names_in(data, "hazards", "hazard", "a hazard of hazards.csv")),
+        *(
+            (table, "hazard", names_in(data, "hazards", "hazard", "a hazard of hazards.csv"))
+            for table in ("hazard_profiles", "hazard_prices")
+        ),
         ("packages", "instrument", instruments),
         ("activities", "country", located),
         ("projects", "country", located),

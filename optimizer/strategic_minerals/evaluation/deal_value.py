@@ -155,9 +155,8 @@ def _full_output(deal: Deal, j: int) -> Floats:
 def _prices(deal: Deal, j: int, scenarios: ScenarioSet) -> dict[int, Floats]:
     """(S, n) prices of a producer's materials, the trunk's again after the horizon."""
     trunk = own_prices(deal.instance, j, deal.instance.price)
-    return {
-        i: then_trunk(path, trunk[i], deal.periods) for i, path in own_prices(deal.instance, j, scenarios.price).items()
-    }
+    own = own_prices(deal.instance, j, scenarios.price, scenarios.market_gap)
+    return {i: then_trunk(path, trunk[i], deal.periods) for i, path in own.items()}
 
 
 def _alive(deal: Deal, j: int, scenarios: ScenarioSet, kept: bool) -> Bools:

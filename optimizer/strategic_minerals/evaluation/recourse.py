@@ -148,6 +148,7 @@ def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
             scenarios.availability[rows],
             scenarios.demand_factor[rows],
             scenarios.price[rows],
+            scenarios.market_gap[rows],
             scenarios.tight[rows],
             scenarios.direct[rows],
             scenarios.lasting[rows],

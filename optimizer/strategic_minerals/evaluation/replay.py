@@ -18,7 +18,7 @@ from ..data.names import Names
 from ..data.observed_losses import EMBARGO, LICENCE, Course, courses
 from ..data.profile_fit import leave_one_out
 from ..scenarios.events import hazards, profiles_of
-from ..scenarios.profiles import CutProfile, drawn_spreads
+from ..scenarios.profiles import HazardProfile, drawn_spreads
 from ..scenarios.profiles import year_equivalents as by_profile
 from ..scenarios.sampling import durations, severities
 from ..schemas.plan import Plan
@@ -105,7 +105,7 @@ def grid(lengths: int, depths: int) -> Floats:
     return np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def year_equivalents(row: Any, material: str, draws: Floats, profile: CutProfile | None = None) -> Floats:
+def year_equivalents(row: Any, material: str, draws: Floats, profile: HazardProfile | None = None) -> Floats:
     """Years of the supply of a material that events of a hazard lose: by its profile where it has one, else cut * duration by the
     laws of its row.
 

@@ -64,6 +64,7 @@ def _mixed(scenarios: ScenarioSet, weight: Floats, name: str) -> ScenarioSet:
         mean(scenarios.availability),
         mean(scenarios.demand_factor),
         mean(scenarios.price),
+        mean(scenarios.price * scenarios.market_gap) / mean(scenarios.price),
         np.asarray(scenarios.tight[counted].any(axis=0))[None],
         mean(scenarios.direct),
         scenarios.lasting[counted].max(axis=0)[None],

@@ -56,9 +56,10 @@ def held(series: Floats, length: int) -> Floats:
 def counted_price(instance: Instance, scenarios: ScenarioSet, material: int, outside: bool = False) -> Floats:
     """(S, T) price at which floors pay in scenarios, in one of two markets: no dearer than the trunk's where the plan counts no
     gain on prices."""
-    price = scenarios.price[:, material]
-    lower = price if instance.plan.price_gain else np.minimum(price, instance.price[material])
-    return instance.market_price(material, outside, lower)
+    gap = scenarios.market_gap[:, material]
+    price = instance.market_price(material, outside, scenarios.price[:, material], gap=gap)
+    calm = instance.market_price(material, outside, instance.price[material])
+    return price if instance.plan.price_gain else np.minimum(price, calm)
 
 
 def floor_payments(

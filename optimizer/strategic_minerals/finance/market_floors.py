@@ -47,7 +47,7 @@ def market_support(
     for j in np.flatnonzero(market.eligible[:n]):
         alive = survival(instance, int(j), path, (floor,), 0)
         trunk[j], after[j] = alive[:T], alive
-        branch[:, j] = survival(instance, int(j), scenarios.price, (floor,), 0)
+        branch[:, j] = survival(instance, int(j), scenarios.price, (floor,), 0, scenarios.market_gap)
         tonnes = capacity[j] * instance.yields[j, floor.material]
         paid = floor_payments(instance, scenarios, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j])
         monies.append(paid.money(weight, scenarios.probability))

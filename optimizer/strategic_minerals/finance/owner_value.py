@@ -164,7 +164,7 @@ class OwnerValuation:
             each.settle(lambda key: key[1] in live)
         for by_date in (self._rates, self._alone):
             by_date.settle(lambda _: True)
-        for done in ("_paths", "_priced"):
+        for done in ("_paths", "_gaps", "_priced"):
             self.__dict__.pop(done, None)
         return self
 
@@ -172,6 +172,11 @@ class OwnerValuation:
     def _paths(self) -> Floats:
         """(1 + S, I, T) prices on the trunk and then in scenarios; gone once all is settled."""
         return np.concatenate([self.instance.price[None], self.scenarios.price])
+
+    @cached_property
+    def _gaps(self) -> Floats:
+        """(1 + S, I, T) price outside as a multiple of that inside, on the same paths."""
+        return np.concatenate([np.ones_like(self.instance.price)[None], self.scenarios.market_gap])
 
     def floor_set(self, floors: tuple[Floor, ...]) -> FloorSet:
         """The one object for these floors."""
@@ -267,7 +272,9 @@ class OwnerValuation:
     def alive(self, p: int, floors: FloorSet, start: int) -> Bools:
         """(1 + S, T) as `survival`, on the trunk and then in scenarios."""
         j = self.instance.projects[p].producer
-        return self._alive.get((p, floors, start), lambda: survival(self.instance, j, self._paths, floors.each, start))
+        return self._alive.get(
+            (p, floors, start), lambda: survival(self.instance, j, self._paths, floors.each, start, self._gaps)
+        )
 
     def output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in scenarios, and whether it is alive on the trunk at the end."""

@@ -219,7 +219,7 @@ def _survival(instance: Instance, scenarios: ScenarioSet) -> tuple[Bools, Bools]
     trunk, along = np.zeros((n, T), dtype=bool), np.zeros((len(scenarios.names), n, T), dtype=bool)
     for j in range(n):
         trunk[j] = survival(instance, j, instance.price, (), 0)
-        along[:, j] = survival(instance, j, scenarios.price, (), 0)
+        along[:, j] = survival(instance, j, scenarios.price, (), 0, scenarios.market_gap)
     return trunk, along
 
 

@@ -160,7 +160,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         "risk_loss_value": of(*_at_risk(structure, sets.adapted)),
         "substitution_cost": np.tile(instance.step_cost[list(sets.steps)], (n, 1)),
         "holding_cost": np.tile(instance.holding[stocked] * instance.calendar.step, (n, 1)),
-        **_users_stock(structure, sets, tight, on_trunk, t, of(instance.price, scenarios.price)),
+        **_users_stock(structure, sets, tight, on_trunk, w, t),
     }
 
 
@@ -170,7 +170,9 @@ def _outside(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) ->
     calm = instance.market_price(i, True, instance.price[i])
     if not instance.plan.price_gain:
         return np.asarray(calm[t])
-    return np.where(on_trunk, calm[t], instance.market_price(i, True, structure.scenarios.price[:, i])[w, t])
+    scenarios = structure.scenarios
+    struck = instance.market_price(i, True, scenarios.price[:, i], gap=scenarios.market_gap[:, i])
+    return np.where(on_trunk, calm[t], struck[w, t])
 
 
 def _at_risk(structure: Structure, tiers: Sequence[int]) -> tuple[Floats, Floats]:
@@ -186,9 +188,9 @@ def _once(values: Floats, keys: Sequence[tuple[int, int]]) -> Floats:
 
 
 def _users_stock(
-    structure: Structure, sets: ComponentSets, tight: Bools, on_trunk: Bools, t: Ints, price: Floats
+    structure: Structure, sets: ComponentSets, tight: Bools, on_trunk: Bools, w: Ints, t: Ints
 ) -> dict[str, Floats]:
-    """Limits and cost of stock that users hold themselves. price: (n, I) of the instance's scenario.
+    """Limits and cost of stock that users hold themselves.
 
     A unit missing costs P0 (1 - (1+r)**-D + convenience D) a period, and what replaces it at the end,
     max(P0, P_s) where dearest, premium included, times beta[T+1].
@@ -197,9 +199,8 @@ def _users_stock(
     users = list(sets.users)
     material, level = [instance.users[k][0] for k in users], instance.users_level[users]
     calm, last, beta = instance.price[material][:, t].T, (t == calendar.periods - 1)[:, None], calendar.beta
-    replaced = np.maximum(calm, price[:, material]) if plan.price_gain else calm
     kept = 1 - (1 + calendar.rate) ** -calendar.step + plan.users_convenience_share * calendar.step
-    dearest = _columns([instance.dearest_price(int(i), replaced[:, k], t) for k, i in enumerate(material)], len(t))
+    dearest = _columns([_replaced(structure, i, on_trunk, w, t) for i in material], len(t))
     end = dearest * beta[-1] / beta[-2]
     moving, squeezed = ~on_trunk[:, None], tight[:, material]
     return {
@@ -208,6 +209,18 @@ def _users_stock(
         "users_missing_limit": level * moving,
         "users_missing_cost": calm * kept + np.where(last, end, 0.0),
     }
+
+
+def _replaced(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+    """(n,) max(P0, P_s) of a material where it is dearest; P0 where the plan counts no gain on prices."""
+    instance, scenarios = structure.instance, structure.scenarios
+    calm = instance.dearest_price(i, instance.price[i])
+    if not instance.plan.price_gain:
+        return np.asarray(calm[t])
+    struck = instance.dearest_price(
+        i, np.maximum(instance.price[i], scenarios.price[:, i]), gap=scenarios.market_gap[:, i]
+    )
+    return np.where(on_trunk, calm[t], struck[w, t])
 
 
 def _clean(structure: Structure, sets: ComponentSets, t: Ints) -> dict[str, Floats]:
@@ -351,7 +364,7 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         column
         for p in sets.purchases
         if p.offer >= 0
-        for column in instance.purchase_price(p, scenarios.price[S, p.material]).T
+        for column in instance.purchase_price(p, scenarios.price[S, p.material], scenarios.market_gap[S, p.material]).T
     ]
     planned = [
         np.full(n, price)

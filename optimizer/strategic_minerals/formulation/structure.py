@@ -231,7 +231,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
     return ComponentSets(
         component=c,
         materials=materials,
-        quoted=tuple(i for i in materials if instance.outside_quote[i] > 0 and instance.outside_share[i].any()),
+        quoted=tuple(i for i in materials if instance.two_markets[i]),
         sources=sources,
         projects=projects,
         demands=demands,

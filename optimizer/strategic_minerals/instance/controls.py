@@ -32,12 +32,12 @@ class Measures:
     outside_share: Floats
     """(I, T) share of each period in which the market is split."""
     inside: tuple[frozenset[str], ...]
-    """(I,) countries that apply a measure with a market of its own outside them."""
+    """(I,) countries that apply a measure with a market of its own outside them, or may in an event."""
 
     def outside(self, country: Sequence[str], sells: Bools) -> Bools:
         """(J, I) whether a seller in each country has the market outside for what it `sells` (J, I)."""
-        apart = np.array([[c not in of for of in self.inside] for c in country], dtype=bool).reshape(sells.shape)
-        return np.asarray(sells & apart & (self.outside_quote > 0))
+        apart = np.array([[bool(of) and c not in of for of in self.inside] for c in country], dtype=bool)
+        return np.asarray(sells & apart.reshape(sells.shape))
 
 
 def measures_in_force(
@@ -56,7 +56,8 @@ def measures_in_force(
     availability[j,t] = prod (1 - phi[t] (1 - usual (1 - cut))) where it cuts,  phi[t]: share of the period in force
     cut: share lost of the usual flow (J, T), the deepest of what a producer makes; that of feed for those abroad that use it
     price[i,t] = P (1 + (multiplier - 1) phi[t])
-    Of several that split one market the dearest quote counts, and the longest.
+    Of several that split one market the dearest quote counts, and the longest. Hazards with prices outside their countries split
+    it in their events.
     """
     availability, price = np.ones((len(country), calendar.periods)), price.copy()
     controls = [control for control in plan.controls if control.in_force]
@@ -79,6 +80,10 @@ def measures_in_force(
             quote = row.outside_usd_per_kg * MUSD_PER_T * restating(plan, data, int(row.date[:4]))
             quotes[i], split[i] = max(quotes[i], quote), np.maximum(split[i], phi)
             inside[i] |= set(control.countries.split())
+    countries = {row.hazard: row.countries.split() for row in data.rows("hazards")}
+    for row in data.rows("hazard_prices"):
+        if row.material in materials and row.market == "outside":
+            inside[materials[row.material]] |= set(countries.get(row.hazard, ()))
     return Measures(availability, price, quotes, split, tuple(inside))
 
 

@@ -165,7 +165,7 @@ class Instance:
     outside_share: Floats
     """(I, T) share of each period in which it is sold in two markets."""
     outside: Bools
-    """(J, I) whether a producer sells what it makes in the market outside."""
+    """(J, I) whether a producer sells what it makes in the market outside the countries that control it, or may in an event."""
     embedded: Bools
     """(I,) materials that come only inside imported goods: no plan can supply them."""
     base_price: Floats
@@ -279,24 +279,35 @@ class Instance:
         asked = np.where(self.yields > 0, self.premium[:, None], 0.0)
         return np.asarray(asked.max(axis=0, initial=0.0), dtype=float)
 
-    def market_price(self, material: int, outside: bool, price: Floats, periods: Ints | None = None) -> Floats:
+    def market_price(
+        self, material: int, outside: bool, price: Floats, periods: Ints | None = None, gap: Floats | None = None
+    ) -> Floats:
         """(..., n) price of a material in one of its two markets, of that in the lower one (..., n).
 
         (1 - share) P + share max(P, quote min(1, P / P_trunk)) outside: a rise counts where it is dearer than the quote, a fall
-        counts in both. periods: (n,) of each price, from the first on where none are given; the end of the horizon holds after it.
+        counts in both; at least P gap. periods: (n,) of each price, from the first on where none are given; the end of the horizon
+        holds after it. gap: (..., n) price outside as a multiple of it in an event; none: 1.
         """
-        if not outside or not self.outside_quote[material]:
+        if not outside:
             return price
+        apart = price if gap is None else price * gap
+        if not self.outside_quote[material]:
+            return apart
         t = np.arange(price.shape[-1]) if periods is None else periods
         t = np.minimum(t, self.calendar.periods - 1)
         share, fall = self.outside_share[material, t], np.minimum(1.0, price / self.price[material, t])
-        return np.asarray((1 - share) * price + share * np.maximum(price, self.outside_quote[material] * fall))
+        standing = (1 - share) * price + share * np.maximum(price, self.outside_quote[material] * fall)
+        return np.asarray(np.maximum(standing, apart))
 
-    def purchase_price(self, purchase: Purchase, price: Floats) -> Floats:
+    def purchase_price(self, purchase: Purchase, price: Floats, gap: Floats | None = None) -> Floats:
         """(..., T) what a purchase costs in its market, (1+premium) P, of the lower market price (..., T)."""
-        return np.asarray((1 + purchase.premium) * self.market_price(purchase.material, purchase.outside, price))
+        return np.asarray(
+            (1 + purchase.premium) * self.market_price(purchase.material, purchase.outside, price, gap=gap)
+        )
 
-    def dearest_price(self, material: int, price: Floats, periods: Ints | None = None) -> Floats:
+    def dearest_price(
+        self, material: int, price: Floats, periods: Ints | None = None, gap: Floats | None = None
+    ) -> Floats:
         """(..., n) what users pay for a material where it is sold dearest, of its lower market price (..., n).
 
         max over its producers of (1+premium) P, at the price of each one's market
@@ -305,7 +316,7 @@ class Instance:
         beyond = (self.yields[:, material] > 0) & self.outside[:, material]
         if beyond.any():
             asked = 1 + float(self.premium[beyond].max())
-            most = np.maximum(most, asked * self.market_price(material, True, price, periods))
+            most = np.maximum(most, asked * self.market_price(material, True, price, periods, gap))
         return np.asarray(most, dtype=float)
 
     def loss_changes(self, demand: int) -> bool:
@@ -316,6 +327,13 @@ class Instance:
         """(T,) how much dearer, undisturbed, a material is in the dearest of two markets than in one, premiums included."""
         calm = self.price[material]
         return np.asarray(self.dearest_price(material, calm) - (1 + self.largest_premium[material]) * calm)
+
+    @property
+    def two_markets(self) -> Bools:
+        """(I,) materials that somebody sells in a market outside the countries that control them."""
+        sold = np.array(self.outside.any(axis=0), dtype=bool)
+        sold[self.offer_material[self.offer_outside]] = True
+        return np.asarray(sold)
 
     @property
     def at_risk(self) -> Bools:

@@ -70,14 +70,18 @@ def unit_revenue(instance: Instance, producer: int, price: Floats, floors: Seque
     return revenue_of(instance, producer, own_prices(instance, producer, price), floors, start)
 
 
-def own_prices(instance: Instance, producer: int, price: Floats) -> dict[int, Floats]:
+def own_prices(instance: Instance, producer: int, price: Floats, gap: Floats | None = None) -> dict[int, Floats]:
     """(..., n) price of each material that a producer makes or uses in its market, of (..., I, n) in the lower one.
+
+    gap: (..., I, n) price outside as a multiple of it in an event, 1 where none is given.
 
     What it uses counts at the lower price, as in users' costs: products of dear inputs are taken to be as dear, which is quoted of
     few.
     """
     return {
-        i: instance.market_price(i, bool(instance.outside[producer, i]), price[..., i, :])
+        i: instance.market_price(
+            i, bool(instance.outside[producer, i]), price[..., i, :], gap=None if gap is None else gap[..., i, :]
+        )
         for i in instance.yields[producer].nonzero()[0].tolist()
     }
 
@@ -109,13 +113,20 @@ def _received(instance: Instance, producer: int, price: Floats, floors: Sequence
     return np.where(np.isfinite(best), best, price)
 
 
-def survival(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Bools:
+def survival(
+    instance: Instance,
+    producer: int,
+    price: Floats,
+    floors: Sequence[Floor],
+    start: int,
+    gap: Floats | None = None,
+) -> Bools:
     """(..., n) alive: revenue per unit has covered cash cost in every period from max(start, t - restart) to t.
 
     Floors agreed before the plan count too. Before `start` nothing runs and nothing can be shut: a plant commissioned
     after a flood is not killed by it.
     """
-    return survival_of(instance, producer, own_prices(instance, producer, price), floors, start)
+    return survival_of(instance, producer, own_prices(instance, producer, price, gap), floors, start)
 
 
 def survival_of(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ..core.arrays import equal
 from ..core.errors import Fault, InputError, PlanError
 from ..core.timing import Timings
@@ -149,5 +147,6 @@ def _support(
         return build_support(instance, scenarios, pricing=pricing)
     if equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
         return like.support
-    known = like.support.owners if np.array_equal(like.scenarios.price, scenarios.price) else None
+    same = all(equal(getattr(like.scenarios, name), getattr(scenarios, name)) for name in ("price", "market_gap"))
+    known = like.support.owners if same else None
     return build_support(instance, scenarios, known, before)

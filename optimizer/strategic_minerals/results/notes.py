@@ -188,7 +188,8 @@ def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> 
     """Users to whom supply is worth less than the highest price of any course to the cheapest of the material's producers."""
     makes = (instance.yields > 0) & (instance.capacity.max(axis=1, initial=0.0) > 0)[:, None]
     least = np.where(makes, instance.premium[:, None], np.inf).min(axis=0, initial=np.inf)
-    highest = np.maximum(scenarios.price.max(axis=(0, 2), initial=0.0), instance.price.max(axis=1, initial=0.0))
+    courses = (scenarios.price * scenarios.market_gap).max(axis=(0, 2), initial=0.0)
+    highest = np.maximum(courses, instance.price.max(axis=1, initial=0.0))
     peak = highest * (1 + np.where(np.isfinite(least), least, 0.0))
     cheap: dict[int, list[str]] = defaultdict(list)
     for k, (q, tier) in enumerate(instance.tiers):

@@ -123,6 +123,7 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
             "shortfall_t": short[kept],
             "substituted_t": thrift[kept],
             "loss_musd": loss[kept],
+            "discounted_loss_musd": (loss * n.calendar.beta[:-1])[kept],
             "substitution_cost_musd": cost[kept],
         }
     )

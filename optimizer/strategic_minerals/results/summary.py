@@ -288,7 +288,7 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     lines.append(
         f"  Defence runs short in scenarios with a total probability of {sum(chance[name] for name in short):.1%}."
         if short
-        else "  Defence is fully supplied in every scenario."
+        else "  Defence is fully supplied in every scenario of the plan."
     )
     if basis.tied:
         lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
@@ -298,7 +298,7 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
         f"{basis.names.material(material)} {_musd(value)}" for material, value in remaining[:5] if value > SMALL_MUSD
     ]
     if named:
-        lines.append(f"  Expected losses that remain, by material [M, not discounted]: {', '.join(named)}.")
+        lines.append(f"  Expected losses that remain, by material [M]: {', '.join(named)}.")
     return [*lines, *_inside_goods(figures, basis)]
 
 

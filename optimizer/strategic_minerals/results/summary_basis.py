@@ -55,7 +55,8 @@ def controls_said(plan: Plan) -> list[str]:
     lasting = [control for control in plan.controls if control.until_year > plan.horizon.first_year]
     known = [control for control in lasting if control.in_force and control.probability is None]
     if known:
-        told = ", ".join(f"{control.name} until FY{control.until_year:.1f}" for control in known)
+        first = plan.horizon.first_year
+        told = ", ".join(f"{control.name}, for {control.until_year - first:.1f} more years" for control in known)
         said.append(f"  In force when the plan starts: {told}.")
     for control in (control for control in lasting if control.probability is not None):
         taken = "in force" if control.in_force else "not in force"

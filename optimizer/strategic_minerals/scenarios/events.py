@@ -9,7 +9,7 @@ from ..data.dataset import Dataset
 from ..schemas.base import parse_multipliers
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import Event
-from .profiles import CutProfile, profiles
+from .profiles import HazardProfile, profiles
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DisruptionEvent:
     """Code of its hazard."""
     name: str = ""
     """What readers call its hazard; empty where there is none."""
-    profile: CutProfile | None = None
+    profile: HazardProfile | None = None
     """How deep it cuts by months; None: `cut` throughout."""
     severity: float = 1.0
     """Factor on what users lose by the profile; 0: they lose nothing."""
@@ -45,10 +45,11 @@ class DisruptionEvent:
     """Whether other countries' sources are cut only where their feed comes from the event's countries, or nobody says whence."""
 
 
-def resolve_event(event: Event, row: Any, profile: CutProfile | None = None) -> DisruptionEvent:
+def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) -> DisruptionEvent:
     """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself).
 
-    profile: of the hazard; an event with a cut of its own leaves it aside. The cut of a hazard is the likeliest one; that of an
+    profile: of the hazard; an event with a cut of its own leaves it aside, one with a price or countries of its own the prices in
+    it. The cut of a hazard is the likeliest one; that of an
     `on_off` hazard, whose `cut_share` is a probability, is everything.
     """
     share = event.cut_share
@@ -58,6 +59,8 @@ def resolve_event(event: Event, row: Any, profile: CutProfile | None = None) -> 
     if demand is None:
         demand = parse_multipliers("" if row is None else row.demand_multipliers)
     shaped = profile if event.cut_share is None else None
+    if shaped is not None and (event.price_multiplier is not None or event.countries is not None):
+        shaped = shaped.without_prices()  # the event says itself what it does to prices, or where
     stretch, severity = event.stretch, 1.0 if event.severity is None or shaped is None else event.severity
     if shaped is not None and stretch is None:
         stretch = 1.0 if event.duration_years is None else event.duration_years / shaped.length
@@ -86,10 +89,16 @@ def resolve_event(event: Event, row: Any, profile: CutProfile | None = None) -> 
     )
 
 
-def profiles_of(plan: Plan, data: Dataset) -> dict[str, CutProfile]:
-    """Profiles of the hazards; a hazard whose cut or duration the plan states itself has none."""
+def profiles_of(plan: Plan, data: Dataset) -> dict[str, HazardProfile]:
+    """Profiles of the hazards; a hazard whose cut or duration the plan states itself has none, one whose price it states none of
+    prices."""
     flat = {o.hazard for o in plan.hazards if o.cut_share is not None or o.duration_yr is not None}
-    return {hazard: profile for hazard, profile in profiles(data).items() if hazard not in flat}
+    one_price = {o.hazard for o in plan.hazards if o.price_multiplier is not None}
+    return {
+        hazard: profile.without_prices() if hazard in one_price else profile
+        for hazard, profile in profiles(data).items()
+        if hazard not in flat
+    }
 
 
 def hazards(plan: Plan, data: Dataset) -> dict[str, Any]:

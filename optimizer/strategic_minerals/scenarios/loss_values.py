@@ -62,7 +62,14 @@ def loss_values(
         if at_risk or not instance.plan.price_gain
         else np.maximum(calm, scenarios.price[:, material])
     )
-    asked = np.stack([instance.dearest_price(int(i), disturbed[:, k]) for k, i in enumerate(material)], axis=1)
+    gaps = None if at_risk or not instance.plan.price_gain else scenarios.market_gap
+    asked = np.stack(
+        [
+            instance.dearest_price(int(i), disturbed[:, k], gap=None if gaps is None else gaps[:, i])
+            for k, i in enumerate(material)
+        ],
+        axis=1,
+    )
     later = asked + adaptation(instance, scenarios, demands) * named
     reached = np.arange(T) >= scenarios.onset[:, instance.component[material], None]
     return trunk, np.where(adapted[:, None] & reached, later, trunk)

@@ -13,7 +13,7 @@ from ..instance.producer_economics import own_prices
 from .build import population
 from .scenario_set import ScenarioSet
 
-SEEN = ("probability", "price", "availability", "onset")
+SEEN = ("probability", "price", "market_gap", "availability", "onset")
 """Fields of scenarios that an owner looks at."""
 
 
@@ -73,7 +73,7 @@ class Courses:
 
 def courses(instance: Instance, scenarios: ScenarioSet, producer: int) -> Courses:
     """The scenarios as one producer sees them, equal ones together: most of what happens never touches its component."""
-    own = own_prices(instance, producer, scenarios.price)
+    own = own_prices(instance, producer, scenarios.price, scenarios.market_gap)
     rows = np.concatenate([*own.values(), scenarios.availability[:, producer]], axis=1)
     apart, of = np.unique(rows, axis=0, return_inverse=True)
     weight: Floats = np.zeros(len(apart))

@@ -1,7 +1,8 @@
-"""How deep a disruption cuts, month by month since its onset, as such disruptions were observed (formulation section 13).
+"""How deep a disruption cuts and what it does to prices, by months since its onset, as observed (formulation section 13).
 
 A drawn event has a severity x and a stretch z: at `a` years since the onset it cuts `min(1, x * cut(a / z))` of what used to
 come. The clip is inside the mean over a period: twice a cut of 60 % for half a year takes half a year's supply, not 60 % of it.
+Prices are `multiple(a / z) ** x` times what they were, in each of two markets.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,17 +23,18 @@ from ..data.dataset import Dataset
 from ..instance.calendar import Calendar, overlap
 
 EFFECTIVE, DIRECT = "effective", "direct"
+INSIDE, OUTSIDE = "inside", "outside"
 NORMAL_90 = 1.6448536269514722
 """Standard deviations to the 5 % and 95 % points."""
 
 Step = tuple[float, float, float]
-"""(begin, end, share cut) [years since onset]."""
+"""(begin, end, share cut or multiple of the price) [years since onset]."""
 Steps = tuple[Step, ...]
 
 
 @dataclass(frozen=True)
-class CutProfile:
-    """A hazard's cuts by material."""
+class HazardProfile:
+    """A hazard's cuts, and prices where they were quoted, by material."""
 
     effective: tuple[tuple[str, Steps], ...]
     """What home users lose by all routes; the direct flow where no record of all routes exists."""
@@ -40,6 +42,19 @@ class CutProfile:
     """What the controlled flow itself loses, which the reserve meets."""
     all_routes: bool = False
     """Whether arrivals by all routes were recorded: other countries' part in them is then counted already."""
+    inside: tuple[tuple[str, Steps], ...] = ()
+    """Multiples of the price in the hazard's countries; of a material that has them outside only, 1."""
+    outside: tuple[tuple[str, Steps], ...] = ()
+    """Multiples of the price elsewhere; of a material that has them inside only, those."""
+
+    @property
+    def priced(self) -> frozenset[str]:
+        """Materials with prices of their own; others follow the hazard's one multiple."""
+        return frozenset(name for name, _ in (*self.inside, *self.outside))
+
+    def without_prices(self) -> HazardProfile:
+        """The same cuts at the hazard's one multiple of the price."""
+        return replace(self, inside=(), outside=()) if self.priced else self
 
     @property
     def length(self) -> float:
@@ -52,22 +67,31 @@ class CutProfile:
         return max(share for _, steps in self.effective for *_, share in steps)
 
 
-def profiles(data: Dataset) -> dict[str, CutProfile]:
-    """Profile of each hazard that has one, from the table `hazard_profiles`."""
+def profiles(data: Dataset) -> dict[str, HazardProfile]:
+    """Profile of each hazard that has one, from the tables `hazard_profiles` and `hazard_prices`."""
     found: dict[str, dict[str, dict[str, list[Step]]]] = defaultdict(
         lambda: {EFFECTIVE: defaultdict(list), DIRECT: defaultdict(list)}
     )
     for row in data.rows("hazard_profiles"):
         step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.cut_share)
         found[row.hazard][row.flow][row.material].append(step)
+    quoted: dict[str, dict[str, dict[str, list[Step]]]] = defaultdict(
+        lambda: {INSIDE: defaultdict(list), OUTSIDE: defaultdict(list)}
+    )
+    for row in data.rows("hazard_prices"):
+        step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.price_multiplier)
+        quoted[row.hazard][row.market][row.material].append(step)
 
     def laid(by_material: dict[str, list[Step]], spare: dict[str, list[Step]]) -> tuple[tuple[str, Steps], ...]:
         names = {**spare, **by_material}
         return tuple((name, tuple(sorted(steps))) for name, steps in sorted(names.items()))
 
     return {
-        hazard: CutProfile(
-            laid(flows[EFFECTIVE], flows[DIRECT]), laid(flows[DIRECT], flows[EFFECTIVE]), bool(flows[EFFECTIVE])
+        hazard: HazardProfile(
+            laid(flows[EFFECTIVE], flows[DIRECT]),
+            laid(flows[DIRECT], flows[EFFECTIVE]),
+            bool(flows[EFFECTIVE]),
+            *(laid(quoted[hazard][market], {}) for market in (INSIDE, OUTSIDE)),
         )
         for hazard, flows in found.items()
         if any(share > 0 for by in flows.values() for steps in by.values() for *_, share in steps)
@@ -86,7 +110,19 @@ def mean_cuts(calendar: Calendar, steps: Steps, start: Floats, severity: Floats,
     return total
 
 
-def relative_steps(profile: CutProfile, names: Sequence[str], severity: float, stretch: float) -> Steps:
+def mean_multiples(calendar: Calendar, steps: Steps, start: Floats, severity: Floats, stretch: Floats) -> Floats:
+    """(n, T) price of each period under n events as a multiple: mean over the period of multiple(a / z) ** x, 1 beyond the steps.
+
+    Arguments as those of `mean_cuts`.
+    """
+    total = np.ones((len(start), calendar.periods))
+    for begin, end, multiple in steps:
+        beyond = multiple**severity - 1
+        total += beyond[:, None] * overlap(calendar, start + stretch * begin, start + stretch * end)
+    return total
+
+
+def relative_steps(profile: HazardProfile, names: Sequence[str], severity: float, stretch: float) -> Steps:
     """How deep an event cuts, against its own deepest cut, over the named materials together: (begin, end, ratio) [years]."""
     mine = [steps for name, steps in profile.effective if name in names]
     edges = sorted({edge for steps in mine for begin, end, _ in steps for edge in (begin, end)})
@@ -107,7 +143,7 @@ def relative_steps(profile: CutProfile, names: Sequence[str], severity: float, s
     )
 
 
-def year_equivalents(profile: CutProfile, material: str, severity: Floats, stretch: Floats) -> Floats:
+def year_equivalents(profile: HazardProfile, material: str, severity: Floats, stretch: Floats) -> Floats:
     """(n,) years of the usual supply of a material that users lose in events of given severities and stretches, after clipping."""
     steps = dict(profile.effective).get(material, ())
     lost = sum(

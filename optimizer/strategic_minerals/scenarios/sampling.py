@@ -19,7 +19,7 @@ from scipy.special import ndtri
 from ..core.arrays import Floats
 from ..schemas.plan_sections import Event
 from .events import DisruptionEvent, resolve_event
-from .profiles import NORMAL_90, CutProfile, drawn_spreads
+from .profiles import NORMAL_90, HazardProfile, drawn_spreads
 
 STANDING = 1000
 """Number of the first stream of coordinates for what controls in force bring on; events of the span have those below it."""
@@ -44,7 +44,7 @@ def draw(
     scenarios: int,
     seed: int,
     events: int | None = None,
-    profiles: Mapping[str, CutProfile] | None = None,
+    profiles: Mapping[str, HazardProfile] | None = None,
     standing: Collection[str] = (),
 ) -> list[tuple[DisruptionEvent, ...]]:
     """(scenarios,) tuples of strikes of the hazards `rows`, in order of time.
@@ -74,7 +74,7 @@ def draw(
             row: Any = row,
             base: DisruptionEvent = base,
             candidates: Any = candidates,
-            profile: CutProfile | None = profile,
+            profile: HazardProfile | None = profile,
         ) -> Floats:
             """Candidates of one event in each scenario; the end of its cut."""
             if profile is not None:
@@ -120,7 +120,7 @@ def draw(
 
 def _shaped(
     row: Any,
-    profile: CutProfile,
+    profile: HazardProfile,
     base: DisruptionEvent,
     start: Floats,
     u: Floats,

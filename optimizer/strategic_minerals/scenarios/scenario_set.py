@@ -21,7 +21,7 @@ from ..instance.instance import Instance, named_materials, touched_producers
 from ..instance.procurement import exposed_feed
 from ..instance.producer_economics import built_anyway, survival
 from .events import DisruptionEvent
-from .profiles import DIRECT, EFFECTIVE, CutProfile, mean_cuts, relative_steps
+from .profiles import DIRECT, EFFECTIVE, HazardProfile, mean_cuts, mean_multiples, relative_steps
 
 Demand = tuple[tuple[str, float], ...]
 """(segment, multiplier) pairs."""
@@ -55,7 +55,9 @@ class ScenarioSet:
     demand_factor: Floats
     """(S, Q, T) delta."""
     price: Floats
-    """(S, I, T) [million USD/t]."""
+    """(S, I, T) [million USD/t]; where events split a market, that of the countries that control the material."""
+    market_gap: Floats
+    """(S, I, T) price outside the countries of an event as a multiple of that inside, 1 or more; 1 where there is one market."""
     tight: Bools
     """(S, I, T) whether a material is tight at any time of a period."""
     direct: Floats
@@ -105,7 +107,7 @@ def combine_events(
     direct = availability.copy()
     arrives = {flow: np.ones((S, J, T)) for flow in (EFFECTIVE, DIRECT)}
     shaped = np.zeros((S, J, T))
-    factor, rise, fall = np.ones((S, Q, T)), np.ones((S, I, T)), np.ones((S, I, T))
+    factor, rise, fall, market_gap = np.ones((S, Q, T)), *(np.ones((S, I, T)) for _ in range(3))
     lasting = np.zeros((S, C, T))
     override: list[tuple[int, int, Ints, Bools, bool]] = []
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
@@ -140,10 +142,13 @@ def combine_events(
         np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), users)
         reserve = share([1 - k.third_cut for _, _, k in several], phi)
         np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), reserve)
-        for path_data in (
-            share([k.price**k.direct_severity for _, _, k in several], phi),
-            share([k.flood_price for _, _, k in several], flood),
-        ):
+        multiples = np.broadcast_to(
+            share([k.price**k.direct_severity for _, _, k in several], phi), (len(several), len(hit), T)
+        )
+        if profile is not None and profile.priced:
+            multiples, apart = _multiples(instance, profile, [k for _, _, k in several], begin, hit, multiples)
+            np.maximum.at(market_gap, (s[:, None], hit), apart)
+        for path_data in (multiples, share([k.flood_price for _, _, k in several], flood)):
             np.maximum.at(rise, (s[:, None], hit), path_data)
             np.minimum.at(fall, (s[:, None], hit), path_data)
         for segment, multiple in demand:
@@ -164,10 +169,10 @@ def combine_events(
     squeeze = _squeeze(instance, events, lasting, at_name)
     price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
     lasts = lasting > 0
-    tight = _tight(instance, availability, factor, price, lasts)
+    tight = _tight(instance, availability, factor, price, market_gap, lasts)
     for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
         tight[scenario, ruled[:, None], np.flatnonzero(inside)] = value
-    onset, end = _extent(instance, np.minimum(availability, direct), factor, price, lasts)
+    onset, end = _extent(instance, np.minimum(availability, direct), factor, price * market_gap, lasts)
     return ScenarioSet(
         tuple(names),
         probability,
@@ -176,6 +181,7 @@ def combine_events(
         availability,
         factor,
         price,
+        market_gap,
         tight,
         np.minimum(availability, direct),
         lasting,
@@ -224,7 +230,7 @@ def _spans(event: DisruptionEvent, names: Sequence[str]) -> list[Span]:
 
 def _lost(
     instance: Instance,
-    profile: CutProfile,
+    profile: HazardProfile,
     events: Sequence[DisruptionEvent],
     begin: Floats,
     cut: Bools,
@@ -249,6 +255,33 @@ def _lost(
     return found
 
 
+def _multiples(
+    instance: Instance,
+    profile: HazardProfile,
+    events: Sequence[DisruptionEvent],
+    begin: Floats,
+    hit: Ints,
+    flat: Floats,
+) -> tuple[Floats, Floats]:
+    """(n, hit, T) twice: what events multiply the price of each material by inside their countries, and by how much more outside.
+
+    flat: the same by the hazard's one multiple, which materials without prices of their own follow.
+    """
+    severity, stretch = np.array([k.direct_severity for k in events]), np.array([k.stretch for k in events])
+    inside, outside = dict(profile.inside), dict(profile.outside)
+    multiples, apart = flat.copy(), np.ones_like(flat)
+    for n, i in enumerate(hit):
+        name = instance.materials[i]
+        if name in profile.priced:
+            here, there = (
+                mean_multiples(instance.calendar, market.get(name, ()), begin, severity, stretch)
+                for market in (inside, outside)
+            )
+            multiples[:, n] = here
+            apart[:, n] = np.maximum(1.0, there / here) if name in outside else 1.0
+    return multiples, apart
+
+
 def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     """How far producers serve their contracts alone, as much as for the scarcest thing that each makes.
 
@@ -261,10 +294,10 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
 
 def _alike(
     events: Sequence[tuple[DisruptionEvent, ...]],
-) -> dict[tuple[str, str, Demand, CutProfile | None, bool], list[tuple[int, int, DisruptionEvent]]]:
+) -> dict[tuple[str, str, Demand, HazardProfile | None, bool], list[tuple[int, int, DisruptionEvent]]]:
     """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments by the same profile."""
-    found: dict[tuple[str, str, Demand, CutProfile | None, bool], list[tuple[int, int, DisruptionEvent]]] = defaultdict(
-        list
+    found: dict[tuple[str, str, Demand, HazardProfile | None, bool], list[tuple[int, int, DisruptionEvent]]] = (
+        defaultdict(list)
     )
     for s, scenario in enumerate(events):
         for order, event in enumerate(scenario):
@@ -301,7 +334,9 @@ def baseline_sources(instance: Instance) -> Bools:
     return baseline
 
 
-def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floats, lasts: Bools) -> Bools:
+def _tight(
+    instance: Instance, availability: Floats, factor: Floats, price: Floats, market_gap: Floats, lasts: Bools
+) -> Bools:
     """tight[s,i,t]: an event on i's component lasts, and a source of i is short, shut, or i is drawn on by demand;
     or an input of its makers, or an output made from it, is tight."""
     makes, uses = (instance.yields > 0).astype(float), (instance.yields < 0).astype(float)
@@ -309,7 +344,7 @@ def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floa
     active = lasts[:, instance.component]
     troubled = availability < instance.usual * (1 - max(SMALLEST_TOUCH, instance.plan.tight_cut_share))
     for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
-        troubled[:, j] |= ~survival(instance, int(j), price, (), 0)
+        troubled[:, j] |= ~survival(instance, int(j), price, (), 0, market_gap)
     troubled &= counted[:, None]
     tight = np.matmul(makes.T, troubled) > 0
     surged = factor > 1 + SMALLEST_TOUCH

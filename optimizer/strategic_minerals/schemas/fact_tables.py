@@ -99,6 +99,27 @@ class PriceGapRow(Row):
     ratio_high: float | None = None
 
 
+class MarketQuoteRow(Row):
+    """Price of a material at a date in one market, as price reporters printed it."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "place", "date")
+    material: Key
+    place: str
+    """Market as printed."""
+    market: Literal["inside", "outside", "world"]
+    """`inside`: the country that controls the material, value-added tax taken off; `outside`: elsewhere; `world`: one price."""
+    form: str
+    date: str
+    """Year, month or day, such as 2026-02."""
+    usd_per_kg: Positive
+    """Middle of the printed range, per kg of the material."""
+    printed_from: Positive
+    """Lower end of the range as printed."""
+    printed_to: Positive
+    """Upper end."""
+    printed_unit: str
+
+
 class ProductionRow(Row):
     """Output of a country as published; `WLD` is the world, `OTH` the rest."""
 

@@ -98,3 +98,23 @@ class HazardProfileRow(Row):
     cut_share: Share
     cut_share_low: float | None = None
     cut_share_high: float | None = None
+
+
+class HazardPriceRow(Row):
+    """Multiple of a material's price in an event of a hazard with a profile, by market and months since its onset; a step."""
+
+    key: ClassVar[tuple[str, ...]] = ("hazard", "material", "market", "month_from")
+    hazard: Key
+    """A row of `hazards` that has rows in `hazard_profiles`. Its materials without rows here follow its `price_multiplier`."""
+    material: Key
+    market: Literal["inside", "outside"]
+    """`inside`: what the countries of the hazard sell; `outside`: what others do, at least the price inside. A material with rows
+    of one market only has the price multiple 1 inside, and outside that inside."""
+    month_from: Annotated[float, Field(ge=0, le=600)]
+    """Months since the onset at which the step begins."""
+    month_to: Annotated[float, Field(gt=0, le=600)]
+    """Months since the onset at which it ends: not later than the last cut of the hazard."""
+    price_multiplier: Positive
+    """Raised to the power of the event's severity."""
+    price_multiplier_low: float | None = None
+    price_multiplier_high: float | None = None

@@ -17,6 +17,7 @@ from .fact_tables import (
     DemandSegmentRow,
     ImportShareRow,
     InstrumentTermRow,
+    MarketQuoteRow,
     MineralRow,
     ObservedProfileRow,
     PolicyEventRow,
@@ -26,7 +27,7 @@ from .fact_tables import (
     SupportAgreementRow,
     SupportedProducerRow,
 )
-from .hazard_tables import HazardProfileRow, HazardRow
+from .hazard_tables import HazardPriceRow, HazardProfileRow, HazardRow
 from .loss_tables import AdaptationRow, LossFunctionRow, LossReplayRow, UsersStockRow
 from .origin_tables import FeedOriginRow, OriginRuleRow
 from .project_tables import InstrumentRow, PackageRow, ProjectRow, RampRow
@@ -294,6 +295,7 @@ TABLES: dict[str, type[Row]] = {
     "countries": CountryRow,
     "hazards": HazardRow,
     "hazard_profiles": HazardProfileRow,
+    "hazard_prices": HazardPriceRow,
     "policy_events": PolicyEventRow,
     "stock": StockRow,
     "loss_functions": LossFunctionRow,
@@ -311,6 +313,7 @@ TABLES: dict[str, type[Row]] = {
     "support_agreements": SupportAgreementRow,
     "observed_profiles": ObservedProfileRow,
     "price_gaps": PriceGapRow,
+    "market_quotes": MarketQuoteRow,
     "supported_producers": SupportedProducerRow,
     "loss_replay": LossReplayRow,
 }
@@ -329,6 +332,7 @@ FACT_TABLES = (
     "support_agreements",
     "observed_profiles",
     "price_gaps",
+    "market_quotes",
     "supported_producers",
     "loss_replay",
 )

@@ -1,0 +1,248 @@
+"""Prices in an event by material, market and month, by hand: who pays which and when (formulation section 13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import Dataset, Plan, check, solve
+from strategic_minerals.core.errors import UntrustedError
+from strategic_minerals.instance.build import build_instance
+from strategic_minerals.instance.calendar import Calendar
+from strategic_minerals.instance.instance import Instance
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.scenarios.build import build_scenarios
+from strategic_minerals.scenarios.profiles import mean_multiples
+from support.instances import random_case
+from support.tiny import offer, source, tiny, total
+
+PRICE = 10.0
+HAZARD = {
+    "hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "metal", "rate_per_yr": 0.3,
+    "duration_yr": 1.0, "cut_share": 1.0, "price_multiplier": 5.0,
+}  # fmt: skip
+
+
+def priced(*steps: tuple[str, float, float, float], material: str = "metal", hazard: str = "stop") -> pd.DataFrame:
+    """Rows of `hazard_prices`: market, months, multiple."""
+    rows = [
+        {
+            "hazard": hazard, "material": material, "market": market, "month_from": begin, "month_to": end,
+            "price_multiplier": multiple,
+        }
+        for market, begin, end, multiple in steps
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def struck(
+    *steps: tuple[str, float, float, float],
+    event: dict[str, Any] | None = None,
+    cut: float = 0.0,
+    rows: pd.DataFrame | None = None,
+    hazard: dict[str, Any] | None = None,
+    **more: Any,
+) -> tuple[Plan, Dataset]:
+    """1 kt from China and 1 kt from an ally, 2 kt wanted; with probability 0.5 a stop in FY2028 cuts China for a year."""
+    scenario = {
+        "name": "stop", "probability": 0.5, "design_basis": False,
+        "events": [{"hazard": "stop", "start_year": 2028.0, **(event or {})}],
+    }  # fmt: skip
+    given: dict[str, Any] = {
+        "sources": {"china": source("CHN", "metal", 1.0), "ally": source("AUS", "metal", 1.0, kappa=1.0)},
+        "demand": {"metal": 2.0},
+        "scenarios": [scenario],
+        "price_gain": True,
+        **more,
+    }
+    plan, data = tiny({"metal": PRICE}, **given)
+    course = {"hazard": "stop", "material": "metal", "flow": "effective", "month_from": 0.0, "month_to": 12.0}
+    quoted = priced(*steps) if rows is None else rows
+    return plan, data.replace(
+        hazards=pd.DataFrame([{**HAZARD, **(hazard or {})}]),
+        hazard_profiles=pd.DataFrame([{**course, "cut_share": cut or 1e-6}]),
+        **({} if quoted.empty else {"hazard_prices": quoted}),
+    )
+
+
+def prices(plan: Plan, data: Dataset) -> tuple[list[float], list[float]]:
+    """USD/kg inside and outside in the years of the scenario."""
+    instance = build_instance(plan, data)
+    found = build_scenarios(instance, data)
+    lower = found.price[0, 0]
+    outside = instance.market_price(0, True, lower, gap=found.market_gap[0, 0])
+    return (lower * 1000).tolist(), (outside * 1000).tolist()
+
+
+def test_each_market_has_its_own_course() -> None:
+    """Proves: half a year at twice the price inside and eight times outside, then 1 and 4: means of 1.5 and 6 in FY2028."""
+    case = struck(("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0))
+    inside, outside = prices(*case)
+    assert inside == pytest.approx([10.0, 15.0, 10.0])
+    assert outside == pytest.approx([10.0, 60.0, 10.0])
+
+
+def test_users_pay_the_price_of_whom_they_buy_from() -> None:
+    """Proves: 1 kt of China at 15 and 1 kt of the ally at 60 in the year of the stop, 20 a year otherwise."""
+    case = struck(("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0))
+    result = solve(*case, gap=0.0)
+    assert total(result) == pytest.approx(20 + 0.5 * (15 + 60) + 0.5 * 20 + 20, rel=1e-5)
+    assert result.audited.passed
+
+
+def test_a_material_without_prices_follows_the_one_multiple() -> None:
+    inside, outside = prices(*struck(rows=pd.DataFrame()))
+    assert inside == pytest.approx([10.0, 50.0, 10.0])
+    assert outside == pytest.approx(inside), "one market"
+
+
+def test_prices_outside_alone_leave_the_price_inside() -> None:
+    inside, outside = prices(*struck(("outside", 0, 12, 3.0)))
+    assert inside == pytest.approx([10.0, 10.0, 10.0])
+    assert outside == pytest.approx([10.0, 30.0, 10.0])
+
+
+def test_prices_inside_alone_are_those_of_the_world() -> None:
+    inside, outside = prices(*struck(("inside", 0, 12, 3.0)))
+    assert inside == outside == pytest.approx([10.0, 30.0, 10.0])
+
+
+def test_nobody_outside_sells_below_the_price_inside() -> None:
+    inside, outside = prices(*struck(("inside", 0, 12, 3.0), ("outside", 0, 12, 2.0)))
+    assert inside == outside == pytest.approx([10.0, 30.0, 10.0])
+
+
+def test_severity_is_a_power_and_stretch_a_length() -> None:
+    """Proves: a multiple of 2 for a quarter, x = 3 and z = 2: eight times for half a year."""
+    year = Calendar(2027, 1.0, 3, 3, 0.0)
+    found = mean_multiples(year, ((0.0, 0.25, 2.0),), np.array([2028.0]), np.array([3.0]), np.array([2.0]))
+    assert found == pytest.approx(np.array([[1.0, 4.5, 1.0]]))
+    half = {"event": {"severity": 2.0, "stretch": 0.5}}
+    assert prices(*struck(("outside", 0, 12, 3.0), **half))[1] == pytest.approx([10.0, 50.0, 10.0])
+
+
+@pytest.mark.parametrize("event", [{"price_multiplier": 2.0}, {"countries": "CHN"}, {"cut_share": 0.1}])
+def test_an_event_that_says_more_itself_has_one_market(event: dict[str, Any]) -> None:
+    """Proves: with a price, countries or a cut of its own an event leaves the quotes of its hazard aside."""
+    inside, outside = prices(*struck(("outside", 0, 12, 3.0), event=event))
+    assert inside == outside
+
+
+def test_a_price_of_the_plan_replaces_the_quotes() -> None:
+    plan, data = struck(("outside", 0, 12, 3.0))
+    told = plan.to_toml_like() | {"hazards": [{"hazard": "stop", "price_multiplier": 4.0}]}
+    inside, outside = prices(Plan.model_validate(told), data)
+    assert inside == outside == pytest.approx([10.0, 40.0, 10.0])
+
+
+def test_two_prices_in_an_event_and_no_shortage_buy_nothing() -> None:
+    """Proves trap 23 in events: what is cheap inside is not bought to be sold, kept or counted at the price outside."""
+    offers = {"inside": offer("metal", 5.0, source="china"), "outside": offer("metal", 5.0, source="ally")}
+    case = struck(
+        ("outside", 0, 12, 4.0),
+        sources={"china": source("CHN", "metal", 5.0), "ally": source("AUS", "metal", 1.0)},
+        offers=offers,
+        materials={"metal": {"disposal_t_per_yr": 5000.0, "holding_share_per_yr": 0.01}},
+        instruments={"trunk_disposal": True},
+    )
+    result = solve(*case, gap=0.0)
+    assert result.tables["acquisitions"].empty
+    assert total(result) == pytest.approx(60.0)
+
+
+def test_a_branch_buys_at_the_price_of_the_market() -> None:
+    """Proves: an offer of the ally costs four times the price in the year of the stop."""
+    case = struck(
+        ("outside", 0, 12, 4.0), offers={"ally": offer("metal", 1.0, source="ally")}, demand={"metal": 1.5}, cut=0.9
+    )
+    natural = prepare(*case).natural
+    purchase = next(p for p in prepare(*case).structure.component_sets[0].purchases if p.name == "ally")
+    found = build_scenarios(natural, case[1])
+    paid = natural.purchase_price(purchase, found.price[0, 0], found.market_gap[0, 0])
+    assert (paid * 1000).tolist() == pytest.approx([10.0, 40.0, 10.0])
+    assert solve(*case, gap=0.0).audited.passed
+
+
+def test_a_plant_outside_lives_on_the_price_there() -> None:
+    """Proves: with a cash cost of 20 the ally is shut at 10 and open in the year in which it sells at 30; China stays shut."""
+    dear = {
+        "china": source("CHN", "metal", 1.0, cash_usd_per_kg=20.0),
+        "ally": source("AUS", "metal", 1.0, cash_usd_per_kg=20.0),
+    }
+    alive = prepare(*struck(("outside", 0, 12, 3.0), sources=dear)).structure.support.scenarios_alive[0]
+    assert alive[1].tolist() == [False, True, False]
+    assert not alive[0].any()
+
+
+def test_without_gain_on_prices_floors_and_users_see_undisturbed_ones() -> None:
+    case = struck(("inside", 0, 6, 2.0), ("outside", 0, 12, 8.0), price_gain=False)
+    result = solve(*case, gap=0.0)
+    assert total(result) == pytest.approx(60.0)
+    assert result.audited.passed
+
+
+def test_the_audit_sees_a_model_that_forgets_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the audit reckons with prices in events by market by its own code."""
+    plan, data = struck(("outside", 0, 12, 4.0))
+    assert solve(plan, data, gap=0.0).audited.passed
+    original = Instance.market_price
+    monkeypatch.setattr(
+        Instance,
+        "market_price",
+        lambda self, i, outside, price, periods=None, gap=None: original(self, i, outside, price, periods),
+    )
+    with pytest.raises(UntrustedError, match="audit"):
+        solve(plan, data, gap=0.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "column"),
+    [
+        (priced(("outside", 3, 2, 2.0)), "month_to"),
+        (priced(("outside", 0, 6, 2.0), ("outside", 4, 8, 2.0)), "month_from"),
+        (priced(("outside", 0, 13, 2.0)), "month_to"),
+        (priced(("outside", 0, 6, 2.0), hazard="flood"), "hazard"),
+        (priced(("outside", 0, 6, 2.0), material="ore"), "material"),
+    ],
+)
+def test_prices_that_make_no_sense_are_faults(rows: pd.DataFrame, column: str) -> None:
+    faults = check(*struck(rows=rows)).faults
+    assert [fault.file for fault in faults] == ["hazard_prices.csv"] * len(faults)
+    assert [fault.column for fault in faults][:1] == [column]
+
+
+def test_nobody_sells_outside_of_all_countries() -> None:
+    faults = check(*struck(("outside", 0, 6, 2.0), hazard={"countries": "*"})).faults
+    assert [(fault.column, fault.found) for fault in faults] == [("market", "'outside'")]
+
+
+def test_a_hazard_and_a_control_split_a_market_alike() -> None:
+    control = {
+        "name": "licences", "countries": "CHN AUS", "materials": "metal", "cut_share": 0.0, "until_year": 2029.0,
+        "outside_prices": True,
+    }  # fmt: skip
+    faults = check(*struck(("outside", 0, 6, 2.0), controls=[control])).faults
+    assert [fault.column for fault in faults] == ["controls.0.countries"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_plans_with_prices_by_market_hold_in_both_methods(seed: int) -> None:
+    """Proves: whatever else a plan has, the audit finds the same money, and the decomposed method the same optimum."""
+    plan, data = random_case(
+        seed,
+        hazard_prices=True,
+        two_markets=seed % 2 == 1,
+        adaptation=True,
+        users_stock=True,
+        loss_limits=False,
+        sample=True,
+    )
+    flat, apart = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    assert (prepare(plan, data).structure.scenarios.market_gap > 1).any()
+    assert flat.audited.passed
+    assert apart.audited.passed
+    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
+    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
