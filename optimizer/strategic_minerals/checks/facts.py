@@ -14,6 +14,7 @@ from .compare import Comparison, Evidence, Figure, Term
 from .figures import Facts, row_counts
 from .noted_functions import note_evidence
 from .published import published_evidence, said
+from .stocks import stock_evidence
 from .words import meant
 
 UNIT_SLIP = 300.0
@@ -249,14 +250,7 @@ def _market(facts: Facts) -> Iterator[Evidence]:
                     yield Comparison(
                         label, ((1.0, (facts.figure("materials", row, column),)),), need, low, high, kind=column
                     )
-    for row in data.rows("stock"):
-        if facts.counts(row.material) and row.opening_t > 0 and (need := facts.wanted(row.material)):
-            label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
-            yield Comparison(label, ((1.0, (facts.figure("stock", row, "opening_t"),)),), need, 2e-4, 50)
-    for row in data.rows("users_stock"):
-        if facts.counts(row.material) and row.level_t and (need := facts.wanted(row.material)):
-            label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
-            yield Comparison(label, ((1.0, (facts.figure("users_stock", row, "level_t"),)),), need, 0.002, 5)
+    yield from stock_evidence(facts)
 
 
 def _usual_shares(facts: Facts) -> dict[str, float]:
