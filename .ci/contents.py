@@ -24,13 +24,13 @@ def here(*places: str) -> set[str]:
 def wanted_in_wheel() -> set[str]:
     """The package with its READMEs and the page's files; plans and tables inside it."""
     package = {name.removeprefix("optimizer/") for name in here("optimizer/strategic_minerals/**/*")}
-    return package | {f"strategic_minerals/shipped_files/{name}" for name in here("models/*", "inputs/*")}
+    return package | {f"strategic_minerals/shipped_files/{name}" for name in here("models/**/*", "inputs/*")}
 
 
 def wanted_in_sdist() -> set[str]:
     """Everything that building, testing and reading take."""
     single = here("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
-    return single | here("optimizer/**/*", "models/*", "inputs/*", "tests/**/*", ".github/**/*", ".ci/*")
+    return single | here("optimizer/**/*", "models/**/*", "inputs/*", "tests/**/*", ".github/**/*", ".ci/*")
 
 
 def compare(what: str, wanted: set[str], found: set[str]) -> None:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .evaluation.deals import Deals, deals
     from .evaluation.loss_replay import LossReplay, loss_replay
     from .evaluation.origin_costs import OriginCosts, origin_costs
+    from .evaluation.published_requirements import PublishedRequirements, published_requirements
     from .evaluation.replay import replay_observed
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from .evaluation.sampling_gap import SamplingGap, sampling_gap
@@ -97,6 +98,7 @@ _HOME = {
     "Progress": "core.outcome",
     "Promise": "evaluation.reverse_stress",
     "Provenance": "results.notes",
+    "PublishedRequirements": "evaluation.published_requirements",
     "ReserveError": "core.errors",
     "Residual": "audit.audit",
     "Result": "results.result",
@@ -131,6 +133,7 @@ _HOME = {
     "morris": "analysis.designs",
     "one_at_a_time": "analysis.designs",
     "origin_costs": "evaluation.origin_costs",
+    "published_requirements": "evaluation.published_requirements",
     "replay_observed": "evaluation.replay",
     "reverse_stress": "evaluation.reverse_stress",
     "sampling_gap": "evaluation.sampling_gap",
@@ -174,6 +177,7 @@ __all__ = [
     "Progress",
     "Promise",
     "Provenance",
+    "PublishedRequirements",
     "ReserveError",
     "Residual",
     "Result",
@@ -208,6 +212,7 @@ __all__ = [
     "morris",
     "one_at_a_time",
     "origin_costs",
+    "published_requirements",
     "replay_observed",
     "reverse_stress",
     "sampling_gap",

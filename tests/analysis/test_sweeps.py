@@ -190,7 +190,7 @@ def moved(structure: Structure, name: str) -> Structure:
 
 NAMES = ("feed", "offer_country")
 """Fields of names of countries: there is no other number to try."""
-OF_TABLES = ("procurement", "users_level", "adaptation")
+OF_TABLES = ("procurement", "users_level", "adaptation", "overland")
 """Fields that the random cases leave empty or that hold no array of their own: whole plans are compared for them below."""
 MOVED = [name for name in BLOCK_DATA if name not in (*MENUS, *NAMES, *OF_TABLES)]
 

@@ -368,6 +368,12 @@ def other_tightness(case: Case) -> Problem:
     )
 
 
+def other_prices(case: Case) -> Problem:
+    structure = case.problem.structure
+    doubled = replace(structure.scenarios, price=2 * structure.scenarios.price)
+    return replace(case.problem, structure=replace(structure, scenarios=doubled))
+
+
 def ruled(case: Case, purpose: str, *, materials: str = "*", **rule: object) -> Problem:
     """The same answer under a rule of origin that it does not keep."""
     exclusion = {"countries": "USA AUS CAN CHN", "materials": materials, "applies_to": [purpose], **rule}
@@ -477,6 +483,7 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
     "integrality": ("half a floor", lambda c: changed(c, floor=put(0, 0.5))),
     "package_eligibility": ("a gap that nobody closes", stopped_instruments),
     "tightness": ("released as tight what is not", other_tightness),
+    "scenario_prices": ("prices that no event makes", other_prices),
     "purchase_origin": ("bought where the plan may not buy", lambda c: ruled(c, "purchases")),
     "support_origin": ("supported where the plan may not support", lambda c: ruled(c, "support")),
     "offtake_origin": ("reserved where the plan may not reserve", lambda c: ruled(c, "offtake")),

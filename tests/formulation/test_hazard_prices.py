@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, check, solve
 from strategic_minerals.core.errors import UntrustedError
 from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.calendar import Calendar
 from strategic_minerals.instance.instance import Instance
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.scenarios.build import build_scenarios
-from strategic_minerals.scenarios.profiles import mean_multiples
+from strategic_minerals.scenarios.event_prices import EventPrices
 from support.instances import random_case
 from support.tiny import offer, source, tiny, total
 
@@ -116,12 +114,48 @@ def test_nobody_outside_sells_below_the_price_inside() -> None:
 
 
 def test_severity_is_a_power_and_stretch_a_length() -> None:
-    """Proves: a multiple of 2 for a quarter, x = 3 and z = 2: eight times for half a year."""
-    year = Calendar(2027, 1.0, 3, 3, 0.0)
-    found = mean_multiples(year, ((0.0, 0.25, 2.0),), np.array([2028.0]), np.array([3.0]), np.array([2.0]))
-    assert found == pytest.approx(np.array([[1.0, 4.5, 1.0]]))
+    """Proves: three times for eleven months, squared, for half as long: nine times for 5.5 months, and for half a month the nine of
+    the table, which no severity exceeds."""
     half = {"event": {"severity": 2.0, "stretch": 0.5}}
-    assert prices(*struck(("outside", 0, 12, 3.0), **half))[1] == pytest.approx([10.0, 50.0, 10.0])
+    steps = ("outside", 0, 11, 3.0), ("outside", 11, 12, 9.0)
+    assert prices(*struck(*steps, **half))[1] == pytest.approx([10.0, 50.0, 10.0])
+
+
+def test_events_combine_market_by_market() -> None:
+    """Proves: beside a second event that makes the metal 2.5 times as dear everywhere, outside it costs four times, not ten."""
+    plan, data = struck(("outside", 0, 12, 4.0))
+    told = plan.to_toml_like()
+    told["scenarios"][0]["events"].append(
+        {
+            "start_year": 2028.0, "duration_years": 1.0, "countries": "CHN", "materials": "metal", "cut_share": 0.0,
+            "price_multiplier": 2.5,
+        }
+    )  # fmt: skip
+    inside, outside = prices(Plan.model_validate(told), data)
+    assert inside == pytest.approx([10.0, 25.0, 10.0])
+    assert outside == pytest.approx([10.0, 40.0, 10.0])
+
+
+def test_outside_is_never_below_inside_at_any_moment() -> None:
+    """Proves: three times inside in the first half year and three times outside in the second: outside it is three all year."""
+    inside, outside = prices(*struck(("inside", 0, 6, 3.0), ("outside", 6, 12, 3.0)))
+    assert inside == pytest.approx([10.0, 20.0, 10.0])
+    assert outside == pytest.approx([10.0, 30.0, 10.0])
+
+
+def test_quotes_of_a_hazard_that_the_plan_does_not_use_change_nothing() -> None:
+    """Proves: without an event of it nobody sells outside, and a border floor is no fault."""
+    menu = {"material": "metal", "kind": "border", "scope": "market", "levels_usd_per_kg": [12.0], "term_years": 3}
+    plan, data = struck(("outside", 0, 12, 4.0), instruments={"price_floors": [menu]})
+    assert [fault.column for fault in check(plan, data).faults] == ["instruments.price_floors.0.kind"]
+    quiet = Plan.model_validate(plan.to_toml_like() | {"scenarios": []})
+    assert not check(quiet, data).faults
+    assert not build_instance(quiet, data).outside.any()
+
+
+def test_no_price_is_multiplied_by_more_than_the_highest_multiple_of_the_table() -> None:
+    """Proves: three times to the power of four would be 81: the table knows no more than 3."""
+    assert prices(*struck(("outside", 0, 12, 3.0), event={"severity": 4.0}))[1] == pytest.approx([10.0, 30.0, 10.0])
 
 
 @pytest.mark.parametrize("event", [{"price_multiplier": 2.0}, {"countries": "CHN"}, {"cut_share": 0.1}])
@@ -194,6 +228,14 @@ def test_the_audit_sees_a_model_that_forgets_the_gap(monkeypatch: pytest.MonkeyP
         "market_price",
         lambda self, i, outside, price, periods=None, gap=None: original(self, i, outside, price, periods),
     )
+    with pytest.raises(UntrustedError, match="audit"):
+        solve(plan, data, gap=0.0)
+
+
+def test_the_audit_sees_prices_that_events_do_not_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: gaps multiplied onto what another event did to the price inside are found."""
+    plan, data = struck(("outside", 0, 12, 4.0))
+    monkeypatch.setattr(EventPrices, "gap", property(lambda self: 1.5 * (self._outside / self._inside)))
     with pytest.raises(UntrustedError, match="audit"):
         solve(plan, data, gap=0.0)
 

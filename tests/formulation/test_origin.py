@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, UntrustedError, solve
+from strategic_minerals import Dataset, InputError, PlanError, UntrustedError, solve
 from strategic_minerals.instance import procurement
 from strategic_minerals.instance.build import build_instance
 from strategic_minerals.instance.procurement import fiscal_year
@@ -299,3 +299,24 @@ def test_days_fall_into_fiscal_years(day, month, expected):
     import datetime as dt
 
     assert fiscal_year(dt.date.fromisoformat(day), month) == pytest.approx(expected, abs=1e-5)
+
+
+def test_days_of_cover_of_what_nobody_may_sell_are_a_fault():
+    """One country sells. A rule that closes it leaves nobody to buy the cover from, unless the reserve has it already."""
+
+    def question(has=0.0, **plan):
+        return tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 1.0)},
+            demand={"a": 1.0},
+            offers={"spot": offer("a", 1.0, source="far")},
+            stock={"a": has},
+            days_of_cover=[{"material": "a", "days": 36.5, "from_year": 2028}],
+            **plan,
+        )
+
+    closed = {"procurement": {"exclusions": [{"countries": "CHN", "materials": "a"}]}}
+    with pytest.raises(PlanError, match=r"days_of_cover\.0\.material .* close every offer"):
+        solve(*question(**closed))
+    assert solve(*question(has=0.1, **closed)).audited.passed
+    assert bought(solve(*question()), "a") == pytest.approx(0.1)

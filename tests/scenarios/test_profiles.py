@@ -14,6 +14,7 @@ from strategic_minerals.core.errors import InputError
 from strategic_minerals.evaluation.myopic import believed
 from strategic_minerals.instance.build import build_instance
 from strategic_minerals.instance.calendar import Calendar
+from strategic_minerals.model.problem import prepare
 from strategic_minerals.scenarios.build import build_scenarios
 from strategic_minerals.scenarios.profiles import mean_cuts
 from support.tiny import KT, bought, offer, source, tiny
@@ -247,6 +248,19 @@ def test_rules_on_trace_content_reach_producers_by_their_feed(feed, left):
         tables["feed_origins"] = pd.DataFrame([{"producer": "ally", "origins": feed}])
     instance, found = scenarios_of(plan, Dataset.from_tables(tables))
     assert found.availability[0, instance.producers.index("ally")] == pytest.approx([1.0, left, 1.0])
+
+
+@pytest.mark.parametrize(("neighbours", "left"), [("", 0.6), ("AUS", 1.0)], ids=["overseas", "by land"])
+def test_a_loss_of_shipping_does_not_reach_a_neighbour_by_land(neighbours, left):
+    """Other countries' sources lose what the hazard says unless a land border joins them to the home country."""
+    law = {"third_country_cut_share": 0.4, "third_country_scope": "overseas"}
+    plan, data = struck([step(0, 12, 1.0, flow="direct")], hazard=law)
+    countries = data.frame("countries")
+    countries["land_neighbours"] = np.where(countries.country == "USA", neighbours, "")
+    instance, found = scenarios_of(plan, data.replace(countries=countries))
+    assert found.availability[0, instance.producers.index("ally")] == pytest.approx([1.0, left, 1.0])
+    beside = prepare(plan, data.replace(countries=countries), prepare(plan, data), None)
+    assert np.array_equal(beside.structure.scenarios.availability, found.availability)
 
 
 def test_an_event_that_costs_no_tonnes_rations_nothing():

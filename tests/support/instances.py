@@ -173,7 +173,7 @@ def _hazard_prices(case: _Case) -> dict[str, pd.DataFrame]:
     step = {"hazard": "stop", "material": "ndpr"}
     cuts = [(0.0, 5.0, float(rng.uniform(0.5, 0.9))), (5.0, 14.0, float(rng.uniform(0.1, 0.4)))]
     prices = [
-        ("inside", 0.0, 6.0, float(rng.uniform(0.9, 1.4))),
+        ("inside", 0.0, 6.0, float(rng.uniform(1.0, 1.4))),
         ("outside", 0.0, 6.0, float(rng.uniform(1.2, 2.5))),
         ("outside", 6.0, 14.0, float(rng.uniform(1.1, 4.0))),
     ]

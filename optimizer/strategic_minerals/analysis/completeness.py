@@ -15,7 +15,7 @@ from ..data.names import Names
 from ..data.references import select_materials
 from ..results.notes import without_data
 from ..results.study import StudyResult
-from ..scenarios.events import hazards, resolve_event, sampled
+from ..scenarios.events import resolver, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .designs import TORNADO, estimate_ranges, indices, one_at_a_time
@@ -47,6 +47,10 @@ class Completeness(StudyResult):
     """table, column, empty, rows: numbers that some rows have and others leave empty."""
     names: Names
     """What readers call the materials."""
+    listed: pd.DataFrame
+    """mineral, name, rank, planned: the official list of the home country; whether plans can use each."""
+    not_planned: pd.DataFrame
+    """kind, item, name, why, next_source: minerals and projects that plans leave out for want of a published figure."""
     influence: pd.DataFrame
     """address, low, high, at_low, at_base, at_high, swing [million USD of the aim]: estimates by how much they move the answer of
     the linear relaxation, each at both ends of its range; NaN where there was no answer. Empty where none was asked for."""
@@ -55,13 +59,21 @@ class Completeness(StudyResult):
     titles: ClassVar[Mapping[str, str]] = {
         "gaps": "Materials without a row",
         "empty": "Empty fields",
+        "listed": "The official list",
+        "not_planned": "Left out of all plans",
         "influence": "Estimates by influence",
     }
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """gaps, empty, influence."""
-        return {"gaps": self.gaps, "empty": self.empty, "influence": self.influence}
+        """gaps, empty, listed, not_planned, influence."""
+        return {
+            "gaps": self.gaps,
+            "empty": self.empty,
+            "listed": self.listed,
+            "not_planned": self.not_planned,
+            "influence": self.influence,
+        }
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -71,6 +83,11 @@ class Completeness(StudyResult):
     def summary(self) -> str:
         """In plain words."""
         lines = ["COMPLETENESS: what is missing from this question"]
+        if len(self.listed):
+            planned = int(self.listed["planned"].sum())
+            lines.append(f"  of the {len(self.listed)} minerals of the official list plans can use {planned}")
+        for row in rows_of(self.not_planned):
+            lines.append(f"  no plan has {row.name}: {row.why}; next source: {row.next_source}")
         if self.minerals_without_data:
             lines.append(
                 "  minerals with published facts but without planning data: "
@@ -127,19 +144,30 @@ def complete(
         pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
         _empty(plan, data, set(chosen)),
         Names.of(data),
+        _listed(data),
+        pd.DataFrame(
+            [[row.kind, row.item, row.name, row.why, row.next_source] for row in data.rows("not_planned")],
+            columns=["kind", "item", "name", "why", "next_source"],
+        ),
         influence,
     )
+
+
+def _listed(data: Dataset) -> pd.DataFrame:
+    """The official list, and whether the tables have all materials that each mineral is planned as."""
+    known = {row.material for row in data.rows("materials")}
+    rows = [
+        [row.mineral, row.name, row.rank, bool(row.materials) and set(row.materials.split()) <= known]
+        for row in data.rows("listed_minerals")
+    ]
+    return pd.DataFrame(rows, columns=["mineral", "name", "rank", "planned"]).astype({"planned": bool, "rank": "Int64"})
 
 
 def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
     """Whether a table has a row for a material that this plan would read; of hazards, whether anything ever touches it."""
     if table == "hazards":
-        known = hazards(plan, data)
-        events = [
-            resolve_event(event, known.get(event.hazard or ""))
-            for scenario in plan.scenarios
-            for event in scenario.events
-        ]
+        resolved = resolver(plan, data)
+        events = [resolved(event) for scenario in plan.scenarios for event in scenario.events]
         touched = " ".join(
             [*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]
         ).split()

@@ -31,7 +31,10 @@ from ..schemas.plan_sections import Section
 from .designs import Design, estimate_ranges, loss_functions, morris, one_at_a_time, sobol
 from .sweep import MOST_POINTS, SWEEP
 
-Value = bool | int | float | str | list[bool | int | float | str]
+Plain = bool | int | float | str
+Entry = dict[str, Plain | list[Plain]]
+"""An entry of a list of the plan, such as a floor's menu."""
+Value = Plain | list[Plain] | list[Entry]
 
 
 class SweepFile(Section):

@@ -65,7 +65,8 @@ def outlays(accounts: Accounts) -> Floats:
     for b, purchase in enumerate(purchase_terms(accounts)):
         total += x.acquisition[0, b] * purchase.paid(n, path_data.undisturbed)[0]
     for i in range(len(n.materials)):
-        total += x.stock[0, i] * n.holding[i] * n.calendar.step
+        if not n.plan.budget.members_pay_holding:
+            total += x.stock[0, i] * n.holding[i] * n.calendar.step
         if n.plan.budget.revolving:
             total -= x.disposal[0, i] * path_data.price[0, i] * (1 - n.haircut[i])
     for k, contract in enumerate(accounts.problem.structure.contracts):
@@ -82,6 +83,8 @@ def outlays(accounts: Accounts) -> Floats:
 def already_owed(n: Instance) -> list[float]:
     """What holding the opening stock costs in each fiscal year, if all of it stays and decays  [million USD]."""
     owed = [0.0] * len(n.calendar.years)
+    if n.plan.budget.members_pay_holding:
+        return owed
     for i in range(len(n.materials)):
         left = float(n.opening[i])
         for f in n.calendar.year_index:

@@ -20,6 +20,7 @@ from ..model.problem import Problem
 from ..model.solution import Solution
 from .accounts import open_accounts, social_cost
 from .commitment_rules import CONTRACTS, ELIGIBILITY, SIGNING
+from .event_prices import prices_by_market
 from .figures import Figures
 from .money_rules import MONEY
 from .operations import OPERATING, AuditContext, Row, Rule
@@ -126,10 +127,22 @@ def tight(k: AuditContext) -> Iterable[Row]:
             yield name, float((scenarios.tight[s] != own[s]).sum()), 0.0
 
 
+def scenario_prices(k: AuditContext) -> Iterable[Row]:
+    """Prices inside and outside the countries of an event are what its multiples make of the baseline's  [share of the price]."""
+    structure = k.problem.structure
+    for s, name in enumerate(k.path_data.scenarios.names):
+        inside, outside = (price / k.n.price for price in prices_by_market(k.n, k.path_data.scenarios.events[s]))
+        for scenarios, instance in ((k.path_data.scenarios, k.n), (structure.scenarios, structure.instance)):
+            told = scenarios.price[s] / instance.price
+            for mine, its in ((inside, told), (outside, told * scenarios.market_gap[s])):
+                yield name, float(np.abs(its / mine - 1).max(initial=0.0)), 0.0
+
+
 FAMILIES: dict[str, tuple[str, Rule]] = {
     **{rule.__name__: ("t", rule) for rule in (*OPERATING, *POLICY, *CONTRACTS, *ORIGIN)},
     **{rule.__name__: ("million USD", rule) for rule in (*MONEY, *ELIGIBILITY)},
     **{rule.__name__: ("-", rule) for rule in (*SIGNING, *ORIGIN_OF_SUPPORT)},
     "tightness": ("count", tight),
+    "scenario_prices": ("-", scenario_prices),
 }
 """Every family of rules with its unit and the function that checks it."""

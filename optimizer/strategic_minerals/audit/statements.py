@@ -296,7 +296,8 @@ def _money(accounts: Accounts) -> Records:
     for b, purchase in enumerate(purchase_terms(accounts)):
         lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, accounts.path_data.undisturbed)[0]
     for i in range(len(n.materials)):
-        lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
+        if not n.plan.budget.members_pay_holding:
+            lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
         sales += x.disposal[0, i] * n.price[i] * (1 - n.haircut[i])
     for k, contract in enumerate(accounts.problem.structure.contracts):
         last = contract.start + int(n.contract_term[contract.source])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..data.dataset import Dataset
-from ..scenarios.events import DisruptionEvent, hazards, resolve_event, sampled
+from ..scenarios.events import DisruptionEvent, hazards, resolver, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import QUIET, Event
@@ -43,7 +44,7 @@ class _Known:
 
     def __init__(self, plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> None:
         self.plan, self.data, self.end, self.chosen = plan, data, years[-1] + 1, frozenset(chosen)
-        self.rows = hazards(plan, data)
+        self.rows, self.resolved = hazards(plan, data), resolver(plan, data)
         self.drawn = {row.hazard: row for row in sampled(plan, data)}
         self.named = {event.hazard for scenario in plan.scenarios for event in scenario.events if event.hazard}
         country = {row.activity: row.country for row in data.rows("activities")}
@@ -145,7 +146,7 @@ def _events(known: _Known) -> Iterator[Finding]:
         idle_ones = []
         for e, event in enumerate(scenario.events):
             place = f"scenarios.{n}.events.{e}"
-            resolved = resolve_event(event, known.rows.get(event.hazard or ""))
+            resolved = known.resolved(event)
             why = _nothing(known, resolved)
             if why:
                 idle_ones.append((place, f"plan {place}: {why}"))
@@ -167,7 +168,7 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     cuts = resolved.cut > 0 and known.cut(resolved.countries, touched)
     cuts = cuts or (resolved.third_cut > 0 and known.cut_elsewhere(resolved.countries, touched))
     surges = any(factor != 1 and known.uses(segment, touched) for segment, factor in resolved.demand)
-    if (resolved.flood > 0 and resolved.flood_price != 1) or (comes and (cuts or surges or resolved.price != 1)):
+    if (resolved.flood > 0 and resolved.flood_price != 1) or (comes and (cuts or surges or resolved.moves_price)):
         return ""
     if not comes:
         return _late(known, resolved)
@@ -193,7 +194,7 @@ def _in_part(known: _Known, event: Event, resolved: DisruptionEvent) -> Iterator
         yield _nowhere(resolved, touched, more=True, what="event")
     elif event.hazard and event.cut_share == 0:
         yield f"cut_share 0 replaces the cut of {event.hazard}: nothing is cut in {resolved.countries}, the rest applies"
-    if resolved.cut > 0 and resolved.price < 1:
+    if resolved.cut > 0 and resolved.price < 1 and not (resolved.profile is not None and resolved.profile.priced):
         yield (
             f"price_multiplier {resolved.price:g}: prices fall while supply is cut; a rise of {resolved.price:.0%} is "
             f"written {1 + resolved.price:g}"
@@ -248,10 +249,7 @@ def _never(known: _Known, row: Any) -> str:
         return _unplanned(row.materials)
     if not row.rate_per_yr and not any(parent in known.drawn for parent in row.after.split()):
         return "rate_per_yr is 0, and no sampled hazard triggers it"
-    return _nothing(
-        known,
-        resolve_event(Event(hazard=row.hazard, start_year=known.end - 1), row.model_copy(update={"flood_yr": 0.0})),
-    )
+    return _nothing(known, replace(known.resolved(Event(hazard=row.hazard, start_year=known.end - 1)), flood=0.0))
 
 
 def _overrides(known: _Known) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import estimates, magnet_estimates, profile_estimates
+from ..data import demand_estimates, estimates, magnet_estimates, profile_estimates
 from ..schemas.base import key_of
 from ..schemas.tables import FACT_TABLES, TABLES
 from .compare import Computed, Evidence, Figure, Get
@@ -20,11 +20,13 @@ FUNCTIONS = frozenset(
     {
         "haircut",
         "holding",
+        "bulk_holding",
         "disposal_ceiling",
         "offer_depth",
         "offer_premium",
         "crisis_availability",
         "accessible_capacity",
+        "accessible_within",
         "market_origin",
         "open_capacity",
         "allied_kappa",
@@ -52,6 +54,8 @@ FUNCTIONS = frozenset(
         "embedded_origin",
         "allocated_loss",
         "segment_demand",
+        "known_use",
+        "one_of_seven",
         "direct_oxide_demand",
         "smco_demand",
         "anode_demand",
@@ -76,7 +80,7 @@ FUNCTIONS = frozenset(
     }
 )
 """Functions of `SOURCES` that a note may name: those that take as long whatever they are given."""
-SOURCES = (estimates, magnet_estimates, profile_estimates)
+SOURCES = (estimates, demand_estimates, magnet_estimates, profile_estimates)
 """Modules of functions that notes name."""
 MOST_ARGUMENTS = 24
 MOST = 8.0

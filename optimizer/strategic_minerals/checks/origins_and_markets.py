@@ -15,7 +15,7 @@ PURPOSES = ("purchases", "support", "offtake")
 """What a rule of origin may close."""
 ROUNDED = 0.005
 """Relative difference between a printed share or ratio and its parts that rounding explains."""
-DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+DAY = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 """Day, month or year of a quote."""
 
 
@@ -42,6 +42,11 @@ def market_quotes_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         if not DAY.fullmatch(row.date):
             expected = "a year, a month or a day, such as 2026-02"
             yield Fault("market_quotes.csv", key_of(row), "date", f"'{row.date}'", expected)
+        if row.printed_unit == "USD/kg" and not row.printed_from <= row.usd_per_kg * (1 + ROUNDED) <= row.printed_to * (
+            1 + 2 * ROUNDED
+        ):
+            expected = f"a figure of the printed range ({row.printed_from:g} to {row.printed_to:g})"
+            yield Fault("market_quotes.csv", key_of(row), "usd_per_kg", f"{row.usd_per_kg:g}", expected)
         if row.printed_to < row.printed_from:
             expected = f"at least printed_from ({row.printed_from:g})"
             yield Fault("market_quotes.csv", key_of(row), "printed_to", f"{row.printed_to:g}", expected)
@@ -55,7 +60,7 @@ def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     countries_of = {row.hazard: row.countries for row in data.rows("hazards")}
     for row in data.rows("hazard_prices"):
         countries = frozenset(countries_of.get(row.hazard, "").split())
-        if row.market != "outside":
+        if row.market != "outside" or not plan.uses_hazard(row.hazard):
             continue
         if "*" in countries:
             expected = "inside: the hazard strikes all countries, and nobody sells outside them"

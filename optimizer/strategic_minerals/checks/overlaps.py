@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..data.dataset import Dataset
-from ..scenarios.events import DisruptionEvent, hazards, resolve_event
+from ..scenarios.events import DisruptionEvent, resolver
 from ..schemas.plan import Plan
 
 Finding = tuple[str, str]
@@ -17,9 +17,9 @@ def overlaps(plan: Plan, data: Dataset) -> Iterator[Finding]:
 
     Events that are the same in everything are told as such elsewhere.
     """
-    rows = hazards(plan, data)
+    resolved = resolver(plan, data)
     for n, scenario in enumerate(plan.scenarios):
-        events = [resolve_event(event, rows.get(event.hazard or "")) for event in scenario.events]
+        events = [resolved(event) for event in scenario.events]
         order = sorted(range(len(events)), key=lambda k: (events[k].start, k))
         for at, later in enumerate(order):
             earlier = next((k for k in order[:at] if _again(events[k], events[later])), None)

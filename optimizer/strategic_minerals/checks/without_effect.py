@@ -30,6 +30,15 @@ def _shapes(plan: Plan, data: Dataset) -> Iterator[Finding]:
     """Severity and stretch of events without a profile, and a length beside a stretch."""
     flat = {own.hazard for own in plan.hazards if own.cut_share is not None or own.duration_yr is not None}
     shaped = {row.hazard for row in data.rows("hazard_profiles")} - flat
+    quoted = {row.hazard for row in data.rows("hazard_prices")}
+    for n, own in enumerate(plan.hazards):
+        stated = [name for name in ("price_multiplier", "cut_share", "duration_yr") if getattr(own, name) is not None]
+        if own.hazard in quoted and stated:
+            yield (
+                f"hazards.{n}.{stated[0]}",
+                f"plan hazards.{n}.{stated[0]}: stated here, so that the quotes of {own.hazard} by material and market "
+                "(hazard_prices.csv) have no effect",
+            )
     for s, scenario in enumerate(plan.scenarios):
         for e, event in enumerate(scenario.events):
             at = f"scenarios.{s}.events.{e}"

@@ -76,6 +76,22 @@ def losses(
 
 
 @app.command()
+def requirements(
+    plan: PlanFile,
+    tables: Tables = None,
+    out: Out = None,
+    as_json: Json = False,
+    set_: SetFields = [],  # noqa: B006
+) -> None:
+    """Show what would be missing if nothing were held, beside the shortfalls that stockpile reports printed."""
+    from ..evaluation.published_requirements import PublishedRequirements, published_requirements
+
+    room_for(out, PublishedRequirements)
+    _, loaded, data = load(plan, tables, set_)
+    show(published_requirements(loaded, data), out, as_json)
+
+
+@app.command()
 def stress(
     directory: RunFolder,
     scenarios: Annotated[

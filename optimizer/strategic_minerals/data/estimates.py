@@ -55,6 +55,12 @@ def holding(price_usd_per_kg: float) -> Estimate:
     return Estimate(low, central, max(high, 2 * central))
 
 
+def bulk_holding(price_usd_per_kg: float) -> Estimate:
+    """`holding` of what lies in heaps in the open (coal, rock, salts): a tenth of the rent of a warehouse. Assumed."""
+    low, central, high = (0.0086 + rent / price_usd_per_kg for rent in (0.0005, 0.002, 0.005))
+    return Estimate(low, central, max(high, 2 * central))
+
+
 def disposal_ceiling(consumption_t: float) -> Estimate:
     """Tonnes a year that can be sold without moving the price: 5 % of US consumption (2-10)."""
     return Estimate(0.02, 0.05, 0.10).times(consumption_t)
@@ -94,6 +100,12 @@ def accessible_capacity(consumption_t: float, home_output_t: float, import_share
     Consumption and import shares are USGS MCS 2026; the headroom of a user who switches origin is assumed.
     """
     return Estimate(1.0, 1.1, 1.3).times(max(consumption_t - home_output_t, 0.0) * import_share)
+
+
+def accessible_within(consumption_t: float, home_output_t: float, import_share: float, output_t: float) -> Estimate:
+    """`accessible_capacity` of an origin that sells no more than it makes."""
+    found = accessible_capacity(consumption_t, home_output_t, import_share)
+    return Estimate(*(min(tonnes, output_t) for tonnes in (found.low, found.central, found.high)))
 
 
 def usual_flow(accessible_t: float) -> Estimate:
@@ -270,42 +282,6 @@ def recovery_cash(price_usd_per_kg: float) -> Estimate:
     return Estimate(0.15, 0.30, 0.50).times(price_usd_per_kg)
 
 
-def segment_demand(total_t: float, segment: str, kind: str) -> Estimate:
-    """Demand of a segment. Defence: 3 % (1-10) of `general` minerals, 10 % (3-30) of `aerospace` and
-    electronics ones, 2.0 % (0.7-5.8) of rare earths; then 30 % (15-50) of civilian use is essential.
-
-    Rare earths: DoD and Adamas figures in demand_segments; antimony's stockpile contract is 3 % of its use.
-    No source splits essential from other civilian use: power, grids, medicine, telecoms, freight are meant.
-    """
-    kinds = {"general": (0.01, 0.03, 0.1), "aerospace": (0.03, 0.1, 0.3), "rare_earth": (0.007, 0.02, 0.058)}
-    low, mid, high = kinds[kind]
-    if segment == "defence":
-        return Estimate(low, mid, high).times(total_t)
-    shares = {"essential": (0.15, 0.30, 0.50), "other": (0.50, 0.70, 0.85)}[segment]
-    return Estimate(shares[0] * (1 - high), shares[1] * (1 - mid), shares[2] * (1 - low)).times(total_t)
-
-
-def direct_oxide_demand(total_t: float, share: float) -> Estimate:
-    """Use of an oxide outside magnets, which USGS does not print: share of a total, a third to double."""
-    return Estimate(1 / 3, 1.0, 2.0).times(total_t * share)
-
-
-def smco_demand(ndfeb_t: float, segment: str) -> Estimate:
-    """US demand for SmCo magnets: 1 % of NdFeB (0.2-2.0; the world's share is under 2 %, Binnemans).
-
-    Defence takes 30 %, essential civilian 20 %: aerospace, high temperatures.
-    """
-    share = {"defence": 0.3, "essential": 0.2, "other": 0.5}[segment]
-    return Estimate(0.002, 0.01, 0.02).times(ndfeb_t * share)
-
-
-def anode_demand(planned_t: float, sold_t: float, segment: str) -> Estimate:
-    """US demand for natural-graphite anode material, unpublished: Vidalia's planned capacity, sized to its US
-    customers; low: what it has sold (Tesla), high: double the plan."""
-    share = {"defence": 0.01, "essential": 0.29, "other": 0.70}[segment]
-    return Estimate(sold_t, planned_t, 2 * planned_t).times(share)
-
-
 def tier_share(tier: float) -> Estimate:
     """Tiers of a segment, from least to most painful: half, three tenths, one fifth of its demand."""
     return Estimate(1.0, 1.0, 1.0).times({1: 0.5, 2: 0.3, 3: 0.2}[int(tier)])
@@ -372,14 +348,17 @@ def rank_loss(rank: float, consumption_t: float) -> Estimate:
     return Estimate(min(steep, central), central, max(central, min(2 * central, 1000.0))).times(per_t)
 
 
-def market_loss(rank: float, consumption_t: float, price_usd_per_kg: float, multiplier: float) -> Estimate:
+def market_loss(
+    rank: float, consumption_t: float, price_usd_per_kg: float, multiplier: float, multiplier_low: float
+) -> Estimate:
     """Loss in USD per tonne: `rank_loss`, but no less than the price rise that buyers have paid or would pay.
 
     A study's loss over all consumption is small where only a part of it was cut; yet nobody goes short of what others
-    buy at a multiple of the price. central and high >= (multiplier - 1) * price of the worst hazard.
+    buy at a multiple of the price. central and high >= (multiplier - 1) * price of the worst hazard, low by its low multiple.
     """
-    by_rank, rise = rank_loss(rank, consumption_t), (multiplier - 1) * price_usd_per_kg * 1000
-    return Estimate(by_rank.low, max(by_rank.central, rise), max(by_rank.high, rise))
+    by_rank, per_t = rank_loss(rank, consumption_t), price_usd_per_kg * 1000
+    rise, least = (multiplier - 1) * per_t, (multiplier_low - 1) * per_t
+    return Estimate(max(by_rank.low, least), max(by_rank.central, rise), max(by_rank.high, rise))
 
 
 # Hazards, prices, finance.

@@ -261,10 +261,13 @@ def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     return [
         ("projects", "needs", projects),
         ("projects", "excludes", projects),
+        ("countries", "land_neighbours", country_names(data, plan.home).and_("")),
         ("hazards", "after", names_in(data, "hazards", "hazard", "hazards")),
         ("hazards", "calibrated_on", events.and_("")),
         ("observed_profiles", "control_event", events),
         ("observed_profiles", "materials", material_names(data)),
+        ("listed_minerals", "materials", material_names(data).and_("")),
+        ("published_requirements", "materials", material_names(data).and_("")),
         ("hazards", "countries", country_names(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
         ("hazards", "materials", material_names(data).and_("*").called_("materials of materials.csv")),
         ("origin_rules", "materials", material_names(data).and_("*").called_("materials of materials.csv")),

@@ -304,7 +304,8 @@ def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: 
         usual = (made * instance.availability[:n]).sum(axis=0)[:planned]
         left = np.einsum("jt,sjt->st", made[:, :planned], scenarios.availability[:, :n, :planned])
         lost = 1 - np.divide(left, usual, out=np.ones_like(left), where=usual > 0)
-        factor = (scenarios.price[:, i, :planned] / instance.price[i, :planned]).max(axis=1)
+        dearest = scenarios.price[:, i, :planned] * scenarios.market_gap[:, i, :planned]
+        factor = (dearest / instance.price[i, :planned]).max(axis=1)
         weight = _weights(pi[hit])
         rows.append(
             {

@@ -167,9 +167,11 @@ def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
 
     Left out: projects that their owners build alone or that the plan may not support, and packages that another one stands for.
     """
+    found = list(instance.impossible)
+    if all(k.row == "none" for k in instance.packages) and not floor_names(instance.plan):
+        return found  # a plan that offers nothing refuses nobody
     refused = refusals(instance, support)
     there = {*signings(instance, support), *market_items(instance, support), *refused}
-    found = list(instance.impossible)
     for item, why in refused.values():
         whole = item.kind in ("floor", "package")
         if (whole or (item.kind == "project" and not item.package)) and why not in (TWIN, BUILT_ALONE):

@@ -15,9 +15,10 @@ from ..core.arrays import Bools, Floats, Ints
 from ..core.units import MONTHS_PER_YEAR, MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated
+from ..data.ore_reserves import ore_ends
 from ..data.references import select_materials
 from ..schemas.plan import Plan
-from .calendar import Calendar, yearly
+from .calendar import Calendar, overlap, yearly
 from .controls import Measures, measures_in_force
 from .demands import demands, users_stock
 from .instance import Floor, Instance, Procurement
@@ -41,6 +42,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         if row.producer in producers:
             yields[producers[row.producer], materials[row.material]] = row.yield_t_per_t
     tier = {row.country: row.tier for row in data.rows("countries")}
+    neighbours = {c for row in data.rows("countries") if row.country == plan.home for c in row.land_neighbours.split()}
     declared = {row.producer: tuple(row.origins.split()) for row in data.rows("feed_origins")}
     both: list[Any] = [*sources, *projects]
     country = tuple(row.country for row in both)
@@ -60,10 +62,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, sold, calendar)
     supported = build_projects(plan, data, projects, len(sources), calendar)
     not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
-    capacity, wanted = (
-        _capacities(data, sources, projects, calendar),
-        demands(plan, data, materials, base, calendar),
-    )
+    capacity = _capacities(data, sources, projects, calendar) * _ore_left(plan, data, sources, len(projects), calendar)
+    wanted = demands(plan, data, materials, base, calendar)
     step, n = calendar.step, len(sources)
     haircut = np.array([m.haircut_share for m in M])
     return Instance(
@@ -92,6 +92,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         country=country,
         home=home,
         allied=allied,
+        overland=np.array([c in neighbours for c in country], dtype=bool),
         yields=yields,
         capacity=capacity,
         feed=feed,
@@ -175,6 +176,22 @@ def _capacities(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], 
     existing = [yearly(groups[row.activity], calendar) for row in sources]
     new = [np.full(calendar.periods, row.capacity_t_per_yr) for row in projects]
     return np.array([*existing, *new], dtype=float).reshape(-1, calendar.periods) * calendar.step
+
+
+def _ore_left(plan: Plan, data: Dataset, sources: Sequence[Any], projects: int, calendar: Calendar) -> Floats:
+    """(J, T) share of each period before a source's country has mined its reserves; 1 where the plan does not ask, for what is
+    recycled and for projects, whose life is their own.
+
+    Of several minerals that a source makes the one that ends first counts.
+    """
+    left = np.ones((len(sources) + projects, calendar.periods))
+    if not plan.ore_runs_out:
+        return left
+    ends = ore_ends(data)
+    for j, row in enumerate(sources):
+        if row.activity in ends:
+            left[j] = overlap(calendar, calendar.first_year, ends[row.activity])
+    return left
 
 
 def _usual(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calendar: Calendar) -> Floats:

@@ -82,7 +82,7 @@ def measures_in_force(
             inside[i] |= set(control.countries.split())
     countries = {row.hazard: row.countries.split() for row in data.rows("hazards")}
     for row in data.rows("hazard_prices"):
-        if row.material in materials and row.market == "outside":
+        if row.material in materials and row.market == "outside" and plan.uses_hazard(row.hazard):
             inside[materials[row.material]] |= set(countries.get(row.hazard, ()))
     return Measures(availability, price, quotes, split, tuple(inside))
 

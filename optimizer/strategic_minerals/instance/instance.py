@@ -190,6 +190,8 @@ class Instance:
     home: Bools
     allied: Bools
     """(J,) home, allies and partners."""
+    overland: Bools
+    """(J,) in a country that borders the home country on land."""
     yields: Floats
     """(J, I)"""
     capacity: Floats
@@ -346,11 +348,16 @@ class Instance:
         return self.by_year(self.plan.budget.appropriation_musd)
 
     @property
+    def budget_holding(self) -> Floats:
+        """(I,) the part of `holding` that the budget pays: none of it where members pay."""
+        return np.zeros_like(self.holding) if self.plan.budget.members_pay_holding else self.holding
+
+    @property
     def owed(self) -> Floats:
         """(F,) what holding the opening stock costs in each fiscal year if nothing is taken out: owed before any decision."""
         t = np.arange(1, self.calendar.periods + 1)
         left = self.opening[:, None] * (1 - self.decay[:, None]) ** t
-        by_period = (self.holding[:, None] * left).sum(axis=0) * self.calendar.step
+        by_period = (self.budget_holding[:, None] * left).sum(axis=0) * self.calendar.step
         return np.array([by_period[self.calendar.year_index == f].sum() for f in range(len(self.calendar.years))])
 
     @property

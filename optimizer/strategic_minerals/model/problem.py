@@ -9,6 +9,7 @@ from ..core.errors import Fault, InputError, PlanError
 from ..core.timing import Timings
 from ..data.dataset import Dataset
 from ..finance.packages import Support, build_support
+from ..formulation.parameters import covers_of_nothing
 from ..formulation.structure import Structure, build_structure
 from ..instance.build import build_instance
 from ..instance.instance import Instance
@@ -52,8 +53,9 @@ class Problem:
 
 
 def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: SampledScenarios | None = None) -> Problem:
-    """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`, InputError for a
-    figure that the solver would take for zero beside what it stands beside.
+    """Build and compile. Raises PlanError for events outside the horizon, for models beyond `MOST_COLUMNS` and for days of cover of
+    what rules of origin leave nobody to buy from, InputError for a figure that the solver would take for zero beside what it stands
+    beside.
 
     held: sampled scenarios to keep where the same hazards are asked for (`scenarios.build.build_scenarios`). like: a problem
     prepared before; its compiled blocks are instantiated again where only figures differ that they keep as parameters, and those of
@@ -78,6 +80,8 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
         if columns > MOST_COLUMNS:
             found = f"about {columns:,} columns ({len(structure.scenarios.names)} scenarios, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns")])
+        if faults := covers_of_nothing(structure):
+            raise PlanError([data.placed(fault) for fault in faults])
     with seconds.measure("compile"):
         known = like.templates if like is not None and same_operations(like.structure, structure) else None
         if known is None or like is None or not same_commitments(like.structure, structure):

@@ -76,6 +76,7 @@ BLOCK_DATA = (
     "availability",
     "usual",
     "feed",
+    "overland",
     "cash",
     "kappa",
     "restart",

@@ -244,6 +244,13 @@ DEVIATIONS = """## Modelling choices and reasons
   so high that interest on it exceeds convenience, refilling pays in no hurry.
 - **Money is scaled in the solver** if a plan's money is far from a thousand million USD a year, as each material is scaled by a
   power of ten tonnes: the solver's tolerances are absolute. Without scaling it called plans infeasible at prices times 2e5.
+- **A market is split in two at most**: inside and outside the countries that control a material. P is the lower price, that inside
+  them. Outside it is (1 - share) P + share max(P, quote min(1, P/P0)) under a control in force, whose share of the period and
+  latest quote are data, and at least P times the gap of the events. An event multiplies the price of each material with rows in
+  `hazard_prices` by the mean over the period of min(multiple(a/z)**x, highest), market by market; outside is at no moment below
+  inside; `highest` is the highest multiple of the table, for x was fitted to cuts, which end at 1. Several events combine market by
+  market: the largest rise times the deepest fall. Outlays, users' costs, owners' revenue, survival and floors see the price of the
+  seller's market; salvage, sales and surplus the lower one. Losses per tonne lie beyond the dearer market.
 - **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source in operation and cost this plan nothing.
 - **Sampled plans keep a probability for the scenario without any event** (`quiet_probability`); otherwise the later baseline
   course would have no weight and its plan no meaning.

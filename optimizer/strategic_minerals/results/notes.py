@@ -79,6 +79,11 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     by_table: dict[str, tuple[int, int]] = {}
     wide: list[dict[str, Any]] = []
     shaped = profiles_of(plan, data)
+    quoted = {
+        row.hazard
+        for row in data.rows("hazards")
+        if row.hazard in shaped and chosen.intersection(row.materials.split()) <= shaped[row.hazard].priced
+    }
     for table in data.tables:
         if table in FACT_TABLES:
             continue
@@ -96,6 +101,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
                 )
                 idle = name == "rate_per_yr" and not _drawn(plan, key_of(row))
                 idle = idle or (name in ("duration_yr", "cut_share") and table == "hazards" and key_of(row) in shaped)
+                idle = idle or (name == "price_multiplier" and table == "hazards" and key_of(row) in quoted)
                 if low is not None and high is not None and value and high > low and not idle:
                     wide.append(
                         {
@@ -127,14 +133,20 @@ def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[
     """Whether a row that the plan reads is of a producer or a hazard that can touch its materials."""
     if table in ("activities", "capacities", "yields", "projects"):
         return key_of(row).split("/")[0] in producers
+    if table == "hazard_prices":
+        return plan.uses_hazard(row.hazard) and row.hazard not in _repriced(plan)
+    if table == "hazard_profiles":
+        return plan.uses_hazard(row.hazard)
     if table != "hazards":
         return True
-    named = {event.hazard for scenario in plan.scenarios for event in scenario.events}
-    drawn = () if plan.sample is None else plan.sample.hazards
     struck = row.materials.split() if isinstance(row.materials, str) else row.materials
-    return (row.hazard in named or row.hazard in drawn or "*" in drawn) and (
-        "*" in struck or not chosen.isdisjoint(struck)
-    )
+    return plan.uses_hazard(row.hazard) and ("*" in struck or not chosen.isdisjoint(struck))
+
+
+def _repriced(plan: Plan) -> set[str]:
+    """Hazards of which the plan leaves the quotes aside."""
+    stated = ("price_multiplier", "cut_share", "duration_yr")
+    return {own.hazard for own in plan.hazards if any(getattr(own, name) is not None for name in stated)}
 
 
 def _drawn(plan: Plan, hazard: str) -> bool:

@@ -249,8 +249,10 @@ def _contracts(figures: Figures, basis: Basis) -> list[str]:
 def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     by_year, given = figures.items("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
     peak = max(by_year, key=lambda year: by_year[year])
+    most = plan.budget.total_musd
+    allowed = f"{given:,.0f} M appropriated" if most is None or most >= given else f"{most:,.0f} M allowed in all"
     lines = [
-        f"MONEY: the plan spends {_musd(figures.total('outlay_by_year_musd'))} M of the {given:,.0f} M appropriated for "
+        f"MONEY: the plan spends {_musd(figures.total('outlay_by_year_musd'))} M of the {allowed} for "
         f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({_musd(by_year[peak])} M)."
     ]
     paid = figures.items("outlay_musd")

@@ -18,6 +18,7 @@ from ..checks.unused import unused
 from ..core.arrays import Floats
 from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..data.names import Names
+from ..data.ore_reserves import ore_reserves
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
@@ -39,6 +40,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "flows": flows(problem, solution),
         "shortfalls": shortfalls(problem, solution),
         **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
+        **({"ore_reserves": ore} if len(ore := ore_table(problem, names)) else {}),
         "scenario_losses": scenario_losses(problem, solution, z0),
         "value": value(problem, solution, z0),
         "held_for_price": held_for_price(problem, solution, calm),
@@ -57,6 +59,30 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
             [*problem.structure.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),
     }
+
+
+def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
+    """Who holds the ore of what is planned, and how many years of today's output it is."""
+    of: dict[str, list[str]] = {}
+    for row in problem.data.rows("materials"):
+        if row.material in problem.natural.materials:
+            of.setdefault(row.mineral, []).append(row.material)
+    return pd.DataFrame(
+        [
+            [
+                one.mineral,
+                " ".join(of[one.mineral]),
+                one.country,
+                names.country(one.country),
+                one.reserves_t,
+                one.share,
+                one.output_t,
+                one.years,
+            ]
+            for one in ore_reserves(problem.data, of)
+        ],
+        columns=["mineral", "materials", "country", "name", "reserves_t", "world_share", "mine_output_t", "years_left"],
+    ).astype({"world_share": float, "mine_output_t": float, "years_left": float})
 
 
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -314,7 +340,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     price = np.array([n.purchase_price(by_name[b], n.price[by_name[b].material]) for b in solution.purchases])
     price = price.reshape(len(solution.purchases), calendar.periods)
     purchases = (price * solution.acquisition[0]).sum(axis=0)
-    holding = (n.holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
+    holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * n.price * solution.disposal[0]).sum(axis=0)
     fees = np.zeros(calendar.periods)
     for k, contract in enumerate(structure.contracts):

@@ -11,7 +11,7 @@ from ..core.errors import Fault, PlanError
 from ..data.dataset import Dataset
 from ..instance.instance import Instance
 from ..schemas.plan_sections import Sample
-from .events import DisruptionEvent, hazards, profiles_of, resolve_event, sampled
+from .events import DisruptionEvent, profiles_of, resolver, sampled
 from .reduction import Reduction, reduce
 from .sampling import Span, draw
 from .scenario_set import SampledScenarios, ScenarioSet, combine_events
@@ -63,8 +63,7 @@ def listed(
     instance: Instance, data: Dataset
 ) -> tuple[list[str], list[float], list[bool], list[tuple[DisruptionEvent, ...]]]:
     """Names, probabilities, design-basis flags and strikes of the scenarios written by hand. Raises PlanError."""
-    plan, rows, window = instance.plan, hazards(instance.plan, data), span(instance)
-    shaped = profiles_of(plan, data)
+    plan, resolved, window = instance.plan, resolver(instance.plan, data), span(instance)
     faults = [
         Fault(
             "plan",
@@ -79,10 +78,7 @@ def listed(
     ]
     if faults:
         raise PlanError([data.placed(fault) for fault in faults])
-    struck = [
-        tuple(resolve_event(e, rows.get(e.hazard or ""), shaped.get(e.hazard or "")) for e in scenario.events)
-        for scenario in plan.scenarios
-    ]
+    struck = [tuple(resolved(event) for event in scenario.events) for scenario in plan.scenarios]
     return (
         [scenario.name for scenario in plan.scenarios],
         [scenario.probability for scenario in plan.scenarios],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,13 @@ class DisruptionEvent:
     """The same of the direct flow and of the price."""
     stretch: float = 1.0
     """Factor on the length of the profile."""
-    by_feed: bool = False
-    """Whether other countries' sources are cut only where their feed comes from the event's countries, or nobody says whence."""
+    third_scope: str = "all"
+    """Which other countries' sources are cut, as `third_country_scope` of hazards says."""
+
+    @property
+    def moves_price(self) -> bool:
+        """Whether its cut changes a price."""
+        return self.price != 1 or (self.profile is not None and bool(self.profile.priced))
 
 
 def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) -> DisruptionEvent:
@@ -85,8 +91,14 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
         severity=severity,
         direct_severity=severity,
         stretch=stretch or 1.0,
-        by_feed=row is not None and row.third_country_scope == "feed",
+        third_scope="all" if row is None else row.third_country_scope,
     )
+
+
+def resolver(plan: Plan, data: Dataset) -> Callable[[Event], DisruptionEvent]:
+    """`resolve_event` with what the hazards of a plan say: their rows with overrides, their profiles."""
+    rows, shaped = hazards(plan, data), profiles_of(plan, data)
+    return lambda event: resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or ""))
 
 
 def profiles_of(plan: Plan, data: Dataset) -> dict[str, HazardProfile]:
@@ -156,7 +168,9 @@ def longest_event(plan: Plan, data: Dataset) -> float:
 def describe(event: DisruptionEvent) -> str:
     """An event in words: what, from when, how hard, how long, and what the price does."""
     flood = f"price {event.flood_price:.3g} times as high for {event.flood:.1f} years, then " if event.flood else ""
-    price = f", price {event.price:.3g} times as high" if event.price != 1 else ""
+    quoted = event.profile is not None and event.profile.priced
+    price = f", price {event.price:.3g} times as high" if event.price != 1 and not quoted else ""
+    price = ", prices by material as quoted" if quoted else price
     cut = f"supply cut by {event.cut:.0%} for {event.duration:.1f} years"
     return f"{event.name or event.label} from {event.start:.1f}: {flood}{cut}{price}"
 

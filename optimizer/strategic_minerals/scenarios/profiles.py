@@ -46,6 +46,8 @@ class HazardProfile:
     """Multiples of the price in the hazard's countries; of a material that has them outside only, 1."""
     outside: tuple[tuple[str, Steps], ...] = ()
     """Multiples of the price elsewhere; of a material that has them inside only, those."""
+    highest: float = 1.0
+    """The highest multiple of the table: however severe an event is, no price is multiplied by more."""
 
     @property
     def priced(self) -> frozenset[str]:
@@ -82,6 +84,8 @@ def profiles(data: Dataset) -> dict[str, HazardProfile]:
         step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.price_multiplier)
         quoted[row.hazard][row.market][row.material].append(step)
 
+    highest = max((row.price_multiplier for row in data.rows("hazard_prices")), default=1.0)
+
     def laid(by_material: dict[str, list[Step]], spare: dict[str, list[Step]]) -> tuple[tuple[str, Steps], ...]:
         names = {**spare, **by_material}
         return tuple((name, tuple(sorted(steps))) for name, steps in sorted(names.items()))
@@ -91,7 +95,9 @@ def profiles(data: Dataset) -> dict[str, HazardProfile]:
             laid(flows[EFFECTIVE], flows[DIRECT]),
             laid(flows[DIRECT], flows[EFFECTIVE]),
             bool(flows[EFFECTIVE]),
-            *(laid(quoted[hazard][market], {}) for market in (INSIDE, OUTSIDE)),
+            laid(quoted[hazard][INSIDE], {}),
+            laid(quoted[hazard][OUTSIDE], {}),
+            highest,
         )
         for hazard, flows in found.items()
         if any(share > 0 for by in flows.values() for steps in by.values() for *_, share in steps)
@@ -107,18 +113,6 @@ def mean_cuts(calendar: Calendar, steps: Steps, start: Floats, severity: Floats,
     for begin, end, share in steps:
         cut = np.minimum(1.0, severity * share)
         total += cut[:, None] * overlap(calendar, start + stretch * begin, start + stretch * end)
-    return total
-
-
-def mean_multiples(calendar: Calendar, steps: Steps, start: Floats, severity: Floats, stretch: Floats) -> Floats:
-    """(n, T) price of each period under n events as a multiple: mean over the period of multiple(a / z) ** x, 1 beyond the steps.
-
-    Arguments as those of `mean_cuts`.
-    """
-    total = np.ones((len(start), calendar.periods))
-    for begin, end, multiple in steps:
-        beyond = multiple**severity - 1
-        total += beyond[:, None] * overlap(calendar, start + stretch * begin, start + stretch * end)
     return total
 
 

@@ -1,7 +1,7 @@
 """Scenarios: what availability, demand, prices and tightness are in each period of each course of events.
 
 Several events in one scenario combine as the formulation says (section 2): availabilities and demand factors multiply, price
-factors are the largest rise times the deepest fall.
+factors are the largest rise times the deepest fall (`event_prices`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance, named_materials, touched_producers
 from ..instance.procurement import exposed_feed
 from ..instance.producer_economics import built_anyway, survival
+from .event_prices import EventPrices
 from .events import DisruptionEvent
-from .profiles import DIRECT, EFFECTIVE, HazardProfile, mean_cuts, mean_multiples, relative_steps
+from .profiles import DIRECT, EFFECTIVE, HazardProfile, mean_cuts, relative_steps
 
 Demand = tuple[tuple[str, float], ...]
 """(segment, multiplier) pairs."""
@@ -102,27 +103,25 @@ def combine_events(
     """Scenarios from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
     calendar = instance.calendar
     S, T = len(events), calendar.periods
-    J, I, Q, C = len(instance.producers), len(instance.materials), len(instance.demands), len(instance.components)  # noqa: E741
+    J, Q, C = len(instance.producers), len(instance.demands), len(instance.components)
     availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
     direct = availability.copy()
     arrives = {flow: np.ones((S, J, T)) for flow in (EFFECTIVE, DIRECT)}
     shaped = np.zeros((S, J, T))
-    factor, rise, fall, market_gap = np.ones((S, Q, T)), *(np.ones((S, I, T)) for _ in range(3))
+    factor, prices = np.ones((S, Q, T)), EventPrices(instance, S)
     lasting = np.zeros((S, C, T))
     override: list[tuple[int, int, Ints, Bools, bool]] = []
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand, profile, by_feed), several in _alike(events).items():
+    for (countries, materials, demand, profile, scope), several in _alike(events).items():
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
-        if by_feed:
-            third = third & exposed_feed(instance.feed, instance.plan.home, countries)
+        third = _reached(instance, scope, countries, third)
         hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
         s = np.array([scenario for scenario, _, _ in several])
         begin = np.array([event.start + event.flood for _, _, event in several])
         until = begin + [event.duration for _, _, event in several]
-        flood = overlap(calendar, np.array([event.start for _, _, event in several]), begin)
         phi = overlap(calendar, begin, until)
 
         def share(values: list[float], phase: Floats) -> Floats:
@@ -142,15 +141,7 @@ def combine_events(
         np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), users)
         reserve = share([1 - k.third_cut for _, _, k in several], phi)
         np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), reserve)
-        multiples = np.broadcast_to(
-            share([k.price**k.direct_severity for _, _, k in several], phi), (len(several), len(hit), T)
-        )
-        if profile is not None and profile.priced:
-            multiples, apart = _multiples(instance, profile, [k for _, _, k in several], begin, hit, multiples)
-            np.maximum.at(market_gap, (s[:, None], hit), apart)
-        for path_data in (multiples, share([k.flood_price for _, _, k in several], flood)):
-            np.maximum.at(rise, (s[:, None], hit), path_data)
-            np.minimum.at(fall, (s[:, None], hit), path_data)
+        prices.strike(s, hit, profile, [k for _, _, k in several])
         for segment, multiple in demand:
             mine = np.flatnonzero((segments == segment) & touched[instance.demand_material])
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
@@ -167,7 +158,7 @@ def combine_events(
     for (scenario, c), parts in spans.items():
         lasting[scenario, c] = _union(calendar, parts)
     squeeze = _squeeze(instance, events, lasting, at_name)
-    price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
+    price, market_gap = prices.price, prices.gap
     lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, market_gap, lasts)
     for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
@@ -255,31 +246,11 @@ def _lost(
     return found
 
 
-def _multiples(
-    instance: Instance,
-    profile: HazardProfile,
-    events: Sequence[DisruptionEvent],
-    begin: Floats,
-    hit: Ints,
-    flat: Floats,
-) -> tuple[Floats, Floats]:
-    """(n, hit, T) twice: what events multiply the price of each material by inside their countries, and by how much more outside.
-
-    flat: the same by the hazard's one multiple, which materials without prices of their own follow.
-    """
-    severity, stretch = np.array([k.direct_severity for k in events]), np.array([k.stretch for k in events])
-    inside, outside = dict(profile.inside), dict(profile.outside)
-    multiples, apart = flat.copy(), np.ones_like(flat)
-    for n, i in enumerate(hit):
-        name = instance.materials[i]
-        if name in profile.priced:
-            here, there = (
-                mean_multiples(instance.calendar, market.get(name, ()), begin, severity, stretch)
-                for market in (inside, outside)
-            )
-            multiples[:, n] = here
-            apart[:, n] = np.maximum(1.0, there / here) if name in outside else 1.0
-    return multiples, apart
+def _reached(instance: Instance, scope: str, countries: str, third: Bools) -> Bools:
+    """(J,) which of other countries' producers an event reaches, by its scope (`third_country_scope` of hazards)."""
+    if scope == "feed":
+        return third & exposed_feed(instance.feed, instance.plan.home, countries)
+    return third & ~instance.overland if scope == "overseas" else third
 
 
 def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
@@ -294,14 +265,14 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
 
 def _alike(
     events: Sequence[tuple[DisruptionEvent, ...]],
-) -> dict[tuple[str, str, Demand, HazardProfile | None, bool], list[tuple[int, int, DisruptionEvent]]]:
+) -> dict[tuple[str, str, Demand, HazardProfile | None, str], list[tuple[int, int, DisruptionEvent]]]:
     """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments by the same profile."""
-    found: dict[tuple[str, str, Demand, HazardProfile | None, bool], list[tuple[int, int, DisruptionEvent]]] = (
+    found: dict[tuple[str, str, Demand, HazardProfile | None, str], list[tuple[int, int, DisruptionEvent]]] = (
         defaultdict(list)
     )
     for s, scenario in enumerate(events):
         for order, event in enumerate(scenario):
-            found[event.countries, event.materials, event.demand, event.profile, event.by_feed].append(
+            found[event.countries, event.materials, event.demand, event.profile, event.third_scope].append(
                 (s, order, event)
             )
     return found

@@ -120,6 +120,50 @@ class MarketQuoteRow(Row):
     printed_unit: str
 
 
+class ListedMineralRow(Row):
+    """A mineral of the home country's official list of critical minerals."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral",)
+    mineral: Key
+    name: str
+    rank: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Place by expected economic loss, where one is published."""
+    materials: Names = ""
+    """Materials that it can be planned as, separated by spaces; empty: none, for the reason in `not_planned`."""
+
+
+class PublishedRequirementRow(Row):
+    """A shortfall that a government's report on stockpile requirements printed."""
+
+    key: ClassVar[tuple[str, ...]] = ("report", "item")
+    report: Year
+    item: Key
+    name: str
+    materials: Names = ""
+    """Materials of these tables that it is, separated by spaces; empty: none."""
+    shortfall_t: NonNegative
+    """Net shortfall of the whole emergency."""
+    after_extra_buy_t: NonNegative | None = None
+    """What is left if users obtain more abroad at a higher price."""
+    shortfall_musd: NonNegative | None = None
+    """Its value at the report's prices."""
+    reason: str = ""
+    """Why these tables give another figure, or none."""
+
+
+class NotPlannedRow(Row):
+    """A mineral or a project that plans leave out for want of a published figure."""
+
+    key: ClassVar[tuple[str, ...]] = ("kind", "item")
+    kind: Literal["mineral", "project"]
+    item: Key
+    name: str
+    why: str
+    """What is not published."""
+    next_source: str
+    """Where it would most likely be found."""
+
+
 class ProductionRow(Row):
     """Output of a country as published; `WLD` is the world, `OTH` the rest."""
 

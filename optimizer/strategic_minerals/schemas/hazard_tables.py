@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from ..core.units import LARGEST_NUMBER
 from .base import Key, Multipliers, Names, NonNegative, Positive, PositiveYears, Row, Share, Years
 
 
@@ -42,9 +43,10 @@ class HazardRow(Row):
     third_country_cut_share: Share = 0.0
     """Cut of other foreign sources of the same materials: lost feed, rules on trace content, shipping. What allies
     keep for themselves is in their `kappa`, or a separate hazard."""
-    third_country_scope: Literal["all", "feed"] = "all"
+    third_country_scope: Literal["all", "feed", "overseas"] = "all"
     """Which of these other sources are cut. `all`; `feed`: those whose feed comes from the hazard's countries or is of unpublished
-    origin (`feed_origins`), as rules on trace content reach them."""
+    origin (`feed_origins`), as rules on trace content reach them; `overseas`: those that no land border of `countries` joins to the
+    home country, as a loss of shipping reaches them."""
     demand_multipliers: Multipliers = ""
     """Factors on demand while the event lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
     duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
@@ -108,13 +110,14 @@ class HazardPriceRow(Row):
     """A row of `hazards` that has rows in `hazard_profiles`. Its materials without rows here follow its `price_multiplier`."""
     material: Key
     market: Literal["inside", "outside"]
-    """`inside`: what the countries of the hazard sell; `outside`: what others do, at least the price inside. A material with rows
-    of one market only has the price multiple 1 inside, and outside that inside."""
+    """`inside`: what the countries of the hazard sell; `outside`: what others do, at no moment less than inside. Without rows
+    `inside` the price there stays; without rows `outside` it is that inside."""
     month_from: Annotated[float, Field(ge=0, le=600)]
     """Months since the onset at which the step begins."""
     month_to: Annotated[float, Field(gt=0, le=600)]
     """Months since the onset at which it ends: not later than the last cut of the hazard."""
-    price_multiplier: Positive
-    """Raised to the power of the event's severity."""
+    price_multiplier: Annotated[float, Field(ge=1, lt=LARGEST_NUMBER)]
+    """At least 1: a cut is no glut. Raised to the power of the event's severity, but to no more than the highest multiple of the
+    table."""
     price_multiplier_low: float | None = None
     price_multiplier_high: float | None = None

@@ -63,6 +63,9 @@ class Plan(Section):
     """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
     tight_cut_share: Share = 0.0
     """Share of a source that must be cut before its material counts as tight (in short supply); 0: any cut."""
+    ore_runs_out: bool = False
+    """True: an existing source gives nothing once its country's published reserves (`reserves`), mined at today's rate
+    (`production`), are used up. Reserves grow with exploration, so this is the careful case."""
     materials: Selection = ("*",)
     """Materials of the plan; `*`: all with demand, and all that their producers use and make."""
     horizon: Horizon
@@ -86,6 +89,12 @@ class Plan(Section):
         if places:
             raise MisplacedError(*places)
         return self
+
+    def uses_hazard(self, name: str) -> bool:
+        """Whether a scenario has an event of a hazard, or events of it are drawn."""
+        drawn = () if self.sample is None else self.sample.hazards
+        named = (event.hazard for scenario in self.scenarios for event in scenario.events)
+        return name in drawn or "*" in drawn or name in named
 
     def _contradictions(self) -> Iterator[tuple[str, str, str]]:
         """(place, found, expected) of fields that do not fit together."""

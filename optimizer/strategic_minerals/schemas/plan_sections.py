@@ -208,6 +208,8 @@ class Budget(Section):
     counts spending, which would not count this money."""
     revolving: bool = False
     """True: sales proceeds may be spent again."""
+    members_pay_holding: bool = False
+    """True: members of the reserve pay what keeping the stock costs, so that it counts in the social cost, not in the budget."""
 
     @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
     @classmethod

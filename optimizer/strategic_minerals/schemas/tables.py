@@ -10,19 +10,22 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Iso3, Key, NonNegative, Number, Positive, PositiveYears, Row, Share, Year, Years
+from .base import Iso3, Key, Names, NonNegative, Number, Positive, PositiveYears, Row, Share, Year, Years
 from .fact_tables import (
     AlliedReliabilityRow,
     CrisisPriceRow,
     DemandSegmentRow,
     ImportShareRow,
     InstrumentTermRow,
+    ListedMineralRow,
     MarketQuoteRow,
     MineralRow,
+    NotPlannedRow,
     ObservedProfileRow,
     PolicyEventRow,
     PriceGapRow,
     ProductionRow,
+    PublishedRequirementRow,
     ReserveBaseRow,
     SupportAgreementRow,
     SupportedProducerRow,
@@ -251,6 +254,8 @@ class CountryRow(Row):
     nato: bool = False
     msp: bool = False
     us_fta: bool = False
+    land_neighbours: Names = ""
+    """Countries that it borders on land, separated by spaces; filled in for homes of plans."""
     wgi_political_stability: Annotated[float, Field(ge=-5, le=5)] | None = None
     """World Bank WGI estimate, -2.5 to 2.5."""
 
@@ -314,6 +319,9 @@ TABLES: dict[str, type[Row]] = {
     "observed_profiles": ObservedProfileRow,
     "price_gaps": PriceGapRow,
     "market_quotes": MarketQuoteRow,
+    "listed_minerals": ListedMineralRow,
+    "not_planned": NotPlannedRow,
+    "published_requirements": PublishedRequirementRow,
     "supported_producers": SupportedProducerRow,
     "loss_replay": LossReplayRow,
 }
@@ -333,6 +341,9 @@ FACT_TABLES = (
     "observed_profiles",
     "price_gaps",
     "market_quotes",
+    "listed_minerals",
+    "not_planned",
+    "published_requirements",
     "supported_producers",
     "loss_replay",
 )

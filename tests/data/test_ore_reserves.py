@@ -1,0 +1,88 @@
+"""Who holds the ore, and a source that gives no more than its country's published reserves."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from strategic_minerals import Dataset, solve
+from strategic_minerals.core.shipped import shipped
+from strategic_minerals.data.csv_files import load_dataset
+from strategic_minerals.data.ore_reserves import ore_reserves
+from support.tiny import offer, source, tiny
+
+KT = 1000.0
+
+
+def question(reserves_kt, output_kt=2.0, **plan):
+    """4 kt a year of a metal wanted, 2 from a home mine, 2 from an ally whose reserves were counted at the end of 2026."""
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"home": source("USA", "a", 2.0), "ally": source("AUS", "a", 2.0)},
+        demand={"a": 4.0},
+        offers={"spot": offer("a", 1.0)},
+        years=4,
+        **plan,
+    )
+    reserves = [("USA", 1e3), ("AUS", reserves_kt), ("WLD", 2e3)]
+    mined = [("USA", 2.0), ("AUS", output_kt), ("WLD", 9.0)]
+    extra = {
+        "reserves": pd.DataFrame(
+            [{"mineral": "a", "country": k, "year": 2026, "reserves_t": v * KT} for k, v in reserves]
+        ),
+        "production": pd.DataFrame(
+            [
+                {"mineral": "a", "country": k, "stage": "mine", "year": 2026, "edition": "one", "production_t": v * KT}
+                for k, v in mined
+            ]
+        ),
+    }
+    return plan, Dataset.from_tables({**{name: data.frame(name) for name in data.tables}, **extra})
+
+
+def supplied(result):
+    """Kilotonnes of the ally by year on the baseline course."""
+    table = result.tables["operations"]
+    mine = table[(table.producer == "ally") & (table.scenario == "baseline course")]
+    return (mine.groupby("period").output_t.sum() / KT).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("reserves", "left"), [(5.0, [2.0, 2.0, 1.0, 0.0]), (2.0, [2.0, 0.0, 0.0, 0.0]), (50.0, [2.0] * 4)]
+)
+def test_a_source_gives_no_more_than_its_country_holds(reserves, left):
+    """Reserves of 5 kt at 2 kt a year last two and a half years from the start of 2027; so the ally gives 5 kt in all."""
+    result = solve(*question(reserves, ore_runs_out=True), gap=0.0)
+    given = supplied(result)
+    assert [given.get(str(year), 0.0) for year in range(2027, 2031)] == pytest.approx(left)
+
+
+def test_what_is_not_asked_limits_nothing():
+    assert sum(supplied(solve(*question(5.0), gap=0.0)).values()) == pytest.approx(8.0)
+
+
+def test_the_table_says_who_holds_the_ore_and_for_how_long():
+    """5 of 2000 kt at 2 kt a year; the world's row is no holder. The table stands beside every answer, whether it binds or not."""
+    table = solve(*question(5.0), gap=0.0).tables["ore_reserves"].set_index("country")
+    assert list(table.index) == ["USA", "AUS"]
+    assert table.loc["AUS", ["reserves_t", "world_share", "mine_output_t", "years_left"]].tolist() == [
+        5e3,
+        0.0025,
+        2e3,
+        2.5,
+    ]
+
+
+def test_a_country_without_output_has_no_last_year():
+    plan, data = question(5.0, output_kt=0.0, ore_runs_out=True)
+    (ally,) = [one for one in ore_reserves(data, {"a"}) if one.country == "AUS"]
+    assert ally.years is None
+    assert ally.ends is None
+    assert sum(supplied(solve(plan, data, gap=0.0)).values()) == pytest.approx(8.0)
+
+
+def test_shipped_reserves_last_the_years_that_their_tables_say():
+    """Silver of Mexico: 37 000 t at 6 300 t a year, counted at the end of 2025."""
+    (mexico,) = [one for one in ore_reserves(load_dataset(shipped("inputs")), {"silver"}) if one.country == "MEX"]
+    assert (mexico.reserves_t, mexico.output_t) == (37_000, 6_300)
+    assert mexico.ends == pytest.approx(2026 + 37_000 / 6_300)

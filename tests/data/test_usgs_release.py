@@ -1,0 +1,141 @@
+"""The USGS data release of 2026, as published, and the tables written from it."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from strategic_minerals import shipped
+from strategic_minerals.core.errors import InputError
+from strategic_minerals.data.usgs_release import country_code, parsed, read_release
+from strategic_minerals.data.usgs_series import SERIES
+from strategic_minerals.data.usgs_tables import update, usgs_rows
+
+FILE = Path(__file__).parent / "usgs" / "MCS2026_Commodities_Data.csv"
+WRITTEN = ("production", "reserves", "import_shares")
+ROUNDED = 0.035
+"""Countries are rounded, and totals apart from them."""
+
+
+def countries() -> dict[str, str]:
+    with (Path(shipped("inputs")) / "countries.csv").open(encoding="utf-8", newline="") as file:
+        return {row["country"]: row["name"] for row in csv.DictReader(file)}
+
+
+def test_the_shipped_tables_are_what_the_release_gives(tmp_path: Path) -> None:
+    """Proves: writing the three tables anew from the published file changes no byte."""
+    for name in (*WRITTEN, "countries"):
+        shutil.copy(Path(shipped("inputs")) / f"{name}.csv", tmp_path)
+    before = {name: (tmp_path / f"{name}.csv").read_bytes() for name in WRITTEN}
+    rows = update(FILE, tmp_path)
+    assert {name: (tmp_path / f"{name}.csv").read_bytes() for name in WRITTEN} == before
+    assert rows["production"] > 900
+
+
+def test_figures_of_the_sheets() -> None:
+    """Proves: potash 46.7 million t, platinum 179 t, both in tonnes; known errors of the file are corrected and say so."""
+    found = usgs_rows(read_release(FILE), countries())
+    tonnes = {
+        (r["mineral"], r["country"], r["year"]): float(r["production_t"])
+        for r in found["production"]
+        if r["mineral"] in ("potash", "platinum", "silicon")
+    }
+    assert tonnes["potash", "WLD", "2024"] == pytest.approx(46.7e6)
+    assert tonnes["platinum", "WLD", "2024"] == pytest.approx(179.0)
+    assert tonnes["silicon", "CHN", "2024"] == pytest.approx(3.1e6 + 4.8e6), "ferrosilicon and metal together"
+    held = {(r["mineral"], r["country"]): r for r in found["reserves"]}
+    assert float(held["vanadium", "USA"]["reserves_t"]) == pytest.approx(50e3), "labelled tons, printed in thousands"
+    brazil = held["rare_earths", "BRA"]
+    assert (float(brazil["reserves_t"]), brazil["note"]) == (
+        11e6,
+        "the file has 21,000,000; corrected in version 1.3 of the sheet",
+    )
+    assert "printed >" in held["copper", "WLD"]["note"] or float(held["copper", "WLD"]["reserves_t"]) > 9e8
+
+
+def test_countries_add_up_to_the_world() -> None:
+    """Proves: of every series whose world total counts all countries the listed ones are within rounding of it."""
+    apart = {
+        "barite",
+        "boron",
+        "lithium",
+        "silicon",
+        "tellurium",
+        "titanium_sponge",
+        "zinc",
+        "zirconium",
+    }  # the United States or forms are left out
+    worlds, sums = {}, {}
+    for row in usgs_rows(read_release(FILE), countries())["production"]:
+        key = row["mineral"], row["stage"], row["year"]
+        if row["country"] == "WLD":
+            worlds[key] = float(row["production_t"])
+        else:
+            sums[key] = sums.get(key, 0.0) + float(row["production_t"])
+    assert len(worlds) > 60
+    off = {key: sums[key] / world for key, world in worlds.items() if abs(sums[key] / world - 1) > ROUNDED}
+    assert {mineral for mineral, *_ in off} <= apart
+
+
+def test_import_shares_add_up() -> None:
+    total: dict[tuple[str, str], float] = {}
+    for row in usgs_rows(read_release(FILE), countries())["import_shares"]:
+        key = row["mineral"], row["form"]
+        total[key] = total.get(key, 0.0) + float(row["import_share_pct"])
+    assert all(98 <= share <= 102 for share in total.values()), total
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("1,690", (1690.0, "", "")),
+        ("—", (0.0, "", "")),
+        ("W", (None, "withheld", "")),
+        ("NA", (None, "not available", "")),
+        ("E", (None, "net exporter", "")),
+        (">50", (50.0, "", ">")),
+        ("<25", (25.0, "", "<")),
+        ("Large", (None, "words", "")),
+        ("", (None, "not available", "")),
+    ],
+)
+def test_values_as_printed(value: str, found: tuple[float | None, str, str]) -> None:
+    assert parsed(value) == found
+
+
+def test_a_withheld_value_makes_no_row() -> None:
+    rows = usgs_rows(read_release(FILE), countries())["production"]
+    assert not [row for row in rows if (row["mineral"], row["country"]) == ("barite", "USA")]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("Korea, Republic of", "KOR"), ("Côte d’Ivoire", "CIV"), ("Turkey", "TUR"), ("Atlantis", None)],
+)
+def test_names_of_usgs(name: str, code: str | None) -> None:
+    assert country_code(name, {place.casefold(): iso for iso, place in countries().items()}) == code
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    """Proves: with one byte changed, or in another form, a file is not taken, and no table is touched."""
+    changed = tmp_path / "MCS2026_Commodities_Data.csv"
+    changed.write_bytes(FILE.read_bytes().replace(b"5,830", b"5,831", 1))
+    with pytest.raises(InputError, match="MD5"):
+        read_release(changed)
+    changed.write_text("Source,Commodity\n", "utf-8")
+    with pytest.raises(InputError, match="MCS chapter"):
+        read_release(changed)
+
+
+def test_a_country_that_nobody_knows_is_a_fault() -> None:
+    known = {code: name for code, name in countries().items() if code != "BLR"}
+    with pytest.raises(InputError, match="Belarus"):
+        usgs_rows(read_release(FILE), known)
+
+
+def test_no_series_is_mapped_twice() -> None:
+    keys = [(series.table, series.mineral, series.form) for series in SERIES]
+    assert len(set(keys)) == len(keys)
