@@ -7,7 +7,7 @@ import pytest
 from strategic_minerals import load_dataset, load_plan, shipped, solve
 from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.results.notes import other_losses
-from support.tiny import cut, offer, source, tiny
+from support.tiny import cut, offer, project, source, tiny
 
 
 def bought():
@@ -28,6 +28,30 @@ def test_the_summary_says_how_likely_it_is_that_nothing_happens_and_what_is_boug
     text = solve(*bought(), gap=0.0).summary()
     assert "60% chance that none occurs over the plan" in text
     assert "expected purchases over all scenarios 1,000 t" in text
+
+
+def test_money_is_told_beside_what_may_be_spent_in_all_where_that_is_less():
+    """Proves: a loan that any year may draw on is no appropriation of every year."""
+    plan, data = bought()
+    assert "of the 1,000 M appropriated for FY2027-2028" in solve(plan, data, gap=0.0).summary()
+    plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"total_musd": 40.0})})
+    assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0).summary()
+
+
+def test_who_is_offered_nothing_is_not_out_of_reach():
+    """Proves: a plan without packages and floors names no project as refused; with a package on the menu that closes no
+    gap, it does."""
+    case = {
+        "sources": {"far": source("CHN", "a", 1.0)},
+        "demand": {"a": 1.0},
+        "projects": {"mine": project("a", 0.5, capex_musd=100.0, cash_usd_per_kg=1.0)},
+        "packages": {"claim": {"instrument": "none", "offtake_share": 0.5}},
+    }
+    offered, none = (
+        tiny({"a": 10.0}, instruments={"packages": given}, **case) for given in (["none", "claim"], ["none"])
+    )
+    assert "cannot be chosen" in solve(*offered, gap=0.0).summary()
+    assert "cannot be chosen" not in solve(*none, gap=0.0).summary()
 
 
 def test_the_spread_of_loss_functions_is_that_of_the_planned_materials():

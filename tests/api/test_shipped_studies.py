@@ -1,0 +1,62 @@
+"""Shipped studies ask what they say: every point is a question that can be asked of the plans it is for."""
+
+from __future__ import annotations
+
+import pytest
+
+from strategic_minerals import load_dataset, load_plan, shipped
+from strategic_minerals.analysis.sweep_file import SweepFile
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.data.plan_file import load_as
+
+FOR = {"variants": ("rare-earths", "critical-minerals"), "vault": ("vault",)}
+ASKED = [(study, plan) for study, plans in FOR.items() for plan in plans]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_dataset(shipped("inputs"))
+
+
+def points(study):
+    return load_as(SweepFile, shipped("models") / "studies" / f"{study}.toml").points
+
+
+def test_every_study_is_looked_at():
+    assert {path.stem for path in (shipped("models") / "studies").glob("*.toml")} == set(FOR)
+
+
+@pytest.mark.parametrize(("study", "name"), ASKED)
+def test_every_point_is_a_question_without_a_fault_and_another_than_the_plan(study, name, data):
+    plan = load_plan(shipped("models") / f"{name}.toml")
+    for point in points(study):
+        asked, tables = edited(plan, data, point)
+        assert check_data(asked, tables) == [], point
+        assert asked != plan or any(tables.tables[table] != data.tables[table] for table in data.tables), point
+
+
+def test_a_point_may_set_a_whole_list_of_entries(data):
+    """Proves: the variant of one floor alone has that floor and no other, no stock, no contract and no package."""
+    (alone,) = [point for point in points("variants") if point.get("instruments.reserve") is False]
+    plan, _ = edited(load_plan(shipped("models") / "rare-earths.toml"), data, alone)
+    (menu,) = plan.instruments.price_floors
+    assert (menu.material, menu.levels_usd_per_kg, menu.kind, menu.scope) == (
+        "ndpr_oxide",
+        (110.0,),
+        "contract",
+        "project",
+    )
+    assert plan.instruments.packages == ("none",)
+    assert plan.instruments.contract_years == ()
+    assert not plan.instruments.reserve
+
+
+def test_every_named_loss_and_price_set_is_asked_for(data):
+    """Proves: a loss function or a price set that is added to the tables is missed here."""
+    plan = load_plan(shipped("models") / "rare-earths.toml")
+    asked = points("variants")
+    losses = {row.loss_function for row in data.rows("loss_functions")}
+    assert {point["loss_function"] for point in asked if "loss_function" in point} | {plan.loss_function} == losses
+    prices = {row.price_set for row in data.rows("prices")}
+    assert {point["price_set"] for point in asked if "price_set" in point} | {plan.price_set} == prices
