@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strategic_minerals import load_dataset, load_plan, shipped
+from strategic_minerals import PlanError, check, load_dataset, load_plan, shipped
 from strategic_minerals.analysis.sweep_file import SweepFile
 from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.data.addresses import edited
@@ -60,3 +60,27 @@ def test_every_named_loss_and_price_set_is_asked_for(data):
     assert {point["loss_function"] for point in asked if "loss_function" in point} | {plan.loss_function} == losses
     prices = {row.price_set for row in data.rows("prices")}
     assert {point["price_set"] for point in asked if "price_set" in point} | {plan.price_set} == prices
+
+
+def test_a_star_between_dots_is_every_entry_of_a_list(data):
+    plan = load_plan(shipped("models") / "vault.toml")
+    asked, _ = edited(plan, data, {"days_of_cover.*.days *": 0.5, "days_of_cover.*.from_year": 2030})
+    assert {(rule.days, rule.from_year) for rule in asked.days_of_cover} == {(30.0, 2030)}
+    assert [rule.material for rule in asked.days_of_cover] == [rule.material for rule in plan.days_of_cover]
+    with pytest.raises(PlanError, match=r"no entries of 'service_levels'"):
+        edited(plan, data, {"service_levels.*.level": 0.5})
+
+
+def test_many_materials_whose_price_beats_their_loss_are_one_note(data):
+    """Proves: what the tables say by construction of forty materials is no forty doubts; of a few each has its own."""
+    many = [
+        note for note in check(load_plan(shipped("models") / "vault.toml"), data).notes if "the crisis price" in note
+    ]
+    assert len(many) == 1
+    assert many[0].startswith("4")
+    few = [
+        note
+        for note in check(load_plan(shipped("models") / "rare-earths.toml"), data).notes
+        if "the crisis price" in note
+    ]
+    assert 1 < len(few) <= 6

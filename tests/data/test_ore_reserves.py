@@ -14,11 +14,11 @@ from support.tiny import offer, source, tiny
 KT = 1000.0
 
 
-def question(reserves_kt, output_kt=2.0, **plan):
+def question(reserves_kt, output_kt=2.0, stage="mine", **plan):
     """4 kt a year of a metal wanted, 2 from a home mine, 2 from an ally whose reserves were counted at the end of 2026."""
     plan, data = tiny(
         {"a": 10.0},
-        sources={"home": source("USA", "a", 2.0), "ally": source("AUS", "a", 2.0)},
+        sources={"home": source("USA", "a", 2.0), "ally": source("AUS", "a", 2.0, stage=stage)},
         demand={"a": 4.0},
         offers={"spot": offer("a", 1.0)},
         years=4,
@@ -57,6 +57,12 @@ def test_a_source_gives_no_more_than_its_country_holds(reserves, left):
     assert [given.get(str(year), 0.0) for year in range(2027, 2031)] == pytest.approx(left)
 
 
+def test_a_refinery_buys_its_ore_elsewhere():
+    assert sum(supplied(solve(*question(2.0, stage="refined", ore_runs_out=True), gap=0.0)).values()) == pytest.approx(
+        8.0
+    )
+
+
 def test_what_is_not_asked_limits_nothing():
     assert sum(supplied(solve(*question(5.0), gap=0.0)).values()) == pytest.approx(8.0)
 
@@ -79,6 +85,13 @@ def test_a_country_without_output_has_no_last_year():
     assert ally.years is None
     assert ally.ends is None
     assert sum(supplied(solve(plan, data, gap=0.0)).values()) == pytest.approx(8.0)
+
+
+def test_reserves_that_several_metals_share_last_no_number_of_years():
+    """The platinum group's 63 000 t of South Africa stand with palladium, whose output alone would take 900 years."""
+    found = {one.country: one for one in ore_reserves(load_dataset(shipped("inputs")), {"palladium"})}
+    assert found["ZAF"].reserves_t == 63_000
+    assert all(one.years is None for one in found.values())
 
 
 def test_shipped_reserves_last_the_years_that_their_tables_say():

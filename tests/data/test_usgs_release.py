@@ -53,7 +53,7 @@ def test_figures_of_the_sheets() -> None:
         11e6,
         "the file has 21,000,000; corrected in version 1.3 of the sheet",
     )
-    assert "printed >" in held["copper", "WLD"]["note"] or float(held["copper", "WLD"]["reserves_t"]) > 9e8
+    assert float(held["copper", "WLD"]["reserves_t"]) == 980e6
 
 
 def test_countries_add_up_to_the_world() -> None:

@@ -14,6 +14,7 @@ from strategic_minerals.instance.instance import Instance
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.scenarios.build import build_scenarios
 from strategic_minerals.scenarios.event_prices import EventPrices
+from strategic_minerals.scenarios.profiles import profiles
 from support.instances import random_case
 from support.tiny import offer, source, tiny, total
 
@@ -153,8 +154,8 @@ def test_quotes_of_a_hazard_that_the_plan_does_not_use_change_nothing() -> None:
     assert not build_instance(quiet, data).outside.any()
 
 
-def test_no_price_is_multiplied_by_more_than_the_highest_multiple_of_the_table() -> None:
-    """Proves: three times to the power of four would be 81: the table knows no more than 3."""
+def test_no_price_is_multiplied_by_more_than_its_highest_multiple() -> None:
+    """Proves: three times to the power of four would be 81: no more than 3 is on record."""
     assert prices(*struck(("outside", 0, 12, 3.0), event={"severity": 4.0}))[1] == pytest.approx([10.0, 30.0, 10.0])
 
 
@@ -288,3 +289,14 @@ def test_random_plans_with_prices_by_market_hold_in_both_methods(seed: int) -> N
     assert apart.audited.passed
     room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
     assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
+
+
+def test_the_highest_multiple_is_that_of_the_material_and_its_range() -> None:
+    """Proves: what another material cost does not lift the limit; the upper end of the material's own range does."""
+    plan, data = struck(("outside", 0, 12, 3.0), event={"severity": 4.0})
+    rows = data.frame("hazard_prices")
+    other = rows.assign(material="other", price_multiplier=50.0)
+    more = data.replace(hazard_prices=pd.concat([rows, other], ignore_index=True))
+    assert profiles(more)["stop"].highest == (("metal", 3.0), ("other", 50.0))
+    wide = data.replace(hazard_prices=rows.assign(price_multiplier_low=1.0, price_multiplier_high=5.0))
+    assert prices(plan, wide)[1] == pytest.approx([10.0, 50.0, 10.0])

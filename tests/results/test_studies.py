@@ -31,6 +31,7 @@ from strategic_minerals import (
     load_result,
     loss_replay,
     origin_costs,
+    published_requirements,
     reverse_stress,
     sampling_gap,
     scenario_outlook,
@@ -91,6 +92,19 @@ def doubted() -> tuple[Plan, Dataset]:
     return Plan.model_validate({**plan.to_toml_like(), "controls": [known]}), data
 
 
+def printed() -> tuple[Plan, Dataset]:
+    """The question, with a shortfall that a report printed."""
+    plan, data = question()
+    row = {
+        "report": 2013,
+        "item": "one",
+        "name": "One",
+        "materials": data.rows("materials")[0].material,
+        "shortfall_t": 10.0,
+    }
+    return plan, data.replace(published_requirements=pd.DataFrame([row]))
+
+
 def tornado() -> Design:
     return one_at_a_time({"discount_rate": (0.0, 0.05)})
 
@@ -109,6 +123,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),
     "deals": lambda: deals(*agreed(), beliefs=False),
+    "requirements": lambda: published_requirements(*printed()),
     "origins": lambda: origin_costs(*question(), gap=0.01),
     "controls": lambda: control_cases(*doubted(), gap=0.01),
     "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),

@@ -45,10 +45,11 @@ def _factors(event: DisruptionEvent, name: str, opens: float, closes: float) -> 
         {begin + event.stretch * edge for steps in (here, there or ()) for a, b, _ in steps for edge in (a, b)}
     )
     low = high = 1.0
+    most = next(highest for of, highest in profile.highest if of == name)
     for a, b in pairwise(turns):
         age = ((a + b) / 2 - begin) / event.stretch
-        lower = _raised(_at(here, age), event.direct_severity, profile.highest)
-        upper = lower if there is None else max(lower, _raised(_at(there, age), event.direct_severity, profile.highest))
+        lower = _raised(_at(here, age), event.direct_severity, most)
+        upper = lower if there is None else max(lower, _raised(_at(there, age), event.direct_severity, most))
         share = _share(a, b, opens, closes)
         low, high = low + (lower - 1) * share, high + (upper - 1) * share
     return [(flood, flood), (low, high)]

@@ -2,6 +2,7 @@
 
 budget.appropriation_musd                      a field of the plan, dotted as in `--set`
 scenarios.0.probability                        lists are counted from 0
+days_of_cover.*.days                           a star between dots: every entry of a list
 prices[mcs2024/ndpr_oxide/2024].price_usd_per_kg      a cell: table[key].column, parts of the key joined by slashes
 prices[mcs2024/ndpr_oxide/*].price_usd_per_kg         all rows that match, * standing for any part (where a row's own key
                                                       has the star and is the same, that row alone)
@@ -99,7 +100,8 @@ def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan,
         try:
             if axis.path:
                 content = plan.to_toml_like() if content is None else content
-                put(content, axis.path, _moved(axis, _at(content, axis.path), value), "axis")
+                for path in _paths(content, axis.path):
+                    put(content, path, _moved(axis, _at(content, path), value), "axis")
             else:
                 tables[axis.table] = _cells(axis, tables.get(axis.table, ()), value)
         except PlanError as error:
@@ -109,6 +111,17 @@ def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan,
     if content is not None:
         plan = parse_plan(content, file="axis")
     return plan, Dataset(types.MappingProxyType(tables), data.name)
+
+
+def _paths(content: Any, path: str) -> list[str]:
+    """The path, or one for each entry of the list that a star stands for. Raises PlanError where the list has none."""
+    before, star, after = path.partition(".*.")
+    if not star:
+        return [path]
+    entries = _at(content, before)
+    if not isinstance(entries, list) or not entries:
+        raise PlanError([Fault("axis", "", path, f"no entries of '{before}'", "a list of the plan that has some")])
+    return [one for n in range(len(entries)) for one in _paths(content, f"{before}.{n}.{after}")]
 
 
 def _at(content: Any, path: str) -> Any:

@@ -9,6 +9,8 @@ from .dataset import Dataset
 
 REGIONS = ("WLD", "OTH")
 """Codes that are no country."""
+TOGETHER = "all "
+"""How the basis of reserves begins that several metals share, such as the platinum group's: no one metal's output uses them up."""
 MINE = "mine"
 """Stage of the table `production` that takes ore out of the ground."""
 
@@ -51,18 +53,24 @@ def ore_reserves(data: Dataset, minerals: Iterable[str]) -> list[OreReserve]:
     for (mineral, country), row in held.items():
         world = held.get((mineral, "WLD"))
         if country not in REGIONS and row.reserves_t > 0:
+            together = row.basis.startswith(TOGETHER)
             share = row.reserves_t / world.reserves_t if world is not None and world.reserves_t > 0 else None
             found.append(
                 OreReserve(
-                    mineral, country, row.reserves_t, share, mined.get((mineral, country)) or None, int(row.year or 0)
+                    mineral,
+                    country,
+                    row.reserves_t,
+                    share,
+                    None if together else mined.get((mineral, country)) or None,
+                    int(row.year or 0),
                 )
             )
     order = list(dict.fromkeys(mineral for mineral, _ in held))
     return sorted(found, key=lambda one: (order.index(one.mineral), -one.reserves_t))
 
 
-RECYCLED = "recycling"
-"""Stage of an activity that no ore feeds."""
+DUG = ("mine", "ore", "concentrate", "primary")
+"""Stages of an activity that its own country's ore feeds: smelters and refineries buy theirs where they find it."""
 
 
 def ore_ends(data: Dataset) -> dict[str, float]:
@@ -78,6 +86,6 @@ def ore_ends(data: Dataset) -> dict[str, float]:
     found = {}
     for row in data.rows("activities"):
         known = [dates[key] for mineral in made.get(row.activity, ()) if (key := (mineral, row.country)) in dates]
-        if known and row.stage != RECYCLED:
+        if known and row.stage in DUG:
             found[row.activity] = min(known)
     return found

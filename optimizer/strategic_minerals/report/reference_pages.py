@@ -248,9 +248,17 @@ DEVIATIONS = """## Modelling choices and reasons
   them. Outside it is (1 - share) P + share max(P, quote min(1, P/P0)) under a control in force, whose share of the period and
   latest quote are data, and at least P times the gap of the events. An event multiplies the price of each material with rows in
   `hazard_prices` by the mean over the period of min(multiple(a/z)**x, highest), market by market; outside is at no moment below
-  inside; `highest` is the highest multiple of the table, for x was fitted to cuts, which end at 1. Several events combine market by
-  market: the largest rise times the deepest fall. Outlays, users' costs, owners' revenue, survival and floors see the price of the
-  seller's market; salvage, sales and surplus the lower one. Losses per tonne lie beyond the dearer market.
+  inside; `highest` is the highest multiple quoted of that material in such an event, ends of ranges included, for x was fitted to
+  cuts, which end at 1. Several events combine market by market: the largest rise times the deepest fall. Outlays, users' costs,
+  owners' revenue, survival and floors see the price of the seller's market; salvage, sales and surplus the lower one. Losses per
+  tonne lie beyond the dearer market.
+- **A war spares what comes by land**: with the scope `overseas` third countries lose their share c of supply, rho = 1 - c, unless
+  they are land neighbours of the home country (`countries.land_neighbours`).
+- **Ore that runs out** (`ore_runs_out`): a source that mines has capacity 0 from the date y + 1 + R/Q on, with R the reserves of
+  its country at the end of year y and Q the latest mine output; in the period of that date the share before it. Of several minerals
+  that it makes the one that ends first counts. Smelters, refineries, recyclers and projects are not touched.
+- **Members who pay for holding** (`members_pay_holding`): h D x stock leaves the outlays, the limits on money and what is owed
+  already; it stays in the social cost, whoever pays it.
 - **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source in operation and cost this plan nothing.
 - **Sampled plans keep a probability for the scenario without any event** (`quiet_probability`); otherwise the later baseline
   course would have no weight and its plan no meaning.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,8 @@ THIN = 0.01
 """Probability of the baseline course at the end of the planned years below which a plan's late years mean little."""
 
 DEAR = "price above value"
+MOST_DEAR = 6
+"""Materials up to which each has a note of its own for this."""
 """Kind of the notes on materials whose crisis price exceeds what the supply is worth to some users."""
 EITHER = "defence tied"
 """Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
@@ -160,21 +162,27 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     left_out = [f"{what} left out: {why}" for what, why in instance.left_out if (what, why) not in instance.impossible]
     odd, scenarios = [text for _, _, text in unlikely(plan, data)], build_scenarios(instance, data)
     idle = [text for _, _, text in unused(plan, data, instance.calendar.years, instance.materials)]
+    names = Names.of(data)
+    told = notes(instance, scenarios, build_support(instance, scenarios, pricing=pricing_sample(instance, data)), names)
+    dear = [item for kind, item, _ in told if kind == DEAR]
+    many = len(dear) > MOST_DEAR
     return [
         *odd,
         *idle,
         *(text for _, text in (*objections(plan, data), *averaged_away(plan, data), *unquoted(plan, data))),
-        *(
-            text
-            for _, _, text in notes(
-                instance,
-                scenarios,
-                build_support(instance, scenarios, pricing=pricing_sample(instance, data)),
-                Names.of(data),
-            )
-        ),
+        *([_dear_in_one(dear, names)] if many else []),
+        *(text for kind, _, text in told if not (many and kind == DEAR)),
         *left_out,
     ]
+
+
+def _dear_in_one(materials: Sequence[str], names: Names) -> str:
+    """Many materials whose crisis price is beyond what supply is worth to some users, in one sentence."""
+    return (
+        f"{len(materials)} materials: in some scenarios the crisis price exceeds the value of the supply to some users. Where the "
+        "loss of a tonne is an estimate made of the price itself (`market_loss` in its note), the cheapest tiers of users "
+        f"give up first by construction; elsewhere one of the two figures is wrong: {', '.join(map(names.material, materials))}"
+    )
 
 
 def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: Names) -> list[tuple[str, str, str]]:
@@ -336,6 +344,7 @@ def other_losses(plan: Plan, data: Dataset) -> LossRange:
 def without_data(data: Dataset) -> list[str]:
     """Minerals of the table `minerals` for which the planning tables hold no material."""
     planned = {row.mineral for row in data.rows("materials")}
+    planned |= {row.mineral for row in data.rows("listed_minerals") if row.materials}
     return sorted(row.mineral for row in data.rows("minerals") if row.mineral not in planned)
 
 

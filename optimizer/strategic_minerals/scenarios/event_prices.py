@@ -56,21 +56,20 @@ class EventPrices:
     def _means(
         self, profile: HazardProfile, name: str, begin: Floats, severity: Floats, stretch: Floats
     ) -> tuple[Floats, Floats]:
-        """(n, T) twice: mean over each period of min(multiple(a / z) ** x, highest) inside, and outside, where at no moment it is
-        less than inside."""
+        """(n, T) twice: mean over each period of min(multiple(a / z) ** x, highest of the material) inside, and outside, where at
+        no moment it is less than inside."""
         calendar, here, there = (
             self._instance.calendar,
             dict(profile.inside).get(name, ()),
             dict(profile.outside).get(name),
         )
+        most = dict(profile.highest)[name]
         edges = sorted({edge for a, b, _ in (*here, *(there or ())) for edge in (a, b)})
         inside = np.ones((len(begin), calendar.periods))
         outside = inside.copy()
         for a, b in pairwise(edges):
-            low = _raised(multiple_at(here, a, b), severity, profile.highest)
-            high = (
-                low if there is None else np.maximum(low, _raised(multiple_at(there, a, b), severity, profile.highest))
-            )
+            low = _raised(multiple_at(here, a, b), severity, most)
+            high = low if there is None else np.maximum(low, _raised(multiple_at(there, a, b), severity, most))
             share = overlap(calendar, begin + stretch * a, begin + stretch * b)
             inside += (low - 1)[:, None] * share
             outside += (high - 1)[:, None] * share

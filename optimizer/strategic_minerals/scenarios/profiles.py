@@ -46,8 +46,8 @@ class HazardProfile:
     """Multiples of the price in the hazard's countries; of a material that has them outside only, 1."""
     outside: tuple[tuple[str, Steps], ...] = ()
     """Multiples of the price elsewhere; of a material that has them inside only, those."""
-    highest: float = 1.0
-    """The highest multiple of the table: however severe an event is, no price is multiplied by more."""
+    highest: tuple[tuple[str, float], ...] = ()
+    """Highest multiple of each priced material, upper ends of ranges included: no event, however severe, multiplies it by more."""
 
     @property
     def priced(self) -> frozenset[str]:
@@ -84,7 +84,10 @@ def profiles(data: Dataset) -> dict[str, HazardProfile]:
         step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.price_multiplier)
         quoted[row.hazard][row.market][row.material].append(step)
 
-    highest = max((row.price_multiplier for row in data.rows("hazard_prices")), default=1.0)
+    highest: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in data.rows("hazard_prices"):
+        most = max(row.price_multiplier, row.price_multiplier_high or 1.0)
+        highest[row.hazard][row.material] = max(most, highest[row.hazard].get(row.material, 1.0))
 
     def laid(by_material: dict[str, list[Step]], spare: dict[str, list[Step]]) -> tuple[tuple[str, Steps], ...]:
         names = {**spare, **by_material}
@@ -97,7 +100,7 @@ def profiles(data: Dataset) -> dict[str, HazardProfile]:
             bool(flows[EFFECTIVE]),
             laid(quoted[hazard][INSIDE], {}),
             laid(quoted[hazard][OUTSIDE], {}),
-            highest,
+            tuple(sorted(highest[hazard].items())),
         )
         for hazard, flows in found.items()
         if any(share > 0 for by in flows.values() for steps in by.values() for *_, share in steps)

@@ -117,7 +117,7 @@ class HazardPriceRow(Row):
     month_to: Annotated[float, Field(gt=0, le=600)]
     """Months since the onset at which it ends: not later than the last cut of the hazard."""
     price_multiplier: Annotated[float, Field(ge=1, lt=LARGEST_NUMBER)]
-    """At least 1: a cut is no glut. Raised to the power of the event's severity, but to no more than the highest multiple of the
-    table."""
+    """At least 1: a cut is no glut. Raised to the power of the event's severity, but to no more than the highest multiple that the
+    hazard has of the material, ends of ranges included."""
     price_multiplier_low: float | None = None
     price_multiplier_high: float | None = None
