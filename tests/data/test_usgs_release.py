@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,14 @@ def test_a_country_that_nobody_knows_is_a_fault() -> None:
     known = {code: name for code, name in countries().items() if code != "BLR"}
     with pytest.raises(InputError, match="Belarus"):
         usgs_rows(read_release(FILE), known)
+
+
+def test_a_unit_that_nobody_knows_is_a_fault() -> None:
+    """Proves: a later release in carats names chapter and unit, and writes nothing."""
+    release = read_release(FILE)
+    odd = tuple(replace(r, unit="carats") if r.chapter == "POTASH" else r for r in release.records)
+    with pytest.raises(InputError, match=r"POTASH .* 'carats'; expected one of metric tons"):
+        usgs_rows(replace(release, records=odd), countries())
 
 
 def test_no_series_is_mapped_twice() -> None:

@@ -54,6 +54,22 @@ def test_who_is_offered_nothing_is_not_out_of_reach():
     assert "cannot be chosen" not in solve(*none, gap=0.0).summary()
 
 
+def test_a_source_that_begins_later_is_named_beside_what_is_supported():
+    """Proves: a smelter that is being built stands in the answer with its year; one that begins too late does not."""
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={
+            "far": source("CHN", "a", 1.0),
+            "smelter": source("USA", "a", {2027: 0.0, 2028: 0.5}),
+            "never": source("USA", "a", {2027: 0.0, 2040: 0.5}),
+        },
+        demand={"a": 1.0},
+    )
+    text = solve(plan, data, gap=0.0).summary()
+    assert "smelter (FY2028)" in text
+    assert "never (FY" not in text
+
+
 def test_the_spread_of_loss_functions_is_that_of_the_planned_materials():
     """Proves: 29.126/0.21529 = 135 for magnets (2026 against 2025 money: 132);
     three banned minerals differ far less, so nobody is told 135."""

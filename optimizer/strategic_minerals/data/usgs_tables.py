@@ -71,6 +71,9 @@ def _rows(edition: str, series: Series, records: Iterable[Record], known: Mappin
     for record in records:
         assert record.number is not None
         key = country_code(record.country, known) or "", record.year
+        if series.table != "import_shares" and record.unit not in TONNES:
+            expected = f"one of {', '.join(TONNES)}"
+            raise InputError([Fault(edition, record.chapter, record.statistic, f"'{record.unit}'", expected)])
         factor = 1.0 if series.table == "import_shares" else TONNES[record.unit]
         factor *= UNIT_ERRORS.get((edition, record.chapter, record.statistic), 1.0)
         total[key] += record.number * factor

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..core.errors import missing_part
 from ..core.words import BASELINE_COURSE
+from ..data.column_words import number_in_words
 from ..data.names import Names
 from ..results.readable import ALTERNATIVES, scenario_names
 from ..results.result import Result
@@ -204,7 +205,9 @@ def _stocks(result: Result) -> Iterator[Figure]:
         .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
     )
     peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
-    said = "; ".join(f"{name} {value:,.4g} t" for name, value in peak.items() if value > SMALL_T) or "none"
+    said = (
+        "; ".join(f"{name} {number_in_words(value, 4)} t" for name, value in peak.items() if value > SMALL_T) or "none"
+    )
     yield Figure(
         "stocks",
         "Stocks, and how each scenario draws on them",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from ..core.units import SMALL_T
 from ..data.column_words import range_in_words
 from ..data.dataset import Dataset
 from ..data.names import Names
+from ..data.references import select_materials
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
 from .notes import AVERAGED, DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
@@ -95,6 +97,8 @@ class Basis:
     """Those of them that can never be chosen, each with its reason, in words."""
     out_of_reach: tuple[str, ...]
     """What else can never be chosen, likewise."""
+    begin_later: tuple[str, ...]
+    """Sources that give nothing in the first year and something later, whatever is decided, in words."""
     inverted: frozenset[str]
     """Border floors that products which contain the material escape, as `figures` names them."""
     audit_word: str
@@ -135,6 +139,7 @@ def basis_of(result: Answered) -> Basis:
         tied=tuple(noted.note[noted.kind == EITHER]),
         doubts=tuple(noted.note[noted.kind == DOUBT]),
         owed=tuple(noted.note[noted.kind == "already owed"]),
+        begin_later=_begin_later(result.plan, result.data, names),
         inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
         audit_word=audit_word(result),
         worst=result.audited.worst(),
@@ -143,6 +148,24 @@ def basis_of(result: Answered) -> Basis:
         highs=str(result.versions["highs"]),
         tolerance=float(result.options["primal_feasibility_tolerance"]),
     )
+
+
+def _begin_later(plan: Plan, data: Dataset, names: Names) -> tuple[str, ...]:
+    """Sources of the planned materials that begin within the planned years, each with its year; the soonest first."""
+    chosen, horizon, made = set(select_materials(plan, data)), plan.horizon, defaultdict[str, set[str]](set)
+    for row in data.rows("yields"):
+        made[row.producer].add(row.material)
+    series = defaultdict[str, list[tuple[int, float]]](list)
+    for row in data.rows("capacities"):
+        if made[row.activity] <= chosen:
+            series[row.activity].append((row.from_year, row.capacity_t_per_yr))
+    found = []
+    for activity, steps in series.items():
+        begun = [capacity for year, capacity in sorted(steps) if year <= horizon.first_year]
+        later = [year for year, capacity in sorted(steps) if year > horizon.first_year and capacity > 0]
+        if begun and begun[-1] == 0 and later and later[0] < horizon.first_year + horizon.years:
+            found.append((later[0], f"{names.producer(activity)} (FY{later[0]})"))
+    return tuple(text for _, text in sorted(found))
 
 
 def floor_in_words(row: Any, names: Names) -> tuple[str, str]:

@@ -161,8 +161,10 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
 
 def _support(figures: Figures, basis: Basis) -> list[str]:
     shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
+    coming = f"  Sources that begin later, whatever is decided: {', '.join(basis.begin_later)}"
+    later = [coming] if basis.begin_later else []
     if not shares:
-        return ["SUPPORT: no project."]
+        return ["SUPPORT: no project.", *later]
     lines: list[str] = []
     standing: dict[str, list[str]] = {}
     for name in sorted(shares, key=lambda signed: -cost[signed]):
@@ -180,6 +182,7 @@ def _support(figures: Figures, basis: Basis) -> list[str]:
         "SUPPORT these projects:" if lines else "SUPPORT: no project.",
         *limited(lines),
         *(f"  {terms[0].upper()}{terms[1:]}: {', '.join(projects)}" for terms, projects in standing.items()),
+        *later,
         f"  Not supported: {rejected:.0f} of {of:.0f} projects (table projects).",
     ]
 

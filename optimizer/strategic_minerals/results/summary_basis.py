@@ -37,8 +37,8 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
     if basis.reluctant:
         lines.append(
             "  For some users the crisis price is higher than the loss assumed for going without: "
-            f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. The two figures "
-            "contradict each other: check which is right."
+            f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. Where the loss "
+            "is an estimate made of the price (`market_loss`) that is so by construction; elsewhere check which figure is right."
         )
     lines += [f"  Hidden by the length of periods: {words}." for words in basis.averaged]
     lines += [*controls_said(plan), *owners_said(plan)]
