@@ -9,6 +9,7 @@ from strategic_minerals import Dataset, solve
 from strategic_minerals.core.shipped import shipped
 from strategic_minerals.data.csv_files import load_dataset
 from strategic_minerals.data.ore_reserves import ore_reserves
+from strategic_minerals.report.sections import sections
 from support.tiny import offer, source, tiny
 
 KT = 1000.0
@@ -77,6 +78,14 @@ def test_the_table_says_who_holds_the_ore_and_for_how_long():
         2e3,
         2.5,
     ]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_report_says_who_holds_the_ore(asked):
+    """Proves: the page has a section of it, with years left, and says so where mines end with the ore."""
+    (section,) = [one for one in sections(solve(*question(5.0, ore_runs_out=asked), gap=0.0), {}) if one.name == "ore"]
+    assert section.table.years_left.tolist() == [500.0, 2.5]
+    assert ("a mine ends when they do" in section.note) is asked
 
 
 def test_a_country_without_output_has_no_last_year():

@@ -137,6 +137,11 @@ def test_a_country_that_nobody_knows_is_a_fault() -> None:
         usgs_rows(read_release(FILE), known)
 
 
+def test_reserves_of_a_later_edition_are_of_the_year_before_it() -> None:
+    found = usgs_rows(replace(read_release(FILE), edition="MCS2027"), countries())
+    assert {row["year"] for row in found["reserves"]} == {"2026"}
+
+
 def test_a_unit_that_nobody_knows_is_a_fault() -> None:
     """Proves: a later release in carats names chapter and unit, and writes nothing."""
     release = read_release(FILE)

@@ -23,8 +23,6 @@ US = "salient statistics"
 """In the basis of what USGS prints of the United States alone."""
 STATISTICS = {"production": "Production", "reserves": "Reserves"}
 VALUE = {"production": "production_t", "reserves": "reserves_t", "import_shares": "import_share_pct"}
-RESERVES_OF = {"MCS2026": "2025"}
-"""Edition -> year that its reserves refer to."""
 
 
 def usgs_rows(release: Release, countries: Mapping[str, str]) -> dict[str, list[Row]]:
@@ -98,7 +96,10 @@ def _rows(edition: str, series: Series, records: Iterable[Record], known: Mappin
         if series.table == "production":
             row |= {"stage": series.form, "year": year, "edition": edition, "basis": series.basis}
         elif series.table == "reserves":
-            row |= {"year": RESERVES_OF[edition], "basis": series.basis}
+            row |= {
+                "year": str(int(edition.removeprefix("MCS")) - 1),
+                "basis": series.basis,
+            }  # counted at the end of it
         else:
             row |= {"form": series.form, "period": year, "year": f"{year[:2]}{year[-2:]}"}
         rows.append(row)
@@ -137,4 +138,11 @@ def update(path: Path, inputs: Path) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    update(Path(sys.argv[1]), Path(sys.argv[2]))
+    if len(sys.argv) != 3:
+        raise SystemExit(
+            "python -m strategic_minerals.data.usgs_tables FILE INPUTS: the release, and the folder of tables"
+        )
+    try:
+        update(Path(sys.argv[1]), Path(sys.argv[2]))
+    except InputError as error:
+        raise SystemExit(str(error)) from None

@@ -100,12 +100,13 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: float = 1e-3) -> P
         expected = "scenarios to compare: the emergency that the requirements are for"
         raise PlanError([data.placed(Fault("plan", "", "scenarios", "none", expected))])
     result = solve(plan, data, gap=gap)
-    short = shortfalls(prepare(plan, data), result.reference)
+    problem = prepare(plan, data)
+    short = shortfalls(problem, result.reference)
     mine = short[short.scenario.isin(names)]
     computed = mine.groupby(["scenario", "material", "segment"], sort=False, as_index=False)[
         ["shortfall_t", "substituted_t"]
     ].sum()
-    planned = set(prepare(plan, data).natural.materials)
+    planned = set(problem.natural.materials)
     total = mine.groupby(["scenario", "material"])["shortfall_t"].sum()
     rows = []
     for row in data.rows("published_requirements"):

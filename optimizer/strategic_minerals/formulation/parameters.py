@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Bools, Floats, Ints
-from ..core.errors import Fault
 from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
 from ..scenarios.loss_values import loss_values, tier_limits, undisturbed_values
@@ -329,23 +328,6 @@ def net_imports(instance: Instance, material: int) -> Floats:
     made = instance.yields[:n, material, None] * instance.capacity[:n] * instance.availability[:n]
     net = demand - made[instance.home[:n]].sum(axis=0)
     return np.asarray(np.maximum(0.0, net) / instance.calendar.step, dtype=float)
-
-
-def covers_of_nothing(structure: Structure) -> list[Fault]:
-    """Days of cover of materials that the reserve neither has nor may buy from anybody."""
-    rules, n = structure.instance.plan.days_of_cover, structure.instance
-    return [
-        Fault(
-            "plan",
-            "",
-            f"days_of_cover.{rules.index(rule)}.material",
-            f"'{rule.material}', of which rules of origin close every offer",
-            "a material that the reserve may buy from somebody, or has",
-        )
-        for sets in structure.component_sets
-        for i, rule in sets.cover
-        if i not in sets.stocked and (rule.days * net_imports(n, i) * active_rule(structure, rule)).any()
-    ]
 
 
 def _cover(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) -> Floats:

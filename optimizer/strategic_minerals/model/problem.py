@@ -9,8 +9,8 @@ from ..core.errors import Fault, InputError, PlanError
 from ..core.timing import Timings
 from ..data.dataset import Dataset
 from ..finance.packages import Support, build_support
-from ..formulation.parameters import covers_of_nothing
-from ..formulation.structure import Structure, build_structure
+from ..formulation.parameters import net_imports
+from ..formulation.structure import Structure, active_rule, build_structure
 from ..instance.build import build_instance
 from ..instance.instance import Instance
 from ..instance.scaling import scale
@@ -80,7 +80,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
         if columns > MOST_COLUMNS:
             found = f"about {columns:,} columns ({len(structure.scenarios.names)} scenarios, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns")])
-        if faults := covers_of_nothing(structure):
+        if faults := _covers_of_nothing(structure):
             raise PlanError([data.placed(fault) for fault in faults])
     with seconds.measure("compile"):
         known = like.templates if like is not None and same_operations(like.structure, structure) else None
@@ -93,6 +93,23 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
         except TinyEntryError as error:
             raise InputError([tiny_entry(structure, data, error)]) from None
     return Problem(plan, data, natural, structure, templates, assembly, seconds)
+
+
+def _covers_of_nothing(structure: Structure) -> list[Fault]:
+    """Days of cover of materials that the reserve neither has nor may buy from anybody."""
+    rules, n = structure.instance.plan.days_of_cover, structure.instance
+    return [
+        Fault(
+            "plan",
+            "",
+            f"days_of_cover.{rules.index(rule)}.material",
+            f"'{rule.material}', of which rules of origin close every offer",
+            "a material that the reserve may buy from somebody, or has",
+        )
+        for sets in structure.component_sets
+        for i, rule in sets.cover
+        if i not in sets.stocked and (rule.days * net_imports(n, i) * active_rule(structure, rule)).any()
+    ]
 
 
 def columns_at_most(plan: Plan, data: Dataset) -> int:

@@ -102,7 +102,7 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
     years = _vintage(result)
     ore = result.tables.get("ore_reserves")
     if ore is not None:
-        runs = " In this plan a source ends when they do." if result.plan.ore_runs_out else ""
+        runs = " In this plan a mine ends when they do." if result.plan.ore_runs_out else ""
         note = f"Reserves as published, and how many years of the latest mine output they are; exploration adds to them.{runs}"
         found.append(Section("ore", "Who holds the ore", note, ore.drop(columns=["materials", "country"])))
     return [

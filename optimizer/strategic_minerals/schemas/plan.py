@@ -64,8 +64,8 @@ class Plan(Section):
     tight_cut_share: Share = 0.0
     """Share of a source that must be cut before its material counts as tight (in short supply); 0: any cut."""
     ore_runs_out: bool = False
-    """True: an existing source gives nothing once its country's published reserves (`reserves`), mined at today's rate
-    (`production`), are used up. Reserves grow with exploration, so this is the careful case."""
+    """True: an existing mine gives nothing once its country's published reserves (`reserves`), mined at today's rate
+    (`production`), are used up. Smelters and refineries buy ore elsewhere; exploration adds reserves: this is the careful case."""
     materials: Selection = ("*",)
     """Materials of the plan; `*`: all with demand, and all that their producers use and make."""
     horizon: Horizon
