@@ -28,10 +28,11 @@ from ..formulation.structure import STAGES
 from ..highs.run import Run, UnsolvedRun
 from ..highs.solver import Model
 from ..model.decisions import DecisionIndex, with_parts, with_row
+from ..model.solution import decided_point
 from ..results.result import Result
 from ..results.study import StudyResult, listed
 from .measures import SMALLEST_FACTOR, Measure, measured
-from .price_ranging import Fixed, decided_point, fixed_program
+from .price_ranging import Fixed, fixed_program
 
 SLACK = 0.05
 COUNT = 3
@@ -205,7 +206,9 @@ def _solved(result: Result, slack: float) -> _Solved:
     nothing = Figures.of(result.tables["figures"]).value("stage_without_musd", stage)
     aim = max(nothing + difference, float(fixed.cost @ fixed.run.x))
     allowed = slack * max(LEAST_SIZE, abs(difference))
-    return _Solved(fixed, decided_point(fixed.problem, result.solution), aim, nothing, allowed)
+    return _Solved(
+        fixed, decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution), aim, nothing, allowed
+    )
 
 
 def _limited(solved: _Solved) -> Model:

@@ -24,13 +24,14 @@ from ..formulation.aims import main_aim, slack_of_later_aims
 from ..formulation.structure import STAGES
 from ..model.decisions import TRACE_T, Decided, DecisionIndex, ForcedDecision, with_parts
 from ..model.problem import Problem
+from ..model.solution import decided_point
 from ..results.result import Result
 from ..results.study import StudyResult
 from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .cost_changes import Costs, costs_of_parts, parts_of_gain
 from .explain_figures import figures_of
 from .forced_solves import ForcedSolve, all_forced
-from .price_ranging import Fixed, decided_point, fixed_program, price_words
+from .price_ranging import Fixed, fixed_program, price_words
 from .reason_words import SMALL_MUSD, has, heading, least, sentence
 from .switch_words import INTERVALS, in_words, interval_rows
 
@@ -190,7 +191,7 @@ def explain(
     """
     fixed = fixed_program(result)
     choices = DecisionIndex(fixed.problem)
-    x = decided_point(fixed.problem, result.solution)
+    x = decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution)
     wanted = choices.items if item is None else [choices.find(item)]
     step = max(GAP, result.options["gap"]) if gap is None else gap
     drawn = fixed.problem.structure.scenarios.drawn

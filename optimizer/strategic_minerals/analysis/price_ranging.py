@@ -25,7 +25,7 @@ from ..highs.run import Duals, SolvedRun
 from ..highs.solver import Model
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
-from ..model.solution import Solution, embed
+from ..model.solution import decided_point
 from ..optimization.reference_plan import cap_trunk_shortfall
 from ..results.prices import SMALL, Price, published, worthless
 from ..results.result import Result
@@ -78,27 +78,16 @@ def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
     if result.outcome.relaxed:
         raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
     problem = prepare(result.plan, result.data)
-    problem = cap_trunk_shortfall(problem, decided_point(problem, result.reference))
+    problem = cap_trunk_shortfall(problem, decided_point(problem.structure, problem.assembly, result.reference))
     cost = objective_costs(problem)[STAGES[result.plan.objective.kind][0]]
     model = Model(problem.assembly, cost, integer=False)
     whole = np.flatnonzero(problem.assembly.integer)
-    at = np.round(decided_point(problem, result.solution)[whole])
+    at = np.round(decided_point(problem.structure, problem.assembly, result.solution)[whole])
     model.set_bounds(whole, at, at)
     run = model.run(time_limit_s=time_limit_s, phase="prices")
     if not isinstance(run, SolvedRun):
         raise UntrustedError(f"the linear program with the plan's commitments fixed was not solved: {run.status}")
     return Fixed(problem, cost, model, run, run.prices)
-
-
-def decided_point(problem: Problem, solution: Solution) -> Floats:
-    """(columns,) commitments and the trunk's operations of a solution; zeros in scenarios."""
-    options, count = problem.structure.support.options, len(problem.structure.support.classes)
-    operating = np.zeros(count)
-    np.add.at(operating, [o.output_class for o in options], solution.sign)
-    columns, values = embed(problem.structure, problem.assembly, solution, operating)
-    x = np.zeros(len(problem.assembly.lower))
-    x[columns] = values
-    return x
 
 
 def price_words(fixed: Fixed) -> pd.DataFrame:

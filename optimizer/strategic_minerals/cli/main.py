@@ -38,7 +38,9 @@ from .common import (
     PlanFile,
     SetFields,
     Tables,
+    Workers,
     app,
+    cores,
     leave_pipe,
     load,
     plan_names,
@@ -233,6 +235,20 @@ def solve(
             help="flat: one model for all scenarios; decomposed: Benders decomposition; auto: whichever should be faster."
         ),
     ] = "auto",
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Solve for the plan's own scenarios alone: no other sample tests the answer, nothing is said of what to do first.",
+        ),
+    ] = False,
+    prefer: Annotated[
+        Literal["least_regret", "less_money_now", "fewer_projects", "less_from_one_country"],
+        typer.Option(help="What decides between plans that samples of scenarios cannot tell apart."),
+    ] = "least_regret",
+    samples: Annotated[int, typer.Option(min=2, help="Independent samples that test the plan.")] = 10,
+    sample_scenarios: Annotated[int, typer.Option(min=1, help="Scenarios of each.")] = 200,
+    workers: Workers = 0,
     profile: Annotated[bool, typer.Option("--profile", help="Also show where time and memory were spent.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print outcome, plan and money as JSON; all tables are in the run folder.")
@@ -241,6 +257,7 @@ def solve(
 ) -> None:
     """Solve a plan, print the answer in plain words and, with --out, write a run folder."""
     from ..api.solving import solve as run_solve
+    from ..evaluation.decide import decide
     from ..results.run_folder import is_run_folder, refuse_foreign, refuse_inside, started, write_run, write_unanswered
 
     if not 0 <= gap < 1:
@@ -262,9 +279,22 @@ def solve(
     try:
         with kept(loaded.name) as log, progress() as show:
             LOG.info("tables: %s", whence(path, tables))
-            result = run_solve(
-                loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show
-            )
+            if quick or relax or loaded.sample is None or method == "flat":
+                result = run_solve(
+                    loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show
+                )
+            else:
+                result = decide(
+                    loaded,
+                    data,
+                    samples=samples,
+                    scenarios=sample_scenarios,
+                    preference=prefer,
+                    gap=gap,
+                    time_limit_s=time_limit,
+                    workers=cores(workers),
+                    on_progress=show,
+                )
     except SolveError as error:
         found = _diagnosed(loaded, data, relax, time_limit, as_json) if isinstance(error, InfeasibleError) else None
         if out is not None and error.outcome.reason != "interrupted":

@@ -63,7 +63,9 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     """
     seconds = Timings()
     with seconds.measure("build"):
-        structure, natural = structure_of(plan, data, None if like is None else like.structure, held)
+        structure, natural = structure_of(
+            plan, data, None if like is None else like.structure, held, _expected(plan, data, like)
+        )
         columns = sum(
             blocks.count
             * (
@@ -134,12 +136,26 @@ def at_undisturbed_prices(problem: Problem) -> Problem:
     )
 
 
+def _expected(plan: Plan, data: Dataset, like: Problem | None) -> PricingSample | None:
+    """What owners expect in another problem, where the two differ in how the plan's own scenarios are drawn at most."""
+    if like is None or like.data is not data or plan.sample is None or like.plan.sample is None:
+        return None
+    drawn = {name: getattr(like.plan.sample, name) for name in ("scenarios", "draws", "seed")}
+    as_like = plan.model_copy(update={"sample": plan.sample.model_copy(update=drawn)})
+    return like.structure.support.owners.pricing if as_like == like.plan else None
+
+
 def structure_of(
-    plan: Plan, data: Dataset, like: Structure | None = None, held: SampledScenarios | None = None
+    plan: Plan,
+    data: Dataset,
+    like: Structure | None = None,
+    held: SampledScenarios | None = None,
+    expected: PricingSample | None = None,
 ) -> tuple[Structure, Instance]:
     """The structure of a problem in model units, and its instance in tonnes.
 
-    held: sampled scenarios to keep. like: a structure built before, whose support is taken over where nothing that it hangs on has
+    held: sampled scenarios to keep. expected: what owners expect, in model units, where that is known. like: a structure
+    built before, whose support is taken over where nothing that it hangs on has
     changed, or else what owners get, need and cost, as far as that has not.
     """
     natural = build_instance(plan, data, longest_event(plan, data))
@@ -152,8 +168,10 @@ def structure_of(
     scaled = scale(natural)
     # drawn in tonnes: which scenarios are kept must not hang on the rounding of a unit
     scenarios = build_scenarios(natural, data, held).counted_in(scaled.material_unit)
-    pricing = pricing_sample(natural, data)
-    pricing = pricing and pricing.counted_in(scaled.material_unit)
+    pricing = expected
+    if pricing is None:
+        pricing = pricing_sample(natural, data)
+        pricing = pricing and pricing.counted_in(scaled.material_unit)
     return build_structure(scaled, scenarios, _support(scaled, scenarios, like, pricing)), natural
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,9 @@ OPERATIONS = (
     "users_refill",
     "users_missing",
 )
+
+HALF_LOT = 0.5
+"""Share of a contract's lot from which it counts as signed."""
 
 
 @dataclass(frozen=True)
@@ -184,13 +187,15 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
 
     root = assembly.commitments
     units = [v[k.source] for k in structure.contracts]
+    lots = np.array([k.lot for k in structure.contracts]) * units if units else np.zeros(0)
+    contract = np.where(solution.contract > HALF_LOT * lots, solution.contract, 0.0)  # a trace of a lot is none
     for n, (name, key) in enumerate(root.template.columns):
         known: dict[str, Any] = {
             "sign": lambda k: solution.sign[k],
             "operating": lambda k: operating[k],
             "floor": lambda k: solution.floor[k],
-            "contract": lambda k: solution.contract[k] / units[k],
-            "contract_signed": lambda k: solution.contract[k] > 0,
+            "contract": lambda k: contract[k] / units[k],
+            "contract_signed": lambda k: contract[k] > 0,
             "carry": lambda k: solution.carry[k],
             "unspent": lambda k: solution.unspent[k],
         }
@@ -203,6 +208,31 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
             unit = u[structure.material_of_purchase[key]] if name == "acquisition" else scale[name][row]
             put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
     return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
+
+
+def decided(structure: Structure, assembly: Assembly, solution: Solution) -> tuple[Ints, Floats]:
+    """(columns, values) of `embed`, with the output classes of this structure run as the solution has signed."""
+    operating = np.zeros(len(structure.support.classes))
+    np.add.at(operating, [o.output_class for o in structure.support.options], solution.sign)
+    return embed(structure, assembly, solution, operating)
+
+
+def decided_point(structure: Structure, assembly: Assembly, solution: Solution) -> Floats:
+    """(columns,) commitments and the trunk's operations of a solution; zeros in scenarios."""
+    columns, values = decided(structure, assembly, solution)
+    x = np.zeros(len(assembly.lower))
+    x[columns] = values
+    return x
+
+
+def trunk_alone(solution: Solution) -> Solution:
+    """What is decided before anything has happened: the commitments and the trunk's operations, without scenarios."""
+    return replace(
+        solution,
+        **{name: getattr(solution, name)[:1] for name in OPERATIONS},
+        shared_money=solution.shared_money[:0],
+        short_of_promise=solution.short_of_promise[:0],
+    )
 
 
 def _values(part: PlacedBlock, x: Floats) -> Floats:

@@ -22,6 +22,7 @@ from ..data.names import Names
 from ..data.references import select_materials
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
+from .act_now import ActNow
 from .notes import AVERAGED, DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
 from .readable import scenario_names
 
@@ -107,6 +108,8 @@ class Basis:
     seconds: float
     highs: str
     tolerance: float
+    act_now: ActNow | None
+    """What other samples say of the plan; None where it was solved for its own scenarios alone."""
 
 
 def basis_of(result: Answered) -> Basis:
@@ -147,6 +150,7 @@ def basis_of(result: Answered) -> Basis:
         seconds=float(result.seconds.get("total", 0.0)),
         highs=str(result.versions["highs"]),
         tolerance=float(result.options["primal_feasibility_tolerance"]),
+        act_now=ActNow.of(result.tables),
     )
 
 

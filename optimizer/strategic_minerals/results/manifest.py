@@ -173,6 +173,7 @@ def answered() -> Any:
     return create_model(
         "Answered",
         __base__=Question,
+        act_now=(dict[str, Any] | None, None),
         outcome=(Reached, ...),
         seconds=(dict[str, Amount], ...),
         profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),

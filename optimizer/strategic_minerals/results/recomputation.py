@@ -16,14 +16,16 @@ from ..audit.figures import Figures, figures_of
 from ..audit.statements import recomputed
 from ..checks.consistency import require
 from ..core.errors import Fault, InputError
-from ..core.frames import kinds_of, whole
+from ..core.frames import kinds_of, rows_of, whole
 from ..formulation.structure import STAGES
 from ..highs.settings import TOLERANCES
+from ..model.first_years import TRACE, acts
 from ..model.objectives import denominator
 from ..model.problem import Problem, prepare
-from ..model.solution import OPERATIONS
+from ..model.solution import OPERATIONS, decided_point
 from ..optimization.reference_plan import RELAXED_IN_Z0
 from ..optimization.stages import LEAST_GAP, chosen_method
+from .act_now import ActNow
 from .result import Result, bounds_of, versions
 from .run_folder import question_of
 from .tables import build_tables
@@ -34,6 +36,8 @@ ROUNDING = 1e-9
 """Relative difference of two sums over the same decisions that is rounding; in a table, relative to the largest of the column."""
 NOISE = 1e-3
 """Share of what an audit tolerates below which a residual is the solver's rounding, and its place is chance."""
+TRACE_MUSD = 1e-6
+"""Million USD that are rounding."""
 FINISHED = ("optimal", "within_gap")
 FROM_SOLVES = {"projects": ("share_at_residual_0",), "held_for_price": ("at_undisturbed_prices_t",)}
 """Columns that further solves gave, by table; the table `prices` is from one as a whole."""
@@ -124,6 +128,11 @@ def of_figures(stored: Result, found: Recomputed) -> Iterator[str]:
 def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
     """Every table but `prices`, which there are none of where a solve did not come to its end."""
     names = {*found.tables, "prices"}
+    sampled = ActNow.of(stored.tables)
+    if sampled is not None:
+        names |= set(sampled.tables)
+        yield from sampled.objections()
+        yield from _of_acts(sampled, stored, found.problem)
     if set(stored.tables) != names:
         yield f"results: the tables {', '.join(sorted(names ^ set(stored.tables)))} are missing or too many"
     for name in sorted(set(found.tables) & set(stored.tables)):
@@ -131,6 +140,21 @@ def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
     priced = stored.outcome.reason in FINISHED and not stored.outcome.relaxed
     if not priced and len(stored.tables.get("prices", ())):
         yield "results/prices.csv: prices of a plan that was not solved to its end"
+
+
+def _of_acts(sampled: ActNow, stored: Result, problem: Problem) -> Iterator[str]:
+    """Amounts of the first years that the decisions do not have."""
+    if sampled.acts.empty:
+        return
+    x = decided_point(problem.structure, problem.assembly, stored.solution)
+    amounts = {act.name: (act.of(x), act.spent(x)[0]) for act in acts(problem)}
+    for row in rows_of(sampled.acts):
+        chosen, spent = amounts.get((row.kind, row.item, row.through_year), (0.0, 0.0))
+        name = f"results/act_now.csv: {row.kind} {row.item} by FY{row.through_year}"
+        yield from number_objections(
+            f"{name}, chosen", row.chosen, chosen, ROUNDING * (1 + abs(chosen)) + TRACE[row.unit]
+        )
+        yield from number_objections(f"{name}, money", row.musd, spent, ROUNDING * (1 + abs(spent)) + TRACE_MUSD)
 
 
 def _of_audit(stored: Result, found: Recomputed) -> Iterator[str]:
@@ -234,6 +258,9 @@ def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
     for name, value in question_of(result.plan, result.data, stated["files"]).items():
         if stated[name] != value:
             yield f"manifest.json {name}: {_short(stated[name])}; it is {_short(value)}"
+    sampled = ActNow.of(result.tables)
+    if stated.get("act_now") != (None if sampled is None else sampled.manifest()):
+        yield "manifest.json act_now: differs from the tables of the run"
 
 
 def _require_shapes(problem: Problem, stored: Result) -> None:

@@ -23,6 +23,7 @@ from ..data.csv_files import load_dataset
 from ..data.dataset import Dataset
 from ..data.plan_file import parse_plan
 from ..schemas.plan import Plan
+from .act_now import ActNow
 from .line_ends import are_all, faults_once, of_file
 from .manifest import MANIFEST, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled
 from .result import SCHEMA_VERSION, Result, restored, versions
@@ -229,6 +230,7 @@ def _pricing(plan: Plan) -> dict[str, int] | None:
 def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
     """What was asked, how it ended, how it can be trusted, and the hash of every file."""
     return {
+        **acts_first(result),
         **question_of(result.plan, result.data, files),
         "outcome": asdict(result.outcome),
         "seconds": dict(result.seconds),
@@ -241,6 +243,12 @@ def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
         "versions": dict(result.versions),
         "columns": {name: kinds_of(table) for name, table in result.tables.items()},
     }
+
+
+def acts_first(result: Result) -> dict[str, Any]:
+    """What to do first, where other samples have tested the plan."""
+    sampled = ActNow.of(result.tables)
+    return {} if sampled is None else {"act_now": sampled.manifest()}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..audit.figures import OUTLAYS, Figures
 from ..formulation.aims import aim_in_words
 from ..schemas.plan import Plan
+from .act_now_words import first_years, verdict
 from .evidence import Basis, whole_summands
 from .origin_words import origin_of_purchases
 from .summary_basis import MOST_LINES, based_on, evidence_said, limited
@@ -23,6 +24,7 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     """The plan as text: the verdict, what to do, what it protects, what remains at risk, what it is based on."""
     sections = [
         _verdict(figures, plan, basis),
+        _first(basis),
         _buy(figures, basis),
         _support(figures, basis),
         _guarantee(figures, plan, basis),
@@ -31,7 +33,7 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
         _protection(figures, basis),
         _value(figures, basis),
         based_on(plan, basis),
-        evidence_said(basis),
+        [*evidence_said(basis), *_in_sample(figures, plan, basis)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -48,14 +50,60 @@ def _musd(value: float) -> str:
 
 def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     title = plan.title or plan.name
-    gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
-    several = len(figures.items("stage_difference_musd")) > 1
-    if basis.relaxed:
+    if basis.act_now is not None and not basis.act_now.why_not and not basis.relaxed:
         return [
             title,
+            *verdict(basis.act_now, plan.price_year),
+            f"Loss function: {plan.loss_function} ({plan.loss_level}); {_other_losses(basis)}.",
+            *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
+        ]
+    return [title, *_solved(figures, plan, basis)]
+
+
+def _first(basis: Basis) -> list[str]:
+    """What to do first; why that is not known, where no sample could test the plan."""
+    if basis.act_now is None or basis.relaxed:
+        return []
+    if basis.act_now.why_not:
+        return [
+            f"Not tested in other samples: samples can bound {basis.act_now.why_not}. No gap of the sample is claimed."
+        ]
+    return first_years(basis.act_now, basis.names)
+
+
+def _in_sample(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    """What the search says of its own scenarios, where other samples lead the answer."""
+    if basis.act_now is None or basis.act_now.why_not or basis.relaxed:
+        return []
+    return [
+        f"  In its own {basis.counts['scenarios']:,} scenarios the plan is worth {_musd(figures.value('worth_musd'))} M and "
+        f"loses {_musd(figures.value('expected_loss_musd'))} M instead of {_musd(figures.value('expected_loss_without_musd'))} M. "
+        f"{_proof(figures, basis)}."
+    ]
+
+
+def _solved(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    """What the solve says of the plan's own scenarios."""
+    if basis.relaxed:
+        return [
             "LINEAR RELAXATION: a bound on what any plan can achieve. It is not a plan to carry out.",
             _relaxed(figures, plan),
         ]
+    avoided = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
+    return [
+        *_stages(figures, plan),
+        f"The plan is worth {round(figures.value('worth_musd')):,} million USD (M) net compared with doing nothing "
+        f"({plan.price_year} money, discounted, expected). {_proof(figures, basis)}.",
+        f"It avoids {avoided:,.0f} M of expected shortage losses. Loss function: {plan.loss_function} ({plan.loss_level}); "
+        f"{_other_losses(basis)}.",
+        *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
+    ]
+
+
+def _proof(figures: Figures, basis: Basis) -> str:
+    """How close the search came to the best plan in the plan's own scenarios."""
+    gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
+    several = len(figures.items("stage_difference_musd")) > 1
     kept = " that keeps the earlier aims" * several
     proof = {
         "optimal": f"Proven best in its scenarios, within {gap}",
@@ -65,18 +113,7 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
     }.get(basis.reason, basis.reason)
-    if several:
-        proof = f"{proof} for the last aim"
-    avoided = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
-    return [
-        title,
-        *_stages(figures, plan),
-        f"The plan is worth {round(figures.value('worth_musd')):,} million USD (M) net compared with doing nothing "
-        f"({plan.price_year} money, discounted, expected). {proof}.",
-        f"It avoids {avoided:,.0f} M of expected shortage losses. Loss function: {plan.loss_function} ({plan.loss_level}); "
-        f"{_other_losses(basis)}.",
-        *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
-    ]
+    return f"{proof} for the last aim" if several else proof
 
 
 def _relaxed(figures: Figures, plan: Plan) -> str:

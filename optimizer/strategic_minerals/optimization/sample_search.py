@@ -1,0 +1,159 @@
+"""One sample of scenarios, taken apart: the least that any plan costs in it, and what given decisions cost in it.
+
+A plan from elsewhere brings its commitments and its baseline course; what scenarios make of them is worked out anew. The rows that
+are measured against doing nothing are those of the plan itself, so that every sample has the same feasible set.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.arrays import Floats, Ints
+from ..core.errors import UntrustedError
+from ..decomposition.lshaped import LShaped
+from ..decomposition.subproblems import separable
+from ..formulation.structure import STAGES
+from ..highs.run import SolvedRun
+from ..highs.solver import Model
+from ..model.first_years import Act
+from ..model.objectives import objective_costs
+from ..model.problem import Problem
+from ..model.solution import Solution, decided, decided_point, extract, trunk_alone
+from .reference_plan import cap_trunk_shortfall, reference_model
+
+ROOM = 1e-6
+"""Room in every row of the master, in the solver's unit, where decisions that another solve rounded leave none."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What decisions cost in a sample, as an expectation over its scenarios."""
+
+    social_cost: float
+    """[million USD, discounted]"""
+    loss: float
+    """Shortage losses in it that the plan's risk measures see [million USD, discounted]."""
+
+
+@dataclass(frozen=True)
+class SampleBest:
+    """The best plan of a sample."""
+
+    solution: Solution
+    """Commitments and baseline course."""
+    acts: tuple[float, ...]
+    """Amounts of the acts asked for."""
+    objective: float
+    """Social cost [million USD]."""
+    bound: float
+    """What every plan costs at least in this sample [million USD]."""
+
+
+class SampleSearch:
+    """A sample in memory, to be asked about one set of decisions after the other. Not safe to share between threads."""
+
+    def __init__(self, problem: Problem, reference: Solution, *, deadline: float, threads: int = 1) -> None:
+        """problem: of the sample (`prepare`). reference: doing nothing, as the plan's own solve found it (`Result.reference`).
+        deadline: of every search and evaluation, as a time of `perf_counter`. threads: for clusters of scenarios.
+
+        Raises ValueError for several aims in turn and for limits that bind scenarios together, OutOfTimeError as everything here.
+        """
+        if len(STAGES[problem.plan.objective.kind]) > 1 or not separable(problem.assembly):
+            raise ValueError(
+                "several aims in turn, and limits that bind scenarios together, cannot be bounded by samples"
+            )
+        nothing = decided_point(problem.structure, problem.assembly, reference)
+        self.problem = cap_trunk_shortfall(problem, nothing)
+        self._deadline = deadline
+        self._cost = objective_costs(self.problem)["social_cost"]
+        idle = reference_model(self.problem)
+        self._solver = LShaped(self.problem.structure, idle, self._cost, integer=False, threads=threads)
+        self.nothing = self.cost_of(reference)
+        """What doing nothing costs."""
+        self._solver.load(self.problem.structure, self.problem.assembly, self._cost, deadline, integer=True)
+
+    def cost_of(self, solution: Solution) -> Cost:
+        """What decisions cost with the best operations of every scenario. Raises UntrustedError where they do not fit."""
+        found = self._solver.evaluate(self._standing(solution), self._cost, 0.0, self._deadline)
+        x = self._solver.full(found)
+        return Cost(found.total, float(self.problem.assembly.costs["expected_loss"] @ x))
+
+    def best(self, start: Solution, absolute_gap: float, acts: Sequence[Act] = ()) -> SampleBest:
+        """The best plan of the sample, to a gap [million USD]. start: decisions to begin at. acts: figures to read off it.
+
+        Raises UntrustedError where the search ends without a plan or a bound.
+        """
+        x = np.zeros(len(self._cost))
+        x[self._solver.parts.mine] = self._standing(start)
+        run = self._solver.minimise(
+            self._cost,
+            x,
+            gap=0.0,
+            absolute_gap=absolute_gap,
+            offset=-self.nothing.social_cost,
+            time_limit_s=self._left(),
+            phase="sample",
+        )
+        if not isinstance(run, SolvedRun) or not np.isfinite(run.bound):
+            raise UntrustedError(f"a sample of scenarios was not solved: {run.status}")
+        whole = extract(self.problem.structure, self.problem.assembly, run.x)
+        zero = self.nothing.social_cost
+        return SampleBest(
+            trunk_alone(whole), tuple(act.of(run.x) for act in acts), run.objective + zero, run.bound + zero
+        )
+
+    def ranges(self, acts: Sequence[Act], most: float) -> list[tuple[float, float]]:
+        """(least, most) of figures over all plans of the sample that cost no more than an amount [million USD].
+
+        From outside: signatures may be in part, and clusters are known by their cuts alone. So no such plan lies beyond; where the
+        solver has no answer, the end is what columns allow.
+        """
+        model = self._solver.near_optimal(self._cost, 0.0, most, integer=False)
+        model.configure_hot_start(scaled=True)
+        master, mine = self._solver.parts.master, self._solver.parts.mine
+        found = []
+        for act in acts:
+            place = np.searchsorted(mine, act.columns)
+            cost = np.zeros(len(master.lower))
+            np.add.at(cost, place, act.factors)
+            ends = []
+            for sign, open_end in ((1.0, act.factors @ master.lower[place]), (-1.0, act.factors @ master.upper[place])):
+                model.set_cost(sign * cost)
+                run = model.run(time_limit_s=self._left(), phase="range")
+                ends.append(sign * run.bound if isinstance(run, SolvedRun) else float(open_end))
+            found.append((max(0.0, ends[0]), max(0.0, ends[1])))
+        return found
+
+    def _left(self) -> float:
+        """Seconds left for a solve."""
+        return max(1.0, self._deadline - time.perf_counter())
+
+    def _standing(self, solution: Solution) -> Floats:
+        """(master's columns,) decisions where they stand, and the rest of the master at its best beside them."""
+        parts = self._solver.parts
+        columns, values = decided(self.problem.structure, self.problem.assembly, solution)
+        place = _places(parts.mine, columns)
+        own = len(parts.mine)
+        costs = np.concatenate([self._cost[parts.mine], np.zeros(parts.groups)])
+        model = Model(parts.master, costs, integer=False)
+        model.set_bounds(place, values, values)
+        run = model.run(time_limit_s=self._left(), phase="sample")
+        if not isinstance(run, SolvedRun):
+            rows = np.arange(len(parts.master.row_lower))
+            room = ROOM * parts.master.row_unit
+            model.set_row_bounds(rows, parts.master.row_lower - room, parts.master.row_upper + room)
+            run = model.run(time_limit_s=self._left(), phase="sample")
+        if not isinstance(run, SolvedRun):
+            raise UntrustedError(f"decisions do not fit into another sample of scenarios: {run.status}")
+        y = run.x[:own].copy()
+        y[place] = values
+        return y
+
+
+def _places(mine: Ints, columns: Ints) -> Ints:
+    """Where columns of the whole model stand among the master's, which are sorted."""
+    return np.searchsorted(mine, columns)

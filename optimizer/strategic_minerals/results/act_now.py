@@ -1,0 +1,119 @@
+"""What to do first, and how sure that is: tables that lead an answer, their words, and what a reader can work out again.
+
+They come from samples that the plan was not made with (`evaluation.decide`); a run that was solved for its own scenarios alone
+has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..core.frames import rows_of
+
+GAP, ACTS, LATER, SAMPLES, SAMPLE_ACTS, SETTLES = TABLES = (
+    "sample_gap",
+    "act_now",
+    "later_years",
+    "samples",
+    "sample_acts",
+    "settled_by",
+)
+"""One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it."""
+
+ROUNDING = 1e-6
+"""Relative difference of two figures that counts as none."""
+
+
+@dataclass(frozen=True)
+class ActNow:
+    """What samples say of a plan and of its first years."""
+
+    gap: pd.DataFrame
+    """One row: why_not (why nothing could be tested, else empty), how the plan was chosen, the true gap and its limit, worth and
+    losses in the tests with standard errors and intervals, calm (probability of no disruption in planned years)."""
+    acts: pd.DataFrame
+    later: pd.DataFrame
+    samples: pd.DataFrame
+    sample_acts: pd.DataFrame
+    settles: pd.DataFrame
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
+        """Out of the tables of a result; None where it was solved for its own scenarios alone."""
+        return cls(*(tables.get(name, pd.DataFrame()) for name in TABLES)) if GAP in tables else None
+
+    @classmethod
+    def none(cls, why: str) -> ActNow:
+        """Nothing could be tested, for a reason."""
+        return cls(pd.DataFrame([{"why_not": why}]), *(pd.DataFrame() for _ in TABLES[1:]))
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """By name; what is not known has none."""
+        frames = self.gap, self.acts, self.later, self.samples, self.sample_acts, self.settles
+        return {name: frame for name, frame in zip(TABLES, frames, strict=True) if len(frame.columns)}
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing could be tested; empty where it was."""
+        return str(self.gap.why_not.iloc[0])
+
+    def figure(self, name: str) -> float:
+        """A figure of the row of figures."""
+        return float(self.gap[name].iloc[0])
+
+    @property
+    def money(self) -> tuple[float, float]:
+        """(budget that the acts of the first years take by the end of the last of them, firm part) [million USD]."""
+        last = self.last
+        return float(last.musd.sum()), float(last.firm_musd.sum())
+
+    @property
+    def last(self) -> pd.DataFrame:
+        """Acts up to the end of the last of the first years, those that the plan has first."""
+        if self.acts.empty:
+            return self.acts
+        last: pd.DataFrame = self.acts[self.acts.through_year == self.acts.through_year.max()]
+        return last
+
+    def manifest(self) -> dict[str, Any]:
+        """What a manifest says of it, JSON-ready."""
+        if self.why_not:
+            return {"why_not": self.why_not}
+        figures = {name: _plain(value) for name, value in self.gap.iloc[0].items()}
+        acts = [{str(k): _plain(v) for k, v in row.items()} for row in self.acts.to_dict("records")]
+        return {**{str(k): v for k, v in figures.items()}, "acts": acts}
+
+    def objections(self) -> Iterator[str]:
+        """Where figures and acts do not follow from the samples and plans that stand beside them."""
+        if self.why_not:
+            return
+        found = {
+            "gap_musd": self.samples.gap_musd.mean(),
+            "worth_musd": self.samples.worth_musd.mean(),
+            "loss_musd": self.samples.loss_musd.mean(),
+            "loss_without_musd": self.samples.loss_without_musd.mean(),
+        }
+        for name, value in found.items():
+            if abs(self.figure(name) - value) > ROUNDING * (1 + abs(value)):
+                yield f"results/{GAP}.csv: {name} is stated as {self.figure(name):,.6g}, the samples say {value:,.6g}"
+        for row in rows_of(self.samples):
+            if abs(row.plan_musd - row.bound_musd - row.gap_musd) > ROUNDING * (1 + abs(row.plan_musd)):
+                yield f"results/{SAMPLES}.csv: the gap of {row.sample} is not its cost less its bound"
+        plans = self.sample_acts.groupby(["kind", "item", "through_year"]).amount.agg(["count", "min", "max"])
+        of = int(self.figure("samples") + self.figure("plans"))
+        for row in rows_of(self.acts):
+            key = (row.kind, row.item, row.through_year)
+            count = int(plans.loc[key, "count"]) if key in plans.index else 0
+            least = float(plans.loc[key, "min"]) if count == of else 0.0
+            if count != row.in_plans or row.firm > min(row.chosen, least) * (1 + ROUNDING) + ROUNDING:
+                yield f"results/{ACTS}.csv: {row.kind} {row.item} is firmer than the plans of the samples allow"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,142 @@
+"""What samples say of a plan and of its first years, in the words of a summary."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..core.frames import rows_of
+from ..data.names import Names
+from .act_now import ActNow
+
+MOST_ACTS, MOST_LATER, MOST_SETTLED = 14, 8, 4
+"""Lines of each kind before the rest is counted."""
+LEAST_MUSD = 0.05
+"""Million USD below which nothing is said of later money."""
+DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign an", "floor": "guarantee"}
+UNITS = {"t": " t", "t/yr": " t a year"}
+
+
+def verdict(of: ActNow, price_year: int) -> list[str]:
+    """Worth, true gap and losses."""
+    confidence = f"{of.figure('confidence'):.0%}"
+    tested = int(of.figure("samples") * of.figure("scenarios"))
+    return [
+        f"The plan is worth {_musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, in {tested:,} new "
+        f"scenarios ({confidence} interval {_interval(of, 'worth')}; {price_year} money, discounted, expected).",
+        gap_said(of),
+        f"It lowers expected shortage losses from {_musd(of.figure('loss_without_musd'))} M to {_musd(of.figure('loss_musd'))} M "
+        f"({confidence} interval {_interval(of, 'loss')}).",
+    ]
+
+
+def gap_said(of: ActNow) -> str:
+    """The true gap in a sentence."""
+    limit, mean, count = of.figure("gap_limit_musd"), of.figure("gap_musd"), int(of.figure("samples"))
+    if mean < 0:
+        return (
+            f"The true gap is not known: in {count} samples the plan costs {_musd(-mean)} M less than the bound on every plan, which "
+            "is the error of the samples."
+        )
+    return (
+        f"True gap: no plan is worth over {_musd(limit)} M more, {of.figure('gap_share'):.1%} of this one "
+        f"({of.figure('confidence'):.0%} confidence; {_musd(mean)} M on average of {count} samples, standard error {_musd(of.figure('gap_error_musd'))})."
+    )
+
+
+def first_years(of: ActNow, names: Names) -> list[str]:
+    """What to do first, what comes later, what would settle what is open."""
+    if of.acts.empty:
+        return ["ACT NOW: nothing is done in the first years, by this plan or any other of the samples."]
+    years = sorted(of.acts.through_year.unique().tolist())
+    (spent, firm), plans = of.money, int(of.acts.plans.iloc[0])
+    share = f" ({firm / spent:.0%})" if spent > 0 else ""
+    lines = [
+        f"ACT NOW, in {' and '.join(f'FY{year}' for year in years)}: {_musd(spent)} M of the budgets of these years, of which "
+        f"{_musd(firm)} M{share} is firm.",
+        f"  Firm: the plans of all {plans} samples do it, and so does every plan that is worth up to "
+        f"{_musd(of.figure('ranges_allow_musd'))} M less. The rest is open: other ways cost no more than that.",
+    ]
+    by_act = of.acts.groupby(["kind", "item"], sort=False)
+    lines += _cut([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
+    others = of.last[of.last.chosen == 0]
+    if len(others):
+        what = ", ".join(f"{row.what} (in {row.in_plans} of {row.plans})" for row in rows_of(others.head(MOST_ACTS)))
+        lines.append(f"  Not in this plan, but in plans of other samples: {what}.")
+    return [*lines, *_later(of), *_settled(of, names)]
+
+
+def _act(rows: pd.DataFrame) -> str:
+    """One act by the end of each year: its amounts, what is firm of it, in how many plans it stands."""
+    last, chosen = rows.iloc[-1], rows[rows.chosen > 0]
+    unit = UNITS.get(str(last.unit))
+    if unit is None:
+        begun = f"FY{int(chosen.through_year.min())}"
+        amounts = f"in {begun}" if last.chosen == 1 else f"{last.chosen:.0%} of it, in {begun}"
+        said = f"in {last.in_plans} of {last.plans} plans"
+    else:
+        same = chosen.chosen.nunique() == 1
+        told = rows_of(chosen.head(1) if same else chosen)
+        amounts = ", ".join(f"{_amount(row.chosen)}{unit} by FY{row.through_year}" for row in told)
+        alike = last.in_plans == last.plans and last.least_in_samples == last.most_in_samples
+        span = f"{_amount(last.least_in_samples)} to {_amount(last.most_in_samples)}{unit}"
+        said = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
+        said += f"; as good: {_amount(last['least'])} to {_amount(last['most'])}{unit}"
+    later = f"; {_musd(last.later_musd)} M later" if last.later_musd >= LEAST_MUSD else ""
+    firm = {"firm": "FIRM", "open": "open"}.get(str(last.status), f"FIRM up to {_amount(last.firm)}{unit}")
+    return f"  {DOES[str(last.kind)]} {last.what}: {amounts}. {firm} ({said}{later})"
+
+
+def _later(of: ActNow) -> list[str]:
+    """Years after the first: on the course without a disruption, and over all scenarios."""
+    if of.later.empty:
+        return []
+    told = [
+        f"  {row.kind} {row.what}: {_amount(row.without_disruption)} t if nothing happens (probability {row.probability:.0%}); "
+        f"{_amount(row.expected)} t expected over all scenarios"
+        for row in rows_of(of.later)
+    ]
+    head = f"LATER, {of.later.years.iloc[0]}: a course for as long as nothing happens. Plan again each year, and after any event."
+    return [head, *_cut(told, MOST_LATER)]
+
+
+def _settled(of: ActNow, names: Names) -> list[str]:
+    """What is worth knowing before what is open is decided."""
+    if of.settles.empty:
+        return []
+    certain = of.settles[of.settles.certain.astype(bool)].drop_duplicates(["kind", "item"], keep="last")
+    if certain.empty:
+        return [
+            "TO LEARN FIRST: the samples' plans differ in what is open, and no hazard's frequency explains it. It can wait, or be "
+            "decided for other reasons."
+        ]
+    what = dict(zip(zip(of.acts.kind, of.acts.item, strict=True), of.acts.what, strict=True))
+    lines = [
+        "TO LEARN FIRST, before what is open is decided: how often this comes. Samples with more of it have other plans."
+    ]
+    for row in rows_of(certain.head(MOST_SETTLED)):
+        known = pd.notna(row.rate_low) and pd.notna(row.rate_high)
+        span = f"; the estimate ranges from {row.rate_low:.2g} to {row.rate_high:.2g}" if known else ""
+        lines.append(
+            f"  {names.hazard(str(row.hazard))}, {row.rate_per_yr:.2g} a year{span}: the more often, the "
+            f"{'more' if row.correlation > 0 else 'less'} of {what.get((row.kind, row.item), row.item)}"
+        )
+    return lines
+
+
+def _cut(lines: list[str], most: int) -> list[str]:
+    """The first lines, and how many more there are."""
+    return lines if len(lines) <= most else [*lines[:most], f"  ... and {len(lines) - most} more in the tables"]
+
+
+def _interval(of: ActNow, name: str) -> str:
+    return f"{_musd(of.figure(f'{name}_low_musd'))} to {_musd(of.figure(f'{name}_high_musd'))}"
+
+
+def _musd(value: float) -> str:
+    """Million USD with about three figures, never -0."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= LEAST_MUSD else "0"
+
+
+def _amount(value: float) -> str:
+    """Tonnes with about three figures."""
+    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
