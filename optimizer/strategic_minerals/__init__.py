@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .data.plan_file import load_plan
     from .evaluation.control_cases import ControlCases, control_cases
     from .evaluation.deals import Deals, deals
+    from .evaluation.decide import decide
     from .evaluation.loss_replay import LossReplay, loss_replay
     from .evaluation.origin_costs import OriginCosts, origin_costs
     from .evaluation.published_requirements import PublishedRequirements, published_requirements
@@ -120,6 +121,7 @@ _HOME = {
     "complete": "analysis.completeness",
     "control_cases": "evaluation.control_cases",
     "deals": "evaluation.deals",
+    "decide": "evaluation.decide",
     "diagnose": "analysis.diagnosis",
     "estimate_ranges": "analysis.designs",
     "explain": "analysis.explain",
@@ -199,6 +201,7 @@ __all__ = [
     "complete",
     "control_cases",
     "deals",
+    "decide",
     "diagnose",
     "estimate_ranges",
     "explain",

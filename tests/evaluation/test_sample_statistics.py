@@ -74,8 +74,8 @@ def coverage(draw: Draw, repetitions: int = REPETITIONS) -> tuple[float, float, 
 
 
 def test_intervals_and_gaps_hold_the_truth_as_often_as_they_say() -> None:
-    """Proves: of 1,000 repetitions with ten samples each, 93 to 97 % of the two-sided 95 % intervals hold what the plan is worth, and
-    at least 93.5 % of the upper limits its true gap; the limit is of the size of the gap, no empty promise."""
+    """Proves: of 1,000 repetitions with ten samples each, 93 to 97 % of the two-sided 95 % intervals hold what the plan is worth,
+    and at least 93.5 % of the upper limits its true gap; the limit is of the size of the gap, no empty promise."""
     inside, held, median = coverage(fair)
     assert 0.93 <= inside <= 0.97
     assert held >= 0.935
@@ -91,8 +91,8 @@ def test_the_same_bound_made_from_medoids_fails() -> None:
 
 
 def test_a_plan_chosen_by_the_samples_pays_for_the_choice() -> None:
-    """Proves: the best of five plans that are all the same but for noise in the samples keeps its level, which one test alone of the
-    chosen one would not."""
+    """Proves: the best of five plans that are all the same but for noise in the samples keeps its level, which one test alone of
+    the chosen one would not."""
     rng = np.random.default_rng(7)
     alone, together, count = 0, 0, 2_000
     for _ in range(count):

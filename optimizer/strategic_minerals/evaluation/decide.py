@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..api.solving import solve
 from ..core.errors import Fault, PlanError
-from ..core.frames import whole
+from ..core.frames import rows_of, whole
 from ..core.outcome import OnProgress, Progress
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
@@ -33,6 +33,7 @@ from ..schemas.plan import Plan
 from .first_acts import ActName, Amounts, act_rows, done, later_rows, settling
 from .sample_statistics import Estimate, estimated, gap_bound
 from .sampling_gap import unbounded
+from .stress_test import refused, stress_test
 
 Preference = Literal["least_regret", "less_money_now", "fewer_projects", "less_from_one_country"]
 """What decides between plans that the samples cannot tell apart."""
@@ -51,6 +52,8 @@ NEARLY = 0.01
 """Share of the worth that plans may be worth less and count as good as the best, where the gap itself is no larger."""
 WIDER = 1.25
 """Times the gap of the best plan tested in one sample, where that is more: the limit of all samples is seldom as large."""
+MOST_TRIED = 1_000
+"""New scenarios in which a plan is tried whose aim no sample can bound."""
 SAMPLES_AT_ONCE = 3
 """Samples that one task solves in turn: they share what is compiled."""
 DRAWN_APART = 0x5EED
@@ -101,18 +104,19 @@ def decide(
     """Solve a plan that draws scenarios so that its answer does not hang on the draw; the table `act_now` says what was found.
 
     candidates: plans made, by the plan's own `sample` and by others like it with other seeds. samples, scenarios: how many
-    independent samples test them, of how many scenarios each. preference: what decides between plans that samples cannot tell apart. gap,
-    time_limit_s: of every solve, as in `solve`. confidence: of intervals and of the gap. workers: spawned processes; 1: this one.
-    executor: takes their place. on_progress: called with parts done.
+    independent samples test them, of how many scenarios each. preference: what decides between plans that samples cannot tell
+    apart. gap, time_limit_s: of every solve, as in `solve`. confidence: of intervals and of the gap. workers: spawned processes; 1:
+    this one. executor: takes their place. on_progress: called with parts done.
 
-    A plan whose aim no sample can bound, or which draws nothing, comes back as `solve` gives it, with the reason in
-    the table `sample_gap`. Raises PlanError for figures that are none, and as `solve`.
+    A plan that draws nothing comes back as `solve` gives it. One whose aim no sample can bound is solved for its own scenarios and
+    tried in new ones; the table `sample_gap` says why there is no gap. Raises PlanError for figures that are none, and as `solve`.
     """
     _require(candidates, samples, scenarios, preference, confidence)
-    reason = unbounded(plan)
-    if reason or plan.sample is None:
+    if plan.sample is None:
+        return solve(plan, data, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress, executor=executor)
+    if reason := unbounded(plan):
         result = solve(plan, data, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress, executor=executor)
-        return replace(result, tables={**result.tables, **ActNow.none(reason).tables})
+        return _tried(result, reason, samples * scenarios, confidence, workers, executor)
     begin = time.perf_counter()
     ended, parts = 0, candidates + samples + 1
 
@@ -147,6 +151,31 @@ def decide(
     number = _chosen(results, tests, preference, confidence)
     told(1)
     return _answered(results[number], number, tests, plans, scenarios, confidence, preference)
+
+
+def _tried(
+    result: Result, reason: str, scenarios: int, confidence: float, workers: int, executor: Executor | None
+) -> Result:
+    """A plan whose aim no sample can bound, with its figures in new scenarios."""
+    row: dict[str, object] = {"why_not": reason, "confidence": confidence, "tried": 0}
+    if not refused(result.plan):
+        found = stress_test(
+            result,
+            scenarios=min(MOST_TRIED, scenarios),
+            seed=_seeds(result.plan.sample.seed if result.plan.sample else 0, 1, DRAWN_APART)[0],
+            confidence=confidence,
+            workers=workers,
+            executor=executor,
+        )
+        row["tried"] = found.scenarios
+        for one in rows_of(found.figures):
+            name = {"worth": "worth", "expected_loss": "loss"}.get(one.figure)
+            if name:
+                row |= {f"{name}_musd": one.estimate, f"{name}_low_musd": one.low, f"{name}_high_musd": one.high}
+            if name == "loss":
+                row["loss_without_musd"] = one.do_nothing
+    told = ActNow.none(pd.DataFrame([row]))
+    return replace(result, tables={**result.tables, **{name: whole(table) for name, table in told.tables.items()}})
 
 
 def _answered(
@@ -229,7 +258,7 @@ def _disliked(result: Result, preference: Preference) -> float:
         return float((result.tables["projects"].share > 0).sum()) if len(result.tables["projects"]) else 0.0
     if preference == "less_money_now":
         budget = result.tables["budget"].head(FIRST_YEARS)
-        return float(budget.spent_musd.sum())
+        return float(budget.outlay_musd.sum())
     bought = result.tables["acquisitions"]
     by_country = bought.groupby("country").cost_musd.sum() if len(bought) else pd.Series([0.0])
     return float(by_country.max())

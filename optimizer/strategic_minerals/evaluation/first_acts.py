@@ -72,7 +72,7 @@ def act_rows(
                 "most_in_samples": max(others),
                 "in_plans": sum(amount > trace for amount in others),
                 "plans": len(others),
-                "musd": spent,
+                "budget_musd": spent,
                 "firm_musd": spent * firm / chosen if chosen > 0 else 0.0,
                 "later_musd": later,
                 "status": "open" if firm <= trace else "firm" if firm >= chosen * (1 - SAME) else "firm in part",
@@ -81,7 +81,7 @@ def act_rows(
     columns = (
         "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples in_plans plans"
     )
-    return pd.DataFrame(rows, columns=[*columns.split(), "musd", "firm_musd", "later_musd", "status"])
+    return pd.DataFrame(rows, columns=[*columns.split(), "budget_musd", "firm_musd", "later_musd", "status"])
 
 
 def _whole(firm: float, chosen: float, unit: str) -> float:

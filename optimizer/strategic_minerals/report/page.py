@@ -16,8 +16,10 @@ import pandas as pd
 
 from ..core.atomic_files import staged
 from ..core.errors import Fault, InputError, missing_part
+from ..core.frames import rows_of
 from ..data.column_words import number_in_words
 from ..data.csv_files import csv_text, unguarded
+from ..results.act_now import ActNow
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
 from ..results.readable import ENDED, heading
@@ -31,7 +33,7 @@ from .content_policy import POLICY
 from .sections import sections
 from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
-YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
+YEARS = ("fiscal_year", "through_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
@@ -64,6 +66,7 @@ def report(
         environment.get_template("page.html").render(
             title=first.plan.title or first.plan.name,
             headline=headline(first),
+            acts=_acts(first),
             words=_paragraphs(first),
             figures=drawn,
             specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
@@ -88,6 +91,18 @@ def _spec(figure: Figure) -> dict[str, Any]:
     if single and "width" in spec:
         spec |= {"width": "container"}
     return {**spec, "description": figure.alt}
+
+
+def _acts(result: Result) -> pd.DataFrame | None:
+    """What to do in the first years, one row for each year's end; None where no samples have tested the plan."""
+    found = ActNow.of(result.tables)
+    if found is None or found.acts.empty:
+        return None
+    shown = found.acts.assign(
+        do=[f"{row.kind}: {row.what}" for row in rows_of(found.acts)],
+        in_plans=[f"{row.in_plans} of {row.plans}" for row in rows_of(found.acts)],
+    )
+    return shown[["do", "through_year", "unit", "chosen", "firm", "least", "most", "in_plans", "budget_musd", "status"]]
 
 
 STUDIES = {

@@ -47,9 +47,9 @@ class ActNow:
         return cls(*(tables.get(name, pd.DataFrame()) for name in TABLES)) if GAP in tables else None
 
     @classmethod
-    def none(cls, why: str) -> ActNow:
-        """Nothing could be tested, for a reason."""
-        return cls(pd.DataFrame([{"why_not": why}]), *(pd.DataFrame() for _ in TABLES[1:]))
+    def none(cls, gap: pd.DataFrame) -> ActNow:
+        """Nothing could be bounded. gap: one row with `why_not`, and what was found in new scenarios."""
+        return cls(gap, *(pd.DataFrame() for _ in TABLES[1:]))
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -70,7 +70,7 @@ class ActNow:
     def money(self) -> tuple[float, float]:
         """(budget that the acts of the first years take by the end of the last of them, firm part) [million USD]."""
         last = self.last
-        return float(last.musd.sum()), float(last.firm_musd.sum())
+        return float(last.budget_musd.sum()), float(last.firm_musd.sum())
 
     @property
     def last(self) -> pd.DataFrame:
@@ -82,8 +82,6 @@ class ActNow:
 
     def manifest(self) -> dict[str, Any]:
         """What a manifest says of it, JSON-ready."""
-        if self.why_not:
-            return {"why_not": self.why_not}
         figures = {name: _plain(value) for name, value in self.gap.iloc[0].items()}
         acts = [{str(k): _plain(v) for k, v in row.items()} for row in self.acts.to_dict("records")]
         return {**{str(k): v for k, v in figures.items()}, "acts": acts}

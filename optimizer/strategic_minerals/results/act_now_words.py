@@ -29,29 +29,47 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
     ]
 
 
+def untested(of: ActNow) -> list[str]:
+    """Why no gap of the sample is claimed, and what the plan is worth in new scenarios all the same."""
+    said = [f"No gap of the sample is claimed: {of.why_not}."]
+    if of.figure("tried") > 0:
+        said.append(
+            f"In {int(of.figure('tried')):,} new scenarios the plan is worth {_musd(of.figure('worth_musd'))} M "
+            f"({of.figure('confidence'):.0%} interval {_interval(of, 'worth')}); expected losses are "
+            f"{_musd(of.figure('loss_musd'))} M ({_interval(of, 'loss')}) instead of {_musd(of.figure('loss_without_musd'))} M."
+        )
+    return said
+
+
 def gap_said(of: ActNow) -> str:
     """The true gap in a sentence."""
     limit, mean, count = of.figure("gap_limit_musd"), of.figure("gap_musd"), int(of.figure("samples"))
     if mean < 0:
         return (
-            f"The true gap is not known: in {count} samples the plan costs {_musd(-mean)} M less than the bound on every plan, which "
-            "is the error of the samples."
+            f"The true gap is not known: in {count} samples the plan costs {_musd(-mean)} M less than the bound on every plan, "
+            "the error of the samples."
         )
     return (
         f"True gap: no plan is worth over {_musd(limit)} M more, {of.figure('gap_share'):.1%} of this one "
-        f"({of.figure('confidence'):.0%} confidence; {_musd(mean)} M on average of {count} samples, standard error {_musd(of.figure('gap_error_musd'))})."
+        f"({of.figure('confidence'):.0%} confidence; {_musd(mean)} M on average of {count} samples, standard error "
+        f"{_musd(of.figure('gap_error_musd'))})."
     )
 
 
-def first_years(of: ActNow, names: Names) -> list[str]:
-    """What to do first, what comes later, what would settle what is open."""
+def first_years(of: ActNow, names: Names) -> list[list[str]]:
+    """Sections: what to do first, what comes later, what would settle what is open."""
+    return [part for part in (_now(of), _later(of), _settled(of, names)) if part]
+
+
+def _now(of: ActNow) -> list[str]:
+    """What to do in the first years."""
     if of.acts.empty:
         return ["ACT NOW: nothing is done in the first years, by this plan or any other of the samples."]
     years = sorted(of.acts.through_year.unique().tolist())
     (spent, firm), plans = of.money, int(of.acts.plans.iloc[0])
     share = f" ({firm / spent:.0%})" if spent > 0 else ""
     lines = [
-        f"ACT NOW, in {' and '.join(f'FY{year}' for year in years)}: {_musd(spent)} M of the budgets of these years, of which "
+        f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {_musd(spent)} M of the budgets of these years, of which "
         f"{_musd(firm)} M{share} is firm.",
         f"  Firm: the plans of all {plans} samples do it, and so does every plan that is worth up to "
         f"{_musd(of.figure('ranges_allow_musd'))} M less. The rest is open: other ways cost no more than that.",
@@ -62,7 +80,7 @@ def first_years(of: ActNow, names: Names) -> list[str]:
     if len(others):
         what = ", ".join(f"{row.what} (in {row.in_plans} of {row.plans})" for row in rows_of(others.head(MOST_ACTS)))
         lines.append(f"  Not in this plan, but in plans of other samples: {what}.")
-    return [*lines, *_later(of), *_settled(of, names)]
+    return lines
 
 
 def _act(rows: pd.DataFrame) -> str:
@@ -93,9 +111,9 @@ def _later(of: ActNow) -> list[str]:
     told = [
         f"  {row.kind} {row.what}: {_amount(row.without_disruption)} t if nothing happens (probability {row.probability:.0%}); "
         f"{_amount(row.expected)} t expected over all scenarios"
-        for row in rows_of(of.later)
+        for row in rows_of(of.later.sort_values("expected", ascending=False, kind="stable"))
     ]
-    head = f"LATER, {of.later.years.iloc[0]}: a course for as long as nothing happens. Plan again each year, and after any event."
+    head = f"LATER: {of.later.years.iloc[0]}, a course for as long as nothing happens. Plan again each year, and after any event."
     return [head, *_cut(told, MOST_LATER)]
 
 

@@ -17,6 +17,9 @@ HEADINGS = {
     "appropriation above": "larger budget",
     "in sample": "in the plan's own scenarios",
     "do nothing": "without the plan",
+    "do": "what to do",
+    "through year": "by the end of fiscal year",
+    "in plans": "in plans of samples",
 }
 """A column's name, its unit taken away -> what readers read."""
 PARTS = {"cvar": "CVaR", "defence short": "probability of a defence shortfall"}

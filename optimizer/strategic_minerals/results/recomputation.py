@@ -154,7 +154,7 @@ def _of_acts(sampled: ActNow, stored: Result, problem: Problem) -> Iterator[str]
         yield from number_objections(
             f"{name}, chosen", row.chosen, chosen, ROUNDING * (1 + abs(chosen)) + TRACE[row.unit]
         )
-        yield from number_objections(f"{name}, money", row.musd, spent, ROUNDING * (1 + abs(spent)) + TRACE_MUSD)
+        yield from number_objections(f"{name}, money", row.budget_musd, spent, ROUNDING * (1 + abs(spent)) + TRACE_MUSD)
 
 
 def _of_audit(stored: Result, found: Recomputed) -> Iterator[str]:

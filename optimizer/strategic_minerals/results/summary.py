@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..audit.figures import OUTLAYS, Figures
 from ..formulation.aims import aim_in_words
 from ..schemas.plan import Plan
-from .act_now_words import first_years, verdict
+from .act_now_words import first_years, untested, verdict
 from .evidence import Basis, whole_summands
 from .origin_words import origin_of_purchases
 from .summary_basis import MOST_LINES, based_on, evidence_said, limited
@@ -24,7 +24,7 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     """The plan as text: the verdict, what to do, what it protects, what remains at risk, what it is based on."""
     sections = [
         _verdict(figures, plan, basis),
-        _first(basis),
+        *_first(basis),
         _buy(figures, basis),
         _support(figures, basis),
         _guarantee(figures, plan, basis),
@@ -60,15 +60,11 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     return [title, *_solved(figures, plan, basis)]
 
 
-def _first(basis: Basis) -> list[str]:
+def _first(basis: Basis) -> list[list[str]]:
     """What to do first; why that is not known, where no sample could test the plan."""
     if basis.act_now is None or basis.relaxed:
         return []
-    if basis.act_now.why_not:
-        return [
-            f"Not tested in other samples: samples can bound {basis.act_now.why_not}. No gap of the sample is claimed."
-        ]
-    return first_years(basis.act_now, basis.names)
+    return [untested(basis.act_now)] if basis.act_now.why_not else first_years(basis.act_now, basis.names)
 
 
 def _in_sample(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
