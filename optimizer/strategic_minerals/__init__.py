@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from .evaluation.published_requirements import PublishedRequirements, published_requirements
     from .evaluation.replay import replay_observed
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
-    from .evaluation.sampling_gap import SamplingGap, sampling_gap
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
     from .evaluation.stress_test import StressTest, stress_test
     from .evaluation.value_of_planning import Worth, value_of_planning
@@ -104,7 +103,6 @@ _HOME = {
     "Residual": "audit.audit",
     "Result": "results.result",
     "ReverseStress": "evaluation.reverse_stress",
-    "SamplingGap": "evaluation.sampling_gap",
     "Solution": "model.solution",
     "SolveError": "core.errors",
     "StoppedError": "core.errors",
@@ -138,7 +136,6 @@ _HOME = {
     "published_requirements": "evaluation.published_requirements",
     "replay_observed": "evaluation.replay",
     "reverse_stress": "evaluation.reverse_stress",
-    "sampling_gap": "evaluation.sampling_gap",
     "scenario_outlook": "evaluation.scenario_outlook",
     "shipped": "core.shipped",
     "sobol": "analysis.designs",
@@ -184,7 +181,6 @@ __all__ = [
     "Residual",
     "Result",
     "ReverseStress",
-    "SamplingGap",
     "Solution",
     "SolveError",
     "StoppedError",
@@ -218,7 +214,6 @@ __all__ = [
     "published_requirements",
     "replay_observed",
     "reverse_stress",
-    "sampling_gap",
     "scenario_outlook",
     "shipped",
     "sobol",

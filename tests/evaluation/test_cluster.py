@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import sampling_gap, solve, stress_test, sweep
+from strategic_minerals import decide, solve, stress_test, sweep
 from support.drawn_cases import deciding, exposed
 from support.instances import random_case
 
@@ -35,11 +35,12 @@ def test_a_stress_test_on_a_cluster_gives_the_same_figures(client: Any) -> None:
     assert len(client.scheduler_info()["workers"]) == 2
 
 
-def test_bounds_on_a_cluster_are_those_of_one_process(client: Any) -> None:
-    """Proves: samples and draws go to the workers and come back in their order."""
-    here = sampling_gap(*deciding(), samples=3, fresh=50, seed=3)
-    there = sampling_gap(*deciding(), samples=3, fresh=50, seed=3, executor=client.get_executor())
-    assert there == here
+def test_samples_on_a_cluster_say_what_one_process_says(client: Any) -> None:
+    """Proves: plans and samples go to the workers and come back in their order."""
+    here = decide(*deciding(), samples=3, scenarios=20)
+    there = decide(*deciding(), samples=3, scenarios=20, executor=client.get_executor())
+    for name in ("act_now", "samples", "sample_acts", "sample_gap"):
+        assert there.tables[name].equals(here.tables[name]), name
 
 
 def test_a_lost_worker_loses_no_result(client: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, Plan, Result, decide, load_result, solve, verify, write_run
+from strategic_minerals import Dataset, Plan, Result, compare, decide, load_result, solve, verify, write_run
 from strategic_minerals.core.errors import PlanError
 from strategic_minerals.evaluation import decide as deciding_module
 from strategic_minerals.model.first_years import acts
@@ -197,3 +197,27 @@ def test_workers_give_the_same_answer(answer: Result) -> None:
     again = decide(*deciding(), workers=2, **FEW)
     for name in ("act_now", "samples", "sample_gap"):
         pd.testing.assert_frame_equal(again.tables[name], answer.tables[name])
+
+
+def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
+    """Proves: a variant with another budget met the same draws; its difference has a standard error that is a fraction of that of
+    its worth, and a variant that changes nothing differs by nothing; one with another hazard is not paired."""
+    plan, data = deciding()
+    poorer = decide(
+        plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 20.0})}), data, **FEW
+    )
+    found = compare([answer, poorer, answer], ["as it is", "poorer", "the same"]).differences.set_index(
+        ["of", "figure"]
+    )
+    worth = found.loc[("poorer", "worth compared with doing nothing")]
+    direct = told(poorer).figure("worth_musd") - told(answer).figure("worth_musd")
+    assert worth.difference_musd == pytest.approx(direct)
+    assert worth.told
+    assert worth.difference_musd < 0
+    same = found.loc[("the same", "worth compared with doing nothing")]
+    assert not same.told
+    assert same.difference_musd == 0
+    assert "no difference that the samples can tell" in compare([answer, answer], ["one", "two"]).summary()
+    hazards = data.frame("hazards").assign(rate_per_yr=0.2)
+    other = decide(plan, data.replace(hazards=hazards), **FEW)
+    assert compare([answer, other]).differences.empty

@@ -33,7 +33,6 @@ from strategic_minerals import (
     origin_costs,
     published_requirements,
     reverse_stress,
-    sampling_gap,
     scenario_outlook,
     shipped,
     solve,
@@ -52,7 +51,7 @@ from strategic_minerals.report import page
 from strategic_minerals.report.page import read_analyses
 from strategic_minerals.results.study import STUDY_SCHEMA_VERSION, Study, StudyResult, tables_of
 from strategic_minerals.results.study_files import refuse_mixed, store_study
-from support.drawn_cases import deciding, exposed
+from support.drawn_cases import exposed
 from support.one_mineral import one_mineral
 from support.promising import promising
 
@@ -114,7 +113,6 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "scenarios": lambda: scenario_outlook(*exposed(rate=0.3), scenarios=50),
     "stress": lambda: stress_test(drawn(), scenarios=20),
     "reverse": lambda: reverse_stress(drawn(), longest_yr=1.0),
-    "bounds": lambda: sampling_gap(*deciding(), samples=2, fresh=10, gap=0.01),
     "worth": lambda: value_of_planning(*exposed(rate=0.3), fresh=10, gap=0.01),
     "sweep": lambda: sweep(*question(), tornado(), relax=True),
     "frontier": lambda: frontier(*question(), (0.5, 1.0), tolerance=0.5, relax=True),

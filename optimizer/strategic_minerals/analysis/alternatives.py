@@ -29,6 +29,7 @@ from ..highs.run import Run, UnsolvedRun
 from ..highs.solver import Model
 from ..model.decisions import DecisionIndex, with_parts, with_row
 from ..model.solution import decided_point
+from ..results.act_now import ActNow
 from ..results.result import Result
 from ..results.study import StudyResult, listed
 from .measures import SMALLEST_FACTOR, Measure, measured
@@ -135,7 +136,7 @@ class Alternatives(StudyResult):
 def alternatives(
     result: Result,
     *,
-    slack: float = SLACK,
+    slack: float | None = None,
     count: int = COUNT,
     time_limit_s: float = 60.0,
     workers: int = 1,
@@ -145,13 +146,15 @@ def alternatives(
     """Look for near-optimal plans beside a solved one.
 
     slack: share of the plan's worth by which its main aim may be worse (0.05: 5 %); of risk and spending, of what the plan
-    takes off them or adds to them. count: different portfolios sought; 0: none. time_limit_s: wall-clock seconds for each
+    takes off them or adds to them. None: the true gap, where other samples have tested the plan, so that these are the plans that
+    no sample can tell from it; else 5 %. count: different portfolios sought; 0: none. time_limit_s: wall-clock seconds for each
     of the searches, two for each material in stock, instrument and supplier. workers: spawned processes; 1: this one.
     executor: takes their place; None: none. on_progress: called with searches done, and in all.
 
     Raises InputError for a relaxation, PlanError for a slack or a count that is none, UntrustedError where the plan's own
     program was not solved.
     """
+    slack = _true_gap(result) if slack is None else slack
     if not (0 <= slack <= 1 and count >= 0):
         meant = f"; {slack:g} % is {slack / 100:g}" if 1 < slack <= 100 else ""
         expected = f"a slack between 0 and 1, a share of what the plan is worth{meant}; a count of at least 0"
@@ -181,6 +184,14 @@ def alternatives(
         _share_of(stage, solved.aim - solved.nothing),
         SHOWN.get(stage, stage),
     )
+
+
+def _true_gap(result: Result) -> float:
+    """Share of the plan's own worth that its true gap is; `SLACK` where no samples have tested it."""
+    tested, worth = ActNow.of(result.tables), abs(result.outcome.objective_musd or 0.0)
+    if tested is None or tested.why_not:
+        return SLACK
+    return min(1.0, max(0.0, tested.figure("gap_limit_musd")) / max(LEAST_SIZE, worth))
 
 
 SHOWN = {"social_cost": "worth", "spending": "discounted spending"}

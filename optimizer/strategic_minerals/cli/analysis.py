@@ -164,8 +164,13 @@ def explain(
 def alternatives(
     directory: RunFolder,
     slack: Annotated[
-        float, typer.Option(min=0, max=10, help="Share of the plan's worth that an alternative may give up.")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            min=0,
+            max=10,
+            help="Share of the plan's worth that an alternative may give up. Default: the true gap of the run, or 0.05.",
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(min=0, max=100, help="How many different portfolios to look for.")] = 3,
     time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each search, in seconds.")] = 60.0,
     workers: Workers = 0,

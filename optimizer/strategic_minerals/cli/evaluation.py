@@ -1,4 +1,4 @@
-"""Verbs that evaluate a question or a plan: scenarios, stress and reverse stress tests, bounds, the value of planning."""
+"""Verbs that evaluate a question or a plan: scenarios, stress and reverse stress tests, the value of planning."""
 
 from __future__ import annotations
 
@@ -160,43 +160,6 @@ def reverse(
         ) from None
     except ValueError as error:
         raise InputError([Fault(str(directory), "", "plan", "a plan that cannot be tested", str(error))]) from None
-    show(found, out, as_json)
-
-
-@app.command()
-def bounds(
-    plan: PlanFile,
-    tables: Tables = None,
-    samples: Annotated[int, typer.Option(min=2, help="How many independent samples to solve.")] = 5,
-    fresh: Annotated[
-        int, typer.Option(min=10, help="How many new random scenarios to use for the upper bound.")
-    ] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the samples and the new scenarios.")] = 1,
-    gap: Gap = 1e-3,
-    time_limit: Limit = 3600.0,
-    out: Out = None,
-    as_json: Json = False,
-    set_: SetFields = [],  # noqa: B006
-) -> None:
-    """Bound the error of planning with few scenarios: a lower and an upper bound on the best plan, with confidence intervals."""
-    from ..evaluation.sampling_gap import SamplingGap, sampling_gap, unbounded
-
-    room_for(out, SamplingGap)
-    _, loaded, data = load(plan, tables, set_)
-    if unbounded(loaded):
-        raise PlanError([Fault("plan", "", "sample", loaded.name, unbounded(loaded))])
-    with counting("samples") as told:
-        found = sampling_gap(
-            loaded,
-            data,
-            samples=samples,
-            fresh=fresh,
-            seed=seed,
-            gap=gap,
-            time_limit_s=time_limit,
-            workers=cores(0),
-            on_progress=told,
-        )
     show(found, out, as_json)
 
 

@@ -21,6 +21,7 @@ from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of, whole
 from ..core.outcome import OnProgress, Progress
 from ..core.parallel import workforce
+from ..core.sample_statistics import Estimate, estimated, gap_bound
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..model.first_years import FIRST_YEARS, acts
@@ -31,8 +32,6 @@ from ..results.act_now import ActNow
 from ..results.result import Result
 from ..schemas.plan import Plan
 from .first_acts import ActName, Amounts, act_rows, done, later_rows, settling
-from .sample_statistics import Estimate, estimated, gap_bound
-from .sampling_gap import unbounded
 from .stress_test import refused, stress_test
 
 Preference = Literal["least_regret", "less_money_now", "fewer_projects", "less_from_one_country"]
@@ -48,7 +47,7 @@ SCENARIOS = 200
 SAMPLE_GAP = 2e-3
 """Share of the worth within which the best plan of a sample is sought; what is left counts as gap."""
 LEAST_GAP_MUSD = 0.01
-NEARLY = 0.01
+NEARLY = 0.0125
 """Share of the worth that plans may be worth less and count as good as the best, where the gap itself is no larger."""
 WIDER = 1.25
 """Times the gap of the best plan tested in one sample, where that is more: the limit of all samples is seldom as large."""
@@ -151,6 +150,18 @@ def decide(
     number = _chosen(results, tests, preference, confidence)
     told(1)
     return _answered(results[number], number, tests, plans, scenarios, confidence, preference)
+
+
+def unbounded(plan: Plan) -> str:
+    """Why no sample bounds a plan; empty where it does."""
+    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
+    if plan.objective.kind != "social_cost" or limited:
+        return "bounds are for plans that minimise social cost, without a limit on losses"
+    return refused(plan) or (
+        "bounds are for plans without a weight on CVaR, which is not the cost of a single scenario"
+        if plan.risk.cvar_weight > 0
+        else ""
+    )
 
 
 def _tried(

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ..core.frames import rows_of
+from ..core.sample_statistics import estimated
 from ..data.names import Names
+from ..results.act_now import SAMPLES, ActNow
 from ..results.evidence import floor_in_words
 from ..results.readable import ENDED
 from ..results.result import Result
@@ -35,6 +37,9 @@ class Comparison(StudyResult):
     """figure, unit: worth, bound, gap, losses, spending."""
     plan: pd.DataFrame
     """kind, item: what is bought [t], supported, reserved [t a year] and guaranteed, where it is not the same in all."""
+    differences: pd.DataFrame
+    """figure, of (a result against the first), difference_musd, error_musd, low_musd, high_musd, told (whether the samples can tell
+    it from none): on the scenarios that tested both; no row where these are not the same."""
     warnings: tuple[str, ...] = ()
     """Why figures of the results may not be compared directly."""
 
@@ -43,16 +48,18 @@ class Comparison(StudyResult):
         "inputs": "What differs in the question",
         "outcome": "Outcome",
         "plan": "What differs in the plan",
+        "differences": "Differences in the same new scenarios",
     }
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """inputs, outcome, plan; cells as they are, numbers beside text."""
-        return {
+        """inputs, outcome, plan; cells as they are, numbers beside text; differences where there are any."""
+        found = {
             "inputs": self.inputs,
             "outcome": self.outcome.astype(object),
             "plan": self.plan.astype(object),
         }
+        return {**found, "differences": self.differences} if len(self.differences) else found
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -68,7 +75,18 @@ class Comparison(StudyResult):
         said = [f"COMPARED: {', '.join(self.names)}", *self.warnings]
         for title, table in self.parts():
             said += [f"{title}:" if len(table) else f"{title}: nothing", *(f"  {line}" for line in self.told(table))]
+        if len(self.differences):
+            said += [f"{self.titles['differences']}:", *(f"  {line}" for line in self.paired())]
         return said
+
+    def paired(self) -> list[str]:
+        """Differences to the first result in words, with what the samples can tell."""
+        return [
+            f"{row.figure}, {row.of} less {self.names[0]}: {row.difference_musd:+,.4g} million USD, standard error "
+            f"{row.error_musd:.2g}, 95% interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
+            + ("" if row.told else ": no difference that the samples can tell")
+            for row in rows_of(self.differences)
+        ]
 
     def parts(self) -> list[tuple[str, pd.DataFrame]]:
         """Tables with their titles, in the order in which one reads them."""
@@ -118,8 +136,49 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
             f"Doing nothing costs {told} million USD in these results, so the worth of each plan starts from a different point."
         )
     return Comparison(
-        called, _inputs(results, called), _outcome(results, called), _plan(results, called), tuple(warnings)
+        called,
+        _inputs(results, called),
+        _outcome(results, called),
+        _plan(results, called),
+        _differences(results, called),
+        tuple(warnings),
     )
+
+
+PAIRED = {"worth_musd": "worth compared with doing nothing", "loss_musd": "expected shortage losses"}
+"""Columns of the tests of a plan whose differences are told."""
+DIFFERENCES = ["figure", "of", "difference_musd", "error_musd", "low_musd", "high_musd", "told"]
+
+
+def _differences(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """Differences to the first result on common random numbers: sample by sample, where the same scenarios have tested both."""
+    rows = []
+    first = results[0]
+    for other, name in zip(results[1:], names[1:], strict=True):
+        if not _same_draws(first, other):
+            continue
+        one, two = first.tables[SAMPLES], other.tables[SAMPLES]
+        for column, figure in PAIRED.items():
+            found = estimated((two[column].to_numpy() - one[column].to_numpy()).tolist(), 0.95)
+            told = not found.low <= 0 <= found.high
+            rows.append((figure, name, found.mean, found.standard_error, found.low, found.high, told))
+    return pd.DataFrame(rows, columns=DIFFERENCES)
+
+
+def _same_draws(one: Result, two: Result) -> bool:
+    """Whether the same scenarios have tested two results: of the same seeds and sizes, drawn from the same hazards."""
+    if SAMPLES not in one.tables or SAMPLES not in two.tables:
+        return False
+    alike = all(one.tables[SAMPLES][c].tolist() == two.tables[SAMPLES][c].tolist() for c in ("seed", "scenarios"))
+    drawn = [(r.plan.hazards, r.plan.controls, r.plan.scenarios, r.plan.horizon) for r in (one, two)]
+    of = [
+        r.plan.sample and r.plan.sample.model_copy(update={"seed": 0, "scenarios": 1, "draws": None})
+        for r in (one, two)
+    ]
+    same_rows = all(
+        one.data.rows(table) == two.data.rows(table) for table in ("hazards", "observed_profiles", "hazard_prices")
+    )
+    return alike and drawn[0] == drawn[1] and of[0] == of[1] and same_rows
 
 
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
@@ -188,15 +247,22 @@ def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
     rows: list[list[Any]] = []
     figures = [_figures(result) for result in results]
     for figure, unit in figures[0]:
+        if all(each[figure, unit] is None for each in figures):
+            continue
         rows.append([figure, unit, *(each[figure, unit] for each in figures)])
     return pd.DataFrame(rows, columns=["figure", "unit", *names])
 
 
 def _figures(result: Result) -> dict[tuple[str, str], Any]:
     outcome, scenarios, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
-    pi = scenarios["probability"]
+    pi, tested = scenarios["probability"], ActNow.of(result.tables)
+    tested = None if tested is None or tested.why_not else tested
     return {
         ("how the solve ended", ""): ENDED.get(outcome.reason, outcome.reason),
+        ("worth in new scenarios", "million USD"): None if tested is None else tested.figure("worth_musd"),
+        ("most that any plan is worth more (true gap)", "million USD"): None
+        if tested is None
+        else tested.figure("gap_limit_musd"),
         ("worth compared with doing nothing", "million USD"): None
         if outcome.objective_musd is None
         else -outcome.objective_musd,

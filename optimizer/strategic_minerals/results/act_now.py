@@ -67,10 +67,12 @@ class ActNow:
         return float(self.gap[name].iloc[0])
 
     @property
-    def money(self) -> tuple[float, float]:
-        """(budget that the acts of the first years take by the end of the last of them, firm part) [million USD]."""
-        last = self.last
-        return float(last.budget_musd.sum()), float(last.firm_musd.sum())
+    def money(self) -> tuple[float, float, float]:
+        """(budget that the acts of the first years take by the end of the last of them, what of it the plans of all samples take,
+        what is firm) [million USD]."""
+        last = self.last[self.last.chosen > 0]
+        common = last.budget_musd * (last.least_in_samples / last.chosen).clip(upper=1.0)
+        return float(last.budget_musd.sum()), float(common.sum()), float(last.firm_musd.sum())
 
     @property
     def last(self) -> pd.DataFrame:

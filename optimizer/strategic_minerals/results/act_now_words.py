@@ -66,11 +66,11 @@ def _now(of: ActNow) -> list[str]:
     if of.acts.empty:
         return ["ACT NOW: nothing is done in the first years, by this plan or any other of the samples."]
     years = sorted(of.acts.through_year.unique().tolist())
-    (spent, firm), plans = of.money, int(of.acts.plans.iloc[0])
-    share = f" ({firm / spent:.0%})" if spent > 0 else ""
+    (spent, common, firm), plans = of.money, int(of.acts.plans.iloc[0])
+    shares = [f" ({part / spent:.0%})" if spent > 0 else "" for part in (firm, common)]
     lines = [
         f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {_musd(spent)} M of the budgets of these years, of which "
-        f"{_musd(firm)} M{share} is firm.",
+        f"{_musd(firm)} M{shares[0]} is firm, and {_musd(common)} M{shares[1]} is in the plans of all samples.",
         f"  Firm: the plans of all {plans} samples do it, and so does every plan that is worth up to "
         f"{_musd(of.figure('ranges_allow_musd'))} M less. The rest is open: other ways cost no more than that.",
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from strategic_minerals.core.arrays import Floats
-from strategic_minerals.evaluation.sample_statistics import estimated, gap_bound
+from strategic_minerals.core.sample_statistics import estimated, gap_bound
 from strategic_minerals.scenarios.reduction import _medoids
 
 REPETITIONS, SAMPLES, SCENARIOS = 1_000, 10, 40
