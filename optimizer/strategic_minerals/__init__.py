@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .evaluation.published_requirements import PublishedRequirements, published_requirements
     from .evaluation.replay import replay_observed
     from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
+    from .evaluation.rule_comparison import RuleComparison, compare_rules
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
     from .evaluation.stress_test import StressTest, stress_test
     from .evaluation.value_of_planning import Worth, value_of_planning
@@ -103,6 +104,7 @@ _HOME = {
     "Residual": "audit.audit",
     "Result": "results.result",
     "ReverseStress": "evaluation.reverse_stress",
+    "RuleComparison": "evaluation.rule_comparison",
     "Solution": "model.solution",
     "SolveError": "core.errors",
     "StoppedError": "core.errors",
@@ -116,6 +118,7 @@ _HOME = {
     "build_model": "api.checking",
     "check": "api.checking",
     "compare": "report.comparison",
+    "compare_rules": "evaluation.rule_comparison",
     "complete": "analysis.completeness",
     "control_cases": "evaluation.control_cases",
     "deals": "evaluation.deals",
@@ -181,6 +184,7 @@ __all__ = [
     "Residual",
     "Result",
     "ReverseStress",
+    "RuleComparison",
     "Solution",
     "SolveError",
     "StoppedError",
@@ -194,6 +198,7 @@ __all__ = [
     "build_model",
     "check",
     "compare",
+    "compare_rules",
     "complete",
     "control_cases",
     "deals",

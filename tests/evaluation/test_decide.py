@@ -112,10 +112,10 @@ def test_tests_are_kept_whole_whatever_the_plan_reduces() -> None:
     plan, _ = deciding()
     assert plan.sample is not None
     reduced = plan.model_copy(update={"sample": plan.sample.model_copy(update={"draws": 200})})
-    seeds = deciding_module._seeds(reduced.sample.seed, 10, deciding_module.DRAWN_APART)
+    seeds = deciding_module.sample_seeds(reduced.sample.seed, 10, deciding_module.DRAWN_APART)
     assert len({reduced.sample.seed, *seeds}) == 11
     for seed in seeds:
-        whole = deciding_module._whole(reduced, seed, 64).sample
+        whole = deciding_module.whole_sample(reduced, seed, 64).sample
         assert whole is not None
         assert (whole.draws, whole.scenarios, whole.seed) == (None, 64, seed)
 

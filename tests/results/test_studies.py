@@ -20,6 +20,7 @@ from strategic_minerals import (
     alternatives,
     check,
     compare,
+    compare_rules,
     complete,
     control_cases,
     deals,
@@ -51,7 +52,7 @@ from strategic_minerals.report import page
 from strategic_minerals.report.page import read_analyses
 from strategic_minerals.results.study import STUDY_SCHEMA_VERSION, Study, StudyResult, tables_of
 from strategic_minerals.results.study_files import refuse_mixed, store_study
-from support.drawn_cases import exposed
+from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
 from support.promising import promising
 
@@ -117,6 +118,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "sweep": lambda: sweep(*question(), tornado(), relax=True),
     "frontier": lambda: frontier(*question(), (0.5, 1.0), tolerance=0.5, relax=True),
     "explain": lambda: explain(solved(), gap=0.0),
+    "rules": lambda: compare_rules(solve(*deciding()), samples=2, scenarios=10),
     "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),

@@ -164,6 +164,30 @@ def reverse(
 
 
 @app.command()
+def rules(
+    directory: RunFolder,
+    samples: Annotated[int, typer.Option(min=2, help="Independent samples of scenarios that all of them meet.")] = 10,
+    scenarios: Annotated[int, typer.Option(min=1, help="Scenarios of each.")] = 200,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a plan with what ministries do: days of cover, published ceilings, equal money, shares by value."""
+    from ..evaluation.rule_comparison import RuleComparison, compare_rules
+    from ..results.run_folder import load_result
+
+    room_for(out, RuleComparison)
+    with counting("samples") as told:
+        try:
+            found = compare_rules(
+                load_result(directory), samples=samples, scenarios=scenarios, workers=cores(workers), on_progress=told
+            )
+        except ValueError as error:
+            raise InputError([Fault(str(directory), "", "plan", "a plan without such a table", str(error))]) from None
+    show(found, out, as_json)
+
+
+@app.command()
 def worth(
     plan: PlanFile,
     tables: Tables = None,

@@ -223,6 +223,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
                 "price_gaps",
                 "market_quotes",
                 "users_stock",
+                "purchase_ceilings",
             )
         ),
         ("offers", "source_producer", sellers),

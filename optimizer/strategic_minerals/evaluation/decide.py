@@ -125,7 +125,7 @@ def decide(
         if on_progress is not None:
             on_progress(Progress(f"{ended} of {parts} parts", time.perf_counter() - begin))
 
-    seeds = _seeds(plan.sample.seed, candidates - 1, 0)
+    seeds = sample_seeds(plan.sample.seed, candidates - 1, 0)
     asked = [plan, *(_drawn_anew(plan, seed) for seed in seeds)]
     with workforce(executor, workers) as map_over:
         results = []
@@ -135,7 +135,7 @@ def decide(
         given = [(trunk_alone(one.solution), trunk_alone(one.reference)) for one in results]
         worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
         room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
-        fresh = _seeds(plan.sample.seed, samples, DRAWN_APART)
+        fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
         each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, workers)))
         chunks = [fresh[k : k + each] for k in range(0, samples, each)]
         tests: list[Tested] = []
@@ -173,7 +173,7 @@ def _tried(
         found = stress_test(
             result,
             scenarios=min(MOST_TRIED, scenarios),
-            seed=_seeds(result.plan.sample.seed if result.plan.sample else 0, 1, DRAWN_APART)[0],
+            seed=sample_seeds(result.plan.sample.seed if result.plan.sample else 0, 1, DRAWN_APART)[0],
             confidence=confidence,
             workers=workers,
             executor=executor,
@@ -331,7 +331,7 @@ def _tested(asked: Asked) -> list[Tested]:
     found: list[Tested] = []
     like: Problem | None = None
     for seed in asked.seeds:
-        problem = prepare(_whole(asked.plan, seed, asked.scenarios), asked.data, like)
+        problem = prepare(whole_sample(asked.plan, seed, asked.scenarios), asked.data, like)
         like = like or problem
         search = SampleSearch(problem, asked.given[0][1], deadline=time.perf_counter() + asked.time_limit_s)
         costs = [search.cost_of(solution) for solution, _ in asked.given]
@@ -376,7 +376,7 @@ def _events(problem: Problem) -> dict[str, float]:
     return found
 
 
-def _seeds(seed: int, count: int, purpose: int) -> list[int]:
+def sample_seeds(seed: int, count: int, purpose: int) -> list[int]:
     """Seeds that follow from the plan's own and a purpose, independent of each other."""
     return [int(s) for s in np.random.SeedSequence((seed, purpose)).generate_state(count)] if count else []
 
@@ -387,7 +387,7 @@ def _drawn_anew(plan: Plan, seed: int) -> Plan:
     return plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": seed})})
 
 
-def _whole(plan: Plan, seed: int, scenarios: int) -> Plan:
+def whole_sample(plan: Plan, seed: int, scenarios: int) -> Plan:
     """The plan with a sample that is kept whole: each of its scenarios is as likely as the others, so that it is fair."""
     assert plan.sample is not None
     update = {"seed": seed, "scenarios": scenarios, "draws": None}

@@ -7,8 +7,8 @@ are measured against doing nothing are those of the plan itself, so that every s
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,12 +19,15 @@ from ..decomposition.subproblems import separable
 from ..formulation.structure import STAGES
 from ..highs.run import SolvedRun
 from ..highs.solver import Model
+from ..model.assembly import Assembly
 from ..model.first_years import Act
 from ..model.objectives import objective_costs
 from ..model.problem import Problem
 from ..model.solution import Solution, decided, decided_point, extract, trunk_alone
 from .reference_plan import cap_trunk_shortfall, reference_model
 
+HELD_GAP_MUSD = 0.01
+"""Gap of operations under given commitments and purchases [million USD]."""
 ROOM = 1e-6
 """Room in every row of the master, in the solver's unit, where decisions that another solve rounded leave none."""
 
@@ -106,6 +109,37 @@ class SampleSearch:
             trunk_alone(whole), tuple(act.of(run.x) for act in acts), run.objective + zero, run.bound + zero
         )
 
+    def under(self, base: Solution, bought: Mapping[str, Floats]) -> Solution | None:
+        """The best operations of all scenarios where commitments are those of a plan and purchases before events are given; None
+        where they do not fit.
+
+        bought: purchase -> (T,) tonnes on the baseline course; one without a series buys nothing.
+        """
+        structure, assembly = self.problem.structure, self.problem.assembly
+        lower, upper = assembly.lower.copy(), assembly.upper.copy()
+        columns, values = decided(structure, assembly, base)
+        signed = (columns < assembly.commitments.first_column + assembly.commitments.width) & np.isin(
+            columns, _named_columns(assembly, ("sign", "operating", "floor", "contract", "contract_signed"))
+        )
+        lower[columns[signed]] = upper[columns[signed]] = values[signed]
+        T = structure.instance.calendar.periods
+        for part in assembly.operations:
+            for variable, key in part.template.columns:
+                if variable == "acquisition":
+                    at = part.columns("acquisition", key)[:T]
+                    unit = float(structure.instance.material_unit[structure.material_of_purchase[key]])
+                    tonnes = np.minimum(bought.get(key, np.zeros(T)) / unit, assembly.upper[at])
+                    lower[at] = upper[at] = tonnes
+        held = replace(assembly, lower=lower, upper=upper)
+        self._solver.load(structure, held, self._cost, self._deadline, integer=False)
+        try:
+            run = self._solver.minimise(
+                self._cost, None, gap=0.0, absolute_gap=HELD_GAP_MUSD, time_limit_s=self._left(), phase="rule"
+            )
+        finally:
+            self._solver.load(structure, assembly, self._cost, self._deadline, integer=True)
+        return trunk_alone(extract(structure, assembly, run.x)) if isinstance(run, SolvedRun) else None
+
     def ranges(self, acts: Sequence[Act], most: float) -> list[tuple[float, float]]:
         """(least, most) of figures over all plans of the sample that cost no more than an amount [million USD].
 
@@ -152,6 +186,13 @@ class SampleSearch:
         y = run.x[:own].copy()
         y[place] = values
         return y
+
+
+def _named_columns(assembly: Assembly, names: Sequence[str]) -> Ints:
+    """Columns of some variables of the commitments."""
+    root = assembly.commitments
+    mine = [k for k, (name, _) in enumerate(root.template.columns) if name in names]
+    return root.first_column + np.array(mine, dtype=np.int64)
 
 
 def _places(mine: Ints, columns: Ints) -> Ints:

@@ -151,6 +151,16 @@ class PublishedRequirementRow(Row):
     """Why these tables give another figure, or none."""
 
 
+class PurchaseCeilingRow(Row):
+    """The most that a published yearly plan lets a stockpile buy of a material."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "fiscal_year")
+    material: Key
+    fiscal_year: Year
+    ceiling_t_per_yr: NonNegative
+    """Potential acquisitions of the year; 0: the plan lists none."""
+
+
 class NotPlannedRow(Row):
     """A mineral or a project that plans leave out for want of a published figure."""
 

@@ -26,6 +26,7 @@ from .fact_tables import (
     PriceGapRow,
     ProductionRow,
     PublishedRequirementRow,
+    PurchaseCeilingRow,
     ReserveBaseRow,
     SupportAgreementRow,
     SupportedProducerRow,
@@ -322,6 +323,7 @@ TABLES: dict[str, type[Row]] = {
     "listed_minerals": ListedMineralRow,
     "not_planned": NotPlannedRow,
     "published_requirements": PublishedRequirementRow,
+    "purchase_ceilings": PurchaseCeilingRow,
     "supported_producers": SupportedProducerRow,
     "loss_replay": LossReplayRow,
 }
@@ -344,6 +346,7 @@ FACT_TABLES = (
     "listed_minerals",
     "not_planned",
     "published_requirements",
+    "purchase_ceilings",
     "supported_producers",
     "loss_replay",
 )
