@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -481,6 +483,7 @@ def test_an_internal_error_is_exit_70_with_a_traceback(
 
 ANNOUNCED = f"""
 import sys
+import time
 from strategic_minerals.highs import solver
 real = solver.Model.run
 def run(self, **options):
@@ -497,7 +500,7 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     """Proves R23: SIGINT in the middle of the mixed-integer solve of a plan that takes long: exit 130, 'interrupted', no
     answer and nothing that looks like a run. Left to the solver it would have gone on to its end."""
     out = tmp_path / "run"
-    command = [sys.executable, "-c", ANNOUNCED, "solve", "rare-earths", "--gap", "0", "--out", str(out)]
+    command = [sys.executable, "-c", ANNOUNCED, "solve", "rare-earths", "--quick", "--gap", "0", "--out", str(out)]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -519,6 +522,43 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     assert said == ""
     assert not (out / "manifest.json").exists()
     assert not list(tmp_path.rglob("*.part"))
+
+
+def gone(group: int) -> bool:
+    """Whether no process of a group is left, after a second's patience."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    time.sleep(1.0)
+    return False
+
+
+def test_an_interrupt_ends_tests_in_other_samples_too(tmp_path: Path) -> None:
+    """Proves: Ctrl-C while plans are solved in other processes: exit 130, 'interrupted', no answer, no run, and no process left."""
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "strategic_minerals", "solve", "rare-earths", "-v", "--out", str(out)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as child:
+        try:
+            assert child.stderr is not None
+            assert "tables" in child.stderr.readline()
+            os.killpg(child.pid, signal.SIGINT)
+            said, errors = child.communicate(timeout=PATIENCE_S)
+        finally:
+            child.kill()
+    assert child.returncode == 130, errors
+    assert "interrupted" in errors
+    assert said == ""
+    assert not (out / "manifest.json").exists()
+    assert any(gone(child.pid) for _ in range(int(PATIENCE_S)))
 
 
 def test_answers_come_as_json_too(tmp_path: Path, cli: Cli) -> None:

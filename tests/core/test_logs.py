@@ -244,15 +244,15 @@ def summary(answer: str) -> str:
 def test_verbose_and_quiet_may_stand_anywhere(question: Path, cli: Any, tmp_path: Path) -> None:
     """Proves: -v tells phases and -vv rounds on standard error, the answer stays as it is; -q leaves the answer alone; both at once
     are refused; nothing of it lasts beyond the command."""
-    plain = cli("solve", question)
+    plain = cli("solve", question, "--quick")
     assert plain.stderr == ""
-    loud = cli("solve", "-v", question, "--method", "decomposed")
+    loud = cli("solve", "-v", question, "--quick", "--method", "decomposed")
     assert re.search(r"^ *\d+\.\d{3} s  INFO core\.timing: solve: ", loud.stderr, re.MULTILINE)
     assert "DEBUG" not in loud.stderr
-    assert summary(cli("--verbose", "solve", question).stdout) == summary(plain.stdout)
-    louder = cli("solve", question, "--method", "decomposed", "-vv")
+    assert summary(cli("--verbose", "solve", question, "--quick").stdout) == summary(plain.stdout)
+    louder = cli("solve", question, "--quick", "--method", "decomposed", "-vv")
     assert re.search(r"DEBUG decomposition\.search: .*: round, best", louder.stderr)
-    quiet = cli("-q", "solve", question, "--out", tmp_path / "run")
+    quiet = cli("-q", "solve", question, "--quick", "--out", tmp_path / "run")
     assert quiet.stderr == ""
     assert summary(plain.stdout).startswith(summary(quiet.stdout).rstrip())
     assert "Tables:" in plain.stdout

@@ -866,7 +866,7 @@ def test_a_sheet_that_is_not_there_is_named_with_those_that_are(book: Path, tmp_
 
 # --- the command line -----------------------------------------------------------------------------------------
 
-OF_PLANS = ["scenarios", "worth", "bounds", "frontier", "missing", "sweep"]
+OF_PLANS = ["scenarios", "worth", "frontier", "missing", "sweep"]
 OF_RUNS = ["stress", "reverse", "explain", "alternatives", "compare"]
 
 

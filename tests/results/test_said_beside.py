@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, Plan, complete, frontier, sampling_gap, solve, value_of_planning, verify
+from strategic_minerals import Dataset, Plan, complete, frontier, solve, value_of_planning, verify
 from strategic_minerals.data.names import Names
-from strategic_minerals.evaluation import sampling_gap as bounds
 from strategic_minerals.evaluation import stress_test as stress
 from strategic_minerals.evaluation import value_of_planning as worth
 from strategic_minerals.evaluation.reverse_stress import ReverseStress
@@ -140,9 +139,7 @@ def test_as_many_fresh_worlds_are_told_as_were_drawn(asked: int, monkeypatch: py
         drawn.append(sum(sum(name.startswith("sample") for name in scenarios.names) for scenarios, _ in found))
         return found
 
-    monkeypatch.setattr(bounds, "replicates", counted)
     monkeypatch.setattr(worth, "replicates", counted)
-    assert sampling_gap(plan, data, samples=2, fresh=asked, gap=1e-3).fresh == drawn[-1]
     assert value_of_planning(plan, data, fresh=asked).fresh == drawn[-1]
 
 

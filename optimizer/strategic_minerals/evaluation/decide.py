@@ -19,6 +19,7 @@ import pandas as pd
 from ..api.solving import solve
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of, whole
+from ..core.logs import logger_of
 from ..core.outcome import OnProgress, Progress
 from ..core.parallel import workforce
 from ..core.sample_statistics import Estimate, estimated, gap_bound
@@ -33,6 +34,8 @@ from ..results.result import Result
 from ..schemas.plan import Plan
 from .first_acts import ActName, Amounts, act_rows, done, later_rows, settling
 from .stress_test import refused, stress_test
+
+LOG = logger_of(__name__)
 
 Preference = Literal["least_regret", "less_money_now", "fewer_projects", "less_from_one_country"]
 """What decides between plans that the samples cannot tell apart."""
@@ -131,6 +134,7 @@ def decide(
         results = []
         for result in map_over(_solved, [(one, data, gap, time_limit_s) for one in asked]):
             results.append(result)
+            LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(results), len(asked), _own(result))
             told(1)
         given = [(trunk_alone(one.solution), trunk_alone(one.reference)) for one in results]
         worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
@@ -144,6 +148,10 @@ def decide(
         ]
         for some in map_over(_tested, asked_tests):
             tests += some
+            for one in some:
+                LOG.info(
+                    "sample of seed %d: no plan costs less than %.3f, the plans %s", one.seed, one.bound, one.costs
+                )
             told(len(some))
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
@@ -187,6 +195,11 @@ def _tried(
                 row["loss_without_musd"] = one.do_nothing
     told = ActNow.none(pd.DataFrame([row]))
     return replace(result, tables={**result.tables, **{name: whole(table) for name, table in told.tables.items()}})
+
+
+def _own(result: Result) -> float:
+    """What a plan is said to save in its own scenarios [million USD]."""
+    return -(result.outcome.objective_musd or 0.0)
 
 
 def _answered(

@@ -46,12 +46,12 @@ class RuleComparison(StudyResult):
     confidence: float
 
     kind: ClassVar[str] = "rules"
-    titles: ClassVar[Mapping[str, str]] = {"rules": "Rules of thumb in new scenarios", "samples": ""}
+    titles: ClassVar[Mapping[str, str]] = {"rules": "Rules of thumb in new scenarios", "by_sample": ""}
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """rules: `table`; samples: `by_sample`."""
-        return {"rules": self.table, "samples": self.by_sample}
+        """rules: `table`; by_sample."""
+        return {"rules": self.table, "by_sample": self.by_sample}
 
     @property
     def facts(self) -> Mapping[str, Any]:

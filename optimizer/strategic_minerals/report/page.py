@@ -111,6 +111,7 @@ STUDIES = {
         "explain RUN --out RUN/analyses/explain",
     ),
     "plans that are nearly as good": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
+    "what ministries do, in new scenarios": ("rules/rules", "rules RUN --out RUN/analyses/rules"),
     "a comparison with rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
     "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),

@@ -71,6 +71,13 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
                 f"All alternatives, in the plan's own scenarios; {money_unit(result)}, discounted. {REGRET}",
             ),
             (
+                "rules/rules",
+                "rules-of-ministries",
+                "Beside what ministries do",
+                f"In the same new scenarios, each rule at its own money and at as much as the plan spends; {money_unit(result)}, "
+                "discounted, with 95% intervals.",
+            ),
+            (
                 "worth/fresh_scenarios",
                 "fresh-scenarios",
                 "Compared with rules of thumb, in new random scenarios",
