@@ -14,9 +14,11 @@ from ..core.arrays import Floats
 from ..core.units import DAYS_PER_YEAR
 from ..formulation.parameters import net_imports
 from ..model.problem import Problem
+from ..model.solution import Solution
 
 COVERS = (60, 90, 120, 180)
 """Days of net imports."""
+OTHER_COVERS = tuple(f"{days} days of cover" for days in COVERS[1:])
 OF_DEPTH = 0.9
 """Share of what the market offers in a year that a rule reckons with."""
 OF_MONEY = 0.85
@@ -84,6 +86,8 @@ def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, fl
     for name, schedule, plants in schedules:
         bought = schedule(1.0)
         yield PurchaseRule(name, "its own", bought, spent(problem, market, bought), plants)
+        if name in OTHER_COVERS:  # scaled to the same money they are the first
+            continue
         scale, note = _scale(problem, market, schedule, plan_musd)
         bought = schedule(scale)
         yield PurchaseRule(name, "the plan's", bought, spent(problem, market, bought), plants, note)
@@ -119,6 +123,13 @@ def spent(problem: Problem, market: Mapping[int, Offered], bought: Mapping[str, 
         for k, name in enumerate(of.purchases)
         if name in bought
     )
+
+
+def purchases_musd(problem: Problem, course: Solution) -> float:
+    """Cost of a course's purchases before any event in the planned periods [million USD, not discounted]."""
+    at = {name: k for k, name in enumerate(course.purchases)}
+    bought = {name: course.acquisition[0, k] for name, k in at.items()}
+    return spent(problem, offered(problem), bought)
 
 
 def _filled(

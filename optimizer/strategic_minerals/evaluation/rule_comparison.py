@@ -24,11 +24,13 @@ from ..results.study import StudyResult
 from ..schemas.plan import Plan
 from .decide import DRAWN_APART, SCENARIOS, sample_seeds, unbounded, whole_sample
 from .decide import SAMPLES as COUNT
-from .purchase_rules import purchase_rules
+from .purchase_rules import PurchaseRule, purchase_rules, purchases_musd
 from .rules_of_thumb import without_promises
 
 CLOSE = 0.05
 """Share of the plan's worth within which a rule counts as close."""
+ASKED = 0.01
+"""Share of the money that a rule asks for and cannot spend, beyond which that is told."""
 PLAN, NOTHING = "the plan", "doing nothing"
 
 
@@ -140,8 +142,9 @@ def compare_rules(
     worth = np.array(met)[:, :1] - np.array(met)[:, 1:]
     names = [(PLAN, ""), *((rule.name, rule.money) for rule, _ in fitting)]
     left_out = [rule for rule, course in zip(rules, courses, strict=True) if course is None]
-    money = [outlay, *(rule.spent_musd for rule, _ in fitting)]
-    notes = ["", *(rule.note for rule, _ in fitting)]
+    spent = [purchases_musd(problem, course) for _, course in fitting]
+    money = [outlay, *spent]
+    notes = ["", *(_note(rule, musd) for (rule, _), musd in zip(fitting, spent, strict=True))]
     rows = [
         _row(name, spent, note, worth[:, k], worth[:, 0], confidence)
         for k, (name, spent, note) in enumerate(zip(names, money, notes, strict=True))
@@ -156,6 +159,12 @@ def compare_rules(
         ]
     )
     return RuleComparison(table, by_sample, len(seeds), scenarios, confidence)
+
+
+def _note(rule: PurchaseRule, musd: float) -> str:
+    """What keeps a rule from buying what it asks for."""
+    short = f"{musd / rule.spent_musd:.0%} of what it asks for" if musd < (1 - ASKED) * rule.spent_musd else ""
+    return "; ".join(part for part in (rule.note, short) if part)
 
 
 def _row(name: tuple[str, str], spent: float, note: str, worth: Any, plan: Any, confidence: float) -> dict[str, Any]:

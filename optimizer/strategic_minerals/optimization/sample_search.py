@@ -28,6 +28,8 @@ from .reference_plan import cap_trunk_shortfall, reference_model
 
 HELD_GAP_MUSD = 0.01
 """Gap of operations under given commitments and purchases [million USD]."""
+REWARD = 100.0
+"""Of what a purchase costs, what it earns where it is asked for: nothing else is worth as much."""
 ROOM = 1e-6
 """Room in every row of the master, in the solver's unit, where decisions that another solve rounded leave none."""
 
@@ -110,10 +112,10 @@ class SampleSearch:
         )
 
     def under(self, base: Solution, bought: Mapping[str, Floats]) -> Solution | None:
-        """The best operations of all scenarios where commitments are those of a plan and purchases before events are given; None
-        where they do not fit.
+        """The best operations of all scenarios where commitments are those of a plan and purchases before events come as near as
+        they can to given ones: a plant may give less, a budget hold less. None where the commitments do not fit.
 
-        bought: purchase -> (T,) tonnes on the baseline course; one without a series buys nothing.
+        bought: purchase -> (T,) tonnes on the baseline course, which are not exceeded; one without a series buys nothing.
         """
         structure, assembly = self.problem.structure, self.problem.assembly
         lower, upper = assembly.lower.copy(), assembly.upper.copy()
@@ -122,19 +124,20 @@ class SampleSearch:
             columns, _named_columns(assembly, ("sign", "operating", "floor", "contract", "contract_signed"))
         )
         lower[columns[signed]] = upper[columns[signed]] = values[signed]
-        T = structure.instance.calendar.periods
+        T, cost = structure.instance.calendar.periods, self._cost.copy()
         for part in assembly.operations:
             for variable, key in part.template.columns:
                 if variable == "acquisition":
                     at = part.columns("acquisition", key)[:T]
                     unit = float(structure.instance.material_unit[structure.material_of_purchase[key]])
                     tonnes = np.minimum(bought.get(key, np.zeros(T)) / unit, assembly.upper[at])
-                    lower[at] = upper[at] = tonnes
+                    lower[at], upper[at] = 0.0, tonnes
+                    cost[at] -= REWARD * np.abs(self._cost[at])
         held = replace(assembly, lower=lower, upper=upper)
         self._solver.load(structure, held, self._cost, self._deadline, integer=False)
         try:
             run = self._solver.minimise(
-                self._cost, None, gap=0.0, absolute_gap=HELD_GAP_MUSD, time_limit_s=self._left(), phase="rule"
+                cost, None, gap=0.0, absolute_gap=HELD_GAP_MUSD, time_limit_s=self._left(), phase="rule"
             )
         finally:
             self._solver.load(structure, assembly, self._cost, self._deadline, integer=True)
