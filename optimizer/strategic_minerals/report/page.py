@@ -33,7 +33,7 @@ from .content_policy import POLICY
 from .sections import sections
 from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
-YEARS = ("fiscal_year", "through_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
+YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
@@ -94,15 +94,33 @@ def _spec(figure: Figure) -> dict[str, Any]:
 
 
 def _acts(result: Result) -> pd.DataFrame | None:
-    """What to do in the first years, one row for each year's end; None where no samples have tested the plan."""
+    """What to do in the first years, one row an act, with its unit in every cell; None where no samples have tested the plan."""
     found = ActNow.of(result.tables)
     if found is None or found.acts.empty:
         return None
-    shown = found.acts.assign(
-        do=[f"{row.kind}: {row.what}" for row in rows_of(found.acts)],
-        in_plans=[f"{row.in_plans} of {row.plans}" for row in rows_of(found.acts)],
-    )
-    return shown[["do", "through_year", "unit", "chosen", "firm", "least", "most", "in_plans", "budget_musd", "status"]]
+    rows = []
+    for _, years in found.acts.groupby(["kind", "item"], sort=False):
+        last = years.iloc[-1]
+        unit = {"t": " t", "t/yr": " t a year"}.get(str(last.unit), "")
+        told = {"do": f"{'sign' if last.kind == 'offtake' else last.kind}: {last.what}"}
+        told |= {f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)}
+        told |= {
+            "firm": _quantity(last.firm, unit),
+            "in all samples": _quantity(last.least_in_samples, unit),
+            "in plans": f"{last.in_plans} of {last.plans}",
+            "as good": f"{number_in_words(last['least'])} to {number_in_words(last['most'])}{unit}"
+            if unit
+            else "yes or no",
+        }
+        rows.append(told)
+    return pd.DataFrame(rows)
+
+
+def _quantity(value: float, unit: str) -> str:
+    """An amount with its unit; what is signed whole as yes or no."""
+    if not unit and value in (0.0, 1.0):
+        return "yes" if value else "no"
+    return f"{number_in_words(value, 3)}{unit}"
 
 
 STUDIES = {

@@ -18,8 +18,6 @@ HEADINGS = {
     "in sample": "in the plan's own scenarios",
     "do nothing": "without the plan",
     "do": "what to do",
-    "through year": "by the end of fiscal year",
-    "in plans": "in plans of samples",
 }
 """A column's name, its unit taken away -> what readers read."""
 PARTS = {"cvar": "CVaR", "defence short": "probability of a defence shortfall"}
