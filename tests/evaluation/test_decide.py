@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, Result, compare, decide, load_result, solve, verify, write_run
-from strategic_minerals.core.errors import PlanError
+from strategic_minerals.core.errors import PlanError, UntrustedError
 from strategic_minerals.evaluation import decide as deciding_module
 from strategic_minerals.model.first_years import acts
 from strategic_minerals.model.problem import prepare
@@ -221,3 +222,44 @@ def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     hazards = data.frame("hazards").assign(rate_per_yr=0.2)
     other = decide(plan, data.replace(hazards=hazards), **FEW)
     assert compare([answer, other]).differences.empty
+
+
+def test_a_sample_that_fails_leaves_the_plan_and_claims_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a sample is not solved, where menus of samples differ, or where a plan costs less than the bound on every plan,
+    the plan stands with its figures in new scenarios and the reason, without a gap."""
+    plan, data = deciding()
+
+    def refused(_: object) -> list[deciding_module.Tested]:
+        raise UntrustedError("a sample of scenarios was not worked out in time")
+
+    honest = deciding_module._tested
+
+    def otherwise(**changes: object) -> Callable[[deciding_module.Asked], list[deciding_module.Tested]]:
+        def tested(asked: deciding_module.Asked) -> list[deciding_module.Tested]:
+            first, *rest = honest(asked)
+            return [replace(first, **changes), *rest]  # type: ignore[arg-type]
+
+        return tested
+
+    for instead, word in (
+        (refused, "in time"),
+        (otherwise(menu=("another",)), "different ways of support"),
+        (otherwise(bound=1e9), "not to be trusted"),
+    ):
+        monkeypatch.setattr(deciding_module, "_tested", instead)
+        result = decide(plan, data, **(FEW | {"samples": 8}))
+        assert word in told(result).why_not
+        assert "gap_musd" not in told(result).gap
+        assert result.audited.passed
+        assert "ACT NOW" not in result.summary()
+
+
+def test_a_small_difference_between_plans_is_no_contradiction(answer: Result) -> None:
+    """Proves: what is firm is no more than the least of all plans, so that a run with plans 0.3 % apart is verified."""
+    apart = answer.tables["sample_acts"].copy()
+    apart.loc[apart.index[-1], "amount"] *= 0.997
+    low = float(apart.amount.iloc[-1])
+    acts_now = answer.tables["act_now"].copy()
+    acts_now["firm"] = acts_now.firm.clip(upper=low)
+    forged = replace(answer, tables={**answer.tables, "sample_acts": apart, "act_now": acts_now})
+    assert not list(told(forged).objections())

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..api.solving import solve
-from ..core.errors import Fault, PlanError
+from ..core.errors import Fault, PlanError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of
 from ..core.outcome import OnProgress, Progress
@@ -28,7 +28,7 @@ from ..data.names import Names
 from ..model.first_years import FIRST_YEARS, acts
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, decided_point, trunk_alone
-from ..optimization.sample_search import SampleSearch
+from ..optimization.sample_search import Menu, SampleSearch, menu_of
 from ..results.act_now import ActNow
 from ..results.result import Result
 from ..schemas.plan import Plan
@@ -53,7 +53,9 @@ LEAST_GAP_MUSD = 0.01
 NEARLY = 0.0125
 """Share of the worth that plans may be worth less and count as good as the best, where the gap itself is no larger."""
 WIDER = 1.25
-"""Times the gap of the best plan tested in one sample, where that is more: the limit of all samples is seldom as large."""
+"""Times the gap of the best plan tested in that sample, where that is more."""
+ROUNDING = 1e-7
+"""Relative difference of a cost and a bound that is rounding."""
 MOST_TRIED = 1_000
 """New scenarios in which a plan is tried whose aim no sample can bound."""
 SAMPLES_AT_ONCE = 3
@@ -84,6 +86,8 @@ class Tested:
     """What plans may cost more than the best one to count for `ranges`."""
     ranges: dict[ActName, tuple[float, float]]
     """(least, most) of what plans do that cost no more than that; of one sample."""
+    menu: Menu
+    """What plans may choose from there."""
     events: dict[str, float]
     """Hazard -> events of it in a scenario, on average."""
 
@@ -146,18 +150,30 @@ def decide(
         asked_tests = [
             Asked(plan, data, chunk, scenarios, given, room, k == 0, time_limit_s) for k, chunk in enumerate(chunks)
         ]
-        for some in map_over(_tested, asked_tests):
-            tests += some
-            for one in some:
-                LOG.info(
-                    "sample of seed %d: no plan costs less than %.3f, the plans %s", one.seed, one.bound, one.costs
-                )
-            told(len(some))
+        try:
+            for some in map_over(_tested, asked_tests):
+                tests += some
+                for one in some:
+                    LOG.info("sample %d: no plan costs less than %.3f, the plans %s", one.seed, one.bound, one.costs)
+                told(len(some))
+            failed = _contradiction(tests)
+        except UntrustedError as error:
+            failed = str(error)
+    if failed:
+        return _tried(results[0], failed, samples * scenarios, confidence, workers, executor)
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
     number = _chosen(results, tests, preference, confidence)
     told(1)
     return _answered(results[number], number, tests, plans, scenarios, confidence, preference)
+
+
+def _contradiction(tests: Sequence[Tested]) -> str:
+    """Why the tests cannot be believed together; empty where they can."""
+    if len({test.menu for test in tests}) > 1:
+        return "samples of scenarios leave different ways of support to choose from"
+    beyond = [test for test in tests if min(test.costs)[0] < test.bound - ROUNDING * (1 + abs(test.bound))]
+    return "a plan costs less in a sample than every plan does at least: not to be trusted" if beyond else ""
 
 
 def unbounded(plan: Plan) -> str:
@@ -373,6 +389,7 @@ def _tested(asked: Asked) -> list[Tested]:
                 given,
                 allowed,
                 ranges,
+                menu_of(search.problem),
                 _events(problem),
             )
         )

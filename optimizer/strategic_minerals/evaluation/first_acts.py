@@ -41,8 +41,8 @@ def act_rows(
 ) -> pd.DataFrame:
     """One row an act that some plan has, by the end of each of the first years.
 
-    plans: what each plan of a sample does. ranges: (least, most) over plans that are as good; an act without one is none of theirs.
-    firm = the least over both; what is chosen beyond it is open.
+    plans: what each plan of a sample does. ranges: (least, most) over plans that are nearly as good.
+    firm = the least over both; what is chosen beyond it is open. An act that was not asked for has nothing firm.
     """
     x = decided_point(problem.structure, problem.assembly, solution)
     rows = []
@@ -52,9 +52,9 @@ def act_rows(
         others = [amounts.get(act.name, 0.0) for _, amounts in plans]
         if max(chosen, *others) <= trace:
             continue
-        least, most = ranges.get(act.name, (0.0, 0.0))
-        low = min(chosen, least, *others)
-        firm = _whole(low if low > trace else 0.0, chosen, act.unit)
+        least, most = ranges.get(act.name, (0.0, max(others)))
+        low, most = min(chosen, least, *others), most if np.isfinite(most) else max(others)
+        firm = _firm(low if low > trace else 0.0, act.unit)
         spent, later = act.spent(x)
         rows.append(
             {
@@ -84,12 +84,9 @@ def act_rows(
     return pd.DataFrame(rows, columns=[*columns.split(), "budget_musd", "firm_musd", "later_musd", "status"])
 
 
-def _whole(firm: float, chosen: float, unit: str) -> float:
-    """A firm amount: of what is signed whole, whole; never more than is chosen."""
-    amount = min(firm, chosen)
-    if unit in ("projects", "market floors") and float(chosen).is_integer():
-        return float(np.floor(amount + TRACE[unit]))
-    return chosen if amount >= chosen * (1 - SAME) else amount
+def _firm(least: float, unit: str) -> float:
+    """A firm amount: the least; of what is signed whole, only what is signed in full."""
+    return float(np.floor(least + TRACE[unit])) if unit in ("projects", "market floors") else least
 
 
 def _what(act: Act, names: Names, problem: Problem, x: Any) -> str:

@@ -1,6 +1,7 @@
 """Rules of thumb of ministries as purchases by year: days of cover, published ceilings, equal money, shares by value.
 
-Each comes at its own money and at as much as the plan spends. A rule signs nothing, or the plants that the plan signs.
+Each comes at its own money and at as much as the plan spends. A rule signs nothing, or all that the plan signs: plants,
+contracts, floors.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, fl
         target = {i: imports[i] * days / DAYS_PER_YEAR for i in market}
         schedules.append((f"{days} days of cover", _stock(problem, market, target), False))
     target = {i: imports[i] * COVERS[0] / DAYS_PER_YEAR for i in market}
-    schedules.append((f"{COVERS[0]} days of cover and the plan's plants", _stock(problem, market, target), True))
+    schedules.append((f"{COVERS[0]} days of cover and all that the plan signs", _stock(problem, market, target), True))
     if any(listed.get(i, 0.0) > 0 for i in market):
         schedules.append(("published purchase ceilings", _yearly(problem, market, listed), False))
     equal = {i: own / len(market) for i in market}

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.arrays import Floats, Ints
 from ..core.errors import UntrustedError
 from ..decomposition.lshaped import LShaped
-from ..decomposition.subproblems import separable
+from ..decomposition.subproblems import OutOfTimeError, separable
 from ..formulation.structure import STAGES
 from ..highs.run import SolvedRun
 from ..highs.solver import Model
@@ -58,6 +58,19 @@ class SampleBest:
     """What every plan costs at least in this sample [million USD]."""
 
 
+Menu = tuple[object, ...]
+"""What plans of a sample may choose from."""
+
+
+def menu_of(problem: Problem) -> Menu:
+    """Signatures, market floors, contracts and purchases, in the order of the columns: decisions are carried by them."""
+    structure, support = problem.structure, problem.structure.support
+    signatures = tuple((o.project, o.package.name, o.market, o.signed) for o in support.options)
+    markets = tuple(m.floor.name for m in support.markets)
+    contracts = tuple((k.source, k.start, k.end) for k in structure.contracts)
+    return signatures, markets, contracts, tuple(sorted(structure.material_of_purchase))
+
+
 class SampleSearch:
     """A sample in memory, to be asked about one set of decisions after the other. Not safe to share between threads."""
 
@@ -65,7 +78,7 @@ class SampleSearch:
         """problem: of the sample (`prepare`). reference: doing nothing, as the plan's own solve found it (`Result.reference`).
         deadline: of every search and evaluation, as a time of `perf_counter`. threads: for clusters of scenarios.
 
-        Raises ValueError for several aims in turn and for limits that bind scenarios together, OutOfTimeError as everything here.
+        Raises ValueError for several aims in turn and for limits that bind scenarios together, UntrustedError as everything here.
         """
         if len(STAGES[problem.plan.objective.kind]) > 1 or not separable(problem.assembly):
             raise ValueError(
@@ -83,7 +96,12 @@ class SampleSearch:
 
     def cost_of(self, solution: Solution) -> Cost:
         """What decisions cost with the best operations of every scenario. Raises UntrustedError where they do not fit."""
-        found = self._solver.evaluate(self._standing(solution), self._cost, 0.0, self._deadline)
+        if len(solution.sign) != len(self.problem.structure.support.options):
+            raise UntrustedError("another sample of scenarios leaves other ways of support to choose from")
+        try:
+            found = self._solver.evaluate(self._standing(solution), self._cost, 0.0, self._deadline)
+        except OutOfTimeError:
+            raise UntrustedError("a sample of scenarios was not worked out in time") from None
         x = self._solver.full(found)
         return Cost(found.total, float(self.problem.assembly.costs["expected_loss"] @ x))
 

@@ -82,7 +82,7 @@ class Comparison(StudyResult):
     def paired(self) -> list[str]:
         """Differences to the first result in words, with what the samples can tell."""
         return [
-            f"{row.figure}, {row.of} less {self.names[0]}: {row.difference_musd:+,.4g} million USD, standard error "
+            f"{row.figure}, {row.of} minus {self.names[0]}: {row.difference_musd:+,.4g} million USD, standard error "
             f"{row.error_musd:.2g}, 95% interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
             + ("" if row.told else ": no difference that the samples can tell")
             for row in rows_of(self.differences)

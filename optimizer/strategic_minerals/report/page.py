@@ -108,7 +108,7 @@ def _acts(result: Result) -> pd.DataFrame | None:
             "firm": _quantity(last.firm, unit),
             "in all samples": _quantity(last.least_in_samples, unit),
             "in plans": f"{last.in_plans} of {last.plans}",
-            "as good": f"{number_in_words(last['least'])} to {number_in_words(last['most'])}{unit}"
+            "nearly as good": f"{number_in_words(last['least'])} to {number_in_words(last['most'])}{unit}"
             if unit
             else "yes or no",
         }

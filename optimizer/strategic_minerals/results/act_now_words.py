@@ -46,8 +46,8 @@ def gap_said(of: ActNow) -> str:
     limit, mean, count = of.figure("gap_limit_musd"), of.figure("gap_musd"), int(of.figure("samples"))
     if mean < 0:
         return (
-            f"The true gap is not known: in {count} samples the plan costs {_musd(-mean)} M less than the bound on every plan, "
-            "the error of the samples."
+            f"The true gap is not known: in {count} samples the plan costs {_musd(-mean)} M less than what every plan is said to "
+            "cost at least. Such samples are not to be trusted."
         )
     return (
         f"True gap: no plan is worth over {_musd(limit)} M more, {of.figure('gap_share'):.1%} of this one "
@@ -70,9 +70,9 @@ def _now(of: ActNow) -> list[str]:
     shares = [f" ({part / spent:.0%})" if spent > 0 else "" for part in (firm, common)]
     lines = [
         f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {_musd(spent)} M of the budgets of these years, of which "
-        f"{_musd(firm)} M{shares[0]} is firm, and {_musd(common)} M{shares[1]} is in the plans of all samples.",
-        f"  Firm: the plans of all {plans} samples do it, and so does every plan that is worth up to "
-        f"{_musd(of.figure('ranges_allow_musd'))} M less. The rest is open: other ways cost no more than that.",
+        f"{_musd(firm)} M{shares[0]} is firm, and {_musd(common)} M{shares[1]} is in all plans that were made.",
+        f"  Firm: all {plans} plans do it that were made with different samples, and in the first test every plan that costs up to "
+        f"{_musd(of.figure('ranges_allow_musd'))} M more than its best. The rest is open: other ways cost no more than that.",
     ]
     by_act = of.acts.groupby(["kind", "item"], sort=False)
     lines += _cut([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
@@ -98,7 +98,7 @@ def _act(rows: pd.DataFrame) -> str:
         alike = last.in_plans == last.plans and last.least_in_samples == last.most_in_samples
         span = f"{_amount(last.least_in_samples)} to {_amount(last.most_in_samples)}{unit}"
         said = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
-        said += f"; as good: {_amount(last['least'])} to {_amount(last['most'])}{unit}"
+        said += f"; nearly as good: {_amount(last['least'])} to {_amount(last['most'])}{unit}"
     later = f"; {_musd(last.later_musd)} M later" if last.later_musd >= LEAST_MUSD else ""
     firm = {"firm": "FIRM", "open": "open"}.get(str(last.status), f"FIRM up to {_amount(last.firm)}{unit}")
     return f"  {DOES[str(last.kind)]} {last.what}: {amounts}. {firm} ({said}{later})"
@@ -124,8 +124,7 @@ def _settled(of: ActNow, names: Names) -> list[str]:
     certain = of.settles[of.settles.certain.astype(bool)].drop_duplicates(["kind", "item"], keep="last")
     if certain.empty:
         return [
-            "TO LEARN FIRST: the samples' plans differ in what is open, and no hazard's frequency explains it. It can wait, or be "
-            "decided for other reasons."
+            "TO LEARN FIRST: the plans of the samples differ in what is open; so few samples do not show what it depends on."
         ]
     what = dict(zip(zip(of.acts.kind, of.acts.item, strict=True), of.acts.what, strict=True))
     lines = [
