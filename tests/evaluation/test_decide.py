@@ -135,6 +135,9 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
         ("act_now", "chosen", "chosen"),
         ("act_now", "firm", "firmer"),
         ("sample_gap", "gap_musd", "gap_musd"),
+        ("sample_gap", "gap_limit_musd", "gap_limit_musd"),
+        ("sample_gap", "worth_low_musd", "worth_low_musd"),
+        ("sample_gap", "gap_share", "gap_share"),
         ("samples", "bound_musd", "bound"),
     ):
         altered = answer.tables[table].copy()

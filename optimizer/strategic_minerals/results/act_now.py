@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.frames import rows_of
+from ..core.sample_statistics import estimated, gap_bound
 
 GAP, ACTS, LATER, SAMPLES, SAMPLE_ACTS, SETTLES = TABLES = (
     "sample_gap",
@@ -92,15 +93,7 @@ class ActNow:
         """Where figures and acts do not follow from the samples and plans that stand beside them."""
         if self.why_not:
             return
-        found = {
-            "gap_musd": self.samples.gap_musd.mean(),
-            "worth_musd": self.samples.worth_musd.mean(),
-            "loss_musd": self.samples.loss_musd.mean(),
-            "loss_without_musd": self.samples.loss_without_musd.mean(),
-        }
-        for name, value in found.items():
-            if abs(self.figure(name) - value) > ROUNDING * (1 + abs(value)):
-                yield f"results/{GAP}.csv: {name} is stated as {self.figure(name):,.6g}, the samples say {value:,.6g}"
+        yield from self._misstated()
         for row in rows_of(self.samples):
             if abs(row.plan_musd - row.bound_musd - row.gap_musd) > ROUNDING * (1 + abs(row.plan_musd)):
                 yield f"results/{SAMPLES}.csv: the gap of {row.sample} is not its cost less its bound"
@@ -110,8 +103,23 @@ class ActNow:
             key = (row.kind, row.item, row.through_year)
             count = int(plans.loc[key, "count"]) if key in plans.index else 0
             least = float(plans.loc[key, "min"]) if count == of else 0.0
-            if count != row.in_plans or row.firm > min(row.chosen, least) * (1 + ROUNDING) + ROUNDING:
+            if count != row.in_plans or row.firm > min(row.chosen, least, row.least) * (1 + ROUNDING) + ROUNDING:
                 yield f"results/{ACTS}.csv: {row.kind} {row.item} is firmer than the plans of the samples allow"
+
+    def _misstated(self) -> Iterator[str]:
+        """Figures that are not those of the samples."""
+        confidence, plans = self.figure("confidence"), int(self.figure("plans"))
+        bound = gap_bound(self.samples.gap_musd.tolist(), confidence, plans)
+        found = {"gap_musd": bound.mean, "gap_error_musd": bound.standard_error, "gap_limit_musd": bound.upper}
+        for name, of in (("worth", plans), ("loss", plans), ("loss_without", 1)):
+            one = estimated(self.samples[f"{name}_musd"].tolist(), confidence, of)
+            figures = one.mean, one.standard_error, one.low, one.high
+            ends = ("_musd", "_error_musd", "_low_musd", "_high_musd")
+            found |= {f"{name}{end}": value for end, value in zip(ends, figures, strict=True)}
+        found["gap_share"] = found["gap_limit_musd"] / max(abs(found["worth_musd"]), 1.0)
+        for name, value in found.items():
+            if abs(self.figure(name) - value) > ROUNDING * (1 + abs(value)):
+                yield f"results/{GAP}.csv: {name} is stated as {self.figure(name):,.6g}, the samples say {value:,.6g}"
 
 
 def _plain(value: Any) -> Any:
