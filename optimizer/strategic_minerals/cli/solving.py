@@ -47,7 +47,7 @@ def solve(
         bool, typer.Option("--relax", help="Solve the linear relaxation, which gives a bound and no plan.")
     ] = False,
     gap: Annotated[float, typer.Option(help="Relative optimality gap at which the solve may stop.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(help="Time limit of the solve, in seconds (at least 1).")] = 3600.0,
+    time_limit: Annotated[float, typer.Option(help="Time limit of every solve, in seconds (at least 1).")] = 3600.0,
     method: Annotated[
         Literal["auto", "flat", "decomposed"],
         typer.Option(
@@ -98,7 +98,7 @@ def solve(
     try:
         with kept(loaded.name) as log, progress() as show:
             LOG.info("tables: %s", whence(path, tables))
-            if quick or relax or loaded.sample is None or method == "flat":
+            if quick or relax or loaded.sample is None:
                 result = run_solve(
                     loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show
                 )
@@ -109,6 +109,7 @@ def solve(
                     samples=samples,
                     scenarios=sample_scenarios,
                     preference=prefer,
+                    method=method,
                     gap=gap,
                     time_limit_s=time_limit,
                     workers=cores(workers),

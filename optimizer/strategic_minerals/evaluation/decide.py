@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from ..model.first_years import FIRST_YEARS, acts
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, decided_point, trunk_alone
 from ..optimization.sample_search import Menu, SampleSearch, menu_of
+from ..optimization.stages import Method
 from ..results.act_now import ActNow
 from ..results.result import Result
 from ..schemas.plan import Plan
@@ -100,6 +101,7 @@ def decide(
     samples: int = SAMPLES,
     scenarios: int = SCENARIOS,
     preference: Preference = "least_regret",
+    method: Method = "auto",
     gap: float = 1e-3,
     time_limit_s: float = LONGEST_S,
     confidence: float = 0.95,
@@ -111,18 +113,22 @@ def decide(
 
     candidates: plans made, by the plan's own `sample` and by others like it with other seeds. samples, scenarios: how many
     independent samples test them, of how many scenarios each. preference: what decides between plans that samples cannot tell
-    apart. gap, time_limit_s: of every solve, as in `solve`. confidence: of intervals and of the gap. workers: spawned processes; 1:
-    this one. executor: takes their place. on_progress: called with parts done.
+    apart. method, gap, time_limit_s: of every plan made, as in `solve`; tests are always decomposed. confidence: of intervals and
+    of the gap. workers: spawned processes; 1: this one. executor: takes their place. on_progress: called with parts done.
 
     A plan that draws nothing comes back as `solve` gives it. One whose aim no sample can bound is solved for its own scenarios and
     tried in new ones; the table `sample_gap` says why there is no gap. Raises PlanError for figures that are none, and as `solve`.
     """
     _require(candidates, samples, scenarios, preference, confidence)
+
+    def alone() -> Result:
+        told: dict[str, Any] = {"on_progress": on_progress, "executor": executor}
+        return solve(plan, data, method=method, gap=gap, time_limit_s=time_limit_s, **told)
+
     if plan.sample is None:
-        return solve(plan, data, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress, executor=executor)
+        return alone()
     if reason := unbounded(plan):
-        result = solve(plan, data, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress, executor=executor)
-        return _tried(result, reason, samples * scenarios, confidence, workers, executor)
+        return _tried(alone(), reason, samples * scenarios, confidence, workers, executor)
     begin = time.perf_counter()
     ended, parts = 0, candidates + samples + 1
 
@@ -136,7 +142,7 @@ def decide(
     asked = [plan, *(_drawn_anew(plan, seed) for seed in seeds)]
     with workforce(executor, workers) as map_over:
         results = []
-        for result in map_over(_solved, [(one, data, gap, time_limit_s) for one in asked]):
+        for result in map_over(_solved, [(one, data, method, gap, time_limit_s) for one in asked]):
             results.append(result)
             LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(results), len(asked), _own(result))
             told(1)
@@ -332,10 +338,10 @@ def _sample_acts(plans: Sequence[tuple[str, Amounts]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sample", "kind", "item", "through_year", "amount"])
 
 
-def _solved(asked: tuple[Plan, Dataset, float, float]) -> Result:
+def _solved(asked: tuple[Plan, Dataset, Method, float, float]) -> Result:
     """One plan."""
-    plan, data, gap, time_limit_s = asked
-    return solve(plan, data, gap=gap, time_limit_s=time_limit_s)
+    plan, data, method, gap, time_limit_s = asked
+    return solve(plan, data, method=method, gap=gap, time_limit_s=time_limit_s)
 
 
 @dataclass(frozen=True)

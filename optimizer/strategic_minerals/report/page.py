@@ -20,6 +20,7 @@ from ..core.frames import rows_of
 from ..data.column_words import number_in_words
 from ..data.csv_files import csv_text, unguarded
 from ..results.act_now import ActNow
+from ..results.act_now_words import UNITS
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
 from ..results.readable import ENDED, heading
@@ -101,7 +102,7 @@ def _acts(result: Result) -> pd.DataFrame | None:
     rows = []
     for _, years in found.acts.groupby(["kind", "item"], sort=False):
         last = years.iloc[-1]
-        unit = {"t": " t", "t/yr": " t a year"}.get(str(last.unit), "")
+        unit = UNITS.get(str(last.unit), "")
         told = {"do": f"{'sign' if last.kind == 'offtake' else last.kind}: {last.what}"}
         told |= {f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)}
         told |= {
