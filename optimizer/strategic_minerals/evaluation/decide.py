@@ -51,6 +51,7 @@ SCENARIOS = 200
 SAMPLE_GAP = 2e-3
 """Share of the worth within which the best plan of a sample is sought; what is left counts as gap."""
 LEAST_GAP_MUSD = 0.01
+"""The same where a plan is worth next to nothing [million USD]."""
 NEARLY = 0.0125
 """Share of the worth that plans may be worth less and count as good as the best, where the gap itself is no larger."""
 WIDER = 1.25
@@ -64,6 +65,7 @@ SAMPLES_AT_ONCE = 3
 DRAWN_APART = 0x5EED
 """What tells seeds of tests from those of plans."""
 LONGEST_S = 3600.0
+"""Wall-clock seconds of a solve that is not told."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def decide(
             results.append(result)
             LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(results), len(asked), _own(result))
             told(1)
-        given = [(trunk_alone(one.solution), trunk_alone(one.reference)) for one in results]
+        given, nothing = [trunk_alone(one.solution) for one in results], trunk_alone(results[0].reference)
         worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
         room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
         fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
@@ -154,7 +156,8 @@ def decide(
         chunks = [fresh[k : k + each] for k in range(0, samples, each)]
         tests: list[Tested] = []
         asked_tests = [
-            Asked(plan, data, chunk, scenarios, given, room, k == 0, time_limit_s) for k, chunk in enumerate(chunks)
+            Asked(plan, data, chunk, scenarios, nothing, given, room, k == 0, time_limit_s)
+            for k, chunk in enumerate(chunks)
         ]
         try:
             for some in map_over(_tested, asked_tests):
@@ -257,7 +260,6 @@ def _answered(
         **_columns("worth", worth),
         **_columns("loss", lost),
         **_columns("loss_without", without),
-        "calm": _calm(problem),
     }
     told = ActNow(
         pd.DataFrame([gap_row]),
@@ -278,12 +280,6 @@ def _columns(name: str, of: Estimate) -> dict[str, float]:
         f"{name}_low_musd": of.low,
         f"{name}_high_musd": of.high,
     }
-
-
-def _calm(problem: Problem) -> float:
-    """Probability that nothing has happened to any component by the end of the planned years."""
-    scenarios, end = problem.structure.scenarios, problem.natural.calendar.planned
-    return float(scenarios.probability[(scenarios.onset >= end).all(axis=1)].sum())
 
 
 def _chosen(results: Sequence[Result], tests: Sequence[Tested], preference: Preference, confidence: float) -> int:
@@ -352,8 +348,10 @@ class Asked:
     data: Dataset
     seeds: Sequence[int]
     scenarios: int
-    given: Sequence[tuple[Solution, Solution]]
-    """Plans to be tested, each with doing nothing."""
+    nothing: Solution
+    """Doing nothing."""
+    given: Sequence[Solution]
+    """Plans to be tested."""
     room: float
     """Gap of each search [million USD]."""
     ranged: bool
@@ -368,13 +366,13 @@ def _tested(asked: Asked) -> list[Tested]:
     for seed in asked.seeds:
         problem = prepare(whole_sample(asked.plan, seed, asked.scenarios), asked.data, like)
         like = like or problem
-        search = SampleSearch(problem, asked.given[0][1], deadline=time.perf_counter() + asked.time_limit_s)
-        costs = [search.cost_of(solution) for solution, _ in asked.given]
+        search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + asked.time_limit_s)
+        costs = [search.cost_of(solution) for solution in asked.given]
         first = min(range(len(costs)), key=lambda n: costs[n].social_cost)
         counted = acts(search.problem)
-        best = search.best(asked.given[first][0], asked.room, counted)
+        best = search.best(asked.given[first], asked.room, counted)
         of = search.problem.structure, search.problem.assembly
-        points = [decided_point(*of, solution) for solution, _ in asked.given]
+        points = [decided_point(*of, solution) for solution in asked.given]
         given = tuple(done(counted, [act.of(x) for act in counted]) for x in points)
         own = done(counted, best.acts)
         regret = costs[first].social_cost - best.bound

@@ -24,7 +24,7 @@ Amounts = dict[ActName, float]
 SAME = 0.005
 """Share of an amount that is rounding of the solver."""
 LIKELY = 0.05
-"""Chance at which samples without any connection would show one as close, over all hazards (Bonferroni)."""
+"""Chance at which samples without any connection would show one as close, over all hazards and acts (Bonferroni)."""
 
 
 def done(counted: Sequence[Act], amounts: Sequence[float]) -> Amounts:
@@ -155,7 +155,7 @@ def settling(tests: Sequence[Seen], data: Dataset, plans: Sequence[tuple[str, Am
     """For each act that differs from sample to sample: the hazard whose events in the samples go with it most closely.
 
     correlation: of the amounts with the mean number of events, over samples. certain: so close by chance with a probability of at
-    most `LIKELY`, all hazards looked at counted (Student's test).
+    most `LIKELY`, all hazards and acts looked at counted (Student's test).
     """
     rates = {row.hazard: row for row in data.rows("hazards")}
     hazards = sorted({hazard for test in tests for hazard in test.events if hazard in rates})
@@ -175,7 +175,7 @@ def settling(tests: Sequence[Seen], data: Dataset, plans: Sequence[tuple[str, Am
         hazard = max(close, key=lambda one: abs(close[one]))
         r, degrees = close[hazard], len(tests) - 2
         size = abs(r) * (degrees / max(1e-12, 1 - r * r)) ** 0.5
-        chance = 2 * float(student.sf(size, degrees)) * len(close)
+        chance = 2 * float(student.sf(size, degrees)) * len(close) * len({(kind, item) for kind, item, _ in names})
         row = rates[hazard]
         low, high = row.rate_per_yr_low, row.rate_per_yr_high
         rows.append((*name, hazard, r, chance <= LIKELY, row.rate_per_yr, low, high))

@@ -31,7 +31,7 @@ CLOSE = 0.05
 """Share of the plan's worth within which a rule counts as close."""
 ASKED = 0.01
 """Share of the money that a rule asks for and cannot spend, beyond which that is told."""
-PLAN, NOTHING = "the plan", "doing nothing"
+PLAN = "the plan"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class RuleComparison(StudyResult):
 
     def summary(self) -> str:
         """In plain words, the closest rule first."""
-        rules = self.table[~self.table.rule.isin([PLAN, NOTHING])].dropna(subset=["worth_musd"])
+        rules = self.table[self.table.rule != PLAN].dropna(subset=["worth_musd"])
         close = rules[rules.share_of_plan >= 1 - CLOSE]
         if len(close):
             best = close.iloc[0]

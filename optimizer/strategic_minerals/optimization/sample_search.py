@@ -48,8 +48,6 @@ class Cost:
 class SampleBest:
     """The best plan of a sample."""
 
-    solution: Solution
-    """Commitments and baseline course."""
     acts: tuple[float, ...]
     """Amounts of the acts asked for."""
     objective: float
@@ -123,11 +121,8 @@ class SampleSearch:
         )
         if not isinstance(run, SolvedRun) or not np.isfinite(run.bound):
             raise UntrustedError(f"a sample of scenarios was not solved: {run.status}")
-        whole = extract(self.problem.structure, self.problem.assembly, run.x)
         zero = self.nothing.social_cost
-        return SampleBest(
-            trunk_alone(whole), tuple(act.of(run.x) for act in acts), run.objective + zero, run.bound + zero
-        )
+        return SampleBest(tuple(act.of(run.x) for act in acts), run.objective + zero, run.bound + zero)
 
     def under(self, base: Solution, bought: Mapping[str, Floats]) -> Solution | None:
         """The best operations of all scenarios where commitments are those of a plan and purchases before events come as near as

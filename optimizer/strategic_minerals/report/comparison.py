@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.frames import rows_of
 from ..core.sample_statistics import estimated
 from ..data.names import Names
-from ..results.act_now import SAMPLES, ActNow
+from ..results.act_now import GAP, SAMPLES, ActNow
 from ..results.evidence import floor_in_words
 from ..results.readable import ENDED
 from ..results.result import Result
@@ -83,7 +83,7 @@ class Comparison(StudyResult):
         """Differences to the first result in words, with what the samples can tell."""
         return [
             f"{row.figure}, {row.of} minus {self.names[0]}: {row.difference_musd:+,.4g} million USD, standard error "
-            f"{row.error_musd:.2g}, 95% interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
+            f"{row.error_musd:.2g}, interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
             + ("" if row.told else ": no difference that the samples can tell")
             for row in rows_of(self.differences)
         ]
@@ -158,8 +158,9 @@ def _differences(results: Sequence[Result], names: Sequence[str]) -> pd.DataFram
         if not _same_draws(first, other):
             continue
         one, two = first.tables[SAMPLES], other.tables[SAMPLES]
+        confidence = float(first.tables[GAP].confidence.iloc[0])
         for column, figure in PAIRED.items():
-            found = estimated((two[column].to_numpy() - one[column].to_numpy()).tolist(), 0.95)
+            found = estimated((two[column].to_numpy() - one[column].to_numpy()).tolist(), confidence)
             told = not found.low <= 0 <= found.high
             rows.append((figure, name, found.mean, found.standard_error, found.low, found.high, told))
     return pd.DataFrame(rows, columns=DIFFERENCES)

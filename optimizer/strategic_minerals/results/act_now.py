@@ -35,7 +35,7 @@ class ActNow:
 
     gap: pd.DataFrame
     """One row: why_not (why nothing could be tested, else empty), how the plan was chosen, the true gap and its limit, worth and
-    losses in the tests with standard errors and intervals, calm (probability of no disruption in planned years)."""
+    losses in the tests with standard errors and intervals."""
     acts: pd.DataFrame
     later: pd.DataFrame
     samples: pd.DataFrame

@@ -72,7 +72,7 @@ def _now(of: ActNow) -> list[str]:
         f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {_musd(spent)} M of the budgets of these years, of which "
         f"{_musd(firm)} M{shares[0]} is firm, and {_musd(common)} M{shares[1]} is in all plans that were made.",
         f"  Firm: all {plans} plans do it that were made with different samples, and in the first test every plan that costs up to "
-        f"{_musd(of.figure('ranges_allow_musd'))} M more than its best. The rest is open: other ways cost no more than that.",
+        f"{_musd(of.figure('ranges_allow_musd'))} M more than its best. The rest is open: it is not shown to be needed.",
     ]
     by_act = of.acts.groupby(["kind", "item"], sort=False)
     lines += _cut([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
