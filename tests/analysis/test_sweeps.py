@@ -18,6 +18,7 @@ import pytest
 import strategic_minerals.analysis.sweep as sweeps
 import strategic_minerals.analysis.sweep_segments as segments
 import strategic_minerals.finance.owner_value as owners
+import strategic_minerals.scenarios.build as build
 from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
 from strategic_minerals.analysis.checkpoint import Checkpoint
 from strategic_minerals.core.arrays import equal
@@ -114,8 +115,8 @@ def same_model(a: Problem, b: Problem) -> bool:
 def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
     change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves: a probability leaves what projects bring to their owners as it is; a price, a rate, or a flood that shuts the project
-    in a scenario does not. Options and output are those of a problem built from nothing."""
+    """Proves: a probability leaves when projects live as it is; a price, a rate, or a flood that shuts the project in a scenario does
+    not. Options and output are those of a problem built from nothing."""
     events = [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]
     plan, data = tiny(
         {"a": 10.0}, **{**SOME, "scenarios": events}, projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)}
@@ -123,7 +124,7 @@ def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
     before = prepare(plan, data)
     changed = edited(plan, data, change)
     cold = prepare(*changed)
-    monkeypatch.setattr(owners, "owner_npv", (found := Mock(wraps=owners.owner_npv)))
+    monkeypatch.setattr(owners, "survival", (found := Mock(wraps=owners.survival)))
     hot = prepare(*changed, before)
     assert (found.call_count == 0) == kept
     assert hot.structure.support.options
@@ -514,6 +515,47 @@ def test_a_sweep_holds_its_worlds_and_draws_others_for_other_hazards() -> None:
     hazard = data.rows("hazards")[0].hazard
     other = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr *": 3.0}), None, drawn).structure.scenarios
     assert not equal(other.events, base.structure.scenarios.events)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"budget.appropriation_musd *": 1.1}, True),
+        ({"loss_functions[*/*/*].loss_usd_per_t *": 1.1}, True),
+        ({"demand[*/*/*].demand_t_per_yr *": 1.02}, True),
+        ({"scenarios.0.probability *": 0.9}, True),
+        ({"prices[*/*/*].price_usd_per_kg *": 1.1}, False),
+        ({"tight_cut_share": 0.3}, False),
+        ({"scenarios.0.events.0.price_multiplier": 3.0}, False),
+    ],
+)
+def test_courses_of_events_are_worked_out_again_only_where_they_may_differ(
+    change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: money, losses, demand and chances leave what events do as it is, in the plan's scenarios and in those that owners
+    expect; prices and rules of tightness do not. Either way the model is that of a question asked afresh."""
+    plan, data = random_case(4, sample=True)
+    plan = plan.model_copy(update={"owners": plan.owners.model_copy(update={"expectation": "scenarios", "sample": 20})})
+    before, changed = prepare(plan, data), edited(plan, data, change)
+    held = before.structure.scenarios.drawn
+    cold = prepare(*changed, None, held)
+    monkeypatch.setattr(build, "combine_events", (found := Mock(wraps=build.combine_events)))
+    hot = prepare(*changed, before, held)
+    assert (found.call_count == 0) == kept
+    assert same_model(hot, cold)
+
+
+def test_a_control_that_is_in_force_draws_other_scenarios(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: held scenarios are drawn anew where an event has come into force that may bring on others, and not for a control of
+    no hazard."""
+    plan, data = random_case(4, sample=True)
+    held = prepare(plan, data).structure.scenarios.drawn
+    control = {"name": "now", "countries": "CHN", "materials": "*", "cut_share": 0.1, "until_year": 2028}
+    of_hazard = control | {"hazard": data.rows("hazards")[0].hazard}
+    monkeypatch.setattr(build, "draw", (drawn := Mock(wraps=build.draw)))
+    for told, times in ((control, 0), (of_hazard, 1)):
+        prepare(Plan.model_validate(plan.model_dump() | {"controls": [told]}), data, None, held)
+        assert drawn.call_count == times
 
 
 @pytest.mark.parametrize("seed", [6, 8, 9, 11])

@@ -107,6 +107,10 @@ class Search:
         """Whether a bound is close enough to an objective."""
         return math.isfinite(objective) and objective - bound <= self.tolerance(objective, share)
 
+    def is_answered(self) -> bool:
+        """Whether integers are whole in a plan within the gap asked: the start of a variant often is one."""
+        return len(self.of.decisions) > 0 and self.is_closed(self.objective, self.bound)
+
     def run_master(self) -> Run:
         """Solve the master as it stands. Raises OutOfTimeError."""
         return self.counted(self.master.run(self.left(), self.phase))
@@ -191,7 +195,7 @@ class Search:
             self.log("round")
             if best is not None:
                 self.centre = best.y
-                if self.is_closed(best.total, self.bound, share):
+                if self.is_closed(best.total, self.bound, share) or self.is_answered():
                     return "optimal"
             self.report_progress()
             out = self.of.point(run.x)

@@ -110,7 +110,7 @@ class SearchSettings:
     """Whoever makes a cut leaves smaller ones out, as HiGHS would, and lowers its right-hand side for them."""
     largest_value: float = 1e6
     """Value of a column without an upper bound that a cut allows for in slopes which it leaves out."""
-    remembered_points: int = 8
+    remembered_points: int = 3
     """Points asked about last at which cuts are found anew when figures change."""
 
     # Clocks

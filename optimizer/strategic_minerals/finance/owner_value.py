@@ -120,26 +120,33 @@ class OwnerValuation:
         known: OwnerValuation | None = None,
         pricing: PricingSample | None = None,
     ) -> None:
-        """known: of an instance that `reuse.same_owners` takes for this one, with the same prices in scenarios and the same pricing
-        sample. pricing: what owners expect (`scenarios.pricing`); None: the baseline course.
-
-        What floors pay is taken over where scenarios differ in no more than their probabilities.
+        """known: of an instance that `reuse.same_owners` takes for this one; what hangs on courses of prices, on the pricing sample or
+        on probabilities is taken over where these are the same. pricing: what owners expect (`scenarios.pricing`); None: the baseline
+        course.
         """
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
+        courses = known and all(
+            equal(getattr(known.scenarios, of), getattr(scenarios, of)) for of in ("price", "market_gap")
+        )
+        expected = known and (pricing.same(known.pricing) if pricing is not None else known.pricing is None)
+        drawn = known and equal(replace(known.scenarios, probability=scenarios.probability), scenarios)
+        on_paths, on_owners, on_draws = (
+            known if courses else None,
+            known if expected else None,
+            known if drawn else None,
+        )
         self._sets: ReuseCache[FloorSet] = ReuseCache(known._sets if known else None)
         self._backings: ReuseCache[SupportTerms] = ReuseCache(known._backings if known else None)
         self._npv: ReuseCache[float] = ReuseCache(known._npv if known else None)
-        self._figures: ReuseCache[OwnerFigures] = ReuseCache(known._figures if known else None)
-        self._rates: ReuseCache[float] = ReuseCache(known._rates if known else None)
-        self._alone: ReuseCache[Floats] = ReuseCache(known._alone if known else None)
+        self._figures: ReuseCache[OwnerFigures] = ReuseCache(on_owners._figures if on_owners else None)
+        self._rates: ReuseCache[float] = ReuseCache(on_owners._rates if on_owners else None)
+        self._alone: ReuseCache[Floats] = ReuseCache(on_owners._alone if on_owners else None)
         self._courses: dict[int, Courses] = {}
-        self._alive: ReuseCache[Bools] = ReuseCache(known._alive if known else None)
-        self._outputs: ReuseCache[tuple[Floats, Floats, bool]] = ReuseCache(known._outputs if known else None)
-        self._signatures: ReuseCache[Signature] = ReuseCache(known._signatures if known else None)
-        same = known is not None and equal(replace(known.scenarios, probability=scenarios.probability), scenarios)
-        self._payments: ReuseCache[tuple[FloorPayments, ...]] = ReuseCache(
-            known._payments if known is not None and same else None
-        )
+        self._alive: ReuseCache[Bools] = ReuseCache(on_paths._alive if on_paths else None)
+        self._outputs: ReuseCache[tuple[Floats, Floats, bool]] = ReuseCache(on_paths._outputs if on_paths else None)
+        self._signatures: ReuseCache[Signature] = ReuseCache(on_owners._signatures if on_owners else None)
+        self._payments: ReuseCache[tuple[FloorPayments, ...]] = ReuseCache(on_draws._payments if on_draws else None)
+        self._priced_before: OwnerValuation | None = known._priced_before if known else None
         self._money: dict[tuple[int, FloorSet, int], tuple[FloorMoney, ...]] = {}
         self._per_project = [_PerProject.of(instance, project) for project in instance.projects]
         self._trunk_weight = scenarios.trunk_weight(instance.calendar.periods)
@@ -164,7 +171,9 @@ class OwnerValuation:
             each.settle(lambda key: key[1] in live)
         for by_date in (self._rates, self._alone):
             by_date.settle(lambda _: True)
-        for done in ("_paths", "_gaps", "_priced"):
+        if "_priced" in self.__dict__:
+            self._priced_before = self.__dict__.pop("_priced").settle()
+        for done in ("_paths", "_gaps"):
             self.__dict__.pop(done, None)
         return self
 
@@ -267,7 +276,7 @@ class OwnerValuation:
     def _priced(self) -> OwnerValuation:
         """What floors pay along the pricing sample."""
         assert self.pricing is not None
-        return OwnerValuation(self.instance, self.pricing.scenarios)
+        return OwnerValuation(self.instance, self.pricing.scenarios, self._priced_before)
 
     def alive(self, p: int, floors: FloorSet, start: int) -> Bools:
         """(1 + S, T) as `survival`, on the trunk and then in scenarios."""

@@ -45,6 +45,10 @@ class Problem:
     templates: Templates
     assembly: Assembly
     seconds: Timings
+    scenarios: ScenarioSet | None = None
+    """In tonnes, for a problem like this one; None: not kept."""
+    pricing: PricingSample | None = None
+    """What owners expect, likewise."""
 
     @property
     def instance(self) -> Instance:
@@ -63,9 +67,8 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     """
     seconds = Timings()
     with seconds.measure("build"):
-        structure, natural = structure_of(
-            plan, data, None if like is None else like.structure, held, _expected(plan, data, like)
-        )
+        built = _built(plan, data, like, held)
+        structure, natural = built.structure, built.natural
         columns = sum(
             blocks.count
             * (
@@ -94,7 +97,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
             assembly = instantiate(structure, templates)
         except TinyEntryError as error:
             raise InputError([tiny_entry(structure, data, error)]) from None
-    return Problem(plan, data, natural, structure, templates, assembly, seconds)
+    return Problem(plan, data, natural, structure, templates, assembly, seconds, built.scenarios, built.pricing)
 
 
 def _covers_of_nothing(structure: Structure) -> list[Fault]:
@@ -136,27 +139,27 @@ def at_undisturbed_prices(problem: Problem) -> Problem:
     )
 
 
-def _expected(plan: Plan, data: Dataset, like: Problem | None) -> PricingSample | None:
-    """What owners expect in another problem, where the two differ in how the plan's own scenarios are drawn at most."""
-    if like is None or like.data is not data or plan.sample is None or like.plan.sample is None:
-        return None
-    drawn = {name: getattr(like.plan.sample, name) for name in ("scenarios", "draws", "seed")}
-    as_like = plan.model_copy(update={"sample": plan.sample.model_copy(update=drawn)})
-    return like.structure.support.owners.pricing if as_like == like.plan else None
+@dataclass(frozen=True)
+class Built:
+    """A problem before it is compiled."""
+
+    structure: Structure
+    """In model units."""
+    natural: Instance
+    scenarios: ScenarioSet
+    pricing: PricingSample | None
+    """These three in tonnes."""
 
 
-def structure_of(
-    plan: Plan,
-    data: Dataset,
-    like: Structure | None = None,
-    held: SampledScenarios | None = None,
-    expected: PricingSample | None = None,
-) -> tuple[Structure, Instance]:
-    """The structure of a problem in model units, and its instance in tonnes.
+def structure_of(plan: Plan, data: Dataset) -> tuple[Structure, Instance]:
+    """The structure of a problem in model units, and its instance in tonnes."""
+    built = _built(plan, data)
+    return built.structure, built.natural
 
-    held: sampled scenarios to keep. expected: what owners expect, in model units, where that is known. like: a structure
-    built before, whose support is taken over where nothing that it hangs on has
-    changed, or else what owners get, need and cost, as far as that has not.
+
+def _built(plan: Plan, data: Dataset, like: Problem | None = None, held: SampledScenarios | None = None) -> Built:
+    """A problem before it is compiled. held: sampled scenarios to keep. like: a problem built before, of which courses of events,
+    support, and what owners get, need and cost are taken over as far as nothing that they hang on has changed.
     """
     natural = build_instance(plan, data, longest_event(plan, data))
     drawn = 1 if plan.sample is None else max(plan.sample.scenarios, plan.sample.draws or 0)
@@ -166,13 +169,15 @@ def structure_of(
         found = f"{scenarios_asked:,} scenarios, {natural.calendar.periods} periods, {items:,} items"
         raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns after all")])
     scaled = scale(natural)
+    before, expected = (None, None) if like is None else (like.scenarios, like.pricing)
+    alike = like is not None and same_owners(like.natural, natural)
     # drawn in tonnes: which scenarios are kept must not hang on the rounding of a unit
-    scenarios = build_scenarios(natural, data, held).counted_in(scaled.material_unit)
-    pricing = expected
-    if pricing is None:
-        pricing = pricing_sample(natural, data)
-        pricing = pricing and pricing.counted_in(scaled.material_unit)
-    return build_structure(scaled, scenarios, _support(scaled, scenarios, like, pricing)), natural
+    scenarios = build_scenarios(natural, data, held, before if alike else None)
+    pricing = pricing_sample(natural, data, expected, alike=alike)
+    counted, unit = scenarios.counted_in(scaled.material_unit), scaled.material_unit
+    of_owners, known = None if pricing is None else pricing.counted_in(unit), None if like is None else like.structure
+    support = _support(scaled, counted, known, of_owners)
+    return Built(build_structure(scaled, counted, support), natural, scenarios, pricing)
 
 
 def _support(
@@ -181,11 +186,8 @@ def _support(
     """Ways of support, as far as possible those of another structure, or worked out from what its owners get and expect."""
     if like is None or not same_owners(like.instance, instance):
         return build_support(instance, scenarios, pricing=pricing)
-    before = like.support.owners.pricing
-    if pricing is not None and not pricing.same(before):
-        return build_support(instance, scenarios, pricing=pricing)
-    if equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
+    owners = like.support.owners
+    same = pricing.same(owners.pricing) if pricing is not None else owners.pricing is None
+    if same and equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
         return like.support
-    same = all(equal(getattr(like.scenarios, name), getattr(scenarios, name)) for name in ("price", "market_gap"))
-    known = like.support.owners if same else None
-    return build_support(instance, scenarios, known, before)
+    return build_support(instance, scenarios, owners, owners.pricing if same else pricing)

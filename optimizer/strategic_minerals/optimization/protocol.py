@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
 from ..core.logs import logger_of
@@ -64,16 +66,18 @@ def optimum(
     relax: bool,
     method: Literal["flat", "decomposed"],
     left: Callable[[], float],
+    prices: bool = True,
     on_progress: OnProgress | None = None,
 ) -> tuple[FlatModel | LShaped, Optimum]:
     """(the solver in the end, what it found) of a problem with its reference z0.
 
-    solver: has the problem loaded; anew: loads another one. left: tells the seconds left. Raises InfeasibleError, StoppedError and
-    UntrustedError where there is no answer.
+    solver: has the problem loaded; anew: loads another one. left: tells the seconds left. prices: False, without the linear program
+    with integers fixed where the search itself has made them whole and all else at its best beside them. Raises InfeasibleError,
+    StoppedError and UntrustedError where there is no answer.
     """
     costs = objective_costs(problem)
     solver, staged, fixed = _stages_met(
-        problem, solver, anew, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress
+        problem, solver, anew, costs, z0, start, gap=gap, relax=relax, left=left, prices=prices, on_progress=on_progress
     )
     x = with_tail(problem.structure, problem.assembly, (fixed or staged.run).x)
     return solver, Optimum(x, outcome_of(problem, staged, costs, z0, x, relax=relax, method=method), staged, fixed)
@@ -90,9 +94,11 @@ def _stages_met(
     gap: float,
     relax: bool,
     left: Callable[[], float],
+    prices: bool,
     on_progress: OnProgress | None = None,
 ) -> tuple[FlatModel | LShaped, Staged, SolvedRun | None]:
-    """(solver, all stages, the linear program with integers fixed; None of a relaxation, and where a limit ended it).
+    """(solver, all stages, the linear program with integers fixed; None of a relaxation, where it is not asked for, and where a
+    limit ended it).
 
     anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
     `solve_fixed_lp`.
@@ -113,7 +119,7 @@ def _stages_met(
                     on_progress=on_progress,
                     least_slack=slack,
                 )
-            if relax:
+            if relax or (not prices and _settled(problem, solver, staged)):
                 return solver, staged, None
             with seconds.measure("prices"):
                 fixed = solve_fixed_lp(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
@@ -125,3 +131,10 @@ def _stages_met(
         else:
             return solver, staged, fixed
     raise AssertionError("the last slack either gives an answer or raises")
+
+
+def _settled(problem: Problem, solver: FlatModel | LShaped, staged: Staged) -> bool:
+    """Whether a search has made its integers exact and asked what all else costs beside them: a decomposition does, as far as a
+    start that it was given and did not better was exact."""
+    x = staged.run.x[problem.assembly.integer]
+    return isinstance(solver, LShaped) and bool((x == np.round(x)).all())

@@ -123,7 +123,7 @@ class Session:
         start = x if x is not None and len(x) == len(first) else z0
         anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
         solver, best = optimum(
-            problem, solver, anew, z0, start, gap=self._gap, relax=self._relax, method=chosen, left=left
+            problem, solver, anew, z0, start, gap=self._gap, relax=self._relax, method=chosen, left=left, prices=False
         )
         self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, best.x, chosen
         return Answer(problem, best.outcome, best.x, z0)

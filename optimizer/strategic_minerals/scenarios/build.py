@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import Fault, PlanError
 from ..data.dataset import Dataset
 from ..instance.instance import Instance
+from ..schemas.plan import Plan
 from ..schemas.plan_sections import Sample
 from .events import DisruptionEvent, profiles_of, resolver, sampled
 from .reduction import Reduction, reduce
@@ -20,10 +21,13 @@ NO_EVENT = "no event"
 """Name of the scenario that nothing happens in; drawn scenarios come after it."""
 
 
-def build_scenarios(instance: Instance, data: Dataset, held: SampledScenarios | None = None) -> ScenarioSet:
+def build_scenarios(
+    instance: Instance, data: Dataset, held: SampledScenarios | None = None, like: ScenarioSet | None = None
+) -> ScenarioSet:
     """All scenarios of the plan: listed scenarios, sampled scenarios, and what is left without any event.
 
     held: scenarios sampled before, kept where they were drawn for the same hazards and dates; otherwise they are drawn anew.
+    like: scenarios of an instance in which every event does what it does in this one; taken over where the events are the same.
     Raises PlanError for an event outside periods 2..T: what is in force at the start is a control.
     """
     plan = instance.plan
@@ -44,10 +48,12 @@ def build_scenarios(instance: Instance, data: Dataset, held: SampledScenarios | 
         probability.append(rest if names[:-1] else 1.0)
         design.append(False)
         events.append(())
-    total = np.array(probability, dtype=float)
-    return replace(
-        combine_events(instance, names, total / total.sum(), np.array(design, dtype=bool), events), drawn=drawn
-    )
+    total, of_design = np.array(probability, dtype=float), np.array(design, dtype=bool)
+    if like is not None and like.events == tuple(events):
+        weighed = replace(like, names=tuple(names), probability=total / total.sum(), design_basis=of_design)
+    else:
+        weighed = combine_events(instance, names, total / total.sum(), of_design, events)
+    return replace(weighed, drawn=drawn)
 
 
 def _asked(instance: Instance, data: Dataset) -> Any:
@@ -56,7 +62,12 @@ def _asked(instance: Instance, data: Dataset) -> Any:
     """
     plan = instance.plan
     rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data)
-    return plan.sample, *rows, span(instance), instance.materials, plan.home
+    return plan.sample, *rows, span(instance), instance.materials, plan.home, _standing(plan)
+
+
+def _standing(plan: Plan) -> set[str]:
+    """Hazards of which an event is in force at the start."""
+    return {control.hazard for control in plan.controls if control.in_force and control.hazard}
 
 
 def listed(
@@ -110,14 +121,22 @@ def draws(
         seed=seed,
         events=chosen.events_per_hazard,
         profiles=profiles_of(instance.plan, data),
-        standing={control.hazard for control in instance.plan.controls if control.in_force and control.hazard},
+        standing=_standing(instance.plan),
     )
 
 
 def population(
-    instance: Instance, data: Dataset, scenarios: int, seed: int | None = None, *, fresh: bool = False
+    instance: Instance,
+    data: Dataset,
+    scenarios: int,
+    seed: int | None = None,
+    *,
+    fresh: bool = False,
+    held: SampledScenarios | None = None,
+    like: ScenarioSet | None = None,
 ) -> ScenarioSet:
     """What the plan's scenarios stand for: listed scenarios and the quiet scenario as they are, the rest by fresh draws, unreduced.
+    held, like: as `build_scenarios`.
 
     A plan without a sample names no hazards to draw from: its own scenarios are the population, unless `fresh` asks for scenarios
     of every hazard of the table.
@@ -130,7 +149,7 @@ def population(
     own = sample.model_copy(
         update={"scenarios": scenarios, "draws": None, "seed": sample.seed if seed is None else seed}
     )
-    return build_scenarios(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
+    return build_scenarios(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data, held, like)
 
 
 def equally_likely(instance: Instance, events: list[tuple[DisruptionEvent, ...]]) -> ScenarioSet:

@@ -40,23 +40,28 @@ class PricingSample:
         )
 
 
-def pricing_sample(instance: Instance, data: Dataset) -> PricingSample | None:
+def pricing_sample(
+    instance: Instance, data: Dataset, before: PricingSample | None = None, *, alike: bool = False
+) -> PricingSample | None:
     """What owners expect, by the plan's section `owners`; None where they look at the baseline course alone.
 
     Listed scenarios and the quiet scenario at their probabilities, the rest drawn from the hazards of the plan's sample with a seed
     and in a number of their own. So neither the seed, the size nor a reduction of the plan's sample changes it; hazards do.
+    before: one of another instance, whose draws are kept where they are the same; alike: every event does there what it does here.
     """
     plan = instance.plan
     if plan.owners.expectation == "trunk":
         return None
 
-    def drawn(of: Instance) -> ScenarioSet:
-        return population(of, data, plan.owners.sample, plan.owners.seed)
+    def drawn(of: Instance, known: ScenarioSet | None) -> ScenarioSet:
+        held, like = None if known is None else known.drawn, known if alike else None
+        return population(of, data, plan.owners.sample, plan.owners.seed, held=held, like=like)
 
-    now = drawn(instance)
+    now = drawn(instance, None if before is None else before.scenarios)
     if not plan.hazards:
         return PricingSample(now, now)
-    return PricingSample(now, drawn(replace(instance, plan=plan.model_copy(update={"hazards": ()}))))
+    as_table = replace(instance, plan=plan.model_copy(update={"hazards": ()}))
+    return PricingSample(now, drawn(as_table, None if before is None else before.reference))
 
 
 @dataclass(frozen=True)

@@ -119,23 +119,23 @@ def mean_cuts(calendar: Calendar, steps: Steps, start: Floats, severity: Floats,
     return total
 
 
-def relative_steps(profile: HazardProfile, names: Sequence[str], severity: float, stretch: float) -> Steps:
-    """How deep an event cuts, against its own deepest cut, over the named materials together: (begin, end, ratio) [years]."""
+def envelope(profile: HazardProfile, names: Sequence[str]) -> Steps:
+    """How much an event of severity and stretch 1 cuts of the named materials, of the one that it cuts most at each time."""
     mine = [steps for name, steps in profile.effective if name in names]
     edges = sorted({edge for steps in mine for begin, end, _ in steps for edge in (begin, end)})
-    cuts = [
-        max(
-            (min(1.0, severity * share) for steps in mine for a, b, share in steps if a <= begin and end <= b),
-            default=0.0,
-        )
+    return tuple(
+        (begin, end, max((share for steps in mine for a, b, share in steps if a <= begin and end <= b), default=0.0))
         for begin, end in pairwise(edges)
-    ]
+    )
+
+
+def relative(steps: Steps, severity: float, stretch: float) -> Steps:
+    """An envelope of an event against its own deepest cut: (begin, end, ratio) [years]."""
+    cuts = [min(1.0, severity * share) for *_, share in steps]
     deepest = max(cuts, default=0.0)
-    if deepest <= 0:
-        return ()
     return tuple(
         (stretch * begin, stretch * end, cut / deepest)
-        for (begin, end), cut in zip(pairwise(edges), cuts, strict=True)
+        for (begin, end, _), cut in zip(steps, cuts, strict=True)
         if cut > 0
     )
 

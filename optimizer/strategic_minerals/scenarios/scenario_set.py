@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..instance.procurement import exposed_feed
 from ..instance.producer_economics import built_anyway, survival
 from .event_prices import EventPrices
 from .events import DisruptionEvent
-from .profiles import DIRECT, EFFECTIVE, HazardProfile, mean_cuts, relative_steps
+from .profiles import DIRECT, EFFECTIVE, HazardProfile, Steps, envelope, mean_cuts, relative
 
 Demand = tuple[tuple[str, float], ...]
 """(segment, multiplier) pairs."""
@@ -194,29 +195,39 @@ def _squeeze(
 ) -> Floats:
     """(S, I, T) as `ScenarioSet.squeeze`; where no event has a profile it is how long the cuts last."""
     squeeze = lasting[:, instance.component].copy()
+
+    @cache
+    def felt(names: str, i: int) -> tuple[str, ...]:
+        """Materials of an event by which one is squeezed: itself, or else those of its component."""
+        touched = np.flatnonzero(named_materials(names, at_name))
+        inside = [k for k in touched if instance.component[k] == instance.component[i]]
+        return tuple(instance.materials[k] for k in ([i] if i in inside else inside))
+
+    envelopes: dict[tuple[int, tuple[str, ...]], Steps] = {}  # by identity: a profile is costly to compare
+
+    def spans(event: DisruptionEvent, names: tuple[str, ...]) -> list[Span]:
+        """When an event cuts some materials, and how deep against its own deepest cut of them."""
+        begin = event.start + event.flood
+        if event.profile is None:
+            return [(begin, begin + event.duration, 1.0)]
+        known = envelopes.get((id(event.profile), names))
+        if known is None:
+            known = envelopes[id(event.profile), names] = envelope(event.profile, names)
+        return [(begin + a, begin + b, depth) for a, b, depth in relative(known, event.severity, event.stretch)]
+
     for s, scenario in enumerate(events):
         if all(event.profile is None for event in scenario):
             continue
-        hit = [np.flatnonzero(named_materials(event.materials, at_name)) for event in scenario]
-        for i, c in enumerate(instance.component):
-            mine = [
-                (event, [instance.materials[k] for k in ([i] if i in inside else inside)])
-                for event, touched in zip(scenario, hit, strict=True)
-                if (inside := [int(k) for k in touched if instance.component[k] == c])
-            ]
-            spans = [span for event, names in mine for span in _spans(event, names)]
-            if mine:
-                squeeze[s, i] = _deepest(instance.calendar, spans) if spans else 0.0
+        deepest: dict[tuple[Span, ...], Floats] = {}  # many materials share their spans
+        for i in range(len(instance.materials)):
+            mine = [(event, names) for event in scenario if (names := felt(event.materials, i))]
+            if not mine:
+                continue
+            cut = tuple(span for event, names in mine for span in spans(event, names))
+            if cut not in deepest:
+                deepest[cut] = _deepest(instance.calendar, cut) if cut else np.zeros(instance.calendar.periods)
+            squeeze[s, i] = deepest[cut]
     return squeeze
-
-
-def _spans(event: DisruptionEvent, names: Sequence[str]) -> list[Span]:
-    """When an event cuts some materials, and how deep against its own deepest cut of them."""
-    begin = event.start + event.flood
-    if event.profile is None:
-        return [(begin, begin + event.duration, 1.0)]
-    steps = relative_steps(event.profile, names, event.severity, event.stretch)
-    return [(begin + a, begin + b, depth) for a, b, depth in steps]
 
 
 def _lost(
