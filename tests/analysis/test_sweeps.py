@@ -115,8 +115,8 @@ def same_model(a: Problem, b: Problem) -> bool:
 def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
     change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves: a probability leaves when projects live as it is; a price, a rate, or a flood that shuts the project in a scenario does
-    not. Options and output are those of a problem built from nothing."""
+    """Proves: a probability leaves when projects live as it is; a price, a rate, or a flood that shuts the project in a scenario
+    does not. Options and output are those of a problem built from nothing."""
     events = [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]
     plan, data = tiny(
         {"a": 10.0}, **{**SOME, "scenarios": events}, projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -203,10 +203,22 @@ def pyomo_interface(structure: Structure) -> tuple[int, int, int]:
 
 
 def extensive_form(structure: Structure) -> tuple[int, int, int]:
-    """mpi-sppy's extensive form: one Pyomo model a scenario, commitments and trunk tied together, handed over likewise."""
+    """mpi-sppy's extensive form, built and handed over likewise."""
+    from pyomo.contrib.appsi.solvers import Highs
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        form = extensive_form_of(structure)
+        solver = Highs()
+        solver.highs_options = {"time_limit": 1e-3, "threads": 1}
+        solver.config.load_solution = False
+        solver.solve(form)
+    return sum(1 for _ in form.component_data_objects(pyo.Constraint)), form.nvariables(), 0
+
+
+def extensive_form_of(structure: Structure) -> pyo.ConcreteModel:
+    """mpi-sppy's extensive form: one Pyomo model a scenario, commitments and trunk tied together."""
     from mpisppy.opt.ef import ExtensiveForm
     from mpisppy.scenario_tree import ScenarioNode
-    from pyomo.contrib.appsi.solvers import Highs
 
     names = list(structure.scenarios.names)
 
@@ -223,30 +235,22 @@ def extensive_form(structure: Structure) -> tuple[int, int, int]:
         return m
 
     with contextlib.redirect_stdout(io.StringIO()):
-        form = ExtensiveForm({"solver": "appsi_highs"}, names, creator)
-        solver = Highs()
-        solver.highs_options = {"time_limit": 1e-3, "threads": 1}
-        solver.config.load_solution = False
-        solver.solve(form.ef)
-    return sum(1 for _ in form.ef.component_data_objects(pyo.Constraint)), form.ef.nvariables(), 0
+        return ExtensiveForm({"solver": "appsi_highs"}, names, creator).ef
 
 
 def scenario_alone(structure: Structure, s: int) -> Structure:
     """The layout of one scenario as if it were certain, with the support of all."""
     scenarios, support = structure.scenarios, structure.support
+    own_arrays = {
+        field.name: getattr(scenarios, field.name)[[s]]
+        for field in fields(scenarios)
+        if isinstance(getattr(scenarios, field.name), np.ndarray)
+    }
     one = replace(
         scenarios,
+        **own_arrays | {"probability": np.ones(1)},
         names=scenarios.names[s : s + 1],
-        probability=np.ones(1),
-        design_basis=scenarios.design_basis[s : s + 1],
         events=scenarios.events[s : s + 1],
-        availability=scenarios.availability[[s]],
-        demand_factor=scenarios.demand_factor[[s]],
-        price=scenarios.price[[s]],
-        tight=scenarios.tight[[s]],
-        lasting=scenarios.lasting[[s]],
-        onset=scenarios.onset[[s]],
-        end=scenarios.end[[s]],
     )
     classes = tuple(replace(k, scenarios=k.scenarios[[s]]) for k in support.classes)
     markets = tuple(replace(m, scenarios=m.scenarios[[s]]) for m in support.markets)

@@ -22,6 +22,7 @@ from ..data.names import Names
 from ..optimization.stages import Method
 from ..results.study import StudyResult, listed
 from ..schemas.plan import Plan
+from .common_draws import DIFFERENCES
 from .sweep import sweep
 from .sweep_result import Sweep
 
@@ -61,6 +62,9 @@ class Frontier(StudyResult):
     tolerance: float
     tail_counts: bool
     """Whether spending counts years computed after the planned ones, which the appropriation does not."""
+    fresh_scenarios: int = 0
+    """New scenarios in which every plan is set beside that of the plan's own budget; `points` then has
+    `common_draws.DIFFERENCES`."""
 
     kind: ClassVar[str] = "frontier"
     titles: ClassVar[Mapping[str, str]] = {
@@ -81,7 +85,8 @@ class Frontier(StudyResult):
     @property
     def facts(self) -> Mapping[str, Any]:
         """gap, tolerance, tail_counts."""
-        return {"gap": self.gap, "tolerance": self.tolerance, "tail_counts": self.tail_counts}
+        told = {"fresh_scenarios": self.fresh_scenarios} if self.fresh_scenarios else {}
+        return {"gap": self.gap, "tolerance": self.tolerance, "tail_counts": self.tail_counts, **told}
 
     def summary(self) -> str:
         """In plain words."""
@@ -101,6 +106,8 @@ class Frontier(StudyResult):
                 f"  {row.appropriation_musd:>10,.0f}{row.spending_musd:>10,.1f}{0.0 - row.objective_musd:>10,.1f}"
                 f"{row.expected_loss_musd:>11,.1f}{row.cvar_musd:>10,.0f}{row.defence_short:>15.1%}"
             )
+        if self.fresh_scenarios:
+            lines += self._in_new_scenarios()
         lines.append(
             "SWITCHES: budgets at which the portfolio changes (projects, market-wide floors, contracts), "
             f"located to {self.tolerance:.1%} of the plan's budget; equally good portfolios may swap by chance:"
@@ -125,6 +132,20 @@ class Frontier(StudyResult):
             lines += [f"  {row.item}: chosen at {row.budgets}" for row in self.coming_and_going.itertuples()]
         return "\n".join(lines)
 
+    def _in_new_scenarios(self) -> list[str]:
+        """What each budget's plan saves more than that of the plan's own budget, as far as samples can tell."""
+        known = [row for row in rows_of(self.points) if row.difference_musd == row.difference_musd]
+        lines = [
+            f"  In {self.fresh_scenarios:,} new scenarios, the same for all budgets, a plan saves more than that of the plan's own "
+            "budget (standard error):"
+        ]
+        lines += [
+            f"  {row.appropriation_musd:>10,.0f}{row.difference_musd:>+10,.1f} ({row.difference_error_musd:,.1f})"
+            f"{'' if row.told else ': no difference that the samples can tell'}"
+            for row in known
+        ]
+        return lines
+
 
 def frontier(
     plan: Plan,
@@ -136,6 +157,7 @@ def frontier(
     relax: bool = False,
     method: Method = "auto",
     time_limit_s: float = 3600.0,
+    fresh_scenarios: int = 0,
     most_solves: int = MOST_SOLVES,
     workers: int = 1,
     executor: Executor | None = None,
@@ -146,8 +168,9 @@ def frontier(
 
     factors: of the plan's own budget, 0 or more (0.5: half of it). tolerance: width, in factors, to which a switch is
     narrowed. gap: relative optimality gap of every solve (0.001: 0.1 %). relax: solve linear relaxations. method: as in
-    `solve`. time_limit_s: wall-clock seconds for each solve. most_solves: in all, after which what is left is told as
-    found. workers: spawned processes; 1: this one. executor: takes their place; None: none. on_progress: called with
+    `solve`. time_limit_s: wall-clock seconds for each solve. fresh_scenarios: new scenarios in which every
+    plan is set beside that of the plan's own budget, as in `sweep`; 0: none. most_solves: in all, after which what is left is told
+    as found. workers: spawned processes; 1: this one. executor: takes their place; None: none. on_progress: called with
     budgets done, and in all, of each round.
 
     Raises PlanError, InputError and ValueError as `sweep`, and PlanError for factors or a tolerance that are none. A budget
@@ -168,6 +191,7 @@ def frontier(
             relax=relax,
             method=method,
             time_limit_s=time_limit_s,
+            fresh_scenarios=fresh_scenarios,
             workers=workers,
             executor=executor,
             on_progress=on_progress,
@@ -175,7 +199,8 @@ def frontier(
         for k, factor in enumerate(asked):
             rows[factor] = _point(plan, factor, done, k)
         asked = _between(rows, tolerance)[: max(0, most_solves - len(rows))]
-    table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
+    columns = [*POINT, *(DIFFERENCES if fresh_scenarios else ())]
+    table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=columns)
     return Frontier(
         table,
         _switches(table, tolerance, Names.of(data)),
@@ -183,6 +208,7 @@ def frontier(
         gap,
         tolerance,
         plan.horizon.tail_years != 0,
+        fresh_scenarios,
     )
 
 
@@ -200,7 +226,7 @@ def _point(plan: Plan, factor: float, done: Sweep, k: int) -> dict[str, object]:
         for kind, item in zip(mine["kind"], mine["item"], strict=True)
         if kind != "stock"
     }
-    kept = {name: row[name] for name in POINT if name in row.index}
+    kept = {name: row[name] for name in (*POINT, *DIFFERENCES) if name in row.index}
     money = factor * discounted_appropriation(plan)
     return kept | {"factor": factor, "appropriation_musd": money, "portfolio": tuple(sorted(names))}
 

@@ -32,6 +32,7 @@ from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
 from ..schemas.plan import Plan
 from .checkpoint import Checkpoint, identity
+from .common_draws import require_scored, with_differences
 from .designs import Design
 from .sweep_result import Sweep
 from .sweep_segments import PathSegment, SegmentResult, solve_segment
@@ -57,6 +58,7 @@ def sweep(
     relax: bool = False,
     method: Method = "auto",
     time_limit_s: float = 3600.0,
+    fresh_scenarios: int = 0,
     workers: int = 1,
     executor: Executor | None = None,
     store: Path | None = None,
@@ -67,7 +69,9 @@ def sweep(
     points: values by address (`data.addresses`), every combination of which is solved; or a list of points, a data frame
     with an address a column, or a design, whose indices are then part of the answer. gap: relative optimality gap to stop
     at (0.001: 0.1 %). relax: solve linear relaxations. method: as in `solve`. time_limit_s: wall-clock seconds for each
-    point. workers: spawned processes; 1: this one. executor: takes their place; None: none. store: a folder in which rows
+    point. fresh_scenarios: scenarios drawn anew, in ten independent samples, in which every point's plan is scored, and that of the
+    question as it stands: differences come with their standard error (`common_draws.DIFFERENCES`); 0: none. workers: spawned
+    processes; 1: this one. executor: takes their place; None: none. store: a folder in which rows
     are written down as they finish; called again with the same arguments, a sweep that was stopped goes on from there;
     None: nothing is kept. on_progress: called with points done, and in all, after each point where there is one process.
 
@@ -87,9 +91,15 @@ def sweep(
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
     require(plan, data)
     _require_points(plan, data, asked)
+    if fresh_scenarios:
+        require_scored(plan, fresh_scenarios, relax)
+        asked = [*asked, {}]  # the question as it stands comes last
+    scored = {"fresh_scenarios": fresh_scenarios} if fresh_scenarios else {}
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal = (
-        None if store is None else Checkpoint(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
+        None
+        if store is None
+        else Checkpoint(store, identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored))
     )
     kept = SegmentResult([], [], 0, 0) if journal is None else SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}
@@ -109,6 +119,7 @@ def sweep(
             method,
             time_limit_s,
             int(parallel),
+            fresh_scenarios,
             "" if store is None or executor is not None else str(store),
         )
         for part in (path[k : k + size] for k in range(0, len(path), size))
@@ -128,6 +139,12 @@ def sweep(
                 tell(sum(len(part.rows) for part in walked), len(asked))
     rows = sorted((row for part in walked for row in part.rows), key=lambda row: row["point"])
     decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
+    if fresh_scenarios:
+        base = len(asked) - 1
+        rows, own = [row for row in rows if row["point"] != base], [row for row in rows if row["point"] == base]
+        rows = with_differences(rows, own[0] if own else None)
+        decisions = [row for row in decisions if row["point"] != base]
+        asked = asked[:-1]
     table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
     return Sweep(
         table,
@@ -140,6 +157,7 @@ def sweep(
         ),
         varied_in_vain(plan, data, asked),
         design,
+        fresh_scenarios,
     )
 
 

@@ -58,6 +58,8 @@ class SweepFile(Section):
     relax: bool = False
     method: Literal["auto", "flat", "decomposed"] = "auto"
     time_limit_s: Annotated[float, Field(ge=LEAST_TIME_LIMIT_S, le=1e9)] = 3600.0
+    fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """New scenarios, the same for all points, in which every plan is scored: differences come with their standard error."""
 
     @model_validator(mode="before")
     @classmethod
@@ -87,7 +89,7 @@ class SweepFile(Section):
         reads |= {"morris": {"trajectories", "levels", "seed"}, "sobol": {"samples", "second_order", "seed"}}.get(
             self.kind, set()
         )
-        options = {"kind", "gap", "relax", "method", "time_limit_s"}
+        options = {"kind", "gap", "relax", "method", "time_limit_s", "fresh_scenarios"}
         places = [
             (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
             for name in sorted(self.model_fields_set - options - reads)

@@ -26,7 +26,8 @@ class Sweep(StudyResult):
     """All points of a sweep."""
 
     points: pd.DataFrame
-    """One row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no answer."""
+    """One row a point, in the order asked: the values of the axes, then `FIGURES`, and where new scenarios were asked for
+    `common_draws.DIFFERENCES`; numbers are NaN where there is no answer."""
     decisions: pd.DataFrame
     """point, kind, item, year, value: what is signed of a project (share), the largest stock of each material [t], contracts by
     producer [t/yr] and market floors."""
@@ -42,6 +43,8 @@ class Sweep(StudyResult):
     """What was varied and the plan does not read, and factors that look like percent."""
     design: Design = PLAIN
     """What asked for the points, and how their answers are to be read."""
+    fresh_scenarios: int = 0
+    """New scenarios in which every plan was scored."""
 
     kind: ClassVar[str] = "sweep"
     titles: ClassVar[Mapping[str, str]] = {
@@ -65,7 +68,7 @@ class Sweep(StudyResult):
             "checked": self.checked,
             "disagreed": self.disagreed,
             "notes": self.notes,
-        }
+        } | ({"fresh_scenarios": self.fresh_scenarios} if self.fresh_scenarios else {})
         left = (
             {"left_out_share": left_out(self.design, self.points, "objective_musd")} if self.design.has_indices else {}
         )
@@ -136,6 +139,8 @@ def in_words(design: Design, found: Sweep) -> str:
             lines.append(f"  {', '.join(names)}{' (the same for these materials)' * (len(names) > 1)}: {worth}")
     elif design.kind != "points":
         lines += _moved(design, found)
+    if found.fresh_scenarios:
+        lines += _in_new_scenarios(found)
     chosen = found.chosen()
     always = chosen["share"] >= 1 - 1e-9
     claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
@@ -149,6 +154,33 @@ def in_words(design: Design, found: Sweep) -> str:
         ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return "\n".join(lines)
+
+
+def _in_new_scenarios(found: Sweep) -> list[str]:
+    """How the points' plans differ from that of the question as it stands, as far as the samples can tell."""
+    lines = [
+        f"IN {found.fresh_scenarios:,} NEW SCENARIOS, the same for all points (million USD more than the plan of the question as "
+        "it stands; in brackets the standard error):"
+    ]
+    known = [row for row in found.points.to_dict("records") if not pd.isna(row["difference_musd"])]
+    if not known:
+        return [*lines, "  no difference could be worked out"]
+    untold = sum(not row["told"] for row in known)
+    if untold:
+        lines.append(f"  no difference that the samples can tell at {untold} of {len(known)} points")
+    axes = [str(name) for name in found.points.columns[: list(found.points.columns).index("reason")]]
+    known.sort(key=lambda row: float(row["difference_musd"]))
+    for end, row in (("most", known[-1]), ("least", known[0])):
+        at = ", ".join(f"{address} {_shown(row[address])}" for address in axes if not pd.isna(row[address]))
+        apart = f"{row['difference_musd']:+,.1f} ({row['difference_error_musd']:,.1f})"
+        sure = "" if row["told"] else "; may be none"
+        lines.append(f"  {end}: {apart}{sure}, at {at or 'the question itself'}")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    """A value of an axis: numbers in four figures."""
+    return number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _moved(design: Design, found: Sweep) -> list[str]:

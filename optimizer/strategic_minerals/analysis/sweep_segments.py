@@ -13,6 +13,7 @@ import numpy as np
 
 from ..audit.audit import audit
 from ..core.errors import ReserveError, SolveError, UntrustedError
+from ..core.logs import logger_of
 from ..data.addresses import edited
 from ..data.dataset import Dataset
 from ..model.decisions import HALF, TRACE_T
@@ -26,6 +27,9 @@ from ..scenarios.risk_measures import cvar_of
 from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
 from .checkpoint import Checkpoint
+from .common_draws import WORTHS, CommonDraws
+
+LOG = logger_of(__name__)
 
 SAME = 1e-9
 """Relative difference of two exact answers that counts as none."""
@@ -69,6 +73,8 @@ class PathSegment:
     method: Method
     time_limit_s: float
     threads: int
+    fresh_scenarios: int = 0
+    """New scenarios in which every plan is scored."""
     journal: str = ""
     """Folder in which every row is written down as soon as it is there; empty: none."""
 
@@ -117,6 +123,7 @@ def _answers(
     journal = Checkpoint.at(stretch.journal) if stretch.journal else None
     rows: list[dict[str, Any]] = []
     decisions: list[dict[str, Any]] = []
+    draws = CommonDraws(stretch.fresh_scenarios)
     for number, changes in zip(stretch.numbers, stretch.changes, strict=True):
         begin = time.perf_counter()
         row: dict[str, Any] = {"point": number, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
@@ -132,6 +139,8 @@ def _answers(
         else:
             row |= _figures(answer, solution)
             decided = _decisions(number, answer, solution)
+            if stretch.fresh_scenarios:
+                row[WORTHS] = _scored(answer, solution, draws, stretch.time_limit_s)
         rows.append(row | {"seconds": time.perf_counter() - begin})
         decisions += decided
         if journal is not None:
@@ -139,6 +148,17 @@ def _answers(
         if tell is not None:
             tell(len(rows))
     return SegmentResult(rows, decisions, 0, 0), session
+
+
+def _scored(answer: Answer, solution: Solution, draws: CommonDraws, time_limit_s: float) -> list[float]:
+    """What an answered plan saves in each of the common samples; none, and a word in the log, where they were not worked out."""
+    problem = answer.problem
+    reference = extract(problem.structure, problem.assembly, answer.z0)
+    try:
+        return draws.worths(problem, solution, reference, time_limit_s)
+    except UntrustedError as error:
+        LOG.warning("a plan was not scored in new scenarios: %s", error)
+        return []
 
 
 def _hold_to_account(answer: Answer) -> Solution:

@@ -66,6 +66,7 @@ def sweep(
                 relax=asked.relax,
                 method=asked.method,
                 time_limit_s=asked.time_limit_s,
+                fresh_scenarios=asked.fresh_scenarios,
                 workers=cores(workers),
                 store=None if out is None else out / "rows",
                 on_progress=told,
@@ -88,6 +89,12 @@ def frontier(
         bool, typer.Option("--relax", help="Solve linear relaxations instead of mixed-integer programs.")
     ] = False,
     time_limit: Limit = 3600.0,
+    fresh_scenarios: Annotated[
+        int,
+        typer.Option(
+            min=0, help="New scenarios in which each budget's plan is compared with that of the plan's own budget."
+        ),
+    ] = 0,
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
@@ -108,6 +115,7 @@ def frontier(
             gap=gap,
             relax=relax,
             time_limit_s=time_limit,
+            fresh_scenarios=fresh_scenarios,
             workers=cores(workers),
             on_progress=told,
         )

@@ -28,7 +28,7 @@ from ..data.names import Names
 from ..model.first_years import FIRST_YEARS, acts
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, decided_point, trunk_alone
-from ..optimization.sample_search import Menu, SampleSearch, menu_of
+from ..optimization.sample_search import Menu, SampleSearch, menu_of, sample_seeds, whole_sample
 from ..optimization.stages import Method
 from ..results.act_now import ActNow
 from ..results.result import Result
@@ -410,22 +410,10 @@ def _events(problem: Problem) -> dict[str, float]:
     return found
 
 
-def sample_seeds(seed: int, count: int, purpose: int) -> list[int]:
-    """Seeds that follow from the plan's own and a purpose, independent of each other."""
-    return [int(s) for s in np.random.SeedSequence((seed, purpose)).generate_state(count)] if count else []
-
-
 def _drawn_anew(plan: Plan, seed: int) -> Plan:
     """The plan with a sample of the same kind from another seed."""
     assert plan.sample is not None
     return plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": seed})})
-
-
-def whole_sample(plan: Plan, seed: int, scenarios: int) -> Plan:
-    """The plan with a sample that is kept whole: each of its scenarios is as likely as the others, so that it is fair."""
-    assert plan.sample is not None
-    update = {"seed": seed, "scenarios": scenarios, "draws": None}
-    return plan.model_copy(update={"sample": plan.sample.model_copy(update=update)})
 
 
 def _require(candidates: int, samples: int, scenarios: int, preference: str, confidence: float) -> None:

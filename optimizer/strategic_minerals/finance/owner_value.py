@@ -120,9 +120,9 @@ class OwnerValuation:
         known: OwnerValuation | None = None,
         pricing: PricingSample | None = None,
     ) -> None:
-        """known: of an instance that `reuse.same_owners` takes for this one; what hangs on courses of prices, on the pricing sample or
-        on probabilities is taken over where these are the same. pricing: what owners expect (`scenarios.pricing`); None: the baseline
-        course.
+        """known: of an instance that `reuse.same_owners` takes for this one; what hangs on courses of prices, on the pricing sample
+        or on probabilities is taken over where these are the same. pricing: what owners expect (`scenarios.pricing`); None: the
+        baseline course.
         """
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
         courses = known and all(

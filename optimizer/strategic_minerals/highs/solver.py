@@ -29,6 +29,7 @@ from .settings import (
     DEVEX,
     DUAL,
     EXACT,
+    INTEGER_SEARCH,
     LITTLE,
     MOST_IN_ONE_SOLVER,
     NO_LIMIT,
@@ -58,7 +59,8 @@ class Model:
         """What the progress callback raised during the run."""
         self._set("output_flag", False)
         # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
-        for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
+        fixed = {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES, **INTEGER_SEARCH}
+        for name, value in fixed.items():
             self._set(name, value)
         self._integer = integer
         self._hasty = False

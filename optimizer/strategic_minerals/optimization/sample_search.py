@@ -24,6 +24,7 @@ from ..model.first_years import Act
 from ..model.objectives import objective_costs
 from ..model.problem import Problem
 from ..model.solution import Solution, decided, decided_point, extract, trunk_alone
+from ..schemas.plan import Plan
 from .reference_plan import cap_trunk_shortfall, reference_model
 
 HELD_GAP_MUSD = 0.01
@@ -54,6 +55,18 @@ class SampleBest:
     """Social cost [million USD]."""
     bound: float
     """What every plan costs at least in this sample [million USD]."""
+
+
+def sample_seeds(seed: int, count: int, purpose: int) -> list[int]:
+    """Seeds that follow from the plan's own and a purpose, independent of each other."""
+    return [int(s) for s in np.random.SeedSequence((seed, purpose)).generate_state(count)] if count else []
+
+
+def whole_sample(plan: Plan, seed: int, scenarios: int) -> Plan:
+    """The plan with a sample that is kept whole: each of its scenarios is as likely as the others, so that it is fair."""
+    assert plan.sample is not None
+    update = {"seed": seed, "scenarios": scenarios, "draws": None}
+    return plan.model_copy(update={"sample": plan.sample.model_copy(update=update)})
 
 
 Menu = tuple[object, ...]

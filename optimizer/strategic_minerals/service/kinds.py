@@ -93,6 +93,7 @@ def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
         relax=asked.relax,
         method=asked.method,
         time_limit_s=asked.time_limit_s,
+        fresh_scenarios=asked.fresh_scenarios,
         store=folder.path / "rows",
         on_progress=reporter.counting,
     )
