@@ -10,7 +10,6 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -194,15 +193,7 @@ def _squeeze(
     at_name: Mapping[str, int],
 ) -> Floats:
     """(S, I, T) as `ScenarioSet.squeeze`; where no event has a profile it is how long the cuts last."""
-    squeeze = lasting[:, instance.component].copy()
-
-    @cache
-    def felt(names: str, i: int) -> tuple[str, ...]:
-        """Materials of an event by which one is squeezed: itself, or else those of its component."""
-        touched = np.flatnonzero(named_materials(names, at_name))
-        inside = [k for k in touched if instance.component[k] == instance.component[i]]
-        return tuple(instance.materials[k] for k in ([i] if i in inside else inside))
-
+    squeeze, by = lasting[:, instance.component].copy(), _squeezed_by(instance, events, at_name)
     envelopes: dict[tuple[int, tuple[str, ...]], Steps] = {}  # by identity: a profile is costly to compare
 
     def spans(event: DisruptionEvent, names: tuple[str, ...]) -> list[Span]:
@@ -220,7 +211,7 @@ def _squeeze(
             continue
         deepest: dict[tuple[Span, ...], Floats] = {}  # many materials share their spans
         for i in range(len(instance.materials)):
-            mine = [(event, names) for event in scenario if (names := felt(event.materials, i))]
+            mine = [(event, by[event.materials, i]) for event in scenario if by[event.materials, i]]
             if not mine:
                 continue
             cut = tuple(span for event, names in mine for span in spans(event, names))
@@ -228,6 +219,20 @@ def _squeeze(
                 deepest[cut] = _deepest(instance.calendar, cut) if cut else np.zeros(instance.calendar.periods)
             squeeze[s, i] = deepest[cut]
     return squeeze
+
+
+def _squeezed_by(
+    instance: Instance, events: Sequence[tuple[DisruptionEvent, ...]], at_name: Mapping[str, int]
+) -> dict[tuple[str, int], tuple[str, ...]]:
+    """(materials as an event names them, a material) -> those of them by which it is squeezed: itself, or else those of its
+    component."""
+    found = {}
+    for names in {event.materials for scenario in events for event in scenario}:
+        touched = named_materials(names, at_name)
+        for i, c in enumerate(instance.component):
+            inside = [i] if touched[i] else np.flatnonzero(touched & (instance.component == c)).tolist()
+            found[names, i] = tuple(instance.materials[k] for k in inside)
+    return found
 
 
 def _lost(
