@@ -266,3 +266,19 @@ def test_a_small_difference_between_plans_is_no_contradiction(answer: Result) ->
     acts_now["firm"] = acts_now.firm.clip(upper=low)
     forged = replace(answer, tables={**answer.tables, "sample_acts": apart, "act_now": acts_now})
     assert not list(told(forged).objections())
+
+
+def test_the_second_plan_is_made_with_a_whole_sample_where_the_first_ones_is_reduced() -> None:
+    """Proves: beside a plan of few scenarios that stand for many another is made with more of them, kept whole, which hangs less on
+    the draw; the run folder says with which; where the plan's own sample is whole, the second is like it."""
+    plan, data = deciding()
+    assert plan.sample is not None
+    reduced = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 4, "draws": 400})})
+    found = decide(reduced, data, **FEW)
+    assert told(found).figure("chosen") == 2
+    assert found.plan.sample is not None
+    assert (found.plan.sample.scenarios, found.plan.sample.draws) == (deciding_module.WHOLE, None)
+    assert found.plan.sample.seed != plan.sample.seed
+    whole = decide(plan, data, **FEW).plan.sample
+    assert whole is not None
+    assert (whole.scenarios, whole.draws) == (plan.sample.scenarios, plan.sample.draws)
