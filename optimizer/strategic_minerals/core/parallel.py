@@ -6,6 +6,8 @@ An executor of `dask.distributed` (`client.get_executor()`) runs tasks of a lost
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +32,20 @@ def workforce(executor: Executor | None, workers: int) -> Iterator[MapOver]:
     if executor is not None:
         yield executor.map
     elif workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
             yield pool.map
     else:
         yield map
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is gone. One that is killed cannot say so, and what it started would wait
+    for its tasks for ever, with all the memory of its last one."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -46,8 +46,8 @@ CANDIDATES = 2
 """Plans made, each with a sample of its own."""
 WHOLE = 128
 """Scenarios of the others where the plan's own sample is a reduced one: kept whole they are fair, and a plan made with them hangs
-less on the draw. Of `rare-earths`, plans of 60 scenarios that stand for 2,000 have true gaps of at most 7, 15 and 15 million USD for
-three seeds; plans of 128 have 7, 6 and 7 (2026-11-28)."""
+less on the draw. Of `rare-earths`, plans of 60 scenarios that stand for 2,000 have true gaps of at most 7, 15 and 15 million USD
+for three seeds; plans of 128 have 7, 6 and 7 (2026-11-28)."""
 SAMPLES = 10
 """Samples that test them: what is in the plans of all ten stands in more than 74 % of all such plans, with 95 % confidence."""
 SCENARIOS = 200
