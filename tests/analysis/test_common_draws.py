@@ -150,3 +150,15 @@ def test_budgets_are_told_apart_against_the_plans_own() -> None:
     assert found.points["difference_musd"].iloc[0] < 0
     assert "In 100 new scenarios" in found.summary()
     assert "told" not in frontier(plan, data, (0.0, 1.0), **asked).points
+
+
+def test_words_name_the_point_that_differs_most_whatever_it_changes() -> None:
+    """Proves: where each point changes something else, the summary says what the extreme ones change, and warns of differences
+    below the true gap."""
+    plan, data = drawn()
+    losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
+    said = sweep(plan, data, [{MONEY: 0.0}, {losses: 1.5}], gap=0.0, fresh_scenarios=2 * SAMPLES).summary()
+    most, least = (line for line in said.splitlines() if line.startswith(("  most: ", "  least: ")))
+    assert most.endswith(f"at {losses} 1.5")
+    assert least.endswith(f"at {MONEY} 0")
+    assert "true gap" in said

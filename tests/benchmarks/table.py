@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the tables into README.md beside this file")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="few scenarios, once")
+    parser.add_argument("--points", type=int, default=12, help="of re-solves")
     parser.add_argument("--only", choices=("set-up", "re-solves"), help="one kind of table")
     asked = parser.parse_args()
     repeats = 1 if asked.quick else asked.repeats
@@ -146,7 +147,7 @@ def main() -> None:
     if asked.only != "re-solves":
         found["set-up"] = set_up([2, 5, 10] if asked.quick else [20, 60, 200], [2] if asked.quick else [2, 6], repeats)
     if asked.only != "set-up":
-        points = 3 if asked.quick else 12
+        points = 3 if asked.quick else asked.points
         found["re-solves"] = re_solves("rare-earths", points, repeats, relax=True)
         found["re-solves-integer"] = re_solves("rare-earths", points, repeats, relax=False)
     if asked.write:

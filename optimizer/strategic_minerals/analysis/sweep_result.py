@@ -14,7 +14,9 @@ from ..data.names import Names
 from ..instance.instruments import CHOSEN
 from ..model.decisions import HALF
 from ..results.study import StudyResult
+from .common_draws import DIFFERENCES
 from .designs import Design, indices, left_out
+from .sweep_segments import FIGURES
 from .switch_words import number
 
 PLAIN = Design("points", (), {})
@@ -159,8 +161,9 @@ def in_words(design: Design, found: Sweep) -> str:
 def _in_new_scenarios(found: Sweep) -> list[str]:
     """How the points' plans differ from that of the question as it stands, as far as the samples can tell."""
     lines = [
-        f"IN {found.fresh_scenarios:,} NEW SCENARIOS, the same for all points (million USD more than the plan of the question as "
-        "it stands; in brackets the standard error):"
+        f"IN {found.fresh_scenarios:,} NEW SCENARIOS, the same for all points (million USD that a point's plan saves more than the "
+        "plan of the question as it stands; in brackets the standard error). Less than the true gap of these plans, which `solve` "
+        "states, may come from the few scenarios that they were made with:"
     ]
     known = [row for row in found.points.to_dict("records") if not pd.isna(row["difference_musd"])]
     if not known:
@@ -168,7 +171,7 @@ def _in_new_scenarios(found: Sweep) -> list[str]:
     untold = sum(not row["told"] for row in known)
     if untold:
         lines.append(f"  no difference that the samples can tell at {untold} of {len(known)} points")
-    axes = [str(name) for name in found.points.columns[: list(found.points.columns).index("reason")]]
+    axes = [str(name) for name in found.points if name not in (*FIGURES, *DIFFERENCES)]
     known.sort(key=lambda row: float(row["difference_musd"]))
     for end, row in (("most", known[-1]), ("least", known[0])):
         at = ", ".join(f"{address} {_shown(row[address])}" for address in axes if not pd.isna(row[address]))
