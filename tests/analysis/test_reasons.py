@@ -12,6 +12,7 @@ from strategic_minerals.analysis.break_even import MOST_SOLVES, Pair, find_break
 from strategic_minerals.analysis.explain import Explanation
 from strategic_minerals.analysis.explain_figures import figures_of
 from strategic_minerals.analysis.intervals import BreakEven
+from strategic_minerals.analysis.standing import Standings
 from strategic_minerals.analysis.switch_words import in_words
 from strategic_minerals.api.checking import check
 from strategic_minerals.data.addresses import edited
@@ -640,3 +641,28 @@ def test_a_reason_is_a_sum_that_adds_up(weight: float) -> None:
             assert printed
             assert f"{abs(row.brings_musd):,.1f} M {'better' if row.brings_musd > 0 else 'worse'}" in row.sentence
         assert sum(printed) == pytest.approx(round(row.brings_musd, 1) if printed else 0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"projects[mine].capex_musd": capex} for capex in (100.0, 300.0, 900.0)],
+        [{"prices[*/a/*].price_usd_per_kg *": factor} for factor in (1.0, 1.2, 0.7, 1.2)],
+        [{"scenarios.0.probability": chance} for chance in (0.4, 0.1)],
+        [{"budget.appropriation_musd *": factor} for factor in (1.0, 0.5, 2.0)],
+        [{"projects[mine].cash_usd_per_kg *": factor} for factor in (1.0, 1.5, 0.5)],
+    ],
+)
+def test_how_an_item_stands_does_not_hang_on_what_was_asked_before(changes: list[dict[str, Any]]) -> None:
+    """Proves: what one value leaves for the next, draws, courses of events and what owners get, is no other than what each value
+    asked afresh would find, whether owners look at the baseline course or at scenarios."""
+    plan, data = mine()
+    for expectation in ("trunk", "scenarios"):
+        asked = plan.model_copy(
+            update={"owners": plan.owners.model_copy(update={"expectation": expectation, "sample": 16})}
+        )
+        item = Item("project", "mine", project="mine")
+        book = Standings(item, None)
+        for change in changes:
+            variant = edited(asked, data, change)
+            assert book.of(*variant) == Standings(item, None).of(*variant)

@@ -1,6 +1,6 @@
 """What an item of a plan would be at every value of a figure: built by its owner, chosen, not chosen, or out of reach.
 
-Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`standing`).
+Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`Standings`).
 Elsewhere the question is solved twice at each value tried, with the item and without it, and the better one is what the plan would
 do. Values tried are the ends of the range, the plan's own, landmarks, both sides of changes in the data, and some between them;
 each pair of neighbours that differ is then narrowed down. So an item that comes, goes and comes again is seen as often as it does.
@@ -23,7 +23,7 @@ from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
 from .explain_figures import Figure
 from .intervals import CLOSER, IN, NO_SLACK, OUT, TIED, BreakEven, Interval, Point, State
-from .standing import Edit, Standing, standing
+from .standing import Edit, Standing, Standings
 
 TOLERANCE = 0.05
 """Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
@@ -79,10 +79,14 @@ class Pair:
     threads: int = 0
     solves: int = 0
     _sessions: dict[str, Session] = field(default_factory=dict)
+    _standings: Standings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._standings = Standings(self.item, self.held)
 
     def standing(self, figure: Figure, value: float) -> Standing:
         """How the item stands at a value. Raises PlanError and InputError where plan and tables refuse it."""
-        return standing(*self.edit(self.plan, self.data, figure.changes(value)), self.item, self.held)
+        return self._standings.of(*self.edit(self.plan, self.data, figure.changes(value)))
 
     def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
         """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""

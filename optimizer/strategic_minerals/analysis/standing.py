@@ -16,13 +16,15 @@ from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..finance.items import Identity, Item, identity, market_items, refusals, signings
+from ..finance.owner_value import OwnerValuation
 from ..finance.packages import Option, Support, build_support
 from ..instance.build import build_instance
 from ..instance.instance import Instance
 from ..instance.scaling import scale
+from ..model.reuse import same_owners
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
-from ..scenarios.pricing import pricing_sample
+from ..scenarios.pricing import PricingSample, pricing_sample
 from ..scenarios.scenario_set import SampledScenarios, ScenarioSet
 from ..schemas.plan import Plan
 
@@ -46,34 +48,60 @@ class Standing:
     """Why a floor brings nothing that its cost could be weighed against; empty where it does, and for what is no floor."""
 
 
-def standing(plan: Plan, data: Dataset, item: Item, held: SampledScenarios | None) -> Standing:
-    """How an item stands. held: sampled scenarios to keep. Raises PlanError, InputError where plan and tables refuse the
-    variant."""
-    require(plan, data)
-    if item.kind in ("contract", "offer"):
-        return Standing(True, False, "", (frozenset(), False), "")
-    natural = build_instance(plan, data, longest_event(plan, data))
-    instance = scale(natural)
-    scenarios = build_scenarios(natural, data, held).counted_in(instance.material_unit)
-    key = identity(item, plan)
-    near = _near(instance, item, key)
-    pricing = pricing_sample(natural, data)
-    support = build_support(near, scenarios, pricing=pricing and pricing.counted_in(instance.material_unit))
-    project = next(
-        (p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None
-    )
-    alone = project is not None and bool(support.baseline[project])
-    _, members = signings(near, support).get(key, (item, []))
-    options = [support.options[o] for o in members]
-    market = market_items(near, support).get(key)
-    there = bool(options) or market is not None
-    why = "" if there else _why(near, support, key)
-    idle = (
-        ""
-        if item.level is None or not there
-        else _idle(near, scenarios, support, options, None if market is None else market[1], Names.of(data))
-    )
-    return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
+@dataclass(frozen=True)
+class _Built:
+    """What the last variant was built from: the next one takes over what it has in common with it."""
+
+    natural: Instance
+    scenarios: ScenarioSet
+    pricing: PricingSample | None
+    """These three in tonnes."""
+    near: Instance
+    owners: OwnerValuation
+
+
+class Standings:
+    """How one item stands in variants of a question."""
+
+    def __init__(self, item: Item, held: SampledScenarios | None) -> None:
+        """held: sampled scenarios to keep."""
+        self._item, self._held = item, held
+        self._last: _Built | None = None
+
+    def of(self, plan: Plan, data: Dataset) -> Standing:
+        """How the item stands. Raises PlanError, InputError where plan and tables refuse the variant."""
+        require(plan, data)
+        item = self._item
+        if item.kind in ("contract", "offer"):
+            return Standing(True, False, "", (frozenset(), False), "")
+        natural = build_instance(plan, data, longest_event(plan, data))
+        instance, last = scale(natural), self._last
+        alike = last is not None and same_owners(last.natural, natural)
+        scenarios = build_scenarios(natural, data, self._held, last.scenarios if last is not None and alike else None)
+        pricing = pricing_sample(natural, data, None if last is None else last.pricing, alike=alike)
+        counted = scenarios.counted_in(instance.material_unit)
+        key = identity(item, plan)
+        near = _near(instance, item, key)
+        known = last.owners if last is not None and same_owners(last.near, near) else None
+        support = build_support(
+            near, counted, known, None if pricing is None else pricing.counted_in(instance.material_unit)
+        )
+        self._last = _Built(natural, scenarios, pricing, near, support.owners)
+        project = next(
+            (p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None
+        )
+        alone = project is not None and bool(support.baseline[project])
+        _, members = signings(near, support).get(key, (item, []))
+        options = [support.options[o] for o in members]
+        market = market_items(near, support).get(key)
+        there = bool(options) or market is not None
+        why = "" if there else _why(near, support, key)
+        idle = (
+            ""
+            if item.level is None or not there
+            else _idle(near, counted, support, options, None if market is None else market[1], Names.of(data))
+        )
+        return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
 
 
 def _near(instance: Instance, item: Item, key: Identity) -> Instance:
