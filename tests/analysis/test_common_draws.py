@@ -128,16 +128,25 @@ def test_what_cannot_be_scored_is_refused_first(options: dict[str, Any], said: s
         sweep(*drawn(), [{}], **options)
 
 
-def test_plans_without_a_sample_and_with_limits_are_not_scored() -> None:
-    """Proves: what samples cannot say is refused, with what to ask for instead."""
+def test_plans_of_which_samples_say_nothing_are_not_scored() -> None:
+    """Proves: a plan without a sample, with a limit on losses or with a weight on CVaR, which is not the cost of a single scenario,
+    is refused before anything is solved; a point that gives itself such a weight keeps its answer and has no difference."""
     plan, data = drawn()
-    limited = plan.model_copy(update={"risk": plan.risk.model_copy(update={"cvar_limit_musd": 1e9})})
+    limited, weighted = (
+        plan.model_copy(update={"risk": plan.risk.model_copy(update=of)})
+        for of in ({"cvar_limit_musd": 1e9}, {"cvar_weight": 0.5})
+    )
+    without = plan.model_copy(update={"sample": None})
     for asked, said in (
-        (plan.model_copy(update={"sample": None}), "a plan that draws scenarios"),
-        (limited, "one aim"),
+        (without, "a plan that draws scenarios"),
+        (limited, "limit on losses"),
+        (weighted, "weight on CVaR"),
     ):
         with pytest.raises(PlanError, match=said):
             sweep(asked, data, [{}], fresh_scenarios=20)
+    row = sweep(plan, data, [{"risk.cvar_weight": 0.5}], gap=0.0, fresh_scenarios=20).points.iloc[0]
+    assert np.isfinite(row["objective_musd"])
+    assert np.isnan(row["difference_musd"])
 
 
 def test_budgets_are_told_apart_against_the_plans_own() -> None:

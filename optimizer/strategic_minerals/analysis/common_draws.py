@@ -13,11 +13,9 @@ from typing import Any
 
 from ..core.errors import Fault, PlanError
 from ..core.sample_statistics import estimated
-from ..decomposition.subproblems import separable
-from ..formulation.structure import STAGES
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, trunk_alone
-from ..optimization.sample_search import SampleSearch, sample_seeds, whole_sample
+from ..optimization.sample_search import SampleSearch, sample_seeds, unbounded, whole_sample
 from ..schemas.plan import Plan
 
 SAMPLES = 10
@@ -41,16 +39,11 @@ DIFFERENCES = {
 
 def require_scored(plan: Plan, scenarios: int, relax: bool) -> None:
     """Raise PlanError where no plan can be scored in new scenarios."""
-    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     wanted = [
         (str(scenarios), scenarios >= SAMPLES, f"0, or at least {SAMPLES}: a scenario in each of {SAMPLES} samples"),
         ("a plan without 'sample'", plan.sample is not None, "a plan that draws scenarios, or 0"),
         ("relaxations", not relax, "plans, or 0: a relaxation is none"),
-        (
-            plan.objective.kind,
-            len(STAGES[plan.objective.kind]) == 1 and not limited,
-            "one aim without a limit on losses, or 0",
-        ),
+        (str(scenarios), not unbounded(plan), f"0: {unbounded(plan)}"),
     ]
     faults = [Fault("sweep", "", "fresh_scenarios", found, said) for found, right, said in wanted if not right]
     if faults:
@@ -66,12 +59,12 @@ class CommonDraws:
         self._built: list[Problem | None] = [None] * SAMPLES
 
     def worths(self, problem: Problem, solution: Solution, reference: Solution, time_limit_s: float) -> list[float]:
-        """What a plan saves against doing nothing in each of the samples [million USD]; none where a rule binds its scenarios
-        together.
+        """What a plan saves against doing nothing in each of the samples [million USD]; none where its aim is one that samples say
+        nothing of.
 
         problem: the plan's own; the seeds of the samples follow from its seed. Raises UntrustedError as `SampleSearch`.
         """
-        if not separable(problem.assembly) or problem.plan.sample is None:
+        if unbounded(problem.plan) or problem.plan.sample is None:
             return []
         deadline = time.perf_counter() + time_limit_s
         found = []

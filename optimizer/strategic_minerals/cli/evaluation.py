@@ -106,12 +106,13 @@ def stress(
     out: Out = None,
 ) -> None:
     """Test a solved plan on new random scenarios: losses with confidence intervals, and the scenarios with the largest loss."""
-    from ..evaluation.stress_test import StressTest, refused, stress_test
+    from ..evaluation.stress_test import StressTest, stress_test
     from ..results.run_folder import load_result
+    from ..schemas.plan import no_room_for_draws
 
     room_for(out, StressTest)
     stored = load_result(directory)
-    reason = refused(stored.plan)
+    reason = no_room_for_draws(stored.plan)
     if reason:
         raise InputError([Fault(str(directory), "", "plan", stored.plan.name, reason)])
     with counting("new random scenarios") as told:

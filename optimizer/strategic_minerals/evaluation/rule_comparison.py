@@ -17,12 +17,12 @@ from ..core.sample_statistics import estimated
 from ..data.dataset import Dataset
 from ..model.problem import prepare
 from ..model.solution import Solution, trunk_alone
-from ..optimization.sample_search import SampleSearch, sample_seeds, whole_sample
+from ..optimization.sample_search import SampleSearch, sample_seeds, unbounded, whole_sample
 from ..results.act_now import SAMPLES
 from ..results.result import Result
 from ..results.study import StudyResult
 from ..schemas.plan import Plan
-from .decide import DRAWN_APART, SCENARIOS, unbounded
+from .decide import DRAWN_APART, SCENARIOS
 from .decide import SAMPLES as COUNT
 from .purchase_rules import PurchaseRule, purchase_rules, purchases_musd
 from .rules_of_thumb import without_promises

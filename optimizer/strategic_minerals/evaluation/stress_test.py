@@ -32,7 +32,7 @@ from ..scenarios.build import population
 from ..scenarios.events import DisruptionEvent, describe, hazards
 from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
-from ..schemas.plan import Plan
+from ..schemas.plan import Plan, no_room_for_draws
 from .myopic import evaluate_myopic_recourse
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 from .replicates import Figures, ReplicatePool, is_drawn, named, pooled
@@ -210,7 +210,7 @@ def stress_test(
 
     Raises ValueError where listed scenarios leave no probability, UntrustedError where operations were not solved.
     """
-    reason = refused(result.plan)
+    reason = no_room_for_draws(result.plan)
     if reason:
         raise ValueError(reason)
     done = replicates(
@@ -297,14 +297,6 @@ def replicates(
             if on_progress is not None:
                 on_progress(len(done), REPLICATES)
     return done
-
-
-def refused(plan: Plan) -> str:
-    """Why a plan cannot be stress-tested; empty if it can."""
-    taken = sum(scenario.probability for scenario in plan.scenarios)
-    if taken >= 1 - 1e-9:
-        return f"the listed scenarios have probability {taken:g}: it must be less than 1 to leave some for random scenarios"
-    return ""
 
 
 def _note(plan: Plan) -> str:

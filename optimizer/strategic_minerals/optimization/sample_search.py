@@ -24,7 +24,7 @@ from ..model.first_years import Act
 from ..model.objectives import objective_costs
 from ..model.problem import Problem
 from ..model.solution import Solution, decided, decided_point, extract, trunk_alone
-from ..schemas.plan import Plan
+from ..schemas.plan import Plan, no_room_for_draws
 from .reference_plan import cap_trunk_shortfall, reference_model
 
 HELD_GAP_MUSD = 0.01
@@ -67,6 +67,16 @@ def whole_sample(plan: Plan, seed: int, scenarios: int) -> Plan:
     assert plan.sample is not None
     update = {"seed": seed, "scenarios": scenarios, "draws": None}
     return plan.model_copy(update={"sample": plan.sample.model_copy(update=update)})
+
+
+def unbounded(plan: Plan) -> str:
+    """Why samples cannot say how good a plan is; empty where they can."""
+    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
+    if plan.objective.kind != "social_cost" or limited:
+        return "bounds are for plans that minimise social cost, without a limit on losses"
+    if plan.risk.cvar_weight > 0:
+        return "bounds are for plans without a weight on CVaR, which is not the cost of a single scenario"
+    return no_room_for_draws(plan)
 
 
 Menu = tuple[object, ...]

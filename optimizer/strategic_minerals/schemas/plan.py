@@ -175,3 +175,15 @@ class Plan(Section):
     def to_toml_like(self) -> dict[str, Any]:
         """The plan as plain JSON-ready data; `Plan.model_validate` takes it back."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+NO_CHANCE = 1e-9
+"""Probability that is none."""
+
+
+def no_room_for_draws(plan: Plan) -> str:
+    """Why a plan cannot be tried in new scenarios; empty if it can."""
+    taken = sum(scenario.probability for scenario in plan.scenarios)
+    if taken >= 1 - NO_CHANCE:
+        return f"the listed scenarios have probability {taken:g}: it must be less than 1 to leave some for random scenarios"
+    return ""

@@ -135,9 +135,9 @@ def first_of(folder: Folder) -> Path:
 
 def testable(plan: Plan) -> None:
     """Raises PlanError where a plan leaves nothing to draw."""
-    from ..evaluation.stress_test import refused
+    from ..schemas.plan import no_room_for_draws
 
-    if reason := refused(plan):
+    if reason := no_room_for_draws(plan):
         raise PlanError([Fault("body", "", "of", plan.name, reason)])
 
 
