@@ -23,9 +23,9 @@ PLANS = sorted(path.stem for path in shipped("models").glob("*.toml"))
 
 
 @cache
-def data(notes: bool = True) -> Dataset:
-    """The shipped tables; notes: with the arithmetic in their notes, which tables of others have not."""
-    tables = load_dataset(shipped("inputs"))
+def data(notes: bool = True, home: str = "USA") -> Dataset:
+    """The shipped tables of a home; notes: with the arithmetic in their notes, which tables of others have not."""
+    tables = load_dataset(shipped("inputs"), home)
     if notes:
         return tables
     bare = {name: tuple(row.model_copy(update={"note": ""}) for row in rows) for name, rows in tables.tables.items()}
@@ -244,8 +244,9 @@ def test_shipped_plans_state_nothing_that_is_not_used_and_are_not_doubted(name: 
     horizon = plan(name).horizon
     assert horizon.tail_years is not None
     years = range(horizon.first_year, horizon.first_year + horizon.years + horizon.tail_years)
-    assert told(name, data(notes=False)) == []
-    assert list(unused(plan(name), data(), years, select_materials(plan(name), data()))) == []
+    tables = data(home=plan(name).home)
+    assert told(name, data(notes=False, home=plan(name).home)) == []
+    assert list(unused(plan(name), tables, years, select_materials(plan(name), tables))) == []
 
 
 def test_small_plans_of_defaults_give_no_alarm() -> None:

@@ -6,7 +6,6 @@ Every case is one slip in files that are right. Nothing is solved.
 from __future__ import annotations
 
 import json
-import shutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +28,7 @@ from strategic_minerals.cli.words import option_faults
 from strategic_minerals.core.errors import Fault, FaultsError, PlanError, missing_part, shown
 from strategic_minerals.core.names import meant
 from strategic_minerals.core.shipped import shipped
+from strategic_minerals.data.csv_files import write_dataset
 from strategic_minerals.data.load import load_question, overrides
 from strategic_minerals.data.plan_file import load_plan, read_as
 from strategic_minerals.data.row_checks import validate_rows
@@ -144,7 +144,7 @@ def test_nothing_is_begun_inside_a_run_folder(tmp_path: Path, cli: Cli) -> None:
 def changed(folder: Path, table: str, change: Callable[[str], str]) -> Path:
     """The shipped tables with one of them changed."""
     tables = folder / "tables"
-    shutil.copytree(shipped("inputs"), tables)
+    write_dataset(facts(), tables)
     path = tables / f"{table}.csv"
     before = path.read_text(encoding="utf-8")
     assert change(before) != before

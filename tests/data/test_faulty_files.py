@@ -339,8 +339,7 @@ def test_every_column_tells_what_a_bad_cell_was_meant_to_be(table: str, kind: st
     good = {column: cell for column, cell in test_faults.example(table).items() if cell != ""}
     columns = [column for column in good if kind_of(table, column) == kind and not column.endswith(("_low", "_high"))]
     cases = [(column, bad, said) for column in columns for bad, said in cases_of(kind).items()]
-    if "country" in good:
-        cases = [case for case in cases if case[0] != "country"]
+    cases = [case for case in cases if case[0] not in ("country", "home", "currency")]
     records: list[dict[str, Any]] = [{**good, column: bad} for column, bad, _ in cases]
     _, faults = validate_rows(table, records, f"{table}.csv", list(good))
     in_words(faults)

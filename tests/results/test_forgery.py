@@ -312,7 +312,7 @@ def forgeries() -> dict[str, Callable[[Path], None]]:
         "nan": lambda folder: decisions(folder, **{"solution.carry": one.solution.carry * math.nan}),
         "summary": text("summary.txt", "The plan is worth", "The plan is worth far more,"),
         "a letter more": text("summary.txt", "\n", " \n"),
-        "price": text("tables/prices.csv", ",base,", ", base,"),
+        "price": text("tables/prices.csv", "base,", "base ,"),
         "plan": text("plan.json", '"discount_rate": 0.0', '"discount_rate": 0.1'),
         "spelling": text("plan.json", "\n", "\n\n"),
         "dictionary": text("results/dictionary.csv", "million USD", "thousand USD"),

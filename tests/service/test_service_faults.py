@@ -282,7 +282,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-DEMAND = (shipped("inputs") / "demand.csv").read_bytes()
+DEMAND = (shipped("inputs") / "homes" / "USA" / "demand.csv").read_bytes()
 FORMS: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "a part that is none": ([("plan", ("p", TOML)), ("gap", (None, "0.1"))], "gap"),
     "a misspelt part": ([("plan", ("p", TOML)), ("table", ("demand.csv", DEMAND))], "table"),

@@ -13,12 +13,13 @@ from strategic_minerals import Dataset, load_plan, solve
 
 GAP = 1e-5
 """At 0.1 % two plans of `rare-earths` lie within the gap whose expected losses differ by a tenth: rounding would choose."""
-LONG = ("critical-minerals", "rare-earths", "vault")
+LONG = ("critical-minerals", "rare-earths", "vault", "japan", "europe", "korea")
 """Plans that take long in their smaller form, too."""
 SMALLER: dict[str, dict[str, Any]] = {
     "critical-minerals": {"sample.scenarios": 4, "instruments.signing_years": [2027, 2031]},
     "rare-earths": {"sample.scenarios": 6, "instruments.signing_years": [2027, 2031]},
     "vault": {"sample.scenarios": 4},
+    **{home: {"sample.scenarios": 6, "sample.draws": 200} for home in ("japan", "europe", "korea")},
     "defence-base-case": {"objective.stage_slack": 1e-3},
 }
 """Overrides that make the smaller form of a large plan; CI solves rare-earths in full as its main job. What a later aim may cost an

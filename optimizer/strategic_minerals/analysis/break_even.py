@@ -78,7 +78,7 @@ class Pair:
     held: SampledScenarios | None
     threads: int = 0
     solves: int = 0
-    _sessions: dict[str, Session] = field(default_factory=dict)
+    _sessions: dict[str, Session] = field(default_factory=dict, init=False)
     _standings: Standings = field(init=False)
 
     def __post_init__(self) -> None:

@@ -27,7 +27,8 @@ from ..model.problem import Problem
 from ..model.solution import decided_point
 from ..results.result import Result
 from ..results.study import StudyResult
-from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
+from .break_even import MOST_SOLVES, TOLERANCE, Pair
+from .break_evens import all_break_evens
 from .cost_changes import Costs, costs_of_parts, parts_of_gain
 from .explain_figures import figures_of
 from .forced_solves import ForcedSolve, all_forced
@@ -184,7 +185,8 @@ def explain(
     result, but no smaller than 0.005; what it leaves open is told as an interval. time_limit_s: wall-clock seconds for each
     re-solve. tolerance: width of a switch's bracket relative to the figure (0.05: 5 %). most_solves: for each figure of an
     item; where they do not suffice brackets stay wider, and that is told. prices: False leaves them out. workers: spawned
-    processes; 1: this one. executor: takes their place; None: none. on_progress: called with items done, and in all.
+    processes; 1: this one. executor: takes their place; None: none. on_progress: called with items done, and in all, and then
+    with figures of the one item.
 
     Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own
     values.
@@ -209,10 +211,11 @@ def explain(
     intervals: list[dict[str, Any]] = []
     if item is not None:
         one = wanted[0]
-        amounts = in_amounts(one, result.plan)
-        pair = Pair(result.plan, result.data, one, amounts, step, time_limit_s, edited, drawn)
-        for figure in figures_of(fixed.problem, one):
-            found = find_break_even(pair, figure, rows[0]["chosen"], tolerance, most_solves)
+        figures = figures_of(fixed.problem, one)
+        pair = Pair(result.plan, result.data, one, in_amounts(one, result.plan), step, time_limit_s, edited, drawn)
+        for found in all_break_evens(
+            pair, figures, rows[0]["chosen"], tolerance, most_solves, workers, executor, on_progress
+        ):
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
     told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from ..checks.consistency import check_data, require
+from ..checks.shared_sources import oversold
 from ..core.errors import Fault, FormulationError, PlanError
 from ..core.frames import plainly, records
 from ..data.dataset import Dataset
@@ -80,6 +82,14 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
     return CheckReport(
         tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), numeric, tuple(without_data(data))
     )
+
+
+def oversold_sources(folder: Path) -> list[str]:
+    """Where the homes of a folder of tables together count on more of a plant than it makes, in words; empty for one home alone.
+
+    Raises InputError where the tables of a home are faulty.
+    """
+    return [str(fault) for fault in oversold(folder)]
 
 
 def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]:

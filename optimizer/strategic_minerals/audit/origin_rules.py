@@ -40,7 +40,7 @@ def rules_in_force(k: AuditContext) -> list[Excluded]:
     plan, data = k.n.plan, k.problem.data
     tiers = {row.country: row for row in data.rows("countries")}
     covered = tuple(name for name, row in tiers.items() if row.tier == "covered")
-    month = (tiers[plan.home].fiscal_year_month if plan.home in tiers else None) or 1
+    month = next((row.fiscal_year_month for row in data.rows("homes") if row.home == plan.home), 1)
     step, first = k.n.calendar.step, k.n.calendar.first_year
 
     def day(months: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.errors import Fault
 from ..data.dataset import Dataset
+from ..data.homes import members
 from ..schemas.plan import Plan
 
 ALONE = "no material inside imported goods (embedded = true in materials.csv): no stock and no plant can supply it"
@@ -45,8 +46,10 @@ def _rows(plan: Plan, data: Dataset, inside: set[str]) -> Iterator[Fault]:
             other = sorted(materials - inside)[0]
             expected = f"'{mine[0]}' and nothing else that is not embedded"
             yield Fault("yields.csv", f"{producer}/{other}", "material", f"'{other}'", expected)
-        elif sources[producer].country == plan.home:
-            yield Fault("activities.csv", producer, "country", f"'{plan.home}'", f"a foreign country; {ALONE}")
+        elif sources[producer].country in members(data, plan.home):
+            yield Fault(
+                "activities.csv", producer, "country", f"'{sources[producer].country}'", f"a foreign country; {ALONE}"
+            )
         elif sources[producer].lot_t_per_yr is not None:
             found = f"{sources[producer].lot_t_per_yr:g}"
             yield Fault("activities.csv", producer, "lot_t_per_yr", found, f"an empty cell; {ALONE}")

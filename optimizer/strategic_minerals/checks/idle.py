@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..data.dataset import Dataset
+from ..data.homes import members
 from ..scenarios.events import DisruptionEvent, hazards, resolver, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
@@ -43,6 +44,7 @@ class _Known:
     """What a plan covers: its materials, where they are made, who uses them."""
 
     def __init__(self, plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> None:
+        self.members = members(data, plan.home)
         self.plan, self.data, self.end, self.chosen = plan, data, years[-1] + 1, frozenset(chosen)
         self.rows, self.resolved = hazards(plan, data), resolver(plan, data)
         self.drawn = {row.hazard: row for row in sampled(plan, data)}
@@ -68,13 +70,13 @@ class _Known:
     def cut_elsewhere(self, countries: str, touched: Collection[str]) -> bool:
         """Whether some are made abroad outside the countries."""
         return any(
-            material in touched and country != self.plan.home and not self._struck(country, countries)
+            material in touched and country not in self.members and not self._struck(country, countries)
             for country, material in self.makers
         )
 
     def _struck(self, country: str, countries: str) -> bool:
         names = countries.split()
-        return country in names or ("*" in names and country != self.plan.home)
+        return country in names or ("*" in names and country not in self.members)
 
     def uses(self, segment: str, touched: Collection[str]) -> bool:
         """Whether a segment uses some of them."""

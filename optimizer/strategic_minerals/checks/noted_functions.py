@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import demand_estimates, estimates, magnet_estimates, profile_estimates
+from ..data.recipes import CALL, MOST_ARGUMENTS, REFERENCE, SOURCES
 from ..schemas.base import key_of
 from ..schemas.tables import FACT_TABLES, TABLES
 from .compare import Computed, Evidence, Figure, Get
 from .figures import Facts, row_counts
 
-CALL = re.compile(r"(\w+) = (-?)([a-z]\w*)\(([^()]*)\)")
-REFERENCE = re.compile(r"(\w+)\[([^\]]+)\]\.(\w+)")
 FUNCTIONS = frozenset(
     {
         "haircut",
@@ -77,12 +74,15 @@ FUNCTIONS = frozenset(
         "spread_low",
         "spread_high",
         "no_loss",
+        "home_segment",
+        "origin_capacity",
+        "home_output",
+        "price_loss",
+        "study_loss",
+        "days_held",
     }
 )
 """Functions of `SOURCES` that a note may name: those that take as long whatever they are given."""
-SOURCES = (estimates, demand_estimates, magnet_estimates, profile_estimates)
-"""Modules of functions that notes name."""
-MOST_ARGUMENTS = 24
 MOST = 8.0
 """Factor between a figure and what its note computes that a planner may have meant."""
 

@@ -135,6 +135,7 @@ HAZARD: dict[str, Usual] = {
 prices of 1.1 to 22.5 times."""
 
 TABLES: dict[str, dict[str, Usual]] = {
+    "homes": {"discount_rate": Usual(rate, 0.002, 0.2)},
     "materials": {
         "haircut_share": Usual(share, 0.01, 0.6),
         "holding_share_per_yr": Usual(share, 0.002, 0.2),

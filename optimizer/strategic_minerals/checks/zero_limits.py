@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..data.dataset import Dataset
+from ..data.homes import members
 from ..schemas.plan import Plan
 
 ZERO = "limit of nothing"
@@ -66,7 +67,7 @@ def _contracts(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[N
     """Smallest contracts of 0, where empty means that the source offers none."""
     made = {row.producer for row in data.rows("yields") if row.yield_t_per_t > 0 and row.material in chosen}
     for row in data.rows("activities") if plan.instruments.offtake_contracts else ():
-        offers = row.term_yr is not None and row.kappa < 1 and row.country != plan.home
+        offers = row.term_yr is not None and row.kappa < 1 and row.country not in members(data, plan.home)
         if row.activity in made and row.lot_t_per_yr == 0 and offers:
             why = "0: the source offers offtake contracts of any size; leave the cell empty if it offers none"
             yield ZERO, row.activity, f"activities.csv {row.activity} lot_t_per_yr: {why}"

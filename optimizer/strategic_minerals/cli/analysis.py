@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..core.errors import PlanError
+from ..core.errors import Fault, InputError, PlanError
 from .common import (
     EXIT_INFEASIBLE,
     Gap,
@@ -127,7 +128,10 @@ def explain(
     directory: RunFolder,
     item: Annotated[
         str | None,
-        typer.Argument(help="What to explain: a project, `project: package`, package, contract, offer or floor."),
+        typer.Argument(
+            help="What to explain: a project, `project: package`, package, contract, offer or floor; or a figure of the tables, "
+            "such as `offers[gallium_1].depth_t_per_yr`: what it hangs on."
+        ),
     ] = None,
     gap: Annotated[
         float | None,
@@ -151,12 +155,21 @@ def explain(
     """Explain shadow prices and why each item was chosen or rejected; for one item, also what would reverse the choice."""
     from ..analysis.explain import Explanation
     from ..analysis.explain import explain as run_explain
+    from ..data.recipes import REFERENCE, chain
     from ..results.run_folder import load_result
 
     room_for(out, Explanation)
+    result = load_result(directory)
+    if item is not None and (asked := REFERENCE.fullmatch(item.strip())):
+        if out is not None:
+            raise InputError([Fault("--out", "", "", str(out), "none: what a figure hangs on is printed")])
+        table, key, column = asked.groups()
+        lines = chain(result.data, table, key.strip(), column)
+        typer.echo(json.dumps({"chain": lines}, indent=1) if as_json else "\n".join(lines))
+        return
     with counting("items") as told:
         found = run_explain(
-            load_result(directory),
+            result,
             item,
             gap=gap,
             time_limit_s=time_limit,

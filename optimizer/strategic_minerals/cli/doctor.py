@@ -79,7 +79,7 @@ def _solver() -> Finding:
 
 def _shipped() -> Finding:
     plans = sorted(path.stem for path in shipped("models").glob("*.toml"))
-    tables = len(list(shipped("inputs").glob("*.csv")))
+    tables = len({file.stem for file in shipped("inputs").rglob("*.csv")})
     return Finding("shipped plans and tables", bool(plans and tables), True, f"{', '.join(plans)}; {tables} tables")
 
 

@@ -23,7 +23,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis, evaluation, report, service, solving
+from . import analysis, evaluation, report, service, solving, tables
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -49,8 +49,10 @@ from .words import print_faults, print_misuse, print_unwritten, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..api.checking import CheckReport
 
-VERBS = (solving, analysis, evaluation, report, service)
+
+VERBS = (solving, analysis, evaluation, tables, report, service)
 """Modules that register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
@@ -86,10 +88,22 @@ def about(
     tell(context, verbose=verbose, quiet=quiet)
 
 
+START = "quickstart"
+"""Shipped plan that a folder begins with."""
+
+
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    plan: Annotated[str, typer.Option(help="Shipped plan to start from.", autocompletion=plan_names)] = "quickstart",
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            help="Shipped plan to start from. Default: quickstart, or that of the home.", autocompletion=plan_names
+        ),
+    ] = None,
+    home: Annotated[
+        str | None, typer.Option(help="Home to plan for, such as JPN. Default: that of the plan, else USA.")
+    ] = None,
     excel: Annotated[
         bool, typer.Option("--excel", help="Write one workbook, plan.xlsx, instead of a plan file and tables.")
     ] = False,
@@ -98,31 +112,39 @@ def init(
     """Create a plan and its tables to start from."""
     from ..core.errors import near_miss
     from ..core.shipped import shipped
+    from ..data.csv_files import load_dataset, write_dataset
+    from ..data.plan_file import load_plan
     from ..results.run_folder import refuse_inside
+    from ..schemas.base import USA
 
-    known = sorted(path.stem for path in shipped("models").glob("*.toml"))
-    if plan not in known:
+    known = {path.stem: load_plan(path) for path in sorted(shipped("models").glob("*.toml"))}
+    if plan is not None and plan not in known:
         raise PlanError(
             [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
+        )
+    chosen = plan or (
+        START if home in (None, USA) else next((name for name, each in known.items() if each.home == home), "")
+    )
+    if not chosen or home not in (None, known[chosen].home):
+        homes = sorted({each.home for each in known.values()} if plan is None else {known[chosen].home})
+        raise PlanError(
+            [Fault("--home", "", "home", f"'{home}'", f"one of {', '.join(homes)}{near_miss(home or '', homes)}")]
         )
     refuse_inside(directory, "directory")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         found = "a folder with files in it" if directory.is_dir() else "a file"
         raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
+    data = load_dataset(shipped("inputs"), known[chosen].home)
     if excel:
-        from ..data.csv_files import load_dataset
-        from ..data.plan_file import load_plan
         from ..data.workbook import write_workbook
 
-        write_workbook(
-            load_plan(shipped("models") / f"{plan}.toml"), load_dataset(shipped("inputs")), directory / "plan.xlsx"
-        )
+        write_workbook(known[chosen], data, directory / "plan.xlsx")
         written = [directory / "plan.xlsx"]
     else:
         written = [directory / "plan.toml", directory / "tables"]
-        shutil.copyfile(shipped("models") / f"{plan}.toml", written[0])
-        shutil.copytree(shipped("inputs"), written[1])
+        shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
+        write_dataset(data, written[1])
     if as_json:
         typer.echo(json.dumps({"wrote": [str(path) for path in written]}, indent=1))
         return
@@ -174,11 +196,9 @@ def check(
         typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         return
     console, counted = standard_output(), found.provenance
-    console.print(
-        f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.", markup=False
-    )
-    console.print(f"Tables: {whence(path, tables)}.", markup=False)
-    for note in found.notes:
+    for line in in_three_lines(found, path.name, whence(path, tables)):
+        console.print(line, markup=False)
+    for note in [*found.notes, *_oversold(path, tables)]:
         console.print(f"note: {note}", markup=False)
     console.print("Rows that the plan reads, by table:")
     for table, (facts, guessed) in counted.by_table.items():
@@ -203,6 +223,33 @@ def check(
         console.print(
             f"Minerals with published facts, but not yet the data that a plan needs: {', '.join(found.without_data)}"
         )
+
+
+def _oversold(path: Path, tables: Path | None) -> list[str]:
+    """Where homes of a folder count on more of a plant than it makes; nothing where the folder holds one home."""
+    from ..api.checking import oversold_sources
+    from ..data.load import find_tables
+
+    alone = path.suffix.lower() == ".xlsx" and tables is None
+    return [] if alone else oversold_sources(find_tables(path, tables))
+
+
+def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
+    """Whether a question can be solved, what is doubtful in it, where there is more."""
+    counted, unsafe = found.provenance, [note for note in found.notes if note.startswith("numerically unsafe")]
+    can = "cannot be solved: see the last note" if unsafe else "can be solved: no fault"
+    many = (
+        f"{len(found.notes):,} notes, below"
+        if len(found.notes) > 1
+        else "one note, below"
+        if found.notes
+        else "nothing"
+    )
+    return [
+        f"{plan} {can}. {counted.facts} reported or derived rows, {counted.estimates} estimates. Tables: {tables}.",
+        f"Doubtful: {many}.",
+        "More: `--ranges` (columns), `scenarios PLAN` (what can happen), `missing PLAN` (what nobody has published).",
+    ]
 
 
 @app.command()

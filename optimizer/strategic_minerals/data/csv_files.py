@@ -11,10 +11,11 @@ import pandas as pd
 
 from ..core.bounded_files import NOWHERE
 from ..core.errors import Fault, Faults, InputError, near_miss
-from ..schemas.base import Row
+from ..schemas.base import USA, Row
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE, guarded, read_csv_table, unguarded_cell
 from .dataset import Dataset
+from .home_overlay import HOMES, homes_in_words, homes_of, of_the_home, read_laid_over
 from .row_checks import required
 
 BESIDE = "._"
@@ -23,10 +24,11 @@ CSV_PIECE = 500_000
 """Rows of a table that are turned into text at once."""
 
 
-def load_dataset(path: str | Path) -> Dataset:
-    """Read every table that a folder holds as `<table>.csv`.
+def load_dataset(path: str | Path, home: str = USA) -> Dataset:
+    """Read every table that a folder holds as `<table>.csv`, those of a home laid over those of the world (`home_overlay`).
 
-    path: the folder. Tables that it does not hold are empty.
+    path: the folder. Tables that it does not hold are empty. home: whose tables of `homes/` are wanted; a folder without `homes/`
+    has those of one home alone.
 
     Raises InputError with what is wrong: file, line, column, value found, value expected.
     """
@@ -34,30 +36,49 @@ def load_dataset(path: str | Path) -> Dataset:
     if not folder.is_dir():
         what = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
         raise InputError([Fault(str(folder), "", "", what, "a folder of tables (CSV)")])
+    homes = homes_of(folder)
+    if homes and home not in homes:
+        expected = homes_in_words(folder, homes) + near_miss(home, homes)
+        raise InputError([Fault(f"{folder.name}/{HOMES}", "", "home", f"'{home}'", expected)])
     faults = Faults()
     tables: dict[str, tuple[Row, ...]] = {}
-    lines: dict[str, tuple[int, ...]] = {}
-    inside = sorted(folder.iterdir())
-    for file in (file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)):
-        if file.stem not in TABLES:
-            faults.add(Fault(file.name, "", "", "not a table", "the name of a table" + near_miss(file.stem, TABLES)))
-            continue
-        rows, found, lines[file.stem] = read_csv_table(file)
+    lines: dict[str, tuple[int | str, ...]] = {}
+    for file in _files(folder, homes, home, faults):
+        rows, found, lines[file.stem] = (
+            read_laid_over(file.stem, folder, home) if homes else read_csv_table(folder / file.name)
+        )
         tables[file.stem] = rows
         faults.extend(found)
-    faults.extend(_misnamed(inside, set(tables)))
     if not tables and not faults:
         faults.add(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
     if faults:
         raise InputError(faults.told())
+    if homes:
+        tables, lines = of_the_home(tables, lines, folder, home)
     return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
+
+
+def _files(folder: Path, homes: Sequence[str], home: str, faults: Faults) -> list[Path]:
+    """Files of tables, one of each name; what bears another name is a fault."""
+    found: dict[str, Path] = {}
+    for place in [folder, *([folder / HOMES / home] if homes else [])]:
+        inside = sorted(place.iterdir())
+        named = [file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)]
+        for file in named:
+            if file.stem in TABLES:
+                found.setdefault(file.stem, file)
+            else:
+                expected = "the name of a table" + near_miss(file.stem, TABLES)
+                faults.add(Fault(str(file.relative_to(folder)), "", "", "not a table", expected))
+        faults.extend(_misnamed(inside, {file.stem for file in named}))
+    return sorted(found.values(), key=lambda file: file.stem)
 
 
 def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
     """Files named like a table that are not read, such as `demand.CSV` or `demand.xlsx`; a copy next to the table may stay."""
     for file in inside:
         stem = file.name.partition(".")[0].lower()
-        if file.suffix == ".csv" or stem not in TABLES:
+        if file.suffix == ".csv" or stem not in TABLES or (file.name == HOMES and file.is_dir()):
             continue
         if file.suffix.lower() == ".csv" or stem not in tables:
             yield Fault(file.name, "", "", f"'{file.name}'", f"{stem}.csv (a CSV file, name in lower case)")
@@ -75,7 +96,8 @@ def dataset_texts(data: Dataset) -> Iterator[tuple[str, str]]:
     for table in data.tables:
         frame = data.frame(table)
         used = [c for c in frame.columns if frame[c].notna().any() or c in (*PROVENANCE, *required(table))]
-        yield table, csv_text(frame[used])
+        beside = [c for c in Row.model_fields if c in used]
+        yield table, csv_text(frame[[*(c for c in used if c not in beside), *beside]])
 
 
 def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:

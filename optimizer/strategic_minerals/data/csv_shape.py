@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -42,32 +42,52 @@ def unguarded_cell(value: object) -> object:
     return cast(str, value)[1:] if is_guarded else value
 
 
-def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault], tuple[int, ...]]:
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of one table file as they stand, not yet read as values."""
+
+    name: str
+    """What the file is called in faults."""
+    columns: list[str]
+    lines: list[int]
+    """Line of each record."""
+    records: list[dict[str, object]]
+    """Filled cells by column."""
+
+
+def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault], tuple[int | str, ...]]:
     """Rows of a table file that is named as its table, what is wrong with it, and the lines of the rows where nothing is."""
+    sheet = read_sheet(file, file.name)
+    if not isinstance(sheet, Sheet):
+        return (), sheet, ()
+    rows, found = validate_rows(file.stem, sheet.records, sheet.name, sheet.columns, sheet.lines)
+    return rows, found, tuple(sheet.lines)
+
+
+def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
+    """The rows of a file that is named as its table, or what is wrong with its shape. name: of the file, in faults."""
     content = read_bounded(file, LARGEST_TABLE_BYTES, "a CSV table")
     if isinstance(content, Fault):
-        return (), [replace(content, file=file.name)], ()
-    text = text_of(content, file.name, "a CSV table in UTF-8")
+        return [replace(content, file=name)]
+    text = text_of(content, name, "a CSV table in UTF-8")
     if isinstance(text, Fault):
-        return (), [text], ()
-    misshapen = [*_otherwise(file.stem, file.name, text)]
+        return [text]
+    misshapen = [*_otherwise(file.stem, name, text)]
     if misshapen:
-        return (), misshapen, ()
+        return misshapen
     try:
         header, records, count = _cells(text)
     except csv.Error:
-        return (), [_torn(file.name, text)], ()
+        return [_torn(name, text)]
     if count > MOST_ROWS:
-        return (), [Fault(file.name, "", "", f"{count:,} rows", f"at most {MOST_ROWS:,}")], ()
+        return [Fault(name, "", "", f"{count:,} rows", f"at most {MOST_ROWS:,}")]
     columns = _columns(header)
-    faults = [*_shifted(file.stem, file.name, columns, records)]
-    faults = faults or [*_header_faults(file.stem, file.name, columns), *_shape_faults(file.name, columns, records)]
+    faults = [*_shifted(file.stem, name, columns, records)]
+    faults = faults or [*_header_faults(file.stem, name, columns), *_shape_faults(name, columns, records)]
     if faults:
-        return (), faults, ()
+        return faults
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
-    each = (_record(columns, records[n - 2]) for n in lines)
-    rows, found = validate_rows(file.stem, each, file.name, columns, lines)
-    return rows, found, tuple(lines)
+    return Sheet(name, columns, lines, [_record(columns, records[n - 2]) for n in lines])
 
 
 def _cells(text: str) -> tuple[list[str], list[list[str]], int]:

@@ -28,8 +28,8 @@ class Dataset:
     """The workbook that they come from; None: not from one."""
     asked: PlanText | PlanSheet | None = None
     """Where the plan that was read with them stands; None: nowhere that is known."""
-    lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False)
-    """Lines of the rows of each table in its file, where they come from files."""
+    lines: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict, compare=False)
+    """Lines of the rows of each table in its file, where they come from files; of a home's own rows with their folder."""
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
@@ -103,7 +103,7 @@ def _restored(
     name: str,
     book: Book | None,
     asked: PlanText | PlanSheet | None,
-    lines: dict[str, tuple[int, ...]],
+    lines: dict[str, tuple[int | str, ...]],
 ) -> Dataset:
     """A dataset from another process."""
     return Dataset(types.MappingProxyType(tables), name, book, asked, lines)

@@ -62,12 +62,12 @@ def bulk_holding(price_usd_per_kg: float) -> Estimate:
 
 
 def disposal_ceiling(consumption_t: float) -> Estimate:
-    """Tonnes a year that can be sold without moving the price: 5 % of US consumption (2-10)."""
+    """Tonnes a year that can be sold without moving the price: 5 % of home consumption (2-10)."""
     return Estimate(0.02, 0.05, 0.10).times(consumption_t)
 
 
 def offer_depth(world_t: float, consumption_t: float, step: float) -> Estimate:
-    """Tonnes a year that the reserve can buy: the smaller of 1 % of world output and 10 % of US consumption,
+    """Tonnes a year that the reserve can buy: the smaller of 1 % of world output and 10 % of home consumption,
     times the step (1, 2, 3); from a third to three times of it. World output 0: not published.
 
     Scale: the orders of antimony in ten months, USD 57M, are 4-9 % of US consumption.
@@ -95,9 +95,9 @@ def crisis_availability(largest_t: float, world_t: float, kappa: float) -> Estim
 
 
 def accessible_capacity(consumption_t: float, home_output_t: float, import_share: float) -> Estimate:
-    """Tonnes that US users can buy from an origin: (consumption - home output) x share x 1.1 (1.0-1.3).
+    """Tonnes that home users can buy from an origin: (consumption - home output) x share x 1.1 (1.0-1.3).
 
-    Consumption and import shares are USGS MCS 2026; the headroom of a user who switches origin is assumed.
+    Consumption and import shares of the United States are USGS MCS 2026; the headroom of a user who switches origin is assumed.
     """
     return Estimate(1.0, 1.1, 1.3).times(max(consumption_t - home_output_t, 0.0) * import_share)
 
@@ -119,12 +119,12 @@ def market_origin(consumption_t: float, share: float) -> Estimate:
 
 
 def open_capacity(capacity_t: float, tied_t: float) -> Estimate:
-    """Tonnes of an allied plant that US users can buy: half (0.2-1.0) of what no published contract ties."""
+    """Tonnes of an allied plant that home users can buy: half (0.2-1.0) of what no published contract ties."""
     return Estimate(0.2, 0.5, 1.0).times(capacity_t - tied_t)
 
 
 def allied_kappa(tier: str) -> Estimate:
-    """Share that uncontracted US users still get while a material is tight, by tier of the country.
+    """Share that uncontracted home users still get while a material is tight, by tier of the country.
 
     Ally 0.66: what India left when it asked IREL to stop the third that goes to Japan (Reuters, June 2025);
     low, what Lynas leaves beside Japan. Others are judgement. Covered nations: hazards cut them instead.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from ..core.errors import Fault, Hints
 from ..schemas.tables import TABLES
 from .dataset import Dataset
+from .homes import members
 
 REGIONS = frozenset({"WLD", "OTH"})
 """Codes of fact tables that are not countries: the world, the rest."""
@@ -62,11 +63,11 @@ def material_names(data: Dataset) -> Known:
 
 
 def country_names(data: Dataset, home: str) -> Known:
-    """Countries, by their names too; the home country is one in any case."""
+    """Countries, by their names too; those of the home are some in any case."""
     rows = data.rows("countries")
     called = {row.name: row.country for row in rows}
     return Known(
-        frozenset({*(row.country for row in rows), home}),
+        frozenset({*(row.country for row in rows), *members(data, home)}),
         "a country of countries.csv",
         called,
         ("countries", "country"),

@@ -17,6 +17,7 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_files import load_dataset
 from .dataset import Dataset
+from .home_overlay import homes_in_words, homes_of
 from .long_numbers import is_too_long, long_number
 from .plan_file import SET, read_as
 from .row_checks import validate_rows
@@ -80,7 +81,9 @@ def load_question(
         from .workbook import load_workbook
 
         asked, own = load_workbook(path, values)
-        return asked, own if tables is None else replace(load_dataset(find_tables(path, tables)), asked=own.asked)
+        return asked, own if tables is None else replace(
+            load_dataset(find_tables(path, tables), asked.home), asked=own.asked
+        )
     faults: list[Fault] = []
     loaded, place, data = None, None, None
     try:
@@ -88,7 +91,14 @@ def load_question(
     except FaultsError as error:
         faults += error.faults
     try:
-        data = load_dataset(find_tables(path, tables))
+        folder = find_tables(path, tables)
+        homes = homes_of(folder)
+        if loaded is None or not homes or loaded.home in homes:
+            data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
+        else:
+            expected = homes_in_words(folder, homes) + near_miss(loaded.home, homes)
+            fault = Fault("plan", "", "home", f"'{loaded.home}'", expected)
+            faults.append(fault if place is None else place.placed(fault))
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:

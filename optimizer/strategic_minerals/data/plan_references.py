@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from ..core.errors import Fault, Hints
@@ -10,30 +11,38 @@ from ..core.names import UNIONS, plain
 from ..schemas.descriptions import ONE_HOME
 from ..schemas.plan import Plan
 from .dataset import Dataset
+from .homes import members
 from .known_names import Known, country_names, material_names, names_in, segment_names
 
 
 def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
-    """The home of the plan is the country whose demand, stock and imports the tables hold."""
+    """The home of the plan is the country or union whose demand, stock and imports the tables hold: its members have that tier."""
     rows = data.rows("countries")
     if not rows:
         return
-    homes = [row.country for row in rows if row.tier == "home"]
-    what = "the country whose demand, stock and imports these tables hold"
-    if not homes:
-        yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for exactly one country: {what}")
-    for extra in homes[1:]:
-        yield Fault(
-            "countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for exactly one country: {what}"
-        )
-    known = country_names(data, homes[0] if homes else plan.home)
+    inside, wanted = [row.country for row in rows if row.tier == "home"], members(data, plan.home)
+    unions = {row.home: row.name for row in data.rows("homes")}
+    alone = inside[0] if len(inside) == 1 else ""
+    listed = {row.country for row in rows}
+    theirs = next((home for home in unions if members(data, home) & listed == {*inside}), alone)
+    what = "the home whose demand, stock and imports these tables hold"
+    known = country_names(data, theirs or plan.home).and_(*unions)
+    known = replace(known, called={**known.called, **{name: home for home, name in unions.items()}})
+    if not inside:
+        yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for the members of {what}")
     if plain(plan.home) in UNIONS and plan.home not in known.names:
-        yield Fault("plan", "", "home", f"'{plan.home}'", f"{known.where}: {ONE_HOME}")
+        yield Fault("plan", "", "home", f"'{plan.home}'", ONE_HOME)
     elif plan.home not in known.names:
         yield from known.faults("plan", "", "home", [plan.home], hints)
-    elif homes and plan.home not in homes:
-        said = f"'{homes[0]}', {what} (tier `home` in countries.csv); another home country needs its own tables"
+    elif theirs not in ("", plan.home):
+        said = f"'{theirs}', {what} (tier `home` in countries.csv); another home needs its own tables"
         yield Fault("plan", "", "home", f"'{plan.home}'", said)
+    elif inside:
+        expected = f"'home' for the members of the plan's home alone: {' '.join(sorted(wanted))}"
+        for country in sorted({*inside} - wanted):
+            yield Fault("countries.csv", country, "tier", "'home'", expected)
+        for country in sorted(wanted & listed - {*inside}):
+            yield Fault("countries.csv", country, "tier", "another tier", f"'home', as a member of {plan.home}")
 
 
 def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:

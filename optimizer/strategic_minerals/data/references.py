@@ -13,6 +13,7 @@ from ..schemas.base import Row, key_of, parse_multipliers
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .dataset import Dataset
+from .homes import members
 from .known_names import REGIONS, Known, Stray, country_names, material_names, names_in, segment_names
 from .plan_references import home_references, plan_references, some_of
 
@@ -147,7 +148,9 @@ def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Tables without which the others mean nothing."""
     producers = {row.activity for row in data.rows("activities")}
     others = {row.producer for row in data.rows("yields")}
-    foreign = any(row.country != plan.home for table in ("activities", "projects") for row in data.rows(table))
+    foreign = any(
+        row.country not in members(data, plan.home) for table in ("activities", "projects") for row in data.rows(table)
+    )
     needed = [
         ("materials", True, "it defines what is planned"),
         ("activities", True, "it defines who produces"),

@@ -21,7 +21,11 @@ MOST_ROWS = 200_000
 
 
 def validate_rows(
-    table: str, records: Iterable[Mapping[str, Any]], file: str, columns: list[str], lines: Sequence[int] | None = None
+    table: str,
+    records: Iterable[Mapping[str, Any]],
+    file: str,
+    columns: list[str],
+    lines: Sequence[int | str] | None = None,
 ) -> tuple[tuple[Row, ...], list[Fault]]:
     """Rows of a table from records, and what is wrong: a thousand faults at most, then one that counts the rest.
 
@@ -33,7 +37,7 @@ def validate_rows(
     if faults:
         return (), faults.told()
     rows: list[Row] = []
-    places: dict[tuple[Any, ...], int] = {}
+    places: dict[tuple[Any, ...], int | str] = {}
     for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
         cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
         odd = no_row(model, {name: cell for name, cell in record.items() if not _missing(cell)})
@@ -108,7 +112,7 @@ TOTALS = (
 )
 
 
-def _row_fault(table: str, item: Any, record: Mapping[str, Any], file: str, line: int) -> Fault:
+def _row_fault(table: str, item: Any, record: Mapping[str, Any], file: str, line: int | str) -> Fault:
     """One error of pydantic about a row."""
     column = str(item["loc"][0]) if item["loc"] else ""
     if item["type"] == "missing":
@@ -118,7 +122,7 @@ def _row_fault(table: str, item: Any, record: Mapping[str, Any], file: str, line
     return Fault(file, str(line), column, shown(raw), words)
 
 
-def _range_faults(row: Row, file: str, line: int) -> Iterator[Fault]:
+def _range_faults(row: Row, file: str, line: int | str) -> Iterator[Fault]:
     """The low and high of an estimate are as admissible as the value, and the three come in order."""
     for name, adapter in _ranged(type(row)).items():
         value = getattr(row, name)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..core.bounded_files import read_bounded
 from ..core.errors import Fault, InputError
 
 HEADER = (
@@ -32,6 +33,7 @@ HEADER = (
 )
 EDITIONS: Mapping[str, str] = {"36185ff3742087e1dd90c52fe634fe12": "MCS2026"}
 """MD5 of a published file -> edition."""
+LARGEST_BYTES = 50_000_000
 TONNES: Mapping[str, float] = {
     "metric tons": 1.0,
     "metric dry tons": 1.0,
@@ -103,18 +105,25 @@ class Release:
     records: tuple[Record, ...]
 
 
-def read_release(path: Path) -> Release:
-    """All records of a file. Raises InputError for a file of another form or that is not a published one, with its checksum."""
-    raw = path.read_bytes()
+def read_release(path: Path, edition: str | None = None) -> Release:
+    """All records of a file. edition: such as `MCS2027`, of a file whose checksum is not known yet; None: one that is known.
+
+    Raises InputError for a file of another form, and for one that is not known where no edition is stated, with its checksum.
+    """
+    raw = read_bounded(path, LARGEST_BYTES, "a data release of USGS")
+    if isinstance(raw, Fault):
+        raise InputError([raw])
     checksum = hashlib.md5(raw, usedforsecurity=False).hexdigest()
     rows = list(csv.reader(io.StringIO(raw.decode("cp1252"))))
     if not rows or tuple(cell.strip() for cell in rows[0]) != HEADER:
         found = ", ".join(rows[0][:3]) if rows else "an empty file"
         raise InputError([Fault(path.name, "1", "", f"columns {found}", f"columns {', '.join(HEADER[:3])} and so on")])
-    if checksum not in EDITIONS:
-        expected = f"the MD5 of a published file: {', '.join(EDITIONS)}"
+    if checksum not in EDITIONS and edition is None:
+        expected = f"the MD5 of a published file ({', '.join(EDITIONS)}), or the edition stated, such as MCS2027"
         raise InputError([Fault(path.name, "", "", f"MD5 {checksum}", expected)])
-    return Release(EDITIONS[checksum], tuple(_record(n, row) for n, row in enumerate(rows[1:], 2)))
+    if edition is not None and not re.fullmatch(r"MCS20\d\d", edition):
+        raise InputError([Fault(path.name, "", "edition", f"'{edition}'", "such as MCS2027")])
+    return Release(EDITIONS.get(checksum, edition or ""), tuple(_record(n, row) for n, row in enumerate(rows[1:], 2)))
 
 
 def _record(line: int, row: Sequence[str]) -> Record:

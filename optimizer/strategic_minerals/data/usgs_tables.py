@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..core.atomic_files import write_whole
 from ..core.errors import Fault, InputError
+from ..schemas.base import USA
+from .home_overlay import HOMES
+from .renewal import READ
+from .usgs_minerals import YEARS_BACK, Cell, us_statistics
 from .usgs_release import TONNES, Record, Release, country_code, read_release
 from .usgs_series import CORRECTED, SERIES, UNIT_ERRORS, Series
 
@@ -22,6 +27,9 @@ IMPORT_SOURCES, US_STATISTICS = "Import Sources", "Salient"
 US = "salient statistics"
 """In the basis of what USGS prints of the United States alone."""
 STATISTICS = {"production": "Production", "reserves": "Reserves"}
+SAME = 1e-3
+"""Relative difference up to which two figures are the same: tables and releases round apart."""
+EDITION = re.compile(r"USGS MCS \d{4}")
 VALUE = {"production": "production_t", "reserves": "reserves_t", "import_shares": "import_share_pct"}
 
 
@@ -106,35 +114,89 @@ def _rows(edition: str, series: Series, records: Iterable[Record], known: Mappin
     return rows
 
 
-def update(path: Path, inputs: Path) -> dict[str, int]:
-    """Replace what the tables of a folder have of the release's edition. Returns how many rows each table then has.
+AMERICAN = ("import_shares",)
+"""Tables of a release that are of the United States alone; so is all of `minerals` but prices."""
+PRICE = "price_usd_per_kg"
 
-    Rows of other sources stay, and so do US statistics, which are no world tables. Raises InputError as `usgs_rows`.
+
+def update(path: Path, inputs: Path, edition: str | None = None) -> tuple[str, ...]:
+    """Replace what the tables of a folder have of the release's edition. Returns what was left out, as it is of another home.
+
+    edition: as in `read_release`. Of `minerals` the cells that the release has are written (`usgs_minerals`); one that it
+    withholds is emptied. Rows of other sources stay. A folder of one home that is not the United States gets world tables and
+    prices. Raises InputError as `usgs_rows` and `us_statistics`; nothing is written then.
     """
-    release = read_release(path)
-    with (inputs / "countries.csv").open(encoding="utf-8", newline="") as file:
-        countries = {row["country"]: row["name"] for row in csv.DictReader(file)}
-    written = {}
+    release = read_release(path, edition)
+    _, countries = _read(inputs / "countries.csv")
+    american = (inputs / HOMES / USA).is_dir() or any(
+        row["country"] == USA and row.get("tier") == "home" for row in countries
+    )
+    texts: dict[Path, str] = {}
     source = f"USGS MCS {release.edition.removeprefix('MCS')} "
-    for table, fresh in usgs_rows(release, countries).items():
-        with (inputs / f"{table}.csv").open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or ())
-            series = {(row["mineral"], row["year"]) for row in fresh}
-            kept = [
-                row
-                for row in reader
-                if not row["source"].startswith(source)
-                or (row["mineral"], row["year"]) not in series
-                or US in row.get("basis", "")
-            ]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows := [*fresh, *kept])
-        write_whole(inputs / f"{table}.csv", [text.getvalue()])
-        written[table] = len(rows)
-    return written
+    for table, fresh in usgs_rows(release, {row["country"]: row["name"] for row in countries}).items():
+        if table in AMERICAN and not american:
+            continue
+        place = _place(inputs, table)
+        columns, rows = _read(place)
+        one = ("mineral", "form") if table == "import_shares" else ("mineral", "year")
+        printed = "USGS MCS " if table == "import_shares" else source  # shares are those of the last edition alone
+        series = {tuple(row[name] for name in one) for row in fresh}
+        kept = [
+            row
+            for row in rows
+            if not row["source"].startswith(printed)
+            or tuple(row[name] for name in one) not in series
+            or US in row.get("basis", "")
+        ]
+        texts[place] = _text(columns, [*fresh, *kept])
+    cells = {place: cell for place, cell in us_statistics(release).items() if american or place[1] == PRICE}
+    for place in {inputs / "minerals.csv", _place(inputs, "minerals", own=True)}:
+        columns, rows = _read(place)
+        texts[place] = _text(columns, [_updated(row, cells, release.edition) for row in rows])
+    for place, text in texts.items():
+        write_whole(place, [text])
+    return () if american else (*AMERICAN, "minerals (but for prices)")
+
+
+def _place(inputs: Path, table: str, *, own: bool = False) -> Path:
+    """The file of a table: that of the United States where it has one and the other is not there, or its own is asked for."""
+    of_home = inputs / HOMES / USA / f"{table}.csv"
+    common = inputs / f"{table}.csv"
+    return of_home if of_home.is_file() and (own or not common.is_file()) else common
+
+
+def _read(place: Path) -> tuple[list[str], list[Row]]:
+    if not place.is_file():
+        raise InputError([Fault(place.name, "", "", "no such file", "a table that a release brings up to date")])
+    with place.open(encoding=READ, newline="") as file:
+        reader = csv.DictReader(file)
+        return list(reader.fieldnames or ()), list(reader)
+
+
+def _text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _updated(row: Row, cells: Mapping[tuple[str, str], Cell], edition: str) -> Row:
+    """A row of `minerals` with the cells of a release; those that say the same keep their digits."""
+    changed = dict(row)
+    for column in row:
+        cell = cells.get((row["mineral"], column))
+        if cell is None:
+            continue
+        if cell.value is None:
+            changed[column] = ""
+        elif not row[column] or abs(float(row[column]) - cell.value) > SAME * abs(cell.value):
+            changed[column] = f"{cell.value:.6g}"
+    if changed != row:
+        year = int(edition.removeprefix("MCS"))
+        changed["source"] = EDITION.sub(f"USGS MCS {year}", row["source"])
+        changed["year"] = str(year - YEARS_BACK)
+    return changed
 
 
 if __name__ == "__main__":

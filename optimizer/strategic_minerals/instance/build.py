@@ -15,6 +15,7 @@ from ..core.arrays import Bools, Floats, Ints
 from ..core.units import MONTHS_PER_YEAR, MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated
+from ..data.homes import members
 from ..data.ore_reserves import ore_ends
 from ..data.references import select_materials
 from ..schemas.plan import Plan
@@ -42,16 +43,19 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         if row.producer in producers:
             yields[producers[row.producer], materials[row.material]] = row.yield_t_per_t
     tier = {row.country: row.tier for row in data.rows("countries")}
-    neighbours = {c for row in data.rows("countries") if row.country == plan.home for c in row.land_neighbours.split()}
+    inside = members(data, plan.home)
+    neighbours = {
+        c for row in data.rows("countries") if row.country in inside for c in row.land_neighbours.split()
+    } - inside
     declared = {row.producer: tuple(row.origins.split()) for row in data.rows("feed_origins")}
     both: list[Any] = [*sources, *projects]
     country = tuple(row.country for row in both)
-    home = np.array([c == plan.home for c in country], dtype=bool)
-    allied = np.array([c == plan.home or tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
+    home = np.array([c in inside for c in country], dtype=bool)
+    allied = np.array([c in inside or tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
     stated, base = _prices(plan, data, materials, calendar)
     feed = tuple(declared.get(name, ()) for name in names)
     usual = _usual(data, sources, projects, calendar)
-    measures = measures_in_force(plan, data, calendar, materials, country, yields, feed, usual, stated)
+    measures = measures_in_force(plan, data, calendar, materials, country, inside, yields, feed, usual, stated)
     availability = measures.availability
     component, components = _components(chosen, yields)
     in_force = tuple(_in_force(row, materials, calendar) for row in both)
@@ -90,6 +94,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         producers=tuple(names),
         sources=len(sources),
         country=country,
+        members=inside,
         home=home,
         allied=allied,
         overland=np.array([c in neighbours for c in country], dtype=bool),
@@ -103,7 +108,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         kappa=np.where(home, 1.0, np.array([row.kappa for row in both], dtype=float)),
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
-        **_contract_terms(plan, sources, len(projects), calendar, procurement),
+        **_contract_terms(plan, sources, home, calendar, procurement),
         **_offers(sold, offer_open, materials, producers, country, step, measures),
         **wanted,
         **users_stock(data, materials, wanted, yields[:n], (capacity * availability)[:n], calendar),
@@ -224,15 +229,15 @@ def _in_force(row: Any, materials: Mapping[str, int], calendar: Calendar) -> tup
 
 
 def _contract_terms(
-    plan: Plan, sources: Sequence[Any], projects: int, calendar: Calendar, procurement: Procurement
+    plan: Plan, sources: Sequence[Any], home: Bools, calendar: Calendar, procurement: Procurement
 ) -> dict[str, Any]:
-    allowed = plan.instruments.offtake_contracts
+    allowed, projects = plan.instruments.offtake_contracts, len(home) - len(sources)
     offers = [
         allowed
         and row.lot_t_per_yr is not None
         and row.term_yr is not None
         and row.kappa < 1
-        and row.country != plan.home
+        and not home[j]
         and bool(procurement.offtake_open[j].any())
         for j, row in enumerate(sources)
     ]

@@ -3,7 +3,7 @@ countries that apply them. Sections 2 and 13 of the formulation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ def measures_in_force(
     calendar: Calendar,
     materials: Mapping[str, int],
     country: Sequence[str],
+    members: Collection[str],
     yields: Floats,
     feed: Sequence[tuple[str, ...]],
     usual: Floats,
@@ -63,9 +64,9 @@ def measures_in_force(
     controls = [control for control in plan.controls if control.in_force]
     for control in controls:
         touched = named_materials(control.materials, materials)
-        cut, third = touched_producers(country, yields, plan.home, control.countries, touched)
+        cut, third = touched_producers(country, yields, members, control.countries, touched)
         phi = overlap(calendar, calendar.first_year, control.until_year)
-        exposed = exposed_feed(feed, plan.home, control.countries)
+        exposed = exposed_feed(feed, members, control.countries)
         shares = np.array([control.cut_shares.get(name, control.cut_share) for name in materials])
         deepest = np.where((yields > 0) & touched, shares, 0.0).max(axis=1, initial=0.0)
         deepest = np.where(cut, deepest, np.where(third & exposed, control.feed_cut_share, 0.0))

@@ -8,7 +8,7 @@ first, then the projects. Demands `q` are (material, segment) pairs. `build.py` 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -187,11 +187,12 @@ class Instance:
     sources: int
     """Number of existing sources; producers from here on are projects."""
     country: tuple[str, ...]
+    members: frozenset[str]
     home: Bools
     allied: Bools
-    """(J,) home, allies and partners."""
+    """(J,) in the home (`members`), with an ally or a partner."""
     overland: Bools
-    """(J,) in a country that borders the home country on land."""
+    """(J,) in a foreign country that borders the home on land."""
     yields: Floats
     """(J, I)"""
     capacity: Floats
@@ -404,13 +405,13 @@ class Instance:
 
 
 def touched_producers(
-    country: Sequence[str], yields: Floats, home: str, countries: str, touched: Bools
+    country: Sequence[str], yields: Floats, members: Collection[str], countries: str, touched: Bools
 ) -> tuple[Bools, Bools]:
-    """(J,) producers in the named countries, and other foreign ones, that make a touched material."""
+    """(J,) producers in the named countries, and other foreign ones, that make a touched material. members: countries of home."""
     named = set(countries.split())
     makes = (yields[:, touched] > 0).any(axis=1)
-    inside = np.array([(c in named) or ("*" in named and c != home) for c in country], dtype=bool)
-    foreign = np.array([c != home for c in country], dtype=bool)
+    inside = np.array([(c in named) or ("*" in named and c not in members) for c in country], dtype=bool)
+    foreign = np.array([c not in members for c in country], dtype=bool)
     return makes & inside, makes & foreign & ~inside
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from calendar import monthrange as calendar_days
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats
 from ..data.dataset import Dataset
+from ..data.homes import fiscal_month
 from ..schemas.plan import Plan
 from .calendar import Calendar, overlap
 from .instance import Procurement, named_materials
@@ -27,7 +28,6 @@ MODELLED = "modelled"
 """In a list of origins of feed: it is all material of the tables."""
 UNKNOWN = "OTH"
 """Code of other countries: which ones is not published."""
-JANUARY = 1
 SECOND_HALF = 7
 """A fiscal year that begins in this month or later is called by the calendar year in which it ends."""
 
@@ -63,7 +63,7 @@ def exclusions(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar
     """Of the rules that the plan's switches turn on, and of the plan's own."""
     rows = data.rows("countries")
     covered = {row.country for row in rows if row.tier == "covered"}
-    month = next((row.fiscal_year_month for row in rows if row.country == plan.home), None) or JANUARY
+    month = fiscal_month(data, plan.home)
     last = calendar.first_year + calendar.step * calendar.periods
     found: list[Exclusion] = []
 
@@ -203,14 +203,14 @@ def _closed(
             yield f"offtake from {producers[j].activity}", reason
 
 
-def exposed_feed(feed: Sequence[tuple[str, ...]], home: str, countries: str) -> Bools:
+def exposed_feed(feed: Sequence[tuple[str, ...]], members: Collection[str], countries: str) -> Bools:
     """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad."""
     named = set(countries.split())
     return np.array(
         [
             not declared
             or bool({*named, UNKNOWN} & set(declared))
-            or ("*" in named and bool({*declared} - {home, MODELLED}))
+            or ("*" in named and bool({*declared} - {*members, MODELLED}))
             for declared in feed
         ],
         dtype=bool,

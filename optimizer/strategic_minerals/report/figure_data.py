@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..core.frames import rows_of
 from ..core.words import BASELINE_COURSE
+from ..data.homes import members
 from ..data.names import Names
 from ..instance.instruments import CHOSEN
 from ..results.evidence import floor_in_words
@@ -198,6 +199,7 @@ def chain(result: Result) -> pd.DataFrame:
     """step, group, capacity_t, used, bottleneck, label: stages of each product by place of the plant, last period; plants that make
     several products count in the row of each."""
     data, plan = result.data, result.plan
+    inside = members(data, plan.home)
     tiers = {row.country: row.tier for row in data.rows("countries")}
     words = {"home": "home", "ally": "allies and partners", "partner": "allies and partners"}
     stages = {row.activity: row.stage for row in data.rows("activities")} | {
@@ -233,7 +235,7 @@ def chain(result: Result) -> pd.DataFrame:
                 continue
             step = f"{known.material(material)} ({stages.get(producer, '')})"
             made_of[step] = material
-            group = "home" if country == plan.home else words.get(tiers.get(country, ""), ELSEWHERE)
+            group = "home" if country in inside else words.get(tiers.get(country, ""), ELSEWHERE)
             entry = rows.setdefault((step, group), [0.0, 0.0])
             entry[0] += tonnes * per_tonne
             entry[1] += float(used.get(producer, 0.0)) * per_tonne * (12 / plan.horizon.period_months)

@@ -282,27 +282,44 @@ INPUTS_HEAD = """# The tables
 
 *Written from the row schemas by `python -m strategic_minerals.report.reference_pages`; do not edit.*
 
-One CSV file per table, in UTF-8. Every row has `source`, `year` (to which the figure refers), `confidence` (`reported`: published
-by the source; `derived`: computed from reported figures, with the calculation in the note; `estimate`: assumed) and `note`. An
-estimate has columns `_low` and `_high` and comes from a documented function of `strategic_minerals.data.estimates`, named in
-the note; a test recomputes each one. An empty cell means not published. `NA` is text (Namibia), never a missing value.
+One CSV file per table, in UTF-8. Every row has `source`, `year` (to which the figure refers), `confidence` (`reported`:
+published by the source; `derived`: computed from reported figures, with the calculation in the note; `estimate`: assumed) and
+`note`. An estimate has columns `_low` and `_high` and comes from a documented function of `strategic_minerals.data.estimates`,
+named in the note, or of `home_estimates`; a test recomputes each one. An empty cell means not published. `NA` is text
+(Namibia), never a missing value.
 
 Tonnes are tonnes of contained material in the form stated in `materials.basis`; prices are in USD/kg of the same form. Rows of
-`prices`, `activities`, `projects`, `packages`, `substitution` and `loss_functions` state the price level (year) of their money; a
-plan converts them to its own `price_year` with the consumer price index in `deflators`. Price set `mcs2024` contains the averages
-of 2024, the last full year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes if available.
+`prices`, `activities`, `projects`, `packages`, `substitution` and `loss_functions` state the price level (year) of their money;
+a plan converts them to its own `price_year` with the consumer price index in `deflators`. Price set `mcs2024` contains the
+averages of 2024, the last full year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes if
+available.
 
-The tables describe one home country: demand, stock and imports are those of the country whose `tier` in `countries` is `home` (here
-`USA`), and a plan's `home` must be that country. For another home country, replace those tables and move the tier. Names in one
-cell are separated by spaces or commas. A name that no table defines is a fault, with a suggestion of what may have been meant.
-Figures are compared with each other (prices with other sets and `minerals`, capacity and demand with world output in `production`
-and use in `minerals`, costs with the value of output, an estimate with the calculation in its note): `check` doubts the figure
-that contradicts most of the others.
+The files of this folder hold what is the same for all homes. What belongs to one is in `homes/<HOME>/`, with the same columns
+and keys, and is laid over it: a row with a new key is added, and of a row with a known key the filled cells win, provenance
+included. A plan's `home` chooses the folder (`USA` if it names none); a home without a folder is refused. A home has the
+sources of which its `capacities` say how much it can buy, and the projects that its `projects` name; the others are none of its
+own. A union is a home of members (`homes`): for `EUU` a plant in France is at home. A folder of tables without `homes/`, as
+`init` writes it, holds those of one home alone, whose countries have the tier `home`. Homes together may not count on more of a
+plant than it makes (`activities.output_t_per_yr`; a test holds the shipped ones to it).
+
+An estimate's note states how it is made of other figures, such as `lot_t_per_yr =
+offtake_lot(minerals[gallium].consumption_t)`. `check` says which estimates no longer follow from their facts, `refresh TABLES`
+writes them anew, and `explain RUN "offers[gallium_1].depth_t_per_yr"` prints what a figure hangs on. Names in one cell are
+separated by spaces or commas. A name that no table defines is a fault, with a suggestion of what may have been meant. Figures
+are compared with each other (prices with other sets and `minerals`, capacity and demand with world output in `production` and
+use in `minerals`, costs with the value of output, an estimate with the calculation in its note): `check` doubts the figure that
+contradicts most of the others.
+
+A new edition of the USGS summaries is read from a file that a person has downloaded: `refresh TABLES --from FILE` writes world
+output, reserves, import shares and the statistics of the United States (`data/usgs_series.py`, `data/usgs_statistics.py` map
+each series to a cell), says which figures were revised, renews the estimates and keeps the tables as they were beside. What
+USGS withholds is left empty. Cells of `minerals` that do not come from the file are listed with the reason in
+`usgs_statistics.ELSEWHERE`.
 
 The tables cover the rare-earth supply chain from concentrate or mixed carbonate through separated oxides and metal to NdFeB and
 SmCo magnets, joint products from one ore body, and more than thirty other minerals at the stage that is the bottleneck. Not
-published are demand by individual rare earth, defence shares of most minerals, operating costs of Lynas and of magnet makers, and
-holdings of the US stockpile by material; these are marked as estimates or left out."""
+published are demand by individual rare earth, defence shares of most minerals, operating costs of Lynas and of magnet makers,
+and holdings of the US stockpile by material; these are marked as estimates or left out."""
 
 
 def api_table() -> str:

@@ -23,6 +23,7 @@ from ..data.references import select_materials
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
 from .act_now import ActNow
+from .home_words import HomeMoney, home_money
 from .notes import AVERAGED, DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
 from .readable import scenario_names
 
@@ -108,6 +109,8 @@ class Basis:
     seconds: float
     highs: str
     tolerance: float
+    home: HomeMoney | None
+    """Money and figures of the plan's home; None where no table names it."""
     act_now: ActNow | None
     """What other samples say of the plan; None where it was solved for its own scenarios alone."""
 
@@ -150,6 +153,7 @@ def basis_of(result: Answered) -> Basis:
         seconds=float(result.seconds.get("total", 0.0)),
         highs=str(result.versions["highs"]),
         tolerance=float(result.options["primal_feasibility_tolerance"]),
+        home=home_money(result.plan, result.data),
         act_now=ActNow.of(result.tables),
     )
 

@@ -20,6 +20,7 @@ from ..data.column_words import number_in_words
 from ..data.dataset import Dataset
 from ..data.deflation import restated
 from ..data.names import Names
+from ..data.recipes import outdated
 from ..data.references import select_materials
 from ..finance.items import never
 from ..finance.packages import Support, build_support
@@ -168,6 +169,7 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     many = len(dear) > MOST_DEAR
     return [
         *odd,
+        *outdated(data),
         *idle,
         *(text for _, text in (*objections(plan, data), *averaged_away(plan, data), *unquoted(plan, data))),
         *([_dear_in_one(dear, names)] if many else []),
@@ -180,7 +182,7 @@ def _dear_in_one(materials: Sequence[str], names: Names) -> str:
     """Many materials whose crisis price is beyond what supply is worth to some users, in one sentence."""
     return (
         f"{len(materials)} materials: in some scenarios the crisis price exceeds the value of the supply to some users. Where the "
-        "loss of a tonne is an estimate made of the price itself (`market_loss` in its note), the cheapest tiers of users "
+        "loss of a tonne is an estimate made of the price itself, as its note then says, the cheapest tiers of users "
         f"give up first by construction; elsewhere one of the two figures is wrong: {', '.join(map(names.material, materials))}"
     )
 

@@ -11,6 +11,7 @@ from ..formulation.aims import aim_in_words
 from ..schemas.plan import Plan
 from .act_now_words import first_years, untested, verdict
 from .evidence import Basis, whole_summands
+from .home_words import in_own_money
 from .origin_words import origin_of_purchases
 from .summary_basis import MOST_LINES, based_on, evidence_said, limited
 
@@ -56,8 +57,9 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             *verdict(basis.act_now, plan.price_year),
             f"Loss function: {plan.loss_function} ({plan.loss_level}); {_other_losses(basis)}.",
             *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
+            *in_own_money(basis.home, figures, basis.act_now),
         ]
-    return [title, *_solved(figures, plan, basis)]
+    return [title, *_solved(figures, plan, basis), *([] if basis.relaxed else in_own_money(basis.home, figures, None))]
 
 
 def _first(basis: Basis) -> list[list[str]]:

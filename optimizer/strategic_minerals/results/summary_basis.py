@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..schemas.plan import Plan
 from .evidence import Basis
+from .home_words import confidence_said
 
 MOST_LINES = 12
 """Lines of a section before the rest is counted instead of listed."""
@@ -21,6 +22,7 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
     lines = [
         f"BASED ON {basis.facts:,} reported or derived rows of data and {basis.estimates:,} estimates; prices: {plan.price_set}."
     ]
+    lines += confidence_said(basis.home)
     if basis.widest:
         lines.append("  The most uncertain figures that this answer depends on, with their range (more: `check`):")
     lines += [f"  {words}" for words in basis.widest]
@@ -38,7 +40,7 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
         lines.append(
             "  For some users the crisis price is higher than the loss assumed for going without: "
             f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. Where the loss "
-            "is an estimate made of the price (`market_loss`) that is so by construction; elsewhere check which figure is right."
+            "is an estimate made of the price itself that is so by construction; elsewhere check which figure is right."
         )
     lines += [f"  Hidden by the length of periods: {words}." for words in basis.averaged]
     lines += [*controls_said(plan), *owners_said(plan)]

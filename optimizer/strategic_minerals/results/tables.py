@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks.doubtful import KIND as DOUBT
 from ..checks.doubtful import unlikely
 from ..checks.loss_replay import objections
 from ..checks.period_length import averaged_away
@@ -19,6 +20,7 @@ from ..core.arrays import Floats
 from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..data.names import Names
 from ..data.ore_reserves import ore_reserves
+from ..data.recipes import outdated
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
@@ -47,6 +49,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "notes": pd.DataFrame(
             [
                 *unlikely(problem.plan, tables, problem.natural.materials),
+                *((DOUBT, "", text) for text in outdated(tables)),
                 *unused(problem.plan, tables, problem.natural.calendar.years, problem.natural.materials),
                 *((REPLAYED, material, text) for material, text in objections(problem.plan, tables)),
                 *((AVERAGED, hazard, text) for hazard, text in averaged_away(problem.plan, tables)),

@@ -62,7 +62,7 @@ def _asked(instance: Instance, data: Dataset) -> Any:
     """
     plan = instance.plan
     rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data)
-    return plan.sample, *rows, span(instance), instance.materials, plan.home, _standing(plan)
+    return plan.sample, *rows, span(instance), instance.materials, instance.members, _standing(plan)
 
 
 def _standing(plan: Plan) -> set[str]:

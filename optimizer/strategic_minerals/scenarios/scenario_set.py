@@ -116,7 +116,7 @@ def combine_events(
     at_name = {name: n for n, name in enumerate(instance.materials)}
     for (countries, materials, demand, profile, scope), several in _alike(events).items():
         touched = named_materials(materials, at_name)
-        cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
+        cut, third = touched_producers(instance.country, instance.yields, instance.members, countries, touched)
         third = _reached(instance, scope, countries, third)
         hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
         s = np.array([scenario for scenario, _, _ in several])
@@ -265,7 +265,7 @@ def _lost(
 def _reached(instance: Instance, scope: str, countries: str, third: Bools) -> Bools:
     """(J,) which of other countries' producers an event reaches, by its scope (`third_country_scope` of hazards)."""
     if scope == "feed":
-        return third & exposed_feed(instance.feed, instance.plan.home, countries)
+        return third & exposed_feed(instance.feed, instance.members, countries)
     return third & ~instance.overland if scope == "overseas" else third
 
 

@@ -55,7 +55,6 @@ COMMON = {
     "flood_multiplier": "Price while the market is flooded, as a multiple of the undisturbed price.",
     "nato": "Member of NATO.",
     "msp": "Member of the Minerals Security Partnership.",
-    "us_fta": "Has a free-trade agreement with the United States.",
     "floor_usd_per_kg": "Price guaranteed by the floor.",
     "floor_kind": "Who pays for the floor.",
     "floor_term_yr": "Term in years.",
@@ -153,9 +152,10 @@ TRUTHS = {
     "none": "false",
 }
 COUNTRY, NAME = "^[A-Z]{3}$", "^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
-ONE_HOME = "the demand, stock and imports of the tables are those of one country"
+ONE_HOME = "a country, or a union that the table homes names, such as EUU for the European Union"
 PATTERNS = {
     COUNTRY: "three capital letters, a code of countries.csv such as AUS",
+    "^[A-Z][A-Z]{2}$": "three capital letters, an ISO 4217 code of money such as JPY",
     NAME: "a name of letters, digits and _ . + - without spaces",
 }
 

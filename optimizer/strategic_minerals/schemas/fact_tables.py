@@ -198,7 +198,7 @@ class ReserveBaseRow(Row):
 
 
 class ImportShareRow(Row):
-    """Share of US imports by origin."""
+    """Share of home imports by origin."""
 
     key: ClassVar[tuple[str, ...]] = ("mineral", "form", "country")
     mineral: Key
@@ -210,7 +210,7 @@ class ImportShareRow(Row):
 
 
 class MineralRow(Row):
-    """US market of a mineral: consumption, trade, prices of five years, world output."""
+    """Home market of a mineral (consumption, trade), prices of five years, world output."""
 
     key: ClassVar[tuple[str, ...]] = ("mineral",)
     mineral: Key

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from ..core.errors import MisplacedError, near_miss
 from ..core.words import BASELINE_COURSE
-from .base import Iso3, Key, Share, Year
+from .base import USA, Iso3, Key, Share, Year
 from .plan_sections import (
     QUIET,
     Budget,
@@ -43,7 +43,8 @@ class Plan(Section):
     name: Key
     title: str = ""
     description: str = ""
-    home: Iso3 = "USA"
+    home: Iso3 = USA
+    """Whose demand, stock and money are planned: a country, or a union of the table `homes` (`EUU`)."""
     price_year: Year
     """Year of the price level in which all money is stated."""
     price_set: Key

@@ -32,6 +32,7 @@ from .fact_tables import (
     SupportedProducerRow,
 )
 from .hazard_tables import HazardPriceRow, HazardProfileRow, HazardRow
+from .home_tables import ExchangeRateRow, HomeRow
 from .loss_tables import AdaptationRow, LossFunctionRow, LossReplayRow, UsersStockRow
 from .origin_tables import FeedOriginRow, OriginRuleRow
 from .project_tables import InstrumentRow, PackageRow, ProjectRow, RampRow
@@ -116,6 +117,8 @@ class ActivityRow(Row):
     """Output to which the floor applies."""
     floor_until_year: Year | None = None
     """Last fiscal year of that floor."""
+    output_t_per_yr: NonNegative | None = None
+    """Tonnes of activity a year that it makes for all buyers: homes together buy no more of it. Empty: not published."""
     money_year: Year | None = None
     """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
 
@@ -247,16 +250,12 @@ class CountryRow(Row):
     country: Iso3
     name: str
     tier: Literal["home", "ally", "partner", "other", "covered"]
-    """`home`: the country whose demand, stock and imports are in these tables (exactly one; a plan's `home` must be that country).
-    `covered`: a covered nation under US law (10 USC 4872)."""
-    fiscal_year_month: Annotated[int, Field(ge=1, le=12)] | None = None
-    """Month in which the government's fiscal year begins; from July on it is called by the calendar year in which it ends. Empty:
-    not stated; calendar years are then assumed."""
+    """`home`: its demand, stock and imports are in these tables (every member of a plan's `home`, and no other). `covered`: its
+    controls are what the home plans against; for the United States a covered nation of 10 USC 4872."""
     nato: bool = False
     msp: bool = False
-    us_fta: bool = False
     land_neighbours: Names = ""
-    """Countries that it borders on land, separated by spaces; filled in for homes of plans."""
+    """Countries that it borders on land, separated by spaces; filled in for members of homes."""
     wgi_political_stability: Annotated[float, Field(ge=-5, le=5)] | None = None
     """World Bank WGI estimate, -2.5 to 2.5."""
 
@@ -299,6 +298,8 @@ TABLES: dict[str, type[Row]] = {
     "instruments": InstrumentRow,
     "offers": OfferRow,
     "countries": CountryRow,
+    "homes": HomeRow,
+    "exchange_rates": ExchangeRateRow,
     "hazards": HazardRow,
     "hazard_profiles": HazardProfileRow,
     "hazard_prices": HazardPriceRow,
@@ -329,7 +330,20 @@ TABLES: dict[str, type[Row]] = {
 }
 """Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
 
+HOME_TABLES = (
+    "demand",
+    "demand_segments",
+    "users_stock",
+    "capacities",
+    "import_shares",
+    "offers",
+    "stock",
+    "loss_functions",
+)
+"""Tables of which every row is a figure of the home."""
 FACT_TABLES = (
+    "homes",
+    "exchange_rates",
     "production",
     "reserves",
     "import_shares",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import Fault, FaultsError, InputError, PlanError
+from ..schemas.base import USA
 from .addresses import as_sent
 from .job_folder import Folder
 
@@ -23,12 +24,12 @@ STATED = "tables.json"
 
 
 @cache
-def shipped_tables() -> Dataset:
-    """Those of the package; no request changes them."""
+def shipped_tables(home: str = USA) -> Dataset:
+    """Those of the package for a home; no request changes them. Raises InputError for a home without tables."""
     from ..core.shipped import shipped
     from ..data.csv_files import load_dataset
 
-    return load_dataset(shipped("inputs"))
+    return load_dataset(shipped("inputs"), home)
 
 
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
@@ -45,7 +46,7 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
             plan, own = load_workbook(book, values)
         except FaultsError as error:
             raise PlanError([as_sent(fault, values) for fault in error.faults]) from None
-        return plan, _tables(folder, request) or own
+        return plan, _tables(folder, request, plan.home) or own
     uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json")) if path.is_file()]
     path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
     faults: list[Fault] = []
@@ -55,7 +56,8 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     except FaultsError as error:
         faults += [as_sent(fault, values) for fault in error.faults]
     try:
-        data = _tables(folder, request) or shipped_tables()
+        home = USA if loaded is None else loaded.home
+        data = _tables(folder, request, home) or shipped_tables(home)
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
@@ -63,12 +65,12 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     return loaded, data
 
 
-def _tables(folder: Folder, request: Mapping[str, Any]) -> Dataset | None:
+def _tables(folder: Folder, request: Mapping[str, Any], home: str) -> Dataset | None:
     """A request's own tables, on top of the shipped ones where that was asked for; None: it has none. Raises InputError."""
     from ..data.csv_files import load_dataset
     from ..data.dataset import Dataset
 
-    base = shipped_tables().tables if request.get("on_top_of_shipped") else {}
+    base = shipped_tables(home).tables if request.get("on_top_of_shipped") else {}
     if (stated := folder.read(STATED)) is not None:
         return Dataset({**base, **_rows(stated)}, "in memory")
     if not (own := folder.path / "tables").is_dir():

@@ -6,7 +6,6 @@ sites cannot send.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
@@ -28,6 +27,7 @@ from .entities import ENDED, Job
 from .forms import Upload
 from .job_folder import Folder, new_id
 from .problem_details import FaultModel, Problem, ProblemError
+from .questions import shipped_tables
 from .reading import shipped_plans
 from .routes import accept, cancel_job, checked, delete_job, resume_job
 from .submission import SMALL_BYTES, Sent
@@ -216,8 +216,7 @@ def _form(
 
 def _loss_functions() -> list[str]:
     """Names in the shipped tables, to choose from; an own table may have others."""
-    with (shipped("inputs") / "loss_functions.csv").open(encoding="utf-8", newline="") as text:
-        return list(dict.fromkeys(row["loss_function"] for row in csv.DictReader(text)))
+    return list(dict.fromkeys(row.loss_function for row in shipped_tables().rows("loss_functions")))
 
 
 def _start(
