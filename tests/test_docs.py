@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 import shlex
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -160,6 +161,7 @@ def test_the_commands_of_the_documents_run_one_after_the_other(tmp_path: Path, c
     )
     assert verbs == {*COMMANDS} - served
     (tmp_path / "study.toml").write_text(the_block(ASKING, "toml", "[ranges]"), encoding="utf-8")
+    shutil.copy(ROOT / "tests" / "data" / "usgs" / "MCS2026_Commodities_Data.csv", tmp_path)
     for line in walk:
         program, verb, *arguments = shlex.split(line, comments=True)
         assert program == "strategic-minerals"
