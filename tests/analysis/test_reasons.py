@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, explain, solve
@@ -99,6 +100,20 @@ def test_a_mine_is_built_by_its_owner_then_supported_then_not_chosen() -> None:
     assert found.flips_at == pytest.approx(56.0, abs=1e-3)
     said = said_of("project mine", found)
     assert "its owner builds it without support from 0 up to 56 million USD; supported from 56 to 17" in said
+
+
+def test_an_item_is_explained_the_same_however_many_work() -> None:
+    """Proves: each figure is a task of its own, so two processes tell what one does, in the same order, and count the figures."""
+    told: list[tuple[int, int]] = []
+    one, two = (
+        explained(*mine(), "mine", most_solves=8, workers=workers, on_progress=lambda *step: told.append(step))
+        for workers in (1, 2)
+    )
+    pd.testing.assert_frame_equal(one.break_evens, two.break_evens)
+    pd.testing.assert_frame_equal(one.intervals, two.intervals)
+    count = len(one.break_evens)
+    assert count > 2
+    assert told.count((count, count)) == 2
 
 
 def test_a_mine_that_its_owner_builds_is_explained_as_well() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from conftest import Cli
 from strategic_minerals import Dataset, InputError, check, load_dataset, load_plan, shipped
 from strategic_minerals.checks.shared_sources import oversold
 from strategic_minerals.data.homes import fiscal_month, members
@@ -200,8 +202,9 @@ def test_each_home_has_a_plan_for_all_that_it_can_plan(name: str) -> None:
     assert not [note for note in check(free, data).notes if "even without a disruption" in note]
 
 
-def test_homes_together_buy_no_more_of_a_plant_than_it_makes(tmp_path: Path) -> None:
-    """Proves: the shipped homes do not; one that counts on all of what another holds already is a fault that names both."""
+def test_homes_together_buy_no_more_of_a_plant_than_it_makes(cli: Cli, tmp_path: Path) -> None:
+    """Proves: the shipped homes do not; one that counts on all of what another holds already is told with both, and `check` says it
+    in words and as JSON."""
     folder = inputs(tmp_path)
     assert oversold(folder) == []
     edited(
@@ -213,3 +216,10 @@ def test_homes_together_buy_no_more_of_a_plant_than_it_makes(tmp_path: Path) -> 
     assert fault.row == "lynas_plant/2026"
     assert fault.found == "5,500 t (JPN) + 7,000 t (USA)"
     assert "12,000 t" in fault.expected
+    (told,) = [
+        note
+        for note in json.loads(cli("check", "japan", "--tables", folder, "--json").stdout)["notes"]
+        if "lynas" in note
+    ]
+    assert "5,500 t (JPN) + 7,000 t (USA)" in told
+    assert told in cli("check", "japan", "--tables", folder).stdout

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -192,13 +193,14 @@ def check(
     found = run_check(loaded, data)
     if found.faults:
         raise PlanError(found.faults)
+    found = replace(found, notes=(*found.notes, *_oversold(path, tables)))
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         return
     console, counted = standard_output(), found.provenance
     for line in in_three_lines(found, path.name, whence(path, tables)):
         console.print(line, markup=False)
-    for note in [*found.notes, *_oversold(path, tables)]:
+    for note in found.notes:
         console.print(f"note: {note}", markup=False)
     console.print("Rows that the plan reads, by table:")
     for table, (facts, guessed) in counted.by_table.items():

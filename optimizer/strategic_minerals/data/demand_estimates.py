@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from .estimates import Estimate
 
+DEFENCE = {"general": (0.01, 0.03, 0.1), "aerospace": (0.03, 0.1, 0.3), "rare_earth": (0.007, 0.02, 0.058)}
+"""Kind of mineral -> low, central and high share of American use that is defence."""
+CIVILIAN = {"essential": (0.15, 0.30, 0.50), "other": (0.50, 0.70, 0.85)}
+"""Segment -> share of what is left."""
+
 
 def segment_demand(total_t: float, segment: str, kind: str) -> Estimate:
     """Demand of a segment. Defence: 3 % (1-10) of `general` minerals, 10 % (3-30) of `aerospace` and
@@ -15,11 +20,10 @@ def segment_demand(total_t: float, segment: str, kind: str) -> Estimate:
     Rare earths: DoD and Adamas figures in demand_segments; antimony's stockpile contract is 3 % of its use.
     No source splits essential from other civilian use: power, grids, medicine, telecoms, freight are meant.
     """
-    kinds = {"general": (0.01, 0.03, 0.1), "aerospace": (0.03, 0.1, 0.3), "rare_earth": (0.007, 0.02, 0.058)}
-    low, mid, high = kinds[kind]
+    low, mid, high = DEFENCE[kind]
     if segment == "defence":
         return Estimate(low, mid, high).times(total_t)
-    shares = {"essential": (0.15, 0.30, 0.50), "other": (0.50, 0.70, 0.85)}[segment]
+    shares = CIVILIAN[segment]
     return Estimate(shares[0] * (1 - high), shares[1] * (1 - mid), shares[2] * (1 - low)).times(total_t)
 
 

@@ -6,27 +6,24 @@ figures alone.
 
 from __future__ import annotations
 
+from .demand_estimates import CIVILIAN, DEFENCE
 from .estimates import Estimate, accessible_capacity
 
-DEFENCE = {"general": 0.03, "aerospace": 0.10, "rare_earth": 0.02}
-"""Share of a mineral's use that is defence where defence takes `DEFENCE_SHARE` of what is produced; as in `segment_demand`."""
 DEFENCE_SHARE = 3.4
-"""Per cent of gross product: what the shares above were found at (SIPRI, 2024)."""
+"""Per cent of gross product that the United States spend on defence (SIPRI, 2024): what `demand_estimates.DEFENCE` was found at."""
 SPREAD = 3.0
 """A share of defence may be a third to three times as high: no government prints one."""
-ESSENTIAL = (0.15, 0.30, 0.50)
-"""Share of civilian use that is essential (power, grids, medicine, telecoms, freight): assumed."""
 
 
 def home_segment(low_t: float, total_t: float, high_t: float, segment: str, kind: str, defence_pct: float) -> Estimate:
     """A home's demand by segment, where no source splits it. Defence: its share for the kind of mineral at 3.4 % of gross product,
     in proportion to what the home spends (`defence_pct`), from a third to three times; then 30 % (15-50) of civilian use is
     essential. Low and high are those of the total times those of the share."""
-    share = DEFENCE[kind] * defence_pct / DEFENCE_SHARE
+    share = DEFENCE[kind][1] * defence_pct / DEFENCE_SHARE
     least, most = share / SPREAD, share * SPREAD
     if segment == "defence":
         return Estimate(low_t * least, total_t * share, high_t * most)
-    low, mid, high = ESSENTIAL if segment == "essential" else (1 - ESSENTIAL[2], 1 - ESSENTIAL[1], 1 - ESSENTIAL[0])
+    low, mid, high = CIVILIAN[segment]
     return Estimate(low_t * low * (1 - most), total_t * mid * (1 - share), high_t * high * (1 - least))
 
 

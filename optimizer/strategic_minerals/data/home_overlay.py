@@ -86,9 +86,8 @@ def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
                 records.append({})
                 places.append({})
             seen[key] = at
-            if (
-                "note" in records[at] and "note" not in record
-            ):  # a figure of the home's own is not made by the recipe of another
+            # a figure of the home's own is not made by the recipe of another
+            if "note" in records[at] and "note" not in record:
                 records[at]["note"] = without_recipes(str(records[at]["note"]), record)
             records[at].update(record)
             places[at].update(dict.fromkeys(("", *record), (sheet.name, line)))

@@ -1,14 +1,10 @@
-"""Write the fact tables `production`, `reserves` and `import_shares` anew from a USGS release.
-
-python -m strategic_minerals.data.usgs_tables FILE INPUTS
-"""
+"""Write the fact tables `production`, `reserves`, `import_shares` and `minerals` anew from a USGS release (`refresh --from`)."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -197,14 +193,3 @@ def _updated(row: Row, cells: Mapping[tuple[str, str], Cell], edition: str) -> R
         changed["source"] = EDITION.sub(f"USGS MCS {year}", row["source"])
         changed["year"] = str(year - YEARS_BACK)
     return changed
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        raise SystemExit(
-            "python -m strategic_minerals.data.usgs_tables FILE INPUTS: the release, and the folder of tables"
-        )
-    try:
-        update(Path(sys.argv[1]), Path(sys.argv[2]))
-    except InputError as error:
-        raise SystemExit(str(error)) from None
