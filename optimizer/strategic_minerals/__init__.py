@@ -48,8 +48,13 @@ if TYPE_CHECKING:
     from .core.shipped import shipped
     from .data.csv_files import load_dataset
     from .data.dataset import Dataset
+    from .data.load import load_members
     from .data.names import Names
     from .data.plan_file import load_plan
+    from .data.together import joint_question
+    from .data.together_homes import Taken
+    from .evaluation.coalition_result import Coalitions
+    from .evaluation.coalitions import coalitions
     from .evaluation.control_cases import ControlCases, control_cases
     from .evaluation.deals import Deals, deals
     from .evaluation.decide import decide
@@ -74,6 +79,7 @@ _HOME = {
     "Alternatives": "analysis.alternatives",
     "Audit": "audit.audit",
     "CheckReport": "api.checking",
+    "Coalitions": "evaluation.coalition_result",
     "Comparison": "report.comparison",
     "Completeness": "analysis.completeness",
     "ControlCases": "evaluation.control_cases",
@@ -111,12 +117,14 @@ _HOME = {
     "StressTest": "evaluation.stress_test",
     "Study": "results.study",
     "Sweep": "analysis.sweep_result",
+    "Taken": "data.together_homes",
     "UntrustedError": "core.errors",
     "Verification": "api.verification",
     "Worth": "evaluation.value_of_planning",
     "alternatives": "analysis.alternatives",
     "build_model": "api.checking",
     "check": "api.checking",
+    "coalitions": "evaluation.coalitions",
     "compare": "report.comparison",
     "compare_rules": "evaluation.rule_comparison",
     "complete": "analysis.completeness",
@@ -128,7 +136,9 @@ _HOME = {
     "explain": "analysis.explain",
     "frontier": "analysis.frontier",
     "indices": "analysis.designs",
+    "joint_question": "data.together",
     "load_dataset": "data.csv_files",
+    "load_members": "data.load",
     "load_plan": "data.plan_file",
     "load_result": "results.run_folder",
     "loss_functions": "analysis.designs",
@@ -154,6 +164,7 @@ __all__ = [
     "Alternatives",
     "Audit",
     "CheckReport",
+    "Coalitions",
     "Comparison",
     "Completeness",
     "ControlCases",
@@ -191,12 +202,14 @@ __all__ = [
     "StressTest",
     "Study",
     "Sweep",
+    "Taken",
     "UntrustedError",
     "Verification",
     "Worth",
     "alternatives",
     "build_model",
     "check",
+    "coalitions",
     "compare",
     "compare_rules",
     "complete",
@@ -208,7 +221,9 @@ __all__ = [
     "explain",
     "frontier",
     "indices",
+    "joint_question",
     "load_dataset",
+    "load_members",
     "load_plan",
     "load_result",
     "loss_functions",

@@ -6,16 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from strategic_minerals import load_dataset
 from support.published import LONG, assert_published
 
 FROZEN = Path(__file__).parents[1] / "frozen"
 PLANS = sorted((FROZEN / "models").glob("*.toml"))
-
-
-@pytest.fixture(scope="module")
-def data():
-    return load_dataset(FROZEN / "inputs")
 
 
 @pytest.mark.parametrize(
@@ -23,5 +17,5 @@ def data():
     [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in PLANS],
     ids=lambda path: path.stem,
 )
-def test_neutral_options_give_the_answers_of_before(path, data):
-    assert_published(path, data, FROZEN / "published")
+def test_neutral_options_give_the_answers_of_before(path):
+    assert_published(path, FROZEN / "inputs", FROZEN / "published")

@@ -13,6 +13,7 @@ import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.data.load import load_question
 from support.published import LONG, assert_published
 
 PLANS = sorted(shipped("models").glob("*.toml"))
@@ -26,8 +27,7 @@ def data():
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_a_shipped_plan_has_no_fault(path):
-    plan = load_plan(path)
-    assert check_data(plan, load_dataset(shipped("inputs"), plan.home)) == []
+    assert check_data(*load_question(path, shipped("inputs"))) == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_shipped_plan_has_no_fault(path):
     ids=lambda path: path.stem,
 )
 def test_a_shipped_plan_gives_its_published_result(path):
-    assert_published(path, load_dataset(shipped("inputs"), load_plan(path).home), PUBLISHED)
+    assert_published(path, shipped("inputs"), PUBLISHED)
 
 
 def test_the_rare_earth_plan_covers_the_chain_and_its_instruments(data):

@@ -22,6 +22,7 @@ from strategic_minerals.audit import producers as audit_facts
 from strategic_minerals.audit import scenario_data as audit_paths
 from strategic_minerals.audit.audit import FAMILIES, Audit, audit
 from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.data.together import joint_question
 from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.instance.instance import Instrument
@@ -30,6 +31,7 @@ from strategic_minerals.model.solution import Solution, extract
 from strategic_minerals.optimization.optimise import Solved, optimise
 from strategic_minerals.schemas.plan import Plan
 from strategic_minerals.schemas.plan_sections import Procurement
+from support.allied import allied, event, home_tables
 from support.instances import FEATURES, FIRST, quick_first, random_case
 
 ROUNDING = 1e-9
@@ -517,8 +519,37 @@ OF_USERS_STOCK = {"users_stock_balance", "users_stock_level", "plant_pull"}
 """Families of stocks that users hold: no random case has any; `api/test_shortage.py` breaks each."""
 
 
+SHARED: dict[str, tuple[str, Spoilt]] = {
+    "pool_balance": ("a tonne that nobody sent", lambda c: changed(c, received=add((1, 0, 1), 50.0))),
+    "pool_when": (
+        "moved in a disruption",
+        lambda c: changed(c, received=add((1, 0, 1), 50.0), sent=add((1, 1, 1), 50.0)),
+    ),
+    "seller_limit": (
+        "more than the seller has",
+        lambda c: other_facts(c, seller_depth=0.9 * c.problem.natural.seller_depth),
+    ),
+}
+"""Families of what homes share: no random case has several homes."""
+
+
+@pytest.mark.parametrize("family", SHARED)
+def test_a_broken_rule_of_several_homes_is_named(family: str) -> None:
+    more = {"sellers": [{"seller": "spot", "from_year": 2027, "depth_t_per_yr": 1200.0}]}
+    homes = {home: home_tables(home, loss=loss, depth=1.0, more=more) for home, loss in (("USA", 100.0), ("AUS", 50.0))}
+    plan = allied({"stop": (0.5, [event("ore")])}, together={"joint_stock": "by_share"})
+    problem = prepare(*joint_question(plan, homes))
+    solved = optimise(problem, gap=0.0, time_limit_s=60.0)
+    x, z0 = (extract(problem.structure, problem.assembly, point) for point in (solved.x, solved.z0))
+    case = Case(problem, solved, x, z0)
+    assert case.audit().passed
+    spoilt = SHARED[family][1](case)
+    found = case.audit(problem=spoilt) if isinstance(spoilt, Problem) else case.audit(spoilt)
+    assert family in found.broken()
+
+
 def test_every_family_has_a_broken_plan() -> None:
-    assert set(SPOILT) | OF_USERS_STOCK == set(FAMILIES)
+    assert set(SPOILT) | OF_USERS_STOCK | set(SHARED) == set(FAMILIES)
 
 
 def test_uncontracted_allied_tonnes_are_withheld_in_a_squeeze() -> None:

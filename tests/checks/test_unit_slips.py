@@ -13,6 +13,7 @@ from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, sh
 from strategic_minerals.checks.doubtful import KIND, unit_slips, unlikely
 from strategic_minerals.checks.unused import unused
 from strategic_minerals.checks.words import slip
+from strategic_minerals.data.load import load_question
 from strategic_minerals.data.references import select_materials
 from strategic_minerals.schemas.base import key_of
 from strategic_minerals.schemas.tables import FACT_TABLES
@@ -241,12 +242,13 @@ def test_a_guess_at_the_slip_needs_a_factor_that_is_near(column: str, factor: fl
 @pytest.mark.parametrize("name", PLANS)
 def test_shipped_plans_state_nothing_that_is_not_used_and_are_not_doubted(name: str) -> None:
     """Proves: no note on unused years nor on lists for the shipped plans, and none on figures of tables without notes."""
-    horizon = plan(name).horizon
+    asked, tables = load_question(shipped("models") / f"{name}.toml")
+    horizon = asked.horizon
     assert horizon.tail_years is not None
     years = range(horizon.first_year, horizon.first_year + horizon.years + horizon.tail_years)
-    tables = data(home=plan(name).home)
-    assert told(name, data(notes=False, home=plan(name).home)) == []
-    assert list(unused(plan(name), tables, years, select_materials(plan(name), tables))) == []
+    bare = {table: tuple(row.model_copy(update={"note": ""}) for row in rows) for table, rows in tables.tables.items()}
+    assert list(unlikely(asked, Dataset(bare))) == []
+    assert list(unused(asked, tables, years, select_materials(asked, tables))) == []
 
 
 def test_small_plans_of_defaults_give_no_alarm() -> None:

@@ -97,6 +97,16 @@ def test_init_writes_a_plan_that_checks_and_is_independent_of_the_installation(t
     assert "did you mean 'price_usd_per_kg'" in wrong.stderr
 
 
+def test_init_of_several_homes_writes_a_folder_for_each(tmp_path: Path, cli: Cli) -> None:
+    """Proves: the plan is checked with the tables of all its members, which no workbook holds."""
+    assert cli("init", tmp_path / "mine", "--plan", "allies").returncode == 0
+    assert {path.name for path in (tmp_path / "mine" / "tables" / "homes").iterdir()} >= {"USA", "JPN", "EUU", "KOR"}
+    assert cli("check", tmp_path / "mine").returncode == 0
+    refused = cli("init", tmp_path / "book", "--plan", "allies", "--excel")
+    assert refused.returncode == 2
+    assert "a workbook holds the tables of one" in refused.stderr
+
+
 def test_init_does_not_write_over_anything(tmp_path: Path, cli: Cli) -> None:
     """Proves: a folder with files in it, and a plan that is not shipped, are exit 2; the file there is untouched."""
     (tmp_path / "kept.txt").write_text("mine", encoding="utf-8")

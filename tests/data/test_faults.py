@@ -205,6 +205,14 @@ def full_plan() -> dict[str, Any]:
             }
         ],
         "days_of_cover": [{"material": "magnet", "days": 5.0, "from_year": 2028}],
+        "together": {
+            "members": [
+                {"home": "USA", "money_share": 0.5, "loss_function": "usgs_2025"},
+                {"home": "JPN", "money_share": 0.5},
+            ],
+            "joint_stock": "by_share",
+            "freight_usd_per_kg": 0.2,
+        },
     }
 
 

@@ -18,12 +18,14 @@ import pytest
 from pyomo.repn import generate_standard_repn
 
 from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.data.together import joint_question
 from strategic_minerals.formulation.catalogue import COMPONENTS
 from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.structure import TRUNK, Structure
 from strategic_minerals.model.problem import structure_of
 from strategic_minerals.model.template import PYOMO_LOCK
 from strategic_minerals.schemas.plan import Plan
+from support.allied import allied, event, home_tables
 from support.tiny import cut, offer, project, source, tiny
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -209,7 +211,18 @@ def users_stock() -> tuple[Plan, Dataset]:
     )
 
 
-CASES = {"": everything, "users_stock": users_stock}
+def two_homes() -> tuple[Plan, Dataset]:
+    """America and Australia want ore: they share what one seller has and may move stock to each other, in a stop too."""
+    more = {"sellers": [{"seller": "spot", "from_year": 2027, "depth_t_per_yr": 1200.0}]}
+    homes = {
+        "USA": home_tables("USA", loss=100.0, depth=1.0, demand=20.0, more=more),
+        "AUS": home_tables("AUS", loss=50.0, depth=1.0, stock=0.5, more=more),
+    }
+    return joint_question(allied({"stop": (0.5, [event("ore")])}, freight=2.0, horizon=TWO_YEARS), homes)
+
+
+TWO_YEARS = {"first_year": 2027, "years": 2, "tail_years": 0}
+CASES = {"": everything, "users_stock": users_stock, "two_homes": two_homes}
 """Folder below `GOLDEN` -> the problem whose rows stand there."""
 
 
@@ -296,6 +309,8 @@ class Writer:
             "demand": lambda: demand(k),
             "period": lambda: n.calendar.period_label(k),
             "tier": lambda: f"{demand(n.tiers[k][0])}.{n.tiers[k][1]}",
+            "pool": lambda: n.pool[structure.component_sets[0].pools[k][0]],
+            "seller": lambda: n.sellers[k],
             "step": lambda: f"{demand(n.steps[k][0])}.{n.steps[k][1]}",
             "offer": lambda: k,
             "year": lambda: "episode" if k < 0 else str(n.calendar.years[k]),

@@ -19,6 +19,7 @@ from strategic_minerals import (
     Result,
     alternatives,
     check,
+    coalitions,
     compare,
     compare_rules,
     complete,
@@ -52,6 +53,7 @@ from strategic_minerals.report import page
 from strategic_minerals.report.page import read_analyses
 from strategic_minerals.results.study import STUDY_SCHEMA_VERSION, Study, StudyResult, tables_of
 from strategic_minerals.results.study_files import refuse_mixed, store_study
+from support.allied import allied, event, home_tables
 from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
 from support.promising import promising
@@ -125,6 +127,11 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "deals": lambda: deals(*agreed(), beliefs=False),
     "requirements": lambda: published_requirements(*printed()),
     "origins": lambda: origin_costs(*question(), gap=0.01),
+    "together": lambda: coalitions(
+        allied({"both": (0.5, [event("ore")])}),
+        {"USA": home_tables("USA"), "AUS": home_tables("AUS", loss=50.0, stock=0.5)},
+        gap=0.0,
+    ),
     "controls": lambda: control_cases(*doubted(), gap=0.01),
     "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),
 }

@@ -20,6 +20,7 @@ USERS = (
     "users_release",
     "users_border_surcharge",
     "users_own_stock",
+    "users_freight",
 )
 GOVERNMENT = (
     "authority_purchases",

@@ -178,6 +178,7 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
         "users_substitution",
         "users_release",
         "users_own_stock",
+        "users_freight",
         "authority_purchases",
         "authority_holding",
         "authority_disposal",
@@ -200,6 +201,7 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
         parts["users_surplus"][c] -= total(c, x.surplus[:, i] * P[:, i] * (1 - n.haircut[i]))
         parts["users_release"][c] += paid
         parts["authority_release"][c] -= paid
+        parts["users_freight"][c] += total(c, x.sent[:, i] * n.freight[i])
         parts["authority_holding"][c] += total(c, x.stock[:, i] * n.holding[i] * D)
         parts["authority_disposal"][c] -= total(c, x.disposal[:, i] * P[:, i] * (1 - n.haircut[i]))
         end = np.minimum(path_data.price[0, i, T - 1], path_data.price[:, i, T - 1])

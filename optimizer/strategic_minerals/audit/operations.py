@@ -152,12 +152,42 @@ def surplus_limit(k: AuditContext) -> Iterable[Row]:
 
 
 def stock_balance(k: AuditContext) -> Iterable[Row]:
-    """stock[t] = (1-decay) stock[t-1] + sum buy - release - sell  [t]; before period 1 the opening stock."""
+    """stock[t] = (1-decay) stock[t-1] + sum buy + received - sent - release - sell  [t]; before period 1 the opening stock."""
     for i, name in enumerate(k.n.materials):
         before = np.concatenate([np.full((len(k.x.stock), 1), k.n.opening[i]), k.x.stock[:, i, :-1]], axis=1)
         bought = sum((k.x.acquisition[:, b] for b, p in enumerate(k.purchases) if p.material == i), np.zeros(1))
         now = (1 - k.n.decay[i]) * before + bought - k.x.release[:, i] - k.x.disposal[:, i]
+        now = now + k.x.received[:, i] - k.x.sent[:, i]
         yield name, abs(k.x.stock[:, i] - now), k.size[i] + before
+
+
+def pool_balance(k: AuditContext) -> Iterable[Row]:
+    """sum of a pool received - sent = 0  [t]; a material of no pool moves nothing."""
+    for name in dict.fromkeys(k.n.pool):
+        mine = [i for i, pool in enumerate(k.n.pool) if pool == name]
+        if name:
+            moved = k.x.received[:, mine].sum(axis=1) - k.x.sent[:, mine].sum(axis=1)
+            yield name, abs(moved), max(float(k.size[i]) for i in mine)
+        else:
+            for i in mine:
+                yield k.n.materials[i], k.x.received[:, i] + k.x.sent[:, i], k.size[i]
+
+
+def pool_when(k: AuditContext) -> Iterable[Row]:
+    """received + sent <= 0  [t] in a disruption where stock is divided before it."""
+    for i, name in enumerate(k.n.materials):
+        if k.n.pool[i] and not k.n.pooled_in_events[i]:
+            struck = k.path_data.branch[:, k.n.component[i]]
+            yield name, (k.x.received[:, i] + k.x.sent[:, i]) * struck, k.size[i]
+
+
+def seller_limit(k: AuditContext) -> Iterable[Row]:
+    """Purchases of all offers of one seller <= what it sells in the fiscal year  [t]."""
+    for g, name in enumerate(k.n.sellers):
+        mine = [(b, p) for b, p in enumerate(k.purchases) if p.offer >= 0 and k.n.offer_seller[p.offer] == g]
+        bought = sum((k.x.acquisition[:, b] for b, _ in mine), np.zeros(1))
+        if mine:
+            yield name, bought - k.n.seller_depth[g], max(float(k.size[p.material]) for _, p in mine)
 
 
 def stock_storage(k: AuditContext) -> Iterable[Row]:
@@ -316,6 +346,8 @@ def non_anticipativity(k: AuditContext) -> Iterable[Row]:
         "clean_output": of["output"],
         "disposal": of["release"],
         "stock": of["release"],
+        "sent": of["release"],
+        "received": of["release"],
         "surplus": of["release"],
     }
     for name, materials in of.items():
@@ -335,6 +367,9 @@ OPERATING: tuple[Rule, ...] = (
     surplus_limit,
     stock_balance,
     stock_storage,
+    pool_balance,
+    pool_when,
+    seller_limit,
     reserve_production,
     reserve_production_limit,
     source_capacity,

@@ -25,6 +25,8 @@ class Excluded:
     periods: tuple[bool, ...]
     back: bool
     purposes: tuple[str, ...]
+    unbound: frozenset[str] = frozenset()
+    """Materials of homes that the rule does not bind."""
 
     def country(self, country: str | None) -> bool:
         """Whether an origin is excluded."""
@@ -32,7 +34,8 @@ class Excluded:
 
     def about(self, purpose: str, material: str) -> bool:
         """Whether it says anything of a purpose and a material."""
-        return purpose in self.purposes and ("*" in self.materials or material in self.materials)
+        named = "*" in self.materials or material in self.materials
+        return purpose in self.purposes and named and material not in self.unbound
 
 
 def rules_in_force(k: AuditContext) -> list[Excluded]:
@@ -57,12 +60,16 @@ def rules_in_force(k: AuditContext) -> list[Excluded]:
     found = []
     for row in data.rows("origin_rules"):
         on = row.switch in ("law", "practice", "policy") and getattr(plan.procurement, row.switch)
-        if on and (row.binds == "*" or plan.home in row.binds.split()):
+        bound = row.binds.split()
+        unbound = [m.material for m in data.rows("materials") if not {"*", m.home or plan.home} & {*bound}]
+        if on:
             begin = -1.0 if row.from_date is None else row.from_date.toordinal()
             end = 1e9 if row.to_date is None else row.to_date.toordinal()
             inside = tuple(min(end, until) - max(begin, since) > 1e-6 for since, until in edges)
             to = tuple(row.applies_to.split())
-            found.append(Excluded(listed(row.countries), tuple(row.materials.split()), inside, row.reach_back, to))
+            named = tuple(row.materials.split())
+            free = frozenset(unbound)
+            found.append(Excluded(listed(row.countries), named, inside, row.reach_back, to, free))
     for own in plan.procurement.exclusions:
         since = -1.0 if own.from_year is None else own.from_year
         inside = tuple(first + (t + 1) * step - since > 1e-9 for t in range(len(edges)))

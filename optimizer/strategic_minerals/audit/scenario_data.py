@@ -165,13 +165,13 @@ def component_of(n: Instance, j: int) -> int:
 
 
 def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
-    """(S, I, T) tight, section 3: an event on i's component lasts and a source is short or shut, or demand surges,
+    """(S, I, T) tight, section 3: an event on i's chain lasts and a source is short or shut, or demand surges,
     or an input of i's makers, or an output made from i, is tight. An event's own word overrides."""
     S, T = len(scenarios.names), n.calendar.periods
     lasts = np.zeros((S, len(n.materials), T), dtype=bool)
     tight = np.zeros_like(lasts)
     for s, i, event in _named(n, scenarios):
-        lasts[s, n.component == n.component[i]] |= _squeeze(n, event)
+        lasts[s, n.chain == n.chain[i]] |= _squeeze(n, event)
     for j in range(len(n.producers)):
         if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
             continue
@@ -196,34 +196,34 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
 
 
 def lasting_share(n: Instance, scenarios: ScenarioSet) -> Floats:
-    """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge."""
+    """(S, I, T) share of a period in which the cut of any event on i's chain lasts, counted edge to edge."""
     D, T = n.calendar.step, n.calendar.periods
     share = np.zeros((len(scenarios.names), len(n.materials), T))
     spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for s, i, event in _named(n, scenarios):
         begin = event.start + event.flood
-        spans.setdefault((s, int(n.component[i])), []).append((begin, begin + event.duration))
+        spans.setdefault((s, int(n.chain[i])), []).append((begin, begin + event.duration))
     for (s, c), several in spans.items():
         for t in range(T):
             opens = n.calendar.first_year + D * t
             inner = [e for span in several for e in span if opens < e < opens + D]
             edges = sorted([opens, opens + D, *inner])
             hit = sum(b - a for a, b in pairwise(edges) if any(x <= (a + b) / 2 < y for x, y in several))
-            share[s, n.component == c, t] = hit / D if hit / D >= TINY else 0.0
+            share[s, n.chain == c, t] = hit / D if hit / D >= TINY else 0.0
     return share
 
 
 def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
-    """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge; an event with a
+    """(S, I, T) share of a period in which the cut of any event on i's chain lasts, counted edge to edge; an event with a
     profile counts as deep as its cut of i is against its own deepest of i, or of all that it names where i is not named."""
     D, T = n.calendar.step, n.calendar.periods
     share = np.zeros((len(scenarios.names), len(n.materials), T))
     struck: dict[tuple[int, int], dict[int, tuple[DisruptionEvent, list[str]]]] = {}
     for s, i, event in _named(n, scenarios):
-        mine = struck.setdefault((s, int(n.component[i])), {})
+        mine = struck.setdefault((s, int(n.chain[i])), {})
         mine.setdefault(id(event), (event, []))[1].append(n.materials[i])
     for (s, c), found in struck.items():
-        for i in np.flatnonzero(n.component == c).tolist():
+        for i in np.flatnonzero(n.chain == c).tolist():
             name = n.materials[i]
             several = [(event, [name] if name in names else names) for event, names in found.values()]
             edges_of = sorted({e for event, names in several for e in _edges(event, names)})

@@ -61,7 +61,8 @@ def multiplier(path_data: PathData, q: int) -> Floats:
     """(W, T) mean multiplier of a demand's named loss while a cut is in force in a period, 1 where none is."""
     n = path_data.instance
     c = int(n.component[n.demand_material[q]])
-    names = {name for name, of in zip(n.materials, n.component, strict=True) if int(of) == c}
+    own = n.chain[n.demand_material[q]]
+    names = {name for name, of in zip(n.materials, n.chain, strict=True) if of == own}
     out = np.ones((1 + len(path_data.scenarios.names), n.calendar.periods))
     known: dict[Cuts, Floats] = {}
     for s, events in enumerate(path_data.scenarios.events):

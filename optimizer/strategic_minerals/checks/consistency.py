@@ -49,6 +49,14 @@ def _found(plan: Plan, data: Dataset) -> list[Fault]:
     return faults.told()
 
 
+def one_home(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A plan of several homes is made the question of a coalition before it is looked at."""
+    if plan.together is not None:
+        found = f"{len(plan.together.members)} homes and one set of tables"
+        expected = "load_question, or joint_question with the tables of every member: they make one plan of it"
+        yield Fault("plan", "", "together", found, expected)
+
+
 def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every planned material, source and segment has what the mathematics needs."""
     chosen = select_materials(plan, data)
@@ -280,7 +288,7 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
 
 
-TABLES_THERE: tuple[Check, ...] = (missing_tables,)
+TABLES_THERE: tuple[Check, ...] = (one_home, missing_tables)
 REFERENCES: tuple[Check, ...] = (references,)
 
 

@@ -20,6 +20,7 @@ FUNCTIONS = frozenset(
         "bulk_holding",
         "disposal_ceiling",
         "offer_depth",
+        "seller_depth",
         "offer_premium",
         "crisis_availability",
         "accessible_capacity",

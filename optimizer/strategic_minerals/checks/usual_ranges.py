@@ -223,6 +223,7 @@ PLAN: dict[str, Usual] = {
     "risk.alpha": Usual(share, 0.02, 1),
     "risk.cvar_weight": Usual(share, 0.001, 20),
     "objective.cvar_share": Usual(share, 0.01, 1),
+    "together.members.money_share": Usual(share, 0.01, 1),
     "owners.price_risk_premium": Usual(rate, 0.001, 0.12),
     "owners.risk_charge": Usual(share, 0.005, 5),
     "objective.stage_slack": Usual(share, 0, 0.5),

@@ -3,6 +3,7 @@ of floors without floors, materials that nobody needs, a CVaR of nearly all outc
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from ..data.dataset import Dataset
@@ -97,10 +98,15 @@ def _floors(plan: Plan, data: Dataset) -> Iterator[Finding]:
 
 
 def _unneeded(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Finding]:
-    """Materials named one by one that no user demands and no plant of the plan uses, where others are needed."""
-    used = _used(data, years, chosen)
+    """Materials named one by one that no user demands and no plant of the plan uses, where others are needed; what is made beside
+    something that is needed has to be named, or its makers are left out."""
+    used, made = _used(data, years, chosen), defaultdict[str, set[str]](set)
+    for row in data.rows("yields"):
+        if row.yield_t_per_t > 0:
+            made[row.producer].add(row.material)
+    beside = {name for outputs in made.values() if outputs & used for name in outputs}
     for n, name in enumerate(plan.materials):
-        if used and name in chosen and name not in used and plan.materials.index(name) == n:
+        if used and name in chosen and name not in used | beside and plan.materials.index(name) == n:
             place = f"materials.{n}"
             yield place, f"plan {place}: nobody demands {name} in the planned years, and no planned producer uses it"
 

@@ -267,6 +267,29 @@ def controls(
 
 
 @app.command()
+def together(
+    plan: PlanFile,
+    tables: Tables = None,
+    gap: Gap = 1e-2,
+    time_limit: Limit = 3600.0,
+    workers: Workers = 1,
+    out: Out = None,
+    as_json: Json = False,
+    set_: SetFields = [],  # noqa: B006
+) -> None:
+    """Plan for each home of a plan of several against the others, and for every coalition: who gains, and who would leave."""
+    from ..data.load import find_plan, load_members, overrides
+    from ..evaluation.coalition_result import Coalitions
+    from ..evaluation.coalitions import coalitions
+
+    room_for(out, Coalitions)
+    asked, homes = load_members(find_plan(plan), tables, overrides(set_))
+    with counting("solves") as told:
+        found = coalitions(asked, homes, gap=gap, time_limit_s=time_limit, workers=cores(workers), on_progress=told)
+    show(found, out, as_json)
+
+
+@app.command()
 def deals(
     plan: PlanFile,
     tables: Tables = None,

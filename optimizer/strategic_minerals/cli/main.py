@@ -131,21 +131,27 @@ def init(
         raise PlanError(
             [Fault("--home", "", "home", f"'{home}'", f"one of {', '.join(homes)}{near_miss(home or '', homes)}")]
         )
+    several = known[chosen].together is not None
+    if several and excel:
+        expected = "a plan of one home: a workbook holds the tables of one; without --excel a folder for each home"
+        raise PlanError([Fault("--excel", "", "plan", f"'{chosen}', a plan of several homes", expected)])
     refuse_inside(directory, "directory")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         found = "a folder with files in it" if directory.is_dir() else "a file"
         raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
-    data = load_dataset(shipped("inputs"), known[chosen].home)
     if excel:
         from ..data.workbook import write_workbook
 
-        write_workbook(known[chosen], data, directory / "plan.xlsx")
+        write_workbook(known[chosen], load_dataset(shipped("inputs"), known[chosen].home), directory / "plan.xlsx")
         written = [directory / "plan.xlsx"]
     else:
         written = [directory / "plan.toml", directory / "tables"]
         shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
-        write_dataset(data, written[1])
+        if several:
+            shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md"))
+        else:
+            write_dataset(load_dataset(shipped("inputs"), known[chosen].home), written[1])
     if as_json:
         typer.echo(json.dumps({"wrote": [str(path) for path in written]}, indent=1))
         return

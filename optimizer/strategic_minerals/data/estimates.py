@@ -76,6 +76,11 @@ def offer_depth(world_t: float, consumption_t: float, step: float) -> Estimate:
     return Estimate(1 / 3, 1.0, 3.0).times(base * step)
 
 
+def seller_depth(world_t: float, step: float) -> Estimate:
+    """Tonnes a year for sale to all homes together at step 1, 2, 3 of `offer_depth`: 1 % of world output times the step."""
+    return Estimate(1 / 3, 1.0, 3.0).times(0.01 * world_t * step)
+
+
 def offer_premium(step: float) -> Estimate:
     """Premium on the market price at step 1, 2, 3: 5, 15 and 45 %; from a third to double.
 

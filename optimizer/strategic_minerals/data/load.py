@@ -22,6 +22,7 @@ from .long_numbers import is_too_long, long_number
 from .plan_file import SET, read_as
 from .row_checks import validate_rows
 from .row_hints import with_row_hints
+from .together import joint_question
 
 
 def find_plan(path: Path) -> Path:
@@ -93,6 +94,9 @@ def load_question(
     try:
         folder = find_tables(path, tables)
         homes = homes_of(folder)
+        if loaded is not None and loaded.together is not None:
+            together, data = joint_question(loaded, members_tables(loaded, folder))
+            return together, replace(data, asked=place)
         if loaded is None or not homes or loaded.home in homes:
             data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
         else:
@@ -104,6 +108,35 @@ def load_question(
     if loaded is None or data is None:
         raise PlanError(with_row_hints(faults, data))
     return loaded, replace(data, asked=place)
+
+
+def load_members(
+    path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None
+) -> tuple[Plan, dict[str, Dataset]]:
+    """A plan of several homes as it stands, and the tables of each of them by home: what `coalitions` asks for.
+
+    path: a plan file. tables: the folder with tables of every member; None: as `load_question` finds it. values: dotted path ->
+    value, put into the plan; None: the plan as it stands.
+
+    Raises PlanError for a plan without a section `together`; otherwise as `load_question`.
+    """
+    plan, place = read_as(Plan, path, values)
+    if plan.together is None:
+        fault = Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")
+        raise PlanError([fault if place is None else place.placed(fault)])
+    return plan, members_tables(plan, find_tables(path, tables))
+
+
+def members_tables(plan: Plan, folder: Path) -> dict[str, Dataset]:
+    """Tables of every member of a plan of several homes, by home. Raises InputError for a home without tables of its own."""
+    members = () if plan.together is None else plan.together.members
+    homes = homes_of(folder)
+    for member in members:
+        if member.home not in homes:
+            found = f"'{member.home}'"
+            expected = homes_in_words(folder, homes) + near_miss(member.home, homes)
+            raise InputError([Fault("plan", "", "together.members", found, expected)])
+    return {member.home: load_dataset(folder, member.home) for member in members}
 
 
 def with_demand(data: Dataset, whence: str) -> Dataset:

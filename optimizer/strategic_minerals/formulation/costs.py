@@ -14,7 +14,7 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Costs of the period at its scenario's prices, market-value accounting [million USD, undiscounted].
 
     users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
-               + sum_k missing cost * missing
+               + sum_k missing cost * missing + sum_i freight sent
     authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
     What producers and offers outside the countries that control a material sell counts at the price there; inputs, surplus and
     sales count at the lower price, so that buying in one market to sell in the other never gains.
@@ -38,6 +38,7 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     ]
     users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
     users += [b.users_missing_cost[k] * b.users_missing[k] for k in sets.users]
+    users += [float(instance.freight[i]) * b.sent[i] for i in b.sent]
     substitution = [b.substitution_cost[h] * b.substitute[h] for h in sets.steps]
     authority = [(1 + p.premium) * price(p.material, p.outside) * b.acquisition[p.name] for p in sets.purchases]
     authority += [b.holding_cost[i] * b.stock[i] for i in sets.stocked]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from . import users_stock
+from . import pools, users_stock
 from .costs import add_costs
 from .origin import add_clean_chain
 from .structure import ComponentSets, Structure
@@ -54,6 +54,7 @@ PARAMS: dict[str, str] = {
     "diversification_active": "1 where the diversification rule is in force, else 0 [-]",
     "diversification_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
     "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
+    **pools.PARAMS,
     "cover": "stock asked by a days-of-cover rule [unit]",
     "tier_limit": "most of a tier that goes unmet where cuts fall on their part of a period [unit]",
     "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
@@ -90,6 +91,7 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "shortfall_cap": sorted(
             {i for i in sets.materials if any(_index(structure, d) == i for _, d in sets.diversification)}
         ),
+        **pools.param_keys(sets),
         "cover": [n for n, _ in enumerate(sets.cover)],
         "tier_limit": list(sets.tiers) if structure.instance.plan.loss.spikes else [],
         "loss_value": list(sets.tiers),
@@ -114,6 +116,8 @@ def add_period(
     add_segment_bound(b, structure, sets)
     add_surplus_limit(b, structure, sets)
     add_stock_balance(b, structure, sets, links)
+    pools.add_pool_balance(b, structure, sets)
+    pools.add_seller_depth(b, structure, sets)
     add_reserve_production(b, structure, sets)
     add_source_capacity(b, structure, sets, links)
     add_source_survival(b, structure, sets, links)
@@ -161,6 +165,7 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
     b.stock = pyo.Var(
         stocked, bounds=lambda b, i: (0, storage[i] if storage[i] < float("inf") else None), doc="stock at the end"
     )
+    pools.add_variables(b, sets)
     step_of = {h: instance.steps[h][0] for h in sets.steps}
     tier_of = {n: instance.tiers[n][0] for n in sets.tiers}
     b.substitute = pyo.Var(
@@ -255,9 +260,10 @@ def add_surplus_limit(b: pyo.Block, structure: Structure, sets: ComponentSets) -
 
 
 def add_stock_balance(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
-    """Tonnes in store carry over, lose a share, gain acquisitions and give up releases and disposals.
+    """Tonnes in store carry over, lose a share, gain acquisitions and give up releases and disposals; those of a pool are moved.
 
-    stock[i] = (1 - decay[i]) stock_before[i] + sum_o buy[o] - release[i] - sell[i]    [unit]  for each stocked i
+    stock[i] = (1 - decay[i]) stock_before[i] + sum_o buy[o] + received[i] - sent[i] - release[i] - sell[i]
+                                                                                     [unit]  for each stocked i
     """
     decay = structure.instance.decay
     by_material = {i: [p.name for p in sets.purchases if p.material == i] for i in sets.stocked}
@@ -265,7 +271,8 @@ def add_stock_balance(b: pyo.Block, structure: Structure, sets: ComponentSets, l
     def balance(b: Any, i: int) -> Any:
         before = (1 - decay[i]) * links.previous_stock[i] if i in links.previous_stock else 0
         bought = sum(b.acquisition[o] for o in by_material[i])
-        return b.stock[i] - before - bought + b.release[i] + b.disposal[i] == (1 - decay[i]) * b.opening[i]
+        moved = b.received[i] - b.sent[i] if i in b.sent else 0
+        return b.stock[i] - before - bought - moved + b.release[i] + b.disposal[i] == (1 - decay[i]) * b.opening[i]
 
     b.stock_balance = pyo.Constraint(list(sets.stocked), rule=balance)
 

@@ -16,6 +16,7 @@ from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
 from ..scenarios.loss_values import loss_values, tier_limits, undisturbed_values
 from ..scenarios.scenario_set import squeeze_of_outputs
+from . import pools
 from .branch import service_terms
 from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
 
@@ -152,6 +153,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         "diversification_active": active,
         "diversification_demand": wanted,
         "shortfall_cap": _shortfall_cap(structure, sets, demand, n),
+        **pools.param_values(structure, sets, on_trunk, t),
         "cover": _cover(structure, sets, on_trunk, t),
         "tier_limit": of(*tier_limits(instance, scenarios, tiers)) * demand[:, wanted_by]
         if instance.plan.loss.spikes

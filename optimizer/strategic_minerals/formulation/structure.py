@@ -8,7 +8,7 @@ once, and instantiated for all (formulation section 2 and 5).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from ..core.arrays import Bools, Floats, Ints
 from ..finance.commitment_costs import commitment_money
 from ..finance.packages import Support
 from ..instance.instance import Contract, Instance, Purchase
+from ..instance.scaling import seller_unit
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan_sections import DaysOfCover, Diversification, ServiceLevel
 
@@ -64,7 +65,11 @@ class ComponentSets:
     steps: tuple[int, ...]
     purchases: tuple[Purchase, ...]
     stocked: tuple[int, ...]
-    """Materials with a purchase or an opening stock: they have stock, release and sell."""
+    """Materials with a purchase or an opening stock, and what their stock may be moved to: they have stock, release and sell."""
+    pools: tuple[tuple[int, ...], ...]
+    """Stocked materials between which stock may be moved."""
+    sellers: tuple[tuple[int, tuple[str, ...]], ...]
+    """Sellers, and the offers that share what each sells, where together they could buy more."""
     holders: tuple[int, ...]
     """Producers that make for the reserve."""
     clean: CleanChain
@@ -220,6 +225,9 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
                 for i, gs in covering.items()
             ]
     stocked = {b.material for b in purchases} | {i for i in materials if instance.opening[i] > 0}
+    held = {instance.pool[i] for i in stocked} - {""}
+    stocked |= {i for i in materials if instance.pool[i] in held}
+    pools = [tuple(i for i in materials if instance.pool[i] == name) for name in sorted(held)]
     affected = [
         (j, m)
         for m, market in enumerate(support.markets)
@@ -239,6 +247,8 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         steps=steps,
         purchases=tuple(purchases),
         stocked=tuple(i for i in materials if i in stocked),
+        pools=tuple(pool for pool in pools if len(pool) > 1),
+        sellers=tuple(_shared_sellers(instance, purchases)),
         holders=tuple(sorted({b.source for b in purchases if b.source >= 0})),
         clean=_clean_chain(instance, support, purchases, sources, projects),
         contracts=tuple(n for n, contract in enumerate(contracts) if contract.source in sources),
@@ -250,6 +260,16 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         users=tuple(k for k, (i, _) in enumerate(instance.users) if i in inside),
         adapted=tuple(n for n in tiers if instance.loss_changes(instance.tiers[n][0])),
     )
+
+
+def _shared_sellers(instance: Instance, purchases: list[Purchase]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Sellers whose offers could together buy more than they sell."""
+    unit = instance.material_unit
+    for g in range(len(instance.sellers)):
+        mine = [p for p in purchases if p.offer >= 0 and instance.offer_seller[p.offer] == g]
+        most = sum(float(instance.offer_depth[p.offer] * unit[p.material]) for p in mine)
+        if mine and most > float(instance.seller_depth[g].min() * seller_unit(instance, unit)[g]) * (1 + 1e-9):
+            yield g, tuple(p.name for p in mine)
 
 
 def _clean_chain(

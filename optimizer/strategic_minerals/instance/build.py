@@ -42,27 +42,26 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     for row in data.rows("yields"):
         if row.producer in producers:
             yields[producers[row.producer], materials[row.material]] = row.yield_t_per_t
+    rows = {row.material: row for row in data.rows("materials")}
+    M = [rows[name] for name in chosen]
     tier = {row.country: row.tier for row in data.rows("countries")}
-    inside = members(data, plan.home)
-    neighbours = {
-        c for row in data.rows("countries") if row.country in inside for c in row.land_neighbours.split()
-    } - inside
+    inside = _members(plan, data, M, yields)
     declared = {row.producer: tuple(row.origins.split()) for row in data.rows("feed_origins")}
     both: list[Any] = [*sources, *projects]
     country = tuple(row.country for row in both)
-    home = np.array([c in inside for c in country], dtype=bool)
-    allied = np.array([c in inside or tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
+    home = np.array([c in own for c, own in zip(country, inside, strict=True)], dtype=bool)
+    allied = home | np.array([tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
     stated, base = _prices(plan, data, materials, calendar)
     feed = tuple(declared.get(name, ()) for name in names)
     usual = _usual(data, sources, projects, calendar)
-    measures = measures_in_force(plan, data, calendar, materials, country, inside, yields, feed, usual, stated)
+    measures = measures_in_force(plan, data, calendar, materials, country, inside, home, yields, feed, usual, stated)
     availability = measures.availability
-    component, components = _components(chosen, yields)
+    pool = tuple((m.alike or m.material) if m.pooled != "no" else "" for m in M)
     in_force = tuple(_in_force(row, materials, calendar) for row in both)
-    rows = {row.material: row for row in data.rows("materials")}
-    M = [rows[name] for name in chosen]
     opening = {row.material: row.opening_t for row in data.rows("stock")}
     sold = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
+    component, components = _components(chosen, yields, pool, sold)
+    chain = _chains(yields, [m.home for m in M])
     procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, sold, calendar)
     supported = build_projects(plan, data, projects, len(sources), calendar)
     not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
@@ -76,11 +75,15 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         materials=tuple(chosen),
         component=component,
         components=components,
+        chain=chain,
         price=measures.price,
         outside_quote=measures.outside_quote,
         outside_share=measures.outside_share,
         outside=measures.outside(country, yields > 0),
         embedded=np.array([m.embedded for m in M], dtype=bool),
+        pool=pool,
+        pooled_in_events=np.array([m.pooled == "always" for m in M], dtype=bool),
+        freight=np.array([m.freight_usd_per_kg for m in M], dtype=float) * MUSD_PER_T,
         base_price=base,
         haircut=haircut,
         holding=np.array([m.holding_share_per_yr for m in M]) * base,
@@ -97,7 +100,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         members=inside,
         home=home,
         allied=allied,
-        overland=np.array([c in neighbours for c in country], dtype=bool),
+        overland=_overland(data, country, inside),
         yields=yields,
         capacity=capacity,
         feed=feed,
@@ -110,6 +113,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         in_force=in_force,
         **_contract_terms(plan, sources, home, calendar, procurement),
         **_offers(sold, offer_open, materials, producers, country, step, measures),
+        **_sellers(data, [row for row, open_at in zip(sold, offer_open, strict=True) if open_at.any()], calendar),
         **wanted,
         **users_stock(data, materials, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
@@ -210,13 +214,53 @@ def _usual(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calen
     return np.array([*existing, *np.ones((len(projects), calendar.periods))]).reshape(-1, calendar.periods)
 
 
-def _components(chosen: Sequence[str], yields: Floats) -> tuple[Ints, tuple[str, ...]]:
-    """Materials linked by a producer form a component, named after its first material."""
-    touches = csr_array(yields != 0).astype(np.int8)
+def _members(plan: Plan, data: Dataset, materials: Sequence[Any], yields: Floats) -> tuple[frozenset[str], ...]:
+    """(J,) countries of the home whose users a producer serves: of its first material that is of a home of its own, else of the
+    plan's."""
+    homes = [row.home for row in materials]
+    served = [next((homes[i] for i in np.flatnonzero(row) if homes[i]), None) or plan.home for row in yields]
+    known = {home: members(data, home) for home in dict.fromkeys(served)}
+    return tuple(known[home] for home in served)
+
+
+def _overland(data: Dataset, country: Sequence[str], inside: Sequence[frozenset[str]]) -> Bools:
+    """(J,) producers in a country that borders the home they serve on land."""
+    borders = {row.country: set(row.land_neighbours.split()) for row in data.rows("countries")}
+    beside = {own: set().union(*(borders.get(c, set()) for c in own)) - own for own in dict.fromkeys(inside)}
+    return np.array([c in beside[own] for c, own in zip(country, inside, strict=True)], dtype=bool)
+
+
+def _components(
+    chosen: Sequence[str], yields: Floats, pool: Sequence[str], offers: Sequence[Any]
+) -> tuple[Ints, tuple[str, ...]]:
+    """Materials linked by a producer, a pool or a seller form a component, named after its first material."""
+    at = {name: i for i, name in enumerate(chosen)}
+    shared: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, name in enumerate(pool):
+        shared["pool", name] += [i] if name else []
+    for row in offers:
+        shared["seller", row.seller or ""] += [at[row.material]] if row.seller else []
+    links = np.zeros((len(shared), len(chosen)))
+    for k, linked in enumerate(shared.values()):
+        links[k, linked] = 1.0
+    component, first = _linked(np.concatenate([yields, links]))
+    return component, tuple(chosen[i] for i in first)
+
+
+def _chains(yields: Floats, homes: Sequence[str | None]) -> Ints:
+    """(I,) materials linked by a producer of one home; what a plant built by several takes and makes is a chain of its own."""
+    of = np.array([home or "" for home in homes], dtype=str)
+    within = [np.where(of == home, row, 0.0) for row in yields for home in dict.fromkeys(of[row != 0].tolist())]
+    return _linked(np.array(within).reshape(-1, len(homes)))[0]
+
+
+def _linked(links: Floats) -> tuple[Ints, list[int]]:
+    """(I,) number of the group of each column that rows link, counted in the order of their first columns, and these columns."""
+    touches = csr_array(links != 0).astype(np.int8)
     _, found = connected_components(touches.T @ touches, directed=False)
-    _, first, component = np.unique(found, return_index=True, return_inverse=True)
-    order = np.argsort(np.argsort(first))  # components are counted in the order of their first materials
-    return order[component].astype(int), tuple(chosen[i] for i in sorted(first.tolist()))
+    _, first, group = np.unique(found, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))
+    return order[group].astype(int), sorted(first.tolist())
 
 
 def _in_force(row: Any, materials: Mapping[str, int], calendar: Calendar) -> tuple[Floor, ...]:
@@ -257,6 +301,21 @@ def _wanted(plan: Plan, row: Any, materials: Mapping[str, int], producers: Mappi
     """Whether a row of `offers` is of the plan's materials and producers, and the plan may buy at all."""
     sold = row.source_producer == "outside" or row.source_producer in producers
     return plan.instruments.reserve and row.material in materials and sold
+
+
+def _sellers(data: Dataset, offers: Sequence[Any], calendar: Calendar) -> dict[str, Any]:
+    """Sellers whose depth several open offers share, or that have less than an offer's own."""
+    series = _grouped(data.rows("sellers"), "seller", "depth_t_per_yr")
+    named = [name for name in dict.fromkeys(row.seller for row in offers if row.seller) if name in series]
+    place = {name: g for g, name in enumerate(named)}
+    return {
+        "sellers": tuple(named),
+        "offer_seller": np.array([place.get(row.seller, -1) for row in offers], dtype=int),
+        "seller_depth": np.array([yearly(series[name], calendar) for name in named], dtype=float).reshape(
+            -1, calendar.periods
+        )
+        * calendar.step,
+    }
 
 
 def _offers(

@@ -15,8 +15,8 @@ from ..data.dataset import Dataset
 from ..data.deflation import restating
 from ..schemas.plan import Plan
 from .calendar import Calendar, overlap
-from .instance import named_materials, touched_producers
 from .procurement import exposed_feed
+from .touched import named_materials, touched_producers
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def measures_in_force(
     calendar: Calendar,
     materials: Mapping[str, int],
     country: Sequence[str],
-    members: Collection[str],
+    members: Sequence[Collection[str]],
+    home: Bools,
     yields: Floats,
     feed: Sequence[tuple[str, ...]],
     usual: Floats,
@@ -64,7 +65,7 @@ def measures_in_force(
     controls = [control for control in plan.controls if control.in_force]
     for control in controls:
         touched = named_materials(control.materials, materials)
-        cut, third = touched_producers(country, yields, members, control.countries, touched)
+        cut, third = touched_producers(country, yields, home, control.countries, touched)
         phi = overlap(calendar, calendar.first_year, control.until_year)
         exposed = exposed_feed(feed, members, control.countries)
         shares = np.array([control.cut_shares.get(name, control.cut_share) for name in materials])

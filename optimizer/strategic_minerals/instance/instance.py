@@ -8,7 +8,7 @@ first, then the projects. Demands `q` are (material, segment) pairs. `build.py` 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -158,6 +158,10 @@ class Instance:
     component: Ints
     """(I,) component of each material."""
     components: tuple[str, ...]
+    """Name of each: that of its first material."""
+    chain: Ints
+    """(I,) chain of each material: what producers link within one home, which is in short supply together. A component may hold the
+    chains of several homes, which a pool or a seller links."""
     price: Floats
     """(I, T) trunk price: the lowest at which a material is sold."""
     outside_quote: Floats
@@ -168,6 +172,12 @@ class Instance:
     """(J, I) whether a producer sells what it makes in the market outside the countries that control it, or may in an event."""
     embedded: Bools
     """(I,) materials that come only inside imported goods: no plan can supply them."""
+    pool: tuple[str, ...]
+    """(I,) stock of materials with one pool may be moved from one to another; empty: of none."""
+    pooled_in_events: Bools
+    """(I,) whether it may be moved in a disruption, too."""
+    freight: Floats
+    """(I,) what moving stock of a material costs [million USD/t]."""
     base_price: Floats
     """(I,) price of the price set, controls not counted."""
     haircut: Floats
@@ -187,12 +197,14 @@ class Instance:
     sources: int
     """Number of existing sources; producers from here on are projects."""
     country: tuple[str, ...]
-    members: frozenset[str]
+    members: tuple[frozenset[str], ...]
+    """(J,) countries of the home whose users each producer serves."""
     home: Bools
+    """(J,) in one of them."""
     allied: Bools
-    """(J,) in the home (`members`), with an ally or a partner."""
+    """(J,) in one of them, with an ally or a partner."""
     overland: Bools
-    """(J,) in a foreign country that borders the home on land."""
+    """(J,) in a foreign country that borders one of them on land."""
     yields: Floats
     """(J, I)"""
     capacity: Floats
@@ -228,6 +240,11 @@ class Instance:
     offer_premium: Floats
     offer_crisis: Floats
     """(O,) availability in a crisis of `outside` offers; 1 elsewhere (the source's own counts)."""
+    sellers: tuple[str, ...]
+    offer_seller: Ints
+    """(O,) the seller that an offer shares with others, or -1."""
+    seller_depth: Floats
+    """(sellers, T) what each sells to all its offers together [t per period]."""
     demands: tuple[tuple[str, str], ...]
     """(material, segment) of each."""
     priority: Ints
@@ -402,23 +419,6 @@ class Instance:
             return np.full(len(years), float(series))
         known = sorted(series.items())
         return np.array([next((v for y, v in reversed(known) if y <= year), 0.0) for year in years], dtype=float)
-
-
-def touched_producers(
-    country: Sequence[str], yields: Floats, members: Collection[str], countries: str, touched: Bools
-) -> tuple[Bools, Bools]:
-    """(J,) producers in the named countries, and other foreign ones, that make a touched material. members: countries of home."""
-    named = set(countries.split())
-    makes = (yields[:, touched] > 0).any(axis=1)
-    inside = np.array([(c in named) or ("*" in named and c not in members) for c in country], dtype=bool)
-    foreign = np.array([c not in members for c in country], dtype=bool)
-    return makes & inside, makes & foreign & ~inside
-
-
-def named_materials(names: str, materials: Mapping[str, int]) -> Bools:
-    """(I,) materials that a space-separated list names; `*`: all."""
-    chosen = set(names.split())
-    return np.array(["*" in chosen or name in chosen for name in materials], dtype=bool)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from ..data.dataset import Dataset
 from ..data.homes import fiscal_month
 from ..schemas.plan import Plan
 from .calendar import Calendar, overlap
-from .instance import Procurement, named_materials
+from .instance import Procurement
+from .touched import named_materials
 
 COVERED = "covered"
 """In a list of countries: all of that tier."""
@@ -65,23 +66,34 @@ def exclusions(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar
     covered = {row.country for row in rows if row.tier == "covered"}
     month = fiscal_month(data, plan.home)
     last = calendar.first_year + calendar.step * calendar.periods
+    wanted_by = {row.material: row.home or plan.home for row in data.rows("materials")}
     found: list[Exclusion] = []
 
-    def add(label: str, countries: str, named: str, begin: float, end: float, back: bool, to: Sequence[str]) -> None:
+    def add(
+        label: str,
+        countries: str,
+        named: str,
+        begin: float,
+        end: float,
+        back: bool,
+        to: Sequence[str],
+        binds: Collection[str] = ("*",),
+    ) -> None:
         chosen = set(countries.split())
         chosen = (chosen - {COVERED}) | (covered if COVERED in chosen else set())
         inside = overlap(calendar, begin, end) > 0
         touched = named_materials(named, materials)
+        touched &= np.array(["*" in binds or wanted_by[name] in binds for name in materials], dtype=bool)
         if inside.any() and touched.any():
             found.append(Exclusion(label, frozenset(chosen), touched, inside, back, frozenset(to)))
 
     for row in data.rows("origin_rules"):
         binds = row.binds.split()
-        if row.switch != "none" and getattr(plan.procurement, row.switch) and ("*" in binds or plan.home in binds):
+        if row.switch != "none" and getattr(plan.procurement, row.switch):
             begin = calendar.first_year if row.from_date is None else fiscal_year(row.from_date, month)
             end = last if row.to_date is None else fiscal_year(row.to_date, month)
             to = row.applies_to.split()
-            add(f"{row.rule}, {row.authority}", row.countries, row.materials, begin, end, row.reach_back, to)
+            add(f"{row.rule}, {row.authority}", row.countries, row.materials, begin, end, row.reach_back, to, binds)
     for n, own in enumerate(plan.procurement.exclusions):
         begin = calendar.first_year if own.from_year is None else own.from_year
         add(f"the plan's exclusion {n + 1}", own.countries, own.materials, begin, last, own.reach_back, own.applies_to)
@@ -203,15 +215,18 @@ def _closed(
             yield f"offtake from {producers[j].activity}", reason
 
 
-def exposed_feed(feed: Sequence[tuple[str, ...]], members: Collection[str], countries: str) -> Bools:
-    """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad."""
+def exposed_feed(feed: Sequence[tuple[str, ...]], members: Sequence[Collection[str]], countries: str) -> Bools:
+    """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad.
+
+    members: (J,) countries of the home that each producer serves.
+    """
     named = set(countries.split())
     return np.array(
         [
             not declared
             or bool({*named, UNKNOWN} & set(declared))
-            or ("*" in named and bool({*declared} - {*members, MODELLED}))
-            for declared in feed
+            or ("*" in named and bool({*declared} - {*inside, MODELLED}))
+            for declared, inside in zip(feed, members, strict=True)
         ],
         dtype=bool,
     )

@@ -40,6 +40,7 @@ def scale(instance: Instance) -> Instance:
         outside_quote=instance.outside_quote * u,
         base_price=instance.base_price * u,
         holding=instance.holding * u,
+        freight=instance.freight * u,
         storage=instance.storage / u,
         drawdown=instance.drawdown / u,
         disposal=instance.disposal / u,
@@ -50,6 +51,7 @@ def scale(instance: Instance) -> Instance:
         contract_lot=instance.contract_lot / v,
         contract_fee=instance.contract_fee * v,
         offer_depth=instance.offer_depth / offer,
+        seller_depth=instance.seller_depth / seller_unit(instance, u)[:, None],
         demand=instance.demand / demand[:, None],
         tier_loss=instance.tier_loss * tier,
         tier_named=instance.tier_named * tier,
@@ -62,6 +64,12 @@ def scale(instance: Instance) -> Instance:
         producer_unit=v,
         money_unit=money_unit(instance),
     )
+
+
+def seller_unit(instance: Instance, unit: Floats) -> Floats:
+    """(sellers,) tonnes that one unit of what a seller sells stands for: that of the material of its first offer."""
+    first = [instance.offer_material[instance.offer_seller == g][0] for g in range(len(instance.sellers))]
+    return np.asarray(unit[np.array(first, dtype=int)])
 
 
 def money_unit(instance: Instance) -> float:

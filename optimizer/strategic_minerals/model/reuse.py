@@ -62,6 +62,8 @@ OPERATING = (
     "offer_depth",
     "offer_open",
     "offer_crisis",
+    "seller_depth",
+    "pooled_in_events",
     "procurement",
     "users_level",
     *LOSSES,

@@ -19,6 +19,8 @@ OPERATIONS = (
     "release",
     "disposal",
     "stock",
+    "sent",
+    "received",
     "surplus",
     "substitute",
     "shortfall",
@@ -62,6 +64,9 @@ class Solution:
     """(1+S, I, T)"""
     disposal: Floats
     stock: Floats
+    sent: Floats
+    """(1+S, I, T) stock moved to another home."""
+    received: Floats
     surplus: Floats
     substitute: Floats
     """(1+S, H, T)"""
@@ -160,6 +165,8 @@ def _scales(structure: Structure) -> dict[str, Floats]:
         "release": u,
         "disposal": u,
         "stock": u,
+        "sent": u,
+        "received": u,
         "surplus": u,
         "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
         "shortfall": np.array([u[instance.demand_material[q]] for q, _ in instance.tiers]),

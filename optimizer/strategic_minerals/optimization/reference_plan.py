@@ -114,7 +114,7 @@ def _decided(problem: Problem) -> Ints:
         part.first_column + k + part.width * np.arange(part.count)
         for part in problem.assembly.blocks
         for k, (name, _) in enumerate(part.template.columns)
-        if name in ("sign", "contract", "contract_signed", "floor", "acquisition")
+        if name in ("sign", "contract", "contract_signed", "floor", "acquisition", "sent", "received")
     ]
     return np.sort(np.concatenate(columns)) if columns else np.zeros(0, dtype=np.int64)
 

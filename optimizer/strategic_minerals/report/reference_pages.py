@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core.shipped import PACKAGE, shipped
 from ..finance import floor_costs, market_floors, owner_expectation
-from ..formulation import branch, commitments, costs, flat, operations, scenario, users_stock
+from ..formulation import branch, commitments, costs, flat, operations, pools, scenario, users_stock
 from ..formulation.catalogue import COMPONENTS, Component
 from ..instance import producer_economics
 from ..results.prices import MEANING
@@ -35,6 +35,7 @@ def formulation_page() -> str:
     for module, block in (
         (commitments, "commitments"),
         (operations, "period"),
+        (pools, "period"),
         (users_stock, "period"),
         (branch, "branch"),
         (scenario, "scenario"),

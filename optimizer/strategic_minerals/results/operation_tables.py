@@ -70,6 +70,24 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     )
 
 
+def transfers(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Stock moved between homes on every path, by the material that gives it up or receives it; empty for a plan of one home."""
+    n = problem.natural
+    kept = np.maximum(solution.sent, solution.received) > SMALL_T
+    path, i, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "scenario": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named(n.materials, i),
+            "sent_t": solution.sent[kept],
+            "received_t": solution.received[kept],
+        }
+    )
+
+
 def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
     """(1+S, Q, T) shortfall, substitution, shortfall loss and substitution cost by demand, undiscounted."""
     n = problem.natural

@@ -272,7 +272,7 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
     sizes = {
         **dict.fromkeys(("output", "reserve_output", "clean_output"), len(n.producers)),
         "acquisition": len(names),
-        **dict.fromkeys(("release", "disposal", "stock", "surplus"), len(n.materials)),
+        **dict.fromkeys(("release", "disposal", "stock", "sent", "received", "surplus"), len(n.materials)),
         "substitute": len(n.steps),
         "shortfall": len(n.tiers),
         "excess": len(n.plan.diversification),

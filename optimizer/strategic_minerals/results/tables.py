@@ -25,7 +25,16 @@ from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
-from .operation_tables import flows, held_for_price, operations, scenario_losses, shortfalls, users_stock, value
+from .operation_tables import (
+    flows,
+    held_for_price,
+    operations,
+    scenario_losses,
+    shortfalls,
+    transfers,
+    users_stock,
+    value,
+)
 
 
 def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
@@ -41,6 +50,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "operations": operations(problem, solution),
         "flows": flows(problem, solution),
         "shortfalls": shortfalls(problem, solution),
+        **({"transfers": transfers(problem, solution)} if any(problem.natural.pool) else {}),
         **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
         **({"ore_reserves": ore} if len(ore := ore_table(problem, names)) else {}),
         "scenario_losses": scenario_losses(problem, solution, z0),

@@ -122,6 +122,7 @@ def draws(
         events=chosen.events_per_hazard,
         profiles=profiles_of(instance.plan, data),
         standing=_standing(instance.plan),
+        alike={row.material: row.alike for row in data.rows("materials") if row.alike},
     )
 
 

@@ -44,6 +44,8 @@ class DisruptionEvent:
     """Factor on the length of the profile."""
     third_scope: str = "all"
     """Which other countries' sources are cut, as `third_country_scope` of hazards says."""
+    spares_home: bool = False
+    """Whether plants at home go on though their country is named: who limits exports serves its own users."""
 
     @property
     def moves_price(self) -> bool:
@@ -92,6 +94,7 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
         direct_severity=severity,
         stretch=stretch or 1.0,
         third_scope="all" if row is None else row.third_country_scope,
+        spares_home=row is not None and row.kind == "ally_limit",
     )
 
 

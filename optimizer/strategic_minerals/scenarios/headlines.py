@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats
 from ..data.names import Names
-from ..instance.instance import Instance, named_materials, touched_producers
+from ..instance.instance import Instance
+from ..instance.touched import named_materials, touched_producers
 from .events import DisruptionEvent
 from .scenario_set import ScenarioSet
 
@@ -115,7 +116,7 @@ def _harm(event: DisruptionEvent, instance: Instance, stake: Floats) -> float:
     """Million USD that home users would lose if supply were missed as it is cut; a stand-in by which events are put in order."""
     n = instance
     touched = _touched(event, n)
-    inside, _ = touched_producers(n.country, n.yields, n.members, event.countries, touched)
+    inside, _ = touched_producers(n.country, n.yields, n.home, event.countries, touched, spares_home=event.spares_home)
     made = np.maximum(n.yields, 0.0) * n.capacity.max(axis=1, initial=0.0)[:, None]
     share = made[inside].sum(axis=0) / np.maximum(made.sum(axis=0), 1e-12)
     return float((stake * share * touched).sum()) * event.cut * event.duration

@@ -18,7 +18,8 @@ import numpy as np
 from ..core.arrays import Floats
 from ..core.units import MONTHS_PER_YEAR
 from ..instance.calendar import Calendar, overlap
-from ..instance.instance import Instance, named_materials
+from ..instance.instance import Instance
+from ..instance.touched import named_materials
 from .scenario_set import ScenarioSet
 
 Spans = tuple[tuple[float, float], ...]
@@ -78,7 +79,7 @@ def loss_values(
 def adaptation(instance: Instance, scenarios: ScenarioSet, demands: Sequence[int]) -> Floats:
     """(S, k, T) mean multiplier of the named loss of some demands, over the part of a period in which a cut is in force.
 
-    It counts from the beginning of the latest cut in force on the demand's component; 1 where none is.
+    It counts from the beginning of the latest cut in force on the demand's chain; 1 where none is.
     """
     calendar = instance.calendar
     found = np.ones((len(scenarios.names), len(demands), calendar.periods))
@@ -86,7 +87,7 @@ def adaptation(instance: Instance, scenarios: ScenarioSet, demands: Sequence[int
     for (s, c), spans in _spans(instance, scenarios).items():
         for k, q in enumerate(demands):
             steps = instance.adaptation[q]
-            if steps and instance.component[instance.demand_material[q]] == c:
+            if steps and instance.chain[instance.demand_material[q]] == c:
                 if (spans, steps) not in known:
                     known[spans, steps] = _mean(calendar, spans, steps)
                 found[s, k] = known[spans, steps]
@@ -94,7 +95,7 @@ def adaptation(instance: Instance, scenarios: ScenarioSet, demands: Sequence[int
 
 
 def _spans(instance: Instance, scenarios: ScenarioSet) -> dict[tuple[int, int], Spans]:
-    """(scenario, component) -> cuts of the events that name one of its materials."""
+    """(scenario, chain) -> cuts of the events that name one of its materials."""
     at_name = {name: n for n, name in enumerate(instance.materials)}
     touched: dict[str, list[int]] = {}
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
@@ -102,7 +103,7 @@ def _spans(instance: Instance, scenarios: ScenarioSet) -> dict[tuple[int, int], 
         for event in events:
             if event.materials not in touched:
                 hit = named_materials(event.materials, at_name)
-                touched[event.materials] = np.unique(instance.component[hit]).tolist()
+                touched[event.materials] = np.unique(instance.chain[hit]).tolist()
             begin = event.start + event.flood
             if event.duration > 0:
                 for c in touched[event.materials]:
@@ -142,7 +143,7 @@ def tier_limits(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int]
     if not instance.plan.loss.spikes or not chosen:
         return trunk, own
     demands = np.array([instance.tiers[n][0] for n in chosen], dtype=int)
-    lasting = scenarios.lasting[:, instance.component[instance.demand_material[demands]]]
+    lasting = scenarios.lasting[:, instance.chain[instance.demand_material[demands]]]
     limits = own * np.where(lasting > 0, lasting, 1.0)
     for q in np.unique(demands):
         mine = np.flatnonzero(demands == q)  # in the order of the tiers

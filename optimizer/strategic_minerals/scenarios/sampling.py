@@ -46,6 +46,7 @@ def draw(
     events: int | None = None,
     profiles: Mapping[str, HazardProfile] | None = None,
     standing: Collection[str] = (),
+    alike: Mapping[str, str] | None = None,
 ) -> list[tuple[DisruptionEvent, ...]]:
     """(scenarios,) tuples of strikes of the hazards `rows`, in order of time.
 
@@ -54,9 +55,11 @@ def draw(
     follows another (`after`), every event of the other may bring it on, by a coin and after an exponential lag of its own,
     unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out. Events of a hazard with a profile
     (`profiles`) draw its severity and stretch in place of a cut and a duration, at the same coordinates. An event of each hazard in
-    `standing` is in force when the span begins: it may bring on others from then on.
+    `standing` is in force when the span begins: it may bring on others from then on. alike: material -> what it is, where several
+    homes have it: one event touches that of all.
     """
-    points = _points(table, scenarios, seed, events or SOBOL_EVENTS)
+    kinds = alike or {}
+    points = _points(table, scenarios, seed, events or SOBOL_EVENTS, kinds)
     found: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
     begun: dict[str, list[tuple[int, float]]] = {}
     for row in _parents_first(rows):
@@ -78,11 +81,11 @@ def draw(
         ) -> Floats:
             """Candidates of one event in each scenario; the end of its cut."""
             if profile is not None:
-                return _shaped(row, profile, base, start, u, span.end, candidates)
+                return _shaped(row, profile, base, start, u, span.end, candidates, kinds)
             duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])
             for n in np.flatnonzero(start < span.end):
                 if cut[n] > 0 or row.cut_law != "on_off":
-                    materials = elements(row, u[n, 2:])
+                    materials = elements(row, u[n, 2:], kinds)
                     candidates[n].append(
                         replace(
                             base,
@@ -126,6 +129,7 @@ def _shaped(
     u: Floats,
     end: float,
     candidates: list[list[DisruptionEvent]],
+    alike: Mapping[str, str],
 ) -> Floats:
     """Candidates of one event of a hazard with a profile in each scenario; the end of its cut."""
     severity, stretch, felt = drawn_spreads(row, u[:, :2])
@@ -137,7 +141,7 @@ def _shaped(
                 start=float(start[n]),
                 duration=profile.length * float(stretch[n]),
                 cut=min(1.0, x * profile.deepest) if felt[n] else 0.0,
-                materials=elements(row, u[n, 2:]),
+                materials=elements(row, u[n, 2:], alike),
                 severity=x if felt[n] else 0.0,
                 direct_severity=x,
                 stretch=float(stretch[n]),
@@ -169,18 +173,21 @@ def _nth(begun: list[tuple[int, float]], k: int, scenarios: int) -> list[tuple[i
     return [(n, sorted(found)[k]) for n, found in enumerate(starts) if len(found) > k]
 
 
-def _points(table: Sequence[Any], scenarios: int, seed: int, events: int) -> dict[str, list[list[Floats]]]:
+def _points(
+    table: Sequence[Any], scenarios: int, seed: int, events: int, alike: Mapping[str, str]
+) -> dict[str, list[list[Floats]]]:
     """Scrambled Sobol points in (0, 1) by hazard: of its own events, then of those that each parent may bring on; (scenarios,
     coordinates) for each of the first `events` events.
 
-    Own events: gap, duration, severity, then one a material. Followers of each parent's events: coin, lag and the same.
+    Own events: gap, duration, severity, then one a material, or one for those that are alike. Followers of each parent's events:
+    coin, lag and the same.
     The balance is best at powers of two.
     """
     from scipy.stats import qmc  # half a second, which plans without a sample are spared
 
     sizes = {
-        row.hazard: [3 + len(row.materials.split())] * events
-        + [4 + len(row.materials.split())] * (events * len(row.after.split()))
+        row.hazard: [3 + len(_kinds(row, alike))] * events
+        + [4 + len(_kinds(row, alike))] * (events * len(row.after.split()))
         for row in sorted(table, key=lambda row: row.hazard)
     }
     engine = qmc.Sobol(max(1, sum(map(sum, sizes.values()))), scramble=True, rng=np.random.default_rng(seed))
@@ -259,10 +266,17 @@ def severities(row: Any, u: Floats) -> Floats:
     return np.asarray(np.where(u < peak, rising, falling))
 
 
-def elements(row: Any, u: Floats) -> str:
-    """Which of the hazard's materials an event touches: each with probability `element_share`, one at least."""
-    names = row.materials.split()
-    if row.element_share >= 1 or len(names) < 2:
+def _kinds(row: Any, alike: Mapping[str, str]) -> list[str]:
+    """What a hazard names, those that are alike once."""
+    return list(dict.fromkeys(alike.get(name, name) for name in row.materials.split()))
+
+
+def elements(row: Any, u: Floats, alike: Mapping[str, str] | None = None) -> str:
+    """Which of the hazard's materials an event touches: each with probability `element_share`, one at least; all that are alike, or
+    none of them."""
+    alike = alike or {}
+    kinds = _kinds(row, alike)
+    if row.element_share >= 1 or len(kinds) < 2:
         return str(row.materials)
-    hit = [name for name, v in zip(names, u, strict=True) if v < row.element_share]
-    return " ".join(hit or [names[int(np.argmin(u))]])
+    hit = {kind for kind, v in zip(kinds, u, strict=True) if v < row.element_share} or {kinds[int(np.argmin(u))]}
+    return " ".join(name for name in row.materials.split() if alike.get(name, name) in hit)

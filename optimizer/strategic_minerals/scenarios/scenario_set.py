@@ -17,9 +17,10 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.calendar import Calendar, overlap
-from ..instance.instance import Instance, named_materials, touched_producers
+from ..instance.instance import Instance
 from ..instance.procurement import exposed_feed
 from ..instance.producer_economics import built_anyway, survival
+from ..instance.touched import named_materials, touched_producers
 from .event_prices import EventPrices
 from .events import DisruptionEvent
 from .profiles import DIRECT, EFFECTIVE, HazardProfile, Steps, envelope, mean_cuts, relative
@@ -64,10 +65,10 @@ class ScenarioSet:
     direct: Floats
     """(S, J, T) availability of a source to the reserve: that of its controlled flow, which may be less than what users find."""
     lasting: Floats
-    """(S, C, T) share of a period in which the cut of an event on the component lasts."""
+    """(S, chains, T) share of a period in which the cut of an event on the chain lasts."""
     squeeze: Floats
     """(S, I, T) the same by material, each moment weighed by how deep the cut is against the deepest of its event: sources ration
-    as deep. Materials of the component that the event does not name follow those that it does."""
+    as deep. Materials of the chain that the event does not name follow those that it does."""
     onset: Ints
     """(S, C) first touched period, T where never."""
     end: Ints
@@ -103,7 +104,7 @@ def combine_events(
     """Scenarios from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
     calendar = instance.calendar
     S, T = len(events), calendar.periods
-    J, Q, C = len(instance.producers), len(instance.demands), len(instance.components)
+    J, Q, C = len(instance.producers), len(instance.demands), int(instance.chain.max(initial=-1)) + 1
     availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
     direct = availability.copy()
     arrives = {flow: np.ones((S, J, T)) for flow in (EFFECTIVE, DIRECT)}
@@ -114,11 +115,13 @@ def combine_events(
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand, profile, scope), several in _alike(events).items():
+    for (countries, materials, demand, profile, scope, spares_home), several in _alike(events).items():
         touched = named_materials(materials, at_name)
-        cut, third = touched_producers(instance.country, instance.yields, instance.members, countries, touched)
+        cut, third = touched_producers(
+            instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
+        )
         third = _reached(instance, scope, countries, third)
-        hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
+        hit, components = np.flatnonzero(touched), np.unique(instance.chain[touched])
         s = np.array([scenario for scenario, _, _ in several])
         begin = np.array([event.start + event.flood for _, _, event in several])
         until = begin + [event.duration for _, _, event in several]
@@ -193,7 +196,7 @@ def _squeeze(
     at_name: Mapping[str, int],
 ) -> Floats:
     """(S, I, T) as `ScenarioSet.squeeze`; where no event has a profile it is how long the cuts last."""
-    squeeze, by = lasting[:, instance.component].copy(), _squeezed_by(instance, events, at_name)
+    squeeze, by = lasting[:, instance.chain].copy(), _squeezed_by(instance, events, at_name)
     envelopes: dict[tuple[int, tuple[str, ...]], Steps] = {}  # by identity: a profile is costly to compare
 
     def spans(event: DisruptionEvent, names: tuple[str, ...]) -> list[Span]:
@@ -225,12 +228,12 @@ def _squeezed_by(
     instance: Instance, events: Sequence[tuple[DisruptionEvent, ...]], at_name: Mapping[str, int]
 ) -> dict[tuple[str, int], tuple[str, ...]]:
     """(materials as an event names them, a material) -> those of them by which it is squeezed: itself, or else those of its
-    component."""
+    chain."""
     found = {}
     for names in {event.materials for scenario in events for event in scenario}:
         touched = named_materials(names, at_name)
-        for i, c in enumerate(instance.component):
-            inside = [i] if touched[i] else np.flatnonzero(touched & (instance.component == c)).tolist()
+        for i, c in enumerate(instance.chain):
+            inside = [i] if touched[i] else np.flatnonzero(touched & (instance.chain == c)).tolist()
             found[names, i] = tuple(instance.materials[k] for k in inside)
     return found
 
@@ -279,18 +282,24 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
 
 
-def _alike(
-    events: Sequence[tuple[DisruptionEvent, ...]],
-) -> dict[tuple[str, str, Demand, HazardProfile | None, str], list[tuple[int, int, DisruptionEvent]]]:
+Kind = tuple[str, str, Demand, HazardProfile | None, str, bool]
+"""What strikes of one kind touch, and how."""
+
+
+def _alike(events: Sequence[tuple[DisruptionEvent, ...]]) -> dict[Kind, list[tuple[int, int, DisruptionEvent]]]:
     """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments by the same profile."""
-    found: dict[tuple[str, str, Demand, HazardProfile | None, str], list[tuple[int, int, DisruptionEvent]]] = (
-        defaultdict(list)
-    )
+    found: dict[Kind, list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
     for s, scenario in enumerate(events):
         for order, event in enumerate(scenario):
-            found[event.countries, event.materials, event.demand, event.profile, event.third_scope].append(
-                (s, order, event)
+            kind = (
+                event.countries,
+                event.materials,
+                event.demand,
+                event.profile,
+                event.third_scope,
+                event.spares_home,
             )
+            found[kind].append((s, order, event))
     return found
 
 
@@ -324,11 +333,11 @@ def baseline_sources(instance: Instance) -> Bools:
 def _tight(
     instance: Instance, availability: Floats, factor: Floats, price: Floats, market_gap: Floats, lasts: Bools
 ) -> Bools:
-    """tight[s,i,t]: an event on i's component lasts, and a source of i is short, shut, or i is drawn on by demand;
+    """tight[s,i,t]: an event on i's chain lasts, and a source of i is short, shut, or i is drawn on by demand;
     or an input of its makers, or an output made from it, is tight."""
     makes, uses = (instance.yields > 0).astype(float), (instance.yields < 0).astype(float)
     counted = baseline_sources(instance)
-    active = lasts[:, instance.component]
+    active = lasts[:, instance.chain]
     troubled = availability < instance.usual * (1 - max(SMALLEST_TOUCH, instance.plan.tight_cut_share))
     for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
         troubled[:, j] |= ~survival(instance, int(j), price, (), 0, market_gap)
@@ -361,5 +370,8 @@ def _extent(instance: Instance, availability: Floats, factor: Floats, price: Flo
         changed[:, c] |= np.abs(price[:, i] / instance.price[i] - 1) > SMALLEST_TOUCH
     period = np.arange(T)
     onset = np.where(changed, period, T).min(axis=2, initial=T)
-    last = np.where(changed | (lasts & changed.any(axis=2, keepdims=True)), period + 1, 0).max(axis=2, initial=0)
+    under = np.zeros_like(changed)
+    for i, c in enumerate(instance.component):
+        under[:, c] |= lasts[:, instance.chain[i]]
+    last = np.where(changed | (under & changed.any(axis=2, keepdims=True)), period + 1, 0).max(axis=2, initial=0)
     return onset.astype(int), np.asarray(last, dtype=int)

@@ -35,6 +35,7 @@ from .plan_sections import (
     Selection,
     ServiceLevel,
 )
+from .together_section import Together
 
 
 class Plan(Section):
@@ -83,6 +84,7 @@ class Plan(Section):
     service_levels: tuple[ServiceLevel, ...] = ()
     diversification: tuple[Diversification, ...] = ()
     days_of_cover: tuple[DaysOfCover, ...] = ()
+    together: Together | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

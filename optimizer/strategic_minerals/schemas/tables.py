@@ -79,6 +79,17 @@ class MaterialRow(Row):
     embedded: bool = False
     """True: it reaches the country only inside imported goods. Neither a reserve nor a plant can supply it, so nothing is bought,
     supported or promised of it; its loss is told apart and left out of risk measures, unless `[risk] embedded` is true."""
+    home: Iso3 | None = None
+    """Home whose users want it, where a plan is made for several; empty: that of the plan."""
+    alike: Key | None = None
+    """What it is whoever wants it, where several homes have a material of one kind; empty: itself."""
+    pooled: Literal["no", "calm", "always"] = "no"
+    """When its stock may be moved to others that are `alike` and pooled. `calm`: while nothing has happened to them, so that in a
+    disruption each home draws on what it has; `always`."""
+    freight_usd_per_kg: NonNegative = 0.0
+    """Cost of moving a kg of its stock to another home; the one who receives it pays, not the budget."""
+    freight_usd_per_kg_low: float | None = None
+    freight_usd_per_kg_high: float | None = None
 
 
 class ActivityRow(Row):
@@ -241,6 +252,20 @@ class OfferRow(Row):
     """Only for `outside`: country of origin; empty: not published."""
     crisis_availability: Share | None = None
     """Only for `outside`, and required there: share that can still be bought while the material is tight."""
+    seller: Key | None = None
+    """Offers that name one seller together buy no more than it sells (`sellers`); empty: an offer of its own."""
+
+
+class SellerRow(Row):
+    """What is for sale to all homes together at one premium: their offers of that name share it."""
+
+    key: ClassVar[tuple[str, ...]] = ("seller", "from_year")
+    seller: Key
+    """Name of the offers that share it."""
+    from_year: Year
+    depth_t_per_yr: NonNegative
+    depth_t_per_yr_low: float | None = None
+    depth_t_per_yr_high: float | None = None
 
 
 class CountryRow(Row):
@@ -297,6 +322,7 @@ TABLES: dict[str, type[Row]] = {
     "packages": PackageRow,
     "instruments": InstrumentRow,
     "offers": OfferRow,
+    "sellers": SellerRow,
     "countries": CountryRow,
     "homes": HomeRow,
     "exchange_rates": ExchangeRateRow,

@@ -1,0 +1,284 @@
+"""Several homes in one question: what is common stands once, what is a home's own stays its own, what is shared is counted once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from strategic_minerals import Dataset, InputError, Plan, PlanError, load_dataset, shipped, solve
+from strategic_minerals.audit.accounts import open_accounts, social_cost
+from strategic_minerals.audit.by_home import COMMON, costs_by_home
+from strategic_minerals.data.together import joint_question
+from strategic_minerals.data.together_homes import Taken
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.scenarios.build import build_scenarios
+from support.allied import allied, event, home_tables, tonnes
+from support.tiny import project, source
+
+near = pytest.approx
+Homes = dict[str, Dataset]
+
+
+def both(**changes: Any) -> Homes:
+    """Two homes, of which Australia loses half as much by a tonne missing; changes: of both."""
+    return {"USA": home_tables("USA", loss=100.0, **changes), "AUS": home_tables("AUS", loss=50.0, **changes)}
+
+
+STRUCK = {"both": (0.5, [event("ore")])}
+US_ALONE = {"ban": (0.5, [event("USA.ore")])}
+
+
+def solved(plan: Plan, homes: Homes, coalition: tuple[str, ...] | None = None, taken: Taken | None = None) -> Any:
+    return solve(*joint_question(plan, homes, coalition, taken), gap=0.0)
+
+
+def worth(plan: Plan, homes: Homes, *coalition: str, taken: Taken | None = None) -> float:
+    return float(solved(plan, homes, coalition or None, taken).figures.value("worth_musd"))
+
+
+def test_doing_nothing_costs_as_much_together_as_apart() -> None:
+    homes, plan = both(stock=0.5), allied(STRUCK)
+    apart = sum(solved(plan, homes, (home,)).figures.value("do_nothing_musd") for home in homes)
+    assert solved(plan, homes).figures.value("do_nothing_musd") == near(apart)
+    # each goes short of half a kt in one of two courses: (100 + 50 + 2 * 10) * 0.5 kt * 0.5 beside what users pay
+    assert solved(plan, homes).figures.value("expected_loss_without_musd") == near(0.25 * (110 + 60))
+
+
+def test_stock_goes_where_a_tonne_spares_most() -> None:
+    """On paper: of the half kt that Australia has, all goes to American users, who lose 100 USD/kg by going short and Australians
+    50: it spares 50 M in one of two courses, less the freight of 1 USD/kg."""
+    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
+    plan = allied(STRUCK, freight=1.0)
+    assert worth(plan, homes) == near(0.5 * 0.5 * (100 - 50 - 1))
+    moved = solved(plan, homes).tables["transfers"]
+    assert dict(zip(moved.material, moved.sent_t, strict=True)) == {"USA.ore": 0.0, "AUS.ore": near(500)}
+    assert dict(zip(moved.material, moved.received_t, strict=True)) == {"USA.ore": near(500), "AUS.ore": 0.0}
+    assert {*moved.scenario} == {"both"}
+
+
+def test_shares_are_divided_before_the_disruption() -> None:
+    """Nothing is moved in a disruption; before it, Australia gives its stock to whom it spares more, in the first year."""
+    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
+    plan = allied(STRUCK, freight=1.0, together={"joint_stock": "by_share"})
+    moved = solved(plan, homes).tables["transfers"]
+    assert {*moved.period} == {"2027"}
+    assert {*solved(allied(STRUCK, freight=1.0), homes).tables["transfers"].period} == {"2028"}
+    # the freight is paid whatever happens then
+    assert worth(plan, homes) == near(0.5 * (0.5 * 50 - 1))
+
+
+def test_each_keeps_its_own_where_nothing_is_joint() -> None:
+    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
+    assert worth(allied(STRUCK, together={"joint_stock": "none"}), homes) == near(0.0)
+
+
+def test_one_home_is_struck_and_the_stock_of_another_helps() -> None:
+    """A ban on one home does not touch the other's market: its users take no stock and need none."""
+    homes = {"USA": home_tables("USA"), "AUS": home_tables("AUS", stock=1.0)}
+    assert worth(allied(US_ALONE), homes) == near(0.5 * 100)
+    result = solved(allied(US_ALONE), homes)
+    assert {*result.tables["shortfalls"].material} <= {"USA.ore"}
+    assert worth(allied(US_ALONE), homes, "AUS") == near(0.0)
+
+
+def sellers(depth: float) -> dict[str, list[dict[str, Any]]]:
+    return {"sellers": [{"seller": "spot", "from_year": 2027, "depth_t_per_yr": tonnes(depth)}]}
+
+
+def test_offers_of_one_name_share_what_their_seller_has() -> None:
+    """Each could buy 1 kt in the first year alone, both together 1.2: the rest goes to whom it spares less."""
+    homes = both(depth=1.0, more=sellers(1.2))
+    assert worth(allied(STRUCK), homes, "USA") == near(0.5 * 100)
+    assert worth(allied(STRUCK), homes, "AUS") == near(0.5 * 50)
+    assert worth(allied(STRUCK), homes) == near(0.5 * (100 + 0.2 * 50))
+    bought = solved(allied(STRUCK), homes).tables["acquisitions"]
+    assert bought[bought.fiscal_year == 2027].acquired_t.sum() <= tonnes(1.2) * (1 + 1e-9)
+
+
+def test_what_others_have_bought_is_gone() -> None:
+    homes = both(depth=1.0, more=sellers(1.2))
+    taken = Taken(purchases={("spot", 2027): tonnes(1.0)})
+    assert worth(allied(STRUCK), homes, "AUS", taken=taken) == near(0.5 * 0.2 * 50)
+
+
+def built(home: str, part: float, capex: float) -> Dataset:
+    """A home that could build its part of a plant in Canada, ready before the disruption."""
+    plant = project(
+        "ore", part, country="CAN", capex_musd=capex, hurdle_rate=0.0, cash_usd_per_kg=10.0, additional=True
+    )
+    packages = [{"package": "grant", "instrument": "grant", "offtake_share": 1.0}]
+    return home_tables(home, projects={"plant": plant}, more={"packages": packages})
+
+
+def test_a_plant_that_two_homes_name_is_built_once() -> None:
+    """One plant of 1 kt for 30 M; alone each has what the other leaves. Together they pay once, and each user draws on it."""
+    homes = {"USA": built("USA", 1.0, 30.0), "AUS": built("AUS", 0.6, 18.0)}
+    plan = allied(STRUCK, residual=0.0)
+    together = solved(plan, homes)
+    projects = together.tables["projects"]
+    assert list(projects.project) == ["plant"]
+    spare = together.figures.value("shortage_avoided_musd")
+    assert spare == near(0.5 * 110 * 1.0)  # 1 kt in the year of the disruption, however it is divided
+    alone = solved(plan, homes, ("AUS",))
+    assert list(alone.tables["projects"].project) == ["AUS.plant"]
+    assert alone.figures.value("shortage_avoided_musd") == near(0.5 * 110 * 0.6)
+    rest = solved(plan, homes, ("AUS",), Taken(plants={"plant": tonnes(0.7)}))
+    assert rest.figures.value("shortage_avoided_musd") == near(0.5 * 110 * 0.3)
+    assert not len(solved(plan, homes, ("AUS",), Taken(plants={"plant": tonnes(1.0)})).tables["projects"])
+
+
+def test_costs_of_the_homes_add_up_and_are_those_of_homes_apart() -> None:
+    """Where nothing is shared, what the joint plan gains each home is what its own plan is worth."""
+    homes, plan = both(depth=1.0), allied(STRUCK, together={"joint_stock": "none"})
+    result = solved(plan, homes)
+    problem = prepare(result.plan, result.data)
+    after = costs_by_home(open_accounts(problem, result.solution))
+    before = costs_by_home(open_accounts(problem, result.reference))
+    assert sum(after.values()) == near(sum(social_cost(problem, result.solution).values()))
+    assert after[COMMON] == near(0.0, abs=1e-9)
+    for home in homes:
+        assert before[home] - after[home] == near(worth(plan, homes, home))
+
+
+def test_who_receives_stock_pays_the_freight() -> None:
+    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
+    result = solved(allied(STRUCK, freight=2.0), homes)
+    problem = prepare(result.plan, result.data)
+    after = costs_by_home(open_accounts(problem, result.solution))
+    before = costs_by_home(open_accounts(problem, result.reference))
+    # what Americans pay the reserve for a tonne cancels; Australians go short instead of them
+    assert before["USA"] - after["USA"] == near(0.25 * (110 - 2))
+    assert before["AUS"] - after["AUS"] == near(-0.25 * 60)
+
+
+def hazards(home: str) -> dict[str, list[dict[str, Any]]]:
+    common = {
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": "ore",
+        "rate_per_yr": 0.5,
+        "duration_yr": 1.0,
+        "cut_share": 1.0,
+    }
+    rows = [{"hazard": "stop", "name": "stop", **common}]
+    if home == "AUS":
+        rows.append({"hazard": "ban", "name": "ban on Australia", **common, "rate_per_yr": 0.3})
+    return {"hazards": rows}
+
+
+def test_draws_are_the_same_whoever_plans_together() -> None:
+    """Hazards are drawn once for all: an embargo strikes every home on the same day, a ban on one home that home alone."""
+    homes = {home: home_tables(home, more=hazards(home)) for home in ("USA", "AUS")}
+    plan = allied({}, sample={"scenarios": 32, "seed": 1})
+    found = {}
+    for coalition in (("USA",), ("AUS",), ("USA", "AUS")):
+        problem = prepare(*joint_question(plan, homes, coalition))
+        drawn = build_scenarios(problem.natural, problem.data)
+        found[coalition] = [[(e.label, e.start, e.duration, e.materials) for e in events] for events in drawn.events]
+    assert found["USA",] == found["AUS",] == found["USA", "AUS"]
+    struck = {label: materials for events in found["USA", "AUS"] for label, _, _, materials in events}
+    assert struck == {"stop": "USA.ore AUS.ore", "ban": "AUS.ore"}
+
+
+def test_homes_that_disagree_on_a_hazard_are_told() -> None:
+    homes = {home: home_tables(home, more=hazards(home)) for home in ("USA", "AUS")}
+    other = homes["AUS"].frame("hazards").assign(cut_share=0.5)
+    homes["AUS"] = homes["AUS"].replace(hazards=other)
+    with pytest.raises(
+        InputError, match=r"homes/AUS/hazards.csv:stop .*cut_share.*0.5.*expected 1.0, as in the tables of USA"
+    ):
+        joint_question(allied({}), homes)
+
+
+def test_a_rule_of_origin_binds_whom_it_binds() -> None:
+    """American law excludes China: the American reserve may not buy there, the Australian one may."""
+    rule = {
+        "rule": "R1",
+        "authority": "law",
+        "switch": "law",
+        "binds": "USA",
+        "applies_to": "purchases",
+        "materials": "ore",
+        "countries": "CHN",
+    }
+    sources = {"mine": source("CHN", "ore", 2.0)}
+    homes = {}
+    for home in ("USA", "AUS"):
+        data = home_tables(home, depth=1.0, sources=sources, more={"origin_rules": [rule]})
+        homes[home] = data.replace(offers=data.frame("offers").assign(source_producer="mine", crisis_availability=None))
+    plan = allied(STRUCK, procurement={"law": True}, together={"joint_stock": "none"})
+    bought = solved(plan, homes).tables["acquisitions"]
+    assert {*bought.material} == {"AUS.ore"}
+
+
+def test_rules_hold_for_every_member_or_for_one() -> None:
+    homes = both(depth=1.0)
+    plan = allied(
+        {},
+        days_of_cover=[
+            {"material": "ore", "days": 30, "from_year": 2028},
+            {"material": "AUS.ore", "days": 60, "from_year": 2028},
+        ],
+        controls=[
+            {
+                "name": "c",
+                "countries": "CHN",
+                "materials": "ore",
+                "cut_share": 0.1,
+                "cut_shares": {"AUS.ore": 0.3, "ore": 0.2},
+                "until_year": 2028.0,
+            },
+            {"name": "a", "countries": "CHN", "materials": "AUS.ore", "cut_share": 0.1, "until_year": 2028.0},
+        ],
+    )
+    joint, _ = joint_question(plan, homes)
+    assert [(rule.material, rule.days) for rule in joint.days_of_cover] == [
+        ("USA.ore", 30.0),
+        ("AUS.ore", 30.0),
+        ("AUS.ore", 60.0),
+    ]
+    assert joint.controls[0].materials == "USA.ore AUS.ore"
+    assert joint.controls[0].cut_shares == {"USA.ore": 0.2, "AUS.ore": 0.3}
+    alone, _ = joint_question(plan, homes, ["USA"])
+    assert [control.name for control in alone.controls] == ["c"]
+    assert alone.budget.appropriation_musd == near(0.5 * plan.budget.appropriation_musd)  # type: ignore[operator]
+
+
+def test_a_member_has_its_own_loss_function() -> None:
+    homes = both()
+    rows = homes["AUS"].frame("loss_functions")
+    homes["AUS"] = homes["AUS"].replace(
+        loss_functions=pd.concat([rows, rows.assign(loss_function="high", loss_usd_per_t=80_000.0)])
+    )
+    members = [{"home": "USA", "money_share": 0.5}, {"home": "AUS", "money_share": 0.5, "loss_function": "high"}]
+    _, data = joint_question(allied({}, together={"members": members}), homes)
+    losses = {row.material: row.loss_usd_per_t for row in data.rows("loss_functions")}
+    assert losses == {"USA.ore": 100_000.0, "AUS.ore": 80_000.0}
+    members[1]["loss_function"] = "none"
+    with pytest.raises(InputError, match=r"'none'; expected a loss function of the tables of AUS: high, test"):
+        joint_question(allied({}, together={"members": members}), homes)
+
+
+def test_members_are_homes_of_the_plan_once_and_have_all_the_money() -> None:
+    with pytest.raises(PlanError, match="FRA; expected members: USA, AUS"):
+        joint_question(allied({}), both(), ["FRA"])
+    for members, wrong in (
+        ([{"home": "USA", "money_share": 0.5}, {"home": "USA", "money_share": 0.5}], "each home once"),
+        ([{"home": "USA", "money_share": 0.5}, {"home": "AUS", "money_share": 0.4}], "add up to 0.9"),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            allied({}, together={"members": members})
+
+
+@pytest.mark.parametrize("home", ["USA", "JPN", "EUU", "KOR"])
+def test_shipped_homes_sell_no_more_together_than_sellers_have(home: str) -> None:
+    """Every seller of the shipped tables names offers of two homes at least."""
+    folder = shipped("inputs")
+    sold = {row.seller for row in load_dataset(folder, home).rows("sellers")}
+    named = [
+        {row.offer for row in load_dataset(folder, other).rows("offers")} for other in ("USA", "JPN", "EUU", "KOR")
+    ]
+    assert all(sum(seller in offers for offers in named) > 1 for seller in sold)
+    assert len(sold) > 20
