@@ -28,10 +28,17 @@ def refresh(
     tables: Annotated[Path, typer.Argument(help="A folder of tables, with or without folders of homes.")],
     from_: Annotated[
         Path | None,
-        typer.Option("--from", help="A downloaded USGS data release (MCS2026_Commodities_Data.csv or later)."),
+        typer.Option(
+            "--from",
+            help="A downloaded file: a USGS data release (MCS2026_Commodities_Data.csv or later, or a folder of files of 2022 to "
+            "2025), prices of the World Bank (Pink Sheet as CSV), or trade (BACI, UN Comtrade).",
+        ),
     ] = None,
     edition: Annotated[
-        str | None, typer.Option(help="Edition of a release whose checksum is not known yet, such as MCS2027.")
+        str | None,
+        typer.Option(
+            help="Edition of a release whose checksum is not known yet, such as MCS2027; or the name of a price set."
+        ),
     ] = None,
     plan: Annotated[
         str | None,
@@ -68,6 +75,8 @@ def refresh(
                 {"home": home, "figure": _place_of(one), "why": one.why} for home, one in found.lost
             ],
             "left_out": found.left_out,
+            "missing": found.missing,
+            "sums": found.sums,
             "written": found.kept is not None,
             "kept": str(found.kept or ""),
             "plan": moved,
@@ -164,9 +173,12 @@ def _print(found: Refreshed, estimates: list[dict[str, Any]], tables: Path, rele
     )
     lost = [f"{place(home)}{_place_of(one)}: {one.why}" for home, one in found.lost]
     told("Cannot be worked out any more, and stand as they were", lost)
+    told("Countries do not add up to the total that is printed", list(found.sums))
+    told("The release does not have", list(found.missing))
     if found.left_out:
         console.print(
-            f"Left out, as these are not the tables of the United States: {', '.join(found.left_out)}.", markup=False
+            f"Left out, as these are not the tables of the United States or of this edition: {'; '.join(found.left_out)}.",
+            markup=False,
         )
     count = len(found.revisions) + len(found.added) + len(found.gone) + len(estimates)
     if found.kept is not None:

@@ -17,12 +17,13 @@ from ..schemas.base import key_of
 from .csv_files import load_dataset
 from .dataset import Dataset
 from .home_overlay import homes_of
+from .market_tables import kind_of, update_prices, update_shares
 from .recipes import Stale
 from .renewal import Renewed, renew
-from .usgs_tables import update
+from .usgs_tables import Updated, update
 
-FACTS = ("production", "reserves", "import_shares", "minerals")
-"""Tables that a release of USGS writes."""
+FACTS = ("production", "reserves", "import_shares", "minerals", "prices")
+"""Tables that releases and files of prices and trade write."""
 ROUNDED = 1e-3
 """Relative difference that is no revision."""
 
@@ -54,15 +55,21 @@ class Refreshed:
     lost: tuple[tuple[str, Stale], ...]
     """(home, figure) that cannot be worked out any more and stand as they were."""
     left_out: tuple[str, ...]
-    """Tables of the release that are not for these homes."""
+    """Tables of the release that are not for these homes, or older than what is there."""
+    missing: tuple[str, ...]
+    """What the release, of which only a part may be there, does not have."""
+    sums: tuple[str, ...]
+    """Series of the release whose countries do not add up to the total that is printed beside them."""
     kept: Path | None
     """Where the tables are as they were; None: nothing has changed, or nothing was to be written."""
 
 
 def refresh(folder: Path, file: Path | None = None, *, edition: str | None = None, write: bool = True) -> Refreshed:
-    """Bring a folder of tables up to date: facts from a data release of USGS, where one is given, then the estimates.
+    """Bring a folder of tables up to date: facts from a file that a person has downloaded, then the estimates that hang on them.
 
-    edition: as in `read_release`. write: False only says what would change.
+    file: a data release of USGS, one file or the folder of an edition of 2022 to 2025; prices of the World Bank
+    (`market_prices`); or trade by weight (`trade_flows`): its form tells. edition: as in `read_edition`, of prices the name of the
+    set. write: False only says what would change.
 
     Raises InputError for a file, a series, a unit, a name or tables that are not what they should be, and for a folder beside which
     nothing can be written; the folder is untouched then.
@@ -72,7 +79,7 @@ def refresh(folder: Path, file: Path | None = None, *, edition: str | None = Non
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
             new = Path(place) / "tables"
             shutil.copytree(folder, new)
-            left_out = () if file is None else update(file, new, edition)
+            updated = Updated((), (), ()) if file is None else _updated(file, new, edition)
             estimates, lost = renew(new)
             found = ((), (), ()) if file is None else _changes(folder, new)
             kept = _free_name(folder) if write and any(_differs(folder, new)) else None
@@ -83,7 +90,23 @@ def refresh(folder: Path, file: Path | None = None, *, edition: str | None = Non
         said = error.strerror or str(error)
         raise InputError([Fault(str(folder), "", "", said, "a folder beside which a copy can be written")]) from None
     told = tuple((home, one) for home, each in estimates.items() for one in each)
-    return Refreshed(*found, told, tuple((home, one) for home, each in lost.items() for one in each), left_out, kept)
+    return Refreshed(
+        *found,
+        told,
+        tuple((home, one) for home, each in lost.items() for one in each),
+        updated.left_out,
+        updated.missing,
+        updated.sums,
+        kept,
+    )
+
+
+def _updated(file: Path, folder: Path, edition: str | None) -> Updated:
+    """Write what a file has into a folder, by the file's form."""
+    kind = kind_of(file)
+    if kind == "prices":
+        return update_prices(file, folder, edition)
+    return update_shares(file, folder) if kind == "trade" else update(file, folder, edition)
 
 
 def _free_name(folder: Path) -> Path:

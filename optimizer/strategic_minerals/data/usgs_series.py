@@ -147,8 +147,13 @@ def _series() -> Iterator[Series]:
 
 SERIES = tuple(_series())
 
-UNIT_ERRORS: dict[tuple[str, str, str], float] = {("MCS2026", "VANADIUM", "Reserves"): 1e3}
-"""(edition, chapter, statistic) -> factor on the printed unit. Vanadium reserves are labelled tons and are thousand tons."""
+UNIT_ERRORS: dict[tuple[str, str, str], float] = {
+    ("MCS2026", "VANADIUM", "Reserves"): 1e3,
+    ("MCS2025", "VANADIUM", "Reserves"): 1e3,
+    ("MCS2025", "MOLYBDENUM", "Reserves"): 1e3,
+}
+"""(edition, chapter, statistic) -> factor on the printed unit. Reserves of vanadium, and in 2025 of molybdenum, are labelled tons and
+are thousand tons."""
 
 CORRECTED: dict[tuple[str, str, str, str], float] = {
     ("MCS2026", "RARE EARTHS", "Reserves", "BRA"): 11e6,

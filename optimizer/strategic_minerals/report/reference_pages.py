@@ -315,7 +315,21 @@ A new edition of the USGS summaries is read from a file that a person has downlo
 output, reserves, import shares and the statistics of the United States (`data/usgs_series.py`, `data/usgs_statistics.py` map
 each series to a cell), says which figures were revised, renews the estimates and keeps the tables as they were beside. What
 USGS withholds is left empty. Cells of `minerals` that do not come from the file are listed with the reason in
-`usgs_statistics.ELSEWHERE`.
+`usgs_statistics.ELSEWHERE`. The form of a file tells what it is:
+
+- **USGS, 2026 and later**: one long CSV (`MCS chapter, Section, Commodity, ...`); a checksum that is not known needs
+  `--edition`. It writes `production`, `reserves`, `import_shares` and `minerals`.
+- **USGS, 2022 to 2025**: a folder of CSVs (`Source, Country, Type, Prod_kt_2022, ...` and `DataSource, Commodity, Year, ...`), or
+  the one file of output of 2025. A part of an edition is read and the rest told; origins of imports are not in these files, and
+  statistics of a later edition are not taken back.
+- **World Bank Pink Sheet, saved as CSV**: first the period (`2025`, `2025M01`), then commodities by name, units beneath
+  (`($/mt)`). It makes a price set `wb2025` (or `--edition NAME`): means of the last whole year, other prices as in the set with
+  most materials.
+- **BACI** (`t, i, j, k, v, q`, with its `country_codes*.csv` beside it) and **UN Comtrade** (`refYear, flowCode, reporterISO,
+  partnerISO, cmdCode, netWgt`) write `import_shares` of every home, for forms whose codes of HS are known
+  (`data/trade_flows.py`).
+
+Series whose countries miss the printed total by more than 3 % and its rounding are told.
 
 The tables cover the rare-earth supply chain from concentrate or mixed carbonate through separated oxides and metal to NdFeB and
 SmCo magnets, joint products from one ore body, and more than thirty other minerals at the stage that is the bottleneck. Not
