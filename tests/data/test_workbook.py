@@ -15,6 +15,7 @@ from strategic_minerals import Dataset, InputError, PlanError, load_dataset, loa
 from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.data.workbook import PLAN, READ_ME, load_workbook, write_workbook
 from strategic_minerals.data.workbook_places import cell_name
+from strategic_minerals.data.workbook_start import START
 from strategic_minerals.results.exports import write_results
 from support.one_mineral import one_mineral
 from support.tiny import offer, source, tiny
@@ -69,7 +70,7 @@ def test_text_stays_text(book: Path) -> None:
 def test_a_template_helps_to_fill_it_in(book: Path) -> None:
     """Proves: a read-me sheet, notes on headers, drop-downs where a column knows its values, headers locked and cells open."""
     opened = openpyxl.load_workbook(book)
-    assert opened.sheetnames[:2] == [READ_ME, PLAN]
+    assert opened.sheetnames[:3] == [START, READ_ME, PLAN]
     sheet = opened["offers"]
     assert sheet.protection.sheet
     assert sheet["A1"].protection.locked
@@ -149,7 +150,7 @@ def test_numbers_and_lists_of_the_plan_sheet(tmp_path: Path) -> None:
         sheet.write_row(number, 0, [row[0], value, "a note"])
     book.close()
     both = openpyxl.load_workbook(tmp_path / "hand.xlsx")
-    for name in made.sheetnames[2:]:
+    for name in made.sheetnames[3:]:
         target = both.create_sheet(name)
         for row in made[name].iter_rows(values_only=True):
             target.append(row)
@@ -214,7 +215,7 @@ def test_a_cell_far_out_is_refused_before_a_reader_fills_the_sheet(
 ) -> None:
     """Proves R34: a reader that lays out all cells up to the last one would take 0.5 TB for 37 kB; the book is refused instead."""
     far = f'<row r="{at.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}"><c r="{at}"><v>1</v></c></row></sheetData>'
-    book = damaged(quickstart_book, tmp_path / "far.xlsx", "xl/worksheets/sheet3.xml", ("</sheetData>", far))
+    book = damaged(quickstart_book, tmp_path / "far.xlsx", "xl/worksheets/sheet4.xml", ("</sheetData>", far))
     with pytest.raises(InputError, match="cells as far as row"):
         load_workbook(book)
 
@@ -231,10 +232,10 @@ def test_a_cell_without_a_value_is_not_taken_for_empty(
 ) -> None:
     """Proves: an error and a formula without a value, which readers give back as empty, are faults with sheet and cell."""
     with zipfile.ZipFile(quickstart_book) as book:
-        sheet = book.read("xl/worksheets/sheet3.xml").decode()
+        sheet = book.read("xl/worksheets/sheet4.xml").decode()
     old = re.search(r'<c r="F2"[^>]*?(?:/>|>.*?</c>)', sheet)
     assert old is not None
-    book = damaged(quickstart_book, tmp_path / "error.xlsx", "xl/worksheets/sheet3.xml", (old[0], cell))
+    book = damaged(quickstart_book, tmp_path / "error.xlsx", "xl/worksheets/sheet4.xml", (old[0], cell))
     with pytest.raises(InputError) as caught:
         load_workbook(book)
     (fault,) = caught.value.faults

@@ -28,12 +28,15 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE
 from .dataset import Dataset
+from .homes import home_row
 from .row_checks import MOST_ROWS, required, validate_rows
 from .row_hints import with_row_hints
+from .workbook_answers import answered
 from .workbook_limits import NO_BOOK, scan, whole_book
 from .workbook_places import Book, cell_name
 from .workbook_plan import TEXT_STARTS, counted, read_plan
 from .workbook_shape import NEARLY, Extent, extent, no_header, under_no_header
+from .workbook_start import NO, START, YES, questions, read_answers
 
 PLAN, READ_ME, NOTES = "plan", "read me", "notes"
 """Sheets that are no tables; what stands in the last two is not read."""
@@ -43,8 +46,14 @@ LONGEST_TEXT = 32_767
 UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
 """What the file format cannot hold, or reads otherwise."""
 
+AFTER_START = (
+    "Then: strategic-minerals check plan.xlsx, strategic-minerals solve plan.xlsx --out my-run --quick,",
+    "and why a project is chosen or not: strategic-minerals explain my-run own_project",
+    "What is empty or switched off here stays as in the other sheets. Everything else of the plan is in the sheet plan.",
+)
 WELCOME = (
     "A plan for `strategic-minerals` and its tables.",
+    "Sheet `start here`: questions in plain words; answers count before the sheet `plan` and are added to the tables.",
     "Sheet `plan`: one field per row, with dots: budget.appropriation_musd, scenarios.0.probability; lists as 1, 2.",
     "A budget by year: one row per year, budget.appropriation_musd.2027. The third column is not read; other sheets are yours.",
     "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on; gaps are allowed.",
@@ -75,11 +84,14 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     except FaultsError as error:
         faults.extend(error.faults)
     try:
-        data = _tables(path, {name: cells for name, cells in sheets.items() if name != PLAN}, found)
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, found)
     except FaultsError as error:
         faults.extend(error.faults)
     if faults or plan is None or data is None:
         raise PlanError(with_row_hints(faults.told(), data))
+    if START in sheets:
+        answers = read_answers(f"{path.name}, sheet {START}", sheets[START], questions(plan, data))
+        plan, data = answered(plan, data, answers)
     return plan, replace(data, asked=sheet)
 
 
@@ -152,8 +164,8 @@ def _beside(place: str, column: int | None) -> Fault | None:
 
 
 def columns_read(sheet: str) -> float:
-    """How many columns of a sheet are read: two of the plan, all of a table, none of the planner's own."""
-    return 2 if sheet == PLAN else math.inf if sheet in TABLES else 0
+    """How many columns of a sheet are read: two of the plan and the questions, all of a table, none of the planner's own."""
+    return 2 if sheet in (PLAN, START) else math.inf if sheet in TABLES else 0
 
 
 def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
@@ -245,6 +257,7 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
 
 def _fill(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
     """All sheets of a book to fill in."""
+    _write_start(book, formats, plan, data)
     sheet = book.add_worksheet(READ_ME)
     sheet.set_column(0, 0, 110)
     for row, line in enumerate(WELCOME):
@@ -275,6 +288,40 @@ def _fill(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> N
 
 PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "delete_rows", "sort", "autofilter"), True)
 """What a sheet with locked headers still allows."""
+
+
+def _write_start(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
+    """Questions in plain words with their answers, on which the book opens."""
+    sheet = book.add_worksheet(START)
+    sheet.activate()
+    sheet.set_column(0, 0, 44)
+    sheet.set_column(1, 1, 30, formats["open"])
+    sheet.set_column(2, 2, 100)
+    sheet.freeze_panes(1, 0)
+    for k, head in enumerate((f"A plan for {_home_name(plan, data)}: question", "answer", "what it means")):
+        sheet.write_string(0, k, head, formats["header"])
+    row, block = 0, ""
+    codes = [each.material for each in data.rows("materials")]
+    for question in questions(plan, data):
+        row += 1 if question.block == block else 2  # an empty row before a block
+        block = question.block
+        sheet.write_string(row, 0, question.text, formats["plain"])
+        write_cell(sheet, row, 1, question.ready, formats["open"])
+        sheet.write_string(row, 2, question.help, formats["plain"])
+        if question.kind == "switch":
+            sheet.data_validation(row, 1, row, 1, {"validate": "list", "source": [YES, NO]})
+        elif question.text.endswith(": material") and codes:
+            source = f"=materials!$A$2:$A${len(codes) + 1}"
+            sheet.data_validation(row, 1, row, 1, {"validate": "list", "source": source})
+    for line in AFTER_START:
+        row += 1
+        sheet.write_string(row + 1, 0, line, formats["plain"])
+    sheet.protect("", PROTECTED)
+
+
+def _home_name(plan: Plan, data: Dataset) -> str:
+    row = home_row(data, plan.home)
+    return plan.home if row is None else row.name
 
 
 def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
