@@ -23,6 +23,8 @@ from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanE
 from strategic_minerals.analysis.checkpoint import Checkpoint
 from strategic_minerals.core.arrays import equal
 from strategic_minerals.data.addresses import edited
+from strategic_minerals.data.together import joint_question
+from strategic_minerals.data.together_homes import Taken
 from strategic_minerals.decomposition.lshaped import LShaped
 from strategic_minerals.finance.items import Item
 from strategic_minerals.finance.owner_value import ReuseCache
@@ -35,6 +37,7 @@ from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.reuse import BLOCK_DATA, MENUS, OPERATING, same_commitments, same_operations, same_owners
 from strategic_minerals.optimization.session import Session
+from support.allied import allied, event, home_tables
 from support.instances import quick_first, random_case
 from support.tiny import cut, offer, project, source, tiny
 
@@ -191,7 +194,7 @@ def moved(structure: Structure, name: str) -> Structure:
 
 NAMES = ("feed", "offer_country")
 """Fields of names of countries: there is no other number to try."""
-OF_TABLES = ("procurement", "users_level", "adaptation", "overland")
+OF_TABLES = ("procurement", "users_level", "adaptation", "overland", "seller_depth", "pooled_in_events")
 """Fields that the random cases leave empty or that hold no array of their own: whole plans are compared for them below."""
 MOVED = [name for name in BLOCK_DATA if name not in (*MENUS, *NAMES, *OF_TABLES)]
 
@@ -204,6 +207,25 @@ def test_rules_of_origin_are_taken_over_and_given_up(seed: int) -> None:
     ruled = (free[0].model_copy(update={"procurement": ruled[0].procurement}), free[1])
     for first, then in ((free, ruled), (ruled, free)):
         assert same_model(prepare(*then, prepare(*first), None), prepare(*then))
+
+
+@pytest.mark.parametrize("change", ["sharing", "sellers"])
+def test_what_homes_share_is_taken_over_and_given_up(change: str) -> None:
+    """Proves: a plan of two homes whose stock is given by share, or whose sellers have less, prepared beside the one before,
+    and the other way, has the arrays of one prepared alone, and takes compiled blocks over."""
+    more = {"sellers": [{"seller": "spot", "from_year": 2027, "depth_t_per_yr": 1200.0}]}
+    homes = {home: home_tables(home, depth=1.0, stock=0.5, more=more) for home in ("USA", "AUS")}
+    stop = {"stop": (0.5, [event("ore")])}
+    first = joint_question(allied(stop), homes)
+    if change == "sharing":
+        other = joint_question(allied(stop, together={"joint_stock": "by_share"}), homes)
+    else:
+        other = joint_question(allied(stop), homes, taken=Taken(purchases={("spot", 2027): 300.0}))
+    for one, then in ((first, other), (other, first)):
+        beside = prepare(*then, prepare(*one), None)
+        assert same_model(beside, prepare(*then))
+    before = prepare(*first)
+    assert prepare(*other, before, None).templates is before.templates
 
 
 SHORTAGE = ("adaptation", "users_stock", "spikes", "two_markets")

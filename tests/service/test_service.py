@@ -174,6 +174,8 @@ def test_a_question_is_looked_at_without_a_job(service: TestClient) -> None:
     assert fine["columns_at_most"] > 1000
     wrong = service.post("/v1/check", json={"shipped": "quickstart", "set": {"price_set": "nowhere"}}).json()
     assert wrong["faults"]
+    several = service.post("/v1/check", json={"shipped": "allies", "set": {"sample.scenarios": 2}}).json()
+    assert several["faults"] == []
     rows = {"tables": {"prices": [{"material": "gallium", "price_usd_per_kg": "dear"}]}, "on_top_of_shipped": True}
     assert service.post("/v1/check", json={"shipped": "quickstart", **rows}).json()["faults"]
 

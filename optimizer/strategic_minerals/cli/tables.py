@@ -155,13 +155,15 @@ def _print(found: Refreshed, estimates: list[dict[str, Any]], tables: Path, rele
     def place(home: str) -> str:
         return f"homes/{home}/" if home else ""
 
-    told(
-        "Published figures revised",
-        [
+    def revised(of_output: bool) -> list[str]:
+        return [
             f"{place(r.home)}{r.table}.csv {r.key} {r.column}: {number(r.was)} -> {number(r.now)}"
             for r in found.revisions
-        ],
-    )
+            if (r.table == "production") == of_output
+        ]
+
+    told("Published figures revised", revised(False))
+    told("Output of years that the edition before printed otherwise", revised(True))
     told("Rows added", [f"{table}.csv {key}" for table, key in found.added])
     told("Rows gone", [f"{table}.csv {key}" for table, key in found.gone])
     told(

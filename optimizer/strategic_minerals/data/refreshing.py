@@ -135,6 +135,9 @@ def _changes(
         for table in FACTS:
             was, now = _rows(before, table), _rows(after, table)
             added |= dict.fromkeys((table, key) for key in now.keys() - was.keys())
+            if table == "production":
+                for key, column, one, other in _editions(was, now):
+                    revisions.setdefault((table, key, column, one, other), []).append(home)
             gone |= dict.fromkeys((table, key) for key in was.keys() - now.keys())
             for key in sorted(was.keys() & now.keys()):
                 for column, one, other in _revised(was[key], now[key]):
@@ -144,6 +147,22 @@ def _changes(
         for (table, key, column, one, other), of in revisions.items()
     ]
     return tuple(told), tuple(sorted(added)), tuple(sorted(gone))
+
+
+def _editions(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, str, float | None, float | None]]:
+    """(key, column, was, now) of output that a new edition prints otherwise than the one before it did for the same year."""
+    before: dict[tuple[Any, ...], Any] = {}
+    for row in was.values():
+        place = (row.mineral, row.country, row.stage, row.year)
+        if place not in before or before[place].edition < row.edition:
+            before[place] = row
+    for key in sorted(now.keys() - was.keys()):
+        row = now[key]
+        old = before.get((row.mineral, row.country, row.stage, row.year))
+        if old is not None and old.edition < row.edition:
+            one, other = old.production_t, row.production_t
+            if abs(one - other) > ROUNDED * abs(one):
+                yield f"{key}, {old.edition} before", "production_t", one, other
 
 
 def _rows(data: Dataset, table: str) -> dict[str, Any]:

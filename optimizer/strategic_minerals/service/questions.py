@@ -33,10 +33,12 @@ def shipped_tables(home: str = USA) -> Dataset:
 
 
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
-    """Plan and tables of a request. Raises PlanError or InputError with the faults of both."""
+    """Plan and tables of a request; of a plan of several homes the joint ones. Raises PlanError or InputError with the faults of
+    both."""
     from ..core.shipped import shipped
     from ..data.plan_file import load_plan
     from ..data.row_hints import with_row_hints
+    from ..data.together import joint_question
 
     values = request.get("set")
     if (book := folder.path / "plan.xlsx").is_file():
@@ -57,7 +59,10 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
         faults += [as_sent(fault, values) for fault in error.faults]
     try:
         home = USA if loaded is None else loaded.home
-        data = _tables(folder, request, home) or shipped_tables(home)
+        sent = _tables(folder, request, home)
+        if loaded is not None and loaded.together is not None and sent is None:
+            return joint_question(loaded, {one.home: shipped_tables(one.home) for one in loaded.together.members})
+        data = sent or shipped_tables(home)
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
