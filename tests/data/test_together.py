@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, PlanError, load_dataset, shipped, solve
+from strategic_minerals import Dataset, InputError, Plan, PlanError, load_dataset, shipped, solve, verify, write_run
 from strategic_minerals.audit.accounts import open_accounts, social_cost
 from strategic_minerals.audit.by_home import COMMON, costs_by_home
 from strategic_minerals.data.together import joint_question
@@ -81,6 +82,13 @@ def test_one_home_is_struck_and_the_stock_of_another_helps() -> None:
     result = solved(allied(US_ALONE), homes)
     assert {*result.tables["shortfalls"].material} <= {"USA.ore"}
     assert worth(allied(US_ALONE), homes, "AUS") == near(0.0)
+
+
+def test_a_joint_run_folder_is_verified(tmp_path: Path) -> None:
+    """Proves: what is stored of a plan of several homes is a question of its own, worked out again from the folder alone."""
+    homes, plan = both(stock=0.5, depth=1.0), allied(STRUCK, freight=1.0)
+    write_run(solved(plan, homes), tmp_path / "run")
+    assert verify(tmp_path / "run").objections == ()
 
 
 def sellers(depth: float) -> dict[str, list[dict[str, Any]]]:

@@ -37,5 +37,5 @@ def joint_question(
         raise PlanError([Fault("plan", "", "together", ", ".join(strangers), f"members: {', '.join(homes)}")])
     chosen = homes if coalition is None else [home for home in homes if home in coalition]
     union = Union(plan, plan.together, tables, chosen, taken or Taken())
-    rows = {name: tuple(rows) for name, rows in tables_of(union).items() if rows}
+    rows = {name: tuple(rows) for name, rows in sorted(tables_of(union).items()) if rows}
     return plan_of(union), Dataset(rows, "together")

@@ -87,7 +87,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
         for row in data.rows("hazards")
         if row.hazard in shaped and chosen.intersection(row.materials.split()) <= shaped[row.hazard].priced
     }
-    for table in data.tables:
+    for table in sorted(data.tables):  # in what order they came says nothing
         if table in FACT_TABLES:
             continue
         rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
