@@ -104,8 +104,8 @@ def test_a_plan_without_scenarios_of_its_own_draws_the_stop(tmp_path: Path) -> N
         ({"years": "many"}, r"years +found 'many'; expected a number from 1 to 60"),
         ({"own project: use it (yes or no)": "perhaps"}, r"found 'perhaps'; expected yes or no"),
         (
-            {**ALL_ON, "own project: country": "AUSTRALIA"},
-            r"country +found 'AUSTRALIA'; expected codes of the sheet countries",
+            {**ALL_ON, "own project: country": "Atlantis"},
+            r"country +found 'Atlantis'; expected codes of the sheet countries",
         ),
         (
             {**ALL_ON, "own project: cash cost (USD/kg)": None},
@@ -116,13 +116,46 @@ def test_a_plan_without_scenarios_of_its_own_draws_the_stop(tmp_path: Path) -> N
             r"promise: user +found 'makers'; expected a segment with demand for gallium: ",
         ),
         ({**ALL_ON, "price floor: levels (USD/kg)": "450, x"}, r"found '450, x'; expected numbers above 0"),
-        ({**ALL_ON, "promise: year of the stop": 2090}, r"2090"),
+        (
+            {**ALL_ON, "promise: year of the stop": 2090},
+            r"year of the stop +found '?2090'?; expected a year from 2028 to 2034",
+        ),
+        (
+            {**ALL_ON, "promise: share served (%)": 0.9},
+            r"found '0.9'; expected a percentage, such as 90 \(0.9 would be 0.9 %\)",
+        ),
+        (
+            {**ALL_ON, "own project: material": "ndpr_oxide"},
+            r"material +found 'ndpr_oxide'; expected one of the plan's materials: gallium, germ",
+        ),
     ],
 )
 def test_faults_name_the_cell_of_the_answer(answers: dict[str, Any], said: str, tmp_path: Path) -> None:
     path = book(tmp_path, answers)
     with pytest.raises(PlanError, match=said):
         solve(*load_workbook(path))
+
+
+def test_all_answers_that_are_wrong_are_told_at_once(tmp_path: Path) -> None:
+    wrong = {**ALL_ON, "years": "many", "own project: country": "Atlantis", "price floor: material": "galium"}
+    path = book(tmp_path, wrong)
+    with pytest.raises(PlanError, match=r"(?s)3 faults.*many.*Atlantis.*galium"):
+        load_workbook(path)
+
+
+def test_names_stand_for_codes(tmp_path: Path) -> None:
+    """Proves: names and capitals that people write are the codes of the tables."""
+    written = {
+        **ALL_ON,
+        "materials": "Gallium, GERMANIUM",
+        "licence stop: country": "China",
+        "own project: country": "Japan",
+    }
+    plan, data = load_workbook(book(tmp_path, {**written, "promise: user": "Essential"}))
+    assert plan.materials == ("gallium", "germanium")
+    assert next(row.countries for row in data.rows("hazards") if row.hazard == "own_stop") == "CHN"
+    assert next(row.country for row in data.rows("projects") if row.project == "own_project") == "JPN"
+    assert plan.service_levels[0].segment == "essential"
 
 
 def test_a_question_that_was_changed_is_told(tmp_path: Path) -> None:

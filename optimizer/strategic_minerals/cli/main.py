@@ -157,7 +157,12 @@ def init(
         return
     console = standard_output()
     console.print(f"Wrote {' and '.join(map(str, written))}. Next:", markup=False)
-    console.print(f"  strategic-minerals check {written[0]}\n  strategic-minerals solve {written[0]}", markup=False)
+    if excel:
+        console.print("  open it on the sheet `start here`, answer what you want to change, save it", markup=False)
+    out = " --quick --out my-run" if excel else ""
+    console.print(
+        f"  strategic-minerals check {written[0]}\n  strategic-minerals solve {written[0]}{out}", markup=False
+    )
 
 
 @app.command()

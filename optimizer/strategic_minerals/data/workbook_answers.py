@@ -15,9 +15,9 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .dataset import Dataset
 from .plan_file import parse_plan
-from .workbook_start import FLOOR, MINE, PROMISE, STOP, USE, YES, Answers
+from .workbook_start import FLOOR, MINE, ON, OWN_PROJECT, PROMISE, STOP, USE, Answers
 
-OWN_STOP, OWN_PROJECT, OWN_SCENARIO = "own_stop", "own_project", "own-stop"
+OWN_STOP, OWN_SCENARIO = "own_stop", "own-stop"
 """Names of what the answers add."""
 SAMPLE = {"scenarios": 40, "draws": 1000, "seed": 1}
 """Scenarios of a plan that drew none."""
@@ -40,9 +40,10 @@ PLACES = {
 
 def answered(plan: Plan, data: Dataset, answers: Answers) -> tuple[Plan, Dataset]:
     """Plan and tables with what was answered. Raises PlanError with the cell of an answer that names nothing that there is."""
+    answers = _in_codes(data, answers)
     values = answers.values
     known = plan.to_toml_like()
-    faults = _unknown(data, answers)
+    faults = [*answers.faults, *_unknown(plan, data, answers)]
     if faults:
         raise PlanError(faults)
     if "materials" in values:
@@ -117,39 +118,70 @@ def _about_these(known: Mapping[str, Any], materials: list[str]) -> dict[str, An
 
 
 def _used(answers: Answers, block: str) -> bool:
-    return str(answers.values.get(f"{block}: {USE}", "")).casefold() in (YES, "true", "1")
+    return str(answers.values.get(f"{block}: {USE}", "")).strip().casefold() in ON
 
 
 def _said() -> dict[str, str]:
     return {"source": SOURCE, "confidence": "estimate", "note": "entered by the planner"}
 
 
-def _unknown(data: Dataset, answers: Answers) -> list[Fault]:
-    """Faults of names that no table has."""
+def _in_codes(data: Dataset, answers: Answers) -> Answers:
+    """Answers with codes where names were written, in whatever letters."""
+    materials = {r.name.casefold(): r.material for r in data.rows("materials")}
+    materials |= {r.material.casefold(): r.material for r in data.rows("materials")}
+    countries = {r.name.casefold(): r.country for r in data.rows("countries")}
+    countries |= {r.country.casefold(): r.country for r in data.rows("countries")}
+    segments = {r.segment.casefold(): r.segment for r in data.rows("demand")}
+    of = {"material": materials, "materials": materials, "country": countries, "user": segments}
+    values = dict(answers.values)
+    for question, answer in values.items():
+        codes = of.get(question.rpartition(": ")[2])
+        if codes is not None:
+            named = [
+                codes.get(str(name).casefold(), name) for name in (answer if isinstance(answer, list) else [answer])
+            ]
+            values[question] = named if isinstance(answer, list) else named[0]
+    return replace(answers, values=values)
+
+
+def _unknown(plan: Plan, data: Dataset, answers: Answers) -> list[Fault]:
+    """Faults of names that no table has, of materials that are not planned, and of a stop outside the planned years."""
     materials = {row.material for row in data.rows("materials")}
     countries = {row.country for row in data.rows("countries")}
     faults = []
 
-    def check(question: str, known: Collection[str], what: str, several: bool = False) -> None:
+    def check(question: str, known: Collection[str], what: str) -> None:
         answer = answers.values.get(question)
-        names = answer if isinstance(answer, list) else str(answer).split() if several else [answer]
+        several = isinstance(answer, list)
+        names = answer if isinstance(answer, list) else [answer]
         for name in names if answer is not None else ():
             if name not in known and not (name == "*" and several):
-                expected = f"{what}{near_miss(str(name), known)}"
-                faults.append(answers.fault(question, f"'{name}'", expected))
+                faults.append(answers.fault(question, f"'{name}'", f"{what}{near_miss(str(name), known)}"))
 
-    check("materials", materials, "codes of the sheet materials", several=True)
-    for block in (STOP, MINE, FLOOR, PROMISE):
-        if not _used(answers, block) and not (block == STOP and _used(answers, PROMISE)):
-            continue
-        check(f"{block}: country", countries, "codes of the sheet countries", several=True)
-        check(f"{block}: materials", materials, "codes of the sheet materials", several=True)
-        check(f"{block}: material", materials, "a code of the sheet materials")
-    if _used(answers, PROMISE):
-        material = answers.values[f"{PROMISE}: material"]
+    check("materials", materials, "codes of the sheet materials")
+    asked = answers.values.get("materials", list(plan.materials))
+    planned = materials if "*" in asked else materials & {*asked}
+    what = "one of the plan's materials" + (f": {', '.join(sorted(planned))}" if len(planned) <= MOST_NAMED else "")
+    used = [block for block in (STOP, MINE, FLOOR, PROMISE) if _used(answers, block)]
+    for block in dict.fromkeys([*([STOP] if PROMISE in used else []), *used]):
+        check(f"{block}: country", countries, "codes of the sheet countries")
+        check(f"{block}: materials", planned, what)
+        check(f"{block}: material", planned, what)
+    if PROMISE in used and (material := answers.values.get(f"{PROMISE}: material")) in planned:
         segments = {row.segment for row in data.rows("demand") if row.material == material}
         check(f"{PROMISE}: user", segments, f"a segment with demand for {material}: {', '.join(sorted(segments))}")
+    begins = answers.values.get(f"{PROMISE}: year of the stop")
+    if PROMISE in used and begins is not None:
+        first = answers.values.get("first year", plan.horizon.first_year)
+        last = first + answers.values.get("years", plan.horizon.years) - 1
+        if not first + 1 <= begins <= last:
+            place, said = f"{PROMISE}: year of the stop", f"a year from {first + 1:g} to {last:g}"
+            faults.append(answers.fault(place, f"{begins:g}", said))
     return faults
+
+
+MOST_NAMED = 12
+"""Materials that a fault names."""
 
 
 def _stop(plan: Plan, answers: Answers) -> dict[str, Any]:
@@ -157,7 +189,7 @@ def _stop(plan: Plan, answers: Answers) -> dict[str, Any]:
     values = answers.values
     materials = values[f"{STOP}: materials"]
     return {
-        "countries": values[f"{STOP}: country"],
+        "countries": " ".join(values[f"{STOP}: country"]),
         "materials": " ".join(plan.materials if "*" in materials and "*" not in plan.materials else materials),
         "cut_share": values[f"{STOP}: supply lost (%)"] / 100,
         "price_multiplier": values[f"{STOP}: price multiple"],

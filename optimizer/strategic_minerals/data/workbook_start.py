@@ -11,15 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import Fault, Faults, PlanError, near_miss
+from ..core.errors import Fault, Faults, near_miss
 from ..schemas.plan import Plan
 from .dataset import Dataset
+from .homes import home_row
 from .workbook_places import cell_name
 
 START = "start here"
 YES, NO = "yes", "no"
+ON, OFF = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 STOP, MINE, FLOOR, PROMISE = "licence stop", "own project", "price floor", "promise"
 USE = "use it (yes or no)"
+OWN_PROJECT = "own_project"
+"""Code of the project that the answers add."""
 
 
 @dataclass(frozen=True)
@@ -53,56 +57,108 @@ def questions(plan: Plan, data: Dataset) -> list[Question]:
     )
     first, money = plan.horizon.first_year, plan.budget.appropriation_musd
     codes = ", ".join(dict.fromkeys(wanted))
+    row = home_row(data, plan.home)
+    members = [plan.home] if row is None else row.members.split()
 
     def levels(*factors: float) -> str:
         return ", ".join(f"{float(f'{price * factor:.2g}'):g}" for factor in factors)
 
     return [
+        Question("materials", f"If empty: as in the sheet plan. This home wants {codes}. * for all.", kind="names"),
+        Question("first year", f"If empty: {first}.", kind="number", low=1900, high=2200),
+        Question("years", f"How many are planned. If empty: {plan.horizon.years}.", kind="number", low=1, high=60),
         Question(
-            "materials", f"With commas; * for all. Empty: as in the sheet plan. Wanted are {codes}.", kind="names"
+            "budget a year (million USD)", f"In money of {plan.price_year}. If empty: {_money(money)}.", kind="number"
         ),
-        Question("first year", f"Now: {first}.", kind="number", low=1900, high=2200),
-        Question("years", f"How many are planned. Now: {plan.horizon.years}.", kind="number", low=1, high=60),
-        Question("budget a year (million USD)", f"Of {plan.price_year}. Now: {_money(money)}.", kind="number"),
         Question(f"{STOP}: {USE}", "A country stops or licenses its exports now and then.", NO, "switch"),
-        Question(f"{STOP}: country", "Three letters, as in the sheet countries; several with spaces.", "CHN"),
-        Question(f"{STOP}: materials", "Codes, with commas; * for all of the plan.", chosen, "names"),
+        Question(f"{STOP}: country", "Three letters, or the name, as in the sheet countries.", "CHN", "names"),
+        Question(f"{STOP}: materials", "Among those above; * for all of the plan.", chosen, "names"),
         Question(
-            f"{STOP}: chance a year (%)", "That one begins in a year; 20: once in five years.", 20, "percent", 0, 99
+            f"{STOP}: chance a year (%)",
+            "That one begins within a year: 20, once in 4.5 years.",
+            20,
+            "percent",
+            0,
+            99,
         ),
         Question(f"{STOP}: months", "How long it lasts, on average.", 12, "number", 0.1, 600),
-        Question(f"{STOP}: supply lost (%)", "Share of what that country sells.", 75, "percent", 0, 100),
         Question(
-            f"{STOP}: price multiple", "Price while it lasts, over the usual one; 1: none.", 2, "number", 0.01, 1000
+            f"{STOP}: supply lost (%)",
+            "Of what that country sells us. Meanwhile others serve their contracts first (kappa in the sheet activities).",
+            75,
+            "percent",
+            0,
+            100,
         ),
-        Question(f"{MINE}: {USE}", "A mine or plant that could be built with support.", NO, "switch"),
-        Question(f"{MINE}: name", "For people.", "Own mine"),
-        Question(f"{MINE}: country", "Where it stands.", "AUS"),
-        Question(f"{MINE}: material", "What it makes: a code of the sheet materials.", chosen),
-        Question(f"{MINE}: tonnes a year", "At full output.", _round(wanted_tonnes(data, chosen) / 10), "number", 1e-6),
-        Question(f"{MINE}: capital cost (million USD)", "To build it.", 100, "number"),
-        Question(f"{MINE}: cash cost (USD/kg)", "To make a kg, without capital.", _round(price * 0.7), "number"),
+        Question(
+            f"{STOP}: price multiple", "Price while it lasts, over the usual one; 1: as usual.", 2, "number", 0.01, 1000
+        ),
+        Question(
+            f"{MINE}: {USE}",
+            "A mine or plant. Its owner builds it where it pays; where it does not, it may be supported.",
+            NO,
+            "switch",
+        ),
+        Question(f"{MINE}: name", f"As results call it; in commands it is {OWN_PROJECT}.", "Own mine"),
+        Question(f"{MINE}: country", "Three letters, or the name.", members[0]),
+        Question(f"{MINE}: material", "What it makes: one of those above.", chosen),
+        Question(
+            f"{MINE}: tonnes a year",
+            "Of that material, at full output.",
+            _round(wanted_tonnes(data, chosen) / 10),
+            "number",
+            1e-6,
+        ),
+        Question(f"{MINE}: capital cost (million USD)", f"To build it, in money of {plan.price_year}.", 100, "number"),
+        Question(
+            f"{MINE}: cash cost (USD/kg)",
+            f"To make a kg, without capital. The plan's price of {chosen} is {price:g}.",
+            _round(price * 0.7),
+            "number",
+        ),
         Question(f"{MINE}: years to build", "From signing to the first output.", 3, "number", 0.25, 30),
         Question(f"{MINE}: years of life", "That it runs.", 20, "number", 1, 100),
-        Question(f"{MINE}: return asked (%)", "Real, a year: what its owner wants to earn.", 12, "percent", 0, 100),
         Question(
-            f"{FLOOR}: {USE}", "The budget tops up the market price to a floor, as part of support.", NO, "switch"
+            f"{MINE}: return asked (%)",
+            "That its owner wants a year above inflation: 12 for 12 %.",
+            12,
+            "percent",
+            0,
+            100,
         ),
-        Question(f"{FLOOR}: material", "A code.", chosen),
         Question(
-            f"{FLOOR}: levels (USD/kg)", "The plan picks one or none; with commas.", levels(1.0, 1.2, 1.5), "numbers"
+            f"{FLOOR}: {USE}",
+            "The budget tops up a low price, for projects that the plan supports; in place of its own floor on that material.",
+            NO,
+            "switch",
+        ),
+        Question(f"{FLOOR}: material", "One of those above.", chosen),
+        Question(
+            f"{FLOOR}: levels (USD/kg)",
+            "To choose from, near the market price or above.",
+            levels(1.0, 1.2, 1.5),
+            "numbers",
         ),
         Question(f"{FLOOR}: years", "From first output.", 10, "number", 1, 60),
         Question(
             f"{PROMISE}: {USE}",
-            "Users are supplied in a stop as described above, whether it is drawn or not.",
+            "If a stop as above begins in the year below, these users get this share. Where that cannot be, there is no plan.",
             NO,
             "switch",
         ),
-        Question(f"{PROMISE}: material", "A code.", chosen),
+        Question(f"{PROMISE}: material", "One of those above.", chosen),
         Question(f"{PROMISE}: user", "A segment of the sheet demand.", segment),
-        Question(f"{PROMISE}: share served (%)", "Of what they want while it lasts.", 80, "percent", 0, 100),
-        Question(f"{PROMISE}: year of the stop", "In which it begins.", first + 3, "number", 1900, 2200),
+        Question(
+            f"{PROMISE}: share served (%)", "Of what they want while it lasts: 80 for 80 %.", 80, "percent", 0, 100
+        ),
+        Question(
+            f"{PROMISE}: year of the stop",
+            f"In which it begins, {first + 1} or later.",
+            first + 3,
+            "number",
+            1900,
+            2200,
+        ),
     ]
 
 
@@ -132,6 +188,8 @@ class Answers:
     values: Mapping[str, Any]
     """Question -> number, text, or list; what is empty, and blocks that are switched off, are left out."""
     rows: Mapping[str, int]
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with them by themselves."""
 
     def fault(self, question: str, found: str, expected: str) -> Fault:
         """A fault at the cell of an answer."""
@@ -139,7 +197,7 @@ class Answers:
 
 
 def read_answers(place: str, cells: Sequence[Sequence[Any]], asked: Sequence[Question]) -> Answers:
-    """The answers of a sheet: questions in the first column, answers in the second. Raises PlanError with every fault's cell."""
+    """The answers of a sheet: questions in the first column, answers in the second."""
     known = {_plain(one.text): one for one in asked}
     rows: dict[str, int] = {}
     given: dict[str, Any] = {}
@@ -159,24 +217,23 @@ def read_answers(place: str, cells: Sequence[Sequence[Any]], asked: Sequence[Que
         if answer != "":
             given[question.text] = answer
     answers = Answers(place, given, rows)
-    used = {
-        one.block
-        for one in asked
-        if one.kind == "switch" and _plain(str(given.get(one.text, NO))) in (YES, "true", "1")
-    }
+    used = {one.block for one in asked if one.kind == "switch" and _plain(str(given.get(one.text, NO))) in ON}
     used |= {STOP} if PROMISE in used else set()  # a promise is kept in the stop that is described there, drawn or not
     values: dict[str, Any] = {}
     for one in asked:
         if one.text in given and (one.block in used or not one.block or one.kind == "switch"):
             value = _meant(one, given[one.text])
-            if isinstance(value, str) and value.startswith("\0"):
+            if _wrong(value):
                 faults.add(answers.fault(one.text, f"'{given[one.text]}'", value[1:]))
             values[one.text] = value
         elif one.block in used:
             faults.add(answers.fault(one.text, "an empty cell", "an answer, or 'no' at the switch above"))
-    if faults:
-        raise PlanError(faults.told())
-    return Answers(place, values, rows)
+    good = {question: value for question, value in values.items() if not _wrong(value)}
+    return Answers(place, good, rows, tuple(faults.told()))
+
+
+def _wrong(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("\0")
 
 
 def _plain(text: str) -> str:
@@ -187,7 +244,7 @@ def _meant(question: Question, answer: Any) -> Any:
     """An answer in its kind; text that begins with a zero byte says what is expected instead."""
     text = str(answer).strip()
     if question.kind == "switch":
-        return text if _plain(text) in (YES, NO, "true", "false", "1", "0") else f"\0{YES} or {NO}"
+        return text if _plain(text) in (*ON, *OFF) else f"\0{YES} or {NO}"
     if question.kind == "names":
         return re.split(r"[\s,;]+", text)
     if question.kind == "numbers":
@@ -199,6 +256,8 @@ def _meant(question: Question, answer: Any) -> Any:
         number = _number(text)
         if number is None or not question.low <= number <= question.high:
             return f"\0a number from {question.low:g} to {question.high:g}"
+        if question.kind == "percent" and 0 < number < 1:
+            return f"\0a percentage, such as {100 * number:g} ({number:g} would be {number:g} %)"
         return number
     return text
 
