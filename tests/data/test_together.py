@@ -200,6 +200,30 @@ def test_homes_that_disagree_on_a_hazard_are_told() -> None:
         joint_question(allied({}), homes)
 
 
+def test_prices_that_differ_are_told() -> None:
+    homes = both()
+    homes["AUS"] = homes["AUS"].replace(prices=homes["AUS"].frame("prices").assign(price_usd_per_kg=20.0))
+    with pytest.raises(InputError, match=r"homes/AUS/prices.csv:base/ore/2027 .*20.0.*10.0, as in the tables of USA"):
+        joint_question(allied({}), homes)
+
+
+def test_what_is_one_homes_leaves_the_others_plans_whole() -> None:
+    """Proves: packages, projects, events and days of cover of one home alone are no fault of a coalition without it."""
+    homes = {"USA": built("USA", 1.0, 30.0), "AUS": home_tables("AUS")}
+    plan = allied(
+        {"ban": (0.5, [event("USA.ore")])},
+        instruments={"packages": ["grant"], "project_list": ["plant"]},
+        days_of_cover=[{"material": "USA.ore", "days": 0, "from_year": 2028}],
+    )
+    alone, data = joint_question(plan, homes, ["AUS"])
+    assert not alone.instruments.projects
+    assert alone.instruments.packages == ("none",)
+    assert alone.days_of_cover == ()
+    assert alone.scenarios[0].events[0].cut_share == 0
+    assert solve(alone, data).figures.value("worth_musd") == near(0.0)
+    assert list(solved(plan, homes).tables["projects"].project) == ["USA.plant"]
+
+
 def test_a_rule_of_origin_binds_whom_it_binds() -> None:
     """American law excludes China: the American reserve may not buy there, the Australian one may."""
     rule = {

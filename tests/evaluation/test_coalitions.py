@@ -7,11 +7,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from strategic_minerals import PlanError
+from strategic_minerals import Dataset, PlanError
 from strategic_minerals.evaluation.coalition_game import coalitions_of, cost_of_stability, in_core, shapley
 from strategic_minerals.evaluation.coalition_result import Coalitions
 from strategic_minerals.evaluation.coalitions import coalitions
 from support.allied import allied, event, home_tables, tonnes
+from support.tiny import project
 
 near = pytest.approx
 THREE = ("A", "B", "C")
@@ -142,6 +143,55 @@ def test_a_coalition_gets_what_outsiders_leave() -> None:
     assert worth["USA AUS"] == near(0.5 * (100 + 0.5 * 60))
     assert worth["USA CAN"] == near(0.5 * 100)
     assert worth["AUS CAN"] == near(0.5 * 0.5 * 60)
+
+
+def test_who_gains_nothing_together_pays_nothing() -> None:
+    """Three homes that are alike, each with stock enough: the joint plan is one of many that are as good, and takes no payments."""
+    homes = {home: home_tables(home, stock=1.0) for home in ("USA", "AUS", "CAN")}
+    found = coalitions(allied(STRUCK, tuple(homes)), homes, gap=0.0)
+    assert found.core == "exists"
+    assert found.paid_musd == near(0.0, abs=1e-6)
+    assert found.homes.payment_musd.abs().max() == near(0.0, abs=1e-6)
+
+
+def plant(home: str, committed: bool, loss: float) -> Dataset:
+    made = project(
+        "ore", 1.0, country="CAN", capex_musd=20.0, hurdle_rate=0.0, cash_usd_per_kg=10.0, committed=committed
+    )
+    packages = [{"package": "grant", "instrument": "grant", "offtake_share": 1.0}]
+    return home_tables(home, loss=loss, projects={"plant": made}, more={"packages": packages})
+
+
+def test_a_bystander_bears_nothing_of_a_plant_that_it_does_not_name() -> None:
+    homes = {"USA": plant("USA", False, 100.0), "AUS": plant("AUS", False, 50.0), "CAN": home_tables("CAN")}
+    found = coalitions(allied(STRUCK, tuple(homes), residual=0.0), homes, gap=0.0)
+    by_home = found.homes.set_index("home")
+    assert by_home.before_payments_musd["CAN"] == near(0.0, abs=1e-6)
+    assert by_home.payment_musd["CAN"] == near(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("homes", [("USA", "AUS"), ("AUS", "USA")])
+def test_a_plant_that_stands_anyway_is_shared_whoever_is_listed_first(homes: tuple[str, str]) -> None:
+    """One plant of 1 kt that both have counted on already. Who is listed first has it; together it goes to whom it spares more."""
+    losses = {"USA": 50.0, "AUS": 100.0}
+    found = coalitions(allied(STRUCK, homes), {home: plant(home, True, losses[home]) for home in homes}, gap=0.0)
+    # each counts on the whole plant while nobody else does: the joint loss is measured against that
+    worth = found.coalitions.set_index("members").worth_musd
+    assert worth[" ".join(homes)] >= worth[homes[0]] + worth[homes[1]] - 1e-6
+    assert worth[" ".join(homes)] == near(-0.5 * 50.0)
+
+
+def test_limits_on_the_losses_of_all_are_refused() -> None:
+    homes = {home: home_tables(home) for home in ("USA", "AUS")}
+    for section in ({"risk": {"cvar_weight": 1.0}}, {"risk": {"expected_loss_limit_musd": 5.0}}):
+        with pytest.raises(PlanError, match="it binds the losses of all homes together"):
+            coalitions(allied(STRUCK, **section), homes)
+
+
+def test_a_home_that_deals_in_nothing_is_told() -> None:
+    homes = {home: home_tables(home) for home in ("USA", "AUS")}
+    with pytest.raises(PlanError, match="found nothing that AUS want, make or sell"):
+        coalitions(allied(STRUCK, materials=["USA.ore"]), homes)
 
 
 def test_a_plan_of_one_home_is_refused() -> None:

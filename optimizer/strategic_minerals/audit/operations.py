@@ -174,11 +174,11 @@ def pool_balance(k: AuditContext) -> Iterable[Row]:
 
 
 def pool_when(k: AuditContext) -> Iterable[Row]:
-    """received + sent <= 0  [t] in a disruption where stock is divided before it."""
+    """received + sent <= 0  [t] in a disruption where stock is divided before it, and before one where it is given by need."""
     for i, name in enumerate(k.n.materials):
-        if k.n.pool[i] and not k.n.pooled_in_events[i]:
-            struck = k.path_data.branch[:, k.n.component[i]]
-            yield name, (k.x.received[:, i] + k.x.sent[:, i]) * struck, k.size[i]
+        if k.n.pool[i]:
+            closed = k.path_data.branch[:, k.n.component[i]] != k.n.pooled_in_events[i]
+            yield name, (k.x.received[:, i] + k.x.sent[:, i]) * closed, k.size[i]
 
 
 def seller_limit(k: AuditContext) -> Iterable[Row]:

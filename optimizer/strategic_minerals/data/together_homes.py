@@ -8,10 +8,36 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ..core.errors import Fault, InputError
+from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from ..schemas.together_section import Together
 from .dataset import Dataset
+
+AGREED = (
+    "prices",
+    "price_states",
+    "instruments",
+    "deflators",
+    "origin_rules",
+    "sellers",
+    "hazard_profiles",
+    "hazard_prices",
+)
+"""Tables in which homes that plan together have to say the same."""
+PROVENANCE = frozenset({"source", "year", "confidence", "note"})
+
+
+def require_same(table: str, first: str, known: Any, home: str, row: Any, free: frozenset[str] = frozenset()) -> None:
+    """Raise InputError where two homes say different things in a row of one key, but for `free` columns and provenance."""
+    for name, value in known.model_dump(exclude=set(PROVENANCE | free)).items():
+        if getattr(row, name) != value:
+            found, expected = (
+                str(getattr(row, name)),
+                f"{value}, as in the tables of {first}: it is the same for all homes of a plan",
+            )
+            raise InputError([Fault(f"homes/{home}/{table}.csv", key_of(row), name, found, expected)])
 
 
 @dataclass(frozen=True)
@@ -90,11 +116,13 @@ class Union:
     def once(self, table: str) -> list[Any]:
         """Rows of all members, one of each key: the first that is found."""
         key = TABLES[table].key
-        rows: dict[tuple[Any, ...], Any] = {}
+        rows: dict[tuple[Any, ...], tuple[str, Any]] = {}
         for home in self.every:
             for row in self.tables[home].rows(table):
-                rows.setdefault(tuple(getattr(row, name) for name in key), row)
-        return list(rows.values())
+                first, known = rows.setdefault(tuple(getattr(row, name) for name in key), (home, row))
+                if table in AGREED and known is not row:
+                    require_same(table, first, known, home, row)
+        return [row for _, row in rows.values()]
 
     def countries(self, home: str) -> list[str]:
         """Countries of a home."""

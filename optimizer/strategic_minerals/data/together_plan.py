@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.errors import Fault, PlanError
 from ..schemas.plan import Plan
 from .together_homes import Union
 
@@ -25,6 +26,10 @@ def plan_of(u: Union) -> Plan:
     names = {m for own in u.materials.values() for m in own} if "*" in u.asked.materials else {*u.asked.materials}
     chosen = {each for name in names if u.concerns(name) for each in u.spread(name) if u.deals_in(each)}
     ordered = [name for name in u.ordered if name in chosen]
+    if not ordered and not chosen - {*u.ordered}:
+        found = f"nothing that {' and '.join(u.homes)} want, make or sell"
+        expected = "materials of every member; leave the home out of [together] otherwise"
+        raise PlanError([Fault("plan", "", "materials", found, expected)])
     known |= {"home": ALL, "loss_function": LOSSES, "materials": [*ordered, *sorted(chosen - {*u.ordered})]}
     share = sum(u.every[home].money_share for home in u.homes)
     for name in MONEY:
@@ -49,19 +54,24 @@ def plan_of(u: Union) -> Plan:
         if name in chosen or name not in u.ordered
     ]
     supported = _projects(u, u.asked.instruments.project_list)
-    instruments |= {"project_list": supported} if supported else {"projects": False}
-    instruments["packages"] = [each for name in u.asked.instruments.packages for each in _packages(u, name)]
+    instruments |= {"project_list": supported} if supported else {"projects": False, "project_list": ["*"]}
+    packages = [each for name in u.asked.instruments.packages for each in _packages(u, name)]
+    instruments["packages"] = packages or ["none"]
     known["controls"] = _about(u, known.get("controls", []))
     if rules := known.get("procurement", {}).get("exclusions"):
         known["procurement"]["exclusions"] = _about(u, rules)
     for scenario in known.get("scenarios", []):
-        scenario["events"] = _about(u, scenario["events"]) or scenario["events"]
+        # what happens to others alone happens to nobody here: it stays, at its probability, with a cut of nothing
+        scenario["events"] = _about(u, scenario["events"]) or [
+            {**event, "materials": ordered[0], "cut_share": 0.0, "price_multiplier": 1.0}
+            for event in scenario["events"][:1]
+        ]
     return Plan.model_validate(known)
 
 
 def _each(u: Union, name: str) -> list[str]:
     """Materials of homes of the coalition that a rule on one is for; not of plants built together, which nobody uses as such."""
-    return [each for each in u.spread(name) if each not in u.hubs] if u.concerns(name) else []
+    return [e for e in u.spread(name) if e not in u.hubs and u.deals_in(e)] if u.concerns(name) else []
 
 
 def _about(u: Union, rules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -102,4 +112,6 @@ def _projects(u: Union, names: Sequence[str]) -> list[str]:
 
 def _packages(u: Union, name: str) -> list[str]:
     """Packages of the joint tables that one of the homes' stands for."""
-    return list(dict.fromkeys(row.package for row, of in u.packages if of == name)) or [name]
+    found = list(dict.fromkeys(row.package for row, of in u.packages if of == name))
+    others = any(row.package == name for home in u.every for row in u.tables[home].rows("packages"))
+    return found or ([] if others else [name])

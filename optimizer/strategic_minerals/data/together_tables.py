@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.errors import Fault, InputError
 from ..schemas.tables import TABLES
-from .together_homes import Union, said
+from .together_homes import Union, require_same, said
 from .together_plan import ALL, LOSSES
 from .together_plants import Rows, add_projects
 
@@ -35,7 +35,7 @@ OF_ONE_HOME = (
 )
 """Columns of `minerals` that are a home's own."""
 OF_HAZARDS = ("hazard_profiles", "hazard_prices")
-POOLED = {"by_need": "always", "by_share": "calm", "none": "no"}
+POOLED = {"by_need": "struck", "by_share": "calm", "none": "no"}
 """How materials of several homes are pooled, by how a plan shares its stock."""
 DISTANT = ("home", "ally", "partner", "other", "covered")
 """Tiers of a country; of homes that put it in different ones the last counts."""
@@ -175,14 +175,10 @@ def _hazards(u: Union) -> tuple[list[Any], dict[str, dict[str, list[str]]]]:
 
 def _require_agreement(hazard: str, rows: Sequence[tuple[str, Any]]) -> None:
     """Raise InputError where homes say different things of one hazard; only who limits exports differs by who buys."""
-    free = {"materials", "source", "year", "confidence", "note"}
-    free |= {"countries"} if rows[0][1].kind == "ally_limit" else set()
     (home, first), *others = rows
+    free = {"materials", "countries"} if first.kind == "ally_limit" else {"materials"}
     for other, row in others:
-        for name, value in first.model_dump(exclude=free).items():
-            if getattr(row, name) != value:
-                expected = f"{value}, as in the tables of {home}: one hazard strikes all homes of a plan"
-                raise InputError([Fault(f"homes/{other}/hazards.csv", hazard, name, str(getattr(row, name)), expected)])
+        require_same("hazards", home, first, other, row, frozenset(free))
 
 
 def _add_sources(u: Union, found: Rows) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ..api.solving import solve
 from ..audit.accounts import open_accounts
-from ..audit.by_home import COMMON, costs_by_home, homes_of_materials
+from ..audit.by_home import costs_by_home, homes_of_materials
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
 from ..core.parallel import workforce
@@ -34,6 +34,8 @@ from .own_plans import SAME, Count, OwnPlans
 
 MOST_MEMBERS = 6
 """Members of a plan: each doubles the coalitions."""
+ROUNDING = 1e-6
+"""Relative difference of two worths that is none."""
 
 
 def coalitions(
@@ -59,6 +61,7 @@ def coalitions(
     if not 2 <= len(members) <= MOST_MEMBERS:
         expected = f"2 to {MOST_MEMBERS} homes that plan together (each one more doubles the coalitions)"
         raise PlanError([Fault("plan", "", "together.members", f"{len(members)} members", expected)])
+    require_separable(plan)
     if plan.sample is not None and plan.sample.draws is not None:
         plan = plan.model_copy(update={"sample": plan.sample.model_copy(update={"draws": None})})
     every = coalitions_of(members)
@@ -83,14 +86,13 @@ class _Answer:
 
     def __init__(self, result: Result) -> None:
         figures, outcome = result.figures, result.outcome
-        self.worth = figures.value("worth_musd")
+        self.cost = figures.value("do_nothing_musd") - figures.value("worth_musd")
         objective, bound = outcome.objective_musd, outcome.best_bound_musd
         self.open = max(0.0, objective - bound) if objective is not None and bound is not None else math.inf
         self.spends = figures.total("outlay_by_year_musd")
         problem = prepare(result.plan, result.data)
-        accounts, reference = open_accounts(problem, result.solution), open_accounts(problem, result.reference)
-        after, before = costs_by_home(accounts), costs_by_home(reference)
-        self.gains = {home: before[home] - after[home] for home in after}
+        accounts = open_accounts(problem, result.solution)
+        self.costs = costs_by_home(accounts)
         owners = homes_of_materials(accounts)
         self.stock, self.released = _stock_by_home(problem, accounts, owners)
         self.losses, self.outlays = _losses_by_home(result, problem, owners), _bought_by_home(result, problem, owners)
@@ -140,6 +142,21 @@ def _coalition(
     return _Answer(solve(*joint_question(plan, tables, *asked), gap=gap, time_limit_s=time_limit_s))
 
 
+def require_separable(plan: Plan) -> None:
+    """Raise PlanError for aims and limits that bind the losses of all homes together: no home has a part of them by itself."""
+    risk = plan.risk
+    wanted = [
+        ("risk.cvar_weight", risk.cvar_weight, risk.cvar_weight == 0),
+        ("risk.cvar_limit_musd", risk.cvar_limit_musd, risk.cvar_limit_musd is None),
+        ("risk.expected_loss_limit_musd", risk.expected_loss_limit_musd, risk.expected_loss_limit_musd is None),
+        ("objective.kind", f"'{plan.objective.kind}'", plan.objective.kind == "social_cost"),
+    ]
+    said = "none: it binds the losses of all homes together, of which no coalition has a part"
+    faults = [Fault("plan", "", field, str(found), said) for field, found, right in wanted if not right]
+    if faults:
+        raise PlanError(faults)
+
+
 def _told(
     plan: Plan,
     members: list[str],
@@ -150,11 +167,11 @@ def _told(
 ) -> Coalitions:
     """Tables and verdict."""
     everybody = frozenset(members)
-    whole, worth = answers[everybody], {chosen: answer.worth for chosen, answer in answers.items()}
-    shares = {} if plan.together is None else {member.home: member.money_share for member in plan.together.members}
-    common = whole.gains.get(COMMON, 0.0)
-    before = {home: whole.gains.get(home, 0.0) + shares[home] * common for home in members}
-    before = _adding_up(before, worth[everybody])
+    # against one fixed cost of doing nothing for each home, whoever plans together and whatever others have taken
+    idle = {home: alone.unopposed[home].figures.value("do_nothing_musd") for home in members}
+    whole = answers[everybody]
+    worth = {chosen: sum(idle[home] for home in chosen) - answer.cost for chosen, answer in answers.items()}
+    before = _before_payments(plan, alone, whole, idle, worth, members)
     division, verdict, missing = _verdict(members, answers, worth, before)
     added = shapley(members, worth)
     held, given = sum(whole.stock.values()), sum(whole.released.values())
@@ -165,8 +182,8 @@ def _told(
         rows.append(
             {
                 "home": home,
-                "alone_musd": own.worth,
-                "unopposed_musd": alone.unopposed[home].figures.value("worth_musd"),
+                "alone_musd": worth[frozenset({home})],
+                "unopposed_musd": idle[home] - _cost_of(alone.unopposed[home]),
                 "before_payments_musd": before[home],
                 "division_musd": math.nan if division is None else division.shares[home],
                 "payment_musd": math.nan if division is None else division.payments[home],
@@ -185,10 +202,10 @@ def _told(
         {
             "members": " ".join(home for home in members if home in chosen),
             "size": len(chosen),
-            "worth_musd": answer.worth,
+            "worth_musd": worth[chosen],
             "open_musd": answer.open,
             "apart_musd": sum(worth[frozenset({home})] for home in chosen),
-            "gain_musd": answer.worth - sum(worth[frozenset({home})] for home in chosen),
+            "gain_musd": worth[chosen] - sum(worth[frozenset({home})] for home in chosen),
             "division_musd": math.nan if division is None else sum(division.shares[home] for home in chosen),
         }
         for chosen, answer in answers.items()
@@ -213,10 +230,39 @@ def _material_names(tables: Mapping[str, Dataset]) -> dict[str, str]:
     return {row.material: row.name for data in tables.values() for row in data.rows("materials")}
 
 
-def _adding_up(before: Mapping[str, float], worth: float) -> dict[str, float]:
-    """Gains of the members with rounding shared, so that they add up to what all are worth."""
-    apart = (worth - sum(before.values())) / len(before)
-    return {home: value + apart for home, value in before.items()}
+def _cost_of(result: Result) -> float:
+    """Social cost of a plan [million USD]."""
+    return result.figures.value("do_nothing_musd") - result.figures.value("worth_musd")
+
+
+def _before_payments(
+    plan: Plan,
+    alone: OwnPlans,
+    whole: _Answer,
+    idle: Mapping[str, float],
+    worth: Mapping[Coalition, float],
+    members: Sequence[str],
+) -> dict[str, float]:
+    """What the joint plan gains each home where nobody pays anybody; adds up to the worth of all.
+
+    What plants built together cost is borne by the homes that name one, by their money. Where planning together gains nothing
+    beyond what the searches have left open, everybody keeps a plan of its own: the joint one is one of many then.
+    """
+    everybody = frozenset(members)
+    apart = {home: worth[frozenset({home})] for home in members}
+    if worth[everybody] - sum(apart.values()) <= whole.open + ROUNDING * max(1.0, abs(worth[everybody])):
+        left = (worth[everybody] - sum(apart.values())) / len(members)
+        return {home: value + left for home, value in apart.items()}
+    money = {} if plan.together is None else {member.home: member.money_share for member in plan.together.members}
+    named = {
+        home: money[home]
+        for home in members
+        if {row.project for row in alone.tables[home].rows("projects")} & alone.plants.keys()
+    }
+    bearing = named if sum(named.values()) > 0 else money
+    common = worth[everybody] - sum(idle[home] - whole.costs.get(home, 0.0) for home in members)
+    total = sum(bearing.values())
+    return {home: idle[home] - whole.costs.get(home, 0.0) + common * bearing.get(home, 0.0) / total for home in members}
 
 
 def _verdict(
@@ -230,7 +276,12 @@ def _verdict(
     A coalition may be worth as much more as its search has left open: the verdict stands where it is the same at both ends.
     """
     everybody = frozenset(members)
+    slack = ROUNDING * max(1.0, abs(worth[everybody]))  # figures are rounded, too
+    worth = {chosen: value - (slack if chosen != everybody else 0.0) for chosen, value in worth.items()}
     division = in_core(members, worth, before)
+    if not all(math.isfinite(answer.open) for answer in answers.values()):
+        missing = 0.0 if division is not None else cost_of_stability(members, worth)
+        return division, OPEN, missing
     dearest = {
         chosen: value + (answers[chosen].open if chosen != everybody else 0.0) for chosen, value in worth.items()
     }
@@ -239,7 +290,7 @@ def _verdict(
     }
     if division is not None:
         careful = in_core(members, dearest, before)
-        return (careful or division), (EXISTS if careful is not None else OPEN), 0.0
+        return division, (EXISTS if careful is not None else OPEN), 0.0
     missing = cost_of_stability(members, worth)
     return None, (NONE if cost_of_stability(members, cheapest) > 0 else OPEN), missing
 

@@ -12,7 +12,7 @@ from ..instance.scaling import seller_unit
 from .structure import ComponentSets, Structure
 
 PARAMS: dict[str, str] = {
-    "move_limit": "most that is moved: no limit, or 0 in a disruption where the stock is divided before [unit]",
+    "move_limit": "most that is moved: no limit in a disruption, or before it where the stock is divided then, else 0 [unit]",
     "seller_depth": "most that a seller sells to all its offers together [unit]",
 }
 """Mutable Params of a period block."""
@@ -26,7 +26,7 @@ def param_keys(sets: ComponentSets) -> dict[str, list[Any]]:
 def param_values(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) -> dict[str, Floats]:
     """(n, keys) values of each. on_trunk, t: (n,) of each instance of the block."""
     instance, n = structure.instance, len(t)
-    moved = [np.where(on_trunk | instance.pooled_in_events[i], np.inf, 0.0) for pool in sets.pools for i in pool]
+    moved = [np.where(on_trunk != instance.pooled_in_events[i], np.inf, 0.0) for pool in sets.pools for i in pool]
     sold = [instance.seller_depth[g, t] for g, _ in sets.sellers]
     return {
         "move_limit": np.stack(moved, axis=1) if moved else np.zeros((n, 0)),

@@ -82,7 +82,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         outside=measures.outside(country, yields > 0),
         embedded=np.array([m.embedded for m in M], dtype=bool),
         pool=pool,
-        pooled_in_events=np.array([m.pooled == "always" for m in M], dtype=bool),
+        pooled_in_events=np.array([m.pooled == "struck" for m in M], dtype=bool),
         freight=np.array([m.freight_usd_per_kg for m in M], dtype=float) * MUSD_PER_T,
         base_price=base,
         haircut=haircut,

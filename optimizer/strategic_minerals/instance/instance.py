@@ -175,7 +175,7 @@ class Instance:
     pool: tuple[str, ...]
     """(I,) stock of materials with one pool may be moved from one to another; empty: of none."""
     pooled_in_events: Bools
-    """(I,) whether it may be moved in a disruption, too."""
+    """(I,) whether it is moved in a disruption; False: before one."""
     freight: Floats
     """(I,) what moving stock of a material costs [million USD/t]."""
     base_price: Floats

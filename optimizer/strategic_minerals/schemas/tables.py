@@ -83,9 +83,9 @@ class MaterialRow(Row):
     """Home whose users want it, where a plan is made for several; empty: that of the plan."""
     alike: Key | None = None
     """What it is whoever wants it, where several homes have a material of one kind; empty: itself."""
-    pooled: Literal["no", "calm", "always"] = "no"
+    pooled: Literal["no", "calm", "struck"] = "no"
     """When its stock may be moved to others that are `alike` and pooled. `calm`: while nothing has happened to them, so that in a
-    disruption each home draws on what it has; `always`."""
+    disruption each home draws on what it has; `struck`: in a disruption, to whom needs it."""
     freight_usd_per_kg: NonNegative = 0.0
     """Cost of moving a kg of its stock to another home; the one who receives it pays, not the budget."""
     freight_usd_per_kg_low: float | None = None
