@@ -12,7 +12,8 @@ import pytest
 
 from strategic_minerals import InfeasibleError, check, solve
 from strategic_minerals.audit.producers import capital as audited_capital
-from strategic_minerals.instance.instance import Floor, Instrument
+from strategic_minerals.instance.floor import Floor
+from strategic_minerals.instance.instance import Instrument
 from strategic_minerals.instance.producer_economics import (
     capital_cost,
     expected_payment,

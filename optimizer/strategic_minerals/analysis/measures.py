@@ -65,12 +65,14 @@ def _spending(problem: Problem) -> Iterable[Measure]:
     """Outlays discounted as the plan's spending is, by the first period of their fiscal year: purchases, each kind of capital,
     fees, floors."""
     n, structure, support = problem.natural, problem.structure, problem.structure.support
-    weight = n.calendar.spending_weight
+    weight, trunk = n.calendar.spending_weight, structure.trunk
     columns, factors = [], []
     for c, shape in enumerate(structure.component_sets):
         for p in shape.purchases:
             columns.append(_trunk(problem, c, "acquisition", p.name))
-            factors.append(weight * problem.instance.purchase_price(p, problem.instance.price[p.material]))
+            factors.append(
+                weight * problem.instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
+            )
     if columns:
         what = "purchases for the reserve"
         yield Measure("spending", what, what, "million USD", np.concatenate(columns), np.concatenate(factors))

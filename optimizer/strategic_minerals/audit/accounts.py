@@ -16,7 +16,7 @@ from ..instance.instance import Instance, MarketFloor
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
-from .producers import asked_price
+from .producers import asked_price, expected_topup, survives, topup, worst_state
 from .scenario_data import PathData, Prices, component_of, path_data_of
 from .shortage import missing_cost, value_at_risk, value_unserved
 
@@ -63,7 +63,7 @@ def outlays(accounts: Accounts) -> Floats:
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     total = np.zeros(n.calendar.periods)
     for b, purchase in enumerate(purchase_terms(accounts)):
-        total += x.acquisition[0, b] * purchase.paid(n, path_data.undisturbed)[0]
+        total += x.acquisition[0, b] * purchase.paid(n, (path_data.price, path_data.gap))[0]
     for i in range(len(n.materials)):
         if not n.plan.budget.members_pay_holding:
             total += x.stock[0, i] * n.holding[i] * n.calendar.step
@@ -81,8 +81,9 @@ def outlays(accounts: Accounts) -> Floats:
 
 
 def already_owed(n: Instance) -> list[float]:
-    """What holding the opening stock costs in each fiscal year, if all of it stays and decays  [million USD]."""
-    owed = [0.0] * len(n.calendar.years)
+    """What was signed before the plan costs in each fiscal year, and holding the opening stock, if all of it stays and decays
+    [million USD]."""
+    owed = due_from_before(n)[0]
     if n.plan.budget.members_pay_holding:
         return owed
     for i in range(len(n.materials)):
@@ -91,6 +92,28 @@ def already_owed(n: Instance) -> list[float]:
             left *= 1 - float(n.decay[i])
             owed[f] += left * float(n.holding[i]) * n.calendar.step
     return owed
+
+
+def due_from_before(n: Instance) -> tuple[list[float], list[float]]:
+    """What was signed before the plan costs in each fiscal year, and what its floors may cost at w*  [million USD]: instalments and
+    fees, and top-ups on what a producer makes while it lives, on the undisturbed course. Border floors cost the budget nothing."""
+    due, most = [float(v) for v in n.carried.instalments], [0.0] * len(n.calendar.years)
+    for paid in n.carried.floors:
+        j, floor = paid.producer, paid.floor
+        if floor.kind == "border":
+            continue
+        price = (1 + n.premium[j]) * asked_price(
+            n, floor.material, n.outside[j, floor.material], n.price[floor.material][None]
+        )[0]
+        alive, begins = survives(n, j, n.price[None], (), 0)[0], floor.begin or 0
+        for t, f in enumerate(n.calendar.year_index):
+            if alive[t] and begins <= t < begins + floor.term:
+                made = min(floor.take, float(n.yields[j, floor.material] * n.capacity[j, t])) * float(
+                    n.availability[j, t]
+                )
+                due[f] += made * max(0.0, float(expected_topup(n, price[t : t + 1], floor)[0]))
+                most[f] += made * float(topup(worst_state(n) * price[t : t + 1], floor)[0])
+    return due, [max(0.0, v) for v in most]
 
 
 @dataclass(frozen=True)
@@ -204,7 +227,7 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
         parts["users_freight"][c] += total(c, x.sent[:, i] * n.freight[i])
         parts["authority_holding"][c] += total(c, x.stock[:, i] * n.holding[i] * D)
         parts["authority_disposal"][c] -= total(c, x.disposal[:, i] * P[:, i] * (1 - n.haircut[i]))
-        end = np.minimum(path_data.price[0, i, T - 1], path_data.price[:, i, T - 1])
+        end = np.minimum(n.price[i, T - 1], path_data.price[:, i, T - 1])
         kept = n.salvage[i] * end * x.stock[:, i, T - 1] * n.calendar.beta[T]
         parts["salvage"][c] -= last(c, kept)
     for b, purchase in enumerate(purchase_terms(accounts)):

@@ -20,7 +20,7 @@ from ..instance.instruments import CHOSEN
 COLUMNS = ["figure", "item", "value", "text"]
 TRACE = 1e-4
 """The same where unexpired life is worth nothing: what a search that is not exact leaves of a signature is less."""
-OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
+OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups", "signed_before")
 """Lines of the budget."""
 
 RECOMPUTED: dict[str, str] = {

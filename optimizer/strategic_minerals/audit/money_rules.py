@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .accounts import already_owed, cvar, losses, outlays, purchase_terms
+from .accounts import already_owed, cvar, due_from_before, losses, outlays, purchase_terms
 from .operations import AuditContext, Row, Rule
 from .producers import worst_state
 
@@ -37,7 +37,7 @@ def calm_purchases(k: AuditContext) -> Iterable[Row]:
             i = bought.material
             if k.purchases[b].offer >= 0 and k.n.component[i] == c:
                 paid = bought.paid(k.n, (k.path_data.price, k.path_data.gap)) * k.x.acquisition[:, b]
-                flooded = k.path_data.price[:, i] < k.path_data.price[:1, i] * (1 - 1e-9)
+                flooded = k.path_data.price[:, i] < k.n.price[i] * (1 - 1e-9)
                 calm, planned = calm + paid * (~k.path_data.tight[:, i] | flooded), planned + paid[0]
         later = k.path_data.branch[1:, c]
         for f, year in enumerate(k.n.calendar.years):
@@ -56,14 +56,17 @@ def shared_money(k: AuditContext) -> Iterable[Row]:
 
 
 def budget(k: AuditContext) -> Iterable[Row]:
-    """trunk outlay[f] + unspent[f] + carry[f] - carry[f-1] <= max(appropriation[f], owed[f])  [million USD].
+    """trunk outlay[f] + due[f] + unspent[f] + carry[f] - carry[f-1] <= max(appropriation[f], owed[f])  [million USD].
 
-    owed: what holding the opening stock costs if it stays, which no decision can save.
+    due: what was signed before the plan; owed: that, and what holding the opening stock costs if it stays, which no decision can
+    save. Money kept from before the first year stands beside its appropriation.
     """
-    spent, carried, owed = outlays(k.accounts), 0.0, already_owed(k.n)
+    spent, carried, owed, due = outlays(k.accounts), 0.0, already_owed(k.n), due_from_before(k.n)[0]
+    money = k.n.appropriation.copy()
+    money[0] += k.n.plan.budget.carried_in_musd
     for f, year in enumerate(k.n.calendar.years):
-        outlay = float(spent[k.year(f)].sum())
-        over = outlay + k.x.unspent[f] + k.x.carry[f] - carried - max(k.n.appropriation[f], owed[f])
+        outlay = float(spent[k.year(f)].sum()) + due[f]
+        over = outlay + k.x.unspent[f] + k.x.carry[f] - carried - max(money[f], owed[f])
         yield f"FY{year}", over, max(abs(outlay), k.n.appropriation[f])
         carried = float(k.x.carry[f])
 
@@ -73,7 +76,10 @@ def total_budget(k: AuditContext) -> Iterable[Row]:
     total = k.n.plan.budget.total_musd
     if total is not None:
         total = max(total, sum(already_owed(k.n)[: len(k.n.calendar.planned_years)]))
-        spent = outlays(k.accounts)[: k.n.calendar.planned].sum() + k.x.unspent[: len(k.n.calendar.planned_years)].sum()
+        spent = sum(due_from_before(k.n)[0][: len(k.n.calendar.planned_years)])
+        spent += (
+            outlays(k.accounts)[: k.n.calendar.planned].sum() + k.x.unspent[: len(k.n.calendar.planned_years)].sum()
+        )
         yield "planned years", float(spent) - total, total
 
 
@@ -85,11 +91,11 @@ def carry(k: AuditContext) -> Iterable[Row]:
 
 
 def contingent_liability(k: AuditContext) -> Iterable[Row]:
-    """Payments of all floors on trunk survival at w*, net of receipts, <= cap[f]  [million USD]."""
+    """Payments of all floors on trunk survival at w*, net of receipts, <= cap[f] less that of floors from before  [million USD]."""
     cap = k.n.plan.budget.liability_cap_musd
     if cap is None:
         return
-    owed, most = np.zeros(k.n.calendar.periods), k.n.by_year(cap)
+    owed, most = np.zeros(k.n.calendar.periods), np.maximum(0.0, k.n.by_year(cap) - due_from_before(k.n)[1])
     for holder in k.accounts.holders:
         owed += holder.share * sum((bill.liability for bill in holder.bills), np.zeros_like(owed))
     label = f"at {worst_state(k.n):g} of the price"

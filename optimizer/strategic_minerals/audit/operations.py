@@ -14,7 +14,8 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..core.words import BASELINE_COURSE
-from ..instance.instance import Instance, Purchase
+from ..instance.instance import Instance
+from ..instance.purchases import Purchase
 from ..model.problem import Problem
 from ..model.solution import OPERATIONS, Solution
 from .accounts import Accounts, open_accounts
@@ -177,7 +178,8 @@ def pool_when(k: AuditContext) -> Iterable[Row]:
     """received + sent <= 0  [t] in a disruption where stock is divided before it, and before one where it is given by need."""
     for i, name in enumerate(k.n.materials):
         if k.n.pool[i]:
-            closed = k.path_data.branch[:, k.n.component[i]] != k.n.pooled_in_events[i]
+            struck = k.path_data.branch[:, k.n.component[i]] | (k.path_data.cut[:, i] > 0)
+            closed = struck != k.n.pooled_in_events[i]
             yield name, (k.x.received[:, i] + k.x.sent[:, i]) * closed, k.size[i]
 
 
@@ -274,7 +276,7 @@ def release_limit(k: AuditContext) -> Iterable[Row]:
     """release <= drawdown where tight, else 0; on the trunk 0 unless the plan lets it  [t]."""
     for i, name in enumerate(k.n.materials):
         branch = k.path_data.branch[:, k.n.component[i]]
-        opened = np.where(branch, k.path_data.tight[:, i], k.n.plan.instruments.trunk_release)
+        opened = k.path_data.tight[:, i] | (~branch & k.n.plan.instruments.trunk_release)
         yield name, k.x.release[:, i] - np.where(opened, k.n.drawdown[i], 0.0), k.size[i]
 
 
@@ -282,23 +284,26 @@ def disposal_limit(k: AuditContext) -> Iterable[Row]:
     """sell <= disposal ceiling; nothing while tight; on the trunk 0 unless the plan lets it  [t]."""
     for i, name in enumerate(k.n.materials):
         branch = k.path_data.branch[:, k.n.component[i]]
-        opened = np.where(branch, ~k.path_data.tight[:, i], k.n.plan.instruments.trunk_disposal)
+        opened = ~k.path_data.tight[:, i] & (branch | k.n.plan.instruments.trunk_disposal)
         yield name, k.x.disposal[:, i] - np.where(opened, k.n.disposal[i], 0.0), k.size[i]
 
 
 def users_stock_balance(k: AuditContext) -> Iterable[Row]:
-    """level[t] = level[t-1] + refill - pull, with level = L - missing, full before the first period  [t]."""
+    """level[t] = level[t-1] + refill - pull, with level = L - missing; before the first period as the plan states it  [t]."""
     for u, (i, _) in enumerate(k.n.users):
         missing = k.x.users_missing[:, u]
-        before = np.concatenate([np.zeros((len(missing), 1)), missing[:, :-1]], axis=1)
+        lacking = np.full((len(missing), 1), k.n.users_missing[u])
+        before = np.concatenate([lacking, missing[:, :-1]], axis=1)
         now = before + k.x.users_pull[:, u] - k.x.users_refill[:, u]
         yield stock_of_users(k, u), abs(missing - now), k.size[i]
 
 
 def users_stock_level(k: AuditContext) -> Iterable[Row]:
-    """0 <= level, full on the trunk; pull where tight in a branch alone, refill where not tight in a branch alone  [t]."""
+    """0 <= level; pull where tight, refill where not, in a branch alone; full on a trunk on which nothing has begun and nothing is
+    missing at the start  [t]."""
     for u, (i, _) in enumerate(k.n.users):
-        branch, tight = k.path_data.branch[:, k.n.component[i]], k.path_data.tight[:, i]
+        begun = k.n.users_missing[u] > 0 or bool(k.path_data.cut[0, i].any())
+        branch, tight = k.path_data.branch[:, k.n.component[i]] | begun, k.path_data.tight[:, i]
         level = float(k.n.users_level[u])
         for name, flow, allowed in (
             ("missing", k.x.users_missing, branch),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import Floats
-from ..instance.instance import Floor, Instance, MarketFloor, Project
+from ..instance.floor import Floor
+from ..instance.instance import Instance, MarketFloor, Project
 from ..scenarios.scenario_set import ScenarioSet
 from .producers import TINY, asked_price, begins, expected_topup, held, owner_npv, revenue, survives
 from .scenario_data import PathData

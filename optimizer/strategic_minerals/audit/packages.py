@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core.arrays import Floats
-from ..instance.instance import Floor, Instance, MarketFloor, Package
+from ..instance.floor import Floor
+from ..instance.instance import Instance, MarketFloor, Package
 from .owner_worth import earned_by_floors, earned_by_market, fees_received, owner_worth
 from .producers import TINY, begins, capital, expected_topup, held, is_baseline, survives
 from .scenario_data import Bill, PathData, floor_bill

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..core.arrays import Bools, Floats
-from ..instance.instance import Floor, Instance, Instrument, Project
+from ..instance.floor import Floor
+from ..instance.instance import Instance, Instrument, Project
 
 TINY = 1e-9
 """Relative slack of a comparison of data with data, so that ties are not decided by rounding."""

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Bools, Floats
-from ..instance.instance import Floor, Instance
+from ..instance.floor import Floor
+from ..instance.instance import Instance
 from ..model.problem import Problem
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import DisruptionEvent
@@ -82,15 +83,15 @@ class PathData:
 
     @property
     def undisturbed(self) -> Prices:
-        """The trunk's prices everywhere."""
-        return np.broadcast_to(self.price[:1], self.price.shape), np.ones_like(self.gap)
+        """Undisturbed prices everywhere."""
+        return np.broadcast_to(self.instance.price, self.price.shape), np.ones_like(self.gap)
 
     def floor_price(self, i: int, outside: bool = False) -> Floats:
         """(W, T) price of a material at which floors pay, in one of its markets: no dearer than the trunk's where `price_gain` is
         false, so that no floor pays for itself by claw-back in a squeeze; a flood costs what it costs."""
         n = self.instance
         asked = asked_price(n, i, outside, self.price[:, i], self.gap[:, i])
-        return asked if n.plan.price_gain else np.minimum(asked, asked_price(n, i, outside, self.price[:1, i]))
+        return asked if n.plan.price_gain else np.minimum(asked, asked_price(n, i, outside, n.price[i][None]))
 
     def expect(self, component: int, values: Floats) -> float:
         """sum_t beta[t] (w0[t] values[trunk,t] + sum_s pi[s] values[s,t] in branches)  [that of values]."""
@@ -133,11 +134,12 @@ def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> P
 
     own, producers = [int(c) for c in n.component], range(len(n.producers))
     of_demand = [own[int(i)] for i in n.demand_material]
-    price = path(n.price, scenarios.price, own)
-    tight = path(np.zeros((len(n.materials), T)), tightness(n, scenarios), own) > 0
-    cut = path(np.zeros((len(n.materials), T)), lasting_share(n, scenarios), own)
-    depth = path(np.zeros((len(n.materials), T)), squeezed_share(n, scenarios), own)
-    gap = path(np.ones((len(n.materials), T)), scenarios.market_gap, own)
+    base = scenarios.baseline(n)
+    price = path(base.price[0], scenarios.price, own)
+    tight = path(tightness(n, base)[0], tightness(n, scenarios), own) > 0
+    cut = path(lasting_share(n, base)[0], lasting_share(n, scenarios), own)
+    depth = path(squeezed_share(n, base)[0], squeezed_share(n, scenarios), own)
+    gap = path(base.market_gap[0], scenarios.market_gap, own)
     alive = np.ones((1 + S, len(n.producers), T))
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0, gap)
@@ -145,9 +147,9 @@ def path_data_along(n: Instance, scenarios: ScenarioSet, owners: OwnerBook) -> P
         n,
         scenarios,
         price,
-        path(n.availability, scenarios.availability, [component_of(n, j) for j in producers]),
-        path(n.availability, scenarios.direct, [component_of(n, j) for j in producers]),
-        path(n.demand, n.demand * scenarios.demand_factor, of_demand),
+        path(base.availability[0], scenarios.availability, [component_of(n, j) for j in producers]),
+        path(base.direct[0], scenarios.direct, [component_of(n, j) for j in producers]),
+        path(n.demand * base.demand_factor[0], n.demand * scenarios.demand_factor, of_demand),
         tight,
         depth * tight,
         branch,
@@ -301,7 +303,7 @@ def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Fl
     i = floor.material
     own = (1 + n.premium[j]) * path_data.floor_price(i, bool(n.outside[j, i]))
     per_tonne = expected_topup(n, own, floor)
-    calm = expected_topup(n, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], path_data.price[:1, i]), floor)
+    calm = expected_topup(n, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], n.price[i][None]), floor)
     live = tonnes * in_term[:T]
     last = float(per_tonne[0, -1])
     rate, D = n.calendar.rate, n.calendar.step

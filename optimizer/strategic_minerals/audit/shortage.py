@@ -39,7 +39,7 @@ def value_unserved(path_data: PathData, P: Floats, gap: Floats) -> Floats:
     for k, (q, _) in enumerate(n.tiers):
         if not n.adaptation[q]:
             i = int(n.demand_material[q])
-            calm = path_data.price[:1, i]
+            calm = n.price[i][None]
             makers = [j for j in range(len(n.producers)) if n.yields[j, i] > 0]
             alone = calm * (1 + max([0.0, *(float(n.premium[j]) for j in makers)]))
             v[:, k] = n.tier_loss[k] + dearest(n, i, calm) - alone
@@ -47,7 +47,7 @@ def value_unserved(path_data: PathData, P: Floats, gap: Floats) -> Floats:
         if q not in multipliers:
             multipliers[q] = multiplier(path_data, q)
         i = int(n.demand_material[q])
-        price = dearest(n, i, np.maximum(path_data.price[:1, i], P[:, i]), gap[:, i])
+        price = dearest(n, i, np.maximum(n.price[i], P[:, i]), gap[:, i])
         v[:, k] = price + multipliers[q] * n.tier_named[k]
     return v
 
@@ -65,7 +65,9 @@ def multiplier(path_data: PathData, q: int) -> Floats:
     names = {name for name, of in zip(n.materials, n.chain, strict=True) if of == own}
     out = np.ones((1 + len(path_data.scenarios.names), n.calendar.periods))
     known: dict[Cuts, Floats] = {}
-    for s, events in enumerate(path_data.scenarios.events):
+    trunk = path_data.scenarios.trunk
+    courses = [(), *path_data.scenarios.events] if trunk is None else [*trunk.events, *path_data.scenarios.events]
+    for w, events in enumerate(courses):
         cuts = tuple(
             (e.start + e.flood, e.start + e.flood + e.duration)
             for e in events
@@ -74,7 +76,9 @@ def multiplier(path_data: PathData, q: int) -> Floats:
         if cuts and cuts not in known:
             known[cuts] = _by_period(n, cuts, n.adaptation[q])
         if cuts:
-            out[1 + s] = np.where(path_data.branch[1 + s, c], known[cuts], 1.0)
+            out[w] = known[cuts]
+        if w > 0:
+            out[w] = np.where(path_data.branch[w, c], out[w], out[0])
     return out
 
 
@@ -122,7 +126,7 @@ def missing_cost(path_data: PathData, u: int, P: Floats, gap: Floats) -> Floats:
     """
     n = path_data.instance
     i, D, T = n.users[u][0], n.calendar.step, n.calendar.periods
-    calm = path_data.price[:1, i]
+    calm = n.price[i][None]
     cost = np.broadcast_to(
         calm * (1 - (1 + n.calendar.rate) ** -D + n.plan.users_convenience_share * D), P[:, i].shape
     ).copy()

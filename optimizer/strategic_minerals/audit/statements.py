@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..core.units import MUSD_PER_T
-from ..instance.instance import DEFENCE, Floor, Instance
+from ..instance.floor import Floor
+from ..instance.instance import DEFENCE, Instance
 from .accounts import (
     Accounts,
     commitments,
     cvar,
+    due_from_before,
     embedded_losses,
     floors_at_crisis_prices,
     losses,
@@ -148,7 +150,10 @@ def _purchases(accounts: Accounts) -> Records:
     expected = dict.fromkeys(n.materials, 0.0)
     origins = _origins(accounts)
     for b, purchase in enumerate(purchase_terms(accounts)):
-        name, price = n.materials[purchase.material], purchase.paid(n, accounts.path_data.undisturbed)[0]
+        name, price = (
+            n.materials[purchase.material],
+            purchase.paid(n, (accounts.path_data.price, accounts.path_data.gap))[0],
+        )
         for t in range(planned):
             amount = float(x.acquisition[0, b, t])
             if amount > SMALL_T:
@@ -292,13 +297,14 @@ def _money(accounts: Accounts) -> Records:
         name: np.zeros(T)
         for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
     }
-    sales, liability = np.zeros(T), np.zeros(T)
+    sales, liability, due = np.zeros(T), np.zeros(T), due_from_before(n)[0]
+    trunk = accounts.path_data.price, accounts.path_data.gap
     for b, purchase in enumerate(purchase_terms(accounts)):
-        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, accounts.path_data.undisturbed)[0]
+        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
     for i in range(len(n.materials)):
         if not n.plan.budget.members_pay_holding:
             lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
-        sales += x.disposal[0, i] * n.price[i] * (1 - n.haircut[i])
+        sales += x.disposal[0, i] * trunk[0][0, i] * (1 - n.haircut[i])
     for k, contract in enumerate(accounts.problem.structure.contracts):
         last = contract.start + int(n.contract_term[contract.source])
         lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
@@ -313,10 +319,13 @@ def _money(accounts: Accounts) -> Records:
     by_year, owed, given = dict[str, float](), dict[str, float](), dict[str, float]()
     for f, year in enumerate(n.calendar.planned_years):
         mine = n.calendar.year_index == f
-        by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values()))
+        by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values())) + due[f]
         owed[str(year)], given[str(year)] = float(liability[mine].sum()), float(n.appropriation[f])
     return {
-        "outlay_musd": {name: float(series[:planned].sum()) for name, series in lines.items()},
+        "outlay_musd": {
+            **{name: float(series[:planned].sum()) for name, series in lines.items()},
+            "signed_before": sum(due[: len(n.calendar.planned_years)]),
+        },
         "outlay_by_year_musd": by_year,
         "appropriation_by_year_musd": given,
         "liability_by_year_musd": owed,

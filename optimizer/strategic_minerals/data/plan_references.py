@@ -10,6 +10,7 @@ from ..core.errors import Fault, Hints
 from ..core.names import UNIONS, plain
 from ..schemas.descriptions import ONE_HOME
 from ..schemas.plan import Plan
+from ..schemas.plan_sections import Event
 from .dataset import Dataset
 from .homes import members
 from .known_names import Known, country_names, material_names, names_in, segment_names
@@ -131,14 +132,18 @@ def _events(
     codes = countries.and_("*").called_("ISO3 codes of countries.csv")
     goods = materials.and_("*").called_("materials of materials.csv")
     one = partial(_one, hints)
-    for n, scenario in enumerate(plan.scenarios):
-        for e, event in enumerate(scenario.events):
-            place = f"scenarios.{n}.events.{e}"
-            if event.hazard is not None:
-                yield from one(f"{place}.hazard", event.hazard, hazards)
-            yield from codes.faults("plan", "", f"{place}.countries", (event.countries or "").split(), hints)
-            yield from goods.faults("plan", "", f"{place}.materials", (event.materials or "").split(), hints)
-            yield from segments.faults("plan", "", f"{place}.demand_multipliers", event.demand_multipliers or {}, hints)
+    events: list[tuple[str, Event]] = [(f"ongoing.{n}", event) for n, event in enumerate(plan.ongoing)]
+    events += [
+        (f"scenarios.{n}.events.{e}", event)
+        for n, scenario in enumerate(plan.scenarios)
+        for e, event in enumerate(scenario.events)
+    ]
+    for place, event in events:
+        if event.hazard is not None:
+            yield from one(f"{place}.hazard", event.hazard, hazards)
+        yield from codes.faults("plan", "", f"{place}.countries", (event.countries or "").split(), hints)
+        yield from goods.faults("plan", "", f"{place}.materials", (event.materials or "").split(), hints)
+        yield from segments.faults("plan", "", f"{place}.demand_multipliers", event.demand_multipliers or {}, hints)
     for n, control in enumerate(plan.controls):
         yield from codes.faults("plan", "", f"controls.{n}.countries", control.countries.split(), hints)
         yield from goods.faults("plan", "", f"controls.{n}.materials", control.materials.split(), hints)

@@ -227,8 +227,13 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
                 "market_quotes",
                 "users_stock",
                 "purchase_ceilings",
+                "stock_origins",
             )
         ),
+        ("commitments", "producer", activities),
+        ("commitments", "floor_material", materials),
+        ("payments_due", "commitment", names_in(data, "commitments", "commitment", "a row of commitments.csv")),
+        ("hazard_evidence", "hazard", names_in(data, "hazards", "hazard", "a hazard of hazards.csv")),
         ("offers", "source_producer", sellers),
         ("offers", "origin", located.and_("").called_("a country of countries.csv") if located.names else located),
         ("feed_origins", "producer", producers),

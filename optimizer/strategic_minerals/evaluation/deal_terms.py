@@ -10,7 +10,8 @@ from typing import Any
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated, restating
-from ..instance.instance import Floor, Instance, Instrument, Project
+from ..instance.floor import Floor
+from ..instance.instance import Instance, Instrument, Project
 from ..instance.instruments import build_instruments
 from ..schemas.plan import Plan
 from .deal_value import Deal

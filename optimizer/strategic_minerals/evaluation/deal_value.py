@@ -15,7 +15,8 @@ from ..core.arrays import Bools, Floats
 from ..finance.floor_costs import floor_payments, held
 from ..finance.owner_expectation import ROUNDING, downside, package_rate, then_trunk, unchanged_rate
 from ..finance.owner_value import ROUNDING_MUSD
-from ..instance.instance import Floor, Instance, Project
+from ..instance.floor import Floor
+from ..instance.instance import Instance, Project
 from ..instance.producer_economics import covered, own_prices, revenue_of, survival, survival_of
 from ..scenarios.pricing import PricingSample
 from ..scenarios.scenario_set import ScenarioSet

@@ -21,8 +21,9 @@ from ..model.instantiate import Templates, compile_templates
 from ..model.problem import Problem
 from ..model.solution import extract
 from ..scenarios.events import DisruptionEvent
+from ..scenarios.ongoing import POINTS, SHORTEST, UNKNOWN_MEAN_YR, believed_end, lasting_until
 from ..scenarios.profiles import spread
-from ..scenarios.sampling import REMAINDER_POINTS, mean_remainder
+from ..scenarios.sampling import mean_remainder
 from ..scenarios.scenario_set import ScenarioSet, combine_events
 from .recourse import (
     FirstStage,
@@ -37,9 +38,6 @@ from .recourse import (
     scenario_by_scenario,
     signed,
 )
-
-UNKNOWN_MEAN_YR = 1.0
-"""Expected remaining years of an event that no hazard describes."""
 
 Done = dict[tuple[int, int], Floats]
 """Decisions in a chunk: (component, scenario) -> (T, width) values in model units, filled period by period."""
@@ -94,12 +92,8 @@ def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, row
     now = n.calendar.first_year + n.calendar.step * (t + 1)
     events = [tuple(believed(k, now, rows) for k in scenarios.events[s] if k.start < now) for s in touched]
     count = len(events)
-    return combine_events(n, [scenarios.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), events)
-
-
-POINTS = (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS
-SHORTEST = 1 / 12
-"""Years that what has outlasted every expectation is believed to go on."""
+    names = [scenarios.names[s] for s in touched]
+    return combine_events(n, names, np.ones(count), np.zeros(count, dtype=bool), events, scenarios.trunk)
 
 
 def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
@@ -108,6 +102,8 @@ def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> Dis
     if cut + event.duration <= now:
         return event
     row = rows.get(event.label)
+    if event.begun is not None:
+        return lasting_until(event.begun, believed_end(event.begun, row, now))
     mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
     if cut >= now:  # still a flood: it is expected to continue, and no cut is foreseen
         return replace(event, flood=now - event.start + mean, duration=0.0, cut=0.0, third_cut=0.0, profile=None)

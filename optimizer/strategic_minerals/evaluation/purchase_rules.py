@@ -97,14 +97,17 @@ def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, fl
 def offered(problem: Problem) -> dict[int, Offered]:
     """Material -> what the market offers the reserve before any event; materials without an offer are left out."""
     n, unit = problem.natural, problem.instance.material_unit
-    T = n.calendar.periods
+    T, trunk = n.calendar.periods, problem.structure.trunk
     found = {}
     for c, sets in enumerate(problem.structure.component_sets):
         part = problem.assembly.operations[c]
         for i in sets.materials:
             mine = [p for p in sets.purchases if p.material == i and p.offer >= 0]
             depth = [problem.assembly.upper[part.columns("acquisition", p.name)[:T]] * float(unit[i]) for p in mine]
-            price = [problem.instance.purchase_price(p, problem.instance.price[i])[:T] / float(unit[i]) for p in mine]
+            price = [
+                problem.instance.purchase_price(p, trunk.price[0, i], trunk.market_gap[0, i])[:T] / float(unit[i])
+                for p in mine
+            ]
             order = sorted(range(len(mine)), key=lambda k: float(price[k][0]))
             if mine and max(float(d.max()) for d in depth) > 0:
                 found[i] = Offered(

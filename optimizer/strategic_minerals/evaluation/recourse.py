@@ -140,22 +140,7 @@ def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
     """(scenarios, their probabilities) in order, chunk by chunk; within its chunk each counts once."""
     for begin in range(0, len(scenarios.names), CHUNK):
         rows = slice(begin, begin + CHUNK)
-        part = ScenarioSet(
-            scenarios.names[rows],
-            np.ones(len(scenarios.names[rows])),
-            scenarios.design_basis[rows],
-            scenarios.events[rows],
-            scenarios.availability[rows],
-            scenarios.demand_factor[rows],
-            scenarios.price[rows],
-            scenarios.market_gap[rows],
-            scenarios.tight[rows],
-            scenarios.direct[rows],
-            scenarios.lasting[rows],
-            scenarios.squeeze[rows],
-            scenarios.onset[rows],
-            scenarios.end[rows],
-        )
+        part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
         yield part, scenarios.probability[rows]
 
 

@@ -23,7 +23,9 @@ from ..instance.instance import DEFENCE, Instance
 from ..results.notes import EITHER
 from ..results.result import Result
 from ..results.study import StudyResult
+from ..scenarios.build import trunk_course
 from ..scenarios.events import DisruptionEvent, hazards, resolve_event
+from ..scenarios.ongoing import as_expected, ongoing_events
 from ..scenarios.promises import short_of_promise
 from ..scenarios.scenario_set import combine_events
 from ..schemas.plan_sections import Event
@@ -327,7 +329,9 @@ def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[Disru
     n = first.natural
     count = len(events)
     names = [f"event-{k + 1}" for k in range(count)]
-    scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
+    begun = as_expected(ongoing_events(first.plan, first.data, n.calendar))
+    struck, trunk = [(*begun, *each) for each in events], trunk_course(n, first.data)
+    scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), struck, trunk)
     short = evaluate_recourse(first, scenarios).short
     found = []
     for promise in promises:

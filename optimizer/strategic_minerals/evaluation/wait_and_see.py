@@ -71,4 +71,5 @@ def _mixed(scenarios: ScenarioSet, weight: Floats, name: str) -> ScenarioSet:
         scenarios.squeeze[counted].max(axis=0)[None],
         scenarios.onset[counted].min(axis=0)[None],
         scenarios.end[counted].max(axis=0)[None],
+        scenarios.trunk,
     )

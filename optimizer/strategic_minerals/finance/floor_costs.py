@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import Floats
-from ..instance.instance import Floor, Instance
+from ..instance.floor import Floor
+from ..instance.instance import Instance
 from ..instance.producer_economics import expected_payment, payment, quantile_state
 from ..scenarios.scenario_set import ScenarioSet
 
@@ -53,6 +54,14 @@ def held(series: Floats, length: int) -> Floats:
     return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
 
 
+def trunk_prices(instance: Instance, scenarios: ScenarioSet, length: int) -> tuple[Floats, Floats]:
+    """(I, length) prices on the trunk, and outside as a multiple of them: of events that have begun before the plan up to
+    the end of the horizon, undisturbed after it."""
+    base, beyond = scenarios.baseline(instance), (len(instance.materials), length - instance.calendar.periods)
+    later = np.broadcast_to(instance.price[:, -1:], beyond)
+    return np.concatenate([base.price[0], later], axis=1), np.concatenate([base.market_gap[0], np.ones(beyond)], axis=1)
+
+
 def counted_price(instance: Instance, scenarios: ScenarioSet, material: int, outside: bool = False) -> Floats:
     """(S, T) price at which floors pay in scenarios, in one of two markets: no dearer than the trunk's where the plan counts no
     gain on prices."""
@@ -83,8 +92,15 @@ def floor_payments(
     own, outside = 1 + instance.premium[j], bool(instance.outside[j, floor.material])
     t = np.arange(n)
     term = (t >= begin) & (t < begin + floor.term)
-    price = held(instance.market_price(floor.material, outside, instance.price[floor.material]), n)
-    available = held(instance.availability[j], n)
+    path, gaps = trunk_prices(instance, scenarios, n)
+    price = instance.market_price(floor.material, outside, path[floor.material], gap=gaps[floor.material])
+    if not instance.plan.price_gain:
+        price = np.minimum(
+            price, instance.market_price(floor.material, outside, held(instance.price[floor.material], n))
+        )
+    available = np.concatenate(
+        [scenarios.baseline(instance).availability[0, j], np.full(n - T, instance.availability[j, -1])]
+    )
     tonnes = trunk_tonnes * available * term
     per_tonne = expected_payment(instance, own * price, floor)
     star = quantile_state(instance, instance.plan.budget.liability_quantile)

@@ -10,7 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ..instance.instance import FloorId, Instance, Package
+from ..instance.floor import FloorId
+from ..instance.instance import Instance, Package
 from ..instance.instruments import floor_names, level_in
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import FloorMenu

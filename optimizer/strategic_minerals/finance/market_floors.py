@@ -10,7 +10,7 @@ from ..core.arrays import Bools, Floats
 from ..instance.instance import Instance, MarketFloor
 from ..instance.producer_economics import expected_payment, survival
 from ..scenarios.scenario_set import ScenarioSet
-from .floor_costs import FloorMoney, counted_price, floor_payments, held, total_money
+from .floor_costs import FloorMoney, counted_price, floor_payments, held, total_money, trunk_prices
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ def market_support(
     trunk, branch = trunk_alive.copy(), scenarios_alive.copy()
     monies = []
     length = max(T, floor.term)
-    after = np.array([survival(instance, j, held(instance.price, length), (), 0) for j in range(n)]).reshape(n, length)
-    path = held(instance.price, length)
+    path, gaps = trunk_prices(instance, scenarios, length)
+    after = np.array([survival(instance, j, path, (), 0, gaps) for j in range(n)]).reshape(n, length)
     capacity = held(instance.capacity, length)
     weight = scenarios.trunk_weight(T)
     for j in np.flatnonzero(market.eligible[:n]):
-        alive = survival(instance, int(j), path, (floor,), 0)
+        alive = survival(instance, int(j), path, (floor,), 0, gaps)
         trunk[j], after[j] = alive[:T], alive
         branch[:, j] = survival(instance, int(j), scenarios.price, (floor,), 0, scenarios.market_gap)
         tonnes = capacity[j] * instance.yields[j, floor.material]
@@ -91,8 +91,12 @@ def _border(
         [scenarios.trunk_weight(T)[c], np.ones(length - T)]
     )  # after T on the trunk, as all terminal terms
     term = np.arange(length) < floor.term
-    running = held(instance.availability[:n], length) * trunk
-    on_trunk = split(held(instance.demand, length), running, held(instance.price[i], length))
+    base, more = scenarios.baseline(instance), length - T
+    path, _ = trunk_prices(instance, scenarios, length)
+    later_on = np.repeat(instance.availability[:n, -1:], more, axis=1)
+    running = np.concatenate([base.availability[0, :n], later_on], axis=1) * trunk
+    asked = np.concatenate([base.demand(instance)[0], np.repeat(instance.demand[:, -1:], more, axis=1)], axis=1)
+    on_trunk = split(asked, running, path[i])
     demand = scenarios.demand(instance)
     in_scenarios = split(demand, scenarios.availability[:, :n] * branch, counted_price(instance, scenarios, i))
     later = scenarios.onset[:, c][:, None] <= np.arange(T)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import Floats
-from ..instance.instance import Floor, Instance, Project
+from ..instance.floor import Floor
+from ..instance.instance import Instance, Project
 from ..instance.producer_economics import own_prices, revenue_of, survival_of
 from ..scenarios.pricing import Courses
 from .floor_costs import held

@@ -10,11 +10,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ..core.arrays import Bools, Floats, equal
-from ..instance.instance import Floor, Instance, Package, Project
+from ..instance.floor import Floor
+from ..instance.instance import Instance, Package, Project
 from ..instance.producer_economics import built_anyway, capital_cost, financing_gap, owner_npv, payment_parts, survival
 from ..scenarios.pricing import Courses, PricingSample, courses
 from ..scenarios.scenario_set import ScenarioSet
-from .floor_costs import FloorMoney, FloorPayments, floor_payments, held
+from .floor_costs import FloorMoney, FloorPayments, floor_payments, trunk_prices
 from .owner_expectation import OwnerFigures, expected_flow_rate, expected_flows, owner_figures, trunk_courses
 
 Found = TypeVar("Found")
@@ -126,7 +127,7 @@ class OwnerValuation:
         """
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
         courses = known and all(
-            equal(getattr(known.scenarios, of), getattr(scenarios, of)) for of in ("price", "market_gap")
+            equal(getattr(known.scenarios, of), getattr(scenarios, of)) for of in ("price", "market_gap", "trunk")
         )
         expected = known and (pricing.same(known.pricing) if pricing is not None else known.pricing is None)
         drawn = known and equal(replace(known.scenarios, probability=scenarios.probability), scenarios)
@@ -180,12 +181,12 @@ class OwnerValuation:
     @cached_property
     def _paths(self) -> Floats:
         """(1 + S, I, T) prices on the trunk and then in scenarios; gone once all is settled."""
-        return np.concatenate([self.instance.price[None], self.scenarios.price])
+        return np.concatenate([self.scenarios.baseline(self.instance).price, self.scenarios.price])
 
     @cached_property
     def _gaps(self) -> Floats:
         """(1 + S, I, T) price outside as a multiple of that inside, on the same paths."""
-        return np.concatenate([np.ones_like(self.instance.price)[None], self.scenarios.market_gap])
+        return np.concatenate([self.scenarios.baseline(self.instance).market_gap, self.scenarios.market_gap])
 
     def floor_set(self, floors: tuple[Floor, ...]) -> FloorSet:
         """The one object for these floors."""
@@ -310,11 +311,11 @@ class OwnerValuation:
         T = instance.calendar.periods
         begin = start if floor.begin is None else floor.begin
         n = max(T, begin + floor.term, start + 1)
-        path = held(instance.price, n)
+        path, gaps = trunk_prices(instance, self.scenarios, n)
         tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
             project, start, n
         )
-        trunk = tonnes * survival(instance, j, path, floors.each, start)
+        trunk = tonnes * survival(instance, j, path, floors.each, start, gaps)
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
         return floor_payments(instance, self.scenarios, j, floor, begin, trunk, branch)
 

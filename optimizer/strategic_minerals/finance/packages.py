@@ -14,7 +14,8 @@ from itertools import product
 import numpy as np
 
 from ..core.arrays import Bools, Floats
-from ..instance.instance import Floor, Instance, MarketFloor, Package, Project
+from ..instance.floor import Floor
+from ..instance.instance import Instance, MarketFloor, Package, Project
 from ..instance.producer_economics import built_anyway, survival
 from ..scenarios.pricing import PricingSample
 from ..scenarios.scenario_set import ScenarioSet
@@ -215,10 +216,10 @@ def _on_pricing_sample(instance: Instance, pricing: PricingSample, market: Marke
 
 def _survival(instance: Instance, scenarios: ScenarioSet) -> tuple[Bools, Bools]:
     """(J, T) on the trunk and (S, J, T) in scenarios: existing sources alive without market floors."""
-    n, T = instance.sources, instance.calendar.periods
+    n, T, base = instance.sources, instance.calendar.periods, scenarios.baseline(instance)
     trunk, along = np.zeros((n, T), dtype=bool), np.zeros((len(scenarios.names), n, T), dtype=bool)
     for j in range(n):
-        trunk[j] = survival(instance, j, instance.price, (), 0)
+        trunk[j] = survival(instance, j, base.price[0], (), 0, base.market_gap[0])
         along[:, j] = survival(instance, j, scenarios.price, (), 0, scenarios.market_gap)
     return trunk, along
 

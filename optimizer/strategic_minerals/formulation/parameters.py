@@ -14,8 +14,8 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
-from ..scenarios.loss_values import loss_values, tier_limits, undisturbed_values
-from ..scenarios.scenario_set import squeeze_of_outputs
+from ..scenarios.loss_values import loss_values, tier_limits
+from ..scenarios.scenario_set import ScenarioSet, squeeze_of_outputs
 from . import pools
 from .branch import service_terms
 from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
@@ -29,17 +29,18 @@ def root_values(structure: Structure) -> dict[str, Floats]:
     """(1, keys) arrays of every Param of the commitments; those of limits that the plan does not set are empty."""
     instance, budget, risk = structure.instance, structure.instance.plan.budget, structure.instance.plan.risk
     every = range(len(instance.tiers))
+    cap = None if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd)
     carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
         "appropriation": instance.spendable,
         "carry_limit": carry,
         "total": _one(instance.spendable_in_all),
-        "liability_cap": [] if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd),
+        "liability_cap": [] if cap is None else np.maximum(0.0, cap - instance.carried.liability),
         **{name: figures[figures != 0] for name, figures in structure.commitment_money.items()},
         "cvar_allowed": _one(risk.cvar_limit_musd),
         "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
-        "loss_value": _once(undisturbed_values(instance, every)[None], loss_keys(instance, every))
+        "loss_value": _once(_at_risk(structure, every)[0][None], loss_keys(instance, every))
         if structure.uses_risk
         else [],
         "substitution_cost": instance.step_cost if structure.uses_risk else [],
@@ -50,17 +51,17 @@ def root_values(structure: Structure) -> dict[str, Floats]:
 
 def _outlay_figures(structure: Structure) -> dict[str, Any]:
     """What purchases, holding, sales and contracts cost on the trunk, by Param of the commitments."""
-    instance = structure.instance
+    instance, trunk = structure.instance, structure.trunk
     stocked = [i for sets in structure.component_sets for i in sets.stocked]
     bought = [
-        instance.purchase_price(p, instance.price[p.material])
+        instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
         for sets in structure.component_sets
         for p in sets.purchases
     ]
     revolving = stocked if instance.plan.budget.revolving else []
     return {
         "planned_price": np.concatenate(bought) if bought else [],
-        "sale_proceeds": ((1 - instance.haircut[revolving, None]) * instance.price[revolving]).ravel(),
+        "sale_proceeds": ((1 - instance.haircut[revolving, None]) * trunk.price[0, revolving]).ravel(),
         "holding_cost": instance.budget_holding[stocked] * instance.calendar.step,
         "contract_fee": [instance.contract_fee[contract.source] for contract in structure.contracts],
     }
@@ -73,30 +74,31 @@ def _one(limit: float | None) -> list[float]:
 def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex) -> dict[str, Floats]:
     """(n, keys) arrays of every Param of the period block."""
     instance, scenarios, support = structure.instance, structure.scenarios, structure.support
+    trunk = structure.trunk
     n = blocks.count
     t, s = blocks.period, blocks.scenario
     on_trunk = s == TRUNK
     w = np.where(on_trunk, 0, s)
 
-    def of(trunk: Floats, scenario: Floats) -> Floats:
+    def of(undisturbed: Floats | Bools, scenario: Floats | Bools) -> Floats:
         """(n, k): (k, T) values on the trunk, (S, k, T) values in scenarios."""
-        if trunk.shape[0] == 0:
+        if undisturbed.shape[0] == 0:
             return np.zeros((n, 0))
-        return np.where(on_trunk[:, None], trunk[:, t].T, scenario[w, :, t])
+        return np.where(on_trunk[:, None], undisturbed[:, t].T, scenario[w, :, t])
 
     materials, demands, sources = list(sets.materials), list(sets.demands), list(sets.sources)
     tiers = list(sets.tiers)
     wanted_by = [demands.index(instance.tiers[k][0]) for k in tiers]
     stocked = list(sets.stocked)
-    price = of(instance.price[materials], scenarios.price[:, materials])
+    price = of(trunk.price[0, materials], scenarios.price[:, materials])
     if not instance.plan.price_gain:
         price = instance.price[materials][:, t].T
-    demand = of(instance.demand[demands], scenarios.demand(instance, demands))
-    tight = scenarios.tight[w, :, t] & ~on_trunk[:, None]
-    rho = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.availability[w, :, t])
-    direct = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.direct[w, :, t])
+    demand = of(trunk.demand(instance, demands)[0], scenarios.demand(instance, demands))
+    tight = of(trunk.tight[0], scenarios.tight) > 0
+    rho = of(trunk.availability[0], scenarios.availability)
+    direct = of(trunk.direct[0], scenarios.direct)
     makes = instance.yields > 0
-    squeeze = np.where(tight, scenarios.squeeze[w, :, t], 0.0)
+    squeeze = np.where(tight, of(trunk.squeeze[0], scenarios.squeeze), 0.0)
     crisis = squeeze_of_outputs(squeeze, makes)
     kappa = 1 - crisis * (1 - instance.kappa)
     K = instance.capacity[:, t].T
@@ -169,12 +171,12 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
 def _outside(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
     """(n,) price of a material outside the countries that control it."""
     instance = structure.instance
-    calm = instance.market_price(i, True, instance.price[i])
     if not instance.plan.price_gain:
-        return np.asarray(calm[t])
-    scenarios = structure.scenarios
+        return np.asarray(instance.market_price(i, True, instance.price[i])[t])
+    trunk, scenarios = structure.trunk, structure.scenarios
+    usual = instance.market_price(i, True, trunk.price[0, i], gap=trunk.market_gap[0, i])
     struck = instance.market_price(i, True, scenarios.price[:, i], gap=scenarios.market_gap[:, i])
-    return np.where(on_trunk, calm[t], struck[w, t])
+    return np.where(on_trunk, usual[t], struck[w, t])
 
 
 def _at_risk(structure: Structure, tiers: Sequence[int]) -> tuple[Floats, Floats]:
@@ -204,8 +206,11 @@ def _users_stock(
     kept = 1 - (1 + calendar.rate) ** -calendar.step + plan.users_convenience_share * calendar.step
     dearest = _columns([_replaced(structure, i, on_trunk, w, t) for i in material], len(t))
     end = dearest * beta[-1] / beta[-2]
-    moving, squeezed = ~on_trunk[:, None], tight[:, material]
+    begun = structure.trunk.lasting[0][instance.chain[material]].any(axis=1) | (instance.users_missing[users] > 0)
+    moving, squeezed = ~on_trunk[:, None] | begun, tight[:, material]
+    first = on_trunk & (t == 0)
     return {
+        "users_opening": np.where(first[:, None], instance.users_missing[users], 0.0),
         "users_pull_limit": level * (moving & squeezed),
         "users_refill_limit": level * (moving & ~squeezed),
         "users_missing_limit": level * moving,
@@ -219,10 +224,11 @@ def _replaced(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) -
     calm = instance.dearest_price(i, instance.price[i])
     if not instance.plan.price_gain:
         return np.asarray(calm[t])
-    struck = instance.dearest_price(
-        i, np.maximum(instance.price[i], scenarios.price[:, i]), gap=scenarios.market_gap[:, i]
-    )
-    return np.where(on_trunk, calm[t], struck[w, t])
+
+    def asked(along: ScenarioSet) -> Floats:
+        return instance.dearest_price(i, np.maximum(instance.price[i], along.price[:, i]), gap=along.market_gap[:, i])
+
+    return np.where(on_trunk, asked(structure.trunk)[0, t], asked(scenarios)[w, t])
 
 
 def _clean(structure: Structure, sets: ComponentSets, t: Ints) -> dict[str, Floats]:
@@ -287,8 +293,9 @@ def _salvage(structure: Structure, stocked: list[int], on_trunk: Bools, w: Ints,
     instance, scenarios = structure.instance, structure.scenarios
     T = instance.calendar.periods
     beta = instance.calendar.beta
-    trunk = instance.price[stocked, T - 1]
-    end = np.where(on_trunk[:, None], trunk, np.minimum(trunk, scenarios.price[w][:, stocked, T - 1]))
+    calm = instance.price[stocked, T - 1]
+    end = np.where(on_trunk[:, None], structure.trunk.price[0, stocked, T - 1], scenarios.price[w][:, stocked, T - 1])
+    end = np.minimum(calm, end)
     return np.where((t == T - 1)[:, None], instance.salvage[stocked] * end * beta[T] / beta[T - 1], 0.0)
 
 
@@ -304,7 +311,7 @@ def _supplier_rules(
     for _, rule in sets.diversification:
         i = instance.materials.index(rule.material)
         on = on_trunk & active_rule(structure, rule)[t] & (structure.reach[instance.component[i], t] > 0)
-        demand = instance.demand[instance.demand_material == i].sum(axis=0)[t]
+        demand = structure.trunk.demand(instance, instance.demand_material == i)[0].sum(axis=0)[t]
         sign = 1.0 if rule.kind == "country_cap" else -1.0
         cap.append(on * rule.share)
         active.append(on.astype(float))
@@ -368,11 +375,12 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         if p.offer >= 0
         for column in instance.purchase_price(p, scenarios.price[S, p.material], scenarios.market_gap[S, p.material]).T
     ]
+    trunk = structure.trunk
     planned = [
         np.full(n, price)
         for p in sets.purchases
         if p.offer >= 0
-        for price in instance.purchase_price(p, instance.price[p.material])
+        for price in instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
     ]
     cheap = scenarios.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
     loose = ~scenarios.tight | cheap

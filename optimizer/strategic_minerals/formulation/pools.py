@@ -26,7 +26,12 @@ def param_keys(sets: ComponentSets) -> dict[str, list[Any]]:
 def param_values(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) -> dict[str, Floats]:
     """(n, keys) values of each. on_trunk, t: (n,) of each instance of the block."""
     instance, n = structure.instance, len(t)
-    moved = [np.where(on_trunk != instance.pooled_in_events[i], np.inf, 0.0) for pool in sets.pools for i in pool]
+    struck = structure.trunk.lasting[0] > 0
+    moved = [
+        np.where((on_trunk & ~struck[instance.chain[i], t]) != instance.pooled_in_events[i], np.inf, 0.0)
+        for pool in sets.pools
+        for i in pool
+    ]
     sold = [instance.seller_depth[g, t] for g, _ in sets.sellers]
     return {
         "move_limit": np.stack(moved, axis=1) if moved else np.zeros((n, 0)),

@@ -17,7 +17,8 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..finance.commitment_costs import commitment_money
 from ..finance.packages import Support
-from ..instance.instance import Contract, Instance, Purchase
+from ..instance.instance import Instance
+from ..instance.purchases import Contract, Purchase
 from ..instance.scaling import seller_unit
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan_sections import DaysOfCover, Diversification, ServiceLevel
@@ -128,6 +129,11 @@ class Structure:
     """Branches share money beyond what was planned for each: emergency money, or the year's unspent appropriation."""
     trunk_weight: Floats
     """(C, T) w0."""
+
+    @cached_property
+    def trunk(self) -> ScenarioSet:
+        """The course of the trunk, as a set of one scenario: undisturbed, but for events that have begun before the plan."""
+        return self.scenarios.baseline(self.instance)
 
     @cached_property
     def reach(self) -> Floats:

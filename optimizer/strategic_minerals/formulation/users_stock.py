@@ -1,6 +1,7 @@
 """Stock that users hold themselves: what they pull in a shortage and what they refill after it (formulation section 13).
 
-Only branches move it: on the trunk it stands at its level L. The block holds what is missing from the level, missing = L - level,
+Only branches move it, and the trunk where an event has begun before the plan or something is missing at its start: else it stands
+at its level L. The block holds what is missing from the level, missing = L - level,
 so that a full stock is 0 everywhere and costs nothing.
 """
 
@@ -14,9 +15,10 @@ import pyomo.environ as pyo
 from .structure import ComponentSets, Structure
 
 PARAMS: dict[str, str] = {
+    "users_opening": "missing from the level before the first period [unit]",
     "users_pull_limit": "L where users may pull: in a branch while the material is tight, else 0 [unit]",
     "users_refill_limit": "L where users may refill: in a branch while the material is not tight, else 0 [unit]",
-    "users_missing_limit": "L in a branch, 0 on the trunk, where the stock is full [unit]",
+    "users_missing_limit": "L in a branch, 0 on a trunk where the stock is full [unit]",
     "users_missing_cost": "cost of a unit missing for the period; in the last one with what replaces it [million USD/unit]",
 }
 """Mutable Params of a period block, by stock of users."""
@@ -38,13 +40,14 @@ def add_users_stock_balance(b: pyo.Block, sets: ComponentSets, previous: Mapping
     """What is pulled is missing until it is refilled.
 
     missing[k,t] = missing[k,t-1] + pull[k,t] - refill[k,t]                            [unit]  for each stock of users
+    before the first period: what is missing when the plan starts
     """
     if not sets.users:
         return
 
     def balance(b: Any, k: int) -> Any:
         before = previous[k] if k in previous else 0
-        return b.users_missing[k] - before - b.users_pull[k] + b.users_refill[k] == 0
+        return b.users_missing[k] - before - b.users_pull[k] + b.users_refill[k] == b.users_opening[k]
 
     b.users_stock_balance = pyo.Constraint(list(sets.users), rule=balance)
 

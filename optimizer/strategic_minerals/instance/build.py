@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from ..data.ore_reserves import ore_ends
 from ..data.references import select_materials
 from ..schemas.plan import Plan
 from .calendar import Calendar, overlap, yearly
+from .carried_over import carried, nothing_carried, signed_floors
 from .controls import Measures, measures_in_force
 from .demands import demands, users_stock
-from .instance import Floor, Instance, Procurement
+from .floor import Floor
+from .instance import Instance, Procurement
 from .instruments import build_market_floors, build_packages, build_projects, impossible
 from .procurement import build_procurement
 
@@ -57,7 +60,11 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     measures = measures_in_force(plan, data, calendar, materials, country, inside, home, yields, feed, usual, stated)
     availability = measures.availability
     pool = tuple((m.alike or m.material) if m.pooled != "no" else "" for m in M)
-    in_force = tuple(_in_force(row, materials, calendar) for row in both)
+    signed = signed_floors(data, materials, producers, calendar)
+    in_force = tuple(
+        (*_in_force(row, materials, calendar), *(paid.floor for paid in signed if paid.producer == j))
+        for j, row in enumerate(both)
+    )
     opening = {row.material: row.opening_t for row in data.rows("stock")}
     sold = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
     component, components = _components(chosen, yields, pool, sold)
@@ -69,7 +76,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     wanted = demands(plan, data, materials, base, calendar)
     step, n = calendar.step, len(sources)
     haircut = np.array([m.haircut_share for m in M])
-    return Instance(
+    instance = Instance(
         plan=plan,
         calendar=calendar,
         materials=tuple(chosen),
@@ -127,7 +134,9 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         procurement=procurement,
         left_out=(*left_out, *procurement.closed, *not_given),
         impossible=not_given,
+        carried=nothing_carried(calendar),
     )
+    return replace(instance, carried=carried(instance, data, signed))
 
 
 def _calendar(plan: Plan, longest_event_years: float) -> Calendar:

@@ -107,6 +107,7 @@ def users_stock(
     """
     users: list[tuple[int, int]] = []
     levels: list[float] = []
+    missing: list[float] = []
     pairs = list(wanted["demands"])
     rows = [row for row in data.rows("users_stock") if row.material in materials]
     named = {(row.material, row.segment) for row in rows}
@@ -133,4 +134,9 @@ def users_stock(
             if level > 0:
                 users.append((i, q))
                 levels.append(level)
-    return {"users": tuple(users), "users_level": np.array(levels, dtype=float)}
+                missing.append(level * row.missing_share)
+    return {
+        "users": tuple(users),
+        "users_level": np.array(levels, dtype=float),
+        "users_missing": np.array(missing, dtype=float),
+    }

@@ -7,7 +7,6 @@ first, then the projects. Demands `q` are (material, segment) pairs. `build.py` 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,9 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..schemas.plan import Plan
 from .calendar import Calendar, start_periods
+from .carried import Carried
+from .floor import Floor
+from .purchases import Purchase
 
 ROUNDING = 1e-9
 """Relative difference of two amounts of money that counts as none."""
@@ -24,38 +26,6 @@ ROUNDING = 1e-9
 
 DEFENCE, ESSENTIAL, OTHER = 1, 2, 3
 """Priorities of users, as `DemandRow.priority` counts them."""
-
-
-@dataclass(frozen=True)
-class FloorId:
-    """Which floor of the plan's menu a floor is, however high it is and whatever it is called."""
-
-    menu: int
-    """Place of its menu in the plan's list, from 0."""
-    level: int
-    """Place among the levels of its menu, from 0."""
-
-
-@dataclass(frozen=True)
-class Floor:
-    """A price floor on one material, as an owner or the treasury sees it."""
-
-    material: int
-    level: float
-    """Strike F [million USD/t]."""
-    upside: float
-    kind: str
-    """contract, border or purchase."""
-    term: int
-    """Periods in force."""
-    market: int = -1
-    """Index of the market floor, or -1 for any other."""
-    begin: int | None = None
-    """First period in force; None: from first output of the project."""
-    take: float = math.inf
-    """Purchase floors: tonnes per period that are covered."""
-    id: FloorId | None = None
-    """None: a floor that is not of the plan's menu."""
 
 
 @dataclass(frozen=True)
@@ -268,6 +238,10 @@ class Instance:
     """(material, demand) of each stock that users hold themselves; demand -1: held by the plants that use the material."""
     users_level: Floats
     """(U,) what they hold when undisturbed [t]."""
+    users_missing: Floats
+    """(U,) what they lack of it when the plan starts [t]."""
+    carried: Carried
+    """What was signed before this plan and is paid by it."""
     projects: tuple[Project, ...]
     packages: tuple[Package, ...]
     market_floors: tuple[MarketFloor, ...]
@@ -371,36 +345,47 @@ class Instance:
         return np.zeros_like(self.holding) if self.plan.budget.members_pay_holding else self.holding
 
     @property
+    def available(self) -> Floats:
+        """(F,) money of each fiscal year: its appropriation, and in the first what was kept of the year before."""
+        money = self.appropriation
+        money[0] += self.plan.budget.carried_in_musd
+        return money
+
+    @property
     def owed(self) -> Floats:
-        """(F,) what holding the opening stock costs in each fiscal year if nothing is taken out: owed before any decision."""
+        """(F,) what each fiscal year costs before any decision: holding the opening stock if nothing is taken out, and what was
+        signed before this plan."""
         t = np.arange(1, self.calendar.periods + 1)
         left = self.opening[:, None] * (1 - self.decay[:, None]) ** t
         by_period = (self.budget_holding[:, None] * left).sum(axis=0) * self.calendar.step
-        return np.array([by_period[self.calendar.year_index == f].sum() for f in range(len(self.calendar.years))])
+        held = np.array([by_period[self.calendar.year_index == f].sum() for f in range(len(self.calendar.years))])
+        return held + self.carried.due
 
     @property
     def spendable(self) -> Floats:
-        """(F,) most that the budget pays in each fiscal year: the appropriation, and at least what is owed already."""
-        return np.maximum(self.appropriation, self.owed)
+        """(F,) most that this plan's own acts and its stock may cost in each fiscal year: the money of the year, and at least what
+        is owed already, less what was signed before."""
+        return np.maximum(self.available, self.owed) - self.carried.due
 
     @property
     def spendable_in_all(self) -> float | None:
         """The limit on all outlays of the planned years, likewise; None where the plan sets none."""
-        total = self.plan.budget.total_musd
-        return None if total is None else max(total, float(self.owed[: len(self.calendar.planned_years)].sum()))
+        total, planned = self.plan.budget.total_musd, len(self.calendar.planned_years)
+        due = float(self.carried.due[:planned].sum())
+        return None if total is None else max(total, float(self.owed[:planned].sum())) - due
 
     @property
     def owed_beyond(self) -> Floats:
-        """(F,) what is owed already beyond the appropriation, where money added to it buys nothing; rounding is none."""
-        beyond = self.spendable - self.appropriation
-        return np.where(beyond > ROUNDING * self.spendable, beyond, 0.0)
+        """(F,) what is owed already beyond the money of the year, where money added to it buys nothing; rounding is none."""
+        beyond = np.maximum(self.available, self.owed) - self.available
+        return np.where(beyond > ROUNDING * np.maximum(self.available, self.owed), beyond, 0.0)
 
     @property
     def owed_beyond_in_all(self) -> float:
         """The same of the total budget; 0 where the plan sets none."""
-        most, total = self.spendable_in_all, self.plan.budget.total_musd
-        beyond = 0.0 if most is None or total is None else most - total
-        return beyond if beyond > ROUNDING * (most or 0.0) else 0.0
+        total, owed = self.plan.budget.total_musd, float(self.owed[: len(self.calendar.planned_years)].sum())
+        beyond = 0.0 if total is None else max(total, owed) - total
+        return beyond if beyond > ROUNDING * max(owed, total or 0.0) else 0.0
 
     @property
     def contract_periods(self) -> list[int]:
@@ -419,32 +404,3 @@ class Instance:
             return np.full(len(years), float(series))
         known = sorted(series.items())
         return np.array([next((v for y, v in reversed(known) if y <= year), 0.0) for year in years], dtype=float)
-
-
-@dataclass(frozen=True)
-class Purchase:
-    """One way for the reserve to buy: a row of `offers`, or the tonnes under a project's purchase floor."""
-
-    name: str
-    material: int
-    source: int
-    """Producer, or -1 for `outside`."""
-    premium: float
-    outside: bool
-    """In the market outside the countries that control the material."""
-    offer: int
-    """Row of `offers`, or -1."""
-    classes: tuple[int, ...]
-    """Purchase floors: output classes whose floor covers it."""
-
-
-@dataclass(frozen=True)
-class Contract:
-    """An offtake contract that may start in a period."""
-
-    source: int
-    start: int
-    end: int
-    """Period after the last one in force."""
-    lot: float
-    largest: float

@@ -16,7 +16,8 @@ from ..data.dataset import Dataset
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import FloorMenu
 from .calendar import Calendar
-from .instance import Floor, FloorId, Instrument, MarketFloor, Package, Project
+from .floor import Floor, FloorId
+from .instance import Instrument, MarketFloor, Package, Project
 
 CHOSEN = 1e-6
 """Share signed above which a project is supported."""

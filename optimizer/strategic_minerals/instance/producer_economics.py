@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..core.arrays import Bools, Floats
-from .instance import Floor, Instance, Instrument, Project
+from .floor import Floor
+from .instance import Instance, Instrument, Project
 
 TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
@@ -58,7 +59,7 @@ def in_term(instance: Instance, floor: Floor, start: int, periods: int) -> Bools
 
 def covered(instance: Instance, producer: int, floor: Floor) -> float:
     """Share of the producer's output of the floor's material that the floor covers (below 1 only for purchase floors)."""
-    output = instance.yields[producer, floor.material] * instance.capacity[producer, 0]
+    output = instance.yields[producer, floor.material] * instance.capacity[producer].max()
     return min(1.0, floor.take / output) if output > 0 else 0.0
 
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..core.arrays import Floats
-from .instance import Floor, Instance, MarketFloor, Package
+from .floor import Floor
+from .instance import Instance, MarketFloor, Package
 
 USUAL, USUAL_POWER = (1.0, 1e5), 3
 """Sizes of a plan's money [million USD a year] at which the solver is at home, and the power of ten that others are brought to."""
@@ -56,6 +57,11 @@ def scale(instance: Instance) -> Instance:
         tier_loss=instance.tier_loss * tier,
         tier_named=instance.tier_named * tier,
         users_level=instance.users_level / held,
+        users_missing=instance.users_missing / held,
+        carried=replace(
+            instance.carried,
+            floors=tuple(replace(paid, floor=_floor(paid.floor, u)) for paid in instance.carried.floors),
+        ),
         step_cost=instance.step_cost * step,
         packages=tuple(_package(p, u) for p in instance.packages),
         in_force=tuple(tuple(_floor(f, u) for f in floors) for floors in instance.in_force),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..core.arrays import equal
+from ..core.arrays import Floats, equal
 from ..core.errors import Fault, InputError, PlanError
 from ..core.timing import Timings
 from ..data.dataset import Dataset
@@ -98,6 +98,12 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
         except TinyEntryError as error:
             raise InputError([tiny_entry(structure, data, error)]) from None
     return Problem(plan, data, natural, structure, templates, assembly, seconds, built.scenarios, built.pricing)
+
+
+def trunk_prices(problem: Problem) -> tuple[Floats, Floats]:
+    """(I, T) prices on the baseline course [million USD/t], and prices outside as a multiple of them."""
+    trunk = problem.structure.trunk
+    return trunk.price[0] / problem.structure.instance.material_unit[:, None], trunk.market_gap[0]
 
 
 def _covers_of_nothing(structure: Structure) -> list[Fault]:

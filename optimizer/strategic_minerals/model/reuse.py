@@ -19,7 +19,7 @@ from ..instance.instance import Instance
 from ..schemas.plan import Plan
 
 PLAN_FIGURES = {
-    "budget": ("appropriation_musd", "total_musd", "carry_over_share", "liability_cap_musd"),
+    "budget": ("appropriation_musd", "total_musd", "carry_over_share", "carried_in_musd", "liability_cap_musd"),
     "risk": ("cvar_weight", "cvar_limit_musd", "expected_loss_limit_musd"),
 }
 """Fields of a plan that compiled blocks hold as parameters, or that only weigh costs."""
@@ -35,6 +35,7 @@ SEEN_ELSEWHERE = (
     "residual",
     "procurement",
     "controls",
+    "ongoing",
     "hazards",
     "scenarios",
     "sample",
@@ -66,6 +67,7 @@ OPERATING = (
     "pooled_in_events",
     "procurement",
     "users_level",
+    "users_missing",
     *LOSSES,
 )
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
@@ -83,6 +85,7 @@ BLOCK_DATA = (
     "kappa",
     "restart",
     "in_force",
+    "carried",
     "capacity",
     "state_factor",
     "state_probability",

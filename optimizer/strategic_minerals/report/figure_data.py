@@ -38,6 +38,7 @@ LINES = {
     "offtake_fees_musd": "offtake fees",
     "capital_support_musd": "capital support",
     "floor_top_ups_musd": "floor top-ups",
+    "signed_before_musd": "signed before",
 }
 
 

@@ -258,6 +258,16 @@ DEVIATIONS = """## Modelling choices and reasons
 - **Ore that runs out** (`ore_runs_out`): a source that mines has capacity 0 from the date y + 1 + R/Q on, with R the reserves of
   its country at the end of year y and Q the latest mine output; in the period of that date the share before it. Of several minerals
   that it makes the one that ends first counts. Smelters, refineries, recyclers and projects are not touched.
+- **An event that has begun before the plan** (`[[ongoing]]`) makes the baseline course short: release, users' own stocks, rationing
+  and adaptation apply there, and it goes on without end. Each scenario draws its end from the law of its hazard given how long it
+  has lasted; that end is the onset of the branch. Its cut is what the profile says at the stated stretch, and its last cut holds
+  until the end; a severity or stretch that turns out otherwise is not modelled. Ends count from the second period on, in whole
+  months. Owners' values, and what is owed for floors of before, are reckoned on the undisturbed course.
+- **What was signed before the plan** (`commitments`, `payments_due`) is paid first: instalments, fees, and the expected payments of
+  its floors on the undisturbed course are taken off the appropriation, and the floors' share of the liability off the cap, both no
+  lower than 0; what exceeds them is told as already owed. It stands in both the plan and doing nothing, and costs neither anything
+  in the objective. A plant that was supported is an activity of the tables, with its capacity by year, and part of a source under
+  an offtake contract is one with kappa = 1 for the term.
 - **Members who pay for holding** (`members_pay_holding`): h D x stock leaves the outlays, the limits on money and what is owed
   already; it stays in the social cost, whoever pays it.
 - **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source in operation and cost this plan nothing.

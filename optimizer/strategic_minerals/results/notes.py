@@ -289,11 +289,14 @@ def _ties(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
 
 def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
     """Years whose appropriation does not even hold what is in store at the start, and a total that does not."""
-    for year, owed, money in zip(instance.calendar.years, instance.owed, instance.appropriation, strict=True):
+    what = "holding the opening stock costs"
+    if instance.carried.due.any():
+        what = "holding the opening stock and what was signed before cost"
+    for year, owed, money in zip(instance.calendar.years, instance.owed, instance.available, strict=True):
         if owed > money * (1 + 1e-9):
             yield (
                 f"FY{year}",
-                f"FY{year}: holding the opening stock costs {owed:,.4g} million USD, {owed - money:,.4g} more than is "
+                f"FY{year}: {what} {owed:,.4g} million USD, {owed - money:,.4g} more than is "
                 "appropriated: already owed, whatever the plan does",
             )
     total, owed_in_all = (
@@ -303,7 +306,7 @@ def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
     if total is not None and owed_in_all > total * (1 + 1e-9):
         yield (
             "all years of the plan",
-            f"all years of the plan: holding the opening stock costs {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} "
+            f"all years of the plan: {what} {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} "
             "more than the total budget: already owed, whatever the plan does",
         )
 

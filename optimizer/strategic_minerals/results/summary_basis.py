@@ -60,6 +60,9 @@ def controls_said(plan: Plan) -> list[str]:
         first = plan.horizon.first_year
         told = ", ".join(f"{control.name}, for {control.until_year - first:.1f} more years" for control in known)
         said.append(f"  In force when the plan starts: {told}.")
+    if plan.ongoing:
+        begun = ", ".join(f"{event.name}, since {event.start_year:.1f}" for event in plan.ongoing)
+        said.append(f"  Has begun, and nobody knows when it ends: {begun}.")
     for control in (control for control in lasting if control.probability is not None):
         taken = "in force" if control.in_force else "not in force"
         said.append(

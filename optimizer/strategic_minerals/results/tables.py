@@ -21,7 +21,7 @@ from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..data.names import Names
 from ..data.ore_reserves import ore_reserves
 from ..data.recipes import outdated
-from ..model.problem import Problem
+from ..model.problem import Problem, trunk_prices
 from ..model.solution import Solution
 from .frames import frame, use_of
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
@@ -101,6 +101,7 @@ def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What the reserve buys on the baseline course in planned years."""
     n, rows = problem.natural, []
+    prices, gaps = trunk_prices(problem)
     by_name = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
     for b, name in enumerate(solution.purchases):
         purchase = by_name[name]
@@ -109,7 +110,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
         for t in range(n.calendar.planned):
             tonnes = float(solution.acquisition[0, b, t])
             if tonnes > SMALL_T:
-                price = float(n.purchase_price(purchase, n.price[purchase.material])[t])
+                price = float(n.purchase_price(purchase, prices[purchase.material], gaps[purchase.material])[t])
                 rows.append(
                     {
                         "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
@@ -350,11 +351,13 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     n, support, structure, rows = problem.natural, problem.structure.support, problem.structure, []
     calendar = n.calendar
     by_name = {p.name: p for shape in structure.component_sets for p in shape.purchases}
-    price = np.array([n.purchase_price(by_name[b], n.price[by_name[b].material]) for b in solution.purchases])
+    prices, gaps = trunk_prices(problem)
+    bought = [by_name[b] for b in solution.purchases]
+    price = np.array([n.purchase_price(p, prices[p.material], gaps[p.material]) for p in bought])
     price = price.reshape(len(solution.purchases), calendar.periods)
     purchases = (price * solution.acquisition[0]).sum(axis=0)
     holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
-    sales = ((1 - n.haircut)[:, None] * n.price * solution.disposal[0]).sum(axis=0)
+    sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
     fees = np.zeros(calendar.periods)
     for k, contract in enumerate(structure.contracts):
         fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
@@ -384,13 +387,14 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
             "floor_top_ups": topup,
         }
         amounts = {f"{name}_musd": float(series[mine].sum()) for name, series in lines.items()}
+        amounts["signed_before_musd"] = float(n.carried.due[f])
         rows.append(
             {
                 "fiscal_year": year,
                 **amounts,
                 "outlay_musd": sum(amounts.values()),
                 "appropriation_musd": float(n.appropriation[f]),
-                "carried_in_musd": float(solution.carry[f - 1]) if f else 0.0,
+                "carried_in_musd": float(solution.carry[f - 1]) if f else problem.plan.budget.carried_in_musd,
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
                 "liability_musd": float(liability[mine].sum()),

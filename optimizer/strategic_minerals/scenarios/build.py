@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import Fault, PlanError
+from ..core.words import BASELINE_COURSE
 from ..data.dataset import Dataset
 from ..instance.instance import Instance
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import Sample
 from .events import DisruptionEvent, profiles_of, resolver, sampled
+from .ongoing import OngoingEvent, as_expected, drawn_ends, for_ever, ongoing_events
 from .reduction import Reduction, reduce
 from .sampling import Span, draw
 from .scenario_set import SampledScenarios, ScenarioSet, combine_events
 
+ENDS = 8
+"""Equally likely ends of events in force that a plan without a sample reckons with."""
 NO_EVENT = "no event"
 """Name of the scenario that nothing happens in; drawn scenarios come after it."""
 
@@ -33,6 +38,8 @@ def build_scenarios(
     plan = instance.plan
     names, probability, design, events = listed(instance, data)
     rest = max(0.0, 1.0 - sum(probability))
+    ongoing = ongoing_events(plan, data, instance.calendar)
+    expected = as_expected(ongoing)
     drawn: SampledScenarios | None = None
     if plan.sample is not None:
         quiet = min(rest, plan.sample.quiet_probability)
@@ -42,18 +49,35 @@ def build_scenarios(
         names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn.events)))]
         probability += [quiet, *((rest - quiet) * drawn.share)]
         design += [False] * (1 + len(drawn.events))
-        events += [(), *drawn.events]
+        events += [expected, *drawn.events]
     elif rest > 0 or not names:
-        names.append(NO_EVENT)
-        probability.append(rest if names[:-1] else 1.0)
-        design.append(False)
-        events.append(())
+        ends = _only_ends(ongoing)
+        names += [NO_EVENT] if not ongoing else [f"ends-{n + 1}" for n in range(len(ends))]
+        probability += [(rest if design else 1.0) / len(ends)] * len(ends)
+        design += [False] * len(ends)
+        events += ends
     total, of_design = np.array(probability, dtype=float), np.array(design, dtype=bool)
     if like is not None and like.events == tuple(events):
         weighed = replace(like, names=tuple(names), probability=total / total.sum(), design_basis=of_design)
     else:
-        weighed = combine_events(instance, names, total / total.sum(), of_design, events)
+        weighed = combine_events(instance, names, total / total.sum(), of_design, events, trunk_course(instance, data))
     return replace(weighed, drawn=drawn)
+
+
+def trunk_course(instance: Instance, data: Dataset) -> ScenarioSet | None:
+    """The course on which every event in force goes on, as a set of one scenario; None where none is in force."""
+    ongoing = ongoing_events(instance.plan, data, instance.calendar)
+    if not ongoing:
+        return None
+    return combine_events(instance, [BASELINE_COURSE], np.ones(1), np.zeros(1, dtype=bool), [for_ever(ongoing)])
+
+
+def _only_ends(ongoing: Sequence[OngoingEvent]) -> list[tuple[DisruptionEvent, ...]]:
+    """Equally likely ends of the events in force, where nothing else happens."""
+    if not ongoing:
+        return [()]
+    ends = drawn_ends(ongoing, ENDS, 0)
+    return [tuple(one.until(float(ends[k, n])) for k, one in enumerate(ongoing)) for n in range(ENDS)]
 
 
 def _asked(instance: Instance, data: Dataset) -> Any:
@@ -62,12 +86,13 @@ def _asked(instance: Instance, data: Dataset) -> Any:
     """
     plan = instance.plan
     rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data)
-    return plan.sample, *rows, span(instance), instance.materials, instance.members, _standing(plan)
+    return plan.sample, *rows, span(instance), instance.materials, instance.members, _standing(plan), plan.ongoing
 
 
 def _standing(plan: Plan) -> set[str]:
     """Hazards of which an event is in force at the start."""
-    return {control.hazard for control in plan.controls if control.in_force and control.hazard}
+    controls = {control.hazard for control in plan.controls if control.in_force and control.hazard}
+    return controls | {event.hazard for event in plan.ongoing if event.hazard}
 
 
 def listed(
@@ -89,7 +114,8 @@ def listed(
     ]
     if faults:
         raise PlanError([data.placed(fault) for fault in faults])
-    struck = [tuple(resolved(event) for event in scenario.events) for scenario in plan.scenarios]
+    begun = as_expected(ongoing_events(plan, data, instance.calendar))
+    struck = [(*begun, *(resolved(event) for event in scenario.events)) for scenario in plan.scenarios]
     return (
         [scenario.name for scenario in plan.scenarios],
         [scenario.probability for scenario in plan.scenarios],
@@ -105,15 +131,19 @@ def sample(instance: Instance, data: Dataset, chosen: Sample) -> SampledScenario
         drawn = draws(instance, data, chosen, chosen.scenarios, chosen.seed)
         return SampledScenarios(asked, tuple(drawn), np.full(chosen.scenarios, 1 / chosen.scenarios))
     drawn = draws(instance, data, chosen, chosen.draws, chosen.seed)
-    found = reduction(instance, drawn, chosen.scenarios)
+    found = reduction(instance, drawn, chosen.scenarios, trunk_course(instance, data))
     return SampledScenarios(asked, tuple(drawn[k] for k in found.kept), found.probability)
 
 
 def draws(
     instance: Instance, data: Dataset, chosen: Sample, scenarios: int, seed: int
 ) -> list[tuple[DisruptionEvent, ...]]:
-    """Fresh scenarios of the plan's hazards, by a seed; `chosen` says how many events of a hazard each may have."""
-    return draw(
+    """Fresh scenarios of the plan's hazards, by a seed; `chosen` says how many events of a hazard each may have. Events in force
+    come first in each, with their ends."""
+    ongoing = ongoing_events(instance.plan, data, instance.calendar)
+    ends = drawn_ends(ongoing, scenarios, seed)
+    until = {one.event.label: ends[k] for k, one in enumerate(ongoing)}
+    new = draw(
         sampled(instance.plan, data),
         data.rows("hazards"),
         span(instance),
@@ -123,7 +153,12 @@ def draws(
         profiles=profiles_of(instance.plan, data),
         standing=_standing(instance.plan),
         alike={row.material: row.alike for row in data.rows("materials") if row.alike},
+        until=until,
     )
+    if not ongoing:
+        return new
+    begun = [tuple(one.until(float(ends[k, n])) for k, one in enumerate(ongoing)) for n in range(scenarios)]
+    return [(*before, *after) for before, after in zip(begun, new, strict=True)]
 
 
 def population(
@@ -153,18 +188,22 @@ def population(
     return build_scenarios(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data, held, like)
 
 
-def equally_likely(instance: Instance, events: list[tuple[DisruptionEvent, ...]]) -> ScenarioSet:
-    """Drawn scenarios as they are, each as likely as the others."""
+def equally_likely(
+    instance: Instance, events: list[tuple[DisruptionEvent, ...]], trunk: ScenarioSet | None = None
+) -> ScenarioSet:
+    """Drawn scenarios as they are, each as likely as the others; trunk: as `combine_events`."""
     n = len(events)
     return combine_events(
-        instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), events
+        instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), events, trunk
     )
 
 
-def reduction(instance: Instance, drawn: list[tuple[DisruptionEvent, ...]], scenarios: int) -> Reduction:
-    """Which of the drawn scenarios are kept, and what that does to the loss of doing nothing."""
+def reduction(
+    instance: Instance, drawn: list[tuple[DisruptionEvent, ...]], scenarios: int, trunk: ScenarioSet | None = None
+) -> Reduction:
+    """Which of the drawn scenarios are kept, and what that does to the loss of doing nothing; trunk: as `combine_events`."""
     lean = replace(instance, plan=instance.plan.model_copy(update={"scenarios": ()}))
-    return reduce(lean, equally_likely(lean, drawn), scenarios)
+    return reduce(lean, equally_likely(lean, drawn, trunk), scenarios)
 
 
 def span(instance: Instance) -> Span:

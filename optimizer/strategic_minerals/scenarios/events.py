@@ -46,6 +46,8 @@ class DisruptionEvent:
     """Which other countries' sources are cut, as `third_country_scope` of hazards says."""
     spares_home: bool = False
     """Whether plants at home go on though their country is named: who limits exports serves its own users."""
+    begun: DisruptionEvent | None = None
+    """Of an event that had begun before the plan: itself as its hazard has it. When it ends was then not known."""
 
     @property
     def moves_price(self) -> bool:

@@ -51,11 +51,23 @@ def loss_values(
     at_risk: as risk measures count it, at undisturbed prices.
     """
     T, S = instance.calendar.periods, len(scenarios.names)
-    chosen, trunk = list(tiers), undisturbed_values(instance, tiers)
-    demands = [instance.tiers[n][0] for n in chosen]
+    trunk = undisturbed_values(instance, tiers)
+    demands = [instance.tiers[n][0] for n in tiers]
     adapted = np.array([bool(instance.adaptation[q]) for q in demands], dtype=bool)
     if not adapted.any():
-        return trunk, np.broadcast_to(trunk, (S, len(chosen), T))
+        return trunk, np.broadcast_to(trunk, (S, len(trunk), T))
+    if scenarios.trunk is not None:
+        trunk = np.where(adapted[:, None], _disturbed(instance, scenarios.trunk, tiers, at_risk)[0], trunk)
+    later = _disturbed(instance, scenarios, tiers, at_risk)
+    reached = np.arange(T) >= scenarios.onset[:, instance.component[instance.demand_material[demands]], None]
+    return trunk, np.where(adapted[:, None] & reached, later, trunk)
+
+
+def _disturbed(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int], at_risk: bool) -> Floats:
+    """(S, k, T) v of some tiers were they adapted in every period: price where dearest + adaptation * named loss."""
+    T, S = instance.calendar.periods, len(scenarios.names)
+    chosen = list(tiers)
+    demands = [instance.tiers[n][0] for n in chosen]
     material = instance.demand_material[demands]
     named, calm = instance.tier_named[chosen][:, None], instance.price[material]
     disturbed = (
@@ -71,9 +83,7 @@ def loss_values(
         ],
         axis=1,
     )
-    later = asked + adaptation(instance, scenarios, demands) * named
-    reached = np.arange(T) >= scenarios.onset[:, instance.component[material], None]
-    return trunk, np.where(adapted[:, None] & reached, later, trunk)
+    return np.asarray(asked + adaptation(instance, scenarios, demands) * named)
 
 
 def adaptation(instance: Instance, scenarios: ScenarioSet, demands: Sequence[int]) -> Floats:
@@ -142,6 +152,8 @@ def tier_limits(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int]
     own = np.broadcast_to(trunk, (S, len(chosen), T))
     if not instance.plan.loss.spikes or not chosen:
         return trunk, own
+    if scenarios.trunk is not None:
+        trunk = tier_limits(instance, scenarios.trunk, tiers)[1][0]
     demands = np.array([instance.tiers[n][0] for n in chosen], dtype=int)
     lasting = scenarios.lasting[:, instance.chain[instance.demand_material[demands]]]
     limits = own * np.where(lasting > 0, lasting, 1.0)

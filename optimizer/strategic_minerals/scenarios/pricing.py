@@ -13,7 +13,7 @@ from ..instance.producer_economics import own_prices
 from .build import population
 from .scenario_set import ScenarioSet
 
-SEEN = ("probability", "price", "market_gap", "availability", "onset")
+SEEN = ("probability", "price", "market_gap", "availability", "onset", "trunk")
 """Fields of scenarios that an owner looks at."""
 
 

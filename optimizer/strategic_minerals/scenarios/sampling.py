@@ -47,6 +47,7 @@ def draw(
     profiles: Mapping[str, HazardProfile] | None = None,
     standing: Collection[str] = (),
     alike: Mapping[str, str] | None = None,
+    until: Mapping[str, Floats] | None = None,
 ) -> list[tuple[DisruptionEvent, ...]]:
     """(scenarios,) tuples of strikes of the hazards `rows`, in order of time.
 
@@ -56,9 +57,10 @@ def draw(
     unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out. Events of a hazard with a profile
     (`profiles`) draw its severity and stretch in place of a cut and a duration, at the same coordinates. An event of each hazard in
     `standing` is in force when the span begins: it may bring on others from then on. alike: material -> what it is, where several
-    homes have it: one event touches that of all.
+    homes have it: one event touches that of all. until: hazard -> (scenarios,) dates at which an event of it that has begun before
+    ends: no other begins before.
     """
-    kinds = alike or {}
+    kinds, busy = alike or {}, until or {}
     points = _points(table, scenarios, seed, events or SOBOL_EVENTS, kinds)
     found: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
     begun: dict[str, list[tuple[int, float]]] = {}
@@ -97,7 +99,8 @@ def draw(
                     )
             return np.asarray(start + row.flood_yr + duration)
 
-        ready = np.full(scenarios, span.begin)
+        free = np.maximum(span.begin, busy.get(row.hazard, span.begin)) * np.ones(scenarios)
+        ready = free
         for u in own:
             gap = _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
             ready = event(ready + gap, u[:, 1:])
@@ -112,10 +115,10 @@ def draw(
             event(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
         begun[row.hazard] = []
         for n, several in enumerate(candidates):
-            until = -math.inf
+            over = float(free[n])
             for one in sorted(several, key=lambda event: event.start):
-                if one.start >= until:  # what lasts already does not begin again
-                    until = one.start + one.flood + one.duration
+                if one.start >= over:  # what lasts already does not begin again
+                    over = one.start + one.flood + one.duration
                     found[n].append(one)
                     begun[row.hazard].append((n, one.start))
     return [tuple(sorted(scenario, key=lambda event: event.start)) for scenario in found]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..core.arrays import Bools, Floats, Ints
+from ..core.words import BASELINE_COURSE
 from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance
 from ..instance.procurement import exposed_feed
@@ -73,8 +74,14 @@ class ScenarioSet:
     """(S, C) first touched period, T where never."""
     end: Ints
     """(S, C) period after the last event that touches the component."""
+    trunk: ScenarioSet | None = None
+    """The course of the trunk as a set of one, where events have begun before the plan; None: nothing has happened."""
     drawn: SampledScenarios | None = None
     """Where some of the scenarios were sampled: what was drawn, to be weighed again."""
+
+    def baseline(self, instance: Instance) -> ScenarioSet:
+        """The course of the trunk as a set of one scenario, in the units of the instance."""
+        return undisturbed(instance) if self.trunk is None else self.trunk
 
     def demand(self, instance: Instance, of: Any = slice(None)) -> Floats:
         """(S, demands asked for, T) what users want in each scenario [t per period]."""
@@ -82,7 +89,13 @@ class ScenarioSet:
 
     def counted_in(self, unit: Floats) -> ScenarioSet:
         """The same scenarios with prices per `unit` [(I,) in today's units]: all else has no unit."""
-        return replace(self, price=self.price * unit[:, None])
+        trunk = None if self.trunk is None else self.trunk.counted_in(unit)
+        return replace(self, price=self.price * unit[:, None], trunk=trunk)
+
+    def rows(self, chosen: slice) -> ScenarioSet:
+        """Some of the scenarios as they are."""
+        picked = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name not in ("trunk", "drawn")}
+        return replace(self, **picked, drawn=None)
 
     def touched(self, component: int, periods: int) -> Ints:
         """Scenarios in which the component branches."""
@@ -94,14 +107,40 @@ class ScenarioSet:
         return np.asarray(np.einsum("s,sct->ct", self.probability, later), dtype=float)
 
 
+def undisturbed(instance: Instance) -> ScenarioSet:
+    """The course on which nothing happens, as a set of one scenario."""
+    many, chains, T = len(instance.materials), int(instance.chain.max(initial=-1)) + 1, instance.calendar.periods
+    never = np.full((1, len(instance.components)), T)
+    return ScenarioSet(
+        names=(BASELINE_COURSE,),
+        probability=np.ones(1),
+        design_basis=np.zeros(1, dtype=bool),
+        events=((),),
+        availability=instance.availability[None],
+        demand_factor=np.ones((1, len(instance.demands), T)),
+        price=instance.price[None],
+        market_gap=np.ones((1, many, T)),
+        tight=np.zeros((1, many, T), dtype=bool),
+        direct=instance.availability[None],
+        lasting=np.zeros((1, chains, T)),
+        squeeze=np.zeros((1, many, T)),
+        onset=never,
+        end=np.zeros_like(never),
+    )
+
+
 def combine_events(
     instance: Instance,
     names: Sequence[str],
     probability: Floats,
     design_basis: Bools,
     events: Sequence[tuple[DisruptionEvent, ...]],
+    trunk: ScenarioSet | None = None,
 ) -> ScenarioSet:
-    """Scenarios from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
+    """Scenarios from their strikes: section 2 and the definition of `tight` in section 3 of the formulation.
+
+    trunk: where events have begun before the plan, the course on which they go on: what differs from it touches a component.
+    """
     calendar = instance.calendar
     S, T = len(events), calendar.periods
     J, Q, C = len(instance.producers), len(instance.demands), int(instance.chain.max(initial=-1)) + 1
@@ -166,7 +205,8 @@ def combine_events(
     tight = _tight(instance, availability, factor, price, market_gap, lasts)
     for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
         tight[scenario, ruled[:, None], np.flatnonzero(inside)] = value
-    onset, end = _extent(instance, np.minimum(availability, direct), factor, price * market_gap, lasts)
+    base = undisturbed(instance) if trunk is None else trunk
+    onset, end = _extent(instance, base, np.minimum(availability, direct), factor, price * market_gap, tight, lasts)
     return ScenarioSet(
         tuple(names),
         probability,
@@ -182,6 +222,7 @@ def combine_events(
         squeeze,
         onset,
         end,
+        trunk,
     )
 
 
@@ -356,18 +397,28 @@ def _tight(
         tight = after
 
 
-def _extent(instance: Instance, availability: Floats, factor: Floats, price: Floats, lasts: Bools) -> tuple[Ints, Ints]:
-    """Onset and end of what touches each component in each scenario."""
+def _extent(
+    instance: Instance,
+    base: ScenarioSet,
+    availability: Floats,
+    factor: Floats,
+    price: Floats,
+    tight: Bools,
+    lasts: Bools,
+) -> tuple[Ints, Ints]:
+    """Onset and end of what touches each component in each scenario: of what differs from the trunk's course `base`."""
     S, _, T = price.shape
     C = len(instance.components)
     changed = np.zeros((S, C, T), dtype=bool)
-    moved = np.abs(availability - instance.availability) > SMALLEST_TOUCH
+    moved = np.abs(availability - base.direct) > SMALLEST_TOUCH
     for j, c in enumerate(instance.producer_component):
         changed[:, c] |= moved[:, j]
     for q, i in enumerate(instance.demand_material):
-        changed[:, instance.component[i]] |= np.abs(factor[:, q] - 1) > SMALLEST_TOUCH
+        changed[:, instance.component[i]] |= np.abs(factor[:, q] - base.demand_factor[:, q]) > SMALLEST_TOUCH
+    calm = base.price * base.market_gap
     for i, c in enumerate(instance.component):
-        changed[:, c] |= np.abs(price[:, i] / instance.price[i] - 1) > SMALLEST_TOUCH
+        changed[:, c] |= np.abs(price[:, i] / calm[:, i] - 1) > SMALLEST_TOUCH
+        changed[:, c] |= base.tight[:, i] & ~tight[:, i]
     period = np.arange(T)
     onset = np.where(changed, period, T).min(axis=2, initial=T)
     under = np.zeros_like(changed)

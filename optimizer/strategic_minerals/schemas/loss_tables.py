@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Key, NonNegative, Positive, Row, Year
+from .base import Key, NonNegative, Positive, Row, Share, Year
 
 Months = Annotated[float, Field(ge=0, le=12_000)]
 """A length in months."""
@@ -67,6 +67,8 @@ class UsersStockRow(Row):
     """Tonnes; with segment `*`, of all these segments together, in proportion to their use."""
     level_t_low: float | None = None
     level_t_high: float | None = None
+    missing_share: Share = 0.0
+    """Share of it that is missing when the plan starts: drawn in a disruption and not refilled yet."""
 
 
 class LossReplayRow(Row):

@@ -35,6 +35,7 @@ from .plan_sections import (
     Selection,
     ServiceLevel,
 )
+from .state_sections import Ongoing
 from .together_section import Together
 
 
@@ -78,6 +79,7 @@ class Plan(Section):
     objective: Objective = Objective()
     owners: Owners = Owners()
     controls: tuple[Control, ...] = ()
+    ongoing: tuple[Ongoing, ...] = ()
     hazards: tuple[HazardOverride, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
     sample: Sample | None = None
@@ -96,7 +98,8 @@ class Plan(Section):
     def uses_hazard(self, name: str) -> bool:
         """Whether a scenario has an event of a hazard, or events of it are drawn."""
         drawn = () if self.sample is None else self.sample.hazards
-        named = (event.hazard for scenario in self.scenarios for event in scenario.events)
+        named = [event.hazard for scenario in self.scenarios for event in scenario.events]
+        named += [event.hazard for event in self.ongoing]
         return name in drawn or "*" in drawn or name in named
 
     def _contradictions(self) -> Iterator[tuple[str, str, str]]:
@@ -127,6 +130,7 @@ class Plan(Section):
                 "gets the rest of 1",
             )
         yield from self._doubly_overridden()
+        yield from self._not_begun()
         years = range(self.horizon.first_year, self.horizon.first_year + self.horizon.years)
         for what, signing in (
             ("signing", self.instruments.signing_years),
@@ -135,6 +139,16 @@ class Plan(Section):
             outside = sorted(set(signing or ()) - set(years))
             if outside:
                 yield f"instruments.{what}_years", str(outside), f"years of the horizon, {years[0]}-{years[-1]}"
+
+    def _not_begun(self) -> Iterator[tuple[str, str, str]]:
+        """Events in force that begin after the plan does, or have one name."""
+        names = [event.name for event in self.ongoing]
+        for n, event in enumerate(self.ongoing):
+            if event.start_year > self.horizon.first_year:
+                expected = f"a date up to the start of the plan ({self.horizon.first_year}); later events are scenarios"
+                yield f"ongoing.{n}.start_year", f"{event.start_year:g}", expected
+            if event.name in names[:n]:
+                yield f"ongoing.{n}.name", f"'{event.name}'", "a unique name"
 
     def _doubly_overridden(self) -> Iterator[tuple[str, str, str]]:
         """Fields of one hazard that two overrides state differently."""

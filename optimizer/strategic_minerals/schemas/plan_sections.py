@@ -194,6 +194,8 @@ class Budget(Section):
     years before the first one named have none."""
     carry_over_share: Share = 0.0
     """Share of a year's appropriation that may be carried into the next."""
+    carried_in_musd: NonNegative = 0.0
+    """Money kept from before the first year: it is spent in the first year, beside its appropriation."""
     total_musd: NonNegative | None = None
     """Limit on total outlays over all planned years."""
     liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None

@@ -36,6 +36,7 @@ from .home_tables import ExchangeRateRow, HomeRow
 from .loss_tables import AdaptationRow, LossFunctionRow, LossReplayRow, UsersStockRow
 from .origin_tables import FeedOriginRow, OriginRuleRow
 from .project_tables import InstrumentRow, PackageRow, ProjectRow, RampRow
+from .state_tables import CommitmentRow, HazardEvidenceRow, PaymentDueRow, StockOriginRow
 
 
 class MaterialRow(Row):
@@ -331,6 +332,10 @@ TABLES: dict[str, type[Row]] = {
     "hazard_prices": HazardPriceRow,
     "policy_events": PolicyEventRow,
     "stock": StockRow,
+    "stock_origins": StockOriginRow,
+    "commitments": CommitmentRow,
+    "payments_due": PaymentDueRow,
+    "hazard_evidence": HazardEvidenceRow,
     "loss_functions": LossFunctionRow,
     "adaptation": AdaptationRow,
     "users_stock": UsersStockRow,
@@ -389,5 +394,7 @@ FACT_TABLES = (
     "purchase_ceilings",
     "supported_producers",
     "loss_replay",
+    "stock_origins",
+    "hazard_evidence",
 )
 """Tables that plans do not read row by row."""
