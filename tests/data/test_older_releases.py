@@ -7,6 +7,7 @@ below are synthetic: their figures are made up, their form is that of the downlo
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from strategic_minerals.data.trade_flows import HS, TO_CARBONATE, Flow, import_s
 from strategic_minerals.data.usgs_minerals import us_statistics
 from strategic_minerals.data.usgs_older import older_series, read_older
 from strategic_minerals.data.usgs_release import read_release
-from strategic_minerals.data.usgs_tables import off_the_total, usgs_rows
+from strategic_minerals.data.usgs_tables import off_the_total, read_edition, usgs_rows
 
 OLDER = Path(__file__).parent / "usgs" / "older"
 FILE = Path(__file__).parent / "usgs" / "MCS2026_Commodities_Data.csv"
@@ -126,6 +127,24 @@ def test_marks_of_older_files() -> None:
         for r in older.world.records
         if r.chapter == "BORON" and r.country == "United States" and r.statistic == "Production" and r.number
     ]
+
+
+def test_a_commodity_that_only_begins_as_a_chapter_is_another_one(tmp_path: Path) -> None:
+    """Proves: what is called `Lead oxide` is not taken for lead. It is synthetic: the rows of gold under that name."""
+    file = OLDER / "2025" / "MCS2025_World_Data.csv"
+    text = file.read_text(encoding="utf-8-sig")
+    assert ",Gold ," in text
+    (tmp_path / file.name).write_text(text.replace(",Gold ,", ",Lead oxide,"), encoding="utf-8-sig")
+    assert read_older(tmp_path / file.name, known()).world.records == read_older(file, known()).world.records
+
+
+@pytest.mark.parametrize("file", [OLDER / "2025" / "MCS2025_World_Data.csv", FILE])
+def test_a_release_is_read_once_whatever_its_form(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda path, *more: opened.append(str(path)) or real(path, *more))
+    read_edition(file, {code: name for name, code in countries().items()})
+    assert opened.count(str(file)) == 1
 
 
 def test_an_older_edition_adds_its_rows_and_takes_nothing_back(tmp_path: Path) -> None:
@@ -254,6 +273,10 @@ def test_comtrade_is_read_in_kilograms_and_without_its_sums(tmp_path: Path) -> N
     with (tmp_path / "comtrade.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["refYear", "flowCode", "reporterISO", "partnerISO", "cmdCode", "netWgt"], *rows])
     assert read_flows(tmp_path / "comtrade.csv") == [Flow(2024, "CHN", "JPN", "250410", 900.0)]
+    inputs = folder(tmp_path)
+    refresh(inputs, tmp_path / "comtrade.csv")
+    (row,) = [r for r in load_dataset(inputs, "JPN").rows("import_shares") if r.mineral == "graphite"]
+    assert (row.country, row.source) == ("CHN", "UN Comtrade (comtrade.csv)")
 
 
 def test_trade_moves_the_shares_of_a_home_and_the_capacities_that_follow(tmp_path: Path) -> None:
@@ -268,6 +291,8 @@ def test_trade_moves_the_shares_of_a_home_and_the_capacities_that_follow(tmp_pat
 
     shares = {r.country: r.import_share_pct for r in after.rows("import_shares") if r.mineral == "graphite"}
     assert shares == near({"CHN": 90.0, "MOZ": 9.0, "OTH": 1.0})
+    sources = {r.source for r in after.rows("import_shares") if r.mineral == "graphite"}
+    assert sources == {"CEPII BACI (BACI_synthetic.csv)"}
     was = {r.country: r.import_share_pct for r in before.rows("import_shares") if r.mineral == "graphite"}
     moved = capacity(after, "chn_graphite_flake") / capacity(before, "chn_graphite_flake")
     assert moved == near(90.0 / was["CHN"], rel=1e-3)

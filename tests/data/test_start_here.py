@@ -59,6 +59,14 @@ def test_a_book_opens_on_the_questions_and_is_the_plan_where_nothing_is_answered
     assert load_workbook(path)[0] == load_plan(shipped("models") / "japan.toml")
 
 
+def test_the_sheet_says_that_ready_figures_are_examples(tmp_path: Path) -> None:
+    """Proves: nobody takes a figure that stands there ready, such as 20 % a year, for one that somebody has published."""
+    rows = openpyxl.load_workbook(book(tmp_path, {}))[START].iter_rows(values_only=True)
+    told = {str(row[0]): str(row[2]) for row in rows if str(row[0]).endswith(": use it (yes or no)")}
+    assert len(told) == 4
+    assert all(text.endswith("The answers below are examples, no facts: replace them.") for text in told.values())
+
+
 def test_answers_fill_the_plan_and_add_what_is_the_planners_own(tmp_path: Path) -> None:
     plan, data = load_workbook(book(tmp_path, ALL_ON))
     assert plan.materials == ("gallium", "germanium")

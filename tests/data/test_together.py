@@ -224,6 +224,16 @@ def test_what_is_one_homes_leaves_the_others_plans_whole() -> None:
     assert list(solved(plan, homes).tables["projects"].project) == ["USA.plant"]
 
 
+@pytest.mark.parametrize("name", ["FRA.ore", "nope"])
+def test_an_unknown_name_is_the_one_fault_beside_a_scenario_of_others(name: str) -> None:
+    """Proves: where no name that is planned is known, a scenario that strikes others alone neither hides that nor adds a fault."""
+    plan = allied({"ban": (0.5, [event("AUS.ore")])}, materials=[name])
+    with pytest.raises(PlanError) as told:
+        solve(*joint_question(plan, both(), ["USA"]))
+    (fault,) = told.value.faults
+    assert (fault.column, fault.found) == ("materials.0", f"'{name}'")
+
+
 def test_a_rule_of_origin_binds_whom_it_binds() -> None:
     """American law excludes China: the American reserve may not buy there, the Australian one may."""
     rule = {

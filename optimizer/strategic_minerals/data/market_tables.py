@@ -8,28 +8,29 @@ from pathlib import Path
 
 from ..core.atomic_files import write_whole
 from ..core.errors import Fault, InputError
+from ..schemas.base import USA
 from .csv_files import load_dataset
 from .home_overlay import HOMES, homes_of
 from .homes import members
 from .market_prices import is_prices, read_prices
-from .trade_flows import BACI, HS, Shares, import_shares, is_trade, read_flows
+from .trade_flows import HS, Shares, import_shares, read_flows, source_of
 from .usgs_tables import Row, Updated, read_rows, table_text
 
+PRICES = "prices"
+"""Kind of a file of prices."""
 PINK_SHEET = "World Bank Commodity Price Data (Pink Sheet)"
 ROUND_TO = 3
 """Decimals of a percent."""
 
 
 def kind_of(path: Path) -> str:
-    """`prices`, `trade`, or nothing for a file of another form: by its first two rows."""
+    """`PRICES`, who publishes a file of trade (`trade_flows.SOURCES`), or nothing for another form: by the first two rows."""
     if not path.is_file():
         return ""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file)
         first, second = next(reader, []), next(reader, [])
-    if is_trade([name.strip() for name in first]):
-        return "trade"
-    return "prices" if is_prices(first, second) else ""
+    return source_of([name.strip() for name in first]) or (PRICES if is_prices(first, second) else "")
 
 
 def update_prices(path: Path, inputs: Path, name: str | None = None) -> Updated:
@@ -65,10 +66,10 @@ def update_prices(path: Path, inputs: Path, name: str | None = None) -> Updated:
     return Updated((), (f"prices of {', '.join(absent)}: as in the set {base}",) if absent else (), ())
 
 
-def update_shares(path: Path, inputs: Path) -> Updated:
+def update_shares(path: Path, inputs: Path, source: str) -> Updated:
     """Write the origins of imports of every home of a folder anew, for the forms whose codes of trade are known (`trade_flows.HS`).
 
-    Told is which forms the file does not have, and origins that no source of the home stands for.
+    source: who publishes the file. Told is which forms the file does not have, and origins that no source of the home stands for.
     """
     flows = read_flows(path)
     missing: list[str] = []
@@ -78,7 +79,7 @@ def update_shares(path: Path, inputs: Path) -> Updated:
         if not place.is_file():
             continue
         data = load_dataset(inputs, home) if home else load_dataset(inputs)
-        own = home or next((row.home for row in data.rows("homes")), "USA")
+        own = home or next((row.home for row in data.rows("homes")), USA)
         columns, rows = read_rows(place)
         for mineral, form in dict.fromkeys((row["mineral"], row["form"]) for row in rows):
             if (mineral, form) not in HS:
@@ -89,7 +90,7 @@ def update_shares(path: Path, inputs: Path) -> Updated:
                 continue
             before = {row["country"] for row in rows if (row["mineral"], row["form"]) == (mineral, form)}
             kept = [row for row in rows if (row["mineral"], row["form"]) != (mineral, form)]
-            rows = [*kept, *_rows(shares, path)]
+            rows = [*kept, *_rows(shares, f"{source} ({path.name})")]
             if strangers := sorted({*shares.by_origin} - before):
                 missing.append(
                     f"{own}: a source for {mineral} from {', '.join(strangers)}, which is new (activities, capacities)"
@@ -98,9 +99,8 @@ def update_shares(path: Path, inputs: Path) -> Updated:
     return Updated((), tuple(missing), ())
 
 
-def _rows(shares: Shares, path: Path) -> Iterator[Row]:
+def _rows(shares: Shares, source: str) -> Iterator[Row]:
     period = str(shares.last) if shares.first == shares.last else f"{shares.first}-{shares.last % 100:02d}"
-    source = "CEPII BACI" if _header(path) >= {*BACI} else "UN Comtrade"
     for origin, share in shares.by_origin.items():
         yield {
             "mineral": shares.mineral,
@@ -108,13 +108,8 @@ def _rows(shares: Shares, path: Path) -> Iterator[Row]:
             "country": origin,
             "import_share_pct": f"{round(share, ROUND_TO):g}",
             "period": period,
-            "source": f"{source} ({path.name})",
+            "source": source,
             "year": str(shares.last),
             "confidence": "derived",
             "note": f"HS {', '.join(HS[shares.mineral, shares.form])}; {shares.tonnes:,.0f} t a year",
         }
-
-
-def _header(path: Path) -> set[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return {name.strip() for name in next(csv.reader(file), [])}

@@ -17,7 +17,7 @@ from ..schemas.base import key_of
 from .csv_files import load_dataset
 from .dataset import Dataset
 from .home_overlay import homes_of
-from .market_tables import kind_of, update_prices, update_shares
+from .market_tables import PRICES, kind_of, update_prices, update_shares
 from .recipes import Stale
 from .renewal import Renewed, renew
 from .usgs_tables import Updated, update
@@ -104,9 +104,9 @@ def refresh(folder: Path, file: Path | None = None, *, edition: str | None = Non
 def _updated(file: Path, folder: Path, edition: str | None) -> Updated:
     """Write what a file has into a folder, by the file's form."""
     kind = kind_of(file)
-    if kind == "prices":
+    if kind == PRICES:
         return update_prices(file, folder, edition)
-    return update_shares(file, folder) if kind == "trade" else update(file, folder, edition)
+    return update_shares(file, folder, kind) if kind else update(file, folder, edition)
 
 
 def _free_name(folder: Path) -> Path:

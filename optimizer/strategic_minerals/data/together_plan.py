@@ -60,10 +60,12 @@ def plan_of(u: Union) -> Plan:
     known["controls"] = _about(u, known.get("controls", []))
     if rules := known.get("procurement", {}).get("exclusions"):
         known["procurement"]["exclusions"] = _about(u, rules)
+    # where no name that is planned is known, any material of the tables: those names are told as faults, and this adds none
+    spared = (ordered or u.ordered or known["materials"])[0]
     for scenario in known.get("scenarios", []):
         # what happens to others alone happens to nobody here: it stays, at its probability, with a cut of nothing
         scenario["events"] = _about(u, scenario["events"]) or [
-            {**event, "materials": ordered[0], "cut_share": 0.0, "price_multiplier": 1.0}
+            {**event, "materials": spared, "cut_share": 0.0, "price_multiplier": 1.0}
             for event in scenario["events"][:1]
         ]
     return Plan.model_validate(known)

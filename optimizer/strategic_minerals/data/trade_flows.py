@@ -20,6 +20,8 @@ from ..core.errors import Fault, InputError
 LARGEST_BYTES = 1_000_000_000
 BACI = ("t", "i", "j", "k", "v", "q")
 COMTRADE = ("refYear", "flowCode", "reporterISO", "partnerISO", "cmdCode", "netWgt")
+SOURCES: Mapping[str, Sequence[str]] = {"CEPII BACI": BACI, "UN Comtrade": COMTRADE}
+"""Who publishes a file of trade -> its columns."""
 SMALL = 0.02
 """Share of imports below which an origin is counted among others."""
 OTHERS = "OTH"
@@ -64,9 +66,9 @@ class Shares:
     """ISO3 code -> percent, the largest first; `OTH` last."""
 
 
-def is_trade(header: Sequence[str]) -> bool:
-    """Whether a file of these columns is one of trade."""
-    return set(BACI) <= {*header} or set(COMTRADE) <= {*header}
+def source_of(header: Sequence[str]) -> str:
+    """Who publishes a file of trade with these columns (`SOURCES`); empty for a file of another form."""
+    return next((source for source, columns in SOURCES.items() if {*columns} <= {*header}), "")
 
 
 def read_flows(path: Path) -> list[Flow]:

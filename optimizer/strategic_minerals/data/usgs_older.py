@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ..core.bounded_files import read_bounded
 from ..core.errors import Fault, InputError
 from .usgs_minerals import PER_KG, YEARS_BACK, Cell
 from .usgs_older_series import BASES, SALIENT, STRAYS, TYPES, Salient
-from .usgs_release import LARGEST_BYTES, TONNES, Mark, Record, Release, country_code, parsed
+from .usgs_release import TONNES, Mark, Record, Release, country_code, parsed, release_bytes
 from .usgs_series import SERIES, Series
 from .usgs_statistics import STATISTICS
 
@@ -56,18 +55,16 @@ class OlderRelease:
     """Series and statistics that no file of the folder has, and files that were not read."""
 
 
-def is_older(path: Path) -> bool:
-    """Whether a folder, or a file with a header of an older form, is given."""
-    if path.is_dir():
-        return True
-    raw = read_bounded(path, LARGEST_BYTES, "a data release of USGS")
-    return not isinstance(raw, Fault) and _kind(_table(raw)) != ""
+def is_older(raw: bytes) -> bool:
+    """Whether a file of these bytes has a header of an older form."""
+    return _kind(_table(raw)) != ""
 
 
-def read_older(path: Path, countries: Mapping[str, str]) -> OlderRelease:
+def read_older(path: Path, countries: Mapping[str, str], raw: bytes | None = None) -> OlderRelease:
     """A file or a folder of one edition. countries: name in small letters -> ISO3 code.
 
-    Raises InputError for files of several editions, and where no file is one of a release.
+    raw: the bytes of the one file; None: they are read. Raises InputError as `release_bytes`, for files of several editions, and
+    where no file is one of a release.
     """
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     records: list[Record] = []
@@ -75,10 +72,7 @@ def read_older(path: Path, countries: Mapping[str, str]) -> OlderRelease:
     editions: dict[str, str] = {}
     unread: list[str] = []
     for file in files:
-        raw = read_bounded(file, LARGEST_BYTES, "a data release of USGS")
-        if isinstance(raw, Fault):
-            raise InputError([raw])
-        rows = _table(raw)
+        rows = _table(release_bytes(file) if raw is None else raw)
         kind = _kind(rows)
         if not kind:
             unread.append(
@@ -170,9 +164,13 @@ def _world(file: Path, rows: Sequence[Mapping[str, str]], countries: Mapping[str
 
 
 def _is_of(series: Series, commodity: str) -> bool:
-    """Whether a file's commodity, whole or its first letters, is that of a series."""
-    chapter, called = _letters(series.chapter), STRAYS.get(commodity, commodity)
-    return bool(called) and (chapter.startswith(called) or called.startswith(chapter))
+    """Whether a file's commodity is that of a series: the chapter's name from its beginning, which need not be all of it.
+
+    Names of files have its first five letters (`potas`), the file of 2025 a shorter name (`Graphite`, `Bauxite`). Not the other way
+    round: what is longer than the chapter's name is another commodity.
+    """
+    called = STRAYS.get(commodity, commodity)
+    return bool(called) and _letters(series.chapter).startswith(called)
 
 
 def _is_type(series: Series, printed: str) -> bool:

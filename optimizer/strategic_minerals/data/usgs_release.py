@@ -105,14 +105,21 @@ class Release:
     records: tuple[Record, ...]
 
 
-def read_release(path: Path, edition: str | None = None) -> Release:
-    """All records of a file. edition: such as `MCS2027`, of a file whose checksum is not known yet; None: one that is known.
-
-    Raises InputError for a file of another form, and for one that is not known where no edition is stated, with its checksum.
-    """
+def release_bytes(path: Path) -> bytes:
+    """The bytes of a file of a release, of any form. Raises InputError for what is no readable file."""
     raw = read_bounded(path, LARGEST_BYTES, "a data release of USGS")
     if isinstance(raw, Fault):
         raise InputError([raw])
+    return raw
+
+
+def read_release(path: Path, edition: str | None = None, raw: bytes | None = None) -> Release:
+    """All records of a file. edition: such as `MCS2027`, of a file whose checksum is not known yet; None: one that is known.
+
+    raw: the bytes of the file; None: they are read. Raises InputError as `release_bytes`, for a file of another form, and for one
+    that is not known where no edition is stated, with its checksum.
+    """
+    raw = release_bytes(path) if raw is None else raw
     checksum = hashlib.md5(raw, usedforsecurity=False).hexdigest()
     rows = list(csv.reader(io.StringIO(raw.decode("cp1252"))))
     if not rows or tuple(cell.strip() for cell in rows[0]) != HEADER:

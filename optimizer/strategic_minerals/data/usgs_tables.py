@@ -18,7 +18,7 @@ from .home_overlay import HOMES
 from .renewal import READ
 from .usgs_minerals import YEARS_BACK, Cell, us_statistics
 from .usgs_older import is_older, older_series, read_older
-from .usgs_release import TONNES, Record, Release, country_code, read_release
+from .usgs_release import TONNES, Record, Release, country_code, read_release, release_bytes
 from .usgs_series import CORRECTED, SERIES, UNIT_ERRORS, Series
 
 Row = dict[str, str]
@@ -130,12 +130,13 @@ def read_edition(path: Path, countries: Mapping[str, str], edition: str | None =
     """A release of any form: one file (2026 and later; the world file of 2025), or a folder of files (2022 to 2025).
 
     countries: ISO3 code -> name. edition: as `read_release`; of an older form it has to be that which the files print.
-    Raises InputError as `usgs_rows`, `us_statistics` and `read_older`.
+    Raises InputError as `usgs_rows`, `us_statistics`, `read_release` and `read_older`.
     """
-    if not is_older(path):
-        release = read_release(path, edition)
+    raw = None if path.is_dir() else release_bytes(path)
+    if raw is not None and not is_older(raw):
+        release = read_release(path, edition, raw)
         return Edition(release.edition, usgs_rows(release, countries), us_statistics(release), ())
-    older = read_older(path, {name.casefold(): code for code, name in countries.items()})
+    older = read_older(path, {name.casefold(): code for code, name in countries.items()}, raw)
     if edition not in (None, older.world.edition):
         expected = f"{older.world.edition}, as the files say"
         raise InputError([Fault("--edition", "", "edition", f"'{edition}'", expected)])

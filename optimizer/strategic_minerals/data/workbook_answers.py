@@ -56,7 +56,7 @@ def answered(plan: Plan, data: Dataset, answers: Answers) -> tuple[Plan, Dataset
         known["budget"]["appropriation_musd"] = money
     added: dict[str, list[Any]] = {}
     if _used(answers, STOP):
-        added["hazards"] = [_hazard(plan, data, answers)]
+        added["hazards"] = [_hazard(plan, answers)]
         sample = known.setdefault("sample", dict(SAMPLE, hazards=[]))
         if "*" not in sample.get("hazards", ["*"]):
             sample["hazards"] = [*sample["hazards"], OWN_STOP]
@@ -197,7 +197,7 @@ def _stop(plan: Plan, answers: Answers) -> dict[str, Any]:
     }
 
 
-def _hazard(plan: Plan, data: Dataset, answers: Answers) -> Any:
+def _hazard(plan: Plan, answers: Answers) -> Any:
     """The stop as a hazard: at the rate at which one begins in a year with the chance that was answered, -ln(1 - chance)."""
     stop = _stop(plan, answers)
     chance = answers.values[f"{STOP}: chance a year (%)"] / 100

@@ -1,7 +1,7 @@
 """The sheet `start here` of a workbook: questions in plain words, whose answers fill the plan and add what is the planner's own.
 
 A row is a question and its answer; what is left empty stays as the sheets `plan` and the tables have it. Blocks have a switch: a
-licence stop, a project, a price floor, a promise, each ready with figures that may be changed.
+licence stop, a project, a price floor, a promise, each ready with examples that are no facts and stand there to be replaced.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ YES, NO = "yes", "no"
 ON, OFF = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 STOP, MINE, FLOOR, PROMISE = "licence stop", "own project", "price floor", "promise"
 USE = "use it (yes or no)"
+EXAMPLES = "The answers below are examples, no facts: replace them."
+"""Said at every switch: what stands ready under it, such as 20 % a year, has no source."""
 OWN_PROJECT = "own_project"
 """Code of the project that the answers add."""
 
@@ -47,7 +49,7 @@ class Question:
 
 
 def questions(plan: Plan, data: Dataset) -> list[Question]:
-    """Rows of the sheet, ready with figures of the plan's own materials: no facts, they stand there to be changed."""
+    """Rows of the sheet, ready with figures of the plan's own materials: no facts, they stand there to be replaced."""
     wanted = [row.material for row in data.rows("demand")]
     chosen = next((name for name in plan.materials if name in wanted), wanted[0] if wanted else "")
     segment = next((row.segment for row in data.rows("demand") if row.material == chosen), "")
@@ -70,7 +72,7 @@ def questions(plan: Plan, data: Dataset) -> list[Question]:
         Question(
             "budget a year (million USD)", f"In money of {plan.price_year}. If empty: {_money(money)}.", kind="number"
         ),
-        Question(f"{STOP}: {USE}", "A country stops or licenses its exports now and then.", NO, "switch"),
+        Question(f"{STOP}: {USE}", f"A country stops or licenses its exports now and then. {EXAMPLES}", NO, "switch"),
         Question(f"{STOP}: country", "Three letters, or the name, as in the sheet countries.", "CHN", "names"),
         Question(f"{STOP}: materials", "Among those above; * for all of the plan.", chosen, "names"),
         Question(
@@ -95,7 +97,7 @@ def questions(plan: Plan, data: Dataset) -> list[Question]:
         ),
         Question(
             f"{MINE}: {USE}",
-            "A mine or plant. Its owner builds it where it pays; where it does not, it may be supported.",
+            f"A mine or plant. Its owner builds it where it pays; where it does not, it may be supported. {EXAMPLES}",
             NO,
             "switch",
         ),
@@ -128,7 +130,8 @@ def questions(plan: Plan, data: Dataset) -> list[Question]:
         ),
         Question(
             f"{FLOOR}: {USE}",
-            "The budget tops up a low price, for projects that the plan supports; in place of its own floor on that material.",
+            "The budget tops up a low price, for projects that the plan supports; in place of its own floor on that material. "
+            f"{EXAMPLES}",
             NO,
             "switch",
         ),
@@ -142,7 +145,8 @@ def questions(plan: Plan, data: Dataset) -> list[Question]:
         Question(f"{FLOOR}: years", "From first output.", 10, "number", 1, 60),
         Question(
             f"{PROMISE}: {USE}",
-            "If a stop as above begins in the year below, these users get this share. Where that cannot be, there is no plan.",
+            "If a stop as above begins in the year below, these users get this share. Where that cannot be, there is no plan. "
+            f"{EXAMPLES}",
             NO,
             "switch",
         ),

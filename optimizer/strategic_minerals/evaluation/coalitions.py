@@ -86,10 +86,9 @@ class _Answer:
 
     def __init__(self, result: Result) -> None:
         figures, outcome = result.figures, result.outcome
-        self.cost = figures.value("do_nothing_musd") - figures.value("worth_musd")
+        self.cost = _cost_of(result)
         objective, bound = outcome.objective_musd, outcome.best_bound_musd
         self.open = max(0.0, objective - bound) if objective is not None and bound is not None else math.inf
-        self.spends = figures.total("outlay_by_year_musd")
         problem = prepare(result.plan, result.data)
         accounts = open_accounts(problem, result.solution)
         self.costs = costs_by_home(accounts)
