@@ -73,6 +73,9 @@ if TYPE_CHECKING:
     from .results.result import Result
     from .results.run_folder import load_result, write_run
     from .results.study import Study
+    from .rolling.files import DoneRow, HappenedRow, read_noted
+    from .rolling.roll import roll
+    from .rolling.rolled import Rolled
     from .schemas.plan import Plan
 
 _HOME = {
@@ -87,12 +90,14 @@ _HOME = {
     "Deals": "evaluation.deals",
     "Design": "analysis.designs",
     "Diagnosis": "analysis.diagnosis",
+    "DoneRow": "rolling.files",
     "Explanation": "analysis.explain",
     "Fault": "core.errors",
     "FaultsError": "core.errors",
     "Figures": "audit.figures",
     "FormulationError": "core.errors",
     "Frontier": "analysis.frontier",
+    "HappenedRow": "rolling.files",
     "InfeasibleError": "core.errors",
     "InputError": "core.errors",
     "LossReplay": "evaluation.loss_replay",
@@ -110,6 +115,7 @@ _HOME = {
     "Residual": "audit.audit",
     "Result": "results.result",
     "ReverseStress": "evaluation.reverse_stress",
+    "Rolled": "rolling.rolled",
     "RuleComparison": "evaluation.rule_comparison",
     "Solution": "model.solution",
     "SolveError": "core.errors",
@@ -147,8 +153,10 @@ _HOME = {
     "one_at_a_time": "analysis.designs",
     "origin_costs": "evaluation.origin_costs",
     "published_requirements": "evaluation.published_requirements",
+    "read_noted": "rolling.files",
     "replay_observed": "evaluation.replay",
     "reverse_stress": "evaluation.reverse_stress",
+    "roll": "rolling.roll",
     "scenario_outlook": "evaluation.scenario_outlook",
     "shipped": "core.shipped",
     "sobol": "analysis.designs",
@@ -172,12 +180,14 @@ __all__ = [
     "Deals",
     "Design",
     "Diagnosis",
+    "DoneRow",
     "Explanation",
     "Fault",
     "FaultsError",
     "Figures",
     "FormulationError",
     "Frontier",
+    "HappenedRow",
     "InfeasibleError",
     "InputError",
     "LossReplay",
@@ -195,6 +205,7 @@ __all__ = [
     "Residual",
     "Result",
     "ReverseStress",
+    "Rolled",
     "RuleComparison",
     "Solution",
     "SolveError",
@@ -232,8 +243,10 @@ __all__ = [
     "one_at_a_time",
     "origin_costs",
     "published_requirements",
+    "read_noted",
     "replay_observed",
     "reverse_stress",
+    "roll",
     "scenario_outlook",
     "shipped",
     "sobol",

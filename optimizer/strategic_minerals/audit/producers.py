@@ -50,7 +50,7 @@ def revenue(
         received, covered = plain.copy(), set()
         for floor in floors:
             if floor.material == i:
-                part = min(1.0, floor.take / (y * n.capacity[j, 0])) if n.capacity[j, 0] > 0 else 0.0
+                part = min(1.0, floor.take / (y * n.capacity[j].max())) if n.capacity[j].max() > 0 else 0.0
                 for t in range(begins(floor, start), min(begins(floor, start) + floor.term, price.shape[2])):
                     p = plain[:, t]
                     recv = np.maximum(p, floor.level) - floor.upside * np.maximum(0.0, p - floor.level)

@@ -297,7 +297,7 @@ def _money(accounts: Accounts) -> Records:
         name: np.zeros(T)
         for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
     }
-    sales, liability, due = np.zeros(T), np.zeros(T), due_from_before(n)[0]
+    sales, liability, (due, liable) = np.zeros(T), np.zeros(T), due_from_before(n)
     trunk = accounts.path_data.price, accounts.path_data.gap
     for b, purchase in enumerate(purchase_terms(accounts)):
         lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
@@ -320,7 +320,7 @@ def _money(accounts: Accounts) -> Records:
     for f, year in enumerate(n.calendar.planned_years):
         mine = n.calendar.year_index == f
         by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values())) + due[f]
-        owed[str(year)], given[str(year)] = float(liability[mine].sum()), float(n.appropriation[f])
+        owed[str(year)], given[str(year)] = float(liability[mine].sum()) + liable[f], float(n.appropriation[f])
     return {
         "outlay_musd": {
             **{name: float(series[:planned].sum()) for name, series in lines.items()},

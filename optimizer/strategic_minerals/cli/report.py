@@ -127,13 +127,15 @@ def compare(
     """Show the differences between results: in the question, the outcome and the plan."""
     from ..report.comparison import Comparison
     from ..report.comparison import compare as run_compare
+    from ..report.page import read_analyses
     from ..results.run_folder import load_result
 
     room_for(out, Comparison)
     if len(directories) < 2:
         raise InputError([Fault("compare", "", "DIRECTORIES", f"{len(directories)} run folder", "two or more")])
     names = [directory.resolve().name for directory in directories]
-    show(run_compare([load_result(directory) for directory in directories], names), out, as_json)
+    results = [load_result(directory) for directory in directories]
+    show(run_compare(results, names, why=read_analyses(directories[-1]).get("roll/why")), out, as_json)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -17,6 +17,7 @@ from ..results.evidence import floor_in_words
 from ..results.readable import ENDED
 from ..results.result import Result
 from ..results.study import StudyResult
+from ..rolling.rolled import causes_in_words
 from ..schemas.base import key_of
 from ..schemas.tables import TABLES
 
@@ -42,6 +43,8 @@ class Comparison(StudyResult):
     it from none): on the scenarios that tested both; no row where these are not the same."""
     warnings: tuple[str, ...] = ()
     """Why figures of the results may not be compared directly."""
+    why: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Where the last result was planned again from an earlier one: what changed it, cause by cause (`Rolled.why`)."""
 
     kind: ClassVar[str] = "compare"
     titles: ClassVar[Mapping[str, str]] = {
@@ -49,17 +52,19 @@ class Comparison(StudyResult):
         "outcome": "Outcome",
         "plan": "What differs in the plan",
         "differences": "Differences in the same new scenarios",
+        "why": "What changed the plan",
     }
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """inputs, outcome, plan; cells as they are, numbers beside text; differences where there are any."""
+        """inputs, outcome, plan; cells as they are, numbers beside text; differences, and why, where there are any."""
         found = {
             "inputs": self.inputs,
             "outcome": self.outcome.astype(object),
             "plan": self.plan.astype(object),
         }
-        return {**found, "differences": self.differences} if len(self.differences) else found
+        more = {"differences": self.differences, "why": self.why}
+        return {**found, **{name: table for name, table in more.items() if len(table)}}
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -73,6 +78,8 @@ class Comparison(StudyResult):
     def lines(self) -> list[str]:
         """In plain words, line by line."""
         said = [f"COMPARED: {', '.join(self.names)}", *self.warnings]
+        if len(self.why):
+            said += [f"{self.titles['why']}:", *causes_in_words(self.why)]
         for title, table in self.parts():
             said += [f"{title}:" if len(table) else f"{title}: nothing", *(f"  {line}" for line in self.told(table))]
         if len(self.differences):
@@ -110,11 +117,13 @@ class Comparison(StudyResult):
         return "".join([*(f"<p>{html.escape(line)}</p>" for line in self.warnings), super()._repr_html_()])
 
 
-def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
+def compare(
+    results: Sequence[Result], names: Sequence[str] | None = None, *, why: pd.DataFrame | None = None
+) -> Comparison:
     """What differs between results: in the question, in the outcome, in the plan.
 
     results: two or more. names: what they are called, one each; None: their plans' names, numbered where these are the
-    same.
+    same. why: `Rolled.why` of the last one, where it was planned again from the first; None: it was not.
 
     Raises ValueError for less than two results.
     """
@@ -142,6 +151,7 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
         _plan(results, called),
         _differences(results, called),
         tuple(warnings),
+        pd.DataFrame() if why is None else why,
     )
 
 

@@ -397,7 +397,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "carried_in_musd": float(solution.carry[f - 1]) if f else problem.plan.budget.carried_in_musd,
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
-                "liability_musd": float(liability[mine].sum()),
+                "liability_musd": float(liability[mine].sum() + n.carried.liability[f]),
                 "liability_cap_musd": float(most[f]),
             }
         )

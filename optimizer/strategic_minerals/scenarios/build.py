@@ -127,10 +127,15 @@ def listed(
 def sample(instance: Instance, data: Dataset, chosen: Sample) -> SampledScenarios:
     """The sampled scenarios, reduced where asked."""
     asked = _asked(instance, data)
-    if chosen.draws is None:
-        drawn = draws(instance, data, chosen, chosen.scenarios, chosen.seed)
-        return SampledScenarios(asked, tuple(drawn), np.full(chosen.scenarios, 1 / chosen.scenarios))
-    drawn = draws(instance, data, chosen, chosen.draws, chosen.seed)
+    count = chosen.scenarios if chosen.draws is None else chosen.draws
+    drawn = draws(instance, data, chosen, count, chosen.seed)
+    if not drawn:
+        found_none = f"{chosen.drawn_from_year}, of whose draws something has happened in every one"
+        raise PlanError(
+            [Fault("plan", "", "sample.drawn_from_year", found_none, "no such year: draws of this plan's own")]
+        )
+    if chosen.draws is None or len(drawn) <= chosen.scenarios:
+        return SampledScenarios(asked, tuple(drawn), np.full(len(drawn), 1 / len(drawn)))
     found = reduction(instance, drawn, chosen.scenarios, trunk_course(instance, data))
     return SampledScenarios(asked, tuple(drawn[k] for k in found.kept), found.probability)
 
@@ -143,10 +148,12 @@ def draws(
     ongoing = ongoing_events(instance.plan, data, instance.calendar)
     ends = drawn_ends(ongoing, scenarios, seed)
     until = {one.event.label: ends[k] for k, one in enumerate(ongoing)}
+    window, calendar = span(instance), instance.calendar
+    since = window.begin if chosen.drawn_from_year is None else chosen.drawn_from_year + calendar.step
     new = draw(
         sampled(instance.plan, data),
         data.rows("hazards"),
-        span(instance),
+        Span(since, window.end),
         scenarios=scenarios,
         seed=seed,
         events=chosen.events_per_hazard,
@@ -155,9 +162,11 @@ def draws(
         alike={row.material: row.alike for row in data.rows("materials") if row.alike},
         until=until,
     )
+    if since < window.begin:
+        new = [events for events in new if all(event.start >= window.begin for event in events)]
     if not ongoing:
         return new
-    begun = [tuple(one.until(float(ends[k, n])) for k, one in enumerate(ongoing)) for n in range(scenarios)]
+    begun = [tuple(one.until(float(ends[k, n])) for k, one in enumerate(ongoing)) for n in range(len(new))]
     return [(*before, *after) for before, after in zip(begun, new, strict=True)]
 
 

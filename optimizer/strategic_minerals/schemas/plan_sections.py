@@ -295,6 +295,9 @@ class Sample(Section):
     hazards: Selection = ("*",)
     quiet_probability: Share = QUIET
     """Probability of the scenario without disruptions: the baseline course needs some probability to be planned sensibly."""
+    drawn_from_year: Year | None = None
+    """First year of the plan whose draws these are: those with an event before this plan's are left out, so that a plan made again
+    a year later meets the same scenarios as far as they are still to come. Unset: drawn for this plan."""
     events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
     """Largest number of events of the same hazard in one scenario; unset: no limit."""
 

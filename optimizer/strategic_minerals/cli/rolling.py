@@ -1,0 +1,86 @@
+"""Verbs that carry a plan on through the years: `roll`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..core.errors import Fault, InputError
+from .common import Gap, Json, Limit, RunFolder, app, saying, show, standard_output
+from .verbosity import is_quiet
+
+
+@app.command()
+def roll(
+    directory: RunFolder,
+    out: Annotated[Path, typer.Option(help="Write next year's run folder here.")],
+    done: Annotated[
+        Path | None,
+        typer.Option(help="Table (CSV) of what was done otherwise than planned: kind, item, detail, amount."),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table (CSV) of events: event, status (in force, announced, suspended, ended), hazard, from_year, ..."
+        ),
+    ] = None,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            "--tables", help="Folder of new tables, or of a few rows of them: rows of a known key are replaced."
+        ),
+    ] = None,
+    years: Annotated[int, typer.Option(min=1, max=40, help="Fiscal years that have passed.")] = 1,
+    horizon: Annotated[
+        Literal["fixed", "rolling"],
+        typer.Option(help="fixed: the end year stays; rolling: as many years as before, series hold their last value."),
+    ] = "fixed",
+    learning: Annotated[
+        bool, typer.Option("--learning/--no-learning", help="Whether the years change what is believed of the hazards.")
+    ] = True,
+    kept_draws: Annotated[
+        bool,
+        typer.Option(
+            "--kept-draws",
+            help="Keep last year's scenarios, as far as nothing has happened in them.",
+        ),
+    ] = False,
+    gap: Gap = 1e-3,
+    time_limit: Limit = 3600.0,
+    as_json: Json = False,
+) -> None:
+    """Plan again after a year: the state that it left, what happened, new facts; with what each changed."""
+    from ..data.csv_files import load_dataset
+    from ..results.run_folder import load_result, refuse_foreign, refuse_inside, write_run
+    from ..results.study_files import store_study
+    from ..rolling.files import DoneRow, HappenedRow, read_noted
+    from ..rolling.roll import roll as run_roll
+
+    refuse_inside(out, "--out")
+    if out.resolve() == directory.resolve():
+        raise InputError([Fault(str(out), "", "--out", "last year's run folder", "another folder: last year's stays")])
+    if out.exists():
+        refuse_foreign(out)
+    stored = load_result(directory)
+    new = None if tables is None else load_dataset(tables, stored.plan.home)
+    with saying("planning again:") as told:
+        found = run_roll(
+            stored,
+            done=() if done is None else read_noted(done, DoneRow),
+            happened=() if events is None else read_noted(events, HappenedRow),
+            facts=new,
+            years=years,
+            horizon=horizon,
+            learning=learning,
+            fresh_draws=not kept_draws,
+            gap=gap,
+            time_limit_s=time_limit,
+            on_step=told,
+        )
+    write_run(found.result, out)
+    store_study(found, out / "analyses" / found.kind)
+    show(found, None, as_json)
+    if not as_json and not is_quiet():
+        standard_output().print(f"\nWrote {out}. Compare: strategic-minerals compare {directory} {out}", markup=False)

@@ -1,0 +1,409 @@
+"""From what was signed to the tables of the next plan: plants as activities, payments that remain, floors that still pay.
+
+A plant under support becomes an activity with its capacity by year, its claim in a crisis in its kappa; the part of a source under
+an offtake contract one with kappa = 1 for the term. So a plan cannot cancel or sign again what binds it, and everything else -
+audit, prices, comparison - reads tables like any others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.units import MUSD_PER_T
+from ..data.dataset import Dataset
+from ..finance.packages import Option
+from ..instance.floor import Floor
+from ..schemas.tables import TABLES
+from .state import SMALL, Question, State
+
+Rows = dict[str, list[Any]]
+"""Rows by table."""
+
+
+def carried_rows(question: Question, state: State, data: Dataset, source: str) -> Rows:
+    """All tables of the next plan, with what was signed in them. source: what rows say of where they come from."""
+    rows: Rows = {name: list(each) for name, each in data.tables.items()}
+    carrier = _Carrier(question, state, rows, source)
+    for option, share in state.packages:
+        carrier.package(option, share)
+    for contract, tonnes in state.contracts:
+        carrier.contract(contract.source, contract.start, contract.end, tonnes)
+    for m in state.floors:
+        carrier.market_floor(m)
+    carrier.under_construction()
+    carrier.closures()
+    carrier.stocks()
+    carrier.users()
+    return carrier.finished()
+
+
+class _Carrier:
+    """Tables while what was signed is written into them."""
+
+    def __init__(self, question: Question, state: State, rows: Rows, source: str) -> None:
+        self.question, self.state, self.rows = question, state, rows
+        self.n, self.calendar = question.natural, question.natural.calendar
+        self.first = self.calendar.first_year + state.periods // self.calendar.per_year
+        self.told = {"source": source, "year": self.first, "confidence": "derived"}
+
+    def add(self, table: str, **cells: Any) -> None:
+        """A row of a table that says where it comes from."""
+        self.rows.setdefault(table, []).append(TABLES[table].model_validate({**self.told, **cells}))
+
+    def date(self, period: float) -> float:
+        """Start of a period of the old plan [decimal fiscal year]."""
+        return self.calendar.first_year + self.calendar.step * period
+
+    def by_year(self, values: Any) -> dict[int, float]:
+        """Year -> sum over its periods, from the first year of the next plan on."""
+        found: dict[int, float] = defaultdict(float)
+        for t, value in enumerate(values):
+            year = self.calendar.first_year + t // self.calendar.per_year
+            if year >= self.first:
+                found[year] += float(value)
+        return found
+
+    def package(self, option: Option, share: float) -> None:
+        """A signed package: the plant, what it is paid and its floors. Owners' own plants are there without any."""
+        n = self.n
+        project = n.projects[option.project]
+        row = next(row for row in self.rows["projects"] if row.project == project.name)
+        whole = share > 1 - 1e-6
+        signed_year = self.calendar.first_year + option.signed // self.calendar.per_year
+        name = project.name if whole else _free(f"{project.name}-{signed_year}", self.rows["activities"], "activity")
+        years = math.ceil(max(self.calendar.periods, option.start + project.life) / self.calendar.per_year)
+        output = np.zeros(years * self.calendar.per_year)
+        output[option.start : option.start + project.life] = project.ramp[: len(output) - option.start]
+        made = {
+            year: value / self.calendar.per_year * share * row.capacity_t_per_yr
+            for year, value in self.by_year(output).items()
+        }
+        self._remove_project(row, 0.0 if whole else 1 - share)
+        self.rows["activities"].append(
+            TABLES["activities"].model_validate(
+                {
+                    **_provenance(row),
+                    "activity": name,
+                    "name": row.name,
+                    "country": row.country,
+                    "stage": row.stage,
+                    "premium_share": row.premium_share,
+                    "cash_usd_per_kg": row.cash_usd_per_kg,
+                    "cash_usd_per_kg_low": row.cash_usd_per_kg_low,
+                    "cash_usd_per_kg_high": row.cash_usd_per_kg_high,
+                    "kappa": row.kappa + (1 - row.kappa) * option.package.offtake,
+                    "restart_yr": row.restart_yr,
+                    "restart_yr_low": row.restart_yr_low,
+                    "restart_yr_high": row.restart_yr_high,
+                    "floor_usd_per_kg": row.floor_usd_per_kg,
+                    "floor_material": row.floor_material,
+                    "floor_until_year": row.floor_until_year,
+                    "money_year": row.money_year,
+                }
+            )
+        )
+        self._capacities(name, made)
+        if not whole:
+            self._copied(project.name, name)
+        paid = {"instalment": self.by_year(share * option.payments), "fee": self.by_year(share * option.fees)}
+        floors = [floor for floor in (self._own_floor(option), *self._markets(option)) if floor is not None]
+        if option.package.name == "none" and not floors:
+            return
+        commitment = _free(f"{project.name}-{signed_year}", self.rows.get("commitments", []), "commitment")
+        life_ends = self.date(option.start + project.life)
+        beta = float(self.calendar.beta[self.calendar.periods])
+        first, others = (floors[0], floors[1:]) if floors else (None, [])
+        terms = {
+            "kind": "package",
+            "item": project.name,
+            "package": option.package.name,
+            "producer": name,
+            "signed_year": signed_year,
+            "share": share,
+            "from_year": self.date(option.start),
+            "until_year": life_ends,
+            "residual_musd": share * n.plan.residual * max(0.0, option.residual) / beta,
+        }
+        self.add("commitments", commitment=commitment, **terms, **self._floor_cells(first, option.start, share))
+        for k, floor in enumerate(others, start=2):
+            cells = {**terms, "kind": "market_floor", "residual_musd": 0.0}
+            self.add(
+                "commitments",
+                commitment=f"{commitment}-floor{k}",
+                **cells,
+                **self._floor_cells(floor, option.start, share),
+            )
+        for payment, amounts in paid.items():
+            self._payments(commitment, payment, amounts)
+
+    def _own_floor(self, option: Option) -> Floor | None:
+        """The floor of a package in tonnes, as this project has it."""
+        package = option.package
+        project = self.n.projects[option.project]
+        if package.floor is None or self.n.yields[project.producer, package.floor.material] <= 0:
+            return None
+        natural = next(p for p in self.n.packages if p.name == package.name).floor
+        assert natural is not None
+        take = natural.take
+        if package.take_share is not None:
+            take = package.take_share * float(
+                self.n.yields[project.producer, natural.material] * self.n.capacity[project.producer, 0]
+            )
+        return Floor(
+            natural.material, natural.level, natural.upside, natural.kind, natural.term, begin=natural.begin, take=take
+        )
+
+    def _markets(self, option: Option) -> Iterable[Floor]:
+        return [self.n.market_floors[self._market_place(m)].floor for m in option.market]
+
+    def _market_place(self, m: int) -> int:
+        """Place among the floors of the instance of one that was not dropped."""
+        name = self.question.structure.support.markets[m].floor.name
+        return [floor.name for floor in self.n.market_floors].index(name)
+
+    def _floor_cells(self, floor: Floor | None, start: int, share: float = 1.0) -> dict[str, Any]:
+        """Columns of `commitments` about a floor, in USD/kg and dates."""
+        if floor is None:
+            return {}
+        begin = start if floor.begin is None else floor.begin
+        take = None if not math.isfinite(floor.take) else share * floor.take / self.calendar.step
+        return {
+            "floor_material": self.n.materials[floor.material],
+            "floor_kind": floor.kind,
+            "floor_usd_per_kg": floor.level / MUSD_PER_T,
+            "floor_from_year": self.date(begin),
+            "floor_until_year": self.date(begin + floor.term),
+            "upside_share": floor.upside,
+            "take_t_per_yr": take,
+        }
+
+    def _payments(self, commitment: str, payment: str, amounts: Mapping[int, float]) -> None:
+        for year, amount in amounts.items():
+            if amount > SMALL:
+                self.add("payments_due", commitment=commitment, fiscal_year=year, payment=payment, amount_musd=amount)
+
+    def _remove_project(self, row: Any, left: float) -> None:
+        """A project that is signed is no choice any more; what is left of it is a smaller one."""
+        kept = []
+        for other in self.rows["projects"]:
+            if other.project == row.project:
+                if left > 0:
+                    sizes = {
+                        name: getattr(row, name)
+                        for name in ("capacity_t_per_yr", "capex_musd", "capex_musd_low", "capex_musd_high")
+                    }
+                    kept.append(row.model_copy(update={k: None if v is None else left * v for k, v in sizes.items()}))
+            elif row.project in other.excludes.split():
+                continue  # it can be signed no more
+            else:
+                needs = [name for name in other.needs.split() if name != row.project]
+                kept.append(other.model_copy(update={"needs": " ".join(needs)}))
+        gone = {other.project for other in self.rows["projects"]} - {other.project for other in kept}
+        self.rows["projects"] = kept
+        excluded = gone - {row.project}
+        for table, column in (("ramps", "project"), ("packages", "project")):
+            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in gone]
+        for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("offers", "source_producer")):
+            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in excluded]
+
+    def _capacities(self, activity: str, by_year: Mapping[int, float], usual: float = 1.0) -> None:
+        """Rows of an activity's capacity where it changes."""
+        last: float | None = None
+        for year in sorted({self.first, *by_year}):
+            value = by_year.get(year, 0.0)
+            if value != last:
+                normal = None if usual >= 1 else usual * value
+                self.add(
+                    "capacities", activity=activity, from_year=year, capacity_t_per_yr=value, normal_t_per_yr=normal
+                )
+            last = value
+        if by_year and last:
+            self.add("capacities", activity=activity, from_year=max(by_year) + 1, capacity_t_per_yr=0.0)
+
+    def _copied(self, producer: str, name: str) -> None:
+        """What a producer makes, uses and declares, for one that was split off."""
+        for table in ("yields", "feed_origins"):
+            mine = [row for row in self.rows.get(table, []) if row.producer == producer]
+            self.rows.setdefault(table, []).extend(row.model_copy(update={"producer": name}) for row in mine)
+
+    def contract(self, source: int, start: int, end: int, tonnes: float) -> None:
+        """A contract: the part of the source that it reserves serves home users alone until it ends."""
+        n, per_yr = self.n, tonnes / self.calendar.step
+        activity = n.producers[source]
+        signed_year = self.calendar.first_year + start // self.calendar.per_year
+        first_free = self.calendar.first_year + math.ceil(end / self.calendar.per_year)
+        if first_free <= self.first:
+            return  # it has ended
+        name = _free(f"{activity}-contract-{signed_year}", self.rows["activities"], "activity")
+        row = next(row for row in self.rows["activities"] if row.activity == activity)
+        update = {
+            "activity": name,
+            "name": f"{row.name}, under contract",
+            "kappa": 1.0,
+            "kappa_low": None,
+            "kappa_high": None,
+        }
+        no_offer = {
+            "lot_t_per_yr": None,
+            "fee_usd_per_kg": 0.0,
+            "fee_usd_per_kg_low": None,
+            "fee_usd_per_kg_high": None,
+            "term_yr": None,
+        }
+        self.rows["activities"].append(row.model_copy(update={**update, **no_offer}))
+        self._copied(activity, name)
+        mine = sorted((r for r in self.rows["capacities"] if r.activity == activity), key=lambda r: r.from_year)
+        self.rows["capacities"] = [r for r in self.rows["capacities"] if r.activity != activity]
+        for year in sorted({self.first, first_free, *(r.from_year for r in mine if r.from_year > self.first)}):
+            now = next((r for r in reversed(mine) if r.from_year <= year), mine[0])
+            reserved = min(per_yr, now.capacity_t_per_yr) if year < first_free else 0.0
+            share = reserved / now.capacity_t_per_yr if now.capacity_t_per_yr > 0 else 0.0
+            for to, part in ((activity, 1 - share), (name, share)):
+                sizes = {
+                    field: None if getattr(now, field) is None else part * getattr(now, field)
+                    for field in (
+                        "capacity_t_per_yr",
+                        "capacity_t_per_yr_low",
+                        "capacity_t_per_yr_high",
+                        "normal_t_per_yr",
+                    )
+                }
+                self.rows["capacities"].append(now.model_copy(update={"activity": to, "from_year": year, **sizes}))
+        commitment = _free(f"{activity}-contract-{signed_year}", self.rows.get("commitments", []), "commitment")
+        self.add(
+            "commitments",
+            commitment=commitment,
+            kind="contract",
+            item=activity,
+            producer=name,
+            signed_year=signed_year,
+            from_year=self.date(start),
+            until_year=self.date(end),
+        )
+        fees = np.zeros(self.calendar.periods)
+        fees[start : min(end, self.calendar.periods)] = float(n.contract_fee[source]) * tonnes
+        self._payments(commitment, "fee", self.by_year(fees))
+
+    def market_floor(self, m: int) -> None:
+        """A market floor: every existing producer that it covers has it until it ends."""
+        market = self.n.market_floors[self._market_place(m)]
+        signed = {self.n.projects[option.project].producer for option, _ in self.state.packages}
+        cells = self._floor_cells(market.floor, 0)
+        if cells["floor_until_year"] <= self.first:
+            return
+        known = {row.activity for row in self.rows["activities"]}
+        for j in np.flatnonzero(market.eligible):
+            name = self.n.producers[j]
+            if j in signed or name not in known:
+                continue  # a plant under support has it by its package
+            self.add(
+                "commitments",
+                commitment=_free(f"{name}-{market.name}", self.rows.get("commitments", []), "commitment"),
+                kind="market_floor",
+                item=self.n.materials[market.floor.material],
+                package=market.name,
+                producer=name,
+                signed_year=self.calendar.first_year,
+                **cells,
+            )
+
+    def closures(self) -> None:
+        """Sources that are shut make nothing until they may restart."""
+        for activity, date in self.state.closed.items():
+            opens = math.ceil(date - 1e-9)
+            mine = sorted((r for r in self.rows["capacities"] if r.activity == activity), key=lambda r: r.from_year)
+            now = next((r for r in reversed(mine) if r.from_year <= opens), mine[0] if mine else None)
+            if now is None or opens <= self.first:
+                continue
+            self.rows["capacities"] = [
+                r for r in self.rows["capacities"] if r.activity != activity or r.from_year > opens
+            ]
+            shut = {
+                "capacity_t_per_yr": 0.0,
+                "capacity_t_per_yr_low": None,
+                "capacity_t_per_yr_high": None,
+                "normal_t_per_yr": None,
+            }
+            self.rows["capacities"] += [
+                now.model_copy(update={"from_year": self.first, **shut}),
+                now.model_copy(update={"from_year": opens}),
+            ]
+
+    def stocks(self) -> None:
+        """Stock in store, and where it is from: what leaves it leaves of all origins alike."""
+        before: dict[str, dict[str, float]] = defaultdict(dict)
+        for row in self.rows.get("stock_origins", []):
+            before[row.material][row.origin or ""] = row.stock_t
+        opening = {row.material: row.opening_t for row in self.rows.get("stock", [])}
+        for material, tonnes in opening.items():
+            unknown = tonnes - sum(before[material].values())
+            if unknown > SMALL:
+                before[material][""] = before[material].get("", 0.0) + unknown
+        for (material, origin), tonnes in self.state.bought.items():
+            before[material][origin] = before[material].get(origin, 0.0) + tonnes
+        planned = set(self.n.materials)
+        self.rows["stock"] = [row for row in self.rows.get("stock", []) if row.material not in planned]
+        self.rows["stock_origins"] = [row for row in self.rows.get("stock_origins", []) if row.material not in planned]
+        for material, tonnes in self.state.stock.items():
+            if tonnes <= SMALL:
+                continue
+            self.add("stock", material=material, opening_t=tonnes)
+            whole = sum(before[material].values())
+            for origin, part in sorted(before[material].items()):
+                if whole > 0 and part > SMALL:
+                    self.add("stock_origins", material=material, origin=origin or None, stock_t=part / whole * tonnes)
+
+    def users(self) -> None:
+        """Users' own stocks at the level of the plan that they were reckoned for, and what they lack."""
+        if not self.n.users:
+            return
+        planned = set(self.n.materials)
+        old = {(row.material, row.segment): row for row in self.rows["users_stock"]}
+        self.rows["users_stock"] = [row for row in self.rows["users_stock"] if row.material not in planned]
+        for (i, q), level in zip(self.n.users, self.n.users_level, strict=True):
+            material, segment = self.n.materials[i], self.n.demands[q][1] if q >= 0 else "*"
+            row = old.get((material, segment)) or old[material, "*"]
+            lacking = self.state.users_missing.get((material, "" if q < 0 else segment), 0.0)
+            unset = dict.fromkeys(
+                ("level_months", "level_months_low", "level_months_high", "level_t_low", "level_t_high")
+            )
+            self.rows["users_stock"].append(
+                row.model_copy(update={**unset, "segment": segment, "level_t": float(level), "missing_share": lacking})
+            )
+
+    def under_construction(self) -> None:
+        """Projects whose finance was agreed before the plan, and that it does not plan, are a year nearer to their first output."""
+        for k, row in enumerate(self.rows.get("projects", [])):
+            if row.committed and row.earliest_signing < self.first:
+                left = max(self.calendar.step, row.lead_yr - (self.first - row.earliest_signing))
+                self.rows["projects"][k] = row.model_copy(update={"earliest_signing": self.first, "lead_yr": left})
+
+    def finished(self) -> Rows:
+        """The tables without what is over."""
+        self.rows["payments_due"] = [row for row in self.rows.get("payments_due", []) if row.fiscal_year >= self.first]
+        paid = {row.commitment for row in self.rows["payments_due"]}
+        self.rows["commitments"] = [
+            row for row in self.rows.get("commitments", []) if row.commitment in paid or _binds(row, self.first)
+        ]
+        return self.rows
+
+
+def _binds(row: Any, first: int) -> bool:
+    """Whether a commitment still pays or promises something from a year on."""
+    floor = row.floor_usd_per_kg is not None and (row.floor_until_year is None or row.floor_until_year > first)
+    return floor or row.until_year is None or row.until_year > first
+
+
+def _provenance(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("source", "year", "confidence", "note")}
+
+
+def _free(name: str, rows: Iterable[Any], column: str) -> str:
+    """A name that no row has yet."""
+    taken = {getattr(row, column) for row in rows}
+    return name if name not in taken else next(f"{name}-{k}" for k in range(2, 10_000) if f"{name}-{k}" not in taken)

@@ -1,0 +1,289 @@
+"""A plan carried on through the years: nothing signed is forgotten, without news nothing changes, and what changes says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import DoneRow, HappenedRow, InputError, PlanError, Result, compare, read_noted, roll, solve
+from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
+from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.rolling.rolled import AS_PLANNED, EVIDENCE, FACTS, STATE
+from strategic_minerals.schemas.plan import Plan
+from support.tiny import FIRST, KT, bought, cut, offer, project, source, tiny, total
+
+YEARS = 10
+
+
+def reserve(years: int = YEARS, rate: float = 0.03, **asked: Any) -> tuple[Plan, Dataset]:
+    """Demand of 10 kt from China; one stop a year is possible, each with 4 %; the reserve may buy 1 kt a year."""
+    return tiny(
+        {"gallium": 1.0},
+        materials={"gallium": {"holding_share_per_yr": 0.01, "haircut_share": 0.1}},
+        sources={"china": source("CHN", "gallium", 10.0)},
+        demand={"gallium": 10.0},
+        loss=10.0,
+        offers={"spot": offer("gallium", 1.0)},
+        scenarios=[cut(f"stop-{year}", 0.04, float(year), 1.0, share=0.3) for year in range(FIRST + 1, FIRST + years)],
+        years=years,
+        rate=rate,
+        **asked,
+    )
+
+
+def by_scenario(result: Result) -> tuple[np.ndarray, np.ndarray]:
+    """Probability and discounted cost of each scenario's course [million USD]."""
+    problem = prepare(result.plan, result.data)
+    accounts = open_accounts(problem, result.solution)
+    return problem.structure.scenarios.probability, costs_by_scenario(accounts)
+
+
+def first_year(result: Result) -> float:
+    """Cost of the first year on the baseline course [million USD]: what users pay and what the reserve buys and holds."""
+    x, n = result.solution, prepare(result.plan, result.data).natural
+    pays = (x.output[0, 0, 0] + x.release[0, 0, 0] - x.release[0, 0, 0]) * n.price[0, 0]
+    return float(pays + x.acquisition[0, :, 0].sum() * n.price[0, 0] + x.stock[0, 0, 0] * n.holding[0])
+
+
+def rolled(result: Result, **asked: Any) -> Iterator[Result]:
+    """The plan of each later year, nothing having happened and nothing learned."""
+    while result.plan.horizon.years > 1:
+        result = roll(result, learning=False, fresh_draws=False, gap=0.0, **asked).result
+        yield result
+
+
+def test_without_news_ten_rolled_years_are_worth_what_the_plan_said() -> None:
+    """Proves: the value of the plan's tail, given that nothing has happened, is the value of the plan made again, year after year;
+    and stocks, purchases and outlays are those of the plan."""
+    plan = solve(*reserve(), gap=0.0)
+    before, passed = plan, 0
+    for now in rolled(plan):
+        passed += 1
+        chance, cost = by_scenario(before)
+        onset = prepare(before.plan, before.data).structure.scenarios.onset[:, 0]
+        later = onset >= 2  # the first year and the second are known to be quiet
+        tail = float(chance[later] @ (cost[later] - first_year(before))) / float(chance[later].sum()) * 1.03
+        assert total(now) == pytest.approx(tail, rel=1e-7)
+        left = slice(passed, None)
+        assert now.solution.stock[0, 0] == pytest.approx(plan.solution.stock[0, 0, left], abs=1e-6)
+        assert now.solution.acquisition[0] == pytest.approx(plan.solution.acquisition[0][:, left], abs=1e-6)
+        outlay = plan.tables["budget"].outlay_musd.to_numpy()[left]
+        assert now.tables["budget"].outlay_musd.to_numpy() == pytest.approx(outlay, rel=1e-9)
+        before = now
+    assert passed == YEARS - 1
+    assert plan.tables["stock"].stock_t.max() > 0
+
+
+def test_the_draws_of_a_sample_are_those_in_which_nothing_has_happened() -> None:
+    """Proves: with kept draws the new plan's scenarios are those of the old one that lie ahead, at probabilities given that."""
+    plan, data = reserve(6)
+    row = {"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "gallium"}
+    row |= {"rate_per_yr": 0.2, "duration_yr": 0.5, "cut_share": 0.4, "cut_law": "fixed"}
+    data = data.replace(hazards=pd.DataFrame([row]))
+    plan = plan.model_copy(update={"scenarios": ()})
+    asked = Plan.model_validate(
+        {**plan.to_toml_like(), "sample": {"scenarios": 64, "seed": 1, "quiet_probability": 0.1}}
+    )
+    result = solve(asked, data)
+    now = roll(result, learning=False, fresh_draws=False).result
+    old, new = (prepare(r.plan, r.data).structure.scenarios for r in (result, now))
+    ahead = [k for k, events in enumerate(old.events) if all(e.start >= FIRST + 2 for e in events)]
+    assert [old.events[k] for k in ahead] == list(new.events)
+    assert new.probability == pytest.approx(old.probability[ahead] / old.probability[ahead].sum())
+
+
+def supported(**asked: Any) -> tuple[Plan, Dataset]:
+    """A plant of 4 kt that needs a floor of 3 USD/kg for five years and a grant, and a source that signs contracts."""
+    return tiny(
+        {"gallium": 2.0},
+        sources={
+            "china": source("CHN", "gallium", 8.0),
+            "ally": source("AUS", "gallium", 2.0, kappa=0.5, lot_t_per_yr=0.1 * KT, fee_usd_per_kg=0.01, term_yr=4),
+        },
+        demand={"gallium": 10.0},
+        loss=100.0,
+        projects={
+            "plant": project(
+                "gallium",
+                4.0,
+                capex_musd=20.0,
+                cash_usd_per_kg=2.5,
+                lead_yr=2.0,
+                life_yr=6.0,
+                additional=True,
+                hurdle_rate=0.05,
+            )
+        },
+        packages={"help": {"instrument": "grant", "offtake_share": 0.5, "offtake_fee_usd_per_kg": 0.02}},
+        instruments={
+            "signing_years": [FIRST],
+            "contract_years": [FIRST],
+            "price_floors": [{"material": "gallium", "levels_usd_per_kg": [3.0], "term_years": 5, "upside_share": 0.2}],
+        },
+        scenarios=[cut("stop", 0.5, FIRST + 3.0, 2.0, share=0.8)],
+        years=8,
+        rate=0.02,
+        **asked,
+    )
+
+
+def test_what_was_signed_is_paid_kept_and_not_signed_again() -> None:
+    """Proves: instalments, fees and the floor are due in the years in which the plan had them; the plant and the contract serve as
+    before; neither can be signed a second time."""
+    first = solve(*supported(), gap=0.0)
+    signed = first.tables["projects"]
+    assert float(signed[signed.project == "plant"].share.max()) == 1.0
+    assert len(first.tables["contracts"]) == 1
+    for years in (1, 2, 4):
+        found = roll(first, years=years, learning=False, gap=0.0)
+        now, before = found.result.tables["budget"], first.tables["budget"].iloc[years:]
+        owed = before[["capital_support_musd", "offtake_fees_musd", "contract_fees_musd", "floor_top_ups_musd"]].sum(
+            axis=1
+        )
+        assert now.signed_before_musd.to_numpy() == pytest.approx(owed.to_numpy(), abs=1e-9)
+        assert now.outlay_musd.to_numpy() == pytest.approx(before.outlay_musd.to_numpy(), abs=1e-9)
+        assert "plant" not in set(found.result.tables["projects"].project)
+        assert found.result.tables["contracts"].empty
+        assert found.result.audited.passed
+        kinds = set(found.state.kind)
+        assert {"package", "contract", "payment_due", "money_kept"} <= kinds
+        short = [r.solution.shortfall.sum(axis=1) for r in (first, found.result)]
+        if years < 3:  # before the stop, which both plans reckon with
+            assert short[1] == pytest.approx(short[0][:, years:], abs=1e-6)
+
+
+def test_a_floor_of_before_keeps_the_plant_alive_and_is_paid_on_the_facts_of_the_year() -> None:
+    """Proves: at a price of 2 USD/kg the budget pays the difference to 3; at new prices of 2.8 a fifth of that."""
+    first = solve(*supported(), gap=0.0)
+    prices = pd.DataFrame([{"price_set": "base", "material": "gallium", "from_year": FIRST, "price_usd_per_kg": 2.8}])
+    found = roll(first, years=3, learning=False, facts=Dataset.from_tables({"prices": prices}), gap=0.0)
+    calm = roll(first, years=3, learning=False, gap=0.0)
+    due = [float(r.result.tables["budget"].signed_before_musd.iloc[0]) for r in (found, calm)]
+    fees = float(first.tables["budget"][["offtake_fees_musd", "contract_fees_musd"]].iloc[3].sum())
+    assert fees > 0
+    assert due[1] - fees == pytest.approx(4.0 * (3.0 - 2.0))
+    assert due[0] - fees == pytest.approx(4.0 * (3.0 - 2.8))
+    assert found.causes == (FACTS,)
+    assert found.result.audited.passed
+
+
+def test_a_plan_made_in_mid_crisis_releases() -> None:
+    """Proves: a stop that began last year and goes on is met from the stock, on the baseline course."""
+    first = solve(*reserve(6), gap=0.0)
+    begun = HappenedRow(
+        event="stop", status="in force", from_year=FIRST + 0.5, remaining_years=1.0, countries="CHN", materials="gallium",
+        cut_share=0.3, duration_years=1.0,
+    )  # fmt: skip
+    found = roll(first, happened=[begun], learning=False, gap=0.0)
+    assert found.result.tables["stock"].released_t.iloc[0] > 0
+    assert found.causes == (STATE,)
+    assert list(found.state[found.state.kind == "event"].item) == ["stop"]
+    lifted = roll(found.result, happened=[HappenedRow(event="stop", status="ended")], learning=False, gap=0.0)
+    assert not lifted.result.plan.ongoing
+    assert lifted.result.tables["stock"].released_t.iloc[0] == 0
+
+
+def hazard() -> tuple[Plan, Dataset]:
+    """The reserve against a hazard of 0.3 a year, known from three onsets in ten years."""
+    plan, data = reserve(6)
+    row = {"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "gallium"}
+    row |= {
+        "rate_per_yr": 0.3,
+        "duration_yr": 0.5,
+        "cut_share": 0.4,
+        "cut_law": "fixed",
+        "onsets_elsewhere": 3,
+        "observed_yr": 10.0,
+    }
+    asked = {**plan.model_copy(update={"scenarios": ()}).to_toml_like(), "sample": {"scenarios": 64, "seed": 1}}
+    return Plan.model_validate(asked), data.replace(hazards=pd.DataFrame([row]))
+
+
+def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
+    """Proves: Gamma(3.5, 3.5 / 0.3) after a quiet year has the mean 3.5 / (3.5 / 0.3 + 1); `compare` names nothing else."""
+    first = solve(*hazard())
+    found = roll(first)
+    row = found.result.data.rows("hazards")[0]
+    assert row.rate_per_yr == pytest.approx(3.5 / (3.5 / 0.3 + 1))
+    assert row.rate_per_yr_low < row.rate_per_yr < row.rate_per_yr_high
+    assert found.causes == (EVIDENCE,)
+    said = compare([first, found.result], ["then", "now"], why=found.why).summary()
+    assert f"The only cause of what differs from the plan of before: {EVIDENCE}." in said
+    twice = roll(found.result).result.data.rows("hazards")[0]
+    assert twice.rate_per_yr == pytest.approx(3.5 / (3.5 / 0.3 + 2))
+    assert "only cause" not in roll(first, learning=False).summary()
+
+
+def test_an_onset_is_evidence_too_and_counts_only_the_time_before_it() -> None:
+    """Proves: an event after half a year is one onset in half a year; one that another brought on is none."""
+    first = solve(*hazard())
+    begun = HappenedRow(event="stop", status="in force", from_year=FIRST + 0.5, hazard="stop")
+    after, spared = (
+        roll(first, happened=[row]).result.data.rows("hazards")[0].rate_per_yr
+        for row in (begun, begun.model_copy(update={"counted": False}))
+    )
+    assert after == pytest.approx(4.5 / (3.5 / 0.3 + 0.5))
+    assert spared == pytest.approx(3.5 / (3.5 / 0.3 + 1))
+
+
+def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
+    """Proves: half of a purchase, a counted stock, a package that was not signed, money that was kept."""
+    first = solve(*reserve(6), gap=0.0)
+    planned = float(first.solution.acquisition[0, 0, 0])
+    file = tmp_path / "done.csv"
+    file.write_text(f"kind,item,amount,unit\nbought,spot,{planned / 2},t\nmoney_kept,,3.5,million USD\n")
+    found = roll(first, done=read_noted(file, DoneRow), learning=False, gap=0.0)
+    assert found.result.data.rows("stock")[0].opening_t == pytest.approx(planned / 2)
+    assert found.result.plan.budget.carried_in_musd == 3.5
+    assert found.causes == (STATE,)
+    counted = roll(first, done=[DoneRow(kind="stock", item="gallium", amount=123.0)], learning=False)
+    assert counted.result.data.rows("stock")[0].opening_t == 123.0
+    unsigned = solve(*supported(), gap=0.0)
+    name = next(p for p in unsigned.tables["projects"].package if "floor" in p)
+    without = roll(unsigned, done=[DoneRow(kind="package", item="plant", detail=name, amount=0.0)], learning=False)
+    assert "plant" in {row.project for row in without.result.data.rows("projects")}
+
+
+def test_announced_and_suspended_events_become_scenarios() -> None:
+    """Proves: what is announced for a date is a scenario with its probability, taken from all others."""
+    first = solve(*reserve(6), gap=0.0)
+    told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.9, "duration_years": 1.0}
+    found = roll(
+        first,
+        happened=[HappenedRow(event="notice", status="announced", from_year=FIRST + 2.5, probability=0.5, **told)],
+        learning=False,
+    )
+    listed = {s.name: s.probability for s in found.result.plan.scenarios}
+    assert listed["notice"] == 0.5
+    assert sum(listed.values()) < 1
+    assert bought(found.result, "gallium") > bought(roll(first, learning=False).result, "gallium")
+
+
+def test_faults_of_the_tables_say_line_column_and_what_was_expected(tmp_path: Path) -> None:
+    """Proves: every fault at once, with its place."""
+    file = tmp_path / "events.csv"
+    file.write_text("event,status,from_year,probability\na,announced,2028,\nb,begun,2028,\n")
+    with pytest.raises(InputError) as error:
+        read_noted(file, HappenedRow)
+    places = {(fault.file, fault.row) for fault in error.value.faults}
+    assert places == {("events.csv", "2"), ("events.csv", "3")}
+    first = solve(*reserve(3), gap=0.0)
+    with pytest.raises(InputError, match="a material of the plan"):
+        roll(first, done=[DoneRow(kind="stock", item="galium", amount=1.0)])
+    with pytest.raises(PlanError, match="left to plan"):
+        roll(first, years=3)
+
+
+def test_a_rolling_horizon_plans_as_many_years_as_before() -> None:
+    """Proves: the end year moves on with the first, and series hold their last value."""
+    first = solve(*reserve(4), gap=0.0)
+    found = roll(first, horizon="rolling", learning=False)
+    assert found.result.plan.horizon.years == 4
+    assert found.result.plan.horizon.first_year == FIRST + 1
+    assert found.why.cause.tolist() == [AS_PLANNED, STATE, FACTS, EVIDENCE]
