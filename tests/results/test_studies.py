@@ -35,6 +35,7 @@ from strategic_minerals import (
     origin_costs,
     published_requirements,
     reverse_stress,
+    roll,
     scenario_outlook,
     shipped,
     solve,
@@ -133,6 +134,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
         gap=0.0,
     ),
     "controls": lambda: control_cases(*doubted(), gap=0.01),
+    "roll": lambda: roll(solved(), learning=False, gap=0.0),
     "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),
 }
 

@@ -83,7 +83,11 @@ Kind = TypeVar("Kind", bound=Noted)
 
 
 def read_noted(path: Path, kind: type[Kind]) -> tuple[Kind, ...]:
-    """Rows of a CSV file. Raises InputError with every fault: file, line, column, found, expected."""
+    """Rows of a CSV file.
+
+    path: the file. kind: what its rows are, `DoneRow` or `HappenedRow`. Raises InputError with every fault: file, line, column,
+    found, expected.
+    """
     content = read_bounded(path, LARGEST_BYTES, "a CSV table")
     text = content if isinstance(content, Fault) else text_of(content, path.name, "a CSV table in UTF-8")
     if isinstance(text, Fault):
