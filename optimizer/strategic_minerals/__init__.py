@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from .rolling.files import DoneRow, HappenedRow, read_noted
     from .rolling.roll import roll
     from .rolling.rolled import Rolled
+    from .rolling.simulate import simulate
+    from .rolling.simulated import Simulation
     from .schemas.plan import Plan
 
 _HOME = {
@@ -117,6 +119,7 @@ _HOME = {
     "ReverseStress": "evaluation.reverse_stress",
     "Rolled": "rolling.rolled",
     "RuleComparison": "evaluation.rule_comparison",
+    "Simulation": "rolling.simulated",
     "Solution": "model.solution",
     "SolveError": "core.errors",
     "StoppedError": "core.errors",
@@ -159,6 +162,7 @@ _HOME = {
     "roll": "rolling.roll",
     "scenario_outlook": "evaluation.scenario_outlook",
     "shipped": "core.shipped",
+    "simulate": "rolling.simulate",
     "sobol": "analysis.designs",
     "solve": "api.solving",
     "stress_test": "evaluation.stress_test",
@@ -207,6 +211,7 @@ __all__ = [
     "ReverseStress",
     "Rolled",
     "RuleComparison",
+    "Simulation",
     "Solution",
     "SolveError",
     "StoppedError",
@@ -249,6 +254,7 @@ __all__ = [
     "roll",
     "scenario_outlook",
     "shipped",
+    "simulate",
     "sobol",
     "solve",
     "stress_test",

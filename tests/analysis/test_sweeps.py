@@ -194,7 +194,16 @@ def moved(structure: Structure, name: str) -> Structure:
 
 NAMES = ("feed", "offer_country")
 """Fields of names of countries: there is no other number to try."""
-OF_TABLES = ("procurement", "users_level", "adaptation", "overland", "seller_depth", "pooled_in_events")
+OF_TABLES = (
+    "procurement",
+    "users_level",
+    "users_missing",
+    "carried",
+    "adaptation",
+    "overland",
+    "seller_depth",
+    "pooled_in_events",
+)
 """Fields that the random cases leave empty or that hold no array of their own: whole plans are compared for them below."""
 MOVED = [name for name in BLOCK_DATA if name not in (*MENUS, *NAMES, *OF_TABLES)]
 
@@ -226,6 +235,30 @@ def test_what_homes_share_is_taken_over_and_given_up(change: str) -> None:
         assert same_model(beside, prepare(*then))
     before = prepare(*first)
     assert prepare(*other, before, None).templates is before.templates
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_has_begun_and_what_was_signed_is_taken_over_and_given_up(seed: int) -> None:
+    """Proves: a question made while an event goes on, with users' stock drawn and payments due, prepared beside the same one
+    without, and the other way, has the arrays of one prepared alone."""
+    calm, data = random_case(seed, users_stock=True)
+    everything = {"countries": "*", "materials": "*", "cut_share": 0.3, "price_multiplier": 1.5, "duration_years": 1.0}
+    begun = {"name": "stop", "start_year": calm.horizon.first_year, "remaining_years": 1.5, **everything}
+    struck = Plan.model_validate({**calm.to_toml_like(), "ongoing": [begun]})
+    source_of = data.rows("activities")[0].activity
+    signed = {"commitment": "x", "kind": "contract", "item": source_of, "producer": source_of, "signed_year": 2026}
+    due = {"commitment": "x", "fiscal_year": calm.horizon.first_year, "payment": "fee", "amount_musd": 1.0}
+    owing = data.replace(
+        users_stock=data.frame("users_stock").assign(missing_share=0.4),
+        commitments=pd.DataFrame([signed]),
+        payments_due=pd.DataFrame([due]),
+    )
+    for first, then in (
+        ((calm, data), (struck, owing)),
+        ((struck, owing), (calm, data)),
+        ((struck, data), (calm, owing)),
+    ):
+        assert same_model(prepare(*then, prepare(*first), None), prepare(*then))
 
 
 SHORTAGE = ("adaptation", "users_stock", "spikes", "two_markets")

@@ -67,6 +67,7 @@ def full_plan() -> dict[str, Any]:
         "budget": {
             "appropriation_musd": 50.0,
             "carry_over_share": 0.5,
+            "carried_in_musd": 2.0,
             "total_musd": 100.0,
             "liability_cap_musd": 9.0,
             "liability_quantile": 0.9,
@@ -121,6 +122,27 @@ def full_plan() -> dict[str, Any]:
                 "probability": 0.5,
             }
         ],
+        "ongoing": [
+            {
+                "name": "licences",
+                "hazard": "stop",
+                "start_year": 2026.5,
+                "duration_years": 1.0,
+                "countries": "CHN",
+                "materials": "magnet",
+                "cut_share": 0.5,
+                "price_multiplier": 2.0,
+                "flood_years": 0.5,
+                "flood_multiplier": 0.5,
+                "third_country_cut_share": 0.1,
+                "demand_multipliers": {"civil": 1.5},
+                "severity": 1.5,
+                "stretch": 0.5,
+                "tight": True,
+                "remaining_years": 1.5,
+                "ended_year": 2027.5,
+            }
+        ],
         "procurement": {
             "law": True,
             "practice": True,
@@ -166,6 +188,7 @@ def full_plan() -> dict[str, Any]:
             "seed": 1,
             "hazards": ["*"],
             "quiet_probability": 0.02,
+            "drawn_from_year": 2026,
             "events_per_hazard": 1,
         },
         "hazards": [
@@ -287,6 +310,14 @@ FILL = {
     "floor_until_year": "2030",
     "money_year": "2024",
     "project": "x",
+    "commitment": "x",
+    "kind": "contract",
+    "item": "x",
+    "producer": "x",
+    "payment": "fee",
+    "origin": "AUS",
+    "hazard": "x",
+    **dict.fromkeys(("signed_year", "fiscal_year", "from_year", "until_year", "floor_from_year"), "2028"),
 }
 
 

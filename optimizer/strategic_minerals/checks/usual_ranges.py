@@ -152,7 +152,9 @@ TABLES: dict[str, dict[str, Usual]] = {
     },
     "tiers": {"share": Usual(share, 0.01, 1), "loss_multiplier": Usual(multiple, 0.05, 50)},
     "adaptation": {"multiplier": Usual(multiple, 0.02, 3)},
-    "users_stock": {"level_months": Usual(months, 0.25, 24)},
+    "users_stock": {"level_months": Usual(months, 0.25, 24), "missing_share": Usual(share, 0.001, 1)},
+    "commitments": {"share": Usual(share, 0.01, 1), "upside_share": Usual(share, 0.02, 1)},
+    "hazard_evidence": {"exposure_yr": Usual(years, 0.02, 100)},
     "loss_functions": {"horizon_months": Usual(months, 1, 120)},
     "substitution": {"limit_share": Usual(share, 0.002, 1)},
     "price_states": {"factor": Usual(multiple, 0.1, 8), "probability": Usual(share, 0.005, 1)},
@@ -239,5 +241,7 @@ PLAN: dict[str, Usual] = {
     "scenarios.probability": Usual(share, 0.002, 1),
     **{f"scenarios.events.{name}": usual for name, usual in EVENT.items()},
     **{f"hazards.{name}": usual for name, usual in HAZARD.items()},
+    **{f"ongoing.{name}": usual for name, usual in EVENT.items()},
+    "ongoing.remaining_years": Usual(years, 0.02, 15),
 }
 """Field of a plan, the numbers of list entries left out -> its range."""

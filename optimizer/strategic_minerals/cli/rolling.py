@@ -1,4 +1,4 @@
-"""Verbs that carry a plan on through the years: `roll`."""
+"""Verbs that carry a plan on through the years: `roll`, `simulate`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,21 @@ from typing import Annotated, Literal
 import typer
 
 from ..core.errors import Fault, InputError
-from .common import Gap, Json, Limit, RunFolder, app, saying, show, standard_output
+from .common import (
+    Gap,
+    Json,
+    Limit,
+    Out,
+    RunFolder,
+    Workers,
+    app,
+    cores,
+    counting,
+    room_for,
+    saying,
+    show,
+    standard_output,
+)
 from .verbosity import is_quiet
 
 
@@ -84,3 +98,54 @@ def roll(
     show(found, None, as_json)
     if not as_json and not is_quiet():
         standard_output().print(f"\nWrote {out}. Compare: strategic-minerals compare {directory} {out}", markup=False)
+
+
+@app.command()
+def simulate(
+    directory: RunFolder,
+    paths: Annotated[int, typer.Option(min=2, max=10_000, help="How many paths of years.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the paths.")] = 1,
+    exact: Annotated[int, typer.Option(min=0, help="On how many of them every year is planned in integers too.")] = 10,
+    rule: Annotated[
+        list[str],
+        typer.Option(
+            "--rule", help="A rule of thumb to be lived too, at the plan's money, as `rules` calls it; may be repeated."
+        ),
+    ] = ["60 days of cover", "equal money for each material"],  # noqa: B006
+    learning: Annotated[
+        bool,
+        typer.Option(
+            "--learning/--no-learning", help="Whether rates of hazards are uncertain, and learned from what happens."
+        ),
+    ] = True,
+    grid: Annotated[int, typer.Option(min=1, max=12, help="Months between dates at which something may happen.")] = 1,
+    store: Annotated[
+        Path | None, typer.Option(help="Keep paths in this folder as they finish; the same command goes on from there.")
+    ] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+    out: Out = None,
+) -> None:
+    """Live a plan through paths of years without foresight, planned again every year, beside it as it was made and simple rules."""
+    from ..results.run_folder import load_result, refuse_inside
+    from ..rolling.simulate import simulate as run_simulate
+    from ..rolling.simulated import Simulation
+
+    room_for(out, Simulation)
+    if store is not None:
+        refuse_inside(store, "--store")
+    stored = load_result(directory)
+    with counting("paths") as told:
+        found = run_simulate(
+            stored,
+            paths=paths,
+            seed=seed,
+            exact=exact,
+            rules=rule,
+            learning=learning,
+            grid_months=grid,
+            store=store,
+            workers=cores(workers),
+            on_progress=told,
+        )
+    show(found, out, as_json)

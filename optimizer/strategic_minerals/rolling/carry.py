@@ -18,6 +18,7 @@ from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..finance.packages import Option
 from ..instance.floor import Floor
+from ..schemas.state_tables import UNKNOWN
 from ..schemas.tables import TABLES
 from .state import SMALL, Question, State
 
@@ -338,14 +339,14 @@ class _Carrier:
         """Stock in store, and where it is from: what leaves it leaves of all origins alike."""
         before: dict[str, dict[str, float]] = defaultdict(dict)
         for row in self.rows.get("stock_origins", []):
-            before[row.material][row.origin or ""] = row.stock_t
+            before[row.material][row.from_country] = row.stock_t
         opening = {row.material: row.opening_t for row in self.rows.get("stock", [])}
         for material, tonnes in opening.items():
             unknown = tonnes - sum(before[material].values())
             if unknown > SMALL:
-                before[material][""] = before[material].get("", 0.0) + unknown
+                before[material][UNKNOWN] = before[material].get(UNKNOWN, 0.0) + unknown
         for (material, origin), tonnes in self.state.bought.items():
-            before[material][origin] = before[material].get(origin, 0.0) + tonnes
+            before[material][origin or UNKNOWN] = before[material].get(origin or UNKNOWN, 0.0) + tonnes
         planned = set(self.n.materials)
         self.rows["stock"] = [row for row in self.rows.get("stock", []) if row.material not in planned]
         self.rows["stock_origins"] = [row for row in self.rows.get("stock_origins", []) if row.material not in planned]
@@ -356,7 +357,7 @@ class _Carrier:
             whole = sum(before[material].values())
             for origin, part in sorted(before[material].items()):
                 if whole > 0 and part > SMALL:
-                    self.add("stock_origins", material=material, origin=origin or None, stock_t=part / whole * tonnes)
+                    self.add("stock_origins", material=material, from_country=origin, stock_t=part / whole * tonnes)
 
     def users(self) -> None:
         """Users' own stocks at the level of the plan that they were reckoned for, and what they lack."""

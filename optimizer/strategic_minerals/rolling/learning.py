@@ -65,7 +65,7 @@ def learned(
         new = evidence.get(row.hazard, Evidence(0.0, 0))
         before = known.get(row.hazard)
         prior_rate = row.rate_per_yr if before is None else before.prior_rate_per_yr
-        shape = _shape(row) if before is None else before.prior_onsets
+        shape = shape_of(row) if before is None else before.prior_onsets
         exposure = new.exposure_yr + (0.0 if before is None else before.exposure_yr)
         onsets = new.onsets + (0 if before is None else before.onsets)
         if exposure <= 0 and onsets == 0:
@@ -101,7 +101,7 @@ def posterior(prior_rate: float, shape: float, exposure_yr: float, onsets: int) 
     return {"rate_per_yr": mean, "rate_per_yr_low": min(low, mean), "rate_per_yr_high": max(high, mean)}
 
 
-def _shape(row: Any) -> float:
+def shape_of(row: Any) -> float:
     """Onsets that a row's rate stands for: those on its record and one half."""
     if row.observed_yr is None:
         return JEFFREYS

@@ -88,6 +88,11 @@ def next_question(
     return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name))
 
 
+def moved_plan(plan: Plan, data: Dataset, n: Instance, state: State, first: int) -> Plan:
+    """The plan as it is from a later year on, its end year kept."""
+    return plan if first == plan.horizon.first_year else _moved(plan, data, n, state, (), first, "fixed", True)
+
+
 def _merged(old: Sequence[Any], new: Sequence[Any]) -> tuple[Any, ...]:
     """Rows of which new ones replace those of the same key."""
     if not new:

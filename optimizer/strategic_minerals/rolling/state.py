@@ -105,6 +105,40 @@ def as_planned(question: Question, years: int) -> State:
     )
 
 
+def signed_by(question: Question, begin: int, end: int, *, packages: bool) -> State:
+    """What stands at a period `begin` of what is signed before another one, `end`, and nothing else. packages: False where only
+    what owners build without support stands."""
+    support, x = question.structure.support, question.solution
+    signed = tuple(
+        (option, float(share))
+        for option, share in zip(support.options, x.sign, strict=True)
+        if share > SMALL and option.signed < end and (packages or option.package.name == "none")
+    )
+    owners = tuple(
+        (option, 1.0)
+        for option in support.options
+        if not packages and support.baseline[option.project] and option.signed < end and option.package.name == "none"
+    )
+    contracts = tuple(
+        (contract, float(tonnes))
+        for contract, tonnes in zip(question.structure.contracts, x.contract, strict=True)
+        if packages and tonnes > SMALL and contract.start < end
+    )
+    floors = tuple(m for m, share in enumerate(x.floor) if packages and share > CHOSEN)
+    kept = signed if packages else _once_each(owners)
+    return State(
+        begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, _closed(question.natural, begin) if begin else {}
+    )
+
+
+def _once_each(options: Sequence[tuple[Option, float]]) -> tuple[tuple[Option, float], ...]:
+    """The first way of each project."""
+    found: dict[int, tuple[Option, float]] = {}
+    for option, share in options:
+        found.setdefault(option.project, (option, share))
+    return tuple(found.values())
+
+
 def _missing(n: Instance, missing: Any) -> dict[tuple[str, str], float]:
     """Share of its level that each stock of users lacks."""
     return {

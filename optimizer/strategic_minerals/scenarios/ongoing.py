@@ -42,11 +42,15 @@ class OngoingEvent:
     """Of its hazard; None: none."""
     mean: float | None
     """Expected remaining years as the plan states them; None: the hazard's law."""
+    over: float | None
+    """Date at which it is known to have ended; None: it goes on."""
     now: float
     """Date from which on it may end [decimal fiscal year]: the second period, as every event."""
 
     def ends(self, u: Floats) -> Floats:
         """(n,) dates of its end at points u in (0, 1), in whole months from the start of the plan's second period."""
+        if self.over is not None:
+            return np.full(len(u), self.over)
         left = remaining(self.event, self.row, self.now, u, self.mean)
         return np.asarray(self.now + np.round(left * MONTHS_PER_YEAR) / MONTHS_PER_YEAR)
 
@@ -68,6 +72,7 @@ def ongoing_events(plan: Plan, data: Dataset, calendar: Calendar) -> tuple[Ongoi
             resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or "")),
             rows.get(event.hazard or ""),
             event.remaining_years,
+            event.ended_year,
             calendar.first_year + calendar.step,
         )
         for event in plan.ongoing
@@ -143,7 +148,7 @@ def drawn_ends(ongoing: Sequence[OngoingEvent], scenarios: int, seed: int) -> Fl
 
 def for_ever(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:
     """The trunk's events: none of them ends."""
-    return tuple(one.until(one.now + FAR) for one in ongoing)
+    return tuple(one.until(one.now + FAR if one.over is None else one.over) for one in ongoing)
 
 
 def as_expected(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:

@@ -64,7 +64,7 @@ def draw(
     points = _points(table, scenarios, seed, events or SOBOL_EVENTS, kinds)
     found: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
     begun: dict[str, list[tuple[int, float]]] = {}
-    for row in _parents_first(rows):
+    for row in parents_first(rows):
         own, *followers = (
             points_of if events else chain(points_of, _beyond(row, scenarios, seed, which, points_of))
             for which, points_of in enumerate(points[row.hazard])
@@ -212,7 +212,7 @@ def _beyond(row: Any, scenarios: int, seed: int, which: int, points: list[Floats
         yield np.clip(rng.random((scenarios, points[0].shape[1])), 2.0**-40, 1 - 2.0**-40)
 
 
-def _parents_first(rows: Sequence[Any]) -> list[Any]:
+def parents_first(rows: Sequence[Any]) -> list[Any]:
     """Hazards in an order in which each stands behind those that it may follow."""
     left = {row.hazard: row for row in sorted(rows, key=lambda row: row.hazard)}
     ordered: list[Any] = []

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.errors import MisplacedError, near_miss
+from ..core.units import MONTHS_PER_YEAR
 from ..core.words import BASELINE_COURSE
 from .base import USA, Iso3, Key, Share, Year
 from .plan_sections import (
@@ -143,10 +144,14 @@ class Plan(Section):
     def _not_begun(self) -> Iterator[tuple[str, str, str]]:
         """Events in force that begin after the plan does, or have one name."""
         names = [event.name for event in self.ongoing]
+        end = self.horizon.first_year + self.horizon.period_months / MONTHS_PER_YEAR
         for n, event in enumerate(self.ongoing):
-            if event.start_year > self.horizon.first_year:
-                expected = f"a date up to the start of the plan ({self.horizon.first_year}); later events are scenarios"
+            if event.start_year >= end:
+                expected = f"a date before the end of the first period ({end:g}); later events are scenarios"
                 yield f"ongoing.{n}.start_year", f"{event.start_year:g}", expected
+            if event.ended_year is not None and not event.start_year <= event.ended_year <= end:
+                expected = f"a date from its start to the end of the first period ({end:g})"
+                yield f"ongoing.{n}.ended_year", f"{event.ended_year:g}", expected
             if event.name in names[:n]:
                 yield f"ongoing.{n}.name", f"'{event.name}'", "a unique name"
 

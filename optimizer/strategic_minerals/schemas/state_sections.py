@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from .base import Key, Positive
-from .plan_sections import Event
+from .plan_sections import DecimalYear, Event
 
 
 class Ongoing(Event):
@@ -21,9 +21,12 @@ class Ongoing(Event):
     remaining_years: Positive | None = None
     """Expected further years (exponential); unset: by the law of durations of its hazard, given its age."""
 
+    ended_year: DecimalYear | None = None
+    """Date within the first period at which it is known to have ended; unset: it goes on."""
+
     @model_validator(mode="after")
     def _told(self) -> Ongoing:
-        if self.hazard is None and self.remaining_years is None:
+        if self.hazard is None and self.remaining_years is None and self.ended_year is None:
             raise ValueError(
                 "remaining_years, as the event has no hazard whose law of durations would say how long it may last"
             )

@@ -6,8 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Iso3, Key, NonNegative, Positive, Row, Share, Year, Years
+from .base import Key, NonNegative, Positive, Row, Share, Year, Years
 
+UNKNOWN = "unknown"
+"""Origin of stock of which nobody says where it is from."""
 Date = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it."""
 
@@ -66,10 +68,10 @@ class PaymentDueRow(Row):
 class StockOriginRow(Row):
     """Where the reserve's opening stock came from, as far as it was bought by a plan that said so."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "origin")
+    key: ClassVar[tuple[str, ...]] = ("material", "from_country")
     material: Key
-    origin: Iso3 | None = None
-    """Country of origin; empty: not known."""
+    from_country: Key = UNKNOWN
+    """Country of origin, an ISO3 code; `unknown`."""
     stock_t: NonNegative
 
 

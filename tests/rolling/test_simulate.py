@@ -1,0 +1,232 @@
+"""Paths lived through without foresight: values on paper, what a planner may not know, a study that goes on where it stopped."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import Dataset, InputError, Plan, PlanError, Result, simulate, solve
+from strategic_minerals.rolling.living import NOTHING, REPLANNED, TWO_STAGE, Lives, Policy, Start
+from strategic_minerals.rolling.paths import Path as Course
+from strategic_minerals.rolling.paths import draw_paths
+from strategic_minerals.rolling.quick import Form
+from strategic_minerals.rolling.roll import question_of
+from support.tiny import FIRST, KT, offer, project, source, tiny
+
+
+def struck(plan: Plan, data: Dataset, *, scenarios: int = 32, **row: Any) -> tuple[Plan, Dataset]:
+    """The question under one hazard of Chinese supply."""
+    hazard = {
+        "hazard": "stop",
+        "name": "stop",
+        "kind": "licence",
+        "countries": "CHN",
+        "materials": "gallium",
+        "cut_law": "fixed",
+    }
+    asked = {**plan.to_toml_like(), "sample": {"scenarios": scenarios, "seed": 1, "quiet_probability": 0.02}}
+    return Plan.model_validate(asked), data.replace(hazards=pd.DataFrame([{**hazard, **row}]))
+
+
+@cache
+def plant(chance: float) -> Result:
+    """A stop of 6 kt of 10, without end, comes with a chance each year; a plant for 50 million USD replaces it a year after
+    signing.
+
+    Each year without it costs 6 kt at 10 USD/kg above the price: 60 million USD. Four years are planned, the first is quiet; what
+    happens in a year is seen by the plan of the next.
+    """
+    plan, data = tiny(
+        {"gallium": 1.0},
+        sources={"china": source("CHN", "gallium", 10.0)},
+        demand={"gallium": 10.0},
+        loss=10.0,
+        projects={"plant": project("gallium", 6.0, capex_musd=50.0, cash_usd_per_kg=1.0, additional=True)},
+        packages={"help": {"instrument": "grant"}},
+        years=4,
+        residual=0.0,
+    )
+    asked = struck(plan, data, rate_per_yr=-math.log(1 - chance), duration_yr=50.0, duration_law="fixed", cut_share=0.6)
+    return solve(*asked, gap=0.0)
+
+
+def worth_by_onset(result: Result, policy: str, **asked: Any) -> dict[float, set[float]]:
+    """Fiscal year of the first event (infinite: none) -> worth on the paths of that kind [million USD]."""
+    found = simulate(result, exact=0, rules=(), learning=False, grid_months=12, **asked).paths
+    mine = found[found.policy == policy]
+    return {
+        year: set(np.round(part.worth_musd, 6))
+        for year, part in mine.groupby(mine.first_event.fillna(math.inf).round(6))
+    }
+
+
+def test_where_waiting_is_right_the_plant_is_signed_when_the_stop_is_seen() -> None:
+    """Proves: at 10 % a year a plant signed at once is worth 0.1 x 180 + 0.09 x 120 + 0.081 x 60 - 50 < 0; signed when a stop of
+    the second year is seen it spares 60 in the fourth, for 50. The plan as it was made, which cannot wait, signs nothing."""
+    result = plant(0.1)
+    again = worth_by_onset(result, REPLANNED, paths=40)
+    assert again.pop(FIRST + 1.0) == {10.0}
+    assert set().union(*again.values()) == {0.0}
+    assert math.inf in again
+    assert set().union(*worth_by_onset(result, TWO_STAGE, paths=40).values()) == {0.0}
+
+
+def test_where_waiting_is_wrong_the_plant_is_signed_at_once() -> None:
+    """Proves: at 90 % a year signing at once is worth 180 - 50 under a stop of the second year, 120 - 50 under one of the third."""
+    result = plant(0.9)
+    expected = {FIRST + 1.0: {130.0}, FIRST + 2.0: {70.0}, FIRST + 3.0: {10.0}, math.inf: {-50.0}}
+    for policy in (REPLANNED, TWO_STAGE):
+        found = worth_by_onset(result, policy, paths=40)
+        assert found == {year: expected[year] for year in found}
+        assert {FIRST + 1.0, FIRST + 2.0} <= set(found)
+
+
+YEARS, SHORT, LOSS, HOLDING, SALVAGE, RATE = 6, 3, 10.0, 0.01, 0.9, 0.03
+ONSET, GOES_ON = 0.25, 0.4
+"""Chance that a stop begins in a year, and that one goes on for another."""
+
+
+@cache
+def reserve() -> Result:
+    """3 of 10 kt stop in some years; the reserve buys 1 kt in a quiet year, nothing in a stop; sales are lost."""
+    plan, data = tiny(
+        {"gallium": 1.0},
+        materials={"gallium": {"holding_share_per_yr": HOLDING, "haircut_share": 1 - SALVAGE}},
+        sources={"china": source("CHN", "gallium", 10.0)},
+        demand={"gallium": 10.0},
+        loss=LOSS,
+        offers={"spot": offer("gallium", 1.0)},
+        years=YEARS,
+        rate=RATE,
+    )
+    rate, mean = -math.log(1 - ONSET), -1 / math.log(GOES_ON)
+    return solve(*struck(plan, data, rate_per_yr=rate, duration_yr=mean, cut_share=SHORT / 10), gap=0.0)
+
+
+GRID = tuple(np.arange(0, 2 * YEARS + 1) / 2.0)
+"""Stocks of dynamic programming [kt]."""
+
+
+@cache
+def least(t: int, stop: bool, held: float) -> tuple[float, float]:
+    """Least expected cost from a year on, and the stock at its end that it takes: dynamic programming over stock and whether a stop
+    lasts [million USD, kt]."""
+    if t == YEARS:
+        return -SALVAGE * held, held
+    chance = GOES_ON if stop else ONSET
+    if stop:  # what is released is paid for by users: it changes hands
+        ends = {held - r: (10 - SHORT) * 1.0 + (SHORT - r) * (1.0 + LOSS) for r in GRID if r <= min(held, SHORT)}
+    else:
+        ends = {held + b: 10.0 + b for b in (0.0, 0.5, 1.0)}
+
+    def total(stock: float) -> float:
+        later = (1 - chance) * least(t + 1, False, stock)[0] + chance * least(t + 1, True, stock)[0]
+        return ends[stock] + HOLDING * stock + later / (1 + RATE)
+
+    best = min(ends, key=total)
+    return total(best), best
+
+
+def lived_by_dynamic_programming(stops: set[int]) -> float:
+    """Cost of a path of stops in some years, every year decided by dynamic programming [million USD]."""
+    held, cost = 0.0, 0.0
+    for t in range(YEARS):
+        stop = t in stops
+        end = least(t, stop, held)[1]
+        moved = abs(end - held)
+        spent = (10 - SHORT) * 1.0 + (SHORT - moved) * (1.0 + LOSS) if stop else 10.0 + moved
+        cost += (spent + HOLDING * end) * (1 + RATE) ** -t
+        held = end
+    return cost - SALVAGE * held * (1 + RATE) ** -YEARS
+
+
+def test_a_markov_reserve_with_lost_sales_reaches_its_value_by_dynamic_programming() -> None:
+    """Proves: the mean cost of paths that are planned again every year is the value of dynamic programming within its 99 %
+    interval, and on the same paths within a hundredth of what dynamic programming pays there."""
+    result = reserve()
+    asked: dict[str, Any] = {"paths": 60, "seed": 3, "learning": False, "grid_months": 12}
+    found = simulate(result, exact=0, rules=(), **asked).paths
+    cost = found[found.policy == REPLANNED].set_index("path").cost_musd
+    error = float(cost.std(ddof=1)) / len(cost) ** 0.5
+    value = least(0, False, 0.0)[0]
+    assert float(cost.mean()) == pytest.approx(value, abs=2.66 * error)
+    drawn = draw_paths(result.plan, result.data, question_of(result).natural, 60, 3, uncertain=False, grid_months=12)
+    stops = [{t for t in range(YEARS) for e in p.events if e.begin <= FIRST + t < e.end - 1e-9} for p in drawn]
+    best = np.array([lived_by_dynamic_programming(years) for years in stops])
+    assert float(cost.mean()) == pytest.approx(best.mean(), rel=0.01)
+    assert float(cost.mean()) >= best.mean() - 2.66 * float((cost.to_numpy() - best).std(ddof=1)) / len(best) ** 0.5
+
+
+def test_nothing_is_known_before_it_happens() -> None:
+    """Proves: two paths that are alike up to a year are lived alike up to it, whatever comes later."""
+    result = reserve()
+    question = question_of(result)
+    policy = Policy(REPLANNED, None, True)
+    start = Start(result.plan, result.data, question, (policy,), Form(), learning=True)
+    drawn = draw_paths(result.plan, result.data, question.natural, 30, 1, uncertain=True, grid_months=1)
+    path = next(p for p in drawn if len(p.events) > 1 and p.events[1].begin > FIRST + 2)
+    cut_off = Course(99, path.events[:1])
+    lived, without = (Lives(start).live(p, policy) for p in (path, cut_off))
+    alike = int(path.events[1].begin) - FIRST
+    assert alike >= 2
+    assert lived[:alike] == without[:alike]
+    assert lived != without
+
+
+def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Proves: paths that were kept are not lived again, in any order of work; a store of another simulation is refused."""
+    asked: dict[str, Any] = {"paths": 6, "exact": 1, "rules": (), "grid_months": 6}
+    whole = simulate(reserve(), **asked)
+    simulate(reserve(), **asked, store=tmp_path / "s")
+    kept = sorted(file.name for file in (tmp_path / "s").glob("path-*"))
+    assert len(kept) == 6 * 3 + 1
+    for name in kept[:7]:
+        (tmp_path / "s" / name).unlink()
+    told: list[tuple[int, int]] = []
+    again = simulate(reserve(), **asked, store=tmp_path / "s", on_progress=lambda *done: told.append(done))
+    assert again.paths.equals(whole.paths)
+    assert told[-1] == (7, 7)
+    with pytest.raises(InputError, match="another simulation"):
+        simulate(reserve(), **{**asked, "seed": 2}, store=tmp_path / "s")
+
+
+def test_differences_are_paired_and_say_what_cannot_be_told() -> None:
+    """Proves: each difference is the mean over the same paths, by stratum too; two paths tell nothing."""
+    found = simulate(reserve(), paths=8, exact=2, rules=("60 days of cover",))
+    worth = found.paths.pivot(index="path", columns="policy", values="worth_musd")
+    for row in found.differences[found.differences.stratum == "all paths"].itertuples():
+        both = (worth[row.of] - worth[row.policy]).dropna()
+        assert row.difference_musd == pytest.approx(both.mean())
+        assert row.error_musd == pytest.approx(both.std(ddof=1) / len(both) ** 0.5)
+    assert float(worth[NOTHING].abs().max()) == 0
+    assert "Against plans in integers on 2 of the paths" in found.summary()
+    assert found.replans.plans.iloc[0] == 8 * YEARS
+
+
+def test_drawdown_and_refill_are_read_off_the_paths() -> None:
+    """Proves: a stock in a stop is released for what is short, and is back once the reserve has bought again."""
+    found = simulate(reserve(), paths=12, exact=0, rules=(), learning=False, grid_months=12)
+    row = found.drawdown.iloc[0]
+    mine = found.years[found.years.policy == REPLANNED]
+    tight = mine[mine.tight_share > 0]
+    assert row.material == "gallium"
+    assert row.years_tight == len(tight)
+    assert row.of_short == pytest.approx(tight.released_t.sum() / (SHORT * KT * len(tight)))
+    assert (tight.released_t <= tight.opening_t + 1e-6).all()
+
+
+@pytest.mark.parametrize("change", [{"horizon": {"first_year": FIRST, "years": 1}}, {"sample": None}])
+def test_plans_that_cannot_be_lived_are_refused(change: dict[str, Any]) -> None:
+    """Proves: what is missing is a fault of the plan, before anything is solved."""
+    result = reserve()
+    from dataclasses import replace
+
+    other = Plan.model_validate({k: v for k, v in {**result.plan.to_toml_like(), **change}.items() if v is not None})
+    with pytest.raises(PlanError):
+        simulate(replace(result, plan=other))
