@@ -315,7 +315,6 @@ FILL = {
     "item": "x",
     "producer": "x",
     "payment": "fee",
-    "origin": "AUS",
     "hazard": "x",
     **dict.fromkeys(("signed_year", "fiscal_year", "from_year", "until_year", "floor_from_year"), "2028"),
 }
