@@ -36,7 +36,9 @@ MAY_IMPORT: dict[str, str] = {
         "core schemas data instance scenarios checks finance formulation "
         "model highs decomposition optimization audit results"
     ),
-    "rolling": "core schemas data instance scenarios finance formulation model results api",
+    "rolling": (
+        "core schemas data instance scenarios finance formulation model highs optimization results api evaluation"
+    ),
     "report": "core schemas data instance finance formulation results rolling",
     "service": "core schemas data checks model highs results api evaluation analysis report",
     "cli": "core schemas data highs results api evaluation analysis rolling report service",

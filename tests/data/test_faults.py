@@ -228,6 +228,16 @@ def full_plan() -> dict[str, Any]:
             }
         ],
         "days_of_cover": [{"material": "magnet", "days": 5.0, "from_year": 2028}],
+        "stock_rules": [
+            {
+                "material": "magnet",
+                "from_lost_share": 0.1,
+                "segments": ["civil"],
+                "resale_share": 0.9,
+                "refill_within_years": 2.0,
+                "refill_share": 0.8,
+            }
+        ],
         "together": {
             "members": [
                 {"home": "USA", "money_share": 0.5, "loss_function": "usgs_2025"},
@@ -315,6 +325,7 @@ FILL = {
     "item": "x",
     "producer": "x",
     "payment": "fee",
+    "from_country": "AUS",
     "hazard": "x",
     **dict.fromkeys(("signed_year", "fiscal_year", "from_year", "until_year", "floor_from_year"), "2028"),
 }

@@ -389,7 +389,11 @@ MISPLACED: dict[str, tuple[Change, str, str]] = {
     "of a table, above all": (lambda t: f"alpha = 0.9\n{t}", "1", "it belongs in [risk]"),
     "needed, above all": (lambda t: "years = 3\n" + t.replace("years = 3\n", "", 1), "1", "it belongs in [horizon]"),
     "of a table that is not there": (lambda t: f"{t}[risk]\nseed = 1\n", "35", "it belongs in [owners] or [sample]"),
-    "of one of several": (put(DESIGN, f"{DESIGN}start_year = 2028.0\n"), "29", "it belongs in [[scenarios.events]]"),
+    "of one of several": (
+        put(DESIGN, f"{DESIGN}start_year = 2028.0\n"),
+        "29",
+        "it belongs in [[ongoing]] or [[scenarios.events]]",
+    ),
     "of one of two": (
         put("years = 3", "years = 3\npenalty_usd_per_kg = 5.0"),
         "10",

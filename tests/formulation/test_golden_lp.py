@@ -221,8 +221,21 @@ def two_homes() -> tuple[Plan, Dataset]:
     return joint_question(allied({"stop": (0.5, [event("ore")])}, freight=2.0, horizon=TWO_YEARS), homes)
 
 
+def refill() -> tuple[Plan, Dataset]:
+    """A stock of gallium, of which a tenth is lost a year, that has to be back to four fifths a year after a stop of half a year."""
+    return tiny(
+        {"gallium": 100.0},
+        materials={"gallium": {"decay_share_per_yr": 0.1}},
+        sources={"china": source("CHN", "gallium", 4.0)},
+        demand={"gallium": 4.0},
+        offers={"spot": offer("gallium", 0.5)},
+        scenarios=[cut("stop", 0.25, 2028.0, 0.5, share=0.75)],
+        stock_rules=[{"material": "gallium", "refill_within_years": 1.0, "refill_share": 0.8}],
+    )
+
+
 TWO_YEARS = {"first_year": 2027, "years": 2, "tail_years": 0}
-CASES = {"": everything, "users_stock": users_stock, "two_homes": two_homes}
+CASES = {"": everything, "users_stock": users_stock, "two_homes": two_homes, "refill": refill}
 """Folder below `GOLDEN` -> the problem whose rows stand there."""
 
 
@@ -323,6 +336,7 @@ class Writer:
             "users_stock": lambda: ".".join(
                 (n.materials[n.users[k][0]], n.demands[n.users[k][1]][1] if n.users[k][1] >= 0 else "plants")
             ),
+            "stock_rule": lambda: n.plan.stock_rules[k].material,
             "service_level": lambda: f"{n.plan.service_levels[k].material}.{n.plan.service_levels[k].segment}",
             "rule": lambda: (
                 n.plan.days_of_cover[k].material

@@ -38,6 +38,7 @@ from strategic_minerals import (
     roll,
     scenario_outlook,
     shipped,
+    simulate,
     solve,
     stress_test,
     sweep,
@@ -134,6 +135,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
         gap=0.0,
     ),
     "controls": lambda: control_cases(*doubted(), gap=0.01),
+    "simulate": lambda: simulate(solve(*deciding()), paths=3, exact=1, rules=(), grid_months=12),
     "roll": lambda: roll(solved(), learning=False, gap=0.0),
     "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),
 }

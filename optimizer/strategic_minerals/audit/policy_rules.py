@@ -107,5 +107,48 @@ def _since(k: AuditContext, year: int) -> Bools:
     return np.array([k.n.calendar.years[f] >= year for f in k.n.calendar.year_index], dtype=bool)
 
 
-POLICY: tuple[Rule, ...] = (diversification, trunk_shortfall, days_of_cover, service_level)
+def refill(k: AuditContext) -> Iterable[Row]:
+    """stock by the end of n years after the last event >= share of what it was before the first, less decay  [t]."""
+    n, x = k.n, k.x
+    for rule in n.plan.stock_rules:
+        if rule.refill_within_years is None or rule.material not in n.materials:
+            continue
+        i = n.materials.index(rule.material)
+        c, scenarios = int(n.component[i]), k.path_data.scenarios
+        for s, name in enumerate(scenarios.names):
+            onset = int(scenarios.onset[s, c])
+            last = int(scenarios.end[s, c]) - 1 + n.calendar.lasting(rule.refill_within_years)
+            if onset < n.calendar.periods and last < n.calendar.periods:
+                before = float(x.stock[0, i, onset - 1])
+                for _ in range(onset, last + 1):
+                    before *= 1 - float(n.decay[i])
+                yield f"{rule.material} {name}", rule.refill_share * before - float(x.stock[1 + s, i, last]), k.size[i]
+
+
+def release_rules(k: AuditContext) -> Iterable[Row]:
+    """release <= 0 where less than the stated share of usual supply is lost; <= what the segments that it may serve want  [t]."""
+    n, usual = k.n, k.n.usual
+    for rule in n.plan.stock_rules:
+        if rule.material not in n.materials:
+            continue
+        i = n.materials.index(rule.material)
+        most = np.full(k.x.release[:, i].shape, np.inf)
+        if rule.from_lost_share > 0:
+            full, comes = np.zeros(n.calendar.periods), np.zeros_like(most)
+            for j in range(n.sources):
+                made = max(float(n.yields[j, i]), 0.0) * n.capacity[j] * usual[j]
+                full = full + made * n.availability[j]
+                comes = comes + made * np.minimum(1.0, k.path_data.rho[:, j] / np.where(usual[j] > 0, usual[j], 1.0))
+            lost = np.where(full > 0, 1 - comes / np.where(full > 0, full, 1.0), 0.0)
+            most = np.where(lost >= rule.from_lost_share - 1e-9, most, 0.0)
+        if "*" not in rule.segments:
+            wanted = np.zeros_like(most)
+            for q, (name, segment) in enumerate(n.demands):
+                if name == rule.material and segment in rule.segments:
+                    wanted = wanted + k.path_data.demand[:, q]
+            most = np.minimum(most, wanted)
+        yield rule.material, np.where(np.isfinite(most), k.x.release[:, i] - most, 0.0), k.size[i]
+
+
+POLICY: tuple[Rule, ...] = (diversification, trunk_shortfall, days_of_cover, service_level, refill, release_rules)
 """In tonnes."""

@@ -243,5 +243,9 @@ PLAN: dict[str, Usual] = {
     **{f"hazards.{name}": usual for name, usual in HAZARD.items()},
     **{f"ongoing.{name}": usual for name, usual in EVENT.items()},
     "ongoing.remaining_years": Usual(years, 0.02, 15),
+    "stock_rules.from_lost_share": Usual(share, 0.005, 1),
+    "stock_rules.resale_share": Usual(share, 0.05, 1),
+    "stock_rules.refill_within_years": Usual(years, 0.25, 15),
+    "stock_rules.refill_share": Usual(share, 0.05, 1),
 }
 """Field of a plan, the numbers of list entries left out -> its range."""

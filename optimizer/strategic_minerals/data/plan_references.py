@@ -77,6 +77,9 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
             yield from one(f"procurement.exclusions.{n}.countries", name, countries.and_("covered"))
         for name in exclusion.materials.split():
             yield from one(f"procurement.exclusions.{n}.materials", name, materials.and_("*"))
+    for n, law in enumerate(plan.stock_rules):
+        yield from one(f"stock_rules.{n}.material", law.material, materials)
+        yield from segments.and_("*").faults("plan", "", f"stock_rules.{n}.segments", law.segments, hints)
     yield from _covers(plan, data, materials, hints)
     pairs = {(row.material, row.segment) for row in data.rows("demand")}
     for n, level in enumerate(plan.service_levels):

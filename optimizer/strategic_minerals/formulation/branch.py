@@ -13,6 +13,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from ..core.units import MUSD_PER_T
+from . import stock_rules
 from .structure import ComponentSets, Structure, loss_keys
 
 Stand = Callable[[str, Any, int], Any]
@@ -24,6 +25,7 @@ PARAMS: dict[str, str] = {
     "calm_price": "price paid in the branch where the material is not tight, else 0 [million USD/unit]",
     "service_window": "1 from the onset to the end of the event, else 0 [-]",
     "service_allowance": "(1 - level) * demand over the window [unit]",
+    **stock_rules.PARAMS,
     "loss_value": "v, gross loss per unit unmet of a tier in a period, where the loss counts [million USD/unit]",
     "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
 }
@@ -50,6 +52,7 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         else [],
         "service_window": [(n, t) for n, _ in sets.services for t in T],
         "service_allowance": service_terms(structure, sets),
+        **stock_rules.param_keys(structure, sets),
         "loss_value": loss_keys(structure.instance, sets.tiers) if structure.uses_risk else [],
         "substitution_cost": list(sets.steps) if structure.uses_risk else [],
     }
@@ -65,6 +68,7 @@ def add_branch(
     add_branch_purchases(b, structure, sets, own, trunk)
     add_calm_purchases(b, structure, sets, own, trunk)
     add_service_level(b, structure, sets, own)
+    stock_rules.add_refill(b, structure, sets, own, trunk)
     add_branch_loss(b, structure, sets, own)
 
 

@@ -215,6 +215,10 @@ COMPONENTS: tuple[Component, ...] = (
     _p("branch", "planned_price", "offer period", f"{M}/unit", "P⁰(1+π)", "price paid on the baseline course"),
     _p("branch", "calm_price", "offer period", f"{M}/unit", "P(1+π)", "price in the branch while not tight, else 0"),
     _p("branch", "service_window", "service_level period", "-", "1[τ,e)", "1 from the onset to the end of the event"),
+    _p(
+        "branch", "refill_due", "stock_rule period", "-", "1[e+n]", "1 in the period by whose end a stock is full again"
+    ),
+    _p("branch", "refill_from", "stock_rule period", "-", "r(1-d)^k", "share of the stock before the event, else 0"),
     _p("branch", "service_allowance", "service_level year", "unit", "(1-λ)D", "shortfall allowed by the promise"),
     _c(
         "commitments",
@@ -329,6 +333,7 @@ COMPONENTS: tuple[Component, ...] = (
         "purchases in a branch are limited to the spending planned on the baseline course",
     ),
     _c("branch", "calm_purchases", "year", M, "", "unspent money buys only tight materials"),
+    _c("branch", "refill", "stock_rule", "unit", "", "a stock drawn down is full again some years after the event"),
     _c(
         "branch", "service_level", "service_level year", "unit", "", "promise to a segment in an event", "service_level"
     ),

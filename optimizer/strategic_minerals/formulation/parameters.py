@@ -16,7 +16,7 @@ from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
 from ..scenarios.loss_values import loss_values, tier_limits
 from ..scenarios.scenario_set import ScenarioSet, squeeze_of_outputs
-from . import pools
+from . import pools, stock_rules
 from .branch import service_terms
 from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
 
@@ -116,6 +116,8 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     release = np.where(tight[:, stocked], instance.drawdown[stocked], 0.0)
     if instance.plan.instruments.trunk_release:
         release[on_trunk] = instance.drawdown[stocked]
+    for k, i in enumerate(stocked):
+        release[:, k] = stock_rules.released_at_most(structure, i, release[:, k], w, on_trunk, t)
     disposal = np.where(tight[:, stocked], 0.0, instance.disposal[stocked])
     if not instance.plan.instruments.trunk_disposal:
         disposal[on_trunk] = 0.0
@@ -408,6 +410,7 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         else np.zeros((n, 0)),
         "service_window": _columns([windows[k][:, t] for k, _ in sets.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
+        **stock_rules.param_values(structure, sets, S),
         "loss_value": _once(_at_risk(structure, sets.tiers)[1][S], loss_keys(instance, sets.tiers))
         if structure.uses_risk
         else np.zeros((n, 0)),

@@ -22,6 +22,7 @@ from ..instance.purchases import Contract, Purchase
 from ..instance.scaling import seller_unit
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan_sections import DaysOfCover, Diversification, ServiceLevel
+from ..schemas.state_sections import StockRule
 
 TRUNK = -1
 """Scenario index of trunk instances."""
@@ -82,6 +83,8 @@ class ComponentSets:
     diversification: tuple[tuple[int, Diversification], ...]
     cover: tuple[tuple[int, DaysOfCover], ...]
     services: tuple[tuple[int, ServiceLevel], ...]
+    refills: tuple[tuple[int, StockRule], ...]
+    """(material, rule) of stocks that have to be filled again after a disruption."""
     users: tuple[int, ...]
     """Stocks that users hold themselves."""
     adapted: tuple[int, ...]
@@ -262,6 +265,11 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         classes=classes,
         diversification=tuple((n, d) for n, d in enumerate(plan.diversification) if d.material in names),
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
+        refills=tuple(
+            (names[rule.material], rule)
+            for rule in plan.stock_rules
+            if rule.refill_within_years is not None and names.get(rule.material) in stocked
+        ),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
         users=tuple(k for k, (i, _) in enumerate(instance.users) if i in inside),
         adapted=tuple(n for n in tiers if instance.loss_changes(instance.tiers[n][0])),

@@ -134,7 +134,9 @@ def _state_table(question: Question, state: State, now: NextQuestion) -> pd.Data
     """What the next plan starts with, item by item."""
     rows: list[tuple[str, str, str, float, str]] = []
     rows += [("stock", material, "", tonnes, "t") for material, tonnes in state.stock.items() if tonnes > SMALL_T]
-    rows += [("stock_origin", row.material, row.from_country, row.stock_t, "t") for row in now.data.rows("stock_origins")]
+    rows += [
+        ("stock_origin", row.material, row.from_country, row.stock_t, "t") for row in now.data.rows("stock_origins")
+    ]
     rows += [
         ("users_missing", material, segment, share, "share")
         for (material, segment), share in state.users_missing.items()

@@ -36,7 +36,7 @@ from .plan_sections import (
     Selection,
     ServiceLevel,
 )
-from .state_sections import Ongoing
+from .state_sections import Ongoing, StockRule
 from .together_section import Together
 
 
@@ -87,6 +87,7 @@ class Plan(Section):
     service_levels: tuple[ServiceLevel, ...] = ()
     diversification: tuple[Diversification, ...] = ()
     days_of_cover: tuple[DaysOfCover, ...] = ()
+    stock_rules: tuple[StockRule, ...] = ()
     together: Together | None = None
 
     @model_validator(mode="after")

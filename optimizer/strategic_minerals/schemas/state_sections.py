@@ -1,11 +1,13 @@
-"""Sections of a plan that is made while something goes on: events that have begun, money that was kept."""
+"""Sections of a plan about living through it: events that have begun, rules of drawdown and refill."""
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from typing import Annotated
 
-from .base import Key, Positive
-from .plan_sections import DecimalYear, Event
+from pydantic import Field, model_validator
+
+from .base import Key, Positive, Share
+from .plan_sections import DecimalYear, Event, Section, Selection
 
 
 class Ongoing(Event):
@@ -31,3 +33,20 @@ class Ongoing(Event):
                 "remaining_years, as the event has no hazard whose law of durations would say how long it may last"
             )
         return self
+
+
+class StockRule(Section):
+    """When a law lets a stock be released, to whom, at what price, and when it has to be filled again."""
+
+    material: Key
+    from_lost_share: Share = 0.0
+    """It may be released only in a period in which at least this share of the usual supply of its sources does not arrive; 0: in
+    any shortage."""
+    segments: Selection = ("*",)
+    """Segments that it may serve: no more is released than they want in the period."""
+    resale_share: Share | None = None
+    """Share of the market price that users pay for a released tonne; unset: that of the table of materials."""
+    refill_within_years: Annotated[float, Field(gt=0, le=40)] | None = None
+    """Years after the last event on it by whose end the stock is back; unset: no duty."""
+    refill_share: Share = 1.0
+    """Share of the stock before the event to which it has to be back, what decays in between counted."""
