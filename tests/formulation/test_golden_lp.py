@@ -222,7 +222,7 @@ def two_homes() -> tuple[Plan, Dataset]:
 
 
 def refill() -> tuple[Plan, Dataset]:
-    """A stock of gallium, a tenth of which is lost a year, that has to be back to four fifths a year after a stop of half a year."""
+    """A stock of gallium, a tenth lost each year, that has to be back to four fifths a year after a stop of half a year."""
     return tiny(
         {"gallium": 100.0},
         materials={"gallium": {"decay_share_per_yr": 0.1}},

@@ -242,6 +242,12 @@ def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
     assert found.result.data.rows("stock")[0].opening_t == pytest.approx(planned / 2)
     assert found.result.plan.budget.carried_in_musd == 3.5
     assert found.causes == (STATE,)
+    asked = first.plan.model_copy(update={"budget": first.plan.budget.model_copy(update={"carry_over_share": 0.5})})
+    thrifty = solve(
+        asked.model_copy(update={"budget": asked.budget.model_copy(update={"appropriation_musd": 9.0})}), first.data
+    )
+    kept = roll(thrifty, done=[DoneRow(kind="spent", amount=7.0)], learning=False).result.plan.budget.carried_in_musd
+    assert kept == pytest.approx(2.0)
     counted = roll(first, done=[DoneRow(kind="stock", item="gallium", amount=123.0)], learning=False)
     assert counted.result.data.rows("stock")[0].opening_t == 123.0
     unsigned = solve(*supported(), gap=0.0)
@@ -287,3 +293,32 @@ def test_a_rolling_horizon_plans_as_many_years_as_before() -> None:
     assert found.result.plan.horizon.years == 4
     assert found.result.plan.horizon.first_year == FIRST + 1
     assert found.why.cause.tolist() == [AS_PLANNED, STATE, FACTS, EVIDENCE]
+
+
+def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning() -> None:
+    """Proves: 50 million USD that are due in a year of 10 leave a plan that buys nothing in that year, and say so; the next year
+    has its money."""
+    plan, data = reserve(3, money=10.0)
+    signed = {"commitment": "x", "kind": "contract", "item": "china", "producer": "china", "signed_year": FIRST - 1}
+    due = {"commitment": "x", "fiscal_year": FIRST, "payment": "fee", "amount_musd": 50.0}
+    owing = data.replace(commitments=pd.DataFrame([signed]), payments_due=pd.DataFrame([due]))
+    result = solve(plan, owing, gap=0.0)
+    assert result.audited.passed
+    assert result.tables["budget"].signed_before_musd.tolist() == [50.0, 0.0, 0.0]
+    assert result.tables["budget"].purchases_musd.iloc[0] == 0.0
+    assert any("what was signed before" in text for text in result.tables["notes"].note)
+    assert result.outcome.do_nothing_musd == pytest.approx(solve(plan, data).outcome.do_nothing_musd)
+
+
+def test_a_second_roll_keeps_what_the_first_one_carried() -> None:
+    """Proves: two years in two steps leave the same question as two years in one, whatever was signed in the first."""
+    first = solve(*supported(), gap=0.0)
+    step = roll(roll(first, learning=False, gap=0.0).result, learning=False, gap=0.0)
+    once = roll(first, years=2, learning=False, gap=0.0)
+    for column in ("signed_before_musd", "outlay_musd"):
+        assert step.result.tables["budget"][column].to_numpy() == pytest.approx(
+            once.result.tables["budget"][column].to_numpy(), abs=1e-9
+        )
+    assert total(step.result) == pytest.approx(total(once.result), rel=1e-9)
+    both = [sorted(row.commitment for row in r.result.data.rows("commitments")) for r in (step, once)]
+    assert both[0] == both[1]

@@ -32,10 +32,11 @@ class DoneRow(Noted):
     """Something that was done otherwise than planned; what is not named was done as planned."""
 
     file = "done.csv"
-    kind: Literal["stock", "bought", "package", "contract", "market_floor", "users_missing", "money_kept"]
+    kind: Literal["stock", "bought", "package", "contract", "market_floor", "users_missing", "spent", "money_kept"]
     """`stock`: tonnes in store at the end of the year, as counted. `bought`: tonnes bought through an offer in the year. `package`:
     share of a project that was supported (0: not signed). `contract`: tonnes a year under an offtake contract. `market_floor`: 1 or
-    0. `users_missing`: share that users' own stock of a material lacks. `money_kept`: million USD that may be spent next year."""
+    0. `users_missing`: share that users' own stock of a material lacks. `spent`: million USD that the year cost in all; what may be
+    kept of the rest follows. `money_kept`: million USD that may be spent next year, stated."""
     item: Key | None = None
     """Material, offer, project, source or floor; empty for money."""
     detail: str = ""

@@ -282,6 +282,16 @@ class _Draft:
                 lacking[material, segment] = min(1.0, row.amount)
         self.state = replace(self.state, users_missing=lacking)
 
+    def _spent(self, row: DoneRow) -> None:
+        n = self.question.natural
+        f = self.state.periods // n.calendar.per_year - 1
+        money = float(n.available[f]) + (_kept(self.question, f) if f else 0.0)
+        most = n.plan.budget.carry_over_share * float(n.appropriation[f])
+        before = self.state.spent_musd - float(outlays(self.question)[f])
+        self.state = replace(
+            self.state, kept_musd=min(most, max(0.0, money - row.amount)), spent_musd=max(0.0, before + row.amount)
+        )
+
     def _money_kept(self, row: DoneRow) -> None:
         spent = self.state.spent_musd + self.state.kept_musd - row.amount
         self.state = replace(self.state, kept_musd=row.amount, spent_musd=max(0.0, spent))
