@@ -1,0 +1,100 @@
+"""What a backtest found: tables, figures and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from ..results.study import StudyResult
+from .settings import Settings
+
+TITLES: Mapping[str, str] = {
+    "ranks": "Rank of the plan among its rivals under each loss function",
+    "agreement": "How many loss functions prefer the plan to each rival",
+    "net": "Net of every plan under each loss function",
+    "accounts": "Money of every plan",
+    "coverage": "Tonnes lost and covered",
+    "by_material": "The plan by material",
+    "calibration_counts": "How many forecasts held",
+    "brier": "Brier scores of forecasts of controls",
+    "probabilities": "Forecast probabilities of controls",
+    "noise": "Availability of materials without a control",
+    "spikes": "Price spikes",
+    "apart": "Materials without a price series, by a stated estimate",
+    "materials": "",
+    "calibration": "",
+    "ledger": "",
+    "plans": "",
+}
+"""Table -> its heading; empty: too long for a notebook."""
+
+
+@dataclass(frozen=True)
+class Backtest(StudyResult):
+    """A past episode played again: plans made with what was known, rivals, and scores against what happened."""
+
+    title: str
+    label: str
+    """`first run`, or `after looking` where an earlier run stands in the same log."""
+    settings: Mapping[str, Any]
+    """All settings, as fixed before scoring."""
+    whence: Mapping[str, str]
+    """Where each setting is from."""
+    functions: tuple[str, ...]
+    found: Mapping[str, pd.DataFrame]
+    log: str
+    """The log, a line of JSON for each thing that was fixed."""
+    parts: Mapping[str, bool]
+    """Whether the folder has a rolling file, and a file of policy."""
+
+    kind: ClassVar[str] = "backtest"
+    titles: ClassVar[Mapping[str, str]] = TITLES
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        whence: Mapping[str, str],
+        scores: Mapping[str, Any],
+        index: Sequence[Mapping[str, Any]],
+        log: str,
+    ) -> Backtest:
+        """From what the scorer wrote."""
+        tables = {name: pd.DataFrame(scores["tables"].get(name, [])) for name in TITLES if name != "plans"}
+        tables["plans"] = pd.DataFrame(list(index))
+        return cls(
+            settings.title,
+            str(scores["label"]),
+            settings.model_dump(mode="json"),
+            dict(whence),
+            tuple(scores["functions"]),
+            {name: table for name, table in tables.items() if len(table)},
+            log,
+            {"rolling": bool(scores["rolling"]), "policy": bool(scores["policy"])},
+        )
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """As `titles` names them; one without rows is left out."""
+        return self.found
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """title, label, settings, whence, functions, parts."""
+        return {
+            "title": self.title,
+            "label": self.label,
+            "settings": self.settings,
+            "whence": self.whence,
+            "functions": list(self.functions),
+            "parts": self.parts,
+        }
+
+    def summary(self) -> str:
+        """What was found, in plain words."""
+        from .words import summary
+
+        return summary(self)
