@@ -85,6 +85,7 @@ class BookMarket:
 
     known: Known
     day: dt.date
+    home: str
 
     def price(self, material: str, quarter: int) -> float | None:
         """The annual mean of the quarter's year, or of the last year known before it."""
@@ -96,7 +97,7 @@ class BookMarket:
         """By days of the controls that are known."""
         facts = self.known.materials.get(material)
         spans: dict[str, tuple[dt.date, dt.date]] = {}
-        for row in [] if facts is None else controls_on(self.known.controls, facts):
+        for row in [] if facts is None else controls_on(self.known.controls, facts, self.home):
             if row.period_start is None or row.period_start > self.day:
                 continue
             country, end = supplier_of(row), row.period_end or self.day
@@ -109,7 +110,9 @@ def books(answers: Sequence[Answer], known: Known, day: dt.date, settings: Setti
     """The ledger of a reserve up to a day, from what is known on it: no release is on it, since no loss is known."""
     orders, sales = orders_of(answers, day)
     quarters = [quarter for quarter in budget_quarters(settings) if first_day(quarter) <= day]
-    return execute(orders, sales, BookMarket(known, day), terms_of(answers), quarters, budget_musd=budget_musd)
+    return execute(
+        orders, sales, BookMarket(known, day, settings.home), terms_of(answers), quarters, budget_musd=budget_musd
+    )
 
 
 def state_of(answers: Sequence[Answer], known: Known, day: dt.date, settings: Settings, budget_musd: float) -> State:

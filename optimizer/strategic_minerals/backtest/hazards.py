@@ -118,13 +118,15 @@ def _single(code: str) -> bool:
     return bool(re.fullmatch(r"[A-Z]{3}", code)) and code != OTHER
 
 
-def known_starts(known: Known, facts: MaterialFacts, country: str, freeze: dt.date, day: dt.date) -> list[dt.date]:
+def known_starts(known: Known, facts: MaterialFacts, country: str, settings: Planning, day: dt.date) -> list[dt.date]:
     """Days after the freeze on which a control of a country on a material began, as far as rows say; one a day."""
     return sorted(
         {
             row.period_start
-            for row in controls_on(known.controls, facts)
-            if supplier_of(row) == country and row.period_start is not None and freeze < row.period_start <= day
+            for row in controls_on(known.controls, facts, settings.home)
+            if supplier_of(row) == country
+            and row.period_start is not None
+            and settings.freeze < row.period_start <= day
         }
     )
 
@@ -134,13 +136,21 @@ def supplier_of(row: Any) -> str:
     return str(row.market.partition(">")[0].strip())
 
 
-def controls_on(controls: Iterable[Any], facts: MaterialFacts) -> list[Any]:
-    """Rows of controls on a material, or on the mineral that it is of; relief, and what only binds others, left out."""
+RELIEF = re.compile(r"suspension of|renewal|technology|framework|floor|appropriation|reserve")
+"""Metrics of controls that hold no material back."""
+
+
+def controls_on(controls: Iterable[Any], facts: MaterialFacts, home: str) -> list[Any]:
+    """Rows of other countries' controls on a material, or on its mineral, that bind the home country. Relief, what only binds
+    others, and what was suspended before it took effect are left out."""
     return [
         row
         for row in controls
         if (is_named(facts, row.material) or is_named(facts, row.mineral))
-        and not re.search(r"suspension of|renewal|technology|framework|floor|appropriation|reserve", row.metric)
+        and not RELIEF.search(row.metric)
+        and supplier_of(row) != home
+        and re.search(rf"> *(world\b|{home})|^[^>]*$", row.market)
+        and not (row.period_start and row.period_end and row.period_end < row.period_start)
     ]
 
 
@@ -161,7 +171,7 @@ def rates(known: Known, settings: Planning, day: dt.date) -> dict[str, dict[str,
             said = None if row is None else starts_of(row)
             if said is None:
                 continue
-            later = len(known_starts(known, facts, country, settings.freeze, day))
+            later = len(known_starts(known, facts, country, settings, day))
             starts, years = said if own is not None else (0.0, 0.0)
             if own is None:  # a mean over materials has no starts of this one: its own years are those of one observer
                 prior = (said[0] + JEFFREYS) / said[1]
@@ -176,7 +186,7 @@ def in_force(known: Known, settings: Planning, day: dt.date) -> list[InForce]:
     pooled = severity(known, settings, day)
     found: dict[tuple[str, str], InForce] = {}
     for name, facts in known.materials.items():
-        for row in controls_on(known.controls, facts):
+        for row in controls_on(known.controls, facts, settings.home):
             start, end, country = row.period_start, row.period_end, supplier_of(row)
             if start is None or start > day or (end is not None and end < max(day, start)) or not _single(country):
                 continue

@@ -50,7 +50,10 @@ class Realised:
     inputs: Mapping[str, Any]
     """Material -> its row of the score inputs."""
     minerals: Mapping[str, str]
+    of_material: Mapping[str, tuple[Any, ...]]
+    """Material -> its rows."""
     _quotes: dict[tuple[str, int], Ends] = field(default_factory=dict)
+    _losses: dict[str, dict[int, Ends]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tables: Mapping[str, Table], settings: Settings) -> Realised:
@@ -58,7 +61,10 @@ class Realised:
         rows = tables["realised"].rows
         inputs = {row.material: row for row in tables["score_inputs"].rows}
         minerals = {row.material: row.mineral for row in rows if row.material in inputs and row.mineral}
-        return cls(settings, rows, inputs, minerals)
+        by_material: dict[str, list[Any]] = {}
+        for row in rows:
+            by_material.setdefault(row.material, []).append(row)
+        return cls(settings, rows, inputs, minerals, {name: tuple(own) for name, own in by_material.items()})
 
     # --- prices -------------------------------------------------------------------------------------------------------------
 
@@ -74,8 +80,8 @@ class Realised:
     def _quoted(self, material: str, quarter: int) -> Ends | None:
         inside = self._home_market_of_supplier(material)
         values = []
-        for row in self.rows:
-            if row.material != material or row.metric != PRICE or row.frequency not in QUOTES or row.value is None:
+        for row in self.of_material.get(material, ()):
+            if row.metric != PRICE or row.frequency not in QUOTES or row.value is None:
                 continue
             if row.period_start is None or quarter_of(row.period_start) != quarter:
                 continue
@@ -91,7 +97,7 @@ class Realised:
         """Names of the markets of the countries that control a material."""
         codes = self.suppliers(material)
         words = [re.escape(name) for name, code in country_codes().items() if code in codes]
-        return re.compile("|".join([*words, *codes]), re.IGNORECASE) if codes else None
+        return re.compile(rf"\b({'|'.join([*words, *sorted(codes)])})\b", re.IGNORECASE) if codes else None
 
     def _annual(self, material: str, quarter: int) -> Ends | None:
         """The annual mean of a quarter's year, of the freeze in its own year; a gap lies between the years beside it."""
@@ -102,17 +108,19 @@ class Realised:
             return None if value is None else (value, value, value)
         known = {0: row.price_freeze_usd_per_kg, 1: row.price_y1, 2: row.price_y2, 3: row.price_y3}
         known = {n: value for n, value in known.items() if value is not None}
-        if not known or not 0 <= ahead <= LAST_YEAR:
+        if not 0 <= ahead <= LAST_YEAR:
             return None
         if ahead in known:
             return (known[ahead],) * 3
         before, after = [n for n in known if n < ahead], [n for n in known if n > ahead]
-        beside = [known[n] for n in (*before[-1:], *after[:1])]
+        if not before or not (after or row.price_end_usd_per_kg is not None):
+            return None
+        beside = known[before[-1]], known[after[0]] if after else row.price_end_usd_per_kg
         return min(beside), fmean(beside), max(beside)
 
     def _series(self, material: str, year: int) -> float | None:
         """The first annual price of the home country's statistics."""
-        for row in self.rows:
+        for row in self.of_material.get(material, ()):
             if (row.material, row.metric, row.market, row.frequency) == (
                 material,
                 PRICE,
@@ -124,7 +132,7 @@ class Realised:
 
     def _last(self, material: str, quarter: int) -> Ends | None:
         row = self.inputs.get(material)
-        if row is None or row.price_end_usd_per_kg is None or quarter // PER_YEAR < self.settings.freeze.year:
+        if row is None or row.price_end_usd_per_kg is None or quarter // PER_YEAR <= self.settings.freeze.year:
             return None
         value = row.price_end_usd_per_kg
         return (value if row.price_end_low is None else row.price_end_low), value, _or(row.price_end_high, value)
@@ -175,14 +183,19 @@ class Realised:
 
     def window(self, material: str) -> tuple[dt.date, dt.date] | None:
         """First and last day of the attributed loss."""
-        for row in self.rows:
-            if row.material == material and row.metric == LOST and row.period_start and row.period_end:
+        for row in self.of_material.get(material, ()):
+            if row.metric == LOST and row.period_start and row.period_end:
                 return row.period_start, row.period_end
         day = self.control_day(material)
         return None if day is None else (day, self.settings.end)
 
     def losses(self, material: str) -> dict[int, Ends]:
         """Quarter -> tonnes lost."""
+        if material not in self._losses:
+            self._losses[material] = self._spread(material)
+        return self._losses[material]
+
+    def _spread(self, material: str) -> dict[int, Ends]:
         total, window = self.attributed(material), self.window(material)
         if total is None or window is None or max(total) <= 0:
             return {}
@@ -197,8 +210,8 @@ class Realised:
 
     def _shortfall(self, material: str, quarter: int) -> float:
         """What was missing of normal in a quarter; of a quarter without a row nothing is known, and it counts as none."""
-        for row in self.rows:
-            if row.material != material or row.metric != BY_QUARTER or row.value is None:
+        for row in self.of_material.get(material, ()):
+            if row.metric != BY_QUARTER or row.value is None:
                 continue
             if (
                 row.period_start
@@ -220,8 +233,8 @@ class Realised:
             return {}
         base = row.normal_t_per_yr * share / PER_YEAR
         found = {}
-        for line in self.rows:
-            if line.material == material and GROSS.search(line.metric) and line.value is not None and line.period_start:
+        for line in self.of_material.get(material, ()):
+            if GROSS.search(line.metric) and line.value is not None and line.period_start:
                 quarter = quarter_of(line.period_start)
                 if quarter >= quarter_of(self.control_day(material) or line.period_start):
                     ends = (_or(line.value_high, line.value), line.value, _or(line.value_low, line.value))
@@ -247,8 +260,8 @@ class Realised:
     def observed(self, material: str, metric: str) -> dict[int, tuple[float, float, float]]:
         """Year -> low, central, high of an annual metric at home."""
         found = {}
-        for row in self.rows:
-            if row.material == material and row.metric == metric and row.value is not None and row.period_start:
+        for row in self.of_material.get(material, ()):
+            if row.metric == metric and row.value is not None and row.period_start:
                 found[row.period_start.year] = (
                     _or(row.value_low, row.value),
                     row.value,
