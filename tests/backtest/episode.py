@@ -56,7 +56,11 @@ def episode() -> dict[str, Rows]:
     Frozen on 2008-06-30, played to 2011-06-30. Zink: 1,000 t a year, all imported, three quarters from Chile, at 10 USD/kg.
     """
     known: Rows = []
-    for name, use, price, origin in (("zink", 1000.0, 10.0, "CHL"), ("brom", 500.0, 4.0, "CHL"), ("talk", 800.0, 1.0, "ZAF")):
+    for name, use, price, origin in (
+        ("zink", 1000.0, 10.0, "CHL"),
+        ("brom", 500.0, 4.0, "CHL"),
+        ("talk", 800.0, 1.0, "ZAF"),
+    ):
         known += figures(name, "consumption", dict.fromkeys(YEARS, use))
         known += figures(name, "price", {year: price * (1 + 0.05 * (year % 2)) for year in YEARS} | {2007: price})
         known += figures(name, "net_import_reliance_pct", dict.fromkeys(YEARS, 100.0))

@@ -33,6 +33,7 @@ PLANS = "plans"
 MODULE = "strategic_minerals.backtest"
 
 OnDone = Callable[[int, int], Any]
+Ask = Callable[[Path, Path, Path, Path], None]
 
 
 def backtest(
@@ -113,8 +114,9 @@ def _days(settings: Settings, run: Run) -> list[dt.date]:
 class Desk:
     """Where plans are asked for: gated folders by run and day, answers by question."""
 
-    def __init__(self, folder: Path, scratch: Path, settings: Settings) -> None:
-        self._folder, self._scratch, self._settings = folder, scratch, settings
+    def __init__(self, folder: Path, scratch: Path, settings: Settings, ask: Ask | None = None) -> None:
+        """ask: makes a plan from the paths of a gated folder, a state and settings, at a fourth; None: the planner's process."""
+        self._scratch, self._settings, self._ask = scratch, settings, ask or _planner
         self._gated: dict[tuple[str, dt.date], tuple[Path, Known]] = {}
         self._answers: dict[str, str] = {}
         self._settings_file = scratch / SETTINGS
@@ -145,9 +147,13 @@ class Desk:
             with tempfile.TemporaryDirectory(dir=self._scratch) as place:
                 question, answer = Path(place) / "state.json", Path(place) / "plan.json"
                 question.write_text(state, encoding="utf-8")
-                _process("planner", gated, question, self._settings_file, answer)
+                self._ask(gated, question, self._settings_file, answer)
                 self._answers[key] = answer.read_text(encoding="utf-8")
         return self._answers[key]
+
+
+def _planner(*paths: Path) -> None:
+    _process("planner", *paths)
 
 
 def _process(module: str, *paths: Path) -> None:
