@@ -1,4 +1,4 @@
-"""The structure that the project promises: twenty rooms, arrows one way, one room for the solver, small modules."""
+"""The structure that the project promises: twenty-one rooms, arrows one way, one room for the solver, small modules."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ MAY_IMPORT: dict[str, str] = {
         "core schemas data instance scenarios checks finance formulation "
         "model highs decomposition optimization audit results"
     ),
+    "backtesting": "core schemas data instance scenarios results api",
     "report": "core schemas data instance finance formulation results",
     "service": "core schemas data checks model highs results api evaluation analysis report",
-    "cli": "core schemas data highs results api evaluation analysis report service",
+    "cli": "core schemas data highs results api evaluation analysis backtesting report service",
 }
 """Room -> rooms that it may import, and no other; imports for type checking count."""
 
@@ -79,7 +80,7 @@ def test_a_module_imports_from_rooms_below_alone(name: str) -> None:
 def test_rooms_and_files_make_no_circle() -> None:
     """Proves: rooms stand one above the other in the order of the table, and no file imports itself by way of others."""
     order = list(MAY_IMPORT)
-    assert len(order) <= 20
+    assert len(order) <= 21
     for name, below in MAY_IMPORT.items():
         assert all(order.index(other) < order.index(name) for other in below.split()), name
     left = {name: {module for module, _ in arrows} for name, arrows in ARROWS.items()}

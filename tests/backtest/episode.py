@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from strategic_minerals.backtest.tables import KINDS
+from strategic_minerals.backtesting.tables import KINDS
 
 NAMES = {
     "known": "Q_known.csv",

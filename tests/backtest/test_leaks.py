@@ -1,4 +1,4 @@
-"""No later row reaches a plan: each re-plan is the same byte by byte when later rows are deleted, and when they are multiplied by 7."""
+"""No later row reaches a plan: each is the same byte by byte when later rows are deleted, and when they are multiplied by 7."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from episode import QUICK, episode, figures, write
 
 from strategic_minerals import shipped
-from strategic_minerals.backtest.gate import write_gated
-from strategic_minerals.backtest.planner import main
-from strategic_minerals.backtest.run import Desk
-from strategic_minerals.backtest.settings import Run, load_settings
+from strategic_minerals.backtesting.gate import write_gated
+from strategic_minerals.backtesting.planner import main
+from strategic_minerals.backtesting.run import Desk
+from strategic_minerals.backtesting.settings import Run, load_settings
 
 SHIPPED = shipped("models") / "backtest-2022"
 Cells = dict[str, str]

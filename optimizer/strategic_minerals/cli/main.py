@@ -24,7 +24,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis, evaluation, report, service, solving, tables
+from . import analysis, backtest, evaluation, report, service, solving, tables
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from ..api.checking import CheckReport
 
 
-VERBS = (solving, analysis, evaluation, tables, report, service)
+VERBS = (solving, analysis, evaluation, backtest, tables, report, service)
 """Modules that register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""

@@ -1,4 +1,4 @@
-"""The scoring of a backtest, in a process of its own: `python -m strategic_minerals.backtest.scorer FOLDER OUT`.
+"""The scoring of a backtest, in a process of its own: `python -m strategic_minerals.backtesting.scorer FOLDER OUT`.
 
 It is started once settings and plans are fixed in the log of OUT, refuses where any of them is no longer what was fixed, and
 only then opens the files of what happened. What it writes is OUT/scores.json.

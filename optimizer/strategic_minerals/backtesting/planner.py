@@ -1,4 +1,4 @@
-"""One plan of a backtest, in a process of its own: `python -m strategic_minerals.backtest.planner GATED STATE SETTINGS OUT`.
+"""One plan of a backtest, in a process of its own: `python -m strategic_minerals.backtesting.planner GATED STATE SETTINGS OUT`.
 
 It sees the gated folder, the state of its own reserve and its settings, and nothing else of a backtest. What it writes is the
 same byte by byte whenever these are: numbers in a fixed form, keys in order, no time and no path.

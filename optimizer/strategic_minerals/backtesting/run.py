@@ -18,6 +18,7 @@ from typing import Any
 from ..core.atomic_files import write_whole
 from ..core.errors import Fault, InputError
 from ..core.logs import logger_of
+from ..data.csv_files import csv_text
 from .acts import Answer, budget_quarters, state_of
 from .facts import Known, read_known
 from .gate import write_gated
@@ -29,8 +30,8 @@ from .settings import Run, Settings, load_settings
 from .timeline import ONE_DAY, quarter_of
 
 LOGGER = logger_of(__name__)
-PLANS = "plans"
-MODULE = "strategic_minerals.backtest"
+PLANS, TABLES = "plans", "tables"
+MODULE = "strategic_minerals.backtesting"
 
 OnDone = Callable[[int, int], Any]
 Ask = Callable[[Path, Path, Path, Path], None]
@@ -46,8 +47,8 @@ def backtest(
 ) -> Backtest:
     """Play a past episode: plans made with what was known on each day, then scored against what happened.
 
-    folder: the files of the episode, and `backtest.toml` where its settings are stated. out: where settings, plans, log and scores
-    are kept; a second run into the same folder is labelled as one after looking; None: nowhere. changes: settings stated
+    folder: the files of the episode, and `backtest.toml` where its settings are stated. out: where settings, plans, log, scores and
+    tables are kept; a second run into the same folder is labelled as one after looking; None: nowhere. changes: settings stated
     otherwise, by field. workers: plans that are made at once, each in a process of its own. on_progress: called with plans done,
     and in all.
 
@@ -57,8 +58,10 @@ def backtest(
     settings, whence = load_settings(source, changes)
     with ExitStack() as stack:
         kept = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else Path(out)
+        _require_own(kept)
         kept.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(kept / PLANS, ignore_errors=True)
+        for stale in (PLANS, TABLES):
+            shutil.rmtree(kept / stale, ignore_errors=True)
         (kept / PLANS).mkdir()
         _write(kept, SETTINGS, canonical(settings.model_dump(mode="json")), "settings", {"from": whence})
         index = _plans(source, kept, settings, workers, on_progress)
@@ -70,8 +73,20 @@ def backtest(
         text = (kept / SCORES).read_text(encoding="utf-8")
         found = json.loads(text)
         fix(kept, SCORED, {"label": found["label"], "scores": digest(text.encode())})
-        log = (kept / LOG).read_text(encoding="utf-8")
-    return Backtest.of(settings, whence, found, index, log)
+        answer = Backtest.of(settings, whence, found, index, (kept / LOG).read_text(encoding="utf-8"))
+        (kept / TABLES).mkdir()
+        for name, table in answer.tables.items():
+            write_whole(kept / TABLES / f"{name}.csv", [csv_text(table)])
+    return answer
+
+
+def _require_own(out: Path) -> None:
+    """Raise InputError where a folder holds something else than an earlier backtest."""
+    if out.exists() and not out.is_dir():
+        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
+    if out.is_dir() and any(out.iterdir()) and not (out / LOG).is_file():
+        expected = "a new or an empty folder, or one with an earlier backtest"
+        raise InputError([Fault(str(out), "", "--out", "a folder with other files in it", expected)])
 
 
 def _write(kept: Path, name: str, text: str, what: str, more: Mapping[str, Any]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 
 from ..results.study import StudyResult
 from .settings import Settings
+from .words import summary
 
 TITLES: Mapping[str, str] = {
     "ranks": "Rank of the plan among its rivals under each loss function",
@@ -54,6 +57,18 @@ class Backtest(StudyResult):
     titles: ClassVar[Mapping[str, str]] = TITLES
 
     @classmethod
+    def load(cls, out: Path) -> Backtest:
+        """From the folder that a backtest was kept in."""
+        settings = Settings.model_validate_json((out / "settings.json").read_text(encoding="utf-8"))
+        scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+        index = json.loads((out / "plans.json").read_text(encoding="utf-8"))
+        log = (out / "log.jsonl").read_text(encoding="utf-8")
+        whence: dict[str, str] = next(
+            (line["from"] for line in map(json.loads, log.splitlines()) if line["what"] == "settings"), {}
+        )
+        return cls.of(settings, whence, scores, index, log)
+
+    @classmethod
     def of(
         cls,
         settings: Settings,
@@ -95,6 +110,5 @@ class Backtest(StudyResult):
 
     def summary(self) -> str:
         """What was found, in plain words."""
-        from .words import summary
-
-        return summary(self)
+        head = f"{self.title}: {self.label}, {len(self.settings['runs'])} readings of what was known"
+        return summary(head, self.parts, self.found)

@@ -246,10 +246,26 @@ def load_settings(folder: Path, changes: Mapping[str, Any] | None = None) -> tup
         | dict.fromkeys(given, "command line")
     )
     try:
-        settings = Settings.model_validate({**derived, **stated, **given})
+        settings = Settings.model_validate(_merged(_merged(_merged(_defaults(), derived), stated), given))
     except ValidationError as error:
         raise InputError([_fault(item) for item in error.errors(include_url=False)]) from None
     return settings, {name: whence.get(name, "default") for name in Settings.model_fields}
+
+
+def _defaults() -> dict[str, Any]:
+    """The sections of which a part may be stated."""
+    return {"estimates": Estimates().model_dump(), "sampling": Sampling().model_dump()}
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of one laid over those of another, tables field by field."""
+    both = {
+        name: _merged(base[name], value)
+        if isinstance(base.get(name), Mapping) and isinstance(value, Mapping)
+        else value
+        for name, value in over.items()
+    }
+    return {**base, **both}
 
 
 def _fault(item: Any) -> Fault:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pandas as pd
 
 from ..core.frames import rows_of
-
-if TYPE_CHECKING:
-    from .result import Backtest
 
 ALWAYS = (
     "Few notices stand behind all outcomes, so that no rank is significant.",
@@ -21,13 +18,13 @@ ALWAYS = (
 """What must be said whatever the result."""
 
 
-def summary(found: Backtest) -> str:
-    """In plain words."""
-    lines = [f"{found.title}: {found.label}, {len(found.settings['runs'])} readings of what was known"]
+def summary(head: str, parts: Mapping[str, bool], tables: Mapping[str, pd.DataFrame]) -> str:
+    """In plain words. head: what was run. parts: whether the folder has a rolling file, and a file of policy."""
+    lines = [head]
     for missing, words in (("rolling", "no rows for re-plans"), ("policy", "no rival from history")):
-        if not found.parts[missing]:
+        if not parts[missing]:
             lines.append(f"The folder has {words}.")
-    ranks = found.found.get("ranks", pd.DataFrame())
+    ranks = tables.get("ranks", pd.DataFrame())
     for run, budget, plan in _groups(ranks):
         mine = ranks[(ranks.run == run) & (ranks.budget_musd == budget) & (ranks.plan == plan)]
         best, worst = int(mine["rank"].min()), int(mine["rank"].max())
@@ -36,12 +33,12 @@ def summary(found: Backtest) -> str:
             f"  {run}, {budget:,.0f} million USD, {plan.removeprefix('plan, ')}: {place} of {int(mine.of.max())} under {len(mine)} "
             f"loss functions; net {mine.net_musd.min():,.1f} to {mine.net_musd.max():,.1f} million USD"
         )
-    for row in rows_of(found.found.get("brier", pd.DataFrame())):
+    for row in rows_of(tables.get("brier", pd.DataFrame())):
         if row.forecast == "plan":
             lines.append(
                 f"  {row.run}: Brier score of the forecast controls {row.score:.3f} ({row.materials} materials)"
             )
-    for row in rows_of(found.found.get("calibration_counts", pd.DataFrame())):
+    for row in rows_of(tables.get("calibration_counts", pd.DataFrame())):
         lines.append(
             f"  {row.run}: {row.central_inside} of {row.forecasts} forecasts of {row.quantity} inside their 5-95 % interval "
             f"(expected {row.expected_low} to {row.expected_high})"
