@@ -46,7 +46,7 @@ def scored(folder: Path, out: Path) -> dict[str, Any]:
     history = Realised.of(tables, settings)
     functions = loss_functions(folder, settings.home, settings.freeze.year + 1)
     policy = tables["policy"].rows if "policy" in tables else ()
-    minerals = _minerals(tables["known"].rows) | dict(history.minerals)
+    minerals = dict(history.minerals) | _minerals(tables["known"].rows)
     rows: Rows = {}
     for run in settings.runs:
         for budget in settings.budgets_musd:

@@ -23,6 +23,8 @@ from .timeline import ONE_DAY, years_between
 FILE = "backtest.toml"
 RE_PLAN = (1, 31)
 """Month and day of the yearly re-plan."""
+LETTERS = 10
+"""Of a day in full."""
 CONTROL = "control:"
 """How the metric of a control begins."""
 
@@ -315,7 +317,7 @@ def _replans(freeze: dt.date, end: dt.date, rolling: Iterable[KnownLine]) -> tup
 
 def _iso(text: str) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(text) if len(text) == len("0000-00-00") else None
+        return dt.date.fromisoformat(text) if len(text) == LETTERS else None
     except ValueError:
         return None
 
