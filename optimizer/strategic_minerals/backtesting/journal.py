@@ -17,6 +17,7 @@ from ..core.errors import Fault, InputError
 LOG = "log.jsonl"
 SCORED = "scored"
 FIRST, AFTER = "first run", "after looking"
+AGAIN = "after looking: scored again, the plans unchanged"
 
 
 def digest(content: bytes) -> str:
@@ -79,5 +80,8 @@ def require_unchanged(out: Path) -> None:
 
 
 def label(out: Path) -> str:
-    """What the next scoring is: the first run, or one after looking."""
-    return AFTER if any(line["what"] == SCORED for line in lines(out)) else FIRST
+    """What the next scoring is: the first run, or one after looking, of other plans or of the same."""
+    whats = [line["what"] for line in lines(out)]
+    if SCORED not in whats:
+        return FIRST
+    return AFTER if "settings" in whats[whats.index(SCORED) :] else AGAIN

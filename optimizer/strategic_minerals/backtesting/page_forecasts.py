@@ -54,6 +54,10 @@ def calibration_part(found: Backtest) -> Iterator[str]:
                 ("score_by_notice", "mean over notices of the materials with a control", score),
             ],
         )
+        missing = sorted({name for cell in brier.without_forecast for name in str(cell).split("; ") if name})
+        if missing:
+            names = ", ".join(missing).replace("_", " ")
+            yield f"Without a forecast of the plan, and given the pooled one in its score: {names}."
         chances = part(found, "probabilities", run=main_run(found))
         yield table(
             chances.assign(material=lambda f: f.material.str.replace("_", " ")),
@@ -87,6 +91,7 @@ def placebos_part(found: Backtest) -> Iterator[str]:
         ],
     )
     quiet = part(found, "noise")
+    quiet = quiet[quiet.lowest < 1] if len(quiet) else quiet
     if len(quiet):
         told = ", ".join(
             f"{row.material.replace('_', ' ')} {row.lowest:.2f} ({int(row.year)})" for row in rows_of(quiet)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.frames import rows_of
-from .journal import AFTER
+from .journal import AGAIN, FIRST
 from .page_tables import main_run, money, part, ratio, runs, span, table, text, tonnes, whole
 from .result import Backtest
 from .scorer import ROLLING, STATIC
@@ -17,9 +17,10 @@ from .words import ALWAYS
 
 def head_part(found: Backtest) -> Iterator[str]:
     """What the run is, and what must be said."""
-    label = (
-        "This is the first run." if found.label != AFTER else "This run was made **after looking** at an earlier one."
-    )
+    label = {
+        FIRST: "This is the first run.",
+        AGAIN: "Scored again **after looking** at the first scoring; the plans are those of the first run, unchanged.",
+    }.get(found.label, "This run was made **after looking** at an earlier one.")
     days = ", ".join(found.settings["replans"])
     yield (
         f"{label} The settings, the purchases of every plan and their hashes were fixed before the scoring began. Frozen on "
@@ -86,22 +87,23 @@ def coverage_part(found: Backtest) -> Iterator[str]:
         own = lost[lost.material == material]
         line: dict[str, Any] = {"material": material.replace("_", " ")}
         first = own.iloc[0]
-        line["lost"] = (
-            None
-            if pd.isna(first.lost_t)
-            else f"{tonnes(first.lost_t)} ({tonnes(first.lost_low_t)} to {tonnes(first.lost_high_t)})"
-        )
+        line["lost"] = _ends(first, "lost")
         for budget in budgets:
             line[f"b{budget:g}"] = "; ".join(
-                f"{tonnes(row.covered_t)} ({row.says})" for row in rows_of(own[own.budget_musd == budget])
+                _ends(row, "covered") or "gap" for row in rows_of(own[own.budget_musd == budget])
             )
         rows.append(line)
-    yield "Tonnes lost to the control as attributed, and covered by the static plan; by the rolling one."
+    yield (
+        "Tonnes lost to the control as attributed, and covered by the static plan; by the rolling one. In brackets both "
+        "ends: more can be covered where more was lost."
+    )
     yield table(
         pd.DataFrame(rows),
         [("material", "material", text), ("lost", "lost (t)", text)]
         + [(f"b{budget:g}", f"covered at {money(budget)}", text) for budget in budgets],
     )
+    none = sorted(set(cover[cover.says == "no physical loss"].material))
+    yield f"No physical loss: {', '.join(none).replace('_', ' ') or 'none'}."
     sums = []
     for (budget, plan), own in cover.groupby(["budget_musd", "plan"], sort=False):
         covered, gone = own.covered_t.fillna(0).sum(), own.lost_t.fillna(0).sum()
@@ -129,6 +131,12 @@ def coverage_part(found: Backtest) -> Iterator[str]:
             ("net", "share of the fall against normal (upper bound, noisy)", ratio),
         ],
     )
+
+
+def _ends(row: Any, what: str) -> str | None:
+    """Tonnes with both ends; None: a gap."""
+    central, low, high = (getattr(row, f"{what}{end}_t") for end in ("", "_low", "_high"))
+    return None if pd.isna(central) else f"{tonnes(central)} ({tonnes(low)} to {tonnes(high)})"
 
 
 def _quotient(own: pd.DataFrame, kind: str) -> float | None:
@@ -193,6 +201,13 @@ def net_part(found: Backtest) -> Iterator[str]:
             else "."
         )
     )
+    named = ", ".join(f"`{name}`" for name in found.with_values)
+    yield (
+        f"Of the {len(found.functions)} functions {len(found.with_values)} have a value of their own for a material that "
+        f"was planned and of which tonnes were lost ({named}); the others say the same as no loss at all, and that they "
+        "agree means nothing."
+    )
+    yield from _avoided(found, run)
     for budget in sorted(set(net.budget_musd)):
         own = net[net.budget_musd == budget]
         rows = []
@@ -211,6 +226,44 @@ def net_part(found: Backtest) -> Iterator[str]:
             [("plan", "plan", text), ("spent", "purchases", money)]
             + [(f"f{n}", f"`{f}`", money) for n, f in enumerate(found.functions)],
         )
+
+
+def _avoided(found: Backtest, run: str) -> Iterator[str]:
+    """Loss avoided by the plan, and money of all plans."""
+    net = part(found, "net", run=run)
+    rows = []
+    for plan in (STATIC, ROLLING):
+        for budget in sorted(set(net.budget_musd)):
+            own = net[(net.plan == plan) & (net.budget_musd == budget)].set_index("function")
+            avoided = {f"f{n}": own.avoided_musd.get(f) for n, f in enumerate(found.functions)}
+            ends = span(own.net_low_musd.min(), own.net_high_musd.max(), money)
+            rows.append({"plan": plan.removeprefix("plan, "), "budget": budget, **avoided, "ends": ends})
+    yield "Loss avoided by the plan under each, and its net at both ends of losses and prices over all of them:"
+    yield table(
+        pd.DataFrame(rows),
+        [("plan", "plan", text), ("budget", "budget", money)]
+        + [(f"f{n}", f"`{f}`", money) for n, f in enumerate(found.functions)]
+        + [("ends", "net, lowest to highest", text)],
+    )
+    accounts = part(found, "accounts", run=run)
+    yield "Money of every plan:"
+    yield table(
+        accounts,
+        [
+            ("budget_musd", "budget", money),
+            ("plan", "plan", text),
+            ("spent_musd", "purchases", money),
+            ("unspent_musd", "ordered and not spent", money),
+            ("cost_musd", "cost", money),
+            ("sales_musd", "sales", money),
+            ("market_low_musd", "market, low", money),
+            ("market_musd", "central", money),
+            ("market_high_musd", "high", money),
+            ("capped_musd", "a year's depth alone", money),
+            ("note", "note", text),
+        ],
+    )
+    yield "Net by function:"
 
 
 def agreement_part(found: Backtest) -> Iterator[str]:

@@ -41,12 +41,14 @@ class Backtest(StudyResult):
 
     title: str
     label: str
-    """`first run`, or `after looking` where an earlier run stands in the same log."""
+    """`first run`, or that it is one after looking, where an earlier scoring stands in the same log."""
     settings: Mapping[str, Any]
     """All settings, as fixed before scoring."""
     whence: Mapping[str, str]
     """Where each setting is from."""
     functions: tuple[str, ...]
+    with_values: tuple[str, ...]
+    """Functions with a value of their own for a planned material of which tonnes were lost."""
     found: Mapping[str, pd.DataFrame]
     log: str
     """The log, a line of JSON for each thing that was fixed."""
@@ -86,6 +88,7 @@ class Backtest(StudyResult):
             settings.model_dump(mode="json"),
             dict(whence),
             tuple(scores["functions"]),
+            tuple(scores["functions_with_values"]),
             {name: table for name, table in tables.items() if len(table)},
             log,
             {"rolling": bool(scores["rolling"]), "policy": bool(scores["policy"])},
@@ -98,13 +101,14 @@ class Backtest(StudyResult):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """title, label, settings, whence, functions, parts."""
+        """title, label, settings, whence, functions, with_values, parts."""
         return {
             "title": self.title,
             "label": self.label,
             "settings": self.settings,
             "whence": self.whence,
             "functions": list(self.functions),
+            "with_values": list(self.with_values),
             "parts": self.parts,
         }
 

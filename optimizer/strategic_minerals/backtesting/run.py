@@ -22,7 +22,7 @@ from ..data.csv_files import csv_text
 from .acts import Answer, budget_quarters, state_of
 from .facts import Known, read_known
 from .gate import write_gated
-from .journal import LOG, SCORED, digest, fix
+from .journal import LOG, digest, fix
 from .planner import canonical
 from .result import Backtest
 from .scorer import INDEX, SCORES, SETTINGS
@@ -70,9 +70,7 @@ def backtest(
             fix(kept, "plan", {**line, "sha256": digest(content)})
         _write(kept, INDEX, canonical(index), "plans", {})
         _process("scorer", source.resolve(), kept.resolve())
-        text = (kept / SCORES).read_text(encoding="utf-8")
-        found = json.loads(text)
-        fix(kept, SCORED, {"label": found["label"], "scores": digest(text.encode())})
+        found = json.loads((kept / SCORES).read_text(encoding="utf-8"))
         answer = Backtest.of(settings, whence, found, index, (kept / LOG).read_text(encoding="utf-8"))
         (kept / TABLES).mkdir()
         for name, table in answer.tables.items():

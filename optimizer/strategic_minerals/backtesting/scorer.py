@@ -18,8 +18,8 @@ from .acts import Answer, budget_quarters, orders_of, played, terms_of
 from .apart import scored_apart
 from .calibration import brier, by_notice, calibrated, counted, noise, outcomes, references
 from .foresight import foresight
-from .journal import label, require_unchanged
-from .losses import loss_functions
+from .journal import SCORED, digest, fix, label, require_unchanged
+from .losses import MARKET_COST, LossFunctions, loss_functions
 from .planner import canonical
 from .realised import CASES, Realised
 from .rivals import Rival, rivals
@@ -33,6 +33,8 @@ STATIC, ROLLING = "plan, static", "plan, rolling"
 FORESIGHT = "perfect foresight"
 NOTHING = "nothing"
 LOWER, UPPER = CASES[0], CASES[-1]
+MIDDLE = "central, central"
+"""Losses and prices of the end at their central figures."""
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -59,12 +61,20 @@ def scored(folder: Path, out: Path) -> dict[str, Any]:
     rows["apart"] = scored_apart(settings, history, functions, policy)
     return {
         "label": label(out),
-        "functions": [*functions.names, "market_cost"],
+        "functions": [*functions.names, MARKET_COST],
         "functions_from": functions.source,
+        "functions_with_values": _with_values(history, functions, rows["materials"]),
         "policy": bool(policy),
         "rolling": "rolling" in tables,
         "tables": rows,
     }
+
+
+def _with_values(history: Realised, functions: LossFunctions, told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Functions with a value of their own for a planned material of which tonnes were lost; the market cost always has one."""
+    could = {row["material"] for row in told if row["planned"]}
+    lost = [m for m in could if (ends := history.attributed(m)) is not None and max(ends) > 0]
+    return [*(f for f in functions.names if any((f, m) in functions.values for m in lost)), MARKET_COST]
 
 
 def _minerals(rows: Sequence[Any]) -> dict[str, str]:
@@ -116,7 +126,12 @@ def _group(
             accounts[case] = scorer.accounts(ledger, case, rival.older_sales)
         rows.setdefault("accounts", []).append(place | _totals(rival, accounts))
         nets[rival.name] = {
-            f: {case: sum(account.net(f) for account in accounts[case]) for case in CASES} for f in scorer.names
+            f: {
+                f"{case}, {end}": sum(account.net(f, n) for account in accounts[case])
+                for case in CASES
+                for n, end in enumerate(CASES)
+            }
+            for f in scorer.names
         }
         for f in scorer.names:
             rows.setdefault("net", []).append(place | _net(rival, f, accounts, nets))
@@ -125,7 +140,7 @@ def _group(
     for f in scorer.names:
         best = foresight(scorer, f, list(use | terms), list(budget_quarters(settings)), budget, "central")
         line = {"plan": FORESIGHT, "function": f, "net_musd": best.net_musd, "spent_musd": best.spent_musd}
-        nets.setdefault(FORESIGHT, {})[f] = {"central": best.net_musd}
+        nets.setdefault(FORESIGHT, {})[f] = {MIDDLE: best.net_musd}
         rows.setdefault("net", []).append(place | line | {"ranked": False, "covered_t": sum(best.covered_t.values())})
     _ranks(rows, place, [rival for rival, _ in plans], nets, scorer.names)
 
@@ -136,9 +151,9 @@ def _totals(rival: Rival, accounts: Mapping[str, Sequence[Account]]) -> dict[str
     found: dict[str, Any] = {"plan": rival.name, "scaled": rival.scaled, "note": rival.note}
     for what in ("spent_musd", "cost_musd", "sales_musd", "market_musd", "capped_musd", "unspent_musd"):
         found[what] = total(central, what)
-    for what in ("cost_musd", "market_musd"):
-        for end in (LOWER, UPPER):
-            found[f"{what.removesuffix('_musd')}_{end}_musd"] = total(accounts[end], what)
+    for end, n in ((LOWER, 0), (UPPER, 2)):
+        found[f"cost_{end}_musd"] = total(accounts[end], "cost_musd")
+        found[f"market_{end}_musd"] = sum(account.market_ends[n] for account in central)
     value = {a.material: a for a in central if a.covered_t > 0}
     found["materials_released"] = "; ".join(sorted(value))
     return found
@@ -156,7 +171,7 @@ def _net(
         "function": function,
         "avoided_musd": sum(a.avoided_musd.get(function) or 0.0 for a in central),
         "gaps": "; ".join(gaps),
-        "net_musd": own["central"],
+        "net_musd": own[MIDDLE],
         "net_low_musd": min(own.values()),
         "net_high_musd": max(own.values()),
         "spent_musd": total(central, "spent_musd"),
@@ -191,7 +206,6 @@ def _detail(
     ledger = scorer.ledger(rival.orders, rival.sales, "central", limit)
     days = {row["material"]: row for row in scorer.other_days(ledger, "central")}
     for material, account in by_case["central"].items():
-        low, high = by_case[LOWER].get(material), by_case[UPPER].get(material)
         rows.setdefault("by_material", []).append(
             {
                 **place,
@@ -204,8 +218,8 @@ def _detail(
                 "sales_musd": account.sales_musd,
                 "left_t": account.left_t,
                 "market_musd": account.market_musd,
-                "market_low_musd": None if low is None else low.market_musd,
-                "market_high_musd": None if high is None else high.market_musd,
+                "market_low_musd": account.market_ends[0],
+                "market_high_musd": account.market_ends[2],
                 "capped_musd": account.capped_musd,
                 **{key: days.get(material, {}).get(key) for key in ("control_musd", "peak_musd")},
                 "without_loss_avoided_musd": account.market_musd + account.sales_musd - account.cost_musd,
@@ -246,9 +260,9 @@ def _ranks(
     ranked = [rival.name for rival in plans if rival.scaled and rival.name not in (STATIC, ROLLING)]
     for mine in (STATIC, ROLLING):
         for f in functions:
-            own = nets[mine][f]["central"]
-            better = sum(nets[name][f]["central"] > own + 1e-9 for name in ranked)
-            bound = nets[FORESIGHT][f]["central"]
+            own = nets[mine][f][MIDDLE]
+            better = sum(nets[name][f][MIDDLE] > own + 1e-9 for name in ranked)
+            bound = nets[FORESIGHT][f][MIDDLE]
             rows.setdefault("ranks", []).append(
                 {
                     **place,
@@ -261,7 +275,7 @@ def _ranks(
                 }
             )
         for name in [rival.name for rival in plans if rival.name not in (STATIC, ROLLING)]:
-            differences = [nets[mine][f]["central"] - nets[name][f]["central"] for f in functions]
+            differences = [nets[mine][f][MIDDLE] - nets[name][f][MIDDLE] for f in functions]
             rows.setdefault("agreement", []).append(
                 {
                     **place,
@@ -344,9 +358,12 @@ def _forecasts(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Score the plans of a folder."""
+    """Score the plans of a folder, and say so in its log."""
     folder, out = (Path(argument) for argument in arguments)
-    write_whole(out / SCORES, [canonical(scored(folder, out))])
+    found = scored(folder, out)
+    text = canonical(found)
+    write_whole(out / SCORES, [text])
+    fix(out, SCORED, {"label": found["label"], "scores": digest(text.encode())})
     return 0
 
 

@@ -1,7 +1,8 @@
 """Scores 1 to 5 of one plan: tonnes covered, cost, mark to market, loss avoided, net; by material, at three ends.
 
-`low`: tonnes lost, prices and loss functions at their low ends; `high`: at their high ends. Purchases, holding and sales are
-carried to the end at the discount rate of the freeze; the loss avoided and the stock that is left are not.
+`low`: tonnes lost, quotes of quarters and loss functions at their low ends; `high`: at their high ends; stock that is left is
+valued at each end of the price beside. Purchases, holding and sales are carried to the end at the discount rate of the freeze;
+the loss avoided and the stock that is left are not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from .execution import KG_PER_T, MUSD, Entry, Order, Sale, Terms, execute
 from .losses import MARKET_COST, LossFunctions
-from .realised import CASES, Realised, RealisedMarket
+from .realised import CASES, Ends, Realised, RealisedMarket
 from .tables import day_of
 from .timeline import first_day, last_day, middle_of, quarter_of, share_within, years_between
 
@@ -35,17 +36,22 @@ class Account:
     """Purchases and holding, carried to the end."""
     sales_musd: float
     left_t: float
-    market_musd: float
-    """Mark to market at the end."""
+    market_ends: Ends
+    """Mark to market at the end, at the low, central and high price of the end."""
     capped_musd: float
     """The same for no more than a year's depth."""
     avoided_musd: Mapping[str, float | None]
     """Function -> loss avoided; None: a gap."""
     unspent_musd: float
 
-    def net(self, function: str) -> float:
-        """Loss avoided + mark to market + sales - cost; a gap counts as nothing avoided, and is told apart."""
-        return (self.avoided_musd.get(function) or 0.0) + self.market_musd + self.sales_musd - self.cost_musd
+    @property
+    def market_musd(self) -> float:
+        """Mark to market at the central price of the end."""
+        return self.market_ends[CENTRAL]
+
+    def net(self, function: str, end: int = CENTRAL) -> float:
+        """Loss avoided + mark to market + sales - cost; a gap counts as nothing avoided, and is told apart. end: of the market."""
+        return (self.avoided_musd.get(function) or 0.0) + self.market_ends[end] + self.sales_musd - self.cost_musd
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class Scorer:
         n, own = CASES.index(case), self.terms.get(material)
         keep = 0.0 if own is None else 1 - own.haircut_share
         end = self.history.end_price(material)
-        worth = 0.0 if end is None else end[n] * keep * KG_PER_T / MUSD
+        worth = [0.0 if end is None else price * keep * KG_PER_T / MUSD for price in end or (0.0,) * 3]
         cost = sales = 0.0
         for entry in ledger:
             carried = self.carried(middle_of(entry.quarter))
@@ -149,8 +155,8 @@ class Scorer:
             cost,
             sales,
             left,
-            (left - sold_older) * worth,
-            min(left, depth) * worth,
+            ((left - sold_older) * worth[0], (left - sold_older) * worth[1], (left - sold_older) * worth[2]),
+            min(left, depth) * worth[CENTRAL],
             {name: self._avoided(name, material, ledger, n) for name in self.names},
             sum(entry.unspent_musd for entry in ledger),
         )
