@@ -209,18 +209,27 @@ def test_an_account_by_hand(scorer: Scorer) -> None:
     assert account.net("f") == pytest.approx(10 - 1.2 - 0.012)
 
 
-def test_what_is_left_is_marked_to_the_market_at_both_ends_and_no_more_than_a_years_depth_is_sold(
-    scorer: Scorer,
-) -> None:
+def test_what_is_left_is_marked_to_the_market_at_both_ends_of_the_price(scorer: Scorer) -> None:
     orders = [Order("zink", quarter_of(dt.date(2010, 7, 1)) + n, tonnes=150) for n in range(3)]
-    by_case = {
-        case: scorer.accounts(scorer.ledger(orders, [], case, None), case)[0] for case in ("low", "central", "high")
-    }
-    assert [by_case[case].left_t for case in by_case] == pytest.approx([450] * 3)
+    (account,) = scorer.accounts(scorer.ledger(orders, [], "central", None), "central")
+    assert account.left_t == pytest.approx(450)
     end = 450 * 0.9 / 1000
-    assert [by_case[case].market_musd for case in by_case] == pytest.approx([20 * end, 25 * end, 30 * end])
-    assert by_case["central"].capped_musd == pytest.approx(25 * end)
-    assert by_case["central"].covered_t == 0
+    assert account.market_ends == pytest.approx((20 * end, 25 * end, 30 * end))
+    assert account.capped_musd == pytest.approx(25 * end)
+    assert account.covered_t == 0
+    assert account.net("f", 0) == pytest.approx(20 * end - account.cost_musd)
+
+
+def test_no_more_than_a_years_depth_counts_where_the_market_is_thin(scorer: Scorer) -> None:
+    shallow = {"zink": Terms((40.0,), (0.0,), 0.1, 0.0, {"CHL": 0.0})}
+    thin = Scorer(scorer.history, shallow, scorer.functions, 0.0, scorer.quarters)
+    orders = [Order("zink", quarter_of(dt.date(2010, 1, 1)) + n, tonnes=10) for n in range(6)]
+    ledger = thin.ledger(orders, [], "low", None)
+    (account,) = thin.accounts(ledger, "low")
+    assert account.left_t > 40
+    assert account.capped_musd == pytest.approx(40 * 25 * 0.9 / 1000)
+    (days,) = thin.other_days(ledger, "low")
+    assert days["peak_musd"] == pytest.approx(10 * 40 * 0.9 / 1000)
 
 
 def test_purchases_are_carried_to_the_end_at_the_rate(scorer: Scorer, settings: Settings) -> None:
@@ -291,3 +300,20 @@ def test_history_buys_ceilings_by_fiscal_year_orders_on_their_day_and_sells_what
     (account,) = scorer.accounts([], "central", found["history: no purchases"].older_sales)
     assert account.sales_musd == pytest.approx(10 * 12 * 0.9 / 1000)
     assert account.market_musd == pytest.approx(-10 * 25 * 0.9 / 1000)
+
+
+def test_a_material_without_score_inputs_is_not_scored_and_its_money_stays(scorer: Scorer) -> None:
+    terms = {**scorer.terms, "jod": scorer.terms["zink"]}
+    other = Scorer(scorer.history, terms, scorer.functions, 0.0, scorer.quarters)
+    ledger = other.ledger([Order("jod", Q, musd=1.0)], [], "central", None)
+    (account,) = other.accounts(ledger, "central")
+    assert (account.bought_t, account.unspent_musd, account.lost_t) == (0, 1, None)
+
+
+def test_an_annual_series_of_the_home_country_stands_in_for_a_missing_year(tmp_path: Path, settings: Settings) -> None:
+    tables = episode()
+    tables["score_inputs"][0]["price_y2"] = ""
+    row = {"material": "zink", "metric": "price", "market": "JPN", "frequency": "annual", "value": 17}
+    tables["realised"].append({**row, "period_start": "2010-01-01", "period_end": "2010-12-31"})
+    history = Realised.of(read_tables(write(tmp_path / "series", tables), tuple(KINDS)), settings)
+    assert history.price_ends("zink", quarter_of(dt.date(2010, 4, 1))) == (17, 17, 17)

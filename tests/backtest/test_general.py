@@ -56,7 +56,7 @@ def test_the_shipped_settings_state_every_field_that_follows_from_the_files_as_t
     from strategic_minerals.backtesting.settings import _derived
 
     settings, whence = load_settings(EPISODE)
-    by_rule = _derived(EPISODE, frozenset())
+    by_rule = _derived(EPISODE, {})
     for name in ("freeze", "vintage_day", "replans", "end", "home", "over_years"):
         assert getattr(settings, name) == by_rule[name], name
         assert whence[name] == "backtest.toml"
@@ -96,4 +96,4 @@ def test_the_shipped_episode_runs_whole_and_its_page_is_the_published_one(tmp_pa
 
     found = backtest(EPISODE, out=tmp_path / "out", workers=2)
     published = (shipped("models") / "BACKTEST.md").read_text(encoding="utf-8")
-    assert page(found) in published
+    assert page(found).partition("### ")[2] in published  # what stands before says how often it was scored

@@ -103,10 +103,11 @@ def test_the_scorer_refuses_changed_plans_settings_and_logs(kept: tuple[Path, Pa
 def test_a_scoring_after_another_says_that_it_is(kept: tuple[Path, Path, Backtest], tmp_path: Path) -> None:
     folder, out, found = kept
     assert found.label == "first run"
-    assert label(out) == "after looking"
-    assert scored(folder, out)["label"] == "after looking"
-    fix(tmp_path, "settings", {})
-    assert label(tmp_path) == "first run"
+    assert label(out) == "after looking: scored again, the plans unchanged"
+    assert scored(folder, out)["label"] == label(out)
+    for what, said in (("settings", "first run"), ("scored", label(out)), ("settings", "after looking")):
+        fix(tmp_path, what, {})
+        assert label(tmp_path) == said
 
 
 def test_the_page_is_written_between_its_marks_from_the_folder_alone(

@@ -99,8 +99,9 @@ def test_a_stated_end_leaves_the_files_of_the_scorer_closed(tmp_path: Path) -> N
     """Proves: with the end stated, settings are complete before anybody has opened what happened."""
     folder = write(tmp_path / "e", episode())
     (folder / NAMES["realised"]).write_text("broken", encoding="utf-8")
-    settings, _ = load_settings(folder, {"end": "2011-06-30", "replans": [], "over_years": 3})
-    assert settings.over_years == 3
+    settings, _ = load_settings(folder, {"end": "2010-06-30"})
+    assert settings.over_years == 2
+    assert [str(day) for day in settings.replans] == ["2009-01-31", "2010-01-31"]
 
 
 def test_periods_and_days_are_read_as_they_are_written() -> None:

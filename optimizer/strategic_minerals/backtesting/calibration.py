@@ -97,14 +97,15 @@ def brier(chances: Mapping[str, float], happened: Mapping[str, float]) -> float:
     return fmean((chances[m] - o) ** 2 for m, o in happened.items())
 
 
-def by_notice(chances: Mapping[str, float], history: Realised) -> tuple[int, float]:
-    """Number of notices (days on which controls took effect), and the mean over them of the mean score of their materials."""
+def by_notice(chances: Mapping[str, float], history: Realised) -> tuple[int, float | None]:
+    """Number of notices (days on which controls took effect), and the mean over them of the mean score of their materials; None
+    without any."""
     happened = outcomes(history)
     days: dict[Any, list[float]] = {}
     for material, outcome in happened.items():
         if outcome > 0:
             days.setdefault(history.control_day(material), []).append((chances[material] - 1) ** 2)
-    return len(days), fmean(fmean(scores) for scores in days.values()) if days else float("nan")
+    return len(days), fmean(fmean(scores) for scores in days.values()) if days else None
 
 
 def references(

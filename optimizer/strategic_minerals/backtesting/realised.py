@@ -35,8 +35,6 @@ BY_YEAR = f"{AVAILABLE} (annual)"
 GROSS = re.compile(r"-origin shipments .*share of normal \(quarterly\)")
 SPIKES = re.compile(r"^(spike price|highest .*quote)")
 
-LAST_YEAR = 3
-"""Years after that of the freeze of which the score inputs have an annual price."""
 Ends = tuple[float, float, float]
 """Low, central, high."""
 
@@ -100,33 +98,31 @@ class Realised:
         return re.compile(rf"\b({'|'.join([*words, *sorted(codes)])})\b", re.IGNORECASE) if codes else None
 
     def _annual(self, material: str, quarter: int) -> Ends | None:
-        """The annual mean of a quarter's year, of the freeze in its own year; a gap lies between the years beside it."""
-        year = quarter // PER_YEAR
-        row, ahead = self.inputs.get(material), year - self.settings.freeze.year
-        if row is None:
-            value = self._series(material, year)
-            return None if value is None else (value, value, value)
-        known = {0: row.price_freeze_usd_per_kg, 1: row.price_y1, 2: row.price_y2, 3: row.price_y3}
-        known = {n: value for n, value in known.items() if value is not None}
-        if not 0 <= ahead <= LAST_YEAR:
+        """The annual mean of a quarter's year, of the freeze in its own year; a gap lies between the years beside it. A material
+        without score inputs has no price: it is not scored."""
+        row, year = self.inputs.get(material), quarter // PER_YEAR
+        ahead = year - self.settings.freeze.year
+        if row is None or ahead < 0:
             return None
+        known = {0: row.price_freeze_usd_per_kg, 1: row.price_y1, 2: row.price_y2, 3: row.price_y3}
+        for n in range(1, self.settings.end.year - self.settings.freeze.year + 1):
+            if known.get(n) is None:
+                known[n] = self._series(material, self.settings.freeze.year + n)
+        known = {n: value for n, value in sorted(known.items()) if value is not None}
         if ahead in known:
             return (known[ahead],) * 3
         before, after = [n for n in known if n < ahead], [n for n in known if n > ahead]
-        if not before or not (after or row.price_end_usd_per_kg is not None):
+        if not before or not after:
             return None
-        beside = known[before[-1]], known[after[0]] if after else row.price_end_usd_per_kg
+        beside = known[before[-1]], known[after[0]]
         return min(beside), fmean(beside), max(beside)
 
     def _series(self, material: str, year: int) -> float | None:
-        """The first annual price of the home country's statistics."""
+        """The first annual price of the home country's statistics in a year."""
         for row in self.of_material.get(material, ()):
-            if (row.material, row.metric, row.market, row.frequency) == (
-                material,
-                PRICE,
-                self.settings.home,
-                "annual",
-            ) and (row.value is not None and row.period_start is not None and row.period_start.year == year):
+            if (row.metric, row.market, row.frequency) == (PRICE, self.settings.home, "annual") and (
+                row.value is not None and row.period_start is not None and row.period_start.year == year
+            ):
                 return float(row.value)
         return None
 

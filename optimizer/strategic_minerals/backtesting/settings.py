@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -241,7 +241,7 @@ def load_settings(folder: Path, changes: Mapping[str, Any] | None = None) -> tup
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError([Fault(FILE, "", "", str(error), "a TOML file")]) from None
     given = {name: value for name, value in (changes or {}).items() if value is not None}
-    derived = _derived(folder, {*stated, *given})
+    derived = _derived(folder, {**stated, **given})
     whence = (
         dict.fromkeys(derived, "the folder's files")
         | dict.fromkeys(stated, FILE)
@@ -275,29 +275,36 @@ def _fault(item: Any) -> Fault:
     return Fault(FILE, "", column, shown(item.get("input")), str(item["msg"]).removeprefix("Value error, "))
 
 
-def _derived(folder: Path, stated: Set[str]) -> dict[str, Any]:
-    """What follows from the files alone, field by field. Files of the scorer are opened only where the end is not stated."""
+def _derived(folder: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What follows from the files and from the dates that are stated, field by field. Files of the scorer are opened only where the
+    end is not stated."""
     scorers = () if "end" in stated else ("realised", "policy")
     tables = read_tables(folder, ("known", "events", "rolling", *scorers))
     known = tables["known"].rows
-    freeze = max((row.available_from for row in tables["events"].rows if row.available_from), default=None)
     homes = [row.country for row in known if row.statistic == "consumption" and row.country]
     found: dict[str, Any] = {"title": folder.resolve().name, "runs": _runs(known)}
     if homes:
         found["home"] = max(sorted(set(homes)), key=homes.count)
-    end = _end(tables) if scorers else None
-    vintage = [row.available_from for row in known if row.gate == "vintage" and row.available_from]
-    if freeze is None:
-        return found
-    found |= {"freeze": freeze, "vintage_day": max([freeze, *vintage])}
-    if end is None:
-        return found
-    rolling = tables["rolling"].rows if "rolling" in tables else ()
-    return found | {
-        "end": end,
-        "replans": _replans(freeze, end, rolling),
-        "over_years": max(1, math.ceil(years_between(freeze, end))),
-    }
+    freeze = _day(stated, "freeze") or max(
+        (row.available_from for row in tables["events"].rows if row.available_from), default=None
+    )
+    end = _day(stated, "end") or (_end(tables) if scorers else None)
+    if freeze is not None:
+        vintage = [row.available_from for row in known if row.gate == "vintage" and row.available_from]
+        found |= {"freeze": freeze, "vintage_day": max([freeze, *vintage])}
+    if end is not None:
+        found["end"] = end
+    if freeze is not None and end is not None:
+        rolling = tables["rolling"].rows if "rolling" in tables else ()
+        found["replans"] = _replans(freeze, end, rolling)
+        found["over_years"] = max(1, math.ceil(years_between(freeze, end)))
+    return found
+
+
+def _day(stated: Mapping[str, Any], name: str) -> dt.date | None:
+    """A day that is stated as one, or as text; None: neither (which the settings then tell)."""
+    value = stated.get(name)
+    return value if isinstance(value, dt.date) else _iso(value) if isinstance(value, str) else None
 
 
 def _end(tables: Mapping[str, Table]) -> dt.date | None:
