@@ -70,6 +70,14 @@ def test_nothing_is_worth_nothing_and_foresight_bounds_every_ranked_plan(kept: t
         assert (own[own.ranked.astype(bool)].net_musd <= best + 1e-6).all()
 
 
+def test_what_the_replan_was_told_of_its_reserve_stands_beside_what_it_held(kept: tuple[Path, Path, Backtest]) -> None:
+    """Proves: the books have the price of the freeze and no release; in truth the price had risen and tonnes were released."""
+    books = kept[2].tables["books"].set_index("material")
+    assert set(books.day) == {"2010-01-31"}
+    assert books.loc["zink", "book_t"] > books.loc["zink", "held_t"]
+    assert books.loc["zink", "book_left_musd"] == pytest.approx(books.loc["zink", "left_musd"], rel=0.2)
+
+
 def test_ranks_count_the_rivals_that_are_better(kept: tuple[Path, Path, Backtest]) -> None:
     tables = kept[2].tables
     for row in tables["ranks"].itertuples():

@@ -33,8 +33,8 @@ def intervals(plan: Plan, data: Dataset, known: Known, settings: Planning, first
     """Rows: material, year, quantity (availability, price), p05, p50, p95; shares of normal use and of the last price."""
     instance = build_instance(plan, data, longest_event(plan, data))
     drawn = population(instance, data, settings.sampling.outlook, settings.sampling.seed) if plan.sample else None
-    count = 1 if drawn is None else len(drawn.names)
-    chance = np.ones(1) if drawn is None else drawn.probability
+    count = settings.sampling.outlook if drawn is None else len(drawn.names)
+    chance = np.ones(count) if drawn is None else drawn.probability
     rng = np.random.default_rng(settings.sampling.seed)
     n, quarters = instance.sources, range(first_quarter, first_quarter + PER_YEAR * plan.horizon.years)
     rows = []

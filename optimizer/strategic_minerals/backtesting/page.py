@@ -11,7 +11,16 @@ from pathlib import Path
 
 from ..core.atomic_files import write_whole
 from .page_forecasts import apart_part, calibration_part, estimates_part, placebos_part, planned_part
-from .page_money import agreement_part, coverage_part, head_part, net_part, purchases_part, ranks_part, readings_part
+from .page_money import (
+    agreement_part,
+    books_part,
+    coverage_part,
+    head_part,
+    net_part,
+    purchases_part,
+    ranks_part,
+    readings_part,
+)
 from .result import Backtest
 
 BEGIN, END = "<!-- backtest: written from the code -->", "<!-- backtest: end -->"
@@ -25,6 +34,7 @@ SECTIONS = (
     net_part,
     agreement_part,
     readings_part,
+    books_part,
     calibration_part,
     placebos_part,
     apart_part,

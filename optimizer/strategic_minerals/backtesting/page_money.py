@@ -317,3 +317,27 @@ def readings_part(found: Backtest) -> Iterator[str]:
         [("run", "what was known", text), ("plan", "plan", text)]
         + [(f"b{b:g}", f"at {money(b)}", money) for b in budgets],
     )
+
+
+def books_part(found: Backtest) -> Iterator[str]:
+    """What re-plans were told of their reserve."""
+    books = part(found, "books", run=main_run(found))
+    if not len(books):
+        return
+    largest = books[books.budget_musd == books.budget_musd.max()]
+    yield f"### What re-plans were told of their own reserve ({main_run(found)}, {money(books.budget_musd.max())})"
+    yield (
+        "Books have tonnes at prices that were out by then, and no release; the scores rest on what was held. "
+        "Tonnes, and money left:"
+    )
+    yield table(
+        largest.assign(material=lambda f: f.material.str.replace("_", " ")),
+        [
+            ("day", "day", text),
+            ("material", "material", text),
+            ("book_t", "on the books", tonnes),
+            ("held_t", "held", tonnes),
+            ("book_left_musd", "money left, books", money),
+            ("left_musd", "in truth", money),
+        ],
+    )

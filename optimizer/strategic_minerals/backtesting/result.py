@@ -27,6 +27,7 @@ TITLES: Mapping[str, str] = {
     "noise": "Availability of materials without a control",
     "spikes": "Price spikes",
     "apart": "Materials without a price series, by a stated estimate",
+    "books": "",
     "materials": "",
     "calibration": "",
     "ledger": "",

@@ -16,6 +16,7 @@ from typing import Any
 from ..core.atomic_files import write_whole
 from .acts import Answer, budget_quarters, orders_of, played, terms_of
 from .apart import scored_apart
+from .books_told import book_rows, known_on
 from .calibration import brier, by_notice, calibrated, counted, noise, outcomes, references
 from .foresight import foresight
 from .journal import SCORED, digest, fix, label, require_unchanged
@@ -51,9 +52,13 @@ def scored(folder: Path, out: Path) -> dict[str, Any]:
     minerals = dict(history.minerals) | _minerals(tables["known"].rows)
     rows: Rows = {}
     for run in settings.runs:
+        days = [answer.day for answer in _answers(out, index, run.name, settings.budgets_musd[0])][1:]
+        known = known_on(folder, settings, run, days)
         for budget in settings.budgets_musd:
             answers = _answers(out, index, run.name, budget)
-            _group(rows, run.name, budget, answers, settings, history, functions, policy)
+            scorer = _group(rows, run.name, budget, answers, settings, history, functions, policy)
+            told = book_rows(answers, known, settings, budget, scorer)
+            rows.setdefault("books", []).extend({"run": run.name, "budget_musd": budget, **row} for row in told)
             if budget == settings.budgets_musd[0]:
                 _forecasts(rows, run.name, answers, settings, history, tables["events"].rows, minerals)
     rows["spikes"] = history.spikes()
@@ -102,8 +107,8 @@ def _group(
     history: Realised,
     functions: Any,
     policy: Sequence[Any],
-) -> None:
-    """All plans of a run at a budget: the plan, static and rolling, its rivals and the upper bound."""
+) -> Scorer:
+    """All plans of a run at a budget: the plan, static and rolling, its rivals and the upper bound; what they were scored with."""
     terms = terms_of(answers)
     scorer = Scorer(history, terms, functions, settings.estimates.discount_rate.value, list(played(settings)))
     first = answers[0].content["materials"]
@@ -143,6 +148,7 @@ def _group(
         nets.setdefault(FORESIGHT, {})[f] = {MIDDLE: best.net_musd}
         rows.setdefault("net", []).append(place | line | {"ranked": False, "covered_t": sum(best.covered_t.values())})
     _ranks(rows, place, [rival for rival, _ in plans], nets, scorer.names)
+    return scorer
 
 
 def _totals(rival: Rival, accounts: Mapping[str, Sequence[Account]]) -> dict[str, Any]:

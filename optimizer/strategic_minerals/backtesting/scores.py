@@ -70,12 +70,18 @@ class Scorer:
         return (*self.functions.names, MARKET_COST)
 
     def ledger(
-        self, orders: Iterable[Order], sales: Iterable[Sale], case: str, budget_musd: float | None
+        self,
+        orders: Iterable[Order],
+        sales: Iterable[Sale],
+        case: str,
+        budget_musd: float | None,
+        quarters: Sequence[int] | None = None,
     ) -> list[Entry]:
-        """What the orders came to."""
+        """What the orders came to. quarters: None: all that are played."""
         market = RealisedMarket(self.history, case)
         losses = {key: ends[CASES.index(case)] for key, ends in self.releasable().items()}
-        return execute(orders, sales, market, self.terms, self.quarters, budget_musd=budget_musd, losses=losses)
+        played = self.quarters if quarters is None else quarters
+        return execute(orders, sales, market, self.terms, played, budget_musd=budget_musd, losses=losses)
 
     def releasable(self, kind: str = "attributed") -> dict[tuple[str, int], tuple[float, float, float]]:
         """(material, quarter) -> tonnes that a reserve may release: lost from the quarter after the control took effect on."""
