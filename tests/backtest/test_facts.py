@@ -128,6 +128,14 @@ def test_the_price_is_the_first_series_of_the_latest_year_or_the_one_that_is_nam
     assert (facts.price, facts.price_cv) == (6, pytest.approx(0.2))
 
 
+def test_a_material_that_cannot_be_planned_has_every_reason_told(tmp_path: Path) -> None:
+    rows = [*figures("odd name", "price", {2007: 0.0}), *figures("odd name", "consumption", {2007: 0.0})]
+    said = known_of(tmp_path, rows)[0].materials["odd name"].unplanned
+    assert len(said.split("; ")) == 4
+    for part in ("other signs", "use is not above zero", "price is not above zero", "no origins"):
+        assert part in said
+
+
 def test_names_of_countries_are_read_as_sources_write_them() -> None:
     odd: set[str] = set()
     said = ["NOR", "Norway", "Korea, Republic ofe", "Republic of Korea", "Russiae", "Other countries4", "Atlantis"]

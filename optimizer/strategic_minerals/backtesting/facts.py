@@ -31,6 +31,8 @@ WORLD = "WLD"
 TOTAL = re.compile(r"\b(total|all|combined)\b", re.IGNORECASE)
 APPARENT = re.compile(r"app(a?re?nt|arent)", re.IGNORECASE)
 PER_CENT = 100.0
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,60}"
+"""What a material may be called in the tables of a plan."""
 
 YearSeries = dict[int, float]
 
@@ -167,18 +169,22 @@ def _facts(
         tuple(
             f"{what} to {max(s)}" for what, s in facts.items() if s and day.year - max(s) > settings.stale_after_years
         ),
-        _why_not(normal, prices, shares),
+        _why_not(material, normal, prices, shares),
     )
 
 
-def _why_not(normal: float | None, prices: YearSeries, shares: Mapping[str, float]) -> str:
+def _why_not(material: str, normal: float | None, prices: YearSeries, shares: Mapping[str, float]) -> str:
     reasons = []
+    if not re.fullmatch(NAME, material):
+        reasons.append("its name has other signs than letters, digits and _ . + -")
     if normal is None:
         reasons.append("no figure of its use, and none of its imports")
     elif normal <= 0:
         reasons.append("its use is not above zero")
     if not prices:
         reasons.append("no price")
+    elif prices[max(prices)] <= 0:
+        reasons.append("its price is not above zero")
     if not shares:
         reasons.append("no origins: neither shares of imports nor world output by country")
     return "; ".join(reasons)

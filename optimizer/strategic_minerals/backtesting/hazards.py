@@ -24,7 +24,7 @@ from .timeline import years_between
 
 STARTS = re.compile(r"(\d+) starts? in (\d+)")
 """How a count row says how many starts there were, in how many years (or material-years)."""
-POOLED = re.compile(r"\bpooled\b", re.IGNORECASE)
+POOLED = re.compile(r"(?<![a-z])pooled(?![a-z])", re.IGNORECASE)
 JEFFREYS = 0.5
 COUNTS = "true"
 """How `count_in_hazard` begins for an event that is a start."""

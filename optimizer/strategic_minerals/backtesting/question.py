@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from pydantic import TypeAdapter
 from ..core.frames import plainly
 from ..data.dataset import Dataset
 from ..schemas.plan import Plan
-from .facts import Known, MaterialFacts
+from .facts import NAME, Known, MaterialFacts
 from .hazards import in_force, rates, severity
 from .settings import Estimates, Planning
 from .timeline import PER_YEAR, decimal_year
@@ -213,7 +214,7 @@ def _tables(
             {
                 "material": name,
                 "name": name.replace("_", " "),
-                "mineral": fact.mineral or name,
+                "mineral": fact.mineral if re.fullmatch(NAME, fact.mineral) else name,
                 "stage": "refined",
                 "basis": "t",
                 "haircut_share": haircut_of(fact.price_cv, guess),

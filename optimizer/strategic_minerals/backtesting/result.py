@@ -115,5 +115,6 @@ class Backtest(StudyResult):
 
     def summary(self) -> str:
         """What was found, in plain words."""
-        head = f"{self.title}: {self.label}, {len(self.settings['runs'])} readings of what was known"
+        count = len(self.settings["runs"])
+        head = f"{self.title}: {self.label}, {count} reading{'s' * (count != 1)} of what was known"
         return summary(head, self.parts, self.found)
