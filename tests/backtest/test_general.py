@@ -12,7 +12,7 @@ from strategic_minerals import shipped
 from strategic_minerals.backtesting.calibration import brier, by_notice, outcomes, references
 from strategic_minerals.backtesting.realised import Realised
 from strategic_minerals.backtesting.run import backtest
-from strategic_minerals.backtesting.scorer import _minerals
+from strategic_minerals.backtesting.scorer import minerals_of
 from strategic_minerals.backtesting.settings import load_settings
 from strategic_minerals.backtesting.tables import KINDS, read_tables
 
@@ -69,7 +69,7 @@ def test_the_references_of_the_brier_score_are_those_of_the_readme() -> None:
     settings, _ = load_settings(EPISODE)
     tables = read_tables(EPISODE, tuple(KINDS))
     history = Realised.of(tables, settings)
-    minerals = dict(history.minerals) | _minerals(tables["known"].rows)
+    minerals = dict(history.minerals) | minerals_of(tables["known"].rows)
     happened = outcomes(history)
     assert len(happened) == 17
     found = {

@@ -15,8 +15,8 @@ from .execution import Entry, Order, Sale, Terms, execute, held_at, spent_in
 from .facts import Known
 from .hazards import controls_on, supplier_of
 from .question import State
-from .settings import Run, Settings
-from .timeline import ONE_DAY, PER_YEAR, first_day, label, quarter_of, quarters_between, share_within
+from .settings import Settings
+from .timeline import ONE_DAY, PER_YEAR, first_day, quarter_of, quarters_between, share_within
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,3 @@ def state_of(answers: Sequence[Answer], known: Known, day: dt.date, settings: Se
         held,
         bool(answers),
     )
-
-
-def run_label(run: Run, mode: str) -> str:
-    """A run and whether it re-plans, as tables name it."""
-    return f"{run.name}, {mode}"
-
-
-def in_words(orders: Iterable[Order]) -> list[dict[str, Any]]:
-    """Orders as rows: material, quarter, million USD."""
-    return [{"material": o.material, "quarter": label(o.quarter), "musd": o.musd} for o in orders]

@@ -6,6 +6,7 @@
 - Origins of imports: shares in per cent, those of a total where there is one, else the mean over forms; what they leave of 100
   is of unknown origin. Only an order: shares in proportion to 1, 1/2, 1/3 (Zipf). None: shares of world output outside the
   home country.
+- Names of countries are read with the package's table of names; no figure of it is used.
 - Price: of each print the first series that reaches its latest year, or the series that the settings name.
 """
 

@@ -27,7 +27,9 @@ def head_part(found: Backtest) -> Iterator[str]:
         f"{found.settings['freeze']}, played to {found.settings['end']}, planned again on {days}. Money is in "
         "million USD of the day."
     )
-    yield "What must be said whatever the numbers are:\n\n" + "\n".join(f"- {line}" for line in ALWAYS)
+    brier = part(found, "brier")
+    count = [f"Notices behind all outcomes: {int(brier.notices.max())}."] if len(brier) else []
+    yield "What must be said whatever the numbers are:\n\n" + "\n".join(f"- {line}" for line in (*count, *ALWAYS))
 
 
 def ranks_part(found: Backtest) -> Iterator[str]:

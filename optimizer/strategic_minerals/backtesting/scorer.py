@@ -32,7 +32,6 @@ from .timeline import label as quarter_label
 SETTINGS, INDEX, SCORES = "settings.json", "plans.json", "scores.json"
 STATIC, ROLLING = "plan, static", "plan, rolling"
 FORESIGHT = "perfect foresight"
-NOTHING = "nothing"
 LOWER, UPPER = CASES[0], CASES[-1]
 MIDDLE = "central, central"
 """Losses and prices of the end at their central figures."""
@@ -49,7 +48,7 @@ def scored(folder: Path, out: Path) -> dict[str, Any]:
     history = Realised.of(tables, settings)
     functions = loss_functions(folder, settings.home, settings.freeze.year + 1)
     policy = tables["policy"].rows if "policy" in tables else ()
-    minerals = dict(history.minerals) | _minerals(tables["known"].rows)
+    minerals = dict(history.minerals) | minerals_of(tables["known"].rows)
     rows: Rows = {}
     for run in settings.runs:
         days = [answer.day for answer in _answers(out, index, run.name, settings.budgets_musd[0])][1:]
@@ -82,7 +81,8 @@ def _with_values(history: Realised, functions: LossFunctions, told: Sequence[Map
     return [*(f for f in functions.names if any((f, m) in functions.values for m in lost)), MARKET_COST]
 
 
-def _minerals(rows: Sequence[Any]) -> dict[str, str]:
+def minerals_of(rows: Sequence[Any]) -> dict[str, str]:
+    """Material -> the mineral that most of its rows name."""
     found: dict[str, list[str]] = {}
     for row in rows:
         if row.material and row.mineral:

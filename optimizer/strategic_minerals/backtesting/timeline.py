@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from collections.abc import Iterator
 
 from ..core.units import MEAN_DAYS_PER_YEAR
 
@@ -63,8 +62,3 @@ def middle_of(quarter: int) -> dt.date:
 def decimal_year(day: dt.date) -> float:
     """A day as a decimal year."""
     return day.year + (day - dt.date(day.year, 1, 1)).days / (366 if calendar.isleap(day.year) else 365)
-
-
-def years_in(begin: dt.date, end: dt.date) -> Iterator[int]:
-    """Calendar years that a span of days touches."""
-    yield from range(begin.year, end.year + 1)
