@@ -145,7 +145,7 @@ def test_the_sweep_file_of_the_documents_asks_for_points() -> None:
     assert len(study.design(plan, data).points) == 1 + 2 * len(study.ranges)
 
 
-LONG = ("rules",)
+LONG = ("rules", "backtest")
 """Verbs whose line takes minutes; their own tests run them."""
 
 

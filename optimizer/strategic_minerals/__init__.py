@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .api.verification import Verification, verify
     from .audit.audit import Audit, Residual
     from .audit.figures import Figures
+    from .backtesting.result import Backtest
+    from .backtesting.run import backtest
     from .core.errors import (
         Fault,
         FaultsError,
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Alternatives": "analysis.alternatives",
     "Audit": "audit.audit",
+    "Backtest": "backtesting.result",
     "CheckReport": "api.checking",
     "Coalitions": "evaluation.coalition_result",
     "Comparison": "report.comparison",
@@ -131,6 +134,7 @@ _HOME = {
     "Verification": "api.verification",
     "Worth": "evaluation.value_of_planning",
     "alternatives": "analysis.alternatives",
+    "backtest": "backtesting.run",
     "build_model": "api.checking",
     "check": "api.checking",
     "coalitions": "evaluation.coalitions",
@@ -175,6 +179,7 @@ _HOME = {
 __all__ = [
     "Alternatives",
     "Audit",
+    "Backtest",
     "CheckReport",
     "Coalitions",
     "Comparison",
@@ -223,6 +228,7 @@ __all__ = [
     "Verification",
     "Worth",
     "alternatives",
+    "backtest",
     "build_model",
     "check",
     "coalitions",

@@ -17,7 +17,7 @@ PLACES = (
     "CHANGELOG.md",
     ".github/*.md",
     ".github/site/*.md",
-    "models/*.md",
+    "models/**/*.md",
     "inputs/*.md",
     "tests/**/README.md",
     "optimizer/strategic_minerals/**/README.md",
