@@ -221,7 +221,8 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
 
 
 def test_an_onset_is_evidence_too_and_counts_only_the_time_before_it() -> None:
-    """Proves: an event after half a year is one onset in half a year; one that another brought on is none."""
+    """Proves: an event after half a year is one onset in half a year; one that another brought on is none, and as long as it lasts
+    its hazard cannot begin either."""
     first = solve(*hazard())
     begun = HappenedRow(event="stop", status="in force", from_year=FIRST + 0.5, hazard="stop")
     after, spared = (
@@ -229,7 +230,7 @@ def test_an_onset_is_evidence_too_and_counts_only_the_time_before_it() -> None:
         for row in (begun, begun.model_copy(update={"counted": False}))
     )
     assert after == pytest.approx(4.5 / (3.5 / 0.3 + 0.5))
-    assert spared == pytest.approx(3.5 / (3.5 / 0.3 + 1))
+    assert spared == pytest.approx(3.5 / (3.5 / 0.3 + 0.5))
 
 
 def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:

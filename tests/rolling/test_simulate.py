@@ -89,7 +89,8 @@ def test_where_waiting_is_wrong_the_plant_is_signed_at_once() -> None:
 
 YEARS, SHORT, LOSS, HOLDING, SALVAGE, RATE = 6, 3, 10.0, 0.01, 0.9, 0.03
 ONSET, GOES_ON = 0.25, 0.4
-"""Chance that a stop begins in a year, and that one goes on for another."""
+"""Chance that a stop begins in a year, and that one goes on for another; after its first year it does so with
+`GOES_ON ** 1.5`, for lengths are rounded to whole years."""
 
 
 @cache
@@ -114,19 +115,19 @@ GRID = tuple(np.arange(0, 2 * YEARS + 1) / 2.0)
 
 
 @cache
-def least(t: int, stop: bool, held: float) -> tuple[float, float]:
+def least(t: int, stop: int, held: float) -> tuple[float, float]:
     """Least expected cost from a year on, and the stock at its end that it takes: dynamic programming over stock and whether a stop
-    lasts [million USD, kt]."""
+    lasts (0: no; 1: since this year; 2: for longer) [million USD, kt]."""
     if t == YEARS:
         return -SALVAGE * held, held
-    chance = GOES_ON if stop else ONSET
+    chance = (ONSET, GOES_ON**1.5, GOES_ON)[stop]
     if stop:  # what is released is paid for by users: it changes hands
         ends = {held - r: (10 - SHORT) * 1.0 + (SHORT - r) * (1.0 + LOSS) for r in GRID if r <= min(held, SHORT)}
     else:
         ends = {held + b: 10.0 + b for b in (0.0, 0.5, 1.0)}
 
     def total(stock: float) -> float:
-        later = (1 - chance) * least(t + 1, False, stock)[0] + chance * least(t + 1, True, stock)[0]
+        later = (1 - chance) * least(t + 1, 0, stock)[0] + chance * least(t + 1, min(2, stop + 1), stock)[0]
         return ends[stock] + HOLDING * stock + later / (1 + RATE)
 
     best = min(ends, key=total)
@@ -135,9 +136,9 @@ def least(t: int, stop: bool, held: float) -> tuple[float, float]:
 
 def lived_by_dynamic_programming(stops: set[int]) -> float:
     """Cost of a path of stops in some years, every year decided by dynamic programming [million USD]."""
-    held, cost = 0.0, 0.0
+    held, cost, stop = 0.0, 0.0, 0
     for t in range(YEARS):
-        stop = t in stops
+        stop = min(2, stop + 1) if t in stops else 0
         end = least(t, stop, held)[1]
         moved = abs(end - held)
         spent = (10 - SHORT) * 1.0 + (SHORT - moved) * (1.0 + LOSS) if stop else 10.0 + moved
@@ -154,7 +155,7 @@ def test_a_markov_reserve_with_lost_sales_reaches_its_value_by_dynamic_programmi
     found = simulate(result, exact=0, rules=(), **asked).paths
     cost = found[found.policy == REPLANNED].set_index("path").cost_musd
     error = float(cost.std(ddof=1)) / len(cost) ** 0.5
-    value = least(0, False, 0.0)[0]
+    value = least(0, 0, 0.0)[0]
     assert float(cost.mean()) == pytest.approx(value, abs=2.66 * error)
     drawn = draw_paths(result.plan, result.data, question_of(result).natural, 60, 3, uncertain=False, grid_months=12)
     stops = [{t for t in range(YEARS) for e in p.events if e.begin <= FIRST + t < e.end - 1e-9} for p in drawn]

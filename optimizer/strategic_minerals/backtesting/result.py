@@ -69,24 +69,24 @@ class Backtest(StudyResult):
         whence: dict[str, str] = next(
             (line["from"] for line in map(json.loads, log.splitlines()) if line["what"] == "settings"), {}
         )
-        return cls.of(settings, whence, scores, index, log)
+        return cls.of(settings.model_dump(mode="json"), whence, scores, index, log)
 
     @classmethod
     def of(
         cls,
-        settings: Settings,
+        settings: Mapping[str, Any],
         whence: Mapping[str, str],
         scores: Mapping[str, Any],
         index: Sequence[Mapping[str, Any]],
         log: str,
     ) -> Backtest:
-        """From what the scorer wrote."""
+        """From what the scorer wrote. settings: as JSON has them."""
         tables = {name: pd.DataFrame(scores["tables"].get(name, [])) for name in TITLES if name != "plans"}
         tables["plans"] = pd.DataFrame(list(index))
         return cls(
-            settings.title,
+            str(settings["title"]),
             str(scores["label"]),
-            settings.model_dump(mode="json"),
+            settings,
             dict(whence),
             tuple(scores["functions"]),
             tuple(scores["functions_with_values"]),

@@ -71,7 +71,9 @@ def backtest(
         _write(kept, INDEX, canonical(index), "plans", {})
         _process("scorer", source.resolve(), kept.resolve())
         found = json.loads((kept / SCORES).read_text(encoding="utf-8"))
-        answer = Backtest.of(settings, whence, found, index, (kept / LOG).read_text(encoding="utf-8"))
+        answer = Backtest.of(
+            settings.model_dump(mode="json"), whence, found, index, (kept / LOG).read_text(encoding="utf-8")
+        )
         (kept / TABLES).mkdir()
         for name, table in answer.tables.items():
             write_whole(kept / TABLES / f"{name}.csv", [csv_text(table)])

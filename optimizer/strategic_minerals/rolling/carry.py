@@ -20,7 +20,7 @@ from ..finance.packages import Option
 from ..instance.floor import Floor
 from ..schemas.state_tables import UNKNOWN
 from ..schemas.tables import TABLES
-from .state import SMALL, Question, State
+from .state import SMALL, Question, State, floor_place
 
 Rows = dict[str, list[Any]]
 """Rows by table."""
@@ -32,6 +32,7 @@ def carried_rows(question: Question, state: State, data: Dataset, source: str) -
     carrier = _Carrier(question, state, rows, source)
     for option, share in state.packages:
         carrier.package(option, share)
+    carrier.signed_projects()
     for contract, tonnes in state.contracts:
         carrier.contract(contract.source, contract.start, contract.end, tonnes)
     for m in state.floors:
@@ -48,6 +49,9 @@ class _Carrier:
 
     def __init__(self, question: Question, state: State, rows: Rows, source: str) -> None:
         self.question, self.state, self.rows = question, state, rows
+        self.projects = {row.project: row for row in rows.get("projects", [])}
+        self.shares: dict[str, float] = defaultdict(float)
+        """Project -> share that was signed, of all packages together."""
         self.n, self.calendar = question.natural, question.natural.calendar
         self.first = self.calendar.first_year + state.periods // self.calendar.per_year
         self.told = {"source": source, "year": self.first, "confidence": "derived"}
@@ -73,8 +77,8 @@ class _Carrier:
         """A signed package: the plant, what it is paid and its floors. Owners' own plants are there without any."""
         n = self.n
         project = n.projects[option.project]
-        row = next(row for row in self.rows["projects"] if row.project == project.name)
-        whole = share > 1 - 1e-6
+        row, whole = self.projects[project.name], share > 1 - 1e-6
+        self.shares[project.name] += share
         signed_year = self.calendar.first_year + option.signed // self.calendar.per_year
         name = project.name if whole else _free(f"{project.name}-{signed_year}", self.rows["activities"], "activity")
         years = math.ceil(max(self.calendar.periods, option.start + project.life) / self.calendar.per_year)
@@ -84,7 +88,6 @@ class _Carrier:
             year: value / self.calendar.per_year * share * row.capacity_t_per_yr
             for year, value in self.by_year(output).items()
         }
-        self._remove_project(row, 0.0 if whole else 1 - share)
         self.rows["activities"].append(
             TABLES["activities"].model_validate(
                 {
@@ -119,6 +122,9 @@ class _Carrier:
         life_ends = self.date(option.start + project.life)
         beta = float(self.calendar.beta[self.calendar.periods])
         first, others = (floors[0], floors[1:]) if floors else (None, [])
+        for floor in floors:
+            if floor.kind == "purchase":
+                self._right_to_buy(name, floor, share)
         terms = {
             "kind": "package",
             "item": project.name,
@@ -142,6 +148,15 @@ class _Carrier:
         for payment, amounts in paid.items():
             self._payments(commitment, payment, amounts)
 
+    def _right_to_buy(self, producer: str, floor: Floor, share: float) -> None:
+        """The tonnes under a purchase floor are an offer of the plant at the market price, as long as the floor lasts."""
+        material = self.n.materials[floor.material]
+        name = _free(f"{producer}-{material}-floor", self.rows.get("offers", []), "offer")
+        depth = share * floor.take / self.calendar.step
+        self.add(
+            "offers", offer=name, material=material, source_producer=producer, depth_t_per_yr=depth, premium_share=0.0
+        )
+
     def _own_floor(self, option: Option) -> Floor | None:
         """The floor of a package in tonnes, as this project has it."""
         package = option.package
@@ -164,8 +179,7 @@ class _Carrier:
 
     def _market_place(self, m: int) -> int:
         """Place among the floors of the instance of one that was not dropped."""
-        name = self.question.structure.support.markets[m].floor.name
-        return [floor.name for floor in self.n.market_floors].index(name)
+        return floor_place(self.n, self.question.structure.support.markets[m].floor.name)
 
     def _floor_cells(self, floor: Floor | None, start: int, share: float = 1.0) -> dict[str, Any]:
         """Columns of `commitments` about a floor, in USD/kg and dates."""
@@ -188,29 +202,44 @@ class _Carrier:
             if amount > SMALL:
                 self.add("payments_due", commitment=commitment, fiscal_year=year, payment=payment, amount_musd=amount)
 
-    def _remove_project(self, row: Any, left: float) -> None:
-        """A project that is signed is no choice any more; what is left of it is a smaller one."""
+    def signed_projects(self) -> None:
+        """Projects that may still be signed.
+
+        One that was signed is no choice any more, and what is left of it a smaller one. What excludes it, or it excludes, can be
+        signed no more, nor what needs that.
+        """
+        left = {name: 1 - share for name, share in self.shares.items()}
+        gone = {name for name, rest in left.items() if rest <= 1e-6}
+        barred: set[str] = set()
+        for row in self.projects.values():
+            if row.project in left:
+                barred |= set(row.excludes.split()) - set(left)
+            elif set(row.excludes.split()) & set(left):
+                barred.add(row.project)
+        while True:
+            needing = {r.project for r in self.projects.values() if set(r.needs.split()) & barred} - set(left)
+            if needing <= barred:
+                break
+            barred |= needing
         kept = []
-        for other in self.rows["projects"]:
-            if other.project == row.project:
-                if left > 0:
-                    sizes = {
-                        name: getattr(row, name)
-                        for name in ("capacity_t_per_yr", "capex_musd", "capex_musd_low", "capex_musd_high")
-                    }
-                    kept.append(row.model_copy(update={k: None if v is None else left * v for k, v in sizes.items()}))
-            elif row.project in other.excludes.split():
-                continue  # it can be signed no more
-            else:
-                needs = [name for name in other.needs.split() if name != row.project]
-                kept.append(other.model_copy(update={"needs": " ".join(needs)}))
-        gone = {other.project for other in self.rows["projects"]} - {other.project for other in kept}
+        for row in self.projects.values():
+            if row.project in gone | barred:
+                continue
+            strays = gone | barred
+            update: dict[str, Any] = {
+                name: " ".join(one for one in getattr(row, name).split() if one not in strays)
+                for name in ("needs", "excludes")
+            }
+            if row.project in left:
+                for name in ("capacity_t_per_yr", "capex_musd", "capex_musd_low", "capex_musd_high"):
+                    value = getattr(row, name)
+                    update[name] = None if value is None else left[row.project] * value
+            kept.append(row.model_copy(update=update))
         self.rows["projects"] = kept
-        excluded = gone - {row.project}
         for table, column in (("ramps", "project"), ("packages", "project")):
-            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in gone]
+            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in gone | barred]
         for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("offers", "source_producer")):
-            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in excluded]
+            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in barred]
 
     def _capacities(self, activity: str, by_year: Mapping[int, float], usual: float = 1.0) -> None:
         """Rows of an activity's capacity where it changes."""
@@ -386,6 +415,12 @@ class _Carrier:
 
     def finished(self) -> Rows:
         """The tables without what is over."""
+        bought = {
+            f"{row.producer}-{row.floor_material}-floor"
+            for row in self.rows.get("commitments", [])
+            if row.floor_kind == "purchase" and (row.floor_until_year or math.inf) <= self.first
+        }
+        self.rows["offers"] = [row for row in self.rows.get("offers", []) if row.offer not in bought]
         self.rows["payments_due"] = [row for row in self.rows.get("payments_due", []) if row.fiscal_year >= self.first]
         paid = {row.commitment for row in self.rows["payments_due"]}
         self.rows["commitments"] = [

@@ -77,6 +77,14 @@ class HappenedRow(Noted):
             raise ValueError(f"from_year: the date from which it is {self.status}")
         if self.status == "announced" and self.probability is None:
             raise ValueError("probability with which it comes into force")
+        if self.hazard is None and (self.status == "in force" or self.probability):
+            needed = ["countries", "materials", "cut_share"]
+            needed += ["remaining_years" if self.status == "in force" else "duration_years"]
+            missing = [name for name in needed if getattr(self, name) is None]
+            if missing:
+                raise ValueError(f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}")
+        if self.status == "suspended" and self.probability and self.from_year is None:
+            raise ValueError("from_year: the date from which it may come back")
         return self
 
 

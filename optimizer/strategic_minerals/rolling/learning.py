@@ -35,36 +35,45 @@ def shown(
 ) -> dict[str, Evidence]:
     """Evidence on each hazard from the dates [begin, end) [decimal fiscal years].
 
-    lasting: hazard -> date until which an event of it was in force since before `begin` (`end` or later: all the time). Onsets are
-    the counted rows of events that came into force in these years; while one lasts, the hazard cannot begin.
+    lasting: hazard -> date until which an event of it was in force since before `begin`. Onsets are the counted rows of events that
+    came into force in these years; while an event lasts, the hazard cannot begin, and that time is no exposure.
     """
+    over = {row.event: row.from_year for row in happened if row.status in ("ended", "suspended")}
     found = {}
     for row in hazards:
-        starts = sorted(
-            float(event.from_year)
-            for event in happened
-            if event.hazard == row.hazard
-            and event.status == "in force"
-            and event.counted
-            and event.from_year is not None
-            and begin <= event.from_year < end
-        )
-        free = min(end, max(begin, lasting.get(row.hazard, begin)))
-        exposure = (starts[0] if starts else end) - free
-        found[row.hazard] = Evidence(max(0.0, exposure), len(starts))
+        spans, onsets = [(begin, min(end, lasting.get(row.hazard, begin)))], 0
+        for event in happened:
+            if event.hazard != row.hazard or event.status != "in force" or event.from_year is None:
+                continue
+            if begin <= event.from_year < end:
+                until = over.get(event.event)
+                spans.append((float(event.from_year), end if until is None else min(end, float(until))))
+                onsets += event.counted
+        busy, reached = 0.0, begin
+        for first, last in sorted(spans):
+            busy += max(0.0, last - max(first, reached))
+            reached = max(reached, last)
+        found[row.hazard] = Evidence(max(0.0, end - begin - busy), onsets)
     return found
 
 
 def learned(
-    rows: dict[str, list[Any]], evidence: Mapping[str, Evidence], told: Mapping[str, Any]
+    rows: dict[str, list[Any]],
+    evidence: Mapping[str, Evidence],
+    told: Mapping[str, Any],
+    believed: Mapping[str, float] | None = None,
 ) -> dict[str, list[Any]]:
-    """Tables with the evidence added to `hazard_evidence` and the rates of `hazards` after it. told: provenance of new rows."""
+    """Tables with the evidence added to `hazard_evidence` and the rates of `hazards` after it.
+
+    told: provenance of new rows. believed: hazard -> rate that the plan states itself in place of the table's.
+    """
     known = {row.hazard: row for row in rows.get("hazard_evidence", [])}
     hazards, table = [], []
     for row in rows.get("hazards", []):
         new = evidence.get(row.hazard, Evidence(0.0, 0))
         before = known.get(row.hazard)
-        prior_rate = row.rate_per_yr if before is None else before.prior_rate_per_yr
+        stated = (believed or {}).get(row.hazard, row.rate_per_yr)
+        prior_rate = stated if before is None else before.prior_rate_per_yr
         shape = shape_of(row) if before is None else before.prior_onsets
         exposure = new.exposure_yr + (0.0 if before is None else before.exposure_yr)
         onsets = new.onsets + (0 if before is None else before.onsets)

@@ -131,6 +131,9 @@ class Lives:
             lived = _lived(planned, planned, paid + signed_cost(planned), 0.0, planned)
             return lived, ahead
         signed = _with_signed(planned.question, plan, at.data)
+        if last:  # what is expected of the rest is believed alike under all policies
+            told = {name: self._start.data.rows(name) for name in ("hazards", "hazard_evidence")}
+            signed = Dataset(types.MappingProxyType({**signed.tables, **told}), signed.name)
         new = [event.begin for event in path.events if year <= event.begin < year + 1]
         share = min(new) - year if new else 1.0
         acted = operating(plan.model_copy(update={"ongoing": now}), signed, bought, form, more=True, before=share)
@@ -175,11 +178,14 @@ class Lives:
             state = replace(state, stock=at.stock, users_missing=at.missing)
         rows = carried_rows(start.question, state, start.data, f"year {year}")
         data = Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), start.data.name)
-        plan = moved_plan(start.plan, start.data, n, state, year)
+        plan = moved_plan(start.plan, start.data, start.question, state, year)
         now = path.known(year, year + 1.0)
         assert policy.bought is not None
         bought = {name: series[P:] for name, series in policy.bought.items()}
-        acted = operating(plan.model_copy(update={"ongoing": now}), data, bought, form, more=False)
+        new = [event.begin for event in path.events if year <= event.begin < year + 1]
+        begun = path.known(year, float(year))
+        share = 0.0 if begun else min(new) - year if new else 1.0
+        acted = operating(plan.model_copy(update={"ongoing": now}), data, bought, form, more=False, before=share)
         rest = acted.objective - first_year_cost(acted) + later_signed_cost(acted) if last else 0.0
         lived = _lived(acted, acted, signed_cost(acted), rest, None)
         reached = as_planned(acted.question, 1) if not last else None

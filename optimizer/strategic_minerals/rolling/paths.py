@@ -36,6 +36,8 @@ class PathEvent:
 
     name: str
     event: DisruptionEvent
+    own: bool = True
+    """False: another event brought it on, which says nothing of how often its hazard comes by itself."""
 
     @property
     def begin(self) -> float:
@@ -60,7 +62,9 @@ class PathEvent:
 
     def happened(self) -> HappenedRow:
         """The event as evidence on its hazard."""
-        return HappenedRow(event=self.name, status="in force", hazard=self.event.label, from_year=self.begin)
+        return HappenedRow(
+            event=self.name, status="in force", hazard=self.event.label, from_year=self.begin, counted=self.own
+        )
 
 
 @dataclass(frozen=True)
@@ -105,37 +109,41 @@ def draw_paths(
     """Paths from the second period of a plan to its end. uncertain: with true rates drawn from what is believed; grid_months: step
     of all dates."""
     rows, window, shaped = parents_first(sampled(plan, data)), span(n), profiles_of(plan, data)
+    shapes = {row.hazard: row.prior_onsets + row.onsets for row in data.rows("hazard_evidence")}
     standing = {control.hazard for control in plan.controls if control.in_force and control.hazard}
     found = []
     for number in range(paths):
         rng = np.random.default_rng([PATHS, seed, number])
         course = _Course(window, grid_months / MONTHS_PER_YEAR, rng)
         for row in rows:
-            true = _true(row, rng) if uncertain else row
+            true = _true(row, shapes.get(row.hazard) or shape_of(row), rng) if uncertain else row
             course.add(true, shaped.get(row.hazard), standing)
-        named = sorted(course.events, key=lambda event: (event.start, event.label))
-        found.append(Path(number + 1, tuple(PathEvent(f"{e.label}-{k + 1}", e) for k, e in enumerate(named))))
+        named = sorted(course.events, key=lambda one: (one[0].start, one[0].label))
+        found.append(
+            Path(number + 1, tuple(PathEvent(f"{e.label}-{k + 1}", e, own) for k, (e, own) in enumerate(named)))
+        )
     return tuple(found)
 
 
-def _true(row: Any, rng: np.random.Generator) -> Any:
+def _true(row: Any, shape: float, rng: np.random.Generator) -> Any:
     """A hazard at a rate drawn from what is believed of it."""
     if row.rate_per_yr <= 0:
         return row
-    shape = shape_of(row)
     return row.model_copy(update={"rate_per_yr": float(rng.gamma(shape, row.rate_per_yr / shape))})
 
 
 class _Course:
-    """Events of a path, hazard by hazard. A step in which an event lasts counts whole; the next one of a hazard begins after it."""
+    """Events of a path, hazard by hazard: each begins with the step in which it comes and lasts whole steps, one at least; the next
+    one of a hazard begins after it."""
 
     def __init__(self, window: Span, step: float, rng: np.random.Generator) -> None:
         self._window, self._step, self._rng = window, step, rng
-        self.events: list[DisruptionEvent] = []
+        self.events: list[tuple[DisruptionEvent, bool]] = []
+        """Each with whether it came by itself."""
 
     def add(self, row: Any, profile: HazardProfile | None, standing: Collection[str]) -> None:
         """Draw the events of a hazard: its own, and those that events of its parents bring on."""
-        brought = [event.start for event in self.events if event.label in row.after.split()]
+        brought = [event.start for event, _ in self.events if event.label in row.after.split()]
         brought += [self._window.begin] * len({*row.after.split()} & {*standing})
         waiting = sorted(
             self._floor(start + self._rng.exponential(row.after_lag_yr) if row.after_lag_yr > 0 else start)
@@ -147,13 +155,14 @@ class _Course:
             gap = self._rng.exponential(1 / row.rate_per_yr) if row.rate_per_yr > 0 else math.inf
             own = self._floor(free + gap) if math.isfinite(gap) else math.inf
             start = min([own, *(max(free, begin) for begin in waiting)])
+            alone = start == own
             if start >= self._window.end:
                 return
             waiting = [begin for begin in waiting if max(free, begin) > start]
             event = self._event(row, profile, start)
             free = start + event.flood + event.duration
             if event.cut > 0 or row.cut_law != "on_off":
-                self.events.append(event)
+                self.events.append((event, alone))
 
     def _floor(self, date: float) -> float:
         """The step in which a date lies."""
@@ -171,7 +180,7 @@ class _Course:
             severity, stretch, felt = drawn_spreads(row, u[:, :2])
             length, x = profile.length * float(stretch[0]), float(severity[0])
             drawn |= {"severity": x if felt[0] else 0.0, "direct_severity": x}
-        whole = (math.floor((row.flood_yr + length) / self._step + 1e-9) + 1) * self._step
+        whole = max(1, round((row.flood_yr + length) / self._step)) * self._step
         duration = max(self._step, whole - row.flood_yr)
         if profile is not None:
             drawn["stretch"] = duration / profile.length

@@ -28,8 +28,6 @@ from ..optimization.stages import FlatModel
 from ..schemas.plan import Plan
 from .state import Question
 
-REWARD = 100.0
-"""Of what a purchase costs, what it earns where it is given: nothing else is worth as much."""
 ROUNDED_UP = 0.5
 """Share of a signature from which it is signed."""
 
@@ -43,10 +41,10 @@ class Form:
     pricing: int = 128
     operating_scenarios: int = 8
     operating_draws: int = 64
-    gap: float = 1e-3
+    gap_musd: float = 0.1
     time_limit_s: float = 120.0
     integer: bool = False
-    """True: signatures are found in integers, at `gap`, and none is rounded."""
+    """True: signatures are found in integers, to `gap_musd`, and none is rounded."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Solved:
     objective: float
     """Social cost [million USD]."""
     gap: float
-    """Of what was signed after rounding to the relaxation, as a share of the cost; 0 where nothing was rounded."""
+    """What rounding costs against the relaxation [million USD]; 0 where nothing was rounded."""
     seconds: float
 
 
@@ -84,7 +82,7 @@ def planning(plan: Plan, data: Dataset, form: Form) -> Solved:
                 upper[fixed[0]] = lower[fixed[0]] = np.minimum(fixed[1], problem.assembly.lower[fixed[0]])
                 model.load(_bounded(problem.assembly, lower, upper), cost)
                 run = _run(model, cost, form)
-            gap = max(0.0, run.objective - bound) / max(1.0, abs(bound))
+            gap = max(0.0, run.objective - bound)
     return _solved(problem, run.x, run.objective, gap, time.process_time() - begin)
 
 
@@ -93,15 +91,17 @@ def operating(
 ) -> Solved:
     """How the year is operated where what was signed stands in the tables.
 
-    bought: purchase -> tonnes of each period of the year, which are bought as far as they are for sale; of the first year's share
-    `before` an event of the year that is what was bought already, and what is beyond it may be left. more: whether other purchases
-    may be made with the money of the year, and planned later.
+    bought: purchase -> tonnes of each period as planned. before: share of the year before anything was seen; that part of the first
+    year's purchases has been made, as far as it was for sale. more: whether the rest of the year is free, with what the market
+    still offers in it and the money of the year, and later years are planned; else no more is bought than planned, and of what has
+    become dearer no more than the planned money buys.
     """
     begin = time.process_time()
     asked = _with_sample(without_promises(plan), form.operating_scenarios, form.operating_draws, None)
     menu = asked.instruments.model_copy(update={"projects": False, "price_floors": (), "offtake_contracts": False})
     owners = asked.owners.model_copy(update={"expectation": "trunk", "price_risk_premium": 0.0, "risk_charge": 0.0})
-    update: dict[str, object] = {"instruments": menu, "owners": owners}
+    risk = asked.risk.model_copy(update={"cvar_weight": 0.0})  # years are counted as they were lived
+    update: dict[str, object] = {"instruments": menu, "owners": owners, "risk": risk}
     if not more:  # what a policy buys is given: no budget decides
         given = {
             "appropriation_musd": UNLIMITED_MUSD,
@@ -112,39 +112,56 @@ def operating(
         update["budget"] = asked.budget.model_copy(update=given)
     problem = prepare(asked.model_copy(update=update), data)
     cost = objective_costs(problem)["social_cost"]
-    lower, upper, reward = problem.assembly.lower.copy(), problem.assembly.upper.copy(), cost.copy()
-    year = problem.natural.calendar.per_year
+    lower, upper, made = _limits(problem, bought, before, more=more)
+    for share in (
+        1.0,
+        0.5,
+        0.0,
+    ):  # what was bought before fits the year's money unless prices have risen: then less of it
+        held = np.where(made > 0, np.minimum(upper, np.maximum(lower, share * made)), lower)
+        model = FlatModel(_bounded(problem.assembly, held, upper), cost, integer=False)
+        try:
+            run = _run(model, cost, form)
+        except UntrustedError:
+            if share == 0.0:
+                raise
+        else:
+            break
+    return _solved(problem, run.x, float(cost @ run.x), 0.0, time.process_time() - begin)
+
+
+def _limits(
+    problem: Problem, bought: Mapping[str, Floats], before: float, *, more: bool
+) -> tuple[Floats, Floats, Floats]:
+    """(columns,) lower and upper bounds, and what of the first year's purchases was made before anything was seen."""
+    lower, upper = problem.assembly.lower.copy(), problem.assembly.upper.copy()
+    made = np.zeros(len(lower))
+    structure, n = problem.structure, problem.structure.instance
+    year, known = n.calendar.per_year, {p.name: p for sets in structure.component_sets for p in sets.purchases}
     for part in problem.assembly.operations:
         for variable, key in part.template.columns:
-            if variable == "acquisition":
-                at = part.columns("acquisition", key)[: problem.natural.calendar.periods]
-                unit = float(problem.structure.instance.material_unit[problem.structure.material_of_purchase[key]])
-                tonnes = np.zeros(len(at))
-                series = bought.get(key, np.zeros(0))[: len(at)]
-                tonnes[: len(series)] = series / unit
-                most = np.minimum(tonnes, upper[at])
-                if more:
-                    lower[at[:year]] = 0.0
-                    _reward(reward, cost, at[:year], most[:year] * before, lower, upper, more=True)
-                else:
-                    upper[at] = most
-                    _reward(reward, cost, at[:year], most[:year], lower, upper, more=False)
-    model = FlatModel(_bounded(problem.assembly, lower, upper), reward, integer=False)
-    run = _run(model, reward, form)
-    return _solved(problem, run.x, float(cost @ run.x), 0.0, time.process_time() - begin)
+            if variable != "acquisition":
+                continue
+            at = part.columns("acquisition", key)[: n.calendar.periods]
+            p, i = known[key], structure.material_of_purchase[key]
+            tonnes = np.zeros(len(at))
+            series = bought.get(key, np.zeros(0))[: len(at)]
+            tonnes[: len(series)] = series / float(n.material_unit[i])
+            calm = n.purchase_price(p, n.price[i])
+            now = n.purchase_price(p, structure.trunk.price[0, i], structure.trunk.market_gap[0, i])
+            dearer = np.minimum(1.0, calm / np.where(now > 0, now, 1.0))
+            most = np.minimum(tonnes, upper[at])
+            made[at[:year]] = most[:year] * before
+            if more:
+                upper[at[:year]] = np.minimum(upper[at[:year]], most[:year] * before + (1 - before) * upper[at[:year]])
+            else:
+                share = np.where(np.arange(len(at)) < year, before + (1 - before) * dearer, dearer)
+                upper[at] = most * share
+    return lower, upper, made
 
 
 UNLIMITED_MUSD = 1e6
 """A year's money where purchases are given [million USD]."""
-
-
-def _reward(reward: Floats, cost: Floats, at: Ints, most: Floats, lower: Floats, upper: Floats, *, more: bool) -> None:
-    """Let given purchases be made: exactly, where nobody else decides; at least so much of them where more may be bought."""
-    if more:
-        fits = np.minimum(most, upper[at])
-        lower[at] = np.maximum(lower[at], fits)
-    else:
-        reward[at] -= REWARD * np.abs(cost[at])
 
 
 def _bounded(assembly: Assembly, lower: Floats, upper: Floats) -> Assembly:
@@ -152,9 +169,8 @@ def _bounded(assembly: Assembly, lower: Floats, upper: Floats) -> Assembly:
 
 
 def _run(model: FlatModel, cost: Floats, form: Form) -> SolvedRun:
-    run = model.minimise(
-        cost, None, gap=form.gap if form.integer else 0.0, absolute_gap=0.0, time_limit_s=form.time_limit_s
-    )
+    absolute = form.gap_musd if form.integer else 0.0
+    run = model.minimise(cost, None, gap=0.0, absolute_gap=absolute, time_limit_s=form.time_limit_s)
     if not isinstance(run, SolvedRun):
         raise UntrustedError(f"a year was not solved: {run.status}")
     return run

@@ -35,7 +35,7 @@ RULES = ("60 days of cover", "equal money for each material")
 CHUNK = 5
 """Paths of a task: those that stay alike longest."""
 EXACT_GAP = 5e-3
-"""Gap of the plans that are made in integers."""
+"""Gap of the plans that are made in integers, as a share of what the plan is worth."""
 IDENTITY = "simulation.json"
 
 
@@ -82,9 +82,11 @@ def simulate(
     question = Question(problem.structure, problem.natural, result.solution)
     form = Form(scenarios=scenarios)
     policies = tuple(_policies(problem, question, result.solution, result.reference, rules))
-    start = Start(without_promises(plan), result.data, question, policies, form, learning)
+    begun = without_promises(plan).model_copy(update={"scenarios": ()})  # those written by hand come on no path
+    start = Start(begun, result.data, question, policies, form, learning)
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
-    whole = replace(start, form=replace(form, integer=True, gap=EXACT_GAP))
+    worth = abs(result.outcome.objective_musd or 0.0)
+    whole = replace(start, form=replace(form, integer=True, gap_musd=max(form.gap_musd, EXACT_GAP * worth)))
     names = tuple(policy.name for policy in policies)
     tasks = [_Task(start, group, names) for group in by_history(drawn, CHUNK)]
     tasks += [_Task(whole, group, (REPLANNED,)) for group in by_history(drawn[: max(0, exact)], CHUNK) if group]

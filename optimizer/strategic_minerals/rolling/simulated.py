@@ -68,7 +68,13 @@ DRAWDOWN = {
     "refilled_3yr": "number",
     "peak_stock_t": "number",
 }
-REPLANS = {"plans": "number", "seconds": "number", "columns": "number", "mean_gap": "number", "largest_gap": "number"}
+REPLANS = {
+    "plans": "number",
+    "seconds": "number",
+    "columns": "number",
+    "mean_gap_musd": "number",
+    "largest_gap_musd": "number",
+}
 
 
 @dataclass(frozen=True)
@@ -152,25 +158,25 @@ class Simulation(StudyResult):
     def _head(self) -> str:
         """Whether the plan is worth planning again, or is beaten by something simpler."""
         every = self.differences[self.differences.stratum == ALL]
-        beaten = every[(every.of == TWO_STAGE) & (every.difference_musd < 0)].sort_values("difference_musd")
+        beaten = every[(every.of == TWO_STAGE) & (every.difference_musd < 0) & (every.told == "yes")]
         if len(beaten):
-            worst = next(rows_of(beaten))
-            sure = "" if worst.told == "yes" else f", which cannot be told at {worst.paths:.0f} paths"
+            worst = next(rows_of(beaten.sort_values("difference_musd")))
             by = _musd(-worst.difference_musd)
-            return f"A SIMPLER RULE DOES BETTER than the plan as it was made: {worst.policy}, by {by}{sure}."
+            return f"A SIMPLER RULE DOES BETTER than the plan as it was made: {worst.policy}, by {by} million USD."
         again = every[(every.of == REPLANNED) & (every.policy == TWO_STAGE)]
         row = next(rows_of(again))
         if row.told != "yes":
             return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
         word = "IS WORTH" if row.difference_musd > 0 else "LOSES"
-        return f"PLANNING AGAIN EVERY YEAR {word} {_musd(abs(row.difference_musd))} against the plan as it was made."
+        by = _musd(abs(row.difference_musd))
+        return f"PLANNING AGAIN EVERY YEAR {word} {by} million USD against the plan as it was made."
 
     def _form(self) -> list[str]:
         """How the years were planned."""
         lines = [
             f"Quick form: {row.plans:.0f} years planned on at most {self.scenarios} scenarios, {row.seconds:.1f} processor "
-            f"seconds and {row.columns:,.0f} columns each; rounding what is signed costs {row.mean_gap:.2%} on average, "
-            f"{row.largest_gap:.2%} at most."
+            f"seconds and {row.columns:,.0f} columns each; rounding what is signed costs {_musd(row.mean_gap_musd)} million USD "
+            f"on average, {_musd(row.largest_gap_musd)} at most."
             for row in rows_of(self.replans)
         ]
         exact = self.differences[(self.differences.policy == IN_INTEGERS) & (self.differences.stratum == ALL)]

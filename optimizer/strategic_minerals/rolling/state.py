@@ -101,7 +101,7 @@ def as_planned(question: Question, years: int) -> State:
         floors=tuple(m for m, share in enumerate(x.floor) if share > CHOSEN),
         kept_musd=_kept(question, years),
         spent_musd=float(outlays(question)[:years].sum()),
-        closed=_closed(n, P),
+        closed=_closed(n, question.structure, x.floor, P),
     )
 
 
@@ -127,7 +127,16 @@ def signed_by(question: Question, begin: int, end: int, *, packages: bool) -> St
     floors = tuple(m for m, share in enumerate(x.floor) if packages and share > CHOSEN)
     kept = signed if packages else _once_each(owners)
     return State(
-        begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, _closed(question.natural, begin) if begin else {}
+        begin,
+        {},
+        {},
+        {},
+        kept,
+        contracts,
+        floors,
+        0.0,
+        0.0,
+        _closed(question.natural, question.structure, x.floor, begin) if begin else {},
     )
 
 
@@ -189,13 +198,21 @@ def _kept(question: Question, years: int) -> float:
     return kept
 
 
-def _closed(n: Instance, P: int) -> dict[str, float]:
+def floor_place(n: Instance, name: str) -> int:
+    """Place of a market floor among those of the instance: of those of the question some were dropped."""
+    return [floor.name for floor in n.market_floors].index(name)
+
+
+def _closed(n: Instance, structure: Structure, floors: Any, P: int) -> dict[str, float]:
     """Sources that their price has shut within the last `restart` periods, and until when they stay so."""
     at_once = replace(n, restart=np.zeros_like(n.restart))
+    price, gap = structure.trunk.price[0] / structure.instance.material_unit[:, None], structure.trunk.market_gap[0]
+    chosen = [structure.support.markets[m] for m, share in enumerate(floors) if share > CHOSEN]
     found = {}
     for j in range(n.sources):
         if n.restart[j] > 0:
-            ok = survival(at_once, j, n.price, (), 0)[:P]
+            own = [n.market_floors[floor_place(n, m.floor.name)].floor for m in chosen if m.floor.eligible[j]]
+            ok = survival(at_once, j, price, own, 0, gap)[:P]
             bad = np.flatnonzero(~ok)
             if len(bad) and bad[-1] + n.restart[j] + 1 > P:
                 found[n.producers[j]] = n.calendar.first_year + n.calendar.step * float(bad[-1] + n.restart[j] + 1)
