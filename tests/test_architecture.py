@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, str] = {
     "optimization": "core schemas data scenarios checks formulation model highs decomposition",
     "audit": "core instance scenarios model",
     "results": "core schemas data instance scenarios checks finance formulation model highs optimization audit",
-    "api": "core schemas data checks formulation model highs optimization audit results",
+    "api": "core schemas data checks model highs optimization audit results",
     "evaluation": "core schemas data instance scenarios checks finance formulation model highs optimization audit results api",
     "analysis": (
         "core schemas data instance scenarios checks finance formulation "
@@ -117,18 +117,20 @@ def definitions(path: Path) -> set[str]:
 
 def test_one_room_names_the_solver() -> None:
     naming = {name for name, path in KNOWN.items() if "highspy" in path.read_text(encoding="utf-8")}
-    assert {name for name in naming if room(name) != "highs"} <= {"results.result"}  # it only prints its version
-    assert "import highspy" not in KNOWN["results.result"].read_text(encoding="utf-8")
+    assert {name for name in naming if room(name) != "highs"} <= {"results.answer_parts"}  # it only prints its version
+    assert "import highspy" not in KNOWN["results.answer_parts"].read_text(encoding="utf-8")
 
 
-def test_pyomo_is_written_in_the_formulation_alone() -> None:
+def test_pyomo_is_written_in_the_formulation_and_handed_out_by_name() -> None:
     writing = {n for n, p in KNOWN.items() if "pyomo" in p.read_text(encoding="utf-8")}
     told = {
         "model.template",
         "model.instantiate",
-        "api.checking",
-        "results.result",
-    }  # compiled, written flat, its version
+        "model.named_model",
+        "model.own_parts",
+        "api.own_models",
+        "results.answer_parts",
+    }  # compiled, written out by name and read back, its version
     assert {n for n in writing if room(n) != "formulation"} <= told
 
 

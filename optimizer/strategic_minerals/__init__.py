@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from .analysis.frontier import Frontier, frontier
     from .analysis.sweep import sweep
     from .analysis.sweep_result import Sweep
-    from .api.checking import CheckReport, build_model, check
+    from .api.checking import CheckReport, check
+    from .api.own_models import build_model
     from .api.solving import solve
     from .api.verification import Verification, verify
     from .audit.audit import Audit, Residual
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
     from .evaluation.stress_test import StressTest, stress_test
     from .evaluation.value_of_planning import Worth, value_of_planning
+    from .model.named_model import add_term
     from .model.solution import Solution
     from .report.comparison import Comparison, compare
     from .results.notes import Provenance
@@ -133,9 +135,10 @@ _HOME = {
     "UntrustedError": "core.errors",
     "Verification": "api.verification",
     "Worth": "evaluation.value_of_planning",
+    "add_term": "model.named_model",
     "alternatives": "analysis.alternatives",
     "backtest": "backtesting.run",
-    "build_model": "api.checking",
+    "build_model": "api.own_models",
     "check": "api.checking",
     "coalitions": "evaluation.coalitions",
     "compare": "report.comparison",
@@ -227,6 +230,7 @@ __all__ = [
     "UntrustedError",
     "Verification",
     "Worth",
+    "add_term",
     "alternatives",
     "backtest",
     "build_model",

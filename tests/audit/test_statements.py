@@ -17,7 +17,8 @@ from strategic_minerals.audit.audit import STATEMENTS
 from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.results import summary
-from strategic_minerals.results.result import Result, bounds_of
+from strategic_minerals.results.answer_parts import bounds_of
+from strategic_minerals.results.result import Result
 from support.instances import random_case
 from support.scalings import scaled
 from support.tiny import cut, offer, project, source, tiny

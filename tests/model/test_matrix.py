@@ -14,15 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyomo.repn import generate_standard_repn
 
-from strategic_minerals import FormulationError, build_model
+from strategic_minerals import FormulationError
 from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.structure import STAGES, TRUNK
-from strategic_minerals.highs.settings import TOLERANCES
 from strategic_minerals.model.assembly import Assembly, PlacedBlock, assemble, place
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.template import PYOMO_LOCK, compile_block
-from strategic_minerals.optimization.optimise import optimise
 from support.instances import ASKED, FEATURES, random_case
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
@@ -207,38 +205,6 @@ def test_a_wrong_entry_is_seen() -> None:
             array[at] = before
             assert len(found) == 1
             assert found[0].startswith(said)
-
-
-@pytest.mark.parametrize("kind", ["social_cost", "risk_within_budget", "least_budget"])
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
-def test_another_route_to_the_solver_finds_the_same_optimum(seed: int, kind: str) -> None:
-    """Proves: the public flat model, solved through Pyomo's own interface to HiGHS, has the optimum that `solve` states for
-    the first stage of the plan's aim, diversification and its limit on trunk shortfall (from Z0) included."""
-    plan, data = random_case(seed, country_cap=seed % 2 == 0, least_share=seed % 2 == 1)
-    plan = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": kind})})
-    solved = optimise(prepare(plan, data), gap=0.0, time_limit_s=600.0)
-    first = solved.outcome.stages[0]
-    reference = float(solved.costs[first[0]] @ solved.z0)
-    with PYOMO_LOCK:
-        m = build_model(plan, data)
-        highs = pyo.SolverFactory("highs")
-        asked = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "threads": 1, **TOLERANCES}
-        result = highs.solve(m, solver_options=asked)
-    assert pyo.check_optimal_termination(result)
-    oracle = float(pyo.value(getattr(m, m.stages[0])))
-    assert oracle == pytest.approx(first[1] + reference, rel=1e-7, abs=1e-5)
-
-
-def test_the_public_model_can_be_written_for_another_solver(tmp_path: Any) -> None:
-    """Proves: build_model gives a complete Pyomo model, with risk and all, that exports as LP with every row and column
-    by name. A model whose risk rows cannot be written would be no flat model of a risk-averse plan."""
-    plan, data = random_case(2, cvar=True, loss_limits=True)
-    m = build_model(plan, data)
-    file = tmp_path / "model.lp"
-    m.write(str(file), io_options={"symbolic_solver_labels": True})
-    text = file.read_text()
-    assert "cvar_limit" in text
-    assert "material_balance" in text
 
 
 def test_trunk_blocks_stand_before_any_event() -> None:

@@ -27,7 +27,8 @@ from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
 from ..highs.run import Run, UnsolvedRun
 from ..highs.solver import Model
-from ..model.decisions import DecisionIndex, with_parts, with_row
+from ..model.decisions import DecisionIndex, with_parts
+from ..model.enlarged import with_row
 from ..model.solution import decided_point
 from ..results.act_now import ActNow
 from ..results.result import Result

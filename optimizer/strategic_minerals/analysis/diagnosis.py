@@ -30,9 +30,8 @@ from ..highs.run import UnsolvedRun
 from ..highs.runtime import canary
 from ..highs.solver import Model
 from ..model.assembly import Assembly
-from ..model.decisions import with_row
+from ..model.enlarged import with_columns, with_row
 from ..model.problem import Problem, prepare
-from ..optimization.infeasibility import with_columns
 from ..optimization.protocol import with_reference
 from ..results.study import StudyResult
 from ..schemas.plan import Plan

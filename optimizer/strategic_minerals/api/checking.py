@@ -1,4 +1,4 @@
-"""Public functions that tie several rooms together: check a question, write the flat model, open a run."""
+"""Public functions that tie several rooms together: check a question, open a run."""
 
 from __future__ import annotations
 
@@ -8,26 +8,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyomo.environ as pyo
 
-from ..checks.consistency import check_data, require
+from ..checks.consistency import check_data
 from ..checks.shared_sources import oversold
 from ..core.errors import Fault, FormulationError, PlanError
 from ..core.frames import plainly, records
 from ..data.dataset import Dataset
-from ..formulation.flat import flat_model
-from ..formulation.structure import TRUNK
 from ..model.objectives import objective_costs
-from ..model.problem import prepare, structure_of
-from ..model.template import PYOMO_LOCK
-from ..optimization.protocol import with_reference
-from ..optimization.reference_plan import trunk_shortfall_caps
+from ..model.problem import prepare
 from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
 from ..results.study import STUDY_SCHEMA_VERSION
 from ..schemas.plan import Plan
-
-REFERENCE_LIMIT_S = 3600.0
-"""Seconds for the do-nothing reference of `build_model`."""
 
 
 @dataclass(frozen=True)
@@ -104,25 +95,3 @@ def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]
     }
     sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
     return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}
-
-
-def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
-    """The flat Pyomo model that `solve` solves: every period of the baseline course and of every branch written out.
-
-    For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material), money
-    in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the later ones
-    are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved first: it caps
-    shortfall on the trunk.
-
-    Raises PlanError and InputError with every fault; SolveError and UntrustedError where that reference has no answer.
-    """
-    require(plan, data)
-    structure, natural = structure_of(plan, data)
-    with PYOMO_LOCK:
-        model = flat_model(structure)
-    if plan.diversification:
-        problem = prepare(plan, data)
-        problem, z0 = with_reference(problem, REFERENCE_LIMIT_S)
-        for name, t, material, most in trunk_shortfall_caps(problem, z0).values():
-            model.period[natural.components.index(name), TRUNK, t].shortfall_cap[material] = most
-    return model

@@ -20,6 +20,7 @@ from ..core.errors import FormulationError, SolveError, UntrustedError
 from ..core.frames import plainly
 from ..core.units import LEAST_TIME_LIMIT_S
 from ..model.solution import Solution
+from ..results.own_table import is_extended
 from ..results.recomputation import (
     FINISHED,
     FROM_SOLVES,
@@ -114,6 +115,9 @@ def _verified(stored: Result, again: Result | None, objections: list[str]) -> Ve
     found = recompute(stored)
     objections += against(stored, found)
     _, z, low, _ = stored.outcome.stages[0]
+    if is_extended(stored.tables):
+        left = "bound and prices: the plan was made with constraints or terms of a caller's own code, which no folder holds"
+        return Verification(found.audited, (low, z), None, tuple(objections), (left,))
     try:
         second = _again(stored) if again is None else again
     except SolveError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core.errors import ReserveError
 from ..core.shipped import shipped
 from ..highs.runtime import canary
-from ..results.result import versions
+from ..results.answer_parts import versions
 
 EXTRAS = {
     "cluster": ("distributed",),

@@ -61,7 +61,7 @@ MOST_ESTIMATES = 12
 
 def _print_versions(asked: bool) -> None:
     if asked:
-        from ..results.result import versions
+        from ..results.answer_parts import versions
 
         typer.echo("\n".join(f"{name} {number}" for name, number in versions().items()))
         raise typer.Exit
@@ -284,12 +284,12 @@ def verify(
         f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
         markup=False,
     )
-    again = (
-        "no plan" if found.again is None else f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan)"
-    )
+    again = "no plan when solved again" if found.objections else "not solved again"
+    if found.again is not None:
+        again = f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan) when solved again"
     console.print(
         f"best objective compared with doing nothing, in million USD (lower is better): between {low:,.6f} (bound) and {z:,.6f} "
-        f"(plan) as stored; {again} when solved again",
+        f"(plan) as stored; {again}",
         markup=False,
     )
     for what in found.uncompared:

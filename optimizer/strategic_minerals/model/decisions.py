@@ -14,6 +14,7 @@ from ..core.errors import Fault, PlanError, near_miss
 from ..finance.items import KINDS, Identity, Item, Kind, identity, in_amounts, market_items, never, refusals, signings
 from ..instance.instruments import CHOSEN
 from .assembly import Assembly
+from .enlarged import with_row
 from .problem import Problem
 
 LEAST_USE = 0.1
@@ -175,24 +176,6 @@ def with_parts(name: str, *parts: str) -> str:
     if not any(parts):
         return name
     return f"{name} ({', '.join(dict.fromkeys(part or 'all of it' for part in parts))})"
-
-
-def with_row(
-    assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float, *, money: bool = False
-) -> Assembly:
-    """The model with one more row, the last, which belongs to no template. money: it counts million USD."""
-    return replace(
-        assembly,
-        start=np.append(assembly.start, assembly.start[-1] + len(columns)),
-        index=np.append(assembly.index, columns),
-        value=np.append(assembly.value, factors),
-        row_lower=np.append(assembly.row_lower, lower),
-        row_upper=np.append(assembly.row_upper, upper),
-        row_block=np.append(assembly.row_block, -1),
-        row_local=np.append(assembly.row_local, -1),
-        row_instance=np.append(assembly.row_instance, -1),
-        money=None if assembly.money is None else assembly.money.with_more(rows=np.array([money])),
-    )
 
 
 def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:

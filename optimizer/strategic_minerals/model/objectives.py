@@ -8,6 +8,9 @@ from ..core.arrays import Floats
 from ..formulation.structure import STAGES
 from .problem import Problem
 
+OWN = "own"
+"""Costs that a caller has added to the first aim of the plan."""
+
 
 def denominator(problem: Problem, objective: float) -> float:
     """What a gap is measured against: max(|Z - Z0|, discounted appropriation, 1 million USD)."""
@@ -53,6 +56,7 @@ def objective_costs(problem: Problem) -> dict[str, Floats]:
         "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0},
         "spending": {"spending": 1.0, "penalty": 1.0},
     }
+    shares[STAGES[plan.objective.kind][0]][OWN] = 1.0
     found = {}
     for name in dict.fromkeys(("social_cost", *STAGES[plan.objective.kind])):
         found[name] = np.zeros_like(problem.assembly.lower)

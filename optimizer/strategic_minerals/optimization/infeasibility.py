@@ -6,13 +6,11 @@ Doing nothing keeps every rule but the demands on a plan, by construction (formu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse as sp
 
-from ..core.arrays import INF, Floats, Ints
+from ..core.arrays import INF, Ints
 from ..core.errors import InfeasibleError, StoppedError, UntrustedError
 from ..core.logs import logger_of
 from ..core.outcome import Outcome, Reason
@@ -20,6 +18,7 @@ from ..decomposition.subproblems import demanding
 from ..highs.run import Run, SolvedRun
 from ..highs.solver import Model
 from ..model.assembly import Assembly
+from ..model.enlarged import with_columns
 from ..model.problem import Problem
 
 LOG = logger_of(__name__)
@@ -71,7 +70,7 @@ def no_answer(
                 f"the solver called {stage} infeasible, but finds no conflicting requirements: not trusted"
             )
         outcome = Outcome("infeasible", None, None, None, None)
-        blamed = ", ".join(DEMANDS[name] for name in named) or "the items that were asked to be included"
+        blamed = ", ".join(DEMANDS[name] for name in named) or "what was asked for beside the plan"
         LOG.info("in conflict: %s", blamed)
         text = f"no plan meets all requirements (double-checked without presolve); in conflict: {blamed}"
         return InfeasibleError(text, outcome, named)
@@ -104,7 +103,10 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
     """
     asked = demanding(problem.structure, problem.assembly)
     rows = np.concatenate([*(asked.rows_of(family) for family in (*DEMANDS, "trunk_shortfall")), held_in(asked)])
-    elastic = with_columns(asked, [[(int(row), _sense(asked, int(row)))] for row in rows], np.full(len(rows), INF))
+    equal = rows[asked.row_lower[rows] == asked.row_upper[rows]]  # may be missed on either side
+    slacks = [(int(row), _sense(asked, int(row))) for row in rows] + [(int(row), -1.0) for row in equal]
+    rows = np.append(rows, equal)
+    elastic = with_columns(asked, [[slack] for slack in slacks], np.full(len(rows), INF))
     cost = np.zeros(len(elastic.lower))
     unit, bound = (
         asked.row_unit[rows],
@@ -127,33 +129,6 @@ def held_in(assembly: Assembly) -> Ints:
 def _sense(assembly: Assembly, row: int) -> float:
     """Factor with which a slack column relaxes a row of one side."""
     return -1.0 if np.isinf(assembly.row_lower[row]) else 1.0
-
-
-def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float]]], upper: Floats) -> Assembly:
-    """The model with more columns, the last, from 0 to `upper` and without cost; entries: (row, factor) of each."""
-    count, (rows, columns, _) = len(entries), assembly.shape
-    at = [(row, k, factor) for k, column in enumerate(entries) for row, factor in column]
-    more = (
-        sp.csr_array(([f for _, _, f in at], ([r for r, _, _ in at], [k for _, k, _ in at])), shape=(rows, count))
-        if at
-        else sp.csr_array((rows, count))
-    )
-    old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns), copy=True)
-    both = sp.hstack([old, more], format="csr")
-    zeros = np.zeros(count)
-    counted = assembly.row_unit != 1.0
-    in_money = np.array([bool(column) and all(counted[row] for row, _ in column) for column in entries], dtype=bool)
-    return replace(
-        assembly,
-        lower=np.append(assembly.lower, zeros),
-        upper=np.append(assembly.upper, upper),
-        integer=np.append(assembly.integer, np.zeros(count, dtype=bool)),
-        costs={name: np.append(cost, zeros) for name, cost in assembly.costs.items()},
-        start=both.indptr.astype(np.int64),
-        index=both.indices.astype(np.int64),
-        value=both.data,
-        money=None if assembly.money is None else assembly.money.with_more(columns=in_money),
-    )
 
 
 def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:

@@ -72,8 +72,11 @@ def optimise(
     threads: int = 0,
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
+    z0: Floats | None = None,
 ) -> Solved:
     """Solve all stages and the fixed linear program.
+
+    z0: (columns,) doing nothing, of a problem that has its limits already (`protocol.with_reference`); None: solved first.
 
     Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (checked again without presolve),
     StoppedError (a limit before any plan), UntrustedError.
@@ -89,10 +92,13 @@ def optimise(
     stages = STAGES[problem.plan.objective.kind]
     method = chosen_method(problem, method, integer=not relax)
     LOG.info("method: %s; aims in turn: %s", method, ", ".join(stages))
-    with seconds.measure("do nothing"):
-        make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
-        reference = make(reference_model(problem), costs["social_cost"], integer=False)
-        problem, z0 = with_reference(problem, left(), on_progress, reference)
+    reference: FlatModel | LShaped | None = None
+    extended = z0 is not None
+    if z0 is None:
+        with seconds.measure("do nothing"):
+            make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
+            reference = make(reference_model(problem), costs["social_cost"], integer=False)
+            problem, z0 = with_reference(problem, left(), on_progress, reference)
     make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
     with seconds.measure("hand over"):
         if isinstance(reference, LShaped):  # its clusters go on from where they stand
@@ -109,7 +115,7 @@ def optimise(
     )
     staged, fixed, run = best.staged, best.fixed, best.staged.run
     with seconds.measure("prices"):
-        if not relax:
+        if not relax and not extended:
             undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run.x, left())
         priced: Run | None = fixed
         if not relax and len(stages) > 1:

@@ -25,6 +25,7 @@ from ..schemas.plan import Plan
 from .act_now import ActNow
 from .home_words import HomeMoney, home_money
 from .notes import AVERAGED, DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
+from .own_table import own_said
 from .readable import scenario_names
 
 MOST_ESTIMATES = 6
@@ -113,6 +114,8 @@ class Basis:
     """Money and figures of the plan's home; None where no table names it."""
     act_now: ActNow | None
     """What other samples say of the plan; None where it was solved for its own scenarios alone."""
+    own: tuple[str, ...] = ()
+    """What a caller's own code has added, and what it came to."""
 
 
 def basis_of(result: Answered) -> Basis:
@@ -155,6 +158,7 @@ def basis_of(result: Answered) -> Basis:
         tolerance=float(result.options["primal_feasibility_tolerance"]),
         home=home_money(result.plan, result.data),
         act_now=ActNow.of(result.tables),
+        own=tuple(own_said(result.tables)),
     )
 
 

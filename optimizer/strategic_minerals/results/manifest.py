@@ -24,8 +24,9 @@ from ..core.outcome import Outcome
 from ..highs.settings import TOLERANCES
 from ..optimization.stages import Method
 from ..schemas.descriptions import expected as expected_words
+from .answer_parts import versions
 from .line_ends import are_all_of_text, of_file
-from .result import SCHEMA_VERSION, expected_version, versions
+from .result import SCHEMA_VERSION, expected_version
 
 MANIFEST = "manifest.json"
 DIGEST = "digest"

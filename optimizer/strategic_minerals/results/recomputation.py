@@ -26,7 +26,9 @@ from ..model.solution import OPERATIONS, decided_point
 from ..optimization.reference_plan import RELAXED_IN_Z0
 from ..optimization.stages import LEAST_GAP, chosen_method
 from .act_now import ActNow
-from .result import Result, bounds_of, versions
+from .answer_parts import bounds_of, versions
+from .own_table import OWN_PARTS, with_own_lines
+from .result import Result
 from .run_folder import question_of
 from .tables import build_tables
 
@@ -75,6 +77,9 @@ def recompute(stored: Result) -> Recomputed:
             "do_nothing_musd": [reference.parts[name] for name in audited.parts],
         }
     )
+    if OWN_PARTS in stored.tables:  # nothing of the folder tells again what a caller's own code came to
+        tables[OWN_PARTS] = stored.tables[OWN_PARTS]
+        tables["objective"] = with_own_lines(tables["objective"], tables[OWN_PARTS])
     return Recomputed(problem, audited, reference, {name: whole(table) for name, table in tables.items()}, versions())
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import html
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,13 @@ from ..core.outcome import Outcome
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..data.plan_file import parse_plan
-from ..highs.runtime import version as highs_version
 from ..model.problem import prepare
 from ..model.solution import Solution
-from ..optimization.optimise import Solved
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
+from .answer_parts import bounds_of
 from .evidence import basis_of
+from .from_model import parts_of_model
 from .summary import summarise
 
 SCHEMA_VERSION = 3
@@ -74,6 +72,27 @@ class Result:
         """Recompute every constraint and objective part from plan, data and decisions alone."""
         problem = prepare(self.plan, self.data)
         return audit(problem, self.solution, z0=self.reference, stated=self.figures, bounds=bounds_of(self.outcome))
+
+    @classmethod
+    def from_model(
+        cls,
+        plan: Plan,
+        data: Dataset,
+        model: Any,
+        *,
+        solver: str = "another solver",
+        bound_musd: float | None = None,
+        time_limit_s: float = 3600.0,
+    ) -> Result:
+        """The audited answer in a model from `build_model` that any Pyomo solver has solved, as it is or extended.
+
+        solver: what it is called in the answer. bound_musd: the lower bound that it proved for the model's objective; None: that of
+        the linear relaxation, which is solved here and is weaker. time_limit_s: for each solve here (doing nothing, bound, prices).
+
+        Raises InputError for a model that is not this plan's, has no values, or holds what is not linear, PlanError for a plan with
+        several aims in turn, UntrustedError where the audit objects.
+        """
+        return cls(**parts_of_model(plan, data, model, solver=solver, bound_musd=bound_musd, time_limit_s=time_limit_s))
 
     @property
     def figures(self) -> Figures:
@@ -171,32 +190,6 @@ class Result:
                 parts.append(f"<h4>{head}</h4>{shown}")
         words = html.escape("\n\n".join(rest))
         return "".join([*parts, f"<details><summary>All in words</summary><pre>{words}</pre></details>"])
-
-
-def _stages(solved: Solved) -> dict[str, tuple[float, float]]:
-    """Aim -> (with the plan, without), penalties left out."""
-    costs, penalty = solved.costs, solved.problem.assembly.costs.get("penalty")
-    fined = 0.0 if penalty is None else float(penalty @ solved.x)
-    return {
-        name: (float(costs[name] @ solved.x) - fined, float(costs[name] @ solved.z0))
-        for name, *_ in solved.outcome.stages
-    }
-
-
-def bounds_of(outcome: Outcome) -> dict[str, float]:
-    """Aim -> bound of its difference to doing nothing, the last aim last."""
-    return {name: bound for name, _, bound, _ in outcome.stages}
-
-
-def versions() -> dict[str, str]:
-    """Versions of what made the answer."""
-    found = {"python": platform.python_version(), "highs": highs_version()}
-    for name in ("strategic-minerals", "pyomo", "highspy", "numpy", "scipy", "pandas", "pydantic"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def pack(solution: Solution) -> dict[str, Any]:

@@ -24,9 +24,10 @@ from ..data.dataset import Dataset
 from ..data.plan_file import parse_plan
 from ..schemas.plan import Plan
 from .act_now import ActNow
+from .answer_parts import versions
 from .line_ends import are_all, faults_once, of_file
 from .manifest import MANIFEST, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled
-from .result import SCHEMA_VERSION, Result, restored, versions
+from .result import SCHEMA_VERSION, Result, restored
 from .run_contents import (
     ANALYSES,
     DECISIONS,

@@ -99,4 +99,5 @@ def evidence_said(basis: Basis) -> list[str]:
         f"  Model: {counts['scenarios']:,} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, "
         f"{counts['binaries']:,} binaries; solved in {basis.seconds:,.1f} s by HiGHS {basis.highs} (feasibility tolerance "
         f"{basis.tolerance:g}).",
+        *(f"  {line}" for line in basis.own),
     ]

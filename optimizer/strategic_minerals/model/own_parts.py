@@ -1,0 +1,269 @@
+"""What a caller has added to a named model - variables, constraints, terms of the objective - read into the matrix that is solved.
+
+The plan's own rows stay as they are: whoever wants another rule changes the plan. Bounds of its variables may be narrowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.repn import generate_standard_repn
+
+from ..core.arrays import INF, Floats
+from ..core.errors import Fault, InputError
+from .assembly import SMALLEST_ENTRY
+from .enlarged import with_columns, with_rows
+from .named_model import OWN_TERMS, NamedMatrix, variables_of
+from .objectives import OWN, objective_costs
+from .problem import Problem
+
+OTHER_TERMS = "other terms"
+"""What the objective counts beside the plan's costs and the named terms."""
+ROUNDING = 1e-9
+"""Relative difference of two bounds that is rounding."""
+ROUNDING_OF_SUMS = 1e-12
+"""The same of costs that were put together twice from the same numbers."""
+PLAIN = (
+    pyo.Var,
+    pyo.Constraint,
+    pyo.Objective,
+    pyo.Expression,
+    pyo.Param,
+    pyo.Set,
+    pyo.RangeSet,
+    pyo.Block,
+    pyo.Suffix,
+)
+"""Kinds of Pyomo components that a linear model is made of."""
+
+
+@dataclass(frozen=True)
+class OwnRow:
+    """A constraint that was added."""
+
+    name: str
+    lower: float
+    upper: float
+    row: int
+    """In the matrix."""
+    factor: float
+    """What its coefficients were multiplied with, to be of the size of the others."""
+    data: Any
+    """Pyomo's own."""
+
+
+@dataclass(frozen=True)
+class OwnParts:
+    """What was added to the model of a plan."""
+
+    problem: Problem
+    """With it."""
+    named: NamedMatrix
+    """Of the plan alone."""
+    model: pyo.ConcreteModel
+    variables: tuple[Any, ...]
+    """(columns,) Pyomo's own, those added last."""
+    rows: tuple[OwnRow, ...]
+    cost: Floats
+    """(columns,) what the terms add to the first aim."""
+    constant: float
+    """Of the terms [million USD]."""
+    terms: Mapping[str, Any]
+    """Expressions by name."""
+
+    @property
+    def added(self) -> tuple[Any, ...]:
+        """Variables that were added."""
+        return self.variables[len(self.named.columns) :]
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was added."""
+        return bool(self.rows or self.added or self.terms)
+
+    def natural(self, x: Floats) -> Floats:
+        """(columns,) a point in tonnes and million USD, and in the units of the variables that were added."""
+        plan = len(self.named.columns)
+        return np.concatenate([x[:plan] * self.named.tonnes, x[plan:]])
+
+    def value(self, expression: Any) -> float:
+        """What an expression of the model comes to at the point that was loaded."""
+        return float(pyo.value(expression))
+
+    def load(self, x: Floats) -> None:
+        """Give the model's variables the values of a point of the matrix."""
+        for variable, value in zip(self.variables, self.natural(x).tolist(), strict=True):
+            variable.set_value(value, skip_validation=True)
+
+
+def untouched_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> dict[int, Any]:
+    """id -> expression of every row of a model as it was made, to see later which were changed."""
+    return {id(data): data.expr for data in _rows_of_plan(named, model)}
+
+
+def own_parts(
+    problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[int, Any] | None = None
+) -> OwnParts:
+    """Read what a model has beside its plan.
+
+    problem: the plan's, with the limits that are measured against doing nothing. model: made by `named_model`, or a copy. z0:
+    (columns,) doing nothing. made: `untouched_rows` of when it was made; None: not compared, as the audit holds a point against
+    the plan itself. Raises InputError for what is not linear, for rows of the plan that were changed or left out, and for a second
+    objective.
+    """
+    named = NamedMatrix(problem)
+    known = variables_of(named, model)
+    _refuse_changes(named, model, made)
+    column = {id(variable): k for k, variable in enumerate(known)}
+    added = [v for v in model.component_data_objects(pyo.Var, descend_into=True) if id(v) not in column]
+    column |= {id(variable): len(known) + k for k, variable in enumerate(added)}
+    tonnes = np.concatenate([named.tonnes, np.ones(len(added))])
+    assembly = problem.assembly
+    limits = [_limits(v) for v in (*known, *added)]
+    lower, upper = (np.array(side) / tonnes for side in zip(*limits, strict=True))
+    assembly = with_columns(assembly, [[] for _ in added], np.full(len(added), INF))
+    whole = np.array([not v.is_continuous() for v in added], dtype=bool)
+    assembly = replace(assembly, integer=np.append(assembly.integer[: len(known)], whole))
+    assembly = replace(
+        assembly,
+        lower=_narrowed(assembly.lower, lower, len(known), np.maximum),
+        upper=_narrowed(assembly.upper, upper, len(known), np.minimum),
+    )
+    plan_rows = {id(data) for data in _rows_of_plan(named, model)}
+    found: list[OwnRow] = []
+    starts, index = [0], list[int]()
+    values, lows, highs = list[float](), list[float](), list[float]()
+    for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
+        if id(data) in plan_rows:
+            continue
+        where, factors, constant = _linear(data.body, data.name, column, tonnes)
+        factor = _factor(data.name, np.abs(factors[factors != 0]))
+        low, high = _number(data.lower, -INF), _number(data.upper, INF)
+        found.append(OwnRow(data.name, low, high, len(assembly.row_lower) + len(found), factor, data))
+        index += where
+        values += (factors * factor).tolist()
+        lows.append((low - constant) * factor)
+        highs.append((high - constant) * factor)
+        starts.append(len(index))
+    entries = np.array(index, dtype=np.int64), np.array(values, dtype=float)
+    assembly = with_rows(assembly, np.array(starts), *entries, np.array(lows), np.array(highs))
+    cost, constant, terms = _own_cost(problem, model, column, tonnes, z0)
+    if terms:
+        assembly = replace(assembly, costs={**assembly.costs, OWN: cost})
+    return OwnParts(
+        replace(problem, assembly=assembly), named, model, (*known, *added), tuple(found), cost, constant, terms
+    )
+
+
+def _factor(name: str, sizes: Floats) -> float:
+    """The power of ten that brings a row's coefficients to the size of the others. sizes: their absolute values, none 0."""
+    if not len(sizes):
+        return 1.0
+    factor = float(10.0 ** -round(math.log10(sizes.max())))
+    if sizes.min() * factor < SMALLEST_ENTRY:
+        spread = f"coefficients from {sizes.min():.1e} to {sizes.max():.1e}, in the solver's units"
+        raise InputError([Fault("model", "", name, spread, f"a spread below {1 / SMALLEST_ENTRY:.0e}")])
+    return factor
+
+
+def _narrowed(mine: Floats, asked: Floats, plan: int, tighter: Any) -> Floats:
+    """Bounds, of the plan's variables the tighter of its own and the ones asked for, of those that were added as asked for."""
+    rounding = ROUNDING * (1 + np.abs(np.where(np.isfinite(mine[:plan]), mine[:plan], 0.0)))
+    same = np.isclose(mine[:plan], asked[:plan], rtol=0.0, atol=rounding) | (mine[:plan] == asked[:plan])
+    return np.concatenate([np.where(same, mine[:plan], tighter(mine[:plan], asked[:plan])), asked[plan:]])
+
+
+def _limits(variable: Any) -> tuple[float, float]:
+    if variable.fixed:
+        value = float(pyo.value(variable))
+        return value, value
+    return _number(variable.lb, -INF), _number(variable.ub, INF)
+
+
+def _number(side: Any, otherwise: float) -> float:
+    return otherwise if side is None else float(pyo.value(side))
+
+
+def _rows_of_plan(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Any]:
+    for name in dict.fromkeys(place[0] for _, place, _ in named.rows()):
+        family = model.component(name)
+        if family is None:
+            raise InputError(
+                [Fault("model", "", name, "no such constraints", "the model of this plan, none of its rows gone")]
+            )
+        yield from family.values()
+
+
+def _refuse_changes(named: NamedMatrix, model: pyo.ConcreteModel, made: Mapping[int, Any] | None) -> None:
+    """Raise InputError for rows of the plan that are not as they were made, and for kinds of components that are not linear."""
+    faults = []
+    for data in _rows_of_plan(named, model):
+        changed = made is not None and made.get(id(data)) is not data.expr
+        if not data.active or changed:
+            what = "changed" if data.active else "not active"
+            faults.append(
+                Fault("model", "", data.name, f"a row of the plan that is {what}", "rows of the plan as they are")
+            )
+    for kind in model.collect_ctypes(active=True):
+        if not issubclass(kind, PLAIN):
+            told = ", ".join(item.name for item in model.component_objects(kind, active=True))
+            expected = "variables, linear constraints and terms of the objective"
+            faults.append(Fault("model", "", told, f"a {kind.__name__}", expected))
+    active = list(model.component_data_objects(pyo.Objective, active=True))
+    if [item.name for item in active] != [model.stages[0]] or active[0].sense != pyo.minimize:
+        told = ", ".join(item.name for item in active) or "none"
+        faults.append(Fault("model", "", "objective", told, f"{model.stages[0]} alone, to be minimised"))
+    if faults:
+        raise InputError(faults[:10])
+
+
+def _linear(expression: Any, name: str, column: Mapping[int, int], tonnes: Floats) -> tuple[list[int], Floats, float]:
+    """(columns, coefficients in the solver's units, constant) of an expression. Raises InputError where it is not linear."""
+    repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
+    if repn.nonlinear_vars:
+        raise InputError([Fault("model", "", name, "a product or a function of variables", "a linear expression")])
+    strange = [v.name for v in repn.linear_vars if id(v) not in column]
+    if strange:
+        raise InputError([Fault("model", "", name, f"{strange[0]}, of another model", "variables of this model")])
+    where = [column[id(v)] for v in repn.linear_vars]
+    return where, np.array(repn.linear_coefs, dtype=float) * tonnes[where], float(repn.constant)
+
+
+def _own_cost(
+    problem: Problem, model: pyo.ConcreteModel, column: Mapping[int, int], tonnes: Floats, z0: Floats
+) -> tuple[Floats, float, dict[str, Any]]:
+    """(columns,) what the objective counts beside the plan's own costs, its constant, and the terms by name."""
+    aim = model.stages[0]
+    objective = getattr(model, aim)
+    own = objective_costs(problem)[aim]
+    where, factors, constant = _linear(objective.expr, aim, column, tonnes)
+    cost = np.zeros(len(tonnes))
+    np.add.at(cost, where, factors)
+    size = np.abs(cost)
+    size[: len(own)] = np.maximum(size[: len(own)], np.abs(own))
+    cost[: len(own)] -= own
+    cost[np.abs(cost) <= ROUNDING_OF_SUMS * size] = 0.0
+    base = -float(own @ z0)
+    constant = 0.0 if abs(constant - base) <= ROUNDING_OF_SUMS * max(1.0, abs(base)) else constant - base
+    terms: dict[str, Any] = {str(name): term.expr for name, term in getattr(model, OWN_TERMS).items()}
+    rest, remaining = cost.copy(), constant
+    for name, term in terms.items():
+        at, named, fixed = _linear(term, name, column, tonnes)
+        np.add.at(rest, at, -named)
+        remaining -= fixed
+    rest[np.abs(rest) <= ROUNDING_OF_SUMS * np.maximum(size, np.abs(cost))] = 0.0
+    if rest.any() or abs(remaining) > ROUNDING_OF_SUMS * max(1.0, abs(base)):
+        known = sum(terms.values())
+        terms[OTHER_TERMS] = objective.expr - known - _plans_own(own, tonnes, model, column, base)
+    return cost, constant, terms
+
+
+def _plans_own(own: Floats, tonnes: Floats, model: pyo.ConcreteModel, column: Mapping[int, int], base: float) -> Any:
+    """The plan's own costs as an expression."""
+    by_column = {column[id(v)]: v for v in model.component_data_objects(pyo.Var) if id(v) in column}
+    return base + sum(float(own[k] / tonnes[k]) * by_column[k] for k in np.flatnonzero(own).tolist())

@@ -1,0 +1,113 @@
+"""What a caller's own variables, constraints and terms came to, beside the plan: a table, and lines of the objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..core.errors import UntrustedError
+from ..core.frames import typed
+from ..formulation.aims import main_aim
+from ..model.own_parts import OwnParts
+from ..optimization.optimise import Solved
+
+OWN_PARTS = "own_parts"
+"""Name of the table."""
+COLUMNS = {
+    "part": "text",
+    "name": "text",
+    "value": "number",
+    "lower": "number",
+    "upper": "number",
+    "price": "number",
+    "meaning": "text",
+}
+TOLERANCE = 1e-6
+"""Violation of an own constraint that is rounding, as a share of its largest term and 1."""
+TERM, CONSTRAINT, VARIABLE, SOLVER = "term", "constraint", "variable", "solver"
+SMALL = 1e-9
+
+
+def own_table(solved: Solved, own: OwnParts, solver: str = "") -> pd.DataFrame:
+    """A row for each term [million USD, discounted], constraint (its price in economic sign) and variable that was added.
+
+    Worked out from the caller's own expressions at the plan's decisions, not from the matrix that was solved. Raises UntrustedError
+    where a constraint does not hold there.
+    """
+    own.load(solved.x)
+    aim = main_aim(solved.problem.plan)
+    rows: list[dict[str, Any]] = [
+        {"part": TERM, "name": name, "value": own.value(term), "meaning": "million USD, discounted"}
+        for name, term in own.terms.items()
+    ]
+    for row in own.rows:
+        value = own.value(row.data.body)
+        beyond = max(row.lower - value, value - row.upper, 0.0)
+        size = _largest_term(solved, row.row) / row.factor
+        if beyond > TOLERANCE * (1 + size):
+            raise UntrustedError(f"the constraint {row.name} is broken by {beyond:g}, at {value:g}")
+        price, meaning = _price(solved, row.row, row.factor, row.lower, row.upper, aim)
+        limits = {"lower": _finite(row.lower), "upper": _finite(row.upper)}
+        rows.append(
+            {"part": CONSTRAINT, "name": row.name, "value": value, **limits, "price": price, "meaning": meaning}
+        )
+    rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v), "meaning": ""} for v in own.added]
+    if solver:
+        rows.append({"part": SOLVER, "name": solver, "meaning": "found the decisions"})
+    return typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
+
+
+def is_extended(tables: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether a plan was made with more than it says itself: then the plan alone does not lead to the same answer."""
+    return OWN_PARTS in tables and bool((tables[OWN_PARTS].part != SOLVER).any())
+
+
+def with_own_lines(objective: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The table of the objective's parts with a line for each term; doing nothing has none of them."""
+    terms = table[table.part == TERM]
+    lines = pd.DataFrame(
+        {"part": [f"own: {name}" for name in terms.name], "plan_musd": terms.value.to_numpy(), "do_nothing_musd": 0.0}
+    )
+    return pd.concat([objective, lines], ignore_index=True) if len(lines) else objective
+
+
+def own_said(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What was added, in words; nothing where there was none."""
+    table = tables.get(OWN_PARTS)
+    if table is None or not len(table):
+        return []
+    counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
+    told = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
+    lines = [f"Decisions found by {name}, and audited here." for name in table[table.part == SOLVER].name]
+    if told:
+        lines.append(f"Extended by own code: {told}. Every figure here is the plan's alone; the terms are told apart.")
+    for name, value in zip(*(table[table.part == TERM][c] for c in ("name", "value")), strict=True):
+        lines.append(f"  {name}: {value:,.6g} million USD.")
+    binding = table[(table.part == CONSTRAINT) & (table.price.abs() > SMALL)]
+    for name, price, meaning in zip(binding.name, binding.price, binding.meaning, strict=True):
+        lines.append(f"  {name} binds: {price:,.4g} {meaning}.")
+    return lines
+
+
+def _price(solved: Solved, row: int, factor: float, lower: float, upper: float, aim: str) -> tuple[float, str]:
+    """What one unit more room in a constraint is worth, and in words. The dual is that of the scaled row."""
+    if solved.prices is None:
+        return np.nan, ""
+    dual = float(solved.prices.row[row]) * factor
+    if lower == upper:
+        return -dual, f"million USD of {aim} avoided by a right-hand side of one more"
+    return abs(dual), f"million USD of {aim} avoided by one unit more room"
+
+
+def _largest_term(solved: Solved, row: int) -> float:
+    """Largest absolute term of a row at the plan."""
+    assembly = solved.problem.assembly
+    entries = slice(assembly.start[row], assembly.start[row + 1])
+    return float(np.abs(assembly.value[entries] * solved.x[assembly.index[entries]]).max(initial=0.0))
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else np.nan

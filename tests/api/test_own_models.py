@@ -1,0 +1,287 @@
+"""Constraints, variables and terms of a caller's own, and models that other solvers have solved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyomo.environ as pyo
+import pytest
+from typer.testing import CliRunner
+
+from formulation.test_golden_lp import everything
+from model.test_named_model import small
+from strategic_minerals import (
+    InfeasibleError,
+    InputError,
+    PlanError,
+    Result,
+    UntrustedError,
+    add_term,
+    build_model,
+    load_result,
+    solve,
+    verify,
+    write_run,
+)
+from strategic_minerals.cli.main import app
+from support.instances import random_case
+from support.tiny import FIRST, bought
+
+YEARS = range(FIRST, FIRST + 4)
+
+
+def bought_on_the_baseline(m: Any) -> Any:
+    return sum(m.acquisition["spot", "base", year] for year in YEARS)
+
+
+def at_most(tonnes: float) -> Any:
+    """A function that limits what is bought while nothing has happened."""
+
+    def extend(m: Any) -> None:
+        m.cap = pyo.Constraint(expr=bought_on_the_baseline(m) <= tonnes)
+
+    return extend
+
+
+def test_a_cap_of_one_tonne_leaves_one_tonne() -> None:
+    """Proves: a constraint counts tonnes; it binds, and its price is the difference quotient of the objective."""
+    free = solve(*small(), gap=0.0)
+    assert 1000 * bought(free, "gallium") > 40
+    capped = solve(*small(), gap=0.0, extend=at_most(1.0))
+    assert 1000 * bought(capped, "gallium") == pytest.approx(1.0)
+    (row,) = capped.tables["own_parts"].itertuples()
+    wider = solve(*small(), gap=0.0, extend=at_most(1.001))
+    gained = (capped.outcome.objective_musd - wider.outcome.objective_musd) / 0.001
+    assert row.price == pytest.approx(gained, rel=1e-6)
+    assert (row.part, row.name, row.value, row.upper) == ("constraint", "cap", pytest.approx(1.0), 1.0)
+    assert capped.audited.passed
+    assert "cap binds" in capped.summary()
+
+
+def test_a_constraint_that_does_not_bind_changes_nothing() -> None:
+    """Proves: the answer is that of the plan, its price 0."""
+    free, loose = solve(*small(), gap=0.0), solve(*small(), gap=0.0, extend=at_most(1e4))
+    assert loose.outcome.objective_musd == pytest.approx(free.outcome.objective_musd, rel=1e-9)
+    assert loose.tables["own_parts"].price.iloc[0] == 0.0
+
+
+def test_prices_have_the_sign_of_what_is_gained_by_room() -> None:
+    """Proves: a least quantity has a price of 0 or more too; an equality that of one more on its right."""
+
+    def least(tonnes: float, *, exactly: bool) -> Any:
+        def extend(m: Any) -> None:
+            total = bought_on_the_baseline(m)
+            m.asked = pyo.Constraint(expr=total == tonnes if exactly else total >= tonnes)
+
+        return extend
+
+    for exactly in (False, True):
+        one, more = (solve(*small(), gap=0.0, extend=least(t, exactly=exactly)) for t in (80.0, 80.001))
+        costs = (more.outcome.objective_musd - one.outcome.objective_musd) / 0.001
+        price = one.tables["own_parts"].price.iloc[0]
+        assert costs > 0
+        assert price == pytest.approx(-costs if exactly else costs, rel=1e-5)
+
+
+def test_terms_are_counted_and_told_apart() -> None:
+    """Proves: with a term the model's objective is the plan's own plus the term; the plan's figures are without it, and a line of
+    the table `objective` has it; what was added to the objective by hand is told too."""
+
+    def extend(m: Any) -> None:
+        m.beyond = pyo.Var(bounds=(0, None))
+        m.link = pyo.Constraint(expr=m.beyond >= m.stock["gallium", "base", FIRST + 1] - 2.0)
+        add_term(m, "crowding", 0.01 * m.beyond + 3.0)
+        m.social_cost.expr = m.social_cost.expr + 0.0001 * m.stock["gallium", "base", FIRST]
+
+    found = solve(*small(), gap=0.0, extend=extend)
+    terms = found.tables["own_parts"].set_index("name").value
+    assert terms["beyond"] == pytest.approx(float(found.solution.stock[0, 0, 1]) - 2.0)
+    assert terms["crowding"] == pytest.approx(0.01 * terms["beyond"] + 3.0)
+    assert terms["other terms"] == pytest.approx(0.0001 * float(found.solution.stock[0, 0, 0]))
+    m = build_model(*small())
+    extend(m)
+    pyo.SolverFactory("highs").solve(m)
+    assert pyo.value(m.social_cost) == pytest.approx(
+        found.outcome.objective_musd + terms["crowding"] + terms["other terms"]
+    )
+    lines = found.tables["objective"].set_index("part").plan_musd
+    assert lines["own: crowding"] == pytest.approx(terms["crowding"])
+    assert found.figures.value("worth_musd") == pytest.approx(-found.outcome.objective_musd)
+    assert found.outcome.objective_musd > solve(*small(), gap=0.0).outcome.objective_musd
+
+
+def test_whole_variables_are_whole_and_bounds_may_be_narrowed() -> None:
+    """Proves: lots of 7 t, a number of them; a variable of the plan that is fixed stays so."""
+
+    def extend(m: Any) -> None:
+        m.lots = pyo.Var(domain=pyo.NonNegativeIntegers)
+        m.whole = pyo.Constraint(expr=bought_on_the_baseline(m) == 7.0 * m.lots)
+        m.acquisition["spot", "base", FIRST].fix(0.0)
+
+    found = solve(*small(), gap=0.0, extend=extend)
+    lots = found.tables["own_parts"].set_index("name").value["lots"]
+    assert lots == round(lots) > 0
+    assert 1000 * bought(found, "gallium") == pytest.approx(7.0 * lots)
+    assert FIRST not in set(found.tables["acquisitions"].fiscal_year)
+
+
+def changed_row(m: Any) -> None:
+    m.stock_balance["gallium", "base", FIRST].set_value((None, m.stock["gallium", "base", FIRST], 3.0))
+
+
+def without_row(m: Any) -> None:
+    m.stock_balance["gallium", "base", FIRST].deactivate()
+
+
+def squared(m: Any) -> None:
+    m.curve = pyo.Constraint(expr=m.stock["gallium", "base", FIRST] ** 2 <= 4.0)
+
+
+def ordered_set(m: Any) -> None:
+    m.one_of = pyo.SOSConstraint(var=m.stock, sos=1)
+
+
+def second_aim(m: Any) -> None:
+    m.least = pyo.Objective(expr=bought_on_the_baseline(m))
+
+
+def of_another_model(m: Any) -> None:
+    m.foreign = pyo.Constraint(expr=build_model(*small()).stock["gallium", "base", FIRST] <= 1.0)
+
+
+@pytest.mark.parametrize(
+    ("extend", "said"),
+    [
+        (changed_row, "a row of the plan that is changed"),
+        (without_row, "not active"),
+        (squared, "a linear expression"),
+        (ordered_set, "SOSConstraint"),
+        (second_aim, "social_cost alone"),
+        (of_another_model, "of another model"),
+    ],
+)
+def test_what_cannot_be_carried_is_refused(extend: Any, said: str) -> None:
+    """Proves: nothing is left out in silence."""
+    with pytest.raises(InputError, match=said):
+        solve(*small(), extend=extend)
+
+
+def test_a_method_that_cannot_carry_it_is_refused_and_a_conflict_is_named() -> None:
+    """Proves: decomposition is refused with what to ask for; a constraint that no plan can keep is what is blamed."""
+    with pytest.raises(PlanError, match="'flat' or 'auto'"):
+        solve(*small(), method="decomposed", extend=at_most(1.0))
+
+    def impossible(m: Any) -> None:
+        m.asked = pyo.Constraint(expr=bought_on_the_baseline(m) >= 1e6)
+
+    with pytest.raises(InfeasibleError, match="asked for beside the plan"):
+        solve(*small(), extend=impossible)
+
+
+@pytest.mark.parametrize("kind", ["risk_within_budget", "least_budget"])
+def test_aims_in_turn_keep_a_constraint(kind: str) -> None:
+    """Proves: a constraint holds through all stages of an aim, and a term counts in the first."""
+    plan, data = random_case(1)
+    plan = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": kind})})
+
+    def stocks(m: Any) -> Any:
+        return sum(m.stock[index] for index in m.stock if index[1] == "base")
+
+    free = float(solve(plan, data, gap=0.0).solution.stock[0].sum())
+
+    def extend(m: Any) -> None:
+        m.little = pyo.Constraint(expr=stocks(m) >= free + 10.0)
+        add_term(m, "per tonne", 1e-3 * stocks(m))
+
+    found = solve(plan, data, gap=0.0, extend=extend)
+    rows = found.tables["own_parts"].set_index("name")
+    assert rows.value["little"] >= free + 10.0 - 1e-6
+    assert rows.value["per tonne"] == pytest.approx(1e-3 * rows.value["little"])
+    assert found.audited.passed
+
+
+def test_everything_that_a_plan_can_have_may_be_extended() -> None:
+    """Proves: projects, contracts, floors, promises, risk and rules of one problem are there by name; a plan that has to
+    sign a contract is worth no more, and keeps every rule."""
+    free = solve(*everything(), gap=0.0)
+    assert free.tables["contracts"].empty
+
+    def extend(m: Any) -> None:
+        m.some = pyo.Constraint(expr=sum(m.contract.values()) >= 600.0)
+
+    bound = solve(*everything(), gap=0.0, extend=extend)
+    assert float(bound.solution.contract.sum()) == pytest.approx(600.0)
+    assert bound.outcome.objective_musd >= free.outcome.objective_musd - 1e-6
+
+
+def test_an_extended_run_is_kept_and_verified_as_far_as_it_can_be(tmp_path: Path) -> None:
+    """Proves: table and words come back; `verify` works out all that the plan decides, and says what it cannot."""
+    found = solve(*small(), gap=0.0, extend=at_most(1.0))
+    write_run(found, tmp_path / "run")
+    again = load_result(tmp_path / "run")
+    assert again.tables["own_parts"].equals(found.tables["own_parts"])
+    assert again.summary() == found.summary()
+    checked = verify(tmp_path / "run")
+    assert checked.objections == ()
+    assert "caller's own code" in checked.uncompared[0]
+    told = CliRunner().invoke(app, ["verify", str(tmp_path / "run")])
+    assert told.exit_code == 0
+    assert "not solved again" in told.output
+
+
+def solved_by(name: str, m: Any) -> None:
+    """Have a model solved by another solver, through Pyomo alone."""
+    if name == "scip":
+        from pyomo.contrib.solver.common.factory import SolverFactory
+
+        SolverFactory("scip_direct").solve(m, rel_gap=0.0)
+    else:
+        pyo.SolverFactory("cbc").solve(m, options={"ratioGap": 0.0})
+
+
+@pytest.mark.parametrize("name", ["cbc", "scip"])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_other_solvers_come_back_to_an_audited_answer(name: str, seed: int) -> None:
+    """Proves: the model, solved by CBC and by SCIP, comes to the same objective, passes the audit, and has our prices beside it."""
+    plan, data = random_case(seed)
+    ours = solve(plan, data, gap=0.0)
+    m = build_model(plan, data)
+    solved_by(name, m)
+    found = Result.from_model(plan, data, m, solver=name, bound_musd=ours.outcome.best_bound_musd)
+    assert found.outcome.objective_musd == pytest.approx(ours.outcome.objective_musd, abs=1e-4)
+    assert found.audited.passed
+    assert f"found by {name}" in found.summary()
+    assert len(found.prices) > 0
+    weaker = Result.from_model(plan, data, m)
+    assert weaker.outcome.best_bound_musd <= found.outcome.best_bound_musd + 1e-6
+
+
+def test_an_extended_model_of_another_solver_comes_back_too() -> None:
+    """Proves: own constraints and terms are read off the model, priced and told."""
+    m = build_model(*small())
+    at_most(1.0)(m)
+    add_term(m, "per tonne", 1e-5 * bought_on_the_baseline(m))
+    solved_by("cbc", m)
+    found, ours = Result.from_model(*small(), m, solver="cbc"), solve(*small(), gap=0.0, extend=at_most(1.0))
+    rows = found.tables["own_parts"].set_index("name")
+    assert rows.value["per tonne"] == pytest.approx(1e-5)
+    assert rows.price["cap"] == pytest.approx(ours.tables["own_parts"].price.iloc[0] - 1e-5, rel=1e-4)
+    assert found.outcome.objective_musd == pytest.approx(ours.outcome.objective_musd, abs=1e-7)
+    assert found.outcome.relative_gap == pytest.approx(0.0, abs=1e-6)
+
+
+def test_models_that_are_no_answer_are_refused() -> None:
+    """Proves: no values, values that break a rule, a bound above the plan, and the model of another plan."""
+    plan, data = small()
+    m = build_model(plan, data)
+    with pytest.raises(InputError, match="a solved model"):
+        Result.from_model(plan, data, m)
+    solved_by("cbc", m)
+    with pytest.raises(UntrustedError, match="lies above the plan"):
+        Result.from_model(plan, data, m, bound_musd=100.0)
+    m.stock["gallium", "base", FIRST + 1].set_value(5.0)
+    with pytest.raises(UntrustedError, match="audit objects"):
+        Result.from_model(plan, data, m)
+    with pytest.raises(InputError, match="the model of this plan"):
+        Result.from_model(*random_case(0), m)
