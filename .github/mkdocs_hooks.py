@@ -22,6 +22,7 @@ PLACES = (
     "CHANGELOG.md",
     ".github/*.md",
     "models/*.md",
+    "models/notebooks/*.ipynb",
     "inputs/*.md",
     "tests/**/README.md",
     "optimizer/strategic_minerals/**/README.md",
@@ -82,9 +83,14 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
     return files
 
 
+setattr(on_files, "mkdocs_priority", 100)  # noqa: B010  # before the plugin that runs notebooks looks for them
+
+
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Turn the links of a document; write the names of the package into their page."""
     if page.file.src_uri == "api.md":
         return markdown + "".join(f"\n::: strategic_minerals.{name}\n" for name in public_names())
     source = Path(str(page.file.abs_src_path))
+    if source.suffix == ".ipynb":
+        return markdown
     return relinked(markdown, source.relative_to(ROOT).as_posix())

@@ -15,6 +15,7 @@ from ..highs.runtime import canary
 from ..results.answer_parts import versions
 
 EXTRAS = {
+    "arrays": ("xarray",),
     "cluster": ("distributed",),
     "sensitivity": ("SALib",),
     "report": ("jinja2", "altair", "vl_convert"),

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..formulation.catalogue import COMPONENTS
-from ..formulation.structure import ComponentSets
+from ..formulation.structure import ComponentSets, Structure
+from ..instance.instance import Instance
 from ..instance.scaling import seller_unit
-from .problem import Problem
 
 BASE = "base"
 """Course of the variables on the baseline course, where others have the name of their scenario."""
@@ -25,8 +25,9 @@ INDEX = {(str(c.kind), c.block, c.name): c for c in COMPONENTS if c.kind != "par
 class IndexNames:
     """Names and units of the indices of one problem, by the words that the catalogue declares them with."""
 
-    def __init__(self, problem: Problem) -> None:
-        n, structure = problem.natural, problem.structure
+    def __init__(self, structure: Structure, natural: Instance) -> None:
+        """structure: in model units; natural: the instance in tonnes."""
+        n = natural
         calendar, support, plan = n.calendar, structure.support, n.plan
         self._structure = structure
         u, v = structure.instance.material_unit, structure.instance.producer_unit
@@ -87,6 +88,10 @@ class IndexNames:
         }
         self._of_offer = {name: float(u[i]) for name, i in purchases.items()}
         self._material_unit = u
+
+    def labels(self, word: str) -> list[Label]:
+        """Names of all values of an index, by the word that the catalogue declares it with."""
+        return [tuple(label) for label in self._labels[word]]
 
     def label(self, kind: str, block: str, name: str, key: Any, component: int) -> Label:
         """Names of an index of a declared component; key: as the block has it; component: of the block, -1 of all."""

@@ -78,7 +78,7 @@ class NamedMatrix:
 
     @cached_property
     def _names(self) -> IndexNames:
-        return IndexNames(self.problem)
+        return IndexNames(self.problem.structure, self.problem.natural)
 
     @cached_property
     def _where(self) -> list[list[Label]]:

@@ -25,6 +25,7 @@ from ..schemas.tables import TABLES
 from .answer_parts import bounds_of
 from .evidence import basis_of
 from .from_model import parts_of_model
+from .labelled import labelled
 from .summary import summarise
 
 SCHEMA_VERSION = 3
@@ -72,6 +73,18 @@ class Result:
         """Recompute every constraint and objective part from plan, data and decisions alone."""
         problem = prepare(self.plan, self.data)
         return audit(problem, self.solution, z0=self.reference, stated=self.figures, bounds=bounds_of(self.outcome))
+
+    def to_xarray(self, *, doing_nothing: bool = False) -> Any:
+        """Every decision as an `xarray.Dataset` (extra `arrays`): `stock.sel(course="base", material="gallium")`.
+
+        doing_nothing: the decisions of the do-nothing reference. Axes have names - course (`base`, then the scenarios with their
+        `probability`), material, producer, offer, tier, period ... - and what a name consists of is a coordinate too, such as
+        `tier_segment`; `units` and `long_name` stand in each array's attributes. Axes without members are left out.
+
+        Raises InputError where xarray is not installed.
+        """
+        chosen = self.reference if doing_nothing else self.solution
+        return labelled(self.plan, self.data, chosen, self.outcome.reason)
 
     @classmethod
     def from_model(

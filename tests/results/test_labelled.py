@@ -1,0 +1,38 @@
+"""Decisions as labelled arrays: names on every axis, units, the same numbers."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from formulation.test_golden_lp import everything
+from strategic_minerals import InputError, solve
+
+
+def test_every_decision_is_found_by_its_names() -> None:
+    """Proves: arrays are those of the solution, axes have names, units are told, and courses their probability."""
+    result = solve(*everything(), gap=0.0)
+    arrays = result.to_xarray()
+    for name in ("sign", "stock", "output", "acquisition", "shortfall", "substitute", "carry"):
+        np.testing.assert_allclose(arrays[name].to_numpy(), getattr(result.solution, name), rtol=0, atol=1e-9)
+        assert arrays[name].attrs["units"]
+    stock = arrays.stock.sel(course="base", material="magnet")
+    table = result.tables["stock"]
+    told = table[table.material == "magnet"].set_index("fiscal_year").stock_t
+    for year, tonnes in told.items():
+        assert float(stock.sel(period=year)) == pytest.approx(tonnes, abs=1e-9)
+    assert float(arrays.probability.sel(course="squeeze")) == 0.25
+    civil = arrays.shortfall.where(arrays.tier_segment == "civil", drop=True)
+    assert set(civil.tier_material.to_numpy()) <= {"oxide", "magnet"}
+    assert arrays.attrs["plan"] == result.plan.name
+    nothing = result.to_xarray(doing_nothing=True)
+    np.testing.assert_allclose(nothing.shortfall.to_numpy(), result.reference.shortfall, rtol=0, atol=1e-9)
+
+
+def test_without_xarray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the error names the extra."""
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(InputError, match=r"strategic-minerals\[arrays\]"):
+        solve(*everything(), gap=0.0).to_xarray()
