@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arrays import Bools, Floats
-from ..core.errors import Fault, InputError, near_miss, shown
+from ..core.errors import Fault, InputError, MisplacedError, near_miss
 from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..data.names import UNNAMED, Names
@@ -24,7 +24,7 @@ from ..data.promises import Promise
 from ..results.study import Study
 from ..results.study_files import read_study
 from .discovery_result import BOXES, LIMITS, TRAJECTORY, Discovery
-from .discovery_rows import DISCOVER, Cases, cases_of_frame, cases_of_study, chosen_inputs
+from .discovery_rows import DISCOVER, POINTS, Cases, cases_of_frame, cases_of_study, chosen_inputs
 from .discovery_search import Search, boxes_of, row_table
 from .discovery_words import Column, InputWords, Threshold
 from .prim import Measure
@@ -72,7 +72,8 @@ def discover(
             f"{coverage}"
         )
     cases = _cases(study)
-    words = InputWords(Names.of(data) if data is not None else getattr(study, "names", UNNAMED), cases.hazards)
+    names = Names.of(data) if data is not None else getattr(study, "names", UNNAMED)
+    words = InputWords(names, cases.hazards, cases.called == POINTS)
     told = _promised(cases, promise, words.names)
     chosen = chosen_inputs(cases, inputs, told.column)
     answered, failed = _judged(told, unsolved_fail=unsolved_fail)
@@ -86,7 +87,7 @@ def discover(
     measure = Measure(coverage)
     search = Search(columns, values, bad, aside, words, measure)
     weights = None if cases.weights is None else cases.weights[answered]
-    boxes_found, limits, path, which = boxes_of(search, boxes, weights)
+    boxes_found, limits, path, which = boxes_of(search, boxes, weights, told.words)
     unsolved = int(np.isnan(told.values).sum())
     counts = {
         "rows": len(bad),
@@ -152,8 +153,8 @@ def _served(cases: Cases, shortfalls: pd.DataFrame, promise: str, names: Names) 
     """A share of a demand that is to be served, in every scenario of a stress test."""
     try:
         asked = Promise.parse(promise)
-    except ValueError as error:
-        raise InputError([Fault(DISCOVER, "", "promise", shown(promise), str(error))]) from None
+    except MisplacedError as error:
+        raise InputError([Fault(DISCOVER, "", "promise", found, wanted) for _, found, wanted in error.places]) from None
     mine = (shortfalls["material"] == asked.material) & (shortfalls["segment"] == asked.segment)
     if not mine.any():
         known = sorted({f"{row.material}:{row.segment}" for row in rows_of(shortfalls)})

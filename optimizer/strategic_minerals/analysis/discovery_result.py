@@ -15,6 +15,7 @@ from .discovery_words import luck_in_words
 
 BOXES = [
     "box",
+    "promised",
     "fails_when",
     "confirmed",
     "limits",
@@ -56,17 +57,17 @@ class Discovery(StudyResult):
     promised: str
     """In words."""
     boxes: pd.DataFrame
-    """One row a box, in the order found: fails_when (words), confirmed (by rows held out), limits (how many), then rows, failures,
-    coverage (share of all failures) and density (share that fails) on the rows searched, the same on rows held out, of each without
-    those of earlier boxes; luck: probability that as many rows picked blindly from those held out fail as often; of a stress test,
-    probability of the box and of failing in it."""
+    """One row a box, in the order found: promised and fails_when (words), confirmed (by rows held out), limits (how many); rows,
+    failures, coverage (share of all failures) and density (share that fails) on the rows searched; the same on rows held out. Each
+    box is without the rows of earlier ones. luck: probability that as many rows, picked blindly from those held out, fail as often;
+    of a stress test, probability of the box and of failing in it."""
     limits: pd.DataFrame
     """One row a limit: box, input, called (in words), category (where it is one of several), side (over, under; is, is not), limit,
     quasi_p (that luck explains it, on the rows searched and on those held out), density_without (in the box without this limit)."""
     trajectory: pd.DataFrame
     """One row a box on the path of peeling: what was peeled last, from which side, number of limits, rows, failures, coverage and
     density on the rows searched, the last two on those held out, whether it was chosen."""
-    rows: pd.DataFrame
+    cases: pd.DataFrame
     """One row a row of the study that has an answer: row (its place, from 0), failed, held_out, box (0: none), value (what is
     promised), and the inputs that some box limits; empty where an event does not occur."""
     called: str
@@ -83,13 +84,13 @@ class Discovery(StudyResult):
         "boxes": "Where it fails",
         "limits": "Limits",
         "trajectory": "",
-        "rows": "",
+        "cases": "",
     }
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """boxes, limits, trajectory, rows."""
-        return {"boxes": self.boxes, "limits": self.limits, "trajectory": self.trajectory, "rows": self.rows}
+        """boxes, limits, trajectory, cases."""
+        return {"boxes": self.boxes, "limits": self.limits, "trajectory": self.trajectory, "cases": self.cases}
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -124,7 +125,7 @@ class Discovery(StudyResult):
         ]
         stand = self.confirmed
         for row in rows_of(stand):
-            lines.append(f"IT {'ALSO ' * (row.box > 1)}FAILS WHEN {row.fails_when}.")
+            lines.append(f"{'OUTSIDE OF THAT, IT ALSO' if row.box > 1 else 'IT'} FAILS WHEN {row.fails_when}.")
             lines += [f"  {line}" for line in self._told(row)]
         if len(stand) > 1 and tested:
             lines.append(
@@ -158,6 +159,6 @@ class Discovery(StudyResult):
             yield f"It {searched}."
         if not math.isnan(row.probability):
             yield (
-                f"Such {what} have a probability of {row.probability:.3g} (listed ones at their own); with "
-                f"{row.failing_probability:.3g} the promise fails in them."
+                f"Probability of such {what}: {row.probability:.3g}; of such in which the promise fails: "
+                f"{row.failing_probability:.3g} (on all rows, at their own probabilities)."
             )

@@ -18,6 +18,8 @@ from .sweep_segments import FIGURES
 
 DISCOVER = "discover"
 """Where a fault of an argument stands."""
+POINTS = "points"
+"""What rows of a sweep are called."""
 EVERY = "*"
 """Stands for all hazards in names of features."""
 MONTHS = 12
@@ -66,7 +68,7 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], design: Design | None = N
         outcomes = points[[name for name in told if name not in NO_OUTCOMES]]
         inputs = points[[name for name in points if name not in told]]
         block = _block(inputs, tables.get("indices")) if design is None else design.block
-        return Cases(inputs, outcomes, "points", block=block)
+        return Cases(inputs, outcomes, POINTS, block=block)
     if {"scenarios", "events"} <= set(tables):
         scenarios = tables["scenarios"].reset_index(drop=True)
         found = scenarios.select_dtypes("number").drop(columns=["replicate", "probability"])

@@ -39,7 +39,7 @@ class Search:
 Rows = list[dict[str, Any]]
 
 
-def boxes_of(search: Search, most: int, weights: Floats | None) -> tuple[Rows, Rows, Rows, Any]:
+def boxes_of(search: Search, most: int, weights: Floats | None, promised: str) -> tuple[Rows, Rows, Rows, Any]:
     """Rows of boxes, limits and trajectories, and of each row the confirmed box that it lies in, 0 for none."""
     boxes: Rows = []
     limits: Rows = []
@@ -57,7 +57,12 @@ def boxes_of(search: Search, most: int, weights: Floats | None) -> tuple[Rows, R
         box = left & found.limits.hold(search.values)
         ends = sorted(_ends(search, number, found.limits, left), key=lambda row: float(row["density_without"]))
         order = list(dict.fromkeys(int(row.pop("column")) for row in ends))
-        row = {"box": number, "fails_when": search.in_words(found.limits, order), "limits": len(ends)}
+        row = {
+            "box": number,
+            "promised": promised,
+            "fails_when": search.in_words(found.limits, order),
+            "limits": len(ends),
+        }
         row |= _figures(search, box, left, weights)
         boxes.append(row)
         limits += ends

@@ -83,6 +83,8 @@ class InputWords:
     names: Names = UNNAMED
     hazards: Mapping[str, str] = field(default_factory=dict)
     """Names of hazards that the rows themselves tell, by code."""
+    addresses: bool = False
+    """Whether inputs are addresses of a sweep alone: none is then a feature of events."""
 
     def clause(self, column: Column, low: float, high: float) -> str:
         """What a range of an input says: `Licence stop lasts over 14 months`. NaN: no limit on that side."""
@@ -90,22 +92,27 @@ class InputWords:
             return f"{self.title(column.name)} is {'false' if math.isnan(low) else YES}"
         if column.category:
             return f"{self.title(column.name)} is {'not ' * math.isnan(low)}{column.category}"
-        of, _, feature = column.name.rpartition(".")
-        if of and feature in FEATURES and not column.name.endswith("]"):
+        of, feature = self._feature(column.name)
+        if of:
             return self._event(of, feature, low, high, never=bool((column.values == _never(feature)).any()))
         subject, unit, scale = self._subject(column.name)
         return f"{subject} is {span(low * scale, high * scale)}{unit}"
 
     def title(self, name: str) -> str:
         """An input as the title of an axis."""
-        of, _, feature = name.rpartition(".")
-        if of and feature in FEATURES and not name.endswith("]"):
+        of, feature = self._feature(name)
+        if of:
             said, unit = TITLES[feature]
             whose = "all disruptions" if of == EVERY else self._called(of, feature)
             return f"{whose}: {said}{unit}"
         subject, unit, scale = self._subject(name)
         told = "" if scale != 1 or not unit else f" [{unit.strip()}]"
         return f"{subject}{told}"
+
+    def _feature(self, name: str) -> tuple[str, str]:
+        """(hazard or material, feature) of an input that tells of events; two empty texts of others."""
+        of, _, feature = name.rpartition(".")
+        return ("", "") if self.addresses or feature not in FEATURES or "." in of or "[" in of else (of, feature)
 
     def _called(self, code: str, feature: str) -> str:
         if feature == "disrupted_months":
@@ -148,14 +155,10 @@ class InputWords:
             parts = [part for part in axis.key.split("/") if part != "*"]
             whose = f" of {owner_in_words('/'.join(parts), self.names)}" if parts else ""
             subject = f"{column_in_words(axis.column)}{whose}"
-            if axis.factor:
-                return subject, " times the table", 1.0
-            if axis.column.endswith("_share") or axis.column in SHARES:
-                return subject, "%", 100.0
-            return subject, unit_in_words(axis.column), 1.0
-        if axis is not None and axis.factor:
-            return f"{_path(axis.path)[0]}", " times the plan's", 1.0
-        return (*_path(name), 1.0)
+            return (subject, " times the table", 1.0) if axis.factor else (subject, *_unit(axis.column))
+        before, _, last = (name if axis is None else axis.path).rpartition(".")
+        subject = f"{before.replace('_', ' ')}: {column_in_words(last)}" if before else column_in_words(last)
+        return (subject, " times the plan's", 1.0) if axis is not None and axis.factor else (subject, *_unit(last))
 
 
 TITLES = {
@@ -212,9 +215,8 @@ def _often(times: int) -> str:
     return f"strikes exactly {times} time{'s' * (times > 1)}"
 
 
-def _path(name: str) -> tuple[str, str]:
-    """(what it is, unit after a number) of a field of the plan or of a column: `budget: appropriation`, ` million USD`."""
-    before, _, last = name.rpartition(".")
-    said, _, unit = heading(last).partition(" [")
-    whose = f"{before.replace('_', ' ')}: " if before else ""
-    return f"{whose}{said}", f" {unit.removesuffix(']')}" if unit else ""
+def _unit(column: str) -> tuple[str, float]:
+    """(unit after a number, factor on the number): shares are percentages."""
+    if column.endswith("_share") or column in SHARES:
+        return "%", 100.0
+    return unit_in_words(column), 1.0
