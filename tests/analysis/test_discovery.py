@@ -15,6 +15,7 @@ from scipy.stats import binom
 from strategic_minerals import (
     Discovery,
     InputError,
+    Plan,
     PlanError,
     Result,
     StressTest,
@@ -291,6 +292,8 @@ def test_a_sweep_fails_where_paper_says_it_does() -> None:
     assert " times the table" in box["fails_when"]
     assert box["held_out_density"] > 2 * told.counts["failures"] / 160
     assert "expected loss is at most 30 million USD" in told.summary()
+    named = discover(found, "expected_loss_musd <= 30", boxes=1, plan=borne()[0]).boxes.iloc[0]["fails_when"]
+    assert "event 0 of scenario stop: supply cut is over" in named
     alone = discover(found, "expected_loss_musd <= 30", inputs=[CUT])
     assert set(alone.limits["input"]) == {CUT}
     assert alone.counts["inputs"] == 1
@@ -593,6 +596,16 @@ def test_ranges_are_told_in_the_words_of_the_tables() -> None:
     assert said(f"hazards[{code}].cut_share", high=0.45) == f"supply cut of {called} is under 45%"
     assert said("budget.appropriation_musd", high=300.0) == "budget: appropriation is under 300 million USD"
     assert said("scenarios.0.events.0.cut_share", 0.4) == "scenarios.0.events.0: supply cut is over 40%"
+    assert said("scenarios.0.events.0.duration_years", 1.2) == "scenarios.0.events.0: duration is over 1.2 years"
+    plan = Plan.model_validate(
+        borne()[0].to_toml_like()
+        | {"scenarios": [{"name": "one", "probability": 0.2, "events": [{"hazard": code, "start_year": 2028.0}]}]}
+    )
+    words = InputWords(names, plan=plan)
+    assert said("scenarios.0.events.0.duration_years", 1.2) == f"{called} lasts over 1.2 years"
+    assert said("scenarios.0.events.0.start_year", high=2028.5) == f"{called} begins before 2028.5"
+    assert said("scenarios.0.probability", 0.15) == "scenario one: probability is over 15%"
+    assert said("scenarios.7.probability", 0.15) == "scenarios.7: probability is over 15%"
     assert said("discount_rate", 0.04) == "discount rate is over 0.04"
     assert said("discount_rate *", 1.5) == "discount rate is over 1.5 times the plan's"
     assert Threshold.parse("defence_short<0.05").in_words() == "probability of a defence shortfall is under 0.05"

@@ -23,6 +23,7 @@ from ..data.names import UNNAMED, Names
 from ..data.promises import Promise
 from ..results.study import Study
 from ..results.study_files import read_study
+from ..schemas.plan import Plan
 from .discovery_result import BOXES, LIMITS, TRAJECTORY, Discovery
 from .discovery_rows import DISCOVER, POINTS, Cases, cases_of_frame, cases_of_study, chosen_inputs
 from .discovery_search import Search, boxes_of, row_table
@@ -51,6 +52,7 @@ def discover(
     coverage: float | None = None,
     unsolved_fail: bool = False,
     data: Dataset | None = None,
+    plan: Plan | None = None,
 ) -> Discovery:
     """Find the ranges of inputs in which a promise fails, among the rows of a study.
 
@@ -61,7 +63,8 @@ def discover(
     failures; None: all. held_out: share of the rows that the search does not see, below 0.9; 0: none. seed: of the split. boxes:
     how many at most. coverage: None: the box with the best harmonic mean of coverage and density; a share: the densest that covers
     so much of the failures. unsolved_fail: whether points without an answer count as failures; else they are left out, and told.
-    data: tables that name what codes mean; None: the study's own names, where it has them.
+    data: tables that name what codes mean; None: the study's own names, where it has them. plan: names the scenarios and events
+    that addresses number; None: they keep their numbers.
 
     Raises InputError for a promise that is none or names no column, for inputs that are none, for rows of which none or all fail,
     and for a folder without such tables; ValueError for options that are none.
@@ -73,7 +76,7 @@ def discover(
         )
     cases = _cases(study)
     names = Names.of(data) if data is not None else getattr(study, "names", UNNAMED)
-    words = InputWords(names, cases.hazards, cases.called == POINTS)
+    words = InputWords(names, cases.hazards, plan, cases.called == POINTS)
     told = _promised(cases, promise, words.names)
     chosen = chosen_inputs(cases, inputs, told.column)
     answered, failed = _judged(told, unsolved_fail=unsolved_fail)

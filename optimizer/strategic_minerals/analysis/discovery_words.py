@@ -13,6 +13,7 @@ from ..data.addresses import read_axis
 from ..data.column_words import SHARES, column_in_words, owner_in_words, unit_in_words
 from ..data.names import UNNAMED, Names
 from ..results.readable import heading
+from ..schemas.plan import Plan
 from .discovery_rows import DISCOVER, EVERY, FEATURES
 
 SIGNS = {"<=": "at most", "<": "under", ">=": "at least", ">": "over"}
@@ -24,6 +25,8 @@ WRITTEN = (
 )
 """How a promise is written."""
 
+LISTED = re.compile(r"^scenarios\.(?P<scenario>\d+)\.(?:events\.(?P<event>\d+)\.)?(?P<field>\w+)$")
+"""The address of a field of a scenario, or of an event in it, that the plan lists."""
 YES = "true"
 """The category of inputs that are true or false."""
 
@@ -83,6 +86,8 @@ class InputWords:
     names: Names = UNNAMED
     hazards: Mapping[str, str] = field(default_factory=dict)
     """Names of hazards that the rows themselves tell, by code."""
+    plan: Plan | None = None
+    """Names the scenarios and events that addresses number."""
     addresses: bool = False
     """Whether inputs are addresses of a sweep alone: none is then a feature of events."""
 
@@ -95,6 +100,11 @@ class InputWords:
         of, feature = self._feature(column.name)
         if of:
             return self._event(of, feature, low, high, never=bool((column.values == _never(feature)).any()))
+        who, said = self._listed(column.name)
+        if said == "start_year":
+            return f"{who} begins {_date(low, high)}"
+        if said == "duration_years":
+            return f"{who} lasts {span(low, high)} years"
         subject, unit, scale = self._subject(column.name)
         return f"{subject} is {span(low * scale, high * scale)}{unit}"
 
@@ -106,7 +116,7 @@ class InputWords:
             whose = "all disruptions" if of == EVERY else self._called(of, feature)
             return f"{whose}: {said}{unit}"
         subject, unit, scale = self._subject(name)
-        told = "" if scale != 1 or not unit else f" [{unit.strip()}]"
+        told = " [share]" if scale != 1 else f" [{unit.strip()}]" if unit else ""
         return f"{subject}{told}"
 
     def _feature(self, name: str) -> tuple[str, str]:
@@ -129,10 +139,7 @@ class InputWords:
                 return f"there {times[0]}"
             return f"{name} {times[1]}"
         if feature == "start_year":
-            if math.isnan(high):
-                return f"{name} begins after {low:.12g}{' or does not occur' * never}"
-            begins = f"before {high:.12g}" if math.isnan(low) else f"between {low:.12g} and {high:.12g}"
-            return f"{name} begins {begins}"
+            return f"{name} begins {_date(low, high)}{' or does not occur' * (never and math.isnan(high))}"
         if feature == "length_months":
             return f"{name} lasts {span(low, high)} months{none}"
         if feature == "cut_share":
@@ -144,6 +151,21 @@ class InputWords:
         if of == EVERY:
             return f"disruptions last {span(low, high)} months in all"
         return f"disruptions of {name} last {span(low, high)} months in all"
+
+    def _listed(self, name: str) -> tuple[str, str]:
+        """(scenario or event of the plan, field of it) of the address of one that the plan lists; two empty texts of others."""
+        found = None if self.plan is None else LISTED.match(name)
+        if self.plan is None or found is None or int(found["scenario"]) >= len(self.plan.scenarios):
+            return "", ""
+        scenario = self.plan.scenarios[int(found["scenario"])]
+        if found["event"] is None:
+            return f"scenario {scenario.name}", found["field"]
+        number = int(found["event"])
+        hazard = scenario.events[number].hazard if number < len(scenario.events) else None
+        called = f"event {number}" if hazard is None else self.names.hazard(hazard)
+        return (called if len(scenario.events) == 1 and hazard else f"{called} of scenario {scenario.name}"), found[
+            "field"
+        ]
 
     def _subject(self, name: str) -> tuple[str, str, float]:
         """(what is varied, unit after a number, factor on the number) of an address or of a column of one's own."""
@@ -157,7 +179,9 @@ class InputWords:
             subject = f"{column_in_words(axis.column)}{whose}"
             return (subject, " times the table", 1.0) if axis.factor else (subject, *_unit(axis.column))
         before, _, last = (name if axis is None else axis.path).rpartition(".")
-        subject = f"{before.replace('_', ' ')}: {column_in_words(last)}" if before else column_in_words(last)
+        whose = self._listed(name if axis is None else axis.path)[0] or before.replace("_", " ")
+        told = column_in_words(last.removesuffix("_years"))
+        subject = f"{whose}: {told}" if whose else told
         return (subject, " times the plan's", 1.0) if axis is not None and axis.factor else (subject, *_unit(last))
 
 
@@ -178,6 +202,13 @@ def span(low: float, high: float) -> str:
     if math.isnan(high):
         return f"over {exact(low)}"
     return f"under {exact(high)}" if math.isnan(low) else f"between {exact(low)} and {exact(high)}"
+
+
+def _date(low: float, high: float) -> str:
+    """`before 2029.4`, decimal years without commas. NaN: no limit on that side."""
+    if math.isnan(high):
+        return f"after {low:.12g}"
+    return f"before {high:.12g}" if math.isnan(low) else f"between {low:.12g} and {high:.12g}"
 
 
 def exact(value: float) -> str:
@@ -219,4 +250,4 @@ def _unit(column: str) -> tuple[str, float]:
     """(unit after a number, factor on the number): shares are percentages."""
     if column.endswith("_share") or column in SHARES:
         return "%", 100.0
-    return unit_in_words(column), 1.0
+    return " years" if column.endswith("_years") else unit_in_words(column), 1.0

@@ -114,7 +114,7 @@ def discover(
     plan: Annotated[
         Path | None,
         typer.Option(
-            help="Plan whose tables give names in place of codes. Default: the run that the study belongs to, or none."
+            help="Plan that gives names in place of codes, with its tables. Default: the run that the study belongs to, or none."
         ),
     ] = None,
     tables: Tables = None,
@@ -134,7 +134,12 @@ def discover(
     room_for(out, Discovery)
     refuse_others(figures, f".{image}", "--figures")
     run = run_of(study)
-    data = load(plan, tables, [])[2] if plan is not None else None if run is None else load_result(run).data
+    asked, data = None, None
+    if plan is not None:
+        _, asked, data = load(plan, tables, [])
+    elif run is not None:
+        result = load_result(run)
+        asked, data = result.plan, result.data
     found = run_discover(
         study,
         promise,
@@ -145,6 +150,7 @@ def discover(
         coverage=coverage,
         unsolved_fail=unsolved_fail,
         data=data,
+        plan=asked,
     )
     if figures is not None:
         write_figures(discovery_figures(found.tables), figures, image)
