@@ -174,6 +174,21 @@ def test_coverage_and_density_on_rows_held_out_are_counted_by_hand() -> None:
     assert np.isnan(every.boxes["held_out_density"]).all()
 
 
+def test_where_less_than_half_fails_it_is_said_to_fail_more_often() -> None:
+    """Proves: words do not claim a failure where most rows keep the promise; a further box that covers under a tenth of the
+    failures is not told."""
+    draw = np.random.default_rng(3)
+    frame = pd.DataFrame(draw.random((2000, 3)), columns=list("abc"))
+    chances = np.where(frame.a > 0.8, 0.35, 0.02)
+    said = discover(frame.assign(y=(draw.random(2000) < chances).astype(float)), "y < 1").summary()
+    assert "IT FAILS MORE OFTEN WHEN a is over 0.8" in said
+    rare = ((frame.a > 0.5) & (frame.b > 0.3)) | ((frame.a < 0.2) & (frame.b < 0.1))
+    found = discover(frame.assign(y=rare.astype(float)), "y < 1")
+    assert 0 < (rare & (frame.a < 0.2)).sum() < 0.1 * rare.sum()
+    assert len(found.boxes) == 1
+    assert "IT FAILS WHEN" in found.summary()
+
+
 def test_a_box_of_asked_coverage_is_the_densest_that_covers_it() -> None:
     """Proves: asked to cover half of the failures, the box is smaller and denser than the balanced one, and covers half."""
     draw = np.random.default_rng(0)
@@ -395,6 +410,10 @@ def test_features_are_what_the_events_say() -> None:
         }
     )
     assert calm == {**dict.fromkeys(both, 0.0), "stop.start_year": np.inf}
+    shaped = tables["events"].assign(severity=[0.8, np.nan])  # cuts .4 at .8 of its profile: .3 would be at .6
+    assert event_features(tables | {"events": shaped})["stop.severity"].tolist() == [0.0, 0.8]
+    apart = shaped.assign(scenario=["calm", "both"])
+    assert event_features(tables | {"events": apart})["stop.severity"].tolist() == pytest.approx([0.8, 0.6])
     with pytest.raises(InputError, match="scenarios that the table"):
         event_features(tables | {"scenarios": tables["scenarios"].head(1)})
 
@@ -420,6 +439,7 @@ def test_a_share_of_demand_may_be_promised() -> None:
     found = discover(stressed(), "a:civil:0.4")
     assert found.counts["failures"] == int((stressed().shortfalls["served_share"] < 0.4 - 1e-6).sum())
     assert "a, civil is served at 40% or more" in found.summary()
+    assert "a, civil is served in full" in discover(stressed(), "a:civil:1").summary()
     with pytest.raises(InputError, match=r"did you mean 'a:civil'"):
         discover(stressed(), "a:civl:0.4")
     with pytest.raises(InputError, match="with a level from 0 to 1"):

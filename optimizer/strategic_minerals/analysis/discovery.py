@@ -167,7 +167,8 @@ def _served(cases: Cases, shortfalls: pd.DataFrame, promise: str, names: Names) 
         raise InputError([Fault(DISCOVER, "", "promise", found, expected)])
     values = np.ones(len(cases.outcomes))
     values[shortfalls.loc[mine, "row"].to_numpy(dtype=int)] = shortfalls.loc[mine, "served_share"].to_numpy(dtype=float)
-    words = f"{names.material(asked.material)}, {asked.segment} is served at {asked.level:.0%} or more"
+    level = "in full" if asked.level == 1 else f"at {100 * asked.level:.4g}% or more"
+    words = f"{names.material(asked.material)}, {asked.segment} is served {level}"
     return _Promised("", words, values, Threshold("served_share", ">=", asked.level - 1e-6))
 
 

@@ -46,6 +46,8 @@ TRAJECTORY = [
     "held_out_density",
     "chosen",
 ]
+MOSTLY = 0.5
+"""Share of a box that fails from which it is said that a promise fails in it; below, that it fails more often."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ class Discovery(StudyResult):
         ]
         stand = self.confirmed
         for row in rows_of(stand):
-            lines.append(f"{'OUTSIDE OF THAT, IT ALSO' if row.box > 1 else 'IT'} FAILS WHEN {row.fails_when}.")
+            begin = "OUTSIDE OF THAT, IT ALSO FAILS" if row.box > 1 else "IT FAILS"
+            often = " MORE OFTEN" * ((row.held_out_density if tested else row.density) < MOSTLY)
+            lines.append(f"{begin}{often} WHEN {row.fails_when}.")
             lines += [f"  {line}" for line in self._told(row)]
         if len(stand) > 1 and tested:
             lines.append(

@@ -30,7 +30,8 @@ FEATURES = {
     "start_year": "when the first of them begins, a decimal fiscal year; infinite where there is none",
     "length_months": "length of the longest cut; 0 where there is none",
     "cut_share": "the deepest cut of the supply that it hits; 0 where there is none",
-    "severity": "largest factor on the hazard's profile, where it has one; 0 where there is no event",
+    "severity": "largest factor on the hazard's profile, where it has one; 0 where there is no event; of an event with a cut of "
+    "its own, the factor that would cut as deep",
     "disrupted_months": "months in which some event touches a material, or anything",
     "together_months": "months in which two events or more last at once",
 }
@@ -114,7 +115,7 @@ def event_features(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         columns[f"{hazard}.length_months"] = _filled(MONTHS * by["duration_yr"].max(), count, 0.0)
         columns[f"{hazard}.cut_share"] = _filled(by["cut_share"].max(), count, 0.0)
         if rows["severity"].notna().any():
-            columns[f"{hazard}.severity"] = _filled(by["severity"].max(), count, 0.0)
+            columns[f"{hazard}.severity"] = _filled(_severities(rows).groupby(rows["row"]).max(), count, 0.0)
     columns[f"{EVERY}.strikes"] = _filled(events.groupby("row").size(), count, 0.0)
     columns[f"{EVERY}.disrupted_months"], columns[f"{EVERY}.together_months"] = _lasting(events, count)
     named = events["materials"].astype(str).str.split()
@@ -155,6 +156,14 @@ def _placed(table: pd.DataFrame | None, scenarios: pd.DataFrame) -> pd.DataFrame
 
 def _filled(found: pd.Series, count: int, otherwise: float) -> Floats:
     return np.asarray(found.astype(float).reindex(range(count), fill_value=otherwise), dtype=float)
+
+
+def _severities(events: pd.DataFrame) -> pd.Series:
+    """Severity of the events of a hazard; of those that state a cut themselves, in place of the profile, what would cut as deep."""
+    severity, cut = events["severity"].astype(float), events["cut_share"].astype(float)
+    below = (severity > 0) & (cut < 1)  # where the cut is not everything, it is in proportion
+    deepest = float((cut[below] / severity[below]).median()) if below.any() else 1.0
+    return severity.fillna(cut / deepest if deepest > 0 else cut)
 
 
 def _lasting(events: pd.DataFrame, count: int) -> tuple[Floats, Floats]:

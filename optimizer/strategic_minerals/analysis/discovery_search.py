@@ -14,6 +14,9 @@ from ..core.arrays import Bools, Floats
 from .discovery_words import Column, InputWords
 from .prim import LUCK, FoundBox, Limits, Measure, Step, chance, find_box, quasi_p
 
+LEAST_FURTHER = 0.1
+"""Share of all failures that a box after the first one covers at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class Search:
@@ -55,6 +58,8 @@ def boxes_of(search: Search, most: int, weights: Floats | None, promised: str) -
         if not found.limits.ends:
             break
         box = left & found.limits.hold(search.values)
+        if number > 1 and search.failed[box & seen].sum() < LEAST_FURTHER * search.failed[~search.aside].sum():
+            break
         ends = sorted(_ends(search, number, found.limits, left), key=lambda row: float(row["density_without"]))
         order = list(dict.fromkeys(int(row.pop("column")) for row in ends))
         row = {
