@@ -21,8 +21,20 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless w
 if TYPE_CHECKING:
     from .analysis.alternatives import Alternatives, alternatives
     from .analysis.completeness import Completeness, complete
-    from .analysis.designs import Design, estimate_ranges, indices, loss_functions, morris, one_at_a_time, sobol
+    from .analysis.designs import (
+        Design,
+        estimate_ranges,
+        indices,
+        latin_hypercube,
+        loss_functions,
+        morris,
+        one_at_a_time,
+        sobol,
+    )
     from .analysis.diagnosis import Diagnosis, diagnose
+    from .analysis.discovery import discover
+    from .analysis.discovery_result import Discovery
+    from .analysis.discovery_rows import event_features
     from .analysis.explain import Explanation, explain
     from .analysis.frontier import Frontier, frontier
     from .analysis.sweep import sweep
@@ -54,6 +66,7 @@ if TYPE_CHECKING:
     from .data.load import load_members
     from .data.names import Names
     from .data.plan_file import load_plan
+    from .data.promises import Promise
     from .data.together import joint_question
     from .data.together_homes import Taken
     from .evaluation.coalition_result import Coalitions
@@ -65,7 +78,7 @@ if TYPE_CHECKING:
     from .evaluation.origin_costs import OriginCosts, origin_costs
     from .evaluation.published_requirements import PublishedRequirements, published_requirements
     from .evaluation.replay import replay_observed
-    from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
+    from .evaluation.reverse_stress import ReverseStress, reverse_stress
     from .evaluation.rule_comparison import RuleComparison, compare_rules
     from .evaluation.scenario_outlook import Outlook, scenario_outlook
     from .evaluation.stress_test import StressTest, stress_test
@@ -97,6 +110,7 @@ _HOME = {
     "Deals": "evaluation.deals",
     "Design": "analysis.designs",
     "Diagnosis": "analysis.diagnosis",
+    "Discovery": "analysis.discovery_result",
     "DoneRow": "rolling.files",
     "Explanation": "analysis.explain",
     "Fault": "core.errors",
@@ -115,7 +129,7 @@ _HOME = {
     "Plan": "schemas.plan",
     "PlanError": "core.errors",
     "Progress": "core.outcome",
-    "Promise": "evaluation.reverse_stress",
+    "Promise": "data.promises",
     "Provenance": "results.notes",
     "PublishedRequirements": "evaluation.published_requirements",
     "ReserveError": "core.errors",
@@ -148,11 +162,14 @@ _HOME = {
     "deals": "evaluation.deals",
     "decide": "evaluation.decide",
     "diagnose": "analysis.diagnosis",
+    "discover": "analysis.discovery",
     "estimate_ranges": "analysis.designs",
+    "event_features": "analysis.discovery_rows",
     "explain": "analysis.explain",
     "frontier": "analysis.frontier",
     "indices": "analysis.designs",
     "joint_question": "data.together",
+    "latin_hypercube": "analysis.designs",
     "load_dataset": "data.csv_files",
     "load_members": "data.load",
     "load_plan": "data.plan_file",
@@ -192,6 +209,7 @@ __all__ = [
     "Deals",
     "Design",
     "Diagnosis",
+    "Discovery",
     "DoneRow",
     "Explanation",
     "Fault",
@@ -243,11 +261,14 @@ __all__ = [
     "deals",
     "decide",
     "diagnose",
+    "discover",
     "estimate_ranges",
+    "event_features",
     "explain",
     "frontier",
     "indices",
     "joint_question",
+    "latin_hypercube",
     "load_dataset",
     "load_members",
     "load_plan",

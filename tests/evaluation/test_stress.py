@@ -309,6 +309,8 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
         "materials.csv",
         "worst.csv",
         "scenarios.csv",
+        "events.csv",
+        "shortfalls.csv",
     }
     told = json.loads(cli("stress", run, "--scenarios", "20", "--workers", "1", "--json").stdout)
     assert {row["figure"] for row in told["figures"]} >= {"worth", "expected_loss", "cvar"}

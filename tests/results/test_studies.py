@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -26,6 +27,7 @@ from strategic_minerals import (
     control_cases,
     deals,
     diagnose,
+    discover,
     explain,
     frontier,
     load_dataset,
@@ -109,6 +111,14 @@ def printed() -> tuple[Plan, Dataset]:
     return plan, data.replace(published_requirements=pd.DataFrame([row]))
 
 
+def cases() -> pd.DataFrame:
+    """Rows of which those with a long stop fail."""
+    months = np.arange(80) % 20 + 0.5
+    return pd.DataFrame(
+        {"months": months, "other": np.arange(80) % 7, "loss_musd": np.where(months > 14, 900.0, 100.0)}
+    )
+
+
 def tornado() -> Design:
     return one_at_a_time({"discount_rate": (0.0, 0.05)})
 
@@ -117,6 +127,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "losses": lambda: loss_replay(load_dataset(shipped("inputs"))),
     "scenarios": lambda: scenario_outlook(*exposed(rate=0.3), scenarios=50),
     "stress": lambda: stress_test(drawn(), scenarios=20),
+    "discover": lambda: discover(cases(), "loss_musd <= 500"),
     "reverse": lambda: reverse_stress(drawn(), longest_yr=1.0),
     "worth": lambda: value_of_planning(*exposed(rate=0.3), fresh=10, gap=0.01),
     "sweep": lambda: sweep(*question(), tornado(), relax=True),

@@ -1,7 +1,8 @@
 """Which points a sensitivity study asks for, and what their answers say.
 
-Grids; each figure at its low and high end alone (tornado); elementary effects (Morris 1991; Campolongo, Cariboni and Saltelli
-2007); variance-based indices (Sobol 2001; Saltelli et al. 2010), the last two by SALib. Runs that failed are never handed to an
+Grids; each figure at its low and high end alone (tornado); Latin hypercubes (McKay, Beckman and Conover 1979); elementary effects
+(Morris 1991; Campolongo, Cariboni and Saltelli 2007); variance-based indices (Sobol 2001; Saltelli et al. 2010), the last two by
+SALib. Runs that failed are never handed to an
 estimator: the trajectory or block that they belong to is left out, and the share left out is told.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import qmc
 
 from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, PlanError
@@ -22,7 +24,7 @@ from ..data.dataset import Dataset
 from ..results.notes import provenance
 from ..schemas.plan import Plan
 
-Kind = Literal["points", "one_at_a_time", "morris", "sobol", "loss_functions"]
+Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
 Ranges = Mapping[str, tuple[float, float]]
 CONFIDENCE = 0.95
 YEAR_DIGITS = 4
@@ -88,6 +90,22 @@ def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tupl
         else:
             found[f"{row.table}[{row.key}].{row.column}"] = (float(row.low), float(row.high))
     return found
+
+
+def latin_hypercube(ranges: Ranges, n: int = 100, *, seed: int = 1) -> Design:
+    """Points spread over all figures at once: of n equal parts of each range, every one holds one point (Latin hypercube).
+
+    ranges: as in `one_at_a_time`. n: points, two or more, whatever the number of figures. seed: of the draw. Within its part a
+    point lies anywhere; the parts of different figures are matched at random.
+
+    Raises PlanError as `one_at_a_time`, and for fewer than two points.
+    """
+    _checked(ranges)
+    if n < 2:
+        raise PlanError([Fault("sweep", "", "samples", str(n), "two points or more")])
+    low, high = np.array(list(ranges.values()), dtype=float).T
+    shares = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(n)
+    return Design("latin_hypercube", _named(ranges, low + shares * (high - low)), ranges, seed=seed)
 
 
 def morris(ranges: Ranges, *, trajectories: int = 10, levels: int = 4, seed: int = 1) -> Design:

@@ -4,7 +4,7 @@ kind = "grid"                       # every combination of the values of [axes]
 [axes]
 "budget.appropriation_musd" = [200, 400, 800]
 
-kind = "one_at_a_time"              # tornado; morris and sobol take the same ranges
+kind = "one_at_a_time"              # tornado; latin_hypercube, morris and sobol take the same ranges
 estimates = 20                      # the widest estimates of the tables at their own low and high ...
 [ranges]
 discount_rate = [0.02, 0.05]        # ... and what else is to be varied
@@ -28,7 +28,7 @@ from ..data.dataset import Dataset
 from ..data.plan_lines import PlanText
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import Section
-from .designs import Design, estimate_ranges, loss_functions, morris, one_at_a_time, sobol
+from .designs import Design, estimate_ranges, latin_hypercube, loss_functions, morris, one_at_a_time, sobol
 from .sweep import MOST_POINTS, SWEEP
 
 Plain = bool | int | float | str
@@ -40,18 +40,19 @@ Value = Plain | list[Plain] | list[Entry]
 class SweepFile(Section):
     """A sensitivity study."""
 
-    kind: Literal["grid", "points", "one_at_a_time", "morris", "sobol", "loss_functions"]
+    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
     axes: dict[str, list[Value]] = Field(default_factory=dict)
     """`grid`: values by address."""
     points: list[dict[str, Value]] = Field(default_factory=list)
     """`points`: one table a point, values by address."""
     ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
-    """`one_at_a_time`, `morris`, `sobol`: low and high by address."""
+    """`one_at_a_time`, `latin_hypercube`, `morris`, `sobol`: low and high by address."""
     estimates: Annotated[int, Field(ge=0, le=1000)] = 0
     """The same: how many of the widest estimates are varied within their own ranges."""
     trajectories: Annotated[int, Field(ge=2, le=10_000)] = 10
     levels: Annotated[int, Field(ge=4, le=20, multiple_of=2)] = 4
     samples: Annotated[int, Field(ge=2, le=65_536)] = 64
+    """`latin_hypercube`: points in all; `sobol`: blocks of points, a power of two."""
     second_order: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
@@ -86,9 +87,11 @@ class SweepFile(Section):
         reads = {"grid": {"axes"}, "points": {"points"}, "loss_functions": set()}.get(
             self.kind, {"ranges", "estimates"}
         )
-        reads |= {"morris": {"trajectories", "levels", "seed"}, "sobol": {"samples", "second_order", "seed"}}.get(
-            self.kind, set()
-        )
+        reads |= {
+            "latin_hypercube": {"samples", "seed"},
+            "morris": {"trajectories", "levels", "seed"},
+            "sobol": {"samples", "second_order", "seed"},
+        }.get(self.kind, set())
         options = {"kind", "gap", "relax", "method", "time_limit_s", "fresh_scenarios"}
         places = [
             (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
@@ -120,6 +123,8 @@ class SweepFile(Section):
         }
         if self.kind == "one_at_a_time":
             return one_at_a_time(ranges)
+        if self.kind == "latin_hypercube":
+            return latin_hypercube(ranges, self.samples, seed=self.seed)
         if self.kind == "morris":
             return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
         return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)

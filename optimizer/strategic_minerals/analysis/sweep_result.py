@@ -139,7 +139,7 @@ def in_words(design: Design, found: Sweep) -> str:
         for (aim, loss, spent), names in same.items():
             worth = f"worth {0.0 - aim:,.1f}, expected losses {loss:,.1f}, spending {spent:,.1f} million USD"
             lines.append(f"  {', '.join(names)}{' (the same for these materials)' * (len(names) > 1)}: {worth}")
-    elif design.kind != "points":
+    elif design.has_indices:
         lines += _moved(design, found)
     if found.fresh_scenarios:
         lines += _in_new_scenarios(found)

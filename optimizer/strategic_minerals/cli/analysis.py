@@ -1,10 +1,10 @@
-"""Verbs for sensitivity and reasons: sweeps, frontier, explanations, alternatives, diagnosis, completeness."""
+"""Verbs for sensitivity and reasons: sweeps, scenario discovery, frontier, explanations, alternatives, diagnosis, completeness."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,7 @@ from .common import (
     cores,
     counting,
     load,
+    refuse_others,
     room_for,
     saying,
     show,
@@ -47,7 +48,7 @@ def sweep(
     as_json: Json = False,
     set_: SetFields = [],  # noqa: B006
 ) -> None:
-    """Solve a plan for many values of its inputs: grid, tornado, Morris, Sobol, or every loss function."""
+    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube, Morris, Sobol, or every loss function."""
     from ..analysis.sweep import sweep as run_sweep
     from ..analysis.sweep_file import SweepFile, located
     from ..analysis.sweep_result import Sweep
@@ -74,6 +75,85 @@ def sweep(
             )
     except PlanError as error:
         raise located(place, error) from None
+    show(found, out, as_json)
+
+
+@app.command()
+def discover(
+    study: Annotated[
+        Path, typer.Argument(help="Folder that `sweep` or `stress` wrote with --out, such as my-run/analyses/stress.")
+    ],
+    promise: Annotated[
+        str,
+        typer.Option(
+            help="What is promised: a column of the study, a sign and a number, e.g. 'loss_musd <= 500'; of a stress test also "
+            "material:segment:level, e.g. ndfeb_magnet:civil:0.8."
+        ),
+    ],
+    input_: Annotated[
+        list[str],
+        typer.Option("--input", help="Input that may explain failures; may be repeated. Default: all of the study."),
+    ] = [],  # noqa: B006
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.89, help="Share of the rows that the search does not see.")
+    ] = 0.3,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of this split.")] = 0,
+    boxes: Annotated[int, typer.Option(min=1, max=10, help="How many boxes to look for at most.")] = 3,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=1,
+            help="Share of the failures that a box covers at least; the densest such box is taken. Default: the best harmonic mean "
+            "of coverage and density.",
+        ),
+    ] = None,
+    unsolved_fail: Annotated[
+        bool, typer.Option("--unsolved-fail", help="Count points without an answer as failures.")
+    ] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plan that gives names in place of codes, with its tables. Default: the run that the study belongs to, or none."
+        ),
+    ] = None,
+    tables: Tables = None,
+    figures: Annotated[Path | None, typer.Option(help="Also write pictures of it as files into this folder.")] = None,
+    image: Annotated[Literal["svg", "png"], typer.Option(help="Format of these files.")] = "svg",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Find which ranges of which inputs make a plan fail a promise, from the rows of a sweep or a stress test."""
+    from ..analysis.discovery import discover as run_discover
+    from ..analysis.discovery_result import Discovery
+    from ..report.discovery_charts import discovery_figures
+    from ..report.page import write_figures
+    from ..results.run_folder import load_result
+    from ..results.study_files import run_of
+
+    room_for(out, Discovery)
+    refuse_others(figures, f".{image}", "--figures")
+    run = run_of(study)
+    asked, data = None, None
+    if plan is not None:
+        _, asked, data = load(plan, tables, [])
+    elif run is not None:
+        result = load_result(run)
+        asked, data = result.plan, result.data
+    found = run_discover(
+        study,
+        promise,
+        inputs=input_ or None,
+        held_out=held_out,
+        seed=seed,
+        boxes=boxes,
+        coverage=coverage,
+        unsolved_fail=unsolved_fail,
+        data=data,
+        plan=asked,
+    )
+    if figures is not None:
+        write_figures(discovery_figures(found.tables), figures, image)
     show(found, out, as_json)
 
 

@@ -162,6 +162,21 @@ def room_for(out: Path | None, study: type[Study], *, resumed: bool = False) -> 
         refuse_mixed(out, study.titles, resumed=resumed)
 
 
+def refuse_others(folder: Path | None, ending: str, option: str) -> None:
+    """Raise InputError if a folder is a file, or holds files with other endings than those to be written."""
+    from ..core.errors import Fault, InputError
+
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise InputError([Fault(str(folder), "", option, "a file", "a folder, or a new name")])
+    foreign = sorted(file.name for file in folder.glob("*") if file.suffix != ending)
+    if foreign:
+        raise InputError(
+            [Fault(str(folder), "", option, f"a folder with {foreign[0]} in it", "a new or an empty folder")]
+        )
+
+
 def words(progress: Progress) -> str:
     parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
     if progress.incumbent is not None:

@@ -146,7 +146,8 @@ def reverse(
     as_json: Json = False,
 ) -> None:
     """Find the shortest and the least severe disruption that breaks a promise of the plan."""
-    from ..evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
+    from ..data.promises import Promise
+    from ..evaluation.reverse_stress import ReverseStress, reverse_stress
     from ..results.run_folder import load_result
 
     room_for(out, ReverseStress)

@@ -12,7 +12,7 @@ import typer
 
 from ..core.atomic_files import write_whole
 from ..core.errors import Fault, InputError
-from .common import EXIT_INPUT, EXIT_UNTRUSTED, Json, Out, app, room_for, show, standard_output
+from .common import EXIT_INPUT, EXIT_UNTRUSTED, Json, Out, app, refuse_others, room_for, show, standard_output
 
 
 @app.command()
@@ -61,11 +61,11 @@ def report(
         if inside is not None:
             expected = "a file or folder outside the run folder, which holds only the files of its run"
             raise InputError([Fault(str(place), "", "--out", f"a path inside the run folder {inside}", expected)])
-    _refuse_others(figures, f".{image}", "--figures")
+    refuse_others(figures, f".{image}", "--figures")
     if form == "parquet":
         from ..results.exports import write_parquet
 
-        _refuse_others(target, ".parquet", "--out")
+        refuse_others(target, ".parquet", "--out")
         _wrote(write_parquet(results[0], target), as_json)
         return
     if target.is_dir():
@@ -84,19 +84,6 @@ def report(
     write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
     _wrote([target, *drawn], as_json)
-
-
-def _refuse_others(folder: Path | None, ending: str, option: str) -> None:
-    """Raise InputError if a folder is a file, or holds files with other endings than those to be written."""
-    if folder is None:
-        return
-    if folder.exists() and not folder.is_dir():
-        raise InputError([Fault(str(folder), "", option, "a file", "a folder, or a new name")])
-    foreign = sorted(file.name for file in folder.glob("*") if file.suffix != ending)
-    if foreign:
-        raise InputError(
-            [Fault(str(folder), "", option, f"a folder with {foreign[0]} in it", "a new or an empty folder")]
-        )
 
 
 def _size(count: int) -> str:

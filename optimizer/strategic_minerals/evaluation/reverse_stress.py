@@ -19,6 +19,7 @@ import pandas as pd
 from ..core.errors import MisplacedError, near_miss, shown
 from ..core.frames import rows_of
 from ..data.names import UNNAMED, Names
+from ..data.promises import Promise
 from ..instance.instance import DEFENCE, Instance
 from ..results.notes import EITHER
 from ..results.result import Result
@@ -37,33 +38,8 @@ STEPS = 12
 """Number of values tested before bisection."""
 ROUNDS = 5
 """Number of bisections: the remaining interval is 1/32 of a step."""
-WRITTEN = "material:segment:level, with a level from 0 to 1 (80 % is 0.8), e.g. ndfeb_magnet:civil:0.8"
-"""How a promise is written."""
 COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fiscal year"}
 """How a promise is counted, stated where the same one is counted both ways."""
-
-
-@dataclass(frozen=True)
-class Promise:
-    """A share of a segment's demand that must be served while a disruption lasts."""
-
-    material: str
-    segment: str
-    level: float
-    per: str = "episode"
-    """Counted over the whole episode, or in every `fiscal_year` of it."""
-
-    @classmethod
-    def parse(cls, text: str) -> Promise:
-        """From `material:segment:level`. MisplacedError, a ValueError, if the text has another form or the level is no share."""
-        try:
-            material, segment, level = text.split(":")
-            found = cls(material, segment, float(level))
-        except ValueError:
-            raise MisplacedError(("promises", shown(text), WRITTEN)) from None
-        if not 0 <= found.level <= 1:  # nor NaN
-            raise MisplacedError(("promises", shown(text), WRITTEN))
-        return found
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,20 +29,19 @@ from ..model.solution import Solution
 from ..results.result import Result
 from ..results.study import StudyResult
 from ..scenarios.build import population
-from ..scenarios.events import DisruptionEvent, describe, hazards
+from ..scenarios.events import hazards
 from ..scenarios.risk_measures import cvar_of, quantile
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan, no_room_for_draws
 from .myopic import evaluate_myopic_recourse
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
-from .replicates import Figures, ReplicatePool, is_drawn, named, pooled
+from .replicates import Figures, ReplicatePool, named, pooled
+from .scenario_rows import event_rows, scenario_rows, shortfall_rows
 
 REPLICATES = 10
 """Independent scramblings."""
 WORST = 10
 """How many worst scenarios are listed."""
-DRIVERS = 3
-"""How many materials are named as drivers of a scenario's loss."""
 SHORT_T = 1e-3
 """Tonnes below which a shortfall does not count."""
 
@@ -74,6 +73,10 @@ class StressTest(StudyResult):
     """What readers call the materials of the tables."""
     price_year: int | None = None
     """Year of whose money the figures are."""
+    events: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What happens in each scenario, one row an event, as `scenario_rows.EVENTS` says."""
+    shortfalls: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Demands that go short with the plan, one row a demand and scenario, as `scenario_rows.SHORTFALLS` says."""
 
     kind: ClassVar[str] = "stress"
     titles: ClassVar[Mapping[str, str]] = {
@@ -81,6 +84,8 @@ class StressTest(StudyResult):
         "materials": "Materials",
         "worst": "Worst scenarios",
         "scenarios": "",
+        "events": "",
+        "shortfalls": "",
     }
 
     @property
@@ -90,12 +95,14 @@ class StressTest(StudyResult):
 
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """figures, materials, worst; scenarios: `by_scenario`."""
+        """figures, materials, worst; scenarios: `by_scenario`; events and shortfalls of each of them."""
         return {
             "figures": self.figures,
             "materials": self.materials,
             "worst": self.worst,
             "scenarios": self.by_scenario,
+            "events": self.events,
+            "shortfalls": self.shortfalls,
         }
 
     @property
@@ -253,11 +260,10 @@ def stress_test(
             for i in range(len(instance.materials))
         ]
     ).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)
-    by_scenario = _scenarios(done, list(instance.materials))
     return StressTest(
         figured,
         materials,
-        by_scenario,
+        scenario_rows(done, instance.materials),
         drawn_in_all(scenarios),
         seed,
         confidence,
@@ -266,6 +272,8 @@ def stress_test(
         _note(result.plan),
         Names.of(result.data),
         result.plan.price_year,
+        event_rows(done, instance.materials),
+        shortfall_rows(done, instance),
     )
 
 
@@ -383,43 +391,3 @@ def _of_material(
     for column, (estimate, low, high) in found.items():
         row |= named(column, (estimate, 0.0 if low < 0 else low, high))
     return row | {"do_nothing_musd": float(pool.probability @ nothing.by_material[:, i])}
-
-
-def _scenarios(done: list[tuple[ScenarioSet, list[RecourseOutcome]]], materials: list[str]) -> pd.DataFrame:
-    """Every scenario of every draw; listed scenarios once. Probabilities add to one. `materials`: as the instance counts them."""
-    frames: list[pd.DataFrame] = []
-    for r, (scenarios, (recourse, nothing)) in enumerate(done):
-        drawn = is_drawn(scenarios)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "scenario": scenarios.names,
-                    "replicate": r + 1,
-                    "probability": np.where(drawn, scenarios.probability / len(done), scenarios.probability),
-                    "loss_musd": recourse.loss,
-                    "without_plan_musd": nothing.loss,
-                    "cost_musd": recourse.cost,
-                    "defence_short_t": recourse.defence,
-                    "driven_by": [_driven(losses, materials) for losses in recourse.by_material],
-                    "events": [
-                        "; ".join(describe(k) for k in scenario if _touches(k, set(materials)))
-                        for scenario in scenarios.events
-                    ],
-                }
-            ).loc[drawn | (r == 0)]
-        )
-    return pd.concat(frames, ignore_index=True)
-
-
-def _driven(losses: Any, materials: list[str]) -> str:
-    """The materials that cause a scenario's loss, with their shares, largest first."""
-    total = float(losses.sum())
-    if total <= 0:
-        return ""
-    order = [i for i in np.argsort(-losses, kind="stable")[:DRIVERS] if losses[i] >= 0.01 * total]
-    return ", ".join(f"{materials[i]} {losses[i] / total:.0%}" for i in order)
-
-
-def _touches(event: DisruptionEvent, materials: set[str]) -> bool:
-    named = set(event.materials.split())
-    return "*" in named or bool(named & materials)

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from ..results.study_files import study_faults
 from .charts import Figure, all_rows, altair, figures, money_unit
 from .comparison import Comparison, compare
 from .content_policy import POLICY
+from .discovery_charts import TABLES, discovery_figures
 from .sections import sections
 from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
@@ -135,6 +136,10 @@ STUDIES = {
     "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
     "which uncertain figures change the answer most": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
+    "where a promise fails": (
+        "discover/boxes",
+        "discover RUN/analyses/stress --promise 'loss_musd <= 500' --out RUN/analyses/discover",
+    ),
     "disruptions as they were observed": ("scenarios/replay", "scenarios PLAN --replay --out RUN/analyses/scenarios"),
 }
 """What the page can show beside -> (a table that says it is there, the command that adds it)."""
@@ -266,6 +271,8 @@ def _analysed(analyses: Mapping[str, pd.DataFrame], result: Result) -> list[Figu
         for verb in ("sweep", "tornado"):
             if f"{verb}/indices" in analyses:
                 found += tornado_figure(analyses[f"{verb}/indices"], result)
+        if "discover/cases" in analyses:
+            found += discovery_figures({name: analyses[f"discover/{name}"] for name in TABLES})
     except (KeyError, TypeError) as error:
         raise InputError(
             [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
@@ -362,10 +369,16 @@ def save_figures(
 ) -> list[Path]:
     """Every figure of the page as a file of its own, `svg` or `png`, all of them or none; other arguments as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
+    drawn = _drawn(several, compare(several, names) if len(several) > 1 else None, tables_of(analyses))
+    return write_figures(drawn, folder, kind)
+
+
+def write_figures(figures: Iterable[Figure], folder: Path, kind: str) -> list[Path]:
+    """Figures as files of a folder, `svg` or `png`, all of them or none."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with staged() as files:
-        for figure in _drawn(several, compare(several, names) if len(several) > 1 else None, tables_of(analyses)):
+        for figure in figures:
             path = folder / f"{figure.name}.{kind}"
             with files.file(path) as file:
                 file.write(_image(figure, kind))

@@ -12,10 +12,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pandas as pd
+
 from ..core.atomic_files import PART, staged, whole_file
 from ..core.errors import Fault, InputError
 from ..core.folder_lock import LOCK, one_writer
-from ..data.csv_files import csv_text
+from ..data.csv_files import csv_text, unguarded
 from .line_ends import are_all, faults_once, of_file
 from .manifest import DIGEST, MANIFEST, read_manifest, seal_faults, sealed, spelled
 from .result import SCHEMA_VERSION
@@ -31,7 +33,7 @@ KEYS = {"schema_version", "run", "files", DIGEST}
 def write_study(texts: Mapping[str, str], out: Path) -> None:
     """Write tables (name -> CSV text) into a folder, all of them or none; sealed where the folder is a study of a run."""
     out.mkdir(parents=True, exist_ok=True)
-    run = _run_of(out)
+    run = run_of(out)
     if run is None:
         _write(texts, out)
         return
@@ -48,6 +50,36 @@ def write_study(texts: Mapping[str, str], out: Path) -> None:
 def store_study(study: Study, out: Path) -> None:
     """Write the tables of a study into a folder as CSV files, as `write_study` does."""
     write_study({name: csv_text(table) for name, table in study.tables.items()}, out)
+
+
+def read_study(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of a stored study by name; of a study of a run, after its seal was checked.
+
+    Raises InputError for a folder that is none or has no tables, for a study that is not as it was written, and for a file that is
+    no table.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            [Fault(str(folder), "", "", "no folder", "the folder that a study was written into with --out")]
+        )
+    run = run_of(folder)
+    faults = [] if run is None else _faults_of(run, folder, read_manifest(run)[1].get(DIGEST))
+    if faults:
+        raise InputError(faults)
+    found: dict[str, pd.DataFrame] = {}
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            found[path.stem] = unguarded(pd.read_csv(path, keep_default_na=False, na_values=[""]))
+        except (ValueError, UnicodeDecodeError) as error:
+            raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
+    if not found:
+        inside = folder / ANALYSES
+        studies = ", ".join(str(path) for path in sorted(inside.glob("*")) if path.is_dir()) if inside.is_dir() else ""
+        expected = (
+            f"one of its studies: {studies}" if studies else "the folder that a study was written into with --out"
+        )
+        raise InputError([Fault(str(folder), "", "", "a folder without tables", expected)])
+    return found
 
 
 def refuse_mixed(out: Path, tables: Collection[str], *, resumed: bool = False) -> None:
@@ -91,7 +123,7 @@ def _write(texts: Mapping[str, str], out: Path) -> None:
                 file.write(text.encode())
 
 
-def _run_of(out: Path) -> Path | None:
+def run_of(out: Path) -> Path | None:
     """The run folder that a folder is a study of, if it is one."""
     run = out.resolve().parent.parent
     return run if out.resolve().parent.name == ANALYSES and (run / MANIFEST).is_file() else None

@@ -46,7 +46,7 @@ def _of_size(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
     size = math.prod(len(values) for values in asked.axes.values()) if asked.axes else 0
     if (asked.kind == "grid" and not 0 < size <= MOST_POINTS) or (asked.kind == "points" and not asked.points):
         return _faults(lambda: asked.design(plan, data), "study")
-    if asked.kind in ("one_at_a_time", "morris", "sobol") and (asked.ranges or not asked.estimates):
+    if asked.kind in ("one_at_a_time", "latin_hypercube", "morris", "sobol") and (asked.ranges or not asked.estimates):
         return _faults(lambda: one_at_a_time({at: (pair[0], pair[1]) for at, pair in asked.ranges.items()}), "study")
     return []
 

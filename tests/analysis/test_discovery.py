@@ -1,0 +1,632 @@
+"""Scenario discovery: boxes that are known beforehand, figures counted by hand, noise without a box, words, refusals."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+
+from strategic_minerals import (
+    Discovery,
+    InputError,
+    Plan,
+    PlanError,
+    Result,
+    StressTest,
+    Sweep,
+    discover,
+    event_features,
+    latin_hypercube,
+    load_dataset,
+    shipped,
+    solve,
+    stress_test,
+    sweep,
+    write_run,
+)
+from strategic_minerals.analysis.designs import morris, sobol
+from strategic_minerals.analysis.discovery import FEW_FAILURES, FEW_ROWS
+from strategic_minerals.analysis.discovery_rows import cases_of_study
+from strategic_minerals.analysis.discovery_words import Column, InputWords, Threshold
+from strategic_minerals.analysis.prim import LUCK, Limits, Measure, chance, find_box, quasi_p, roundest
+from strategic_minerals.analysis.sweep_file import SweepFile
+from strategic_minerals.data.names import Names
+from strategic_minerals.report.discovery_charts import discovery_figures
+from strategic_minerals.report.page import report
+from strategic_minerals.results.study import StudyResult
+from strategic_minerals.results.study_files import store_study
+from support.drawn_cases import exposed
+from support.tiny import cut, source, tiny
+
+LONGEST = 14.0
+"""Months of a stop that are still borne."""
+
+
+def random_rows(seed: int, rows: int = 600, inputs: int = 6) -> tuple[Any, Any]:
+    """Uniform inputs, and failures where the first is over 0.6 and the second under 0.4."""
+    values = np.random.default_rng(seed).random((rows, inputs))
+    return values, (values[:, 0] > 0.6) & (values[:, 1] < 0.4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_known_box_is_found_to_the_grid_of_the_data(seed: int) -> None:
+    """Proves: the ends lie between the last row outside the true box and the first one inside, all other inputs are left free,
+    and every failure, nothing else, is in the box."""
+    values, failed = random_rows(seed)
+    found = find_box(values, failed, Measure()).limits
+    assert found.ends == [(0, 0), (1, 1)]
+    near = values[values[:, 1] < 0.4, 0], values[values[:, 0] > 0.6, 1]
+    assert near[0][near[0] <= 0.6].max() < found.low[0] < near[0][near[0] > 0.6].min()
+    assert near[1][near[1] < 0.4].max() < found.high[1] < near[1][near[1] >= 0.4].min()
+    assert np.array_equal(found.hold(values), failed)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_box_blurred_by_luck_is_found_nearly(seed: int) -> None:
+    """Proves: where 90 % fail inside and 4 % outside, the same two ends are found within one peel of a few hundredths."""
+    values, inside = random_rows(seed, rows=1000, inputs=8)
+    failed = np.random.default_rng(seed + 100).random(1000) < np.where(inside, 0.9, 0.04)
+    found = find_box(values, failed, Measure()).limits
+    assert found.ends == [(0, 0), (1, 1)]
+    assert found.low[0] == pytest.approx(0.6, abs=0.04)
+    assert found.high[1] == pytest.approx(0.4, abs=0.04)
+
+
+def test_peeling_is_patient_and_its_path_is_told_as_it_is() -> None:
+    """Proves: every step takes off at most one row in twenty, boxes lie within each other, and rows and failures of each are those
+    that lie within its limits."""
+    values, inside = random_rows(3)
+    failed = np.random.default_rng(3).random(len(inside)) < np.where(inside, 0.9, 0.1)
+    path = find_box(values, failed, Measure()).path
+    held = [step.limits.hold(values) for step in path]
+    assert held[0].all()
+    assert len(path) > 20
+    for before, after, step in zip(held, held[1:], path[1:], strict=False):
+        assert (after <= before).all()
+        assert 0 < before.sum() - after.sum() <= max(1, 0.05 * before.sum())
+        assert (step.rows, step.failures) == (after.sum(), failed[after].sum())
+    assert held[-1].sum() >= 0.05 * len(failed) - 1
+
+
+def test_steps_and_yes_or_no_are_peeled_whole() -> None:
+    """Proves: where most rows share a value it goes as a whole, and the end lies between it and the next one."""
+    draw = np.random.default_rng(1)
+    values = np.stack([np.where(draw.random(500) < 0.6, 0.0, 5.0), draw.random(500)], axis=1)
+    found = find_box(values, values[:, 0] > 1, Measure()).limits
+    assert found.ends == [(0, 0)]
+    assert 0 < found.low[0] < 5
+
+
+def test_quasi_p_is_the_binomial_tail_without_the_limit() -> None:
+    """Proves: 8 of 10 fail within, 10 of 40 without the limit: the chance of 8 or more of 10 that fail by 1 in 4."""
+    values = np.r_[np.ones(10), np.zeros(30)][:, None]
+    failed = np.r_[np.ones(8), np.zeros(2), np.ones(2), np.zeros(28)].astype(bool)
+    limits = Limits(np.array([0.5]), np.array([np.nan]))
+    assert quasi_p(values, failed, limits, 0, 0) == pytest.approx(
+        sum(binom.pmf(k, 10, 0.25) for k in (8, 9, 10)), rel=1e-12
+    )
+    assert chance(np.zeros(40, dtype=bool), failed) == 1.0
+
+
+def test_noise_has_no_box() -> None:
+    """Proves: of 100 tables in which failures hang on nothing, the search leaves hardly any a box, and rows held out confirm it in
+    no more than luck allows; in words it is then said that there is none."""
+    confirmed, told = 0, ""
+    for seed in range(100):
+        draw = np.random.default_rng(seed)
+        frame = pd.DataFrame(draw.random((200, 6)), columns=list("abcdef"))
+        found = discover(frame.assign(y=(draw.random(200) < 0.25).astype(float)), "y < 1", seed=seed)
+        confirmed += len(found.confirmed)
+        told = told or (found.summary() if found.boxes.empty else "")
+    assert confirmed <= 100 * LUCK
+    assert "NO RANGE of the 6 inputs tells where it fails." in told
+
+
+def by_hand(found: Discovery, frame: pd.DataFrame, failed: Any, number: int) -> tuple[float, float]:
+    """Coverage and density of a box on the rows held out, from its printed limits and the rows themselves."""
+    aside = found.cases["held_out"].to_numpy(dtype=bool)
+    inside = np.ones(len(frame), dtype=bool)
+    for limit in found.limits[found.limits["box"] == number].itertuples():
+        values = frame[limit.input].to_numpy()
+        inside &= values > limit.limit if limit.side == "over" else values < limit.limit
+    inside &= ~found.cases["box"].between(1, number - 1).to_numpy()
+    hit = inside & aside & failed
+    return hit.sum() / (aside & failed).sum(), hit.sum() / (inside & aside).sum()
+
+
+def two_boxes(seed: int = 4) -> tuple[pd.DataFrame, Any]:
+    """Rows that fail, with some luck, where x > 0.7 and y > 0.5, and where z < 0.1."""
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame(draw.random((1500, 5)), columns=["x", "y", "z", "u", "v"])
+    inside = ((frame.x > 0.7) & (frame.y > 0.5)) | (frame.z < 0.1)
+    failed = draw.random(len(frame)) < np.where(inside, 0.95, 0.03)
+    return frame, failed
+
+
+def test_coverage_and_density_on_rows_held_out_are_counted_by_hand() -> None:
+    """Proves: figures of both boxes on rows held out follow from the printed limits; the split keeps the share of failures; rows in
+    the first box are not counted in the second; what is held out did not move the limits."""
+    frame, failed = two_boxes()
+    found = discover(frame.assign(loss_musd=np.where(failed, 2.0, 1.0)), "loss_musd <= 1.5", seed=7)
+    assert list(found.confirmed["box"]) == [1, 2]
+    for box in found.confirmed.itertuples():
+        coverage, density = by_hand(found, frame, failed, box.box)
+        assert box.held_out_coverage == pytest.approx(coverage, rel=1e-12)
+        assert box.held_out_density == pytest.approx(density, rel=1e-12)
+    aside = found.cases["held_out"].to_numpy(dtype=bool)
+    assert aside.sum() == found.counts["held_out_rows"] == pytest.approx(0.3 * len(frame), abs=1)
+    assert failed[aside].sum() == round(0.3 * failed.sum())
+    lied = np.where(aside, 1.0, np.where(failed, 2.0, 1.0))
+    lied[np.flatnonzero(aside)[: failed[aside].sum()]] = 2.0  # as many failures held out, elsewhere
+    again = discover(
+        frame.assign(loss_musd=np.where(aside, np.where(failed, 2.0, 1.0), lied)), "loss_musd <= 1.5", seed=7
+    )
+    assert again.limits["limit"].tolist() == found.limits["limit"].tolist()
+    every = discover(frame.assign(loss_musd=np.where(failed, 2.0, 1.0)), "loss_musd <= 1.5", held_out=0.0)
+    assert every.counts["held_out_rows"] == 0
+    assert "None were held out" in every.summary()
+    assert np.isnan(every.boxes["held_out_density"]).all()
+
+
+def test_where_less_than_half_fails_it_is_said_to_fail_more_often() -> None:
+    """Proves: words do not claim a failure where most rows keep the promise; a further box that covers under a tenth of the
+    failures is not told."""
+    draw = np.random.default_rng(3)
+    frame = pd.DataFrame(draw.random((2000, 3)), columns=list("abc"))
+    chances = np.where(frame.a > 0.8, 0.35, 0.02)
+    said = discover(frame.assign(y=(draw.random(2000) < chances).astype(float)), "y < 1").summary()
+    assert "IT FAILS MORE OFTEN WHEN a is over 0.8" in said
+    rare = ((frame.a > 0.5) & (frame.b > 0.3)) | ((frame.a < 0.2) & (frame.b < 0.1))
+    found = discover(frame.assign(y=rare.astype(float)), "y < 1")
+    assert 0 < (rare & (frame.a < 0.2)).sum() < 0.1 * rare.sum()
+    assert len(found.boxes) == 1
+    assert "IT FAILS WHEN" in found.summary()
+
+
+def test_a_box_of_asked_coverage_is_the_densest_that_covers_it() -> None:
+    """Proves: asked to cover half of the failures, the box is smaller and denser than the balanced one, and covers half."""
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(draw.random((2000, 3)), columns=list("abc"))
+    failed = draw.random(2000) < frame.a**4
+    frame["y"] = failed.astype(float)
+    balanced, dense = (discover(frame, "y < 1", coverage=share, boxes=1).boxes.iloc[0] for share in (None, 0.5))
+    assert dense["coverage"] >= 0.5
+    assert dense["density"] > balanced["density"]
+    assert dense["coverage"] < balanced["coverage"]
+
+
+def test_categories_and_yes_or_no_are_told_in_words() -> None:
+    """Proves: one of three texts, and a switch that is off, are found and said so; text of many values is left aside, and told."""
+    draw = np.random.default_rng(2)
+    frame = pd.DataFrame(
+        {
+            "loss function": draw.choice(["low", "middle", "high"], 400),
+            "switch": draw.random(400) < 0.5,
+            "name": [f"row {n}" for n in range(400)],
+            "x": draw.random(400),
+        }
+    )
+    frame["y"] = ((frame["loss function"] == "high") & ~frame["switch"]).astype(float)
+    found = discover(frame, "y < 1")
+    assert set(found.boxes.iloc[0]["fails_when"].split(" and ")) == {"loss function is high", "switch is false"}
+    assert found.boxes.iloc[0]["held_out_density"] == 1.0
+    assert any("name" in note and "more than 10 values" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "told"),
+    [(13.8, 14.3, 14.0), (0.0612, 0.0619, 0.0615), (200.0, 400.0, 300.0), (0.0, 1.0, 0.5), (2033.7, np.inf, 2034.0)],
+)
+def test_limits_are_the_roundest_numbers_between_neighbours(above: float, below: float, told: float) -> None:
+    assert roundest(above, below) == pytest.approx(told, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_round_limit_parts_the_rows_as_the_exact_one_does(seed: int) -> None:
+    """Proves: whatever two neighbours are, the number lies strictly between them."""
+    draw = np.random.default_rng(seed)
+    for scale in (1e-9, 1e-3, 1.0, 1e3, 1e9):
+        low, high = np.sort(scale * draw.normal(size=2))
+        assert low < roundest(low, high) < high
+    assert 1.0 < roundest(1.0, np.nextafter(np.nextafter(1.0, 2), 2)) < np.nextafter(np.nextafter(1.0, 2), 2)
+
+
+def test_a_latin_hypercube_has_one_point_in_every_part_of_every_range() -> None:
+    """Proves: of n equal parts of each range each holds one point; the same seed gives the same points, another does not."""
+    ranges = {"discount_rate": (0.02, 0.05), "budget.appropriation_musd": (100.0, 900.0), "residual": (-1.0, 1.0)}
+    design = latin_hypercube(ranges, 40, seed=3)
+    assert design.kind == "latin_hypercube"
+    assert len(design.points) == 40
+    for address, (low, high) in ranges.items():
+        share = (np.array([point[address] for point in design.points]) - low) / (high - low)
+        assert sorted(np.floor(40 * share).astype(int)) == list(range(40))
+    assert design.points == latin_hypercube(ranges, 40, seed=3).points
+    assert design.points != latin_hypercube(ranges, 40, seed=4).points
+    assert not design.has_indices
+    for wrong in ({}, {"discount_rate": (0.05, 0.02)}):
+        with pytest.raises(PlanError):
+            latin_hypercube(wrong, 10)
+    with pytest.raises(PlanError, match="two points or more"):
+        latin_hypercube(ranges, 1)
+
+
+def borne() -> Any:
+    """10 kt a year from abroad, half of which a stop of a year takes away, and 4 kt in store: nothing else can be done."""
+    return tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=50.0,
+        stock={"a": 4.0},
+        scenarios=[cut("stop", 0.5, 2028, 1, share=0.5)],
+        instruments={"reserve": False},
+    )
+
+
+FACTOR, CUT = "demand[a/civil/*].demand_t_per_yr *", "scenarios.0.events.0.cut_share"
+
+
+@cache
+def swept() -> Sweep:
+    """A Latin hypercube over demand and depth of the cut."""
+    plan, data = borne()
+    asked = SweepFile.model_validate(
+        {
+            "kind": "latin_hypercube",
+            "samples": 160,
+            "seed": 2,
+            "relax": True,
+            "ranges": {FACTOR: [0.5, 1.0], CUT: [0.1, 0.9]},
+        }
+    )
+    return sweep(plan, data, asked.design(plan, data), relax=True, gap=0.0)
+
+
+def test_a_sweep_fails_where_paper_says_it_does() -> None:
+    """Proves: with probability .5 what is missing costs 60 a kg: demand of 10 f less 10 (1 - cut) that still comes and 4 in store;
+    the expected loss is 30 max(0, 10 f - 10 (1 - c) - 4). Every point is that, and the box of losses over 30 is told with the name
+    of the figure as a factor of the table; points of the design are the rows."""
+    found = swept()
+    f, c = found.points[FACTOR], found.points[CUT]
+    known = 30 * np.maximum(0.0, 10 * f - 10 * (1 - c) - 4)
+    assert found.points["expected_loss_musd"].to_numpy() == pytest.approx(known.to_numpy(), abs=1e-6)
+    told = discover(found, "expected_loss_musd <= 30", boxes=1)
+    assert told.counts["rows"] == 160
+    assert told.counts["failures"] == int((known > 30).sum())
+    box = told.boxes.iloc[0]
+    assert box["confirmed"]
+    assert set(told.limits["input"]) == {FACTOR, CUT}
+    assert set(told.limits["side"]) == {"over"}
+    assert "demand of a, civil is over 0." in box["fails_when"]
+    assert " times the table" in box["fails_when"]
+    assert box["held_out_density"] > 2 * told.counts["failures"] / 160
+    assert "expected loss is at most 30 million USD" in told.summary()
+    named = discover(found, "expected_loss_musd <= 30", boxes=1, plan=borne()[0]).boxes.iloc[0]["fails_when"]
+    assert "event 0 of scenario stop: supply cut is over" in named
+    alone = discover(found, "expected_loss_musd <= 30", inputs=[CUT])
+    assert set(alone.limits["input"]) == {CUT}
+    assert alone.counts["inputs"] == 1
+
+
+def test_points_without_an_answer_are_told_and_count_only_if_asked() -> None:
+    """Proves: a promise in full cannot be kept where demand is large: such points are left out, and told; counted, they fail."""
+    plan, data = borne()
+    plan = type(plan).model_validate(
+        plan.to_toml_like()
+        | {
+            "scenarios": [{**plan.to_toml_like()["scenarios"][0], "design_basis": True}],
+            "service_levels": [{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["stop"]}],
+        }
+    )
+    found = sweep(plan, data, latin_hypercube({FACTOR: (0.5, 1.3), "discount_rate": (0.0, 0.1)}, 60), relax=True)
+    unsolved = found.points["objective_musd"].isna()
+    assert unsolved.tolist() == (found.points[FACTOR] > 0.9).tolist()
+    some = float(found.points["spending_musd"].median())
+    left = discover(found, f"do_nothing_musd <= {found.points['do_nothing_musd'].median()}")
+    assert left.counts["rows"] == int((~unsolved).sum())
+    assert left.counts["unsolved"] == int(unsolved.sum())
+    assert any("without an answer were left out" in note for note in left.notes)
+    counted = discover(found, f"spending_musd <= {some + 1e6}", unsolved_fail=True)
+    assert counted.counts["failures"] == int(unsolved.sum())
+    assert counted.boxes.iloc[0]["held_out_density"] == 1.0
+    assert counted.limits["input"].tolist() == [FACTOR]
+    assert 0.88 < counted.limits["limit"].iloc[0] < 0.92
+    assert "count as failures" in counted.summary()
+
+
+@cache
+def stopped() -> Result:
+    """Stops of random length: a year of one costs 600 million USD, whatever is planned, until the horizon ends with 2032."""
+    return solve(
+        *exposed(rate=0.4, duration_law="lognormal", duration_yr_low=0.3, duration_yr_high=3.0, name="Licence stop")
+    )
+
+
+@cache
+def stressed() -> StressTest:
+    return stress_test(stopped(), scenarios=600, seed=5)
+
+
+def test_a_stress_test_fails_where_a_stop_lasts_too_long() -> None:
+    """Proves: a loss over 700 needs a stop of over 14 months that begins 14 months before the end of the horizon (2031.83) at the
+    latest: both are found to the grid of the scenarios, said by the hazard's name, and hold for scenarios held out."""
+    found = discover(stressed(), f"loss_musd <= {600 * LONGEST / 12}")
+    happened = event_features(stressed().tables)
+    long, start = happened["stop.length_months"], happened["stop.start_year"]
+    latest = 2033 - LONGEST / 12
+    assert found.counts["failures"] == int(((long > LONGEST) & (start < latest)).sum())
+    limits = {(row.input, row.side): row.limit for row in found.limits[found.limits["box"] == 1].itertuples()}
+    assert set(limits) == {("stop.length_months", "over"), ("stop.start_year", "under")}
+    assert long[long <= LONGEST].max() <= limits["stop.length_months", "over"] + 0.5
+    assert limits["stop.length_months", "over"] == pytest.approx(LONGEST, abs=0.5)
+    assert start[(long > LONGEST) & (start < latest)].max() < limits["stop.start_year", "under"]
+    assert limits["stop.start_year", "under"] < start[(long > LONGEST) & (start > latest)].min() + 0.1
+    said = found.boxes.iloc[0]["fails_when"]
+    assert said.startswith("Licence stop lasts over 1")
+    assert " months and Licence stop begins before 2031." in said
+    assert found.boxes.iloc[0]["held_out_coverage"] > 0.9
+    assert found.boxes.iloc[0]["held_out_density"] > 0.9
+    weights = stressed().by_scenario["probability"]
+    assert found.boxes.iloc[0]["failing_probability"] == pytest.approx(
+        float(weights[(found.cases["box"] == 1) & found.cases["failed"]].sum())
+    )
+
+
+def test_features_are_what_the_events_say() -> None:
+    """Proves: two events of which the second begins within the first: number, first start, longest cut, deepest, months of either
+    and of both; a material that none of them touches has none; a scenario without events begins never."""
+    event = {"replicate": 1, "name": "", "flood_yr": 0.0, "severity": np.nan, "hazard": "stop"}
+    tables = {
+        "scenarios": pd.DataFrame({"scenario": ["calm", "both"], "replicate": [1, 1]}),
+        "events": pd.DataFrame(
+            [
+                event
+                | {"scenario": "both", "materials": "a", "start_year": 2028.0, "duration_yr": 1.0, "cut_share": 0.4},
+                event
+                | {"scenario": "both", "materials": "a b", "start_year": 2028.5, "duration_yr": 2.0, "cut_share": 0.3},
+            ]
+        ),
+        "materials": pd.DataFrame({"material": ["a", "b", "c"]}),
+    }
+    calm, both = event_features(tables).to_dict("records")
+    assert both == pytest.approx(
+        {
+            "stop.strikes": 2.0,
+            "stop.start_year": 2028.0,
+            "stop.length_months": 24.0,
+            "stop.cut_share": 0.4,
+            "*.strikes": 2.0,
+            "*.disrupted_months": 30.0,
+            "*.together_months": 6.0,
+            "a.disrupted_months": 30.0,
+            "b.disrupted_months": 24.0,
+            "c.disrupted_months": 0.0,
+        }
+    )
+    assert calm == {**dict.fromkeys(both, 0.0), "stop.start_year": np.inf}
+    shaped = tables["events"].assign(severity=[0.8, np.nan])  # cuts .4 at .8 of its profile: .3 would be at .6
+    assert event_features(tables | {"events": shaped})["stop.severity"].tolist() == [0.0, 0.8]
+    apart = shaped.assign(scenario=["calm", "both"])
+    assert event_features(tables | {"events": apart})["stop.severity"].tolist() == pytest.approx([0.8, 0.6])
+    with pytest.raises(InputError, match="scenarios that the table"):
+        event_features(tables | {"scenarios": tables["scenarios"].head(1)})
+
+
+def test_events_and_shortfalls_of_a_stress_test_agree_with_its_scenarios() -> None:
+    """Proves: each event of the table is told in the words of its scenario; a year that a stop takes half of serves half; what is
+    lost, at 60 a kg, is what the share served leaves of the touched years."""
+    found = stressed()
+    told = found.by_scenario.set_index(["scenario", "replicate"])
+    for event in found.events.head(50).itertuples():
+        assert f"{event.name} from {event.start_year:.1f}" in told.loc[(event.scenario, event.replicate), "events"]
+    short = found.shortfalls.set_index(["scenario", "replicate"])["served_share"]
+    assert ((short >= 0) & (short < 1)).all()
+    lost = told["loss_musd"]
+    assert set(short.index) == set(lost[lost > 1e-3].index)
+    for key, share in short.head(50).items():
+        years = lost[key] / 600 / (1 - share)  # touched: whole years, since periods are years
+        assert years == pytest.approx(round(years), abs=1e-6)
+
+
+def test_a_share_of_demand_may_be_promised() -> None:
+    """Proves: `a:civil:0.4` fails in the scenarios whose share is less; one that nobody demands is refused with what was meant."""
+    found = discover(stressed(), "a:civil:0.4")
+    assert found.counts["failures"] == int((stressed().shortfalls["served_share"] < 0.4 - 1e-6).sum())
+    assert "a, civil is served at 40% or more" in found.summary()
+    assert "a, civil is served in full" in discover(stressed(), "a:civil:1").summary()
+    with pytest.raises(InputError, match=r"did you mean 'a:civil'"):
+        discover(stressed(), "a:civl:0.4")
+    with pytest.raises(InputError, match="with a level from 0 to 1"):
+        discover(stressed(), "a:civil:40")
+    with pytest.raises(InputError, match="a column, a sign and a number"):
+        discover(swept(), "a:civil:0.4")
+
+
+@pytest.mark.parametrize(
+    ("promise", "told"),
+    [
+        ("expected_los_musd <= 30", "did you mean 'expected_loss_musd'"),
+        ("expected_loss_musd", "a column, a sign and a number"),
+        ("expected_loss_musd = 30", "a column, a sign and a number"),
+        ("expected_loss_musd <= nan", "a column, a sign and a number"),
+        ("expected_loss_musd <= 1e9", "fails in none of 160 points"),
+        ("expected_loss_musd <= -1", "fails in all of 160 points"),
+        ("reason <= 3", "no column 'reason'"),
+    ],
+)
+def test_what_is_no_promise_is_refused(promise: str, told: str) -> None:
+    """Proves: unknown columns with what was meant, other forms with how it is written, and what parts nothing with the count and
+    with what the column goes between."""
+    with pytest.raises(InputError) as refused:
+        discover(swept(), promise)
+    assert told in str(refused.value)
+    if "fails in" in told:
+        assert "expected_loss_musd goes from 0 to " in str(refused.value)
+
+
+def test_inputs_and_options_that_are_none_are_refused(tmp_path: Path) -> None:
+    """Proves: unknown inputs, inputs that never vary, studies of other kinds and folders without tables are faults with a place."""
+    with pytest.raises(InputError, match=r"did you mean 'scenarios\.0\.events\.0\.cut_share'"):
+        discover(swept(), "expected_loss_musd <= 30", inputs=["scenarios.0.events.0.cutshare"])
+    flat = pd.DataFrame({"x": [1.0] * 20, "half": [np.nan, 1.0] * 10, "y": [0.0, 1.0] * 10})
+    with pytest.raises(InputError, match="at least one input that varies"):
+        discover(flat, "y < 1")
+    with pytest.raises(InputError, match="the tables of a sweep, or of a stress test"):
+        discover(discover(swept(), "expected_loss_musd <= 30"), "coverage <= 1")
+    for options in ({"held_out": 0.95}, {"boxes": 0}, {"coverage": 0.0}):
+        with pytest.raises(ValueError, match="held_out must be in"):
+            discover(swept(), "expected_loss_musd <= 30", **options)
+    with pytest.raises(InputError, match="no folder"):
+        discover(tmp_path / "nowhere", "y < 1")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="without tables"):
+        discover(tmp_path / "empty", "y < 1")
+
+
+def test_few_rows_and_few_failures_are_warned_of() -> None:
+    """Proves: the summary says so below fifty rows and below ten failures, and not otherwise."""
+    draw = np.random.default_rng(0)
+    for rows, failures, warned in ((40, 15, 1), (200, 5, 1), (30, 4, 2), (200, 60, 0)):
+        frame = pd.DataFrame({"x": np.arange(rows), "u": draw.random(rows)})
+        found = discover(frame.assign(y=(frame.x < failures).astype(float)), "y < 1")
+        assert len([note for note in found.notes if note.startswith("only ")]) == warned
+        assert found.summary().count("Note: only ") == warned
+        assert (rows < FEW_ROWS) + (failures < FEW_FAILURES) == warned
+
+
+def test_blocks_of_a_design_are_held_out_as_a_whole(tmp_path: Path) -> None:
+    """Proves: points that share values with their neighbours are searched or held out together, for designs at hand and as read
+    from stored tables, and it is said what that means; a Latin hypercube has no blocks."""
+    pytest.importorskip("SALib")
+    ranges = {FACTOR: (0.5, 1.0), CUT: (0.1, 0.9), "discount_rate": (0.0, 0.1)}
+    plan, data = borne()
+    for design, block in (
+        (morris(ranges, trajectories=12), 4),
+        (sobol(ranges, samples=8), 5),
+        (sobol(ranges, samples=8, second_order=True), 8),
+    ):
+        answered = sweep(plan, data, design, relax=True, gap=0.0)
+        found = discover(answered, "expected_loss_musd <= 20")
+        groups = found.cases.groupby(found.cases["row"] // block)["held_out"].nunique()
+        assert (groups == 1).all()
+        assert any(f"blocks of {block} points" in note for note in found.notes)
+        assert cases_of_study(answered.tables).block == block
+    assert cases_of_study(swept().tables).block == 1
+
+
+@pytest.mark.parametrize("made", ["stress", "sweep"])
+def test_a_stored_study_is_read_as_it_was_given(made: str, tmp_path: Path) -> None:
+    """Proves: from the folder of its tables the same boxes come as from the study itself."""
+    study, promise = (stressed(), "loss_musd <= 700") if made == "stress" else (swept(), "expected_loss_musd <= 30")
+    assert isinstance(study, StudyResult)
+    store_study(study, tmp_path / made)
+    given, read = discover(study, promise), discover(tmp_path / made, promise)
+    pd.testing.assert_frame_equal(given.limits.drop(columns="called"), read.limits.drop(columns="called"))
+    pd.testing.assert_frame_equal(given.cases, read.cases)
+
+
+def test_the_verb_reads_a_run_and_writes_tables_and_pictures(tmp_path: Path, cli: Any) -> None:
+    """Proves: from a stress test stored with its run, words with the names of the run's tables; as JSON the same; tables under the
+    run, pictures beside it, which the report of the run then shows; a changed table is refused; a run folder names its studies."""
+    write_run(stopped(), tmp_path / "run")
+    folder = tmp_path / "run" / "analyses" / "stress"
+    store_study(stressed(), folder)
+    asked = ("discover", folder, "--promise", "loss_musd <= 700")
+    said = cli(*asked, "--out", tmp_path / "run" / "analyses" / "discover", "--figures", tmp_path / "figures")
+    assert said.returncode == 0, said.stderr
+    assert "IT FAILS WHEN Licence stop lasts over 1" in said.stdout
+    told = json.loads(cli(*asked, "--json").stdout)
+    assert told["boxes"][0]["fails_when"] in said.stdout
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        "path-of-the-search.svg",
+        "where-it-fails-1.svg",
+    }
+    page = cli("report", tmp_path / "run", "-o", tmp_path / "page.html")
+    assert page.returncode == 0, page.stderr
+    assert "Where it fails: Licence stop lasts over 1" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    lost = cli("discover", tmp_path / "run", "--promise", "loss_musd <= 700")
+    assert lost.returncode == 2
+    assert "one of its studies" in lost.stderr
+    none = cli("discover", folder, "--promise", "loss_musd <= 1e9")
+    assert none.returncode == 2
+    assert "fails in none of" in none.stderr
+    (folder / "events.csv").write_text((folder / "events.csv").read_text().replace("2029.", "2028."))
+    assert cli(*asked).returncode == 2
+
+
+def test_pictures_show_every_row_and_the_box_as_it_is() -> None:
+    """Proves: failed rows are marked as such, the frame lies at the limits, on a side without one at the last row; where only one
+    input is limited it is drawn against what is promised; where nothing stands there is no picture."""
+    frame, failed = two_boxes()
+    found = discover(frame.assign(loss_musd=np.where(failed, 2.0, 1.0)), "loss_musd <= 1.5", seed=7)
+    drawn = list(discovery_figures(found.tables))
+    assert [figure.name for figure in drawn] == ["where-it-fails-1", "where-it-fails-2", "path-of-the-search"]
+    assert len(drawn[0].table) == len(frame)
+    assert (drawn[0].table["promise"] == "fails").sum() == failed.sum()
+    layers = drawn[0].chart.to_dict()
+    box = next(rows[0] for rows in layers["datasets"].values() if "across2" in rows[0])
+    mine = found.limits[found.limits["box"] == 1].set_index("input")["limit"]
+    across, up = mine.index[:2]
+    assert (box["across"], box["up"]) == (mine[across], mine[up])
+    assert (box["across2"], box["up2"]) == pytest.approx((frame[across].max(), frame[up].max()))
+    assert drawn[1].chart.to_dict()["layer"][0]["encoding"]["y"]["title"] == "what is promised"
+    noise = discover(frame.assign(y=(np.arange(len(frame)) % 2).astype(float)), "y < 1")
+    if noise.confirmed.empty:
+        assert not [figure for figure in discovery_figures(noise.tables) if figure.name.startswith("where")]
+    assert "Where it fails" in report(stopped(), analyses=[found])
+
+
+def test_ranges_are_told_in_the_words_of_the_tables() -> None:
+    """Proves: names of hazards and materials in place of codes, units, percent for shares, factors as times the table, numbers of
+    events; both ends in one clause; `or does not occur` where rows without the event lie in the range."""
+    data = load_dataset(shipped("inputs"))
+    names, open_end = Names.of(data), float("nan")
+    hazard = data.rows("hazards")[0]
+    words = InputWords(names)
+
+    def said(name: str, low: float = open_end, high: float = open_end, values: Any = (0.0, 1.0)) -> str:
+        return words.clause(Column(name, np.array(values)), low, high)
+
+    code, called = hazard.hazard, names.hazard(hazard.hazard)
+    assert said(f"{code}.length_months", 14.0) == f"{called} lasts over 14 months"
+    assert said(f"{code}.length_months", 3.0, 14.0) == f"{called} lasts between 3 and 14 months"
+    assert said(f"{code}.length_months", high=3.0) == f"{called} lasts under 3 months or does not occur"
+    assert said(f"{code}.start_year", high=2029.4) == f"{called} begins before 2029.4"
+    assert (
+        said(f"{code}.start_year", 2029.4, values=[2030.0, np.inf]) == f"{called} begins after 2029.4 or does not occur"
+    )
+    assert said(f"{code}.cut_share", 0.4) == f"{called} cuts over 40% of the supply that it hits"
+    assert said(f"{code}.strikes", 0.5) == f"{called} strikes"
+    assert said(f"{code}.strikes", 1.5) == f"{called} strikes 2 times or more"
+    assert said(f"{code}.strikes", high=0.5) == f"{called} does not strike"
+    assert said("*.strikes", 1.5) == "there are 2 disruptions or more"
+    assert said("*.together_months", 6.0) == "two disruptions last at once for over 6 months"
+    assert (
+        said("gallium.disrupted_months", 6.0) == f"disruptions of {names.material('gallium')} last over 6 months in all"
+    )
+    demand = "demand[ndfeb_magnet/*/*].demand_t_per_yr *"
+    assert said(demand, 1.3) == f"demand of {names.material('ndfeb_magnet')} is over 1.3 times the table"
+    assert said(f"hazards[{code}].duration_yr", 1.2) == f"duration of {called} is over 1.2 years"
+    assert said(f"hazards[{code}].cut_share", high=0.45) == f"supply cut of {called} is under 45%"
+    assert said("budget.appropriation_musd", high=300.0) == "budget: appropriation is under 300 million USD"
+    assert said("scenarios.0.events.0.cut_share", 0.4) == "scenarios.0.events.0: supply cut is over 40%"
+    assert said("scenarios.0.events.0.duration_years", 1.2) == "scenarios.0.events.0: duration is over 1.2 years"
+    plan = Plan.model_validate(
+        borne()[0].to_toml_like()
+        | {"scenarios": [{"name": "one", "probability": 0.2, "events": [{"hazard": code, "start_year": 2028.0}]}]}
+    )
+    words = InputWords(names, plan=plan)
+    assert said("scenarios.0.events.0.duration_years", 1.2) == f"{called} lasts over 1.2 years"
+    assert said("scenarios.0.events.0.start_year", high=2028.5) == f"{called} begins before 2028.5"
+    assert said("scenarios.0.probability", 0.15) == "scenario one: probability is over 15%"
+    assert said("scenarios.7.probability", 0.15) == "scenarios.7: probability is over 15%"
+    assert said("discount_rate", 0.04) == "discount rate is over 0.04"
+    assert said("discount_rate *", 1.5) == "discount rate is over 1.5 times the plan's"
+    assert Threshold.parse("defence_short<0.05").in_words() == "probability of a defence shortfall is under 0.05"
+    assert Threshold.parse("cvar_musd ≤ 1500").in_words() == "CVaR is at most 1,500 million USD"
