@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .verbosity import shows_progress
+from .verbs import PROGRAM, Verbs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,9 +38,10 @@ COMMAND_LINE = "command line"
 EXIT_START, EXIT_STORE = 6, 7
 """Exit codes of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
-app = typer.Typer(
-    name="strategic-minerals",
+app = Verbs(
+    name=PROGRAM,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=True,
     pretty_exceptions_enable=False,
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",

@@ -45,6 +45,7 @@ from .common import (
     whence,
 )
 from .verbosity import flags_first, tell
+from .verbs import Quiet, Verbose, program
 from .words import print_faults, print_misuse, print_unwritten, say
 
 if TYPE_CHECKING:
@@ -70,22 +71,13 @@ def _print_versions(asked: bool) -> None:
 @app.callback()
 def about(
     context: typer.Context,
-    verbose: Annotated[
-        int,
-        typer.Option(
-            "--verbose", "-v", count=True, help="Report on standard error what is done, with seconds; -vv: every round."
-        ),
-    ] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")
-    ] = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_print_versions)
     ] = False,
 ) -> None:
     """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
-    if verbose and quiet:
-        raise typer.BadParameter("--verbose and --quiet exclude each other")
     tell(context, verbose=verbose, quiet=quiet)
 
 
@@ -161,7 +153,7 @@ def init(
         console.print("  open it on the sheet `start here`, answer what you want to change, save it", markup=False)
     out = " --quick --out my-run" if excel else ""
     console.print(
-        f"  strategic-minerals check {written[0]}\n  strategic-minerals solve {written[0]}{out}", markup=False
+        f"  {program()} check {written[0]}\n  {program()} solve {written[0]}{out}", markup=False
     )
 
 
@@ -265,7 +257,7 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
     ]
 
 
-@app.command()
+@app.command(solves=True)
 def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
