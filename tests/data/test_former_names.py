@@ -10,6 +10,7 @@ from strategic_minerals import PlanError, load_dataset, load_plan, shipped
 from strategic_minerals.data.addresses import edited
 
 
+@pytest.mark.filterwarnings("ignore:`sample.worlds` is the former name:DeprecationWarning")
 @pytest.mark.parametrize("name", ["worlds", "scenarios"])
 def test_a_sample_says_its_scenarios_by_the_former_name_too(name: str, tmp_path: Path) -> None:
     """Proves: a plan that calls them `worlds`, as plans of before did, is read, changed by either name, and written by the new one;

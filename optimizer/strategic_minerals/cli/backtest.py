@@ -12,7 +12,7 @@ from ..core.errors import Fault, InputError
 from .common import COMMAND_LINE, Json, Workers, app, cores, counting, show
 
 
-@app.command()
+@app.command(solves=False)  # a process a plan, of one thread
 def backtest(
     folder: Annotated[
         Path,

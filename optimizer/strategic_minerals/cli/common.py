@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .verbosity import shows_progress
+from .verbosity import is_quiet, shows_progress
+from .verbs import PROGRAM, Verbs, program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,9 +38,10 @@ COMMAND_LINE = "command line"
 EXIT_START, EXIT_STORE = 6, 7
 """Exit codes of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
-app = typer.Typer(
-    name="strategic-minerals",
+app = Verbs(
+    name=PROGRAM,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=True,
     pretty_exceptions_enable=False,
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
@@ -116,7 +118,23 @@ def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan,
 
     path = find_plan(plan)
     asked, data = load_question(path, tables, overrides(pairs))
+    _tell_former_names(path, data)
     return path, asked, with_demand(data, whence(path, tables))
+
+
+def _tell_former_names(path: Path, data: Dataset) -> None:
+    """Say on standard error which fields of a plan bear a name that will not always be read."""
+    from ..core.deprecation import renamed
+    from ..data.plan_lines import PlanText
+    from ..schemas.formats import FORMER_FIELDS
+
+    if not isinstance(data.asked, PlanText) or is_quiet():
+        return
+    for former, name in FORMER_FIELDS.items():
+        if former in data.asked.lines:
+            place = f"{path.name}, line {data.asked.lines[former]}"
+            lifted = f"`{program()} migrate {path} --out NEW{path.suffix}` writes the plan anew"
+            standard_error().print(f"{place}: {renamed(former, name)}; {lifted}")
 
 
 def whence(path: Path, tables: Path | None) -> str:

@@ -75,7 +75,7 @@ def losses(
     show(loss_replay(data), out, as_json)
 
 
-@app.command()
+@app.command(solves=True)
 def requirements(
     plan: PlanFile,
     tables: Tables = None,

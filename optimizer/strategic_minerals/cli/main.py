@@ -24,7 +24,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis, backtest, evaluation, report, rolling, service, solving, tables
+from . import analysis, backtest, evaluation, migrate, report, rolling, service, solving, tables
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -45,6 +45,7 @@ from .common import (
     whence,
 )
 from .verbosity import flags_first, tell
+from .verbs import Quiet, Verbose, program
 from .words import print_faults, print_misuse, print_unwritten, say
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from ..api.checking import CheckReport
 
 
-VERBS = (solving, analysis, evaluation, rolling, backtest, tables, report, service)
+VERBS = (solving, analysis, evaluation, rolling, backtest, tables, migrate, report, service)
 """Modules that register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
@@ -70,22 +71,13 @@ def _print_versions(asked: bool) -> None:
 @app.callback()
 def about(
     context: typer.Context,
-    verbose: Annotated[
-        int,
-        typer.Option(
-            "--verbose", "-v", count=True, help="Report on standard error what is done, with seconds; -vv: every round."
-        ),
-    ] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")
-    ] = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_print_versions)
     ] = False,
 ) -> None:
     """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
-    if verbose and quiet:
-        raise typer.BadParameter("--verbose and --quiet exclude each other")
     tell(context, verbose=verbose, quiet=quiet)
 
 
@@ -114,7 +106,8 @@ def init(
     from ..core.errors import near_miss
     from ..core.shipped import shipped
     from ..data.csv_files import load_dataset, write_dataset
-    from ..data.plan_file import load_plan
+    from ..data.format_stamp import stamped
+    from ..data.plan_file import load_plan, plan_text
     from ..results.run_folder import refuse_inside
     from ..schemas.base import USA
 
@@ -147,7 +140,8 @@ def init(
         written = [directory / "plan.xlsx"]
     else:
         written = [directory / "plan.toml", directory / "tables"]
-        shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
+        text, kind = plan_text(shipped("models") / f"{chosen}.toml")
+        written[0].write_text(stamped(text, kind), encoding="utf-8")
         if several:
             shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md"))
         else:
@@ -160,9 +154,7 @@ def init(
     if excel:
         console.print("  open it on the sheet `start here`, answer what you want to change, save it", markup=False)
     out = " --quick --out my-run" if excel else ""
-    console.print(
-        f"  strategic-minerals check {written[0]}\n  strategic-minerals solve {written[0]}{out}", markup=False
-    )
+    console.print(f"  {program()} check {written[0]}\n  {program()} solve {written[0]}{out}", markup=False)
 
 
 @app.command()
@@ -265,7 +257,7 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
     ]
 
 
-@app.command()
+@app.command(solves=True)
 def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,

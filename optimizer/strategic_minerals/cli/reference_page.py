@@ -13,6 +13,7 @@ import typer.main
 from ..report.reference_pages import filled
 from . import main  # noqa: F401  (registers every verb)
 from .common import app
+from .verbs import EVERYWHERE
 
 PAGE = Path(__file__).with_name("README.md")
 
@@ -29,7 +30,7 @@ def verbs() -> str:
 
 def _section(name: str, command: Any) -> str:
     """One verb: its usage, what it does, a table of its arguments and options."""
-    parameters = [p for p in command.params if "--help" not in p.opts]
+    parameters = [p for p in command.params if "--help" not in p.opts and p.name not in EVERYWHERE]
     arguments = [p for p in parameters if not _option(p)]
     words = " ".join(["strategic-minerals", name, *map(_word, arguments), "[options]"])
     kinds = get_type_hints(command.callback)

@@ -24,6 +24,7 @@ from .common import (
     standard_output,
 )
 from .verbosity import is_quiet
+from .verbs import program
 
 
 @app.command()
@@ -97,7 +98,7 @@ def roll(
     store_study(found, out / "analyses" / found.kind)
     show(found, None, as_json)
     if not as_json and not is_quiet():
-        standard_output().print(f"\nWrote {out}. Compare: strategic-minerals compare {directory} {out}", markup=False)
+        standard_output().print(f"\nWrote {out}. Compare: {program()} compare {directory} {out}", markup=False)
 
 
 @app.command()

@@ -23,7 +23,7 @@ MOST_CHANGES = 20
 """Changes of each kind that are printed."""
 
 
-@app.command()
+@app.command(solves=True)
 def refresh(
     tables: Annotated[Path, typer.Argument(help="A folder of tables, with or without folders of homes.")],
     from_: Annotated[

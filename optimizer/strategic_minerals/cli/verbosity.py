@@ -8,12 +8,10 @@ import sys
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+
+import typer
 
 from ..core.logs import SecondsSince, listening
-
-if TYPE_CHECKING:
-    import typer
 
 QUIET, PLAIN, LOUD, LOUDEST = -1, 0, 1, 2
 LEVELS = {LOUD: logging.INFO, LOUDEST: logging.DEBUG}
@@ -33,9 +31,11 @@ def flags_first(arguments: Sequence[str]) -> list[str]:
 
 
 def tell(context: typer.Context, *, verbose: int, quiet: bool) -> None:
-    """Tell as much as asked until the command ends."""
+    """Tell as much as asked until the command ends. Raises typer.BadParameter where both are asked for."""
+    if verbose and quiet:
+        raise typer.BadParameter("--verbose and --quiet exclude each other")
     VERBOSITY.set(QUIET if quiet else min(verbose, LOUDEST))
-    if VERBOSITY.get() in LEVELS and context.invoked_subcommand != OWN_LOG:
+    if VERBOSITY.get() in LEVELS and OWN_LOG not in (context.invoked_subcommand, context.info_name):
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(SecondsSince(time.time(), detailed=True))
         context.with_resource(listening(handler, LEVELS[VERBOSITY.get()]))

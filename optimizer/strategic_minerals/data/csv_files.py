@@ -15,6 +15,7 @@ from ..schemas.base import USA, Row
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE, guarded, read_csv_table, unguarded_cell
 from .dataset import Dataset
+from .format_stamp import STAMP, STAMP_TEXT, folder_format
 from .home_overlay import HOMES, homes_in_words, homes_of, of_the_home, read_laid_over
 from .row_checks import required
 
@@ -30,12 +31,13 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     path: the folder. Tables that it does not hold are empty. home: whose tables of `homes/` are wanted; a folder without `homes/`
     has those of one home alone.
 
-    Raises InputError with what is wrong: file, line, column, value found, value expected.
+    Raises InputError with what is wrong: file, line, column, value found, value expected; one fault for tables of a format to come.
     """
     folder = Path(path)
     if not folder.is_dir():
         what = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
         raise InputError([Fault(str(folder), "", "", what, "a folder of tables (CSV)")])
+    folder_format(folder)
     homes = homes_of(folder)
     if homes and home not in homes:
         expected = homes_in_words(folder, homes) + near_miss(home, homes)
@@ -85,10 +87,11 @@ def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
 
 
 def write_dataset(data: Dataset, folder: Path) -> None:
-    """Write the tables as CSV; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    """Write the tables as CSV, and their format; text that a spreadsheet would run as a formula gets an apostrophe in front."""
     folder.mkdir(parents=True, exist_ok=True)
     for table, text in dataset_texts(data):
         (folder / f"{table}.csv").write_text(text, encoding="utf-8", newline="")
+    (folder / STAMP).write_text(STAMP_TEXT, encoding="utf-8")
 
 
 def dataset_texts(data: Dataset) -> Iterator[tuple[str, str]]:

@@ -19,8 +19,8 @@ from ..core.names import is_everything, meant
 from ..core.shape_hints import shape_hint
 from ..core.year_hints import year_hint
 from ..schemas.descriptions import default_at, expected, items_at, kinds_at, years_at
+from ..schemas.formats import FORMER_FIELDS, PLAN_FORMAT, made_by_newer
 from ..schemas.plan import Plan
-from ..schemas.plan_sections import FORMER_NAMES
 from .long_numbers import is_too_long, long_number
 from .plan_lines import PlanText, field_lines, set_elsewhere
 from .plan_places import TextKind, absent, elsewhere, home_of, number_of_years
@@ -52,7 +52,7 @@ def read_as(
     model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
 ) -> tuple[M, PlanText]:
     """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
-    text, kind = _read(path, wanted), _kind(path)
+    text, kind = plan_text(path, wanted)
     data = _content(
         path.name, text, kind, Fields(partial(kinds_at, model), partial(items_at, model), partial(years_at, model))
     )
@@ -74,12 +74,16 @@ def read_as(
     return _parsed(model, data, place), place
 
 
+def plan_text(path: Path, wanted: str = "a plan file") -> tuple[str, TextKind]:
+    """The text of a plan file within the limits, with line ends of one kind, and what it is written in. wanted: what it should be.
+
+    Raises PlanError for what is no such file.
+    """
+    return _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
+
+
 SET = "--set"
 """Where a value stands that the command line set."""
-
-
-def _kind(path: Path) -> TextKind:
-    return "JSON" if path.suffix.lower() == ".json" else "TOML"
 
 
 def _content(file: str, text: str, kind: TextKind, fields: Fields) -> dict[str, Any]:
@@ -131,6 +135,8 @@ def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "", o
 
 
 def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
+    if model is Plan:
+        refuse_newer(data.get(FORMAT), place)
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -139,6 +145,17 @@ def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
         if len(found) > MOST_PRINTED:
             faults.append(more_faults(len(found) - MOST_PRINTED))
         raise PlanError(faults) from None
+
+
+FORMAT = "format"
+"""Field of a plan that says in which edition it is written."""
+
+
+def refuse_newer(stated: Any, place: PlanText) -> None:
+    """Raise PlanError with one fault for a plan of an edition to come: of its fields nobody can say here what is wrong."""
+    if isinstance(stated, int) and stated > PLAN_FORMAT:
+        expected = made_by_newer("the plan was", PLAN_FORMAT)
+        raise PlanError([place.placed(Fault("", "", FORMAT, shown(stated), expected))])
 
 
 def _without_echoes(model: type[BaseModel], errors: list[Any]) -> list[Any]:
@@ -247,7 +264,7 @@ def first_new(data: Any, dotted: str) -> str:
 
 def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
-    for former, name in FORMER_NAMES.items():
+    for former, name in FORMER_FIELDS.items():
         if dotted in (former, name):
             dotted = _renamed(data, former, name)
     *parents, last = dotted.split(".")
@@ -271,10 +288,10 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
 
 def apart(changed: Collection[str]) -> None:
     """Raise PlanError where a dotted path that is put into a plan is, or lies within, another: the order would tell which holds."""
-    present = {FORMER_NAMES.get(path, path) for path in changed}
+    present = {FORMER_FIELDS.get(path, path) for path in changed}
     faults = [
         Fault(SET, "", former, f"the same field as {name}, which is also set", "each field once")
-        for former, name in FORMER_NAMES.items()
+        for former, name in FORMER_FIELDS.items()
         if former in changed and name in changed
     ]
     faults += [

@@ -12,7 +12,6 @@ cuts, and what a point costs in all clusters; the rounds between master and clus
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
+from ..core.parallel import cores
 from ..formulation.structure import Structure
 from ..highs.solver import Model
 from ..model.assembly import Assembly
@@ -291,8 +291,3 @@ def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:
         np.array(columns)
         for columns in {tuple(columns): columns for columns in sets.values() if len(columns) > 1}.values()
     ]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,10 +16,6 @@ QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
 
 
-FORMER_NAMES = {"sample.worlds": "sample.scenarios"}
-"""Former names of fields, by their present name: both are read."""
-
-
 class Section(BaseModel):
     """Base of all parts of a plan: closed, frozen, no NaN, described by their docstrings."""
 
