@@ -20,6 +20,7 @@ from ..results.study import StudyResult
 from ..rolling.rolled import causes_in_words
 from ..schemas.base import key_of
 from ..schemas.tables import TABLES
+from .figure_data import package_in_words
 
 ABSENT = "-"
 MOST_CELLS = 200
@@ -308,7 +309,7 @@ def _actions(result: Result) -> dict[tuple[str, str], Any]:
     for row in rows_of(result.tables["projects"]):
         if row.share > SIGNED and not (row.baseline and row.package == "none"):
             share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
-            found["support", names.producer(row.project)] = f"{row.package}, {row.signed}{share}"
+            found["support", names.producer(row.project)] = f"{package_in_words(row, names)}, {row.signed}{share}"
     for row in rows_of(result.tables["contracts"]):
         key = (
             "sign offtake contract [t a year]",

@@ -11,7 +11,8 @@ from ..data.addresses import read_axis
 from ..data.names import Names
 from ..results.readable import ALTERNATIVES, heading
 from ..results.result import Result
-from .charts import PALETTE, WIDTH, Figure, altair, money_unit
+from .colours import PALETTE
+from .figure import WIDTH, Figure, altair, money_unit
 
 MOST_BARS = 20
 
@@ -79,6 +80,7 @@ def frontier_figure(points: pd.DataFrame, result: Result) -> Iterator[Figure]:
     )
     yield Figure(
         "frontier",
+        "Budget and risk",
         "Budget against risk",
         "Each dot is the best plan for that budget. Hover over a dot to see its portfolio.",
         said,
@@ -122,13 +124,14 @@ def tornado_figure(indices: pd.DataFrame, result: Result) -> Iterator[Figure]:
             color=alt.Color("end:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
             tooltip=["figure", "low", "high", "end", alt.Tooltip("at_end_musd:Q", format=",.1f", title="worth")],
         )
-        .properties(width=WIDTH - 240, height=24 * len(table))
+        .properties(width=WIDTH - 240, height=24 * len(table), usermeta={"rows": len(table)})
     )
     top = table.iloc[0]
     ends = [f"{top[f'worth_at_{end}_musd']:,.0f} million USD at {top[end]:.4g}" for end in ("low", "high")]
     said = f"What moves the answer most is {top['figure']}: the plan is worth {' and '.join(ends)}."
     yield Figure(
         "tornado",
+        "What moves it",
         "What moves the answer",
         f"The worth of the best plan when one figure is at its low or at its high end and the others are unchanged ({base:,.0f} "
         "million USD when none is changed). Longer bars matter more.",
@@ -173,12 +176,13 @@ def thumb_figure(table: pd.DataFrame, where: str, result: Result) -> Iterator[Fi
     best, worst = told.iloc[int(lost.argmin())], told.iloc[int(lost.argmax())]
     yield Figure(
         "beside-rules-of-thumb",
+        "Rules of thumb",
         "Losses with the plan and with rules of thumb",
         f"The same disruptions with the plan and with simpler rules, {where}. Shorter bars are better"
         + ("; black lines are 95% intervals." if "low" in long.columns else "."),
         f"The expected loss is smallest with '{best['alternative']}' ({best['expected_loss_musd']:,.0f} million USD) and largest "
         f"with '{worst['alternative']}' ({worst['expected_loss_musd']:,.0f}).",
-        alt.layer(*layers).properties(width=WIDTH - 120, height=36 * len(told)),
+        alt.layer(*layers).properties(width=WIDTH - 120, height=36 * len(told), usermeta={"rows": len(told)}),
         told,
     )
 
@@ -201,7 +205,7 @@ def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
             color=alt.Color("result:N", sort=names, scale=alt.Scale(range=PALETTE), legend=None),
             tooltip=["result", "figure", alt.Tooltip("musd:Q", format=",.1f", title="million USD")],
         )
-        .properties(width=WIDTH / 2 - 90, height=alt.Step(22))
+        .properties(width=WIDTH / 2 - 90, height=24 * len(names))
         for figure in dict.fromkeys(long["figure"])
     ]
     said = "; ".join(
@@ -210,9 +214,10 @@ def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
     )
     yield Figure(
         "side-by-side",
+        "Side by side",
         "Results side by side",
         "Each panel has its own scale.",
         f"In million USD: {said}.",
-        alt.concat(*panels, columns=2),
+        alt.concat(*panels, columns=2).properties(usermeta={"rows": len(names)}),
         money,
     )
