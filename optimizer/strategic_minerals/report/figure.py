@@ -28,10 +28,17 @@ LABELS_ABOVE = {
 ROWS_APART = {"type": "band", "paddingInner": 0.6, "paddingOuter": 0.45}
 """Scale of such rows, `ROW_STEP` pixels each, so that there is room for a label above each."""
 ROW_STEP = 40
+LINE = 56
+"""Letters of a label that stand in a line on a narrow screen."""
+_HEAD = f"lastindexof(slice(datum.label, 0, {LINE}), ' ')"
+IN_TWO_LINES = (
+    f"length(datum.label) > {LINE} ? [slice(datum.label, 0, {_HEAD}), slice(datum.label, {_HEAD} + 1)] : datum.label"
+)
+"""Label of a row, in the terms of Vega-Lite."""
 NARROW = {
-    "axis": {**LABELS_ABOVE, "orient": "left"},
+    "axis": {**LABELS_ABOVE, "orient": "left", "labelExpr": IN_TWO_LINES, "labelBaseline": "top", "labelOffset": -33},
     "scale": ROWS_APART,
-    "row": ROW_STEP,
+    "row": ROW_STEP + 16,
 }
 """How `page.js` draws rows where there is little room, in the terms of Vega-Lite; row: pixels of each."""
 
