@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from .evaluation.value_of_planning import Worth, value_of_planning
     from .model.solution import Solution
     from .report.comparison import Comparison, compare
+    from .report.plots import chart, charts, write_report
     from .results.notes import Provenance
     from .results.result import Result
     from .results.run_folder import load_result, write_run
@@ -136,6 +137,8 @@ _HOME = {
     "alternatives": "analysis.alternatives",
     "backtest": "backtesting.run",
     "build_model": "api.checking",
+    "chart": "report.plots",
+    "charts": "report.plots",
     "check": "api.checking",
     "coalitions": "evaluation.coalitions",
     "compare": "report.comparison",
@@ -173,6 +176,7 @@ _HOME = {
     "sweep": "analysis.sweep",
     "value_of_planning": "evaluation.value_of_planning",
     "verify": "api.verification",
+    "write_report": "report.plots",
     "write_run": "results.run_folder",
 }
 
@@ -230,6 +234,8 @@ __all__ = [
     "alternatives",
     "backtest",
     "build_model",
+    "chart",
+    "charts",
     "check",
     "coalitions",
     "compare",
@@ -267,6 +273,7 @@ __all__ = [
     "sweep",
     "value_of_planning",
     "verify",
+    "write_report",
     "write_run",
 ]
 

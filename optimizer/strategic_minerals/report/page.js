@@ -1,6 +1,6 @@
 "use strict";
 const nav = document.querySelector("nav");
-const below = () => document.documentElement.style.setProperty("--nav", `${nav.offsetHeight + 12}px`);
+const below = () => nav && document.documentElement.style.setProperty("--nav", `${nav.offsetHeight + 12}px`);
 below();
 addEventListener("resize", below);
 const rows = JSON.parse(document.getElementById("narrow").textContent);

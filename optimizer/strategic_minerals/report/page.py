@@ -32,7 +32,9 @@ from .figure import NARROW, Figure, all_rows, altair, money_unit
 from .first_screen import CODE, acts, all_acts, headline, tiles
 from .sections import ESTIMATES, estimates, sections
 from .stories import RULE_IN_WORDS, remaining, stories
-from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
+from .study_charts import comparison_figure
+from .study_figures import study_figures
+from .subject import Subject
 
 YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
@@ -240,27 +242,6 @@ def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
     return found
 
 
-def _analysed(analyses: Mapping[str, pd.DataFrame], result: Result) -> list[Figure]:
-    found: list[Figure] = []
-    try:
-        for key, where in (
-            ("worth/fresh_scenarios", "in new random scenarios"),
-            ("worth/alternatives", "in the plan's own scenarios"),
-        ):
-            if key in analyses and not found:
-                found += thumb_figure(analyses[key], where, result)
-        if "frontier/points" in analyses:
-            found += frontier_figure(analyses["frontier/points"], result)
-        for verb in ("sweep", "tornado"):
-            if f"{verb}/indices" in analyses:
-                found += tornado_figure(analyses[f"{verb}/indices"], result)
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
-        ) from None
-    return found
-
-
 def _rules(analyses: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
     """Losses of rules of thumb by scenario, where `worth` wrote them."""
     found = analyses.get("worth/scenarios")
@@ -311,7 +292,7 @@ def _drawn(
 ) -> list[Figure]:
     """All figures of a page, in its order."""
     side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
-    return [*side_by_side, *figures(results[0], _rules(analyses)), *_analysed(analyses, results[0])]
+    return [*side_by_side, *figures(results[0], _rules(analyses)), *study_figures(analyses, Subject.of(results[0]))]
 
 
 def markdown(
@@ -354,7 +335,10 @@ def save_figures(
     names: Sequence[str] | None = None,
     analyses: Analyses | None = None,
 ) -> list[Path]:
-    """Every figure of the page as a file of its own, `svg` or `png`, all of them or none; other arguments as for `report`."""
+    """Every figure of the page as a file of its own, all of them or none; other arguments as for `report`.
+
+    kind: `svg`, `png`, `html` (a page of its own, which fetches nothing), or `json` (Vega-Lite, for an editor or a page of yours).
+    """
     several = [results] if isinstance(results, Result) else list(results)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -367,14 +351,37 @@ def save_figures(
     return written
 
 
+def _alone(figure: Figure) -> str:
+    """A page with one figure."""
+    return str(
+        _environment()
+        .get_template("figure.html")
+        .render(
+            figure=figure,
+            spec=_safe(json.dumps(_spec(figure))),
+            narrow=_safe(json.dumps(NARROW)),
+            style=_file("style.css"),
+            script=_file("page.js"),
+            bundle=_bundle(),
+            policy=POLICY,
+        )
+    )
+
+
 def _image(figure: Figure, kind: str) -> bytes:
     """A figure as a file of some kind."""
+    chart = figure.chart.properties(title=figure.title)
+    if kind == "json":
+        with all_rows():
+            return (json.dumps({**chart.to_dict(), "description": figure.alt}, indent=1) + "\n").encode()
+    if kind == "html":
+        return _alone(figure).encode()
     if kind == "png":
         into = io.BytesIO()
         with all_rows():
-            figure.chart.save(into, format="png", ppi=144)
+            chart.save(into, format="png", ppi=144)
         return into.getvalue()
     text = io.StringIO()
     with all_rows():
-        figure.chart.save(text, format=kind)
+        chart.save(text, format=kind)
     return text.getvalue().encode()

@@ -190,7 +190,7 @@ def _ore(table: pd.DataFrame) -> pd.DataFrame:
 
 def _vintage(result: Result) -> pd.DataFrame:
     rows = []
-    for table in result.data.tables:
+    for table in sorted(result.data.tables):
         found = result.data.rows(table)
         if not found:
             continue
