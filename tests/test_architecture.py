@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, str] = {
         "core schemas data instance scenarios finance formulation model highs optimization results api evaluation"
     ),
     "backtesting": "core schemas data instance scenarios results api",
-    "report": "core schemas data instance finance formulation results rolling",
+    "report": "core schemas data instance finance formulation model results rolling",
     "service": "core schemas data checks model highs results api evaluation analysis report",
     "cli": "core schemas data highs results api evaluation analysis rolling backtesting report service",
 }

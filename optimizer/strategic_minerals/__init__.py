@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from .model.named_model import add_term
     from .model.solution import Solution
     from .report.comparison import Comparison, compare
+    from .report.plots import chart, charts, write_report
     from .results.notes import Provenance
     from .results.result import Result
     from .results.run_folder import load_result, write_run
@@ -153,6 +154,8 @@ _HOME = {
     "alternatives": "analysis.alternatives",
     "backtest": "backtesting.run",
     "build_model": "api.own_models",
+    "chart": "report.plots",
+    "charts": "report.plots",
     "check": "api.checking",
     "coalitions": "evaluation.coalitions",
     "compare": "report.comparison",
@@ -193,6 +196,7 @@ _HOME = {
     "sweep": "analysis.sweep",
     "value_of_planning": "evaluation.value_of_planning",
     "verify": "api.verification",
+    "write_report": "report.plots",
     "write_run": "results.run_folder",
 }
 
@@ -252,6 +256,8 @@ __all__ = [
     "alternatives",
     "backtest",
     "build_model",
+    "chart",
+    "charts",
     "check",
     "coalitions",
     "compare",
@@ -292,6 +298,7 @@ __all__ = [
     "sweep",
     "value_of_planning",
     "verify",
+    "write_report",
     "write_run",
 ]
 

@@ -22,7 +22,7 @@ from strategic_minerals.model.assembly import Assembly
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.optimise import optimise
 from strategic_minerals.optimization.protocol import with_reference
-from strategic_minerals.report.charts import all_rows
+from strategic_minerals.report.figure import all_rows
 from support.tiny import offer, source, tiny
 
 

@@ -30,8 +30,13 @@ def report(
             help="html: one page; md: its text; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
         ),
     ] = "html",
-    figures: Annotated[Path | None, typer.Option(help="Also write each figure as a file into this folder.")] = None,
-    image: Annotated[Literal["svg", "png"], typer.Option(help="Format of these files.")] = "svg",
+    figures: Annotated[
+        Path | None, typer.Option(help="Also write each figure as a file of its own into this folder.")
+    ] = None,
+    image: Annotated[
+        Literal["svg", "png", "html", "json"],
+        typer.Option(help="Format of these files; html: pages that one can hover over; json: Vega-Lite."),
+    ] = "svg",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""

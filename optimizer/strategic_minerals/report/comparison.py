@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -16,10 +17,12 @@ from ..results.act_now import GAP, SAMPLES, ActNow
 from ..results.evidence import floor_in_words
 from ..results.readable import ENDED
 from ..results.result import Result
+from ..results.run_folder import load_result
 from ..results.study import StudyResult
 from ..rolling.rolled import causes_in_words
 from ..schemas.base import key_of
 from ..schemas.tables import TABLES
+from .figure_data import package_in_words
 
 ABSENT = "-"
 MOST_CELLS = 200
@@ -118,17 +121,28 @@ class Comparison(StudyResult):
 
 
 def compare(
-    results: Sequence[Result], names: Sequence[str] | None = None, *, why: pd.DataFrame | None = None
+    results: Sequence[Result | Path | str], names: Sequence[str] | None = None, *, why: pd.DataFrame | None = None
 ) -> Comparison:
     """What differs between results: in the question, in the outcome, in the plan.
 
-    results: two or more. names: what they are called, one each; None: their plans' names, numbered where these are the
-    same. why: `Rolled.why` of the last one, where it was planned again from the first; None: it was not.
+    results: two or more, each as it was solved, or the run folder that holds it. names: what they are called, one each; None:
+    their plans' names, numbered where these are the same. why: `Rolled.why` of the last one, where it was planned again from the
+    first; None: it was not.
 
-    Raises ValueError for less than two results.
+    Raises ValueError for less than two results, InputError for a folder that is no run.
     """
     if len(results) < 2:
         raise ValueError("a comparison needs two results")
+    return _compared(opened(results), names, why)
+
+
+def opened(results: Sequence[Result | Path | str]) -> list[Result]:
+    """Results as they are, and those of run folders. Raises InputError for a folder that is no run."""
+    return [each if isinstance(each, Result) else load_result(Path(each)) for each in results]
+
+
+def _compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFrame | None) -> Comparison:
+    """What differs between opened results."""
     called = _names(results, names)
     warnings = [
         f"The {words} of these results differ, so their amounts in million USD cannot be compared directly."
@@ -308,7 +322,7 @@ def _actions(result: Result) -> dict[tuple[str, str], Any]:
     for row in rows_of(result.tables["projects"]):
         if row.share > SIGNED and not (row.baseline and row.package == "none"):
             share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
-            found["support", names.producer(row.project)] = f"{row.package}, {row.signed}{share}"
+            found["support", names.producer(row.project)] = f"{package_in_words(row, names)}, {row.signed}{share}"
     for row in rows_of(result.tables["contracts"]):
         key = (
             "sign offtake contract [t a year]",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .charts import GREY, PALETTE, WIDTH, Figure, altair
+from .colours import GREY, PALETTE
+from .figure import WIDTH, Figure, altair
 
 TABLES = ("boxes", "limits", "trajectory", "cases")
 """Tables of the study that the figures draw."""
@@ -97,6 +98,7 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
     hidden += " Rows without such a disruption have no place in it." if len(table) < len(shown) else ""
     return Figure(
         f"where-it-fails-{box['box']}",
+        f"Where it fails, {box['box']}" if box["box"] > 1 else "Where it fails",
         f"Where it fails: {box['fails_when']}",
         f"Each point is a row of the study; the frame is the box.{hidden}",
         f"The promise that {box['promised']} fails when {box['fails_when']}. {where} this explains {box[f'{told}coverage']:.0%} of "
@@ -171,6 +173,7 @@ def _path_figure(path: pd.DataFrame) -> Figure:
     first, chosen = path.iloc[0], path[path["chosen"].astype(bool)].iloc[0]
     return Figure(
         "path-of-the-search",
+        "Search",
         "Path of the search",
         "From all rows (right) to the smallest box (left). The circle marks the box that was taken, before its ends were moved and "
         "limits that luck may explain were dropped.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,15 @@ from ..results.result import Result
 
 MOST_SUPPLIERS = 7
 """Countries shown by name, those with most of today's and tomorrow's supply; the rest is `OTHERS`."""
-RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "smaller suppliers"
+RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
+UNNAMED = "OTH"
+"""Code of the countries that the statistics do not tell apart."""
 ELSEWHERE = "other countries"
 """Group of plants in countries that are neither home nor allies or partners."""
 UNDER_CONSTRUCTION = "under construction"
 """Phase of a project before its first output."""
 WITH, WITHOUT = "with the plan", "without the plan"
 MOST_MATERIALS = 12
-MOST_SCENARIOS = 40
 SIGNED = 0.005
 """Share of a project from which it is shown."""
 SMALL_T = 1e-6
@@ -70,8 +72,8 @@ def timeline(result: Result) -> pd.DataFrame:
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
         part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
-        package = row.package.replace("_", " ")
-        said = f"{part}{package}: {row.support_cost_musd:,.1f} million USD of support, {row.capacity_t_per_yr:,.0f} t a year"
+        said = f"{part}{package_in_words(row, known)}: {row.support_cost_musd:,.1f} million USD of support"
+        said += f", {row.capacity_t_per_yr:,.0f} t a year"
         what = f"support {known.producer(row.project)}"
         add(what, "project", signed, begins, said, UNDER_CONSTRUCTION)
         add(what, "project", begins, end_of_plan, said)
@@ -174,7 +176,7 @@ def mix(result: Result) -> pd.DataFrame:
     for *_, parts in rows:
         for name, tonnes in parts.items():
             weight[name] = weight.get(name, 0.0) + tonnes / (sum(parts.values()) or 1.0)
-    named = sorted((name for name in weight if name not in (RESERVE, SHORT)), key=lambda name: -weight[name])[
+    named = sorted((name for name in weight if name not in (RESERVE, SHORT, UNNAMED)), key=lambda name: -weight[name])[
         :MOST_SUPPLIERS
     ]
     table = [row for material, when, parts in rows for row in _shares(material, when, parts, named)]
@@ -283,13 +285,25 @@ def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
     ) > SMALL_T else owed[:0]
 
 
-def losses(result: Result) -> pd.DataFrame:
-    """scenario, probability, case (with the plan, without), loss_musd, events: the scenarios with the largest losses first."""
-    table = (
-        result.tables["scenario_losses"].sort_values("loss_musd", ascending=False, kind="stable").head(MOST_SCENARIOS)
-    )
+def losses(result: Result, kept: Sequence[str]) -> pd.DataFrame:
+    """scenario, probability, case (with the plan, without), loss_musd, events: of some scenarios, in their order."""
+    table = result.tables["scenario_losses"].set_index("scenario").loc[list(kept)].reset_index()
     both = [(WITH, "loss_musd"), (WITHOUT, "loss_without_plan_musd")]
     parts = [
         table[["scenario", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def package_in_words(row: Any, names: Names) -> str:
+    """How a row of the table `projects` is supported: `loan, 50% of output under contract, floor 40 USD/kg for NdFeB magnets`."""
+    said = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
+    if row.offtake_share > 0:
+        said.append(
+            "all output under contract"
+            if row.offtake_share >= 1
+            else f"{row.offtake_share:.0%} of output under contract"
+        )
+    if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
+        said.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
+    return ", ".join(said) or "no support"

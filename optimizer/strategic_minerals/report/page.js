@@ -1,11 +1,36 @@
 "use strict";
 const nav = document.querySelector("nav");
-const below = () => document.documentElement.style.setProperty("--nav", `${nav.offsetHeight + 12}px`);
+const below = () => nav && document.documentElement.style.setProperty("--nav", `${nav.offsetHeight + 12}px`);
 below();
 addEventListener("resize", below);
+const rows = JSON.parse(document.getElementById("narrow").textContent);
+const small = 560; // pixels below which labels of rows stand above them
+function fitted(spec, room) {
+  const narrow = room < small;
+  const beside = spec.usermeta?.beside;
+  if (beside !== undefined) spec.width = Math.max(160, room - beside); // one plot below the other: none knows its container
+  if (!narrow) return spec;
+  const height = rows.row * spec.usermeta?.rows;
+  const shrink = (unit) => {
+    const y = unit.encoding?.y;
+    const named = y !== undefined && (y.type === "nominal" || y.type === "ordinal") && unit.encoding.row === undefined;
+    if (named) {
+      y.axis = { ...y.axis, ...rows.axis, labelLimit: room - 10 };
+      y.scale = { ...y.scale, ...rows.scale };
+    }
+    const legend = unit.encoding?.color?.legend;
+    if (legend) Object.assign(legend, { columns: beside === undefined ? 2 : 1, labelLimit: room / 2 - 30 });
+    return [named, ...(unit.layer ?? []).map(shrink)].some(Boolean);
+  };
+  if (spec.concat) {
+    spec.columns = 1;
+    for (const part of spec.concat) if (shrink(part)) Object.assign(part, { width: room - 30, height });
+  } else if (shrink(spec)) spec.height = height;
+  return spec;
+}
 for (const holder of document.querySelectorAll("script[type='application/json'][data-chart]")) {
   const target = document.getElementById("chart-" + holder.dataset.chart);
-  const spec = JSON.parse(holder.textContent);
+  const spec = fitted(JSON.parse(holder.textContent), target.clientWidth);
   vegaEmbed(target, spec, { actions: false, renderer: "svg", ast: false })
     .then(() => {
       target.setAttribute("role", "img"); // Vega calls itself a visualisation; what it shows is in its description

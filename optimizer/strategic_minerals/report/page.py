@@ -16,11 +16,8 @@ import pandas as pd
 
 from ..core.atomic_files import staged
 from ..core.errors import Fault, InputError, missing_part
-from ..core.frames import rows_of
 from ..data.column_words import number_in_words
 from ..data.csv_files import csv_text, unguarded
-from ..results.act_now import ActNow
-from ..results.act_now_words import UNITS
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
 from ..results.readable import ENDED, heading
@@ -28,19 +25,27 @@ from ..results.result import Result
 from ..results.run_contents import ANALYSES, dictionary
 from ..results.study import Analyses, tables_of
 from ..results.study_files import study_faults
-from .charts import Figure, all_rows, altair, figures, money_unit
+from .charts import figures
 from .comparison import Comparison, compare
 from .content_policy import POLICY
-from .discovery_charts import TABLES, discovery_figures
-from .sections import sections
-from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
+from .figure import NARROW, Figure, all_rows, altair, money_unit
+from .first_screen import CODE, acts, all_acts, headline, tiles
+from .sections import ESTIMATES, estimates, sections
+from .stories import RULE_IN_WORDS, remaining, stories
+from .study_charts import comparison_figure
+from .study_figures import study_figures
+from .subject import Subject
 
 YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
+WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do")
+"""Columns of sentences and long names, which get room."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
 HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
 """How a section of the summary begins: words in capitals, then text."""
+LEAD = "losses"
+"""The figure of the first screen."""
 LARGEST_INLINE = 1_500_000
 """Bytes of CSV of one table that go into the page."""
 
@@ -68,9 +73,16 @@ def report(
         environment.get_template("page.html").render(
             title=first.plan.title or first.plan.name,
             headline=headline(first),
-            acts=_acts(first),
+            tiles=tiles(first),
+            now=acts(first),
+            acts=all_acts(first),
+            stories=stories(first),
+            rule=RULE_IN_WORDS,
+            scenarios=remaining(first),
             words=_paragraphs(first),
-            figures=drawn,
+            lead=next((figure for figure in drawn if figure.name == LEAD), None),
+            figures=[figure for figure in drawn if figure.name != LEAD],
+            narrow=_safe(json.dumps(NARROW)),
             specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
             absent=_absent(studied),
             sections=sections(first, studied),
@@ -93,36 +105,6 @@ def _spec(figure: Figure) -> dict[str, Any]:
     if single and "width" in spec:
         spec |= {"width": "container"}
     return {**spec, "description": figure.alt}
-
-
-def _acts(result: Result) -> pd.DataFrame | None:
-    """What to do in the first years, one row an act, with its unit in every cell; None where no samples have tested the plan."""
-    found = ActNow.of(result.tables)
-    if found is None or found.acts.empty:
-        return None
-    rows = []
-    for _, years in found.acts.groupby(["kind", "item"], sort=False):
-        last = years.iloc[-1]
-        unit = UNITS.get(str(last.unit), "")
-        told = {"do": f"{'sign' if last.kind == 'offtake' else last.kind}: {last.what}"}
-        told |= {f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)}
-        told |= {
-            "firm": _quantity(last.firm, unit),
-            "in all samples": _quantity(last.least_in_samples, unit),
-            "in plans": f"{last.in_plans} of {last.plans}",
-            "nearly as good": f"{number_in_words(last['least'])} to {number_in_words(last['most'])}{unit}"
-            if unit
-            else "yes or no",
-        }
-        rows.append(told)
-    return pd.DataFrame(rows)
-
-
-def _quantity(value: float, unit: str) -> str:
-    """An amount with its unit; what is signed whole as yes or no."""
-    if not unit and value in (0.0, 1.0):
-        return "yes" if value else "no"
-    return f"{number_in_words(value, 3)}{unit}"
 
 
 STUDIES = {
@@ -148,11 +130,6 @@ STUDIES = {
 def _absent(analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
     """(what is not shown, the command that adds it)."""
     return [(what, f"strategic-minerals {command}") for what, (key, command) in STUDIES.items() if key not in analyses]
-
-
-def headline(result: Result) -> list[str]:
-    """The verdict in sentences: what the plan is worth, how sure that is, and under which loss function."""
-    return [line.strip() for line in result.summary().split("\n\n")[0].splitlines()[1:]]
 
 
 def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
@@ -185,8 +162,10 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["WIDE"] = WIDE
     environment.filters["shown"] = shown
     environment.filters["heading"] = heading
+    environment.filters["coded"] = _coded
     environment.filters["year"] = lambda value: "" if value != value else f"{value:.6g}"
     environment.filters["is_year"] = lambda column: str(column) in YEARS
     environment.filters["numeric"] = lambda column: pd.api.types.is_numeric_dtype(column) and column.dtype != bool
@@ -204,6 +183,16 @@ def shown(value: Any) -> str:
             return "0"
         return number_in_words(value, 4)
     return str(value)
+
+
+def _coded(text: str) -> Any:
+    """Text whose parts between backquotes are code."""
+    from markupsafe import Markup, escape
+
+    parts = CODE.split(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts)
+    )
 
 
 def _bundle() -> str:
@@ -257,29 +246,6 @@ def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
     return found
 
 
-def _analysed(analyses: Mapping[str, pd.DataFrame], result: Result) -> list[Figure]:
-    found: list[Figure] = []
-    try:
-        for key, where in (
-            ("worth/fresh_scenarios", "in new random scenarios"),
-            ("worth/alternatives", "in the plan's own scenarios"),
-        ):
-            if key in analyses and not found:
-                found += thumb_figure(analyses[key], where, result)
-        if "frontier/points" in analyses:
-            found += frontier_figure(analyses["frontier/points"], result)
-        for verb in ("sweep", "tornado"):
-            if f"{verb}/indices" in analyses:
-                found += tornado_figure(analyses[f"{verb}/indices"], result)
-        if "discover/cases" in analyses:
-            found += discovery_figures({name: analyses[f"discover/{name}"] for name in TABLES})
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
-        ) from None
-    return found
-
-
 def _rules(analyses: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
     """Losses of rules of thumb by scenario, where `worth` wrote them."""
     found = analyses.get("worth/scenarios")
@@ -317,7 +283,8 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
     """(file name, rows, data URI) of every table; an empty URI where it is too large for the page."""
     found = []
     studies = [(key.replace("/", "-"), frame) for key, frame in analyses.items()]
-    for name, table in [*result.tables.items(), ("dictionary", dictionary(result)), *studies]:
+    beside = [("dictionary", dictionary(result)), (ESTIMATES.removesuffix(".csv"), estimates(result))]
+    for name, table in [*result.tables.items(), *beside, *studies]:
         data = csv_text(table).encode()
         uri = f"data:text/csv;base64,{base64.b64encode(data).decode()}" if len(data) <= LARGEST_INLINE else ""
         found.append((f"{name}.csv", len(table), uri))
@@ -329,7 +296,7 @@ def _drawn(
 ) -> list[Figure]:
     """All figures of a page, in its order."""
     side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
-    return [*side_by_side, *figures(results[0], _rules(analyses)), *_analysed(analyses, results[0])]
+    return [*side_by_side, *figures(results[0], _rules(analyses)), *study_figures(analyses, Subject.of(results[0]))]
 
 
 def markdown(
@@ -344,6 +311,11 @@ def markdown(
     lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", *(_plain(line) for line in headline(first)), ""]
     for head, text in _paragraphs(first):
         lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
+    told = stories(first)
+    lines += ["## Scenarios that matter", "", RULE_IN_WORDS, ""] if told else []
+    for story in told:
+        said = [f"{story.why}.", story.losses(), *story.sentences]
+        lines += [f"### {_plain(story.title)}", "", *(f"- {_plain(line)}" for line in said), ""]
     for figure in _drawn(several, compared, tables_of(analyses)):
         lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
     if compared is not None:
@@ -367,7 +339,10 @@ def save_figures(
     names: Sequence[str] | None = None,
     analyses: Analyses | None = None,
 ) -> list[Path]:
-    """Every figure of the page as a file of its own, `svg` or `png`, all of them or none; other arguments as for `report`."""
+    """Every figure of the page as a file of its own, all of them or none; other arguments as for `report`.
+
+    kind: `svg`, `png`, `html` (a page of its own, which fetches nothing), or `json` (Vega-Lite, for an editor or a page of yours).
+    """
     several = [results] if isinstance(results, Result) else list(results)
     drawn = _drawn(several, compare(several, names) if len(several) > 1 else None, tables_of(analyses))
     return write_figures(drawn, folder, kind)
@@ -386,14 +361,37 @@ def write_figures(figures: Iterable[Figure], folder: Path, kind: str) -> list[Pa
     return written
 
 
+def _alone(figure: Figure) -> str:
+    """A page with one figure."""
+    return str(
+        _environment()
+        .get_template("figure.html")
+        .render(
+            figure=figure,
+            spec=_safe(json.dumps(_spec(figure))),
+            narrow=_safe(json.dumps(NARROW)),
+            style=_file("style.css"),
+            script=_file("page.js"),
+            bundle=_bundle(),
+            policy=POLICY,
+        )
+    )
+
+
 def _image(figure: Figure, kind: str) -> bytes:
     """A figure as a file of some kind."""
+    chart = figure.chart.properties(title=figure.title)
+    if kind == "json":
+        with all_rows():
+            return (json.dumps({**chart.to_dict(), "description": figure.alt}, indent=1) + "\n").encode()
+    if kind == "html":
+        return _alone(figure).encode()
     if kind == "png":
         into = io.BytesIO()
         with all_rows():
-            figure.chart.save(into, format="png", ppi=144)
+            chart.save(into, format="png", ppi=144)
         return into.getvalue()
     text = io.StringIO()
     with all_rows():
-        figure.chart.save(text, format=kind)
+        chart.save(text, format=kind)
     return text.getvalue().encode()

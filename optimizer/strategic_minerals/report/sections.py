@@ -7,14 +7,31 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..data.column_words import owner_in_words
+from ..data.column_words import column_in_words, owner_in_words, unit_in_words
 from ..data.names import Names
 from ..results.notes import provenance
-from ..results.readable import ALTERNATIVES, heading
+from ..results.readable import ALTERNATIVES
 from ..results.result import Result
-from .charts import money_unit
+from .figure import money_unit
 
-MOST_ESTIMATES = 25
+MOST_ESTIMATES = 15
+YEAR = r"/\d{4}$"
+"""How the key of a figure of one year ends."""
+ESTIMATES = "estimates.csv"
+"""File of the page with the estimates and their places."""
+LABELS = {
+    "reasons": "Reasons",
+    "prices": "Prices",
+    "break-evens": "Break-evens",
+    "alternatives": "Alternatives",
+    "rules-of-thumb": "Rules of thumb",
+    "rules-of-ministries": "Ministries",
+    "fresh-scenarios": "New scenarios",
+    "stress": "Stress test",
+    "switches": "Switches",
+    "replay": "Observed",
+}
+"""Table of a study -> what the menu calls it."""
 BESIDE = {"figure": "meaning", "below": "appropriation_below_musd", "above": "appropriation_above_musd"}
 """Columns for programs -> those that say the same to readers."""
 REGRET = "Largest regret: how much worse, at most, than the best plan for the scenario that comes."
@@ -25,6 +42,8 @@ class Section:
     """A table with its words."""
 
     name: str
+    label: str
+    """What the menu calls it."""
     title: str
     note: str
     table: pd.DataFrame
@@ -32,12 +51,9 @@ class Section:
 
 def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Section]:
     """Tables of the page after the figures."""
-    wide, names = provenance(result.plan, result.data).widest.head(MOST_ESTIMATES), Names.of(result.data)
-    keys = zip(wide["key"], wide["column"], strict=True)
-    said = [f"{owner_in_words(key, names)}: {heading(column)}" for key, column in keys]
-    wide = pd.concat([pd.Series(said, index=wide.index, name="estimate", dtype=object), wide], axis=1)
+    wide = estimates(result)
     found: list[Section] = [
-        Section(name, title, note, in_sentences(analyses[key]))
+        Section(name, LABELS[name], title, note, in_sentences(analyses[key]))
         for key, name, title, note in (
             (
                 "explain/reasons",
@@ -111,18 +127,20 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
     if ore is not None:
         runs = " In this plan a mine ends when they do." if result.plan.ore_runs_out else ""
         note = f"Reserves as published, and how many years of the latest mine output they are; exploration adds to them.{runs}"
-        found.append(Section("ore", "Who holds the ore", note, ore.drop(columns=["materials", "country"])))
+        found.append(Section("ore", "Ore", "Which countries hold the ore", note, _ore(ore)))
     return [
         *found,
         Section(
             "estimates",
+            "Estimates",
             "Most uncertain estimates",
-            "The estimates with the widest ranges among those that the plan uses, and the cells of the tables that have them. "
-            "Spread: high end less low end, as a share of the value.",
-            wide,
+            "The estimates with the widest ranges among those that the plan uses. Spread: high end less low end, as a multiple of "
+            f"the value. The cells of the tables that hold them are in {ESTIMATES}, among the files.",
+            wide.drop(columns=["table", "key", "column"]),
         ),
         Section(
             "vintage",
+            "Data",
             "Age of the data",
             "How many rows each table has, how many of them are estimates, and the oldest and the newest year to which they refer.",
             years,
@@ -130,15 +148,57 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
     ]
 
 
+def estimates(result: Result) -> pd.DataFrame:
+    """estimate (in words), table, key, column, low, value, high, spread: those with the widest ranges first."""
+    wide, names = provenance(result.plan, result.data).widest, Names.of(result.data)
+    of = wide["key"].str.replace(YEAR, "", regex=True) + " " + wide["column"]
+    alike = of.map(of.value_counts())
+    first = ~of.duplicated()
+    wide, alike = wide[first].head(MOST_ESTIMATES), alike[first].head(MOST_ESTIMATES)
+    places = zip(wide["key"], wide["column"], alike, strict=True)
+    said = [
+        f"{owner_in_words(key, names)}{_beside(count)}: {column_in_words(column)}{_unit(column)}"
+        for key, column, count in places
+    ]
+    return pd.concat([pd.Series(said, index=wide.index, name="estimate", dtype=object), wide], axis=1)
+
+
+def _beside(count: int) -> str:
+    """How many figures of other years an estimate stands for."""
+    return f" and {count - 1} more like it" if count > 1 else ""
+
+
+def _unit(column: str) -> str:
+    """The unit of a column in brackets, where it has one."""
+    unit = unit_in_words(column).strip()
+    return f" [{unit}]" if unit else ""
+
+
+def _ore(table: pd.DataFrame) -> pd.DataFrame:
+    """Who holds the ore, for readers."""
+    return pd.DataFrame(
+        {
+            "country": table["name"],
+            "mineral": table["mineral"].str.replace("_", " "),
+            "reserves_t": table["reserves_t"],
+            "part_of_the_world": [f"{share:.1%}" if share == share else "" for share in table["world_share"]],
+            "mine_output_t": table["mine_output_t"],
+            "years_left": [f"{years:,.0f}" if years == years else "" for years in table["years_left"]],
+        }
+    )
+
+
 def _vintage(result: Result) -> pd.DataFrame:
     rows = []
-    for table in result.data.tables:
+    for table in sorted(result.data.tables):
         found = result.data.rows(table)
+        if not found:
+            continue
         years = [row.year for row in found if getattr(row, "year", None) is not None]
         guessed = sum(getattr(row, "confidence", "") == "estimate" for row in found)
         rows.append(
             {
-                "table": table,
+                "table": table.replace("_", " "),
                 "rows": len(found),
                 "estimates": guessed,
                 "oldest": min(years, default=None),

@@ -26,6 +26,8 @@ from .answer_parts import bounds_of
 from .evidence import basis_of
 from .from_model import parts_of_model
 from .labelled import labelled
+from .plotting import Plotted
+from .readable import ENDED
 from .summary import summarise
 
 SCHEMA_VERSION = 3
@@ -40,7 +42,7 @@ def expected_version(found: object) -> str:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Plotted):
     """A solved plan. Values exist only where `outcome` allows them."""
 
     plan: Plan
@@ -123,6 +125,17 @@ class Result:
             "versions": self.versions,
         }
         return dict(plainly(told))
+
+    def __repr__(self) -> str:
+        """Plan, how the solve ended, worth and gap, in one line."""
+        outcome, unit = self.outcome, f"million USD of {self.plan.price_year}"
+        said = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
+        if outcome.objective_musd is not None:
+            meaning = "at most worth" if outcome.relaxed else "worth"
+            said.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")
+        if outcome.relative_gap is not None:
+            said.append(f"gap {outcome.relative_gap:.2%}")
+        return f"<Result: {', '.join(said)}; {len(self.tables)} tables>"
 
     def summary(self) -> str:
         """The answer in plain words."""

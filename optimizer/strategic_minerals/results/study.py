@@ -13,9 +13,12 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import pandas as pd
 
 from ..core.frames import notebook_html, plainly, records
+from .plotting import Plotted
 
 STUDY_SCHEMA_VERSION = 1
 """Of `Study.to_dict`."""
+LONGEST_LINE = 160
+"""Letters of a study's first line that `repr` shows."""
 
 
 @runtime_checkable
@@ -45,16 +48,33 @@ class Study(Protocol):
         """JSON-ready: `schema_version`, `kind`, the facts, and each table by its name as a list of records."""
         ...
 
+    def plot(self, name: str | None = None) -> Any:
+        """A figure as an Altair chart by its name, or all of them as a dictionary; studies without figures have none."""
+        ...
+
     def _repr_html_(self) -> str:
         """As notebooks show it."""
         ...
 
 
-class StudyResult(ABC):
+class StudyResult(Plotted, ABC):
     """Base of what studies give: JSON and the view for notebooks follow from tables, facts and words."""
 
     kind: ClassVar[str]
     titles: ClassVar[Mapping[str, str]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A study is shown by what it found; a data class would write out every frame."""
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            setattr(cls, "__repr__", StudyResult.__repr__)  # noqa: B010  (before the data class writes its own)
+
+    def __repr__(self) -> str:
+        """Class, verb and the first line of what was found, in one line."""
+        first = next(iter(self.summary().splitlines()), "")
+        return (
+            f"<{type(self).__name__} ({self.kind}): {first[:LONGEST_LINE]}{'...' if len(first) > LONGEST_LINE else ''}>"
+        )
 
     @property
     @abstractmethod
