@@ -108,6 +108,7 @@ def _only(expected: str, *kinds: type) -> Callable[[Any], Any]:
 Number = Annotated[float, BeforeValidator(_only("a number", int, float))]
 Whole = Annotated[int, BeforeValidator(_only("an integer", int, float))]
 Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
+Text = Annotated[str, BeforeValidator(_only("text", str))]
 
 
 class Strict(BaseModel):
@@ -121,12 +122,14 @@ PLANS = ("plan", "plan_toml", "shipped")
 
 
 def _plan_in_schema(schema: dict[str, Any]) -> None:
-    """Say in the schema, too, that one field holds the plan."""
+    """Say in the schema, too, that one field holds the plan; as a condition that always applies, for generators of clients would
+    take `oneOf` beside `properties` for several models."""
     kinds = {"plan": "object", "plan_toml": "string", "shipped": "string"}
-    schema["oneOf"] = [
+    one_plan = [
         {"required": [one], "properties": {name: {"type": kinds[one] if name == one else "null"} for name in PLANS}}
         for one in PLANS
     ]
+    schema |= {"if": {}, "then": {"oneOf": one_plan}}
 
 
 class Question(Strict):
@@ -209,6 +212,7 @@ class StressRequest(Labelled):
     of: JobId = Field(description="Identifier of a job that solved a plan.")
     scenarios: Whole = Field(1000, ge=10, le=100_000)
     seed: Whole = Field(1, ge=0, lt=2**31)
+    confidence: Number = Field(0.95, gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")
     myopic: Flag = False
 
 
@@ -224,6 +228,9 @@ class ExplainRequest(Labelled):
     time_limit_s: Number = Field(
         600.0, ge=LEAST_TIME_LIMIT_S, le=1e6, description="Time limit of each re-solve, in seconds."
     )
+    tolerance: Number = Field(0.05, gt=0, le=1, description="Accuracy of a break-even value, relative to the value.")
+    most_solves: Whole = Field(40, ge=8, le=10_000, description="Most re-solves for each input of the item.")
+    prices: Flag = Field(True, description="Whether shadow prices are part of the answer.")
 
 
 class CompareRequest(Labelled):
@@ -235,13 +242,6 @@ class CompareRequest(Labelled):
         max_length=8,
         description="Identifiers of jobs that solved plans; the first is the reference for the others.",
     )
-
-
-FileRequest = Annotated[SolveRequest | SweepRequest, Field(discriminator="kind")]
-"""Options for a plan uploaded as a file."""
-JobRequest = Annotated[
-    SolveRequest | SweepRequest | StressRequest | ExplainRequest | CompareRequest, Field(discriminator="kind")
-]
 
 
 class Progress(Strict):
@@ -285,25 +285,6 @@ class JobList(Strict):
 
     jobs: list[JobStatus]
     next: str | None = Field(description="Cursor for the next page of the list.")
-
-
-class TableLink(Strict):
-    """A table of a result."""
-
-    rows: int
-    csv: str
-
-
-class JobResult(Strict):
-    """An answer; tables named in `include` are contained completely, one record per row."""
-
-    id: str
-    kind: str
-    headline: str
-    facts: dict[str, Any] = Field(description="Outcome, gap, counts, versions and so on, depending on the kind of job.")
-    summary: str = Field(description="The answer in plain words.")
-    tables: dict[str, TableLink]
-    included: dict[str, list[dict[str, Any]]]
 
 
 class CheckResult(Strict):

@@ -149,6 +149,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings, app.state.store, app.state.metrics, app.state.works = settings, kept, metrics, works
     app.state.checker = checker or LocalRunner()

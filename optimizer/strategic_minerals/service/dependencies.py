@@ -14,6 +14,7 @@ from .api_schemas import JobStatus, Progress
 from .authentication import Caller, busy, needs
 from .entities import AuditLogEntry, Job
 from .job_folder import Folder
+from .kind_table import KINDS
 from .problem_details import MEDIA_TYPE, Problem, ProblemError
 from .wording import JOB_ID
 
@@ -82,7 +83,7 @@ def status_of(request: Request, job: Job, places: Mapping[str, int] | None = Non
     links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
     if job.state == "succeeded":
         links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
-        links |= {} if job.kind == "sweep" else {"report": f"{at}/report"}
+        links |= {"report": f"{at}/report"} if KINDS[job.kind].has_report else {}
     given = job.outcome.get("problem")
     told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
     return JobStatus(

@@ -70,13 +70,13 @@ Key = Annotated[
 
 
 @health.get("/healthz")
-async def healthz() -> Health:
+async def get_liveness() -> Health:
     """Liveness, for load balancers and supervisors."""
     return Health(status="ok")
 
 
 @health.get("/readyz", responses={503: {"model": Readiness, "description": "The service cannot accept jobs"}})
-async def readyz(request: Request, response: Response) -> Readiness:
+async def get_readiness(request: Request, response: Response) -> Readiness:
     """Readiness: the solver self-test passes, the store can be written, the queue is served. The first answer waits until this is
     known."""
     checks = await request.app.state.readiness.look()
@@ -86,7 +86,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
 
 
 @health.get("/metrics", response_class=PlainTextResponse, responses={401: WRONG[401], 403: WRONG[403], 429: WRONG[429]})
-def metrics(request: Request, caller: Reader) -> Response:
+def get_metrics(request: Request, caller: Reader) -> Response:
     """Metrics in Prometheus format."""
     return Response(request.app.state.metrics.text(request.app.state.store), media_type="text/plain; version=0.0.4")
 
@@ -106,14 +106,14 @@ Body = Annotated[bytes, Depends(json_body)]
 
 
 @router.post("/jobs", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=takes("JobRequest"))
-def post_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
+def submit_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
     """Submit a job. If it has faults that can be found quickly, the answer is 422 with the same faults as a check; errors that show
     only during the solve make the job fail. A job is stored before it is accepted, and survives a crash from then on."""
     return _submitted(request, response, Sent("job", body), caller, key)
 
 
 @router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=UPLOAD)
-def post_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
+def submit_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
     """Submit a plan as a file, with its tables as files. File names of tables say which table they are; others are only labels."""
     return _submitted(
         request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key
@@ -137,7 +137,7 @@ def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None)
 
 
 @router.get("/jobs", tags=["jobs"])
-def get_jobs(
+def list_jobs(
     request: Request,
     caller: Reader,
     state: Annotated[State | None, Query(description="Show only jobs in this state.")] = None,
@@ -169,7 +169,7 @@ def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"itemSchema": EVENT}}, "description": "Server-sent events"}},
 )
-async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
+async def stream_job_events(request: Request, caller: Reader, job_id: Id) -> Response:
     """The status as server-sent events, one for each change, until the job has ended."""
     job = await run_in_threadpool(own, request, caller, job_id)
     state = request.app.state
@@ -236,7 +236,7 @@ def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
 
 
 @router.post("/check", tags=["questions"], response_model=CheckResult, openapi_extra=takes("Question"))
-def check(request: Request, caller: Submitter, body: Body) -> CheckResult:
+def check_question(request: Request, caller: Submitter, body: Body) -> CheckResult:
     """Check a plan and its tables without solving: all faults, doubtful figures, and how many rows are estimates."""
     return checked(request, Sent("check", body))
 
@@ -266,7 +266,7 @@ def checked(request: Request, sent: Sent) -> CheckResult:
 
 
 @router.get("/plans", tags=["questions"])
-def get_plans(caller: Reader) -> dict[str, str]:
+def list_plans(caller: Reader) -> dict[str, str]:
     """Shipped plans: name -> title."""
     return {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
 
@@ -281,7 +281,7 @@ def get_plan(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict
 
 
 @router.get("/schemas", tags=["questions"])
-def get_schemas(caller: Reader) -> list[str]:
+def list_schemas(caller: Reader) -> list[str]:
     """Names of the schemas: plan files and tables."""
     return ["plan", *TABLES]
 
@@ -295,7 +295,7 @@ def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> di
 
 
 @router.get("/audit-log", tags=["administration"])
-def get_audit_log(
+def list_audit_log(
     request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> list[dict[str, Any]]:
     """The audit log, newest first: who submitted, cancelled, resumed or deleted which job, and from which address."""

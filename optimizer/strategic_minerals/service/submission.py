@@ -15,9 +15,11 @@ from typing import Any
 from ..core.errors import FaultsError
 from ..core.logs import logger_of
 from .authentication import Caller, busy
+from .bundles import BUNDLE
 from .entities import AuditLogEntry, Job
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, Folder, new_id
 from .job_runners import end, start
+from .kind_table import KINDS, PLANNING
 from .problem_details import Problem, ProblemError
 from .questions import look
 from .queue_store import FullError, KeyTakenError, QuotaError, quota_of
@@ -60,7 +62,11 @@ class Sent:
     @property
     def large(self) -> bool:
         """Whether looking at it may take long: a book, or more of anything than is read beside all else."""
-        return "plan.xlsx" in self.files or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
+        return (
+            "plan.xlsx" in self.files
+            or BUNDLE in self.files
+            or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
+        )
 
 
 def take(sent: Sent, folder: Folder, settings: Settings, room: Room) -> dict[str, Any]:
@@ -137,8 +143,9 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
 
 def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
     """Whether there may be a fault: not in what the package ships as it stands, nor in a comparison of what was solved."""
-    own = any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
-    return asked["kind"] in ("sweep", "stress", "explain") or (asked["kind"] == "solve" and (own or bool(asked["set"])))
+    if KINDS[asked["kind"]].of != "question" or asked["kind"] in ("sweep", "together"):
+        return asked["kind"] not in ("compare", "verify")
+    return bool(asked["set"]) or any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
 
 
 def submit(
@@ -225,11 +232,11 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
         job = store.job(name, caller.tenant)
         if job is None:
             raise ProblemError("not-found", f"of: there is no job {name}.")
-        if job.kind != "solve" or job.state != "succeeded":
+        if job.kind not in PLANNING or job.state != "succeeded":
             raise ProblemError("conflict", f"of: job {name} is not a solved plan ({job.kind}, {job.state}).")
         names.append(job.label or name[:8])
         try:
             folder.lend(Folder.of(settings.folder, name), place)
         except FileNotFoundError:  # deleted just now
             raise ProblemError("not-found", f"of: there is no job {name}.") from None
-    return {"names": names}
+    return {"labels": names}

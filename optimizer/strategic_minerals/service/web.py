@@ -17,15 +17,17 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from ..core.errors import FaultsError, missing_part
+from ..core.errors import Fault, FaultsError, PlanError, missing_part
 from ..core.shipped import shipped
 from ..data.plan_file import load_plan
 from ..schemas.plan import Plan
 from .authentication import COOKIE, Caller, digest_of, needs
+from .bundles import BUNDLE
 from .dependencies import Id, own, status_of
 from .entities import ENDED, Job
 from .forms import Upload
 from .job_folder import Folder, new_id
+from .kind_table import PLANNING
 from .problem_details import FaultModel, Problem, ProblemError
 from .questions import shipped_tables
 from .reading import shipped_plans
@@ -121,6 +123,10 @@ def home(request: Request, caller: Reader) -> Response:
 @router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload) -> Response:
     """Keep an uploaded plan as a draft."""
+    if BUNDLE in form.files:
+        raise PlanError(
+            [Fault("form", "", "files", "a ZIP of files", "a plan; other files are sent to /v1/jobs/upload")]
+        )
     files = dict(sorted(form.files.items(), key=lambda file: file[0].startswith("tables/")))  # the plan first
     _make_room(request, caller)
     folder = _draft(request, new_id())
@@ -300,13 +306,14 @@ def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
     """One job, live."""
     job = own(request, caller, job_id)
     solved = request.app.state.store.jobs(caller.tenant, "succeeded", MOST_JOBS)
-    others = [(other.id, _named(other)) for other in solved if other.kind == "solve" and other.id != job_id]
+    others = [(other.id, _named(other)) for other in solved if other.kind in PLANNING and other.id != job_id]
     return page(
         "job.html",
         request,
         job=status_of(request, job),
         others=others,
         ended=job.state in ENDED,
+        makes_plan=job.kind in PLANNING,
         may_submit=caller.may("submit"),
         name=_named(job),
     )

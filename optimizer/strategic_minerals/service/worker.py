@@ -20,9 +20,10 @@ from typing import Any
 
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
 from ..core.logs import logger_of
+from .answers import Answer
 from .job_folder import ADMISSION, ENDED, LIMITS, READ, REQUEST, RESULT, Folder, write_whole
 from .json_log import job_log
-from .kinds import ANSWERS, Answer, page
+from .kinds import ANSWERS, page
 from .problem_details import Problem, problem
 from .progress import ProgressReporter
 from .questions import look, question
