@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHARE_OF_DEADLINE = 0.9
 """Share of the job's time limit for the solver; the rest is for writing the best plan."""
 NO_OPTIONS = (
-    *("kind", "label", "labels", "of", "shipped", "plan", "plan_toml", "tables", "on_top_of_shipped", "set"),
+    *("kind", "label", "labels", "webhook", "of", "shipped", "plan", "plan_toml", "tables", "on_top_of_shipped", "set"),
     *("facts", "done", "happened", "changes"),
 )
 """Fields of a request that say what it is about, or that are read elsewhere."""

@@ -15,6 +15,7 @@ from ..core.units import LEAST_TIME_LIMIT_S
 from ..schemas.tables import TABLES
 from .entities import State
 from .problem_details import Problem
+from .webhooks import key_of
 from .wording import JOB_ID, brief, place
 
 DEEPEST = 40
@@ -183,10 +184,30 @@ class SolveOptions(Strict):
     method: Literal["auto", "flat", "decomposed"] = "auto"
 
 
+class Webhook(Strict):
+    """Where the end of a job is told: a signed POST, repeated until it is accepted."""
+
+    url: Annotated[Text, Field(max_length=2000)] = Field(
+        description="Public address with TLS.", examples=["https://plans.example/hook"]
+    )
+    secret: Annotated[Text, Field(max_length=200)] | None = Field(
+        None,
+        description="Key of the signature, 16 to 200 characters, or `whsec_` and base64; null: that of the service's settings.",
+        json_schema_extra={"writeOnly": True, "format": "password"},
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Webhook:
+        if self.secret is not None:
+            key_of(self.secret)
+        return self
+
+
 class Labelled(Strict):
-    """Name of a job for people."""
+    """Name of a job for people, and who is told of its end."""
 
     label: Annotated[str, Field(max_length=200)] = ""
+    webhook: Webhook | None = None
 
 
 class SolveRequest(Labelled, Question, SolveOptions):
@@ -275,6 +296,7 @@ class JobStatus(Strict):
     stopping: bool = Field(description="The job was asked to stop and has not stopped yet.")
     position: int | None = Field(description="Position in the queue; 1 is next.")
     progress: Progress | None
+    trace_id: str | None = Field(None, description="Trace of the request that brought the job (W3C Trace Context).")
     headline: str | None = Field(description="The answer in one sentence.")
     problem: Problem | None = Field(description="Why the job failed.")
     links: dict[str, str]
@@ -285,6 +307,17 @@ class JobList(Strict):
 
     jobs: list[JobStatus]
     next: str | None = Field(description="Cursor for the next page of the list.")
+
+
+class WebhookStatus(Strict):
+    """How far the webhook of a job is."""
+
+    host: str
+    state: Literal["waiting", "sending", "delivered", "given up"]
+    tries: int
+    next: datetime | None = Field(description="When it is sent again.")
+    delivered: datetime | None
+    said: str = Field(description="How the last try ended.")
 
 
 class CheckResult(Strict):

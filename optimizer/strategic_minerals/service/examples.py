@@ -21,6 +21,7 @@ STATUS: dict[str, Any] = {
     "ended": None,
     "stopping": False,
     "position": None,
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     "progress": {
         "phase": "social cost",
         "seconds": 2.4,
@@ -111,6 +112,18 @@ ANSWERS: Mapping[str, tuple[str, str, Any]] = {
     "list_jobs": ("200", JSON, {"jobs": [STATUS], "next": None}),
     "get_job": ("200", JSON, STATUS),
     "stream_job_events": ("200", "text/event-stream", {"event": "status", "data": '{"id": "...", "state": "running"}'}),
+    "get_webhook": (
+        "200",
+        JSON,
+        {
+            "host": "plans.example",
+            "state": "sending",
+            "tries": 2,
+            "next": AT,
+            "delivered": None,
+            "said": "status 503",
+        },
+    ),
     "cancel_job": ("200", JSON, {**STATUS, "stopping": True}),
     "resume_job": ("200", JSON, QUEUED),
     "check_question": ("200", JSON, CHECKED),

@@ -18,9 +18,9 @@ from ..core.shipped import shipped
 from ..data.plan_file import load_plan
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
-from .api_schemas import CheckResult, Health, JobList, JobStatus, Readiness
+from .api_schemas import CheckResult, Health, JobList, JobStatus, Readiness, WebhookStatus
 from .authentication import Caller, busy
-from .dependencies import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of
+from .dependencies import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of, webhook_of
 from .entities import ENDED, Job, State
 from .forms import UPLOAD, Upload
 from .job_folder import LIMITS, REQUEST, RESULT, Folder, new_id
@@ -28,7 +28,7 @@ from .job_runners import JobLimits
 from .problem_details import Problem, ProblemError
 from .queue_store import quota_of
 from .reading import shipped_plans
-from .submission import Sent, submit, take, told
+from .submission import NO_TRACE, Sent, submit, take, told
 from .wording import CURSOR, KEY
 
 CHECK_S = 60.0
@@ -129,7 +129,8 @@ def _submitted(request: Request, response: Response, sent: Sent, caller: Caller,
 def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
     """What was sent as a job, counted where it is new, told to the dispatcher. Raises as `submit`."""
     state = request.app.state
-    job, fresh = submit(sent, caller, key, state.settings, state.store, lambda: aside(request))
+    trace = getattr(request.state, "trace", NO_TRACE)
+    job, fresh = submit(sent, caller, key, state.settings, state.store, lambda: aside(request), trace)
     if fresh:
         state.metrics.submitted(job.kind)
     state.dispatcher.wake()
@@ -196,6 +197,16 @@ async def stream_job_events(request: Request, caller: Reader, job_id: Id) -> Res
             state.streams.leave(caller.tenant)
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@router.get("/jobs/{job_id}/webhook", tags=["jobs"])
+def get_webhook(request: Request, caller: Reader, job_id: Id) -> WebhookStatus:
+    """How far the webhook of a job is: whether the end of the job was told, after how many tries, and when it is tried again."""
+    job = own(request, caller, job_id)
+    found = request.app.state.store.webhook(job_id)
+    if found is None:
+        raise ProblemError("not-found", "The job has no webhook.")
+    return webhook_of(job, found)
 
 
 @router.post("/jobs/{job_id}/cancel", tags=["jobs"])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from ..core.errors import FaultsError
+from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
 from .authentication import Caller, busy
 from .bundles import BUNDLE
@@ -26,8 +26,11 @@ from .queue_store import FullError, KeyTakenError, QuotaError, quota_of
 from .reading import BODY, Form, read
 from .settings import Settings
 from .store import Store
+from .tracing import Trace
+from .webhooks import hosts_of, target_of
 from .worker import NO_ROOM
 
+NO_TRACE = Trace()
 RETRY_S = 10.0
 QUOTA_RETRY_S = 1800.0
 """Until a caller who has used up a quota of 24 hours should ask again."""
@@ -149,7 +152,13 @@ def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
 
 
 def submit(
-    sent: Sent, caller: Caller, key: str | None, settings: Settings, store: Store, room: Room
+    sent: Sent,
+    caller: Caller,
+    key: str | None,
+    settings: Settings,
+    store: Store,
+    room: Room,
+    trace: Trace = NO_TRACE,
 ) -> tuple[Job, bool]:
     """What was sent as a job that will run; whether it is a new one.
 
@@ -162,7 +171,7 @@ def submit(
         asked = found["asked"]
         with told():
             known = None if key is None else store.by_key(caller.tenant, key, found["digest"])
-            kept = known or _kept(sent, asked, found["digest"], folder, caller, key, settings, store, room)
+            kept = known or _kept(sent, asked, found["digest"], folder, caller, key, settings, store, room, trace)
     except BaseException:
         folder.delete()
         raise
@@ -181,8 +190,10 @@ def _kept(
     settings: Settings,
     store: Store,
     room: Room,
+    trace: Trace,
 ) -> Job:
     """Write the rest of a job's folder, look at it, then keep the job."""
+    webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
     names = _lend(asked, folder, caller, settings, store)
     folder.write(REQUEST, {**asked, **names})
     _look(sent, asked, folder, settings, room)
@@ -200,12 +211,31 @@ def _kept(
         False,
         {},
         {},
+        trace.parent,
+        trace.state,
     )
     folder.sync()
     entry = AuditLogEntry(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
     return store.submit(
-        job, key, settings.most_queued, settings.most_queued_of_tenant, entry, quota_of(settings), folder.size
+        job, key, settings.most_queued, settings.most_queued_of_tenant, entry, quota_of(settings), folder.size, webhook
     )
+
+
+def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, str] | None:
+    """(address, secret) of a webhook; None: none is asked for. Raises PlanError for one that cannot be sent."""
+    if asked is None:
+        return None
+    default = settings.webhook_secret
+    secret = asked["secret"] or (None if default is None else default.get_secret_value())
+    if secret is None:
+        raise PlanError(
+            [Fault("body", "", "webhook.secret", "nothing", "a secret, for the service has none of its own")]
+        )
+    try:
+        target_of(asked["url"], hosts_of(settings.webhook_hosts))
+    except MisplacedError as error:
+        raise PlanError([Fault("body", "", *one) for one in error.places]) from None
+    return asked["url"], secret
 
 
 @contextmanager

@@ -42,7 +42,8 @@ NO_ROOM = 75
 def answer(folder: Folder) -> None:
     """Answer the request in a folder, whatever comes of it. Raises OSError where the disk is full: that is no answer."""
     limits = folder.read(LIMITS) or {}
-    with job_log(folder, job=str(limits.get("job", "")), tenant=str(limits.get("tenant", ""))):
+    named = {name: str(limits.get(name, "")) for name in ("job", "tenant", "trace")}
+    with job_log(folder, **named):
         _answer(folder, limits)
 
 
