@@ -41,8 +41,8 @@ def back_up(folder: Path, database: str | None, out: Path) -> BackedUp:
 
     folder: the service's. database: PostgreSQL's address; None: SQLite in the folder. out: must not exist, or be empty.
 
-    Raises InputError for a folder that is not to be written, and where pg_dump is missing; StoreError where the store cannot be read;
-    OSError where the disk is full. Then nothing stands at `out`.
+    Raises InputError for a folder that is not to be written, and where pg_dump is missing; StoreError where the store cannot be
+    read; OSError where the disk is full. Then nothing stands at `out`.
     """
     if out.resolve().is_relative_to(folder.resolve()):
         raise InputError([Fault(str(out), "", "OUT", "a folder inside the service's own", "a folder elsewhere")])
