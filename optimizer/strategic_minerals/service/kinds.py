@@ -10,6 +10,7 @@ from .addresses import as_sent
 from .answers import Answer, asked_of, labels_of, run_of, told, written_run
 from .job_folder import REPORT, RESULT, Folder, write_whole
 from .kind_table import KINDS
+from .plan_form import SEEN, lists_of, raw_values, values_of
 from .problem_details import problem
 from .progress import ProgressReporter
 from .questions import question, sized, testable
@@ -114,8 +115,15 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     from ..results.notes import doubtful, provenance
 
     facts: dict[str, Any] = {"faults": [], "notes": [], "facts": 0, "estimates": 0, "columns_at_most": 0}
+    uploads = [path for name in ("plan.toml", "plan.json") if (path := folder.path / name).is_file()]
+    seen: dict[str, Any] = {"values": raw_values(uploads[0]) if uploads else {}, "title": "", "lists": {}}
     try:
         plan, data = question(folder, request)
+        seen = {
+            "values": values_of(plan.model_dump(mode="json")),
+            "title": plan.title or plan.name,
+            "lists": lists_of(data),
+        }
         faults = [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
         if not faults:
             counted = provenance(plan, data)
@@ -128,7 +136,9 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     except FaultsError as error:
         faults = list(error.faults)
     said = f"{len(faults) or 'no'} fault{'s' * (len(faults) != 1)}"
-    return Answer(said, said, {**facts, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]})
+    return Answer(
+        said, said, {**facts, SEEN: seen, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]}
+    )
 
 
 ANSWERS: Mapping[str, Answering] = {

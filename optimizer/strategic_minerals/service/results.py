@@ -53,7 +53,7 @@ def get_result(
         "kind": job.kind,
         **{name: found[name] for name in ("headline", "facts", "summary")},
         "tables": links,
-        "included": {name: _records(folder, name) for name in include or ()},
+        "included": {name: records(folder, name) for name in include or ()},
     }
     try:
         RESULTS.validate_python(answer)
@@ -83,7 +83,7 @@ def get_table(
     """One table, as CSV or as JSON with one record per row."""
     folder, _ = answered(request, caller, job_id)
     if form == "json":
-        return Response(json.dumps(_records(folder, name)), media_type="application/json")
+        return Response(json.dumps(records(folder, name)), media_type="application/json")
     place = folder.table(name)
     if place is None:
         raise ProblemError("not-found", "The result has no table of that name.")
@@ -170,12 +170,12 @@ def answered(request: Request, caller: Caller, job_id: str) -> tuple[Folder, Job
     return folder_of(request, job_id), job
 
 
-def _records(folder: Folder, name: str) -> list[dict[str, Any]]:
+def records(folder: Folder, name: str) -> list[dict[str, Any]]:
     """A table as records. Raises ProblemError."""
-    from ..core.frames import records
+    from ..core.frames import records as of_frame
     from ..results.run_contents import read_table
 
     place = folder.table(name)
     if place is None:
         raise ProblemError("not-found", f"The result has no table `{name}`.")
-    return records(read_table(*place))
+    return of_frame(read_table(*place))

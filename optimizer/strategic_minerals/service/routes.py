@@ -25,6 +25,7 @@ from .entities import ENDED, Job, State
 from .forms import UPLOAD, Upload
 from .job_folder import LIMITS, REQUEST, RESULT, Folder, new_id
 from .job_runners import JobLimits
+from .plan_form import SEEN
 from .problem_details import Problem, ProblemError
 from .queue_store import quota_of
 from .reading import shipped_plans
@@ -249,11 +250,11 @@ def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
 @router.post("/check", tags=["questions"], response_model=CheckResult, openapi_extra=takes("Question"))
 def check_question(request: Request, caller: Submitter, body: Body) -> CheckResult:
     """Check a plan and its tables without solving: all faults, doubtful figures, and how many rows are estimates."""
-    return checked(request, Sent("check", body))
+    return checked(request, Sent("check", body))[0]
 
 
-def checked(request: Request, sent: Sent) -> CheckResult:
-    """Faults and notes of a question, found in a process of its own. Raises ProblemError."""
+def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
+    """(faults and notes of a question, what the page shows of it), found in a process of its own. Raises ProblemError."""
     settings = request.app.state.settings
     with aside(request):
         folder = Folder(settings.folder / "checks" / new_id())
@@ -273,7 +274,8 @@ def checked(request: Request, sent: Sent) -> CheckResult:
             if told_of is None
             else ProblemError.of(Problem(**told_of))
         )
-    return CheckResult(**found["facts"])
+    seen = found["facts"].pop(SEEN, {})
+    return CheckResult(**found["facts"]), seen
 
 
 @router.get("/plans", tags=["questions"])
