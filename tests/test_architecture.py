@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, str] = {
     ),
     "backtesting": "core schemas data instance scenarios results api",
     "report": "core schemas data instance finance formulation model results rolling",
-    "service": "core schemas data checks model highs results api evaluation analysis report",
+    "service": "core schemas data checks model highs results api evaluation analysis rolling backtesting report",
     "cli": "core schemas data highs results api evaluation analysis rolling backtesting report service",
 }
 """Room -> rooms that it may import, and no other; imports for type checking count."""

@@ -16,6 +16,7 @@ from support.served import Server, token
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+WRONG = "p.fault"
 HOSTILE = "<script>document.title='caught'</script>"
 
 
@@ -55,6 +56,11 @@ def page(browser: Any, office: tuple[Server, str]) -> Iterator[Any]:
     context.close()
 
 
+def field(name: str) -> str:
+    """The selector of a field of the plan."""
+    return f"[id='{name}']"
+
+
 def answered(page: Any) -> str:
     """The headline of the job that is shown, once it has one."""
     page.wait_for_selector(".headline", timeout=PATIENCE_S * 1000)
@@ -69,7 +75,7 @@ def test_a_plan_is_changed_checked_run_watched_and_compared(page: Any, office: t
     budget = "[id='budget.appropriation_musd']"
     page.fill(budget, "-5")
     page.click("button:has-text('Check')")
-    assert "at least 0" in page.locator(".fault").inner_text()
+    assert "at least 0" in page.locator(f"{WRONG}:visible").inner_text()
     assert page.get_attribute(budget, "aria-invalid") == "true"
     page.fill(budget, "25")
     page.click("button:has-text('Check')")
@@ -86,6 +92,13 @@ def test_a_plan_is_changed_checked_run_watched_and_compared(page: Any, office: t
     answered(page)
     page.click("button:has-text('Compare')")
     assert "COMPARED" in answered(page)
+    outcome = page.locator("[aria-label=Outcome] tbody tr")
+    assert "worth compared with doing nothing" in outcome.all_inner_texts()[1]
+    columns = page.locator("[aria-label=Outcome] thead th").all_inner_texts()
+    assert {HOSTILE, "figure"} <= {column.strip() for column in columns}
+    assert all(len(text.split("\t")) == len(columns) for text in outcome.all_inner_texts())
+    bars = page.locator("[aria-label=Outcome] tbody tr").nth(1).locator("rect")
+    assert {bars.nth(n).get_attribute("width") for n in range(2)} & {"100.0"}
     page.click("text=Report")
     page.wait_for_function(
         "document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=PATIENCE_S * 1000
@@ -115,6 +128,9 @@ def test_a_workbook_is_uploaded_and_run(page: Any, tmp_path: Path) -> None:
     write_workbook(plan, load_dataset(shipped("inputs")), tmp_path / "plan.xlsx")
     page.set_input_files("#plan", tmp_path / "plan.xlsx")
     page.click("button:has-text('Upload')")
+    assert page.locator("h1").inner_text() == plan.title
+    assert page.input_value(field("budget.appropriation_musd")) == "60.0"
+    assert page.input_value(field("loss_function")) == plan.loss_function
     page.fill("#gap", "0.05")
     page.click("button:has-text('Run')")
     assert "worth" in answered(page)
@@ -123,6 +139,41 @@ def test_a_workbook_is_uploaded_and_run(page: Any, tmp_path: Path) -> None:
     page.set_input_files("#plan", tmp_path / "wrong.toml")
     page.click("button:has-text('Upload')")
     assert "did you mean 'name'" in page.locator(".faults").inner_text()
+
+
+def test_the_form_is_in_groups_with_choices_as_lists_and_faults_beside_fields(
+    page: Any, office: tuple[Server, str], tmp_path: Path
+) -> None:
+    """Proves: fields stand under headings, what can be chosen is a list with the plan's value selected; a wrong value is told
+    beside its field as soon as it is left, and a right one takes that back; a file with faults shows its values and its
+    faults before anything is pressed; what is chosen is what is checked."""
+    page.goto(f"{office[0].address}/edit?shipped_plan=quickstart")
+    assert page.locator("legend").all_inner_texts()[:2] == ["Money", "Time"]
+    for name, value in (("loss_level", "central"), ("instruments.reserve", "true"), ("horizon.period_months", "12")):
+        assert page.locator(f"select{field(name)}").input_value() == value
+    assert "gao" not in page.locator(f"select{field('price_set')}").inner_text()
+    assert page.locator(f"select{field('price_set')} option").count() > 1
+    budget = field("budget.appropriation_musd")
+    page.fill(budget, "-5")
+    page.locator(field("horizon.years")).focus()
+    page.wait_for_selector(f"{WRONG}:visible", timeout=PATIENCE_S * 1000)
+    assert "at least 0" in page.locator(f"{WRONG}:visible").inner_text()
+    assert page.get_attribute(budget, "aria-invalid") == "true"
+    page.fill(budget, "25")
+    page.locator(field("horizon.years")).focus()
+    page.wait_for_selector("#said:visible", timeout=PATIENCE_S * 1000)
+    assert page.locator(f"{WRONG}:visible").count() == 0
+    page.select_option(field("objective.kind"), "least_budget")  # with money for disruptions that this aim excludes
+    page.wait_for_selector(f"{WRONG}:visible", timeout=PATIENCE_S * 1000)
+    assert "planned" in page.locator(f"{WRONG}:visible").inner_text()
+    text = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")
+    wrong = text.replace("discount_rate = 0.03", "discount_rate = 7")
+    (tmp_path / "wrong.toml").write_text(wrong, encoding="utf-8")
+    page.goto(office[0].address)
+    page.set_input_files("#plan", tmp_path / "wrong.toml")
+    page.click("button:has-text('Upload')")
+    assert page.input_value(field("discount_rate")) == "7"
+    assert "at most 0.5" in page.locator(f"{WRONG}:visible").inner_text()
 
 
 def test_it_can_be_used_on_a_phone_and_by_keyboard(page: Any, office: tuple[Server, str]) -> None:

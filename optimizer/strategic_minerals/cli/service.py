@@ -1,4 +1,4 @@
-"""Verbs of the planning service: serve, and tokens."""
+"""Verbs of the planning service: serve, tokens, backup."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ BACKLOG = 512
 
 token = typer.Typer(no_args_is_help=True, help="Create, list and revoke access tokens of the service.")
 app.add_typer(token, name="token")
+service = typer.Typer(no_args_is_help=True, help="Look after the service: backup.")
+app.add_typer(service, name="service")
 
 
 @app.command()
@@ -222,6 +224,27 @@ def token_revoke(
             [Fault("token", "", "name", f"'{name}'", "the name of an active token: strategic-minerals token list")]
         )
     standard_output().print(f"Revoked {name}.", markup=False)
+
+
+@service.command("backup")
+def service_backup(
+    out: Annotated[Path, typer.Argument(help="New folder for the copy.")],
+    folder: Folder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was copied as JSON.")] = False,
+) -> None:
+    """Copy the store and the folders of all jobs, consistently, also while the service runs."""
+    from ..service.backup import back_up
+
+    with _starting(as_json=as_json):
+        settings = _settings(folder=folder)
+        database = None if settings.database is None else settings.database.get_secret_value()
+        found = back_up(settings.folder, database, out)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1))
+        return
+    gone = f" ({found.deleted:,} were deleted meanwhile)" if found.deleted else ""
+    said = f"Copied {found.jobs:,} jobs{gone}, {found.bytes / 2**20:,.1f} MiB, to {out}."
+    standard_output().print(said, markup=False)
 
 
 def _settings(**given: Any) -> Settings:

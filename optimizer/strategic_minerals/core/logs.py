@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 PACKAGE = "strategic_minerals"
-FIELDS = ("run", "job", "tenant")
+FIELDS = ("run", "job", "tenant", "request", "trace")
 """Attributes of every record; empty where they are not known."""
 
 _ABOUT: ContextVar[Mapping[str, str]] = ContextVar("strategic_minerals_about", default=MappingProxyType({}))

@@ -15,6 +15,7 @@ from ..core.units import LEAST_TIME_LIMIT_S
 from ..schemas.tables import TABLES
 from .entities import State
 from .problem_details import Problem
+from .webhooks import key_of
 from .wording import JOB_ID, brief, place
 
 DEEPEST = 40
@@ -108,6 +109,7 @@ def _only(expected: str, *kinds: type) -> Callable[[Any], Any]:
 Number = Annotated[float, BeforeValidator(_only("a number", int, float))]
 Whole = Annotated[int, BeforeValidator(_only("an integer", int, float))]
 Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
+Text = Annotated[str, BeforeValidator(_only("text", str))]
 
 
 class Strict(BaseModel):
@@ -121,12 +123,14 @@ PLANS = ("plan", "plan_toml", "shipped")
 
 
 def _plan_in_schema(schema: dict[str, Any]) -> None:
-    """Say in the schema, too, that one field holds the plan."""
+    """Say in the schema, too, that one field holds the plan; as a condition that always applies, for generators of clients would
+    take `oneOf` beside `properties` for several models."""
     kinds = {"plan": "object", "plan_toml": "string", "shipped": "string"}
-    schema["oneOf"] = [
+    one_plan = [
         {"required": [one], "properties": {name: {"type": kinds[one] if name == one else "null"} for name in PLANS}}
         for one in PLANS
     ]
+    schema |= {"if": {}, "then": {"oneOf": one_plan}}
 
 
 class Question(Strict):
@@ -180,10 +184,30 @@ class SolveOptions(Strict):
     method: Literal["auto", "flat", "decomposed"] = "auto"
 
 
+class Webhook(Strict):
+    """Where the end of a job is told: a signed POST, repeated until it is accepted."""
+
+    url: Annotated[Text, Field(max_length=2000)] = Field(
+        description="Public address with TLS.", examples=["https://plans.example/hook"]
+    )
+    secret: Annotated[Text, Field(max_length=200)] | None = Field(
+        None,
+        description="Key of the signature, 16 to 200 characters, or `whsec_` and base64; null: that of the service's settings.",
+        json_schema_extra={"writeOnly": True, "format": "password"},
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Webhook:
+        if self.secret is not None:
+            key_of(self.secret)
+        return self
+
+
 class Labelled(Strict):
-    """Name of a job for people."""
+    """Name of a job for people, and who is told of its end."""
 
     label: Annotated[str, Field(max_length=200)] = ""
+    webhook: Webhook | None = None
 
 
 class SolveRequest(Labelled, Question, SolveOptions):
@@ -209,6 +233,7 @@ class StressRequest(Labelled):
     of: JobId = Field(description="Identifier of a job that solved a plan.")
     scenarios: Whole = Field(1000, ge=10, le=100_000)
     seed: Whole = Field(1, ge=0, lt=2**31)
+    confidence: Number = Field(0.95, gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")
     myopic: Flag = False
 
 
@@ -224,6 +249,9 @@ class ExplainRequest(Labelled):
     time_limit_s: Number = Field(
         600.0, ge=LEAST_TIME_LIMIT_S, le=1e6, description="Time limit of each re-solve, in seconds."
     )
+    tolerance: Number = Field(0.05, gt=0, le=1, description="Accuracy of a break-even value, relative to the value.")
+    most_solves: Whole = Field(40, ge=8, le=10_000, description="Most re-solves for each input of the item.")
+    prices: Flag = Field(True, description="Whether shadow prices are part of the answer.")
 
 
 class CompareRequest(Labelled):
@@ -235,13 +263,6 @@ class CompareRequest(Labelled):
         max_length=8,
         description="Identifiers of jobs that solved plans; the first is the reference for the others.",
     )
-
-
-FileRequest = Annotated[SolveRequest | SweepRequest, Field(discriminator="kind")]
-"""Options for a plan uploaded as a file."""
-JobRequest = Annotated[
-    SolveRequest | SweepRequest | StressRequest | ExplainRequest | CompareRequest, Field(discriminator="kind")
-]
 
 
 class Progress(Strict):
@@ -275,6 +296,7 @@ class JobStatus(Strict):
     stopping: bool = Field(description="The job was asked to stop and has not stopped yet.")
     position: int | None = Field(description="Position in the queue; 1 is next.")
     progress: Progress | None
+    trace_id: str | None = Field(None, description="Trace of the request that brought the job (W3C Trace Context).")
     headline: str | None = Field(description="The answer in one sentence.")
     problem: Problem | None = Field(description="Why the job failed.")
     links: dict[str, str]
@@ -287,23 +309,15 @@ class JobList(Strict):
     next: str | None = Field(description="Cursor for the next page of the list.")
 
 
-class TableLink(Strict):
-    """A table of a result."""
+class WebhookStatus(Strict):
+    """How far the webhook of a job is."""
 
-    rows: int
-    csv: str
-
-
-class JobResult(Strict):
-    """An answer; tables named in `include` are contained completely, one record per row."""
-
-    id: str
-    kind: str
-    headline: str
-    facts: dict[str, Any] = Field(description="Outcome, gap, counts, versions and so on, depending on the kind of job.")
-    summary: str = Field(description="The answer in plain words.")
-    tables: dict[str, TableLink]
-    included: dict[str, list[dict[str, Any]]]
+    host: str
+    state: Literal["waiting", "sending", "delivered", "given up"]
+    tries: int
+    next: datetime | None = Field(description="When it is sent again.")
+    delivered: datetime | None
+    said: str = Field(description="How the last try ended.")
 
 
 class CheckResult(Strict):

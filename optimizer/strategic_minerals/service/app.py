@@ -18,8 +18,11 @@ from ..core.errors import Fault, FaultsError
 from ..core.logs import logger_of
 from .authentication import Guard
 from .databases import open_store
+from .deliveries import Deliveries
+from .dependencies import told_of
 from .described import describe
 from .dispatcher import Dispatcher, OnEnd
+from .entities import Job
 from .gate import BodyBounds, BodyError, Gate, leaves
 from .job_folder import Folder
 from .job_runners import DaskRunner, LocalRunner, Runner, end, start
@@ -149,6 +152,7 @@ def create_app(
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings, app.state.store, app.state.metrics, app.state.works = settings, kept, metrics, works
     app.state.checker = checker or LocalRunner()
@@ -191,6 +195,7 @@ class Works:
     def __init__(self, settings: Settings, store: Store, runner: Runner | None, on_end: OnEnd) -> None:
         self._settings, self._store, self._given, self._on_end = settings, store, runner, on_end
         self._dispatcher: Dispatcher | None = None
+        self._deliveries: Deliveries | None = None
         self._runner: Runner | None = None
         self._canary = Canary(settings)
 
@@ -200,15 +205,25 @@ class Works:
             return
         settings = self._settings
         self._runner = self._given or (LocalRunner() if settings.scheduler is None else DaskRunner(settings.scheduler))
-        dispatcher = Dispatcher(settings, self._store, self._runner, self._on_end)
+        self._deliveries = Deliveries(settings, self._store, told_of)
+        dispatcher = Dispatcher(settings, self._store, self._runner, self._ended)
         dispatcher.start()
+        self._deliveries.start()
         self._dispatcher, self._canary = dispatcher, Canary(settings)
         app.state.dispatcher, app.state.canary = dispatcher, self._canary
         app.state.readiness = Readiness(app.state, self._canary.word)
 
+    def _ended(self, job: Job, state: str, seconds: float) -> None:
+        """A job ended here."""
+        self._on_end(job, state, seconds)
+        if self._deliveries is not None:
+            self._deliveries.wake()
+
     def stop(self) -> None:
         """Stop, unless already stopped."""
         self._canary.stop()
+        if self._deliveries is not None:
+            self._deliveries.stop()
         if self._dispatcher is not None:
             self._dispatcher.stop()
         if self._given is None and isinstance(self._runner, DaskRunner):

@@ -139,6 +139,7 @@ def needs(scope: Scope) -> Callable[[Request], Caller]:
     def found(request: Request) -> Caller:
         guard: Guard = request.app.state.guard
         caller: Caller = getattr(request.state, "caller", None) or guard.caller(request)
+        request.state.caller = caller  # the log says whose request it was
         if not caller.may(scope):
             raise ProblemError(
                 "forbidden", f"The token has the scopes {', '.join(caller.scopes)}; this request needs {scope}."

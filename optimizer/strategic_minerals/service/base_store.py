@@ -17,7 +17,7 @@ Rows = list[tuple[Any, ...]]
 Ask = Callable[..., Rows]
 """`ask(statement, **values)`: the rows of a statement with `:name` for values."""
 
-JOB = "id, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome"
+JOB = "id, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome, trace, trace_state"
 TOKEN = "id, tenant, scopes, created, revoked, note"
 
 
@@ -114,10 +114,12 @@ class BaseStore(ABC):
 
 def job_of(row: tuple[Any, ...]) -> Job:
     """A job of its row. Raises StoreError for a row that no version has written."""
-    name, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome = row
+    name, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome, *trace = (
+        row
+    )
     try:
         told, came = json.loads(progress), json.loads(outcome)
-        texts = all(isinstance(text, str) for text in (name, tenant, kind, label, digest))
+        texts = all(isinstance(text, str) for text in (name, tenant, kind, label, digest, *trace))
         times = all(
             when is None or (isinstance(when, float | int) and math.isfinite(when))
             for when in (started, ended, submitted)
@@ -128,7 +130,9 @@ def job_of(row: tuple[Any, ...]) -> Job:
             raise ValueError
     except (TypeError, ValueError, RecursionError):
         raise StoreError("damaged", "the store is damaged: a job cannot be read") from None
-    return Job(name, tenant, kind, label, state, submitted, started, ended, server, digest, bool(stopping), told, came)
+    return Job(
+        name, tenant, kind, label, state, submitted, started, ended, server, digest, bool(stopping), told, came, *trace
+    )
 
 
 def token_of(row: tuple[Any, ...]) -> Token:

@@ -40,7 +40,8 @@ class Client:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
-        """Submit a job (`solve` with `plan`, `plan_toml` or `shipped`; `sweep`, `stress`, `explain`, `compare`); its identifier.
+        """Submit a job (`solve`, `frontier` and others with `plan`, `plan_toml` or `shipped`; `stress`, `roll` and others with
+        `of`, the identifier of a solved plan); its identifier.
 
         key: an idempotency key; with one, a request whose answer was lost may be sent again.
         """

@@ -6,15 +6,19 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Request
 
-from .api_schemas import JobStatus, Progress
+from .api_schemas import JobStatus, Progress, WebhookStatus
 from .authentication import Caller, busy, needs
-from .entities import AuditLogEntry, Job
+from .entities import ENDED, AuditLogEntry, Job
 from .job_folder import Folder
+from .kind_table import KINDS
 from .problem_details import MEDIA_TYPE, Problem, ProblemError
+from .tracing import Trace
+from .webhook_store import MOST_TRIES, WebhookState
 from .wording import JOB_ID
 
 WRONG = {
@@ -77,12 +81,16 @@ def note(request: Request, caller: Caller, action: str, job_id: str) -> None:
 
 def status_of(request: Request, job: Job, places: Mapping[str, int] | None = None) -> JobStatus:
     """A job as callers see it. places: places in the queue by job, where they are known already."""
-    place = request.app.state.store.position(job) if places is None else places.get(job.id)
+    return told_of(job, request.app.state.store.position(job) if places is None else places.get(job.id))
+
+
+def told_of(job: Job, place: int | None = None) -> JobStatus:
+    """A job as callers see it, at a place in the queue."""
     at = f"/v1/jobs/{job.id}"
     links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
     if job.state == "succeeded":
         links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
-        links |= {} if job.kind == "sweep" else {"report": f"{at}/report"}
+        links |= {"report": f"{at}/report"} if KINDS[job.kind].has_report else {}
     given = job.outcome.get("problem")
     told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
     return JobStatus(
@@ -96,6 +104,7 @@ def status_of(request: Request, job: Job, places: Mapping[str, int] | None = Non
         stopping=job.stopping and job.state == "running",
         position=place,
         progress=Progress(**told) if told else None,
+        trace_id=Trace(parent=job.trace).id or None,
         headline=job.outcome.get("headline"),
         problem=None if given is None else Problem(**given),
         links=links,
@@ -104,3 +113,21 @@ def status_of(request: Request, job: Job, places: Mapping[str, int] | None = Non
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def webhook_of(job: Job, found: WebhookState) -> WebhookStatus:
+    """A webhook as callers see it: never its secret, nor what stands behind the host."""
+    done, out = found.delivered is not None, found.tries >= MOST_TRIES
+    waits = job.state not in ENDED or not found.tries
+    state: Literal["waiting", "sending", "delivered", "given up"] = (
+        "waiting" if waits else "delivered" if done else "given up" if out else "sending"
+    )
+    again = None if state != "sending" or found.due is None else _time(found.due)
+    return WebhookStatus(
+        host=urlsplit(found.url).hostname or "",
+        state=state,
+        tries=found.tries,
+        next=again,
+        delivered=None if found.delivered is None else _time(found.delivered),
+        said=found.said,
+    )

@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
-from .api_schemas import JobRequest, Question
+from .api_schemas import Question
+from .examples import put_in
+from .kind_table import JobRequest
 
 REF = "#/components/schemas/{model}"
 SECURITY = {
@@ -20,6 +22,11 @@ SECURITY = {
 }
 OPEN_TAGS = ("health",)
 """What anybody may ask."""
+
+
+def sentence(name: str) -> str:
+    """`get_job` as words."""
+    return name.replace("_", " ").capitalize()
 
 
 def describe(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
@@ -38,6 +45,10 @@ def describe(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
             schema = adapter.json_schema(ref_template=REF)
             schemas |= schema.pop("$defs", {})
             schemas[name] = schema
+        for operations in found["paths"].values():
+            for operation in operations.values():
+                operation["summary"] = sentence(operation["operationId"])
+                put_in(operation)
         if needs_token:
             found["components"]["securitySchemes"] = SECURITY
             for path, operations in found["paths"].items():

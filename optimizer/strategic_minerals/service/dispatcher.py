@@ -21,6 +21,7 @@ from .queue_store import quota_of
 from .retention import Janitor
 from .settings import Settings
 from .store import Store
+from .tracing import Trace
 from .trouble import StoreError, in_words
 
 IDLE_S = 0.5
@@ -180,7 +181,7 @@ class Dispatcher:
             raise
 
     def _attend(self, job: Job) -> None:
-        with about(job=job.id, tenant=job.tenant):
+        with about(job=job.id, tenant=job.tenant, trace=Trace(parent=job.trace).id):
             logger.info("%s begins", job.kind)
             self._attend_to_end(job)
 
@@ -194,6 +195,7 @@ class Dispatcher:
                 {
                     "job": job.id,
                     "tenant": job.tenant,
+                    "trace": Trace(parent=job.trace).id,
                     "memory_mib": settings.memory_mib,
                     "niceness": settings.niceness,
                     "threads": settings.threads_of_job,

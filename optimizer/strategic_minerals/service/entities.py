@@ -34,6 +34,10 @@ class Job:
     progress: dict[str, Any]
     outcome: dict[str, Any]
     """How it ended: `headline` and figures of an answer, `problem` of a failure."""
+    trace: str = ""
+    """`traceparent` of the request that brought it; empty: none."""
+    trace_state: str = ""
+    """Its `tracestate`."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,18 @@ from starlette.requests import ClientDisconnect
 
 from ..core.errors import Fault, PlanError, near_miss
 from ..schemas.tables import TABLES
+from .bundles import BUNDLE
 from .gate import PART_BYTES
 from .problem_details import MOST_FAULTS, ProblemError
 from .reading import kind_of_plan, table_file
 from .wording import place, spelt
 
-PARTS = {"plan": "a file: TOML, JSON or xlsx", "tables": "files, <table>.csv each", "options": "text: JSON"}
+PARTS = {
+    "plan": "a file: TOML, JSON or xlsx",
+    "tables": "files, <table>.csv each",
+    "files": "a file: a ZIP",
+    "options": "text: JSON",
+}
 """Name of a part -> what it is."""
 MOST_FILES = len(TABLES) + 10
 """Most parts of a form; a few more than can be right are still reported one by one."""
@@ -33,16 +39,20 @@ LONGEST_OPTIONS = 1_000_000
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 SCHEMA = {
     "type": "object",
-    "required": ["plan"],
     "additionalProperties": False,
     "properties": {
         "plan": {**FILE, "description": "The plan: TOML, JSON or xlsx, recognised by its content."},
         "tables": {"type": "array", "items": FILE, "description": "Own tables, <table>.csv each."},
+        "files": {
+            **FILE,
+            "description": "In place of a plan: a ZIP with the files of an episode (`backtest`), or with published files "
+            "(`refresh`).",
+        },
         "options": {
             "type": "string",
             "maxLength": LONGEST_OPTIONS,
             "default": "{}",
-            "description": "The other fields of a solve or a sweep, as JSON.",
+            "description": "The other fields of the job, as JSON; `kind` is `solve` where none is stated.",
         },
     },
 }
@@ -138,7 +148,7 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
         else:
             faults += await _file(found, name, part)
         seen.add(name)
-    if "plan" not in seen:
+    if not seen & {"plan", "files"}:
         faults.append(Fault("form", "", "plan", "nothing", PARTS["plan"]))
     if faults:
         raise PlanError(faults[:MOST_FAULTS])
@@ -161,11 +171,11 @@ async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
     if not content:
         return [Fault("form", "", name, f"an empty file {spelt(part.filename or '')}", PARTS[name])]
     try:
-        kept = kind_of_plan(content) if name == "plan" else table_file(part.filename or "")
+        kept = {"plan": kind_of_plan(content), "files": BUNDLE}.get(name) or table_file(part.filename or "")
     except PlanError as error:
         return list(error.faults)
     if kept in found.files:
         return [Fault("form", "", name, f"{spelt(kept.rpartition('/')[2])} twice", "each table once")]
     found.files[kept] = content
-    found.label = (part.filename or "")[:100] if name == "plan" else found.label
+    found.label = (part.filename or "")[:100] if name in ("plan", "files") else found.label
     return []

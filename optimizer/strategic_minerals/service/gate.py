@@ -4,6 +4,7 @@ unsupported methods are refused with those allowed; every response has security 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +14,16 @@ from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from ..core.errors import Fault
+from ..core.logs import about, logger_of
 from .authentication import SAFE_METHODS, Guard, busy
 from .problem_details import ProblemError
+from .tracing import trace_of
 from .trouble import StoreError
 
+logger = logger_of(__name__)
+
+QUIET = ("/healthz", "/readyz", "/metrics", "/static/{name}")
+"""Routes that are asked again and again."""
 OPEN_FORMS = ("/login", "/logout")
 MOST_OPEN_FORM_BYTES = 10_000
 """Of what anybody may send."""
@@ -85,30 +92,42 @@ class Gate:
             return
         scope = {**scope, "headers": [header for header in scope["headers"] if header[0] not in IGNORED]}
         begin, status = time.perf_counter(), [500]
+        asked = Request(scope).headers
+        trace = trace_of(asked, asked.getlist("tracestate"))
+        scope["state"] = {**scope.get("state", {}), "trace": trace}
+        named = {"X-Request-Id": trace.request, **trace.onward()}
+        sent = [*SENT_HEADERS, *((name.lower().encode(), value.encode()) for name, value in named.items())]
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
                 status[0] = message["status"]
                 given = {name.lower() for name, _ in message.get("headers", [])}
-                extra = [header for header in SENT_HEADERS if header[0] not in given]
+                extra = [header for header in sent if header[0] not in given]
                 message = {**message, "headers": [*message.get("headers", []), *extra]}
             await send(message)
 
         body = _Body(self, scope, receive)
-        try:
-            request = Request(scope)
+        with about(request=trace.request, trace=trace.id):
             try:
-                self._look(scope, request)
-                if scope["method"] not in SAFE_METHODS and scope["path"] not in OPEN_FORMS:
-                    scope.setdefault("state", {})["caller"] = await run_in_threadpool(self._guard.caller, request)
-            except (ProblemError, StoreError) as error:
-                await self._refuse(request, error)(scope, receive, with_headers)
-                return
-            await self._app(scope, body.receive, with_headers)
-        finally:
-            self._held -= body.held
-            route = scope.get("route")
-            self._observe(scope["method"], getattr(route, "path", "other"), status[0], time.perf_counter() - begin)
+                await self._answer(scope, body, with_headers)
+            finally:
+                self._held -= body.held
+                route = getattr(scope.get("route"), "path", "other")
+                seconds = time.perf_counter() - begin
+                self._observe(scope["method"], route, status[0], seconds)
+                _log(scope, route, status[0], seconds)
+
+    async def _answer(self, scope: Any, body: _Body, send: Any) -> None:
+        """Let a request in, or refuse it."""
+        request = Request(scope)
+        try:
+            self._look(scope, request)
+            if scope["method"] not in SAFE_METHODS and scope["path"] not in OPEN_FORMS:
+                scope["state"]["caller"] = await run_in_threadpool(self._guard.caller, request)
+        except (ProblemError, StoreError) as error:
+            await self._refuse(request, error)(scope, body.receive, send)
+            return
+        await self._app(scope, body.receive, send)
 
     def _look(self, scope: Any, request: Request) -> None:
         """What can be refused by its header alone. Raises ProblemError."""
@@ -202,6 +221,15 @@ class _Body:
                 429, "Too many request bodies are being read at the same time; try again later.", wait.headers
             )
         return message
+
+
+def _log(scope: Any, route: str, status: int, seconds: float) -> None:
+    """A line for each request; those of load balancers and of collectors of metrics are for whoever looks closely."""
+    caller = scope["state"].get("caller")
+    level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
+    facts = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)}
+    with about(tenant="" if caller is None else caller.tenant, job=scope.get("path_params", {}).get("job_id", "")):
+        logger.log(level, "%s %s %d", scope["method"], route, status, extra={"http": facts})
 
 
 def methods_at(routes: list[Any], scope: Any) -> list[str]:

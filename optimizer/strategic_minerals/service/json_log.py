@@ -22,7 +22,8 @@ OWNERS = f"{PACKAGE}.service"
 
 
 class JsonLines(logging.Formatter):
-    """`time` (UTC), `level`, `logger`, `message`; `run`, `job` and `tenant` where they are known, `error` with an exception."""
+    """`time` (UTC), `level`, `logger`, `message`; `run`, `job`, `tenant`, `request` and `trace` where they are known, `error`
+    with an exception; of a request `method`, `route`, `status` and `seconds`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -33,6 +34,7 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
         }
         told |= {name: value for name in FIELDS if (value := getattr(record, name, ""))}
+        told |= getattr(record, "http", {})
         if record.exc_info:
             told["error"] = self.formatException(record.exc_info)
         return json.dumps(told)
@@ -78,12 +80,12 @@ def server_log(level: int) -> Iterator[None]:
 
 
 @contextmanager
-def job_log(folder: Folder, *, job: str, tenant: str) -> Iterator[None]:
+def job_log(folder: Folder, *, job: str, tenant: str, trace: str = "") -> Iterator[None]:
     """Records of a job's process go into its folder."""
     records = BoundedFile(folder.path / RECORDS, JsonLines())
     sentences = BoundedFile(folder.path / LOG, Sentences())
     with (
-        about(job=job, tenant=tenant),
+        about(job=job, tenant=tenant, trace=trace),
         listening(records, logging.INFO),
         listening(sentences, logging.INFO, OWNERS),
     ):

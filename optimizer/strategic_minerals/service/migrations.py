@@ -35,16 +35,26 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "INSERT INTO schema_version (version) VALUES (2)",
     ),
     ("ALTER TABLE deeds RENAME TO audit_log",),
+    (
+        "ALTER TABLE jobs ADD COLUMN trace TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE jobs ADD COLUMN trace_state TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE webhooks (
+            job TEXT PRIMARY KEY, url TEXT NOT NULL, secret TEXT NOT NULL, ended DOUBLE PRECISION,
+            tries INTEGER NOT NULL DEFAULT 0, due DOUBLE PRECISION NOT NULL DEFAULT 0, delivered DOUBLE PRECISION,
+            said TEXT NOT NULL DEFAULT '')""",
+    ),
 )
 """Step n takes a store of version n - 1 to version n. 1: jobs, tokens, audit log. 2: turns and usage of tenants, bytes kept, the
-service's own uptime for retention, and from here on the version itself. 3: the audit log under its own name."""
+service's own uptime for retention, and from here on the version itself. 3: the audit log under its own name. 4: the trace of the
+request that brought a job, and webhooks."""
 
 NEWEST = len(STEPS)
 COLUMNS = {
     "jobs": "id, tenant, kind, label, state, submitted, started, ended, server, idempotency_key, digest, stopping, progress, "
-    "outcome, bytes, ended_uptime",
+    "outcome, bytes, ended_uptime, trace, trace_state",
     "tokens": "id, hash, tenant, scopes, created, revoked, note",
     "audit_log": "at, tenant, token, address, action, job",
+    "webhooks": "job, url, secret, ended, tries, due, delivered, said",
     "servers": "id, seen",
     "tenants": "tenant, turn",
     "usage": "tenant, hour, jobs, seconds",

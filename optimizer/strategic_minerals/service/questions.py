@@ -5,6 +5,7 @@ Faults are named as whoever sent the question knows its parts: fields of `set`, 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -14,13 +15,18 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import Fault, FaultsError, InputError, PlanError
 from ..schemas.base import USA
 from .addresses import as_sent
+from .bundles import BUNDLE, unbundled
 from .job_folder import Folder
+from .kind_table import KINDS
 
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
+    from ..rolling.files import DoneRow, HappenedRow
     from ..schemas.plan import Plan
 
-STATED = "tables.json"
+STATED, FACTS = "tables.json", "facts.json"
+EPISODE = "episode"
+"""Where the files of a past episode are taken apart."""
 
 
 @cache
@@ -112,16 +118,13 @@ def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
 def look(folder: Folder, request: Mapping[str, Any]) -> None:
     """What can be seen of a job without solving anything. Raises PlanError or InputError with the faults that would fail it."""
     kind = request["kind"]
-    if kind in ("solve", "sweep"):
-        from ..checks.consistency import check_data
-
-        plan, data = question(folder, request)
-        if faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]:
-            raise PlanError(faults)
-        if kind == "sweep":
-            from .studies import look_at_study
-
-            look_at_study(request["study"], plan, data)
+    if KINDS[kind].of == "question":
+        _look_at_question(folder, request)
+    elif kind == "roll":
+        noted_rows(request)
+        new_facts(folder)
+    elif kind == "backtest" and request["shipped"] is None:
+        _look_at_episode(folder, request["changes"])
     elif kind == "stress":
         from ..data.plan_file import parse_plan
 
@@ -133,6 +136,99 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
             raise InputError([Fault("body", "", "of", "a linear relaxation", "a job solved with `relax` false")])
         if request["item"] is not None:
             look_at_item(first_of(folder), request["item"])
+
+
+def _look_at_question(folder: Folder, request: Mapping[str, Any]) -> None:
+    """As `look`, of what asks about a plan and its tables."""
+    from ..checks.consistency import check_data
+
+    kind = request["kind"]
+    if kind == "together":
+        members_of(folder, request)
+    plan, data = question(folder, request)
+    if KINDS[kind].checked and (faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]):
+        raise PlanError(faults)
+    if kind == "sweep":
+        from .studies import look_at_study
+
+        look_at_study(request["study"], plan, data)
+
+
+def _look_at_episode(folder: Folder, changes: Mapping[str, Any]) -> None:
+    """Raises InputError where the files of an episode say nothing that can be played."""
+    from ..backtesting.settings import load_settings
+
+    place = folder.path / EPISODE
+    try:
+        unbundled(folder.path / BUNDLE, place)
+        load_settings(place, changes)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def members_of(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, dict[str, Dataset]]:
+    """A plan of several homes as it stands, and the shipped tables of each by home. Raises PlanError and InputError."""
+    from ..evaluation.coalitions import MOST_MEMBERS
+
+    if (folder.path / STATED).is_file() or (folder.path / "tables").is_dir():
+        expected = "none: a plan of several homes takes the shipped tables of each"
+        raise InputError([Fault("body", "", "tables", "own tables", expected)])
+    plan = _loaded(folder, request)
+    if plan.together is None:
+        raise PlanError([Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")])
+    if (count := len(plan.together.members)) > MOST_MEMBERS:
+        raise PlanError([Fault("plan", "", "together.members", f"{count} homes", f"at most {MOST_MEMBERS}")])
+    return plan, {one.home: shipped_tables(one.home) for one in plan.together.members}
+
+
+def _loaded(folder: Folder, request: Mapping[str, Any]) -> Plan:
+    """The plan of a request as it stands. Raises PlanError."""
+    from ..core.shipped import shipped
+    from ..data.plan_file import load_plan
+
+    if (book := folder.path / "plan.xlsx").is_file():
+        from ..data.workbook import load_workbook
+
+        return load_workbook(book, request.get("set"))[0]
+    uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json")) if path.is_file()]
+    path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
+    try:
+        return load_plan(path, request.get("set"))
+    except FaultsError as error:
+        raise PlanError([as_sent(fault, request.get("set")) for fault in error.faults]) from None
+
+
+def noted_rows(request: Mapping[str, Any]) -> tuple[tuple[DoneRow, ...], tuple[HappenedRow, ...]]:
+    """What was done and what happened, as rows from 1. Raises InputError with every fault."""
+    from ..rolling.files import DoneRow, HappenedRow, validated
+
+    faults: list[Fault] = []
+    found: list[tuple[Any, ...]] = []
+    for name, kind in (("done", DoneRow), ("happened", HappenedRow)):
+        rows = [{str(key): _cell(value) for key, value in row.items()} for row in request[name]]
+        header = list(dict.fromkeys(column for row in rows for column in row))
+        try:
+            found.append(validated(list(enumerate(rows, start=1)), header, kind, name) if rows else ())
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+    return found[0], found[1]
+
+
+def _cell(value: Any) -> str:
+    """A value of JSON as a table's cell."""
+    if isinstance(value, list):
+        return " ".join(map(_cell, value))
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def new_facts(folder: Folder) -> Dataset | None:
+    """Tables of a year's news; None: there are none. Raises InputError."""
+    from ..data.dataset import Dataset
+
+    stated = folder.read(FACTS)
+    return None if stated is None else Dataset(_rows(stated), "in memory")
 
 
 def first_of(folder: Folder) -> Path:

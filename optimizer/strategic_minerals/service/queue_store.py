@@ -93,8 +93,10 @@ class QueueStore(TokenStore):
         entry: AuditLogEntry,
         quota: Quota | None = None,
         size: int = 0,
+        webhook: tuple[str, str] | None = None,
     ) -> Job:
         """Keep a job, or find the one that the same key brought; the audit log's line is written with it. size: bytes of its files.
+        webhook: (address, secret) to be told of its end.
 
         Raises FullError (QuotaError) and KeyTakenError; then nothing is kept.
         """
@@ -105,13 +107,16 @@ class QueueStore(TokenStore):
             if key is not None and (known := self._by_key(ask, job.tenant, key, job.digest)) is not None:
                 return known
             self._room(ask, job.tenant, most, most_of_tenant, quota or Quota())
-            names = ("id", "tenant", "kind", "label", "submitted", "digest")
+            names = ("id", "tenant", "kind", "label", "submitted", "digest", "trace", "trace_state")
             values = {**{name: getattr(job, name) for name in names}, "key": key, "size": size}
             ask(
-                "INSERT INTO jobs (id, tenant, kind, label, state, submitted, idempotency_key, digest, bytes) "
-                "VALUES (:id, :tenant, :kind, :label, 'queued', :submitted, :key, :digest, :size)",
+                "INSERT INTO jobs (id, tenant, kind, label, state, submitted, idempotency_key, digest, bytes, trace, trace_state) "
+                "VALUES (:id, :tenant, :kind, :label, 'queued', :submitted, :key, :digest, :size, :trace, :trace_state)",
                 **values,
             )
+            if webhook is not None:
+                told = {"job": job.id, "url": webhook[0], "secret": webhook[1]}
+                ask("INSERT INTO webhooks (job, url, secret) VALUES (:job, :url, :secret)", **told)
             ask(
                 "INSERT INTO audit_log (at, tenant, token, address, action, job) "
                 "VALUES (:at, :tenant, :token, :address, :action, :job)",

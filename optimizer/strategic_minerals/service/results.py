@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from typing import IO, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from pydantic import ValidationError
 
-from .api_schemas import JobResult, TableLink
 from .authentication import Caller
 from .dependencies import WRONG, Id, Reader, aside, folder_of, own
 from .entities import Job
 from .job_folder import LOG, REPORT, RESULT, Folder
 from .job_runners import end, start
+from .kind_table import KINDS
 from .problem_details import ProblemError
+from .result_schemas import RESULT_SCHEMA_VERSION, RESULTS, JobResult, TableLink
 
 PAGE_S = 120.0
 """Seconds that making a report may take."""
@@ -29,31 +31,35 @@ WHOLE = {"Accept-Ranges": "none"}
 router = APIRouter(prefix="/v1", responses={**WRONG})  # type: ignore[dict-item]
 
 
-@router.get("/jobs/{job_id}/result", tags=["results"])
+@router.get("/jobs/{job_id}/result", tags=["results"], response_model=JobResult)
 def get_result(
     request: Request,
     caller: Reader,
     job_id: Id,
     include: Annotated[list[str] | None, Query(max_length=50, description="Tables to include in the answer.")] = None,
-) -> JobResult:
-    """The answer: headline, figures, text, and the names of its tables."""
+) -> Any:
+    """The answer: headline, figures, text, and the names of its tables; which model it has is told by `kind`."""
     folder, job = answered(request, caller, job_id)
     found = folder.read(RESULT)
     if found is None:
         raise ProblemError("unavailable", "The files of the answer do not exist.")
     links = {
-        name: TableLink(rows=table["rows"], csv=f"/v1/jobs/{job_id}/tables/{name}")
+        name: TableLink(rows=table["rows"], csv=f"/v1/jobs/{job_id}/tables/{name}", columns=table["kinds"]).model_dump()
         for name, table in found["tables"].items()
     }
-    return JobResult(
-        id=job_id,
-        kind=job.kind,
-        headline=found["headline"],
-        facts=found["facts"],
-        summary=found["summary"],
-        tables=links,
-        included={name: _records(folder, name) for name in include or ()},
-    )
+    answer = {
+        "schema_version": RESULT_SCHEMA_VERSION,
+        "id": job_id,
+        "kind": job.kind,
+        **{name: found[name] for name in ("headline", "facts", "summary")},
+        "tables": links,
+        "included": {name: records(folder, name) for name in include or ()},
+    }
+    try:
+        RESULTS.validate_python(answer)
+    except ValidationError:  # what an older version kept: still to be read, as it is
+        return JSONResponse(answer)
+    return answer
 
 
 @router.get(
@@ -77,7 +83,7 @@ def get_table(
     """One table, as CSV or as JSON with one record per row."""
     folder, _ = answered(request, caller, job_id)
     if form == "json":
-        return Response(json.dumps(_records(folder, name)), media_type="application/json")
+        return Response(json.dumps(records(folder, name)), media_type="application/json")
     place = folder.table(name)
     if place is None:
         raise ProblemError("not-found", "The result has no table of that name.")
@@ -100,7 +106,7 @@ def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
     folder, job = answered(request, caller, job_id)
     held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        root = folder.path / ("run" if job.kind == "solve" else "out")
+        root = folder.path / ("run" if KINDS[job.kind].makes_plan else "out")
         for path in sorted(root.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(root).as_posix())
@@ -126,8 +132,8 @@ def _sent(held: IO[bytes]) -> Iterator[bytes]:
 def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
     """The report as a page that works offline; for a study or comparison, the report of its plan."""
     folder, job = answered(request, caller, job_id)
-    if job.kind == "sweep":
-        raise ProblemError("conflict", "A sweep has tables but no report.")
+    if not KINDS[job.kind].has_report:
+        raise ProblemError("conflict", f"A job of kind {job.kind} has tables but no report.")
     path = folder.path / REPORT
     if not path.is_file():
         with aside(request):
@@ -164,12 +170,12 @@ def answered(request: Request, caller: Caller, job_id: str) -> tuple[Folder, Job
     return folder_of(request, job_id), job
 
 
-def _records(folder: Folder, name: str) -> list[dict[str, Any]]:
+def records(folder: Folder, name: str) -> list[dict[str, Any]]:
     """A table as records. Raises ProblemError."""
-    from ..core.frames import records
+    from ..core.frames import records as of_frame
     from ..results.run_contents import read_table
 
     place = folder.table(name)
     if place is None:
         raise ProblemError("not-found", f"The result has no table `{name}`.")
-    return records(read_table(*place))
+    return of_frame(read_table(*place))

@@ -18,17 +18,18 @@ from ..core.shipped import shipped
 from ..data.plan_file import load_plan
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
-from .api_schemas import CheckResult, Health, JobList, JobStatus, Readiness
+from .api_schemas import CheckResult, Health, JobList, JobStatus, Readiness, WebhookStatus
 from .authentication import Caller, busy
-from .dependencies import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of
+from .dependencies import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of, webhook_of
 from .entities import ENDED, Job, State
 from .forms import UPLOAD, Upload
 from .job_folder import LIMITS, REQUEST, RESULT, Folder, new_id
 from .job_runners import JobLimits
+from .plan_form import SEEN
 from .problem_details import Problem, ProblemError
 from .queue_store import quota_of
 from .reading import shipped_plans
-from .submission import Sent, submit, take, told
+from .submission import NO_TRACE, Sent, submit, take, told
 from .wording import CURSOR, KEY
 
 CHECK_S = 60.0
@@ -70,13 +71,13 @@ Key = Annotated[
 
 
 @health.get("/healthz")
-async def healthz() -> Health:
+async def get_liveness() -> Health:
     """Liveness, for load balancers and supervisors."""
     return Health(status="ok")
 
 
 @health.get("/readyz", responses={503: {"model": Readiness, "description": "The service cannot accept jobs"}})
-async def readyz(request: Request, response: Response) -> Readiness:
+async def get_readiness(request: Request, response: Response) -> Readiness:
     """Readiness: the solver self-test passes, the store can be written, the queue is served. The first answer waits until this is
     known."""
     checks = await request.app.state.readiness.look()
@@ -86,7 +87,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
 
 
 @health.get("/metrics", response_class=PlainTextResponse, responses={401: WRONG[401], 403: WRONG[403], 429: WRONG[429]})
-def metrics(request: Request, caller: Reader) -> Response:
+def get_metrics(request: Request, caller: Reader) -> Response:
     """Metrics in Prometheus format."""
     return Response(request.app.state.metrics.text(request.app.state.store), media_type="text/plain; version=0.0.4")
 
@@ -106,14 +107,14 @@ Body = Annotated[bytes, Depends(json_body)]
 
 
 @router.post("/jobs", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=takes("JobRequest"))
-def post_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
+def submit_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
     """Submit a job. If it has faults that can be found quickly, the answer is 422 with the same faults as a check; errors that show
     only during the solve make the job fail. A job is stored before it is accepted, and survives a crash from then on."""
     return _submitted(request, response, Sent("job", body), caller, key)
 
 
 @router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=UPLOAD)
-def post_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
+def submit_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
     """Submit a plan as a file, with its tables as files. File names of tables say which table they are; others are only labels."""
     return _submitted(
         request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key
@@ -129,7 +130,8 @@ def _submitted(request: Request, response: Response, sent: Sent, caller: Caller,
 def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
     """What was sent as a job, counted where it is new, told to the dispatcher. Raises as `submit`."""
     state = request.app.state
-    job, fresh = submit(sent, caller, key, state.settings, state.store, lambda: aside(request))
+    trace = getattr(request.state, "trace", NO_TRACE)
+    job, fresh = submit(sent, caller, key, state.settings, state.store, lambda: aside(request), trace)
     if fresh:
         state.metrics.submitted(job.kind)
     state.dispatcher.wake()
@@ -137,7 +139,7 @@ def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None)
 
 
 @router.get("/jobs", tags=["jobs"])
-def get_jobs(
+def list_jobs(
     request: Request,
     caller: Reader,
     state: Annotated[State | None, Query(description="Show only jobs in this state.")] = None,
@@ -169,7 +171,7 @@ def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"itemSchema": EVENT}}, "description": "Server-sent events"}},
 )
-async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
+async def stream_job_events(request: Request, caller: Reader, job_id: Id) -> Response:
     """The status as server-sent events, one for each change, until the job has ended."""
     job = await run_in_threadpool(own, request, caller, job_id)
     state = request.app.state
@@ -196,6 +198,16 @@ async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
             state.streams.leave(caller.tenant)
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@router.get("/jobs/{job_id}/webhook", tags=["jobs"])
+def get_webhook(request: Request, caller: Reader, job_id: Id) -> WebhookStatus:
+    """How far the webhook of a job is: whether the end of the job was told, after how many tries, and when it is tried again."""
+    job = own(request, caller, job_id)
+    found = request.app.state.store.webhook(job_id)
+    if found is None:
+        raise ProblemError("not-found", "The job has no webhook.")
+    return webhook_of(job, found)
 
 
 @router.post("/jobs/{job_id}/cancel", tags=["jobs"])
@@ -236,13 +248,13 @@ def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
 
 
 @router.post("/check", tags=["questions"], response_model=CheckResult, openapi_extra=takes("Question"))
-def check(request: Request, caller: Submitter, body: Body) -> CheckResult:
+def check_question(request: Request, caller: Submitter, body: Body) -> CheckResult:
     """Check a plan and its tables without solving: all faults, doubtful figures, and how many rows are estimates."""
-    return checked(request, Sent("check", body))
+    return checked(request, Sent("check", body))[0]
 
 
-def checked(request: Request, sent: Sent) -> CheckResult:
-    """Faults and notes of a question, found in a process of its own. Raises ProblemError."""
+def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
+    """(faults and notes of a question, what the page shows of it), found in a process of its own. Raises ProblemError."""
     settings = request.app.state.settings
     with aside(request):
         folder = Folder(settings.folder / "checks" / new_id())
@@ -262,11 +274,12 @@ def checked(request: Request, sent: Sent) -> CheckResult:
             if told_of is None
             else ProblemError.of(Problem(**told_of))
         )
-    return CheckResult(**found["facts"])
+    seen = found["facts"].pop(SEEN, {})
+    return CheckResult(**found["facts"]), seen
 
 
 @router.get("/plans", tags=["questions"])
-def get_plans(caller: Reader) -> dict[str, str]:
+def list_plans(caller: Reader) -> dict[str, str]:
     """Shipped plans: name -> title."""
     return {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
 
@@ -281,7 +294,7 @@ def get_plan(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict
 
 
 @router.get("/schemas", tags=["questions"])
-def get_schemas(caller: Reader) -> list[str]:
+def list_schemas(caller: Reader) -> list[str]:
     """Names of the schemas: plan files and tables."""
     return ["plan", *TABLES]
 
@@ -295,7 +308,7 @@ def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> di
 
 
 @router.get("/audit-log", tags=["administration"])
-def get_audit_log(
+def list_audit_log(
     request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> list[dict[str, Any]]:
     """The audit log, newest first: who submitted, cancelled, resumed or deleted which job, and from which address."""

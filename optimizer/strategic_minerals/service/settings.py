@@ -10,6 +10,9 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ..core.errors import MisplacedError
+from .webhooks import key_of
+
 MIB = 1024 * 1024
 
 
@@ -66,6 +69,13 @@ class Settings(BaseSettings):
     silent_s: float = Field(
         60.0, gt=5, description="A server without a heartbeat for this time counts as gone (PostgreSQL)."
     )
+    webhook_hosts: str = Field(
+        "",
+        description="Hosts that webhooks may go to although they are private or without TLS, with or without a port, by commas.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs webhooks that name no secret of their own; unset: each must name one."
+    )
     keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after this time.")
 
     most_connections: int = Field(
@@ -92,6 +102,16 @@ class Settings(BaseSettings):
         if value and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", value):
             raise ValueError("an address such as https://plans.example")
         return value.lower().rstrip("/")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _a_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                key_of(value.get_secret_value())
+            except MisplacedError as error:
+                raise ValueError(error.places[0][2]) from None
+        return value
 
     @model_validator(mode="after")
     def _only_here(self) -> Settings:

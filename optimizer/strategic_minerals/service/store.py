@@ -12,10 +12,10 @@ from typing import Any
 
 from .base_store import JOB, job_of
 from .entities import ENDED, STATES, Job, State
-from .queue_store import QueueStore
+from .webhook_store import WebhookStore
 
 
-class Store(QueueStore):
+class Store(WebhookStore):
     """Everything that is kept."""
 
     def job(self, job: str, tenant: str | None = None) -> Job | None:
@@ -79,7 +79,10 @@ class Store(QueueStore):
     def delete(self, job: str) -> bool:
         """Forget a job that has ended; whether it had."""
         among = ", ".join(f"'{state}'" for state in ENDED)
-        (rows,) = self._run((f"DELETE FROM jobs WHERE id = :id AND state IN ({among}) RETURNING id", {"id": job}))
+        rows, _ = self._run(
+            (f"DELETE FROM jobs WHERE id = :id AND state IN ({among}) RETURNING id", {"id": job}),
+            ("DELETE FROM webhooks WHERE job = :id AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = :id)", {"id": job}),
+        )
         return bool(rows)
 
     def outdated(self, before: float, before_uptime: float | None = None) -> list[str]:

@@ -12,20 +12,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from ..core.errors import FaultsError
+from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
 from .authentication import Caller, busy
+from .bundles import BUNDLE
 from .entities import AuditLogEntry, Job
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, Folder, new_id
 from .job_runners import end, start
+from .kind_table import KINDS, PLANNING
 from .problem_details import Problem, ProblemError
 from .questions import look
 from .queue_store import FullError, KeyTakenError, QuotaError, quota_of
 from .reading import BODY, Form, read
 from .settings import Settings
 from .store import Store
+from .tracing import Trace
+from .webhooks import hosts_of, target_of
 from .worker import NO_ROOM
 
+NO_TRACE = Trace()
 RETRY_S = 10.0
 QUOTA_RETRY_S = 1800.0
 """Until a caller who has used up a quota of 24 hours should ask again."""
@@ -60,7 +65,11 @@ class Sent:
     @property
     def large(self) -> bool:
         """Whether looking at it may take long: a book, or more of anything than is read beside all else."""
-        return "plan.xlsx" in self.files or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
+        return (
+            "plan.xlsx" in self.files
+            or BUNDLE in self.files
+            or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
+        )
 
 
 def take(sent: Sent, folder: Folder, settings: Settings, room: Room) -> dict[str, Any]:
@@ -137,12 +146,19 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
 
 def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
     """Whether there may be a fault: not in what the package ships as it stands, nor in a comparison of what was solved."""
-    own = any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
-    return asked["kind"] in ("sweep", "stress", "explain") or (asked["kind"] == "solve" and (own or bool(asked["set"])))
+    if KINDS[asked["kind"]].of != "question" or asked["kind"] in ("sweep", "together"):
+        return asked["kind"] not in ("compare", "verify")
+    return bool(asked["set"]) or any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
 
 
 def submit(
-    sent: Sent, caller: Caller, key: str | None, settings: Settings, store: Store, room: Room
+    sent: Sent,
+    caller: Caller,
+    key: str | None,
+    settings: Settings,
+    store: Store,
+    room: Room,
+    trace: Trace = NO_TRACE,
 ) -> tuple[Job, bool]:
     """What was sent as a job that will run; whether it is a new one.
 
@@ -155,7 +171,7 @@ def submit(
         asked = found["asked"]
         with told():
             known = None if key is None else store.by_key(caller.tenant, key, found["digest"])
-            kept = known or _kept(sent, asked, found["digest"], folder, caller, key, settings, store, room)
+            kept = known or _kept(sent, asked, found["digest"], folder, caller, key, settings, store, room, trace)
     except BaseException:
         folder.delete()
         raise
@@ -174,8 +190,10 @@ def _kept(
     settings: Settings,
     store: Store,
     room: Room,
+    trace: Trace,
 ) -> Job:
     """Write the rest of a job's folder, look at it, then keep the job."""
+    webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
     names = _lend(asked, folder, caller, settings, store)
     folder.write(REQUEST, {**asked, **names})
     _look(sent, asked, folder, settings, room)
@@ -193,12 +211,31 @@ def _kept(
         False,
         {},
         {},
+        trace.parent,
+        trace.state,
     )
     folder.sync()
     entry = AuditLogEntry(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
     return store.submit(
-        job, key, settings.most_queued, settings.most_queued_of_tenant, entry, quota_of(settings), folder.size
+        job, key, settings.most_queued, settings.most_queued_of_tenant, entry, quota_of(settings), folder.size, webhook
     )
+
+
+def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, str] | None:
+    """(address, secret) of a webhook; None: none is asked for. Raises PlanError for one that cannot be sent."""
+    if asked is None:
+        return None
+    default = settings.webhook_secret
+    secret = asked["secret"] or (None if default is None else default.get_secret_value())
+    if secret is None:
+        raise PlanError(
+            [Fault("body", "", "webhook.secret", "nothing", "a secret, for the service has none of its own")]
+        )
+    try:
+        target_of(asked["url"], hosts_of(settings.webhook_hosts))
+    except MisplacedError as error:
+        raise PlanError([Fault("body", "", *one) for one in error.places]) from None
+    return asked["url"], secret
 
 
 @contextmanager
@@ -225,11 +262,11 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
         job = store.job(name, caller.tenant)
         if job is None:
             raise ProblemError("not-found", f"of: there is no job {name}.")
-        if job.kind != "solve" or job.state != "succeeded":
+        if job.kind not in PLANNING or job.state != "succeeded":
             raise ProblemError("conflict", f"of: job {name} is not a solved plan ({job.kind}, {job.state}).")
         names.append(job.label or name[:8])
         try:
             folder.lend(Folder.of(settings.folder, name), place)
         except FileNotFoundError:  # deleted just now
             raise ProblemError("not-found", f"of: there is no job {name}.") from None
-    return {"names": names}
+    return {"labels": names}

@@ -7,49 +7,51 @@ sites cannot send.
 from __future__ import annotations
 
 import json
-import math
+import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from ..core.errors import FaultsError, missing_part
+from ..core.errors import Fault, FaultsError, PlanError, missing_part
 from ..core.shipped import shipped
 from ..data.plan_file import load_plan
-from ..schemas.plan import Plan
-from .authentication import COOKIE, Caller, digest_of, needs
-from .dependencies import Id, own, status_of
+from .api_schemas import CheckResult
+from .authentication import COOKIE, Caller, digest_of
+from .bundles import BUNDLE
+from .dependencies import Id, Reader, Submitter, folder_of, own, status_of
+from .drafts import files_of, keep_draft, own_draft, seen_of_draft
 from .entities import ENDED, Job
 from .forms import Upload
-from .job_folder import Folder, new_id
+from .job_folder import RESULT
+from .kind_table import KINDS, PLANNING
+from .plan_form import FIELDS, GROUPS, changed, choices_of, lists_of, raw_values, value_of, values_of
 from .problem_details import FaultModel, Problem, ProblemError
 from .questions import shipped_tables
 from .reading import shipped_plans
+from .results import records
 from .routes import accept, cancel_job, checked, delete_job, resume_job
 from .submission import SMALL_BYTES, Sent
 from .wording import JOB_ID
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
-DRAFT = "draft.json"
 MOST_JOBS = 100
-FIELDS = {
-    "budget.appropriation_musd": "Appropriation per year (million USD, in the plan's price year)",
-    "loss_function": "Loss function: economic loss per missing tonne",
-    "loss_level": "Loss estimate to use: low, central or high",
-    "risk.cvar_weight": "Weight of the worst scenarios (0: expected cost only)",
-    "risk.alpha": "Share of scenarios that do not count as the worst (0.9: the worst 10 % count)",
-    "discount_rate": "Discount rate per year",
+MOST_ROWS, MOST_COLUMNS = 60, 12
+"""Of a table that is shown on a job's page; longer and wider ones are files."""
+TITLES = {
+    "outcome": "Outcome",
+    "plan": "What differs in the plan",
+    "differences": "Differences in the same new scenarios",
+    "why": "What changed the plan",
+    "inputs": "What differs in the question",
 }
-"""Fields of a plan that the page edits, with what they are called there."""
-CHOICES = {"loss_level": ("low", "central", "high")}
-
-Reader = Annotated[Caller, Depends(needs("read"))]
-Submitter = Annotated[Caller, Depends(needs("submit"))]
+"""Tables of a comparison in the order of the page, as they are called there."""
 
 
 def page(template: str, request: Request, status: int = 200, /, **facts: Any) -> HTMLResponse:
@@ -121,26 +123,41 @@ def home(request: Request, caller: Reader) -> Response:
 @router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload) -> Response:
     """Keep an uploaded plan as a draft."""
-    files = dict(sorted(form.files.items(), key=lambda file: file[0].startswith("tables/")))  # the plan first
-    _make_room(request, caller)
-    folder = _draft(request, new_id())
-    stated = {"tenant": caller.tenant, "files": list(files), "label": form.label, "at": time.time()}
+    if BUNDLE in form.files:
+        raise PlanError(
+            [Fault("form", "", "files", "a ZIP of files", "a plan; other files are sent to /v1/jobs/upload")]
+        )
+    name = keep_draft(request, caller, form)
+    seen_of_draft(request, caller, name, _seen(request, caller, name))
+    return RedirectResponse(f"/edit?draft={name}", 303)
+
+
+def _seen(request: Request, caller: Caller, draft: str) -> dict[str, Any]:
+    """What can be seen of an uploaded plan at once: its fields, names to choose among, faults and notes; empty where that is not
+    possible now, for then it is seen when the plan is checked or run."""
     try:
-        folder.path.mkdir(parents=True)
-        for name, data in files.items():
-            folder.keep(name, data)
-        folder.write(DRAFT, stated)
-    except BaseException:
-        folder.delete()
-        raise
-    return RedirectResponse(f"/edit?draft={folder.path.name}", 303)
+        found, seen = checked(request, Sent("check", b"{}", files_of(request, caller, draft)))
+        return {**seen, "faults": [fault.model_dump() for fault in _models(found)], "notes": found.notes}
+    except FaultsError as error:
+        faults = ProblemError("invalid", "", error.faults).problem.faults
+    except ProblemError as error:
+        faults = error.problem.faults
+    folder, stated = own_draft(request, caller, draft)
+    path = folder.path / stated["files"][0]
+    readable = path.suffix in (".toml", ".json") and path.stat().st_size <= SMALL_BYTES
+    values = raw_values(path) if readable and faults else {}
+    return {"values": values, "faults": [fault.model_dump() for fault in faults]}
+
+
+def _models(found: CheckResult) -> list[FaultModel]:
+    return [FaultModel(**fault) for fault in found.faults]
 
 
 @router.get("/edit")
 def edit(request: Request, caller: Submitter, shipped_plan: str = "", draft: str = "") -> Response:
-    """A plan's main fields."""
-    given, title, faults = _start(request, caller, shipped_plan, draft)
-    return _form(request, shipped_plan, draft, title, given, faults, "", [])
+    """A plan's main fields, with the faults that it came with."""
+    start = _start(request, caller, shipped_plan, draft)
+    return _form(request, start, start.values, start.faults, "", start.notes)
 
 
 @router.post("/edit")
@@ -151,148 +168,108 @@ async def run(request: Request, caller: Submitter) -> Response:
 
 
 def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
-    shipped_plan, draft = form.get("shipped_plan", ""), form.get("draft", "")
-    given, title, faults = _start(request, caller, shipped_plan, draft)
-    typed = {name: form[name].strip() for name in FIELDS if name in form}
-    changed = {name: _value(text) for name, text in typed.items() if text and text != given.get(name, "")}
-    shown = {**given, **typed}
-    files = _files(request, caller, draft)
-    named = {"shipped": shipped_plan or None, "set": changed}
-    said, notes = "", list[str]()
+    start = _start(request, caller, form.get("shipped_plan", ""), form.get("draft", ""))
+    shown = {**start.values, **{name: form[name].strip() for name in FIELDS if name in form}}
+    files = files_of(request, caller, start.draft)
+    named = {"shipped": start.shipped_plan or None, "set": changed(form, start.values)}
+    said, notes, faults = "", list[str](), list[FaultModel]()
     try:
         if form.get("action") == "run":
             asked = {
                 "kind": "solve",
-                "label": (form.get("label") or title)[:200],
-                "gap": _value(form.get("gap", "0.001")),
+                "label": (form.get("label") or start.title)[:200],
+                "gap": value_of(form.get("gap", "0.001")),
                 **named,
             }
             job = accept(request, Sent("job", json.dumps(asked).encode(), files), caller)
             return RedirectResponse(f"/jobs/{job.id}", 303)
-        found = checked(request, Sent("check", json.dumps(named).encode(), files))
-        faults = [FaultModel(**fault) for fault in found.faults]
+        found, _ = checked(request, Sent("check", json.dumps(named).encode(), files))
+        faults, notes = _models(found), found.notes
         size = f"at most about {found.columns_at_most:,} columns, {found.facts} facts, {found.estimates} estimates"
         said = "" if faults else f"No faults. Model and data: {size}."
-        notes = found.notes
     except FaultsError as error:
         faults = ProblemError("invalid", "", error.faults).problem.faults
     except ProblemError as error:
         if not error.problem.faults:
             raise
         faults = error.problem.faults
-    return _form(request, shipped_plan, draft, title, shown, faults, said, notes, status=422 if faults else 200)
+    if "application/json" in request.headers.get(
+        "accept", ""
+    ):  # the page's script, which puts them beside their fields
+        near, others = _placed(faults)
+        beside = {name: [_words(fault) for fault in found] for name, found in near.items() if found}
+        return JSONResponse({"near": beside, "others": [_words(f, place=True) for f in others], "said": said})
+    return _form(request, start, shown, faults, said, notes, status=422 if faults else 200)
+
+
+def _words(fault: FaultModel, *, place: bool = False) -> str:
+    """A fault as a sentence. place: with where it is."""
+    row = f":{fault.row}" if fault.row else ""
+    where = f"{fault.file}{row} {fault.column}: " if place else ""
+    return f"{where}found {fault.found}; expected {fault.expected}."
+
+
+def _placed(faults: list[FaultModel]) -> tuple[dict[str, list[FaultModel]], list[FaultModel]]:
+    """(faults by the field beside which they stand, the others)."""
+    near = {name: [f for f in faults if f.column == name or f.column.startswith(f"{name}.")] for name in FIELDS}
+    beside = [fault for found in near.values() for fault in found]
+    return near, [fault for fault in faults if fault not in beside]
 
 
 def _form(
     request: Request,
-    shipped_plan: str,
-    draft: str,
-    title: str,
+    start: Start,
     values: Mapping[str, str],
     faults: list[FaultModel],
     said: str,
     notes: list[str],
     status: int = 200,
 ) -> Response:
-    near = {name: [f for f in faults if f.column == name or f.column.startswith(f"{name}.")] for name in FIELDS}
-    placed = [fault for found in near.values() for fault in found]
+    near, others = _placed(faults)
     return page(
         "edit.html",
         request,
         status,
-        fields=FIELDS,
+        groups=GROUPS,
         values=values,
-        near=near,
-        others=[f for f in faults if f not in placed],
+        choices={name: choices_of(field, values.get(name, ""), start.lists) for name, field in FIELDS.items()},
+        near={name: " ".join(_words(fault) for fault in found) for name, found in near.items()},
+        others=others,
         said=said,
         notes=notes,
-        title=title,
-        shipped_plan=shipped_plan,
-        draft=draft,
-        choices=CHOICES,
-        loss_functions=_loss_functions(),
+        title=start.title,
+        shipped_plan=start.shipped_plan,
+        draft=start.draft,
+        unread=not values,
     )
 
 
-def _loss_functions() -> list[str]:
-    """Names in the shipped tables, to choose from; an own table may have others."""
-    return list(dict.fromkeys(row.loss_function for row in shipped_tables().rows("loss_functions")))
+@dataclass(frozen=True)
+class Start:
+    """What the form begins with: a plan that ships or a draft, its fields as text, what they choose among, its faults."""
+
+    shipped_plan: str
+    draft: str
+    title: str
+    values: dict[str, str]
+    lists: dict[str, list[str]]
+    faults: list[FaultModel]
+    notes: list[str]
 
 
-def _start(
-    request: Request, caller: Caller, shipped_plan: str, draft: str
-) -> tuple[dict[str, str], str, list[FaultModel]]:
-    """(fields as the plan has them, its title, faults) of a shipped plan or a draft; those of a workbook, and of a plan that takes
-    long to read, are not known here."""
+def _start(request: Request, caller: Caller, shipped_plan: str, draft: str) -> Start:
+    """A plan to begin with. Raises ProblemError."""
     if shipped_plan:
         if shipped_plan not in shipped_plans():
             raise ProblemError("not-found", "There is no such plan.")
-        path, title = shipped("models") / f"{shipped_plan}.toml", shipped_plan
-    else:
-        folder, stated = _own_draft(request, caller, draft)
-        path, title = folder.path / stated["files"][0], stated["label"] or "an uploaded plan"
-    if path.suffix == ".xlsx" or path.stat().st_size > SMALL_BYTES:
-        return {}, title, []
-    try:
-        plan = load_plan(path)
-    except FaultsError as error:
-        return {}, title, ProblemError("invalid", "", error.faults).problem.faults
-    return _fields(plan), plan.title or plan.name, []
-
-
-def _fields(plan: Plan) -> dict[str, str]:
-    """The page's fields of a plan, as text."""
-    found: dict[str, str] = {}
-    for name in FIELDS:
-        value: Any = plan.model_dump(mode="json")
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        found[name] = "" if value is None else json.dumps(value) if isinstance(value, dict | list) else str(value)
-    return found
-
-
-def _value(text: str) -> Any:
-    """A typed value: JSON where it is, else text."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    if isinstance(found, float) and not math.isfinite(found):
-        return text
-    return found if isinstance(found, int | float | dict) and not isinstance(found, bool) else text
-
-
-def _files(request: Request, caller: Caller, draft: str) -> dict[str, bytes]:
-    """Files of a draft."""
-    if not draft:
-        return {}
-    folder, stated = _own_draft(request, caller, draft)
-    return {name: (folder.path / name).read_bytes() for name in stated["files"]}
-
-
-def _draft(request: Request, name: str) -> Folder:
-    return Folder(request.app.state.settings.folder / "drafts" / name)
-
-
-def _make_room(request: Request, caller: Caller) -> None:
-    """Delete the oldest drafts of a tenant that has many."""
-    settings = request.app.state.settings
-    mine = [
-        (stated["at"], path)
-        for path in (settings.folder / "drafts").glob("*")
-        if (stated := Folder(path).read(DRAFT)) is not None and stated["tenant"] == caller.tenant
-    ]
-    for _, path in sorted(mine)[: max(0, len(mine) - settings.most_drafts + 1)]:
-        Folder(path).delete()
-
-
-def _own_draft(request: Request, caller: Caller, name: str) -> tuple[Folder, dict[str, Any]]:
-    """A draft of the caller's tenant. Raises ProblemError."""
-    folder = _draft(request, name if name.isalnum() and len(name) == 32 else "none")
-    stated = folder.read(DRAFT)
-    if stated is None or stated["tenant"] != caller.tenant:
-        raise ProblemError("not-found", "This upload no longer exists: please upload it again.")
-    return folder, stated
+        plan = load_plan(shipped("models") / f"{shipped_plan}.toml")
+        values, lists = values_of(plan.model_dump(mode="json")), lists_of(shipped_tables(plan.home))
+        return Start(shipped_plan, "", plan.title or plan.name, values, lists, [], [])
+    _, stated = own_draft(request, caller, draft)
+    seen = {"values": {}, "lists": {}, "title": "", "faults": [], "notes": [], **stated.get("seen", {})}
+    faults = [FaultModel(**fault) for fault in seen["faults"]]
+    title = seen["title"] or stated["label"] or "an uploaded plan"
+    return Start("", draft, title, seen["values"], seen["lists"], faults, seen["notes"])
 
 
 @router.get("/jobs/{job_id}")
@@ -300,16 +277,65 @@ def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
     """One job, live."""
     job = own(request, caller, job_id)
     solved = request.app.state.store.jobs(caller.tenant, "succeeded", MOST_JOBS)
-    others = [(other.id, _named(other)) for other in solved if other.kind == "solve" and other.id != job_id]
+    others = [(other.id, _named(other)) for other in solved if other.kind in PLANNING and other.id != job_id]
     return page(
         "job.html",
         request,
         job=status_of(request, job),
         others=others,
         ended=job.state in ENDED,
+        makes_plan=job.kind in PLANNING,
         may_submit=caller.may("submit"),
         name=_named(job),
+        shown=_shown(request, job) if job.state == "succeeded" else [],
     )
+
+
+def _shown(request: Request, job: Job) -> list[tuple[str, list[str], list[list[Cell]]]]:
+    """(title, columns, rows) of the tables of a study that are short enough for the page."""
+    if KINDS[job.kind].makes_plan:
+        return []
+    folder = folder_of(request, job.id)
+    stated = (folder.read(RESULT) or {}).get("tables", {})
+    found = []
+    for name in sorted(stated, key=lambda name: [*TITLES].index(name) if name in TITLES else len(TITLES)):
+        place, columns = folder.table(name), list(stated[name]["kinds"])
+        if place is not None and 0 < stated[name]["rows"] <= MOST_ROWS and len(columns) <= MOST_COLUMNS:
+            rows = [list(row.values()) for row in records(folder, name)]
+            title = TITLES.get(name, name.replace("_", " ").capitalize())
+            bars = job.kind == "compare" and name == "outcome"
+            found.append((title, columns, [_cells(row, bars=bars) for row in rows]))
+    return found
+
+
+Cell = tuple[str, float | None]
+"""A cell as text, and the length of the bar below it [%]; None: none."""
+
+
+def _cells(row: list[Any], *, bars: bool) -> list[Cell]:
+    """A row as text, four figures of a number. bars: numbers beside each other are compared."""
+    numbers = [_number(value) for value in row]
+    most = max((abs(value) for value in numbers if value is not None), default=0.0)
+    compared = bars and most > 0 and sum(value is not None for value in numbers) > 1
+    return [
+        (_text(value, number), 100 * abs(number) / most if compared and number is not None else None)
+        for value, number in zip(row, numbers, strict=True)
+    ]
+
+
+def _number(value: Any) -> float | None:
+    """A number, also one that stands in a column of text."""
+    if isinstance(value, float) or (isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+(e-?[0-9]+)?", value)):
+        return float(value)
+    return None
+
+
+def _text(value: Any, number: float | None) -> str:
+    if number is not None:
+        return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def _named(job: Job) -> str:

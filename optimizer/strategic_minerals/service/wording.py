@@ -149,6 +149,8 @@ def faults_of(
             yield Fault(where, "", place(path), spelt(str(path[-1])), no_such(str(path[-1]), known, "field"))
         else:
             found = "nothing" if kind == "missing" else brief(item.get("input"))
+            if "webhook" in path[:1] and kind != "missing":  # there may be a secret in it
+                found = "a value of another form (not shown)"
             expected = _expected(kind, item.get("ctx", {}), str(item["msg"]))
             if path == ["plan"] and isinstance(item.get("input"), str):
                 expected = f"{expected} with the plan's fields; use `plan_toml` for the text of a TOML file"

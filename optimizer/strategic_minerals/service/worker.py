@@ -20,9 +20,10 @@ from typing import Any
 
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
 from ..core.logs import logger_of
+from .answers import Answer
 from .job_folder import ADMISSION, ENDED, LIMITS, READ, REQUEST, RESULT, Folder, write_whole
 from .json_log import job_log
-from .kinds import ANSWERS, Answer, page
+from .kinds import ANSWERS, page
 from .problem_details import Problem, problem
 from .progress import ProgressReporter
 from .questions import look, question
@@ -41,7 +42,8 @@ NO_ROOM = 75
 def answer(folder: Folder) -> None:
     """Answer the request in a folder, whatever comes of it. Raises OSError where the disk is full: that is no answer."""
     limits = folder.read(LIMITS) or {}
-    with job_log(folder, job=str(limits.get("job", "")), tenant=str(limits.get("tenant", ""))):
+    named = {name: str(limits.get(name, "")) for name in ("job", "tenant", "trace")}
+    with job_log(folder, **named):
         _answer(folder, limits)
 
 

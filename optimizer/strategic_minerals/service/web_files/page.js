@@ -37,3 +37,37 @@ if (live) {
     if (!["queued", "running"].includes(job.state)) { source.close(); location.reload(); }
   });
 }
+const form = document.getElementById("plan-form");
+if (form) {
+  // after each change the plan is checked, and faults appear beside their fields
+  let latest = 0;
+  const others = document.getElementById("others"), said = document.getElementById("said");
+  const check = async () => {
+    const mine = ++latest, body = new URLSearchParams(new FormData(form));
+    body.set("action", "check");
+    let found;
+    try {
+      const answer = await fetch("/edit", { method: "POST", body, headers: { Accept: "application/json" } });
+      if (!answer.ok) return;
+      found = await answer.json();
+    } catch { return; }
+    if (mine !== latest) return;
+    for (const field of form.querySelectorAll("[aria-describedby]")) {
+      const told = found.near[field.name] || [], place = document.getElementById("wrong-" + field.name);
+      place.textContent = told.join(" ");
+      place.hidden = !told.length;
+      if (told.length) field.setAttribute("aria-invalid", "true"); else field.removeAttribute("aria-invalid");
+    }
+    const count = found.others.length;
+    others.hidden = !count;
+    others.querySelector("h2").textContent = `${count} fault${count === 1 ? "" : "s"}`;
+    others.querySelector("ul").replaceChildren(...found.others.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }));
+    said.hidden = !found.said;
+    said.textContent = found.said;
+  };
+  form.addEventListener("change", (event) => { if (event.target.hasAttribute("aria-describedby")) check(); });
+}

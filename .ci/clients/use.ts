@@ -1,0 +1,28 @@
+// Use the generated types: a request of a kind, and a result with the fields of that kind.
+import type { components, operations } from "./api";
+
+type JobRequest = operations["submit_job"]["requestBody"]["content"]["application/json"];
+type JobResult = operations["get_result"]["responses"]["200"]["content"]["application/json"];
+
+export const request: JobRequest = {
+  kind: "stress",
+  label: "",
+  of: "3f0c6b1e9d2a4c58b7e6f1a2d3c4b5a6",
+  scenarios: 1000,
+  seed: 1,
+  confidence: 0.95,
+  myopic: false,
+};
+
+export function gapOf(result: JobResult): number | null {
+  switch (result.kind) {
+    case "frontier":
+      return result.facts.gap;
+    case "solve":
+      return result.facts.outcome.relative_gap;
+    default:
+      return null;
+  }
+}
+
+export const table: components["schemas"]["TableLink"] = { rows: 1, csv: "/v1", columns: { factor: "number" } };

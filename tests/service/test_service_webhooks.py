@@ -1,0 +1,262 @@
+"""The end of a job is told to another system: signed, again until it is accepted, and to nobody's own network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import until
+from strategic_minerals.core.errors import MisplacedError
+from strategic_minerals.service import deliveries, webhooks
+from strategic_minerals.service.databases import open_store
+from strategic_minerals.service.webhooks import RefusedError, Target, checked_address, is_public, send, target_of
+from support.served import QUICK, Obedient, client, ended, settings
+
+SECRET = "a secret of a test"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+class Receiver:
+    """A server that keeps what it is sent, and answers as it is told, in turn; the last answer stays."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.got: list[tuple[dict[str, str], bytes, str]] = []
+        left, got = list(statuses), self.got
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                got.append(({name.lower(): value for name, value in self.headers.items()}, body, self.path))
+                status = left.pop(0) if len(left) > 1 else left[0]
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self.server.server_port}"
+        self.url = f"http://{self.host}/hook?to=me"
+
+
+@contextmanager
+def receiving(*statuses: int) -> Iterator[Receiver]:
+    found = Receiver(*statuses)
+    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        found.server.shutdown()
+        found.server.server_close()
+        thread.join()
+
+
+def verified(headers: dict[str, str], body: bytes, secret: str) -> bool:
+    """As the service's README tells receivers to: over identifier, time and body; not older than five minutes."""
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+    fresh = abs(time.time() - int(headers["webhook-timestamp"])) < 300
+    return fresh and hmac.compare_digest(expected, headers["webhook-signature"])
+
+
+def state_of(service: Any, job: str) -> dict[str, Any]:
+    return dict(service.get(f"/v1/jobs/{job}/webhook").json())
+
+
+def test_the_end_of_a_job_is_told_and_signed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Proves: the status comes once, with a signature that a receiver can check, in the trace of the request; the secret stands in
+    no answer, no log and no file of the job; a job without a webhook has none."""
+    caplog.set_level(logging.DEBUG, "strategic_minerals")
+    with receiving(204) as there, client(tmp_path / "s", Obedient(), webhook_hosts=there.host) as service:
+        asked = {**QUICK, "label": "told", "webhook": {"url": there.url, "secret": SECRET}}
+        answer = service.post("/v1/jobs", json=asked, headers={"traceparent": TRACE, "tracestate": "a=1"})
+        job = answer.json()["id"]
+        until(lambda: state_of(service, job)["state"] == "delivered")
+        assert state_of(service, job)["said"] == "status 204"
+        ((headers, body, path),) = there.got
+        assert path == "/hook?to=me"
+        assert headers["host"] == there.host
+        assert verified(headers, body, SECRET)
+        assert not verified(headers, body.replace(b"told", b"t0ld"), SECRET)
+        sent = json.loads(body)
+        assert sent["type"] == "job.ended"
+        assert sent["data"] == service.get(f"/v1/jobs/{job}").json()
+        assert sent["data"]["state"] == "succeeded"
+        assert headers["traceparent"].split("-")[1] == TRACE.split("-")[1]
+        assert headers["traceparent"] != TRACE
+        assert headers["tracestate"] == "a=1"
+        kept = b"".join(path.read_bytes() for path in (tmp_path / "s" / "jobs").rglob("*") if path.is_file())
+        told = answer.text + service.get(f"/v1/jobs/{job}/webhook").text + caplog.text
+        assert SECRET not in told
+        assert SECRET.encode() not in kept
+        other = service.post("/v1/jobs", json={**QUICK, "label": "other"}).json()["id"]
+        assert service.get(f"/v1/jobs/{other}/webhook").status_code == 404
+
+
+def test_what_was_not_accepted_is_sent_again_after_a_restart_too(tmp_path: Path) -> None:
+    """Proves: a failed try is kept with its reason; the next server sends it again with the same identifier; a redirect is not
+    followed; once accepted it is over."""
+    with receiving(500, 302, 200) as there:
+        names = {"webhook_hosts": there.host, "webhook_secret": SECRET}
+        with client(tmp_path / "s", Obedient(), **names) as service:
+            job = service.post("/v1/jobs", json={**QUICK, "webhook": {"url": there.url}}).json()["id"]
+            until(lambda: state_of(service, job)["said"] == "status 500")
+            found = state_of(service, job)
+            assert (found["state"], found["tries"]) == ("sending", 1)
+            assert found["next"] is not None
+        store = open_store(tmp_path / "s", None)
+        store._run(("UPDATE webhooks SET due = 1", {}))  # the wait is over
+        store.close()
+        with client(tmp_path / "s", Obedient(), **names) as service:
+            until(lambda: "redirects are not followed" in state_of(service, job)["said"])
+            service.app.state.store._run(("UPDATE webhooks SET due = 1", {}))
+            until(lambda: state_of(service, job)["state"] == "delivered")
+        assert len(there.got) == 3
+        assert len({headers["webhook-id"] for headers, _, _ in there.got}) == 1
+        assert all(verified(headers, body, SECRET) for headers, body, _ in there.got)
+
+
+def test_what_nobody_accepts_is_given_up(tmp_path: Path) -> None:
+    """Proves: waits grow, and after the last try it is over and says so; a job that is resumed and ends again is told anew."""
+    assert list(deliveries.WAITS_S) == sorted(deliveries.WAITS_S)
+    runner = Obedient(hold=True)
+    with receiving(503) as there, client(tmp_path / "s", runner, webhook_hosts=there.host) as service:
+        asked = {**QUICK, "webhook": {"url": there.url, "secret": SECRET}}
+        job = service.post("/v1/jobs", json=asked).json()["id"]
+        assert state_of(service, job)["state"] == "waiting"
+        until(lambda: runner.seen)
+        service.post(f"/v1/jobs/{job}/cancel")
+        store = service.app.state.store
+
+        def hurried() -> bool:
+            store._run(("UPDATE webhooks SET due = 1 WHERE said <> ''", {}))
+            return bool(state_of(service, job)["state"] == "given up")
+
+        until(hurried)
+        assert state_of(service, job)["next"] is None
+        told = len(there.got)
+        runner.go.set()
+        assert service.post(f"/v1/jobs/{job}/resume").status_code == 200
+        assert ended(service, job)["state"] == "succeeded"
+        until(lambda: len(there.got) > told)
+        assert json.loads(there.got[-1][1])["data"]["state"] == "succeeded"
+        assert there.got[-1][0]["webhook-id"] != there.got[0][0]["webhook-id"]
+        assert service.delete(f"/v1/jobs/{job}").status_code == 204
+        assert store._run(("SELECT count(*) FROM webhooks", {})) == [[(0,)]]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://plans.example/hook",
+        "https://127.0.0.1/hook",
+        "https://[::1]/hook",
+        "https://localhost/hook",
+        "https://169.254.169.254/latest/meta-data",
+        "https://10.0.0.8/",
+        "https://100.100.100.200/",
+        "https://[fd00:ec2::254]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::a00:1]/",
+        "https://0.0.0.0/",
+        "https://user:word@plans.example/",
+        "https://plans.example/#part",
+        "ftp://plans.example/",
+        "file:///etc/passwd",
+        "https:///hook",
+        "https://plans.example:99999/",
+        "https://pläns.example/",
+        "https://plans.example/a b",
+    ],
+)
+def test_addresses_that_nothing_may_be_sent_to_are_refused_at_once(url: str, tmp_path: Path) -> None:
+    """Proves: private, loopback, link-local, shared and metadata addresses, other schemes, no TLS or with a password:
+    422 with the field, and no job."""
+    with pytest.raises(MisplacedError):
+        target_of(url, frozenset())
+    if url.startswith("https://1"):
+        with client(tmp_path / "s", Obedient()) as service:
+            answer = service.post("/v1/jobs", json={**QUICK, "webhook": {"url": url, "secret": SECRET}})
+            assert answer.status_code == 422
+            assert answer.json()["faults"][0]["column"] == "webhook.url"
+            assert not list((tmp_path / "s" / "jobs").iterdir())
+
+
+def test_a_name_with_one_private_address_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: every address of a name is looked at; the one that was checked is the one that is called, whatever the name says a
+    moment later; settings may allow a host."""
+    answers = [["93.184.216.34", "10.0.0.1"], ["93.184.216.34"], ["192.168.0.1"]]
+    asked: list[str] = []
+
+    def resolved(host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers[len(asked) - 1]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    target = target_of("https://plans.example/hook", frozenset())
+    with pytest.raises(RefusedError, match="private"):
+        checked_address(target, frozenset())
+    assert checked_address(target, frozenset()) == ("93.184.216.34", 443)
+    assert checked_address(target, frozenset({"plans.example"})) == ("192.168.0.1", 443)
+    called: list[Any] = []
+
+    def connected(place: Any, timeout: float) -> Any:
+        called.append(place)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connected)
+    with pytest.raises(RefusedError, match="no connection"):
+        send(target, ("93.184.216.34", 443), {}, b"")
+    assert called == [("93.184.216.34", 443)]
+    assert asked == ["plans.example"] * 3
+
+
+def test_public_addresses_are_told_from_others() -> None:
+    """Proves: what stands for a private IPv4 address in IPv6 is private too."""
+    public = ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822"]
+    private = ["127.0.0.2", "172.16.0.1", "224.0.0.1", "255.255.255.255", "::", "fe80::1", "2002:7f00:1::", "ff02::1"]
+    assert all(is_public(ipaddress.ip_address(text)) for text in public)
+    assert not any(is_public(ipaddress.ip_address(text)) for text in private)
+
+
+def test_a_receiver_that_says_nothing_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a connection that is taken and never answered ends by the limit of the whole delivery."""
+    monkeypatch.setattr(webhooks, "LIMIT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(RefusedError):
+            send(Target(False, "127.0.0.1", port, "/"), ("127.0.0.1", port), {}, b"{}")
+
+
+def test_secrets_are_never_told(tmp_path: Path) -> None:
+    """Proves: secrets that are too short, of another kind or no base64 are refused without being shown; without one the service
+    needs its own."""
+    with client(tmp_path / "s", Obedient()) as service:
+        for secret in ("hush", 12_345_678_901_234_567, ["hush-hush-hush-hush"], "whsec_hush-hush-hush!"):
+            asked = {**QUICK, "webhook": {"url": "https://plans.example/", "secret": secret}}
+            answer = service.post("/v1/jobs", json=asked)
+            assert answer.status_code == 422
+            assert "hush" not in answer.text
+            assert "12345678" not in answer.text
+            assert answer.json()["faults"][0]["column"] == "webhook.secret"
+        none = service.post("/v1/jobs", json={**QUICK, "webhook": {"url": "https://plans.example/"}})
+        assert none.json()["faults"][0]["column"] == "webhook.secret"
+    with pytest.raises(ValueError, match="16 to 200") as error:
+        settings(tmp_path / "s", webhook_secret="hush")
+    assert "hush" not in str(error.value).replace("webhook_secret", "").split("input")[0]
