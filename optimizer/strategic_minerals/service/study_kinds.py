@@ -173,7 +173,7 @@ def of_run(kind: str, folder: Folder, request: Given, limits: Given, reporter: P
     if kind == "simulate":
         options["store"] = folder.path / "rows"  # after an interruption it goes on from there
     if kind == "reverse" and options["promises"] is not None:
-        from ..evaluation.reverse_stress import Promise
+        from ..data.promises import Promise
 
         options["promises"] = [Promise.parse(text) for text in options["promises"]]
     return told(OF_RUN[kind].run(reporter, run_of(folder), **options))
