@@ -161,7 +161,8 @@ class Lives:
             for e in plan.ongoing
             if e.ended_year is not None
         ]
-        ahead = next_question(question, plan, data, state, happened, learning=self._start.learning)
+        form = self._start.form
+        ahead = next_question(question, plan, data, state, happened, learning=self._start.learning, chances=form.draws)
         return Standing(ahead.plan.model_copy(update={"ongoing": ()}), ahead.data)
 
     def _as_fixed(self, path: Path, policy: Policy, at: Standing, year: int, last: bool) -> tuple[Year, Standing]:
@@ -178,7 +179,7 @@ class Lives:
             state = replace(state, stock=at.stock, users_missing=at.missing)
         rows = carried_rows(start.question, state, start.data, f"year {year}")
         data = Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), start.data.name)
-        plan = moved_plan(start.plan, start.data, start.question, state, year)
+        plan = moved_plan(start.plan, start.data, start.question, state, year, form.draws)
         now = path.known(year, year + 1.0)
         assert policy.bought is not None
         bought = {name: series[P:] for name, series in policy.bought.items()}

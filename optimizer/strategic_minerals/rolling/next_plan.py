@@ -51,12 +51,13 @@ def next_question(
     horizon: Horizon = "fixed",
     learning: bool = True,
     fresh_draws: bool = True,
+    chances: int = CHANCES,
 ) -> NextQuestion:
     """The question after the years of a state.
 
     facts: table -> rows that replace those of the same key, and are added where there is none. learning: hazards' rates after what
     the years have shown. fresh_draws: scenarios are drawn anew from the new first year; False: those of the old plan in which
-    nothing has happened so far are kept, so that no difference is luck.
+    nothing has happened so far are kept, so that no difference is luck. chances: draws from which the chance of that is read off.
 
     Raises PlanError where nothing would be left to plan, ValueError and InputError as `as_planned` and tables.
     """
@@ -64,7 +65,7 @@ def next_question(
     first = n.calendar.first_year + state.periods // n.calendar.per_year
     source = f"carried over from {plan.name}, FY{plan.horizon.first_year}"
     check_events(plan, data, happened, first + n.calendar.step)
-    moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws)
+    moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws, chances)
     tables = with_facts(
         data, facts or {}
     )  # before anything is carried: a new row of a source is split as the old one was
@@ -81,9 +82,11 @@ def next_question(
     return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name))
 
 
-def moved_plan(plan: Plan, data: Dataset, question: Question, state: State, first: int) -> Plan:
-    """The plan as it is from a later year on, its end year kept."""
-    return plan if first == plan.horizon.first_year else _moved(plan, data, question, state, (), first, "fixed", True)
+def moved_plan(plan: Plan, data: Dataset, question: Question, state: State, first: int, chances: int = CHANCES) -> Plan:
+    """The plan as it is from a later year on, its end year kept. chances: as `next_question`."""
+    if first == plan.horizon.first_year:
+        return plan
+    return _moved(plan, data, question, state, (), first, "fixed", fresh_draws=True, chances=chances)
 
 
 def _with_rates_of(plan: Plan, hazards: Collection[str]) -> Plan:
@@ -102,6 +105,7 @@ def _moved(
     first: int,
     horizon: Horizon,
     fresh_draws: bool,
+    chances: int,
 ) -> Plan:
     """The plan from a later year on."""
     n, passed = question.natural, first - plan.horizon.first_year
@@ -129,7 +133,7 @@ def _moved(
     menus = tuple(m for m in plan.instruments.price_floors if m.scope != "market" or m.material not in chosen)
     begin = first + n.calendar.step  # events of the new plan begin with its second period
     told = {row.event for row in happened}
-    listed, chance = _still_to_come(plan, data, n, begin, told)
+    listed, chance = _still_to_come(plan, data, n, begin, told, chances)
     expected = to_come(happened, begin)
     taken = sum(s.probability for s in expected)  # what was announced takes its probability from all else
     others = (s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed)
@@ -172,7 +176,7 @@ def _floored_materials(question: Question, state: State) -> set[str]:
 
 
 def _still_to_come(
-    plan: Plan, data: Dataset, n: Instance, begin: float, told: Collection[str]
+    plan: Plan, data: Dataset, n: Instance, begin: float, told: Collection[str], chances: int
 ) -> tuple[list[Scenario], float]:
     """Listed scenarios in which nothing has happened so far, at their probability given that; and the chance of that. told: names
     of events of which there is news, which replaces what the plan says of them."""
@@ -182,7 +186,7 @@ def _still_to_come(
     if plan.sample is not None:
         quiet = min(rest, plan.sample.quiet_probability)
         sampled = rest - quiet
-        share = _untouched(plan, data, n, begin)
+        share = _untouched(plan, data, n, begin, chances)
     else:
         quiet = rest
     chance = sum(s.probability for s in listed) + quiet + sampled * share
@@ -191,10 +195,10 @@ def _still_to_come(
     return [s.model_copy(update={"probability": min(1.0, s.probability / chance)}) for s in listed], chance
 
 
-def _untouched(plan: Plan, data: Dataset, n: Instance, begin: float) -> float:
+def _untouched(plan: Plan, data: Dataset, n: Instance, begin: float, chances: int) -> float:
     """Share of the plan's draws in which nothing new has begun before a date."""
     assert plan.sample is not None
-    count = CHANCES if plan.sample.draws is not None else plan.sample.scenarios
+    count = chances if plan.sample.draws is not None else plan.sample.scenarios
     drawn = draws(n, data, plan.sample, count, plan.sample.seed)
     begun = len(for_ever(ongoing_events(plan, data, n.calendar)))
     quiet = [all(event.start >= begin for event in events[begun:]) for events in drawn]
