@@ -16,6 +16,7 @@ from strategic_minerals import (
     chart,
     charts,
     compare,
+    decide,
     explain,
     frontier,
     load_result,
@@ -30,7 +31,8 @@ from strategic_minerals import (
 from strategic_minerals.analysis.designs import one_at_a_time
 from strategic_minerals.report.charts import figures
 from strategic_minerals.report.page import save_figures
-from support.drawn_cases import exposed
+from strategic_minerals.results.table_catalogue import RESULT_TABLES
+from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
 
 
@@ -157,3 +159,19 @@ def test_the_page_is_written_from_python(tmp_path: Path) -> None:
         compare([folder, tmp_path / "nowhere"])
     with pytest.raises(ValueError, match="a report needs a result"):
         write_report([], tmp_path / "none.html")
+
+
+def test_help_names_every_table_with_its_columns_and_units() -> None:
+    """Proves: what is declared of tables is what results have, column by column in order, and `help` tells it with the units."""
+    told = Result.__doc__ or ""
+    for result in (solved(), drawn(), decide(*deciding(), samples=2, scenarios=20)):
+        assert set(result.tables) <= set(RESULT_TABLES)
+        assert {name for name, table in RESULT_TABLES.items() if not table.sometimes} <= set(result.tables)
+        for name, table in result.tables.items():
+            if len(table.columns):
+                assert tuple(table.columns) == RESULT_TABLES[name].columns, name
+    for name, declared in RESULT_TABLES.items():
+        assert f"\n{name}: {declared.what}"[:60] in told
+    assert "cost_musd [million USD]" in told
+    assert "capacity_t_per_yr [t/yr]" in told
+    assert told.startswith("A solved plan.")

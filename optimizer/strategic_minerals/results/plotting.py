@@ -6,8 +6,8 @@ from typing import Any
 
 
 class Plotted:
-    """What has figures. The room `report` draws them and stands above this one: it is reached through the package's public names, as
-    a user reaches it, and only when something is plotted."""
+    """What has figures. The room `report` draws them and stands above this one: it is reached through the public names of the
+    package, as a user reaches it, and only when something is plotted."""
 
     def plot(self, name: str | None = None) -> Any:
         """A figure of the report as an Altair chart, or all of them by name.
