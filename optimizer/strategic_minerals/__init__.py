@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from .evaluation.value_of_planning import Worth, value_of_planning
     from .model.solution import Solution
     from .report.comparison import Comparison, compare
-    from .report.plots import chart, charts, write_report
+    from .report.plots import charts, write_report
     from .results.notes import Provenance
     from .results.result import Result
     from .results.run_folder import load_result, write_run
@@ -137,7 +137,6 @@ _HOME = {
     "alternatives": "analysis.alternatives",
     "backtest": "backtesting.run",
     "build_model": "api.checking",
-    "chart": "report.plots",
     "charts": "report.plots",
     "check": "api.checking",
     "coalitions": "evaluation.coalitions",
@@ -234,7 +233,6 @@ __all__ = [
     "alternatives",
     "backtest",
     "build_model",
-    "chart",
     "charts",
     "check",
     "coalitions",
