@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from .model.named_model import add_term
     from .model.solution import Solution
     from .report.comparison import Comparison, compare
-    from .report.plots import chart, charts, write_report
+    from .report.plots import charts, write_report
     from .results.notes import Provenance
     from .results.result import Result
     from .results.run_folder import load_result, write_run
@@ -154,7 +154,6 @@ _HOME = {
     "alternatives": "analysis.alternatives",
     "backtest": "backtesting.run",
     "build_model": "api.own_models",
-    "chart": "report.plots",
     "charts": "report.plots",
     "check": "api.checking",
     "coalitions": "evaluation.coalitions",
@@ -256,7 +255,6 @@ __all__ = [
     "alternatives",
     "backtest",
     "build_model",
-    "chart",
     "charts",
     "check",
     "coalitions",

@@ -133,7 +133,7 @@ def test_acts_that_samples_tested_say_how_sure_they_are() -> None:
 
 
 def test_a_plan_in_which_nothing_is_best_says_so() -> None:
-    """Proves: no list of acts, no avoided losses of 0 M; the verdict is that doing nothing is best; a plan that acts is another case."""
+    """Proves: no list of acts, no avoided losses of 0 M; the verdict is that doing nothing is best."""
     assert does_nothing(idle())
     assert not does_nothing(quickstart())
     assert headline(idle())[0].startswith("Doing nothing is best")
@@ -212,8 +212,8 @@ def test_a_country_has_one_colour_in_every_figure() -> None:
 
 @pytest.mark.parametrize("made", [quickstart, small, drawn, idle])
 def test_at_most_five_scenarios_are_told_and_each_for_a_reason(made: Any) -> None:
-    """Proves: the worst is among them; each is what its reason says; none is told twice; none is without a loss; the figure shows the
-    same ones; the rest is in the table, with every probability."""
+    """Proves: the worst is among them; each is what its reason says; none is told twice; none is without a loss; the figure shows
+    the same ones; the rest is in the table, with every probability."""
     result = made()
     table = result.tables["scenario_losses"].set_index("scenario")
     told = chosen(result)
@@ -231,7 +231,7 @@ def test_at_most_five_scenarios_are_told_and_each_for_a_reason(made: Any) -> Non
 
 
 def test_a_story_says_what_strikes_who_lacks_what_and_what_is_done() -> None:
-    """Proves: the tonnes of a story are those of the tables; a listed scenario has its name in brackets; what is released is told."""
+    """Proves: the tonnes of a story are those of the tables; a listed scenario has its name in brackets; releases are told."""
     result = quickstart()
     short = result.tables["shortfalls"]
     for story in stories(result):

@@ -13,9 +13,9 @@ import pytest
 from strategic_minerals import (
     InputError,
     Result,
-    chart,
     charts,
     compare,
+    decide,
     explain,
     frontier,
     load_result,
@@ -30,7 +30,8 @@ from strategic_minerals import (
 from strategic_minerals.analysis.designs import one_at_a_time
 from strategic_minerals.report.charts import figures
 from strategic_minerals.report.page import save_figures
-from support.drawn_cases import exposed
+from strategic_minerals.results.table_catalogue import RESULT_TABLES
+from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
 
 
@@ -53,7 +54,7 @@ def test_a_result_plots_the_figures_of_its_page() -> None:
     titles = {figure.name: figure.title for figure in figures(solved())}
     for name, drawing in found.items():
         assert drawing.to_dict()["title"] == titles[name]
-    assert solved().plot("budget").to_dict() == chart(solved(), "budget").to_dict()
+    assert solved().plot("budget").to_dict() == found["budget"].to_dict()
     with pytest.raises(InputError, match="did you mean 'budget'") as caught:
         solved().plot("buget")
     assert all(name in str(caught.value) for name in found)
@@ -157,3 +158,19 @@ def test_the_page_is_written_from_python(tmp_path: Path) -> None:
         compare([folder, tmp_path / "nowhere"])
     with pytest.raises(ValueError, match="a report needs a result"):
         write_report([], tmp_path / "none.html")
+
+
+def test_help_names_every_table_with_its_columns_and_units() -> None:
+    """Proves: what is declared of tables is what results have, column by column in order, and `help` tells it with the units."""
+    told = Result.__doc__ or ""
+    for result in (solved(), drawn(), decide(*deciding(), samples=2, scenarios=20)):
+        assert set(result.tables) <= set(RESULT_TABLES)
+        assert {name for name, table in RESULT_TABLES.items() if not table.sometimes} <= set(result.tables)
+        for name, table in result.tables.items():
+            if len(table.columns):
+                assert tuple(table.columns) == RESULT_TABLES[name].columns, name
+    for name, declared in RESULT_TABLES.items():
+        assert f"\n{name}: {declared.what}"[:60] in told
+    assert "cost_musd [million USD]" in told
+    assert "capacity_t_per_yr [t/yr]" in told
+    assert told.startswith("A solved plan.")

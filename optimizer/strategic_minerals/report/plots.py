@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ..core.atomic_files import write_whole
-from ..core.errors import Fault, InputError, near_miss
 from ..results.result import Result
 from ..results.study import Study, tables_of
 from .charts import figures
@@ -28,17 +27,6 @@ def charts(of: Result | Study) -> dict[str, Any]:
     """
     found = figures(of) if isinstance(of, Result) else study_figures(tables_of([of]), Subject.of(of))
     return {figure.name: figure.chart.properties(title=figure.title) for figure in found}
-
-
-def chart(of: Result | Study, name: str) -> Any:
-    """One of `charts`. Raises InputError for a name that is none of them, and where the extra `report` is not installed."""
-    found = charts(of)
-    if name not in found:
-        expected = (
-            f"one of {', '.join(found)}{near_miss(name, found)}" if found else "no name: there is nothing to draw"
-        )
-        raise InputError([Fault("plot", "", "name", repr(name), expected)])
-    return found[name]
 
 
 def write_report(

@@ -29,6 +29,7 @@ from .labelled import labelled
 from .plotting import Plotted
 from .readable import ENDED
 from .summary import summarise
+from .table_catalogue import told_tables
 
 SCHEMA_VERSION = 3
 """Of `Result.to_dict` and of run folders. 3: columns and arrays have the field's names (`scenario`, `output_t`)."""
@@ -216,6 +217,14 @@ class Result(Plotted):
                 parts.append(f"<h4>{head}</h4>{shown}")
         words = html.escape("\n\n".join(rest))
         return "".join([*parts, f"<details><summary>All in words</summary><pre>{words}</pre></details>"])
+
+
+Result.__doc__ = f"""{(Result.__doc__ or "").rstrip()}
+
+`tables` has these data frames; units in brackets, shares as fractions of one:
+
+{told_tables()}
+"""
 
 
 def pack(solution: Solution) -> dict[str, Any]:
