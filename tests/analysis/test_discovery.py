@@ -553,6 +553,9 @@ def test_the_verb_reads_a_run_and_writes_tables_and_pictures(tmp_path: Path, cli
     lost = cli("discover", tmp_path / "run", "--promise", "loss_musd <= 700")
     assert lost.returncode == 2
     assert "one of its studies" in lost.stderr
+    inside = cli(*asked, "--figures", tmp_path / "run" / "pictures")
+    assert inside.returncode == 2
+    assert "a path inside the run folder" in inside.stderr
     none = cli("discover", folder, "--promise", "loss_musd <= 1e9")
     assert none.returncode == 2
     assert "fails in none of" in none.stderr
@@ -575,7 +578,7 @@ def test_pictures_show_every_row_and_the_box_as_it_is() -> None:
     across, up = mine.index[:2]
     assert (box["across"], box["up"]) == (mine[across], mine[up])
     assert (box["across2"], box["up2"]) == pytest.approx((frame[across].max(), frame[up].max()))
-    assert drawn[1].chart.to_dict()["layer"][0]["encoding"]["y"]["title"] == "what is promised"
+    assert drawn[1].chart.to_dict()["layer"][0]["encoding"]["y"]["title"] == "loss is at most 1.5 million USD"
     noise = discover(frame.assign(y=(np.arange(len(frame)) % 2).astype(float)), "y < 1")
     if noise.confirmed.empty:
         assert not [figure for figure in discovery_figures(noise.tables) if figure.name.startswith("where")]

@@ -24,6 +24,7 @@ from .common import (
     cores,
     counting,
     load,
+    refuse_inside_runs,
     refuse_others,
     room_for,
     saying,
@@ -132,6 +133,8 @@ def discover(
     from ..results.study_files import run_of
 
     room_for(out, Discovery)
+    if figures is not None:
+        refuse_inside_runs(figures / "figure", "--figures")
     refuse_others(figures, f".{image}", "--figures")
     run = run_of(study)
     asked, data = None, None

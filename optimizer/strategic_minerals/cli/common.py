@@ -180,6 +180,17 @@ def room_for(out: Path | None, study: type[Study], *, resumed: bool = False) -> 
         refuse_mixed(out, study.titles, resumed=resumed)
 
 
+def refuse_inside_runs(place: Path, option: str) -> None:
+    """Raise InputError for a file that would lie in a run folder."""
+    from ..core.errors import Fault, InputError
+    from ..results.run_folder import is_run_folder
+
+    inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
+    if inside is not None:
+        expected = "a file or folder outside the run folder, which holds only the files of its run"
+        raise InputError([Fault(str(place), "", option, f"a path inside the run folder {inside}", expected)])
+
+
 def refuse_others(folder: Path | None, ending: str, option: str) -> None:
     """Raise InputError if a folder is a file, or holds files with other endings than those to be written."""
     from ..core.errors import Fault, InputError

@@ -12,7 +12,18 @@ import typer
 
 from ..core.atomic_files import write_whole
 from ..core.errors import Fault, InputError
-from .common import EXIT_INPUT, EXIT_UNTRUSTED, Json, Out, app, refuse_others, room_for, show, standard_output
+from .common import (
+    EXIT_INPUT,
+    EXIT_UNTRUSTED,
+    Json,
+    Out,
+    app,
+    refuse_inside_runs,
+    refuse_others,
+    room_for,
+    show,
+    standard_output,
+)
 
 
 @app.command()
@@ -43,7 +54,7 @@ def report(
     from ..data.workbook_limits import is_plan_workbook
     from ..report.page import markdown, read_analyses, save_figures
     from ..report.page import report as page
-    from ..results.run_folder import is_run_folder, load_result
+    from ..results.run_folder import load_result
 
     results = [load_result(directory) for directory in directories]
     if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
@@ -62,10 +73,7 @@ def report(
             [Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")]
         )
     for place in (target, *([] if figures is None else [figures / "figure"])):
-        inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
-        if inside is not None:
-            expected = "a file or folder outside the run folder, which holds only the files of its run"
-            raise InputError([Fault(str(place), "", "--out", f"a path inside the run folder {inside}", expected)])
+        refuse_inside_runs(place, "--out")
     refuse_others(figures, f".{image}", "--figures")
     if form == "parquet":
         from ..results.exports import write_parquet

@@ -40,7 +40,7 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
     numeric = limits[limits["limit"].notna()].drop_duplicates("input")
     across = (numeric if len(numeric) else limits.drop_duplicates("input")).iloc[0]
     up = numeric.iloc[1] if len(numeric) > 1 else None
-    kind, upward = "Q" if len(numeric) else "N", "what is promised" if up is None else str(up["called"])
+    kind, upward = "Q" if len(numeric) else "N", str(box["promised"]) if up is None else str(up["called"])
     shown = rows.iloc[:: max(1, -(-len(rows) // MOST_POINTS))]
     table = pd.DataFrame(
         {
