@@ -80,7 +80,7 @@ CHANGING = re.compile(
     r"append(left)?|add|pop(left|item)?|update|setdefault|clear|extend|remove|insert|discard|move_to_end"
 )
 CONTAINERS = re.compile(r"list|dict|set|OrderedDict|defaultdict|deque|Counter|ChainMap|Weak(Key|Value)Dictionary|count")
-SHARED = re.compile(r"R?Lock|(Bounded)?Semaphore|Condition|Event|local|ContextVar|Typer|.*[dD]ispatch.*")
+SHARED = re.compile(r"R?Lock|(Bounded)?Semaphore|Condition|Event|local|ContextVar|Typer|Verbs|.*[dD]ispatch.*")
 MODULES = {"gc", "signal", "warnings", "ctypes", "atexit", "locale", "faulthandler", "tracemalloc"}
 """Whatever of these is used is of the process."""
 CALLS = re.compile(

@@ -361,6 +361,7 @@ def test_a_workbook_that_was_cut_is_a_damaged_file(book: Path, tmp_path: Path) -
         ("budget.total_musd=", "budget.total_musd=null clears an optional field"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:`sample.worlds` is the former name:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["text", "book"])
 def test_what_the_command_line_set_is_told_of_it(pair: str, said: str, kind: str, book: Path, tmp_path: Path) -> None:
     """Proves: a section that `--set` made, or one that it made anew, is no fault of the plan's file."""
