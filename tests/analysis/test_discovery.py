@@ -174,6 +174,19 @@ def test_coverage_and_density_on_rows_held_out_are_counted_by_hand() -> None:
     assert np.isnan(every.boxes["held_out_density"]).all()
 
 
+def test_where_most_rows_fail_the_opposite_promise_is_named() -> None:
+    """Proves: the promise that the note gives fails in just the rows in which this one is kept, and finds their box."""
+    values, kept = random_rows(5)
+    frame = pd.DataFrame(values, columns=list("abcdef")).assign(loss_musd=np.where(kept, 1.0, 9.0))
+    found = discover(frame, "loss_musd <= 5")
+    (note,) = [note for note in found.notes if note.startswith("most rows fail")]
+    assert "`loss_musd > 5`" in note
+    turned = discover(frame, "loss_musd > 5")
+    assert turned.counts["failures"] == found.counts["rows"] - found.counts["failures"]
+    assert set(turned.limits["input"]) == {"a", "b"}
+    assert not [note for note in turned.notes if note.startswith("most rows fail")]
+
+
 def test_where_less_than_half_fails_it_is_said_to_fail_more_often() -> None:
     """Proves: words do not claim a failure where most rows keep the promise; a further box that covers under a tenth of the
     failures is not told."""
@@ -477,6 +490,9 @@ def test_inputs_and_options_that_are_none_are_refused(tmp_path: Path) -> None:
     flat = pd.DataFrame({"x": [1.0] * 20, "half": [np.nan, 1.0] * 10, "y": [0.0, 1.0] * 10})
     with pytest.raises(InputError, match="at least one input that varies"):
         discover(flat, "y < 1")
+    for names, told in ((["x", "x", "y"], "two columns 'x'"), (["x", "value", "y"], "are columns of the answer")):
+        with pytest.raises(InputError, match=told):
+            discover(pd.DataFrame(np.eye(20)[:, :3], columns=names), "y < 1")
     with pytest.raises(InputError, match="the tables of a sweep, or of a stress test"):
         discover(discover(swept(), "expected_loss_musd <= 30"), "coverage <= 1")
     for options in ({"held_out": 0.95}, {"boxes": 0}, {"coverage": 0.0}):

@@ -212,6 +212,7 @@ STUDIES: dict[str, tuple[dict[str, Any], str]] = {
     "no points": ({"kind": "points", "points": []}, "points"),
     "no ranges": ({"kind": "one_at_a_time"}, "ranges"),
     "no ranges to sample from": ({"kind": "sobol"}, "ranges"),
+    "no ranges to spread points over": ({"kind": "latin_hypercube"}, "ranges"),
     "an unknown kind": ({"kind": "grdi", "axes": {}}, "kind"),
     "a field that is none": ({"kind": "grid", "axis": {}}, "axis"),
     "an unknown field of the plan": ({"kind": "grid", "axes": {"discount_rat": [0.02]}}, "discount_rat"),

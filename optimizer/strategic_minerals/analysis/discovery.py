@@ -25,7 +25,7 @@ from ..results.study import Study
 from ..results.study_files import read_study
 from ..schemas.plan import Plan
 from .discovery_result import BOXES, LIMITS, TRAJECTORY, Discovery
-from .discovery_rows import DISCOVER, POINTS, Cases, cases_of_frame, cases_of_study, chosen_inputs
+from .discovery_rows import DISCOVER, POINTS, Cases, cases_of_frame, cases_of_study, chosen_inputs, require_other_names
 from .discovery_search import Search, boxes_of, row_table
 from .discovery_words import Column, InputWords, Threshold
 from .prim import Measure
@@ -79,6 +79,7 @@ def discover(
     words = InputWords(names, cases.hazards, plan, cases.called == POINTS)
     told = _promised(cases, promise, words.names)
     chosen = chosen_inputs(cases, inputs, told.column)
+    require_other_names(list(map(str, chosen)))
     answered, failed = _judged(told, unsolved_fail=unsolved_fail)
     _require_both(told, failed[answered], cases.called)
     columns, notes = _columns(chosen[answered])
@@ -100,7 +101,7 @@ def discover(
         "inputs": len({column.name for column in columns}),
         "unsolved": unsolved,
     }
-    notes = [*_warnings(counts, cases, unsolved_fail=unsolved_fail), *notes]
+    notes = [*_warnings(counts, cases, told, unsolved_fail=unsolved_fail), *notes]
     measured = (
         f"highest density of boxes that cover {coverage:.0%} of the failures" if coverage is not None else HARMONIC
     )
@@ -246,7 +247,7 @@ def _split(failed: Bools, share: float, draw: np.random.Generator, groups: Any) 
     return np.asarray(aside[at])
 
 
-def _warnings(counts: Mapping[str, int], cases: Cases, *, unsolved_fail: bool) -> Iterator[str]:
+def _warnings(counts: Mapping[str, int], cases: Cases, told: _Promised, *, unsolved_fail: bool) -> Iterator[str]:
     """What makes the answer weak."""
     rows, failures = counts["rows"], counts["failures"]
     if rows < FEW_ROWS:
@@ -254,6 +255,11 @@ def _warnings(counts: Mapping[str, int], cases: Cases, *, unsolved_fail: bool) -
     if min(failures, rows - failures) < FEW_FAILURES:
         few, which = min((failures, "fail"), (rows - failures, "do not fail"))
         yield f"only {few} {cases.called} {which}: ranges found among so few hang on single ones"
+    if failures > rows / 2 and told.column:
+        yield (
+            f"most {cases.called} fail: a box of nearly all of them says little; the promise `{told.threshold.opposite}` fails "
+            f"where this one is kept"
+        )
     if counts["unsolved"]:
         done = "count as failures" if unsolved_fail else "were left out"
         yield f"{counts['unsolved']} {cases.called} without an answer {done}"

@@ -23,6 +23,8 @@ POINTS = "points"
 EVERY = "*"
 """Stands for all hazards in names of features."""
 MONTHS = 12
+OWN = ("row", "failed", "held_out", "box", "value")
+"""What the table `cases` of an answer tells of a row beside its inputs."""
 NO_OUTCOMES = ("reason", "seconds", "cold", "told")
 """Columns of a sweep's points that are neither varied nor something to be promised."""
 FEATURES = {
@@ -89,9 +91,12 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], design: Design | None = N
 
 
 def cases_of_frame(frame: pd.DataFrame) -> Cases:
-    """A table of one's own: every column may be promised, and explain."""
+    """A table of one's own: every column may be promised, and explain. Raises InputError for names that stand twice."""
     plain = frame.reset_index(drop=True)
     plain.columns = [str(name) for name in plain]
+    twice = plain.columns[plain.columns.duplicated()]
+    if len(twice):
+        raise InputError([Fault(DISCOVER, "", "study", f"two columns '{twice[0]}'", "each name once")])
     return Cases(plain, plain.select_dtypes("number").astype(float))
 
 
@@ -138,6 +143,14 @@ def chosen_inputs(cases: Cases, asked: Sequence[str] | None, promised: str) -> p
     if faults:
         raise InputError(faults)
     return cases.inputs[list(dict.fromkeys(asked))]
+
+
+def require_other_names(inputs: Sequence[str]) -> None:
+    """Raise InputError for inputs that are named as columns of the answer are."""
+    own = [name for name in inputs if name in OWN]
+    if own:
+        expected = f"another name: {', '.join(OWN)} are columns of the answer"
+        raise InputError([Fault(DISCOVER, "", "inputs", f"'{name}'", expected) for name in own])
 
 
 def _placed(table: pd.DataFrame | None, scenarios: pd.DataFrame) -> pd.DataFrame | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arrays import Bools, Floats
+from .discovery_rows import OWN
 from .discovery_words import Column, InputWords
 from .prim import LUCK, FoundBox, Limits, Measure, Step, chance, find_box, quasi_p
 
@@ -155,6 +156,6 @@ def row_table(
     search: Search, which: Any, places: Any, values: Floats, inputs: pd.DataFrame, limits: Rows
 ) -> pd.DataFrame:
     """The rows with what the boxes limit, for pictures and for looking at."""
-    told = {"row": places, "failed": search.failed, "held_out": search.aside, "box": which, "value": values}
+    told = dict(zip(OWN, (places, search.failed, search.aside, which, values), strict=True))
     limited = inputs[list(dict.fromkeys(str(row["input"]) for row in limits))].replace([np.inf, -np.inf], np.nan)
     return pd.concat([pd.DataFrame(told), limited.reset_index(drop=True)], axis=1)

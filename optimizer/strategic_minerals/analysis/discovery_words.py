@@ -62,6 +62,12 @@ class Threshold:
             ">": values <= self.value,
         }[self.sign]
 
+    @property
+    def opposite(self) -> str:
+        """The promise that is kept where this one fails, as it is written."""
+        sign = {"<=": ">", "<": ">=", ">=": "<", ">": "<="}[self.sign]
+        return f"{self.column} {sign} {self.value:g}"
+
     def in_words(self) -> str:
         """`expected loss is at most 500 million USD`."""
         name, _, unit = heading(self.column).partition(" [")
