@@ -92,6 +92,26 @@ def test_rooms_and_files_make_no_circle() -> None:
     assert left == {}
 
 
+UPWARDS = {"results.plotting": "charts"}
+"""Module -> the public name through which it reaches a room above, as a user would: `plot` draws with what `report` knows. Such an
+import loads when it is called, so that it makes no circle."""
+
+
+def test_the_public_names_are_used_within_where_that_is_declared_alone() -> None:
+    """Proves: no module goes around the table of rooms by way of the package itself, but for those that say so."""
+    found = {}
+    for name, path in KNOWN.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == len(name.split(".")) and node.module is None:
+                names = {alias.name for alias in node.names if not (PACKAGE / alias.name).is_dir()}
+                found |= {name: names} if names else {}
+            absolute = isinstance(node, ast.ImportFrom) and not node.level and node.module == PACKAGE.name
+            plain = isinstance(node, ast.Import) and any(alias.name == PACKAGE.name for alias in node.names)
+            if absolute or plain:
+                found[name] = {"the package"}
+    assert found == {name: {public} for name, public in UPWARDS.items()}
+
+
 def test_no_arrow_is_allowed_that_nobody_needs() -> None:
     needed = {(room(name), room(module)) for name, arrows in ARROWS.items() for module, _ in arrows}
     idle = {(a, b) for a, below in MAY_IMPORT.items() for b in below.split() if (a, b) not in needed}
