@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from backtest.episode import QUICK as EPISODE
 from backtest.episode import episode, write
 from strategic_minerals import Dataset, Plan, decide, load_result, sweep
-from strategic_minerals.service.answers import NO_OPTIONS
+from strategic_minerals.service.answers import NO_OPTIONS, asked_of, labels_of
 from strategic_minerals.service.kind_table import KINDS
 from strategic_minerals.service.kinds import ANSWERS
 from strategic_minerals.service.result_schemas import RESULTS
@@ -153,6 +153,17 @@ def test_every_kind_has_an_answer_and_a_test() -> None:
     """Proves: what can be asked can be answered, and every kind is run through the API in this file."""
     assert set(KINDS) | {"check"} == set(ANSWERS)
     assert set(OF_PLAN) | set(OF_SOLVED) | OTHERWISE == set(KINDS)
+
+
+def test_requests_that_an_older_version_kept_are_still_answered() -> None:
+    """Proves: labels that stood under another name are no option, except where a kind has one of that name."""
+    older = {"kind": "stress", "label": "", "of": "a" * 32, "scenarios": 20, "names": ["first"]}
+    assert asked_of(older, {}) == {"scenarios": 20}
+    assert labels_of(older) == ["first"]
+    now = {"kind": "reverse", "label": "", "of": "a" * 32, "names": ["ban"], "labels": ["first"], "webhook": None}
+    assert asked_of(now, {}) == {"names": ["ban"]}
+    assert labels_of(now) == ["first"]
+    assert asked_of({"kind": "solve", "time_limit_s": 3600.0}, {"deadline_s": 100.0}) == {"time_limit_s": 90.0}
 
 
 @pytest.mark.parametrize("kind", sorted({**OF_QUESTION, **OF_RUN, **OTHERS, "decide": None, "sweep": None}))

@@ -57,6 +57,7 @@ EVERY = [
     GET /v1/jobs/{job_id}/archive
     GET /v1/jobs/{job_id}/report
     GET /v1/jobs/{job_id}/log
+    GET /v1/jobs/{job_id}/webhook
     POST /v1/check
     GET /v1/plans
     GET /v1/plans/{name}

@@ -57,12 +57,16 @@ class Deliveries:
             self._thread.join(LIMIT_S)
 
     def _run(self) -> None:
+        trouble = ""
         while not self._stopping.is_set():
             try:
                 while not self._stopping.is_set() and self._begin():
                     pass
+                trouble = ""
             except StoreError as error:
-                logger.warning("webhooks could not be looked for: %s", error)
+                if trouble != str(error):
+                    logger.warning("webhooks could not be looked for: %s", error)
+                trouble = str(error)
             except Exception:  # this thread must not die
                 logger.exception("webhooks could not be looked for")
             self._wake.wait(POLL_S)

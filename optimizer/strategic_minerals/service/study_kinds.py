@@ -237,6 +237,7 @@ def _backtest(folder: Folder, request: Given, limits: Given, reporter: ProgressR
         unbundled(folder.path / BUNDLE, source)
     else:
         source = shipped("models") / request["shipped"]
+    shutil.rmtree(folder.path / "out", ignore_errors=True)  # of an attempt that was interrupted, which nobody has seen
     reporter.phase("reading the files")
     found = backtest(source, out=folder.path / "out", changes=request["changes"], on_progress=reporter.counting)
     return told(found)

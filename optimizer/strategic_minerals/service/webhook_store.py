@@ -49,12 +49,14 @@ class WebhookStore(QueueStore):
     def due_webhook(self, most_tries: int, lease_s: float) -> Delivery | None:
         """A webhook to be sent now, this server's for so long; None: there is none."""
 
+        when = f"(w.ended IS NULL OR w.ended <> j.ended OR w.due <= {self.clock})"
+        first = f"SELECT j.id FROM webhooks w JOIN jobs j ON j.id = w.job WHERE {DUE} AND {when} ORDER BY w.due LIMIT 1"
+        (waiting,) = self._run((first, {"most": most_tries}))
+        if not waiting:  # nearly always: nobody is kept waiting for that
+            return None
+
         def work(ask: Ask) -> Delivery | None:
-            when = f"(w.ended IS NULL OR w.ended <> j.ended OR w.due <= {self.clock})"
-            rows = ask(
-                f"SELECT j.id FROM webhooks w JOIN jobs j ON j.id = w.job WHERE {DUE} AND {when} ORDER BY w.due LIMIT 1",
-                most=most_tries,
-            )
+            rows = ask(first, most=most_tries)
             if not rows:
                 return None
             (job,) = rows[0]
