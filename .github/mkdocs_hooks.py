@@ -78,8 +78,10 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
     for path in collected():
         name = path.relative_to(ROOT).as_posix()
-        file = File.generated(config, site_path(name), abs_src_path=str(path))
-        files.append(file)
+        if path.suffix == ".ipynb":  # the plugin that runs notebooks knows files by their folder alone
+            files.append(File(name, str(ROOT), config.site_dir, config.use_directory_urls))
+        else:
+            files.append(File.generated(config, site_path(name), abs_src_path=str(path)))
     return files
 
 

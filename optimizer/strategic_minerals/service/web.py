@@ -128,7 +128,11 @@ def upload(request: Request, caller: Submitter, form: Upload) -> Response:
             [Fault("form", "", "files", "a ZIP of files", "a plan; other files are sent to /v1/jobs/upload")]
         )
     name = keep_draft(request, caller, form)
-    seen_of_draft(request, caller, name, _seen(request, caller, name))
+    try:
+        seen_of_draft(request, caller, name, _seen(request, caller, name))
+    except BaseException:  # a full disk: nothing half is kept
+        own_draft(request, caller, name)[0].delete()
+        raise
     return RedirectResponse(f"/edit?draft={name}", 303)
 
 
