@@ -6,12 +6,9 @@ type JobResult = operations["get_result"]["responses"]["200"]["content"]["applic
 
 export const request: JobRequest = {
   kind: "stress",
-  label: "",
   of: "3f0c6b1e9d2a4c58b7e6f1a2d3c4b5a6",
   scenarios: 1000,
-  seed: 1,
-  confidence: 0.95,
-  myopic: false,
+  webhook: { url: "https://example.org/ended" },
 };
 
 export function gapOf(result: JobResult): number | null {

@@ -29,6 +29,14 @@ def sentence(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+def without_null_defaults(described: Any) -> Any:
+    """A description in which what may be left out has no `default: null`: generated types would ask for it in every request."""
+    if isinstance(described, dict):
+        kept = {key: without_null_defaults(value) for key, value in described.items()}
+        return {key: value for key, value in kept.items() if not (key == "default" and value is None)}
+    return [without_null_defaults(each) for each in described] if isinstance(described, list) else described
+
+
 def describe(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
     """The description, made once."""
     if app.openapi_schema is None:
@@ -45,6 +53,7 @@ def describe(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
             schema = adapter.json_schema(ref_template=REF)
             schemas |= schema.pop("$defs", {})
             schemas[name] = schema
+        found["components"]["schemas"] = without_null_defaults(schemas)
         for operations in found["paths"].values():
             for operation in operations.values():
                 operation["summary"] = sentence(operation["operationId"])
