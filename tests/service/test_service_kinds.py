@@ -129,7 +129,7 @@ OF_SOLVED: dict[str, tuple[str, dict[str, Any]]] = {
     "roll": (ONE, {"learning": False, "gap": 0.0}),
 }
 SLOW = {"deals", "origins", "controls", "requirements", "losses", "missing", "rules", "simulate", "verify"}
-OTHERWISE = {"compare", "backtest", "refresh", "together"}
+OTHERWISE = {"compare", "discover", "backtest", "refresh", "together"}
 """Kinds with a test of their own below."""
 
 
@@ -137,7 +137,7 @@ def done(service: TestClient, answer: Any) -> tuple[str, dict[str, Any]]:
     """(job, result) of a job that succeeded, its tables included."""
     assert answer.status_code == 202, answer.text
     status = ended(service, answer.json()["id"])
-    assert status["state"] == "succeeded", status
+    assert status["state"] == "succeeded", str(status["problem"])
     result = service.get(status["links"]["result"]).json()
     included = service.get(status["links"]["result"], params={"include": list(result["tables"])})
     assert included.status_code == 200, included.text
@@ -245,6 +245,38 @@ def test_homes_plan_together(service: TestClient) -> None:
     assert refused.json()["faults"][0]["column"] == "tables"
     single = service.post("/v1/jobs", json={"kind": "together", "shipped": "quickstart"})
     assert single.json()["faults"][0]["column"] == "together"
+
+
+def test_where_a_promise_fails_is_looked_for_in_rows_of_another_job(service: TestClient, runs: dict[str, str]) -> None:
+    """Proves: `discover` takes the rows of a stress test and of a sweep, and finds the limit that they were made with; promises of
+    another form, columns that are none and jobs without rows are refused with their reason."""
+    stress, drawn = done(service, service.post("/v1/jobs", json={"kind": "stress", "of": runs[DRAWN], "scenarios": 60}))
+    losses = sorted(row["loss_musd"] for row in drawn["included"]["scenarios"])
+    promise = f"loss_musd <= {losses[len(losses) // 2]}"
+    _, found = done(service, service.post("/v1/jobs", json={"kind": "discover", "of": stress, "promise": promise}))
+    assert found["facts"]["rows"] == len(losses)
+    assert found["facts"]["failures"] == sum(loss > losses[len(losses) // 2] for loss in losses)
+
+    rates = [n / 200 for n in range(60)]
+    study = {"kind": "grid", "relax": True, "axes": {"discount_rate": rates}}
+    sweep, rows = done(
+        service, service.post("/v1/jobs", json={"kind": "sweep", "study": study, **sent(*one_mineral(110.0))})
+    )
+    cost = {row["discount_rate"]: row["objective_musd"] for row in rows["included"]["points"]}
+    asked = {"kind": "discover", "of": sweep, "promise": f"objective_musd <= {cost[0.1]}", "held_out": 0.0}
+    _, found = done(service, service.post("/v1/jobs", json=asked))
+    assert found["facts"]["failures"] == sum(one > cost[0.1] for one in cost.values()) > 10
+    limit = found["included"]["limits"][0]
+    assert limit["input"] == "discount_rate"
+    assert 0.1 <= limit["limit"] <= 0.105
+
+    unread = service.post("/v1/jobs", json={**asked, "promise": "objective_musd"})
+    assert unread.json()["faults"][0]["column"] == "promise"
+    job = service.post("/v1/jobs", json={**asked, "promise": "objectvie_musd >= 1"}).json()["id"]
+    assert "objective_musd" in ended(service, job)["problem"]["faults"][0]["expected"]
+    planless = service.post("/v1/jobs", json={**asked, "of": runs[ONE]})
+    assert planless.status_code == 409
+    assert "sweep or stress" in planless.json()["detail"]
 
 
 def test_a_past_episode_comes_as_a_zip(service: TestClient, tmp_path: Path) -> None:

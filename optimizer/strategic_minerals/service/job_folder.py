@@ -1,7 +1,7 @@
 """A job's folder: what was asked, how far it is, what came of it. All names in it are made here, none by a caller.
 
 request.json, plan.(toml|json|xlsx), tables/ or tables.json    the question; limits.json what the job may use
-of/0, of/1 ...                                                  run folders that it builds on
+of/0, of/1 ...                                                  run folders that it builds on, or the job whose rows it takes
 progress.json                                                   how far it is
 run/ (a run folder) or out/                                     tables; report.html once somebody asked for it
 log.txt, log.jsonl                                              what the job told its owner, and whoever runs the service
@@ -109,6 +109,16 @@ class Folder:
         target = self.path / "of" / str(place)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(other.path / "run", target, copy_function=_link)
+
+    def lend_rows(self, other: Folder) -> None:
+        """Take over another job with its rows, without what it told while it ran."""
+
+        def told(folder: str, names: list[str]) -> set[str]:
+            return {*ANSWERS, ERRORS, RECORDS} & set(names) if Path(folder) == other.path else set()
+
+        target = self.path / "of" / "0"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(other.path, target, copy_function=_link, ignore=told)
 
     def table(self, name: str) -> tuple[Path, Mapping[str, str]] | None:
         """(file, kind of each column) of a table of the result; None where there is none of that name."""

@@ -23,6 +23,7 @@ JobRequest = Annotated[
     | studies.DealsRequest
     | studies.DecideRequest
     | studies.DiagnoseRequest
+    | studies.DiscoverRequest
     | studies.FrontierRequest
     | studies.LossesRequest
     | studies.MissingRequest
@@ -66,10 +67,12 @@ class Kind:
     """One kind of job."""
 
     request: type[BaseModel]
-    of: Literal["question", "run", "runs", "files"]
-    """What it builds on: a plan and its tables, one solved plan, several, or files."""
+    of: Literal["question", "run", "runs", "rows", "files"]
+    """What it builds on: a plan and its tables, one solved plan, several, rows of a study, or files."""
     makes_plan: bool = False
     """It leaves a run folder, and others may build on it."""
+    has_rows: bool = False
+    """It leaves a row for each case, and scenario discovery may build on it."""
     checked: bool = True
     """Of a question: a fault of plan or tables fails it, so that it is refused before."""
 
@@ -82,7 +85,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "solve": Kind(SolveRequest, "question", makes_plan=True),
     "decide": Kind(studies.DecideRequest, "question", makes_plan=True),
-    "sweep": Kind(SweepRequest, "question"),
+    "sweep": Kind(SweepRequest, "question", has_rows=True),
     "frontier": Kind(studies.FrontierRequest, "question"),
     "worth": Kind(studies.WorthRequest, "question"),
     "diagnose": Kind(studies.DiagnoseRequest, "question"),
@@ -94,7 +97,7 @@ KINDS: Mapping[str, Kind] = {
     "losses": Kind(studies.LossesRequest, "question", checked=False),
     "scenarios": Kind(studies.ScenariosRequest, "question"),
     "missing": Kind(studies.MissingRequest, "question", checked=False),
-    "stress": Kind(StressRequest, "run"),
+    "stress": Kind(StressRequest, "run", has_rows=True),
     "reverse": Kind(studies.ReverseRequest, "run"),
     "explain": Kind(ExplainRequest, "run"),
     "alternatives": Kind(studies.AlternativesRequest, "run"),
@@ -103,11 +106,14 @@ KINDS: Mapping[str, Kind] = {
     "verify": Kind(studies.VerifyRequest, "run"),
     "roll": Kind(studies.RollRequest, "run", makes_plan=True),
     "compare": Kind(CompareRequest, "runs"),
+    "discover": Kind(studies.DiscoverRequest, "rows"),
     "backtest": Kind(studies.BacktestRequest, "files"),
     "refresh": Kind(studies.RefreshRequest, "files"),
 }
 
 PLANNING = tuple(name for name, kind in KINDS.items() if kind.makes_plan)
 """Kinds whose answer is a plan."""
+WITH_ROWS = tuple(name for name, kind in KINDS.items() if kind.has_rows)
+"""Kinds whose answer has a row for each case."""
 WITH_FILES = tuple(name for name, kind in KINDS.items() if kind.of in ("question", "files"))
 """Kinds that may come as a form with files."""

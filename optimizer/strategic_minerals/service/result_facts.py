@@ -217,6 +217,19 @@ class CompareFacts(Facts):
     warnings: list[str]
 
 
+class DiscoverFacts(Facts):
+    """Facts of scenario discovery."""
+
+    promise: str
+    promised: str = Field(description="The promise in words.")
+    rows: int = Field(description="Rows that count.")
+    failures: int = Field(description="Rows of them in which the promise fails.")
+    held_out_rows: int
+    held_out_failures: int
+    seed: int
+    notes: list[str] = Field(description="What weakens the answer.")
+
+
 class BacktestFacts(Facts):
     """Facts of a past episode played again."""
 

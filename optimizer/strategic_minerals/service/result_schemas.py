@@ -194,6 +194,13 @@ class CompareResult(ResultBase):
     facts: about.CompareFacts
 
 
+class DiscoverResult(ResultBase):
+    """Where a promise fails."""
+
+    kind: Literal["discover"]
+    facts: about.DiscoverFacts
+
+
 class BacktestResult(ResultBase):
     """A past episode, played again."""
 
@@ -232,6 +239,7 @@ JobResult = Annotated[
     | VerifyResult
     | RollResult
     | CompareResult
+    | DiscoverResult
     | BacktestResult
     | RefreshResult,
     Field(discriminator="kind"),

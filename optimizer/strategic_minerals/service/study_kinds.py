@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import Fault, FaultsError, InputError, MisplacedError
 from .answers import Answer, asked_of, run_of, told, written_run
 from .bundles import BUNDLE, unbundled
-from .job_folder import Folder
+from .job_folder import REQUEST, Folder
+from .kind_table import KINDS
 from .progress import ProgressReporter
-from .questions import EPISODE, members_of, new_facts, noted_rows, question, sized
+from .questions import EPISODE, first_of, members_of, new_facts, noted_rows, question, sized
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,6 +228,20 @@ def _roll(folder: Folder, request: Given, limits: Given, reporter: ProgressRepor
     return Answer(answer.headline, answer.summary, answer.facts, answer.frames, tables)
 
 
+def _discover(folder: Folder, request: Given, limits: Given, reporter: ProgressReporter) -> Answer:
+    from ..analysis.discovery import discover
+
+    reporter.phase("looking for ranges in which the promise fails")
+    before = Folder(first_of(folder))
+    asked = before.read(REQUEST) or {}
+    if KINDS[asked["kind"]].of == "question":
+        plan, data = question(before, asked)
+    else:
+        result = run_of(before)
+        plan, data = result.plan, result.data
+    return told(discover(before.path / "out", **asked_of(request, limits), plan=plan, data=data))
+
+
 def _backtest(folder: Folder, request: Given, limits: Given, reporter: ProgressReporter) -> Answer:
     from ..backtesting.run import backtest
     from ..core.shipped import shipped
@@ -306,6 +321,7 @@ STUDIES: Mapping[str, Answering] = {
     "losses": _replay,
     "verify": _verify,
     "roll": _roll,
+    "discover": _discover,
     "backtest": _backtest,
     "refresh": _refresh,
 }

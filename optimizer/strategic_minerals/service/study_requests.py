@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from ..core.errors import InputError
 from ..core.shipped import shipped
 from ..core.units import LEAST_TIME_LIMIT_S
 from .api_schemas import Flag, JobId, Labelled, Number, Plain, Question, Tables, Text, Whole
@@ -40,10 +41,44 @@ def _a_promise(text: str) -> str:
     return text
 
 
+def _told_by_rows(text: str) -> str:
+    """Raises ValueError for what neither rows of a study nor a stress test can tell."""
+    from ..analysis.discovery_words import WRITTEN, Threshold
+
+    if text.count(":") == 2:
+        return _a_promise(text)
+    try:
+        Threshold.parse(text)
+    except InputError:
+        raise ValueError(WRITTEN) from None
+    return text
+
+
 class OfRun(Labelled):
     """What builds on a solved plan."""
 
     of: JobId = Field(description="Identifier of a job that made a plan: `solve`, `decide` or `roll`.")
+
+
+class DiscoverRequest(Labelled):
+    """Find which ranges of which inputs make a plan fail a promise, from the rows of a sweep or a stress test."""
+
+    kind: Literal["discover"]
+    of: JobId = Field(description="Identifier of a job of kind `sweep` or `stress`.")
+    promise: Annotated[Text, Field(max_length=300), AfterValidator(_told_by_rows)] = Field(
+        description="A column, a sign and a number, in the column's unit; of a stress test also material:segment:level.",
+        examples=["loss_musd <= 500"],
+    )
+    inputs: list[Annotated[Text, Field(max_length=300)]] | None = Field(
+        None, min_length=1, max_length=1000, description="Inputs that may explain failures; null: all of the study."
+    )
+    held_out: Number = Field(0.3, ge=0, lt=0.9, description="Share of the rows that the search does not see.")
+    seed: Seed = 0
+    boxes: Whole = Field(3, ge=1, le=10, description="Most boxes looked for.")
+    coverage: Number | None = Field(
+        None, gt=0, le=1, description="Share of the failures that a box covers at least; null: best harmonic mean."
+    )
+    unsolved_fail: Flag = Field(False, description="Whether points without an answer count as failures.")
 
 
 class DecideRequest(Labelled, Question):

@@ -19,7 +19,7 @@ from .bundles import BUNDLE
 from .entities import AuditLogEntry, Job
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, Folder, new_id
 from .job_runners import end, start
-from .kind_table import KINDS, PLANNING
+from .kind_table import KINDS, PLANNING, WITH_ROWS
 from .problem_details import Problem, ProblemError
 from .questions import look
 from .queue_store import FullError, KeyTakenError, QuotaError, quota_of
@@ -147,7 +147,7 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
 def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
     """Whether there may be a fault: not in what the package ships as it stands, nor in a comparison of what was solved."""
     if KINDS[asked["kind"]].of != "question" or asked["kind"] in ("sweep", "together"):
-        return asked["kind"] not in ("compare", "verify")
+        return asked["kind"] not in ("compare", "discover", "verify")
     return bool(asked["set"]) or any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
 
 
@@ -253,20 +253,23 @@ def told() -> Iterator[None]:
 
 
 def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Settings, store: Store) -> dict[str, Any]:
-    """Take over the run folders that a request builds on. Raises ProblemError."""
+    """Take over the run folders, or the rows, that a request builds on. Raises ProblemError."""
     if "of" not in asked:
         return {}
     of = asked["of"] if isinstance(asked["of"], list) else [asked["of"]]
+    rows = KINDS[asked["kind"]].of == "rows"
+    kinds, called = (WITH_ROWS, f"a {' or '.join(WITH_ROWS)} with an answer") if rows else (PLANNING, "a solved plan")
     names = []
     for place, name in enumerate(of):
         job = store.job(name, caller.tenant)
         if job is None:
             raise ProblemError("not-found", f"of: there is no job {name}.")
-        if job.kind not in PLANNING or job.state != "succeeded":
-            raise ProblemError("conflict", f"of: job {name} is not a solved plan ({job.kind}, {job.state}).")
+        if job.kind not in kinds or job.state != "succeeded":
+            raise ProblemError("conflict", f"of: job {name} is not {called} ({job.kind}, {job.state}).")
         names.append(job.label or name[:8])
         try:
-            folder.lend(Folder.of(settings.folder, name), place)
+            source = Folder.of(settings.folder, name)
+            folder.lend_rows(source) if rows else folder.lend(source, place)
         except FileNotFoundError:  # deleted just now
             raise ProblemError("not-found", f"of: there is no job {name}.") from None
     return {"labels": names}
