@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ from strategic_minerals.schemas.plan import Plan
 from strategic_minerals.schemas.plan_sections import Procurement
 from support.allied import allied, event, home_tables
 from support.instances import FEATURES, FIRST, quick_first, random_case
+from support.tiny import cut, offer, source, tiny
 
 ROUNDING = 1e-9
 FLOORS = {
@@ -548,8 +550,37 @@ def test_a_broken_rule_of_several_homes_is_named(family: str) -> None:
     assert family in found.broken()
 
 
+RULED: dict[str, tuple[dict[str, Any], Callable[[Solution], dict[str, Any]]]] = {
+    "refill": ({"refill_within_years": 1.0}, lambda x: {"stock": np.concatenate([x.stock[:1], 0.0 * x.stock[1:]])}),
+    "release_rules": ({"from_lost_share": 0.5}, lambda x: {"release": x.release + 1.0}),
+}
+"""Family of a stock rule -> (the rule, what breaks it); no random case has any."""
+
+
+@pytest.mark.parametrize("family", RULED)
+def test_a_broken_stock_rule_is_named(family: str) -> None:
+    rule, spoilt = RULED[family]
+    problem = prepare(
+        *tiny(
+            {"gallium": 1.0},
+            sources={"china": source("CHN", "gallium", 10.0)},
+            demand={"gallium": 10.0},
+            offers={"spot": offer("gallium", 1.0, crisis=0.0)},
+            stock={"gallium": 3.0},
+            scenarios=[cut("stop", 0.5, FIRST + 1.0, 1.0, share=0.4)],
+            years=6,
+            stock_rules=[{"material": "gallium", **rule}],
+        )
+    )
+    solved = optimise(problem, gap=0.0, time_limit_s=60.0)
+    x, z0 = (extract(problem.structure, problem.assembly, point) for point in (solved.x, solved.z0))
+    case = Case(problem, solved, x, z0)
+    assert case.audit().passed
+    assert family in case.audit(replace(x, **spoilt(x))).broken()
+
+
 def test_every_family_has_a_broken_plan() -> None:
-    assert set(SPOILT) | OF_USERS_STOCK | set(SHARED) == set(FAMILIES)
+    assert set(SPOILT) | OF_USERS_STOCK | set(SHARED) | set(RULED) == set(FAMILIES)
 
 
 def test_uncontracted_allied_tonnes_are_withheld_in_a_squeeze() -> None:
