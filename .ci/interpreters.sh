@@ -44,3 +44,4 @@ printf 'tried: %s\nnot to be had here: %s\n' "${tried[*]:-none}" "${absent[*]:-n
 for version in ${NEEDED:-}; do
     case " ${tried[*]} " in *" $version "*) ;; *) echo "$version was to be tried"; exit 1 ;; esac
 done
+[ ${#tried[@]} -gt 0 ]

@@ -330,7 +330,7 @@ def test_the_documents_show_a_record_as_it_is() -> None:
     assert list(shown.items())[1:] == list(json.loads(JsonLines().format(handler.records[0])).items())[1:]
     table = text(SERVICE).partition("## Logs")[2].partition("\n## ")[0]
     named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
-    assert named == {"time", "level", "logger", "message", "error", *FIELDS}
+    assert named == {"time", "level", "logger", "message", "error", *FIELDS, "method", "route", "status", "seconds"}
 
 
 def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path) -> None:
@@ -367,7 +367,9 @@ def test_the_server_tells_of_each_job_whose_it_is(tmp_path: Path) -> None:
     with listening(handler, logging.INFO), client(tmp_path / "s", Obedient()) as service:
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, job)
-    of_job = [record.getMessage() for record in handler.records if record.job == job]
+    of_job = [
+        record.getMessage() for record in handler.records if record.job == job and record.name.endswith(".dispatcher")
+    ]
     assert of_job[0] == "solve begins"
     assert re.fullmatch(r"solve has ended: succeeded after \d+\.\d s", of_job[-1])
     assert all(record.tenant for record in handler.records if record.job == job)
