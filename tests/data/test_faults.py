@@ -48,6 +48,7 @@ PROVENANCE = {"source": "test", "year": "2024", "confidence": "estimate", "note"
 def full_plan() -> dict[str, Any]:
     """A valid plan in which every section and every optional field is present."""
     return {
+        "format": 2,
         "name": "full",
         "title": "t",
         "description": "d",

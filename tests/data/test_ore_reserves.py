@@ -84,7 +84,7 @@ def test_the_table_says_who_holds_the_ore_and_for_how_long():
 def test_the_report_says_who_holds_the_ore(asked):
     """Proves: the page has a section of it, with years left, and says so where mines end with the ore."""
     (section,) = [one for one in sections(solve(*question(5.0, ore_runs_out=asked), gap=0.0), {}) if one.name == "ore"]
-    assert section.table.years_left.tolist() == [500.0, 2.5]
+    assert section.table.years_left.tolist() == ["500", "2.5"]
     assert ("a mine ends when they do" in section.note) is asked
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..data.column_words import column_in_words, owner_in_words, unit_in_words
+from ..data.column_words import column_in_words, number_in_words, owner_in_words, unit_in_words
 from ..data.names import Names
 from ..results.notes import provenance
 from ..results.readable import ALTERNATIVES
@@ -183,7 +183,7 @@ def _ore(table: pd.DataFrame) -> pd.DataFrame:
             "reserves_t": table["reserves_t"],
             "part_of_the_world": [f"{share:.1%}" if share == share else "" for share in table["world_share"]],
             "mine_output_t": table["mine_output_t"],
-            "years_left": [f"{years:,.0f}" if years == years else "" for years in table["years_left"]],
+            "years_left": [number_in_words(years, 2) if years == years else "" for years in table["years_left"]],
         }
     )
 
