@@ -296,7 +296,7 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     run = tmp_path / "run"
     one = ["--set", 'materials=["gallium"]']
     sampled = ["--set", "sample.scenarios=3", "--set", "sample.seed=1", *one]
-    assert cli("solve", "quickstart", *sampled, "--out", run).returncode == 0
+    assert cli("solve", "quickstart", "--quick", *sampled, "--out", run).returncode == 0
     said = cli("stress", run, "--scenarios", "60", "--workers", "1", "--out", tmp_path / "stress")
     assert said.returncode == 0, said.stderr
     first, tested, *_ = said.stdout.splitlines()
