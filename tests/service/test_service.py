@@ -52,7 +52,7 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
         archive.extractall(tmp_path / "run")
     assert load_result(tmp_path / "run").audit().passed
     page = service.get(status["links"]["report"])
-    assert "What to buy" in page.text
+    assert "What to do now" in page.text
     assert "sandbox allow-scripts" in page.headers["content-security-policy"]
     assert "allow-same-origin" not in page.headers["content-security-policy"]
     assert "ended: succeeded" in service.get(status["links"]["log"]).text
@@ -192,7 +192,9 @@ def test_the_rest_of_the_api_answers(service: TestClient) -> None:
     assert set(service.get("/v1/schemas").json()) >= {"plan", "projects"}
     described = service.get("/v1/openapi.json").json()
     assert described["paths"]["/v1/jobs"]["post"]["responses"]["202"]
-    assert any(entry["action"] == "submit solve" for entry in service.get("/v1/audit-log").json())
+    job = service.post("/v1/jobs", json=QUICK).json()["id"]
+    service.post(f"/v1/jobs/{job}/cancel")
+    assert ("submit solve", job) in {(entry["action"], entry["job"]) for entry in service.get("/v1/audit-log").json()}
 
 
 def test_too_large_a_model_is_refused_before_it_is_built(tmp_path: Path) -> None:

@@ -428,7 +428,7 @@ def test_the_client_of_the_documents_works(tmp_path: Path, caller: Any, monkeypa
     lines = block.replace("http://127.0.0.1:8000", server.address).replace("rare-earths", "quickstart")
     names: dict[str, Any] = {"token": service._headers["Authorization"].removeprefix("Bearer ")}
     exec(compile(lines, "README.md", "exec"), names)
-    assert "What to buy" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "What to do now" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert service.result(names["job"], "budget")["included"]["budget"]
     with pytest.raises(ServiceError, match="discount_rate") as caught:
         service.submit("solve", shipped="quickstart", set={"discount_rate": 9})
