@@ -281,11 +281,11 @@ def test_the_settings_of_the_documents_are_those_of_the_service() -> None:
 
 
 def test_the_workflow_does_what_the_checkout_does_by_itself() -> None:
-    """Proves: every push and pull request runs `.ci/run` with Python 3.11, and that builds packages and site."""
+    """Proves: every push and pull request runs `.ci/run all` with Python 3.11, and that builds packages and site."""
     workflow, steps = text(".github/workflows/ci.yml"), text(".ci/run")
     assert "\n  push:\n  pull_request:\n" in workflow
     assert "python:3.11" in workflow
-    assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
+    assert re.findall(r"- run: (.*)", workflow) == [".ci/run all"]
     assert ".ci/contents.py" in steps
     assert "mkdocs" in steps
     assert "--strict" in steps

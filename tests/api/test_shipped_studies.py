@@ -71,6 +71,7 @@ def test_a_star_between_dots_is_every_entry_of_a_list(data):
         edited(plan, data, {"service_levels.*.level": 0.5})
 
 
+@pytest.mark.slow
 def test_many_materials_whose_price_beats_their_loss_are_one_note(data):
     """Proves: what the tables say by construction of forty materials is no forty doubts; of a few each has its own."""
     many = [

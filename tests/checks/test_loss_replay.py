@@ -112,6 +112,7 @@ def test_no_total_of_an_observed_loss_is_compared() -> None:
     assert "No total of an observed loss is compared" in loss_replay(tables()).summary()
 
 
+@pytest.mark.slow
 def test_a_plan_with_a_function_that_fails_is_told() -> None:
     """Proves: `check` notes it, with the comparison; a plan with one that passes, or without the material, is told nothing."""
     plan = load_plan(shipped("models") / "rare-earths.toml")

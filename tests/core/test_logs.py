@@ -271,6 +271,7 @@ def test_json_on_standard_output_stays_json(question: Path, cli: Any, asked: tup
     assert json.loads(cli("solve", question, "--json", *asked).stdout)["audit_passed"] is True
 
 
+@pytest.mark.slow
 def test_a_run_folder_keeps_the_log_of_its_solve(question: Path, cli: Any, tmp_path: Path) -> None:
     """Proves: `log.txt` has what was done at INFO, with seconds since the start, however much the command tells; `verify`
     holds it."""

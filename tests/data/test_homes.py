@@ -19,6 +19,8 @@ from strategic_minerals.instance.build import build_instance
 
 HOMES = ("EUU", "JPN", "KOR", "USA")
 PLANS = {"japan": ("JPN", 19), "europe": ("EUU", 15), "korea": ("KOR", 14)}
+QUICK = {"korea"}
+"""Solved among the quick tests; the others are alike."""
 HEAD = "material,opening_t,opening_t_low,opening_t_high,source,year,confidence,note\n"
 
 
@@ -187,7 +189,7 @@ def _tripled(column: str, cell: str) -> str:
         return cell
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in PLANS])
 def test_each_home_has_a_plan_for_all_that_it_can_plan(name: str) -> None:
     """Proves: no fault; the materials with demand are as many as the home's list has; every estimate follows; sources of a usual
     year serve all demand that no control in force cuts."""
@@ -202,6 +204,7 @@ def test_each_home_has_a_plan_for_all_that_it_can_plan(name: str) -> None:
     assert not [note for note in check(free, data).notes if "even without a disruption" in note]
 
 
+@pytest.mark.slow
 def test_homes_together_buy_no_more_of_a_plant_than_it_makes(cli: Cli, tmp_path: Path) -> None:
     """Proves: the shipped homes do not; one that counts on all of what another holds already is told with both, and `check` says it
     in words and as JSON."""

@@ -188,6 +188,7 @@ def test_every_series_is_one_cell() -> None:
     assert {column for _, column in places} <= set(FIGURES)
 
 
+@pytest.mark.slow
 def test_the_verb_tells_what_moved_in_a_plan(cli: Cli, tmp_path: Path) -> None:
     """Proves: facts, estimates, the answer before and after, and the figures behind it; a dry run writes nothing."""
     place, file = folder(tmp_path), later(tmp_path / "MCS2027.csv", revised)

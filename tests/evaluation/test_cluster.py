@@ -43,6 +43,7 @@ def test_samples_on_a_cluster_say_what_one_process_says(client: Any) -> None:
         assert there.tables[name].equals(here.tables[name]), name
 
 
+@pytest.mark.slow
 def test_a_lost_worker_loses_no_result(client: Any) -> None:
     """Proves: a worker killed in the middle of a stress test: its draws, and results that lay with it, run again elsewhere and the
     figures are the same."""

@@ -75,6 +75,7 @@ def test_a_control_that_is_not_in_force_changes_nothing():
     )
 
 
+@pytest.mark.slow
 def test_the_verb_controls_prints_words_json_and_tables(tmp_path, cli):
     """Proves: on the first shipped plan, which leaves open whether a ban is back."""
     words = cli("controls", "quickstart")

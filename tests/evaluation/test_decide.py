@@ -227,6 +227,7 @@ def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     assert compare([answer, other]).differences.empty
 
 
+@pytest.mark.slow
 def test_a_sample_that_fails_leaves_the_plan_and_claims_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where a sample is not solved, where menus of samples differ, or where a plan costs less than the bound on every plan,
     the plan stands with its figures in new scenarios and the reason, without a gap."""

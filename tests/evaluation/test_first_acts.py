@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from strategic_minerals.evaluation.first_acts import Amounts, settling
 from support.drawn_cases import deciding
@@ -38,6 +39,7 @@ def test_the_hazard_that_goes_with_a_difference_is_named_with_its_sign_and_rate(
     assert rows.rate_per_yr[0] == 0.3
 
 
+@pytest.mark.slow
 def test_chance_is_seldom_called_certain() -> None:
     """Proves: of 400 sets of ten samples without any connection no more than 5 % are called certain, but for the error of 400."""
     rng = np.random.default_rng(5)

@@ -63,6 +63,7 @@ def test_the_plans_own_rules_stand_beside_the_switches():
     assert found.to_dict()["kind"] == "origins"
 
 
+@pytest.mark.slow
 def test_the_verb_origins_prints_words_json_and_tables(tmp_path, cli):
     """Proves: on the first shipped plan, whose policy closes what is cheapest."""
     words = cli("origins", "quickstart")

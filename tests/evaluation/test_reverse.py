@@ -239,6 +239,7 @@ def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
     assert table.start_year[0] == 2028
 
 
+@pytest.mark.slow
 def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: Any) -> None:
     run = tmp_path / "run"
     assert cli("solve", "quickstart", "--out", run).returncode == 0

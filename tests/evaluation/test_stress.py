@@ -290,6 +290,7 @@ def test_a_plan_against_one_listed_case_and_of_any_aim_is_attacked_with_drawn_wo
         stress_test(solve(certain, data, gap=0.0))
 
 
+@pytest.mark.slow
 def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_path: Any) -> None:
     """Proves: from a run folder alone; as text, as tables and as JSON; of a plan without a sample too. The quickstart, of one
     mineral."""

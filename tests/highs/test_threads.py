@@ -34,6 +34,7 @@ def objective(seed: int) -> float:
     return found
 
 
+@pytest.mark.slow
 def test_eight_threads_get_the_answers_of_one(capsys: pytest.CaptureFixture[str]) -> None:
     """Proves R20: 8 threads with 4 solves each, through the public function, end with the objectives of serial solves;
     stdout and stderr are the same objects, open, and nothing was printed. Through Pyomo's own interfaces this deadlocks or

@@ -235,6 +235,7 @@ class Writes:
         return write
 
 
+@pytest.mark.slow
 def test_a_folder_is_finished_or_says_that_it_is_not(tmp_path: Path) -> None:
     """Proves R24: a full disk at any write leaves a folder without a manifest, which load_result refuses; written over
     an older run, never the older manifest beside newer files. The manifest is the last name that appears."""

@@ -128,6 +128,7 @@ def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
     assert list(gaps.material[gaps.table == "hazards"]) == ["b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [5, 19, 25])
 def test_as_many_fresh_worlds_are_told_as_were_drawn(asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: draws are of equal size, so that 5, 19 and 25 scenarios asked for are 10, 10 and 20."""

@@ -67,6 +67,7 @@ def started(script: str, *arguments: object) -> subprocess.Popen[str]:
 # --- one writer ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_writers_never_mix(tmp_path: Path) -> None:
     """Proves R46: two processes that write different runs into one folder, six times each, leave the run of one of them, whole;
     whoever reads meanwhile gets a whole run of one of them, or is told that there is none yet."""

@@ -374,6 +374,7 @@ def test_frames_of_calibration_are_tidy() -> None:
 # --- what can happen, before any solve ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) -> None:
     """Proves: a hazard at .15625 a year strikes in 1 - exp(-.15625*9) of scenarios before the planned ten years end; a material
     that no hazard names is never hit; probabilities add to one; the worst scenario is worse than the rest."""

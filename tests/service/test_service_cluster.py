@@ -33,6 +33,7 @@ def cluster() -> Iterator[Any]:
         os.environ.update(known)
 
 
+@pytest.mark.slow
 def test_workers_elsewhere_answer_jobs(cluster: Any, tmp_path: Path) -> None:
     """Proves: four jobs on two workers succeed, their run folders come back and pass the audit; a long one is watched and stopped,
     and no process of it stays."""

@@ -89,7 +89,8 @@ def _inside(item: Any) -> Iterator[Any]:
 
 
 Plain = dict[str, Any]
-Cell = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+CELLS = [{"type": one} for one in ("string", "number", "boolean", "null")]
+Cell = Annotated[Any, WithJsonSchema({"anyOf": CELLS})]
 Tables = dict[str, list[dict[str, Cell]]]
 JobId = Annotated[str, Field(pattern=JOB_ID)]
 
