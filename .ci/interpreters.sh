@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Install the built wheel with every Python from 3.11 to 3.14 that can be had here, and solve a small plan with each.
 #   .ci/interpreters.sh FOLDER-WITH-THE-WHEEL
-# Nothing is downloaded but the packages that the wheel needs. PYTHONS names other versions; NEEDED, those that must be there; MOST,
-# how many are tried at most.
+# Nothing is downloaded but the packages that the wheel needs. PYTHONS names other versions; NEEDED, those that must be there.
 set -euo pipefail
 wheels=("$(cd "${1:?the folder with the wheel}" && pwd)"/*.whl)
 [ ${#wheels[@]} = 1 ] && [ -f "${wheels[0]}" ] || { echo "$1: not one wheel, but ${wheels[*]}"; exit 1; }
@@ -25,7 +24,6 @@ found() {
 tried=() absent=()
 for version in ${PYTHONS:-3.11 3.12 3.13 3.14}; do
     python=$(found "$version")
-    [ ${#tried[@]} -lt "${MOST:-9}" ] || continue
     if [ -z "$python" ]; then
         absent+=("$version")
         continue

@@ -1,20 +1,42 @@
-"""Use the generated client: a request of a kind, and a result with the fields of that kind: python use.py OPENAPI."""
+"""Use the generated client as the service's README shows it, and read the example of a result: python use.py OPENAPI."""
 
 import json
 import sys
+import time
 from pathlib import Path
 
-from planner_client.models.frontier_request import FrontierRequest
-from planner_client.models.frontier_request_shipped import FrontierRequestShipped
-from planner_client.models.frontier_result import FrontierResult
+from planner_client import AuthenticatedClient
+from planner_client.api.jobs import get_job, submit_job
+from planner_client.api.results import get_result
+from planner_client.models import FrontierRequest, FrontierRequestShipped, FrontierResult, JobStatus, Webhook
 
-request = FrontierRequest(kind="frontier", shipped=FrontierRequestShipped("quickstart"), factors=[0.5, 1.0])
-assert request.to_dict()["factors"] == [0.5, 1.0]
 
-described = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-answers = described["paths"]["/v1/jobs/{job_id}/result"]["get"]["responses"]
-example = answers["200"]["content"]["application/json"]["example"]
-result = FrontierResult.from_dict(example)
-gap: float = result.facts.gap
-assert gap == example["facts"]["gap"]
-assert [table.rows for table in result.tables.additional_properties.values()] == [1]
+def gap_of_budgets(client: AuthenticatedClient, hook: Webhook) -> float:
+    """Submit a job with a webhook, wait for its end, read its typed answer."""
+    quickstart = FrontierRequestShipped("quickstart")
+    asked = FrontierRequest(kind="frontier", shipped=quickstart, factors=[0.5, 1.0], webhook=hook)
+    job = submit_job.sync(client=client, body=asked)
+    assert isinstance(job, JobStatus), job  # else a problem, with its faults
+    while isinstance(status := get_job.sync(job.id, client=client), JobStatus) and status.state in (
+        "queued",
+        "running",
+    ):
+        time.sleep(1)
+    result = get_result.sync(job.id, client=client)
+    assert isinstance(result, FrontierResult), result
+    return result.facts.gap
+
+
+def main() -> None:
+    """Read the example that the description has."""
+    described = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    answers = described["paths"]["/v1/jobs/{job_id}/result"]["get"]["responses"]
+    example = answers["200"]["content"]["application/json"]["example"]
+    result = FrontierResult.from_dict(example)
+    gap: float = result.facts.gap
+    assert gap == example["facts"]["gap"]
+    assert [table.rows for table in result.tables.additional_properties.values()] == [1]
+
+
+if __name__ == "__main__":
+    main()

@@ -61,6 +61,7 @@ def test_variants_meet_the_same_scenarios_and_differ_by_what_was_changed() -> No
     assert "told" not in alone
 
 
+@pytest.mark.slow
 def test_points_answered_elsewhere_and_again_are_scored_alike(tmp_path: Any) -> None:
     """Proves: two processes give what one does, and a sweep that goes on from its store gives the same table."""
     plan, data = drawn()

@@ -102,6 +102,7 @@ def test_a_mine_is_built_by_its_owner_then_supported_then_not_chosen() -> None:
     assert "its owner builds it without support from 0 up to 56 million USD; supported from 56 to 17" in said
 
 
+@pytest.mark.slow
 def test_an_item_is_explained_the_same_however_many_work() -> None:
     """Proves: each figure is a task of its own, so two processes tell what one does, in the same order, and count the figures."""
     told: list[tuple[int, int]] = []

@@ -121,6 +121,7 @@ def test_arbitrary_plans_keep_every_rule_and_are_priced_alike(seed: int) -> None
     assert found.objective == pytest.approx(cost, rel=ROUNDING)
 
 
+@pytest.mark.slow
 def test_arbitrary_plans_use_every_instrument() -> None:
     used: Counter[str] = Counter()
     for seed in range(60):

@@ -78,6 +78,7 @@ def test_frontier_tells_its_switches(question: Path, cli: Any) -> None:
     assert told["switches"] == []
 
 
+@pytest.mark.slow
 def test_explain_tells_prices_and_reasons(question: Path, tmp_path: Path, cli: Any) -> None:
     """Proves: all items with prices; one item with what would flip it; an unknown one is a fault."""
     said = cli("explain", question / "run", "--gap", "0", "--workers", "1", "--out", tmp_path / "why")

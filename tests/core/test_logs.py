@@ -241,6 +241,7 @@ def summary(answer: str) -> str:
     return re.sub(r"solved in \d+\.\d s", "solved", answer)
 
 
+@pytest.mark.slow
 def test_verbose_and_quiet_may_stand_anywhere(question: Path, cli: Any, tmp_path: Path) -> None:
     """Proves: -v tells phases and -vv rounds on standard error, the answer stays as it is; -q leaves the answer alone; both at once
     are refused; nothing of it lasts beyond the command."""
@@ -265,6 +266,7 @@ def test_verbose_and_quiet_may_stand_anywhere(question: Path, cli: Any, tmp_path
     assert logging.getLogger(PACKAGE).level == logging.NOTSET
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [("-v",), ("-q",)])
 def test_json_on_standard_output_stays_json(question: Path, cli: Any, asked: tuple[str, ...]) -> None:
     """Proves: what is told goes to standard error: the answer can be read by a program."""

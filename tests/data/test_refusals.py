@@ -54,6 +54,7 @@ def test_a_name_that_the_plan_alone_uses_is_a_fault_of_the_plan(
 # --- fields that are set twice -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pairs", "blamed"),
     [

@@ -55,6 +55,7 @@ def test_what_is_prescribed_and_nothing_else_is_firm() -> None:
     assert (bought.in_plans == bought.plans).all()
 
 
+@pytest.mark.slow
 def test_the_gap_is_no_smaller_than_what_a_better_plan_saves(answer: Result) -> None:
     """Proves: a plan made with 512 scenarios is no better in 4,000 others than the limit on the gap allows, and the worth stated
     lies within its interval there."""
@@ -196,6 +197,7 @@ def test_figures_that_are_none_are_faults() -> None:
     assert len(refused.value.faults) == 4
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_answer(answer: Result) -> None:
     """Proves: two processes say what one says."""
     again = decide(*deciding(), workers=2, **FEW)

@@ -112,6 +112,7 @@ def test_the_worst_start_is_refined_not_the_first() -> None:
         assert row.shortest_yr <= 0.6 + longest / 12 / 32
 
 
+@pytest.mark.slow
 def test_alone_on_all_and_together_by_hand() -> None:
     """Proves: a and b, 10 kt a year each from abroad, 2 kt of a in store: the hazard stops both, on a alone it needs as long.
     A second hazard stops the a of the other half: each by itself cuts half, .4 of a year; together they break it in .2."""

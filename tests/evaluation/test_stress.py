@@ -218,6 +218,7 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     assert row.high == pytest.approx(drawn * (1 - 0.025 ** (1 / 500)), rel=1e-6)  # none of 500: Clopper and Pearson
 
 
+@pytest.mark.slow
 def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
     """Proves: the figures do not depend on who computes them; another seed gives other scenarios."""
     result = solve(*exposed(rate=0.3), gap=0.0)

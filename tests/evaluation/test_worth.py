@@ -113,6 +113,7 @@ def test_one_world_and_the_average_world_are_what_they_say() -> None:
     assert mean.onset.tolist() == [[1]]
 
 
+@pytest.mark.slow
 def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
     """Proves: the plan's row is what the stress test of the solved plan says, figure by figure; nothing is worth nothing and a
     stock of 60 days less than the plan; what is behind the plan has a narrower interval than a difference of independent
@@ -211,6 +212,7 @@ def test_a_plan_of_another_aim_is_told_why_it_has_no_such_table() -> None:
         value_of_planning(Plan.model_validate(lean), data)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_the_verb_worth_tells_the_table(cli: Any) -> None:
     """Proves: on the quickstart the optimised plan leads, nothing is worth nothing, and JSON says the same."""

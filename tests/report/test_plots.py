@@ -120,6 +120,7 @@ def test_a_result_is_shown_in_one_line() -> None:
     assert "at most worth" in repr(relaxed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["html", "json"])
 def test_each_figure_is_a_file_of_its_own(tmp_path: Path, cli: Any, kind: str) -> None:
     """Proves: `report --figures` writes every figure of the page as Vega-Lite, or as a page that fetches nothing."""

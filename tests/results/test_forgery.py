@@ -267,6 +267,7 @@ def test_no_table_can_be_forged(name: str) -> None:
     assert any(name in objection for objection in of_tables(without, found()))
 
 
+@pytest.mark.slow
 def test_no_decision_can_be_forged() -> None:
     """Proves R44: in every array of the plan's decisions and of doing nothing, the largest entry by half more: the audit, a table,
     an objective or the second solve objects."""

@@ -323,6 +323,7 @@ def test_a_plan_without_existing_sources_is_reduced() -> None:
     assert solve(plan, data).audited.passed
 
 
+@pytest.mark.slow
 def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(national: tuple[Instance, Any]) -> None:
     """Proves: 60 of 2000 scenarios carry probability one, and the stated errors of expected loss and CVaR are what comparing
     the two sets gives, below 8 % and 5 %; keeping all errs by nothing; sixty taken as they come mostly err more on the mean."""

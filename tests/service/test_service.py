@@ -113,6 +113,7 @@ def test_a_plan_comes_as_object_text_or_file_with_its_own_tables(service: TestCl
     assert len({status["headline"] for status in found}) == 1
 
 
+@pytest.mark.slow
 def test_a_study_of_a_job_that_cannot_be_made_is_refused_at_once(service: TestClient, solved: str) -> None:
     """Proves: an item that is none, and one of a relaxation: 422, and no job that fails; right ones are accepted."""
     before = len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"])
@@ -154,6 +155,7 @@ def test_what_is_wrong_is_said_at_once_as_the_command_line_says_it(
     assert len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"]) == before
 
 
+@pytest.mark.slow
 def test_what_only_solving_shows_fails_the_job_with_a_diagnosis(service: TestClient) -> None:
     """Proves: a fault across plan and tables is told at once; a plan that cannot be met ends as a failed job with a diagnosis."""
     unknown = service.post("/v1/jobs", json={**QUICK, "set": {"price_set": "nowhere"}})

@@ -58,7 +58,10 @@ def test_the_image_is_built_from_what_a_checkout_has() -> None:
             for name in rest.split()[:-1]:
                 assert (ROOT / name).exists(), name
                 assert f"!{name}" in allowed
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    hook = stated["tool"]["hatch"]["metadata"]["hooks"]["custom"]["path"]
+    assert hook in {name for word, rest in steps() if word == "COPY" for name in rest.split()}
+    project = stated["project"]
     extras = {name for _, rest in steps() for found in re.findall(r"\[([a-z,]+)\]", rest) for name in found.split(",")}
     assert {"service", "postgres"} <= extras
     assert extras - {"python"} <= set(project["optional-dependencies"]) | {"CMD"}

@@ -343,6 +343,7 @@ def test_an_upload_that_is_no_form_is_refused(service: TestClient) -> None:
     refused(service.post("/v1/jobs/upload", files=[("plan", ("p", TOML))] + [("x", (None, b"z"))] * 200), 413)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_told_at_once_as_a_check_tells_it(service: TestClient, book: bytes, tmp_path: Path) -> None:
     """Proves: a cut workbook, a CSV with semicolons, a plan and tables that do not fit: 422 and no job; a workbook is opened in a
     process with limits, never here; the whole one is accepted."""
@@ -409,6 +410,7 @@ def test_a_plan_that_leaves_nothing_to_draw_is_not_stress_tested(tmp_path: Path)
             look(Folder(tmp_path), {"kind": "stress"})
 
 
+@pytest.mark.slow
 def test_a_large_question_is_looked_at_where_it_is_read(service: TestClient) -> None:
     """Proves: faults across tables of a request that is read in a process of its own are told at once, by one process."""
     rows = [{**row, "note": "x" * 600} for row in records("demand")]

@@ -194,6 +194,7 @@ def sent_until_cut(one: socket.socket, text: bytes, times: int = 100_000) -> boo
     return False
 
 
+@pytest.mark.slow
 def test_health_answers_while_large_bodies_are_read(office: Any) -> None:
     """Proves R43: 3 MB of wrong rows leave the server small and answering; what it says of them is short."""
     server, headers = office

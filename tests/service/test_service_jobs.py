@@ -338,6 +338,7 @@ def test_a_child_dies_with_its_server(tmp_path: Path) -> None:
     assert process.wait(PATIENCE_S) == 1
 
 
+@pytest.mark.slow
 def test_logs_and_progress_are_each_jobs_own(tmp_path: Path) -> None:
     """Proves R27: two jobs at once write into their own folders; nothing of the machine stands in what callers get."""
     with client(tmp_path / "s", workers=2) as service:

@@ -431,6 +431,7 @@ def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.M
     machine.run(settings=settings(max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=every))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")
 def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

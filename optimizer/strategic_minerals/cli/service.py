@@ -274,7 +274,12 @@ def _settings(**given: Any) -> Settings:
 
 def _shown(item: Any) -> str:
     """A wrong value, unless it is secret; a combination of values is not shown."""
-    return repr(item["input"])[:80] if item["loc"] not in ((), ("database",)) else "these settings"
+    hidden: dict[Any, str] = {
+        (): "these settings",
+        ("database",): "these settings",
+        ("webhook_secret",): "text that is no secret (not shown)",
+    }
+    return hidden.get(item["loc"]) or repr(item["input"])[:80]
 
 
 def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:

@@ -30,6 +30,8 @@ REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
     "log.txt",
 )
 REPORT, ERRORS, RECORDS = "report.html", "errors.txt", "log.jsonl"
+ROWS = "rows"
+"""Folder from which a study goes on after an interruption."""
 READ = "read.json"
 """What is to be read in a process of its own, then what came of it."""
 ADMISSION = "admission.json"
@@ -111,14 +113,20 @@ class Folder:
         shutil.copytree(other.path / "run", target, copy_function=_link)
 
     def lend_rows(self, other: Folder) -> None:
-        """Take over another job with its rows, without what it told while it ran."""
+        """Take over another job, without what it told while it ran. Raises FileNotFoundError where it is not whole."""
 
         def told(folder: str, names: list[str]) -> set[str]:
-            return {*ANSWERS, ERRORS, RECORDS} & set(names) if Path(folder) == other.path else set()
+            unneeded = {*ANSWERS, ERRORS, RECORDS, LIMITS, ROWS} if Path(folder) == other.path else set()
+            return {name for name in names if name in unneeded or name.endswith(".part")}
 
         target = self.path / "of" / "0"
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(other.path, target, copy_function=_link, ignore=told)
+        try:
+            shutil.copytree(other.path, target, copy_function=_link, ignore=told)
+        except shutil.Error:  # a file went meanwhile
+            raise FileNotFoundError(other.path.name) from None
+        if not (other.path / ENDED).is_file():  # the first that goes when a job is deleted
+            raise FileNotFoundError(other.path.name)
 
     def table(self, name: str) -> tuple[Path, Mapping[str, str]] | None:
         """(file, kind of each column) of a table of the result; None where there is none of that name."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import FaultsError
 from .addresses import as_sent
 from .answers import Answer, asked_of, labels_of, run_of, told, written_run
-from .job_folder import REPORT, RESULT, Folder, write_whole
+from .job_folder import REPORT, RESULT, ROWS, Folder, write_whole
 from .kind_table import KINDS
 from .plan_form import SEEN, lists_of, raw_values, values_of
 from .problem_details import problem
@@ -77,7 +77,7 @@ def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
         method=asked.method,
         time_limit_s=asked.time_limit_s,
         fresh_scenarios=asked.fresh_scenarios,
-        store=folder.path / "rows",
+        store=folder.path / ROWS,
         on_progress=reporter.counting,
     )
     return told(found)

@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     """Settings of one server."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STRATEGIC_MINERALS_", extra="forbid", allow_inf_nan=False, frozen=True
+        env_prefix="STRATEGIC_MINERALS_", extra="forbid", allow_inf_nan=False, frozen=True, hide_input_in_errors=True
     )
 
     folder: Path = Field(

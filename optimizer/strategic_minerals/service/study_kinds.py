@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import Fault, FaultsError, InputError, MisplacedError
 from .answers import Answer, asked_of, run_of, told, written_run
 from .bundles import BUNDLE, unbundled
-from .job_folder import REQUEST, Folder
+from .job_folder import REQUEST, ROWS, Folder
 from .kind_table import KINDS
 from .progress import ProgressReporter
 from .questions import EPISODE, first_of, members_of, new_facts, noted_rows, question, sized
@@ -172,7 +173,7 @@ def of_run(kind: str, folder: Folder, request: Given, limits: Given, reporter: P
     """A study of a solved plan."""
     options = asked_of(request, limits)
     if kind == "simulate":
-        options["store"] = folder.path / "rows"  # after an interruption it goes on from there
+        options["store"] = folder.path / ROWS  # after an interruption it goes on from there
     if kind == "reverse" and options["promises"] is not None:
         from ..data.promises import Promise
 
@@ -234,11 +235,13 @@ def _discover(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     reporter.phase("looking for ranges in which the promise fails")
     before = Folder(first_of(folder))
     asked = before.read(REQUEST) or {}
-    if KINDS[asked["kind"]].of == "question":
-        plan, data = question(before, asked)
-    else:
-        result = run_of(before)
-        plan, data = result.plan, result.data
+    plan, data = None, None
+    with contextlib.suppress(FaultsError):  # of an older version: its rows are read all the same, codes stand for names
+        if KINDS[asked["kind"]].of == "question":
+            plan, data = question(before, asked)
+        else:
+            result = run_of(before)
+            plan, data = result.plan, result.data
     return told(discover(before.path / "out", **asked_of(request, limits), plan=plan, data=data))
 
 

@@ -116,6 +116,8 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
             return is_public(address.ipv4_mapped)
         if not all(is_public(one) for one in (address.sixtofour, *(teredo or ())) if one is not None):
             return False
+        if address.is_site_local:
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
@@ -198,6 +200,7 @@ class _Pinned(http.client.HTTPConnection):
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(plain, server_hostname=self._target.host, do_handshake_on_connect=False)
             self.sock.do_handshake()
+        self.sock.settimeout(LIMIT_S)  # from here on the receiver has the time that it was promised
 
     def cut(self) -> None:
         """End it where it takes too long."""
