@@ -506,6 +506,7 @@ solver.Model.run = run
 """The command, saying when the mixed-integer solve begins."""
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_path: Path) -> None:
     """Proves R23: SIGINT in the middle of the mixed-integer solve of a plan that takes long: exit 130, 'interrupted', no
     answer and nothing that looks like a run. Left to the solver it would have gone on to its end."""

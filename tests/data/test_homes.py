@@ -19,8 +19,6 @@ from strategic_minerals.instance.build import build_instance
 
 HOMES = ("EUU", "JPN", "KOR", "USA")
 PLANS = {"japan": ("JPN", 19), "europe": ("EUU", 15), "korea": ("KOR", 14)}
-QUICK = {"korea"}
-"""Solved among the quick tests; the others are alike."""
 HEAD = "material,opening_t,opening_t_low,opening_t_high,source,year,confidence,note\n"
 
 
@@ -189,7 +187,8 @@ def _tripled(column: str, cell: str) -> str:
         return cell
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in PLANS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANS)
 def test_each_home_has_a_plan_for_all_that_it_can_plan(name: str) -> None:
     """Proves: no fault; the materials with demand are as many as the home's list has; every estimate follows; sources of a usual
     year serve all demand that no control in force cuts."""

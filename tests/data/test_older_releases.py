@@ -147,6 +147,7 @@ def test_a_release_is_read_once_whatever_its_form(file: Path, monkeypatch: pytes
     assert opened.count(str(file)) == 1
 
 
+@pytest.mark.slow
 def test_an_older_edition_adds_its_rows_and_takes_nothing_back(tmp_path: Path) -> None:
     inputs = folder(tmp_path)
     minerals = (inputs / "homes" / "USA" / "minerals.csv").read_bytes()
@@ -279,6 +280,7 @@ def test_comtrade_is_read_in_kilograms_and_without_its_sums(tmp_path: Path) -> N
     assert (row.country, row.source) == ("CHN", "UN Comtrade (comtrade.csv)")
 
 
+@pytest.mark.slow
 def test_trade_moves_the_shares_of_a_home_and_the_capacities_that_follow(tmp_path: Path) -> None:
     inputs = folder(tmp_path)
     before = load_dataset(inputs, "JPN")

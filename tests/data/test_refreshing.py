@@ -92,6 +92,7 @@ def test_the_official_file_changes_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["inputs"]
 
 
+@pytest.mark.slow
 def test_a_later_edition_is_read_its_revisions_told_and_estimates_renewed(tmp_path: Path) -> None:
     """Proves: a revised figure and a withheld one are told with what they were; the new years are added; what hangs on the first is
     written anew, in American files alone; other homes are as they were; the tables of before are kept whole."""

@@ -189,6 +189,7 @@ def test_a_rough_relaxation_counts_its_tail_at_its_best(seed: int) -> None:
     assert rough.outcome.objective_musd >= exact.outcome.objective_musd - room
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", quick_first([3, 6], 1))
 def test_stopped_at_any_report_nothing_untrue_is_told(seed: int) -> None:
     """Proves: whenever the caller stops a search for a plan, it gets either no plan and no number, or a plan that the audit

@@ -25,6 +25,7 @@ def client() -> Iterator[Any]:
         yield connected
 
 
+@pytest.mark.slow
 def test_a_stress_test_on_a_cluster_gives_the_same_figures(client: Any) -> None:
     """Proves: who computes the draws does not matter, and both workers computed."""
     result = solve(*exposed(rate=0.3), gap=0.0)

@@ -271,6 +271,7 @@ def test_a_small_difference_between_plans_is_no_contradiction(answer: Result) ->
     assert not list(told(forged).objections())
 
 
+@pytest.mark.slow
 def test_the_second_plan_is_made_with_a_whole_sample_where_the_first_ones_is_reduced() -> None:
     """Proves: beside a plan of few scenarios that stand for many another is made with more of them, kept whole, which hangs less on
     the draw; the run folder says with which; where the plan's own sample is whole, the second is like it."""

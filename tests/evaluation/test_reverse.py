@@ -43,6 +43,7 @@ def stocked() -> tuple[Plan, Dataset]:
     return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
 
 
+@pytest.mark.slow
 def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
     """Proves: 2 kt in store stand for a fifth of a year of a full stop, or a year in which a fifth is cut. Half of the year's
     demand of 10 kt is promised from the onset to the end: 10 L - 2 > 5 after .7 of a year; a year long, 7 kt may be cut. Three

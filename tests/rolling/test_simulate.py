@@ -147,6 +147,7 @@ def lived_by_dynamic_programming(stops: set[int]) -> float:
     return cost - SALVAGE * held * (1 + RATE) ** -YEARS
 
 
+@pytest.mark.slow
 def test_a_markov_reserve_with_lost_sales_reaches_its_value_by_dynamic_programming() -> None:
     """Proves: the mean cost of paths that are planned again every year is the value of dynamic programming within its 99 %
     interval, and on the same paths within a hundredth of what dynamic programming pays there."""

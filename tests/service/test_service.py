@@ -90,6 +90,7 @@ def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
     assert service.get(f"/v1/jobs/{jobs['sweep']}/report").status_code == 409
 
 
+@pytest.mark.slow
 def test_a_plan_comes_as_object_text_or_file_with_its_own_tables(service: TestClient, tmp_path: Path) -> None:
     """Proves: JSON, TOML in JSON, and files (TOML, xlsx; tables as CSV) ask the same question; a file's name is a label."""
     from strategic_minerals import load_dataset

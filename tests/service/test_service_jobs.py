@@ -278,6 +278,7 @@ def prepared(folder: Path, request: dict[str, Any], **limits: Any) -> Folder:
 LONG = {"kind": "solve", "shipped": "critical-minerals", "gap": 0.0, "time_limit_s": 3000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["it imports", "it builds", "it solves"])
 def test_a_running_child_is_stopped_soon(tmp_path: Path, when: str) -> None:
     """Proves R25: stopped while it imports, builds or solves, a child that had an hour left is gone once the answer is there,
@@ -319,6 +320,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
     assert "SIGABRT" in found["problem"]["detail"]
 
 
+@pytest.mark.slow
 def test_a_child_may_not_take_more_memory_than_told(tmp_path: Path) -> None:
     """Proves R26: a job beyond its memory fails and says so, or that it crashed; the machine does not notice."""
     folder = prepared(tmp_path, {**LONG, "set": {"sample.scenarios": 300}}, memory_mib=1000)

@@ -236,6 +236,7 @@ def test_a_year_that_passed_leaves_a_plan_to_build_on(
     assert {(f["file"], f["column"]) for f in wrong.json()["faults"]} >= {("done", "kind"), ("happened", "x")}
 
 
+@pytest.mark.slow
 def test_homes_plan_together(service: TestClient) -> None:
     """Proves: a plan of two homes is played for every coalition; one of a single home is refused at once, and so are own tables."""
     _, result = done(service, service.post("/v1/jobs", json={"kind": "together", "gap": 0.1, "plan": two_homes()}))
@@ -279,6 +280,7 @@ def test_where_a_promise_fails_is_looked_for_in_rows_of_another_job(service: Tes
     assert "sweep or stress" in planless.json()["detail"]
 
 
+@pytest.mark.slow
 def test_a_past_episode_comes_as_a_zip(service: TestClient, tmp_path: Path) -> None:
     """Proves: files of an episode are played; settings that are none, a ZIP that holds no episode, and no files are refused at
     once."""
@@ -304,6 +306,7 @@ def test_a_past_episode_comes_as_a_zip(service: TestClient, tmp_path: Path) -> N
     assert post(files, kind="frontier").status_code == 422
 
 
+@pytest.mark.slow
 def test_tables_are_brought_up_to_date_from_a_published_file(service: TestClient) -> None:
     """Proves: the release that the shipped tables are from changes none of them and says so; the archive has the tables; what is no
     release fails with its reason."""

@@ -408,6 +408,7 @@ def test_a_request_says_what_it_does_not_know() -> None:
         SolveRequest.model_validate({"kind": "solve", "shipped": "quickstart", "gapp": 0.1})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: requests made from the OpenAPI description, one after the other as links lead: no 5xx, every answer as described."""

@@ -59,6 +59,7 @@ class Disk:
         return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["json", "large", "upload", "draft"])
 def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -141,6 +142,7 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
     assert not list(folder.path.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_server_whose_disk_is_full_goes_on_when_there_is_room(tmp_path: Path) -> None:
     """Proves R50, with a server and a child that may really write nothing: submitting is 503, readiness says why, health and
     status answer; the job that ran meanwhile is not failed, and ends well once there is room."""
