@@ -18,7 +18,9 @@ from strategic_minerals import (
     Result,
     UntrustedError,
     add_term,
+    alternatives,
     build_model,
+    explain,
     load_result,
     solve,
     verify,
@@ -285,3 +287,65 @@ def test_models_that_are_no_answer_are_refused() -> None:
         Result.from_model(plan, data, m)
     with pytest.raises(InputError, match="the model of this plan"):
         Result.from_model(*random_case(0), m)
+
+
+def fixed_and_priced(m: Any) -> None:
+    m.acquisition["spot", "base", FIRST].fix(1.0)
+
+
+def test_a_fixed_variable_is_no_term() -> None:
+    """Proves: fixing a variable that costs something adds nothing to the objective, and is told as no term."""
+    result = solve(*small(), gap=0.0, extend=fixed_and_priced)
+    assert "own_parts" not in result.tables or not (result.tables["own_parts"].part == "term").any()
+    assert result.audited.passed
+
+
+def wider(m: Any) -> None:
+    m.acquisition["spot", "base", FIRST].setlb(-1.0)
+
+
+def whole(m: Any) -> None:
+    m.acquisition["spot", "base", FIRST].domain = pyo.NonNegativeIntegers
+
+
+def in_fives(m: Any) -> None:
+    m.lots = pyo.Var(within=pyo.Set(initialize=[0, 5, 10]))
+
+
+@pytest.mark.parametrize(
+    ("extend", "said"), [(wider, "bounds within"), (whole, "another domain"), (in_fives, "whole numbers")]
+)
+def test_what_would_be_passed_over_is_refused(extend: Any, said: str) -> None:
+    """Proves: wider bounds and other domains of the plan's variables, and domains with other steps, are faults with the variable."""
+    with pytest.raises(InputError, match=said):
+        solve(*small(), gap=0.0, extend=extend)
+
+
+def test_studies_that_solve_the_plan_alone_refuse_an_extended_one() -> None:
+    capped = solve(*small(), gap=0.0, extend=at_most(1.0))
+    for study in (explain, alternatives):
+        with pytest.raises(InputError, match="extended by own code"):
+            study(capped)
+
+
+def earning(m: Any) -> None:
+    m.spare = pyo.Var(within=pyo.NonNegativeReals)
+    add_term(m, "earned without limit", -m.spare)
+
+
+def test_a_term_that_earns_without_limit_is_named() -> None:
+    """Proves: an objective without a bound is told as such, not as a contradiction of the solver."""
+    with pytest.raises(UntrustedError, match="without limit"):
+        solve(*small(), gap=0.0, extend=earning)
+
+
+@pytest.mark.parametrize(("value", "said"), [(2.4, "not whole"), (11.0, "beyond its bounds")])
+def test_own_variables_of_another_solver_keep_their_limits(value: float, said: str) -> None:
+    """Proves: a point in which an own variable is in part, or over its bound, is not taken."""
+    plan, data = small()
+    model = build_model(plan, data)
+    model.lots = pyo.Var(within=pyo.NonNegativeIntegers, bounds=(0, 10))
+    pyo.SolverFactory("cbc").solve(model)
+    model.lots.set_value(value, skip_validation=True)
+    with pytest.raises(UntrustedError, match=said):
+        Result.from_model(plan, data, model)

@@ -164,7 +164,8 @@ def test_the_page_is_written_from_python(tmp_path: Path) -> None:
 def test_help_names_every_table_with_its_columns_and_units() -> None:
     """Proves: what is declared of tables is what results have, column by column in order, and `help` tells it with the units."""
     told = Result.__doc__ or ""
-    for result in (solved(), drawn(), decide(*deciding(), samples=2, scenarios=20)):
+    own = solve(*one_mineral(110.0), extend=lambda m: add_term(m, "own", 0.1 * next(iter(m.stock.values()))))
+    for result in (solved(), drawn(), decide(*deciding(), samples=2, scenarios=20), own):
         assert set(result.tables) <= set(RESULT_TABLES)
         assert {name for name, table in RESULT_TABLES.items() if not table.sometimes} <= set(result.tables)
         for name, table in result.tables.items():

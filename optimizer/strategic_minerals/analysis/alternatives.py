@@ -152,7 +152,7 @@ def alternatives(
     of the searches, two for each material in stock, instrument and supplier. workers: spawned processes; 1: this one.
     executor: takes their place; None: none. on_progress: called with searches done, and in all.
 
-    Raises InputError for a relaxation, PlanError for a slack or a count that is none, UntrustedError where the plan's own
+    Raises InputError for a relaxation or an extended plan, PlanError for a slack or a count that is none, UntrustedError where the plan's own
     program was not solved.
     """
     slack = _true_gap(result) if slack is None else slack

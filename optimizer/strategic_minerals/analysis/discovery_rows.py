@@ -91,13 +91,15 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], design: Design | None = N
 
 
 def cases_of_frame(frame: pd.DataFrame) -> Cases:
-    """A table of one's own: every column may be promised, and explain. Raises InputError for names that stand twice."""
+    """A table of one's own: every number may be promised, and every column explain but the figures of a sweep's points, which are
+    outcomes too. Raises InputError for names that stand twice."""
     plain = frame.reset_index(drop=True)
     plain.columns = [str(name) for name in plain]
     twice = plain.columns[plain.columns.duplicated()]
     if len(twice):
         raise InputError([Fault(DISCOVER, "", "study", f"two columns '{twice[0]}'", "each name once")])
-    return Cases(plain, plain.select_dtypes("number").astype(float))
+    outcomes = [name for name in plain if name in FIGURES or name in DIFFERENCES]
+    return Cases(plain.drop(columns=outcomes), plain.select_dtypes(["number", "bool"]).astype(float))
 
 
 def event_features(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
 from ..model.solution import decided_point
 from ..optimization.reference_plan import cap_trunk_shortfall
+from ..results.own_table import require_plain
 from ..results.prices import SMALL, Price, published, worthless
 from ..results.result import Result
 
@@ -74,7 +75,9 @@ class Fixed:
 
 
 def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
-    """Solve it. Raises InputError for a relaxation, which has no commitments, UntrustedError where it has no answer."""
+    """Solve it. Raises InputError for a relaxation, which has no commitments, and for a plan that was extended; UntrustedError where
+    it has no answer."""
+    require_plain(result)
     if result.outcome.relaxed:
         raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
     problem = prepare(result.plan, result.data)

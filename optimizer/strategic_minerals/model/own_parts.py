@@ -6,12 +6,14 @@ The plan's own rows stay as they are: whoever wants another rule changes the pla
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.core.expr.visitor import identify_variables
 from pyomo.repn import generate_standard_repn
 
 from ..core.arrays import INF, Floats
@@ -119,8 +121,11 @@ def own_parts(
     named = NamedMatrix(problem)
     known = variables_of(named, model)
     _refuse_changes(named, model, made)
+    if made is not None:
+        _refuse_wider(problem, named, known)
     column = {id(variable): k for k, variable in enumerate(known)}
     added = [v for v in model.component_data_objects(pyo.Var, descend_into=True) if id(v) not in column]
+    _refuse_steps(added)
     column |= {id(variable): len(known) + k for k, variable in enumerate(added)}
     tonnes = np.concatenate([named.tonnes, np.ones(len(added))])
     assembly = problem.assembly
@@ -222,9 +227,43 @@ def _refuse_changes(named: NamedMatrix, model: pyo.ConcreteModel, made: Mapping[
         raise InputError(faults[:10])
 
 
+def _refuse_wider(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> None:
+    """Raise InputError for variables of the plan whose bounds are wider than the plan's, or that are whole where they were not, or not
+    where they were."""
+    assembly, faults = problem.assembly, []
+    for k, variable in enumerate(known):
+        if variable.is_continuous() == bool(assembly.integer[k]):
+            was = "whole" if assembly.integer[k] else "continuous"
+            faults.append(Fault("model", "", variable.name, "another domain", f"a variable that is {was}, as it was made"))
+        low, high = (float(side[k] * named.tonnes[k]) for side in (assembly.lower, assembly.upper))
+        asked = _number(variable.lb, -INF), _number(variable.ub, INF)
+        if not variable.fixed and (_below(asked[0], low) or _below(-asked[1], -high)):
+            found = f"bounds from {asked[0]:g} to {asked[1]:g}"
+            faults.append(Fault("model", "", variable.name, found, f"bounds within those of the plan, {low:g} to {high:g}"))
+    if faults:
+        raise InputError(faults[:10])
+
+
+def _below(value: float, limit: float) -> bool:
+    """Whether a value lies below a limit by more than rounding."""
+    return value < limit and not math.isclose(value, limit, rel_tol=ROUNDING, abs_tol=ROUNDING)
+
+
+def _refuse_steps(added: Sequence[Any]) -> None:
+    """Raise InputError for variables of other discrete domains than whole numbers."""
+    faults = [
+        Fault("model", "", v.name, f"the domain {v.domain}", "a continuous variable, or one of whole numbers")
+        for v in added
+        if not v.is_continuous() and v.domain.get_interval()[2] != 1
+    ]
+    if faults:
+        raise InputError(faults[:10])
+
+
 def _linear(expression: Any, name: str, column: Mapping[int, int], tonnes: Floats) -> tuple[list[int], Floats, float]:
     """(columns, coefficients in the solver's units, constant) of an expression. Raises InputError where it is not linear."""
-    repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
+    with _free(expression):
+        repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
     if repn.nonlinear_vars:
         raise InputError([Fault("model", "", name, "a product or a function of variables", "a linear expression")])
     strange = [v.name for v in repn.linear_vars if id(v) not in column]
@@ -232,6 +271,19 @@ def _linear(expression: Any, name: str, column: Mapping[int, int], tonnes: Float
         raise InputError([Fault("model", "", name, f"{strange[0]}, of another model", "variables of this model")])
     where = [column[id(v)] for v in repn.linear_vars]
     return where, np.array(repn.linear_coefs, dtype=float) * tonnes[where], float(repn.constant)
+
+
+@contextmanager
+def _free(expression: Any) -> Iterator[None]:
+    """Variables of an expression as variables, those too that are fixed: their bounds say so already."""
+    fixed = [v for v in identify_variables(expression, include_fixed=True) if v.fixed]
+    for variable in fixed:
+        variable.unfix()
+    try:
+        yield
+    finally:
+        for variable in fixed:
+            variable.fix()
 
 
 def _own_cost(

@@ -51,6 +51,8 @@ def no_answer(
     if run.status in (*NO_POINT, "unbounded"):
         LOG.info("%s: %s; asked again without presolve", stage, run.status.replace("_", " "))
         again = _confirm(problem, time_limit_s)
+        if run.status == "unbounded" and again == "optimal":
+            return UntrustedError(f"{stage} is unbounded: with these data somebody could earn without limit")
         if again == "optimal":
             return UntrustedError(
                 f"the solver called {stage} {run.status.replace('_', ' ')} with presolve but feasible without: not trusted"

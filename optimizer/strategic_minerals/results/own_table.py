@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..core.errors import UntrustedError
+from ..core.errors import Fault, InputError, UntrustedError
 from ..core.frames import typed
 from ..formulation.aims import main_aim
 from ..model.own_parts import OwnParts
 from ..optimization.optimise import Solved
+
+if TYPE_CHECKING:
+    from .result import Result
 
 OWN_PARTS = "own_parts"
 """Name of the table."""
@@ -29,6 +32,8 @@ TOLERANCE = 1e-6
 """Violation of an own constraint that is rounding, as a share of its largest term and 1."""
 TERM, CONSTRAINT, VARIABLE, SOLVER = "term", "constraint", "variable", "solver"
 SMALL = 1e-9
+WHOLE = 1e-5
+"""Distance from a whole number that is rounding."""
 
 
 def own_table(solved: Solved, own: OwnParts, solver: str = "") -> pd.DataFrame:
@@ -54,15 +59,35 @@ def own_table(solved: Solved, own: OwnParts, solver: str = "") -> pd.DataFrame:
         rows.append(
             {"part": CONSTRAINT, "name": row.name, "value": value, **limits, "price": price, "meaning": meaning}
         )
+    _require_own_limits(solved, own)
     rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v), "meaning": ""} for v in own.added]
     if solver:
         rows.append({"part": SOLVER, "name": solver, "meaning": "found the decisions"})
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
 
 
+def _require_own_limits(solved: Solved, own: OwnParts) -> None:
+    """Raise UntrustedError where a variable that was added leaves its bounds, or is not whole where it has to be."""
+    assembly, first = solved.problem.assembly, len(own.named.columns)
+    for k, variable in enumerate(own.added, start=first):
+        value = float(solved.x[k])
+        beyond = max(float(assembly.lower[k]) - value, value - float(assembly.upper[k]), 0.0)
+        if beyond > TOLERANCE * (1 + abs(value)):
+            raise UntrustedError(f"the variable {variable.name} is {beyond:g} beyond its bounds, at {value:g}")
+        if assembly.integer[k] and not solved.outcome.relaxed and abs(value - round(value)) > WHOLE:
+            raise UntrustedError(f"the variable {variable.name} is not whole, at {value:g}")
+
+
 def is_extended(tables: Mapping[str, pd.DataFrame]) -> bool:
     """Whether a plan was made with more than it says itself: then the plan alone does not lead to the same answer."""
     return OWN_PARTS in tables and bool((tables[OWN_PARTS].part != SOLVER).any())
+
+
+def require_plain(result: Result) -> None:
+    """Raise InputError for a plan that was extended by own code, where a study would solve the plan alone again."""
+    if is_extended(result.tables):
+        found = "a plan extended by own code, which this study does not know"
+        raise InputError([Fault("result", "", "own_parts", found, "a plan solved as it is stated")])
 
 
 def with_own_lines(objective: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -24,7 +24,7 @@ PARTS = {"cvar": "CVaR", "defence short": "probability of a defence shortfall"}
 """Words within a column's name -> what readers read."""
 ENDED = {
     "optimal": "proven best",
-    "within_gap": "proven best within the gap that was asked for",
+    "within_gap": "proven best but for the gap that is told",
     "time_limit": "stopped at the time limit",
     "stalled": "incomplete: the solver gave no answer in part of the search",
     "interrupted": "interrupted",

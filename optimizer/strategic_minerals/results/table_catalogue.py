@@ -26,6 +26,11 @@ class TableOf:
 
 
 RESULT_TABLES: Mapping[str, TableOf] = {
+    "own_parts": TableOf(
+        "What own code added: terms [million USD, discounted], constraints with their prices [as `meaning` says], variables.",
+        "part name value lower upper price meaning",
+        sometimes=True,
+    ),
     "acquisitions": TableOf(
         "What the reserve buys in planned years while no disruption occurs.",
         "fiscal_year period material offer source country acquired_t price_usd_per_kg cost_musd",
