@@ -296,11 +296,60 @@ def fixed_and_priced(m: Any) -> None:
 def test_a_fixed_variable_is_no_term() -> None:
     """Proves: fixing a variable that costs something adds nothing to the objective, and is told as no term."""
     result = solve(*small(), gap=0.0, extend=fixed_and_priced)
-    assert "own_parts" not in result.tables or not (result.tables["own_parts"].part == "term").any()
+    (row,) = result.tables["own_parts"].itertuples()
+    assert (row.part, row.lower, row.upper, row.value) == ("constraint", 1.0, 1.0, pytest.approx(1.0))
+    assert row.name.endswith("fixed")
     assert result.audited.passed
 
 
+def test_a_fixed_variable_and_a_narrowed_bound_are_priced() -> None:
+    """Proves: the price of a value that was fixed, and of a bound, is the difference quotient of the objective."""
+
+    def at(tonnes: float, *, fixed: bool) -> Any:
+        def extend(m: Any) -> None:
+            for year in YEARS:
+                one = m.acquisition["spot", "base", year]
+                if fixed:
+                    one.fix(tonnes)
+                else:
+                    one.setub(tonnes)
+
+        return extend
+
+    for fixed in (True, False):
+        one, more = (solve(*small(), gap=0.0, extend=at(t, fixed=fixed)) for t in (3.0, 3.001))
+        gained = (one.outcome.objective_musd - more.outcome.objective_musd) / 0.001
+        assert gained > 0
+        assert one.tables["own_parts"].price.sum() == pytest.approx(gained, rel=1e-5)
+
+
+def test_a_value_that_no_plan_can_keep_is_what_is_blamed() -> None:
+    """Proves: with a variable fixed beyond what money can buy the plan has no answer, and the own part is named."""
+
+    def much(m: Any) -> None:
+        m.acquisition["spot", "base", FIRST].fix(1e6)
+
+    with pytest.raises(InfeasibleError, match="asked for beside the plan"):
+        solve(*small(), extend=much)
+
+
+def test_a_point_that_is_not_the_best_has_no_prices() -> None:
+    """Proves: little of a plan that could do better comes back audited, with the bound and without prices."""
+    plan, data = small()
+    best, m = solve(plan, data, gap=0.0), build_model(plan, data)
+    m.none = pyo.Constraint(expr=bought_on_the_baseline(m) <= 1.0)
+    solved_by("cbc", m)
+    del m.none
+    found = Result.from_model(plan, data, m, solver="cbc")
+    assert found.outcome.objective_musd > best.outcome.objective_musd + 0.1
+    assert found.outcome.best_bound_musd <= best.outcome.objective_musd + 1e-6
+    assert found.prices.empty
+    assert "nothing is priced" in found.summary()
+    assert found.audited.passed
+
+
 def wider(m: Any) -> None:
+    m.acquisition["spot", "base", FIRST].domain = pyo.Reals
     m.acquisition["spot", "base", FIRST].setlb(-1.0)
 
 
@@ -316,12 +365,13 @@ def in_fives(m: Any) -> None:
     ("extend", "said"), [(wider, "bounds within"), (whole, "another domain"), (in_fives, "whole numbers")]
 )
 def test_what_would_be_passed_over_is_refused(extend: Any, said: str) -> None:
-    """Proves: wider bounds and other domains of the plan's variables, and domains with other steps, are faults with the variable."""
+    """Proves: wider bounds and other domains of the plan's variables, and domains with other steps, are faults with a name."""
     with pytest.raises(InputError, match=said):
         solve(*small(), gap=0.0, extend=extend)
 
 
 def test_studies_that_solve_the_plan_alone_refuse_an_extended_one() -> None:
+    """Proves: explanation and alternatives, which solve again, do not answer for a plan that they do not know."""
     capped = solve(*small(), gap=0.0, extend=at_most(1.0))
     for study in (explain, alternatives):
         with pytest.raises(InputError, match="extended by own code"):

@@ -13,6 +13,7 @@ import pytest
 from strategic_minerals import (
     InputError,
     Result,
+    add_term,
     charts,
     compare,
     decide,

@@ -152,8 +152,8 @@ def alternatives(
     of the searches, two for each material in stock, instrument and supplier. workers: spawned processes; 1: this one.
     executor: takes their place; None: none. on_progress: called with searches done, and in all.
 
-    Raises InputError for a relaxation or an extended plan, PlanError for a slack or a count that is none, UntrustedError where the plan's own
-    program was not solved.
+    Raises InputError for a relaxation or an extended plan, PlanError for a slack or a count that is none, UntrustedError where the
+    plan's own program was not solved.
     """
     slack = _true_gap(result) if slack is None else slack
     if not (0 <= slack <= 1 and count >= 0):

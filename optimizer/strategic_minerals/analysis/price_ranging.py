@@ -75,8 +75,10 @@ class Fixed:
 
 
 def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
-    """Solve it. Raises InputError for a relaxation, which has no commitments, and for a plan that was extended; UntrustedError where
-    it has no answer."""
+    """Solve it.
+
+    Raises InputError for a relaxation, which has no commitments, and for an extended plan, UntrustedError without an answer.
+    """
     require_plain(result)
     if result.outcome.relaxed:
         raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])

@@ -46,7 +46,7 @@ PLAIN = (
 
 @dataclass(frozen=True)
 class OwnRow:
-    """A constraint that was added."""
+    """A constraint that was added, or a variable of the plan that was fixed or whose bounds were narrowed."""
 
     name: str
     lower: float
@@ -55,8 +55,8 @@ class OwnRow:
     """In the matrix."""
     factor: float
     """What its coefficients were multiplied with, to be of the size of the others."""
-    data: Any
-    """Pyomo's own."""
+    body: Any
+    """Pyomo's expression of what is held between the limits."""
 
 
 @dataclass(frozen=True)
@@ -128,28 +128,23 @@ def own_parts(
     _refuse_steps(added)
     column |= {id(variable): len(known) + k for k, variable in enumerate(added)}
     tonnes = np.concatenate([named.tonnes, np.ones(len(added))])
-    assembly = problem.assembly
-    limits = [_limits(v) for v in (*known, *added)]
-    lower, upper = (np.array(side) / tonnes for side in zip(*limits, strict=True))
-    assembly = with_columns(assembly, [[] for _ in added], np.full(len(added), INF))
+    assembly = with_columns(problem.assembly, [[] for _ in added], np.full(len(added), INF))
+    limits = [_limits(v) for v in added]
+    lower, upper = (np.array([pair[side] for pair in limits], dtype=float) for side in (0, 1))
     whole = np.array([not v.is_continuous() for v in added], dtype=bool)
-    assembly = replace(assembly, integer=np.append(assembly.integer[: len(known)], whole))
     assembly = replace(
         assembly,
-        lower=_narrowed(assembly.lower, lower, len(known), np.maximum),
-        upper=_narrowed(assembly.upper, upper, len(known), np.minimum),
+        integer=np.append(assembly.integer[: len(known)], whole),
+        lower=np.append(assembly.lower[: len(known)], lower),
+        upper=np.append(assembly.upper[: len(known)], upper),
     )
-    plan_rows = {id(data) for data in _rows_of_plan(named, model)}
     found: list[OwnRow] = []
     starts, index = [0], list[int]()
     values, lows, highs = list[float](), list[float](), list[float]()
-    for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
-        if id(data) in plan_rows:
-            continue
-        where, factors, constant = _linear(data.body, data.name, column, tonnes)
-        factor = _factor(data.name, np.abs(factors[factors != 0]))
-        low, high = _number(data.lower, -INF), _number(data.upper, INF)
-        found.append(OwnRow(data.name, low, high, len(assembly.row_lower) + len(found), factor, data))
+    for name, body, low, high in (*_own_rows(named, model), *_narrowed(problem, named, known)):
+        where, factors, constant = _linear(body, name, column, tonnes)
+        factor = _factor(name, np.abs(factors[factors != 0]))
+        found.append(OwnRow(name, low, high, len(assembly.row_lower) + len(found), factor, body))
         index += where
         values += (factors * factor).tolist()
         lows.append((low - constant) * factor)
@@ -176,11 +171,33 @@ def _factor(name: str, sizes: Floats) -> float:
     return factor
 
 
-def _narrowed(mine: Floats, asked: Floats, plan: int, tighter: Any) -> Floats:
-    """Bounds, of the plan's variables the tighter of its own and the ones asked for, of those that were added as asked for."""
-    rounding = ROUNDING * (1 + np.abs(np.where(np.isfinite(mine[:plan]), mine[:plan], 0.0)))
-    same = np.isclose(mine[:plan], asked[:plan], rtol=0.0, atol=rounding) | (mine[:plan] == asked[:plan])
-    return np.concatenate([np.where(same, mine[:plan], tighter(mine[:plan], asked[:plan])), asked[plan:]])
+def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[tuple[str, Any, float, float]]:
+    """(name, expression, least, most) of each constraint that is none of the plan's."""
+    plan_rows = {id(data) for data in _rows_of_plan(named, model)}
+    for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
+        if id(data) not in plan_rows:
+            yield data.name, data.body, _number(data.lower, -INF), _number(data.upper, INF)
+
+
+def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[str, Any, float, float]]:
+    """(name, variable, least, most) of each variable of the plan that was fixed or whose bounds were narrowed; INF: it was not.
+
+    Rows rather than bounds: they are told, priced, and blamed where no plan keeps them, like any other constraint.
+    """
+    for variable, low, high in _with_bounds(problem, named, known):
+        least, most = _limits(variable)
+        if variable.fixed:
+            if low != high or _below(least, low) or _below(high, most):
+                yield f"{variable.name} fixed", variable, least, most
+        elif _below(low, least) or _below(most, high):
+            asked = least if _below(low, least) else -INF, most if _below(most, high) else INF
+            yield f"bounds of {variable.name}", variable, *asked
+
+
+def _with_bounds(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[Any, float, float]]:
+    """Each variable of the plan with its bounds there, in tonnes and million USD."""
+    lower, upper = (side[: len(known)] * named.tonnes for side in (problem.assembly.lower, problem.assembly.upper))
+    yield from zip(known, lower.tolist(), upper.tolist(), strict=True)
 
 
 def _limits(variable: Any) -> tuple[float, float]:
@@ -228,18 +245,21 @@ def _refuse_changes(named: NamedMatrix, model: pyo.ConcreteModel, made: Mapping[
 
 
 def _refuse_wider(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> None:
-    """Raise InputError for variables of the plan whose bounds are wider than the plan's, or that are whole where they were not, or not
-    where they were."""
-    assembly, faults = problem.assembly, []
-    for k, variable in enumerate(known):
-        if variable.is_continuous() == bool(assembly.integer[k]):
-            was = "whole" if assembly.integer[k] else "continuous"
-            faults.append(Fault("model", "", variable.name, "another domain", f"a variable that is {was}, as it was made"))
-        low, high = (float(side[k] * named.tonnes[k]) for side in (assembly.lower, assembly.upper))
+    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had."""
+    faults = []
+    for whole, (variable, low, high) in zip(
+        problem.assembly.integer.tolist(), _with_bounds(problem, named, known), strict=True
+    ):
+        if variable.is_continuous() == whole:
+            was = "whole" if whole else "continuous"
+            faults.append(
+                Fault("model", "", variable.name, "another domain", f"a variable that is {was}, as it was made")
+            )
         asked = _number(variable.lb, -INF), _number(variable.ub, INF)
-        if not variable.fixed and (_below(asked[0], low) or _below(-asked[1], -high)):
+        if not variable.fixed and (_below(asked[0], low) or _below(high, asked[1])):
             found = f"bounds from {asked[0]:g} to {asked[1]:g}"
-            faults.append(Fault("model", "", variable.name, found, f"bounds within those of the plan, {low:g} to {high:g}"))
+            expected = f"bounds within those of the plan, {low:g} to {high:g}"
+            faults.append(Fault("model", "", variable.name, found, expected))
     if faults:
         raise InputError(faults[:10])
 

@@ -31,6 +31,8 @@ from .answers import answer, read
 
 WHOLE = 1e-5
 """Distance from a whole number that is another solver's rounding."""
+SAME = 1e-6
+"""Difference of two objectives that is rounding, as a share of their size."""
 
 
 def parts_of_model(
@@ -53,7 +55,7 @@ def parts_of_model(
     without, beside = float(cost @ z0), own.constant + float(own.cost @ z0)
     objective = float(cost @ x) - without
     bound = _relaxed(own, cost, time_limit_s) - without if bound_musd is None else bound_musd - beside
-    if bound > objective + 1e-6 * denominator(problem, objective):
+    if bound > objective + SAME * denominator(problem, objective):
         raise UntrustedError(f"the bound {bound:g} lies above the plan, {objective:g} million USD")
     bound = min(bound, objective)
     gap = (objective - bound) / denominator(problem, objective)
@@ -64,7 +66,10 @@ def parts_of_model(
         )
     reason: Reason = "optimal" if gap <= 1e-9 else "within_gap"
     outcome = Outcome(reason, objective, bound, gap, without, False, ((stages[0], objective, bound, gap),), "flat")
-    solved = Solved(own.problem, outcome, x, z0, None, None, fixed, fixed.duals, costs, 0, 0, own.problem.seconds)
+    # prices are those of the best operations beside these decisions: of others there are none
+    best = math.isclose(float(cost @ x), fixed.objective, rel_tol=SAME, abs_tol=SAME)
+    priced, duals = (fixed, fixed.duals) if best else (None, None)
+    solved = Solved(own.problem, outcome, x, z0, None, None, priced, duals, costs, 0, 0, own.problem.seconds)
     options: dict[str, Any] = {"gap": gap, "time_limit_s": time_limit_s, "relax": False, "method": "flat", **TOLERANCES}
     found = answer(read(solved, own, solver), options)
     seconds = own.problem.seconds

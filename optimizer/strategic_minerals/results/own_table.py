@@ -31,6 +31,8 @@ COLUMNS = {
 TOLERANCE = 1e-6
 """Violation of an own constraint that is rounding, as a share of its largest term and 1."""
 TERM, CONSTRAINT, VARIABLE, SOLVER = "term", "constraint", "variable", "solver"
+FOUND = "found the decisions"
+UNPRICED = "found the decisions; operations beside them could be better, so there are no prices"
 SMALL = 1e-9
 WHOLE = 1e-5
 """Distance from a whole number that is rounding."""
@@ -49,7 +51,7 @@ def own_table(solved: Solved, own: OwnParts, solver: str = "") -> pd.DataFrame:
         for name, term in own.terms.items()
     ]
     for row in own.rows:
-        value = own.value(row.data.body)
+        value = own.value(row.body)
         beyond = max(row.lower - value, value - row.upper, 0.0)
         size = _largest_term(solved, row.row) / row.factor
         if beyond > TOLERANCE * (1 + size):
@@ -62,7 +64,7 @@ def own_table(solved: Solved, own: OwnParts, solver: str = "") -> pd.DataFrame:
     _require_own_limits(solved, own)
     rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v), "meaning": ""} for v in own.added]
     if solver:
-        rows.append({"part": SOLVER, "name": solver, "meaning": "found the decisions"})
+        rows.append({"part": SOLVER, "name": solver, "meaning": FOUND if solved.prices else UNPRICED})
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
 
 
@@ -106,7 +108,11 @@ def own_said(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         return []
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
     told = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
-    lines = [f"Decisions found by {name}, and audited here." for name in table[table.part == SOLVER].name]
+    lines = []
+    for name, meaning in zip(*(table[table.part == SOLVER][c] for c in ("name", "meaning")), strict=True):
+        lines.append(f"Decisions found by {name}, and audited here.")
+        if meaning == UNPRICED:
+            lines.append("  Operations beside them could be better: nothing is priced.")
     if told:
         lines.append(f"Extended by own code: {told}. Every figure here is the plan's alone; the terms are told apart.")
     for name, value in zip(*(table[table.part == TERM][c] for c in ("name", "value")), strict=True):

@@ -105,6 +105,8 @@ class Result(Plotted):
         solver: what it is called in the answer. bound_musd: the lower bound that it proved for the model's objective; None: that of
         the linear relaxation, which is solved here and is weaker. time_limit_s: for each solve here (doing nothing, bound, prices).
 
+        Prices are those of the best operations beside the whole decisions; where the model's are worse, there are none.
+
         Raises InputError for a model that is not this plan's, has no values, or holds what is not linear, PlanError for a plan with
         several aims in turn, UntrustedError where the audit objects.
         """
