@@ -166,6 +166,26 @@ def test_tenants_take_turns(store: Store) -> None:
     assert claimed(store) == greedy[3].id
 
 
+def test_tenants_take_turns_in_webhooks_too(store: Store) -> None:
+    """Proves: of webhooks that are due that tenant's comes first for whom the least is being sent, and a tenant that has its share
+    waits; a webhook that is on its way is nobody else's."""
+    for number, tenant in enumerate(("much", "much", "much", "little")):
+        one = job(tenant, submitted=float(number))
+        entry = AuditLogEntry(one.submitted, tenant, "k", "127.0.0.1", "submit solve", one.id)
+        store.submit(one, None, 100, 100, entry, webhook=("https://plans.example/", "a secret of a test"))
+        assert store.claim("s", 100) is not None
+        assert store.finish(one.id, "s", "succeeded", {})
+
+    def due(**busy: int) -> str | None:
+        found = store.due_webhook(3, 60.0, busy, 2)
+        return None if found is None else found.job.tenant
+
+    assert due(little=1) == "much"
+    assert due(much=1) == "little"
+    assert due(much=2) is None
+    assert [due(much=1), due(), due()] == ["much", "much", None]
+
+
 def test_turns_hold_for_servers_that_claim_at_once(store: Store) -> None:
     """Proves R48: eight claims at the same moment are shared by four tenants, however many jobs each has."""
     for n in range(40):

@@ -95,7 +95,7 @@ def test_the_end_of_a_job_is_told_and_signed(tmp_path: Path, caplog: pytest.LogC
         assert verified(headers, body, SECRET)
         assert not verified(headers, body.replace(b"told", b"t0ld"), SECRET)
         sent = json.loads(body)
-        assert sent["type"] == "job.ended"
+        assert (sent["type"], sent["tenant"]) == ("job.ended", "local")
         assert sent["data"] == service.get(f"/v1/jobs/{job}").json()
         assert sent["data"]["state"] == "succeeded"
         assert headers["traceparent"].split("-")[1] == TRACE.split("-")[1]
@@ -252,6 +252,16 @@ def test_a_receiver_that_says_nothing_holds_nobody_up(monkeypatch: pytest.Monkey
         port = silent.getsockname()[1]
         with pytest.raises(RefusedError):
             send(Target(False, "127.0.0.1", port, "/"), ("127.0.0.1", port), {}, b"{}")
+
+
+def test_a_name_that_nobody_answers_for_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: looking up a name has a limit on time too."""
+    answered = threading.Event()
+    monkeypatch.setattr(webhooks, "CONNECT_S", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60) and [])
+    with pytest.raises(RefusedError, match="not resolved in time"):
+        checked_address(target_of("https://plans.example/hook", frozenset()), frozenset())
+    answered.set()
 
 
 def test_a_receiver_may_take_longer_than_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ LEASE_S = LIMIT_S + 60.0
 """Until a try counts as failed whose server has died on the way."""
 POLL_S = 1.0
 MOST_AT_ONCE = 4
+MOST_OF_TENANT = MOST_AT_ONCE - 1
+"""What is sent at once for one tenant: receivers that keep a tenant's connections open hold up nobody else."""
 EVENT = "job.ended"
 
 logger = logger_of(__name__)
@@ -39,6 +42,7 @@ class Deliveries:
         self._allowed = hosts_of(settings.webhook_hosts)
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._busy, self._lock = Counter[str](), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
     def start(self) -> None:
@@ -78,8 +82,11 @@ class Deliveries:
             return False
         found = None
         try:
-            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S)
+            with self._lock:
+                busy = dict(self._busy)
+            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
             if found is not None:
+                self._count(found, 1)
                 threading.Thread(
                     target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True
                 ).start()
@@ -87,6 +94,11 @@ class Deliveries:
             if found is None:
                 self._room.release()
         return found is not None
+
+    def _count(self, found: Delivery, by: int) -> None:
+        """One more, or one less, is being sent for a tenant."""
+        with self._lock:
+            self._busy[found.job.tenant] += by
 
     def _deliver(self, found: Delivery) -> None:
         """One try, and what came of it."""
@@ -101,7 +113,7 @@ class Deliveries:
                 said, good = str(error), False
             except MisplacedError as error:  # the settings allowed it once
                 said, good = error.places[0][1], False
-            except Exception:
+            except Exception:  # whatever goes wrong is one try of one webhook
                 logger.exception("the webhook could not be sent")
                 said, good = "an internal error", False
             try:
@@ -112,7 +124,9 @@ class Deliveries:
             except StoreError as error:  # the lease ends, and it is sent again
                 logger.warning("the end of a webhook could not be written: %s", error)
             finally:
+                self._count(found, -1)
                 self._room.release()
+                self._wake.set()
 
     def _sent(self, found: Delivery) -> int:
         """Send it; the status of the answer. Raises RefusedError and MisplacedError."""
@@ -137,7 +151,7 @@ class Deliveries:
         told: dict[str, Any] = self._told(job).model_dump(mode="json")
         if told["problem"] is not None:
             told["problem"]["diagnosis"] = None
-        sent = {"type": EVENT, "timestamp": told["ended"], "data": told}
+        sent = {"type": EVENT, "timestamp": told["ended"], "tenant": job.tenant, "data": told}
         text = json.dumps(sent, allow_nan=False).encode()
         if len(text) > MOST_BODY_BYTES:
             told["problem"] = told["progress"] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .base_store import JOB, Ask, job_of
@@ -46,17 +47,27 @@ class WebhookState:
 class WebhookStore(QueueStore):
     """Webhooks."""
 
-    def due_webhook(self, most_tries: int, lease_s: float) -> Delivery | None:
-        """A webhook to be sent now, this server's for so long; None: there is none."""
+    def due_webhook(
+        self, most_tries: int, lease_s: float, busy: Mapping[str, int] | None = None, most_of_tenant: int | None = None
+    ) -> Delivery | None:
+        """A webhook to be sent now, this server's for so long; None: there is none.
 
+        busy: tenant -> what is being sent for it; those with the least come first, those with `most_of_tenant` have to wait.
+        """
+        busy = busy or {}
         when = f"(w.ended IS NULL OR w.ended <> j.ended OR w.due <= {self.clock})"
-        first = f"SELECT j.id FROM webhooks w JOIN jobs j ON j.id = w.job WHERE {DUE} AND {when} ORDER BY w.due LIMIT 1"
-        (waiting,) = self._run((first, {"most": most_tries}))
-        if not waiting:  # nearly always: nobody is kept waiting for that
+        among = f"FROM webhooks w JOIN jobs j ON j.id = w.job WHERE {DUE} AND {when}"
+        tenants = f"SELECT j.tenant, MIN(w.due) {among} GROUP BY j.tenant"
+        first = f"SELECT j.id {among} AND j.tenant = :tenant ORDER BY w.due LIMIT 1"
+        (waiting,) = self._run((tenants, {"most": most_tries}))
+        turns = [(busy.get(str(tenant), 0), float(due), str(tenant)) for tenant, due in waiting]
+        turns = [turn for turn in turns if most_of_tenant is None or turn[0] < most_of_tenant]
+        if not turns:  # nearly always: nobody is kept waiting for that
             return None
+        tenant = min(turns)[2]
 
         def work(ask: Ask) -> Delivery | None:
-            rows = ask(first, most=most_tries)
+            rows = ask(first, most=most_tries, tenant=tenant)
             if not rows:
                 return None
             (job,) = rows[0]
