@@ -140,9 +140,14 @@ def test_every_example_in_python_toml_or_json_can_be_read(document: str) -> None
 
 
 def test_the_sweep_file_of_the_documents_asks_for_points() -> None:
-    study = SweepFile.model_validate(tomllib.loads(the_block(ASKING, "toml", "[ranges]")))
+    """Proves: the one that varies a figure at a time, and the Latin hypercube, stand for as many points as they say."""
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
-    assert len(study.design(plan, data).points) == 1 + 2 * len(study.ranges)
+    one, all_at_once = (
+        SweepFile.model_validate(tomllib.loads(the_block(ASKING, "toml", f'kind = "{kind}"')))
+        for kind in ("one_at_a_time", "latin_hypercube")
+    )
+    assert len(one.design(plan, data).points) == 1 + 2 * len(one.ranges)
+    assert len(all_at_once.design(plan, data).points) == all_at_once.samples
 
 
 LONG = ("rules", "backtest")

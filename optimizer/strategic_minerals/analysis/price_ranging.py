@@ -79,7 +79,7 @@ def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
 
     Raises InputError for a relaxation, which has no commitments, and for an extended plan, UntrustedError without an answer.
     """
-    require_plain(result)
+    require_plain(result.tables)
     if result.outcome.relaxed:
         raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
     problem = prepare(result.plan, result.data)

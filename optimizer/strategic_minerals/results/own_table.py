@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,6 @@ from ..core.frames import typed
 from ..formulation.aims import main_aim
 from ..model.own_parts import OwnParts
 from ..optimization.optimise import Solved
-
-if TYPE_CHECKING:
-    from .result import Result
 
 OWN_PARTS = "own_parts"
 """Name of the table."""
@@ -85,9 +82,9 @@ def is_extended(tables: Mapping[str, pd.DataFrame]) -> bool:
     return OWN_PARTS in tables and bool((tables[OWN_PARTS].part != SOLVER).any())
 
 
-def require_plain(result: Result) -> None:
+def require_plain(tables: Mapping[str, pd.DataFrame]) -> None:
     """Raise InputError for a plan that was extended by own code, where a study would solve the plan alone again."""
-    if is_extended(result.tables):
+    if is_extended(tables):
         found = "a plan extended by own code, which this study does not know"
         raise InputError([Fault("result", "", "own_parts", found, "a plan solved as it is stated")])
 

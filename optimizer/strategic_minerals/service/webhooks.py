@@ -135,7 +135,7 @@ def checked_address(target: Target, allowed: frozenset[str]) -> tuple[str, int]:
 
 
 def _resolved(target: Target) -> list[Any]:
-    """What the system knows of a name. That has no limit on time of its own: a thread asks, and is left alone where it takes long."""
+    """What the system knows of a name, which has no limit on time of its own: a thread asks, and is left where it takes long."""
     answer: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
 
     def ask() -> None:
