@@ -165,7 +165,7 @@ def test_the_commands_of_the_documents_run_one_after_the_other(tmp_path: Path, c
         for lines in (walk, command_lines(SERVICE, "strategic-minerals"))
     )
     assert verbs == {*COMMANDS} - served
-    (tmp_path / "study.toml").write_text(the_block(ASKING, "toml", "[ranges]"), encoding="utf-8")
+    (tmp_path / "study.toml").write_text(the_block(ASKING, "toml", 'kind = "one_at_a_time"'), encoding="utf-8")
     shutil.copy(ROOT / "tests" / "data" / "usgs" / "MCS2026_Commodities_Data.csv", tmp_path)
     for line in walk:
         program, verb, *arguments = shlex.split(line, comments=True)
