@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from strategic_minerals import (
 )
 from strategic_minerals.analysis.designs import one_at_a_time
 from strategic_minerals.report.charts import figures
+from strategic_minerals.report.figure import TITLE_LETTERS
 from strategic_minerals.report.page import save_figures
 from strategic_minerals.results.table_catalogue import RESULT_TABLES
 from support.drawn_cases import deciding, exposed
@@ -54,7 +56,8 @@ def test_a_result_plots_the_figures_of_its_page() -> None:
     assert list(found) == list(charts(solved()))
     titles = {figure.name: figure.title for figure in figures(solved())}
     for name, drawing in found.items():
-        assert drawing.to_dict()["title"] == titles[name]
+        title = drawing.to_dict()["title"]
+        assert (title if isinstance(title, str) else " ".join(title)) == titles[name]
     assert solved().plot("budget").to_dict() == found["budget"].to_dict()
     with pytest.raises(InputError, match="did you mean 'budget'") as caught:
         solved().plot("buget")
@@ -177,3 +180,12 @@ def test_help_names_every_table_with_its_columns_and_units() -> None:
     assert "cost_musd [million USD]" in told
     assert "capacity_t_per_yr [t/yr]" in told
     assert told.startswith("A solved plan.")
+
+
+def test_long_titles_stand_in_several_lines() -> None:
+    """Proves: a title that is longer than its chart is wide is broken, none of it lost."""
+    figure = figures(solved())[0]
+    said = "It fails when the licence stop lasts over fourteen months, and the demand for magnets is over 1.3 times the table"
+    lines = replace(figure, title=said).titled.to_dict()["title"]
+    assert " ".join(lines) == said
+    assert max(map(len, lines)) <= TITLE_LETTERS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from ..results.readable import scenario_names
 from ..results.result import Result
 
 WIDTH = 720
+TITLE_LETTERS = 72
+"""Letters of a title that stand in a line above the narrowest chart."""
 LABELS_ABOVE = {
     "labelAlign": "left",
     "labelPadding": 0,
@@ -60,6 +63,12 @@ class Figure:
     """An altair chart."""
     table: pd.DataFrame
     """What it draws."""
+
+    @property
+    def titled(self) -> Any:
+        """The chart with its title, in as many lines as it takes."""
+        lines = textwrap.wrap(self.title, TITLE_LETTERS)
+        return self.chart.properties(title=lines if len(lines) > 1 else self.title)
 
 
 def altair() -> Any:

@@ -380,7 +380,7 @@ def _alone(figure: Figure) -> str:
 
 def _image(figure: Figure, kind: str) -> bytes:
     """A figure as a file of some kind."""
-    chart = figure.chart.properties(title=figure.title)
+    chart = figure.titled
     if kind == "json":
         with all_rows():
             return (json.dumps({**chart.to_dict(), "description": figure.alt}, indent=1) + "\n").encode()

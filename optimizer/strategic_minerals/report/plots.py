@@ -27,7 +27,7 @@ def charts(of: Result | Study) -> dict[str, Any]:
     Raises InputError where the extra `report` is not installed.
     """
     found = figures(of) if isinstance(of, Result) else study_figures(tables_of([of]), Subject.of(of))
-    return {figure.name: figure.chart.properties(title=figure.title) for figure in found}
+    return {figure.name: figure.titled for figure in found}
 
 
 def write_report(
