@@ -273,6 +273,8 @@ def test_nothing_is_wider_than_the_window_and_the_menu_takes_one_row(browser: An
     assert page.evaluate(plot) > 20  # a year of a purchase, beside names of any length
     for seen in (".verdict", ".now li"):
         assert page.locator(seen).first.bounding_box()["y"] < 900
+    inside = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel)"
+    assert page.eval_on_selector_all(".scroll", inside) == []  # on a phone the rows of tables are stacked
     if width == 1200:
         box = page.locator("#chart-losses svg").bounding_box()
         assert box["y"] + box["height"] < 900  # act-now list and figure side by side

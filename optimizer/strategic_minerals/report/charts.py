@@ -56,7 +56,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
     kinds_shown = [kind for kind in ACTIONS if kind in set(table["kind"])]
     colours = [ACTIONS[kind] for kind in kinds_shown]
     base = alt.Chart(table).encode(
-        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=360)),
+        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=440)),
         color=alt.Color(
             "kind:N", title=None, scale=alt.Scale(domain=kinds_shown, range=colours), legend=alt.Legend(orient="top")
         ),

@@ -42,6 +42,8 @@ WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happen
 """Columns of sentences and long names, which get room."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
+AMOUNT = re.compile(r"-?\d[\d,]*(?:\.\d+)?%?")
+"""A cell of text that is an amount."""
 HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
 """How a section of the summary begins: words in capitals, then text."""
 LEAD = "losses"
@@ -168,7 +170,8 @@ def _environment() -> Any:
     environment.filters["coded"] = _coded
     environment.filters["year"] = lambda value: "" if value != value else f"{value:.6g}"
     environment.filters["is_year"] = lambda column: str(column) in YEARS
-    environment.filters["numeric"] = lambda column: pd.api.types.is_numeric_dtype(column) and column.dtype != bool
+    environment.filters["numeric"] = _numeric
+    environment.filters["amount"] = _amount
     return environment
 
 
@@ -183,6 +186,21 @@ def shown(value: Any) -> str:
             return "0"
         return number_in_words(value, 4)
     return str(value)
+
+
+def _numeric(column: pd.Series) -> bool:
+    """Whether a column has amounts, or texts that are all amounts."""
+    if pd.api.types.is_numeric_dtype(column):
+        return bool(column.dtype != bool)
+    texts = [str(value) for value in column.dropna() if str(value)]
+    return bool(texts) and all(map(AMOUNT.fullmatch, texts))
+
+
+def _amount(value: Any) -> str:
+    """What a cell is sorted by."""
+    if value is None or value != value:
+        return ""
+    return value.replace(",", "").rstrip("%") if isinstance(value, str) else str(value)
 
 
 def _coded(text: str) -> Any:
