@@ -52,6 +52,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
     if table.empty:
         return
     alt = altair()
+    table["years"] = [_fiscal_years(start, end) for start, end in zip(table["start"], table["end"], strict=True)]
     built = bool((table["phase"] == UNDER_CONSTRUCTION).any())
     kinds_shown = [kind for kind in ACTIONS if kind in set(table["kind"])]
     colours = [ACTIONS[kind] for kind in kinds_shown]
@@ -63,8 +64,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
         tooltip=[
             alt.Tooltip("what:N", title="what"),
             alt.Tooltip("said:N", title="how much"),
-            alt.Tooltip("start:Q", title="from"),
-            alt.Tooltip("end:Q", title="until"),
+            alt.Tooltip("years:N", title="when"),
         ],
     )
     bars = (
@@ -92,8 +92,14 @@ def _timeline(result: Result) -> Iterator[Figure]:
         f"while no disruption occurs.{' Pale bars are construction years.' if built else ''} Point at a bar for amounts and costs.",
         f"Timeline of {kinds}, from FY{table['start'].min():.0f} to FY{math.ceil(table['end'].max()) - 1}.",
         bars.properties(width=WIDTH - 130, height=22 * rows, usermeta={"rows": rows}),
-        table,
+        table.drop(columns=["start", "end"]),
     )
+
+
+def _fiscal_years(start: float, end: float) -> str:
+    """Fiscal years from a moment up to another one, which does not count."""
+    first, last = math.floor(round(start, 6)), math.ceil(round(end, 6)) - 1
+    return f"FY{first}" if last <= first else f"FY{first}-{last}"
 
 
 def _stocks(result: Result) -> Iterator[Figure]:
