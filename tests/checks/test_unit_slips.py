@@ -174,6 +174,7 @@ def test_a_file_in_kg_is_a_fault_of_each_of_its_columns_alone() -> None:
     assert "minerals.csv: USGS" in faults[0].expected or "production.csv: USGS" in faults[0].expected
 
 
+@pytest.mark.slow
 def test_a_published_figure_is_doubted_for_published_ones_alone() -> None:
     """Proves: whatever a planner's tables say together, none of the fact tables is doubted; one that other published figures speak
     against is."""

@@ -436,6 +436,7 @@ def test_a_changed_file_of_a_run_folder_is_refused(
     assert "differs from the manifest's hash" in said.stderr
 
 
+@pytest.mark.slow
 def test_forged_decisions_and_objectives_do_not_verify(solved: tuple[Path, Any], tmp_path: Path, cli: Cli) -> None:
     """Proves: with hashes forged as well, more tonnes bought than paid for fail the audit, and a better objective than
     the second solve finds fails the comparison: exit 5 both."""
@@ -595,6 +596,7 @@ def test_faults_come_as_json_where_json_is_asked_for(tmp_path: Path, cli: Cli) -
     assert json.loads(cli("init", tmp_path / "new", "--json").stdout)["wrote"]
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_text_and_nothing_else(cli: Cli, command: Cli) -> None:
     """Proves: no colour, no cursor movement where output is no terminal; versions are told."""
     here = [(cli, ["check", "quickstart"]), (cli, ["--help"])]
@@ -605,6 +607,7 @@ def test_a_pipe_gets_text_and_nothing_else(cli: Cli, command: Cli) -> None:
     assert "highs 1." in cli("--version").stdout
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
     """Proves: `| head -1` ends well, and what was asked for is written all the same."""
     for rest in (f"solve quickstart --gap 0.05 --out {tmp_path / 'run'}", "schema", "check quickstart --json"):

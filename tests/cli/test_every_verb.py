@@ -133,6 +133,7 @@ def test_threads_reach_the_solve_and_leave_the_answer_alone(
     assert plain.stdout.splitlines()[0] == said.stdout.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_processes_that_are_started_take_as_many_threads() -> None:
     """Proves: what was asked for holds in every process, and only as long as it was asked for."""
     with at_most(3), workforce(None, 2) as map_over:

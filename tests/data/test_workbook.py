@@ -171,6 +171,7 @@ def test_results_as_a_book(tmp_path: Path) -> None:
     assert isinstance(rows[1][1], int | float)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_books(tmp_path: Path, cli: Any) -> None:
     """Proves: init writes one, check and solve read it, --set changes it, a broken cell is exit 2 with its place, results go
     out."""

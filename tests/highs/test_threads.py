@@ -53,6 +53,7 @@ def test_eight_threads_get_the_answers_of_one(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_building_models_beside_solves_disturbs_neither() -> None:
     """Proves R20: Pyomo is no thread's own: build_model, check and solve in six threads at once give what they give
     alone, because everything that touches Pyomo waits for one lock."""
@@ -97,6 +98,7 @@ def workers() -> Any:
             yield pool
 
 
+@pytest.mark.slow
 def test_spawned_workers_solve_after_the_parent_has(workers: ProcessPoolExecutor) -> None:
     """Proves R21: after a solve in the parent, two spawned workers solve four plans: `executor=` hands the whole solve to
     a worker, the result comes back complete and equal to the parent's own."""

@@ -181,6 +181,7 @@ def test_nothing_is_known_before_it_happens() -> None:
     assert lived != without
 
 
+@pytest.mark.slow
 def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Proves: paths that were kept are not lived again, in any order of work; a store of another simulation is refused."""
     asked: dict[str, Any] = {"paths": 6, "exact": 1, "rules": (), "grid_months": 6}

@@ -57,6 +57,7 @@ def test_workers_elsewhere_answer_jobs(cluster: Any, tmp_path: Path) -> None:
         assert ended(service, long)["state"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_lost_worker_loses_no_job(cluster: Any, tmp_path: Path) -> None:
     """Proves: a worker that is killed while it answers: its job runs again and succeeds."""
     with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=1) as service:
