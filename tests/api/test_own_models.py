@@ -27,7 +27,7 @@ from strategic_minerals import (
     write_run,
 )
 from strategic_minerals.cli.main import app
-from support.instances import random_case
+from support.instances import quick_first, random_case
 from support.tiny import FIRST, bought
 
 YEARS = range(FIRST, FIRST + 4)
@@ -169,16 +169,47 @@ def test_what_cannot_be_carried_is_refused(extend: Any, said: str) -> None:
         solve(*small(), extend=extend)
 
 
+def in_scenarios(m: Any) -> None:
+    m.left = pyo.Constraint(expr=sum(m.stock[index] for index in m.stock if index[1] != "base") >= 1.0)
+
+
 def test_a_method_that_cannot_carry_it_is_refused_and_a_conflict_is_named() -> None:
-    """Proves: decomposition is refused with what to ask for; a constraint that no plan can keep is what is blamed."""
+    """Proves: decomposition is refused with what to ask for where a constraint is about scenarios; one that no plan can keep is
+    what is blamed."""
+    plan, data = random_case(1)
     with pytest.raises(PlanError, match="'flat' or 'auto'"):
-        solve(*small(), method="decomposed", extend=at_most(1.0))
+        solve(plan, data, method="decomposed", extend=in_scenarios)
+    assert solve(plan, data, extend=in_scenarios).outcome.method == "flat"
 
     def impossible(m: Any) -> None:
         m.asked = pyo.Constraint(expr=bought_on_the_baseline(m) >= 1e6)
 
     with pytest.raises(InfeasibleError, match="asked for beside the plan"):
         solve(*small(), extend=impossible)
+
+
+@pytest.mark.parametrize("seed", quick_first([0, 1, 3, 4, 5, 6, 7, 8, 9, 11, 14], 4))
+def test_what_is_about_commitments_and_stocks_is_taken_apart_too(seed: int) -> None:
+    """Proves: constraints, whole variables and terms on commitments and the course without events come to the same plan by master
+    and clusters as in one model."""
+    plan, data = random_case(seed)
+
+    def lots(m: Any) -> None:
+        bought = sum(m.acquisition[index] for index in m.acquisition if index[1] == "base")
+        signed = sum(m.contract.values()) if hasattr(m, "contract") else 0.0
+        m.lots = pyo.Var(domain=pyo.NonNegativeIntegers, bounds=(0, 1000))
+        m.spare = pyo.Var(within=pyo.NonNegativeReals)
+        m.whole = pyo.Constraint(expr=bought + signed + m.spare >= 3.5 + 2.0 * m.lots)
+        m.most = pyo.Constraint(expr=m.lots <= 7.4)
+        add_term(m, "lots", -0.5 * m.lots)
+        add_term(m, "spare", 4.0 * m.spare)
+
+    one, apart = (solve(plan, data, gap=0.0, method=method, extend=lots) for method in ("flat", "decomposed"))
+    assert (one.outcome.method, apart.outcome.method) == ("flat", "decomposed")
+    (mine, other) = (found.tables["own_parts"].set_index("name") for found in (one, apart))
+    terms = [float(table.value[["lots", "spare"]].iloc[[0, 2]].sum()) for table in (mine, other)]
+    assert apart.outcome.objective_musd + terms[1] == pytest.approx(one.outcome.objective_musd + terms[0], abs=1e-5)
+    assert apart.audited.passed
 
 
 @pytest.mark.parametrize("kind", ["risk_within_budget", "least_budget"])

@@ -10,7 +10,6 @@ import pyomo.environ as pyo
 
 from ..checks.consistency import require
 from ..core.arrays import Floats
-from ..core.errors import Fault, PlanError
 from ..data.dataset import Dataset
 from ..model.named_model import NamedMatrix, named_model
 from ..model.own_parts import OwnParts, own_parts, untouched_rows
@@ -45,14 +44,11 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
         return named_model(problem, z0)
 
 
-def extended(problem: Problem, extend: Extend, method: str, time_limit_s: float) -> tuple[OwnParts, Floats]:
+def extended(problem: Problem, extend: Extend, time_limit_s: float) -> tuple[OwnParts, Floats]:
     """(what a function has added to the model of a problem, doing nothing: (columns,)).
 
-    Doing nothing has none of it. Raises InputError as `own_parts`, and PlanError for a method that cannot carry it.
+    Doing nothing has none of it. Raises InputError as `own_parts`.
     """
-    if method == "decomposed":
-        expected = "'flat' or 'auto': what is added may tie scenarios together"
-        raise PlanError([Fault("plan", "", "method", "'decomposed', of an extended model", expected)])
     problem, z0 = with_reference(problem, time_limit_s)
     with PYOMO_LOCK:
         model = named_model(problem, z0)

@@ -50,9 +50,10 @@ def solve(
     clusters in place of threads; a flat solve runs as a whole in one of its workers (then on_progress is called there, and
     has to be picklable for another process); None: none. on_progress: called with `Progress`; returning True cancels; None:
     nobody is told. extend: a function that is given the model of `build_model` and adds variables, linear constraints, and
-    terms of the objective by `add_term`; what is solved is that model, flat. The table `own_parts` says what they came to, with
-    the prices of the constraints; figures, audit and bound are the plan's own. It is called under a lock; with an executor it has
-    to be picklable. None: the plan as it is.
+    terms of the objective by `add_term`; what is solved is that model, taken apart only where no constraint is about what is done
+    in a scenario. The table `own_parts` says what they came to, with the prices of the constraints; figures, audit and bound are
+    the plan's own. It is called under a lock; with an executor, where the model is solved flat, once more in a worker, and has to
+    be picklable. None: the plan as it is.
 
     Raises ValueError for options that are none, PlanError and InputError (faults, all at once; also a method that the
     plan's aim rules out), InfeasibleError, StoppedError, UntrustedError and FormulationError. A pure function of its
@@ -92,18 +93,17 @@ def _solved(
     problem = prepare(plan, data)
     if LOG.isEnabledFor(logging.INFO):
         LOG.info("model: %d rows, %d columns, %d nonzeros, %d integers, %d scenarios", *sizes_of(problem))
-    flat = extend is not None or chosen_method(problem, method, integer=not relax) == "flat"
-    if executor is not None and flat:
+    own, z0 = None, None
+    if extend is not None:
+        own, z0 = extended(problem, extend, time_limit_s)
+        problem = own.problem
+    if executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
         told: dict[str, Any] = (
             {"extend": extend} if on_progress is None else {"extend": extend, "on_progress": on_progress}
         )
         return executor.submit(
             solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method="flat", **told
         ).result()
-    own, z0 = None, None
-    if extend is not None:
-        own, z0 = extended(problem, extend, method, time_limit_s)
-        problem, method = own.problem, "flat"
     solved = optimise(
         problem,
         gap=gap,

@@ -257,9 +257,20 @@ class Decomposed:
         return len(self.master.lower) - len(self.mine)
 
 
-def separable(assembly: Assembly) -> bool:
-    """Whether scenarios meet only through commitments, trunk and value at risk: no limit on losses binds them together."""
-    return not any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
+def limits_losses(assembly: Assembly) -> bool:
+    """Whether a limit on losses binds all scenarios together."""
+    return any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
+
+
+def separable(structure: Structure, assembly: Assembly) -> bool:
+    """Whether scenarios meet only through commitments, trunk and value at risk: no limit on losses binds them together, and what a
+    caller has added is about the master's columns alone, so that clusters can be operated wherever the master stands.
+    """
+    if limits_losses(assembly):
+        return False
+    added = np.flatnonzero(assembly.row_block < 0)
+    used = assembly.index[_entries(assembly, added)]
+    return not len(used) or bool((_owners(structure, assembly)[used] < 0).all())
 
 
 def stay(assembly: Assembly) -> bool:
@@ -305,7 +316,7 @@ def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
     A plan for it is a plan for the whole model, whose other scenarios can always be operated somehow; the whole where scenarios are
     bound together.
     """
-    if not separable(assembly):
+    if not separable(structure, assembly):
         return assembly
     rows = np.flatnonzero(_row_owners(assembly, _owners(structure, assembly)) < 0)
     every = np.arange(len(assembly.lower))
@@ -316,7 +327,7 @@ def demanding(structure: Structure, assembly: Assembly) -> Assembly:
     """The part of a model whose demands may conflict. Where scenarios are too many for one solver: commitments, trunk and
     design-basis scenarios alone, since other scenarios can always be operated somehow; rows keep their names. Else the whole.
     """
-    if stay(assembly) or not separable(assembly):
+    if stay(assembly) or not separable(structure, assembly):
         return assembly
     owner = _owners(structure, assembly)
     rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)

@@ -101,7 +101,7 @@ class SampleSearch:
 
         Raises ValueError for several aims in turn and for limits that bind scenarios together, UntrustedError as everything here.
         """
-        if len(STAGES[problem.plan.objective.kind]) > 1 or not separable(problem.assembly):
+        if len(STAGES[problem.plan.objective.kind]) > 1 or not separable(problem.structure, problem.assembly):
             raise ValueError(
                 "several aims in turn, and limits that bind scenarios together, cannot be bounded by samples"
             )

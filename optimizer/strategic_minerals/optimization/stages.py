@@ -16,7 +16,7 @@ from ..core.errors import Fault, PlanError, UntrustedError
 from ..core.logs import logger_of
 from ..core.outcome import OnProgress, Outcome, Progress, Reason
 from ..decomposition.lshaped import LShaped
-from ..decomposition.subproblems import separable
+from ..decomposition.subproblems import limits_losses, separable
 from ..formulation.structure import STAGES, Structure
 from ..highs.run import Run, SolvedRun, UnsolvedRun
 from ..highs.solver import Model
@@ -135,24 +135,34 @@ def decomposition_pays(structure: Structure, assembly: Assembly, *, integer: boo
 def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal["flat", "decomposed"]:
     """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
 
-    PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds scenarios
-    together. ValueError for a method that is none.
+    PlanError where decomposition is asked for and impossible: several aims in turn, a limit on losses that binds scenarios
+    together, or constraints of a caller's own on what is done in scenarios. ValueError for a method that is none.
     """
     if method not in get_args(Method):
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
-    able = len(STAGES[problem.plan.objective.kind]) == 1 and separable(problem.assembly)
-    if method == "decomposed" and not able:
-        found = problem.plan.objective.kind if separable(problem.assembly) else "a limit on losses"
-        raise PlanError(
-            [Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")]
-        )
+    hindrance = _hindrance(problem)
+    if method == "decomposed" and hindrance:
+        raise PlanError([Fault("plan", "", *hindrance)])
     if method == "auto":
         return (
             "decomposed"
-            if able and decomposition_pays(problem.structure, problem.assembly, integer=integer)
+            if not hindrance and decomposition_pays(problem.structure, problem.assembly, integer=integer)
             else "flat"
         )
     return "decomposed" if method == "decomposed" else "flat"
+
+
+def _hindrance(problem: Problem) -> tuple[str, str, str] | None:
+    """(field, found, expected) of what keeps a model from being taken apart; None: nothing does."""
+    kind, otherwise = problem.plan.objective.kind, "or method 'flat' or 'auto'"
+    if len(STAGES[kind]) > 1:
+        return "objective", kind, f"social_cost without a limit on losses, {otherwise}"
+    if limits_losses(problem.assembly):
+        return "objective", "a limit on losses", f"social_cost without such a limit, {otherwise}"
+    if not separable(problem.structure, problem.assembly):
+        found = "constraints of one's own on what is done in scenarios"
+        return "method", found, f"those on commitments and the course 'base' alone, {otherwise}"
+    return None
 
 
 def solver_of(
