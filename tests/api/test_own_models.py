@@ -188,6 +188,15 @@ def test_a_method_that_cannot_carry_it_is_refused_and_a_conflict_is_named() -> N
         solve(*small(), extend=impossible)
 
 
+def test_families_that_a_plan_has_none_of_are_there_and_empty() -> None:
+    """Proves: a function that is written for any plan may sum over contracts and purchases of a plan that has none."""
+    m = build_model(*random_case(12))
+    assert not len(m.acquisition)
+    assert not len(m.stock)
+    assert len(m.shortfall)
+    assert not sum(m.acquisition.values())
+
+
 @pytest.mark.parametrize("seed", quick_first([0, 1, 3, 4, 5, 6, 7, 8, 9, 11, 14], 4))
 def test_what_is_about_commitments_and_stocks_is_taken_apart_too(seed: int) -> None:
     """Proves: constraints, whole variables and terms on commitments and the course without events come to the same plan by master
@@ -196,7 +205,7 @@ def test_what_is_about_commitments_and_stocks_is_taken_apart_too(seed: int) -> N
 
     def lots(m: Any) -> None:
         bought = sum(m.acquisition[index] for index in m.acquisition if index[1] == "base")
-        signed = sum(m.contract.values()) if hasattr(m, "contract") else 0.0
+        signed = sum(m.contract.values())
         m.lots = pyo.Var(domain=pyo.NonNegativeIntegers, bounds=(0, 1000))
         m.spare = pyo.Var(within=pyo.NonNegativeReals)
         m.whole = pyo.Constraint(expr=bought + signed + m.spare >= 3.5 + 2.0 * m.lots)

@@ -176,6 +176,9 @@ def _variables(m: pyo.ConcreteModel, named: NamedMatrix) -> list[Any]:
             data.setlb(None if not np.isfinite(lower[k]) else float(lower[k]))
             data.setub(None if not np.isfinite(upper[k]) else float(upper[k]))
             found[k] = data
+    for kind, name in DOCS:  # what is written for any plan finds every family, empty where this plan has none of it
+        if kind == "variable" and name not in families:
+            m.add_component(name, pyo.Var([], doc=DOCS[kind, name]))
     return found
 
 
