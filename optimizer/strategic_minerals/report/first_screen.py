@@ -89,9 +89,14 @@ def tiles(result: Result) -> list[Tile]:
     spent, may = float(budget["outlay_musd"].sum()), float(budget["appropriation_musd"].sum())
     years = f"FY{plan.horizon.first_year}-{plan.horizon.first_year + plan.horizon.years - 1}"
     money = f"million USD of {plan.price_year}"
+    where = "" if tested is None else ", in new scenarios"
     found = [
         Tile("Worth, net of cost", _musd(worth), f"{money}, compared with doing nothing"),
-        Tile("Expected shortage losses", f"{_musd(before)} → {_musd(after)}", f"{money}, without the plan and with it"),
+        Tile(
+            "Expected shortage losses",
+            f"{_musd(before)} → {_musd(after)}",
+            f"{money}, without the plan and with it{where}",
+        ),
         Tile(
             "Spending", _musd(spent), f"of {_musd(may)} million USD appropriated for {years}, if no disruption occurs"
         ),
