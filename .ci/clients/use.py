@@ -11,8 +11,8 @@ from planner_client.api.results import get_result
 from planner_client.models import FrontierRequest, FrontierRequestShipped, FrontierResult, JobStatus, Webhook
 
 
-def gap_of_budgets(client: AuthenticatedClient, hook: Webhook) -> float:
-    """Submit a job with a webhook, wait for its end, read its typed answer."""
+def first_budget(client: AuthenticatedClient, hook: Webhook) -> tuple[float, dict[str, object]]:
+    """Submit a job with a webhook, wait for its end, read its typed answer with the rows of a table."""
     quickstart = FrontierRequestShipped("quickstart")
     asked = FrontierRequest(kind="frontier", shipped=quickstart, factors=[0.5, 1.0], webhook=hook)
     job = submit_job.sync(client=client, body=asked)
@@ -22,9 +22,10 @@ def gap_of_budgets(client: AuthenticatedClient, hook: Webhook) -> float:
         "running",
     ):
         time.sleep(1)
-    result = get_result.sync(job.id, client=client)
+    result = get_result.sync(job.id, client=client, include=["points"])
     assert isinstance(result, FrontierResult), result
-    return result.facts.gap
+    assert result.included, result
+    return result.facts.gap, dict(result.included["points"][0].additional_properties)
 
 
 def main() -> None:

@@ -566,6 +566,8 @@ def test_the_verb_reads_a_run_and_writes_tables_and_pictures(tmp_path: Path, cli
     page = cli("report", tmp_path / "run", "-o", tmp_path / "page.html")
     assert page.returncode == 0, page.stderr
     assert "Where it fails: Licence stop lasts over 1" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    from_here = cli("discover", "run/analyses/stress", "--promise", "loss_musd <= 700", cwd=tmp_path)
+    assert from_here.returncode == 0, from_here.stderr
     lost = cli("discover", tmp_path / "run", "--promise", "loss_musd <= 700")
     assert lost.returncode == 2
     assert "one of its studies" in lost.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyomo.environ as pyo
 import pytest
 from typer.testing import CliRunner
@@ -184,7 +185,7 @@ def test_a_method_that_cannot_carry_it_is_refused_and_a_conflict_is_named() -> N
     def impossible(m: Any) -> None:
         m.asked = pyo.Constraint(expr=bought_on_the_baseline(m) >= 1e6)
 
-    with pytest.raises(InfeasibleError, match="asked for beside the plan"):
+    with pytest.raises(InfeasibleError, match=r"asked for beside the plan: asked$"):
         solve(*small(), extend=impossible)
 
 
@@ -323,7 +324,7 @@ def test_models_that_are_no_answer_are_refused() -> None:
     with pytest.raises(UntrustedError, match="lies above the plan"):
         Result.from_model(plan, data, m, bound_musd=100.0)
     m.stock["gallium", "base", FIRST + 1].set_value(5.0)
-    with pytest.raises(UntrustedError, match="audit objects"):
+    with pytest.raises(UntrustedError, match=r"stock_balance.* is broken"):
         Result.from_model(plan, data, m)
     with pytest.raises(InputError, match="the model of this plan"):
         Result.from_model(*random_case(0), m)
@@ -364,13 +365,19 @@ def test_a_fixed_variable_and_a_narrowed_bound_are_priced() -> None:
 
 
 def test_a_value_that_no_plan_can_keep_is_what_is_blamed() -> None:
-    """Proves: with a variable fixed beyond what money can buy the plan has no answer, and the own part is named."""
+    """Proves: with a variable fixed beyond what money can buy the plan has no answer, and the own part is named; beyond what the
+    plan allows it is a fault."""
 
-    def much(m: Any) -> None:
-        m.acquisition["spot", "base", FIRST].fix(1e6)
+    def fixed(tonnes: float) -> Any:
+        def extend(m: Any) -> None:
+            m.stock["gallium", "base", FIRST].fix(tonnes)
 
-    with pytest.raises(InfeasibleError, match="asked for beside the plan"):
-        solve(*small(), extend=much)
+        return extend
+
+    with pytest.raises(InfeasibleError, match=r"asked for beside the plan: stock\[gallium,base,2027\] fixed$"):
+        solve(*small(), extend=fixed(1e4))
+    with pytest.raises(InputError, match="fixed at -3"):
+        solve(*small(), extend=fixed(-3.0))
 
 
 def test_a_point_that_is_not_the_best_has_no_prices() -> None:
@@ -423,6 +430,13 @@ def earning(m: Any) -> None:
     add_term(m, "earned without limit", -m.spare)
 
 
+def test_a_function_that_adds_nothing_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Proves: who returns a constraint in place of adding it is told so."""
+    with caplog.at_level("WARNING", "strategic_minerals"):
+        solve(*small(), gap=0.0, extend=lambda m: pyo.Constraint(expr=m.stock["gallium", "base", FIRST] <= 1.0))
+    assert "added nothing" in caplog.text
+
+
 def test_a_term_that_earns_without_limit_is_named() -> None:
     """Proves: an objective without a bound is told as such, not as a contradiction of the solver."""
     with pytest.raises(UntrustedError, match="without limit"):
@@ -439,3 +453,114 @@ def test_own_variables_of_another_solver_keep_their_limits(value: float, said: s
     model.lots.set_value(value, skip_validation=True)
     with pytest.raises(UntrustedError, match=said):
         Result.from_model(plan, data, model)
+
+
+def test_terms_on_what_is_done_anyway_leave_doing_nothing_as_it_is(tmp_path: Path) -> None:
+    """Proves: a term on what is not zero where nothing is done changes neither what doing nothing costs nor what verifies."""
+    plan, data = random_case(0)
+    free = solve(plan, data, gap=0.0)
+
+    def charged(m: Any) -> None:
+        add_term(m, "carbon", 0.001 * sum(m.output[k] for k in m.output if "base" in k))
+
+    found = solve(plan, data, gap=0.0, extend=charged)
+    assert found.outcome.do_nothing_musd == pytest.approx(free.outcome.do_nothing_musd, rel=1e-9)
+    assert found.tables["own_parts"].value.iloc[0] > 0
+    write_run(found, tmp_path / "run")
+    assert verify(tmp_path / "run").objections == ()
+
+
+def test_no_bound_is_claimed_of_worth_where_terms_are_weighed_with_it() -> None:
+    """Proves: with a term the answer is best for worth and term together, says so, and claims nothing of the worth alone; with a
+    constraint the proof is of plans that keep it."""
+
+    def opening(m: Any) -> None:
+        m.w = pyo.Var(within=pyo.Binary)
+        m.link = pyo.Constraint(expr=bought_on_the_baseline(m) <= 500.0 * m.w)
+        add_term(m, "opening", 0.1 * m.w)
+
+    weighed = solve(*small(), gap=0.0, extend=opening)
+    assert "of its worth alone no bound is known" in weighed.summary()
+    assert "Proven" not in weighed.summary()
+    assert "extended by own code" in repr(weighed)
+    assert (
+        "among plans that keep the constraints of own code" in solve(*small(), gap=0.0, extend=at_most(1.0)).summary()
+    )
+
+
+def test_a_rule_on_whole_decisions_alone_has_no_price() -> None:
+    """Proves: where the dual says nothing, nothing is said; that it binds is told."""
+
+    def one(m: Any) -> None:
+        m.few = pyo.Constraint(expr=sum(m.contract_signed.values()) >= 1.0)
+
+    found = solve(*everything(), gap=0.0, extend=one)
+    row = found.tables["own_parts"].set_index("name").loc["few"]
+    assert row.binds
+    assert pd.isna(row.price)
+    assert "solving again" in row.meaning
+    assert "Constraint few binds" in found.summary()
+
+
+def test_a_model_of_other_figures_is_refused() -> None:
+    """Proves: a model of the same plan at another rate, with another budget or with a changed row is not taken for this plan's."""
+    plan, data = small()
+    budget = plan.budget.model_copy(update={"appropriation_musd": 1.0})
+    for other in ({"discount_rate": plan.discount_rate + 0.02}, {"budget": budget}):
+        m = build_model(plan.model_copy(update=other), data)
+        solved_by("cbc", m)
+        with pytest.raises(InputError, match="of another plan"):
+            Result.from_model(plan, data, m)
+    m = build_model(plan, data)
+    row = m.budget[FIRST]
+    row.set_value((row.lower, row.body, 1e9))
+    solved_by("cbc", m)
+    with pytest.raises(InputError, match="changed"):
+        Result.from_model(plan, data, m)
+
+
+def replaced(m: Any) -> None:
+    m.social_cost.set_value(m.stock["gallium", "base", FIRST + 1])
+
+
+def crossed(m: Any) -> None:
+    m.stock["gallium", "base", FIRST + 1].setlb(5.0)
+    m.stock["gallium", "base", FIRST + 1].setub(3.0)
+
+
+def no_number(m: Any) -> None:
+    m.zz = pyo.Constraint(expr=m.stock["gallium", "base", FIRST + 1] <= float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("extend", "said"), [(replaced, "without the plan's own cost"), (crossed, "from 5 to 3"), (no_number, "nan")]
+)
+def test_figures_that_make_no_sense_are_faults(extend: Any, said: str) -> None:
+    """Proves: an objective without the plan, bounds that cross and limits that are no numbers are told by name, before a solve."""
+    with pytest.raises(InputError, match=said):
+        solve(*small(), gap=0.0, extend=extend)
+
+
+def test_a_point_that_misses_by_rounding_is_settled_again() -> None:
+    """Proves: operations that miss a rule by a hair are solved again beside the same whole decisions, and that is told."""
+    plan, data = small()
+    m = build_model(plan, data)
+    solved_by("cbc", m)
+    for year in YEARS:
+        one = m.stock["gallium", "base", year]
+        one.set_value(one.value * (1 + 5e-6), skip_validation=True)
+    found = Result.from_model(plan, data, m, solver="cbc")
+    assert found.audited.passed
+    assert "solved again here" in found.summary()
+
+
+def test_terms_have_names_and_models_of_this_package() -> None:
+    """Proves: a term without a name, twice the same, and on another model are refused in words."""
+    m = build_model(*small())
+    for name in ("", 3):
+        with pytest.raises(ValueError, match="a name"):
+            add_term(m, name, 0.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="build_model"):
+        add_term(pyo.ConcreteModel(), "a", 0.0)
+    with pytest.raises(InputError, match="bound_musd"):
+        Result.from_model(*small(), m, bound_musd=float("nan"))

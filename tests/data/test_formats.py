@@ -145,6 +145,9 @@ def test_a_format_that_is_no_number_is_a_fault(stated: str, tmp_path: Path) -> N
     (tmp_path / "plan.toml").write_text(f"format = {stated}\n{text}", encoding="utf-8")
     with pytest.raises(PlanError, match="format"):
         load_plan(tmp_path / "plan.toml")
+    with pytest.raises(PlanError, match="a whole number from 1"):
+        migrate(tmp_path / "plan.toml", tmp_path / "lifted.toml")
+    assert not (tmp_path / "lifted.toml").exists()
     migrate(OLD / "worlds", tmp_path / "new")
     (tmp_path / "new" / "tables" / STAMP).write_text(f"# one\nformat = {stated}\n", encoding="utf-8")
     with pytest.raises(InputError) as error:

@@ -10,16 +10,24 @@ import pyomo.environ as pyo
 
 from ..checks.consistency import require
 from ..core.arrays import Floats
+from ..core.errors import InfeasibleError
+from ..core.logs import logger_of
 from ..data.dataset import Dataset
 from ..model.named_model import NamedMatrix, named_model
-from ..model.own_parts import OwnParts, own_parts, untouched_rows
+from ..model.own_checks import untouched_rows
+from ..model.own_parts import OwnParts, own_parts
 from ..model.problem import Problem, prepare
 from ..model.template import PYOMO_LOCK
+from ..optimization.infeasibility import missed_rows
 from ..optimization.protocol import with_reference
 from ..schemas.plan import Plan
 
 REFERENCE_LIMIT_S = 3600.0
 """Seconds for the do-nothing reference of `build_model`."""
+
+MOST_BLAMED = 5
+"""Constraints that an error names."""
+LOG = logger_of(__name__)
 
 Extend = Callable[[pyo.ConcreteModel], Any]
 """Adds to the model of `build_model`: variables, linear constraints, terms by `add_term`."""
@@ -55,4 +63,16 @@ def extended(problem: Problem, extend: Extend, time_limit_s: float) -> tuple[Own
         made = untouched_rows(NamedMatrix(problem), model)
         extend(model)
         own = own_parts(problem, model, z0, made)
+    if not own.any:
+        LOG.warning(
+            "the function has added nothing to the model that it was given: it changes that model, and returns nothing"
+        )
     return own, np.append(z0, np.zeros(len(own.added)))
+
+
+def blamed(error: InfeasibleError, own: OwnParts, relax: bool, time_limit_s: float) -> InfeasibleError:
+    """The same error with the names of what was added and cannot be kept."""
+    missed = set(missed_rows(own.problem, relax, time_limit_s).tolist())
+    names = [row.name for row in own.rows if row.row in missed]
+    told = ", ".join(names[:MOST_BLAMED]) + f" and {len(names) - MOST_BLAMED} more" * (len(names) > MOST_BLAMED)
+    return InfeasibleError(f"{error}: {told}" if told else str(error), error.outcome, error.culprits)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..checks.consistency import require
+from ..core.errors import InfeasibleError
 from ..core.logs import logger_of, one_run
 from ..core.outcome import OnProgress
 from ..core.timing import TOTAL
@@ -22,7 +23,7 @@ from ..optimization.stages import Method, chosen_method
 from ..results.answers import answer, read, sizes_of
 from ..results.result import Result
 from ..schemas.plan import Plan
-from .own_models import Extend, extended
+from .own_models import Extend, blamed, extended
 
 LOG = logger_of(__name__)
 
@@ -104,17 +105,22 @@ def _solved(
         return executor.submit(
             solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method="flat", **told
         ).result()
-    solved = optimise(
-        problem,
-        gap=gap,
-        time_limit_s=time_limit_s,
-        relax=relax,
-        method=method,
-        threads=threads,
-        executor=executor,
-        on_progress=on_progress,
-        z0=z0,
-    )
+    try:
+        solved = optimise(
+            problem,
+            gap=gap,
+            time_limit_s=time_limit_s,
+            relax=relax,
+            method=method,
+            threads=threads,
+            executor=executor,
+            on_progress=on_progress,
+            z0=z0,
+        )
+    except InfeasibleError as error:
+        if own is None or error.culprits:
+            raise
+        raise blamed(error, own, relax, time_limit_s) from None
     options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
     found = read(solved, own)
     del problem, solved, own

@@ -21,7 +21,7 @@ def kinds_of(frame: pd.DataFrame) -> dict[str, str]:
         dtype = frame[column].dtype
         if pd.api.types.is_bool_dtype(dtype):
             found[str(column)] = "boolean"
-        elif pd.api.types.is_integer_dtype(dtype):
+        elif pd.api.types.is_integer_dtype(dtype) and not frame[column].isna().any():
             found[str(column)] = "integer"
         else:
             found[str(column)] = "number" if pd.api.types.is_numeric_dtype(dtype) else "text"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.atomic_files import write_whole
-from ..core.errors import Fault, InputError, PlanError
+from ..core.errors import Fault, InputError, PlanError, shown
 from ..schemas.base import USA
 from ..schemas.formats import PLAN_FORMAT, TABLES_FORMAT
 from ..schemas.tables import TABLES
@@ -119,7 +119,9 @@ def lifted_text(text: str, kind: TextKind, name: str) -> tuple[str, list[str]]:
     """
     content = content_of(text, kind)
     stated = content.get(FORMAT)
-    begin = stated if isinstance(stated, int) and not isinstance(stated, bool) else 1
+    if stated is not None and (not isinstance(stated, int) or isinstance(stated, bool) or stated < 1):
+        raise PlanError([Fault(name, "", FORMAT, shown(stated), f"a whole number from 1 to {PLAN_FORMAT}")])
+    begin = 1 if stated is None else stated
     changes = []
     for number, step in PLAN_STEPS:
         if number <= begin:

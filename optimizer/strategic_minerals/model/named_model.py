@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,14 +11,17 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from ..core.arrays import Floats
+from ..core.arrays import Floats, Ints
 from ..core.errors import Fault, InputError
 from ..formulation.catalogue import COMPONENTS
 from ..formulation.structure import STAGES, TRUNK
+from .assembly import Assembly
 from .index_names import IndexNames, Label
 from .objectives import objective_costs
 from .problem import Problem
 
+PLAN_COST = "plan_cost"
+"""Expressions of what the plan itself costs beyond doing nothing, by aim."""
 OWN_TERMS = "own_terms"
 """Expressions of the caller's that the objective counts beside the plan's own, by name."""
 VARIABLES = {c.name for c in COMPONENTS if c.kind == "variable"}
@@ -112,16 +115,21 @@ def named_model(problem: Problem, z0: Floats) -> pyo.ConcreteModel:
     _constraints(m, named, variables)
     m.add_component(OWN_TERMS, pyo.Expression(pyo.Any))
     m.stages = STAGES[problem.plan.objective.kind]
-    costs = objective_costs(problem)
+    m.add_component(PLAN_COST, pyo.Expression(pyo.Any))
     for name in m.stages:
-        used = np.flatnonzero(costs[name])
-        natural = costs[name][used] / named.tonnes[used]
-        terms = _linear(natural, [variables[k] for k in used], -float(costs[name] @ z0))
-        m.add_component(name, pyo.Objective(expr=terms))
+        m.component(PLAN_COST)[name] = plan_cost(named, name, variables, z0)
+        m.add_component(name, pyo.Objective(expr=m.component(PLAN_COST)[name]))
     for name in m.stages[1:]:
         getattr(m, name).deactivate()
     assert len(variables) == assembly.shape[1]
     return m
+
+
+def plan_cost(named: NamedMatrix, aim: str, variables: Sequence[Any], z0: Floats) -> LinearExpression:
+    """What an aim of the plan costs beyond doing nothing  [million USD]."""
+    cost = objective_costs(named.problem)[aim]
+    used = np.flatnonzero(cost[: len(named.columns)])
+    return _linear(cost[used] / named.tonnes[used], [variables[k] for k in used.tolist()], -float(cost @ z0))
 
 
 def add_term(model: pyo.ConcreteModel, name: str, expression: Any) -> None:
@@ -129,9 +137,13 @@ def add_term(model: pyo.ConcreteModel, name: str, expression: Any) -> None:
 
     model: of `build_model`. name: what tables call it. expression: linear in the model's variables or your own.
 
-    Raises ValueError for a name that is taken.
+    Raises ValueError for a name that is taken or none, and for another model.
     """
-    terms = getattr(model, OWN_TERMS)
+    terms = model.component(OWN_TERMS) if isinstance(model, pyo.ConcreteModel) else None
+    if terms is None:
+        raise ValueError("a term is added to a model of build_model, or to the one that `extend` is given")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"a term needs a name that tables can call it by, not {name!r}")
     if name in terms:
         raise ValueError(f"a term '{name}' is there already")
     terms[name] = expression
@@ -185,9 +197,8 @@ def _variables(m: pyo.ConcreteModel, named: NamedMatrix) -> list[Any]:
 def _constraints(m: pyo.ConcreteModel, named: NamedMatrix, variables: list[Any]) -> None:
     assembly, tonnes = named.problem.assembly, named.tonnes
     for row, (name, index), unit in named.rows():
-        entries = slice(assembly.start[row], assembly.start[row + 1])
-        columns = assembly.index[entries]
-        body = _linear(assembly.value[entries] * unit / tonnes[columns], [variables[k] for k in columns], 0.0)
+        columns, coefficients = row_of(assembly, tonnes, row, unit)
+        body = _linear(coefficients, [variables[k] for k in columns], 0.0)
         if m.component(name) is None:
             m.add_component(
                 name, pyo.Constraint(pyo.Any, doc=DOCS.get(("constraint", name.removesuffix("_limit")), ""))
@@ -197,7 +208,19 @@ def _constraints(m: pyo.ConcreteModel, named: NamedMatrix, variables: list[Any])
             limits: Any = (body, lower)
         else:
             limits = (lower if np.isfinite(lower) else None, body, upper if np.isfinite(upper) else None)
-        m.component(name)[_key(index) if index else "all"] = limits
+        m.component(name)[row_key(index)] = limits
+
+
+def row_of(assembly: Assembly, tonnes: Floats, row: int, unit: float) -> tuple[Ints, Floats]:
+    """(columns, coefficients in tonnes and million USD) of a row. unit: tonnes that the row's unit stands for."""
+    entries = slice(assembly.start[row], assembly.start[row + 1])
+    columns = assembly.index[entries]
+    return columns, assembly.value[entries] * unit / tonnes[columns]
+
+
+def row_key(index: Label) -> Any:
+    """Pyomo's index of a row of the plan."""
+    return _key(index) if index else "all"
 
 
 def _linear(coefficients: Floats, variables: list[Any], constant: float) -> Any:

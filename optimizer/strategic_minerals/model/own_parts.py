@@ -20,28 +20,26 @@ from ..core.arrays import INF, Floats
 from ..core.errors import Fault, InputError
 from .assembly import SMALLEST_ENTRY
 from .enlarged import with_columns, with_rows
-from .named_model import OWN_TERMS, NamedMatrix, variables_of
+from .named_model import OWN_TERMS, PLAN_COST, NamedMatrix, variables_of
 from .objectives import OWN, objective_costs
+from .own_checks import (
+    WHOLE,
+    below,
+    limits_of,
+    number,
+    refuse_changes,
+    refuse_steps,
+    refuse_wider,
+    require_sound,
+    rows_of_plan,
+    with_bounds,
+)
 from .problem import Problem
 
 OTHER_TERMS = "other terms"
 """What the objective counts beside the plan's costs and the named terms."""
-ROUNDING = 1e-9
-"""Relative difference of two bounds that is rounding."""
 ROUNDING_OF_SUMS = 1e-12
 """The same of costs that were put together twice from the same numbers."""
-PLAIN = (
-    pyo.Var,
-    pyo.Constraint,
-    pyo.Objective,
-    pyo.Expression,
-    pyo.Param,
-    pyo.Set,
-    pyo.RangeSet,
-    pyo.Block,
-    pyo.Suffix,
-)
-"""Kinds of Pyomo components that a linear model is made of."""
 
 
 @dataclass(frozen=True)
@@ -103,33 +101,31 @@ class OwnParts:
             variable.set_value(value, skip_validation=True)
 
 
-def untouched_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> dict[int, Any]:
-    """id -> expression of every row of a model as it was made, to see later which were changed."""
-    return {id(data): data.expr for data in _rows_of_plan(named, model)}
-
-
 def own_parts(
     problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[int, Any] | None = None
 ) -> OwnParts:
     """Read what a model has beside its plan.
 
     problem: the plan's, with the limits that are measured against doing nothing. model: made by `named_model`, or a copy. z0:
-    (columns,) doing nothing. made: `untouched_rows` of when it was made; None: not compared, as the audit holds a point against
-    the plan itself. Raises InputError for what is not linear, for rows of the plan that were changed or left out, and for a second
-    objective.
+    (columns,) doing nothing. made: `untouched_rows` of when it was made; None: every row is compared with the plan's.
+
+    Raises InputError for what is not linear or no number, for rows and costs of the plan that are not as they were made, and for a
+    second objective.
     """
     named = NamedMatrix(problem)
     known = variables_of(named, model)
-    _refuse_changes(named, model, made)
+    refuse_changes(named, model, known, z0, made)
     if made is not None:
-        _refuse_wider(problem, named, known)
+        refuse_wider(named, known)
     column = {id(variable): k for k, variable in enumerate(known)}
     added = [v for v in model.component_data_objects(pyo.Var, descend_into=True) if id(v) not in column]
-    _refuse_steps(added)
+    refuse_steps(added)
     column |= {id(variable): len(known) + k for k, variable in enumerate(added)}
     tonnes = np.concatenate([named.tonnes, np.ones(len(added))])
     assembly = with_columns(problem.assembly, [[] for _ in added], np.full(len(added), INF))
-    limits = [_limits(v) for v in added]
+    limits = [limits_of(v) for v in added]
+    for variable, pair in zip(added, limits, strict=True):
+        require_sound(variable.name, *pair)
     lower, upper = (np.array([pair[side] for pair in limits], dtype=float) for side in (0, 1))
     whole = np.array([not v.is_continuous() for v in added], dtype=bool)
     assembly = replace(
@@ -142,6 +138,7 @@ def own_parts(
     starts, index = [0], list[int]()
     values, lows, highs = list[float](), list[float](), list[float]()
     for name, body, low, high in (*_own_rows(named, model), *_narrowed(problem, named, known)):
+        require_sound(name, low, high)
         where, factors, constant = _linear(body, name, column, tonnes)
         factor = _factor(name, np.abs(factors[factors != 0]))
         found.append(OwnRow(name, low, high, len(assembly.row_lower) + len(found), factor, body))
@@ -173,10 +170,10 @@ def _factor(name: str, sizes: Floats) -> float:
 
 def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[tuple[str, Any, float, float]]:
     """(name, expression, least, most) of each constraint that is none of the plan's."""
-    plan_rows = {id(data) for data in _rows_of_plan(named, model)}
+    plan_rows = {id(data) for data in rows_of_plan(named, model)}
     for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
         if id(data) not in plan_rows:
-            yield data.name, data.body, _number(data.lower, -INF), _number(data.upper, INF)
+            yield data.name, data.body, number(data.lower, -INF), number(data.upper, INF)
 
 
 def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[str, Any, float, float]]:
@@ -184,100 +181,20 @@ def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Ite
 
     Rows rather than bounds: they are told, priced, and blamed where no plan keeps them, like any other constraint.
     """
-    for variable, low, high in _with_bounds(problem, named, known):
-        least, most = _limits(variable)
+    for variable, low, high in with_bounds(problem, named, known):
+        least, most = limits_of(variable)
         if variable.fixed:
-            if low != high or _below(least, low) or _below(high, most):
+            if not variable.is_continuous() and abs(least - round(least)) <= WHOLE:
+                least = most = float(round(least))
+            out = below(least, low) or below(high, most)
+            if out or (not variable.is_continuous() and least != round(least)):
+                expected = f"a {'whole ' * (not variable.is_continuous())}number from {low:g} to {high:g}"
+                raise InputError([Fault("model", "", variable.name, f"fixed at {least:g}", expected)])
+            if low != high:
                 yield f"{variable.name} fixed", variable, least, most
-        elif _below(low, least) or _below(most, high):
-            asked = least if _below(low, least) else -INF, most if _below(most, high) else INF
+        elif below(low, least) or below(most, high):
+            asked = least if below(low, least) else -INF, most if below(most, high) else INF
             yield f"bounds of {variable.name}", variable, *asked
-
-
-def _with_bounds(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[Any, float, float]]:
-    """Each variable of the plan with its bounds there, in tonnes and million USD."""
-    lower, upper = (side[: len(known)] * named.tonnes for side in (problem.assembly.lower, problem.assembly.upper))
-    yield from zip(known, lower.tolist(), upper.tolist(), strict=True)
-
-
-def _limits(variable: Any) -> tuple[float, float]:
-    if variable.fixed:
-        value = float(pyo.value(variable))
-        return value, value
-    return _number(variable.lb, -INF), _number(variable.ub, INF)
-
-
-def _number(side: Any, otherwise: float) -> float:
-    return otherwise if side is None else float(pyo.value(side))
-
-
-def _rows_of_plan(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Any]:
-    for name in dict.fromkeys(place[0] for _, place, _ in named.rows()):
-        family = model.component(name)
-        if family is None:
-            raise InputError(
-                [Fault("model", "", name, "no such constraints", "the model of this plan, none of its rows gone")]
-            )
-        yield from family.values()
-
-
-def _refuse_changes(named: NamedMatrix, model: pyo.ConcreteModel, made: Mapping[int, Any] | None) -> None:
-    """Raise InputError for rows of the plan that are not as they were made, and for kinds of components that are not linear."""
-    faults = []
-    for data in _rows_of_plan(named, model):
-        changed = made is not None and made.get(id(data)) is not data.expr
-        if not data.active or changed:
-            what = "changed" if data.active else "not active"
-            faults.append(
-                Fault("model", "", data.name, f"a row of the plan that is {what}", "rows of the plan as they are")
-            )
-    for kind in model.collect_ctypes(active=True):
-        if not issubclass(kind, PLAIN):
-            told = ", ".join(item.name for item in model.component_objects(kind, active=True))
-            expected = "variables, linear constraints and terms of the objective"
-            faults.append(Fault("model", "", told, f"a {kind.__name__}", expected))
-    active = list(model.component_data_objects(pyo.Objective, active=True))
-    if [item.name for item in active] != [model.stages[0]] or active[0].sense != pyo.minimize:
-        told = ", ".join(item.name for item in active) or "none"
-        faults.append(Fault("model", "", "objective", told, f"{model.stages[0]} alone, to be minimised"))
-    if faults:
-        raise InputError(faults[:10])
-
-
-def _refuse_wider(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> None:
-    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had."""
-    faults = []
-    for whole, (variable, low, high) in zip(
-        problem.assembly.integer.tolist(), _with_bounds(problem, named, known), strict=True
-    ):
-        if variable.is_continuous() == whole:
-            was = "whole" if whole else "continuous"
-            faults.append(
-                Fault("model", "", variable.name, "another domain", f"a variable that is {was}, as it was made")
-            )
-        asked = _number(variable.lb, -INF), _number(variable.ub, INF)
-        if not variable.fixed and (_below(asked[0], low) or _below(high, asked[1])):
-            found = f"bounds from {asked[0]:g} to {asked[1]:g}"
-            expected = f"bounds within those of the plan, {low:g} to {high:g}"
-            faults.append(Fault("model", "", variable.name, found, expected))
-    if faults:
-        raise InputError(faults[:10])
-
-
-def _below(value: float, limit: float) -> bool:
-    """Whether a value lies below a limit by more than rounding."""
-    return value < limit and not math.isclose(value, limit, rel_tol=ROUNDING, abs_tol=ROUNDING)
-
-
-def _refuse_steps(added: Sequence[Any]) -> None:
-    """Raise InputError for variables of other discrete domains than whole numbers."""
-    faults = [
-        Fault("model", "", v.name, f"the domain {v.domain}", "a continuous variable, or one of whole numbers")
-        for v in added
-        if not v.is_continuous() and v.domain.get_interval()[2] != 1
-    ]
-    if faults:
-        raise InputError(faults[:10])
 
 
 def _linear(expression: Any, name: str, column: Mapping[int, int], tonnes: Floats) -> tuple[list[int], Floats, float]:
@@ -331,11 +248,5 @@ def _own_cost(
     rest[np.abs(rest) <= ROUNDING_OF_SUMS * np.maximum(size, np.abs(cost))] = 0.0
     if rest.any() or abs(remaining) > ROUNDING_OF_SUMS * max(1.0, abs(base)):
         known = sum(terms.values())
-        terms[OTHER_TERMS] = objective.expr - known - _plans_own(own, tonnes, model, column, base)
+        terms[OTHER_TERMS] = objective.expr - known - model.component(PLAN_COST)[aim]
     return cost, constant, terms
-
-
-def _plans_own(own: Floats, tonnes: Floats, model: pyo.ConcreteModel, column: Mapping[int, int], base: float) -> Any:
-    """The plan's own costs as an expression."""
-    by_column = {column[id(v)]: v for v in model.component_data_objects(pyo.Var) if id(v) in column}
-    return base + sum(float(own[k] / tonnes[k]) * by_column[k] for k in np.flatnonzero(own).tolist())

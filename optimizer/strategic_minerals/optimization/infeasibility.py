@@ -51,7 +51,7 @@ def no_answer(
     if run.status in (*NO_POINT, "unbounded"):
         LOG.info("%s: %s; asked again without presolve", stage, run.status.replace("_", " "))
         again = _confirm(problem, time_limit_s)
-        if run.status == "unbounded" and again == "optimal":
+        if run.status in ("unbounded", "infeasible_or_unbounded") and again == "optimal":
             return UntrustedError(f"{stage} is unbounded: with these data somebody could earn without limit")
         if again == "optimal":
             return UntrustedError(
@@ -105,6 +105,16 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
     """
     asked = demanding(problem.structure, problem.assembly)
     rows = np.concatenate([*(asked.rows_of(family) for family in (*DEMANDS, "trunk_shortfall")), held_in(asked)])
+    run, _ = _elastic(asked, rows, relax, time_limit_s)
+    if run.status in NO_POINT:
+        return "it calls the problem infeasible even with every requirement open, although doing nothing is then a solution"
+    if isinstance(run, SolvedRun) and run.status == "optimal" and run.objective <= MISSED:
+        return "with every requirement open to be missed, none is"
+    return ""
+
+
+def _elastic(asked: Assembly, rows: Ints, relax: bool, time_limit_s: float) -> tuple[Run, Ints]:
+    """The least that some rows have to be missed by, as shares of their size, with the rows that the last columns stand for."""
     equal = rows[asked.row_lower[rows] == asked.row_upper[rows]]  # may be missed on either side
     slacks = [(int(row), _sense(asked, int(row))) for row in rows] + [(int(row), -1.0) for row in equal]
     rows = np.append(rows, equal)
@@ -115,12 +125,17 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
         np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows]),
     )
     cost[len(asked.lower) :] = 1 / (unit + np.abs(bound))
-    run = Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic")
-    if run.status in NO_POINT:
-        return "it calls the problem infeasible even with every requirement open, although doing nothing is then a solution"
-    if isinstance(run, SolvedRun) and run.status == "optimal" and run.objective <= MISSED:
-        return "with every requirement open to be missed, none is"
-    return ""
+    return Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic"), rows
+
+
+def missed_rows(problem: Problem, relax: bool, time_limit_s: float) -> Ints:
+    """Rows beside the plan that have to be missed for the others, and all that the plan demands, to be met; none where that does
+    not help, or time ran out."""
+    asked = problem.assembly
+    run, rows = _elastic(asked, held_in(asked), relax, time_limit_s)
+    if not isinstance(run, SolvedRun):
+        return np.zeros(0, dtype=np.int64)
+    return np.unique(rows[run.x[len(asked.lower) :] > MISSED])
 
 
 def held_in(assembly: Assembly) -> Ints:

@@ -15,6 +15,7 @@ from ..model.first_years import FIRST_YEARS
 from ..results.act_now import ActNow
 from ..results.act_now_words import UNITS
 from ..results.evidence import floor_in_words
+from ..results.own_table import extended_by
 from ..results.result import Result
 from .figure_data import SIGNED, SMALL_T, package_in_words, year_of
 
@@ -52,7 +53,7 @@ def headline(result: Result) -> list[str]:
     lines = [line.strip() for line in result.summary().split("\n\n")[0].splitlines()[1:]]
     code = result.plan.loss_function
     lines = [line.replace(f"Loss function: {code} (", f"Loss function: {function_in_words(code)} (") for line in lines]
-    if does_nothing(result) and not result.outcome.relaxed:
+    if does_nothing(result) and not result.outcome.relaxed and not extended_by(result.tables):
         best = -float(result.outcome.best_bound_musd or 0.0)
         kept = [f"Loss function: {line.partition('Loss function: ')[2]}" for line in lines if "Loss function: " in line]
         proof = f"no plan is worth more than {best:,.0f} million USD" if best > 0.5 else "no plan is worth more"
@@ -113,7 +114,11 @@ def _proof(result: Result) -> str:
     """What a gap means, in a line."""
     if result.outcome.reason not in ("optimal", "within_gap"):
         return "not proven best: the search was stopped"
-    best = f"no plan is worth more than {_musd(-float(result.outcome.best_bound_musd or 0.0))} million USD"
+    extended = extended_by(result.tables)
+    if extended == "terms":
+        return "best for its worth and the terms of own code together; of its worth alone no bound is known"
+    kept = " that keeps the constraints of own code" * (extended == "rules")
+    best = f"no plan{kept} is worth more than {_musd(-float(result.outcome.best_bound_musd or 0.0))} million USD"
     return f"proven: {best} in the plan's own scenarios"
 
 

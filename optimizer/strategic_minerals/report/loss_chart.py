@@ -90,7 +90,8 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         "Losses",
         "What shortages cost, with the plan and without it",
         f"Loss to the economy {tail}. The line between the two dots is the loss that the plan avoids; one dot: it avoids none.",
-        f"On average over the plan's own scenarios losses are {mean[WITHOUT]:,.0f} {unit} without the plan and {mean[WITH]:,.0f} with it. "
+        f"On average over the plan's own scenarios losses are {mean[WITHOUT]:,.0f} {unit} without the plan and "
+        f"{mean[WITH]:,.0f} with it. "
         f"The largest shown that remains is {worst['loss_musd']:,.0f} {unit}, in this one: {worst['scenario']}.",
         alt.layer(line, points, spoken).properties(width=WIDTH - 220, height=ROW_STEP * rows, usermeta={"rows": rows}),
         table,

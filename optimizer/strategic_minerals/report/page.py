@@ -20,6 +20,7 @@ from ..data.column_words import number_in_words
 from ..data.csv_files import csv_text, unguarded
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
+from ..results.own_table import extended_by
 from ..results.readable import ENDED, heading
 from ..results.result import Result
 from ..results.run_contents import ANALYSES, dictionary
@@ -42,6 +43,10 @@ WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happen
 """Columns of sentences and long names, which get room."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
+OWN_CODE = {
+    "rules": "by constraints of own code (table own_parts), which the lowest possible objective keeps too",
+    "terms": "by terms of own code (table own_parts): gap and lowest objective are of plan and terms together, less these terms",
+}
 AMOUNT = re.compile(r"-?\d[\d,]*(?:\.\d+)?%?")
 """A cell of text that is an amount."""
 HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
@@ -275,6 +280,7 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
     outcome, counts, worst = result.outcome, result.counts, result.audited.worst()
     return [
         ("how the solve ended", ENDED.get(outcome.reason, outcome.reason)),
+        *([("extended", OWN_CODE[extended])] if (extended := extended_by(result.tables)) else []),
         (
             "gap to the best possible plan",
             "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})",

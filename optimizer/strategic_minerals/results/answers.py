@@ -57,10 +57,10 @@ class Read:
     """As `own_table.own_table`; None where nothing was added to the plan."""
 
 
-def read(solved: Solved, own: OwnParts | None = None, solver: str = "") -> Read:
-    """Read what takes the matrix: duals, sizes, the aim. own: what was added to the plan. solver: who found the
-    point, where it was another. Raises as `own_table`."""
-    added = own_table(solved, own, solver) if own is not None and (own.any or solver) else None
+def read(solved: Solved, own: OwnParts | None = None, solver: str = "", found: str = "") -> Read:
+    """Read what takes the matrix: duals, sizes, the aim. own: what was added to the plan. solver, found: as `own_table`, which
+    raises what this raises."""
+    added = own_table(solved, own, solver, found) if own is not None and (own.any or solver) else None
     if own is not None and own.terms:
         solved = _of_the_plan(solved, own)
     problem, other = solved.problem, solved.without_residual
@@ -95,8 +95,12 @@ def _of_the_plan(solved: Solved, own: OwnParts) -> Solved:
     last = first if not later else later[-1]
     stages = (first, *later)
     costs = {**solved.costs, aim: solved.costs[aim] - own.cost}
+    nothing = outcome.do_nothing_musd
+    if nothing is not None and not later:
+        nothing -= float(own.cost @ solved.z0)
     told = replace(
         outcome,
+        do_nothing_musd=nothing,
         objective_musd=last[1],
         best_bound_musd=last[2],
         relative_gap=max(0.0, last[3]),

@@ -25,7 +25,7 @@ from ..schemas.plan import Plan
 from .act_now import ActNow
 from .home_words import HomeMoney, home_money
 from .notes import AVERAGED, DEAR, EITHER, NEVER, REPLAYED, LossRange, other_losses, provenance
-from .own_table import own_said
+from .own_table import Extended, extended_by, own_said
 from .readable import scenario_names
 
 MOST_ESTIMATES = 6
@@ -116,6 +116,8 @@ class Basis:
     """What other samples say of the plan; None where it was solved for its own scenarios alone."""
     own: tuple[str, ...] = ()
     """What a caller's own code has added, and what it came to."""
+    extended: Extended = ""
+    """What of it the proof has to tell."""
 
 
 def basis_of(result: Answered) -> Basis:
@@ -159,6 +161,7 @@ def basis_of(result: Answered) -> Basis:
         home=home_money(result.plan, result.data),
         act_now=ActNow.of(result.tables),
         own=tuple(own_said(result.tables)),
+        extended=extended_by(result.tables),
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..checks.consistency import require
 from ..core.arrays import Floats
-from ..core.errors import Fault, InputError, PlanError, UntrustedError
+from ..core.errors import Fault, InputError, PlanError, UntrustedError, shown
+from ..core.logs import logger_of
 from ..core.outcome import Outcome, Reason
 from ..core.timing import TOTAL
 from ..data.dataset import Dataset
@@ -18,8 +19,9 @@ from ..formulation.structure import STAGES
 from ..highs.run import SolvedRun
 from ..highs.settings import TOLERANCES
 from ..model.objectives import denominator, objective_costs
+from ..model.own_checks import WHOLE, tell
 from ..model.own_parts import OwnParts, own_parts
-from ..model.problem import prepare
+from ..model.problem import Problem, prepare
 from ..model.template import PYOMO_LOCK
 from ..optimization.fixed_lp import with_commitments
 from ..optimization.optimise import Solved
@@ -28,9 +30,9 @@ from ..optimization.reference_ties import with_tail
 from ..optimization.stages import FlatModel
 from ..schemas.plan import Plan
 from .answers import answer, read
+from .own_table import SETTLED
 
-WHOLE = 1e-5
-"""Distance from a whole number that is another solver's rounding."""
+LOG = logger_of(__name__)
 SAME = 1e-6
 """Difference of two objectives that is rounding, as a share of their size."""
 
@@ -39,6 +41,9 @@ def parts_of_model(
     plan: Plan, data: Dataset, model: Any, *, solver: str, bound_musd: float | None, time_limit_s: float
 ) -> dict[str, Any]:
     """Fields of a `Result`; as `Result.from_model`."""
+    if bound_musd is not None and (not isinstance(bound_musd, int | float) or not math.isfinite(bound_musd)):
+        expected = "the lower bound that the solver proved  [million USD], or None"
+        raise InputError([Fault("from_model", "", "bound_musd", shown(bound_musd), expected)])
     require(plan, data)
     begin = time.perf_counter()
     stages = STAGES[plan.objective.kind]
@@ -50,31 +55,70 @@ def parts_of_model(
         own = own_parts(problem, model, z0)
     x, z0 = _point(own), np.append(z0, np.zeros(len(own.added)))
     x = with_tail(own.problem.structure, own.problem.assembly, x)
+    _require_rows(own, x)
     costs = objective_costs(own.problem)
     cost = costs[stages[0]]
-    without, beside = float(cost @ z0), own.constant + float(own.cost @ z0)
-    objective = float(cost @ x) - without
-    bound = _relaxed(own, cost, time_limit_s) - without if bound_musd is None else bound_musd - beside
-    if bound > objective + SAME * denominator(problem, objective):
-        raise UntrustedError(f"the bound {bound:g} lies above the plan, {objective:g} million USD")
-    bound = min(bound, objective)
-    gap = (objective - bound) / denominator(problem, objective)
+    if bound_musd is None:
+        bound = _relaxed(own, cost, time_limit_s) - float(cost @ z0)
+    else:
+        bound = bound_musd - own.constant - float(own.cost @ z0)
     fixed = with_commitments(own.problem, cost, x, 0.0).run(time_limit_s=time_limit_s, phase="prices")
     if not isinstance(fixed, SolvedRun):
         raise UntrustedError(
             f"beside the whole decisions, rounded, there are no operations that keep all rules ({fixed.status})"
         )
-    reason: Reason = "optimal" if gap <= 1e-9 else "within_gap"
-    outcome = Outcome(reason, objective, bound, gap, without, False, ((stages[0], objective, bound, gap),), "flat")
     # prices are those of the best operations beside these decisions: of others there are none
     best = math.isclose(float(cost @ x), fixed.objective, rel_tol=SAME, abs_tol=SAME)
-    priced, duals = (fixed, fixed.duals) if best else (None, None)
-    solved = Solved(own.problem, outcome, x, z0, None, None, priced, duals, costs, 0, 0, own.problem.seconds)
-    options: dict[str, Any] = {"gap": gap, "time_limit_s": time_limit_s, "relax": False, "method": "flat", **TOLERANCES}
-    found = answer(read(solved, own, solver), options)
+
+    def told(at: Floats, found: str) -> dict[str, Any]:
+        outcome = _outcome(problem, stages[0], cost, at, z0, bound)
+        priced, duals = (fixed, fixed.duals) if best else (None, None)
+        solved = Solved(own.problem, outcome, at, z0, None, None, priced, duals, costs, 0, 0, own.problem.seconds)
+        asked = {"gap": outcome.relative_gap, "time_limit_s": time_limit_s, "relax": False, "method": "flat"}
+        return answer(read(solved, own, solver, found), {**asked, **TOLERANCES})
+
+    try:
+        found = told(x, "")
+    except UntrustedError as error:
+        if not best or not _whole(own, x):
+            raise
+        LOG.info("the point of %s is settled again: %s", solver, error)
+        found = told(fixed.x, SETTLED)
     seconds = own.problem.seconds
     seconds.phases[TOTAL] = time.perf_counter() - begin
     return {**found, "seconds": dict(seconds.phases), "profile": seconds.frame()}
+
+
+def _outcome(problem: Problem, aim: str, cost: Floats, x: Floats, z0: Floats, bound: float) -> Outcome:
+    """How close a point is to a bound, both against doing nothing. Raises UntrustedError for a bound that lies above it."""
+    nothing = float(cost @ z0)
+    objective = float(cost @ x) - nothing
+    if bound > objective + SAME * denominator(problem, objective):
+        raise UntrustedError(f"the bound {bound:g} lies above the plan, {objective:g} million USD")
+    bound = min(bound, objective)
+    gap = (objective - bound) / denominator(problem, objective)
+    reason: Reason = "optimal" if gap <= 1e-9 else "within_gap"
+    return Outcome(reason, objective, bound, gap, nothing, False, ((aim, objective, bound, gap),), "flat")
+
+
+def _require_rows(own: OwnParts, x: Floats) -> None:
+    """Raise UntrustedError where a point breaks a row by more than rounding, which names the row."""
+    assembly = own.problem.assembly
+    row = np.repeat(np.arange(len(assembly.row_lower)), np.diff(assembly.start))
+    terms = assembly.value * x[assembly.index]
+    value = np.bincount(row, terms, len(assembly.row_lower))
+    size = np.zeros(len(assembly.row_lower))
+    np.maximum.at(size, row, np.abs(terms))
+    beyond = np.maximum(assembly.row_lower - value, value - assembly.row_upper) / (1 + size)
+    worst = int(beyond.argmax()) if len(beyond) else 0
+    if not len(beyond) or beyond[worst] <= WHOLE:
+        return
+    name = next((one.name for one in own.rows if one.row == worst), "")
+    for number, (family, index), _ in () if name else own.named.rows():
+        if number == worst:
+            name = f"{family}[{','.join(map(str, index))}] of the plan"
+    missed = float(beyond[worst] * (1 + size[worst]))
+    raise UntrustedError(f"the values of the model are no answer: the constraint {name} is broken by {missed:g}")
 
 
 def _point(own: OwnParts) -> Floats:
@@ -88,15 +132,18 @@ def _point(own: OwnParts) -> Floats:
             faults.append(
                 Fault("model", "", variable.name, "no value" if value is None else f"{value}", "a solved model")
             )
-            if len(faults) == 5:
-                break
             continue
         values[k] = value / tonnes[k]
         if whole[k] and abs(values[k] - round(values[k])) <= WHOLE:
             values[k] = round(values[k])
-    if faults:
-        raise InputError(faults)
+    tell(faults)
     return np.clip(values, own.problem.assembly.lower, own.problem.assembly.upper) if _close(own, values) else values
+
+
+def _whole(own: OwnParts, x: Floats) -> bool:
+    """Whether whole decisions are whole but for rounding, and all values within their bounds likewise."""
+    decided = x[own.problem.assembly.integer]
+    return bool((np.abs(decided - np.round(decided)) <= WHOLE).all()) and _close(own, x)
 
 
 def _close(own: OwnParts, values: Floats) -> bool:

@@ -26,6 +26,7 @@ from .answer_parts import bounds_of
 from .evidence import basis_of
 from .from_model import parts_of_model
 from .labelled import labelled
+from .own_table import is_extended
 from .plotting import Plotted
 from .readable import ENDED
 from .summary import summarise
@@ -133,6 +134,7 @@ class Result(Plotted):
         """Plan, how the solve ended, worth and gap, in one line."""
         outcome, unit = self.outcome, f"million USD of {self.plan.price_year}"
         said = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
+        said += ["extended by own code"] * is_extended(self.tables)
         if outcome.objective_musd is not None:
             meaning = "at most worth" if outcome.relaxed else "worth"
             said.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")

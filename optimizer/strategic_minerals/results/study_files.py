@@ -62,6 +62,7 @@ def read_study(folder: Path) -> dict[str, pd.DataFrame]:
         raise InputError(
             [Fault(str(folder), "", "", "no folder", "the folder that a study was written into with --out")]
         )
+    folder = folder.resolve()
     run = run_of(folder)
     faults = [] if run is None else _faults_of(run, folder, read_manifest(run)[1].get(DIGEST))
     if faults:

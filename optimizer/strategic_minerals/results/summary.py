@@ -39,6 +39,10 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
+ROUND_MUSD = 100.0
+"""Million USD from which on whole millions are told."""
+
+
 def _tonnes(value: float) -> str:
     """Tonnes with about three figures: 31,490 t, 92.4 t, 0.0512 t."""
     return f"{float(f'{value:.4g}'):,.0f} t" if value >= 100 else f"{value:.3g} t"
@@ -103,15 +107,27 @@ def _proof(figures: Figures, basis: Basis) -> str:
     gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
     several = len(figures.items("stage_difference_musd")) > 1
     kept = " that keeps the earlier aims" * several
+    kept += " that keeps the constraints of own code" * (basis.extended == "rules")
+    among = " among plans that keep the constraints of own code" * (basis.extended == "rules")
+    if basis.extended == "terms" and basis.reason in ("optimal", "within_gap"):
+        return (
+            f"Best for its worth and the terms of own code together, within {gap}: of its worth alone no bound is known"
+        )
     proof = {
-        "optimal": f"Proven best in its scenarios, within {gap}",
-        "within_gap": f"Proven: in its scenarios no plan{kept} is worth more than {round(-bound):,} M "
+        "optimal": f"Proven best in its scenarios{among}, within {gap}",
+        "within_gap": f"Proven: in its scenarios no plan{kept} is worth more than {_most(figures.value('worth_musd'), -bound)} M "
         f"(gap {gap} of the larger of worth and budget)",
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
     }.get(basis.reason, basis.reason)
     return f"{proof} for the last aim" if several else proof
+
+
+def _most(worth: float, most: float) -> str:
+    """A bound in as many figures as tell it from what it bounds, where they differ."""
+    alike = round(worth) == round(most) and abs(worth - most) >= SMALL_MUSD
+    return _musd(most) if alike and abs(most) < ROUND_MUSD else f"{round(most):,}"
 
 
 def _relaxed(figures: Figures, plan: Plan) -> str:

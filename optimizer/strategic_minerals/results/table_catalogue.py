@@ -28,7 +28,7 @@ class TableOf:
 RESULT_TABLES: Mapping[str, TableOf] = {
     "own_parts": TableOf(
         "What own code added: terms [million USD, discounted], constraints with their prices [as `meaning` says], variables.",
-        "part name value lower upper price meaning",
+        "part name value lower upper binds price meaning",
         sometimes=True,
     ),
     "acquisitions": TableOf(
