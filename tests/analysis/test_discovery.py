@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from strategic_minerals import (
     event_features,
     latin_hypercube,
     load_dataset,
+    load_plan,
     shipped,
     solve,
     stress_test,
@@ -651,3 +653,30 @@ def test_ranges_are_told_in_the_words_of_the_tables() -> None:
     assert said("discount_rate *", 1.5) == "discount rate is over 1.5 times the plan's"
     assert Threshold.parse("defence_short<0.05").in_words() == "probability of a defence shortfall is under 0.05"
     assert Threshold.parse("cvar_musd ≤ 1500").in_words() == "CVaR is at most 1,500 million USD"
+
+
+def test_scenarios_of_one_hazard_are_told_apart() -> None:
+    """Proves: where two scenarios of a plan have the same hazard, a range of one of them names its scenario."""
+    plan = load_plan(shipped("models") / "quickstart.toml")
+    words = InputWords(Names.of(load_dataset(shipped("inputs"))), plan=plan, addresses=True)
+    told = [
+        words.clause(Column(f"scenarios.{number}.events.0.duration_years", np.zeros(2)), 1.5, math.nan)
+        for number in range(len(plan.scenarios))
+    ]
+    assert len(set(told)) == len(told)
+    assert plan.scenarios[1].name in told[1]
+
+
+def test_a_text_of_two_values_is_told_by_the_one_that_fails() -> None:
+    """Proves: a box on a text input says what it is, not what it is not; inputs that order rows alike are named; a promise on a text
+    is a fault that says so."""
+    draw = np.random.default_rng(1)
+    high = draw.random(200) < 0.5
+    frame = pd.DataFrame({"s": np.where(high, "high", "low"), "a": draw.random(200)})
+    frame["twice"] = 2 * frame.a
+    frame["y"] = np.where(high, 10.0, 0.0) + frame.a
+    found = discover(frame, "y <= 5", inputs=["s", "a", "twice"])
+    assert "s is high" in found.summary()
+    assert "twice (as a)" in found.summary()
+    with pytest.raises(InputError, match="which is text"):
+        discover(frame, "s <= 5")

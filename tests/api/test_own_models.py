@@ -21,6 +21,7 @@ from strategic_minerals import (
     add_term,
     alternatives,
     build_model,
+    compare,
     explain,
     load_result,
     solve,
@@ -564,3 +565,9 @@ def test_terms_have_names_and_models_of_this_package() -> None:
         add_term(pyo.ConcreteModel(), "a", 0.0)
     with pytest.raises(InputError, match="bound_musd"):
         Result.from_model(*small(), m, bound_musd=float("nan"))
+
+
+def test_a_comparison_names_what_own_code_added() -> None:
+    """Proves: a plan and its extension differ in the question by what was added."""
+    found = compare([solve(*small(), gap=0.0), solve(*small(), gap=0.0, extend=at_most(1.0))], ["as it is", "capped"])
+    assert found.inputs.to_numpy().tolist() == [["own code: constraint cap", "-", "at most 1"]]

@@ -42,7 +42,7 @@ HARMONIC = "best harmonic mean of coverage and density"
 
 
 def discover(
-    study: Study | pd.DataFrame | Path,
+    study: Study | pd.DataFrame | Path | str,
     promise: str,
     *,
     inputs: Sequence[str] | None = None,
@@ -120,11 +120,11 @@ def discover(
     )
 
 
-def _cases(study: Study | pd.DataFrame | Path) -> Cases:
+def _cases(study: Study | pd.DataFrame | Path | str) -> Cases:
     if isinstance(study, pd.DataFrame):
         return cases_of_frame(study)
-    if isinstance(study, Path):
-        return cases_of_study(read_study(study))
+    if isinstance(study, Path | str):
+        return cases_of_study(read_study(Path(study)))
     return cases_of_study(study.tables, study.design if isinstance(study, Sweep) else None)
 
 
@@ -147,7 +147,9 @@ def _promised(cases: Cases, promise: str, names: Names) -> _Promised:
     threshold = Threshold.parse(promise)
     known = [str(name) for name in cases.outcomes]
     if threshold.column not in known:
-        expected = f"one of {', '.join(known)}{near_miss(threshold.column, known)}"
+        expected = f"one of {', '.join(known)}{near_miss(threshold.column, known)}" if known else "a column of numbers"
+        if threshold.column in map(str, cases.inputs):
+            raise InputError([Fault(DISCOVER, "", "promise", f"'{threshold.column}', which is text", expected)])
         raise InputError([Fault(DISCOVER, "", "promise", f"no column '{threshold.column}'", expected)])
     values = cases.outcomes[threshold.column].to_numpy(dtype=float)
     return _Promised(threshold.column, threshold.in_words(), values, threshold)
@@ -221,14 +223,20 @@ def _columns(inputs: pd.DataFrame) -> tuple[list[Column], list[str]]:
             if len(known) > MOST_CATEGORIES:
                 many.append(name)
                 continue
-            which = known[-1:] if len(known) == 2 else known
-            found += [Column(name, (texts == text).to_numpy(dtype=float), text) for text in which]
+            two = len(known) == 2
+            which, otherwise = (known[-1:], known[0]) if two else (known, "")
+            found += [Column(name, (texts == text).to_numpy(dtype=float), text, otherwise) for text in which]
     kept: dict[bytes, Column] = {}
+    same = []
     for column in found:
         known_values, ranks = np.unique(column.values, return_inverse=True)
         if len(known_values) > 1:
-            kept.setdefault(ranks.astype(np.int64).tobytes(), column)
+            first = kept.setdefault(ranks.astype(np.int64).tobytes(), column)
+            if first.name != column.name:
+                same.append(f"{column.name} (as {first.name})")
     notes = []
+    if same:
+        notes.append(f"left aside because they order the rows as another input does: {', '.join(same)}")
     if empty:
         notes.append(f"left aside because they are empty in some rows: {', '.join(empty)}")
     if many:

@@ -137,11 +137,19 @@ class Discovery(StudyResult):
             )
         if stand.empty:
             lines.append(f"NO RANGE of the {n['inputs']} inputs tells where it fails.")
-        for row in rows_of(self.boxes[~self.boxes["confirmed"].astype(bool)]):
+        if self.boxes.empty:
             lines.append(
-                f"  Not confirmed by the {what} held out, and so left aside: {row.fails_when} ({row.held_out_failures} of "
-                f"{row.held_out_rows} fail there, by luck with a probability of {luck_in_words(row.luck)})."
+                f"  Luck may explain every limit that was tried on the {what} searched; "
+                "more of them, or others (--seed), may tell more."
             )
+        for row in rows_of(self.boxes[~self.boxes["confirmed"].astype(bool)]):
+            there = (
+                f"{row.held_out_failures} of {row.held_out_rows} fail there, "
+                f"by luck with a probability of {luck_in_words(row.luck)}"
+                if row.held_out_rows
+                else "none of them lies there"
+            )
+            lines.append(f"  Not confirmed by the {what} held out, and so left aside: {row.fails_when} ({there}).")
         return "\n".join([*lines, *(f"  Note: {note}." for note in self.notes)])
 
     def _told(self, row: Any) -> Iterator[str]:

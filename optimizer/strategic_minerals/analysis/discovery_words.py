@@ -83,6 +83,8 @@ class Column:
     """(rows,)"""
     category: str = ""
     """Empty: the values themselves; else 1 where the input is this, 0 elsewhere."""
+    otherwise: str = ""
+    """What the input is elsewhere, where it is but one of two."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ class InputWords:
         """What a range of an input says: `Licence stop lasts over 14 months`. NaN: no limit on that side."""
         if column.category == YES:
             return f"{self.title(column.name)} is {'false' if math.isnan(low) else YES}"
+        if column.category and column.otherwise:
+            return f"{self.title(column.name)} is {column.otherwise if math.isnan(low) else column.category}"
         if column.category:
             return f"{self.title(column.name)} is {'not ' * math.isnan(low)}{column.category}"
         of, feature = self._feature(column.name)
@@ -169,9 +173,9 @@ class InputWords:
         number = int(found["event"])
         hazard = scenario.events[number].hazard if number < len(scenario.events) else None
         called = f"event {number}" if hazard is None else self.names.hazard(hazard)
-        return (called if len(scenario.events) == 1 and hazard else f"{called} of scenario {scenario.name}"), found[
-            "field"
-        ]
+        listed = [event.hazard for one in self.plan.scenarios for event in one.events]
+        alone = hazard is not None and listed.count(hazard) == 1
+        return (called if alone else f"{called} of scenario {scenario.name}"), found["field"]
 
     def _subject(self, name: str) -> tuple[str, str, float]:
         """(what is varied, unit after a number, factor on the number) of an address or of a column of one's own."""

@@ -105,16 +105,23 @@ class Measure:
 def find_box(values: Floats, failed: Bools, measure: Measure) -> FoundBox:
     """The box that describes failures best, and the path of peeling; without limits where luck may explain every one.
 
+    Of the boxes on the path the best of which a limit is left once those are dropped that luck may explain.
+
     values: (rows, columns), finite or infinite. failed: (rows,).
     """
     ranks = _Ranks(values)
     path = list(_peeled(ranks, failed))
     total = int(failed.sum())
     scores = measure.of([s.rows for s in path], [s.failures for s in path], total)
-    chosen = int(np.argmax(scores))  # the first of equals has fewest limits
-    box = _moved(ranks, path[chosen], failed, measure)
-    while (lucky := _luckiest(ranks, box, failed)) is not None:
-        box = _moved(ranks, box.opened(ranks, *lucky), failed, measure)
+    best_first = np.argsort(-scores, kind="stable").tolist()  # the first of equals has fewest limits
+    box, chosen = path[0], best_first[0]
+    for number in best_first:
+        found = _moved(ranks, path[number], failed, measure)
+        while (lucky := _luckiest(ranks, found, failed)) is not None:
+            found = _moved(ranks, found.opened(ranks, *lucky), failed, measure)
+        if ranks.ends(found):
+            box, chosen = found, number
+            break
     steps = tuple(Step(ranks.limits(s), s.column, s.side, s.rows, s.failures) for s in path)
     return FoundBox(ranks.limits(box), steps, chosen)
 

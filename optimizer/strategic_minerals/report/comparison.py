@@ -15,6 +15,7 @@ from ..core.sample_statistics import estimated
 from ..data.names import Names
 from ..results.act_now import GAP, SAMPLES, ActNow
 from ..results.evidence import floor_in_words
+from ..results.own_table import OWN_PARTS, SOLVER
 from ..results.readable import ENDED
 from ..results.result import Result
 from ..results.run_folder import load_result
@@ -240,9 +241,31 @@ def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
         for path in dict.fromkeys(path for each in fields for path in each)
         if path not in ("name", "title", "description") and len({repr(each.get(path, ABSENT)) for each in fields}) > 1
     ]
-    rows += _cells(results)
+    rows += _cells(results) + _own_code(results)
     shown = [[path, *map(_told, values)] for path, *values in rows]
     return pd.DataFrame(shown, columns=["field", *names])
+
+
+def _own_code(results: Sequence[Result]) -> list[list[Any]]:
+    """What own code has added, where it differs: constraints with their limits, and terms."""
+    held = []
+    for result in results:
+        table = result.tables.get(OWN_PARTS, pd.DataFrame(columns=["part", "name", "lower", "upper"]))
+        table = table[table.part != SOLVER]
+        held.append({f"own code: {row.part} {row.name}": _limits_told(row) for row in table.itertuples(index=False)})
+    return [
+        [name, *(each.get(name, ABSENT) for each in held)]
+        for name in dict.fromkeys(name for each in held for name in each)
+        if len({each.get(name, ABSENT) for each in held}) > 1
+    ]
+
+
+def _limits_told(row: Any) -> str:
+    """The limits of a constraint of own code; of other parts, that they are there."""
+    low, high = (None if pd.isna(value) else f"{value:,.6g}" for value in (row.lower, row.upper))
+    if low is None and high is None:
+        return "there"
+    return f"at most {high}" if low is None else f"at least {low}" if high is None else f"from {low} to {high}"
 
 
 def _cells(results: Sequence[Result]) -> list[list[Any]]:

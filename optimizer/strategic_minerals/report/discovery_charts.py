@@ -20,7 +20,7 @@ SEARCHED, HELD_OUT = "searched", "held out"
 
 
 def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
-    """A picture of each box that rows held out confirm, and the path of the search for the first one.
+    """A picture of each box that rows held out confirm, and the path of the search for the first one, found or not.
 
     tables: of a `Discovery` by name, or as they were stored.
     """
@@ -30,7 +30,7 @@ def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
         yield _box_figure(box, limits, tables["cases"])
     path = tables["trajectory"]
     path = path[path["box"] == 1]
-    if len(boxes) and len(path) > 1:
+    if len(path) > 1:
         yield _path_figure(path)
 
 
