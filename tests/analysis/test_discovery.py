@@ -668,8 +668,8 @@ def test_scenarios_of_one_hazard_are_told_apart() -> None:
 
 
 def test_a_text_of_two_values_is_told_by_the_one_that_fails() -> None:
-    """Proves: a box on a text input says what it is, not what it is not; inputs that order rows alike are named; a promise on a text
-    is a fault that says so."""
+    """Proves: a box on a text input says what it is, not what it is not; inputs that order rows alike are named; a promise on a
+    text is a fault that says so."""
     draw = np.random.default_rng(1)
     high = draw.random(200) < 0.5
     frame = pd.DataFrame({"s": np.where(high, "high", "low"), "a": draw.random(200)})

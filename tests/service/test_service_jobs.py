@@ -19,12 +19,15 @@ import pytest
 
 from conftest import PATIENCE_S, until
 from strategic_minerals import InputError, load_result
+from strategic_minerals.core.outcome import Progress
+from strategic_minerals.service.answers import MOST_HEADLINE, headline_of
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.dispatcher import Dispatcher
 from strategic_minerals.service.entities import Job
 from strategic_minerals.service.job_folder import ENDED, PROGRESS, Folder, write_whole
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner, packed, start, unpack
+from strategic_minerals.service.progress import PACE_S, ProgressReporter
 from support.documents import SERVICE, the_block
 from support.served import QUICK, Obedient, Server, children_of, client, ended, settings, token
 
@@ -440,3 +443,26 @@ def test_the_client_of_the_documents_works(tmp_path: Path, caller: Any, monkeypa
     service.delete(names["job"])
     with pytest.raises(ServiceError, match="404"):
         service.status(names["job"])
+
+
+def test_progress_tells_parts_and_no_bound_that_says_nothing(tmp_path: Path) -> None:
+    """Proves: parts of a search are counted; a gap of thousands of per cent is no gap yet, and its bound none."""
+    folder = Folder(tmp_path)
+    reporter = ProgressReporter(folder, None)
+    reporter.solving(Progress("social_cost", 1.0, incumbent=0.0, bound=-1e9, gap=1e12))
+    told = folder.read(PROGRESS)
+    assert told is not None
+    assert (told["incumbent_musd"], told["bound_musd"], told["gap"]) == (0.0, None, None)
+    time.sleep(PACE_S)
+    reporter.solving(Progress("2 of 13 parts", 1.0))
+    told = folder.read(PROGRESS)
+    assert told is not None
+    assert (told["done"], told["of"]) == (2, 13)
+
+
+def test_a_headline_is_more_than_a_title() -> None:
+    """Proves: a title that ends with a colon comes with what stands below it, without marks of code, and not longer than a list has
+    room for."""
+    assert headline_of("NEARLY AS GOOD:\n  the plan\n  more") == "NEARLY AS GOOD: the plan"
+    assert headline_of("`solve` finds a plan.\nMore.") == "solve finds a plan."
+    assert len(headline_of("word " * 500)) <= MOST_HEADLINE

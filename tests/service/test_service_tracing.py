@@ -80,7 +80,7 @@ def test_what_is_asked_again_and_again_is_a_line_only_in_detail_or_where_it_fail
         with lines() as told:
             service.get("/healthz")
             service.post("/v1/jobs", json=QUICK, headers={"host": "elsewhere.example"})
-        assert [(line["route"], line["status"]) for line in told if "route" in line] == [("other", 403)]
+        assert [(line["route"], line["status"]) for line in told if "route" in line] == [("/v1/jobs", 403)]
         assert "tenant" not in told[0]
         with lines(logging.DEBUG) as detailed:
             service.get("/healthz")
@@ -113,3 +113,25 @@ def test_a_later_version_of_the_standard_is_read_as_this_one() -> None:
     assert found.parent == PARENT
     assert found.onward()["tracestate"] == "a=1,b=2"
     assert trace_of({"traceparent": PARENT}, ["a=" + "x" * 600]).state == ""
+
+
+def test_an_error_of_ours_is_a_line_with_request_and_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: what goes wrong inside is answered without details, and logged once with the request and the error; a line of a
+    submission has its job."""
+    with client(tmp_path / "s", Obedient()) as service:
+        with lines() as told:
+            job = service.post("/v1/jobs", json=QUICK).json()["id"]
+        (line,) = [line for line in told if line.get("method") == "POST"]
+        assert line["job"] == job
+
+        def broken(*_: Any) -> None:
+            raise RuntimeError("a secret place")
+
+        monkeypatch.setattr(service.app.state.store, "jobs", broken)
+        with lines() as told:
+            answer = service.get("/v1/jobs", headers={"X-Request-Id": "asked-1"})
+        assert answer.status_code == 500
+        assert "secret place" not in answer.text
+        (error,) = [line for line in told if line["level"] == "ERROR"]
+        assert error["request"] == "asked-1"
+        assert "secret place" in error["error"]

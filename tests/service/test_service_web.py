@@ -12,6 +12,7 @@ import pytest
 from conftest import PATIENCE_S
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.data.workbook import write_workbook
+from strategic_minerals.service.plan_form import changed
 from support.served import Server, token
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -174,6 +175,18 @@ def test_the_form_is_in_groups_with_choices_as_lists_and_faults_beside_fields(
     page.click("button:has-text('Upload')")
     assert page.input_value(field("discount_rate")) == "7"
     assert "at most 0.5" in page.locator(f"{WRONG}:visible").inner_text()
+    page.goto(f"{office[0].address}/edit?shipped_plan=quickstart")
+    page.fill("#gap", "5%")
+    page.locator("#label").focus()
+    page.wait_for_selector("#wrong-gap:visible", timeout=PATIENCE_S * 1000)
+    assert "a share from 0" in page.locator("#wrong-gap").inner_text()
+
+
+def test_a_field_that_is_emptied_is_taken_away() -> None:
+    """Proves: what the plan has and the form no more is null, what it never had is left alone."""
+    form = {"budget.appropriation_musd": "60", "risk.cvar_limit_musd": "", "sample.seed": "", "discount_rate": " "}
+    given = {"budget.appropriation_musd": "60", "risk.cvar_limit_musd": "12000", "discount_rate": "0.03"}
+    assert changed(form, given) == {"risk.cvar_limit_musd": None, "discount_rate": None}
 
 
 def test_it_can_be_used_on_a_phone_and_by_keyboard(page: Any, office: tuple[Server, str]) -> None:

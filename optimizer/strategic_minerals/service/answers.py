@@ -51,12 +51,23 @@ def asked_of(request: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str,
     return options
 
 
+MOST_HEADLINE = 300
+"""Letters of a headline."""
+
+
+def headline_of(words: str) -> str:
+    """The first sentence of a study's words; a title that ends with a colon together with what stands below it."""
+    first, *rest = [line.strip().replace("`", "") for line in words.splitlines() if line.strip()] or [""]
+    found = f"{first} {rest[0]}" if first.endswith(":") and rest else first
+    return found if len(found) <= MOST_HEADLINE else f"{found[: MOST_HEADLINE - 4].rsplit(' ', 1)[0]} ..."
+
+
 def told(found: Study) -> Answer:
     """What a study found, as a job's answer."""
     from ..core.frames import plainly
 
     words = found.summary()
-    return Answer(words.splitlines()[0], words, dict(plainly(found.facts)), found.tables)
+    return Answer(headline_of(words), words, dict(plainly(found.facts)), found.tables)
 
 
 def run_of(folder: Folder, place: int = 0) -> Result:

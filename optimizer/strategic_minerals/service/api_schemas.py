@@ -269,13 +269,15 @@ class CompareRequest(Labelled):
 class Progress(Strict):
     """Progress of a job; null: not known."""
 
-    phase: str | None = None
-    seconds: float | None = None
+    phase: str | None = Field(None, description="What is being done, in words.")
+    seconds: float | None = Field(None, description="Seconds since the job began to run.")
     incumbent_musd: float | None = Field(
         None, description="Social cost of the best plan so far, relative to doing nothing; lower is better."
     )
     bound_musd: float | None = Field(None, description="Best possible value (bound).")
-    gap: float | None = None
+    gap: float | None = Field(
+        None, description="Relative gap between the two; null while there is no bound that says anything."
+    )
     done: int | None = Field(None, description="Number of points, scenarios or items finished.")
     of: int | None = None
     time_left_s: float | None = Field(

@@ -93,6 +93,8 @@ def told_of(job: Job, place: int | None = None) -> JobStatus:
         links |= {"report": f"{at}/report"} if KINDS[job.kind].has_report else {}
     given = job.outcome.get("problem")
     told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
+    if told and job.state == "running" and job.started is not None:
+        told["seconds"] = max(0.0, time.time() - job.started)  # what its process wrote down is some seconds old
     return JobStatus(
         id=job.id,
         kind=job.kind,

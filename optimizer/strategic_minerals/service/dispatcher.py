@@ -226,6 +226,10 @@ class Dispatcher:
             self._unstarted.pop(job.id, None)
             if self._finish(job, ended, seconds, folder.size):
                 logger.info("%s has ended: %s after %.1f s", job.kind, ended["state"], seconds)
+                if dict(ended.get("problem") or {}).get("status") == 500:
+                    logger.error(
+                        "an internal error of %s: log.jsonl in the folder of the job has the details", job.kind
+                    )
                 self._on_end(job, ended["state"], seconds)
         except StoreError as error:  # the heartbeat puts back jobs that no thread runs
             logger.warning("the end of job %s could not be written: %s", job.id, error)

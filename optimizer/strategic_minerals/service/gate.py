@@ -98,8 +98,12 @@ class Gate:
         named = {"X-Request-Id": trace.request, **trace.onward()}
         sent = [*SENT_HEADERS, *((name.lower().encode(), value.encode()) for name, value in named.items())]
 
+        begun = False
+
         async def with_headers(message: Any) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 status[0] = message["status"]
                 given = {name.lower() for name, _ in message.get("headers", [])}
                 extra = [header for header in sent if header[0] not in given]
@@ -110,9 +114,18 @@ class Gate:
         with about(request=trace.request, trace=trace.id):
             try:
                 await self._answer(scope, body, with_headers)
+            except (
+                Exception
+            ):  # told here, where request and tenant are known; the answer reveals nothing about this machine
+                with about(**_whose(scope)):
+                    logger.exception("%s %s failed", scope["method"], scope["path"])
+                if begun:
+                    raise
+                problem = ProblemError("internal", "The server's log has the details.")
+                await self._refuse(Request(scope), problem)(scope, body.receive, with_headers)
             finally:
                 self._held -= body.held
-                route = getattr(scope.get("route"), "path", "other")
+                route = getattr(scope.get("route"), "path", "") or route_at(self._routes, scope) or "other"
                 seconds = time.perf_counter() - begin
                 self._observe(scope["method"], route, status[0], seconds)
                 _log(scope, route, status[0], seconds)
@@ -223,13 +236,25 @@ class _Body:
         return message
 
 
+def _whose(scope: Any) -> dict[str, str]:
+    """Tenant and job of a request, as far as they are known."""
+    caller = scope["state"].get("caller")
+    job = scope["state"].get("job") or scope.get("path_params", {}).get("job_id", "")
+    return {"tenant": "" if caller is None else caller.tenant, "job": job}
+
+
 def _log(scope: Any, route: str, status: int, seconds: float) -> None:
     """A line for each request; those of load balancers and of collectors of metrics are for whoever looks closely."""
-    caller = scope["state"].get("caller")
     level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
     facts = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)}
-    with about(tenant="" if caller is None else caller.tenant, job=scope.get("path_params", {}).get("job_id", "")):
+    with about(**_whose(scope)):
         logger.log(level, "%s %s %d", scope["method"], route, status, extra={"http": facts})
+
+
+def route_at(routes: list[Any], scope: Any) -> str:
+    """The route of a path that was refused before it was routed; one that a route names whole is no other route's. Empty: none."""
+    found = [route.path for route in routes if route.path_regex.match(scope["path"])]
+    return min(found, key=lambda path: "{" in path, default="")
 
 
 def methods_at(routes: list[Any], scope: Any) -> list[str]:

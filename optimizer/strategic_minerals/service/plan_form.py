@@ -171,12 +171,16 @@ def choices_of(field: FormField, value: str, lists: Mapping[str, Iterable[str]])
 
 
 def changed(form: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
-    """Fields that were typed in otherwise than the plan has them, as values of a request."""
+    """Fields that were typed in otherwise than the plan has them, as values of a request; emptied ones are taken away."""
     typed = {name: form[name].strip() for name in FIELDS if name in form}
     return {
-        name: text == "true" if FIELDS[name].choices == FLAGS and text in FLAGS else value_of(text)
+        name: None
+        if not text
+        else text == "true"
+        if FIELDS[name].choices == FLAGS and text in FLAGS
+        else value_of(text)
         for name, text in typed.items()
-        if text and text != given.get(name, "")
+        if text != given.get(name, "")
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 LOG = logger_of(__name__)
 
+PARTS = re.compile(r"(\d+) of (\d+) parts")
+"""How a search that has parts names its phase."""
+MOST_GAP = 10.0
+"""Relative gap from which on a bound is not told: at the start of a search it says nothing."""
 PACE_S = 0.3
 """Seconds between two words on progress."""
 
@@ -28,15 +33,20 @@ class ProgressReporter:
 
     def solving(self, found: Progress) -> None:
         """Of one solve."""
+        if parts := PARTS.fullmatch(found.phase):
+            self.counting(int(parts[1]), int(parts[2]))
+            return
         seconds = time.monotonic() - self._begin
         left = None if self._limit is None else max(0.0, self._limit - seconds)
+        gap = _finite(found.gap)
+        told = gap is None or gap <= MOST_GAP  # a bound that says next to nothing is none yet
         self._write(
             {
                 "phase": found.phase.replace("_", " "),
                 "seconds": seconds,
                 "incumbent_musd": _finite(found.incumbent),
-                "bound_musd": _finite(found.bound),
-                "gap": _finite(found.gap),
+                "bound_musd": _finite(found.bound) if told else None,
+                "gap": gap if told else None,
                 "time_left_s": left,
             }
         )

@@ -135,6 +135,7 @@ def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None)
     if fresh:
         state.metrics.submitted(job.kind)
     state.dispatcher.wake()
+    request.state.job = job.id  # for the log of the request
     return job
 
 

@@ -40,8 +40,12 @@ from .submission import SMALL_BYTES, Sent
 from .wording import JOB_ID
 
 router = APIRouter(include_in_schema=False)
+GAP = "gap"
+"""The field of the form that is the run's, not the plan's."""
 SESSION_S = 12 * 3600
 MOST_JOBS = 100
+MOST_SHORT = 80
+"""Letters of an answer in a list."""
 MOST_ROWS, MOST_COLUMNS = 60, 12
 """Of a table that is shown on a job's page; longer and wider ones are files."""
 TITLES = {
@@ -176,13 +180,17 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     shown = {**start.values, **{name: form[name].strip() for name in FIELDS if name in form}}
     files = files_of(request, caller, start.draft)
     named = {"shipped": start.shipped_plan or None, "set": changed(form, start.values)}
+    gap = value_of(form.get(GAP, "0.001"))
+    shown |= {GAP: form[GAP]} if GAP in form else {}
     said, notes, faults = "", list[str](), list[FaultModel]()
     try:
+        if isinstance(gap, str | dict) or not 0 <= gap < 1:
+            raise PlanError([Fault("form", "", GAP, form[GAP], "a share from 0 to under 1, such as 0.001 for 0.1 %")])
         if form.get("action") == "run":
             asked = {
                 "kind": "solve",
                 "label": (form.get("label") or start.title)[:200],
-                "gap": value_of(form.get("gap", "0.001")),
+                "gap": gap,
                 **named,
             }
             job = accept(request, Sent("job", json.dumps(asked).encode(), files), caller)
@@ -215,7 +223,8 @@ def _words(fault: FaultModel, *, place: bool = False) -> str:
 
 def _placed(faults: list[FaultModel]) -> tuple[dict[str, list[FaultModel]], list[FaultModel]]:
     """(faults by the field beside which they stand, the others)."""
-    near = {name: [f for f in faults if f.column == name or f.column.startswith(f"{name}.")] for name in FIELDS}
+    places = (*FIELDS, GAP)
+    near = {name: [f for f in faults if f.column == name or f.column.startswith(f"{name}.")] for name in places}
     beside = [fault for found in near.values() for fault in found]
     return near, [fault for fault in faults if fault not in beside]
 
@@ -281,7 +290,11 @@ def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
     """One job, live."""
     job = own(request, caller, job_id)
     solved = request.app.state.store.jobs(caller.tenant, "succeeded", MOST_JOBS)
-    others = [(other.id, _named(other)) for other in solved if other.kind in PLANNING and other.id != job_id]
+    others = [
+        (other.id, f"{_named(other)}: {_short(other)}")
+        for other in solved
+        if other.kind in PLANNING and other.id != job_id
+    ]
     return page(
         "job.html",
         request,
@@ -343,7 +356,14 @@ def _text(value: Any, number: float | None) -> str:
 
 
 def _named(job: Job) -> str:
-    return f"{job.label or job.kind} ({time.strftime('%Y-%m-%d %H:%M', time.gmtime(job.submitted))})"
+    at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(job.submitted))
+    return f"{job.label or job.kind} ({at}, {job.id[:8]})"
+
+
+def _short(job: Job) -> str:
+    """The beginning of an answer, to tell jobs apart by."""
+    said = str(job.outcome.get("headline") or "")
+    return said if len(said) <= MOST_SHORT else f"{said[:MOST_SHORT].rsplit(' ', 1)[0]} ..."
 
 
 @router.post("/jobs/{job_id}/{action}")

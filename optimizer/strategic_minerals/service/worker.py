@@ -97,7 +97,10 @@ def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], repor
         return problem("out-of-memory", "The job needs more memory than it is allowed.")
     if isinstance(error, UntrustedError | FormulationError):
         return problem("untrusted", str(error))
-    return problem("internal", "The job failed because of an internal error; the server's log has the details.")
+    return problem(
+        "internal",
+        "The job failed because of an internal error; `log.jsonl` in the job's folder on the server has the details.",
+    )
 
 
 def _diagnosed(folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ if (live) {
   const draw = () => {
     const values = points.flatMap((p) => [p.incumbent_musd, p.bound_musd]).filter((v) => v !== null);
     if (!values.length) return;
+    live.classList.remove("waiting");
     const [low, high] = [Math.min(...values), Math.max(...values)], last = Math.max(points.at(-1).seconds, 0.1);
     const x = (s) => 10 + 620 * s / last, y = (v) => 210 - 200 * (high > low ? (v - low) / (high - low) : 0.5);
     for (const [id, name] of [["incumbent", "incumbent_musd"], ["bound", "bound_musd"]]) {
