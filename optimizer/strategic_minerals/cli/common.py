@@ -6,14 +6,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .verbosity import is_quiet, shows_progress
+from ..core.logs import logger_of
+from .verbosity import is_quiet, is_verbose, shows_progress
 from .verbs import PROGRAM, Verbs, program
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..results.study import Study
     from ..schemas.plan import Plan
+
+LOG = logger_of(__name__)
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
     0,
@@ -219,9 +222,9 @@ def words(progress: Progress) -> str:
 
 @contextmanager
 def counting(what: str) -> Iterator[Any]:
-    """A line on a terminal that counts parts done and tells the time left, silence elsewhere."""
+    """A line on a terminal that counts parts done and tells the time left; with --verbose a line a tenth; silence elsewhere."""
     if not shows_progress():
-        yield None
+        yield _tenths(what) if is_verbose() else None
         return
     from rich.text import Text
 
@@ -240,14 +243,27 @@ def counting(what: str) -> Iterator[Any]:
 
 @contextmanager
 def saying(what: str) -> Iterator[Any]:
-    """A line on a terminal that says what is being looked at, silence elsewhere."""
+    """A line on a terminal that says what is being looked at; with --verbose a line each; silence elsewhere."""
     if not shows_progress():
-        yield None
+        yield (lambda now: LOG.info("%s %s", what, now)) if is_verbose() else None
         return
     from rich.text import Text
 
     with standard_error().status(Text(what)) as status:
         yield lambda now: status.update(Text(f"{what} {now}"))
+
+
+def _tenths(what: str) -> Callable[[int, int], None]:
+    """What writes a line into the log for each tenth of some parts."""
+    said = [-1]
+
+    def tell(done: int, of: int) -> None:
+        tenth = 10 * done // of if of else 10
+        if tenth > said[0]:
+            said[0] = tenth
+            LOG.info("%s: %d of %d", what, done, of)
+
+    return tell
 
 
 def time_left(done: int, left: int, seconds: float) -> str:

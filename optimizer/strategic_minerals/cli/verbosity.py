@@ -51,6 +51,11 @@ def is_quiet() -> bool:
     return VERBOSITY.get() == QUIET
 
 
+def is_verbose() -> bool:
+    """Whether what is done is told too."""
+    return VERBOSITY.get() in LEVELS
+
+
 def shows_progress() -> bool:
     """Whether a line of progress is shown: on a terminal, where it neither disturbs a log nor was refused."""
     return VERBOSITY.get() == PLAIN and sys.stderr.isatty()

@@ -137,6 +137,8 @@ class Worth(StudyResult):
             f"  Knowing the scenario in advance would add {_told(self.evpi_musd)} (EVPI); planning for the average scenario "
             f"would lose {_told(self.vss_musd)} (VSS). These figures are accurate to {_told(self.gap_musd)}."
         )
+        if self.fresh_table is None:
+            lines.append("NO NEW RANDOM SCENARIOS: none were asked for, or the plan draws none.")
         if self.fresh_table is not None:
             lines.append(
                 f"IN {self.fresh:,} NEW RANDOM SCENARIOS (seed {self.seed}; {self.confidence:.0%} confidence intervals):"

@@ -62,12 +62,20 @@ def back_up(folder: Path, database: str | None, out: Path) -> BackedUp:
         (part / "jobs").mkdir(exist_ok=True)
         if out.exists():
             out.rmdir()
+        _close(part)
         part.rename(out)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return BackedUp(len(copied), len(gone), size)
+
+
+def _close(part: Path) -> None:
+    """Let nobody else read a copy, wherever it is moved: it has tokens' hashes and plans."""
+    for path in (part, *part.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _sqlite(folder: Path, part: Path) -> list[str]:
