@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from strategic_minerals import (
     write_report,
     write_run,
 )
-from strategic_minerals.analysis.designs import one_at_a_time
+from strategic_minerals.analysis.designs import morris, one_at_a_time, sobol
 from strategic_minerals.report.charts import figures
 from strategic_minerals.report.figure import TITLE_LETTERS
 from strategic_minerals.report.page import save_figures
@@ -189,3 +189,18 @@ def test_long_titles_stand_in_several_lines() -> None:
     lines = replace(figure, title=said).titled.to_dict()["title"]
     assert " ".join(lines) == said
     assert max(map(len, lines)) <= TITLE_LETTERS
+
+
+@pytest.mark.parametrize("design", [partial(sobol, samples=4), partial(morris, trajectories=4)])
+def test_indices_are_drawn_with_their_intervals(design: Any) -> None:
+    """Proves: each figure that is varied has a bar for each index, with the interval that the table states."""
+    ranges = {"discount_rate": (0.0, 0.05), "budget.appropriation_musd": (1.0, 200.0)}
+    found = sweep(*one_mineral(110.0), design(ranges, seed=1), relax=True)
+    spec = found.plot("indices").to_dict()
+    (rows,) = [rows for rows in spec["datasets"].values() if rows and "counts" in rows[0]]
+    indices = found.tables["indices"]
+    name = "total" if "total" in indices.columns else "mu_star"
+    drawn = {row["figure"]: (row["low"], row["high"]) for row in rows if row["counts"] == rows[0]["counts"]}
+    assert sorted(drawn.values()) == sorted(
+        (value - conf, value + conf) for value, conf in zip(indices[name], indices[f"{name}_conf"], strict=True)
+    )

@@ -202,4 +202,15 @@ def _moved(design: Design, found: Sweep) -> list[str]:
                 f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
             )
         lines.append(f"  {row.address}: {said}")
+    first = next(iter(rows_of(indices(design, found.points))), None)
+    if (
+        first is not None
+        and design.kind in WIDE
+        and getattr(first, f"{WIDE[design.kind]}_conf") >= getattr(first, WIDE[design.kind])
+    ):
+        lines.append("  Intervals are as wide as the effects: more samples are needed to say what matters most.")
     return lines
+
+
+WIDE = {"morris": "mu_star", "sobol": "total"}
+"""Kind of design -> the index by which it ranks."""

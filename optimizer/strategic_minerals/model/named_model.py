@@ -201,7 +201,11 @@ def _constraints(m: pyo.ConcreteModel, named: NamedMatrix, variables: list[Any])
         body = _linear(coefficients, [variables[k] for k in columns], 0.0)
         if m.component(name) is None:
             m.add_component(
-                name, pyo.Constraint(pyo.Any, doc=DOCS.get(("constraint", name.removesuffix("_limit")), ""))
+                name,
+                pyo.Constraint(
+                    pyo.Any,
+                    doc=DOCS.get(("constraint", name)) or DOCS.get(("constraint", name.removesuffix("_limit")), ""),
+                ),
             )
         lower, upper = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
         if lower == upper:

@@ -21,8 +21,8 @@ def charts(of: Result | Study) -> dict[str, Any]:
 
     of: a result (losses, timeline, stocks, supply-mix, value-chain, budget, liability) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    what-items-bring of `explain`; stress-losses; origins; homes of `coalitions`; side-by-side of `compare`; where-it-fails-1 and
-    further boxes, and path-of-the-search, of `discover`; others have none).
+    indices of a sweep by Morris or Sobol; what-items-bring of `explain`; stress-losses; origins; homes of `coalitions`;
+    side-by-side of `compare`; where-it-fails-1 and further boxes, and path-of-the-search, of `discover`; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

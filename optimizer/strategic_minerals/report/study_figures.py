@@ -10,6 +10,7 @@ from ..core.errors import Fault, InputError
 from ..results.run_contents import ANALYSES
 from .discovery_charts import TABLES, discovery_figures
 from .figure import Figure
+from .sensitivity_chart import indices_figure
 from .study_bars import (
     explanation_figure,
     homes_figure,
@@ -48,6 +49,7 @@ DRAWN: tuple[tuple[str, Drawn], ...] = (
     ("frontier/points", frontier_figure),
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
+    ("sweep/indices", indices_figure),
     ("explain/reasons", explanation_figure),
     ("stress/scenarios", stress_figure),
     ("origins/costs", origins_figure),
