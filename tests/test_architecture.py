@@ -147,6 +147,7 @@ def test_pyomo_is_written_in_the_formulation_and_handed_out_by_name() -> None:
         "model.template",
         "model.instantiate",
         "model.named_model",
+        "model.own_checks",
         "model.own_parts",
         "api.own_models",
         "results.answer_parts",

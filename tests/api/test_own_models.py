@@ -212,13 +212,19 @@ def test_what_is_about_commitments_and_stocks_is_taken_apart_too(seed: int) -> N
         m.spare = pyo.Var(within=pyo.NonNegativeReals)
         m.whole = pyo.Constraint(expr=bought + signed + m.spare >= 3.5 + 2.0 * m.lots)
         m.most = pyo.Constraint(expr=m.lots <= 7.4)
+        m.free = pyo.Var()
+        m.any = pyo.Var(domain=pyo.Integers)
+        m.held = pyo.Constraint(expr=m.free >= m.any - 3.5)
+        m.down = pyo.Constraint(expr=m.any >= -2.5)
+        add_term(m, "free", 2.0 * m.free)
         add_term(m, "lots", -0.5 * m.lots)
         add_term(m, "spare", 4.0 * m.spare)
 
     one, apart = (solve(plan, data, gap=0.0, method=method, extend=lots) for method in ("flat", "decomposed"))
     assert (one.outcome.method, apart.outcome.method) == ("flat", "decomposed")
     (mine, other) = (found.tables["own_parts"].set_index("name") for found in (one, apart))
-    terms = [float(table.value[["lots", "spare"]].iloc[[0, 2]].sum()) for table in (mine, other)]
+    terms = [float(table[table.part == "term"].value.sum()) for table in (mine, other)]
+    assert mine[mine.part == "variable"].value["any"] == pytest.approx(-2.0)
     assert apart.outcome.objective_musd + terms[1] == pytest.approx(one.outcome.objective_musd + terms[0], abs=1e-5)
     assert apart.audited.passed
 
@@ -483,7 +489,7 @@ def test_no_bound_is_claimed_of_worth_where_terms_are_weighed_with_it() -> None:
     weighed = solve(*small(), gap=0.0, extend=opening)
     assert "of its worth alone no bound is known" in weighed.summary()
     assert "Proven" not in weighed.summary()
-    assert "extended by own code" in repr(weighed)
+    assert "proven best with the terms of own code" in repr(weighed)
     assert (
         "among plans that keep the constraints of own code" in solve(*small(), gap=0.0, extend=at_most(1.0)).summary()
     )
@@ -571,3 +577,94 @@ def test_a_comparison_names_what_own_code_added() -> None:
     """Proves: a plan and its extension differ in the question by what was added."""
     found = compare([solve(*small(), gap=0.0), solve(*small(), gap=0.0, extend=at_most(1.0))], ["as it is", "capped"])
     assert found.inputs.to_numpy().tolist() == [["own code: constraint cap", "-", "at most 1"]]
+
+
+def test_a_row_among_those_of_the_plan_is_ones_own() -> None:
+    """Proves: a constraint that is added to a family of the plan's counts and is told as an extension; a deleted one is a fault."""
+
+    def inside(m: Any) -> None:
+        m.budget["mine"] = bought_on_the_baseline(m) <= 1.0
+
+    plan, data = small()
+    m = build_model(plan, data)
+    inside(m)
+    solved_by("cbc", m)
+    capped = solve(plan, data, gap=0.0, extend=inside)
+    for found in (capped, Result.from_model(plan, data, m, solver="cbc")):
+        assert "budget[mine]" in set(found.tables["own_parts"].name)
+        assert 1000 * bought(found, "gallium") == pytest.approx(1.0)
+
+    def without(m: Any) -> None:
+        del m.budget[FIRST]
+
+    with pytest.raises(InputError, match="some were deleted"):
+        solve(plan, data, extend=without)
+
+
+@pytest.mark.parametrize("factor", [1 - 3e-6, 1 + 3e-6])
+@pytest.mark.parametrize("seed", [0, 4])
+def test_points_near_an_answer_are_settled_on_either_side(seed: int, factor: float) -> None:
+    """Proves: where operations are off by some millionths, for better or worse, the whole decisions are taken and their operations
+    solved again."""
+    plan, data = random_case(seed)
+    m = build_model(plan, data)
+    solved_by("cbc", m)
+    best = solve(plan, data, gap=0.0)
+    for family in (m.acquisition, m.shortfall, m.output):
+        for one in family.values():
+            one.set_value(one.value * factor, skip_validation=True)
+    found = Result.from_model(plan, data, m, solver="cbc")
+    assert found.audited.passed
+    assert found.outcome.objective_musd == pytest.approx(best.outcome.objective_musd, rel=1e-4, abs=1e-4)
+
+
+def test_a_conflict_with_a_demand_names_both() -> None:
+    """Proves: where there is no money for what own code asks, the budget and the own constraint are named."""
+    plan, data = small()
+    poor = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 0.001})})
+
+    def asked(m: Any) -> None:
+        m.asked = pyo.Constraint(expr=bought_on_the_baseline(m) >= 40.0)
+
+    with pytest.raises(InfeasibleError, match="asked") as error:
+        solve(poor, data, extend=asked)
+    assert error.value.culprits or "beside the plan: asked" in str(error.value)
+
+
+def test_a_relaxation_with_a_term_bounds_both_together() -> None:
+    """Proves: no bound of worth alone is claimed where a term is weighed with it."""
+
+    def paid(m: Any) -> None:
+        add_term(m, "sub", -0.05 * bought_on_the_baseline(m))
+
+    found = solve(*small(), relax=True, extend=paid)
+    assert "of the worth alone no bound is known" in found.summary()
+    assert "at most worth" not in repr(found)
+
+
+def at_risk(m: Any) -> None:
+    m.risk = pyo.Constraint(expr=sum(m.value_at_risk.values()) <= 1e-3)
+
+
+def test_a_fixed_variable_of_ones_own_is_a_number() -> None:
+    """Proves: what the caller has added and fixed may stand as a factor, as in Pyomo."""
+
+    def twice(m: Any) -> None:
+        m.y = pyo.Var(initialize=2.0)
+        m.y.fix()
+        m.cap = pyo.Constraint(expr=m.y * bought_on_the_baseline(m) <= 2.0)
+
+    assert 1000 * bought(solve(*small(), gap=0.0, extend=twice), "gallium") == pytest.approx(1.0)
+
+
+def fixed_to_nothing(m: Any) -> None:
+    m.y = pyo.Var()
+    m.y.fix()
+
+
+@pytest.mark.parametrize(("extend", "said"), [(at_risk, "value_at_risk"), (fixed_to_nothing, "without a value")])
+def test_what_would_not_stand_is_a_fault(extend: Any, said: str) -> None:
+    """Proves: limits on what every answer sets itself, and values that are none, are refused by name."""
+    plan, data = random_case(4)
+    with pytest.raises(InputError, match=said):
+        solve(plan, data, extend=extend)

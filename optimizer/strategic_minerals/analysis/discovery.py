@@ -148,8 +148,10 @@ def _promised(cases: Cases, promise: str, names: Names) -> _Promised:
     known = [str(name) for name in cases.outcomes]
     if threshold.column not in known:
         expected = f"one of {', '.join(known)}{near_miss(threshold.column, known)}" if known else "a column of numbers"
-        if threshold.column in map(str, cases.inputs):
-            raise InputError([Fault(DISCOVER, "", "promise", f"'{threshold.column}', which is text", expected)])
+        if threshold.column in cases.inputs:
+            text = not pd.api.types.is_numeric_dtype(cases.inputs[threshold.column])
+            found = f"'{threshold.column}', which is {'text' if text else 'an input that was varied'}"
+            raise InputError([Fault(DISCOVER, "", "promise", found, expected)])
         raise InputError([Fault(DISCOVER, "", "promise", f"no column '{threshold.column}'", expected)])
     values = cases.outcomes[threshold.column].to_numpy(dtype=float)
     return _Promised(threshold.column, threshold.in_words(), values, threshold)
@@ -233,7 +235,8 @@ def _columns(inputs: pd.DataFrame) -> tuple[list[Column], list[str]]:
         if len(known_values) > 1:
             first = kept.setdefault(ranks.astype(np.int64).tobytes(), column)
             if first.name != column.name:
-                same.append(f"{column.name} (as {first.name})")
+                what = f"{column.name} is {column.category}" if column.category else column.name
+                same.append(f"{what} (as {first.name})")
     notes = []
     if same:
         notes.append(f"left aside because they order the rows as another input does: {', '.join(same)}")

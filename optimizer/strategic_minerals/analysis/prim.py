@@ -30,6 +30,8 @@ LEAST_ROWS = 5
 """Rows that a box holds at least."""
 LUCK = 0.05
 """Probability by luck above which a limit is dropped, and a box is not confirmed."""
+MOST_TRIED = 12
+"""Boxes of the path that are tried where luck may explain the better ones."""
 MOST_ROUNDS = 20
 """Rounds in which ends move; each makes the measure better, and few are needed."""
 
@@ -103,9 +105,9 @@ class Measure:
 
 
 def find_box(values: Floats, failed: Bools, measure: Measure) -> FoundBox:
-    """The box that describes failures best, and the path of peeling; without limits where luck may explain every one.
+    """A box that describes failures, and the path of peeling; without limits where luck may explain every one.
 
-    Of the boxes on the path the best of which a limit is left once those are dropped that luck may explain.
+    It begins with the box on the path that measures best; where luck may explain all of its limits, with the next best.
 
     values: (rows, columns), finite or infinite. failed: (rows,).
     """
@@ -115,8 +117,15 @@ def find_box(values: Floats, failed: Bools, measure: Measure) -> FoundBox:
     scores = measure.of([s.rows for s in path], [s.failures for s in path], total)
     best_first = np.argsort(-scores, kind="stable").tolist()  # the first of equals has fewest limits
     box, chosen = path[0], best_first[0]
+    tried: set[bytes] = set()
     for number in best_first:
+        if scores[number] <= scores[0] or len(tried) >= MOST_TRIED:  # no better than all rows
+            break
         found = _moved(ranks, path[number], failed, measure)
+        same = found.low.tobytes() + found.high.tobytes()
+        if same in tried:
+            continue
+        tried.add(same)
         while (lucky := _luckiest(ranks, found, failed)) is not None:
             found = _moved(ranks, found.opened(ranks, *lucky), failed, measure)
         if ranks.ends(found):

@@ -71,8 +71,11 @@ def extended(problem: Problem, extend: Extend, time_limit_s: float) -> tuple[Own
 
 
 def blamed(error: InfeasibleError, own: OwnParts, relax: bool, time_limit_s: float) -> InfeasibleError:
-    """The same error with the names of what was added and cannot be kept."""
+    """The same error with the names of constraints that were added and that, missed, would leave the rest a plan."""
     missed = set(missed_rows(own.problem, relax, time_limit_s).tolist())
     names = [row.name for row in own.rows if row.row in missed]
+    if not names:
+        return error
     told = ", ".join(names[:MOST_BLAMED]) + f" and {len(names) - MOST_BLAMED} more" * (len(names) > MOST_BLAMED)
-    return InfeasibleError(f"{error}: {told}" if told else str(error), error.outcome, error.culprits)
+    joined = f"{error}, and what was asked for beside the plan: {told}" if error.culprits else f"{error}: {told}"
+    return InfeasibleError(joined, error.outcome, error.culprits)

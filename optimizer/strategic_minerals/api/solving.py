@@ -118,7 +118,7 @@ def _solved(
             z0=z0,
         )
     except InfeasibleError as error:
-        if own is None or error.culprits:
+        if own is None:
             raise
         raise blamed(error, own, relax, time_limit_s) from None
     options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}

@@ -19,7 +19,7 @@ def kinds_of(frame: pd.DataFrame) -> dict[str, str]:
     found = {}
     for column in frame.columns:
         dtype = frame[column].dtype
-        if pd.api.types.is_bool_dtype(dtype):
+        if pd.api.types.is_bool_dtype(dtype) and not frame[column].isna().any():
             found[str(column)] = "boolean"
         elif pd.api.types.is_integer_dtype(dtype) and not frame[column].isna().any():
             found[str(column)] = "integer"

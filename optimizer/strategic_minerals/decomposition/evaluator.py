@@ -181,10 +181,8 @@ class Evaluator:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
         master, negligible = self.parts.master, SETTINGS.smallest_slope * self.parts.master.money_unit
-        lowest, highest = (
-            master.lower[:own],
-            np.minimum(master.upper[:own], SETTINGS.largest_value * master.column_unit[:own]),
-        )
+        most = SETTINGS.largest_value * master.column_unit[:own]  # columns of a caller's own may be without bounds
+        lowest, highest = np.maximum(master.lower[:own], -most), np.minimum(master.upper[:own], most)
         answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.answer_type)
         told, cuts = iter(answers), []
         for g in groups:

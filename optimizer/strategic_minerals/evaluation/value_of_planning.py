@@ -139,7 +139,7 @@ class Worth(StudyResult):
         )
         if self.fresh_table is None:
             lines.append("NO NEW RANDOM SCENARIOS: none were asked for, or the plan draws none.")
-        if self.fresh_table is not None:
+        else:
             lines.append(
                 f"IN {self.fresh:,} NEW RANDOM SCENARIOS (seed {self.seed}; {self.confidence:.0%} confidence intervals):"
             )

@@ -35,7 +35,7 @@ PLAIN = (
 """Kinds of Pyomo components that a linear model is made of."""
 
 
-def tell(faults: Sequence[Fault]) -> None:
+def raise_first(faults: Sequence[Fault]) -> None:
     """Raise InputError with the first of some faults, and how many more there are; nothing where there are none."""
     if faults:
         rest = len(faults) - MOST_TOLD
@@ -67,7 +67,12 @@ def refuse_changes(
     row is compared with the plan's.
     """
     faults = _changed(named, model, known) if made is None else []
-    for data in rows_of_plan(named, model):
+    there = list(rows_of_plan(named, model))
+    if made is not None and made.keys() - {id(data) for data in there}:
+        faults.append(Fault("model", "", "rows of the plan", "some were deleted", "rows of the plan as they are"))
+    for data in there:
+        if made is not None and id(data) not in made:  # one of the caller's, in a family of the plan's
+            continue
         changed = made is not None and made.get(id(data)) is not data.expr
         if not data.active or changed:
             what = "changed" if data.active else "not active"
@@ -79,7 +84,7 @@ def refuse_changes(
             told = ", ".join(item.name for item in model.component_objects(kind, active=True))
             expected = "variables, linear constraints and terms of the objective"
             faults.append(Fault("model", "", told, f"a {kind.__name__}", expected))
-    tell(faults + _objective_faults(named, model, known, z0))
+    raise_first(faults + _objective_faults(named, model, known, z0))
 
 
 def _changed(named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any]) -> list[Fault]:
@@ -135,6 +140,9 @@ def _objective_faults(named: NamedMatrix, model: pyo.ConcreteModel, known: Seque
         told = ", ".join(item.name for item in active) or "none"
         return [Fault("model", "", "objective", told, f"{aim} alone, to be minimised")]
     stated = model.component(PLAN_COST)
+    if stated is None or aim not in stated:
+        expected = "the model of this plan, made by this version"
+        return [Fault("model", "", PLAN_COST, "no such expression", expected)]
     asked, wanted = (_coefficients(expr) for expr in (stated[aim].expr, plan_cost(named, aim, known, z0)))
     alike = asked is not None and wanted is not None and asked[0].keys() == wanted[0].keys()
     if alike and asked is not None and wanted is not None:
@@ -156,28 +164,31 @@ def _contains(expression: Any, part: Any) -> bool:
         one = left.pop()
         if one is part:
             return True
-        if not isinstance(one, LinearExpression) and getattr(one, "is_expression_type", bool)():
+        if not isinstance(one, LinearExpression) and getattr(one, "is_expression_type", lambda: False)():
             left += one.args
     return False
 
 
-def refuse_wider(named: NamedMatrix, known: Sequence[Any]) -> None:
-    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had."""
+def refuse_wider(named: NamedMatrix, known: Sequence[Any], *, solved: bool) -> None:
+    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had.
+
+    solved: the model was solved elsewhere; what was wide or in part there is held against the plan as a point.
+    """
     faults = []
     for whole, (variable, low, high) in zip(
         named.problem.assembly.integer.tolist(), with_bounds(named.problem, named, known), strict=True
     ):
-        if variable.is_continuous() == whole:
+        if variable.is_continuous() == whole and not (solved and whole):
             was = "whole" if whole else "continuous"
             faults.append(
                 Fault("model", "", variable.name, "another domain", f"a variable that is {was}, as it was made")
             )
         asked = number(variable.lb, -INF), number(variable.ub, INF)
-        if not variable.fixed and (below(asked[0], low) or below(high, asked[1])):
+        if not variable.fixed and not solved and (below(asked[0], low) or below(high, asked[1])):
             found = f"bounds from {asked[0]:g} to {asked[1]:g}"
             expected = f"bounds within those of the plan, {low:g} to {high:g}"
             faults.append(Fault("model", "", variable.name, found, expected))
-    tell(faults)
+    raise_first(faults)
 
 
 def with_bounds(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[Any, float, float]]:
@@ -198,12 +209,14 @@ def refuse_steps(added: Sequence[Any]) -> None:
         for v in added
         if not v.is_continuous() and v.domain.get_interval()[2] != 1
     ]
-    tell(faults)
+    raise_first(faults)
 
 
 def limits_of(variable: Any) -> tuple[float, float]:
     if variable.fixed:
-        value = float(pyo.value(variable))
+        if variable.value is None:
+            raise InputError([Fault("model", "", variable.name, "fixed without a value", "fix(value)")])
+        value = float(variable.value)
         return value, value
     return number(variable.lb, -INF), number(variable.ub, INF)
 

@@ -20,7 +20,7 @@ from ..core.arrays import INF, Floats
 from ..core.errors import Fault, InputError
 from .assembly import SMALLEST_ENTRY
 from .enlarged import with_columns, with_rows
-from .named_model import OWN_TERMS, PLAN_COST, NamedMatrix, variables_of
+from .named_model import OWN_TERMS, PLAN_COST, NamedMatrix, row_key, variables_of
 from .objectives import OWN, objective_costs
 from .own_checks import (
     WHOLE,
@@ -31,13 +31,14 @@ from .own_checks import (
     refuse_steps,
     refuse_wider,
     require_sound,
-    rows_of_plan,
     with_bounds,
 )
 from .problem import Problem
 
 OTHER_TERMS = "other terms"
 """What the objective counts beside the plan's costs and the named terms."""
+SETTLED = ("value_at_risk", "tail")
+"""Variables that every answer has set to what losses make them: a constraint on them would not stand."""
 ROUNDING_OF_SUMS = 1e-12
 """The same of costs that were put together twice from the same numbers."""
 
@@ -115,8 +116,7 @@ def own_parts(
     named = NamedMatrix(problem)
     known = variables_of(named, model)
     refuse_changes(named, model, known, z0, made)
-    if made is not None:
-        refuse_wider(named, known)
+    refuse_wider(named, known, solved=made is None)
     column = {id(variable): k for k, variable in enumerate(known)}
     added = [v for v in model.component_data_objects(pyo.Var, descend_into=True) if id(v) not in column]
     refuse_steps(added)
@@ -139,7 +139,11 @@ def own_parts(
     values, lows, highs = list[float](), list[float](), list[float]()
     for name, body, low, high in (*_own_rows(named, model), *_narrowed(problem, named, known)):
         require_sound(name, low, high)
-        where, factors, constant = _linear(body, name, column, tonnes)
+        where, factors, constant = _linear(body, name, column, tonnes, len(known))
+        settled = [named.columns[k][0] for k in where if k < len(known) and named.columns[k][0] in SETTLED]
+        if settled:
+            expected = f"what it follows from: {settled[0]} is set to what the scenarios' losses make it"
+            raise InputError([Fault("model", "", name, f"a constraint on {settled[0]}", expected)])
         factor = _factor(name, np.abs(factors[factors != 0]))
         found.append(OwnRow(name, low, high, len(assembly.row_lower) + len(found), factor, body))
         index += where
@@ -170,7 +174,7 @@ def _factor(name: str, sizes: Floats) -> float:
 
 def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[tuple[str, Any, float, float]]:
     """(name, expression, least, most) of each constraint that is none of the plan's."""
-    plan_rows = {id(data) for data in rows_of_plan(named, model)}
+    plan_rows = {id(model.component(name)[row_key(index)]) for _, (name, index), _ in named.rows()}
     for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
         if id(data) not in plan_rows:
             yield data.name, data.body, number(data.lower, -INF), number(data.upper, INF)
@@ -197,9 +201,14 @@ def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Ite
             yield f"bounds of {variable.name}", variable, *asked
 
 
-def _linear(expression: Any, name: str, column: Mapping[int, int], tonnes: Floats) -> tuple[list[int], Floats, float]:
-    """(columns, coefficients in the solver's units, constant) of an expression. Raises InputError where it is not linear."""
-    with _free(expression):
+def _linear(
+    expression: Any, name: str, column: Mapping[int, int], tonnes: Floats, known: int
+) -> tuple[list[int], Floats, float]:
+    """(columns, coefficients in the solver's units, constant) of an expression. known: columns of the plan.
+
+    Raises InputError where it is not linear.
+    """
+    with _free(expression, column, known):
         repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
     if repn.nonlinear_vars:
         raise InputError([Fault("model", "", name, "a product or a function of variables", "a linear expression")])
@@ -211,9 +220,10 @@ def _linear(expression: Any, name: str, column: Mapping[int, int], tonnes: Float
 
 
 @contextmanager
-def _free(expression: Any) -> Iterator[None]:
-    """Variables of an expression as variables, those too that are fixed: their bounds say so already."""
-    fixed = [v for v in identify_variables(expression, include_fixed=True) if v.fixed]
+def _free(expression: Any, column: Mapping[int, int], known: int) -> Iterator[None]:
+    """Variables of the plan as variables, those too that are fixed: rows say so."""
+    found = identify_variables(expression, include_fixed=True)
+    fixed = [v for v in found if v.fixed and column.get(id(v), known) < known]
     for variable in fixed:
         variable.unfix()
     try:
@@ -230,7 +240,7 @@ def _own_cost(
     aim = model.stages[0]
     objective = getattr(model, aim)
     own = objective_costs(problem)[aim]
-    where, factors, constant = _linear(objective.expr, aim, column, tonnes)
+    where, factors, constant = _linear(objective.expr, aim, column, tonnes, len(own))
     cost = np.zeros(len(tonnes))
     np.add.at(cost, where, factors)
     size = np.abs(cost)
@@ -242,7 +252,7 @@ def _own_cost(
     terms: dict[str, Any] = {str(name): term.expr for name, term in getattr(model, OWN_TERMS).items()}
     rest, remaining = cost.copy(), constant
     for name, term in terms.items():
-        at, named, fixed = _linear(term, name, column, tonnes)
+        at, named, fixed = _linear(term, name, column, tonnes, len(own))
         np.add.at(rest, at, -named)
         remaining -= fixed
     rest[np.abs(rest) <= ROUNDING_OF_SUMS * np.maximum(size, np.abs(cost))] = 0.0

@@ -19,6 +19,7 @@ from ..highs.run import Run, SolvedRun
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.enlarged import with_columns
+from ..model.objectives import OWN
 from ..model.problem import Problem
 
 LOG = logger_of(__name__)
@@ -40,6 +41,8 @@ NO_POINT = ("infeasible", "infeasible_or_unbounded")
 """Statuses that say that there is no point."""
 MISSED = 1e-9
 """Of a row's own size, the least that a conflict misses: less is the solver's rounding."""
+CLEARLY = 1e-6
+"""Of a row's own size, what is missed by more than a solver's tolerance."""
 CLOSE = 0.5
 """Relative gap at which the least that is missed is known to be something."""
 
@@ -51,7 +54,8 @@ def no_answer(
     if run.status in (*NO_POINT, "unbounded"):
         LOG.info("%s: %s; asked again without presolve", stage, run.status.replace("_", " "))
         again = _confirm(problem, time_limit_s)
-        if run.status in ("unbounded", "infeasible_or_unbounded") and again == "optimal":
+        open_ended = run.status == "unbounded" or (run.status != "infeasible" and OWN in problem.assembly.costs)
+        if open_ended and again == "optimal":  # of a plan alone, which has a bound, such a claim is not trusted
             return UntrustedError(f"{stage} is unbounded: with these data somebody could earn without limit")
         if again == "optimal":
             return UntrustedError(
@@ -129,13 +133,15 @@ def _elastic(asked: Assembly, rows: Ints, relax: bool, time_limit_s: float) -> t
 
 
 def missed_rows(problem: Problem, relax: bool, time_limit_s: float) -> Ints:
-    """Rows beside the plan that have to be missed for the others, and all that the plan demands, to be met; none where that does
-    not help, or time ran out."""
+    """Rows beside the plan that are missed where the least is missed for the others, and all that the plan demands, to be met: one
+    way out of a conflict, which may have others. None where that does not help, or time ran out."""
     asked = problem.assembly
     run, rows = _elastic(asked, held_in(asked), relax, time_limit_s)
     if not isinstance(run, SolvedRun):
         return np.zeros(0, dtype=np.int64)
-    return np.unique(rows[run.x[len(asked.lower) :] > MISSED])
+    slack = run.x[len(asked.lower) :]
+    limit = np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows])
+    return np.unique(rows[slack > CLEARLY * (1 + np.abs(limit))])
 
 
 def held_in(assembly: Assembly) -> Ints:

@@ -173,7 +173,7 @@ def _environment() -> Any:
     environment.filters["shown"] = shown
     environment.filters["heading"] = heading
     environment.filters["coded"] = _coded
-    environment.filters["year"] = lambda value: "" if value != value else f"{value:.6g}"
+    environment.filters["year"] = lambda value: shown(value) if not isinstance(value, int | float) else _year(value)
     environment.filters["is_year"] = lambda column: str(column) in YEARS
     environment.filters["numeric"] = _numeric
     environment.filters["amount"] = _amount
@@ -191,6 +191,11 @@ def shown(value: Any) -> str:
             return "0"
         return number_in_words(value, 4)
     return str(value)
+
+
+def _year(value: float) -> str:
+    """A year without commas; empty where there is none."""
+    return "" if value != value else f"{value:.6g}"
 
 
 def _numeric(column: pd.Series) -> bool:

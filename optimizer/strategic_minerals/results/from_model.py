@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..formulation.structure import STAGES
 from ..highs.run import SolvedRun
 from ..highs.settings import TOLERANCES
 from ..model.objectives import denominator, objective_costs
-from ..model.own_checks import WHOLE, tell
+from ..model.own_checks import WHOLE, raise_first
 from ..model.own_parts import OwnParts, own_parts
 from ..model.problem import Problem, prepare
 from ..model.template import PYOMO_LOCK
@@ -41,7 +42,9 @@ def parts_of_model(
     plan: Plan, data: Dataset, model: Any, *, solver: str, bound_musd: float | None, time_limit_s: float
 ) -> dict[str, Any]:
     """Fields of a `Result`; as `Result.from_model`."""
-    if bound_musd is not None and (not isinstance(bound_musd, int | float) or not math.isfinite(bound_musd)):
+    if bound_musd is not None and (
+        not isinstance(bound_musd, numbers.Real) or isinstance(bound_musd, bool) or not math.isfinite(bound_musd)
+    ):
         expected = "the lower bound that the solver proved  [million USD], or None"
         raise InputError([Fault("from_model", "", "bound_musd", shown(bound_musd), expected)])
     require(plan, data)
@@ -61,14 +64,15 @@ def parts_of_model(
     if bound_musd is None:
         bound = _relaxed(own, cost, time_limit_s) - float(cost @ z0)
     else:
-        bound = bound_musd - own.constant - float(own.cost @ z0)
+        bound = float(bound_musd) - own.constant - float(own.cost @ z0)
     fixed = with_commitments(own.problem, cost, x, 0.0).run(time_limit_s=time_limit_s, phase="prices")
     if not isinstance(fixed, SolvedRun):
         raise UntrustedError(
             f"beside the whole decisions, rounded, there are no operations that keep all rules ({fixed.status})"
         )
-    # prices are those of the best operations beside these decisions: of others there are none
-    best = math.isclose(float(cost @ x), fixed.objective, rel_tol=SAME, abs_tol=SAME)
+    # prices are those of the best operations beside these decisions: of worse ones there are none
+    stands, settled = float(cost @ x), float(fixed.objective)
+    best = stands - settled <= WHOLE * (1 + abs(settled))
 
     def told(at: Floats, found: str) -> dict[str, Any]:
         outcome = _outcome(problem, stages[0], cost, at, z0, bound)
@@ -77,13 +81,17 @@ def parts_of_model(
         asked = {"gap": outcome.relative_gap, "time_limit_s": time_limit_s, "relax": False, "method": "flat"}
         return answer(read(solved, own, solver, found), {**asked, **TOLERANCES})
 
-    try:
-        found = told(x, "")
-    except UntrustedError as error:
-        if not best or not _whole(own, x):
-            raise
-        LOG.info("the point of %s is settled again: %s", solver, error)
-        found = told(fixed.x, SETTLED)
+    again = with_tail(own.problem.structure, own.problem.assembly, fixed.x)
+    if best and stands < settled - SAME * (1 + abs(settled)) and _whole(own, x):  # it gains by missing rows
+        found = told(again, SETTLED)
+    else:
+        try:
+            found = told(x, "")
+        except UntrustedError as error:
+            if not best or not _whole(own, x):
+                raise
+            LOG.info("the point of %s is settled again: %s", solver, error)
+            found = told(again, SETTLED)
     seconds = own.problem.seconds
     seconds.phases[TOTAL] = time.perf_counter() - begin
     return {**found, "seconds": dict(seconds.phases), "profile": seconds.frame()}
@@ -113,11 +121,13 @@ def _require_rows(own: OwnParts, x: Floats) -> None:
     worst = int(beyond.argmax()) if len(beyond) else 0
     if not len(beyond) or beyond[worst] <= WHOLE:
         return
-    name = next((one.name for one in own.rows if one.row == worst), "")
-    for number, (family, index), _ in () if name else own.named.rows():
-        if number == worst:
-            name = f"{family}[{','.join(map(str, index))}] of the plan"
     missed = float(beyond[worst] * (1 + size[worst]))
+    mine = next((one for one in own.rows if one.row == worst), None)
+    if mine is not None:
+        name, missed = mine.name, missed / mine.factor
+    else:
+        family, index, unit = next((*place, unit) for row, place, unit in own.named.rows() if row == worst)
+        name, missed = f"{family}[{','.join(map(str, index))}] of the plan", missed * unit
     raise UntrustedError(f"the values of the model are no answer: the constraint {name} is broken by {missed:g}")
 
 
@@ -136,7 +146,7 @@ def _point(own: OwnParts) -> Floats:
         values[k] = value / tonnes[k]
         if whole[k] and abs(values[k] - round(values[k])) <= WHOLE:
             values[k] = round(values[k])
-    tell(faults)
+    raise_first(faults)
     return np.clip(values, own.problem.assembly.lower, own.problem.assembly.upper) if _close(own, values) else values
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from ..core.errors import Fault, InputError, UntrustedError
 from ..core.frames import rows_of, typed
 from ..formulation.aims import main_aim
+from ..model.own_checks import WHOLE
 from ..model.own_parts import OwnParts
 from ..optimization.optimise import Solved
 
@@ -37,9 +38,6 @@ WITH_WHOLE = ", with the whole decisions as they are"
 FOUND = "found the decisions"
 SETTLED = "found the whole decisions; its operations missed a rule by rounding, and were solved again here"
 UNPRICED = "found the decisions; operations beside them could be better, so there are no prices"
-SMALL = 1e-9
-WHOLE = 1e-5
-"""Distance from a whole number that is rounding."""
 
 
 SAID = {

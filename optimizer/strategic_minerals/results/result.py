@@ -26,7 +26,7 @@ from .answer_parts import bounds_of
 from .evidence import basis_of
 from .from_model import parts_of_model
 from .labelled import labelled
-from .own_table import is_extended
+from .own_table import extended_by
 from .plotting import Plotted
 from .readable import ENDED
 from .summary import summarise
@@ -134,9 +134,11 @@ class Result(Plotted):
         """Plan, how the solve ended, worth and gap, in one line."""
         outcome, unit = self.outcome, f"million USD of {self.plan.price_year}"
         said = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
-        said += ["extended by own code"] * is_extended(self.tables)
+        extended = extended_by(self.tables)
+        if extended:
+            said[1] += " with the terms of own code" if extended == "terms" else " with the constraints of own code"
         if outcome.objective_musd is not None:
-            meaning = "at most worth" if outcome.relaxed else "worth"
+            meaning = "at most worth" if outcome.relaxed and extended != "terms" else "worth"
             said.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")
         if outcome.relative_gap is not None:
             said.append(f"gap {outcome.relative_gap:.2%}")

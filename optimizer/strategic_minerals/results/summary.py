@@ -89,7 +89,7 @@ def _solved(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     if basis.relaxed:
         return [
             "LINEAR RELAXATION: a bound on what any plan can achieve. It is not a plan to carry out.",
-            _relaxed(figures, plan),
+            _relaxed(figures, plan, basis),
         ]
     avoided = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
     return [
@@ -130,13 +130,15 @@ def _most(worth: float, most: float) -> str:
     return _musd(most) if alike and abs(most) < ROUND_MUSD else f"{round(most):,}"
 
 
-def _relaxed(figures: Figures, plan: Plan) -> str:
+def _relaxed(figures: Figures, plan: Plan, basis: Basis) -> str:
     """What a relaxation bounds: its first aim; a later one is minimised where the relaxation keeps the first, which no plan may."""
     bounds = figures.items("stage_bound_musd")
     if len(bounds) > 1:
         first = next(iter(bounds))
         least = f"{bounds[first]:+,.4g} million USD compared with doing nothing (discounted)"
         return f"No plan's {aim_in_words(plan, first)} is lower than {least}."
+    if basis.extended == "terms":
+        return "It bounds worth and the terms of own code together: of the worth alone no bound is known."
     worth = -figures.value("bound_musd")
     return f"No plan is worth more than {worth:,.0f} million USD compared with doing nothing ({plan.price_year} money, discounted)."
 

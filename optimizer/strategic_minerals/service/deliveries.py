@@ -87,9 +87,14 @@ class Deliveries:
             found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
             if found is not None:
                 self._count(found, 1)
-                threading.Thread(
-                    target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True
-                ).start()
+                try:
+                    threading.Thread(
+                        target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True
+                    ).start()
+                except RuntimeError:  # no thread can be had: the lease ends, and it is sent later
+                    self._count(found, -1)
+                    found = None
+                    raise
         finally:
             if found is None:
                 self._room.release()

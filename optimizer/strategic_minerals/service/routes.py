@@ -183,9 +183,10 @@ async def stream_job_events(request: Request, caller: Reader, job_id: Id) -> Res
         begin, told, now = time.monotonic(), "", job
         try:
             while time.monotonic() - begin < LONGEST_STREAM_S:
-                text = (await run_in_threadpool(status_of, request, now)).model_dump_json()
-                yield f"event: status\ndata: {text}\n\n" if text != told else ": still there\n\n"
-                told = text
+                status = await run_in_threadpool(status_of, request, now)
+                changed = _without_time(status)
+                yield f"event: status\ndata: {status.model_dump_json()}\n\n" if changed != told else ": still there\n\n"
+                told = changed
                 if now.state in ENDED or state.dispatcher.stopping:
                     return
                 await asyncio.sleep(STREAM_PAUSE_S)
@@ -199,6 +200,12 @@ async def stream_job_events(request: Request, caller: Reader, job_id: Id) -> Res
             state.streams.leave(caller.tenant)
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _without_time(status: JobStatus) -> str:
+    """A status without the seconds that pass anyway."""
+    progress = None if status.progress is None else status.progress.model_copy(update={"seconds": None})
+    return status.model_copy(update={"progress": progress}).model_dump_json()
 
 
 @router.get("/jobs/{job_id}/webhook", tags=["jobs"])

@@ -141,7 +141,7 @@ def _resolved(target: Target) -> list[Any]:
     def ask() -> None:
         try:
             answer.put(list(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)))
-        except (OSError, UnicodeError):
+        except Exception:  # a name that cannot be looked up, whatever the reason
             answer.put([])
 
     threading.Thread(target=ask, name="webhook-name", daemon=True).start()
