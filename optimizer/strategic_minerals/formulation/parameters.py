@@ -20,6 +20,9 @@ from . import pools, stock_rules
 from .branch import service_terms
 from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
 
+SAME_PRICE = 1e-7
+"""Difference of two prices that is rounding  [million USD/unit]: as an entry of the matrix the solver would drop it."""
+
 
 def _columns(parts: Sequence[Any], n: int) -> Floats:
     return np.stack(parts, axis=1) if parts else np.zeros((n, 0))
@@ -384,6 +387,9 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         if p.offer >= 0
         for price in instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
     ]
+    # before a branch begins its purchases are the trunk's, at the difference of both prices: rounding is none
+    same = SAME_PRICE * instance.money_unit
+    price = [np.where(np.abs(mine - of) < same, of, mine) for mine, of in zip(price, planned, strict=True)]
     cheap = scenarios.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
     loose = ~scenarios.tight | cheap
     calm = [loose[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)]
