@@ -119,12 +119,11 @@ def imitated(work: Path) -> None:
                     shutil.copytree(ROOT / name, goal, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
                 else:
                     shutil.copy(ROOT / name, goal)
-    here = {"/wheels": str(wheels)}
     for stage, python, folder in ((build, sys.executable, checkout), (last, str(work / "venv/bin/python"), work)):
         if stage is last:
             run(sys.executable, "-m", "venv", work / "venv")
         for command in commands(stage, "pip"):
-            placed = [re.sub(r"/wheels\b", here["/wheels"], part) for part in command[1:]]
+            placed = [re.sub(r"/wheels\b", str(wheels), part) for part in command[1:]]
             run(python, "-m", "pip", *placed, "--quiet", folder=folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -52,9 +52,10 @@ def solve(
     has to be picklable for another process); None: none. on_progress: called with `Progress`; returning True cancels; None:
     nobody is told. extend: a function that is given the model of `build_model` and adds variables, linear constraints, and
     terms of the objective by `add_term`; what is solved is that model, taken apart only where no constraint is about what is done
-    in a scenario. The table `own_parts` says what they came to, with the prices of the constraints; figures, audit and bound are
-    the plan's own. It is called under a lock; with an executor, where the model is solved flat, once more in a worker, and has to
-    be picklable. None: the plan as it is.
+    in a scenario. The table `own_parts` says what they came to, with the prices of the constraints; figures and audit are the
+    plan's own. The bound is that of plans that keep the constraints; with terms it is that of worth and terms together, less these
+    terms, and bounds no worth alone. It is called under a lock; with an executor, where the model is solved flat, once more in a
+    worker, and has to be picklable. None: the plan as it is.
 
     Raises ValueError for options that are none, PlanError and InputError (faults, all at once; also a method that the
     plan's aim rules out), InfeasibleError, StoppedError, UntrustedError and FormulationError. A pure function of its

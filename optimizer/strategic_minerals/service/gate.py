@@ -114,9 +114,8 @@ class Gate:
         with about(request=trace.request, trace=trace.id):
             try:
                 await self._answer(scope, body, with_headers)
-            except (
-                Exception
-            ):  # told here, where request and tenant are known; the answer reveals nothing about this machine
+            except Exception:
+                # told here, where request and tenant are known; the answer reveals nothing about this machine
                 with about(**_whose(scope)):
                     logger.exception("%s %s failed", scope["method"], scope["path"])
                 if begun:
