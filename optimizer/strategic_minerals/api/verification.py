@@ -18,7 +18,9 @@ from ..audit.audit import Audit
 from ..core.atomic_files import digest_of
 from ..core.errors import FormulationError, SolveError, UntrustedError
 from ..core.frames import plainly
-from ..core.units import LEAST_TIME_LIMIT_S
+from ..core.runner import HERE, Runner
+from ..core.timing import TOTAL
+from ..core.verb import verb
 from ..model.solution import Solution
 from ..results.own_table import is_extended
 from ..results.recomputation import (
@@ -37,7 +39,7 @@ from ..results.run_contents import answer_texts, litter_in, question_texts
 from ..results.run_folder import open_run
 from ..results.study import STUDY_SCHEMA_VERSION
 from ..results.study_files import study_faults
-from .solving import solve
+from .solving import solve_once
 
 BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")
 """Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""
@@ -48,7 +50,6 @@ DIGEST_ALONE = {
     "versions": "what was installed then",
     "options.gap": "what was asked; a stated answer is held against it",
     "options.method": "what was asked; the method that was taken goes with it",
-    "options.time_limit_s": "what was asked; a solve that ended earlier leaves no trace of it",
     "log.txt": "what that solve told on its way",
     "analyses": "what other verbs found, each with many solves; their seals are bound to the manifest",
 }
@@ -85,7 +86,8 @@ class Verification:
         return dict(plainly(told))
 
 
-def verify(stored: Result | str | Path, *, again: Result | None = None) -> Verification:
+@verb
+def verify(stored: Result | str | Path, *, again: Result | None = None, run: Runner = HERE) -> Verification:
     """Work out again what a run states, and list every difference.
 
     stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their
@@ -133,14 +135,10 @@ def _verified(stored: Result, again: Result | None, objections: list[str]) -> Ve
 
 def _again(stored: Result) -> Result:
     options = stored.options
-    return solve(
-        stored.plan,
-        stored.data,
-        gap=options["gap"],
-        time_limit_s=max(LEAST_TIME_LIMIT_S, options["time_limit_s"]),
-        relax=options["relax"],
-        method=options["method"],
-    )
+    stopped = stored.outcome.reason == "time_limit"
+    run = Runner(deadline_s=stored.seconds[TOTAL]) if stopped else HERE
+    asked = {name: options[name] for name in ("gap", "relax", "method")}
+    return solve_once(stored.plan, stored.data, **asked, run=run)
 
 
 # --- from solving once more ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter
 
-from ..api.solving import solve
+from ..api.solving import solve_once
 from ..core.atomic_files import write_whole
 from ..core.frames import rows_of
 from .facts import Known, read_known
@@ -53,7 +53,7 @@ def plan_of(gated: Path, state: State, settings: Planning) -> dict[str, Any]:
     acts, sales, forecast = [], [], []
     if planned(known):
         plan, data = question(known, settings, state)
-        result = solve(plan, data, gap=0.0, method="flat", threads=1)
+        result = solve_once(plan, data, gap=0.0, method="flat", threads=1)
         least = {facts.material: LEAST_T * (facts.normal_t or 0.0) for facts in planned(known)}
         acts = _purchases(result.tables["acquisitions"], least, state)
         sales = _sales(result.tables["stock"], least, state)

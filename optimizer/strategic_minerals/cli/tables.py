@@ -94,12 +94,12 @@ def _place_of(one: Stale) -> str:
 
 def _solved(plan: str, tables: Path) -> Result:
     """A plan with the tables as they are."""
-    from ..api.solving import solve
+    from ..api.solving import solve_once
     from ..data.load import find_plan, load_question
 
     asked = load_question(find_plan(Path(plan)), tables)
     with progress():
-        return solve(*asked)
+        return solve_once(*asked)
 
 
 def _estimate(home: str, one: Renewed) -> dict[str, Any]:

@@ -50,6 +50,9 @@ class Progress:
     incumbent: float | None = None
     bound: float | None = None
     gap: float | None = None
+    done: int | None = None
+    of: int | None = None
+    """Of work in parts: parts done, and in all."""
 
 
 OnProgress = Callable[[Progress], Any]

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
-from ..core.parallel import cores
+from ..core.runner import cores
 from ..formulation.structure import Structure
 from ..highs.solver import Model
 from ..model.assembly import Assembly

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..api.solving import solve
+from ..api.solving import solve_once
 from ..audit.accounts import open_accounts
 from ..audit.by_home import costs_by_home, homes_of_materials
 from ..core.errors import Fault, PlanError
@@ -138,7 +138,7 @@ def _coalition(
     asked: tuple[tuple[str, ...], Taken],
 ) -> _Answer:
     """The plan of a coalition, given what outsiders take. It travels to other processes."""
-    return _Answer(solve(*joint_question(plan, tables, *asked), gap=gap, time_limit_s=time_limit_s))
+    return _Answer(solve_once(*joint_question(plan, tables, *asked), gap=gap, time_limit_s=time_limit_s))
 
 
 def require_separable(plan: Plan) -> None:

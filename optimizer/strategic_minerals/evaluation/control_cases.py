@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from ..api.solving import solve
+from ..api.solving import solve_once
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
 from ..core.parallel import workforce
@@ -157,7 +157,7 @@ def _case(
         (plan.controls[n].probability or 0.0) if on else 1 - (plan.controls[n].probability or 0.0)
         for n, on in holds.items()
     ]
-    result = solve(plan.model_copy(update={"controls": controls}), data, gap=gap, time_limit_s=time_limit_s)
+    result = solve_once(plan.model_copy(update={"controls": controls}), data, gap=gap, time_limit_s=time_limit_s)
     figures, projects, contracts = result.figures, result.tables["projects"], result.tables["contracts"]
     signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
     opening = {row.material: row.opening_t for row in data.rows("stock")}

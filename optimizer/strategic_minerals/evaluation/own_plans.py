@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from ..api.solving import solve
+from ..api.solving import solve_once
 from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..data.together import joint_question
@@ -85,7 +85,7 @@ class OwnPlans:
 
     def _solve(self, home: str, others: Taken) -> Result:
         question = joint_question(self.plan, self.tables, [home], others)
-        result = solve(*question, gap=self.gap, time_limit_s=self.time_limit_s)
+        result = solve_once(*question, gap=self.gap, time_limit_s=self.time_limit_s)
         self.count.one()
         return result
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from ..api.solving import solve
+from ..api.solving import solve_once
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
 from ..data.column_words import number_in_words
@@ -99,7 +99,7 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: float = 1e-3) -> P
     if not names:
         expected = "scenarios to compare: the emergency that the requirements are for"
         raise PlanError([data.placed(Fault("plan", "", "scenarios", "none", expected))])
-    result = solve(plan, data, gap=gap)
+    result = solve_once(plan, data, gap=gap)
     problem = prepare(plan, data)
     short = shortfalls(problem, result.reference)
     mine = short[short.scenario.isin(names)]

@@ -22,10 +22,10 @@ from ..results.act_now import SAMPLES
 from ..results.result import Result
 from ..results.study import StudyResult
 from ..schemas.plan import Plan
-from .decide import DRAWN_APART, SCENARIOS
-from .decide import SAMPLES as COUNT
 from .purchase_rules import PurchaseRule, purchase_rules, purchases_musd
 from .rules_of_thumb import without_promises
+from .tested import DRAWN_APART, SCENARIOS
+from .tested import SAMPLES as COUNT
 
 CLOSE = 0.05
 """Share of the plan's worth within which a rule counts as close."""

@@ -1,6 +1,6 @@
 """What to do first, and how sure that is: tables that lead an answer, their words, and what a reader can work out again.
 
-They come from samples that the plan was not made with (`evaluation.decide`); a run that was solved for its own scenarios alone
+They come from samples that the plan was not made with (`evaluation.tested`); a run that was solved for its own scenarios alone
 has none.
 """
 

@@ -14,6 +14,7 @@ from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, PlanError, UntrustedError, shown
 from ..core.logs import logger_of
 from ..core.outcome import Outcome, Reason
+from ..core.runner import current
 from ..core.timing import TOTAL
 from ..data.dataset import Dataset
 from ..formulation.structure import STAGES
@@ -38,9 +39,7 @@ SAME = 1e-6
 """Difference of two objectives that is rounding, as a share of their size."""
 
 
-def parts_of_model(
-    plan: Plan, data: Dataset, model: Any, *, solver: str, bound_musd: float | None, time_limit_s: float
-) -> dict[str, Any]:
+def parts_of_model(plan: Plan, data: Dataset, model: Any, *, solver: str, bound_musd: float | None) -> dict[str, Any]:
     """Fields of a `Result`; as `Result.from_model`."""
     if bound_musd is not None and (
         not isinstance(bound_musd, numbers.Real) or isinstance(bound_musd, bool) or not math.isfinite(bound_musd)
@@ -53,7 +52,7 @@ def parts_of_model(
     if len(stages) > 1:
         expected = "a plan with one aim: of several, a model holds the first alone"
         raise PlanError([Fault("plan", "", "objective.kind", plan.objective.kind, expected)])
-    problem, z0 = with_reference(prepare(plan, data), time_limit_s)
+    problem, z0 = with_reference(prepare(plan, data), current().left())
     with PYOMO_LOCK:
         own = own_parts(problem, model, z0)
     x, z0 = _point(own), np.append(z0, np.zeros(len(own.added)))
@@ -62,10 +61,10 @@ def parts_of_model(
     costs = objective_costs(own.problem)
     cost = costs[stages[0]]
     if bound_musd is None:
-        bound = _relaxed(own, cost, time_limit_s) - float(cost @ z0)
+        bound = _relaxed(own, cost, current().left()) - float(cost @ z0)
     else:
         bound = float(bound_musd) - own.constant - float(own.cost @ z0)
-    fixed = with_commitments(own.problem, cost, x, 0.0).run(time_limit_s=time_limit_s, phase="prices")
+    fixed = with_commitments(own.problem, cost, x, 0.0).run(time_limit_s=current().left(), phase="prices")
     if not isinstance(fixed, SolvedRun):
         raise UntrustedError(
             f"beside the whole decisions, rounded, there are no operations that keep all rules ({fixed.status})"
@@ -78,7 +77,7 @@ def parts_of_model(
         outcome = _outcome(problem, stages[0], cost, at, z0, bound)
         priced, duals = (fixed, fixed.duals) if best else (None, None)
         solved = Solved(own.problem, outcome, at, z0, None, None, priced, duals, costs, 0, 0, own.problem.seconds)
-        asked = {"gap": outcome.relative_gap, "time_limit_s": time_limit_s, "relax": False, "method": "flat"}
+        asked = {"gap": outcome.relative_gap, "relax": False, "method": "flat"}
         return answer(read(solved, own, solver, found), {**asked, **TOLERANCES})
 
     again = with_tail(own.problem.structure, own.problem.assembly, fixed.x)

@@ -98,7 +98,6 @@ class Asked(Strict):
     """Options of a solve, as far as a caller chooses them."""
 
     gap: Annotated[float, Field(ge=0, lt=1)]
-    time_limit_s: Annotated[float, Field(gt=0)]
     relax: bool
     method: Method
 

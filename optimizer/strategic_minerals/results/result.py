@@ -15,6 +15,7 @@ from ..audit.figures import Figures
 from ..core.errors import Fault, InputError
 from ..core.frames import kinds_of, plainly, records, typed
 from ..core.outcome import Outcome
+from ..core.runner import HERE, Runner
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..data.plan_file import parse_plan
@@ -99,19 +100,21 @@ class Result(Plotted):
         *,
         solver: str = "another solver",
         bound_musd: float | None = None,
-        time_limit_s: float = 3600.0,
+        run: Runner = HERE,
     ) -> Result:
         """The audited answer in a model from `build_model` that any Pyomo solver has solved, as it is or extended.
 
         solver: what it is called in the answer. bound_musd: the lower bound that it proved for the model's objective; None: that of
-        the linear relaxation, which is solved here and is weaker. time_limit_s: for each solve here (doing nothing, bound, prices).
+        the linear relaxation, which is solved here and is weaker. run: how long the solves here may take (doing nothing, bound,
+        prices).
 
         Prices are those of the best operations beside the whole decisions; where the model's are worse, there are none.
 
         Raises InputError for a model that is not this plan's, has no values, or holds what is not linear, PlanError for a plan with
         several aims in turn, UntrustedError where the audit objects.
         """
-        return cls(**parts_of_model(plan, data, model, solver=solver, bound_musd=bound_musd, time_limit_s=time_limit_s))
+        with run.started():
+            return cls(**parts_of_model(plan, data, model, solver=solver, bound_musd=bound_musd))
 
     @property
     def figures(self) -> Figures:

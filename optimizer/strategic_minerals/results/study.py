@@ -1,19 +1,23 @@
 """What every study gives: tables by the names of their files, figures beside them, words, JSON, a view for notebooks.
 
 A study looks at a question or at a solved plan and finds more than one plan can say: a stress test, a sweep, an explanation.
-Whoever shows, stores or sends one needs nothing but this protocol.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ..core.frames import notebook_html, plainly, records
 from .plotting import Plotted
+
+if TYPE_CHECKING:
+    from .result import Result
 
 STUDY_SCHEMA_VERSION = 1
 """Of `Study.to_dict`."""
@@ -21,86 +25,65 @@ LONGEST_LINE = 160
 """Letters of a study's first line that `repr` shows."""
 
 
-@runtime_checkable
-class Study(Protocol):
-    """What a study found, whatever it was about: tables, figures beside them, words and JSON."""
+@dataclass(frozen=True, repr=False)
+class Study(Plotted):
+    """What a study found, whatever it was about."""
 
-    kind: ClassVar[str]
-    """The verb of the command line that makes it, e.g. `stress`."""
-    titles: ClassVar[Mapping[str, str]]
-    """Every table that it may have -> its heading in a notebook; empty: too long to be shown there."""
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """Tables by name, which is that of their CSV file. Cells are numbers and text; one that does not apply is left out."""
-        ...
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """Single figures and options that belong to the tables, JSON-ready."""
-        ...
+    kind: str
+    """The verb that makes it, e.g. `stress`."""
+    tables: Mapping[str, pd.DataFrame]
+    """Tables by name, which is that of their CSV file. Cells are numbers and text; one that does not apply is left out."""
+    words: Sequence[str] = ()
+    """The answer in plain words, a line each."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Single figures and options that belong to the tables, JSON-ready."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Tables that are short enough for a notebook -> their headings."""
+    result: Result | None = None
+    """The plan that a study made, of those that make one."""
 
     def summary(self) -> str:
-        """What was found, in plain words."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: `schema_version`, `kind`, the facts, and each table by its name as a list of records."""
-        ...
-
-    def plot(self, name: str | None = None) -> Any:
-        """A figure as an Altair chart by its name, or all of them as a dictionary; studies without figures have none."""
-        ...
-
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        ...
-
-
-class StudyResult(Plotted, ABC):
-    """Base of what studies give: JSON and the view for notebooks follow from tables, facts and words."""
-
-    kind: ClassVar[str]
-    titles: ClassVar[Mapping[str, str]]
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """A study is shown by what it found; a data class would write out every frame."""
-        super().__init_subclass__(**options)
-        if "__repr__" not in vars(cls):
-            setattr(cls, "__repr__", StudyResult.__repr__)  # noqa: B010  (before the data class writes its own)
+        """The answer in plain words."""
+        return "\n".join(self.words)
 
     def __repr__(self) -> str:
-        """Class, verb and the first line of what was found, in one line."""
-        first = next(iter(self.summary().splitlines()), "")
-        return (
-            f"<{type(self).__name__} ({self.kind}): {first[:LONGEST_LINE]}{'...' if len(first) > LONGEST_LINE else ''}>"
-        )
-
-    @property
-    @abstractmethod
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """As `Study.tables`."""
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """As `Study.facts`."""
-        return {}
-
-    @abstractmethod
-    def summary(self) -> str:
-        """As `Study.summary`."""
+        """Kind and the first line of the answer."""
+        first = self.words[0] if self.words else ""
+        return f"<Study {self.kind}: {first[:LONGEST_LINE]}{'...' if len(first) > LONGEST_LINE else ''}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """As `Study.to_dict`. Missing values and numbers that are not finite are None."""
+        """JSON-ready: `schema_version`, `kind`, the facts, and each table by its name as a list of records. Missing values and
+        numbers that are not finite are None."""
         tables = {name: records(table) for name, table in self.tables.items()}
         return {"schema_version": STUDY_SCHEMA_VERSION, "kind": self.kind, **plainly(self.facts), **tables}
 
+    def save(self, folder: str | Path) -> None:
+        """Write the study into a folder: each table as CSV, and `study.json`. In `analyses` of a run folder it is sealed with the
+        run.
+
+        Raises InputError for a folder that holds files of others.
+        """
+        from .study_files import refuse_mixed, store_study
+
+        refuse_mixed(Path(folder), self.kind)
+        store_study(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Study:
+        """A study that `save` wrote. Raises InputError for a folder that holds none, or whose files have changed since."""
+        from .study_files import open_study
+
+        return open_study(Path(folder))
+
+    def stated(self) -> str:
+        """What `study.json` says: everything but the tables."""
+        content = {"schema_version": STUDY_SCHEMA_VERSION, "kind": self.kind, "words": list(self.words)}
+        return json.dumps(content | {"facts": plainly(self.facts), "titles": dict(self.titles)}, indent=1) + "\n"
+
     def _repr_html_(self) -> str:
-        """As `Study._repr_html_`: the first line, then the tables that have a heading."""
-        tables = self.tables
-        return notebook_html(
-            self.summary(), {title: tables[name] for name, title in self.titles.items() if title and name in tables}
-        )
+        """As notebooks show it: the first line, then the tables that have a heading."""
+        headed = {title: self.tables[name] for name, title in self.titles.items() if title and name in self.tables}
+        return notebook_html(self.summary(), headed)
 
 
 Analyses = Mapping[str, pd.DataFrame] | Iterable[Study]

@@ -1,14 +1,14 @@
 """Studies of a run, under `analyses` of its folder: tables of other verbs, sealed together and bound to the run.
 
-A study is a folder of tables with `seal.json`: the hash of each of its files, the digest of the run's manifest, and a digest over
-all of that. It is written last. Studies can be added and taken away as a whole.
+A study is a folder of tables and `study.json` (kind, facts, words). Under a run it has `seal.json`: the hash of each of its files,
+the digest of the run's manifest, and a digest over all of that. It is written last. Studies can be added and taken away as a whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,14 +24,16 @@ from .result import SCHEMA_VERSION
 from .run_contents import ANALYSES, is_litter, names_in
 from .study import Study
 
-SEAL = "seal.json"
+SEAL, STUDY = "seal.json", "study.json"
 RESUMED = "rows"
 """Folder of rows from which a sweep goes on."""
 KEYS = {"schema_version", "run", "files", DIGEST}
 
 
-def write_study(texts: Mapping[str, str], out: Path) -> None:
-    """Write tables (name -> CSV text) into a folder, all of them or none; sealed where the folder is a study of a run."""
+def store_study(study: Study, out: Path) -> None:
+    """Write a study into a folder, all of it or none; sealed where the folder is a study of a run."""
+    texts = {f"{name}.csv": csv_text(table) for name, table in study.tables.items()}
+    texts[STUDY] = study.stated()
     out.mkdir(parents=True, exist_ok=True)
     run = run_of(out)
     if run is None:
@@ -39,17 +41,22 @@ def write_study(texts: Mapping[str, str], out: Path) -> None:
         return
     with one_writer(run):
         (out / SEAL).unlink(missing_ok=True)
-        for stale in set(out.glob("*.csv")) - {
-            out / f"{name}.csv" for name in texts
-        }:  # of an earlier study of the same name
-            stale.unlink()
+        for stale in out.glob("*.csv"):  # of an earlier study of the same name
+            if stale.name not in texts:
+                stale.unlink()
         _write(texts, out)
         seal(run, out)
 
 
-def store_study(study: Study, out: Path) -> None:
-    """Write the tables of a study into a folder as CSV files, as `write_study` does."""
-    write_study({name: csv_text(table) for name, table in study.tables.items()}, out)
+def open_study(folder: Path) -> Study:
+    """A stored study, its seal checked where it belongs to a run. Raises as `read_study`, and InputError without `study.json`."""
+    tables = read_study(folder)
+    try:
+        stated = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+        kept = {name: stated[name] for name in ("kind", "words", "facts", "titles")}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError([Fault(str(folder / STUDY), "", "", "no study", "the file that `save` wrote")]) from None
+    return Study(tables=tables, **kept)
 
 
 def read_study(folder: Path) -> dict[str, pd.DataFrame]:
@@ -83,20 +90,24 @@ def read_study(folder: Path) -> dict[str, pd.DataFrame]:
     return found
 
 
-def refuse_mixed(out: Path, tables: Collection[str], *, resumed: bool = False) -> None:
+def refuse_mixed(out: Path, kind: str) -> None:
     """Raise InputError where a study would be written beside files of others, or into a run folder other than as a study of it.
 
-    tables: names of the tables that the study writes. resumed: the folder may hold rows from which it goes on.
+    kind: of the study; an earlier one of that kind is replaced, and rows from which it goes on may lie there.
     """
     run = next((folder for folder in (out.resolve(), *out.resolve().parents) if (folder / MANIFEST).is_file()), None)
     if run is not None and out.resolve().parent != run / ANALYSES:
         expected = f"a folder of its own under {run / ANALYSES}, or a place outside"
         raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {run}", expected)])
-    own = {SEAL, LOCK, *(f"{name}.csv" for name in tables)}
+    there = names_in(out) if out.is_dir() else []
+    earlier = _kind_in(out) == kind
     foreign = [
         name
-        for name in (names_in(out) if out.is_dir() else ())
-        if name not in own and not name.endswith(PART) and not (resumed and name.startswith(f"{RESUMED}/"))
+        for name in there
+        if not name.startswith(f"{RESUMED}/")
+        and not name.endswith(PART)
+        and name not in (SEAL, LOCK)
+        and not (earlier and (name == STUDY or name.endswith(".csv")))
     ]
     if out.exists() and not out.is_dir():
         raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
@@ -106,6 +117,14 @@ def refuse_mixed(out: Path, tables: Collection[str], *, resumed: bool = False) -
         raise InputError(
             [Fault(str(out), "", "--out", found, "a new or an empty folder, or one with an earlier such study")]
         )
+
+
+def _kind_in(folder: Path) -> str:
+    """Kind of the study that a folder holds; empty where it holds none."""
+    try:
+        return str(json.loads((folder / STUDY).read_text(encoding="utf-8"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def seal(run: Path, out: Path) -> None:
@@ -120,7 +139,7 @@ def seal(run: Path, out: Path) -> None:
 def _write(texts: Mapping[str, str], out: Path) -> None:
     with staged() as files:
         for name, text in texts.items():
-            with files.file(out / f"{name}.csv") as file:
+            with files.file(out / name) as file:
                 file.write(text.encode())
 
 
@@ -141,7 +160,11 @@ def is_study_file(name: str) -> bool:
     if not inside or study == "..":
         return False
     rows = len(inside) == 2 and inside[0] == RESUMED and inside[1].endswith((".json", ".jsonl"))
-    return rows or (len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] == SEAL)) or inside[-1].endswith(PART)
+    return (
+        rows
+        or (len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] in (SEAL, STUDY)))
+        or inside[-1].endswith(PART)
+    )
 
 
 def remove_studies(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..api.solving import solve
+from ..api.solving import solve_once
 from ..core.errors import Fault, PlanError
 from ..core.frames import typed
 from ..core.units import SMALL_T
@@ -80,7 +80,7 @@ def roll(
         same = n > 0 and _same(asked_now, steps[n - 1][1])
         if on_step is not None:
             on_step(cause)
-        solved.append(solved[-1] if same else solve(asked_now.plan, asked_now.data, gap=gap, time_limit_s=time_limit_s))
+        solved.append(solved[-1] if same else solve_once(asked_now.plan, asked_now.data, gap=gap, time_limit_s=time_limit_s))
         rows.append(_row(cause, not same, solved[-1]))
     why = typed(pd.DataFrame(_with_differences(rows), columns=list(WHY_COLUMNS)), WHY_COLUMNS)
     return Rolled(solved[-1], result.plan, why, _state_table(question, reached, steps[-1][1]), horizon, learning)

@@ -8,21 +8,24 @@ within the gap one is chosen, and what it does in its first fiscal years is set 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from ..api.solving import solve
-from ..core.errors import Fault, PlanError, UntrustedError
+from ..api.own_models import Extend
+from ..api.solving import MethodOption, Relax, solve_once
+from ..core.errors import StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of
-from ..core.outcome import OnProgress, Progress
-from ..core.parallel import workforce
+from ..core.outcome import Progress
+from ..core.runner import HERE, Runner, current
 from ..core.sample_statistics import Estimate, estimated, gap_bound
+from ..core.verb import Confidence, Gap, verb
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..model.first_years import FIRST_YEARS, acts
@@ -40,7 +43,6 @@ LOG = logger_of(__name__)
 
 Preference = Literal["least_regret", "less_money_now", "fewer_projects", "less_from_one_country"]
 """What decides between plans that the samples cannot tell apart."""
-PREFERENCES: tuple[Preference, ...] = get_args(Preference)
 
 CANDIDATES = 2
 """Plans made, each with a sample of its own."""
@@ -68,8 +70,8 @@ SAMPLES_AT_ONCE = 3
 """Samples that one task solves in turn: they share what is compiled."""
 DRAWN_APART = 0x5EED
 """What tells seeds of tests from those of plans."""
-LONGEST_S = 3600.0
-"""Wall-clock seconds of a solve that is not told."""
+MOST_SCENARIOS = 100_000
+"""Scenarios of a sample that may be asked for."""
 
 
 @dataclass(frozen=True)
@@ -99,87 +101,93 @@ class Tested:
     """Hazard -> events of it in a scenario, on average."""
 
 
-def decide(
+@verb
+def solve(
     plan: Plan,
     data: Dataset,
     *,
-    candidates: int = CANDIDATES,
-    samples: int = SAMPLES,
-    scenarios: int = SCENARIOS,
-    preference: Preference = "least_regret",
-    method: Method = "auto",
-    gap: float = 1e-3,
-    time_limit_s: float = LONGEST_S,
-    confidence: float = 0.95,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: OnProgress | None = None,
+    quick: Annotated[
+        bool,
+        Field(
+            description="Solve for the plan's own scenarios alone: no other sample tests the answer or says what to do first."
+        ),
+    ] = False,
+    gap: Gap = 1e-3,
+    relax: Relax = False,
+    method: MethodOption = "auto",
+    prefer: Annotated[
+        Preference, Field(description="What decides between plans that samples of scenarios cannot tell apart.")
+    ] = "least_regret",
+    candidates: Annotated[
+        int, Field(ge=1, le=20, description="Plans made, each from a sample of its own.")
+    ] = CANDIDATES,
+    samples: Annotated[int, Field(ge=2, le=100, description="Independent samples that test the plans.")] = SAMPLES,
+    scenarios: Annotated[int, Field(ge=1, le=MOST_SCENARIOS, description="Scenarios of each sample.")] = SCENARIOS,
+    confidence: Confidence = 0.95,
+    extend: Extend | None = None,
+    run: Runner = HERE,
 ) -> Result:
-    """Solve a plan that draws scenarios so that its answer does not hang on the draw; the table `act_now` says what was found.
+    """Solve a plan and test its answer: what to buy, support and guarantee, and what holds in other samples of scenarios.
 
-    candidates: plans made, with the plan's own `sample` and with others from other seeds; where its own is a reduced one, these are
-    larger and kept whole. samples, scenarios: how many
-    independent samples test them, of how many scenarios each. preference: what decides between plans that samples cannot tell
-    apart. method, gap, time_limit_s: of every plan made, as in `solve`; tests are always decomposed. confidence: of intervals and
-    of the gap. workers: spawned processes; 1: this one. executor: takes their place. on_progress: called with parts done.
+    A plan that draws scenarios is solved for its own sample and for others; independent samples test what was found, and the table
+    `act_now` says what to do first. Where its own sample is a reduced one, the other candidates' are larger and kept whole. Tests
+    are always decomposed. A plan that draws nothing, a relaxation, an extended model (`extend`, as in `solve_once`) and `quick`
+    are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new ones; the table
+    `sample_gap` says why there is no gap.
 
-    A plan that draws nothing comes back as `solve` gives it. One whose aim no sample can bound is solved for its own scenarios and
-    tried in new ones; the table `sample_gap` says why there is no gap. Raises PlanError for figures that are none, and as `solve`.
+    Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
     """
-    _require(candidates, samples, scenarios, preference, confidence)
-
-    def alone() -> Result:
-        told: dict[str, Any] = {"on_progress": on_progress, "executor": executor}
-        return solve(plan, data, method=method, gap=gap, time_limit_s=time_limit_s, **told)
-
-    if plan.sample is None:
-        return alone()
+    once = partial(solve_once, plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
+    if quick or relax or extend is not None or plan.sample is None:
+        return once()
     if reason := unbounded(plan):
-        return _tried(alone(), reason, samples * scenarios, confidence, workers, executor)
-    begin = time.perf_counter()
-    ended, parts = 0, candidates + samples + 1
+        return _tried(once(), reason, samples * scenarios, confidence, run)
+    ended, parts, call = 0, candidates + samples + 1, current()
 
-    def told(count: int) -> None:
+    def report(count: int) -> None:
         nonlocal ended
         ended += count
-        if on_progress is not None:
-            on_progress(Progress(f"{ended} of {parts} parts", time.perf_counter() - begin))
+        call.report(Progress("plans and tests", call.seconds, done=ended, of=parts))
 
+    quietly = replace(run, on_progress=None)
     seeds = sample_seeds(plan.sample.seed, candidates - 1, 0)
     asked = [plan, *(_drawn_anew(plan, seed) for seed in seeds)]
-    with workforce(executor, workers) as map_over:
-        results = []
-        for result in map_over(_solved, [(one, data, method, gap, time_limit_s) for one in asked]):
+    results: list[Result] = []
+    try:
+        for result in run.each("", partial(_candidate, data, method, gap), asked):
             results.append(result)
             LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(results), len(asked), _own(result))
-            told(1)
-        given, nothing = [trunk_alone(one.solution) for one in results], trunk_alone(results[0].reference)
-        worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
-        room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
-        fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
-        each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, workers)))
-        chunks = [fresh[k : k + each] for k in range(0, samples, each)]
-        tests: list[Tested] = []
-        asked_tests = [
-            Asked(plan, data, chunk, scenarios, nothing, given, room, k == 0, time_limit_s)
-            for k, chunk in enumerate(chunks)
-        ]
-        try:
-            for some in map_over(_tested, asked_tests):
-                tests += some
-                for one in some:
-                    LOG.info("sample %d: no plan costs less than %.3f, the plans %s", one.seed, one.bound, one.costs)
-                told(len(some))
-            failed = _contradiction(tests)
-        except UntrustedError as error:
-            failed = str(error)
+            report(1)
+    except StoppedError as error:
+        if not results:
+            raise
+        return _untested(results[0], error, confidence)
+    given, nothing = [trunk_alone(one.solution) for one in results], trunk_alone(results[0].reference)
+    worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
+    room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
+    fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
+    each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, run.processes)))
+    chunks = [fresh[k : k + each] for k in range(0, samples, each)]
+    tests: list[Tested] = []
+    asked_tests = [Asked(plan, data, chunk, scenarios, nothing, given, room, k == 0) for k, chunk in enumerate(chunks)]
+    try:
+        for some in run.each("", _tested, asked_tests):
+            tests += some
+            for one in some:
+                LOG.info("sample %d: no plan costs less than %.3f, the plans %s", one.seed, one.bound, one.costs)
+            report(len(some))
+        failed = _contradiction(tests)
+    except StoppedError as error:
+        return _untested(results[0], error, confidence)
+    except UntrustedError as error:
+        failed = str(error)
     if failed:
-        return _tried(results[0], failed, samples * scenarios, confidence, workers, executor)
+        return _tried(results[0], failed, samples * scenarios, confidence, quietly)
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
-    number = _chosen(results, tests, preference, confidence)
-    told(1)
-    return _answered(results[number], number, tests, plans, scenarios, confidence, preference)
+    number = _chosen(results, tests, prefer, confidence)
+    report(1)
+    return _answered(results[number], number, tests, plans, scenarios, confidence, prefer)
 
 
 def _contradiction(tests: Sequence[Tested]) -> str:
@@ -190,9 +198,7 @@ def _contradiction(tests: Sequence[Tested]) -> str:
     return "a plan costs less in a sample than every plan does at least: not to be trusted" if beyond else ""
 
 
-def _tried(
-    result: Result, reason: str, scenarios: int, confidence: float, workers: int, executor: Executor | None
-) -> Result:
+def _tried(result: Result, reason: str, scenarios: int, confidence: float, run: Runner) -> Result:
     """A plan whose aim no sample can bound, with its figures in new scenarios."""
     row: dict[str, object] = {"why_not": reason, "confidence": confidence, "tried": 0}
     if not no_room_for_draws(result.plan):
@@ -201,18 +207,29 @@ def _tried(
             scenarios=min(MOST_TRIED, scenarios),
             seed=sample_seeds(result.plan.sample.seed if result.plan.sample else 0, 1, DRAWN_APART)[0],
             confidence=confidence,
-            workers=workers,
-            executor=executor,
+            run=run,
         )
-        row["tried"] = found.scenarios
-        for one in rows_of(found.figures):
+        row["tried"] = found.facts["fresh"]
+        for one in rows_of(found.tables["figures"]):
             name = {"worth": "worth", "expected_loss": "loss"}.get(one.figure)
             if name:
                 row |= {f"{name}_musd": one.estimate, f"{name}_low_musd": one.low, f"{name}_high_musd": one.high}
             if name == "loss":
                 row["loss_without_musd"] = one.do_nothing
-    told = ActNow.none(pd.DataFrame([row]))
-    return replace(result, tables={**result.tables, **{name: whole(table) for name, table in told.tables.items()}})
+    return _without_acts(result, row)
+
+
+def _untested(result: Result, stopped: StoppedError, confidence: float) -> Result:
+    """A plan for its own scenarios, where there was no time to test it."""
+    return _without_acts(
+        result, {"why_not": f"no sample tested this plan: {stopped}", "confidence": confidence, "tried": 0}
+    )
+
+
+def _without_acts(result: Result, row: Mapping[str, object]) -> Result:
+    """A plan with the reason why samples do not say what to do first."""
+    tables = ActNow.none(pd.DataFrame([row])).tables
+    return replace(result, tables={**result.tables, **{name: whole(table) for name, table in tables.items()}})
 
 
 def _own(result: Result) -> float:
@@ -327,10 +344,9 @@ def _sample_acts(plans: Sequence[tuple[str, Amounts]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sample", "kind", "item", "through_year", "amount"])
 
 
-def _solved(asked: tuple[Plan, Dataset, Method, float, float]) -> Result:
-    """One plan."""
-    plan, data, method, gap, time_limit_s = asked
-    return solve(plan, data, method=method, gap=gap, time_limit_s=time_limit_s)
+def _candidate(data: Dataset, method: Method, gap: float, plan: Plan) -> Result:
+    """One plan. It travels to other processes."""
+    return solve_once(plan, data, method=method, gap=gap)
 
 
 @dataclass(frozen=True)
@@ -349,7 +365,6 @@ class Asked:
     """Gap of each search [million USD]."""
     ranged: bool
     """Whether ranges are looked for in the first of them."""
-    time_limit_s: float
 
 
 def _tested(asked: Asked) -> list[Tested]:
@@ -359,7 +374,7 @@ def _tested(asked: Asked) -> list[Tested]:
     for seed in asked.seeds:
         problem = prepare(whole_sample(asked.plan, seed, asked.scenarios), asked.data, like)
         like = like or problem
-        search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + asked.time_limit_s)
+        search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
         costs = [search.cost_of(solution) for solution in asked.given]
         first = min(range(len(costs)), key=lambda n: costs[n].social_cost)
         counted = acts(search.problem)
@@ -409,17 +424,3 @@ def _drawn_anew(plan: Plan, seed: int) -> Plan:
     if plan.sample.draws is not None:
         return whole_sample(plan, seed, max(WHOLE, plan.sample.scenarios))
     return plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": seed})})
-
-
-def _require(candidates: int, samples: int, scenarios: int, preference: str, confidence: float) -> None:
-    """Raises PlanError for figures that are none."""
-    wanted = [
-        ("candidates", candidates, candidates >= 1, "at least one plan"),
-        ("samples", samples, samples >= 2, "at least two samples: an interval needs them"),
-        ("scenarios", scenarios, scenarios >= 1, "at least one scenario"),
-        ("confidence", confidence, 0 < confidence < 1, "a share between 0 and 1"),
-        ("preference", preference, preference in PREFERENCES, f"one of {', '.join(PREFERENCES)}"),
-    ]
-    faults = [Fault("solve", "", name, str(found), said) for name, found, right, said in wanted if not right]
-    if faults:
-        raise PlanError(faults)
