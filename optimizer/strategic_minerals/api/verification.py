@@ -8,16 +8,15 @@ versions, the log and what a caller asked for, is guarded by the digest of the m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..audit.audit import Audit
 from ..core.atomic_files import digest_of
 from ..core.errors import FormulationError, SolveError, UntrustedError
-from ..core.frames import plainly
 from ..core.runner import HERE, Runner
 from ..core.timing import TOTAL
 from ..core.verb import verb
@@ -37,7 +36,7 @@ from ..results.recomputation import (
 from ..results.result import Result
 from ..results.run_contents import answer_texts, litter_in, question_texts
 from ..results.run_folder import open_run
-from ..results.study import STUDY_SCHEMA_VERSION
+from ..results.study import Study
 from ..results.study_files import study_faults
 from .solving import solve_once
 
@@ -57,7 +56,7 @@ DIGEST_ALONE = {
 
 
 @dataclass(frozen=True)
-class Verification:
+class _Verified:
     """A stored result compared with a second audit and a second solve."""
 
     audited: Audit
@@ -68,42 +67,60 @@ class Verification:
     objections: tuple[str, ...]
     uncompared: tuple[str, ...] = ()
     """What was not held against the second solve, because that found other decisions or was stopped, and why."""
-    beside: tuple[str, ...] = ()
-    """Files in the folder that other programs left, such as .gitignore: no part of the run, and not read."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: schema_version, kind, audit_passed, stated_musd and again_musd (bound, objective), what is otherwise."""
-        told = {
-            "schema_version": STUDY_SCHEMA_VERSION,
-            "kind": "verify",
-            "audit_passed": self.audited.passed,
-            "stated_musd": self.stated,
-            "again_musd": self.again,
-            "objections": self.objections,
-            "not_compared": self.uncompared,
-            "not_of_the_run": self.beside,
-        }
-        return dict(plainly(told))
 
 
 @verb
-def verify(stored: Result | str | Path, *, again: Result | None = None, run: Runner = HERE) -> Verification:
-    """Work out again what a run states, and list every difference.
+def verify(stored: Result | str | Path, *, again: Result | None = None, run: Runner = HERE) -> Study:
+    """Recompute everything in a run folder from its plan, tables and decisions, solve again, and compare.
 
     stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their
     content, and its studies against their seals. again: the same question solved before, in place of solving it here; None:
     it is solved here.
 
+    Table `objections`: every difference. Facts: verified (there is none), audit_passed, stated_musd and again_musd (bound and
+    objective of the plan's main aim [million USD], as stored and solved again), objections, not_compared, not_of_the_run (files
+    in the folder that other programs left).
+
     Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
     SolveError where the second solve is interrupted.
     """
     if isinstance(stored, Result):
-        return _verified(stored, again, [])
+        return _study(_verified(stored, again, []), [])
     opened = open_run(stored)
     result = opened.result
     objections = [str(fault) for fault in (*opened.faults, *study_faults(Path(stored), opened.stated))]
     objections += [*misstated(result, opened.stated), *_misfiled(result, opened.stated["files"])]
-    return replace(_verified(result, again, objections), beside=tuple(litter_in(Path(stored))))
+    return _study(_verified(result, again, objections), litter_in(Path(stored)))
+
+
+def _study(found: _Verified, beside: Sequence[str]) -> Study:
+    """A verification as a study."""
+    (low, z), count = found.stated, len(found.objections)
+    again = "no plan when solved again" if count else "not solved again"
+    if found.again is not None:
+        again = f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan) when solved again"
+    words = [
+        f"{count} difference{'s' * (count != 1)}: the run does not reproduce" if count else "verified",
+        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
+        f"best objective compared with doing nothing, in million USD (lower is better): between {low:,.6f} (bound) and {z:,.6f} "
+        f"(plan) as stored; {again}",
+        *found.objections,
+        *(f"not compared: {what}" for what in found.uncompared),
+    ]
+    if beside:
+        words.append(f"files that do not belong to the run (not read): {', '.join(beside)}")
+    facts = {
+        "verified": not count,
+        "audit_passed": found.audited.passed,
+        "stated_musd": found.stated,
+        "again_musd": found.again,
+        "objections": found.objections,
+        "not_compared": found.uncompared,
+        "not_of_the_run": list(beside),
+    }
+    return Study(
+        "verify", {"objections": pd.DataFrame({"objection": list(found.objections)}, dtype=object)}, words, facts
+    )
 
 
 def _misfiled(result: Result, files: Mapping[str, str]) -> Iterator[str]:
@@ -113,24 +130,24 @@ def _misfiled(result: Result, files: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: its text is not the one that goes with what the folder holds"
 
 
-def _verified(stored: Result, again: Result | None, objections: list[str]) -> Verification:
+def _verified(stored: Result, again: Result | None, objections: list[str]) -> _Verified:
     found = recompute(stored)
     objections += against(stored, found)
     _, z, low, _ = stored.outcome.stages[0]
     if is_extended(stored.tables):
         left = "bound and prices: the plan was made with constraints or terms of a caller's own code, which no folder holds"
-        return Verification(found.audited, (low, z), None, tuple(objections), (left,))
+        return _Verified(found.audited, (low, z), None, tuple(objections), (left,))
     try:
         second = _again(stored) if again is None else again
     except SolveError as error:
         if error.outcome.reason == "interrupted":
             raise
-        return Verification(found.audited, (low, z), None, (*objections, f"solved again, it has no plan: {error}"))
+        return _Verified(found.audited, (low, z), None, (*objections, f"solved again, it has no plan: {error}"))
     except (UntrustedError, FormulationError) as error:
-        return Verification(found.audited, (low, z), None, (*objections, f"solved again, it is not trusted: {error}"))
+        return _Verified(found.audited, (low, z), None, (*objections, f"solved again, it is not trusted: {error}"))
     more, uncompared = against_another(stored, second)
     _, z_again, low_again, _ = second.outcome.stages[0]
-    return Verification(found.audited, (low, z), (low_again, z_again), (*objections, *more), tuple(uncompared))
+    return _Verified(found.audited, (low, z), (low_again, z_again), (*objections, *more), tuple(uncompared))
 
 
 def _again(stored: Result) -> Result:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..core.logs import logger_of
 from .verbosity import is_quiet, is_verbose, shows_progress
-from .verbs import PROGRAM, Verbs, program
+from .verbs import PROGRAM, SETTINGS, Verbs, program
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..core.outcome import Progress
     from ..data.dataset import Dataset
-    from ..results.study import Study
     from ..schemas.plan import Plan
 
 LOG = logger_of(__name__)
@@ -43,11 +41,9 @@ EXIT_START, EXIT_STORE = 6, 7
 
 app = Verbs(
     name=PROGRAM,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=True,
-    pretty_exceptions_enable=False,
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
+    **SETTINGS,
 )
 
 
@@ -73,16 +69,11 @@ PlanFile = Annotated[
         autocompletion=plan_names,
     ),
 ]
-Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
-Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")]
-Workers = Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")]
-Out = Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")]
 SetFields = Annotated[
     list[str],
     typer.Option("--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."),
 ]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder of a solved plan.")]
 
 
 def cores(workers: int) -> int:
@@ -152,35 +143,43 @@ def whence(path: Path, tables: Path | None) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Any]:
-    """A line of progress on a terminal, silence elsewhere."""
+def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
+    """A line on a terminal that follows the work; with --verbose a line of the log for each phase and tenth; silence elsewhere.
+
+    what: the verb, shown until there is more to say.
+    """
     if not shows_progress():
-        yield None
+        yield _logged() if is_verbose() else None
         return
     from rich.text import Text
 
-    with standard_error().status("building the model") as status:
-        yield lambda progress: status.update(Text(words(progress)))
+    begin, first = time.perf_counter(), list[int]()
+
+    with standard_error().status(Text(what)) as status:
+
+        def follow(now: Progress) -> None:
+            text = words(now)
+            if now.done is not None and now.of:
+                first.append(now.done)  # parts that existed before this run say nothing about its speed
+                text += time_left(now.done - first[0] + 1, now.of - now.done, time.perf_counter() - begin)
+            status.update(Text(text))
+
+        yield follow
 
 
-def show(found: Study, out: Path | None, as_json: bool) -> None:
-    """A study's tables as CSV into a folder where asked; then all of it as JSON, or the summary."""
-    from ..results.study_files import store_study
+def _logged() -> Callable[[Progress], None]:
+    """What writes a line into the log for each phase, and for each tenth of parts."""
+    last = [""]
 
-    if out is not None:
-        store_study(found, out)
-    if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
-    else:
-        standard_output().print(found.summary(), markup=False)
+    def follow(now: Progress) -> None:
+        line = now.phase
+        if now.done is not None and now.of:
+            line = f"{now.phase}: {10 * now.done // now.of} tenths of {now.of}"
+        if line != last[0]:
+            last[0] = line
+            LOG.info("%s", line)
 
-
-def room_for(out: Path | None, study: type[Study], *, resumed: bool = False) -> None:
-    """Before anything is solved: raise InputError where the tables of a study would stand among files of others."""
-    from ..results.study_files import refuse_mixed
-
-    if out is not None:
-        refuse_mixed(out, study.titles, resumed=resumed)
+    return follow
 
 
 def refuse_inside_runs(place: Path, option: str) -> None:
@@ -209,61 +208,18 @@ def refuse_others(folder: Path | None, ending: str, option: str) -> None:
         )
 
 
-def words(progress: Progress) -> str:
-    parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
-    if progress.incumbent is not None:
-        parts.append(f"best plan so far {progress.incumbent:,.0f} million USD against doing nothing (lower is better)")
-    if progress.bound is not None:
-        parts.append(f"best possible (bound) {progress.bound:,.0f}")
-    if progress.gap is not None and progress.gap < 10:
-        parts.append(f"gap {progress.gap:.2%}")
+def words(now: Progress) -> str:
+    """Progress in one line."""
+    if now.done is not None:
+        return f"{now.phase}: {now.done} of {now.of}"
+    parts = [f"{now.phase.replace('_', ' ')}, {now.seconds:.0f} s"]
+    if now.incumbent is not None:
+        parts.append(f"best plan so far {now.incumbent:,.0f} million USD against doing nothing (lower is better)")
+    if now.bound is not None:
+        parts.append(f"best possible (bound) {now.bound:,.0f}")
+    if now.gap is not None and now.gap < 10:
+        parts.append(f"gap {now.gap:.2%}")
     return ", ".join(parts)
-
-
-@contextmanager
-def counting(what: str) -> Iterator[Any]:
-    """A line on a terminal that counts parts done and tells the time left; with --verbose a line a tenth; silence elsewhere."""
-    if not shows_progress():
-        yield _tenths(what) if is_verbose() else None
-        return
-    from rich.text import Text
-
-    begin = time.perf_counter()
-    first: list[int] = []  # parts that existed before this run say nothing about its speed
-
-    with standard_error().status(Text(what)) as status:
-
-        def tell(done: int, of: int) -> None:
-            first.append(done)
-            left = time_left(done - first[0] + 1, of - done, time.perf_counter() - begin)
-            status.update(Text(f"{what}: {done} of {of}{left}"))
-
-        yield tell
-
-
-@contextmanager
-def saying(what: str) -> Iterator[Any]:
-    """A line on a terminal that says what is being looked at; with --verbose a line each; silence elsewhere."""
-    if not shows_progress():
-        yield (lambda now: LOG.info("%s %s", what, now)) if is_verbose() else None
-        return
-    from rich.text import Text
-
-    with standard_error().status(Text(what)) as status:
-        yield lambda now: status.update(Text(f"{what} {now}"))
-
-
-def _tenths(what: str) -> Callable[[int, int], None]:
-    """What writes a line into the log for each tenth of some parts."""
-    said = [-1]
-
-    def tell(done: int, of: int) -> None:
-        tenth = 10 * done // of if of else 10
-        if tenth > said[0]:
-            said[0] = tenth
-            LOG.info("%s: %d of %d", what, done, of)
-
-    return tell
 
 
 def time_left(done: int, left: int, seconds: float) -> str:

@@ -24,7 +24,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis, backtest, evaluation, migrate, report, rolling, service, solving, tables
+from . import migrate, report, service, studies, tables
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from ..api.checking import CheckReport
 
 
-VERBS = (solving, analysis, evaluation, rolling, backtest, tables, migrate, report, service)
-"""Modules that register their verbs as they are imported."""
+MODULES = (studies, tables, migrate, report, service)
+"""They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
 
@@ -255,42 +255,6 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
         f"Doubtful: {many}.",
         "More: `--ranges` (columns), `scenarios PLAN` (what can happen), `missing PLAN` (what nobody has published).",
     ]
-
-
-@app.command(solves=True)
-def verify(
-    directory: Annotated[Path, typer.Argument(help="A run folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
-) -> None:
-    """Recompute everything in a run folder from its plan, tables and decisions, solve again, and compare."""
-    from ..api.verification import verify as run_verify
-
-    found = run_verify(directory)
-    console, (low, z) = standard_output(), found.stated
-    if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
-        if found.objections:
-            raise typer.Exit(EXIT_UNTRUSTED)
-        return
-    console.print(
-        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
-        markup=False,
-    )
-    again = "no plan when solved again" if found.objections else "not solved again"
-    if found.again is not None:
-        again = f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan) when solved again"
-    console.print(
-        f"best objective compared with doing nothing, in million USD (lower is better): between {low:,.6f} (bound) and {z:,.6f} "
-        f"(plan) as stored; {again}",
-        markup=False,
-    )
-    for what in found.uncompared:
-        console.print(f"not compared: {what}", markup=False)
-    if found.beside:
-        console.print(f"files that do not belong to the run (not read): {', '.join(found.beside)}", markup=False)
-    if found.objections:
-        raise UntrustedError(f"the run folder does not reproduce: {'; '.join(found.objections)}")
-    console.print("verified")
 
 
 def main() -> None:

@@ -15,13 +15,9 @@ from ..core.errors import Fault, InputError
 from .common import (
     EXIT_INPUT,
     EXIT_UNTRUSTED,
-    Json,
-    Out,
     app,
     refuse_inside_runs,
     refuse_others,
-    room_for,
-    show,
     standard_output,
 )
 
@@ -116,26 +112,6 @@ def _wrote(files: list[Path], as_json: bool) -> None:
         console.print(
             f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False
         )
-
-
-@app.command()
-def compare(
-    directories: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
-    """Show the differences between results: in the question, the outcome and the plan."""
-    from ..report.comparison import Comparison
-    from ..report.comparison import compare as run_compare
-    from ..report.page import read_analyses
-    from ..results.run_folder import load_result
-
-    room_for(out, Comparison)
-    if len(directories) < 2:
-        raise InputError([Fault("compare", "", "DIRECTORIES", f"{len(directories)} run folder", "two or more")])
-    names = [directory.resolve().name for directory in directories]
-    results = [load_result(directory) for directory in directories]
-    show(run_compare(results, names, why=read_analyses(directories[-1]).get("roll/why")), out, as_json)
 
 
 @app.command()

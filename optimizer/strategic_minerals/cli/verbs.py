@@ -7,17 +7,21 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from ..core.parallel import at_most
+from ..core.runner import Runner
 from .verbosity import tell
 
 PROGRAM = "strategic-minerals"
 """The command that an installation brings."""
-SOLVES = ("gap", "time_limit")
-"""Options that only a verb has that solves a model."""
+SETTINGS: dict[str, Any] = {
+    "no_args_is_help": True,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "pretty_exceptions_enable": False,
+}
+"""Of the application and of each verb."""
 MOST_THREADS = 1024
 
 Verbose = Annotated[
@@ -48,9 +52,9 @@ class Verbs(typer.Typer):
     """An application whose verbs take, beside their own options, what all of them share."""
 
     def command(  # type: ignore[override]  # one option more, the rest as it is
-        self, name: str | None = None, *, solves: bool | None = None, **settings: Any
+        self, name: str | None = None, *, solves: bool = False, **settings: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a verb. solves: whether it takes `--threads`; None: where it has an option that only solving verbs have."""
+        """Register a verb. solves: whether it takes `--threads`."""
         register = super().command(name, **settings)
 
         def registered(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,19 +64,19 @@ class Verbs(typer.Typer):
         return registered
 
 
-def _with_common(verb: Callable[..., Any], solves: bool | None) -> Callable[..., Any]:
+def _with_common(verb: Callable[..., Any], solves: bool) -> Callable[..., Any]:
     """A verb with the options that all verbs share, which are taken from it before it is called."""
     hints = get_type_hints(verb, include_extras=True)
     own = inspect.signature(verb).parameters
     added: dict[str, tuple[Any, Any]] = {"verbose": (Verbose, 0), "quiet": (Quiet, False)}
-    if _solves(hints) if solves is None else solves:
+    if solves:
         added["threads"] = (Threads, 0)
 
     def called(typer_context: typer.Context, **given: Any) -> Any:
         shared = {name: given.pop(name) for name in added}
         if shared["verbose"] or shared["quiet"]:
             tell(typer_context, verbose=shared["verbose"], quiet=shared["quiet"])
-        with at_most(shared.get("threads", 0)):
+        with Runner(threads=shared.get("threads", 0)).started():
             return verb(**given)
 
     context = inspect.Parameter("typer_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -90,9 +94,3 @@ def _with_common(verb: Callable[..., Any], solves: bool | None) -> Callable[...,
         **{name: kind for name, (kind, _) in added.items()},
     }
     return called
-
-
-def _solves(hints: dict[str, Any]) -> bool:
-    """Whether a verb solves models: it takes a gap or a time limit, or a number of processes that it always has."""
-    workers = get_args(hints.get("workers"))
-    return any(name in hints for name in SOLVES) or (bool(workers) and workers[0] is int)

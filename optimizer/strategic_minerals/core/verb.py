@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -19,6 +21,14 @@ from .runner import HERE
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """Marks an option that the command line takes as the path of a file. read: its content as a value of the option."""
+
+    read: Callable[[Path], Any]
+
 
 Gap = Annotated[float, Field(ge=0, lt=1, description="Relative optimality gap of every solve (0.001: 0.1 %).")]
 Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")]
@@ -74,10 +84,11 @@ def checked(function: Callable[..., Any], given: Mapping[str, Any], where: str =
         try:
             found[name] = _adapter(function, name, option.annotation).validate_python(given[name])
         except ValidationError as error:
-            faults += [
-                Fault(where or function.__name__, "", name, shown(one["input"]), expected(one["msg"]))
-                for one in error.errors(include_url=False)
-            ]
+            for one in error.errors(include_url=False):
+                place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in one["loc"])
+                faults.append(
+                    Fault(where or function.__name__, "", name + place, shown(one["input"]), expected(one["msg"]))
+                )
     if faults:
         raise InputError(faults)
     return found

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
+from ..core.errors import Fault, InputError
 from ..core.frames import rows_of
 from ..core.sample_statistics import estimated
+from ..core.verb import verb
 from ..data.names import Names
 from ..results.act_now import GAP, SAMPLES, ActNow
 from ..results.evidence import floor_in_words
 from ..results.own_table import OWN_PARTS, SOLVER
 from ..results.readable import ENDED
 from ..results.result import Result
+from ..results.run_contents import ANALYSES
 from ..results.run_folder import load_result
-from ..results.study import StudyResult
+from ..results.study import Study
+from ..results.study_files import read_study
 from ..rolling.rolled import causes_in_words
 from ..schemas.base import key_of
 from ..schemas.tables import TABLES
@@ -31,110 +33,40 @@ SIGNED = 0.005
 """Share of a project from which it is told."""
 
 
-@dataclass(frozen=True)
-class Comparison(StudyResult):
-    """Differences of results; each table has a column a result, named as `names`."""
-
-    names: tuple[str, ...]
-    inputs: pd.DataFrame
-    """field: fields of the plan, and cells of tables, that are not the same in all."""
-    outcome: pd.DataFrame
-    """figure, unit: worth, bound, gap, losses, spending."""
-    plan: pd.DataFrame
-    """kind, item: what is bought [t], supported, reserved [t a year] and guaranteed, where it is not the same in all."""
-    differences: pd.DataFrame
-    """figure, of (a result against the first), difference_musd, error_musd, low_musd, high_musd, told (whether the samples can tell
-    it from none): on the scenarios that tested both; no row where these are not the same."""
-    warnings: tuple[str, ...] = ()
-    """Why figures of the results may not be compared directly."""
-    why: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Where the last result was planned again from an earlier one: what changed it, cause by cause (`Rolled.why`)."""
-
-    kind: ClassVar[str] = "compare"
-    titles: ClassVar[Mapping[str, str]] = {
-        "inputs": "What differs in the question",
-        "outcome": "Outcome",
-        "plan": "What differs in the plan",
-        "differences": "Differences in the same new scenarios",
-        "why": "What changed the plan",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """inputs, outcome, plan; cells as they are, numbers beside text; differences, and why, where there are any."""
-        found = {
-            "inputs": self.inputs,
-            "outcome": self.outcome.astype(object),
-            "plan": self.plan.astype(object),
-        }
-        more = {"differences": self.differences, "why": self.why}
-        return {**found, **{name: table for name, table in more.items() if len(table)}}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """names and warnings."""
-        return {"names": self.names, "warnings": self.warnings}
-
-    def summary(self) -> str:
-        """In plain words."""
-        return "\n".join(self.lines())
-
-    def lines(self) -> list[str]:
-        """In plain words, line by line."""
-        said = [f"COMPARED: {', '.join(self.names)}", *self.warnings]
-        if len(self.why):
-            said += [f"{self.titles['why']}:", *causes_in_words(self.why)]
-        for title, table in self.parts():
-            said += [f"{title}:" if len(table) else f"{title}: nothing", *(f"  {line}" for line in self.told(table))]
-        if len(self.differences):
-            said += [f"{self.titles['differences']}:", *(f"  {line}" for line in self.paired())]
-        return said
-
-    def paired(self) -> list[str]:
-        """Differences to the first result in words, with what the samples can tell."""
-        return [
-            f"{row.figure}, {row.of} minus {self.names[0]}: {row.difference_musd:+,.4g} million USD, standard error "
-            f"{row.error_musd:.2g}, interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
-            + ("" if row.told else ": no difference that the samples can tell")
-            for row in rows_of(self.differences)
-        ]
-
-    def parts(self) -> list[tuple[str, pd.DataFrame]]:
-        """Tables with their titles, in the order in which one reads them."""
-        return [
-            (self.titles["inputs"], self.inputs),
-            (self.titles["outcome"], self.outcome),
-            (self.titles["plan"], self.plan),
-        ]
-
-    def told(self, table: pd.DataFrame) -> list[str]:
-        """A table's rows in words."""
-        said = []
-        for row in table.itertuples(index=False):
-            head = [str(value) for value in row[: -len(self.names)] if value]
-            label = f"{head[0]} [{head[1]}]" if table is self.outcome and len(head) > 1 else " ".join(head)
-            said.append(f"{label}: {' | '.join(_told(value) for value in row[-len(self.names) :])}")
-        return said
-
-    def _repr_html_(self) -> str:
-        """As notebooks show it, what makes figures incomparable first."""
-        return "".join([*(f"<p>{html.escape(line)}</p>" for line in self.warnings), super()._repr_html_()])
+TITLES = {
+    "inputs": "What differs in the question",
+    "outcome": "Outcome",
+    "plan": "What differs in the plan",
+    "differences": "Differences in the same new scenarios",
+    "why": "What changed the plan",
+}
+"""Headings of the tables."""
 
 
+@verb
 def compare(
     results: Sequence[Result | Path | str], names: Sequence[str] | None = None, *, why: pd.DataFrame | None = None
-) -> Comparison:
-    """What differs between results: in the question, in the outcome, in the plan.
+) -> Study:
+    """Show the differences between results: in the question, the outcome and the plan.
 
     results: two or more, each as it was solved, or the run folder that holds it. names: what they are called, one each; None:
-    their plans' names, numbered where these are the same. why: `Rolled.why` of the last one, where it was planned again from the
-    first; None: it was not.
+    their plans' names, numbered where these are the same. why: the table `why` of `roll`, where the last one was planned again from
+    the first; None: that of its run folder, where it has one.
 
-    Raises ValueError for less than two results, InputError for a folder that is no run.
+    Tables, each with a column a result: `inputs`, fields of the plan, and cells of tables, that are not the same in all; `outcome`:
+    figure, unit, worth, bound, gap, losses, spending; `plan`, what is bought [t], supported, reserved [t a year] and guaranteed,
+    where it is not the same in all. `differences`: figure, of (a result against the first), difference_musd, error_musd, low_musd,
+    high_musd, told (whether the samples can tell it from none), on the scenarios that tested both; no row where these are not the
+    same. Fact `warnings`: why figures of the results may not be compared directly.
+
+    Raises InputError for less than two results, and for a folder that is no run.
     """
     if len(results) < 2:
-        raise ValueError("a comparison needs two results")
-    return _compared(opened(results), names, why)
+        raise InputError([Fault("compare", "", "results", f"{len(results)} result", "two or more")])
+    last = results[-1]
+    if why is None and not isinstance(last, Result) and (folder := Path(last) / ANALYSES / "roll").is_dir():
+        why = read_study(folder).get("why")
+    return compared(opened(results), names, why)
 
 
 def opened(results: Sequence[Result | Path | str]) -> list[Result]:
@@ -142,7 +74,7 @@ def opened(results: Sequence[Result | Path | str]) -> list[Result]:
     return [each if isinstance(each, Result) else load_result(Path(each)) for each in results]
 
 
-def _compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFrame | None) -> Comparison:
+def compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFrame | None) -> Study:
     """What differs between opened results."""
     called = _names(results, names)
     warnings = [
@@ -159,15 +91,48 @@ def _compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFr
         warnings.append(
             f"Doing nothing costs {told} million USD in these results, so the worth of each plan starts from a different point."
         )
-    return Comparison(
-        called,
-        _inputs(results, called),
-        _outcome(results, called),
-        _plan(results, called),
-        _differences(results, called),
-        tuple(warnings),
-        pd.DataFrame() if why is None else why,
-    )
+    tables = {
+        "inputs": _inputs(results, called),
+        "outcome": _outcome(results, called).astype(object),
+        "plan": _plan(results, called).astype(object),
+    }
+    more = {"differences": _differences(results, called), "why": pd.DataFrame() if why is None else why}
+    tables |= {name: table for name, table in more.items() if len(table)}
+    facts = {"names": called, "warnings": warnings}
+    return Study("compare", tables, _words(tables, called, warnings), facts, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], names: Sequence[str], warnings: Sequence[str]) -> list[str]:
+    """A comparison in plain words, line by line."""
+    lines = [f"COMPARED: {', '.join(names)}", *warnings]
+    if "why" in tables:
+        lines += [f"{TITLES['why']}:", *causes_in_words(tables["why"])]
+    for name in ("inputs", "outcome", "plan"):
+        table = rows_in_words(name, tables[name], len(names))
+        lines += [f"{TITLES[name]}:" if table else f"{TITLES[name]}: nothing", *(f"  {line}" for line in table)]
+    if "differences" in tables:
+        lines += [f"{TITLES['differences']}:", *(f"  {line}" for line in paired(tables["differences"], names[0]))]
+    return lines
+
+
+def paired(differences: pd.DataFrame, first: str) -> list[str]:
+    """Differences to the first result in words, with what the samples can tell."""
+    return [
+        f"{row.figure}, {row.of} minus {first}: {row.difference_musd:+,.4g} million USD, standard error "
+        f"{row.error_musd:.2g}, interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
+        + ("" if row.told else ": no difference that the samples can tell")
+        for row in rows_of(differences)
+    ]
+
+
+def rows_in_words(name: str, table: pd.DataFrame, results: int) -> list[str]:
+    """Rows of a table of a comparison in words."""
+    lines = []
+    for row in table.itertuples(index=False):
+        head = [str(value) for value in row[:-results] if value]
+        label = f"{head[0]} [{head[1]}]" if name == "outcome" and len(head) > 1 else " ".join(head)
+        lines.append(f"{label}: {' | '.join(_told(value) for value in row[-results:])}")
+    return lines
 
 
 PAIRED = {"worth_musd": "worth compared with doing nothing", "loss_musd": "expected shortage losses"}

@@ -24,10 +24,10 @@ from ..results.own_table import extended_by
 from ..results.readable import ENDED, heading
 from ..results.result import Result
 from ..results.run_contents import ANALYSES, dictionary
-from ..results.study import Analyses, tables_of
+from ..results.study import Analyses, Study, tables_of
 from ..results.study_files import study_faults
 from .charts import figures
-from .comparison import Comparison, compare
+from .comparison import TITLES, compare, rows_in_words
 from .content_policy import POLICY
 from .figure import NARROW, Figure, all_rows, altair, money_unit
 from .first_screen import CODE, acts, all_acts, headline, tiles
@@ -320,11 +320,9 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
     return found
 
 
-def _drawn(
-    results: Sequence[Result], compared: Comparison | None, analyses: Mapping[str, pd.DataFrame]
-) -> list[Figure]:
+def _drawn(results: Sequence[Result], compared: Study | None, analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
     """All figures of a page, in its order."""
-    side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
+    side_by_side = [] if compared is None else list(comparison_figure(compared.tables["outcome"]))
     return [*side_by_side, *figures(results[0], _rules(analyses)), *study_figures(analyses, Subject.of(results[0]))]
 
 
@@ -348,9 +346,10 @@ def markdown(
     for figure in _drawn(several, compared, tables_of(analyses)):
         lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
     if compared is not None:
-        lines += ["## Comparison", "", *compared.warnings, ""]
-        for title, table in compared.parts():
-            lines += [f"### {title}", "", *(f"- {_plain(line)}" for line in compared.told(table) or ["nothing"]), ""]
+        lines += ["## Comparison", "", *compared.facts["warnings"], ""]
+        for name in ("inputs", "outcome", "plan"):
+            rows = rows_in_words(name, compared.tables[name], len(several)) or ["nothing"]
+            lines += [f"### {TITLES[name]}", "", *(f"- {_plain(line)}" for line in rows), ""]
     lines += ["## Evidence", "", *(f"- {name}: {_plain(value)}" for name, value in _evidence(first)), ""]
     return "\n".join(lines)
 

@@ -7,21 +7,28 @@ then what the year has shown of the hazards. A cause that changes nothing in the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
 from ..api.solving import solve_once
 from ..core.errors import Fault, PlanError
 from ..core.frames import typed
+from ..core.runner import HERE, Runner, checkpoint
 from ..core.units import SMALL_T
+from ..core.verb import FromFile, Gap, verb
+from ..data.csv_files import load_dataset
 from ..data.dataset import Dataset
 from ..model.problem import structure_of
 from ..results.result import Result
+from ..results.study import Study
 from ..schemas.plan import Plan
-from .files import DoneRow, HappenedRow
+from .files import DoneRow, HappenedRow, read_noted
 from .next_plan import Horizon, NextQuestion, next_question
-from .rolled import AS_PLANNED, EVIDENCE, FACTS, STATE, STATE_COLUMNS, WHY_COLUMNS, Rolled
+from .rolled import AS_PLANNED, EVIDENCE, FACTS, STATE, STATE_COLUMNS, WHY_COLUMNS, rolled
 from .state import Question, State, as_done, as_planned
 
 Tell = Callable[[str], Any]
@@ -33,29 +40,50 @@ def question_of(result: Result) -> Question:
     return Question(structure, natural, result.solution)
 
 
+@verb
 def roll(
     result: Result,
     *,
-    done: Sequence[DoneRow] = (),
-    happened: Sequence[HappenedRow] = (),
-    facts: Dataset | None = None,
-    years: int = 1,
-    horizon: Horizon = "fixed",
-    learning: bool = True,
-    fresh_draws: bool = True,
-    gap: float = 1e-3,
-    time_limit_s: float = 3600.0,
-    on_step: Tell | None = None,
-) -> Rolled:
-    """Plan again after a year.
+    done: Annotated[
+        Sequence[DoneRow],
+        FromFile(partial(read_noted, kind=DoneRow)),
+        Field(description="Table (CSV) of what was done otherwise than planned: kind, item, detail, amount."),
+    ] = (),
+    happened: Annotated[
+        Sequence[HappenedRow],
+        FromFile(partial(read_noted, kind=HappenedRow)),
+        Field(
+            description="Table (CSV) of events: event, status (in force, announced, suspended, ended), hazard, from_year, ..."
+        ),
+    ] = (),
+    facts: Annotated[
+        Dataset | Path | None,
+        FromFile(Path),
+        Field(description="Folder of new tables, or of a few rows of them: rows of a known key are replaced."),
+    ] = None,
+    years: Annotated[int, Field(ge=1, le=40, description="Fiscal years that have passed.")] = 1,
+    horizon: Annotated[
+        Horizon,
+        Field(description="fixed: the end year stays; rolling: as many years as before, series hold their last value."),
+    ] = "fixed",
+    learning: Annotated[bool, Field(description="Whether the years change what is believed of the hazards.")] = True,
+    fresh_draws: Annotated[
+        bool, Field(description="Draw scenarios anew; else last year's, as far as nothing has happened in them.")
+    ] = True,
+    gap: Gap = 1e-3,
+    run: Runner = HERE,
+) -> Study:
+    """Plan again after a year: the state that it left, what happened, new facts; with what each changed.
 
-    result: last year's plan, as it was solved. done: what was done otherwise than planned. happened: events that began, were
-    announced or lifted. facts: new tables, or some rows of them. years: fiscal years that have passed. horizon: `fixed` keeps the
-    end year; `rolling` plans as many years as before, every series holding its last value. learning: rates of hazards after what
-    the years have shown. fresh_draws: as `next_question`. gap, time_limit_s: of each solve. on_step: told what is being solved.
+    result: last year's plan, as it was solved. The study carries the new plan in `result`. Tables: `why`, a row a cause, in order;
+    each adds to those above it: changed (whether it changes the question), worth_musd of the plan then, difference_musd to the row
+    above, gap_share, expected_loss_musd, outlay_musd of the planned years, bought and supported. `state`, what the new plan starts
+    with: kind (stock, stock_origin, users_missing, package, contract, market_floor, payment_due, closed, event, evidence,
+    money_kept), item, detail, amount, unit.
 
-    Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan, and as `solve`.
+    Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan, and as `solve_once`.
     """
+    new = load_dataset(facts, result.plan.home) if isinstance(facts, Path) else facts
     left = len(question_years(result.plan)) - 1
     if not 1 <= years <= left:
         expected = f"1 to {left}: a year at least is left to plan" if left else "a plan of more than one year"
@@ -65,25 +93,24 @@ def roll(
     reached = as_done(question, planned, done)
     asked: dict[str, Any] = {"horizon": horizon, "fresh_draws": fresh_draws}
 
-    def step(state: State, events: Sequence[HappenedRow], new: Dataset | None, learns: bool) -> NextQuestion:
-        return next_question(question, result.plan, result.data, state, events, _rows(new), learning=learns, **asked)
+    def step(state: State, events: Sequence[HappenedRow], known: Dataset | None, learns: bool) -> NextQuestion:
+        return next_question(question, result.plan, result.data, state, events, _rows(known), learning=learns, **asked)
 
     steps = [
         (AS_PLANNED, step(planned, (), None, False)),
         (STATE, step(reached, happened, None, False)),
-        (FACTS, step(reached, happened, facts, False)),
-        (EVIDENCE, step(reached, happened, facts, learning)),
+        (FACTS, step(reached, happened, new, False)),
+        (EVIDENCE, step(reached, happened, new, learning)),
     ]
     solved: list[Result] = []
     rows = [_row("", None, result)]
     for n, (cause, asked_now) in enumerate(steps):
         same = n > 0 and _same(asked_now, steps[n - 1][1])
-        if on_step is not None:
-            on_step(cause)
-        solved.append(solved[-1] if same else solve_once(asked_now.plan, asked_now.data, gap=gap, time_limit_s=time_limit_s))
+        checkpoint(f"planning again: {cause}")
+        solved.append(solved[-1] if same else solve_once(asked_now.plan, asked_now.data, gap=gap))
         rows.append(_row(cause, not same, solved[-1]))
     why = typed(pd.DataFrame(_with_differences(rows), columns=list(WHY_COLUMNS)), WHY_COLUMNS)
-    return Rolled(solved[-1], result.plan, why, _state_table(question, reached, steps[-1][1]), horizon, learning)
+    return rolled(solved[-1], result.plan, why, _state_table(question, reached, steps[-1][1]), horizon, learning)
 
 
 def question_years(plan: Plan) -> range:

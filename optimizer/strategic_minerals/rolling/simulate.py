@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from ..core.atomic_files import write_whole
 from ..core.errors import Fault, InputError, PlanError
-from ..core.parallel import workforce
+from ..core.outcome import Progress
+from ..core.runner import HERE, Runner, current
+from ..core.verb import Confidence, Seed, verb
 from ..evaluation.purchase_rules import purchase_rules, purchases_musd
 from ..evaluation.rules_of_thumb import without_promises
 from ..model.problem import prepare
 from ..model.solution import Solution, trunk_alone
 from ..results.result import Result
+from ..results.study import Study
 from ..schemas.plan import Plan
 from .living import IN_INTEGERS, NOTHING, REPLANNED, TWO_STAGE, Lives, Policy, Start, Year, bought_by
 from .paths import Path, by_history, draw_paths
 from .quick import Form
-from .simulated import Simulation, tables_of_paths
+from .simulated import TITLES, tables_of_paths, words_of_paths
 from .state import Question
 
 RULES = ("60 days of cover", "equal money for each material")
@@ -48,33 +52,45 @@ class _Task:
     names: tuple[str, ...]
 
 
+@verb
 def simulate(
     result: Result,
     *,
-    paths: int = 50,
-    seed: int = 1,
-    exact: int = 10,
-    rules: Sequence[str] = RULES,
-    learning: bool = True,
-    grid_months: int = 1,
-    scenarios: int = 25,
-    confidence: float = 0.95,
-    store: FilePath | None = None,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Simulation:
-    """Live a solved plan through paths of years, planned again every year, beside the plan as it was made and rules of thumb.
+    paths: Annotated[int, Field(ge=2, le=10_000, description="How many paths of years.")] = 50,
+    seed: Seed = 1,
+    exact: Annotated[
+        int, Field(ge=0, le=10_000, description="On how many of them every year is planned in integers too.")
+    ] = 10,
+    rules: Annotated[
+        Sequence[str],
+        Field(description="Rules of thumb that are lived too, at the plan's money, as `rules` calls them."),
+    ] = RULES,
+    learning: Annotated[
+        bool, Field(description="Whether rates of hazards are uncertain, and learned from what happens.")
+    ] = True,
+    grid_months: Annotated[
+        int, Field(ge=1, le=12, description="Months between dates at which something may happen.")
+    ] = 1,
+    scenarios: Annotated[int, Field(ge=1, le=10_000, description="Most scenarios of each plan.")] = 25,
+    confidence: Confidence = 0.95,
+    run: Runner = HERE,
+) -> Study:
+    """Live a plan through paths of years without foresight, planned again every year, beside it as it was made and simple rules.
 
-    result: the two-stage plan, as it was solved. paths, seed: how many are drawn, and from what. exact: on how many of them every
-    year is planned in integers too. rules: names of rules of thumb, at the plan's money. learning: whether rates are learned from
-    what happens; true rates are then drawn from what is believed at the start, else they are those of the table. grid_months: step
-    of all dates of events. scenarios: of each plan, at most. confidence: of intervals. store: folder in which paths are kept as
-    they finish, to go on from; None: none. workers: spawned processes; 1: this one. executor: takes their place. on_progress:
-    called with paths done, and in all.
+    result: the two-stage plan, as it was solved. True rates are drawn from what is believed at the start where they are learned,
+    else they are those of the table.
+
+    Tables: `policies`, a row a policy: worth_musd, mean over the paths, against doing nothing on the same path, with standard error
+    and interval; worst_musd. `differences`: what planning again every year (`of`) is worth beyond each other policy, over all paths
+    and by which hazards strike, and what the plan as it was made is worth beyond rules: difference_musd with standard error and
+    interval; told: `yes`, or `cannot be told`. `drawdown`, by material: years_tight; releases_share of them in which stock is
+    released; of_stock, what leaves the store then; of_short, of what would be short without it; kept_share of the stock that is
+    kept through the first tight year; events_over, and the share of them after which the stock is back within one and three years;
+    peak_stock_t. `paths`, a row a path and policy. `years`: each path's years under planning again, by material. `replans`:
+    number of plans, processor seconds and columns of each on average, loss by rounding.
 
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
-    InputError where the store is of another simulation; as `solve` where a year is not solved.
+    InputError where the runner's store is of another simulation; as `solve_once` where a year is not solved.
     """
     plan = result.plan
     _require(plan)
@@ -90,7 +106,11 @@ def simulate(
     names = tuple(policy.name for policy in policies)
     tasks = [_Task(start, group, names) for group in by_history(drawn, CHUNK)]
     tasks += [_Task(whole, group, (REPLANNED,)) for group in by_history(drawn[: max(0, exact)], CHUNK) if group]
-    kept = None if store is None else _Store(store, _identity(result, paths, seed, rules, learning, grid_months, form))
+    kept = (
+        None
+        if run.store is None
+        else _Store(run.store, _identity(result, paths, seed, rules, learning, grid_months, form))
+    )
     total = len(drawn) + max(0, min(exact, paths))
     lived: dict[tuple[int, str], list[Year]] = {}
     for task in tasks:
@@ -98,27 +118,23 @@ def simulate(
             lived.update(kept.read(task))
     left = [task for task in tasks if not all(_key(task, p, name) in lived for p in task.paths for name in task.names)]
     done = total - sum(len(task.paths) for task in left)
-    if on_progress is not None:
-        on_progress(done, total)
-    with workforce(executor, workers) as map_over:
-        for task, found in zip(left, map_over(_live, left), strict=True):
-            lived.update(found)
-            if kept is not None:
-                kept.write(task, found)
-            done += len(task.paths)
-            if on_progress is not None:
-                on_progress(done, total)
+    for task, found in zip(left, run.each("", _live, left), strict=True):
+        current().report(Progress("paths", current().seconds, done=done, of=total))
+        lived.update(found)
+        if kept is not None:
+            kept.write(task, found)
+        done += len(task.paths)
     tables = tables_of_paths(plan, problem.natural, drawn, lived, [*names], confidence)
-    return Simulation(
-        **tables,
-        plan=plan.name,
-        paths_drawn=len(drawn),
-        seed=seed,
-        learning=learning,
-        confidence=confidence,
-        scenarios=scenarios,
-        exact=max(0, min(exact, paths)),
-    )
+    facts = {
+        "plan": plan.name,
+        "paths_drawn": len(drawn),
+        "seed": seed,
+        "learning": learning,
+        "confidence": confidence,
+        "scenarios": scenarios,
+        "exact": max(0, min(exact, paths)),
+    }
+    return Study("simulate", tables, words_of_paths(tables, facts), facts, TITLES)
 
 
 def _require(plan: Plan) -> None:
@@ -152,7 +168,7 @@ def _policies(
             known[rule.name] = rule
     for name in rules:
         if name not in known:
-            raise PlanError([Fault("command line", "", "rules", f"'{name}'", f"one of {', '.join(known)}")])
+            raise PlanError([Fault("simulate", "", "rules", f"'{name}'", f"one of {', '.join(known)}")])
         yield Policy(name, known[name].bought, False)
 
 
@@ -187,9 +203,8 @@ class _Store:
                 expected = "the same plan, tables, paths and options as when it was begun, or another folder"
                 raise InputError([Fault(str(mark), "", "identity", "paths of another simulation", expected)])
         elif folder.exists() and any(folder.iterdir()):
-            raise InputError(
-                [Fault(str(folder), "", "store", "a folder with other files in it", "a new or an empty folder")]
-            )
+            found = "a folder with other files in it"
+            raise InputError([Fault(str(folder), "", "store", found, "a new or an empty folder")])
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
 

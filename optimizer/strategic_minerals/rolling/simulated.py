@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ import pandas as pd
 from ..core.frames import rows_of, typed
 from ..core.sample_statistics import estimated
 from ..instance.instance import Instance
-from ..results.study import StudyResult
 from ..schemas.plan import Plan
 from .living import IN_INTEGERS, NOTHING, REPLANNED, TWO_STAGE, Year
 from .paths import Path
@@ -77,125 +75,72 @@ REPLANS = {
 }
 
 
-@dataclass(frozen=True)
-class Simulation(StudyResult):
-    """Policies lived through paths of years."""
+TITLES = {
+    "policies": "Worth of each policy on the same paths",
+    "differences": "What planning again is worth beyond it",
+    "drawdown": "When the reserve releases, and how it refills",
+}
+"""Headings of the short tables."""
 
-    policies: pd.DataFrame
-    """A row a policy: worth_musd, mean over the paths, against doing nothing on the same path, with standard error and interval;
-    worst_musd."""
-    differences: pd.DataFrame
-    """What planning again every year (`of`) is worth beyond each other policy, over all paths and by which hazards strike, and what
-    the plan as it was made is worth beyond rules: difference_musd with standard error and interval; told: `yes`, or `cannot be
-    told`."""
-    paths: pd.DataFrame
-    """A row a path and policy."""
-    years: pd.DataFrame
-    """Each path's years under planning again: by material how tight the year was, what was short, released, kept and bought."""
-    drawdown: pd.DataFrame
-    """By material: years_tight; releases_share of them in which stock is released; of_stock, what leaves the store then; of_short,
-    of what would be short without it; kept_share of the stock that is kept through the first tight year; events_over, and the share
-    of them after which the stock is back within one and three years; peak_stock_t."""
-    replans: pd.DataFrame
-    """How the years were planned: number of plans, processor seconds and columns of each on average, loss by rounding."""
-    plan: str
-    paths_drawn: int
-    seed: int
-    learning: bool
-    confidence: float
-    scenarios: int
-    exact: int
 
-    kind: ClassVar[str] = "simulate"
-    titles: ClassVar[Mapping[str, str]] = {
-        "policies": "Worth of each policy on the same paths",
-        "differences": "What planning again is worth beyond it",
-        "drawdown": "When the reserve releases, and how it refills",
-        "paths": "",
-        "years": "",
-        "replans": "",
-    }
+def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
+    """A simulation in plain words."""
+    policies, differences = tables["policies"], tables["differences"]
+    shown = (
+        f"{facts['paths_drawn']} paths, the same for all; million USD, discounted; {facts['confidence']:.0%} intervals:"
+    )
+    lines = [_head(differences), shown]
+    for row in rows_of(policies[policies.policy != IN_INTEGERS]):
+        interval = f"({_musd(row.low_musd)} to {_musd(row.high_musd)})"
+        lines.append(f"  {row.policy}: worth {_musd(row.worth_musd)} {interval}, at worst {_musd(row.worst_musd)}")
+    for of in (REPLANNED, TWO_STAGE):
+        mine = differences[(differences.of == of) & (differences.stratum == ALL)]
+        others = [row for row in rows_of(mine) if row.policy != IN_INTEGERS]
+        lines += [f"What '{of}' is worth beyond each:"] * bool(others)
+        lines += [f"  {row.policy}: {_in_words(row)}" for row in others]
+    return [*lines, *_form(tables["replans"], differences, facts["scenarios"]), *_released(tables["drawdown"])]
 
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """policies, differences, drawdown, paths, years, replans."""
-        return {
-            "policies": self.policies,
-            "differences": self.differences,
-            "drawdown": self.drawdown,
-            "paths": self.paths,
-            "years": self.years,
-            "replans": self.replans,
-        }
 
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """plan, paths, seed, learning, confidence, scenarios of each plan, exact: paths planned in integers too."""
-        return {
-            "plan": self.plan,
-            "paths_drawn": self.paths_drawn,
-            "seed": self.seed,
-            "learning": self.learning,
-            "confidence": self.confidence,
-            "scenarios": self.scenarios,
-            "exact": self.exact,
-        }
+def _head(differences: pd.DataFrame) -> str:
+    """Whether the plan is worth planning again, or is beaten by something simpler."""
+    every = differences[differences.stratum == ALL]
+    beaten = every[(every.of == TWO_STAGE) & (every.difference_musd < 0) & (every.told == "yes")]
+    if len(beaten):
+        worst = next(rows_of(beaten.sort_values("difference_musd")))
+        by = _musd(-worst.difference_musd)
+        return f"A SIMPLER RULE DOES BETTER than the plan as it was made: {worst.policy}, by {by} million USD."
+    again = every[(every.of == REPLANNED) & (every.policy == TWO_STAGE)]
+    row = next(rows_of(again))
+    if row.told != "yes":
+        return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
+    word = "IS WORTH" if row.difference_musd > 0 else "LOSES"
+    by = _musd(abs(row.difference_musd))
+    return f"PLANNING AGAIN EVERY YEAR {word} {by} million USD against the plan as it was made."
 
-    def summary(self) -> str:
-        """In plain words."""
-        shown = f"{self.paths_drawn} paths, the same for all; million USD, discounted; {self.confidence:.0%} intervals:"
-        lines = [self._head(), shown]
-        for row in rows_of(self.policies[self.policies.policy != IN_INTEGERS]):
-            interval = f"({_musd(row.low_musd)} to {_musd(row.high_musd)})"
-            lines.append(f"  {row.policy}: worth {_musd(row.worth_musd)} {interval}, at worst {_musd(row.worst_musd)}")
-        for of in (REPLANNED, TWO_STAGE):
-            mine = self.differences[(self.differences.of == of) & (self.differences.stratum == ALL)]
-            others = [row for row in rows_of(mine) if row.policy != IN_INTEGERS]
-            lines += [f"What '{of}' is worth beyond each:"] * bool(others)
-            lines += [f"  {row.policy}: {_in_words(row)}" for row in others]
-        return "\n".join([*lines, *self._form(), *self._released()])
 
-    def _head(self) -> str:
-        """Whether the plan is worth planning again, or is beaten by something simpler."""
-        every = self.differences[self.differences.stratum == ALL]
-        beaten = every[(every.of == TWO_STAGE) & (every.difference_musd < 0) & (every.told == "yes")]
-        if len(beaten):
-            worst = next(rows_of(beaten.sort_values("difference_musd")))
-            by = _musd(-worst.difference_musd)
-            return f"A SIMPLER RULE DOES BETTER than the plan as it was made: {worst.policy}, by {by} million USD."
-        again = every[(every.of == REPLANNED) & (every.policy == TWO_STAGE)]
-        row = next(rows_of(again))
-        if row.told != "yes":
-            return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
-        word = "IS WORTH" if row.difference_musd > 0 else "LOSES"
-        by = _musd(abs(row.difference_musd))
-        return f"PLANNING AGAIN EVERY YEAR {word} {by} million USD against the plan as it was made."
+def _form(replans: pd.DataFrame, differences: pd.DataFrame, scenarios: int) -> list[str]:
+    """How the years were planned."""
+    lines = [
+        f"Quick form: {row.plans:.0f} years planned on at most {scenarios} scenarios, {row.seconds:.1f} processor "
+        f"seconds and {row.columns:,.0f} columns each; rounding what is signed costs {_musd(row.mean_gap_musd)} million USD "
+        f"on average, {_musd(row.largest_gap_musd)} at most."
+        for row in rows_of(replans)
+    ]
+    exact = differences[(differences.policy == IN_INTEGERS) & (differences.stratum == ALL)]
+    return lines + [
+        f"Against plans in integers on {row.paths:.0f} of the paths: {_in_words(row)}." for row in rows_of(exact)
+    ]
 
-    def _form(self) -> list[str]:
-        """How the years were planned."""
-        lines = [
-            f"Quick form: {row.plans:.0f} years planned on at most {self.scenarios} scenarios, {row.seconds:.1f} processor "
-            f"seconds and {row.columns:,.0f} columns each; rounding what is signed costs {_musd(row.mean_gap_musd)} million USD "
-            f"on average, {_musd(row.largest_gap_musd)} at most."
-            for row in rows_of(self.replans)
-        ]
-        exact = self.differences[(self.differences.policy == IN_INTEGERS) & (self.differences.stratum == ALL)]
-        lines += [
-            f"Against plans in integers on {row.paths:.0f} of the paths: {_in_words(row)}." for row in rows_of(exact)
-        ]
-        return lines
 
-    def _released(self) -> list[str]:
-        lines = []
-        for row in rows_of(self.drawdown.head(8)):
-            back = (
-                "" if pd.isna(row.refilled_3yr) else f"; {row.refilled_3yr:.0%} of stocks are back within three years"
-            )
-            lines.append(
-                f"  {row.material}: in short supply in {row.years_tight:.0f} years; the reserve releases in "
-                f"{row.releases_share:.0%} of them, {row.of_stock:.0%} of its stock, {row.of_short:.0%} of what is short{back}"
-            )
-        return ["When the reserve releases:", *lines] if lines else []
+def _released(drawdown: pd.DataFrame) -> list[str]:
+    lines = []
+    for row in rows_of(drawdown.head(8)):
+        back = "" if pd.isna(row.refilled_3yr) else f"; {row.refilled_3yr:.0%} of stocks are back within three years"
+        lines.append(
+            f"  {row.material}: in short supply in {row.years_tight:.0f} years; the reserve releases in "
+            f"{row.releases_share:.0%} of them, {row.of_stock:.0%} of its stock, {row.of_short:.0%} of what is short{back}"
+        )
+    return ["When the reserve releases:", *lines] if lines else []
 
 
 def _in_words(row: Any) -> str:

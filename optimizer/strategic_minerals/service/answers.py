@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from ..results.result import Result
     from ..results.study import Study
 
-SHARE_OF_DEADLINE = 0.9
-"""Share of the job's time limit for the solver; the rest is for writing the best plan."""
-NO_OPTIONS = (
-    *("kind", "label", "labels", "webhook", "of", "shipped", "plan", "plan_toml", "tables", "on_top_of_shipped", "set"),
-    *("facts", "done", "happened", "changes"),
-)
-"""Fields of a request that say what it is about, or that are read elsewhere."""
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -35,20 +27,8 @@ class Answer:
     """Written below `out`; empty where a run folder holds the tables."""
     of_run: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Tables of the run folder that was written."""
-
-
-def asked_of(request: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a request by name; a time limit leaves time to write the answer before the job's own."""
-    from ..core.units import LEAST_TIME_LIMIT_S
-
-    left = (
-        NO_OPTIONS if request["kind"] == "reverse" else (*NO_OPTIONS, "names")
-    )  # what labels were called in older requests
-    options = {name: value for name, value in request.items() if name not in left}
-    if "time_limit_s" in options:
-        most_s = max(LEAST_TIME_LIMIT_S, SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
-        options["time_limit_s"] = min(options["time_limit_s"], most_s)
-    return options
+    study: str = ""
+    """What `study.json` says of the tables; empty where they are no study."""
 
 
 MOST_HEADLINE = 300
@@ -67,7 +47,7 @@ def told(found: Study) -> Answer:
     from ..core.frames import plainly
 
     words = found.summary()
-    return Answer(headline_of(words), words, dict(plainly(found.facts)), found.tables)
+    return Answer(headline_of(words), words, dict(plainly(found.facts)), found.tables, study=found.stated())
 
 
 def run_of(folder: Folder, place: int = 0) -> Result:
@@ -78,8 +58,8 @@ def run_of(folder: Folder, place: int = 0) -> Result:
 
 
 def labels_of(request: Mapping[str, Any]) -> list[str] | None:
-    """What the solved plans that a job builds on are called; None: it builds on none. Older requests have them as `names`."""
-    found: list[str] | None = request.get("labels", request.get("names") if request["kind"] != "reverse" else None)
+    """What the solved plans that a job builds on are called; None: it builds on none."""
+    found: list[str] | None = request.get("labels")
     return found
 
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from ..core.errors import MisplacedError
 from ..core.shipped import shipped
-from ..core.units import LEAST_TIME_LIMIT_S
 from ..schemas.tables import TABLES
 from .entities import State
 from .problem_details import Problem
@@ -174,17 +173,6 @@ class Question(Strict):
         return self
 
 
-class SolveOptions(Strict):
-    """When to stop the solve."""
-
-    gap: Number = Field(1e-3, ge=0, lt=1, description="Relative optimality gap at which the solve may stop.")
-    time_limit_s: Number = Field(
-        3600.0, ge=LEAST_TIME_LIMIT_S, le=1e6, description="Time limit of the solve, in seconds."
-    )
-    relax: Flag = Field(False, description="Solve the linear relaxation, which gives a bound and no plan.")
-    method: Literal["auto", "flat", "decomposed"] = "auto"
-
-
 class Webhook(Strict):
     """Where the end of a job is told: a signed POST, repeated until it is accepted."""
 
@@ -209,61 +197,6 @@ class Labelled(Strict):
 
     label: Annotated[str, Field(max_length=200)] = ""
     webhook: Webhook | None = None
-
-
-class SolveRequest(Labelled, Question, SolveOptions):
-    """Solve a plan."""
-
-    kind: Literal["solve"]
-
-
-class SweepRequest(Labelled, Question):
-    """Solve a plan for many values of its inputs (sweep)."""
-
-    kind: Literal["sweep"]
-    study: Plain = Field(
-        description="The fields of a sweep file: kind, and axes, points or ranges.",
-        examples=[{"kind": "grid", "axes": {"budget.appropriation_musd": [10, 20]}}],
-    )
-
-
-class StressRequest(Labelled):
-    """Test a solved plan on new random scenarios."""
-
-    kind: Literal["stress"]
-    of: JobId = Field(description="Identifier of a job that solved a plan.")
-    scenarios: Whole = Field(1000, ge=10, le=100_000)
-    seed: Whole = Field(1, ge=0, lt=2**31)
-    confidence: Number = Field(0.95, gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")
-    myopic: Flag = False
-
-
-class ExplainRequest(Labelled):
-    """Explain shadow prices and why each item was chosen or rejected."""
-
-    kind: Literal["explain"]
-    of: JobId = Field(description="Identifier of a job that solved a plan.")
-    item: Annotated[str, Field(max_length=300)] | None = Field(
-        None, description="Explain one item only, including what would reverse the choice."
-    )
-    gap: Number | None = Field(None, ge=0, le=0.5, description="Relative optimality gap of each re-solve.")
-    time_limit_s: Number = Field(
-        600.0, ge=LEAST_TIME_LIMIT_S, le=1e6, description="Time limit of each re-solve, in seconds."
-    )
-    tolerance: Number = Field(0.05, gt=0, le=1, description="Accuracy of a break-even value, relative to the value.")
-    most_solves: Whole = Field(40, ge=8, le=10_000, description="Most re-solves for each input of the item.")
-    prices: Flag = Field(True, description="Whether shadow prices are part of the answer.")
-
-
-class CompareRequest(Labelled):
-    """Compare results: differences in question, outcome and plan."""
-
-    kind: Literal["compare"]
-    of: list[JobId] = Field(
-        min_length=2,
-        max_length=8,
-        description="Identifiers of jobs that solved plans; the first is the reference for the others.",
-    )
 
 
 class Progress(Strict):

@@ -62,7 +62,6 @@ CHECKED = {
 }
 REQUESTS_OF_JOBS: Mapping[str, dict[str, Any]] = {
     "solve": {**QUICK, "gap": 0.001, "set": {"budget.appropriation_musd": 120}, "label": "budget 120"},
-    "decide": {"shipped": "rare-earths", "samples": 10, "scenarios": 200},
     "sweep": {**QUICK, "study": {"kind": "grid", "axes": {"budget.appropriation_musd": [10, 20]}}},
     "frontier": {**QUICK, "factors": [0.5, 1.0, 1.5]},
     "worth": {"shipped": "rare-earths", "fresh": 1000},
@@ -85,7 +84,6 @@ REQUESTS_OF_JOBS: Mapping[str, dict[str, Any]] = {
     "roll": {**OF, "done": [{"kind": "stock", "item": "gallium", "amount": 12.5}]},
     "compare": {"of": [JOB, OTHER]},
     "discover": {**OF, "promise": "loss_musd <= 500"},
-    "backtest": {"shipped": "backtest-2022"},
 }
 """Kind -> the rest of a request of it."""
 
@@ -93,7 +91,6 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
     "submit_job": {kind: {"kind": kind, **rest} for kind, rest in REQUESTS_OF_JOBS.items()},
     "submit_upload": {
         "plan": {"plan": 'name = "own"\n...', "options": '{"kind": "solve", "gap": 0.01}'},
-        "refresh": {"files": "(a ZIP)", "options": '{"kind": "refresh", "edition": "MCS2027"}'},
     },
     "check_question": {"shipped": {"shipped": "quickstart", "set": {"budget.appropriation_musd": 120}}},
 }

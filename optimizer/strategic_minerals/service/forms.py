@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect
 
 from ..core.errors import Fault, PlanError, near_miss
 from ..schemas.tables import TABLES
-from .bundles import BUNDLE
 from .gate import PART_BYTES
 from .problem_details import MOST_FAULTS, ProblemError
 from .reading import kind_of_plan, table_file
@@ -24,7 +23,6 @@ from .wording import place, spelt
 PARTS = {
     "plan": "a file: TOML, JSON or xlsx",
     "tables": "files, <table>.csv each",
-    "files": "a file: a ZIP",
     "options": "text: JSON",
 }
 """Name of a part -> what it is."""
@@ -43,11 +41,6 @@ SCHEMA = {
     "properties": {
         "plan": {**FILE, "description": "The plan: TOML, JSON or xlsx, recognised by its content."},
         "tables": {"type": "array", "items": FILE, "description": "Own tables, <table>.csv each."},
-        "files": {
-            **FILE,
-            "description": "In place of a plan: a ZIP with the files of an episode (`backtest`), or with published files "
-            "(`refresh`).",
-        },
         "options": {
             "type": "string",
             "maxLength": LONGEST_OPTIONS,
@@ -148,7 +141,7 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
         else:
             faults += await _file(found, name, part)
         seen.add(name)
-    if not seen & {"plan", "files"}:
+    if "plan" not in seen:
         faults.append(Fault("form", "", "plan", "nothing", PARTS["plan"]))
     if faults:
         raise PlanError(faults[:MOST_FAULTS])
@@ -171,11 +164,11 @@ async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
     if not content:
         return [Fault("form", "", name, f"an empty file {spelt(part.filename or '')}", PARTS[name])]
     try:
-        kept = {"plan": kind_of_plan(content), "files": BUNDLE}.get(name) or table_file(part.filename or "")
+        kept = kind_of_plan(content) if name == "plan" else table_file(part.filename or "")
     except PlanError as error:
         return list(error.faults)
     if kept in found.files:
         return [Fault("form", "", name, f"{spelt(kept.rpartition('/')[2])} twice", "each table once")]
     found.files[kept] = content
-    found.label = (part.filename or "")[:100] if name in ("plan", "files") else found.label
+    found.label = (part.filename or "")[:100] if name == "plan" else found.label
     return []

@@ -1,56 +1,100 @@
-"""Answers of each kind of job: text, figures and tables from the question in the job's folder."""
+"""Answers of jobs: a verb called with what its folder holds, and the look at a question without solving it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FaultsError
+from ..core.runner import LONGEST_S, Runner
+from ..core.verb import checked
+from ..verbs import VERBS, Verb
 from .addresses import as_sent
-from .answers import Answer, asked_of, labels_of, run_of, told, written_run
+from .answers import Answer, labels_of, run_of, told, written_run
 from .job_folder import REPORT, RESULT, ROWS, Folder, write_whole
 from .kind_table import KINDS
 from .plan_form import SEEN, lists_of, raw_values, values_of
 from .problem_details import problem
 from .progress import ProgressReporter
-from .questions import question, sized, testable
-from .study_kinds import STUDIES, Answering
+from .questions import first_of, members_of, new_facts, noted_rows, question, sized
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..results.result import Result
 
+Given = Mapping[str, Any]
+SHARE_OF_DEADLINE = 0.9
+"""Share of the job's time limit for the work; the rest is for writing the answer."""
 
-def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter) -> Answer:
-    from ..api.solving import solve
-    from ..checks.consistency import require
+
+def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressReporter) -> Answer:
+    """The answer of a job. Raises what its verb raises."""
+    if request["kind"] == "check":
+        return _check(folder, request)
     from ..core.logs import kept
+    from ..results.result import Result
+    from ..results.study_files import store_study
 
-    plan, data = question(folder, request)
-    require(plan, data)
-    sized(plan, data, int(limits.get("most_columns", 10**9)))
-    with kept(plan.name) as log:
-        threads = int(limits.get("threads", 1))
-        result = solve(plan, data, threads=threads, on_progress=reporter.solving, **asked_of(request, limits))
+    verb = VERBS[request["kind"]]
+    with runner_of(request, limits, reporter, folder).started():
+        first = _first(verb, folder, request, limits)
+        options = _options(verb, folder, request)
+        run = {"run": runner_of(request, limits, reporter, folder)} if verb.long else {}
+        name = getattr(first[0], "name", None) or getattr(getattr(first[0], "plan", None), "name", verb.name)
+        with kept(str(name)) as log:
+            found = verb.function(*first, **options, **run)
+    if not verb.makes_plan:
+        return told(found)
+    result = found if isinstance(found, Result) else found.result
     tables = written_run(result, folder, reporter, log.text())
-    return Answer(_headline(result), result.summary(), result.facts, of_run=tables)
+    if isinstance(found, Result):
+        return Answer(_headline(result), result.summary(), result.facts, of_run=tables)
+    store_study(found, folder.path / "run" / "analyses" / found.kind)
+    return replace(told(found), of_run=tables)
 
 
-def _decide(
-    folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter
-) -> Answer:
+def runner_of(request: Given, limits: Given, reporter: ProgressReporter, folder: Folder) -> Runner:
+    """How a job runs: in this process, with what its time limit leaves for the work."""
+    most_s = max(1.0, SHARE_OF_DEADLINE * float(limits.get("deadline_s", LONGEST_S)))
+    asked_s = request.get("deadline_s") or LONGEST_S
+    return Runner(
+        threads=int(limits.get("threads", 1)),
+        deadline_s=min(asked_s, most_s),
+        on_progress=reporter.report,
+        store=folder.path / ROWS,
+    )
+
+
+def _first(verb: Verb, folder: Folder, request: Given, limits: Given) -> tuple[Any, ...]:
+    """What a verb builds on. Raises PlanError and InputError."""
     from ..checks.consistency import require
-    from ..core.logs import kept
-    from ..evaluation.decide import decide
+    from ..results.study import Study
 
-    plan, data = question(folder, request)
-    require(plan, data)
-    sized(plan, data, int(limits.get("most_columns", 10**9)))
-    with kept(plan.name) as log:
-        result = decide(plan, data, on_progress=reporter.solving, **asked_of(request, limits))
-    tables = written_run(result, folder, reporter, log.text())
-    return Answer(_headline(result), result.summary(), result.facts, of_run=tables)
+    if verb.of in ("plan", "homes"):
+        plan, data = question(folder, request)
+        if verb.checked:
+            require(plan, data)
+        sized(plan, data, int(limits.get("most_columns", 10**9)))
+        return (plan, data) if verb.of == "plan" else members_of(folder, request)
+    if verb.of == "run":
+        return (run_of(folder),)
+    if verb.of == "folder":
+        return (first_of(folder),)
+    if verb.of == "rows":
+        return (Study.load(first_of(folder) / "out"),)
+    return ([folder.path / "of" / str(n) for n in range(len(request["of"]))], labels_of(request))
+
+
+def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
+    """Options of a request as the function takes them. Raises InputError with every fault."""
+    asked = {name: request[name] for name in verb.options if name in request}
+    if verb.name == "roll":
+        asked["done"], asked["happened"] = noted_rows(request)
+        if (facts := new_facts(folder)) is not None:
+            asked["facts"] = facts
+    return checked(verb.function, asked, "body")
 
 
 def _headline(result: Result) -> str:
@@ -58,58 +102,7 @@ def _headline(result: Result) -> str:
     return " ".join(line.strip() for line in lines[1:3])
 
 
-def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter) -> Answer:
-    from ..analysis.sweep import sweep
-    from ..analysis.sweep_file import SweepFile
-    from ..checks.consistency import require
-    from ..data.plan_file import parse_as
-
-    plan, data = question(folder, request)
-    require(plan, data)
-    sized(plan, data, int(limits.get("most_columns", 10**9)))
-    asked = parse_as(SweepFile, request["study"], file="study")
-    found = sweep(
-        plan,
-        data,
-        asked.design(plan, data),
-        gap=asked.gap,
-        relax=asked.relax,
-        method=asked.method,
-        time_limit_s=asked.time_limit_s,
-        fresh_scenarios=asked.fresh_scenarios,
-        store=folder.path / ROWS,
-        on_progress=reporter.counting,
-    )
-    return told(found)
-
-
-def _stress(
-    folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter
-) -> Answer:
-    from ..evaluation.stress_test import stress_test
-
-    result = run_of(folder)
-    testable(result.plan)
-    return told(stress_test(result, on_progress=reporter.counting, **asked_of(request, limits)))
-
-
-def _explain(
-    folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter
-) -> Answer:
-    from ..analysis.explain import explain
-
-    return told(explain(run_of(folder), on_progress=reporter.counting, **asked_of(request, limits)))
-
-
-def _compare(
-    folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter
-) -> Answer:
-    from ..report.comparison import compare
-
-    return told(compare([run_of(folder, n) for n in range(len(request["of"]))], labels_of(request)))
-
-
-def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter) -> Answer:
+def _check(folder: Folder, request: Given) -> Answer:
     from ..checks.consistency import check_data
     from ..model.problem import columns_at_most
     from ..results.notes import doubtful, provenance
@@ -141,24 +134,12 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     )
 
 
-ANSWERS: Mapping[str, Answering] = {
-    "solve": _solve,
-    "decide": _decide,
-    "sweep": _sweep,
-    "stress": _stress,
-    "explain": _explain,
-    "compare": _compare,
-    "check": _check,
-    **STUDIES,
-}
-
-
-def page(folder: Folder, request: Mapping[str, Any]) -> None:
+def page(folder: Folder, request: Given) -> None:
     """Write the report of a job: its own run, or the first that it builds on with its tables beside."""
     from ..report.page import report
     from ..results.run_folder import load_result
 
-    if KINDS[request["kind"]].makes_plan:
+    if KINDS[request["kind"]].verb.makes_plan:
         text = report(load_result(folder.path / "run"), analyses=_analyses(folder, request["kind"]))
     else:
         results = [run_of(folder, n) for n in range(len(list((folder.path / "of").iterdir())))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 LOG = logger_of(__name__)
 
-PARTS = re.compile(r"(\d+) of (\d+) parts")
-"""How a search that has parts names its phase."""
 MOST_GAP = 10.0
 """Relative gap from which on a bound is not told: at the start of a search it says nothing."""
 PACE_S = 0.3
@@ -31,40 +28,33 @@ class ProgressReporter:
         self._begin, self._last, self._said = time.monotonic(), 0.0, ""
         self._first: tuple[int, float] | None = None
 
-    def solving(self, found: Progress) -> None:
-        """Of one solve."""
-        if parts := PARTS.fullmatch(found.phase):
-            self.counting(int(parts[1]), int(parts[2]))
+    def report(self, now: Progress) -> None:
+        """Of a solve, of many parts, or of a phase."""
+        if now.done is not None and now.of is not None:
+            self._count(now.phase, now.done, now.of)
             return
         seconds = time.monotonic() - self._begin
         left = None if self._limit is None else max(0.0, self._limit - seconds)
-        gap = _finite(found.gap)
-        told = gap is None or gap <= MOST_GAP  # a bound that says next to nothing is none yet
+        gap = _finite(now.gap)
+        known = gap is None or gap <= MOST_GAP  # a bound that says next to nothing is none yet
         self._write(
             {
-                "phase": found.phase.replace("_", " "),
+                "phase": now.phase.replace("_", " "),
                 "seconds": seconds,
-                "incumbent_musd": _finite(found.incumbent),
-                "bound_musd": _finite(found.bound) if told else None,
-                "gap": gap if told else None,
+                "incumbent_musd": _finite(now.incumbent),
+                "bound_musd": _finite(now.bound) if known else None,
+                "gap": gap if known else None,
                 "time_left_s": left,
             }
         )
 
-    def counting(self, done: int, of: int) -> None:
+    def _count(self, what: str, done: int, of: int) -> None:
         """Of many parts."""
         seconds = time.monotonic() - self._begin
         self._first = (done, seconds) if self._first is None else self._first
         pace = (seconds - self._first[1]) / (done - self._first[0]) if done > self._first[0] else None
-        self._write(
-            {
-                "phase": "counting",
-                "seconds": seconds,
-                "done": done,
-                "of": of,
-                "time_left_s": None if pace is None else pace * (of - done),
-            }
-        )
+        left = None if pace is None else pace * (of - done)
+        self._write({"phase": what, "seconds": seconds, "done": done, "of": of, "time_left_s": left})
 
     def phase(self, name: str) -> None:
         """A part without figures of its own."""

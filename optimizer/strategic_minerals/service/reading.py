@@ -24,12 +24,10 @@ from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .addresses import as_sent, fields_set
 from .api_schemas import PLANS, Question, sanitise, walked
-from .bundles import BUNDLE, names_in
 from .job_folder import READ, Folder
 from .kind_table import KINDS, WITH_FILES, FileRequest, JobRequest
 from .problem_details import MOST_FAULTS, ProblemError
 from .questions import FACTS
-from .study_requests import episodes
 from .wording import brief, faults_of, place, spelt
 
 Form = Literal["job", "upload", "check"]
@@ -116,7 +114,7 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
         raise PlanError([Fault(where, "", "", brief(raw), "an object")])
     if len(raw) > MOST_FIELDS:
         raise PlanError([Fault(where, "", "", f"{len(raw):,} fields", f"at most {MOST_FIELDS}")])
-    for name in ("plan", "study", "set", "done", "happened", "changes"):
+    for name in ("plan", "study", "set", "done", "happened"):
         if _entries(raw.get(name), MOST_ENTRIES) > MOST_ENTRIES:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} values.")
     if faults := list(_first(fields_set(raw.get("set"), where), MOST_FAULTS)):
@@ -224,8 +222,6 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
                 [Fault(where, "", name, "a value", "no value: the files of the form contain it") for name in twice]
             )
     request = validated(form, raw, where)
-    if faults := _other_files(request, files):
-        raise PlanError(faults)
     try:
         asked = _written(request, files, folder, most_rows, most_columns)
     except FaultsError as error:
@@ -252,28 +248,8 @@ def read_in(folder: Folder) -> None:
 
 def _files(folder: Folder) -> dict[str, bytes]:
     """Files that came with a request, by the names under which they are kept."""
-    found = [path for name in ("plan.*", "tables/*.csv", BUNDLE) for path in folder.path.glob(name)]
+    found = [path for name in ("plan.*", "tables/*.csv") for path in folder.path.glob(name)]
     return {path.relative_to(folder.path).as_posix(): path.read_bytes() for path in found}
-
-
-def _other_files(request: Any, files: Mapping[str, bytes]) -> list[Fault]:
-    """Faults of files that a kind of job does not read, or lacks."""
-    if KINDS[getattr(request, "kind", "solve")].of != "files":
-        return [Fault("form", "", "files", "a file", "no such part: it is for an episode or for published files")] * (
-            BUNDLE in files
-        )
-    odd = sorted(name for name in files if name != BUNDLE)
-    if odd:
-        return [Fault("form", "", odd[0].partition("/")[0].partition(".")[0], "a file", "the part `files`: one ZIP")]
-    if getattr(request, "shipped", None) is not None and BUNDLE in files:
-        return [Fault("options", "", "shipped", spelt(request.shipped), "no value: the files of the form contain it")]
-    if getattr(request, "shipped", None) is not None and request.shipped not in episodes():
-        expected = f"one of {', '.join(episodes())}{near_miss(request.shipped, episodes())}"
-        return [Fault("body", "", "shipped", spelt(request.shipped), expected)]
-    if getattr(request, "shipped", None) is None and BUNDLE not in files:
-        also = ", or the name of an episode in `shipped`" * hasattr(request, "shipped")
-        return [Fault("form", "", "files", "nothing", f"a ZIP with the files (POST /v1/jobs/upload){also}")]
-    return []
 
 
 def _written(
@@ -283,8 +259,6 @@ def _written(
     asked = request.model_dump(exclude={"plan", "plan_toml", "tables", "facts"})
     if (facts := getattr(request, "facts", None)) is not None:
         folder.write(FACTS, facts)
-    if BUNDLE in files:
-        names_in(folder.path / BUNDLE)
     if not isinstance(request, Question):
         return asked
     _few_rows(

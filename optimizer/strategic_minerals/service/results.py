@@ -19,9 +19,8 @@ from .dependencies import WRONG, Id, Reader, aside, folder_of, own
 from .entities import Job
 from .job_folder import LOG, REPORT, RESULT, Folder
 from .job_runners import end, start
-from .kind_table import KINDS
+from .kind_table import KINDS, RESULT_SCHEMA_VERSION, RESULTS, JobResult, TableLink
 from .problem_details import ProblemError
-from .result_schemas import RESULT_SCHEMA_VERSION, RESULTS, JobResult, TableLink
 
 PAGE_S = 120.0
 """Seconds that making a report may take."""
@@ -106,7 +105,7 @@ def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
     folder, job = answered(request, caller, job_id)
     held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        root = folder.path / ("run" if KINDS[job.kind].makes_plan else "out")
+        root = folder.path / ("run" if KINDS[job.kind].verb.makes_plan else "out")
         for path in sorted(root.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(root).as_posix())

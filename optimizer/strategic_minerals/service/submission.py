@@ -15,7 +15,6 @@ from typing import Any
 from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
 from .authentication import Caller, busy
-from .bundles import BUNDLE
 from .entities import AuditLogEntry, Job
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, Folder, new_id
 from .job_runners import end, start
@@ -65,11 +64,7 @@ class Sent:
     @property
     def large(self) -> bool:
         """Whether looking at it may take long: a book, or more of anything than is read beside all else."""
-        return (
-            "plan.xlsx" in self.files
-            or BUNDLE in self.files
-            or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
-        )
+        return "plan.xlsx" in self.files or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
 
 
 def take(sent: Sent, folder: Folder, settings: Settings, room: Room) -> dict[str, Any]:
@@ -146,7 +141,7 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
 
 def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
     """Whether there may be a fault: not in what the package ships as it stands, nor in a comparison of what was solved."""
-    if KINDS[asked["kind"]].of != "question" or asked["kind"] in ("sweep", "together"):
+    if not KINDS[asked["kind"]].asks or asked["kind"] in ("sweep", "together"):
         return asked["kind"] not in ("compare", "discover", "verify")
     return bool(asked["set"]) or any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
 
@@ -257,7 +252,7 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
     if "of" not in asked:
         return {}
     of = asked["of"] if isinstance(asked["of"], list) else [asked["of"]]
-    rows = KINDS[asked["kind"]].of == "rows"
+    rows = KINDS[asked["kind"]].verb.of == "rows"
     kinds, called = (WITH_ROWS, f"a {' or '.join(WITH_ROWS)} with an answer") if rows else (PLANNING, "a solved plan")
     names = []
     for place, name in enumerate(of):

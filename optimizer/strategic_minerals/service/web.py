@@ -189,6 +189,7 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
         if form.get("action") == "run":
             asked = {
                 "kind": "solve",
+                "quick": True,
                 "label": (form.get("label") or start.title)[:200],
                 "gap": gap,
                 **named,
@@ -310,7 +311,7 @@ def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
 
 def _shown(request: Request, job: Job) -> list[tuple[str, list[str], list[list[Cell]]]]:
     """(title, columns, rows) of the tables of a study that are short enough for the page."""
-    if KINDS[job.kind].makes_plan:
+    if KINDS[job.kind].verb.makes_plan:
         return []
     folder = folder_of(request, job.id)
     stated = (folder.read(RESULT) or {}).get("tables", {})

@@ -20,10 +20,11 @@ from typing import Any
 
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
 from ..core.logs import logger_of
+from ..core.runner import Runner
 from .answers import Answer
 from .job_folder import ADMISSION, ENDED, LIMITS, READ, REQUEST, RESULT, Folder, write_whole
 from .json_log import job_log
-from .kinds import ANSWERS, page
+from .kinds import answer_of, page
 from .problem_details import Problem, problem
 from .progress import ProgressReporter
 from .questions import look, question
@@ -50,10 +51,10 @@ def answer(folder: Folder) -> None:
 def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     """As `answer`, with a log."""
     request = folder.read(REQUEST) or {}
-    reporter = ProgressReporter(folder, request.get("time_limit_s"))
+    reporter = ProgressReporter(folder, request.get("deadline_s"))
     reporter.phase("reading")
     try:
-        found = ANSWERS[request["kind"]](folder, request, limits, reporter)
+        found = answer_of(folder, request, limits, reporter)
         stated = _written(folder, found)
         folder.write(
             RESULT,
@@ -110,7 +111,8 @@ def _diagnosed(folder: Folder, request: Mapping[str, Any], reporter: ProgressRep
     reporter.phase("no plan meets the requirements: looking for changes that help")
     try:
         plan, data = question(folder, request)
-        return diagnose(plan, data, relax=request.get("relax", False), time_limit_s=LONGEST_DIAGNOSIS_S).to_dict()
+        run = Runner(deadline_s=LONGEST_DIAGNOSIS_S)
+        return diagnose(plan, data, relax=request.get("relax", False), run=run).to_dict()
     except ReserveError:
         return None
 
@@ -123,6 +125,8 @@ def _written(folder: Folder, found: Answer) -> dict[str, Any]:
     for name, frame in found.frames.items():
         (folder.path / "out").mkdir(exist_ok=True)
         write_whole(folder.path / "out" / f"{name}.csv", csv_text(whole(frame)).encode())
+    if found.study:
+        write_whole(folder.path / "out" / "study.json", found.study.encode())
     places = {**dict.fromkeys(found.of_run, "run/results"), **dict.fromkeys(found.frames, "out")}
     return {
         name: {"file": f"{places[name]}/{name}.csv", "rows": len(frame), "kinds": kinds_of(frame)}
