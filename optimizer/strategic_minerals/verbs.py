@@ -68,7 +68,7 @@ VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
         Verb("solve", "evaluation.tested.solve", "plan", makes_plan=True),
-        Verb("sweep", "analysis.sweep.sweep_study", "plan", has_rows=True),
+        Verb("sweep", "analysis.sweep_file.sweep_study", "plan", has_rows=True),
         Verb("frontier", "analysis.frontier.frontier", "plan"),
         Verb("worth", "evaluation.value_of_planning.value_of_planning", "plan"),
         Verb("diagnose", "analysis.diagnosis.diagnose", "plan", must=("possible", 3)),

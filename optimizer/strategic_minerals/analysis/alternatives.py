@@ -8,20 +8,20 @@ after the other is made as small and as large as possible, and portfolios are so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from ..audit.figures import Figures
 from ..core.arrays import INF, Floats
-from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
-from ..core.parallel import workforce
+from ..core.runner import HERE, Runner, current
+from ..core.verb import verb
 from ..data.names import Names
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
@@ -32,7 +32,7 @@ from ..model.enlarged import with_row
 from ..model.solution import decided_point
 from ..results.act_now import ActNow
 from ..results.result import Result
-from ..results.study import StudyResult, listed
+from ..results.study import Study, listed
 from .measures import SMALLEST_FACTOR, Measure, measured
 from .price_ranging import Fixed, fixed_program
 
@@ -67,124 +67,84 @@ class _Solved:
         return self.aim + self.allowed
 
 
-@dataclass(frozen=True)
-class Alternatives(StudyResult):
-    """What near-optimal plans have in common, and how far apart they are."""
-
-    extremes: pd.DataFrame
-    """kind (stock: mean over planned periods [t]; spending: as in the plan's discounted spending [million USD]; supply: what a
-    country makes against home demand in the last planned period), item, unit, plan, least and most with the bounds beyond which no
-    near-optimal plan lies, kept (both points keep to the limit), sentence."""
-    portfolios: pd.DataFrame
-    """number (0: the plan), aim_musd (the main aim against doing nothing), worth_musd (where the main aim is social cost, else
-    NaN), items, gained (with its share where that is a part) and lost against the plan, differences."""
-    firm: tuple[str, ...]
-    """What all portfolios have, with the shares of what some have in part."""
-    slack: float
-    allowed_musd: float
-    """What the main aim may be worse by."""
-    aim: str
-    share_of: str
-    """What `slack` is a share of, in words."""
-    unit_of_aim: str
-    """What a portfolio's aim is told as: worth, risk, discounted spending."""
-
-    kind: ClassVar[str] = "alternatives"
-    titles: ClassVar[Mapping[str, str]] = {
-        "extremes": "How far figures can move",
-        "portfolios": "Other portfolios",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """extremes; portfolios, their items as text."""
-        return {"extremes": self.extremes, "portfolios": listed(self.portfolios, "items")}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """slack and what it is a share of, allowed_musd, aim, firm: items of every portfolio."""
-        return {
-            "slack": self.slack,
-            "share_of": self.share_of,
-            "allowed_musd": self.allowed_musd,
-            "aim": self.aim,
-            "firm": self.firm,
-        }
-
-    def summary(self) -> str:
-        """In plain words."""
-        lines = [
-            f"NEARLY AS GOOD: plans whose {self.aim} is worse by at most {self.slack:.1%} of {self.share_of} "
-            f"({self.allowed_musd:,.4g} million USD). In these plans:"
-        ]
-        lines += [f"  {row.sentence}" for row in self.extremes.itertuples()]
-        if len(self.portfolios) > 1:
-            lines.append("PORTFOLIOS that have least in common with the plan and with one another (M: million USD):")
-            for row in rows_of(self.portfolios.iloc[1:]):
-                moves = [f"{word} {names}" for word, names in (("adds", row.gained), ("drops", row.lost)) if names]
-                said = "; ".join(moves) or "the same items in other amounts"
-                lines.append(f"  {row.number}: {self._aim_of(row.aim_musd)}; {said}")
-            lines.append(f"  In all of them: {', '.join(self.firm) or 'nothing'}")
-        return "\n".join(lines)
-
-    def _aim_of(self, difference: float) -> str:
-        """A portfolio's main aim in words."""
-        if self.unit_of_aim == "worth":
-            return f"worth {0.0 - difference:,.1f} M"
-        return f"{self.unit_of_aim} {abs(difference):,.1f} M {'more' if difference > 0 else 'less'} than doing nothing"
+SEARCH_S = 60.0
+"""Wall-clock seconds of each search, two for each material in stock, instrument and supplier: what is not found by then is a
+bound."""
+TITLES = {"extremes": "How far figures can move", "portfolios": "Other portfolios"}
 
 
+@verb
 def alternatives(
     result: Result,
     *,
-    slack: float | None = None,
-    count: int = COUNT,
-    time_limit_s: float = 60.0,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Alternatives:
-    """Look for near-optimal plans beside a solved one.
+    slack: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of the plan's worth that an alternative may give up. Default: the true gap of the run, or 0.05.",
+        ),
+    ] = None,
+    count: Annotated[int, Field(ge=0, le=100, description="How many different portfolios to look for.")] = COUNT,
+    search_s: Annotated[float, Field(ge=1, le=1e6, description="Time limit of each search, in seconds.")] = SEARCH_S,
+    run: Runner = HERE,
+) -> Study:
+    """Find plans nearly as good as the best: the range of each stock, instrument and supplier, and other portfolios.
 
-    slack: share of the plan's worth by which its main aim may be worse (0.05: 5 %); of risk and spending, of what the plan
-    takes off them or adds to them. None: the true gap, where other samples have tested the plan, so that these are the plans that
-    no sample can tell from it; else 5 %. count: different portfolios sought; 0: none. time_limit_s: wall-clock seconds for each
-    of the searches, two for each material in stock, instrument and supplier. workers: spawned processes; 1: this one.
-    executor: takes their place; None: none. on_progress: called with searches done, and in all.
+    Slack is a share of the plan's worth; of risk and spending, of what the plan takes off them or adds to them. Where other samples
+    have tested the plan, the true gap gives the plans that no sample can tell from it.
 
-    Raises InputError for a relaxation or an extended plan, PlanError for a slack or a count that is none, UntrustedError where the
-    plan's own program was not solved.
+    Tables: `extremes`, kind (stock: mean over planned periods [t]; spending: as in the plan's discounted spending [million USD];
+    supply: what a country makes against home demand in the last planned period), item, unit, plan, least and most with the bounds
+    beyond which no near-optimal plan lies, kept (both points keep to the limit), sentence. `portfolios`: number (0: the plan),
+    aim_musd (the main aim against doing nothing), worth_musd (where the main aim is social cost, else NaN), items, gained (with
+    its share where that is a part) and lost against the plan, differences. Facts: slack, share_of (in words), allowed_musd (what
+    the main aim may be worse by), aim, firm (what all portfolios have, with the shares of what some have in part).
+
+    Raises InputError for a relaxation or an extended plan, UntrustedError where the plan's own program was not solved.
     """
     slack = _true_gap(result) if slack is None else slack
-    if not (0 <= slack <= 1 and count >= 0):
-        meant = f"; {slack:g} % is {slack / 100:g}" if 1 < slack <= 100 else ""
-        expected = f"a slack between 0 and 1, a share of what the plan is worth{meant}; a count of at least 0"
-        raise PlanError([Fault("alternatives", "", "slack", f"slack {slack:g}, count {count}", expected)])
     solved = _solved(result, slack)
     measures = list(measured(solved.fixed.problem))
-    parts = 1 if executor is None and workers == 1 else min(len(measures), 8 if executor is not None else workers)
+    parts = min(len(measures), 8 if run.executor is not None else run.processes)
     tasks = [tuple(part.tolist()) for part in np.array_split(np.arange(len(measures)), max(1, parts)) if len(part)]
-    rows: list[list[object]] = []
-    of = len(measures) + bool(count)
-    with workforce(executor, workers) as map_over:
-        for part in map_over(partial(_extremes, result, slack, time_limit_s), tasks):
-            rows += part
-            if on_progress is not None:
-                on_progress(len(rows), of)
-    portfolios, firm = _portfolios(result, solved, count, time_limit_s)
-    if on_progress is not None:
-        on_progress(of, of)
+    rows = [row for part in run.each("searches", partial(_extremes, result, slack, search_s), tasks) for row in part]
+    portfolios, firm = _portfolios(result, solved, count, search_s)
     stage = STAGES[result.plan.objective.kind][0]
-    return Alternatives(
-        pd.DataFrame(rows, columns=EXTREMES),
-        portfolios,
-        firm,
-        slack,
-        solved.allowed,
-        main_aim(result.plan),
-        _share_of(stage, solved.aim - solved.nothing),
-        SHOWN.get(stage, stage),
-    )
+    extremes = pd.DataFrame(rows, columns=EXTREMES)
+    facts = {
+        "slack": slack,
+        "share_of": _share_of(stage, solved.aim - solved.nothing),
+        "allowed_musd": solved.allowed,
+        "aim": main_aim(result.plan),
+        "firm": firm,
+    }
+    words = _words(extremes, portfolios, facts, SHOWN.get(stage, stage))
+    tables = {"extremes": extremes, "portfolios": listed(portfolios, "items")}
+    return Study("alternatives", tables, words, facts, TITLES)
+
+
+def _words(extremes: pd.DataFrame, portfolios: pd.DataFrame, facts: Mapping[str, Any], unit_of_aim: str) -> list[str]:
+    lines = [
+        f"NEARLY AS GOOD: plans whose {facts['aim']} is worse by at most {facts['slack']:.1%} of {facts['share_of']} "
+        f"({facts['allowed_musd']:,.4g} million USD). In these plans:"
+    ]
+    lines += [f"  {row.sentence}" for row in rows_of(extremes)]
+    if len(portfolios) > 1:
+        lines.append("PORTFOLIOS that have least in common with the plan and with one another (M: million USD):")
+        for row in rows_of(portfolios.iloc[1:]):
+            moves = [f"{word} {names}" for word, names in (("adds", row.gained), ("drops", row.lost)) if names]
+            said = "; ".join(moves) or "the same items in other amounts"
+            lines.append(f"  {row.number}: {_aim_of(row.aim_musd, unit_of_aim)}; {said}")
+        lines.append(f"  In all of them: {', '.join(facts['firm']) or 'nothing'}")
+    return lines
+
+
+def _aim_of(difference: float, unit_of_aim: str) -> str:
+    """A portfolio's main aim in words."""
+    if unit_of_aim == "worth":
+        return f"worth {0.0 - difference:,.1f} M"
+    return f"{unit_of_aim} {abs(difference):,.1f} M {'more' if difference > 0 else 'less'} than doing nothing"
 
 
 def _true_gap(result: Result) -> float:
@@ -275,7 +235,9 @@ def _end(
 def _searched(model: Model, cost: Floats, time_limit_s: float) -> Run:
     """The least of a figure; without a point where none is found in time."""
     model.set_cost(cost)  # without a point to begin with: HiGHS has stated bounds above plans when given one
-    return model.run(time_limit_s=time_limit_s, gap=GAP, absolute_gap=1e-6, phase="alternatives")
+    return model.run(
+        time_limit_s=min(time_limit_s, max(1.0, current().left())), gap=GAP, absolute_gap=1e-6, phase="alternatives"
+    )
 
 
 def _sentence(measure: Measure, here: float, least: tuple[float, float], most: tuple[float, float]) -> str:

@@ -73,7 +73,6 @@ class Pair:
     amounts: bool
     """The plan may have any amount of the item (`in_amounts`): with it means that the plan is free to use it."""
     gap: float
-    time_limit_s: float
     edit: Edit
     held: SampledScenarios | None
     threads: int = 0
@@ -102,9 +101,7 @@ class Pair:
         self.solves += 1
         fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
         try:
-            answer = self._sessions.setdefault(session, fresh).answer(
-                plan, data, hold=hold, time_limit_s=self.time_limit_s
-            )
+            answer = self._sessions.setdefault(session, fresh).answer(plan, data, hold=hold)
         except InfeasibleError:
             return None
         _, objective, bound, _ = answer.outcome.stages[0]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..core.parallel import workforce
+from ..core.runner import Runner
 from .break_even import Pair, find_break_even
 from .explain_figures import Figure
 from .intervals import BreakEven
@@ -24,24 +23,13 @@ class _Task:
 
 
 def all_break_evens(
-    pair: Pair,
-    figures: Sequence[Figure],
-    chosen: bool,
-    tolerance: float,
-    most_solves: int,
-    workers: int,
-    executor: Executor | None,
-    on_progress: Callable[[int, int], None] | None,
+    pair: Pair, figures: Sequence[Figure], chosen: bool, tolerance: float, most_solves: int, run: Runner
 ) -> Iterator[BreakEven]:
     """Of each figure in order. pair: that has answered nothing yet. chosen, tolerance, most_solves: as in `find_break_even`."""
-    alone = executor is None and workers == 1
+    alone = run.executor is None and run.processes == 1
     own = pair if alone else replace(pair, threads=1)
     tasks = [_Task(own, figure, chosen, tolerance, most_solves) for figure in figures]
-    with workforce(executor, workers) as map_over:
-        for done, found in enumerate(map_over(_found, tasks), start=1):
-            if on_progress is not None:
-                on_progress(done, len(tasks))
-            yield found
+    return run.each("figures of the item", _found, tasks)
 
 
 def _found(task: _Task) -> BreakEven:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.errors import Fault, PlanError
+from ..core.runner import current
 from ..core.sample_statistics import estimated
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, trunk_alone
@@ -58,7 +59,7 @@ class CommonDraws:
         self._each = scenarios // SAMPLES
         self._built: list[Problem | None] = [None] * SAMPLES
 
-    def worths(self, problem: Problem, solution: Solution, reference: Solution, time_limit_s: float) -> list[float]:
+    def worths(self, problem: Problem, solution: Solution, reference: Solution) -> list[float]:
         """What a plan saves against doing nothing in each of the samples [million USD]; none where its aim is one that samples say
         nothing of.
 
@@ -66,7 +67,7 @@ class CommonDraws:
         """
         if unbounded(problem.plan) or problem.plan.sample is None:
             return []
-        deadline = time.perf_counter() + time_limit_s
+        deadline = time.perf_counter() + current().left()
         found = []
         for k, seed in enumerate(sample_seeds(problem.plan.sample.seed, SAMPLES, APART)):
             built = prepare(whole_sample(problem.plan, seed, self._each), problem.data, self._built[k] or problem)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
 from ..core.frames import rows_of
+from ..core.runner import HERE, Runner
+from ..core.verb import Gap, verb
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..data.references import select_materials
 from ..results.notes import without_data
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..scenarios.events import resolver, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
@@ -35,93 +36,35 @@ WANTED = {
 """Tables in which a planned material should have a row, and what it means where it has none."""
 
 
-@dataclass(frozen=True)
-class Completeness(StudyResult):
-    """Gaps of a question."""
-
-    minerals_without_data: tuple[str, ...]
-    """Minerals with published facts that no plan can use yet."""
-    gaps: pd.DataFrame
-    """material, table, meaning: planned materials without a row where one is expected."""
-    empty: pd.DataFrame
-    """table, column, empty, rows: numbers that some rows have and others leave empty."""
-    names: Names
-    """What readers call the materials."""
-    listed: pd.DataFrame
-    """mineral, name, rank, planned: the official list of the home country; whether plans can use each."""
-    not_planned: pd.DataFrame
-    """kind, item, name, why, next_source: minerals and projects that plans leave out for want of a published figure."""
-    influence: pd.DataFrame
-    """address, low, high, at_low, at_base, at_high, swing [million USD of the aim]: estimates by how much they move the answer of
-    the linear relaxation, each at both ends of its range; NaN where there was no answer. Empty where none was asked for."""
-
-    kind: ClassVar[str] = "missing"
-    titles: ClassVar[Mapping[str, str]] = {
-        "gaps": "Materials without a row",
-        "empty": "Empty fields",
-        "listed": "The official list",
-        "not_planned": "Left out of all plans",
-        "influence": "Estimates by influence",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """gaps, empty, listed, not_planned, influence."""
-        return {
-            "gaps": self.gaps,
-            "empty": self.empty,
-            "listed": self.listed,
-            "not_planned": self.not_planned,
-            "influence": self.influence,
-        }
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """minerals_without_data."""
-        return {"minerals_without_data": self.minerals_without_data}
-
-    def summary(self) -> str:
-        """In plain words."""
-        lines = ["COMPLETENESS: what is missing from this question"]
-        if len(self.listed):
-            planned = int(self.listed["planned"].sum())
-            lines.append(f"  of the {len(self.listed)} minerals of the official list plans can use {planned}")
-        for row in rows_of(self.not_planned):
-            lines.append(f"  no plan has {row.name}: {row.why}; next source: {row.next_source}")
-        if self.minerals_without_data:
-            lines.append(
-                "  minerals with published facts but without planning data: "
-                f"{', '.join(self.minerals_without_data).replace('_', ' ')}"
-            )
-        for meaning, rows in self.gaps.groupby("meaning", sort=False):
-            lines.append(f"  {meaning}: {', '.join(map(self.names.material, rows['material']))}")
-        for row in self.empty.itertuples():
-            lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
-        if len(self.influence):
-            lines.append(
-                "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
-            )
-            for row in rows_of(self.influence):
-                ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
-                lines.append(f"    {row.address}: {number(row.low)} to {number(row.high)} gives {ends}")
-        return "\n".join(lines)
+TITLES = {
+    "gaps": "Materials without a row",
+    "empty": "Empty fields",
+    "listed": "The official list",
+    "not_planned": "Left out of all plans",
+    "influence": "Estimates by influence",
+}
+"""Headings of the tables."""
 
 
+@verb
 def complete(
     plan: Plan,
     data: Dataset,
     *,
-    estimates: int = 0,
-    gap: float = 1e-3,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Completeness:
-    """Look for what is missing from a question: rows and fields without a value, estimates by how much they move the answer.
+    estimates: Annotated[
+        int, Field(ge=0, le=1000, description="How many of the widest estimates to rank by re-solving; 0: none.")
+    ] = 0,
+    gap: Gap = 1e-3,
+    run: Runner = HERE,
+) -> Study:
+    """List what the data lack: materials without data, empty fields, and estimates ranked by their effect on the answer.
 
-    estimates: how many of the widest are ranked by re-solves of the linear relaxation; 0: none, and nothing is solved. gap:
-    relative optimality gap of each re-solve (0.001: 0.1 %). workers: processes for them; 1: this one. executor: takes their
-    place; None: none. on_progress: called with points done, and in all.
+    Tables: `gaps`, material, table, meaning: planned materials without a row where one is expected. `empty`, table, column, empty,
+    rows: numbers that some rows have and others leave empty. `listed`, mineral, name, rank, planned: the official list of the home
+    country; whether plans can use each. `not_planned`, kind, item, name, why, next_source: minerals and projects that plans leave
+    out for want of a published figure. `influence`, address, low, high, at_low, at_base, at_high, swing [million USD of the aim]:
+    estimates by how much they move the answer of the linear relaxation, each at both ends of its range; NaN where there was no
+    answer; empty where none was asked for. Fact `minerals_without_data`: minerals with published facts that no plan can use yet.
 
     Raises PlanError and InputError as `sweep` where estimates are ranked.
     """
@@ -135,22 +78,46 @@ def complete(
     influence = pd.DataFrame(columns=TORNADO)
     if estimates:
         design = one_at_a_time(estimate_ranges(plan, data, estimates))
-        found = sweep(
-            plan, data, design.points, gap=gap, relax=True, workers=workers, executor=executor, on_progress=on_progress
-        )
-        influence = indices(design, found.points)
-    return Completeness(
-        tuple(without_data(data)),
-        pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
-        _empty(plan, data, set(chosen)),
-        Names.of(data),
-        _listed(data),
-        pd.DataFrame(
+        answers = sweep(plan, data, design.points, gap=gap, relax=True, run=run)
+        influence = indices(design, answers.tables["points"])
+    tables = {
+        "gaps": pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
+        "empty": _empty(plan, data, set(chosen)),
+        "listed": _listed(data),
+        "not_planned": pd.DataFrame(
             [[row.kind, row.item, row.name, row.why, row.next_source] for row in data.rows("not_planned")],
             columns=["kind", "item", "name", "why", "next_source"],
         ),
-        influence,
-    )
+        "influence": influence,
+    }
+    lacking = tuple(without_data(data))
+    words = _words(tables, lacking, Names.of(data))
+    return Study("missing", tables, words, {"minerals_without_data": lacking}, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], lacking: Sequence[str], names: Names) -> list[str]:
+    lines = ["COMPLETENESS: what is missing from this question"]
+    if len(tables["listed"]):
+        planned = int(tables["listed"]["planned"].sum())
+        lines.append(f"  of the {len(tables['listed'])} minerals of the official list plans can use {planned}")
+    for row in rows_of(tables["not_planned"]):
+        lines.append(f"  no plan has {row.name}: {row.why}; next source: {row.next_source}")
+    if lacking:
+        lines.append(
+            f"  minerals with published facts but without planning data: {', '.join(lacking).replace('_', ' ')}"
+        )
+    for meaning, rows in tables["gaps"].groupby("meaning", sort=False):
+        lines.append(f"  {meaning}: {', '.join(map(names.material, rows['material']))}")
+    for row in rows_of(tables["empty"]):
+        lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
+    if len(tables["influence"]):
+        lines.append(
+            "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
+        )
+    for row in rows_of(tables["influence"]):
+        ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
+        lines.append(f"    {row.address}: {number(row.low)} to {number(row.high)} gives {ends}")
+    return lines
 
 
 def _listed(data: Dataset) -> pd.DataFrame:

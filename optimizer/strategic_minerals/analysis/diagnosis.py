@@ -10,19 +10,22 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..api.solving import Relax
 from ..checks.consistency import require
 from ..core.arrays import INF
 from ..core.errors import InfeasibleError, PlanError, StoppedError, UntrustedError
-from ..core.outcome import Outcome
+from ..core.frames import rows_of
+from ..core.runner import HERE, Runner, checkpoint, current
+from ..core.verb import verb
 from ..data.addresses import edited
 from ..data.dataset import Dataset
 from ..decomposition.subproblems import master_alone
@@ -33,7 +36,7 @@ from ..model.assembly import Assembly
 from ..model.enlarged import with_columns, with_row
 from ..model.problem import Problem, prepare
 from ..optimization.protocol import with_reference
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..schemas.plan import Plan
 from .requirements import (
     EMERGENCY,
@@ -57,110 +60,20 @@ TRIES = 20
 """Halvings of a share that cannot be read off one linear program."""
 
 
-@dataclass(frozen=True)
-class Diagnosis(StudyResult):
-    """Why there is no plan, or that there is one."""
-
-    possible: bool
-    """True: the requirements can be met; everything else is empty."""
-    fractions: bool
-    """True: they could be met if projects could be supported in fractions."""
-    missed: pd.DataFrame
-    """demand, item, place, amount, unit, sentence: the least total relaxation, tonnes weighed at their market price."""
-    missed_musd: float
-    """What it weighs in all [million USD]."""
-    missed_verified: bool
-    """Whether the model has a plan once these are granted."""
-    changes: pd.DataFrame
-    """change, unit, base, value, by, verified, put, sentence: each alone restores a plan; `put` holds values by address."""
-    conflict: tuple[str, ...]
-    """Requirements that cannot be met together, and can without any one of them."""
-    seconds: float
-    complete: bool = True
-    """False: the time limit came before everything was looked at."""
-    tried: tuple[str, ...] = ()
-    """Entries of the plan that were moved, each alone."""
-
-    kind: ClassVar[str] = "diagnose"
-    titles: ClassVar[Mapping[str, str]] = {"missed": "", "changes": "Any one of these restores a plan"}
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """missed; changes, what is put into the plan as JSON text."""
-        told = [json.dumps(put) for put in self.changes["put"]]
-        return {"missed": self.missed, "changes": self.changes.assign(put=pd.Series(told, dtype=object))}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """possible, fractions, conflict, missed_musd, missed_verified, seconds, complete, tried."""
-        return {
-            "possible": self.possible,
-            "fractions": self.fractions,
-            "conflict": self.conflict,
-            "missed_musd": self.missed_musd,
-            "missed_verified": self.missed_verified,
-            "seconds": self.seconds,
-            "complete": self.complete,
-            "tried": self.tried,
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """As `Study.to_dict`; what is put into the plan as an object, as `load_plan` takes it for overrides."""
-        told = super().to_dict()
-        for row, put in zip(told["changes"], self.changes["put"], strict=True):
-            row["put"] = put
-        return told
-
-    def summary(self) -> str:
-        """In plain words."""
-        if self.possible:
-            return "All requirements of this plan can be met: `solve` finds a plan."
-        lines = ["No plan meets all requirements (double-checked with the solver's presolve off)."]
-        if self.fractions:
-            lines.append("  There would be a plan if projects could be supported in part.")
-        if self.conflict:
-            lines.append("IN CONFLICT: these cannot all be met; without any one of them, the others can:")
-            lines += [f"  {words}" for words in self.conflict]
-        if len(self.missed):
-            verified = "with it, a plan exists" if self.missed_verified else "NOT confirmed by a solve"
-            lines.append(
-                f"LEAST RELAXATION: what must give way at least ({self.missed_musd:,.4g} million USD in all, tonnes at "
-                f"market price; {verified}):"
-            )
-            lines += [f"  {row.sentence}" for row in self.missed.itertuples()]
-        helping = self.changes[self.changes["verified"]] if len(self.changes) else self.changes
-        if len(helping):
-            lines.append("ANY ONE OF THESE CHANGES RESTORES A PLAN (each was tried):")
-            lines += [f"  {row.sentence}" for row in helping.itertuples()]
-        elif self.complete:
-            lines.append(
-                "NONE OF THESE RESTORES A PLAN when changed alone (grant the relaxation above, or change several):"
-            )
-            lines += [f"  {entry}" for entry in self.tried]
-        if not self.complete:
-            lines.append(
-                "The time limit was reached before everything was examined: give `diagnose` a longer --time-limit."
-            )
-        return "\n".join(lines)
-
-
 @dataclass
 class Case:
-    """A problem with the limits of its reference in place, and the clock."""
+    """A problem with the limits of its reference in place."""
 
     problem: Problem
     """Once there is no plan: without the scenarios in which operations are free to go short."""
     relax: bool
-    deadline: float
     requirements: list[Requirement] = field(default_factory=list)
 
     def left(self) -> float:
         """Seconds left. Raises StoppedError where none are."""
-        left = self.deadline - time.perf_counter()
-        if left <= 0:
-            outcome = Outcome("time_limit", None, None, None, None)
-            raise StoppedError("stopped before the diagnosis was complete (time limit)", outcome)
-        return left
+        call = current()
+        call.check()
+        return call.left()
 
     def feasible(self, assembly: Assembly, *, relax: bool | None = None, presolve: bool = True) -> bool:
         """Whether a model has any plan. Raises StoppedError, and UntrustedError without a verdict."""
@@ -174,59 +87,110 @@ class Case:
         raise UntrustedError(f"the solver came to no verdict: {run.status}")
 
 
-def diagnose(
-    plan: Plan,
-    data: Dataset,
-    *,
-    relax: bool = False,
-    time_limit_s: float = 600.0,
-    on_progress: Callable[[str], None] | None = None,
-) -> Diagnosis:
-    """Find out why no plan meets all requirements, and what would help.
+@verb
+def diagnose(plan: Plan, data: Dataset, *, relax: Relax = False, run: Runner = HERE) -> Study:
+    """Show why no plan meets the requirements, and which changes restore one. Exit code 3: no plan; 0: there is a plan.
 
-    relax: of the linear relaxation; False: of whole projects. time_limit_s: wall-clock seconds in all. on_progress: told in
-    words what is being examined; None: nobody.
+    Tables: `missed`, demand, item, place, amount, unit, sentence: the least total relaxation, tonnes weighed at their market price.
+    `changes`, change, unit, base, value, by, verified, put, sentence: each alone restores a plan; `put` holds values by address, as
+    JSON. Facts: possible (the requirements can be met; everything else is empty then), fractions (they could be met if projects
+    could be supported in part), conflict (requirements that cannot be met together, and can without any one of them), missed_musd
+    (what the relaxation weighs [million USD]), missed_verified (the model has a plan once it is granted), seconds, complete
+    (false: the deadline came before everything was examined), tried (entries of the plan that were moved, each alone).
 
-    Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation,
+    Raises PlanError and InputError as `solve_once`, StoppedError where the deadline comes before the least relaxation,
     UntrustedError where the solver contradicts itself with presolve and without.
     """
     begin = time.perf_counter()
     require(plan, data)
     canary()
-    tell = on_progress or (lambda _: None)
-    tell("whether a plan exists")
+    checkpoint("diagnosis: whether a plan exists")
     problem = prepare(plan, data)
     # where even doing nothing is impossible, the limits of diversification rules on baseline shortfalls are unknown and left open
     with suppress(InfeasibleError):
-        problem, _ = with_reference(problem, time_limit_s)
-    case = Case(problem, relax, begin + time_limit_s)
+        problem, _ = with_reference(problem, current().left())
+    case = Case(problem, relax)
     if case.feasible(problem.assembly):
-        missed, changes = pd.DataFrame(columns=MISSED), pd.DataFrame(columns=CHANGES)
-        return Diagnosis(True, False, missed, 0.0, False, changes, (), time.perf_counter() - begin)
+        return _study(True, begin, pd.DataFrame(columns=MISSED), pd.DataFrame(columns=CHANGES))
     if case.feasible(problem.assembly, presolve=False):
         raise UntrustedError("the solver called the plan infeasible with presolve but feasible without: not trusted")
     fractions = not relax and case.feasible(problem.assembly, relax=True)
     case.problem = replace(problem, assembly=master_alone(problem.structure, problem.assembly))
     case.requirements = list(requirements(case.problem))
-    tell("the smallest relaxation")
+    checkpoint("diagnosis: the smallest relaxation")
     missed, weight, granted = _least_relaxation(case)
     conflict: list[Requirement] = []
-    found, complete, tried = pd.DataFrame(columns=CHANGES), True, dict[str, None]()
+    changes, complete, tried = pd.DataFrame(columns=CHANGES), True, dict[str, None]()
     try:
-        tell("conflicts")
+        checkpoint("diagnosis: conflicts")
         conflict = _conflict(case)
-        tell("single changes")
         for change in _changes(case, {demand.family for demand in conflict}):
-            tell(f"single changes: {change.words.split('{')[0].strip()}")
+            checkpoint(f"diagnosis: single changes: {change.words.split('{')[0].strip()}")
             row = _single_change(case, plan, data, change)
             tried[change.entry] = None
             if row is not None:
-                found.loc[len(found)] = row
-    except StoppedError:
+                changes.loc[len(changes)] = row
+    except StoppedError as error:
+        if error.outcome.reason == "interrupted":
+            raise
         complete = False
-    words = tuple(demand.words for demand in conflict)
-    seconds = time.perf_counter() - begin
-    return Diagnosis(False, fractions, missed, weight, granted, found, words, seconds, complete, tuple(tried))
+    facts = {
+        "fractions": fractions,
+        "conflict": tuple(demand.words for demand in conflict),
+        "missed_musd": weight,
+        "missed_verified": granted,
+        "complete": complete,
+        "tried": tuple(tried),
+    }
+    return _study(False, begin, missed, changes, **facts)
+
+
+def _study(possible: bool, begin: float, missed: pd.DataFrame, changes: pd.DataFrame, **more: Any) -> Study:
+    """A diagnosis as a study. begin: when it began; more: facts of a question without a plan."""
+    none = {
+        "fractions": False,
+        "conflict": (),
+        "missed_musd": 0.0,
+        "missed_verified": False,
+        "complete": True,
+        "tried": (),
+    }
+    facts = {"possible": possible, **none, **more, "seconds": time.perf_counter() - begin}
+    changes = changes.assign(put=pd.Series([json.dumps(put) for put in changes["put"]], dtype=object))
+    titles = {"changes": "Any one of these restores a plan"}
+    return Study("diagnose", {"missed": missed, "changes": changes}, _words(facts, missed, changes), facts, titles)
+
+
+def _words(facts: Mapping[str, Any], missed: pd.DataFrame, changes: pd.DataFrame) -> list[str]:
+    if facts["possible"]:
+        return ["All requirements of this plan can be met: `solve` finds a plan."]
+    lines = ["No plan meets all requirements (double-checked with the solver's presolve off)."]
+    if facts["fractions"]:
+        lines.append("  There would be a plan if projects could be supported in part.")
+    if facts["conflict"]:
+        lines.append("IN CONFLICT: these cannot all be met; without any one of them, the others can:")
+        lines += [f"  {words}" for words in facts["conflict"]]
+    if len(missed):
+        verified = "with it, a plan exists" if facts["missed_verified"] else "NOT confirmed by a solve"
+        lines.append(
+            f"LEAST RELAXATION: what must give way at least ({facts['missed_musd']:,.4g} million USD in all, tonnes at "
+            f"market price; {verified}):"
+        )
+        lines += [f"  {row.sentence}" for row in rows_of(missed)]
+    helping = changes[changes["verified"].astype(bool)] if len(changes) else changes
+    if len(helping):
+        lines.append("ANY ONE OF THESE CHANGES RESTORES A PLAN (each was tried):")
+        lines += [f"  {row.sentence}" for row in rows_of(helping)]
+    elif facts["complete"]:
+        lines.append(
+            "NONE OF THESE RESTORES A PLAN when changed alone (grant the relaxation above, or change several):"
+        )
+        lines += [f"  {entry}" for entry in facts["tried"]]
+    if not facts["complete"]:
+        lines.append(
+            "The time limit was reached before everything was examined: give `diagnose` a longer --time-limit."
+        )
+    return lines
 
 
 def _relaxing(assembly: Assembly, row: int) -> float:

@@ -10,26 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from ..core.arrays import Bools, Floats
 from ..core.errors import Fault, InputError, MisplacedError, near_miss
 from ..core.frames import rows_of
+from ..core.verb import Seed, verb
 from ..data.dataset import Dataset
 from ..data.names import UNNAMED, Names
 from ..data.promises import Promise
+from ..results.run_folder import load_result
 from ..results.study import Study
-from ..results.study_files import read_study
+from ..results.study_files import run_of
 from ..schemas.plan import Plan
-from .discovery_result import BOXES, LIMITS, TRAJECTORY, Discovery
+from .discovery_result import BOXES, LIMITS, TITLES, TRAJECTORY, words_of
 from .discovery_rows import DISCOVER, POINTS, Cases, cases_of_frame, cases_of_study, chosen_inputs, require_other_names
 from .discovery_search import Search, boxes_of, row_table
 from .discovery_words import Column, InputWords, Threshold
 from .prim import Measure
-from .sweep_result import Sweep
 
 FEW_ROWS = 50
 """Rows below which the summary warns."""
@@ -41,41 +43,65 @@ MOST_BOXES = 10
 HARMONIC = "best harmonic mean of coverage and density"
 
 
+@verb
 def discover(
     study: Study | pd.DataFrame | Path | str,
-    promise: str,
+    promise: Annotated[
+        str,
+        Field(
+            max_length=300,
+            description="What is promised: a column of the study, a sign and a number, in the column's unit, e.g. 'loss_musd <= 500'; of "
+            "a stress test also material:segment:level, e.g. ndfeb_magnet:civil:0.8.",
+        ),
+    ],
     *,
-    inputs: Sequence[str] | None = None,
-    held_out: float = 0.3,
-    seed: int = 0,
-    boxes: int = 3,
-    coverage: float | None = None,
-    unsolved_fail: bool = False,
+    inputs: Annotated[
+        Sequence[str] | None, Field(description="Inputs that may explain failures. Default: all of the study.")
+    ] = None,
+    held_out: Annotated[
+        float, Field(ge=0, lt=0.9, description="Share of the rows that the search does not see.")
+    ] = 0.3,
+    seed: Seed = 0,
+    boxes: Annotated[int, Field(ge=1, le=MOST_BOXES, description="Most boxes looked for.")] = 3,
+    coverage: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="Share of the failures that a box covers at least; the densest such box is taken. Default: the best "
+            "harmonic mean of coverage and density.",
+        ),
+    ] = None,
+    unsolved_fail: Annotated[bool, Field(description="Count points without an answer as failures.")] = False,
     data: Dataset | None = None,
     plan: Plan | None = None,
-) -> Discovery:
-    """Find the ranges of inputs in which a promise fails, among the rows of a study.
+) -> Study:
+    """Find which ranges of which inputs make a plan fail a promise, from the rows of a sweep or a stress test.
 
     study: a sweep, whose varied addresses are the inputs; a stress test, with what happens in its scenarios (`event_features`);
-    the folder in which the tables of either were stored; or a data frame, a row a case. promise: a column with a threshold, such
-    as `expected_loss_musd <= 500` or `defence_short <= 0.05`, in the unit of the column; for a stress test also
-    `material:segment:level` (share of demand served while a scenario's disruptions last). inputs: columns that may explain
-    failures; None: all. held_out: share of the rows that the search does not see, below 0.9; 0: none. seed: of the split. boxes:
-    how many at most. coverage: None: the box with the best harmonic mean of coverage and density; a share: the densest that covers
-    so much of the failures. unsolved_fail: whether points without an answer count as failures; else they are left out, and told.
-    data: tables that name what codes mean; None: the study's own names, where it has them. plan: names the scenarios and events
-    that addresses number; None: they keep their numbers.
+    the folder in which either was stored; or a data frame, a row a case. data: tables that name what codes mean. plan: names the
+    scenarios and events that addresses number. None: those of the run that a folder belongs to, else codes and numbers stand.
+
+    Tables: `boxes`, one row a box, in the order found: promised and fails_when (words), confirmed (by rows held out), limits (how
+    many); rows, failures, coverage (share of all failures) and density (share that fails) on the rows searched; the same on rows
+    held out. Each box is without the rows of earlier ones. luck: probability that as many rows, picked blindly from those held
+    out, fail as often; of a stress test, probability of the box and of failing in it. `limits`, one row a limit: box, input,
+    called (in words), category (where it is one of several), side (over, under; is, is not), limit, quasi_p (that luck explains
+    it, on the rows searched and on those held out), density_without (in the box without this limit). `trajectory`, one row a box
+    on the path of peeling: what was peeled last, from which side, number of limits, rows, failures, coverage and density on the
+    rows searched, the last two on those held out, whether it was chosen. `cases`, one row a row of the study that has an answer:
+    row (its place, from 0), failed, held_out, box (0: none), value (what is promised), and the inputs that some box limits; empty
+    where an event does not occur. Facts: promise, promised (in words), called (what the rows are), rows, failures, held_out_rows,
+    held_out_failures, inputs (searched), unsolved (left out, or counted as failures), seed, measure (how a box was chosen), notes.
 
     Raises InputError for a promise that is none or names no column, for inputs that are none, for rows of which none or all fail,
-    and for a folder without such tables; ValueError for options that are none.
+    and for a folder without such tables.
     """
-    if not (0 <= held_out < 0.9 and 1 <= boxes <= MOST_BOXES and (coverage is None or 0 < coverage <= 1)):
-        raise ValueError(
-            f"held_out must be in [0, 0.9), boxes from 1 to {MOST_BOXES} and coverage in (0, 1], not {held_out}, {boxes}, "
-            f"{coverage}"
-        )
+    if isinstance(study, Path | str) and (run := run_of(Path(study))) is not None and plan is None and data is None:
+        result = load_result(run)
+        plan, data = result.plan, result.data
     cases = _cases(study)
-    names = Names.of(data) if data is not None else getattr(study, "names", UNNAMED)
+    names = UNNAMED if data is None else Names.of(data)
     words = InputWords(names, cases.hazards, plan, cases.called == POINTS)
     told = _promised(cases, promise, words.names)
     chosen = chosen_inputs(cases, inputs, told.column)
@@ -105,27 +131,29 @@ def discover(
     measured = (
         f"highest density of boxes that cover {coverage:.0%} of the failures" if coverage is not None else HARMONIC
     )
-    return Discovery(
-        promise,
-        told.words,
-        pd.DataFrame(boxes_found, columns=BOXES),
-        pd.DataFrame(limits, columns=LIMITS),
-        pd.DataFrame(path, columns=TRAJECTORY),
-        row_table(search, which, np.flatnonzero(answered), told.values[answered], chosen[answered], limits),
-        cases.called,
-        counts,
-        seed,
-        measured,
-        tuple(notes),
-    )
+    tables = {
+        "boxes": pd.DataFrame(boxes_found, columns=BOXES),
+        "limits": pd.DataFrame(limits, columns=LIMITS),
+        "trajectory": pd.DataFrame(path, columns=TRAJECTORY),
+        "cases": row_table(search, which, np.flatnonzero(answered), told.values[answered], chosen[answered], limits),
+    }
+    facts = {
+        "promise": promise,
+        "promised": told.words,
+        "called": cases.called,
+        **counts,
+        "seed": seed,
+        "measure": measured,
+        "notes": tuple(notes),
+    }
+    return Study("discover", tables, words_of(facts, tables["boxes"]), facts, TITLES)
 
 
 def _cases(study: Study | pd.DataFrame | Path | str) -> Cases:
     if isinstance(study, pd.DataFrame):
         return cases_of_frame(study)
-    if isinstance(study, Path | str):
-        return cases_of_study(read_study(Path(study)))
-    return cases_of_study(study.tables, study.design if isinstance(study, Sweep) else None)
+    found = study if isinstance(study, Study) else Study.load(study)
+    return cases_of_study(found.tables, int(found.facts.get("block", 1)))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, near_miss
 from ..core.frames import rows_of
 from .common_draws import DIFFERENCES
-from .designs import Design
 from .sweep_segments import FIGURES
 
 DISCOVER = "discover"
@@ -60,8 +58,8 @@ class Cases:
     """Rows that hang together, one after the other: they are held out, or not, as a whole."""
 
 
-def cases_of_study(tables: Mapping[str, pd.DataFrame], design: Design | None = None) -> Cases:
-    """The rows of a study, from its tables by name. design: of a sweep, where it is at hand.
+def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
+    """The rows of a study, from its tables by name. block: points of a sweep that hang together.
 
     Raises InputError where the tables are neither of a sweep nor of a stress test.
     """
@@ -70,7 +68,6 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], design: Design | None = N
         told = [str(name) for name in points if name in FIGURES or name in DIFFERENCES]
         outcomes = points[[name for name in told if name not in NO_OUTCOMES]]
         inputs = points[[name for name in points if name not in told]]
-        block = _block(inputs, tables.get("indices")) if design is None else design.block
         return Cases(inputs, outcomes, POINTS, block=block)
     if {"scenarios", "events"} <= set(tables):
         scenarios = tables["scenarios"].reset_index(drop=True)
@@ -199,18 +196,3 @@ def _lasting(events: pd.DataFrame, count: int) -> tuple[Floats, Floats]:
             several[row] += (when - at) * (on > 1)
             at, on = when, on + change
     return MONTHS * some, MONTHS * several
-
-
-def _block(points: pd.DataFrame, indices: pd.DataFrame | None) -> int:
-    """Points of a stored sweep that share values because their design moves one figure at a time from one to the next."""
-    count = 0 if indices is None else len(indices)
-    if indices is None or len(points) < 2:
-        return 1
-    if "mu_star" in indices.columns:
-        return count + 1
-    if "total" not in indices.columns or len(points) <= count + 1:
-        return 1
-    first: Any = (
-        points.iloc[0] == points.iloc[count + 1]
-    )  # the other end of a short block shares nothing with its beginning
-    return 2 * count + 2 if bool(first.any()) else count + 2

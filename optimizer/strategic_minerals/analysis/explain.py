@@ -7,18 +7,22 @@ brings, or would cost. Constraint prices of the plan's commitments only name wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from ..core.arrays import Floats
+from ..core.frames import rows_of
+from ..core.runner import HERE, Runner
 from ..core.units import USD_PER_MUSD
+from ..core.verb import verb
 from ..data.addresses import edited
 from ..data.names import Names
+from ..data.recipes import REFERENCE, chain
 from ..finance.items import BUILT_ALONE, Item, in_amounts
 from ..formulation.aims import main_aim, slack_of_later_aims
 from ..formulation.structure import STAGES
@@ -26,7 +30,7 @@ from ..model.decisions import TRACE_T, Decided, DecisionIndex, ForcedDecision, w
 from ..model.problem import Problem
 from ..model.solution import decided_point
 from ..results.result import Result
-from ..results.study import StudyResult
+from ..results.study import Study
 from .break_even import MOST_SOLVES, TOLERANCE, Pair
 from .break_evens import all_break_evens
 from .cost_changes import Costs, costs_of_parts, parts_of_gain
@@ -86,111 +90,57 @@ GAP = 5e-3
 """Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
 
 
-@dataclass(frozen=True)
-class Explanation(StudyResult):
-    """Prices, reasons and break-evens of one plan."""
-
-    prices: pd.DataFrame
-    """As `price_ranging`; empty where one item is explained."""
-    reasons: pd.DataFrame
-    """One row an item: kind, item, chosen, amount, unit; brings_musd, what the plan's main aim gains from it, with the interval
-    that the gaps leave; what changes with it: expected losses, what users pay, net cost to the government (the three make social
-    cost, with the weight on CVaR and penalties), and spending before a disruption; what binds; what is chosen instead; a
-    sentence."""
-    break_evens: pd.DataFrame
-    """One row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, the range tried (low, high), how
-    often the item's state switches in it, and all of it in a sentence; empty where no item was asked for."""
-    intervals: pd.DataFrame
-    """One row an interval of a figure with one state, in order: figure, unit, item, state, from_value, to_value, the bracket of the
-    switch to the next one (switch_low, switch_high), why."""
-    gap: float
-    aim: str
-    most_solves: int
-    """For one figure."""
-
-    slack: float = 0.0
-    """Share of the main aim that later ones may use (`objective.stage_slack`); 0 where there is one aim alone."""
-    first_stage: str = "social_cost"
-    """Which aim the main one is."""
-
-    kind: ClassVar[str] = "explain"
-    titles: ClassVar[Mapping[str, str]] = {
-        "reasons": "Reasons",
-        "prices": "Prices",
-        "break_evens": "What would change the decision",
-        "intervals": "",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """Those of prices, reasons, break_evens and intervals that are not empty."""
-        every = {
-            "prices": self.prices,
-            "reasons": self.reasons,
-            "break_evens": self.break_evens,
-            "intervals": self.intervals,
-        }
-        return {name: table for name, table in every.items() if len(table)}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """gap, aim, most_solves, stage_slack."""
-        return {"gap": self.gap, "aim": self.aim, "most_solves": self.most_solves, "stage_slack": self.slack}
-
-    def summary(self) -> str:
-        """In plain words."""
-        lines: list[str] = []
-        if len(self.prices):
-            lines.append(
-                "PRICES: what one unit more is worth (for the commitments of this plan, and for small changes):"
-            )
-            lines += [f"  {row.sentence}" for row in self.prices.itertuples()]
-        if len(self.reasons):
-            lines += heading(self.aim, self.first_stage, self.gap)
-            if self.slack > self.gap:
-                lines.append(
-                    f"  Later aims may worsen the main aim by up to {self.slack:.1%} (objective.stage_slack): smaller differences "
-                    "do not show, and larger ones may be off by as much. Set it to 0 to see them."
-                )
-            order = self.reasons.sort_values(
-                ["chosen", "brings_musd"], ascending=[False, False], kind="stable", na_position="first"
-            )
-            lines += [f"  {row.sentence}" for row in order.itertuples()]
-        if len(self.break_evens):
-            lines.append(
-                "WHAT WOULD CHANGE THE DECISION: each figure is changed on its own, and the plan solved with the item and "
-                f"without it (at most {self.most_solves} solves for each figure):"
-            )
-            lines += [f"  {row.sentence}" for row in self.break_evens.itertuples()]
-        return "\n".join(lines)
+TITLES = {"reasons": "Reasons", "prices": "Prices", "break_evens": "What would change the decision"}
 
 
+@verb
 def explain(
     result: Result,
-    item: str | None = None,
+    item: Annotated[
+        str | None,
+        Field(
+            description="What to explain: a project, `project: package`, package, contract, offer or floor, with its kind before "
+            "it where names are shared; or a figure of the tables, such as `offers[gallium_1].depth_t_per_yr`: what it hangs on."
+        ),
+    ] = None,
     *,
-    gap: float | None = None,
-    time_limit_s: float = 600.0,
-    tolerance: float = TOLERANCE,
-    most_solves: int = MOST_SOLVES,
-    prices: bool = True,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Explanation:
-    """Prices and reasons of a solved plan; of one item, also the values that would flip it.
+    gap: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            lt=1,
+            description="Relative optimality gap of each re-solve. Default: that of the run, but at least 0.005.",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float, Field(gt=0, le=1, description="Accuracy of a break-even value, relative to the value.")
+    ] = TOLERANCE,
+    most_solves: Annotated[
+        int, Field(ge=8, le=10_000, description="Largest number of re-solves for each input of the item.")
+    ] = MOST_SOLVES,
+    prices: Annotated[bool, Field(description="Whether shadow prices are part of the answer.")] = True,
+    run: Runner = HERE,
+) -> Study:
+    """Explain shadow prices and why each item was chosen or rejected; for one item, also what would reverse the choice.
 
-    item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it
-    where names are shared; None: all of them, without break-evens. gap: relative, of every re-solve; None: that of the
-    result, but no smaller than 0.005; what it leaves open is told as an interval. time_limit_s: wall-clock seconds for each
-    re-solve. tolerance: width of a switch's bracket relative to the figure (0.05: 5 %). most_solves: for each figure of an
-    item; where they do not suffice brackets stay wider, and that is told. prices: False leaves them out. workers: spawned
-    processes; 1: this one. executor: takes their place; None: none. on_progress: called with items done, and in all, and then
-    with figures of the one item.
+    What a gap leaves open is an interval. Where solves do not suffice, brackets stay wider.
 
-    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own
-    values.
+    Tables, those that are not empty: `prices`, as `price_ranging`; not of one item. `reasons`, one row an item: kind, item, chosen,
+    amount, unit; brings_musd, what the plan's main aim gains from it, with the interval that the gaps leave; what changes with it:
+    expected losses, what users pay, net cost to the government (the three make social cost, with the weight on CVaR and
+    penalties), and spending before a disruption; what binds; what is chosen instead; a sentence. Of one item, `break_evens`, one
+    row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, the range tried (low, high), how often
+    the item's state switches in it, and a sentence; `intervals`, one row an interval of a figure with one state, in order:
+    figure, unit, item, state, from_value, to_value, the bracket of the switch to the next one (switch_low, switch_high), why. Of
+    a figure, `chain`: what it hangs on, a line each. Facts: gap, aim, most_solves, stage_slack (share of the main aim that later
+    ones may use).
+
+    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
     """
+    if item is not None and (asked_figure := REFERENCE.fullmatch(item.strip())):
+        table, key, column = asked_figure.groups()
+        lines = list(chain(result.data, table, key.strip(), column))
+        return Study("explain", {"chain": pd.DataFrame({"line": lines}, dtype=object)}, lines)
     fixed = fixed_program(result)
     choices = DecisionIndex(fixed.problem)
     x = decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution)
@@ -203,7 +153,7 @@ def explain(
         for one in wanted
         if one not in absent
     ]
-    forced = all_forced(result, asked, drawn, step, time_limit_s, workers, executor, on_progress)
+    forced = all_forced(result, asked, drawn, step, run)
     base, names = _base(result, fixed, choices, x), Names.of(result.data)
     rows = [_refused(one, why, names) for one, why in absent.items()]
     rows += [_reason(fixed, choices, x, hold, base, one, names) for (hold, _), one in zip(asked, forced, strict=True)]
@@ -212,25 +162,46 @@ def explain(
     if item is not None:
         one = wanted[0]
         figures = figures_of(fixed.problem, one)
-        pair = Pair(result.plan, result.data, one, in_amounts(one, result.plan), step, time_limit_s, edited, drawn)
-        for found in all_break_evens(
-            pair, figures, rows[0]["chosen"], tolerance, most_solves, workers, executor, on_progress
-        ):
+        pair = Pair(result.plan, result.data, one, in_amounts(one, result.plan), step, edited, drawn)
+        for found in all_break_evens(pair, figures, rows[0]["chosen"], tolerance, most_solves, run):
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
-    told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])
-    aim = main_aim(result.plan)
-    return Explanation(
-        told,
-        pd.DataFrame(rows, columns=COLUMNS),
-        pd.DataFrame(flips, columns=BREAK_EVENS),
-        pd.DataFrame(intervals, columns=INTERVALS),
-        step,
-        aim,
-        most_solves,
-        slack_of_later_aims(result.plan),
-        STAGES[result.plan.objective.kind][0],
-    )
+    every = {
+        "prices": price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"]),
+        "reasons": pd.DataFrame(rows, columns=COLUMNS),
+        "break_evens": pd.DataFrame(flips, columns=BREAK_EVENS),
+        "intervals": pd.DataFrame(intervals, columns=INTERVALS),
+    }
+    tables = {name: table for name, table in every.items() if len(table)}
+    slack = slack_of_later_aims(result.plan)
+    facts = {"gap": step, "aim": main_aim(result.plan), "most_solves": most_solves, "stage_slack": slack}
+    words = _words(tables, facts, STAGES[result.plan.objective.kind][0])
+    return Study("explain", tables, words, facts, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_stage: str) -> list[str]:
+    lines: list[str] = []
+    if "prices" in tables:
+        lines.append("PRICES: what one unit more is worth (for the commitments of this plan, and for small changes):")
+        lines += [f"  {row.sentence}" for row in rows_of(tables["prices"])]
+    if "reasons" in tables:
+        lines += heading(facts["aim"], first_stage, facts["gap"])
+        if facts["stage_slack"] > facts["gap"]:
+            lines.append(
+                f"  Later aims may worsen the main aim by up to {facts['stage_slack']:.1%} (objective.stage_slack): smaller "
+                "differences do not show, and larger ones may be off by as much. Set it to 0 to see them."
+            )
+        order = tables["reasons"].sort_values(
+            ["chosen", "brings_musd"], ascending=[False, False], kind="stable", na_position="first"
+        )
+        lines += [f"  {row.sentence}" for row in rows_of(order)]
+    if "break_evens" in tables:
+        lines.append(
+            "WHAT WOULD CHANGE THE DECISION: each figure is changed on its own, and the plan solved with the item and "
+            f"without it (at most {facts['most_solves']} solves for each figure):"
+        )
+        lines += [f"  {row.sentence}" for row in rows_of(tables["break_evens"])]
+    return lines
 
 
 def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:

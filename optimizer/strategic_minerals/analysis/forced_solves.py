@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import InfeasibleError, ReserveError
-from ..core.parallel import workforce
+from ..core.errors import InfeasibleError, ReserveError, StoppedError
+from ..core.outcome import Progress
+from ..core.runner import Runner, current
 from ..data.dataset import Dataset
 from ..model.decisions import SHARES, DecisionIndex, ForcedDecision
 from ..optimization.session import Session
@@ -34,7 +34,6 @@ class Asked:
     """With whether the plan may have any amount of the item."""
     held: SampledScenarios | None
     gap: float
-    time_limit_s: float
     threads: int
 
 
@@ -61,30 +60,20 @@ def all_forced(
     holds: Sequence[tuple[ForcedDecision, bool]],
     drawn: SampledScenarios | None,
     gap: float,
-    time_limit_s: float,
-    workers: int,
-    executor: Executor | None,
-    on_progress: Callable[[int, int], None] | None,
+    run: Runner,
 ) -> list[ForcedSolve]:
     """Every hold answered, in order."""
-    parallel = executor is not None or workers > 1
-    parts = min(len(holds), PARTS if executor is not None else workers)
+    parallel = run.executor is not None or run.processes > 1
+    parts = min(len(holds), PARTS if run.executor is not None else run.processes)
     tasks = [
-        Asked(result.plan, result.data, tuple(holds[k] for k in part), drawn, gap, time_limit_s, int(parallel))
+        Asked(result.plan, result.data, tuple(holds[k] for k in part), drawn, gap, int(parallel))
         for part in np.array_split(np.arange(len(holds)), max(1, parts))
     ]
-    done: list[ForcedSolve] = []
-    if not parallel:
-        for found in _answers(tasks[0]) if holds else ():
-            done.append(found)
-            if on_progress is not None:
-                on_progress(len(done), len(holds))
-        return done
-    with workforce(executor, workers) as map_over:
-        for part in map_over(_answered, tasks):
-            done += part
-            if on_progress is not None:
-                on_progress(len(done), len(holds))
+    call, done = current(), list[ForcedSolve]()
+    groups = run.each("", _answered, tasks) if parallel else ([one] for one in _answers(tasks[0]))
+    for group in groups:
+        done += group
+        call.report(Progress("items", call.seconds, done=len(done), of=len(holds)))
     return done
 
 
@@ -104,11 +93,11 @@ def _answer(asked: Asked, session: Session, hold: ForcedDecision, shares: Sequen
     none = ForcedSolve(math.nan, math.nan, NO_COSTS, math.nan, {})
     for share in shares:
         try:
-            answer = session.answer(
-                asked.plan, asked.data, hold=replace(hold, share=share), time_limit_s=asked.time_limit_s
-            )
+            answer = session.answer(asked.plan, asked.data, hold=replace(hold, share=share))
         except InfeasibleError as error:
             none = replace(none, note=str(error), impossible=True, share=share)
+        except StoppedError:
+            raise
         except ReserveError as error:
             return replace(none, note=str(error), impossible=False, share=share)
         else:

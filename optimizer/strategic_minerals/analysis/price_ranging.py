@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, UntrustedError
+from ..core.runner import current
 from ..core.units import USD_PER_MUSD
 from ..core.words import BASELINE_COURSE
 from ..data.names import Names
@@ -74,7 +75,7 @@ class Fixed:
     """Those of the run."""
 
 
-def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
+def fixed_program(result: Result) -> Fixed:
     """Solve it.
 
     Raises InputError for a relaxation, which has no commitments, and for an extended plan, UntrustedError without an answer.
@@ -89,7 +90,7 @@ def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
     whole = np.flatnonzero(problem.assembly.integer)
     at = np.round(decided_point(problem.structure, problem.assembly, result.solution)[whole])
     model.set_bounds(whole, at, at)
-    run = model.run(time_limit_s=time_limit_s, phase="prices")
+    run = model.run(time_limit_s=max(1.0, current().left()), phase="prices")
     if not isinstance(run, SolvedRun):
         raise UntrustedError(f"the linear program with the plan's commitments fixed was not solved: {run.status}")
     return Fixed(problem, cost, model, run, run.prices)

@@ -9,32 +9,32 @@ disagree the whole stretch is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import product
-from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
+from ..api.solving import MethodOption, Relax
 from ..checks.consistency import require
 from ..core.errors import Fault, FaultsError, PlanError, ReserveError
-from ..core.parallel import workforce
-from ..core.units import LEAST_TIME_LIMIT_S
+from ..core.outcome import Progress
+from ..core.runner import HERE, Runner, current
+from ..core.verb import Gap, verb
 from ..data.addresses import edited, read_axis
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..instance.build import build_instance
-from ..optimization.stages import Method
+from ..results.study import Study
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
 from ..schemas.plan import Plan
 from .checkpoint import Checkpoint, identity
 from .common_draws import require_scored, with_differences
 from .designs import Design
-from .sweep_result import Sweep
+from .sweep_result import Answers
 from .sweep_segments import PathSegment, SegmentResult, solve_segment
 from .unread import varied_in_vain
 
@@ -49,42 +49,35 @@ MOST_RANKED = 2_000
 MOST_POINTS = 100_000
 
 
+@verb
 def sweep(
     plan: Plan,
     data: Dataset,
     points: Design | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
-    gap: float = 1e-3,
-    relax: bool = False,
-    method: Method = "auto",
-    time_limit_s: float = 3600.0,
-    fresh_scenarios: int = 0,
-    workers: int = 1,
-    executor: Executor | None = None,
-    store: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Sweep:
+    gap: Gap = 1e-3,
+    relax: Relax = False,
+    method: MethodOption = "auto",
+    fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0,
+    run: Runner = HERE,
+) -> Study:
     """Solve a question again and again with other values.
 
     points: values by address (`data.addresses`), every combination of which is solved; or a list of points, a data frame
-    with an address a column, or a design, whose indices are then part of the answer. gap: relative optimality gap to stop
-    at (0.001: 0.1 %). relax: solve linear relaxations. method: as in `solve`. time_limit_s: wall-clock seconds for each
-    point. fresh_scenarios: scenarios drawn anew, in ten independent samples, in which every point's plan is scored, and that of the
-    question as it stands: differences come with their standard error (`common_draws.DIFFERENCES`); 0: none. workers: spawned
-    processes; 1: this one. executor: takes their place; None: none. store: a folder in which rows
-    are written down as they finish; called again with the same arguments, a sweep that was stopped goes on from there;
-    None: nothing is kept. on_progress: called with points done, and in all, after each point where there is one process.
+    with an address a column, or a design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
+    independent samples, in which every point's plan is scored, and that of the question as it stands: differences come with their
+    standard error (`common_draws.DIFFERENCES`); 0: none. run: its store is a folder in which rows are written down as they finish;
+    called again with the same arguments, a sweep that was stopped goes on from there.
 
-    Raises PlanError and InputError for an address or a value that is none, and for a store with rows of another sweep,
-    ValueError for options that are none, before anything is solved. A point without an answer is a row with its reason.
+    Tables: `points`, one row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no
+    answer. `decisions`: point, kind, item, year, value (what is signed of a project as a share, the largest stock of each material
+    [t], contracts by producer [t/yr] and market floors). `chosen`: kind, item, share of the points with an answer that have it.
+    `indices`, where the design has any. Facts: failed_share, checked (points solved again from nothing), disagreed, notes, varied
+    (addresses), block (points that hang together).
+
+    Raises PlanError and InputError for an address or a value that is none, and for a store with rows of another sweep, before
+    anything is solved. A point without an answer is a row with its reason.
     """
-    if method not in get_args(Method):
-        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
-    if not (0 <= gap < 1 and time_limit_s >= LEAST_TIME_LIMIT_S and workers >= 1):
-        raise ValueError(
-            f"gap must be in [0, 1), time_limit_s at least {LEAST_TIME_LIMIT_S:g} second and workers positive, not {gap}, "
-            f"{time_limit_s}, {workers}"
-        )
     asked = _points(points.points if isinstance(points, Design) else points)
     design = points if isinstance(points, Design) else Design("points", tuple(asked), {})
     if not asked:
@@ -98,14 +91,14 @@ def sweep(
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal = (
         None
-        if store is None
-        else Checkpoint(store, identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored))
+        if run.store is None
+        else Checkpoint(run.store, identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored))
     )
     kept = SegmentResult([], [], 0, 0) if journal is None else SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}
     path = [k for k in _path(asked) if k not in there]
-    parallel = workers > 1 or executor is not None
-    parts = 1 if not parallel else PARTS if executor is not None else workers
+    parallel = run.processes > 1 or run.executor is not None
+    parts = 1 if not parallel else PARTS if run.executor is not None else run.processes
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
     stretches = [
         PathSegment(
@@ -117,26 +110,28 @@ def sweep(
             gap,
             relax,
             method,
-            time_limit_s,
             int(parallel),
             fresh_scenarios,
-            "" if store is None or executor is not None else str(store),
+            "" if run.store is None or run.executor is not None else str(run.store),
         )
         for part in (path[k : k + size] for k in range(0, len(path), size))
     ]
     walked = [kept]
-    tell = on_progress or (lambda done, of: None)
+    call = current()
+
+    def tell(done: int) -> None:
+        call.report(Progress("points", call.seconds, done=done, of=len(asked)))
+
     if not parallel:
         for stretch in stretches:
             before = sum(len(part.rows) for part in walked)
-            walked.append(solve_segment(stretch, partial(_after, tell, before, len(asked))))
+            walked.append(solve_segment(stretch, lambda done, before=before: tell(before + done)))
     else:
-        with workforce(executor, workers) as map_over:
-            for done in map_over(solve_segment, stretches):
-                walked.append(done)
-                if journal is not None and executor is not None:  # its workers may not see the folder
-                    journal.write(done.rows[0]["point"], done.rows, done.decisions, done.checked, done.disagreed)
-                tell(sum(len(part.rows) for part in walked), len(asked))
+        for done in run.each("", solve_segment, stretches):
+            walked.append(done)
+            if journal is not None and run.executor is not None:  # its workers may not see the folder
+                journal.write(done.rows[0]["point"], done.rows, done.decisions, done.checked, done.disagreed)
+            tell(sum(len(part.rows) for part in walked))
     rows = sorted((row for part in walked for row in part.rows), key=lambda row: row["point"])
     decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
     if fresh_scenarios:
@@ -146,7 +141,7 @@ def sweep(
         decisions = [row for row in decisions if row["point"] != base]
         asked = asked[:-1]
     table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
-    return Sweep(
+    return Answers(
         table,
         pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
         sum(part.checked for part in walked),
@@ -158,7 +153,7 @@ def sweep(
         varied_in_vain(plan, data, asked),
         design,
         fresh_scenarios,
-    )
+    ).study()
 
 
 def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
@@ -183,11 +178,6 @@ def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]
 
 SWEEP = "sweep"
 """Where a fault of a point stands, for who does not know the file."""
-
-
-def _after(tell: Callable[[int, int], None], before: int, of: int, done: int) -> None:
-    """Tell what is done with what was done before."""
-    tell(before + done, of)
 
 
 def _points(points: Any) -> list[dict[str, Any]]:

@@ -18,18 +18,22 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from ..core.errors import Fault, MisplacedError, PlanError
-from ..core.units import LEAST_TIME_LIMIT_S
+from ..core.runner import HERE, Runner
+from ..core.verb import FromFile, verb
 from ..data.dataset import Dataset
+from ..data.plan_file import read_as
 from ..data.plan_lines import PlanText
+from ..results.study import Study
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import Section
 from .designs import Design, estimate_ranges, latin_hypercube, loss_functions, morris, one_at_a_time, sobol
-from .sweep import MOST_POINTS, SWEEP
+from .sweep import MOST_POINTS, SWEEP, sweep
 
 Plain = bool | int | float | str
 Entry = dict[str, Plain | list[Plain]]
@@ -58,7 +62,6 @@ class SweepFile(Section):
     gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     relax: bool = False
     method: Literal["auto", "flat", "decomposed"] = "auto"
-    time_limit_s: Annotated[float, Field(ge=LEAST_TIME_LIMIT_S, le=1e9)] = 3600.0
     fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0
     """New scenarios, the same for all points, in which every plan is scored: differences come with their standard error."""
 
@@ -92,7 +95,7 @@ class SweepFile(Section):
             "morris": {"trajectories", "levels", "seed"},
             "sobol": {"samples", "second_order", "seed"},
         }.get(self.kind, set())
-        options = {"kind", "gap", "relax", "method", "time_limit_s", "fresh_scenarios"}
+        options = {"kind", "gap", "relax", "method", "fresh_scenarios"}
         places = [
             (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
             for name in sorted(self.model_fields_set - options - reads)
@@ -128,6 +131,43 @@ class SweepFile(Section):
         if self.kind == "morris":
             return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
         return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
+
+
+class _Placed(SweepFile):
+    """A sweep file that was read, and knows its lines."""
+
+    _place: PlanText = PrivateAttr()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises PlanError with file and line of each fault."""
+        found, place = read_as(cls, path, wanted="a sweep file")
+        found._place = place
+        return found
+
+
+@verb
+def sweep_study(
+    plan: Plan,
+    data: Dataset,
+    study: Annotated[
+        SweepFile,
+        FromFile(_Placed.read),
+        Field(description="Sweep file (TOML): the kind of study, and its axes, ranges or points."),
+    ],
+    *,
+    run: Runner = HERE,
+) -> Study:
+    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube, Morris, Sobol, or every loss function.
+
+    As `sweep`, with the points and options that a sweep file states.
+    """
+    try:
+        design = study.design(plan, data)
+        options = study.model_dump(include={"gap", "relax", "method", "fresh_scenarios"})
+        return sweep(plan, data, design, **options, run=run)
+    except PlanError as error:
+        raise located(study._place, error) if isinstance(study, _Placed) else error from None
 
 
 def _leaves(content: dict[str, Any]) -> Iterator[list[str]]:

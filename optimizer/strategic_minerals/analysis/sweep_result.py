@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,19 @@ from ..core.frames import rows_of
 from ..data.names import Names
 from ..instance.instruments import CHOSEN
 from ..model.decisions import HALF
-from ..results.study import StudyResult
+from ..results.study import Study
 from .common_draws import DIFFERENCES
 from .designs import Design, indices, left_out
 from .sweep_segments import FIGURES
 from .switch_words import number
 
-PLAIN = Design("points", (), {})
-"""Of points that nothing but they themselves asks for."""
+TITLES = {"indices": "What moves it", "chosen": "Chosen, by share of the points", "points": "Points"}
+"""Headings of the short tables."""
 
 
 @dataclass(frozen=True)
-class Sweep(StudyResult):
-    """All points of a sweep."""
+class Answers:
+    """All points of a sweep, answered."""
 
     points: pd.DataFrame
     """One row a point, in the order asked: the values of the axes, then `FIGURES`, and where new scenarios were asked for
@@ -39,46 +38,32 @@ class Sweep(StudyResult):
     """Those of them that did not agree; their stretches were solved from nothing."""
     names: Names
     """What readers call the items of `decisions`."""
-    relaxed: frozenset[int] = frozenset()
+    relaxed: frozenset[int]
     """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
     """What was varied and the plan does not read, and factors that look like percent."""
-    design: Design = PLAIN
+    design: Design
     """What asked for the points, and how their answers are to be read."""
-    fresh_scenarios: int = 0
+    fresh_scenarios: int
     """New scenarios in which every plan was scored."""
 
-    kind: ClassVar[str] = "sweep"
-    titles: ClassVar[Mapping[str, str]] = {
-        "indices": "What moves it",
-        "chosen": "Chosen, by share of the points",
-        "points": "Points",
-        "decisions": "",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """points, decisions, chosen; indices where the design has any."""
-        found = {"points": self.points, "decisions": self.decisions, "chosen": self.chosen()}
-        return {**found, "indices": indices(self.design, self.points)} if self.design.has_indices else found
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """failed_share, checked, disagreed, notes; left_out_share: of points that indices do without, where there are any."""
-        told = {
+    def study(self) -> Study:
+        """The answers as a study."""
+        tables = {"points": self.points, "decisions": self.decisions, "chosen": self.chosen()}
+        facts = {
             "failed_share": self.failed,
             "checked": self.checked,
             "disagreed": self.disagreed,
             "notes": self.notes,
-        } | ({"fresh_scenarios": self.fresh_scenarios} if self.fresh_scenarios else {})
-        left = (
-            {"left_out_share": left_out(self.design, self.points, "objective_musd")} if self.design.has_indices else {}
-        )
-        return {**told, **left}
-
-    def summary(self) -> str:
-        """In plain words."""
-        return in_words(self.design, self)
+            "varied": sorted({address for point in self.design.points for address in point}),
+            "block": self.design.block,
+        }
+        if self.fresh_scenarios:
+            facts["fresh_scenarios"] = self.fresh_scenarios
+        if self.design.has_indices:
+            tables["indices"] = indices(self.design, self.points)
+            facts["left_out_share"] = left_out(self.design, self.points, "objective_musd")
+        return Study("sweep", tables, in_words(self.design, self), facts, TITLES)
 
     @property
     def failed(self) -> float:
@@ -109,7 +94,7 @@ class Sweep(StudyResult):
         )
 
 
-def in_words(design: Design, found: Sweep) -> str:
+def in_words(design: Design, found: Answers) -> list[str]:
     """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen at any value."""
     points = found.points
     answered = points[points["objective_musd"].notna()]
@@ -155,10 +140,10 @@ def in_words(design: Design, found: Sweep) -> str:
             for row in rows_of(part)
         ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
-    return "\n".join(lines)
+    return lines
 
 
-def _in_new_scenarios(found: Sweep) -> list[str]:
+def _in_new_scenarios(found: Answers) -> list[str]:
     """How the points' plans differ from that of the question as it stands, as far as the samples can tell."""
     lines = [
         f"IN {found.fresh_scenarios:,} NEW SCENARIOS, the same for all points (million USD that a point's plan saves more than the "
@@ -186,7 +171,7 @@ def _shown(value: Any) -> str:
     return number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def _moved(design: Design, found: Sweep) -> list[str]:
+def _moved(design: Design, found: Answers) -> list[str]:
     """What each figure does to the aim, the largest first."""
     out = left_out(design, found.points, "objective_musd")
     left = f"{out:.1%} of the points left out, because a point of their group has no answer"

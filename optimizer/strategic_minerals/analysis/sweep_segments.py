@@ -71,7 +71,6 @@ class PathSegment:
     gap: float
     relax: bool
     method: Method
-    time_limit_s: float
     threads: int
     fresh_scenarios: int = 0
     """New scenarios in which every plan is scored."""
@@ -98,7 +97,7 @@ def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = Non
     row = random.Random(stretch.numbers[0]).choice(hot)
     try:
         plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
-        cold = session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)
+        cold = session.cold().answer(plan, data)
         solution = _hold_to_account(cold)
     except ReserveError:  # nothing to compare with: told as one point less checked
         return walked
@@ -130,9 +129,11 @@ def _answers(
         decided: list[dict[str, Any]] = []
         try:
             plan, data = edited(stretch.plan, stretch.data, changes)
-            answer = (session if hot else session.cold()).answer(plan, data, time_limit_s=stretch.time_limit_s)
+            answer = (session if hot else session.cold()).answer(plan, data)
             solution = _hold_to_account(answer)
         except SolveError as error:
+            if error.outcome.reason == "interrupted":
+                raise
             row["reason"] = error.outcome.reason
         except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
             row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
@@ -140,7 +141,7 @@ def _answers(
             row |= _figures(answer, solution)
             decided = _decisions(number, answer, solution)
             if stretch.fresh_scenarios:
-                row[WORTHS] = _scored(answer, solution, draws, stretch.time_limit_s)
+                row[WORTHS] = _scored(answer, solution, draws)
         rows.append(row | {"seconds": time.perf_counter() - begin})
         decisions += decided
         if journal is not None:
@@ -150,12 +151,12 @@ def _answers(
     return SegmentResult(rows, decisions, 0, 0), session
 
 
-def _scored(answer: Answer, solution: Solution, draws: CommonDraws, time_limit_s: float) -> list[float]:
+def _scored(answer: Answer, solution: Solution, draws: CommonDraws) -> list[float]:
     """What an answered plan saves in each of the common samples; none, and a word in the log, where they were not worked out."""
     problem = answer.problem
     reference = extract(problem.structure, problem.assembly, answer.z0)
     try:
-        return draws.worths(problem, solution, reference, time_limit_s)
+        return draws.worths(problem, solution, reference)
     except UntrustedError as error:
         LOG.warning("a plan was not scored in new scenarios: %s", error)
         return []

@@ -219,7 +219,6 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
 def _first(verb: Verb, given: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a verb builds on. Raises PlanError and InputError."""
     from ..results.run_folder import load_result
-    from ..results.study import Study
 
     source = given["source"]
     if verb.of == "plan":
@@ -230,9 +229,7 @@ def _first(verb: Verb, given: Mapping[str, Any]) -> tuple[Any, ...]:
         return load_members(find_plan(source), given["tables"], overrides(given["set_"]))
     if verb.of == "run":
         return (load_result(source),)
-    if verb.of == "rows":
-        return (Study.load(source),)
-    if verb.of == "folder":
+    if verb.of in ("rows", "folder"):
         return (source,)
     if len(source) < 2:
         raise InputError([Fault(verb.name, "", "DIRECTORIES", f"{len(source)} run folder", "two or more")])

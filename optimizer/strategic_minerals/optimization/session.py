@@ -15,6 +15,7 @@ from ..checks.consistency import require
 from ..core.arrays import Floats
 from ..core.logs import logger_of, one_run
 from ..core.outcome import Outcome
+from ..core.runner import current
 from ..core.units import LEAST_TIME_LIMIT_S
 from ..data.dataset import Dataset
 from ..decomposition.lshaped import LShaped
@@ -79,28 +80,25 @@ class Session:
         """Whether the next answer starts from nothing."""
         return self._solver is None
 
-    def answer(
-        self, plan: Plan, data: Dataset, *, hold: ForcedDecision | None = None, time_limit_s: float = 3600.0
-    ) -> Answer:
+    def answer(self, plan: Plan, data: Dataset, *, hold: ForcedDecision | None = None) -> Answer:
         """Solve a variant. hold: an item that it must choose, or must not; doing nothing is not bound by it.
 
         Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
         next variant.
         """
-        if not time_limit_s >= LEAST_TIME_LIMIT_S:
-            raise ValueError(f"time_limit_s must be at least {LEAST_TIME_LIMIT_S:g} second, not {time_limit_s}")
         with one_run(plan.name):
             begin = time.perf_counter()
-            found = self._answer(plan, data, hold, time_limit_s)
+            found = self._answer(plan, data, hold)
             LOG.info("variant answered: %s, %.3f s", found.outcome.reason, time.perf_counter() - begin)
             return found
 
-    def _answer(self, plan: Plan, data: Dataset, hold: ForcedDecision | None, time_limit_s: float) -> Answer:
+    def _answer(self, plan: Plan, data: Dataset, hold: ForcedDecision | None) -> Answer:
         """As `answer`, whose records tell which run they are of."""
-        begin = time.perf_counter()
+        call = current()
+        call.check()
 
         def left() -> float:
-            return max(LEAST_TIME_LIMIT_S, time_limit_s - (time.perf_counter() - begin))
+            return max(LEAST_TIME_LIMIT_S, call.left())
 
         require(plan, data)
         canary()
@@ -112,7 +110,7 @@ class Session:
         chosen = chosen_method(problem, self._method, integer=not self._relax)
         reference, solver, x = self._given_up(chosen)
         load = partial(
-            _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s
+            _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=time.perf_counter() + left()
         )
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
         problem, z0 = with_reference(problem, left(), solver=reference)

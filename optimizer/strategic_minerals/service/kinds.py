@@ -12,7 +12,7 @@ from ..core.verb import checked
 from ..verbs import VERBS, Verb
 from .addresses import as_sent
 from .answers import Answer, labels_of, run_of, told, written_run
-from .job_folder import REPORT, RESULT, ROWS, Folder, write_whole
+from .job_folder import REPORT, REQUEST, RESULT, ROWS, Folder, write_whole
 from .kind_table import KINDS
 from .plan_form import SEEN, lists_of, raw_values, values_of
 from .problem_details import problem
@@ -90,11 +90,19 @@ def _first(verb: Verb, folder: Folder, request: Given, limits: Given) -> tuple[A
 def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
     """Options of a request as the function takes them. Raises InputError with every fault."""
     asked = {name: request[name] for name in verb.options if name in request}
+    if verb.of == "rows":
+        before = Folder(first_of(folder))
+        about = before.read(REQUEST) or {}
+        if KINDS[about["kind"]].asks:
+            asked["plan"], asked["data"] = question(before, about)
+        else:
+            solved = run_of(before)
+            asked["plan"], asked["data"] = solved.plan, solved.data
     if verb.name == "roll":
         asked["done"], asked["happened"] = noted_rows(request)
         if (facts := new_facts(folder)) is not None:
             asked["facts"] = facts
-    return checked(verb.function, asked, "body")
+    return asked | checked(verb.function, asked, "body")
 
 
 def _headline(result: Result) -> str:
