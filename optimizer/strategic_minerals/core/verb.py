@@ -32,7 +32,7 @@ class FromFile:
 
 Gap = Annotated[float, Field(ge=0, lt=1, description="Relative optimality gap of every solve (0.001: 0.1 %).")]
 Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")]
-Seed = Annotated[int, Field(ge=0, lt=2**31, description="Random seed.")]
+Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:

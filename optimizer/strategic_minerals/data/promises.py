@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from ..core.errors import MisplacedError, shown
 
@@ -31,3 +34,15 @@ class Promise:
         if not 0 <= found.level <= 1:  # nor NaN
             raise MisplacedError(("promises", shown(text), WRITTEN))
         return found
+
+
+def _read(value: Any) -> Any:
+    """A promise from text; anything else as it is. ValueError, which says how one is written."""
+    try:
+        return Promise.parse(value) if isinstance(value, str) else value
+    except MisplacedError:
+        raise ValueError(WRITTEN) from None
+
+
+WrittenPromise = Annotated[Promise, BeforeValidator(_read, json_schema_input_type=str)]
+"""A promise in an option of a verb: as an object, or as it is written."""

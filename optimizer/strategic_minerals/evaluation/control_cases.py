@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
 from ..api.solving import solve_once
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
-from ..core.parallel import workforce
+from ..core.runner import HERE, Runner
 from ..core.units import SMALL_T
+from ..core.verb import Gap, verb
 from ..data.column_words import number_in_words
 from ..data.dataset import Dataset
 from ..data.names import Names
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..schemas.plan import Plan
 
 MOST_OPEN = 4
@@ -40,87 +38,21 @@ CASES = [
     "supported",
 ]
 DECISIONS = ["kind", "item", "unit", "least", "most", "cases"]
+TITLES = {"cases": "Cases", "decisions": "What each case decides"}
 
 
-@dataclass(frozen=True)
-class ControlCases(StudyResult):
-    """The plan for each case of the open controls."""
+@verb
+def control_cases(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+    """Plan for each case of the controls that may or may not be in force, and show what all of them share.
 
-    cases: pd.DataFrame
-    """A row a case. case: number; probability: product of those of its controls; in_force: names of the controls that are;
-    worth_musd, expected_loss_musd, outlay_musd of the planned years, bought_musd on the baseline course, supported projects."""
-    decisions: pd.DataFrame
-    """What is decided in some case. kind: stock (largest, t), support (share signed), contract (t a year); least and most over all
-    cases; cases: in how many it is chosen."""
-    names: Names
-    gap: float
+    The plan is solved for every combination of its open controls: those with a probability. Tables:
+    cases: a row a case. case: number; probability: product of those of its controls; in_force: names of the controls that are;
+    worth_musd, expected_loss_musd, outlay_musd of the planned years, bought_musd on the baseline course, supported projects;
+    decisions: what is decided in some case. kind: stock (largest, t), support (share signed), contract (t a year); least and most
+    over all cases; cases: in how many it is chosen.
+    Facts: gap; expected_worth_musd over the cases, each planned for by itself.
 
-    kind: ClassVar[str] = "controls"
-    titles: ClassVar[Mapping[str, str]] = {"cases": "Cases", "decisions": "What each case decides"}
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """cases; decisions."""
-        return {"cases": self.cases, "decisions": self.decisions}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """gap; expected_worth_musd over the cases."""
-        return {"gap": self.gap, "expected_worth_musd": self.expected}
-
-    @property
-    def expected(self) -> float:
-        """Worth expected over the cases [million USD], each planned for by itself."""
-        return float((self.cases.probability * self.cases.worth_musd).sum())
-
-    def summary(self) -> str:
-        """In plain words."""
-        lines = ["CONTROLS IN FORCE are not known; each case planned for by itself (M: million USD):"]
-        for row in rows_of(self.cases):
-            said = f"in force: {row.in_force}" if row.in_force else "none of them in force"
-            lines.append(
-                f"  {said} (probability {row.probability:.0%}): worth {row.worth_musd:,.0f} M, expected loss "
-                f"{row.expected_loss_musd:,.0f} M, purchases {row.bought_musd:,.0f} M, {row.supported} projects supported"
-            )
-        lines.append(f"  Expected worth over the cases: {self.expected:,.0f} M")
-        count = len(self.cases)
-        common = [row for row in rows_of(self.decisions) if row.cases == count]
-        lines.append("SAFE TO BEGIN, because every case decides it:" if common else "Nothing is decided in every case.")
-        lines += [f"  {self._words(row)}" for row in common]
-        apart = [row for row in rows_of(self.decisions) if row.cases < count]
-        lines += ["DEPENDS ON THE CASE:"] if apart else []
-        lines += [f"  {self._words(row)}; in {row.cases} of {count} cases" for row in apart]
-        return "\n".join(lines)
-
-    def _words(self, row: Any) -> str:
-        if row.kind == "support":
-            return f"support of {self.names.producer(row.item)}"
-        name = self.names.material(row.item) if row.kind == "stock" else self.names.producer(row.item)
-        what = "largest stock of" if row.kind == "stock" else "contract with"
-        unit = "t" if row.kind == "stock" else "t a year"
-        amount = (
-            number_in_words(row.least, 4)
-            if math.isclose(row.least, row.most, rel_tol=1e-3)
-            else f"{number_in_words(row.least, 4)} to {number_in_words(row.most, 4)}"
-        )
-        return f"{what} {name}: {amount} {unit}"
-
-
-def control_cases(
-    plan: Plan,
-    data: Dataset,
-    *,
-    gap: float = 1e-3,
-    time_limit_s: float = 3600.0,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> ControlCases:
-    """Solve the plan for every combination of its open controls: those with a probability.
-
-    gap: relative gap of each solve. time_limit_s: wall-clock seconds for each. workers: spawned processes; 1: this one. executor:
-    takes their place. on_progress: called with solves done, and in all. Raises PlanError where no control is open, or too many
-    are; otherwise as `solve`.
+    Raises PlanError where no control is open, or too many are; otherwise as `solve_once`.
     """
     open_ones = [n for n, control in enumerate(plan.controls) if control.probability is not None]
     if not 1 <= len(open_ones) <= MOST_OPEN:
@@ -129,23 +61,56 @@ def control_cases(
         )
         raise PlanError([Fault("plan", "", "controls", f"{len(open_ones)} with a probability", expected)])
     cases = list(itertools.product((True, False), repeat=len(open_ones)))
-    found: list[tuple[dict[str, Any], dict[tuple[str, str, str], float]]] = []
-    with workforce(executor, workers) as map_over:
-        for one in map_over(partial(_case, plan, data, tuple(open_ones), gap, time_limit_s), cases):
-            found.append(one)
-            if on_progress is not None:
-                on_progress(len(found), len(cases))
+    found = list(run.each("solves", partial(_case, plan, data, tuple(open_ones), gap), cases))
     table = pd.DataFrame([{"case": n + 1, **row} for n, (row, _) in enumerate(found)], columns=CASES)
     every = sorted({key for _, decided in found for key in decided})
     rows = []
     for kind, item, unit in every:
         amounts = [decided.get((kind, item, unit), 0.0) for _, decided in found]
         rows.append([kind, item, unit, min(amounts), max(amounts), sum(amount > 0 for amount in amounts)])
-    return ControlCases(table, pd.DataFrame(rows, columns=DECISIONS), Names.of(data), gap)
+    decisions = pd.DataFrame(rows, columns=DECISIONS)
+    expected_worth = float((table.probability * table.worth_musd).sum())
+    words = _words(table, decisions, expected_worth, Names.of(data))
+    facts = {"gap": gap, "expected_worth_musd": expected_worth}
+    return Study("controls", {"cases": table, "decisions": decisions}, words, facts, TITLES)
+
+
+def _words(cases: pd.DataFrame, decisions: pd.DataFrame, expected: float, names: Names) -> list[str]:
+    """In plain words. expected: worth over the cases [million USD]."""
+    lines = ["CONTROLS IN FORCE are not known; each case planned for by itself (M: million USD):"]
+    for row in rows_of(cases):
+        said = f"in force: {row.in_force}" if row.in_force else "none of them in force"
+        lines.append(
+            f"  {said} (probability {row.probability:.0%}): worth {row.worth_musd:,.0f} M, expected loss "
+            f"{row.expected_loss_musd:,.0f} M, purchases {row.bought_musd:,.0f} M, {row.supported} projects supported"
+        )
+    lines.append(f"  Expected worth over the cases: {expected:,.0f} M")
+    count = len(cases)
+    common = [row for row in rows_of(decisions) if row.cases == count]
+    lines.append("SAFE TO BEGIN, because every case decides it:" if common else "Nothing is decided in every case.")
+    lines += [f"  {_decision(row, names)}" for row in common]
+    apart = [row for row in rows_of(decisions) if row.cases < count]
+    lines += ["DEPENDS ON THE CASE:"] if apart else []
+    lines += [f"  {_decision(row, names)}; in {row.cases} of {count} cases" for row in apart]
+    return lines
+
+
+def _decision(row: Any, names: Names) -> str:
+    if row.kind == "support":
+        return f"support of {names.producer(row.item)}"
+    name = names.material(row.item) if row.kind == "stock" else names.producer(row.item)
+    what = "largest stock of" if row.kind == "stock" else "contract with"
+    unit = "t" if row.kind == "stock" else "t a year"
+    amount = (
+        number_in_words(row.least, 4)
+        if math.isclose(row.least, row.most, rel_tol=1e-3)
+        else f"{number_in_words(row.least, 4)} to {number_in_words(row.most, 4)}"
+    )
+    return f"{what} {name}: {amount} {unit}"
 
 
 def _case(
-    plan: Plan, data: Dataset, open_ones: tuple[int, ...], gap: float, time_limit_s: float, case: tuple[bool, ...]
+    plan: Plan, data: Dataset, open_ones: tuple[int, ...], gap: float, case: tuple[bool, ...]
 ) -> tuple[dict[str, Any], dict[tuple[str, str, str], float]]:
     """Figures of a case, and what it decides by kind, item and unit. It travels to other processes."""
     holds = dict(zip(open_ones, case, strict=True))
@@ -157,7 +122,7 @@ def _case(
         (plan.controls[n].probability or 0.0) if on else 1 - (plan.controls[n].probability or 0.0)
         for n, on in holds.items()
     ]
-    result = solve_once(plan.model_copy(update={"controls": controls}), data, gap=gap, time_limit_s=time_limit_s)
+    result = solve_once(plan.model_copy(update={"controls": controls}), data, gap=gap)
     figures, projects, contracts = result.figures, result.tables["projects"], result.tables["contracts"]
     signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
     opening = {row.material: row.opening_t for row in data.rows("stock")}

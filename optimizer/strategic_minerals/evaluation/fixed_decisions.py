@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import INF, Floats
+from ..core.runner import checkpoint, current
 from ..formulation.structure import TRUNK
 from ..highs.solver import Model
 from ..model.objectives import objective_costs
 from ..model.problem import Problem
 from ..model.solution import Solution
 from ..optimization.reference_plan import RELAXED_IN_Z0
+
+LIMIT_S = 600.0
+"""Seconds for one evaluation, a linear program: far more than a sound one takes."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ def _signature(problem: Problem, o: int) -> tuple[str, str, tuple[str, ...], int
 def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
     """The best operations in every scenario of the problem for decisions that are fixed; None where they do not fit.
 
-    Promises, limits and rules of thumb of the plan are left out, as in the do-nothing reference.
+    Promises, limits and rules of thumb of the plan are left out, as in the do-nothing reference. Raises StoppedError if there was
+    no time.
     """
     assembly, structure, n = problem.assembly, problem.structure, problem.natural
     model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
@@ -100,5 +105,8 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
                 slack = 1e-9 * (1 + tonnes)
                 low = np.zeros(len(trunk)) if chosen.at_most else np.maximum(0.0, tonnes - slack)
                 model.set_bounds(columns, low, np.minimum(tonnes + slack, assembly.upper[columns]))
-    run = model.run(time_limit_s=600.0, phase="evaluate")
-    return run.x if run.status == "optimal" else None
+    run = model.run(time_limit_s=min(LIMIT_S, current().left()), phase="evaluate")
+    if run.status != "optimal":
+        checkpoint()
+        return None
+    return run.x

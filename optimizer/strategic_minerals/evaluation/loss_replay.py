@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
 from ..checks.loss_replay import Replay, replays
+from ..core.runner import HERE, Runner
+from ..core.verb import verb
 from ..data.dataset import Dataset
 from ..results.frames import frame
-from ..results.study import StudyResult
+from ..results.study import Study
+from ..schemas.plan import Plan
 
 EPISODE_COLUMNS = [
     "control_event",
@@ -37,61 +40,49 @@ EPISODE_COLUMNS = [
 ]
 TESTED = ("far too high", "too high", "plausible")
 """Verdicts of episodes that say something of a function."""
-
-
-@dataclass(frozen=True)
-class LossReplay(StudyResult):
-    """Verdicts on loss functions, by observed shortage."""
-
-    kind: ClassVar[str] = "losses"
-    titles: ClassVar[Mapping[str, str]] = {
-        "functions": "Loss functions against what was seen",
-        "episodes": "What each would have said",
-    }
-    functions: pd.DataFrame
-    """Each loss function with its horizon, whether it passes, and why: by the episode that it fails most, or passes."""
-    episodes: pd.DataFrame
-    """What each function would have said of each episode, and what is known to have stopped."""
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """`functions` and `episodes`."""
-        return {"functions": self.functions, "episodes": self.episodes}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What the test is."""
-        return {"test": TEST}
-
-    def summary(self) -> str:
-        """Verdict and reason of each function, and what the test is."""
-        lines = ["Loss functions against what is known to have stopped:"]
-        if not len(self.functions):
-            return "The tables have no observed shortage to replay (loss_replay.csv)."
-        for row in self.functions.to_dict("records"):
-            months = row["horizon_months"]
-            horizon = f"stated for {months:g} months" if months > 0 else "no horizon stated"
-            lines.append(f"  {row['loss_function']} ({row['case']}; {horizon}): {row['verdict']}. {row['reason']}")
-        return "\n".join([*lines, TEST])
-
-
 TEST = (
     "The test: a function's loss (tonnes not delivered times loss per tonne) is turned into weeks of plants as large as the one "
     "known to have stopped, at the output of an average worker. It fails where that is more than the stops known by name, repeated "
     "for every stop that the widest survey of firms counted or expected. No total of an observed loss is compared: none has been "
     "published. A function that passes is not contradicted by what was seen, at that depth and length; it is not proven."
 )
+TITLES = {"functions": "Loss functions against what was seen", "episodes": "What each would have said"}
 
 
-def loss_replay(data: Dataset, functions: Sequence[str] | None = None) -> LossReplay:
-    """What each named loss function would have said of the observed shortages of the home country, beside what is known to have
-    stopped; with a verdict on depth and duration and its reason.
+@verb
+def loss_replay(
+    plan: Plan,
+    data: Dataset,
+    *,
+    functions: Annotated[
+        Sequence[str] | None,
+        Field(min_length=1, max_length=200, description="Names of loss functions. Default: all of the tables."),
+    ] = None,
+    run: Runner = HERE,
+) -> Study:
+    """Test the loss functions on observed shortages: what each would have said, beside what is known to have stopped.
 
-    functions: names; None: all of the tables. Raises nothing for tables that could be read: without observed shortages the study is
-    empty.
+    The shortages are those of the home country of the tables; nothing else of the plan counts. Tables: functions: each with its
+    horizon, whether it passes, and why, by the episode that it fails most, or passes; episodes: what each function would have said
+    of each episode, and what is known to have stopped. Fact `test`: what the test is.
+
+    Raises nothing for tables that could be read: without observed shortages the study is empty.
     """
     found = replays(data, functions)
-    return LossReplay(_functions(found), _episodes(found))
+    tables = {"functions": _functions(found), "episodes": _episodes(found)}
+    return Study("losses", tables, _words(tables["functions"]), {"test": TEST}, TITLES)
+
+
+def _words(functions: pd.DataFrame) -> list[str]:
+    """Verdict and reason of each function, and what the test is."""
+    if not len(functions):
+        return ["The tables have no observed shortage to replay (loss_replay.csv)."]
+    lines = ["Loss functions against what is known to have stopped:"]
+    for row in functions.to_dict("records"):
+        months = row["horizon_months"]
+        horizon = f"stated for {months:g} months" if months > 0 else "no horizon stated"
+        lines.append(f"  {row['loss_function']} ({row['case']}; {horizon}): {row['verdict']}. {row['reason']}")
+    return [*lines, TEST]
 
 
 def _functions(found: Sequence[Replay]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Floats, Ints
+from ..core.runner import checkpoint
 from ..formulation.structure import Structure, build_structure
 from ..highs.basis import BasisMemory
 from ..model.instantiate import Templates, compile_templates
@@ -43,12 +44,10 @@ Done = dict[tuple[int, int], Floats]
 """Decisions in a chunk: (component, scenario) -> (T, width) values in model units, filled period by period."""
 
 
-def evaluate_myopic_recourse(
-    first: FirstStage, scenarios: ScenarioSet, rows: Mapping[str, Any], *, time_limit_s: float = 600.0
-) -> RecourseOutcome:
+def evaluate_myopic_recourse(first: FirstStage, scenarios: ScenarioSet, rows: Mapping[str, Any]) -> RecourseOutcome:
     """Operate through every scenario (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
 
-    Raises UntrustedError if a period is not solved to optimality.
+    Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
     """
     templates: Templates | None = None
     bases = BasisMemory()
@@ -57,6 +56,7 @@ def evaluate_myopic_recourse(
     for part, probability in chunks(scenarios):
         done: Done = {}
         for t in range(1, T):
+            checkpoint()
             touched = np.flatnonzero((part.onset <= t).any(axis=1))
             if not len(touched):
                 continue
@@ -67,7 +67,7 @@ def evaluate_myopic_recourse(
                 templates = compile_templates(every_component(structure, support))
             problem = problem_of(first, structure, templates)
             costs = scenario_by_scenario(problem, probability[touched])
-            x = _decide(problem, costs, first, shares, done, touched, t, bases, time_limit_s)
+            x = _decide(problem, costs, first, shares, done, touched, t, bases)
             _remember(structure, problem, x, done, touched, t)
         true_support, shares = signed(first, _scaled(first, part))
         structure = build_structure(first.structure.instance, _scaled(first, part), true_support)
@@ -124,7 +124,6 @@ def _decide(
     touched: Ints,
     t: int,
     bases: BasisMemory,
-    time_limit_s: float,
 ) -> Floats:
     """Solve periods t and later, with all earlier ones fixed."""
     model, free = operations(problem, first, costs)
@@ -132,7 +131,7 @@ def _decide(
     past, held, rows = _past(problem, done, touched, t)
     columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
     model.set_bounds(columns, values, values)
-    return best_course(problem, model, np.union1d(free, rows), bases, time_limit_s)
+    return best_course(problem, model, np.union1d(free, rows), bases)
 
 
 def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:

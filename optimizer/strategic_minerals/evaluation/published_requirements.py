@@ -7,8 +7,6 @@ in tonnes. A report's shortfall is net of no stock, so the do-nothing reference 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,11 +14,13 @@ import pandas as pd
 from ..api.solving import solve_once
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
+from ..core.runner import HERE, Runner
+from ..core.verb import Gap, verb
 from ..data.column_words import number_in_words
 from ..data.dataset import Dataset
 from ..model.problem import prepare
 from ..results.operation_tables import shortfalls
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..schemas.plan import Plan
 
 COLUMNS = [
@@ -38,68 +38,27 @@ COLUMNS = [
 ]
 FACTOR = 2.0
 """Ratio up to which two ways of computing a requirement count as agreeing."""
+TITLES = {"comparison": "Computed and published shortfalls", "computed": "Computed shortfalls by scenario"}
 
 
-@dataclass(frozen=True)
-class PublishedRequirements(StudyResult):
-    """Computed shortfalls beside published ones."""
+@verb
+def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+    """Show what would be missing if nothing were held, beside the shortfalls that stockpile reports printed.
 
-    comparison: pd.DataFrame
-    """report, item, name; published_t, after_extra_buy_t: printed shortfall, and what is left of it if users buy more abroad at a
-    higher price; computed_t in the plan's first scenario, lowest_t and highest_t over its scenarios; ratio: computed/published;
-    within_factor_two: yes or no, empty where nothing is computed; reason: why they differ, or why nothing is computed."""
-    computed: pd.DataFrame
-    """scenario, material, segment, shortfall_t, substituted_t over the whole horizon, in tonnes, if nothing is held."""
+    The gap does not touch the reference without action, which is what is compared. Tables:
+    comparison: report, item, name; published_t, after_extra_buy_t: printed shortfall, and what is left of it if users buy more
+    abroad at a higher price; computed_t in the plan's first scenario, lowest_t and highest_t over its scenarios; ratio:
+    computed/published; within_factor_two: yes or no, empty where nothing is computed; reason: why they differ, or why nothing is
+    computed; computed: scenario, material, segment, shortfall_t, substituted_t over the whole horizon, in tonnes, if nothing is
+    held. Facts: compared (rows with both figures), within_factor_two (how many of them agree to a factor of two).
 
-    kind: ClassVar[str] = "requirements"
-    titles: ClassVar[Mapping[str, str]] = {
-        "comparison": "Computed and published shortfalls",
-        "computed": "Computed shortfalls by scenario",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """comparison; computed."""
-        return {"comparison": self.comparison, "computed": self.computed}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """compared: rows with both figures; within_factor_two: how many of them agree to a factor of two."""
-        both = self.comparison[self.comparison.ratio.notna()]
-        return {"compared": len(both), "within_factor_two": int((both.within_factor_two == "yes").sum())}
-
-    def summary(self) -> str:
-        """In plain words."""
-        facts = self.facts
-        lines = [
-            "REQUIREMENTS: what would be missing if nothing were held, beside what reports printed [t]",
-            f"  {facts['within_factor_two']} of {facts['compared']} materials with both figures agree within a factor of two.",
-        ]
-        for row in rows_of(self.comparison):
-            printed = number_in_words(row.published_t, 4)
-            if np.isnan(row.computed_t):
-                lines.append(f"  {row.name}: {printed} printed; not computed: {row.reason}")
-                continue
-            span = f"{number_in_words(row.lowest_t, 4)} to {number_in_words(row.highest_t, 4)}"
-            why = f"; {row.reason}" if row.within_factor_two == "no" and row.reason else ""
-            lines.append(
-                f"  {row.name}: {printed} printed, {number_in_words(row.computed_t, 4)} computed ({span}){why}"
-            )
-        return "\n".join(lines)
-
-
-def published_requirements(plan: Plan, data: Dataset, *, gap: float = 1e-3) -> PublishedRequirements:
-    """Compare the do-nothing shortfalls of a plan with those of the table `published_requirements`.
-
-    gap: relative optimality gap of the solve (0.001: 0.1 %), which does not touch the reference.
-
-    Raises PlanError for a plan without listed scenarios, and as `solve`.
+    Raises PlanError for a plan without listed scenarios, and as `solve_once`.
     """
     names = [scenario.name for scenario in plan.scenarios]
     if not names:
         expected = "scenarios to compare: the emergency that the requirements are for"
         raise PlanError([data.placed(Fault("plan", "", "scenarios", "none", expected))])
-    result = solve_once(plan, data, gap=gap)
+    result = solve_once(plan, data, gap=gap, run=run)
     problem = prepare(plan, data)
     short = shortfalls(problem, result.reference)
     mine = short[short.scenario.isin(names)]
@@ -130,4 +89,24 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: float = 1e-3) -> P
                 row.reason,
             ]
         )
-    return PublishedRequirements(pd.DataFrame(rows, columns=COLUMNS), computed)
+    comparison = pd.DataFrame(rows, columns=COLUMNS)
+    both = comparison[comparison.ratio.notna()]
+    facts = {"compared": len(both), "within_factor_two": int((both.within_factor_two == "yes").sum())}
+    tables = {"comparison": comparison, "computed": computed}
+    return Study("requirements", tables, _words(comparison, facts), facts, TITLES)
+
+
+def _words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> list[str]:
+    lines = [
+        "REQUIREMENTS: what would be missing if nothing were held, beside what reports printed [t]",
+        f"  {facts['within_factor_two']} of {facts['compared']} materials with both figures agree within a factor of two.",
+    ]
+    for row in rows_of(comparison):
+        printed = number_in_words(row.published_t, 4)
+        if np.isnan(row.computed_t):
+            lines.append(f"  {row.name}: {printed} printed; not computed: {row.reason}")
+            continue
+        span = f"{number_in_words(row.lowest_t, 4)} to {number_in_words(row.highest_t, 4)}"
+        why = f"; {row.reason}" if row.within_factor_two == "no" and row.reason else ""
+        lines.append(f"  {row.name}: {printed} printed, {number_in_words(row.computed_t, 4)} computed ({span}){why}")
+    return lines

@@ -17,6 +17,7 @@ from ..audit.accounts import Accounts, costs_by_scenario, losses, open_accounts
 from ..audit.scenario_data import OwnerBook, path_data_along
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
+from ..core.runner import checkpoint, current
 from ..core.timing import Timings
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
@@ -38,6 +39,8 @@ from ..schemas.plan import Plan
 
 CHUNK = 16
 """Scenarios in one linear program."""
+CHUNK_LIMIT_S = 600.0
+"""Seconds for one of them, far more than a sound one takes."""
 RAREST = 1e-6
 """Smallest probability of a scenario for weighing its promises against its costs."""
 ROOM = 1e-6
@@ -117,12 +120,14 @@ class FirstStage:
         return self.structure.scenarios.counted_in(1 / self.structure.instance.material_unit)
 
 
-def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet, *, time_limit_s: float = 600.0) -> RecourseOutcome:
-    """Optimise operations in every scenario (in tonnes). Raises UntrustedError if a chunk is not solved to optimality."""
+def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
+    """Optimise operations in every scenario (in tonnes). Raises UntrustedError if a chunk is not solved to optimality, StoppedError
+    at a limit of the current call."""
     templates: Templates | None = None
     bases = BasisMemory()
     found: list[RecourseOutcome] = []
     for part, probability in chunks(scenarios):
+        checkpoint()
         scaled = first.structure.instance
         here = part.counted_in(scaled.material_unit)
         support, shares = signed(first, here)
@@ -130,7 +135,7 @@ def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet, *, time_limit_s
         if templates is None:
             templates = compile_templates(every_component(structure, support))
         problem = problem_of(first, structure, templates)
-        x = _operate(problem, first, shares, probability, bases, time_limit_s)
+        x = _operate(problem, first, shares, probability, bases)
         solution = replace(extract(structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
         found.append(evaluate(problem, solution, part, first))
     return RecourseOutcome.joined(found)
@@ -213,14 +218,12 @@ def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:
     return np.asarray(costs - penalty + weighed)
 
 
-def _operate(
-    problem: Problem, first: FirstStage, shares: Floats, probability: Floats, bases: BasisMemory, time_limit_s: float
-) -> Floats:
+def _operate(problem: Problem, first: FirstStage, shares: Floats, probability: Floats, bases: BasisMemory) -> Floats:
     """Solve the operations of all scenarios of a chunk for fixed commitments and baseline course."""
     columns, values = fixed_columns(problem, first, shares)
     model, free = operations(problem, first, scenario_by_scenario(problem, probability))
     model.set_bounds(columns, values, values)
-    return best_course(problem, model, free, bases, time_limit_s)
+    return best_course(problem, model, free, bases)
 
 
 def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Model, Ints]:
@@ -244,20 +247,22 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
     return model, free
 
 
-def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, time_limit_s: float) -> Floats:
-    """The optimum with some rows left out, warm-started. Raises UntrustedError if the solver finds none."""
+def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory) -> Floats:
+    """The optimum with some rows left out, warm-started. Raises UntrustedError if the solver finds none, StoppedError if there was
+    no time."""
     assembly = problem.assembly
     guess = bases.predict(problem.structure, assembly)
     if guess is not None:
         model.set_basis(*guess)
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
-    run = model.run(time_limit_s=time_limit_s, phase="recourse")
+    run = model.run(time_limit_s=min(CHUNK_LIMIT_S, current().left()), phase="recourse")
     if run.status == "infeasible":  # fixed decisions satisfy their rows only to the solver's tolerance
         kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
         room = ROOM * assembly.row_unit[kept]
         model.set_row_bounds(kept, assembly.row_lower[kept] - room, assembly.row_upper[kept] + room)
-        run = model.run(time_limit_s=time_limit_s, phase="recourse")
+        run = model.run(time_limit_s=min(CHUNK_LIMIT_S, current().left()), phase="recourse")
     if not isinstance(run, SolvedRun):
+        checkpoint()
         raise UntrustedError(f"the operations in new scenarios were not solved to optimality: {run.status}")
     if bases.unsure:
         bases.record(problem.structure, assembly, *model.basis())

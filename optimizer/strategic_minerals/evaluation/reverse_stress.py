@@ -9,23 +9,27 @@ hazard on the promise's material only, on all its materials, and all hazards tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from ..core.errors import MisplacedError, near_miss, shown
+from ..core.errors import Fault, InputError, near_miss, shown
 from ..core.frames import rows_of
-from ..data.names import UNNAMED, Names
-from ..data.promises import Promise
+from ..core.runner import HERE, Runner
+from ..core.verb import verb
+from ..data.names import Names
+from ..data.promises import Promise, WrittenPromise
 from ..instance.instance import DEFENCE, Instance
 from ..results.notes import EITHER
 from ..results.result import Result
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..scenarios.build import trunk_course
-from ..scenarios.events import DisruptionEvent, hazards, resolve_event
+from ..scenarios.events import DisruptionEvent, resolve_event
+from ..scenarios.events import hazards as hazard_rows
 from ..scenarios.ongoing import as_expected, ongoing_events
 from ..scenarios.promises import short_of_promise
 from ..scenarios.scenario_set import combine_events
@@ -42,70 +46,71 @@ COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fi
 """How a promise is counted, stated where the same one is counted both ways."""
 
 
-@dataclass(frozen=True)
-class ReverseStress(StudyResult):
-    """What it takes to break each promise."""
-
-    table: pd.DataFrame
-    """One row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once), scope (`alone`:
-    the promise's material, `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds
-    up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks),
-    tried_yr (the longest that the horizon holds, at most what was asked)."""
-
-    notes: tuple[str, ...] = ()
-    """Minerals of which the aim does not say who runs short first: a promise to one user may then be kept at no more cost."""
-    names: Names = UNNAMED
-    """What readers call the materials and hazards of the table."""
-
-    kind: ClassVar[str] = "reverse"
-    titles: ClassVar[Mapping[str, str]] = {"reverse": "What breaks each promise"}
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """reverse: `table`."""
-        return {"reverse": self.table}
-
-    def summary(self) -> str:
-        """The table in words."""
-        return "\n".join([_breaks(self.table, self.names), *(f"  Note: {note}." for note in self.notes)])
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """notes."""
-        return {"notes": self.notes}
+COLUMNS = [
+    "material",
+    "segment",
+    "level",
+    "per",
+    "hazard",
+    "scope",
+    "start_year",
+    "shortest_yr",
+    "least_cut_share",
+    "held",
+    "tried_yr",
+]
 
 
+@verb
 def reverse_stress(
     result: Result,
     *,
-    promises: Sequence[Promise] | None = None,
-    names: Sequence[str] | None = None,
-    longest_yr: float = 8.0,
-) -> ReverseStress:
-    """The shortest and the least severe disruption that breaks each promise of a solved plan: one row a promise and disruption.
+    promises: Annotated[
+        Sequence[WrittenPromise] | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Promises to test, as material:segment:level (codes, and the share of demand that is served), e.g. "
+            "ndfeb_magnet:civil:0.8. Default: the plan's service levels, or defence in full.",
+        ),
+    ] = None,
+    hazards: Annotated[
+        Sequence[str] | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Codes of hazards to test. Default: all hazards in the plan's scenarios.",
+        ),
+    ] = None,
+    longest_yr: Annotated[float, Field(ge=0.1, le=60, description="Longest disruption to test, in years.")] = 8.0,
+    run: Runner = HERE,
+) -> Study:
+    """Find the shortest and the least severe disruption that breaks a promise of the plan.
 
-    promises: to be broken; None: the plan's service levels, and where it has none, defence in full for every material that
-    defence uses. names: hazards tried; None: all that the plan's scenarios hold, or every one where they hold none.
-    longest_yr: the longest disruption tried [years]; less where the horizon ends before.
+    Table `reverse`, one row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once),
+    scope (`alone`: the promise's material, `all`: every material of the hazard), start_year, shortest_yr (at the hazard's
+    likeliest cut; NaN: holds up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held
+    (True where neither breaks), tried_yr (the longest that the horizon holds, at most what was asked). Fact `notes`: minerals of
+    which the aim does not say who runs short first; a promise to one user may then be kept at no more cost.
 
     Hazards that touch nothing of a promise's chain are left out. Hazards that occur together begin with their cuts, without
     floods. Operations follow least social cost, whatever the plan's aim.
 
-    Raises ValueError for a plan of one year, MisplacedError, which is one too, for unknown hazards or demands (`names` and
-    `promises`, each with what was found and expected), UntrustedError where operations were not solved.
+    Raises InputError for a plan of one year and for unknown hazards or demands, UntrustedError where operations were not solved.
     """
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural
     wanted = list(promises) if promises is not None else _promises(result, n)
-    rows = hazards(result.plan, result.data)
+    rows = hazard_rows(result.plan, result.data)
     known = {k.label for scenario in first.structure.scenarios.events for k in scenario} & set(rows) or set(rows)
-    chosen = [name for name in rows if (name in names if names is not None else name in known)]
+    chosen = [name for name in rows if (name in hazards if hazards is not None else name in known)]
     years = [float(year) for year in n.calendar.planned_years[1:]]
-    wrong = [*_unknown_hazards(names or (), rows), *_unwanted(wanted, n)]
-    if wrong:
-        raise MisplacedError(*wrong)
+    faults = [*_unknown_hazards(hazards or (), rows), *_unwanted(wanted, n)]
     if not years:
-        raise ValueError("a plan of a single year has no later year in which a disruption can start")
+        expected = "a plan of several years: a single year has no later one in which a disruption can start"
+        faults.append(Fault(result.plan.name, "", "plan", "a plan of one year", expected))
+    if faults:
+        raise InputError(faults)
     found: list[dict[str, Any]] = []
     bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
@@ -130,44 +135,34 @@ def reverse_stress(
                     "tried_yr": most,
                 }
             )
-    columns = [
-        "material",
-        "segment",
-        "level",
-        "per",
-        "hazard",
-        "scope",
-        "start_year",
-        "shortest_yr",
-        "least_cut_share",
-        "held",
-        "tried_yr",
-    ]
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
-    table = pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
+    table = pd.DataFrame(found, columns=COLUMNS).sort_values(order, kind="stable", ignore_index=True)
     tied = result.tables["notes"]
     tied = tied[(tied["kind"] == EITHER) & tied["item"].isin({promise.material for promise in wanted})]
-    return ReverseStress(table, tuple(tied["note"]), Names.of(result.data))
+    notes = list(tied["note"])
+    words = [*_breaks(table, Names.of(result.data)), *(f"  Note: {note}." for note in notes)]
+    return Study("reverse", {"reverse": table}, words, {"notes": notes}, {"reverse": "What breaks each promise"})
 
 
-def _unknown_hazards(names: Sequence[str], known: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """(parameter, found, expected) of each name that no hazard has."""
+def _unknown_hazards(names: Sequence[str], known: Collection[str]) -> Iterator[Fault]:
+    """A fault for each name that no hazard has."""
     for name in dict.fromkeys(names):
         if name not in known:
-            yield "names", shown(name), f"one of {', '.join(known) or 'no hazards'}{near_miss(name, known)}"
+            expected = f"one of {', '.join(known) or 'no hazards'}{near_miss(name, known)}"
+            yield Fault("reverse_stress", "", "hazards", shown(name), expected)
 
 
-def _unwanted(promises: Sequence[Promise], n: Instance) -> Iterator[tuple[str, str, str]]:
-    """(parameter, found, expected) of each promise of what nobody demands."""
+def _unwanted(promises: Sequence[Promise], n: Instance) -> Iterator[Fault]:
+    """A fault for each promise of what nobody demands."""
     known = [f"{material}:{segment}" for material, segment in n.demands]
     for promise in promises:
         asked = f"{promise.material}:{promise.segment}"
         if (promise.material, promise.segment) not in n.demands:
-            near = near_miss(asked, known)
-            yield "promises", f"no demand for {asked}", f"one of {', '.join(known)}{near}"
+            expected = f"one of {', '.join(known)}{near_miss(asked, known)}"
+            yield Fault("reverse_stress", "", "promises", f"no demand for {asked}", expected)
 
 
-def _breaks(table: pd.DataFrame, names: Names) -> str:
+def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
     """The table in words, with names in place of codes."""
     lines = [
         "REVERSE STRESS TEST: the shortest and the least severe disruption that breaks each promise, at the worst start (tested: "
@@ -202,7 +197,7 @@ def _breaks(table: pd.DataFrame, names: Names) -> str:
             long = f"broken after {row.shortest_yr:.2f} years when it starts in FY{row.start_year:.0f}"
         hard = f"broken by a cut of {row.least_cut_share:.0%} or more" if cut else "kept at any cut"
         lines.append(f"{what} {long}; at the hazard's usual length, {hard}")
-    return "\n".join(lines)
+    return lines
 
 
 def _disruptions(

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
+from ..core.errors import Fault, InputError
 from ..core.frames import rows_of
-from ..core.parallel import workforce
+from ..core.runner import HERE, Runner, current
 from ..core.sample_statistics import estimated
+from ..core.verb import Confidence, verb
 from ..data.dataset import Dataset
 from ..model.problem import prepare
 from ..model.solution import Solution, trunk_alone
 from ..optimization.sample_search import SampleSearch, sample_seeds, unbounded, whole_sample
 from ..results.act_now import SAMPLES
 from ..results.result import Result
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..schemas.plan import Plan
 from .purchase_rules import PurchaseRule, purchase_rules, purchases_musd
 from .rules_of_thumb import without_promises
-from .tested import DRAWN_APART, SCENARIOS
+from .tested import DRAWN_APART, MOST_SCENARIOS, SCENARIOS
 from .tested import SAMPLES as COUNT
 
 CLOSE = 0.05
@@ -34,111 +35,43 @@ ASKED = 0.01
 PLAN = "the plan"
 
 
-@dataclass(frozen=True)
-class RuleComparison(StudyResult):
-    """What rules of thumb are worth beside the plan."""
-
-    table: pd.DataFrame
-    """rule, money (its own, or as much as the plan spends), purchases_musd, worth with its interval, share_of_plan, behind_musd the
-    plan with standard error and interval (sample by sample), note."""
-    by_sample: pd.DataFrame
-    """rule, money, seed, worth_musd."""
-    samples: int
-    scenarios: int
-    confidence: float
-
-    kind: ClassVar[str] = "rules"
-    titles: ClassVar[Mapping[str, str]] = {"rules": "Rules of thumb in new scenarios", "by_sample": ""}
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """rules: `table`; by_sample."""
-        return {"rules": self.table, "by_sample": self.by_sample}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """samples, scenarios in each, confidence."""
-        return {"samples": self.samples, "scenarios": self.scenarios, "confidence": self.confidence}
-
-    def summary(self) -> str:
-        """In plain words, the closest rule first."""
-        rules = self.table[self.table.rule != PLAN].dropna(subset=["worth_musd"])
-        close = rules[rules.share_of_plan >= 1 - CLOSE]
-        if len(close):
-            best = close.iloc[0]
-            head = (
-                f"A RULE OF THUMB COMES CLOSE: '{best.rule}' at {best.money} money is worth {best.share_of_plan:.0%} of the "
-                f"plan; {len(close)} of {len(rules)} are within {CLOSE:.0%}."
-            )
-        elif len(rules):
-            best = rules.iloc[0]
-            head = (
-                f"NO RULE OF THUMB COMES CLOSE: the best, '{best.rule}' at {best.money} money, is worth "
-                f"{best.share_of_plan:.0%} of the plan."
-            )
-        else:
-            head = "NO RULE OF THUMB fits the plan."
-        lines = [
-            head,
-            f"In {self.samples * self.scenarios:,} new scenarios that all of them meet; million USD, discounted; "
-            f"{self.confidence:.0%} intervals; promises of the plan are left out on all sides:",
-        ]
-        for row in rows_of(self.table):
-            note = f" ({row.note})" if row.note else ""
-            if pd.isna(row.worth_musd):
-                lines.append(f"  {row.rule}, {row.money} money: not compared{note}")
-                continue
-            money = f", {row.money} money ({row.purchases_musd:,.0f} of purchases)" if row.money else ""
-            behind = (
-                f"; {row.behind_musd:,.0f} less than the plan ({row.behind_low_musd:,.0f} to {row.behind_high_musd:,.0f})"
-                if row.rule != PLAN
-                else ""
-            )
-            interval = f"{row.worth_low_musd:,.0f} to {row.worth_high_musd:,.0f}"
-            lines.append(f"  {row.rule}{money}: worth {row.worth_musd:,.0f} ({interval}){behind}{note}")
-        return "\n".join(lines)
-
-
+@verb
 def compare_rules(
     result: Result,
     *,
-    samples: int = COUNT,
-    scenarios: int = SCENARIOS,
-    confidence: float = 0.95,
-    time_limit_s: float = 3600.0,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> RuleComparison:
-    """Let the plan and rules of thumb of ministries meet the same new scenarios.
+    samples: Annotated[
+        int, Field(ge=2, le=100, description="Independent samples of scenarios that all of them meet.")
+    ] = COUNT,
+    scenarios: Annotated[int, Field(ge=1, le=MOST_SCENARIOS, description="Scenarios of each sample.")] = SCENARIOS,
+    confidence: Confidence = 0.95,
+    run: Runner = HERE,
+) -> Study:
+    """Compare a plan with what ministries do: days of cover, published ceilings, equal money, shares by value.
 
-    samples, scenarios: how many, of how many each; the draws of a run that `decide` made are taken as far as they go. confidence:
-    of intervals. time_limit_s: for each sample. workers: spawned processes; 1: this one. executor: takes their place. on_progress:
-    called with parts done, and in all.
+    The samples of a run that `solve` tested are taken as far as they go. Tables:
+    rules: rule, money (its own, or as much as the plan spends), purchases_musd, worth with its interval, share_of_plan, behind_musd
+    the plan with standard error and interval (sample by sample), note; by_sample: rule, money, seed, worth_musd.
+    Facts: samples, scenarios in each, confidence.
 
-    Raises ValueError for a plan whose samples bind scenarios together, that draws none, or has several aims.
+    Raises InputError for a plan whose samples bind scenarios together, that draws none, or has several aims.
     """
     plan = result.plan
     if plan.sample is None or unbounded(plan):
-        raise ValueError(unbounded(plan) or "rules of thumb are compared in new scenarios: the plan draws none")
+        reason = unbounded(plan) or "rules of thumb are compared in new scenarios: the plan draws none"
+        raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     free = without_promises(plan)
     problem = prepare(free, result.data)
     outlay = float(result.tables["budget"].outlay_musd.sum())
     rules = list(purchase_rules(problem, outlay, _ceilings(result.data)))
-    search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + time_limit_s)
+    search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     base, own = trunk_alone(result.reference), trunk_alone(result.solution)
     courses = [search.under(own if rule.plants else base, rule.bought) for rule in rules]
     fitting = [(rule, course) for rule, course in zip(rules, courses, strict=True) if course is not None]
     given = [own, *(course for _, course in fitting)]
     known = result.tables[SAMPLES].seed.tolist() if SAMPLES in result.tables else []
     seeds = (known + sample_seeds(plan.sample.seed, samples, DRAWN_APART))[:samples]
-    asked = [(free, result.data, seed, scenarios, base, given, time_limit_s) for seed in seeds]
-    met: list[list[float]] = []
-    with workforce(executor, workers) as map_over:
-        for costs in map_over(_met, asked):
-            met.append(costs)
-            if on_progress is not None:
-                on_progress(len(met), len(seeds))
+    asked = [(free, result.data, seed, scenarios, base, given) for seed in seeds]
+    met = list(run.each("samples", _met, asked))
     worth = np.array(met)[:, :1] - np.array(met)[:, 1:]
     names = [(PLAN, ""), *((rule.name, rule.money) for rule, _ in fitting)]
     left_out = [rule for rule, course in zip(rules, courses, strict=True) if course is None]
@@ -158,7 +91,49 @@ def compare_rules(
             for seed, value in zip(seeds, worth[:, k], strict=True)
         ]
     )
-    return RuleComparison(table, by_sample, len(seeds), scenarios, confidence)
+    tables = {"rules": table, "by_sample": by_sample}
+    facts = {"samples": len(seeds), "scenarios": scenarios, "confidence": confidence}
+    words = _words(table, len(seeds) * scenarios, confidence)
+    return Study("rules", tables, words, facts, {"rules": "Rules of thumb in new scenarios"})
+
+
+def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
+    """In plain words, the closest rule first. draws: scenarios that all of them met."""
+    rules = table[table.rule != PLAN].dropna(subset=["worth_musd"])
+    close = rules[rules.share_of_plan >= 1 - CLOSE]
+    if len(close):
+        best = close.iloc[0]
+        head = (
+            f"A RULE OF THUMB COMES CLOSE: '{best.rule}' at {best.money} money is worth {best.share_of_plan:.0%} of the "
+            f"plan; {len(close)} of {len(rules)} are within {CLOSE:.0%}."
+        )
+    elif len(rules):
+        best = rules.iloc[0]
+        head = (
+            f"NO RULE OF THUMB COMES CLOSE: the best, '{best.rule}' at {best.money} money, is worth "
+            f"{best.share_of_plan:.0%} of the plan."
+        )
+    else:
+        head = "NO RULE OF THUMB fits the plan."
+    lines = [
+        head,
+        f"In {draws:,} new scenarios that all of them meet; million USD, discounted; "
+        f"{confidence:.0%} intervals; promises of the plan are left out on all sides:",
+    ]
+    for row in rows_of(table):
+        note = f" ({row.note})" if row.note else ""
+        if pd.isna(row.worth_musd):
+            lines.append(f"  {row.rule}, {row.money} money: not compared{note}")
+            continue
+        money = f", {row.money} money ({row.purchases_musd:,.0f} of purchases)" if row.money else ""
+        behind = (
+            f"; {row.behind_musd:,.0f} less than the plan ({row.behind_low_musd:,.0f} to {row.behind_high_musd:,.0f})"
+            if row.rule != PLAN
+            else ""
+        )
+        interval = f"{row.worth_low_musd:,.0f} to {row.worth_high_musd:,.0f}"
+        lines.append(f"  {row.rule}{money}: worth {row.worth_musd:,.0f} ({interval}){behind}{note}")
+    return lines
 
 
 def _note(rule: PurchaseRule, musd: float) -> str:
@@ -186,11 +161,11 @@ def _row(name: tuple[str, str], spent: float, note: str, worth: Any, plan: Any, 
     }
 
 
-def _met(asked: tuple[Plan, Dataset, int, int, Solution, Sequence[Solution], float]) -> list[float]:
+def _met(asked: tuple[Plan, Dataset, int, int, Solution, Sequence[Solution]]) -> list[float]:
     """What doing nothing, then each course, costs in one sample."""
-    plan, data, seed, scenarios, nothing, given, time_limit_s = asked
+    plan, data, seed, scenarios, nothing, given = asked
     problem = prepare(whole_sample(plan, seed, scenarios), data)
-    search = SampleSearch(problem, nothing, deadline=time.perf_counter() + time_limit_s)
+    search = SampleSearch(problem, nothing, deadline=time.perf_counter() + current().left())
     return [search.nothing.social_cost, *(search.cost_of(course).social_cost for course in given)]
 
 

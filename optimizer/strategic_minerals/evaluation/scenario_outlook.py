@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from ..checks.consistency import require
 from ..core.arrays import Floats
 from ..core.frames import rows_of
+from ..core.runner import HERE, Runner
+from ..core.verb import verb
 from ..data.calibration import calibrate
 from ..data.dataset import Dataset
 from ..data.names import Names
 from ..instance.build import build_instance
 from ..instance.instance import Instance
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..scenarios.build import build_scenarios, population
 from ..scenarios.events import describe, hazards, longest_event
 from ..scenarios.headlines import headline, length_in_words, rate_in_words, rates_in_words, span_in_words
@@ -33,122 +35,125 @@ SHOWN = 5
 """Worst scenarios, and worst years, listed in the summary."""
 LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
 """Columns of the record's durations."""
-
-
-@dataclass(frozen=True)
-class Outlook(StudyResult):
-    """The plan's scenarios as tables. Losses are without action, estimated without rearranging supply chains."""
-
-    hazards: pd.DataFrame
-    """hazard, its name, rate with its credible interval, probability of an event in the planned years, mean duration and cut in the
-    sample, 5 % and 95 % points of a lognormal duration, and mean duration of the dated measures behind the hazard with its credible
-    interval (`legal_*`: a measure lasts longer than the stop it causes; `events_ended` of them have ended)."""
-    materials: pd.DataFrame
-    """material, its name, probability of being hit in the planned years, tight years and share of supply lost then, price, loss."""
-    years: pd.DataFrame
-    """fiscal_year, probability that some material is tight, probability that the first event of a scenario falls into the year,
-    expected loss and CVaR of the loss at the plan's `risk.alpha`, for each year separately."""
-    worst: pd.DataFrame
-    """The worst scenarios: what happens in a line, and all their events."""
-    reduction: pd.DataFrame
-    """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all sampled, listed and quiet scenarios), kept_musd (the
-    plan's own scenarios), error_share; empty if the plan samples no more than it keeps."""
-    kept: tuple[int, int]
-    """How many scenarios the plan keeps, and how many it samples."""
-    scenarios: int
-    alpha: float
-    """Level of the CVaR of `years` and `reduction`."""
-    probability: float
-    """Sum of all probabilities."""
-    replay: pd.DataFrame | None = None
-    """Observed disruptions beside the hazards, as `replay_observed` gives them; None: not asked for."""
-    kinds: pd.DataFrame | None = None
-    """Each observed control beside a law fitted to the others of its kind (`kinds_held`); None: not asked for."""
-
-    kind: ClassVar[str] = "scenarios"
-    titles: ClassVar[Mapping[str, str]] = {
-        "hazards": "Hazards",
-        "materials": "Materials",
-        "years": "Years",
-        "worst": "Worst scenarios",
-        "reduction": "What the reduction changes",
-        "replay": "Observed disruptions and what the hazards say of them",
-        "kinds": "Observed controls beside others of their kind",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """hazards, materials, years, worst; reduction where the plan keeps fewer than it draws; replay and kinds if asked."""
-        found = {"hazards": self.hazards, "materials": self.materials, "years": self.years, "worst": self.worst}
-        if len(self.reduction):
-            found["reduction"] = self.reduction
-        told = {"replay": self.replay, "kinds": self.kinds}
-        return {**found, **{name: table for name, table in told.items() if table is not None}}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """scenarios and probability; kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha."""
-        kept, drawn = self.kept
-        return {
-            "scenarios": self.scenarios,
-            "probability": self.probability,
-            "kept": kept,
-            "drawn": drawn,
-            "alpha": self.alpha,
-        }
-
-    def summary(self) -> str:
-        """The tables as text."""
-        lines = [
-            f"{self.scenarios:,} scenarios (probabilities sum to {self.probability:.12g}).",
-            "",
-            "What can happen (ranges hold nine cases in ten):",
-        ]
-        lines += [f"  {_hazard(row)}" for row in rows_of(self.hazards)]
-        tail = f"the worst {100 * (1 - self.alpha):.3g} %"
-        hit = self.materials.sort_values("expected_loss_musd", ascending=False, kind="stable").head(WORST)
-        lines += ["", "Materials with the largest expected loss:"]
-        lines += [f"  {_material(row)}" for row in rows_of(hit)]
-        dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(SHOWN)
-        dire = dire[dire.expected_loss_musd > 0]
-        lines += ["", f"Worst years ({ESTIMATE}):"] if len(dire) else []
-        for row in rows_of(dire):
-            lines.append(
-                f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
-                f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
-            )
-        lines += ["", f"Worst scenarios ({ESTIMATE}; all events: table worst):"] if len(self.worst) else []
-        for row in rows_of(self.worst.head(SHOWN)):
-            lines.append(
-                f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD, probability {row.probability:.2%}"
-            )
-        if len(self.reduction):
-            kept, drawn = self.kept
-            (expected, worst), figures = (
-                self.reduction.error_share,
-                ("expected loss", f"mean of {tail} of losses (CVaR)"),
-            )
-            lines += [
-                "",
-                f"The plan keeps {kept} of {drawn:,} sampled scenarios. This changes the estimate: {figures[0]} {expected:+.1%}, "
-                f"{figures[1]} {worst:+.1%}.",
-            ]
-        if self.replay is not None:
-            lines += [
-                "",
-                "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):",
-            ]
-            lines += replay_lines(self.replay) or ["  the tables record none (observed_profiles)"]
-        if self.kinds is not None and len(self.kinds):
-            lines += [
-                "",
-                "Observed controls and the range that others of their kind give (years of the controlled flow lost):",
-            ]
-            lines += kind_lines(self.kinds)
-        return "\n".join(lines)
-
-
 ESTIMATE = "loss without any plan; rough estimate, in which supply chains do not adapt"
+TITLES = {
+    "hazards": "Hazards",
+    "materials": "Materials",
+    "years": "Years",
+    "worst": "Worst scenarios",
+    "reduction": "What the reduction changes",
+    "replay": "Observed disruptions and what the hazards say of them",
+    "kinds": "Observed controls beside others of their kind",
+}
+
+
+@verb
+def scenario_outlook(
+    plan: Plan,
+    data: Dataset,
+    *,
+    scenarios: Annotated[int, Field(ge=1, le=100_000, description="How many scenarios to sample.")] = 2000,
+    seed: Annotated[int | None, Field(ge=0, lt=2**63, description="Random seed. Default: the plan's own.")] = None,
+    replay: Annotated[
+        bool, Field(description="Also compare the hazards with the disruptions of the table observed_profiles.")
+    ] = False,
+    run: Runner = HERE,
+) -> Study:
+    """Show what can happen, before any solve: how often, for how long and how severely supply is disrupted.
+
+    Losses are without action, estimated without rearranging supply chains. Tables:
+    hazards: hazard, its name, rate with its credible interval, probability of an event in the planned years, mean duration and cut
+    in the sample, 5 % and 95 % points of a lognormal duration, and mean duration of the dated measures behind the hazard with its
+    credible interval (`legal_*`: a measure lasts longer than the stop it causes; `events_ended` of them have ended);
+    materials: material, its name, probability of being hit in the planned years, tight years and share of supply lost then, price,
+    loss;
+    years: fiscal_year, probability that some material is tight, probability that the first event of a scenario falls into the year,
+    expected loss and CVaR of the loss at the plan's `risk.alpha`, for each year separately;
+    worst: the worst scenarios: what happens in a line, and all their events;
+    reduction, where the plan keeps fewer than it samples: figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all
+    sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share;
+    replay and kinds, where asked for: observed disruptions beside the hazards, as `replay_observed` gives them, and each observed
+    control beside a law fitted to the others of its kind (`kinds_held`).
+    Facts: scenarios and probability (sum of all); kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha.
+
+    Raises PlanError and InputError with all faults.
+    """
+    require(plan, data)
+    instance = build_instance(plan, data, longest_event(plan, data))
+    drawn, names = population(instance, data, scenarios, seed), Names.of(data)
+    loss = np.zeros((len(drawn.names), len(instance.materials)))
+    by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
+    for i, lost in enumerate(losses_by_period(instance, drawn)):
+        loss[:, i] = lost.sum(axis=1)
+        if instance.at_risk[i]:
+            by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
+    sample = plan.sample
+    tables = {
+        "hazards": _hazards(plan, data, instance, drawn, names),
+        "materials": _materials(instance, drawn, loss, names),
+        "years": _years(instance, drawn, by_year),
+        "worst": _worst(instance, drawn, loss * instance.at_risk, names),
+    }
+    reduced = _reduction(plan, data, instance)
+    if len(reduced):
+        tables["reduction"] = reduced
+    if replay:
+        tables |= {"replay": replayed(plan, data), "kinds": kinds_held(plan, data)}
+    facts = {
+        "scenarios": len(drawn.names),
+        "probability": float(drawn.probability.sum()),
+        "kept": 0 if sample is None else sample.scenarios,
+        "drawn": 0 if sample is None else sample.draws or sample.scenarios,
+        "alpha": plan.risk.alpha,
+    }
+    return Study("scenarios", tables, _words(tables, facts), facts, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
+    """The tables as text."""
+    lines = [
+        f"{facts['scenarios']:,} scenarios (probabilities sum to {facts['probability']:.12g}).",
+        "",
+        "What can happen (ranges hold nine cases in ten):",
+    ]
+    lines += [f"  {_hazard(row)}" for row in rows_of(tables["hazards"])]
+    tail = f"the worst {100 * (1 - facts['alpha']):.3g} %"
+    hit = tables["materials"].sort_values("expected_loss_musd", ascending=False, kind="stable").head(WORST)
+    lines += ["", "Materials with the largest expected loss:"]
+    lines += [f"  {_material(row)}" for row in rows_of(hit)]
+    dire = tables["years"].sort_values("expected_loss_musd", ascending=False, kind="stable").head(SHOWN)
+    dire = dire[dire.expected_loss_musd > 0]
+    lines += ["", f"Worst years ({ESTIMATE}):"] if len(dire) else []
+    for row in rows_of(dire):
+        lines.append(
+            f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
+            f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
+        )
+    lines += ["", f"Worst scenarios ({ESTIMATE}; all events: table worst):"] if len(tables["worst"]) else []
+    for row in rows_of(tables["worst"].head(SHOWN)):
+        lines.append(
+            f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD, probability {row.probability:.2%}"
+        )
+    if "reduction" in tables:
+        expected, worst = tables["reduction"].error_share
+        lines += [
+            "",
+            f"The plan keeps {facts['kept']} of {facts['drawn']:,} sampled scenarios. This changes the estimate: expected loss "
+            f"{expected:+.1%}, mean of {tail} of losses (CVaR) {worst:+.1%}.",
+        ]
+    if "replay" in tables:
+        lines += [
+            "",
+            "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):",
+        ]
+        lines += replay_lines(tables["replay"]) or ["  the tables record none (observed_profiles)"]
+    if "kinds" in tables and len(tables["kinds"]):
+        lines += [
+            "",
+            "Observed controls and the range that others of their kind give (years of the controlled flow lost):",
+        ]
+        lines += kind_lines(tables["kinds"])
+    return lines
 
 
 def _hazard(row: Any) -> str:
@@ -194,40 +199,6 @@ def _price(factor: float) -> str:
     if factor < 1.05:
         return "the price does not rise in 95 % of cases"
     return f"in 95 % of cases the price rises to at most {factor:.1f} times the usual one"
-
-
-def scenario_outlook(
-    plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None, replay: bool = False
-) -> Outlook:
-    """Summarise what can happen: the listed scenarios, and others sampled from the plan's hazards.
-
-    scenarios: how many are sampled. seed: of the sample; None: the plan's. replay: also compare the hazards with the disruptions
-    observed (`replay_observed`). Raises PlanError and InputError with all faults.
-    """
-    require(plan, data)
-    instance = build_instance(plan, data, longest_event(plan, data))
-    drawn, names = population(instance, data, scenarios, seed), Names.of(data)
-    loss = np.zeros((len(drawn.names), len(instance.materials)))
-    by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
-    for i, lost in enumerate(losses_by_period(instance, drawn)):
-        loss[:, i] = lost.sum(axis=1)
-        if instance.at_risk[i]:
-            by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
-    sample = plan.sample
-    kept = (0, 0) if sample is None else (sample.scenarios, sample.draws or sample.scenarios)
-    return Outlook(
-        _hazards(plan, data, instance, drawn, names),
-        _materials(instance, drawn, loss, names),
-        _years(instance, drawn, by_year),
-        _worst(instance, drawn, loss * instance.at_risk, names),
-        _reduction(plan, data, instance),
-        kept,
-        len(drawn.names),
-        plan.risk.alpha,
-        float(drawn.probability.sum()),
-        replayed(plan, data) if replay else None,
-        kinds_held(plan, data) if replay else None,
-    )
 
 
 def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:

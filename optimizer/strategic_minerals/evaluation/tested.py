@@ -37,7 +37,7 @@ from ..results.act_now import ActNow
 from ..results.result import Result
 from ..schemas.plan import Plan, no_room_for_draws
 from .first_acts import ActName, Amounts, act_rows, done, later_rows, settling
-from .stress_test import stress_test
+from .stress_test import REPLICATES, stress_test
 
 LOG = logger_of(__name__)
 
@@ -204,7 +204,7 @@ def _tried(result: Result, reason: str, scenarios: int, confidence: float, run: 
     if not no_room_for_draws(result.plan):
         found = stress_test(
             result,
-            scenarios=min(MOST_TRIED, scenarios),
+            scenarios=min(MOST_TRIED, max(REPLICATES, scenarios)),
             seed=sample_seeds(result.plan.sample.seed if result.plan.sample else 0, 1, DRAWN_APART)[0],
             confidence=confidence,
             run=run,

@@ -8,200 +8,90 @@ EVPI, VSS and their order WS <= RP <= EEV: Birge and Louveaux, Introduction to S
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from ..checks.consistency import require
 from ..core.arrays import Floats
-from ..core.errors import InfeasibleError, StoppedError
+from ..core.errors import Fault, InfeasibleError, PlanError, StoppedError
 from ..core.frames import rows_of
-from ..core.outcome import OnProgress, Progress
-from ..core.parallel import workforce
+from ..core.runner import HERE, Runner, checkpoint, current
+from ..core.verb import Confidence, Gap, Seed, verb
 from ..data.dataset import Dataset
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, extract
 from ..optimization.optimise import Solved, optimise
 from ..results.readable import ALTERNATIVES
-from ..results.study import StudyResult
+from ..results.study import Study
 from ..scenarios.risk_measures import cvar_of
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 from .fixed_decisions import Decided, baseline_signatures, decisions, evaluated
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
-from .replicates import Figures, named, pooled
 from .rules_of_thumb import rules_of_thumb, without_promises
-from .stress_test import SHORT_T, drawn_in_all, figures, replicates
+from .stress_test import SHORT_T, Figures, drawn_in_all, figures, named, pooled, replicates
 from .wait_and_see import along, average_scenario, only
 
 PLAN, NOTHING, AVERAGE = "optimised plan", "nothing", "plan for average events"
 FREE = "optimised plan without promises"
 MEAN = -1
 """The average of all scenarios, where a scenario is asked for."""
+TITLES = {
+    "alternatives": "Alternatives",
+    "information": "Value of information",
+    "fresh_scenarios": "In new random scenarios",
+}
 
 
-@dataclass(frozen=True)
-class Worth(StudyResult):
-    """The plan and its alternatives, in the plan's own scenarios and in new random ones."""
-
-    table: pd.DataFrame
-    """alternative, value compared with doing nothing, expected loss, CVaR, probability of a defence shortfall, spending, largest
-    regret, note (what it leaves out, or why it is not compared)."""
-    fresh_table: pd.DataFrame | None
-    """The same alternatives in new random scenarios, every figure with `_low` and `_high`; `behind_plan_musd`: how much less than
-    the plan an alternative is worth, from the same samples. None if there are none."""
-    by_scenario: pd.DataFrame
-    """alternative, scenario, loss_musd: in the plan's own scenarios."""
-    evpi_musd: float
-    """EVPI, the value of knowing the scenario in advance: RP - WS; NaN if a single scenario was not solved."""
-    vss_musd: float
-    """VSS, the value of planning with scenarios instead of their average: EEV - RP; NaN if that plan is not feasible."""
-    wait_and_see_musd: float
-    here_and_now_musd: float
-    """Social cost of the plan without its promises (its own if it makes none)."""
-    average_plan_musd: float
-    gap_musd: float
-    """Largest optimality gap of the solves: the accuracy of the figures."""
-    fresh: int
-    seed: int
-    confidence: float
-    price_year: int | None = None
-    """Year of whose money the figures are."""
-    alpha: float | None = None
-    """CVaR is the mean loss of the worst 1 - alpha of the scenarios."""
-
-    kind: ClassVar[str] = "worth"
-    titles: ClassVar[Mapping[str, str]] = {
-        "alternatives": "Alternatives",
-        "information": "Value of information",
-        "scenarios": "",
-        "fresh_scenarios": "In new random scenarios",
-    }
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """alternatives: `table`; information; scenarios: `by_scenario`; fresh_scenarios: `fresh_table`, where any were drawn."""
-        found = {"alternatives": self.table, "information": self.information, "scenarios": self.by_scenario}
-        return found if self.fresh_table is None else {**found, "fresh_scenarios": self.fresh_table}
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """fresh: scenarios drawn, 0 for none; their seed; confidence of intervals."""
-        return {"fresh": self.fresh, "seed": self.seed, "confidence": self.confidence}
-
-    @property
-    def information(self) -> pd.DataFrame:
-        """EVPI, VSS and what they are made of, one row each."""
-        told = {
-            "evpi": self.evpi_musd,
-            "vss": self.vss_musd,
-            "wait_and_see": self.wait_and_see_musd,
-            "here_and_now": self.here_and_now_musd,
-            "average_plan": self.average_plan_musd,
-            "largest_gap": self.gap_musd,
-        }
-        return pd.DataFrame({"figure": list(told), "musd": list(told.values())})
-
-    def summary(self) -> str:
-        """The tables as text."""
-        money = f"million USD{'' if self.price_year is None else f' of {self.price_year}'}, discounted"
-        tail = "worst scenarios" if self.alpha is None else f"worst {100 * (1 - self.alpha):.3g}% of the scenarios"
-        lines = [
-            f"VALUE OF PLANNING, in the plan's own scenarios ({money}; worth: compared with doing nothing; CVaR: mean loss of the "
-            f"{tail}; largest regret: how much worse, at most, than the best plan for the scenario that comes):"
-        ]
-        for row in rows_of(self.table):
-            note = f" ({row.note})" if row.note else ""
-            if pd.isna(row.worth_musd):
-                lines.append(f"  {_called(row.alternative)}: not compared{note}")
-                continue
-            lines.append(
-                f"  {_called(row.alternative)}: worth {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
-                f"{row.cvar_musd:,.0f}, probability of a defence shortfall {row.defence_short:.1%}, spending "
-                f"{row.spending_musd:,.0f}, largest regret {row.largest_regret_musd:,.0f}{note}"
-            )
-        compared = self.table.dropna(subset=["largest_regret_musd"])
-        if len(compared):
-            least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
-            lines.append(
-                f"  The largest regret is smallest with '{_called(least.alternative)}': {least.largest_regret_musd:,.0f} "
-                "(minimax regret)."
-            )
-        lines.append(
-            f"  Knowing the scenario in advance would add {_told(self.evpi_musd)} (EVPI); planning for the average scenario "
-            f"would lose {_told(self.vss_musd)} (VSS). These figures are accurate to {_told(self.gap_musd)}."
-        )
-        if self.fresh_table is None:
-            lines.append("NO NEW RANDOM SCENARIOS: none were asked for, or the plan draws none.")
-        else:
-            lines.append(
-                f"IN {self.fresh:,} NEW RANDOM SCENARIOS (seed {self.seed}; {self.confidence:.0%} confidence intervals):"
-            )
-            for row in self.fresh_table.itertuples():
-                lines.append(
-                    f"  {_called(str(row.alternative))}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to "
-                    f"{row.worth_musd_high:,.0f}), "
-                    f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) less "
-                    f"than the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
-                    f"{row.expected_loss_musd_high:,.0f}), CVaR {row.cvar_musd:,.0f} ({row.cvar_musd_low:,.0f} to "
-                    f"{row.cvar_musd_high:,.0f}), probability of a defence shortfall {row.defence_short:.1%} "
-                    f"({row.defence_short_low:.1%} to {row.defence_short_high:.1%})"
-                )
-        return "\n".join(lines)
-
-
-def _called(alternative: str) -> str:
-    """What readers call an alternative."""
-    return ALTERNATIVES.get(alternative, alternative)
-
-
-def _told(musd: float) -> str:
-    return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}" if abs(musd) >= 10 else f"{musd:.2g}"
-
-
+@verb
 def value_of_planning(
     plan: Plan,
     data: Dataset,
     *,
-    fresh: int = 1_000,
-    seed: int = 1,
-    confidence: float = 0.95,
-    gap: float = 1e-3,
-    time_limit_s: float = 3600.0,
-    workers: int = 1,
-    executor: Executor | None = None,
-    on_progress: OnProgress | None = None,
-) -> Worth:
-    """Solve the plan, its alternatives and each scenario by itself; compare them in the plan's own and in new scenarios.
+    fresh: Annotated[
+        int,
+        Field(ge=0, le=100_000, description="How many new random scenarios to compare the alternatives in; 0: none."),
+    ] = 1_000,
+    seed: Seed = 1,
+    confidence: Confidence = 0.95,
+    gap: Gap = 1e-3,
+    run: Runner = HERE,
+) -> Study:
+    """Compare the plan with rules of thumb, with perfect information and with a plan for the average scenario.
 
-    fresh: scenarios drawn in all to meet every alternative with; 0, and plans that draw none: the plan's own scenarios
-    alone. seed: of the fresh scenarios. confidence: of their intervals (0.95: 95 %). gap: relative optimality gap of every
-    solve (0.001: 0.1 %). time_limit_s: wall-clock seconds for each solve. workers: spawned processes for alternatives,
-    scenarios and draws; 1: this one. executor: takes their place; None: none. on_progress: called with `Progress`;
-    returning True while the plan is solved cancels.
+    Plan, alternatives and each scenario by itself are solved, and compared in the plan's own scenarios and in new ones. Tables:
+    alternatives: alternative, value compared with doing nothing, expected loss, CVaR, probability of a defence shortfall, spending,
+    largest regret, note (what it leaves out, or why it is not compared);
+    information: figure, musd of evpi (EVPI, the value of knowing the scenario in advance: RP - WS; NaN if a single scenario was
+    not solved), vss (VSS, the value of planning with scenarios instead of their average: EEV - RP; NaN if that plan is not
+    feasible), wait_and_see, here_and_now (social cost of the plan without its promises), average_plan, largest_gap (largest
+    optimality gap of the solves: the accuracy of the figures);
+    scenarios: alternative, scenario, loss_musd in the plan's own scenarios;
+    fresh_scenarios: the same alternatives in new random scenarios, every figure with `_low` and `_high`; `behind_plan_musd`: how
+    much less than the plan an alternative is worth, from the same samples; left out where none were drawn.
+    Facts: fresh (scenarios drawn, 0 for none), their seed, confidence of intervals.
 
     Operations are compared without the plan's promises (service levels, diversification, days of cover), which rules of
     thumb do not give; the plan itself is made with them. An alternative, or a scenario by itself, that is not solved leaves
     its reason in the table and its figures out.
 
-    Raises PlanError and InputError with every fault, ValueError for a plan of another aim than social cost or with a weight
-    on CVaR, SolveError where the plan itself has no answer, UntrustedError as `solve`.
+    Raises PlanError and InputError with every fault, PlanError also for a plan of another aim than social cost or with a weight
+    on CVaR, SolveError where the plan itself has no answer, UntrustedError as `solve_once`.
     """
-    begin = time.perf_counter()
     require(plan, data)
     if plan.objective.kind != "social_cost" or plan.risk.cvar_weight > 0:
-        raise ValueError(
-            "the value of planning is measured in social cost: not for a plan with another objective or a weight on CVaR"
-        )
+        expected = "social cost, in which the value of planning is measured: no other objective, and no weight on CVaR"
+        raise PlanError([data.placed(Fault("plan", "", "objective", plan.objective.kind, expected))])
+    call = current()
     problem = prepare(plan, data)
 
-    best = optimise(problem, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress)
+    best = optimise(problem, gap=gap, time_limit_s=call.left(), on_progress=call.watch)
     z0 = float(best.costs["social_cost"] @ best.z0)
     decided = {
         PLAN: decisions(problem, extract(problem.structure, problem.assembly, best.x)),
@@ -216,15 +106,8 @@ def value_of_planning(
     alone: dict[str, tuple[Plan, int | None]] = {f"scenario {s}": (free, s) for s in scenarios}
     if free != plan:  # the value of information is computed without promises in all cases
         alone[FREE] = (free, None)
-    tasks = [(one, data, scenario, gap, time_limit_s) for one, scenario in (*questions.values(), *alone.values())]
-    answers: list[Answer] = []
-    with workforce(executor, workers) as map_over:
-        for answer in map_over(_answer, tasks):
-            answers.append(answer)
-            if on_progress is not None:
-                on_progress(
-                    Progress(f"alternatives and scenarios, {len(answers)} of {len(tasks)}", time.perf_counter() - begin)
-                )
+    tasks = [(one, data, scenario, gap) for one, scenario in (*questions.values(), *alone.values())]
+    answers = list(run.each("alternatives and scenarios", _answer, tasks))
     found = dict(zip((*questions, *alone), answers, strict=True))
     gaps = [_open(best), *(answer.gap_musd for answer in answers)]
     for name in questions:
@@ -268,34 +151,84 @@ def value_of_planning(
     assert abs(z0 - float(pi @ recourse[NOTHING].cost)) <= 1e-6 * max(1.0, abs(z0))
     drawn = None
     if fresh > 0 and plan.sample is not None:
-        done = replicates(
-            free,
-            data,
-            list(stages.values()),
-            scenarios=fresh,
-            seed=seed,
-            workers=workers,
-            executor=executor,
-            on_progress=None if on_progress is None else _telling(on_progress, begin),
-        )
+        done = replicates(free, data, list(stages.values()), scenarios=fresh, seed=seed, run=run)
         drawn = _in_fresh_scenarios(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
-    return Worth(
-        table,
-        drawn,
-        by_scenario,
-        here - known,
-        without - here,
-        known,
-        here,
-        without,
-        max(gaps),
-        drawn_in_all(fresh) if drawn is not None else 0,
-        seed,
-        confidence,
-        plan.price_year,
-        plan.risk.alpha,
+    told = {
+        "evpi": here - known,
+        "vss": without - here,
+        "wait_and_see": known,
+        "here_and_now": here,
+        "average_plan": without,
+        "largest_gap": max(gaps),
+    }
+    information = pd.DataFrame({"figure": list(told), "musd": list(told.values())})
+    tables = {"alternatives": table, "information": information, "scenarios": by_scenario}
+    if drawn is not None:
+        tables["fresh_scenarios"] = drawn
+    facts = {"fresh": 0 if drawn is None else drawn_in_all(fresh), "seed": seed, "confidence": confidence}
+    return Study("worth", tables, _words(tables, facts, plan.risk.alpha, plan.price_year), facts, TITLES)
+
+
+def _words(
+    tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], alpha: float, price_year: int | None
+) -> list[str]:
+    """The tables as text. alpha: CVaR is the mean loss of the worst 1 - alpha; price_year: of whose money the figures are."""
+    known = dict(zip(tables["information"].figure, tables["information"].musd, strict=True))
+    fresh = tables.get("fresh_scenarios")
+    money = f"million USD{'' if price_year is None else f' of {price_year}'}, discounted"
+    lines = [
+        f"VALUE OF PLANNING, in the plan's own scenarios ({money}; worth: compared with doing nothing; CVaR: mean loss of the "
+        f"worst {100 * (1 - alpha):.3g}% of the scenarios; largest regret: how much worse, at most, than the best plan "
+        "for the scenario that comes):"
+    ]
+    for row in rows_of(tables["alternatives"]):
+        note = f" ({row.note})" if row.note else ""
+        if pd.isna(row.worth_musd):
+            lines.append(f"  {_called(row.alternative)}: not compared{note}")
+            continue
+        lines.append(
+            f"  {_called(row.alternative)}: worth {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
+            f"{row.cvar_musd:,.0f}, probability of a defence shortfall {row.defence_short:.1%}, spending "
+            f"{row.spending_musd:,.0f}, largest regret {row.largest_regret_musd:,.0f}{note}"
+        )
+    compared = tables["alternatives"].dropna(subset=["largest_regret_musd"])
+    if len(compared):
+        least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
+        lines.append(
+            f"  The largest regret is smallest with '{_called(least.alternative)}': {least.largest_regret_musd:,.0f} "
+            "(minimax regret)."
+        )
+    lines.append(
+        f"  Knowing the scenario in advance would add {_told(known['evpi'])} (EVPI); planning for the average scenario "
+        f"would lose {_told(known['vss'])} (VSS). These figures are accurate to {_told(known['largest_gap'])}."
     )
+    if fresh is None:
+        lines.append("NO NEW RANDOM SCENARIOS: none were asked for, or the plan draws none.")
+    else:
+        lines.append(
+            f"IN {facts['fresh']:,} NEW RANDOM SCENARIOS (seed {facts['seed']}; {facts['confidence']:.0%} confidence intervals):"
+        )
+        for row in fresh.itertuples():
+            lines.append(
+                f"  {_called(str(row.alternative))}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to "
+                f"{row.worth_musd_high:,.0f}), "
+                f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) less "
+                f"than the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
+                f"{row.expected_loss_musd_high:,.0f}), CVaR {row.cvar_musd:,.0f} ({row.cvar_musd_low:,.0f} to "
+                f"{row.cvar_musd_high:,.0f}), probability of a defence shortfall {row.defence_short:.1%} "
+                f"({row.defence_short_low:.1%} to {row.defence_short_high:.1%})"
+            )
+    return lines
+
+
+def _called(alternative: str) -> str:
+    """What readers call an alternative."""
+    return ALTERNATIVES.get(alternative, alternative)
+
+
+def _told(musd: float) -> str:
+    return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}" if abs(musd) >= 10 else f"{musd:.2g}"
 
 
 @dataclass(frozen=True)
@@ -310,14 +243,16 @@ class Answer:
     """Why there is no answer."""
 
 
-def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
+def _answer(asked: tuple[Plan, Dataset, int | None, float]) -> Answer:
     """Solve a plan along its own scenarios (None), along one of them, or along their average (`MEAN`)."""
-    plan, data, scenario, gap, time_limit_s = asked
+    plan, data, scenario, gap = asked
     chosen = average_scenario if scenario == MEAN else only(scenario or 0)
     problem = prepare(plan, data) if scenario is None else along(plan, data, chosen)
     try:
-        solved = optimise(problem, gap=gap, time_limit_s=time_limit_s)
+        with HERE.started() as quiet:
+            solved = optimise(problem, gap=gap, time_limit_s=quiet.left(), on_progress=quiet.watch)
     except (InfeasibleError, StoppedError) as error:
+        checkpoint()
         return Answer(note=str(error))
     decided = decisions(
         problem, extract(problem.structure, problem.assembly, solved.x), path=1 if scenario == MEAN else 0
@@ -330,13 +265,6 @@ def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> Recour
     """Evaluation of a first stage in the plan's own scenarios."""
     first = FirstStage.of(plan, data, solution, is_reference=nothing)
     return evaluate_recourse(first, first.own_scenarios)
-
-
-def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None]:
-    def tell(done: int, of: int) -> None:
-        on_progress(Progress(f"new random scenarios, sample {done} of {of}", time.perf_counter() - begin))
-
-    return tell
 
 
 def _in_fresh_scenarios(
