@@ -31,7 +31,9 @@ class Verb:
     makes_plan: bool = False
     """It gives a plan, which has a run folder, and others may build on it."""
     has_rows: bool = False
-    """It gives a row for each case: scenario discovery may build on it, and a stopped one goes on."""
+    """It gives a row for each case, and scenario discovery may build on it."""
+    resumes: bool = False
+    """It keeps finished parts in the runner's store, and a stopped one goes on."""
     checked: bool = True
     """Of a plan: a fault of plan or tables fails it."""
     must: tuple[str, int] | None = None
@@ -68,7 +70,7 @@ VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
         Verb("solve", "evaluation.tested.solve", "plan", makes_plan=True),
-        Verb("sweep", "analysis.sweep_file.sweep_study", "plan", has_rows=True),
+        Verb("sweep", "analysis.sweep_file.sweep_study", "plan", has_rows=True, resumes=True),
         Verb("frontier", "analysis.frontier.frontier", "plan"),
         Verb("worth", "evaluation.value_of_planning.value_of_planning", "plan"),
         Verb("diagnose", "analysis.diagnosis.diagnose", "plan", must=("possible", 3)),
@@ -85,7 +87,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("explain", "analysis.explain.explain", "run"),
         Verb("alternatives", "analysis.alternatives.alternatives", "run"),
         Verb("rules", "evaluation.rule_comparison.compare_rules", "run"),
-        Verb("simulate", "rolling.simulate.simulate", "run"),
+        Verb("simulate", "rolling.simulate.simulate", "run", resumes=True),
         Verb("roll", "rolling.roll.roll", "run", makes_plan=True),
         Verb("verify", "api.verification.verify", "folder", must=("verified", 5)),
         Verb("compare", "report.comparison.compare", "runs"),

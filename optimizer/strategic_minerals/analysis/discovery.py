@@ -50,7 +50,8 @@ def discover(
         str,
         Field(
             max_length=300,
-            description="What is promised: a column of the study, a sign and a number, in the column's unit, e.g. 'loss_musd <= 500'; of "
+            description="What is promised: a column of the study, a sign and a number, in the column's unit, e.g. "
+            "'loss_musd <= 500'; of "
             "a stress test also material:segment:level, e.g. ndfeb_magnet:civil:0.8.",
         ),
     ],

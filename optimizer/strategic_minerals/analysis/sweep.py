@@ -9,7 +9,8 @@ disagree the whole stretch is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import Annotated, Any
 
@@ -125,7 +126,7 @@ def sweep(
     if not parallel:
         for stretch in stretches:
             before = sum(len(part.rows) for part in walked)
-            walked.append(solve_segment(stretch, lambda done, before=before: tell(before + done)))
+            walked.append(solve_segment(stretch, partial(_after, tell, before)))
     else:
         for done in run.each("", solve_segment, stretches):
             walked.append(done)
@@ -178,6 +179,11 @@ def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]
 
 SWEEP = "sweep"
 """Where a fault of a point stands, for who does not know the file."""
+
+
+def _after(tell: Callable[[int], None], before: int, done: int) -> None:
+    """Report what is done with what was done before."""
+    tell(before + done)
 
 
 def _points(points: Any) -> list[dict[str, Any]]:

@@ -65,6 +65,7 @@ Tables = Annotated[
 PlanFile = Annotated[
     Path,
     typer.Argument(
+        metavar="PLAN",
         help="Plan file (TOML or JSON), a workbook (xlsx), a folder with one, or the name of a shipped plan such as rare-earths.",
         autocompletion=plan_names,
     ),

@@ -44,19 +44,22 @@ LOG = logger_of(__name__)
 LONGEST_DIAGNOSIS_S = 600.0
 """Seconds that a verb without a plan spends on a diagnosis; `diagnose` may be given more."""
 
-RunFolder = Annotated[Path, typer.Argument(help="A run folder of a solved plan.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a solved plan.")]
 SOURCES: Mapping[str, dict[str, tuple[Any, Any]]] = {
     "plan": {"source": (PlanFile, ...), "tables": (Tables, None), "set_": (SetFields, [])},
     "homes": {"source": (PlanFile, ...), "tables": (Tables, None), "set_": (SetFields, [])},
     "run": {"source": (RunFolder, ...)},
     "folder": {"source": (RunFolder, ...)},
-    "runs": {"source": (Annotated[list[Path], typer.Argument(help="Two or more run folders.")], ...)},
+    "runs": {
+        "source": (Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Two or more run folders.")], ...)
+    },
     "rows": {
         "source": (
             Annotated[
                 Path,
                 typer.Argument(
-                    help="Folder that `sweep` or `stress` wrote with --out, such as my-run/analyses/stress."
+                    metavar="STUDY",
+                    help="Folder that `sweep` or `stress` wrote with --out, such as my-run/analyses/stress.",
                 ),
             ],
             ...,
@@ -85,7 +88,7 @@ def command_of(verb: Verb) -> Any:
     """A verb as a command with all its options; the room of its function is imported now."""
     first = SOURCES[verb.of]
     positional = {name: one for name, one in verb.options.items() if one.kind is one.POSITIONAL_OR_KEYWORD}
-    own = {name: (_option(one.annotation, name in positional), _default(one)) for name, one in verb.options.items()}
+    own = {name: (_option(one), _default(one)) for name, one in verb.options.items()}
     arguments = [(name, *own[name]) for name in positional]
     options = [(name, *one) for name, one in own.items() if name not in positional]
     more = [*(LIMITS.items() if verb.long else ()), ("out", (Out, None)), ("as_json", (Json, False))]
@@ -104,7 +107,7 @@ def command_of(verb: Verb) -> Any:
     called.__dict__["__signature__"] = inspect.Signature(parameters)
     called.__annotations__ = {name: hint for name, hint, _ in places}
     called.__doc__ = verb.help
-    alone = Verbs(**SETTINGS)
+    alone = Verbs(add_completion=False, **SETTINGS)
     alone.command(verb.name, solves=verb.long)(called)
     return typer.main.get_command(alone)
 
@@ -129,15 +132,24 @@ def _named(verb: Verb) -> None:
     app.command(verb.name, solves=False)(called)
 
 
-def _option(annotation: Any, positional: bool) -> Any:
-    """An annotated type as one of typer: text for what only the function can read."""
-    said: FieldInfo | None = field_of(annotation)
-    text = "" if said is None or said.description is None else said.description
-    read = next((one for one in get_args(annotation) if isinstance(one, FromFile)), None)
-    kind = Path if read is not None else _plain(get_args(annotation)[0])
-    if read is not None and not positional:
-        kind = Path | None  # type: ignore[assignment]
-    return Annotated[kind, typer.Argument(help=text) if positional else typer.Option(help=text)]
+def _option(option: inspect.Parameter) -> Any:
+    """An option of a signature as one of typer: text for what only the function can read."""
+    field = field_of(option.annotation)
+    text = "" if field is None else f"{field.description or ''}{_limits(field)}"
+    positional = option.kind is option.POSITIONAL_OR_KEYWORD
+    read = next((one for one in get_args(option.annotation) if isinstance(one, FromFile)), None)
+    kind = _plain(get_args(option.annotation)[0]) if read is None else Path if positional else Path | None
+    if positional:
+        return Annotated[kind, typer.Argument(help=text)]
+    flags = [f"--{option.name.replace('_', '-')}"] if option.default is False else []
+    return Annotated[kind, typer.Option(*flags, help=text)]
+
+
+def _limits(field: FieldInfo) -> str:
+    """Limits of a value in words."""
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    stated = [(words[name], getattr(one, name)) for one in field.metadata for name in words if hasattr(one, name)]
+    return f" [{', '.join(f'{word} {limit:,}' for word, limit in stated)}]" if stated else ""
 
 
 def _plain(kind: Any) -> Any:
@@ -199,7 +211,7 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
     if not verb.long:
         show(verb.function(*_first(verb, given), **options), out, as_json)
         return
-    limit, store = given["time_limit"], None if out is None or verb.makes_plan else out / "rows"
+    limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
     with progress(verb.name) as follow:
         run = Runner(cores(given["workers"]), deadline_s=limit or LONGEST_S, on_progress=follow, store=store)
         with run.started():
@@ -216,13 +228,14 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         raise typer.Exit(verb.must[1])
 
 
-def _first(verb: Verb, given: Mapping[str, Any]) -> tuple[Any, ...]:
+def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
     """What a verb builds on. Raises PlanError and InputError."""
     from ..results.run_folder import load_result
 
     source = given["source"]
     if verb.of == "plan":
-        return load(source, given["tables"], given["set_"])[1:]
+        given["source"], *question = load(source, given["tables"], given["set_"])
+        return tuple(question)
     if verb.of == "homes":
         from ..data.load import find_plan, load_members, overrides
 
@@ -286,7 +299,7 @@ def _planned(
         except SolveError as error:
             stopped = error.outcome.reason == "interrupted"
             found = (
-                _diagnosed(*first, options, as_json)
+                _diagnosed(plan, first[1], options, as_json)
                 if isinstance(error, InfeasibleError) and verb.of == "plan"
                 else None
             )
@@ -294,7 +307,7 @@ def _planned(
                 asked = {"gap": 1e-3, "relax": False, "method": "auto"}
                 asked |= {name: value for name, value in options.items() if name in asked}
                 told = None if found is None else found.to_dict()
-                write_unanswered(*first, error, out, options=asked, log=log.text(), diagnosis=told)
+                write_unanswered(plan, first[1], error, out, options=asked, log=log.text(), diagnosis=told)
             raise
 
 

@@ -79,12 +79,12 @@ def _with_common(verb: Callable[..., Any], solves: bool) -> Callable[..., Any]:
         with Runner(threads=shared.get("threads", 0)).started():
             return verb(**given)
 
-    context = inspect.Parameter("typer_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    context = inspect.Parameter("typer_context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     more = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=kind)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in added.items()
     ]
-    parameters = [one.replace(annotation=hints[name]) for name, one in own.items()]
+    parameters = [one.replace(kind=one.KEYWORD_ONLY, annotation=hints[name]) for name, one in own.items()]
     functools.update_wrapper(called, verb, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
     del called.__dict__["__wrapped__"]
     called.__dict__["__signature__"] = inspect.Signature([context, *parameters, *more])

@@ -36,6 +36,91 @@ POLL_S = 0.2
 MIB = 2**20
 
 
+class _Crew:
+    """Spawned processes of a call and of all that it calls: started when they are first needed, gone when the call ends."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._stop: Any = None
+
+    def of(self, processes: int) -> ProcessPoolExecutor:
+        """The processes; how many is decided by whoever asks first."""
+        if self._pool is None:
+            spawned = multiprocessing.get_context("spawn")
+            self._stop = spawned.Event()
+            self._pool = ProcessPoolExecutor(processes, spawned, _begin_worker, (self._stop,))
+        return self._pool
+
+    def dismiss(self) -> None:
+        """Stop what they still do, and let them go."""
+        if self._pool is not None:
+            self._stop.set()
+            self._pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A runner at work: when it ends, and what has to be asked and told on the way."""
+
+    end: float = math.inf
+    """Instant of `time.monotonic`."""
+    threads: int = 0
+    memory_mib: float = math.inf
+    cancelled: Callable[[], bool] | None = None
+    on_progress: Callable[[Progress], Any] | None = None
+    crew: _Crew = field(default_factory=_Crew)
+    begin: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.begin
+
+    def left(self) -> float:
+        """Seconds until the deadline, 0 to `LONGEST_S`."""
+        return min(LONGEST_S, max(0.0, self.end - time.monotonic()))
+
+    def report(self, progress: Progress) -> bool:
+        """Pass progress on; whether the work has to stop."""
+        if self.on_progress is not None:
+            self.on_progress(progress)
+        return self.cancelled is not None and self.cancelled()
+
+    @property
+    def watch(self) -> OnProgress | None:
+        """What a solver calls on its way; None where nobody follows the work and nobody can stop it."""
+        return None if self.on_progress is None and self.cancelled is None else self.report
+
+    def check(self, phase: str = "") -> None:
+        """Report a phase and raise StoppedError where a limit is reached."""
+        if phase:
+            self.report(Progress(phase, self.seconds))
+        self.stop_if_cancelled()
+        if time.monotonic() >= self.end:
+            raise self._stopped("time_limit")
+        if math.isfinite(self.memory_mib) and resident_mib() > self.memory_mib:
+            raise self._stopped("out_of_memory")
+
+    def stop_if_cancelled(self) -> None:
+        """Raise StoppedError where somebody has cancelled the work."""
+        if self.cancelled is not None and self.cancelled():
+            raise self._stopped("interrupted")
+
+    def _stopped(self, reason: Reason) -> StoppedError:
+        return StoppedError(f"{ENDED[reason]} after {self.seconds:,.1f} s", Outcome(reason, None, None, None, None))
+
+
+ENDED = {
+    "interrupted": "cancelled",
+    "time_limit": "the deadline was reached before there was an answer,",
+    "out_of_memory": "the memory limit was reached",
+}
+"""Why work stopped, in words that go on with `after ... s`."""
+
+_CALL: ContextVar[Call | None] = ContextVar("strategic_minerals_call", default=None)
+"""The call that this thread or task works for."""
+
+
 @dataclass(frozen=True)
 class Runner:
     """Where work runs, how long, and who follows it. The default runs in this process, one thread a core, without limits."""
@@ -114,93 +199,8 @@ class Runner:
                 future.cancel()
 
 
-class _Crew:
-    """Spawned processes of a call and of all that it calls: started when they are first needed, gone when the call ends."""
-
-    def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
-        self._stop: Any = None
-
-    def of(self, processes: int) -> ProcessPoolExecutor:
-        """The processes; how many is decided by whoever asks first."""
-        if self._pool is None:
-            spawned = multiprocessing.get_context("spawn")
-            self._stop = spawned.Event()
-            self._pool = ProcessPoolExecutor(processes, spawned, _begin_worker, (self._stop,))
-        return self._pool
-
-    def dismiss(self) -> None:
-        """Stop what they still do, and let them go."""
-        if self._pool is not None:
-            self._stop.set()
-            self._pool.shutdown(cancel_futures=True)
-
-
 HERE = Runner()
 """In this process, without limits."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A runner at work: when it ends, and what has to be asked and told on the way."""
-
-    end: float = math.inf
-    """Instant of `time.monotonic`."""
-    threads: int = 0
-    memory_mib: float = math.inf
-    cancelled: Callable[[], bool] | None = None
-    on_progress: Callable[[Progress], Any] | None = None
-    crew: _Crew = field(default_factory=_Crew)
-    begin: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since it began."""
-        return time.monotonic() - self.begin
-
-    def left(self) -> float:
-        """Seconds until the deadline, 0 to `LONGEST_S`."""
-        return min(LONGEST_S, max(0.0, self.end - time.monotonic()))
-
-    def report(self, progress: Progress) -> bool:
-        """Pass progress on; whether the work has to stop."""
-        if self.on_progress is not None:
-            self.on_progress(progress)
-        return self.cancelled is not None and self.cancelled()
-
-    @property
-    def watch(self) -> OnProgress | None:
-        """What a solver calls on its way; None where nobody follows the work and nobody can stop it."""
-        return None if self.on_progress is None and self.cancelled is None else self.report
-
-    def check(self, phase: str = "") -> None:
-        """Report a phase and raise StoppedError where a limit is reached."""
-        if phase:
-            self.report(Progress(phase, self.seconds))
-        self.stop_if_cancelled()
-        if time.monotonic() >= self.end:
-            raise self._stopped("time_limit")
-        if math.isfinite(self.memory_mib) and resident_mib() > self.memory_mib:
-            raise self._stopped("out_of_memory")
-
-    def stop_if_cancelled(self) -> None:
-        """Raise StoppedError where somebody has cancelled the work."""
-        if self.cancelled is not None and self.cancelled():
-            raise self._stopped("interrupted")
-
-    def _stopped(self, reason: Reason) -> StoppedError:
-        return StoppedError(f"{ENDED[reason]} after {self.seconds:,.1f} s", Outcome(reason, None, None, None, None))
-
-
-ENDED = {
-    "interrupted": "cancelled",
-    "time_limit": "the deadline was reached before there was an answer,",
-    "out_of_memory": "the memory limit was reached",
-}
-"""Why work stopped, in words that go on with `after ... s`."""
-
-_CALL: ContextVar[Call | None] = ContextVar("strategic_minerals_call", default=None)
-"""The call that this thread or task works for."""
 
 
 def current() -> Call:

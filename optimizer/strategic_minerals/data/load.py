@@ -63,11 +63,12 @@ def find_tables(plan: Path, tables: Path | None) -> Path:
     for name in ("tables", "inputs"):
         if tables is None and (plan.parent / name).is_dir():
             return plan.parent / name
-    if tables is None and plan.parent.resolve() != shipped("models").resolve():
-        expected = (
-            f"a folder `tables` next to the plan, or one given with --tables (--tables {SHIPPED}: those of the package)"
-        )
-        raise InputError([Fault(str(plan.parent), "", "tables", "no folder `tables` or `inputs`", expected)])
+    folder = plan.parent.resolve()
+    if tables is None and folder.name == "models" and (folder.parent / "inputs").is_dir():  # as in a checkout
+        return folder.parent / "inputs"
+    if tables is None and folder != shipped("models").resolve():
+        expected = f"tables in a folder `tables` beside the plan, or `--tables {SHIPPED}` for those of the package"
+        raise InputError([Fault(str(plan.parent), "", "tables", "no tables for this plan", expected)])
     return shipped("inputs")
 
 

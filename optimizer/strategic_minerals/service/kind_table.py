@@ -100,7 +100,7 @@ def strictly(kind: Any) -> Any:
 def request_of(verb: Verb) -> type[BaseModel]:
     """The request of a verb's job."""
     elsewhere = _ELSEWHERE.get(verb.name, {})
-    fields: dict[str, Any] = {"kind": (Literal[verb.name], ...)}  # type: ignore[valid-type]
+    fields: dict[str, Any] = {"kind": (Literal[verb.name], ...)}
     for name, option in verb.options.items():
         if name in elsewhere:
             fields[name] = elsewhere[name]
@@ -171,7 +171,7 @@ class ResultBase(Strict):
 
 def result_of(verb: Verb) -> type[BaseModel]:
     """The result of a verb's job."""
-    kind: Any = Literal[verb.name]  # type: ignore[valid-type]
+    kind: Any = Literal[verb.name]
     return create_model(f"{verb.name.title()}Result", __base__=ResultBase, __doc__=verb.help, kind=(kind, ...))
 
 

@@ -63,7 +63,7 @@ def runner_of(request: Given, limits: Given, reporter: ProgressReporter, folder:
         threads=int(limits.get("threads", 1)),
         deadline_s=min(asked_s, most_s),
         on_progress=reporter.report,
-        store=folder.path / ROWS,
+        store=folder.path / ROWS if VERBS[request["kind"]].resumes else None,
     )
 
 

@@ -23,7 +23,6 @@ from ..core.shipped import shipped
 from ..data.plan_file import load_plan
 from .api_schemas import CheckResult
 from .authentication import COOKIE, Caller, digest_of
-from .bundles import BUNDLE
 from .dependencies import Id, Reader, Submitter, folder_of, own, status_of
 from .drafts import files_of, keep_draft, own_draft, seen_of_draft
 from .entities import ENDED, Job
@@ -127,10 +126,6 @@ def home(request: Request, caller: Reader) -> Response:
 @router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload) -> Response:
     """Keep an uploaded plan as a draft."""
-    if BUNDLE in form.files:
-        raise PlanError(
-            [Fault("form", "", "files", "a ZIP of files", "a plan; other files are sent to /v1/jobs/upload")]
-        )
     name = keep_draft(request, caller, form)
     try:
         seen_of_draft(request, caller, name, _seen(request, caller, name))
