@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Dataset, Plan, PlanError, frontier, sweep
+from strategic_minerals import Dataset, Plan, PlanError, Runner, frontier, sweep
 from strategic_minerals.analysis.common_draws import APART, SAMPLES, WORTHS, CommonDraws, with_differences
 from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
 from strategic_minerals.model.problem import prepare
@@ -67,10 +67,10 @@ def test_points_answered_elsewhere_and_again_are_scored_alike(tmp_path: Any) -> 
     plan, data = drawn()
     asked: dict[str, Any] = {"gap": 0.0, "fresh_scenarios": 2 * SAMPLES}
     points = [{MONEY: factor} for factor in (0.0, 0.5, 1.0)]
-    one = sweep(plan, data, points, store=tmp_path / "rows", **asked).points
+    one = sweep(plan, data, points, **asked, run=Runner(store=tmp_path / "rows")).points
     for other in (
-        sweep(plan, data, points, workers=2, **asked),
-        sweep(plan, data, points, store=tmp_path / "rows", **asked),
+        sweep(plan, data, points, **asked, run=Runner(processes=2)),
+        sweep(plan, data, points, **asked, run=Runner(store=tmp_path / "rows")),
     ):
         for column in ("fresh_worth_musd", "difference_musd", "difference_error_musd"):
             assert list(other.points[column]) == pytest.approx(list(one[column]), rel=1e-6, abs=1e-6)

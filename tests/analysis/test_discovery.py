@@ -359,7 +359,8 @@ def test_points_without_an_answer_are_told_and_count_only_if_asked() -> None:
 def stopped() -> Result:
     """Stops of random length: a year of one costs 600 million USD, whatever is planned, until the horizon ends with 2032."""
     return solve(
-        *exposed(rate=0.4, duration_law="lognormal", duration_yr_low=0.3, duration_yr_high=3.0, name="Licence stop")
+        *exposed(rate=0.4, duration_law="lognormal", duration_yr_low=0.3, duration_yr_high=3.0, name="Licence stop"),
+        quick=True,
     )
 
 

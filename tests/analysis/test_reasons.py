@@ -47,7 +47,7 @@ def mine(**changes: Any) -> tuple[Plan, Dataset]:
 
 
 def explained(plan: Plan, data: Dataset, item: str, **options: Any) -> Explanation:
-    return explain(solve(plan, data, gap=0.0), item, gap=0.0, prices=False, **options)
+    return explain(solve(plan, data, gap=0.0, quick=True), item, gap=0.0, prices=False, **options)
 
 
 def picture(
@@ -601,7 +601,7 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
     notes = [note for note in check(plan, data).notes if note.startswith(f"{what} cannot be chosen: ")]
     assert len(notes) == 1
     assert why in notes[0]
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     assert f"  {notes[0]}" in result.summary().splitlines()
     assert notes[0] in set(result.tables["notes"].note)
     assert any(why in reason or "signing date" in reason for reason in result.tables["dropped"].reason)
@@ -621,12 +621,12 @@ def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not()
     no word is said of it."""
     dear, gone = {"levels_usd_per_kg": [90.0]}, {"material": "b", "levels_usd_per_kg": [5.0]}
     calm = {"scenarios": [cut("embargo", 0.5, 2030, 2)]}
-    said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0).summary()
+    said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0, quick=True).summary()
     assert (
         "GUARANTEE: no price floor that can be chosen and that the appropriations allow makes the plan better" in said
     )
     assert "  floor b-floor-5 cannot be chosen: no project of the plan makes b" in said
-    plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0)
+    plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0, quick=True)
     assert "GUARANTEE: no price floor that the appropriations allow makes the plan better" in plain.summary()
     assert "cannot be chosen" not in plain.summary()
     assert not any("cannot be chosen" in note for note in check(*with_b({"instruments": floors(dear), **calm})).notes)
@@ -645,7 +645,7 @@ def test_a_reason_is_a_sum_that_adds_up(weight: float) -> None:
     offers = {"spot": offer("a", 2.0, 0.1), "dear": offer("a", 2.0, 0.9)}
     risk = {"cvar_weight": weight, "alpha": 0.9}
     plan, data = mine(offers=offers, risk=risk)
-    rows = explain(solve(plan, data, gap=0.0), gap=0.0, prices=False).reasons
+    rows = explain(solve(plan, data, gap=0.0, quick=True), gap=0.0, prices=False).reasons
     rows = rows[rows.brings_musd.notna()]
     assert len(rows) >= 3
     for row in rows.itertuples():

@@ -20,6 +20,7 @@ from strategic_minerals import (
     InputError,
     Plan,
     PlanError,
+    Runner,
     alternatives,
     complete,
     explain,
@@ -72,7 +73,7 @@ def test_the_frontier_is_the_path_that_brute_force_enumerates() -> None:
     plan, data = one_mineral(200.0)
     money = [0.0, 50.0, 70.0, 90.0, 110.0, 130.0, 150.0, 200.0]
     found = frontier(plan, data, [m / 200.0 for m in money], tolerance=0.005, gap=0.0)
-    reference = solve(*one_mineral(), gap=0.0).outcome.do_nothing_musd
+    reference = solve(*one_mineral(), gap=0.0, quick=True).outcome.do_nothing_musd
     for point in found.points.itertuples():
         z, projects = by_brute_force(200.0 * point.factor)
         assert point.objective_musd == pytest.approx(z - reference, abs=1e-5)
@@ -101,7 +102,7 @@ def test_a_frontier_without_a_tolerance_or_factors_is_refused() -> None:
 
 def holds(plan: Plan, data: Dataset, name: str) -> bool:
     """Whether the best plan supports a project."""
-    table = solve(plan, data, gap=0.0).tables["projects"]
+    table = solve(plan, data, gap=0.0, quick=True).tables["projects"]
     return bool(table[table.project == name]["share"].max() > 0.5)
 
 
@@ -110,7 +111,7 @@ def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -
     """Proves: solved freely at both ends of each bracket, the plan has the project on one side and not on the other; where none is
     found, it is still what it was at the end of the range."""
     plan, data = one_mineral(money)
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     found = explain(result, f"project {name}", gap=0.0, tolerance=0.01).break_evens
     assert set(found["figure"]) >= {"capex", "hazard rate", "loss value"}
     chosen = holds(plan, data, name)
@@ -138,7 +139,7 @@ def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -
 def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
     """Proves: for each project, contract and offer, chosen or not, the difference to the plan solved with and without it, by brute
     force; a rejected one says what is in its way."""
-    result = solve(*one_mineral(110.0), gap=0.0)
+    result = solve(*one_mineral(110.0), gap=0.0, quick=True)
     told = explain(result, gap=0.0)
     assert "<h4>Reasons</h4><table" in told._repr_html_()  # as notebooks show it
     z = result.outcome.objective_musd
@@ -148,7 +149,7 @@ def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
         if row["chosen"]:
             alone = result.plan.instruments.model_copy(update={"project_list": (other,)})
             without = solve(
-                result.plan.model_copy(update={"instruments": alone}), result.data, gap=0.0
+                result.plan.model_copy(update={"instruments": alone}), result.data, gap=0.0, quick=True
             ).outcome.objective_musd
             assert row["brings_musd"] == pytest.approx(without - z, abs=1e-5)
         else:
@@ -185,7 +186,7 @@ def test_a_floor_has_a_level_at_which_it_flips() -> None:
     """Proves: at another level the floor is still the same item under the name that the menu gives it then; both sides of a flip
     agree with the plan solved freely."""
     plan, data = floored()
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     told = explain(result, gap=0.0, prices=False).reasons
     chosen = told[(told["kind"] == "floor") & told["chosen"]]
     name = chosen["item"].iloc[0] if len(chosen) else "a-floor-90"
@@ -197,7 +198,7 @@ def test_a_floor_has_a_level_at_which_it_flips() -> None:
     for value, has in ((row["stands_at"], row["chosen"]), (row["flips_at"], not row["chosen"])):
         if math.isnan(value) or not row["proved"]:
             continue
-        again = explain(solve(*edited(plan, data, {at: value}), gap=0.0), gap=0.0, prices=False).reasons
+        again = explain(solve(*edited(plan, data, {at: value}), gap=0.0, quick=True), gap=0.0, prices=False).reasons
         assert again.set_index("item").loc[f"a-floor-{value:g}", "chosen"] == has
 
 
@@ -207,7 +208,7 @@ def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
     promise = {"material": "a", "segment": "civil", "level": 0.4, "scenarios": ["embargo"]}
     scenarios = [cut("embargo", 0.10, 2028, 3, design_basis=True)]
     plan, data = one_mineral(300.0, objective={"kind": kind}, scenarios=scenarios, service_levels=[promise])
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     told = explain(result, gap=0.0)
     assert (
         told.aim
@@ -234,7 +235,7 @@ def test_expected_losses_are_told_as_risk_counts_them() -> None:
         objective={"kind": "risk_within_budget", "cvar_share": 0.0},
     )
     rows = [{"material": "a", "segment": "*", "from_month": 0.0, "multiplier": 0.5}]
-    told = explain(solve(plan, data.replace(adaptation=pd.DataFrame(rows)), gap=0.0), gap=0.0)
+    told = explain(solve(plan, data.replace(adaptation=pd.DataFrame(rows)), gap=0.0, quick=True), gap=0.0)
     row = told.reasons.set_index("item").loc["spot"]
     assert row.brings_musd == pytest.approx(0.4 * 2.0 * (10.0 + 0.5 * 20.0))
     assert row.loss_change_musd == pytest.approx(-0.4 * 2.0 * (30.0 + 10.0)), "as social cost has it"
@@ -252,7 +253,7 @@ def test_an_item_without_which_there_is_no_plan_says_so() -> None:
         scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)],
         service_levels=[promise],
     )
-    row = explain(solve(plan, data, gap=0.0), gap=0.0).reasons.set_index("item").loc["spot"]
+    row = explain(solve(plan, data, gap=0.0, quick=True), gap=0.0).reasons.set_index("item").loc["spot"]
     assert math.isnan(row["brings_musd"])
     assert "no plan without it" in row["sentence"]
 
@@ -268,7 +269,7 @@ def test_contracts_that_follow_one_another_are_not_added_up() -> None:
         loss=300.0,
         scenarios=[cut("early", 0.3, 2028, 1), cut("late", 0.3, 2030, 1)],
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     assert len(result.tables["contracts"]) >= 2
     row = explain(result, gap=0.0, prices=False).reasons.set_index(["kind", "item"]).loc[("contract", "friend")]
     assert row["amount"] == pytest.approx(3000.0)
@@ -279,7 +280,7 @@ def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
     """Proves R17: the plan as it stands, as a point, is what `solve` gives (HiGHS, offered a point to begin with, called plans of
     some of these cases optimal that were not)."""
     plan, data = random_case(seed)
-    alone = solve(plan, data, gap=0.0).outcome
+    alone = solve(plan, data, gap=0.0, quick=True).outcome
     row = sweep(plan, data, [{}, {}], gap=0.0).points.iloc[1]
     assert row["objective_musd"] == pytest.approx(
         alone.objective_musd, abs=1e-6 * (1 + abs(alone.do_nothing_musd or 0.0))
@@ -323,14 +324,14 @@ def test_a_sweep_without_any_answer_is_told() -> None:
 def test_an_item_that_is_none_is_refused_with_a_hint() -> None:
     """Proves: a misspelt name gets a suggestion; a project that nobody can finance gets the reason why it cannot be chosen."""
     plan, data = one_mineral(110.0)
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     with pytest.raises(PlanError, match="did you mean"):
         explain(result, "projekt A")
     late, tables = one_mineral(110.0, instruments={"signing_years": [2030]})
     with pytest.raises(PlanError, match=r"which cannot be chosen.*no signing date"):
-        explain(solve(late, tables, gap=0.0), "A")
+        explain(solve(late, tables, gap=0.0, quick=True), "A")
     with pytest.raises(InputError, match="relaxation"):
-        explain(solve(plan, data, relax=True))
+        explain(solve(plan, data, relax=True, quick=True))
 
 
 def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
@@ -350,7 +351,7 @@ def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
 def test_a_price_in_words_holds_as_far_as_it_says() -> None:
     """Proves: one more million USD buys 0.1 kt, which saves 0.25*0.1*100 - 0.1*10 + 0.75*0.1*5 = 1.875; it holds for the next 170,
     which buy the other 17 kt, and for all of the 30 there are; the plan solved again at both ends, and beyond, agrees."""
-    result = solve(*buying(), gap=0.0)
+    result = solve(*buying(), gap=0.0, quick=True)
     row = price_words(fixed_program(result)).set_index(["price", "period"]).loc[("appropriation", "2027")]
     assert row["value"] == pytest.approx(1.875, rel=1e-6)
     assert row["holds_for_more"] == pytest.approx(170.0, rel=1e-3)
@@ -359,7 +360,7 @@ def test_a_price_in_words_holds_as_far_as_it_says() -> None:
     assert "valid for the next 170 million USD" in row["sentence"]
     z = result.outcome.objective_musd
     for more, worth in ((169.0, 169.0), (-29.0, -29.0), (300.0, 170.0)):
-        again = solve(*buying(30.0 + more), gap=0.0).outcome.objective_musd
+        again = solve(*buying(30.0 + more), gap=0.0, quick=True).outcome.objective_musd
         assert z - again == pytest.approx(1.875 * worth, rel=1e-4)
 
 
@@ -368,7 +369,7 @@ def test_a_degenerate_price_is_followed_by_solving_again() -> None:
     plan, data = buying()
     plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"carry_over_share": 1.0})})
     row = (
-        price_words(fixed_program(solve(plan, data, gap=0.0)))
+        price_words(fixed_program(solve(plan, data, gap=0.0, quick=True)))
         .set_index(["price", "period"])
         .loc[("appropriation", "2027")]
     )
@@ -379,7 +380,7 @@ def test_a_degenerate_price_is_followed_by_solving_again() -> None:
 def test_alternatives_range_as_far_as_the_slack_allows() -> None:
     """Proves: the plan buys 3 kt (all its money), worth 3*18.75; giving up a tenth allows 2.7 kt, no more than 3 are affordable;
     the money spent ranges alike. Every extreme keeps to the limit."""
-    result = solve(*buying(), gap=0.0)
+    result = solve(*buying(), gap=0.0, quick=True)
     found = alternatives(result, slack=0.1, count=1)
     rows = found.extremes.set_index("item")
     stock = rows.loc["a"]
@@ -394,7 +395,7 @@ def test_alternatives_range_as_far_as_the_slack_allows() -> None:
 
 def test_a_different_portfolio_is_one_that_brute_force_knows_and_within_the_slack() -> None:
     """Proves: with enough slack the other choices of projects are found, each worth what it says and within what was allowed."""
-    result = solve(*one_mineral(110.0), gap=0.0)
+    result = solve(*one_mineral(110.0), gap=0.0, quick=True)
     found = alternatives(result, slack=0.5, count=3)
     assert list(found.portfolios["items"]) == [("project A",), ("project C",)]  # and no further one
     worth = -result.outcome.objective_musd
@@ -552,16 +553,16 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
     for file in store.glob("*.jsonl"):  # the last line torn, as a kill in the middle of a write leaves it
         file.write_text(file.read_text(encoding="utf-8")[:-20], encoding="utf-8")
     told: list[int] = []
-    again = sweep(plan, data, POINTS, gap=0.0, store=store, on_progress=lambda done, of: told.append(done))
+    again = sweep(plan, data, POINTS, gap=0.0, run=Runner(store=store, on_progress=lambda done, of: told.append(done)))
     assert 0 < len(told) < 30
     assert told[-1] == 30
     whole = sweep(plan, data, POINTS, gap=0.0)
     pd.testing.assert_frame_equal(again.points[FIGURES], whole.points[FIGURES], rtol=1e-9, atol=1e-9)
     pd.testing.assert_frame_equal(again.decisions, whole.decisions, rtol=1e-6)
     with pytest.raises(InputError, match="rows of another sweep"):
-        sweep(plan, data, POINTS, gap=1e-3, store=store)
+        sweep(plan, data, POINTS, gap=1e-3, run=Runner(store=store))
     assert not sweep(
-        plan, data, POINTS, gap=0.0, store=store, on_progress=lambda *_: pytest.fail("nothing is left")
+        plan, data, POINTS, gap=0.0, run=Runner(store=store, on_progress=lambda *_: pytest.fail("nothing is left"))
     ).points.empty
 
 
@@ -569,9 +570,13 @@ def test_processes_write_their_rows_themselves(tmp_path: Path) -> None:
     """Proves: two spawned processes leave every row in the folder, from which the sweep is read again without a solve."""
     plan, data = buying()
     points = {"budget.appropriation_musd *": [0.5, 1.0, 1.5, 2.0]}
-    one = sweep(plan, data, points, gap=0.0, workers=2, store=tmp_path / "rows")
+    one = sweep(plan, data, points, gap=0.0, run=Runner(processes=2, store=tmp_path / "rows"))
     again = sweep(
-        plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda *_: pytest.fail("nothing is left")
+        plan,
+        data,
+        points,
+        gap=0.0,
+        run=Runner(store=tmp_path / "rows", on_progress=lambda *_: pytest.fail("nothing is left")),
     )
     pd.testing.assert_frame_equal(one.points[FIGURES], again.points[FIGURES])
     assert again.checked == one.checked

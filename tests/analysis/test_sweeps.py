@@ -19,7 +19,17 @@ import strategic_minerals.analysis.sweep as sweeps
 import strategic_minerals.analysis.sweep_segments as segments
 import strategic_minerals.finance.owner_value as owners
 import strategic_minerals.scenarios.build as build
-from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
+from strategic_minerals import (
+    Dataset,
+    InfeasibleError,
+    InputError,
+    Plan,
+    PlanError,
+    Runner,
+    UntrustedError,
+    solve,
+    sweep,
+)
 from strategic_minerals.analysis.checkpoint import Checkpoint
 from strategic_minerals.core.arrays import equal
 from strategic_minerals.data.addresses import edited
@@ -623,7 +633,9 @@ def test_hazards_that_begin_to_strike_write_new_blocks(seed: int) -> None:
     found = sweep(plan, data, {f"hazards[{hazard}].rate_per_yr": [0.0, 0.4, 0.41]}, relax=True, gap=0.0, method="flat")
     for row in found.points.to_dict("records"):
         address = next(iter(row))
-        alone = solve(*edited(plan, data, {address: row[address]}), relax=True, gap=0.0, method="flat").outcome
+        alone = solve(
+            *edited(plan, data, {address: row[address]}), relax=True, gap=0.0, method="flat", quick=True
+        ).outcome
         assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
     before = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr": 0.0}))
     after = edited(plan, data, {f"hazards[{hazard}].rate_per_yr": 0.4})
@@ -636,7 +648,7 @@ def test_a_bound_above_a_plan_is_refused_as_in_solve() -> None:
     plan, data = random_case(42)
     plan = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": "least_budget"})})
     try:
-        alone = solve(plan, data, gap=1e-6).outcome.objective_musd
+        alone = solve(plan, data, gap=1e-6, quick=True).outcome.objective_musd
     except UntrustedError:
         alone = None
     if alone is None:
@@ -723,7 +735,7 @@ def test_a_sweep_is_its_points_solved_one_by_one() -> None:
     assert found.disagreed == 0
     assert found.failed == 0.0
     for row in found.points.to_dict("records"):
-        alone = solve(*edited(plan, data, {name: row[name] for name in grid}), gap=0.0).outcome
+        alone = solve(*edited(plan, data, {name: row[name] for name in grid}), gap=0.0, quick=True).outcome
         assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
         assert row["do_nothing_musd"] == pytest.approx(alone.do_nothing_musd, rel=1e-9)
     stock = found.decisions[found.decisions["kind"] == "stock"].set_index("point")["value"]
@@ -777,14 +789,14 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: two spawned processes give the rows of one."""
     plan, data = tiny({"a": 10.0}, **SOME)
     points = {"budget.appropriation_musd": [0.0, 10.0, 20.0, 30.0]}
-    one, two = (sweep(plan, data, points, gap=0.0, workers=workers) for workers in (1, 2))
+    one, two = (sweep(plan, data, points, gap=0.0, run=Runner(processes=workers)) for workers in (1, 2))
     figures = ["objective_musd", "bound_musd", "do_nothing_musd", "spending_musd", "expected_loss_musd"]
     assert np.allclose(one.points[figures], two.points[figures], rtol=1e-12)
     assert one.checked == two.checked == 1
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(sweeps, "STRETCH", 2)
     monkeypatch.setattr(sweeps, "LEAST_STRETCH", 1)
-    sweep(plan, data, points, gap=0.0, on_progress=lambda done, of: told.append((done, of)))
+    sweep(plan, data, points, gap=0.0, run=Runner(on_progress=lambda done, of: told.append((done, of))))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -924,9 +936,11 @@ def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(segments, "_answers", killed)
     with pytest.raises(KeyboardInterrupt):
-        sweep(plan, data, points, gap=0.0, store=tmp_path / "rows")
+        sweep(plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows"))
     assert calls == [True, False]
     monkeypatch.setattr(segments, "_answers", real)
     told: list[int] = []
-    sweep(plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda done, of: told.append(done))
+    sweep(
+        plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows", on_progress=lambda done, of: told.append(done))
+    )
     assert len(told) == 5

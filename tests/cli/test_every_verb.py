@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import typer.main
+from strategic_minerals.core.parallel import at_most, cores, workforce
 
 from conftest import Cli, environment
 from strategic_minerals.cli.main import app
-from strategic_minerals.core.parallel import at_most, cores, workforce
 from strategic_minerals.decomposition import evaluator
 
 PROGRAM = typer.main.get_command(app)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import environment
-from strategic_minerals import InfeasibleError, solve
+from strategic_minerals import InfeasibleError, Runner, solve
 from strategic_minerals.core.logs import FIELDS, PACKAGE, about, kept, listening, logger_of
 from strategic_minerals.core.outcome import Progress
 from strategic_minerals.data.csv_files import write_dataset
@@ -55,7 +55,7 @@ def heard(level: int, work: Any) -> Heard:
 
 
 def solved(seed: int = 1, **asked: Any) -> Any:
-    return solve(*random_case(seed), gap=0.0, threads=1, **asked)
+    return solve(*random_case(seed), gap=0.0, **asked, quick=True, run=Runner(threads=1))
 
 
 def impossible() -> Any:
@@ -141,7 +141,7 @@ def test_what_is_in_conflict_and_what_is_left_out_are_told() -> None:
 
     def work() -> None:
         with pytest.raises(InfeasibleError):
-            solve(plan, data)
+            solve(plan, data, quick=True)
 
     assert "in conflict: service levels" in heard(logging.INFO, work).said()
 
@@ -169,7 +169,7 @@ def test_a_log_that_is_kept_is_one_runs_own() -> None:
     def story(seed: int) -> tuple[str, str]:
         plan, data = random_case(seed)
         with kept(plan.name) as log:
-            solve(plan, data, gap=0.0, threads=1)
+            solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
         return plan.name, log.text()
 
     with ThreadPoolExecutor(2) as pool:

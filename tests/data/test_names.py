@@ -32,7 +32,9 @@ def names() -> Names:
 def sampled() -> Result:
     """The shipped quickstart with a few drawn scenarios beside its own."""
     changes = {"sample": {"scenarios": 4, "seed": 3}, "horizon.years": 3}
-    return solve(load_plan(shipped("models") / "quickstart.toml", changes), load_dataset(shipped("inputs")), gap=1e-2)
+    return solve(
+        load_plan(shipped("models") / "quickstart.toml", changes), load_dataset(shipped("inputs")), gap=1e-2, quick=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-
-from strategic_minerals import Dataset, PlanError
 from strategic_minerals.evaluation.coalition_game import coalitions_of, cost_of_stability, in_core, shapley
 from strategic_minerals.evaluation.coalition_result import Coalitions
+
+from strategic_minerals import Dataset, PlanError
 from strategic_minerals.evaluation.coalitions import coalitions
 from support.allied import allied, event, home_tables, tonnes
 from support.tiny import project

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from strategic_minerals.evaluation.replicates import ReplicatePool, _chance, interval
 
 from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, stress_test
 from strategic_minerals.audit.accounts import cvar
 from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
 from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, evaluate_recourse
-from strategic_minerals.evaluation.replicates import ReplicatePool, _chance, interval
 from strategic_minerals.highs.basis import BasisMemory
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.problem import prepare

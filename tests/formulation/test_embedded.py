@@ -44,7 +44,7 @@ def goods(embedded: float = 0.0, **plan: Any) -> tuple:
 
 
 def answer(case: tuple) -> Any:
-    result = solve(*case, gap=0.0)
+    result = solve(*case, gap=0.0, quick=True)
     assert result.audited.passed
     return result
 
@@ -146,9 +146,9 @@ def test_the_written_model_leaves_it_out_of_the_loss_of_a_scenario() -> None:
 def test_stress_tests_and_outlooks_leave_it_out() -> None:
     plan, data = goods(20.0)
     data = with_hazards(data)
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     doubled, more = goods(40.0)
-    again = solve(doubled, with_hazards(more), gap=0.0)
+    again = solve(doubled, with_hazards(more), gap=0.0, quick=True)
     tests = [stress_test(answered, scenarios=40, seed=3) for answered in (result, again)]
     assert np.allclose(tests[0].by_scenario.loss_musd, tests[1].by_scenario.loss_musd, rtol=0, atol=1e-6)
     years = [
@@ -192,7 +192,7 @@ FAULTY: list[tuple[dict[str, Any], str]] = [
 def test_nothing_that_a_plan_decides_may_reach_it(change: dict[str, Any], file: str) -> None:
     given = {"demand": {"magnet": 10, "inside": 5}, **change}
     with pytest.raises((InputError, PlanError)) as raised:
-        solve(*goods(0.0, **given))
+        solve(*goods(0.0, **given), quick=True)
     assert any(
         (fault.file == file and "no stock and no plant" in str(fault)) or "not embedded" in str(fault)
         for fault in raised.value.faults

@@ -128,7 +128,7 @@ def test_the_model_reads_like_the_mathematics() -> None:
     assert (spot.lb, spot.ub) == (0.0, pytest.approx(0.03 * KT))
     assert str(m.stock_balance["gallium", "stop", FIRST + 3].expr).count("stock[gallium,") == 2
     assert {index[1] for index in m.stock} == {"base", "stop"}
-    answered = solve(*small(), gap=0.0)
+    answered = solve(*small(), gap=0.0, quick=True)
     pyo.SolverFactory("highs").solve(m)
     assert pyo.value(m.social_cost) == pytest.approx(answered.outcome.objective_musd, rel=1e-9)
     assert m.stock["gallium", "base", FIRST].value == pytest.approx(float(answered.solution.stock[0, 0, 0]), abs=1e-6)

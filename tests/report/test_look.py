@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from test_report import Opened, browser, full, needs_browser
 
-from strategic_minerals import Result, decide, load_dataset, load_plan, shipped, solve
+from strategic_minerals import Result, load_dataset, load_plan, shipped, solve
 from strategic_minerals.report.charts import figures
 from strategic_minerals.report.colours import FURTHER, KNOWN, country_colours
 from strategic_minerals.report.figure_data import OTHERS, RESERVE, SHORT
@@ -31,20 +31,22 @@ __all__ = ["browser"]  # the fixture
 @cache
 def quickstart() -> Result:
     """The first shipped plan: real names, three scenarios."""
-    return solve(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), gap=1e-3)
+    return solve(
+        load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), gap=1e-3, quick=True
+    )
 
 
 @cache
 def idle() -> Result:
     """The same without money: doing nothing is best."""
     plan = load_plan(shipped("models") / "quickstart.toml", {"budget.appropriation_musd": 0})
-    return solve(plan, load_dataset(shipped("inputs")), gap=1e-3)
+    return solve(plan, load_dataset(shipped("inputs")), gap=1e-3, quick=True)
 
 
 @cache
 def drawn() -> Result:
     """A plan with scenarios that were drawn, tested by samples."""
-    return decide(*deciding(), samples=2, scenarios=20)
+    return solve(*deciding(), samples=2, scenarios=20)
 
 
 @cache
@@ -323,4 +325,4 @@ def test_the_drawing_on_narrow_screens_is_written_once() -> None:
 
 @cache
 def one() -> Result:
-    return solve(*one_mineral(110.0), gap=0.0)
+    return solve(*one_mineral(110.0), gap=0.0, quick=True)

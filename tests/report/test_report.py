@@ -57,7 +57,7 @@ def full() -> Result:
         scenarios=[cut("squeeze", 0.3, 2029, 2, "metal"), cut("all", 0.1, 2030, 1)],
         title=f'A plan by {HOSTILE} & "friends"',
     )
-    return solve(plan, data, gap=0.0)
+    return solve(plan, data, gap=0.0, quick=True)
 
 
 @pytest.fixture(scope="module")
@@ -281,14 +281,14 @@ def test_the_page_tells_worth_where_a_study_has_cost(written: Path) -> None:
 def test_a_comparison_tells_what_differs(result: Result) -> None:
     """Proves: a changed field and a changed cell of a table are named with both values; equal results differ in nothing."""
     plan, data = one_mineral(110.0)
-    one, two = solve(plan, data, gap=0.0), solve(*one_mineral(70.0), gap=0.0)
+    one, two = solve(plan, data, gap=0.0, quick=True), solve(*one_mineral(70.0), gap=0.0, quick=True)
     found = compare([one, two], ["rich", "poor"])
     fields = found.inputs.set_index("field")
     assert fields.loc["budget.appropriation_musd.2027", "rich"] == "110"
     assert ("support", "A") in set(zip(found.plan["kind"], found.plan["item"], strict=True))
     frames = {name: data.frame(name) for name in data.tables}
     frames["offers"] = frames["offers"].assign(premium_share=0.5)
-    dearer = solve(plan, type(data).from_tables(frames), gap=0.0)
+    dearer = solve(plan, type(data).from_tables(frames), gap=0.0, quick=True)
     assert "offers[spot].premium_share" in set(compare([one, dearer]).inputs["field"])
     same = compare([one, one])
     assert same.inputs.empty
@@ -328,7 +328,7 @@ def test_the_verbs_report_compare_and_doctor(tmp_path: Path, cli: Any) -> None:
     """Proves: pages and comparisons of run folders with their studies; the doctor finds nothing wrong here, as JSON too."""
     for name, amount in (("a", 110.0), ("b", 70.0)):
         plan, data = one_mineral(amount)
-        write_run(solve(plan, data, gap=0.0), tmp_path / name)
+        write_run(solve(plan, data, gap=0.0, quick=True), tmp_path / name)
     said = cli(
         "explain", tmp_path / "a", "--gap", "0", "--workers", "1", "--out", tmp_path / "a" / "analyses" / "explain"
     )

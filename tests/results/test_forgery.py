@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from conftest import Cli
-from strategic_minerals import InputError, Plan, Result, load_result, solve, verify, write_run
+from strategic_minerals import InputError, Plan, Result, Runner, load_result, solve, verify, write_run
 from strategic_minerals.api.verification import DIGEST_ALONE, against_another
 from strategic_minerals.data.csv_files import csv_text
 from strategic_minerals.model.solution import Solution
@@ -45,7 +45,9 @@ Path_ = tuple[str | int, ...]
 @cache
 def solved() -> Result:
     """A run with a sample, projects, floors and contracts."""
-    return solve(*random_case(2, sample=True, cvar=True, half_years=True), gap=1e-4, time_limit_s=60.0)
+    return solve(
+        *random_case(2, sample=True, cvar=True, half_years=True), gap=1e-4, quick=True, run=Runner(deadline_s=60.0)
+    )
 
 
 @cache
@@ -359,7 +361,7 @@ def test_other_kinds_of_runs_verify(options: dict[str, Any], tmp_path: Path) -> 
     plan, data = one_mineral(110.0)
     if kind is not None:
         plan = Plan.model_validate({**plan.to_toml_like(), "objective": {"kind": kind}})
-    one = solve(plan, data, gap=1e-3, **options)
+    one = solve(plan, data, gap=1e-3, **options, quick=True)
     run = write_run(one, tmp_path / "run")
     assert verify(run, again=one).objections == ()
     for column, step in ((1, 1.0), (2, 1.0), (3, 0.5)):
@@ -387,7 +389,7 @@ def test_a_bound_that_nobody_proved_is_objected_to() -> None:
 def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
     """Proves R44: a decomposed run, repeated in as many threads, has to come to the same bound; in another number of threads it is
     told that how closely the bound was proven cannot be compared."""
-    one = solve(*random_case(5), gap=1e-3, method="decomposed", threads=1)
+    one = solve(*random_case(5), gap=1e-3, method="decomposed", quick=True, run=Runner(threads=1))
     (name, z, low, gap), *_ = one.outcome.stages
     forged = replace(one, outcome=replace(one.outcome, stages=((name, z, low - 0.1, gap),)))
     assert against_another(one, one) == ([], [])
@@ -460,7 +462,7 @@ def test_decisions_of_any_size_are_objected_to(seed: int) -> None:
 
 def test_decisions_of_another_run_have_no_place_here(copied: Path) -> None:
     """Proves: decisions of another plan, hashes made to fit, are refused for their axes; nothing fails on them."""
-    other = solve(*one_mineral(110.0), gap=0.0)
+    other = solve(*one_mineral(110.0), gap=0.0, quick=True)
     arrays = {
         f"{name}.{f.name}": np.array(getattr(of, f.name), dtype=str if f.name == "purchases" else float)
         for name, of in (("solution", other.solution), ("reference", other.reference))
@@ -476,7 +478,7 @@ def test_what_further_solves_gave_is_compared() -> None:
     """Proves: columns that come from further solves are held against those of the second run, prices to the last of them; where one
     of the two had no time for them, nothing is claimed."""
     plan, data = one_mineral(110.0)
-    one = solve(Plan.model_validate({**plan.to_toml_like(), "residual": 1.0}), data, gap=0.0)
+    one = solve(Plan.model_validate({**plan.to_toml_like(), "residual": 1.0}), data, gap=0.0, quick=True)
     for name, columns in FROM_SOLVES.items():
         for column in columns:
             table = one.tables[name]
@@ -520,7 +522,7 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     (copied / "results" / "~$outcome.xlsx").write_bytes(b"x")
     (copied / "analyses" / "explain" / ".DS_Store").write_bytes(b"x")
     assert told(copied) == ""
-    other = write_run(solve(*one_mineral(110.0), gap=0.0), tmp_path / "other")
+    other = write_run(solve(*one_mineral(110.0), gap=0.0, quick=True), tmp_path / "other")
     shutil.copytree(copied / "analyses", other / "analyses")
     assert "a study of another run" in told(other)
     (other / "analyses" / "explain" / "seal.json").unlink()

@@ -47,7 +47,7 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(cap: fl
                 "price_floors": [{"material": "a", "levels_usd_per_kg": [9.0], "term_years": 6}],
             },
         )
-        return solve(plan, data, gap=0.0).summary()
+        return solve(plan, data, gap=0.0, quick=True).summary()
 
     assert "GUARANTEE price floors" in said(None, 500.0)
     allowed = "the appropriations allow" if cap is None else "the appropriations and the liability cap allow"
@@ -163,7 +163,10 @@ def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> N
         return plan, data.replace(loss_functions=losses)
 
     for order in (["defence", "civil"], ["civil", "defence"]):
-        assert "a: a missing tonne costs defence as much as other users" in solve(*case(order, 1.0), gap=0.0).summary()
+        assert (
+            "a: a missing tonne costs defence as much as other users"
+            in solve(*case(order, 1.0), gap=0.0, quick=True).summary()
+        )
         assert notes(*case(order, 2.0), "defence tied") == []
 
 
@@ -184,7 +187,7 @@ def test_what_rounding_leaves_of_a_probability_is_no_entry_of_a_row(chances: tup
         objective={"kind": kind},
         scenarios=[cut(f"c{n}", chance, 2028 + n, 1) for n, chance in enumerate(chances)],
     )
-    assert solve(plan, data, gap=0.0).audited.passed
+    assert solve(plan, data, gap=0.0, quick=True).audited.passed
 
 
 def test_a_run_reproduces_that_would_buy_at_calm_prices_what_it_does_not_buy() -> None:
@@ -201,7 +204,7 @@ def test_a_run_reproduces_that_would_buy_at_calm_prices_what_it_does_not_buy() -
         money=0.0,
         scenarios=[cut("c", 0.3, 2028, 1, price_multiplier=9.0)],
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     held = result.tables["held_for_price"].set_index("material")
     assert (held.expected_acquired_t["m"], held.at_undisturbed_prices_t["m"] > 100) == (
         pytest.approx(0.0, abs=1e-6),

@@ -70,12 +70,12 @@ def question() -> tuple[Plan, Dataset]:
 
 @cache
 def solved() -> Result:
-    return solve(*question(), gap=0.0)
+    return solve(*question(), gap=0.0, quick=True)
 
 
 @cache
 def drawn() -> Result:
-    return solve(*exposed(rate=0.3), gap=0.0)
+    return solve(*exposed(rate=0.3), gap=0.0, quick=True)
 
 
 def agreed() -> tuple[Plan, Dataset]:
@@ -133,7 +133,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "sweep": lambda: sweep(*question(), tornado(), relax=True),
     "frontier": lambda: frontier(*question(), (0.5, 1.0), tolerance=0.5, relax=True),
     "explain": lambda: explain(solved(), gap=0.0),
-    "rules": lambda: compare_rules(solve(*deciding()), samples=2, scenarios=10),
+    "rules": lambda: compare_rules(solve(*deciding(), quick=True), samples=2, scenarios=10),
     "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),
@@ -146,9 +146,9 @@ STUDIES: dict[str, Callable[[], Study]] = {
         gap=0.0,
     ),
     "controls": lambda: control_cases(*doubted(), gap=0.01),
-    "simulate": lambda: simulate(solve(*deciding()), paths=3, exact=1, rules=(), grid_months=12),
+    "simulate": lambda: simulate(solve(*deciding(), quick=True), paths=3, exact=1, rules=(), grid_months=12),
     "roll": lambda: roll(solved(), learning=False, gap=0.0),
-    "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),
+    "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0, quick=True)]),
 }
 
 
@@ -286,7 +286,7 @@ def test_a_promise_broken_by_a_hazard_on_its_material_alone_is_told_as_that() ->
 def test_what_makes_results_incomparable_stands_first_in_a_notebook() -> None:
     """Proves: warnings of a comparison are seen without opening anything."""
     other = Plan.model_validate(solved().plan.to_toml_like() | {"discount_rate": 0.1})
-    shown = compare([solved(), solve(other, solved().data, gap=0.0)])._repr_html_()
+    shown = compare([solved(), solve(other, solved().data, gap=0.0, quick=True)])._repr_html_()
     assert "<p>Doing nothing costs" in shown.partition("<details>")[0]
 
 

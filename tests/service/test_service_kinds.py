@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
+from strategic_minerals.service.result_schemas import RESULTS
+from strategic_minerals.service.study_kinds import OF_QUESTION, OF_RUN, OTHERS
 
 from backtest.episode import QUICK as EPISODE
 from backtest.episode import episode, write
@@ -20,8 +22,6 @@ from strategic_minerals import Dataset, Plan, decide, load_result, sweep
 from strategic_minerals.service.answers import NO_OPTIONS, asked_of, labels_of
 from strategic_minerals.service.kind_table import KINDS
 from strategic_minerals.service.kinds import ANSWERS
-from strategic_minerals.service.result_schemas import RESULTS
-from strategic_minerals.service.study_kinds import OF_QUESTION, OF_RUN, OTHERS
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 from support.promising import promising

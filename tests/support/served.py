@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
+from strategic_minerals.service.result_schemas import JobResult
 
 from conftest import ENTRY, PATIENCE_S, environment, until
 from strategic_minerals import load_dataset, shipped
@@ -24,7 +25,6 @@ from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.entities import Scope
 from strategic_minerals.service.job_folder import ENDED, REQUEST, RESULT, Folder
 from strategic_minerals.service.job_runners import JobLimits, Runner
-from strategic_minerals.service.result_schemas import JobResult
 from strategic_minerals.service.settings import Settings
 
 QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05}
