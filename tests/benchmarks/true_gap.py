@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import record
 from peers import extensive_form_of
-from strategic_minerals.evaluation.decide import CANDIDATES, SAMPLES
+from strategic_minerals.evaluation.tested import CANDIDATES, SAMPLES
 
 from strategic_minerals import Runner, load_dataset, load_plan, shipped, solve
 from strategic_minerals.core.arrays import Floats
@@ -94,7 +94,7 @@ def row(plan_name: str, scenarios: int, limit_s: float, out: set[str]) -> str:
     gap = found.gap.iloc[0]
     problem = prepare(whole_sample(plan, sample_seeds(plan.sample.seed, 1, 1)[0], scenarios), data)
     told, best = [], math.nan
-    for tool, solve in TOOLS.items():
+    for tool, solver in TOOLS.items():
         if tool in out:
             told.append("")
             continue
