@@ -631,7 +631,7 @@ def test_hazards_that_begin_to_strike_write_new_blocks(seed: int) -> None:
     plan = plan.model_copy(update={"scenarios": (), "service_levels": (), "days_of_cover": ()})
     hazard = data.rows("hazards")[0].hazard
     found = sweep(plan, data, {f"hazards[{hazard}].rate_per_yr": [0.0, 0.4, 0.41]}, relax=True, gap=0.0, method="flat")
-    for row in found.points.to_dict("records"):
+    for row in found.tables["points"].to_dict("records"):
         address = next(iter(row))
         alone = solve(
             *edited(plan, data, {address: row[address]}), relax=True, gap=0.0, method="flat", quick=True
@@ -667,8 +667,8 @@ def test_a_cold_check_that_fails_loses_no_row(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(Session, "cold", refusing)
     found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, gap=0.0)
-    assert found.failed == 0.0
-    assert (found.checked, found.disagreed) == (0, 0)
+    assert found.facts["failed_share"] == 0.0
+    assert (found.facts["checked"], found.facts["disagreed"]) == (0, 0)
 
 
 def test_a_point_that_breaks_something_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -683,7 +683,7 @@ def test_a_point_that_breaks_something_is_a_row(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Session, "answer", breaking)
     found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, gap=0.0)
-    assert list(found.points["reason"].str.startswith("ZeroDivisionError")) == [False, True, False]
+    assert list(found.tables["points"]["reason"].str.startswith("ZeroDivisionError")) == [False, True, False]
 
 
 def test_a_range_moves_with_its_value() -> None:
@@ -730,15 +730,15 @@ def test_a_sweep_is_its_points_solved_one_by_one() -> None:
     plan, data = tiny({"a": 10.0}, **SOME)
     grid = {"budget.appropriation_musd": [0.0, 30.0, 60.0], "scenarios.0.probability": [0.1, 0.4]}
     found = sweep(plan, data, grid, gap=0.0)
-    assert list(found.points["budget.appropriation_musd"]) == [0.0, 0.0, 30.0, 30.0, 60.0, 60.0]
-    assert found.checked >= 1
-    assert found.disagreed == 0
-    assert found.failed == 0.0
-    for row in found.points.to_dict("records"):
+    assert list(found.tables["points"]["budget.appropriation_musd"]) == [0.0, 0.0, 30.0, 30.0, 60.0, 60.0]
+    assert found.facts["checked"] >= 1
+    assert found.facts["disagreed"] == 0
+    assert found.facts["failed_share"] == 0.0
+    for row in found.tables["points"].to_dict("records"):
         alone = solve(*edited(plan, data, {name: row[name] for name in grid}), gap=0.0, quick=True).outcome
         assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
         assert row["do_nothing_musd"] == pytest.approx(alone.do_nothing_musd, rel=1e-9)
-    stock = found.decisions[found.decisions["kind"] == "stock"].set_index("point")["value"]
+    stock = found.tables["decisions"][found.tables["decisions"]["kind"] == "stock"].set_index("point")["value"]
     assert stock.get(1, 0.0) == 0.0
     assert 0.0 < stock[3] <= stock[5]
 
@@ -750,18 +750,18 @@ def test_points_come_as_frame_or_list_and_go_back_in_their_order(as_frame: bool)
     values = [40.0, 0.0, 20.0, 60.0, 10.0]
     points: Any = [{"budget.appropriation_musd": v} for v in values]
     found = sweep(plan, data, pd.DataFrame(points) if as_frame else points, relax=True)
-    assert list(found.points["budget.appropriation_musd"]) == values
-    assert list(np.argsort(found.points["objective_musd"])) == list(np.argsort(values)[::-1])
+    assert list(found.tables["points"]["budget.appropriation_musd"]) == values
+    assert list(np.argsort(found.tables["points"]["objective_musd"])) == list(np.argsort(values)[::-1])
 
 
 def test_a_point_without_an_answer_is_a_row_with_its_reason() -> None:
     """Proves: failed points are not hidden, their numbers are not numbers, their share is told."""
     plan, data = promising()
     found = sweep(plan, data, {"budget.appropriation_musd": [0.0, 100.0, 200.0]}, gap=0.0)
-    assert list(found.points["reason"]) == ["infeasible", "optimal", "optimal"]
-    assert np.isnan(found.points["objective_musd"][0])
-    assert found.failed == pytest.approx(1 / 3)
-    assert not (found.decisions["point"] == 0).any()
+    assert list(found.tables["points"]["reason"]) == ["infeasible", "optimal", "optimal"]
+    assert np.isnan(found.tables["points"]["objective_musd"][0])
+    assert found.facts["failed_share"] == pytest.approx(1 / 3)
+    assert not (found.tables["decisions"]["point"] == 0).any()
 
 
 def test_where_hot_and_cold_disagree_cold_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -780,9 +780,9 @@ def test_where_hot_and_cold_disagree_cold_stands(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Session, "answer", lying)
     found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, relax=True, gap=0.0)
-    assert (found.checked, found.disagreed) == (1, 1)
-    assert found.points["cold"].all()
-    assert np.allclose(found.points["objective_musd"], true.points["objective_musd"], rtol=1e-12)
+    assert (found.facts["checked"], found.facts["disagreed"]) == (1, 1)
+    assert found.tables["points"]["cold"].all()
+    assert np.allclose(found.tables["points"]["objective_musd"], true.tables["points"]["objective_musd"], rtol=1e-12)
 
 
 def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -791,12 +791,12 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     points = {"budget.appropriation_musd": [0.0, 10.0, 20.0, 30.0]}
     one, two = (sweep(plan, data, points, gap=0.0, run=Runner(processes=workers)) for workers in (1, 2))
     figures = ["objective_musd", "bound_musd", "do_nothing_musd", "spending_musd", "expected_loss_musd"]
-    assert np.allclose(one.points[figures], two.points[figures], rtol=1e-12)
-    assert one.checked == two.checked == 1
+    assert np.allclose(one.tables["points"][figures], two.tables["points"][figures], rtol=1e-12)
+    assert one.facts["checked"] == two.facts["checked"] == 1
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(sweeps, "STRETCH", 2)
     monkeypatch.setattr(sweeps, "LEAST_STRETCH", 1)
-    sweep(plan, data, points, gap=0.0, run=Runner(on_progress=lambda done, of: told.append((done, of))))
+    sweep(plan, data, points, gap=0.0, run=Runner(on_progress=lambda now: told.append((now.done, now.of))))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -941,6 +941,6 @@ def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(segments, "_answers", real)
     told: list[int] = []
     sweep(
-        plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows", on_progress=lambda done, of: told.append(done))
+        plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows", on_progress=lambda now: told.append(now.done))
     )
     assert len(told) == 5
