@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import InputError, Plan, Runner, load_dataset, load_plan, shipped, stress_test
+from strategic_minerals import InputError, Plan, Runner, StoppedError, load_dataset, load_plan, shipped, stress_test
 from strategic_minerals.api.solving import solve_once
 from strategic_minerals.audit.accounts import cvar
 from strategic_minerals.data.names import Names
@@ -231,6 +231,14 @@ def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
         there = stress_test(result, scenarios=100, seed=4, run=Runner(executor=pool)).tables["figures"]
     pd.testing.assert_frame_equal(here, there)
     assert stress_test(result, scenarios=100, seed=5).tables["figures"].estimate[1] != here.estimate[1]
+
+
+def test_a_deadline_is_no_failure_of_operations() -> None:
+    """Proves: operations that run out of time stop as such, and are not told as an answer that cannot be trusted."""
+    plan, data = exposed(rate=0.3)
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    with Runner(deadline_s=0.0).started(), pytest.raises(StoppedError, match="the deadline was reached"):
+        evaluate_recourse(first, first.own_scenarios)
 
 
 def test_the_chance_that_defence_goes_short_is_what_theory_says() -> None:
