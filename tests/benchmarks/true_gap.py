@@ -19,11 +19,11 @@ from collections.abc import Callable
 
 import record
 from peers import extensive_form_of
-from strategic_minerals.evaluation.tested import CANDIDATES, SAMPLES
 
 from strategic_minerals import Runner, load_dataset, load_plan, shipped, solve
 from strategic_minerals.core.arrays import Floats
 from strategic_minerals.decomposition.lshaped import LShaped
+from strategic_minerals.evaluation.tested import CANDIDATES, SAMPLES
 from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.model.objectives import denominator, objective_costs
 from strategic_minerals.model.problem import Problem, prepare
@@ -94,11 +94,11 @@ def row(plan_name: str, scenarios: int, limit_s: float, out: set[str]) -> str:
     gap = found.gap.iloc[0]
     problem = prepare(whole_sample(plan, sample_seeds(plan.sample.seed, 1, 1)[0], scenarios), data)
     told, best = [], math.nan
-    for tool, solver in TOOLS.items():
+    for tool, timed in TOOLS.items():
         if tool in out:
             told.append("")
             continue
-        taken, cost = solve(problem, limit_s)
+        taken, cost = timed(problem, limit_s)
         if taken >= limit_s or math.isnan(cost):
             out.add(tool)
             told.append(f"more than {limit_s:,.0f}")

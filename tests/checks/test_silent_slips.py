@@ -105,8 +105,8 @@ def test_a_sample_without_probability_is_told_and_its_outlook_has_finite_figures
     (note,) = notes(asked, data, "plan sample", "no probability")
     assert "scenarios" in note
     found = scenario_outlook(asked, data, scenarios=4)
-    assert found.materials.notna().all(axis=None)
-    assert found.hazards["mean_duration_yr"].notna().all()
+    assert found.tables["materials"].notna().all(axis=None)
+    assert found.tables["hazards"]["mean_duration_yr"].notna().all()
 
 
 def test_a_scenario_without_probability_has_an_outlook() -> None:
@@ -115,8 +115,8 @@ def test_a_scenario_without_probability_has_an_outlook() -> None:
     for scenario in told:
         scenario["probability"] = 0.0
     found = scenario_outlook(quick(scenarios=told), tables(), scenarios=4)
-    assert found.hazards["mean_duration_yr"].notna().all()
-    assert found.materials.notna().all(axis=None)
+    assert found.tables["hazards"]["mean_duration_yr"].notna().all()
+    assert found.tables["materials"].notna().all(axis=None)
 
 
 @pytest.mark.parametrize("slack", [5.0, 1.5, 100.0])

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, complete, frontier, solve, value_of_planning, verify
-from strategic_minerals.data.names import Names
+from strategic_minerals.data.names import UNNAMED, Names
 from strategic_minerals.evaluation import stress_test as stress
 from strategic_minerals.evaluation import value_of_planning as worth
-from strategic_minerals.evaluation.reverse_stress import ReverseStress
+from strategic_minerals.evaluation.reverse_stress import _breaks
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.results.notes import notes as notes_of
 from support.instances import random_case
@@ -141,7 +141,7 @@ def test_as_many_fresh_worlds_are_told_as_were_drawn(asked: int, monkeypatch: py
         return found
 
     monkeypatch.setattr(worth, "replicates", counted)
-    assert value_of_planning(plan, data, fresh=asked).fresh == drawn[-1]
+    assert value_of_planning(plan, data, fresh=asked).facts["fresh"] == drawn[-1]
 
 
 def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> None:
@@ -227,10 +227,11 @@ def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
         "held": True,
         "tried_yr": 2.0,
     }
-    both = ReverseStress(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}])).summary()
+    by_episode, by_year = {**row, "per": "episode"}, {**row, "per": "fiscal_year"}
+    both = "\n".join(_breaks(pd.DataFrame([by_episode, by_year]), UNNAMED))
     assert "a, defence at 100% over the whole disruption: kept in each of 1 disruptions" in both
     assert "a, defence at 100% in every fiscal year: kept in each of 1 disruptions" in both
-    assert "a, defence at 100%: kept" in ReverseStress(pd.DataFrame([{**row, "per": "episode"}])).summary()
+    assert "a, defence at 100%: kept" in "\n".join(_breaks(pd.DataFrame([by_episode]), UNNAMED))
 
 
 def test_a_broken_promise_is_told_with_what_breaks_it() -> None:
@@ -247,9 +248,8 @@ def test_a_broken_promise_is_told_with_what_breaks_it() -> None:
         "held": False,
         "tried_yr": 2.0,
     }
-    text = ReverseStress(
-        pd.DataFrame([{**row, "scope": "alone"}, {**row, "scope": "all", "least_cut_share": math.nan}])
-    ).summary()
+    table = pd.DataFrame([{**row, "scope": "alone"}, {**row, "scope": "all", "least_cut_share": math.nan}])
+    text = "\n".join(_breaks(table, UNNAMED))
     broken = "broken after 0.50 years when it starts in FY2028; at the hazard's usual length, "
     assert f"a, defence at 100%, stop on this material only: {broken}broken by a cut of 25% or more" in text
     assert f"a, defence at 100%, stop: {broken}kept at any cut" in text

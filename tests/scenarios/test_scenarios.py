@@ -332,8 +332,8 @@ def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(nat
     found = reduce(instance, scenarios, 60)
     loss = loss_proxy(instance, scenarios).sum(axis=1)
     assert len(set(found.kept.tolist())) == 60
-    assert abs(found.probability.sum() - 1) <= 1e-12
-    assert found.expected == pytest.approx((loss.mean(), found.probability @ loss[found.kept]))
+    assert abs(found.facts["probability"].sum() - 1) <= 1e-12
+    assert found.expected == pytest.approx((loss.mean(), found.facts["probability"] @ loss[found.kept]))
     assert abs(found.error_of_expected) < 0.08
     assert abs(found.error_of_cvar) < 0.05
     few = equally_likely(instance, draws(instance, data, instance.plan.sample, 40, 11))
@@ -384,23 +384,23 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     instance, data = national
     plan = instance.plan
     found = scenario_outlook(plan, data, scenarios=2048)
-    table = found.hazards.set_index("hazard")
+    table = found.tables["hazards"].set_index("hazard")
     assert table.chance["heavy_licence"] == pytest.approx(0.98 * (1 - math.exp(-0.15625 * 9)), abs=0.01)
     assert table.rate_low["heavy_licence"] < table.rate_per_yr["heavy_licence"] < table.rate_high["heavy_licence"]
-    hit = found.materials.set_index("material")
+    hit = found.tables["materials"].set_index("material")
     assert (hit.chance > 0).all()
     assert hit.chance["ndfeb_magnet"] > hit.chance["cobalt"]
-    assert found.probability == pytest.approx(1.0, abs=1e-12)
-    assert found.worst.loss_musd.is_monotonic_decreasing
-    assert list(found.years.fiscal_year) == list(range(2027, 2037))
+    assert found.facts["probability"] == pytest.approx(1.0, abs=1e-12)
+    assert found.tables["worst"].loss_musd.is_monotonic_decreasing
+    assert list(found.tables["years"].fiscal_year) == list(range(2027, 2037))
     often = "once in 6.4 years on average (the past record allows once in 2.9 to 28 years)"
     assert (
         f"[heavy_licence]: {table.chance['heavy_licence']:.0%} chance in the planned years; {often}; cuts "
         in found.summary()
     )
-    loss = found.years.set_index("fiscal_year")
+    loss = found.tables["years"].set_index("fiscal_year")
     assert (
-        0 < loss.expected_loss_musd.sum() <= found.materials.expected_loss_musd.sum() * (1 + 1e-9)
+        0 < loss.expected_loss_musd.sum() <= found.tables["materials"].expected_loss_musd.sum() * (1 + 1e-9)
     )  # without the tail
     assert (loss.cvar_musd >= loss.expected_loss_musd).all()
     assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
@@ -411,9 +411,9 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
         in found.summary()
     )
     assert "lasts 3 months to 4.3 years, on average 18 months" in found.summary()
-    for row in found.worst.head(5).itertuples():
+    for row in found.tables["worst"].head(5).itertuples():
         assert f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD" in found.summary()
-    assert found.reduction.empty == (plan.sample is None or plan.sample.draws is None)
+    assert ("reduction" not in found.tables) == (plan.sample is None or plan.sample.draws is None)
 
 
 @pytest.mark.parametrize("name", quick_first(["rare-earths", "critical-minerals"], 1))
@@ -447,7 +447,7 @@ def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
     )
     found = scenario_outlook(plan, data, scenarios=32)
     instance = build_instance(plan, data, longest_event(plan, data))
-    told = found.reduction.set_index("figure")
+    told = found.tables["reduction"].set_index("figure")
     for scenarios, column in (
         (population(instance, data, 200), "all_musd"),
         (build_scenarios(instance, data), "kept_musd"),

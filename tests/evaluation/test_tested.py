@@ -7,13 +7,26 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, Plan, Result, compare, decide, load_result, solve, verify, write_run
-from strategic_minerals.core.errors import PlanError, UntrustedError
-from strategic_minerals.evaluation import decide as deciding_module
+from strategic_minerals import (
+    Dataset,
+    InputError,
+    Plan,
+    Result,
+    Runner,
+    UntrustedError,
+    compare,
+    load_result,
+    solve,
+    verify,
+    write_run,
+)
+from strategic_minerals.api.solving import solve_once
+from strategic_minerals.evaluation import tested as tested_module
 from strategic_minerals.model.first_years import acts
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.model.solution import decided_point, trunk_alone
@@ -32,7 +45,7 @@ def told(result: Result) -> ActNow:
 
 @pytest.fixture(scope="module")
 def answer() -> Result:
-    return decide(*deciding(), **FEW)
+    return solve(*deciding(), **FEW, quick=True)
 
 
 def held(share: float) -> tuple[Plan, Dataset]:
@@ -47,7 +60,7 @@ def test_what_is_prescribed_and_nothing_else_is_firm() -> None:
     """Proves: where a rule asks for a tenth of a year's imports and no tonne pays for itself, just that is chosen, firm, and the
     least and the most of all plans as good, but for what the allowed share of a worth buys."""
     plan, data = held(0.1)
-    found = told(decide(plan, data, **FEW)).acts
+    found = told(solve(plan, data, **FEW, quick=True)).acts
     bought = found[found.kind == "buy"]
     assert bought.chosen.tolist() == pytest.approx([1000.0, 1000.0])
     assert bought.firm.tolist() == pytest.approx([1000.0, 1000.0])
@@ -62,7 +75,9 @@ def test_the_gap_is_no_smaller_than_what_a_better_plan_saves(answer: Result) -> 
     plan, data = deciding()
     found = told(answer)
     assert plan.sample is not None
-    many = solve(plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 512})}), data, gap=1e-6)
+    many = solve_once(
+        plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 512})}), data, gap=1e-6
+    )
     other = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 4000, "seed": 99})})
     search = SampleSearch(prepare(other, data), answer.reference, deadline=time.perf_counter() + 600)
     mine, better = (search.cost_of(trunk_alone(one.solution)).social_cost for one in (answer, many))
@@ -76,7 +91,7 @@ def test_a_sample_says_what_its_own_solve_says() -> None:
     """Proves: what a plan costs in the sample that it was made with is what its solve states, and so are its losses; the bound is
     no higher, and no other plan that is tried costs less."""
     plan, data = deciding()
-    result = solve(plan, data, gap=1e-9)
+    result = solve_once(plan, data, gap=1e-9)
     search = SampleSearch(prepare(plan, data), result.reference, deadline=time.perf_counter() + 600)
     cost = search.cost_of(trunk_alone(result.solution))
     assert cost.social_cost == pytest.approx(sum(result.objective_parts.values()), rel=1e-7)
@@ -91,7 +106,7 @@ def test_ranges_hold_every_plan_that_is_as_good() -> None:
     """Proves: plans of other samples that cost no more than the limit in this one lie within the ranges of this one."""
     plan, data = deciding()
     assert plan.sample is not None
-    result = solve(plan, data, gap=1e-9)
+    result = solve_once(plan, data, gap=1e-9)
     search = SampleSearch(prepare(plan, data), result.reference, deadline=time.perf_counter() + 600)
     best = search.best(trunk_alone(result.solution), 1e-6)
     counted = acts(search.problem)
@@ -99,7 +114,9 @@ def test_ranges_hold_every_plan_that_is_as_good() -> None:
     ranges = search.ranges(counted, limit)
     inside = 0
     for seed in range(2, 12):
-        other = solve(plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": seed})}), data, gap=1e-6)
+        other = solve_once(
+            plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": seed})}), data, gap=1e-6
+        )
         if search.cost_of(trunk_alone(other.solution)).social_cost > limit:
             continue
         inside += 1
@@ -114,10 +131,10 @@ def test_tests_are_kept_whole_whatever_the_plan_reduces() -> None:
     plan, _ = deciding()
     assert plan.sample is not None
     reduced = plan.model_copy(update={"sample": plan.sample.model_copy(update={"draws": 200})})
-    seeds = deciding_module.sample_seeds(reduced.sample.seed, 10, deciding_module.DRAWN_APART)
+    seeds = tested_module.sample_seeds(reduced.sample.seed, 10, tested_module.DRAWN_APART)
     assert len({reduced.sample.seed, *seeds}) == 11
     for seed in seeds:
-        whole = deciding_module.whole_sample(reduced, seed, 64).sample
+        whole = tested_module.whole_sample(reduced, seed, 64).sample
         assert whole is not None
         assert (whole.draws, whole.scenarios, whole.seed) == (None, 64, seed)
 
@@ -167,7 +184,7 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
     """Proves: a limit on losses and an aim in two stages get figures in new scenarios, a reason, and no gap."""
     plan, data = deciding()
     for change in ({"risk": {"expected_loss_limit_musd": 150.0}}, {"objective": {"kind": "least_budget"}}):
-        result = decide(Plan.model_validate(plan.to_toml_like() | change), data, **FEW)
+        result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW, quick=True)
         found = told(result)
         assert "social cost" in found.why_not
         assert "gap_musd" not in found.gap
@@ -178,29 +195,29 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
 def test_plans_that_draw_nothing_are_solved_as_they_are() -> None:
     plan, data = deciding()
     listed = plan.model_copy(update={"sample": None})
-    assert "sample_gap" not in decide(listed, data).tables
+    assert "sample_gap" not in solve(listed, data, quick=True).tables
 
 
-@pytest.mark.parametrize("preference", deciding_module.PREFERENCES)
-def test_a_preference_chooses_among_equals_alone(preference: deciding_module.Preference) -> None:
+@pytest.mark.parametrize("preference", get_args(tested_module.Preference))
+def test_a_preference_chooses_among_equals_alone(preference: tested_module.Preference) -> None:
     """Proves: whatever is preferred, the plan is one of those made, and no farther from the best of them than its true gap."""
     plan, data = deciding()
-    found = told(decide(plan, data, candidates=3, preference=preference, **FEW))
-    best = told(decide(plan, data, candidates=3, **FEW))
+    found = told(solve(plan, data, candidates=3, prefer=preference, **FEW, quick=True))
+    best = told(solve(plan, data, candidates=3, **FEW, quick=True))
     assert found.figure("gap_musd") - best.figure("gap_musd") <= best.figure("gap_limit_musd")
 
 
 def test_figures_that_are_none_are_faults() -> None:
     plan, data = deciding()
-    with pytest.raises(PlanError) as refused:
-        decide(plan, data, candidates=0, samples=1, scenarios=0, confidence=1.0)
+    with pytest.raises(InputError) as refused:
+        solve(plan, data, candidates=0, samples=1, scenarios=0, confidence=1.0, quick=True)
     assert len(refused.value.faults) == 4
 
 
 @pytest.mark.slow
 def test_workers_give_the_same_answer(answer: Result) -> None:
     """Proves: two processes say what one says."""
-    again = decide(*deciding(), workers=2, **FEW)
+    again = solve(*deciding(), run=Runner(processes=2), **FEW, quick=True)
     for name in ("act_now", "samples", "sample_gap"):
         pd.testing.assert_frame_equal(again.tables[name], answer.tables[name])
 
@@ -209,11 +226,16 @@ def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     """Proves: a variant with another budget met the same draws; its difference has a standard error that is a fraction of that of
     its worth, and a variant that changes nothing differs by nothing; one with another hazard is not paired."""
     plan, data = deciding()
-    poorer = decide(
-        plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 20.0})}), data, **FEW
+    poorer = solve(
+        plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 20.0})}),
+        data,
+        **FEW,
+        quick=True,
     )
-    found = compare([answer, poorer, answer], ["as it is", "poorer", "the same"]).differences.set_index(
-        ["of", "figure"]
+    found = (
+        compare([answer, poorer, answer], ["as it is", "poorer", "the same"])
+        .tables["differences"]
+        .set_index(["of", "figure"])
     )
     worth = found.loc[("poorer", "worth compared with doing nothing")]
     direct = told(poorer).figure("worth_musd") - told(answer).figure("worth_musd")
@@ -225,8 +247,8 @@ def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     assert same.difference_musd == 0
     assert "no difference that the samples can tell" in compare([answer, answer], ["one", "two"]).summary()
     hazards = data.frame("hazards").assign(rate_per_yr=0.2)
-    other = decide(plan, data.replace(hazards=hazards), **FEW)
-    assert compare([answer, other]).differences.empty
+    other = solve(plan, data.replace(hazards=hazards), **FEW, quick=True)
+    assert "differences" not in compare([answer, other]).tables
 
 
 @pytest.mark.slow
@@ -235,13 +257,13 @@ def test_a_sample_that_fails_leaves_the_plan_and_claims_no_gap(monkeypatch: pyte
     the plan stands with its figures in new scenarios and the reason, without a gap."""
     plan, data = deciding()
 
-    def refused(_: object) -> list[deciding_module.Tested]:
+    def refused(_: object) -> list[tested_module.Tested]:
         raise UntrustedError("a sample of scenarios was not worked out in time")
 
-    honest = deciding_module._tested
+    honest = tested_module._tested
 
-    def otherwise(**changes: object) -> Callable[[deciding_module.Asked], list[deciding_module.Tested]]:
-        def tested(asked: deciding_module.Asked) -> list[deciding_module.Tested]:
+    def otherwise(**changes: object) -> Callable[[tested_module.Asked], list[tested_module.Tested]]:
+        def tested(asked: tested_module.Asked) -> list[tested_module.Tested]:
             first, *rest = honest(asked)
             return [replace(first, **changes), *rest]  # type: ignore[arg-type]
 
@@ -252,8 +274,8 @@ def test_a_sample_that_fails_leaves_the_plan_and_claims_no_gap(monkeypatch: pyte
         (otherwise(menu=("another",)), "different ways of support"),
         (otherwise(bound=1e9), "not to be trusted"),
     ):
-        monkeypatch.setattr(deciding_module, "_tested", instead)
-        result = decide(plan, data, **(FEW | {"samples": 8}))
+        monkeypatch.setattr(tested_module, "_tested", instead)
+        result = solve(plan, data, **(FEW | {"samples": 8}), quick=True)
         assert word in told(result).why_not
         assert "gap_musd" not in told(result).gap
         assert result.audited.passed
@@ -278,11 +300,11 @@ def test_the_second_plan_is_made_with_a_whole_sample_where_the_first_ones_is_red
     plan, data = deciding()
     assert plan.sample is not None
     reduced = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 4, "draws": 400})})
-    found = decide(reduced, data, **FEW)
+    found = solve(reduced, data, **FEW, quick=True)
     assert told(found).figure("chosen") == 2
     assert found.plan.sample is not None
-    assert (found.plan.sample.scenarios, found.plan.sample.draws) == (deciding_module.WHOLE, None)
+    assert (found.plan.sample.scenarios, found.plan.sample.draws) == (tested_module.WHOLE, None)
     assert found.plan.sample.seed != plan.sample.seed
-    whole = decide(plan, data, **FEW).plan.sample
+    whole = solve(plan, data, **FEW, quick=True).plan.sample
     assert whole is not None
     assert (whole.scenarios, whole.draws) == (plan.sample.scenarios, plan.sample.draws)
