@@ -39,8 +39,8 @@ def test_a_stress_test_on_a_cluster_gives_the_same_figures(client: Any) -> None:
 
 def test_samples_on_a_cluster_say_what_one_process_says(client: Any) -> None:
     """Proves: plans and samples go to the workers and come back in their order."""
-    here = solve(*deciding(), samples=3, scenarios=20, quick=True)
-    there = solve(*deciding(), samples=3, scenarios=20, run=Runner(executor=client.get_executor()), quick=True)
+    here = solve(*deciding(), samples=3, scenarios=20)
+    there = solve(*deciding(), samples=3, scenarios=20, run=Runner(executor=client.get_executor()))
     for name in ("act_now", "samples", "sample_acts", "sample_gap"):
         assert there.tables[name].equals(here.tables[name]), name
 

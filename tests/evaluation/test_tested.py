@@ -45,7 +45,7 @@ def told(result: Result) -> ActNow:
 
 @pytest.fixture(scope="module")
 def answer() -> Result:
-    return solve(*deciding(), **FEW, quick=True)
+    return solve(*deciding(), **FEW)
 
 
 def held(share: float) -> tuple[Plan, Dataset]:
@@ -60,7 +60,7 @@ def test_what_is_prescribed_and_nothing_else_is_firm() -> None:
     """Proves: where a rule asks for a tenth of a year's imports and no tonne pays for itself, just that is chosen, firm, and the
     least and the most of all plans as good, but for what the allowed share of a worth buys."""
     plan, data = held(0.1)
-    found = told(solve(plan, data, **FEW, quick=True)).acts
+    found = told(solve(plan, data, **FEW)).acts
     bought = found[found.kind == "buy"]
     assert bought.chosen.tolist() == pytest.approx([1000.0, 1000.0])
     assert bought.firm.tolist() == pytest.approx([1000.0, 1000.0])
@@ -184,7 +184,7 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
     """Proves: a limit on losses and an aim in two stages get figures in new scenarios, a reason, and no gap."""
     plan, data = deciding()
     for change in ({"risk": {"expected_loss_limit_musd": 150.0}}, {"objective": {"kind": "least_budget"}}):
-        result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW, quick=True)
+        result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW)
         found = told(result)
         assert "social cost" in found.why_not
         assert "gap_musd" not in found.gap
@@ -195,29 +195,29 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
 def test_plans_that_draw_nothing_are_solved_as_they_are() -> None:
     plan, data = deciding()
     listed = plan.model_copy(update={"sample": None})
-    assert "sample_gap" not in solve(listed, data, quick=True).tables
+    assert "sample_gap" not in solve(listed, data).tables
 
 
 @pytest.mark.parametrize("preference", get_args(tested_module.Preference))
 def test_a_preference_chooses_among_equals_alone(preference: tested_module.Preference) -> None:
     """Proves: whatever is preferred, the plan is one of those made, and no farther from the best of them than its true gap."""
     plan, data = deciding()
-    found = told(solve(plan, data, candidates=3, prefer=preference, **FEW, quick=True))
-    best = told(solve(plan, data, candidates=3, **FEW, quick=True))
+    found = told(solve(plan, data, candidates=3, prefer=preference, **FEW))
+    best = told(solve(plan, data, candidates=3, **FEW))
     assert found.figure("gap_musd") - best.figure("gap_musd") <= best.figure("gap_limit_musd")
 
 
 def test_figures_that_are_none_are_faults() -> None:
     plan, data = deciding()
     with pytest.raises(InputError) as refused:
-        solve(plan, data, candidates=0, samples=1, scenarios=0, confidence=1.0, quick=True)
+        solve(plan, data, candidates=0, samples=1, scenarios=0, confidence=1.0)
     assert len(refused.value.faults) == 4
 
 
 @pytest.mark.slow
 def test_workers_give_the_same_answer(answer: Result) -> None:
     """Proves: two processes say what one says."""
-    again = solve(*deciding(), run=Runner(processes=2), **FEW, quick=True)
+    again = solve(*deciding(), run=Runner(processes=2), **FEW)
     for name in ("act_now", "samples", "sample_gap"):
         pd.testing.assert_frame_equal(again.tables[name], answer.tables[name])
 
@@ -227,10 +227,7 @@ def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     its worth, and a variant that changes nothing differs by nothing; one with another hazard is not paired."""
     plan, data = deciding()
     poorer = solve(
-        plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 20.0})}),
-        data,
-        **FEW,
-        quick=True,
+        plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 20.0})}), data, **FEW
     )
     found = (
         compare([answer, poorer, answer], ["as it is", "poorer", "the same"])
@@ -247,7 +244,7 @@ def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     assert same.difference_musd == 0
     assert "no difference that the samples can tell" in compare([answer, answer], ["one", "two"]).summary()
     hazards = data.frame("hazards").assign(rate_per_yr=0.2)
-    other = solve(plan, data.replace(hazards=hazards), **FEW, quick=True)
+    other = solve(plan, data.replace(hazards=hazards), **FEW)
     assert "differences" not in compare([answer, other]).tables
 
 
@@ -275,7 +272,7 @@ def test_a_sample_that_fails_leaves_the_plan_and_claims_no_gap(monkeypatch: pyte
         (otherwise(bound=1e9), "not to be trusted"),
     ):
         monkeypatch.setattr(tested_module, "_tested", instead)
-        result = solve(plan, data, **(FEW | {"samples": 8}), quick=True)
+        result = solve(plan, data, **(FEW | {"samples": 8}))
         assert word in told(result).why_not
         assert "gap_musd" not in told(result).gap
         assert result.audited.passed
@@ -300,11 +297,11 @@ def test_the_second_plan_is_made_with_a_whole_sample_where_the_first_ones_is_red
     plan, data = deciding()
     assert plan.sample is not None
     reduced = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 4, "draws": 400})})
-    found = solve(reduced, data, **FEW, quick=True)
+    found = solve(reduced, data, **FEW)
     assert told(found).figure("chosen") == 2
     assert found.plan.sample is not None
     assert (found.plan.sample.scenarios, found.plan.sample.draws) == (tested_module.WHOLE, None)
     assert found.plan.sample.seed != plan.sample.seed
-    whole = solve(plan, data, **FEW, quick=True).plan.sample
+    whole = solve(plan, data, **FEW).plan.sample
     assert whole is not None
     assert (whole.scenarios, whole.draws) == (plan.sample.scenarios, plan.sample.draws)
