@@ -146,7 +146,7 @@ class Runner:
     def started(self) -> Iterator[Call]:
         """Let everything within run under these limits and those of the work around it, whichever are narrower."""
         around = _CALL.get()
-        asks = [ask for ask in (self.cancelled, around and around.cancelled) if ask is not None]
+        asks = [ask for ask in (self.cancelled, None if around is None else around.cancelled) if ask is not None]
         crew = around.crew if around is not None else _Crew()
         call = Call(
             end=min(time.monotonic() + self.deadline_s, around.end if around else math.inf),
