@@ -70,6 +70,8 @@ class Call:
     on_progress: Callable[[Progress], Any] | None = None
     crew: _Crew = field(default_factory=_Crew)
     begin: float = field(default_factory=time.monotonic)
+    counted: list[int] = field(default_factory=list)
+    """Parts done, as reported: what a part does on its way is then no longer passed on."""
 
     @property
     def seconds(self) -> float:
@@ -82,9 +84,17 @@ class Call:
 
     def report(self, progress: Progress) -> bool:
         """Pass progress on; whether the work has to stop."""
+        if progress.done is not None:
+            self.counted.append(progress.done)
         if self.on_progress is not None:
             self.on_progress(progress)
         return self.cancelled is not None and self.cancelled()
+
+    @property
+    def inner(self) -> Callable[[Progress], Any] | None:
+        """What a call within reports to: this one's caller, until parts are counted."""
+        follow = self.on_progress
+        return None if follow is None else lambda progress: None if self.counted else follow(progress)
 
     @property
     def watch(self) -> OnProgress | None:
@@ -153,7 +163,7 @@ class Runner:
             threads=self.threads or (around.threads if around else 0),
             memory_mib=min(self.memory_mib, around.memory_mib if around else math.inf),
             cancelled=(lambda: any(ask() for ask in asks)) if asks else None,
-            on_progress=self.on_progress,
+            on_progress=self.on_progress or (None if around is None else around.inner),
             crew=crew,
         )
         token = _CALL.set(call)

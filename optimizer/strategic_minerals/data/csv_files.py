@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..core.bounded_files import NOWHERE
 from ..core.errors import Fault, Faults, InputError, near_miss
+from ..core.runner import checkpoint
 from ..schemas.base import USA, Row
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE, guarded, read_csv_table, unguarded_cell
@@ -46,6 +47,7 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     tables: dict[str, tuple[Row, ...]] = {}
     lines: dict[str, tuple[int | str, ...]] = {}
     for file in _files(folder, homes, home, faults):
+        checkpoint()
         rows, found, lines[file.stem] = (
             read_laid_over(file.stem, folder, home) if homes else read_csv_table(folder / file.name)
         )

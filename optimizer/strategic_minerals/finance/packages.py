@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 
 from ..core.arrays import Bools, Floats
+from ..core.runner import checkpoint
 from ..instance.floor import Floor
 from ..instance.instance import Instance, MarketFloor, Package, Project
 from ..instance.producer_economics import built_anyway, survival
@@ -167,6 +168,7 @@ def build_support(
     builder = _Options(instance, scenarios, [m.floor for m in markets], valuation)
     baseline = []
     for p, project in enumerate(instance.projects):
+        checkpoint()
         baseline.append(built_anyway(instance, project))
         builder.add_project(p, baseline[-1])
     return Support(

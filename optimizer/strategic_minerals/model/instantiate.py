@@ -6,12 +6,13 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyomo.environ as pyo
 
 from ..core.arrays import Ints
+from ..core.runner import checkpoint
 from ..formulation.branch import add_branch
 from ..formulation.commitments import add_commitments, add_variables, trunk_spending
 from ..formulation.operations import Links, add_period
@@ -28,6 +29,8 @@ PREVIOUS = {"previous": "stock", "previous_missing": "users_missing"}
 """Externals that are a variable of the period before."""
 
 NO_EXTERNALS = np.zeros((1, 0), dtype=np.int64)
+
+Compiled = TypeVar("Compiled")
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,17 @@ def compile_templates(structure: Structure, known: Templates | None = None) -> T
             return replace(known, root=_root(structure))
         return Templates(
             _root(structure),
-            tuple(_period(structure, sets) for sets in structure.component_sets),
-            tuple(_branch(structure, sets) for sets in structure.component_sets),
+            tuple(_each(_period, structure)),
+            tuple(_each(_branch, structure)),
             _scenario(structure),
         )
+
+
+def _each(compiled: Callable[[Structure, ComponentSets], Compiled], structure: Structure) -> Iterator[Compiled]:
+    """A kind of block of each component, as long as the call may run."""
+    for sets in structure.component_sets:
+        checkpoint()
+        yield compiled(structure, sets)
 
 
 @contextmanager
@@ -90,6 +100,7 @@ def instantiate(structure: Structure, templates: Templates) -> Assembly:
     period_at: list[int] = []
     branch_at: list[int] = []
     for c, (sets, blocks) in enumerate(zip(structure.component_sets, structure.block_index, strict=True)):
+        checkpoint()
         n = blocks.count
         weight = period_weights(structure, blocks, c)
         period_at.append(len(parts))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..core.arrays import Floats, equal
 from ..core.errors import Fault, InputError, PlanError
+from ..core.runner import checkpoint
 from ..core.timing import Timings
 from ..data.dataset import Dataset
 from ..finance.packages import Support, build_support
@@ -66,6 +67,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     operations where they are written alike (`reuse`).
     """
     seconds = Timings()
+    checkpoint("building the model")
     with seconds.measure("build"):
         built = _built(plan, data, like, held)
         structure, natural = built.structure, built.natural
@@ -87,11 +89,13 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
             raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns")])
         if faults := _covers_of_nothing(structure):
             raise PlanError([data.placed(fault) for fault in faults])
+    checkpoint("compiling the model")
     with seconds.measure("compile"):
         known = like.templates if like is not None and same_operations(like.structure, structure) else None
         if known is None or like is None or not same_commitments(like.structure, structure):
             known = compile_templates(structure, known)
         templates = known
+    checkpoint("writing the matrix")
     with seconds.measure("instantiate"):
         try:
             assembly = instantiate(structure, templates)
@@ -178,10 +182,13 @@ def _built(plan: Plan, data: Dataset, like: Problem | None = None, held: Sampled
     before, expected = (None, None) if like is None else (like.scenarios, like.pricing)
     alike = like is not None and same_owners(like.natural, natural)
     # drawn in tonnes: which scenarios are kept must not hang on the rounding of a unit
+    checkpoint("drawing scenarios")
     scenarios = build_scenarios(natural, data, held, before if alike else None)
+    checkpoint("what owners expect")
     pricing = pricing_sample(natural, data, expected, alike=alike)
     counted, unit = scenarios.counted_in(scaled.material_unit), scaled.material_unit
     of_owners, known = None if pricing is None else pricing.counted_in(unit), None if like is None else like.structure
+    checkpoint("ways of support")
     support = _support(scaled, counted, known, of_owners)
     return Built(build_structure(scaled, counted, support), natural, scenarios, pricing)
 

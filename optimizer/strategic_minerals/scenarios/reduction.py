@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import Bools, Floats, Ints
+from ..core.runner import checkpoint
 from ..instance.instance import Instance
 from .risk_measures import cvar_of
 from .scenario_set import ScenarioSet, squeeze_of_outputs
@@ -69,6 +70,7 @@ def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Flo
     crisis = squeeze_of_outputs(squeezed, makes)
     running = scenarios.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
     for i in range(len(instance.materials)):
+        checkpoint()
         mine = instance.demand_material == i
         outputs = np.maximum(instance.yields[:n, i], 0.0)
         use = np.tensordot(np.maximum(-instance.yields[:n, i], 0.0), instance.capacity[:n], axes=1)
@@ -161,6 +163,7 @@ def _medoids(x: Floats, weight: Floats, k: int) -> tuple[Ints, Ints]:
     chosen = np.array(medoid)
     of = np.zeros(len(x), dtype=int)
     for _ in range(ROUNDS):
+        checkpoint()
         of = np.stack([((x - x[m]) ** 2).sum(axis=1) for m in chosen], axis=1).argmin(axis=1)
         before = chosen.copy()
         for m in range(len(chosen)):
