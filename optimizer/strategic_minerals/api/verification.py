@@ -17,6 +17,7 @@ import numpy as np
 from ..audit.audit import Audit
 from ..core.atomic_files import digest_of
 from ..core.errors import FormulationError, SolveError, UntrustedError
+from ..core.format import FORMAT
 from ..core.frames import plainly
 from ..core.units import LEAST_TIME_LIMIT_S
 from ..model.solution import Solution
@@ -35,7 +36,6 @@ from ..results.recomputation import (
 from ..results.result import Result
 from ..results.run_contents import answer_texts, litter_in, question_texts
 from ..results.run_folder import open_run
-from ..results.study import STUDY_SCHEMA_VERSION
 from ..results.study_files import study_faults
 from .solving import solve
 
@@ -73,7 +73,7 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: schema_version, kind, audit_passed, stated_musd and again_musd (bound, objective), what is otherwise."""
         told = {
-            "schema_version": STUDY_SCHEMA_VERSION,
+            "schema_version": FORMAT,
             "kind": "verify",
             "audit_passed": self.audited.passed,
             "stated_musd": self.stated,

@@ -12,11 +12,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pandas as pd
 
+from ..core.format import FORMAT
 from ..core.frames import notebook_html, plainly, records
 from .plotting import Plotted
 
-STUDY_SCHEMA_VERSION = 1
-"""Of `Study.to_dict`."""
 LONGEST_LINE = 160
 """Letters of a study's first line that `repr` shows."""
 
@@ -93,7 +92,7 @@ class StudyResult(Plotted, ABC):
     def to_dict(self) -> dict[str, Any]:
         """As `Study.to_dict`. Missing values and numbers that are not finite are None."""
         tables = {name: records(table) for name, table in self.tables.items()}
-        return {"schema_version": STUDY_SCHEMA_VERSION, "kind": self.kind, **plainly(self.facts), **tables}
+        return {"schema_version": FORMAT, "kind": self.kind, **plainly(self.facts), **tables}
 
     def _repr_html_(self) -> str:
         """As `Study._repr_html_`: the first line, then the tables that have a heading."""

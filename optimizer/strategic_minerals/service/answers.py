@@ -41,10 +41,7 @@ def asked_of(request: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str,
     """Options of a request by name; a time limit leaves time to write the answer before the job's own."""
     from ..core.units import LEAST_TIME_LIMIT_S
 
-    left = (
-        NO_OPTIONS if request["kind"] == "reverse" else (*NO_OPTIONS, "names")
-    )  # what labels were called in older requests
-    options = {name: value for name, value in request.items() if name not in left}
+    options = {name: value for name, value in request.items() if name not in NO_OPTIONS}
     if "time_limit_s" in options:
         most_s = max(LEAST_TIME_LIMIT_S, SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
         options["time_limit_s"] = min(options["time_limit_s"], most_s)
@@ -75,12 +72,6 @@ def run_of(folder: Folder, place: int = 0) -> Result:
     from ..results.run_folder import load_result
 
     return load_result(folder.path / "of" / str(place))
-
-
-def labels_of(request: Mapping[str, Any]) -> list[str] | None:
-    """What the solved plans that a job builds on are called; None: it builds on none. Older requests have them as `names`."""
-    found: list[str] | None = request.get("labels", request.get("names") if request["kind"] != "reverse" else None)
-    return found
 
 
 def written_run(result: Result, folder: Folder, reporter: ProgressReporter, log: str) -> Mapping[str, pd.DataFrame]:

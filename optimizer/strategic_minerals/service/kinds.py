@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FaultsError
 from .addresses import as_sent
-from .answers import Answer, asked_of, labels_of, run_of, told, written_run
+from .answers import Answer, asked_of, run_of, told, written_run
 from .job_folder import REPORT, RESULT, ROWS, Folder, write_whole
 from .kind_table import KINDS
 from .plan_form import SEEN, lists_of, raw_values, values_of
@@ -106,7 +106,7 @@ def _compare(
 ) -> Answer:
     from ..report.comparison import compare
 
-    return told(compare([run_of(folder, n) for n in range(len(request["of"]))], labels_of(request)))
+    return told(compare([run_of(folder, n) for n in range(len(request["of"]))], request.get("labels")))
 
 
 def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], reporter: ProgressReporter) -> Answer:
@@ -162,7 +162,7 @@ def page(folder: Folder, request: Mapping[str, Any]) -> None:
         text = report(load_result(folder.path / "run"), analyses=_analyses(folder, request["kind"]))
     else:
         results = [run_of(folder, n) for n in range(len(list((folder.path / "of").iterdir())))]
-        text = report(results, names=labels_of(request), analyses=_analyses(folder, request["kind"]))
+        text = report(results, names=request.get("labels"), analyses=_analyses(folder, request["kind"]))
     write_whole(folder.path / REPORT, text.encode())
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from . import result_facts as about
 from .api_schemas import Cell, Strict
 
-RESULT_SCHEMA_VERSION = 1
 ColumnKind = Literal["boolean", "integer", "number", "text"]
 Row = dict[str, Cell]
 
@@ -25,7 +24,7 @@ class TableLink(Strict):
 class ResultBase(Strict):
     """An answer; tables named in `include` are contained completely, one record per row."""
 
-    schema_version: Literal[1] = Field(description="Version of this schema.")
+    schema_version: Literal[1] = Field(description="Format of the answer.")
     id: str
     headline: str = Field(description="The answer in one sentence.")
     summary: str = Field(description="The answer in plain words.")
@@ -244,4 +243,3 @@ JobResult = Annotated[
     | RefreshResult,
     Field(discriminator="kind"),
 ]
-RESULTS: TypeAdapter[Any] = TypeAdapter(JobResult)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -235,13 +234,11 @@ def _discover(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     reporter.phase("looking for ranges in which the promise fails")
     before = Folder(first_of(folder))
     asked = before.read(REQUEST) or {}
-    plan, data = None, None
-    with contextlib.suppress(FaultsError):  # of an older version: its rows are read all the same, codes stand for names
-        if KINDS[asked["kind"]].of == "question":
-            plan, data = question(before, asked)
-        else:
-            result = run_of(before)
-            plan, data = result.plan, result.data
+    if KINDS[asked["kind"]].of == "question":
+        plan, data = question(before, asked)
+    else:
+        result = run_of(before)
+        plan, data = result.plan, result.data
     return told(discover(before.path / "out", **asked_of(request, limits), plan=plan, data=data))
 
 
