@@ -357,7 +357,7 @@ def test_generated_pages_use_the_words_of_the_field(document: str) -> None:
 def test_the_changelog_has_the_headings_that_readers_know() -> None:
     """Proves: versions first, the newest above; under each only the kinds of change of Keep a Changelog, each once."""
     versions = re.split(r"^## ", text("CHANGELOG.md"), flags=re.MULTILINE)[1:]
-    assert versions[0].startswith("[Unreleased]")
+    assert versions[0].startswith(tomllib.loads(text("pyproject.toml"))["project"]["version"])
     for version in versions:
         kinds = re.findall(r"^### (.+)$", version, re.MULTILINE)
         assert len(set(kinds)) == len(kinds)

@@ -901,8 +901,8 @@ def test_no_byte_of_a_stored_row_can_change_unnoticed(tmp_path: Path) -> None:
 
 
 def test_a_torn_row_is_answered_again_and_a_row_of_another_sweep_is_refused(tmp_path: Path) -> None:
-    """Proves R56: a line cut off anywhere is left out and those after it are read; rows of another question, or without a digest as
-    older versions wrote them, are refused with file and line."""
+    """Proves R56: a line cut off anywhere is left out and those after it are read; rows of another question, or without a digest,
+    are refused with file and line."""
     journal = written(tmp_path / "rows")
     file = tmp_path / "rows" / "rows-000000.jsonl"
     first, second, count = (line for line in file.read_text(encoding="utf-8").split("\n") if line)

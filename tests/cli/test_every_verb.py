@@ -37,7 +37,7 @@ SOLVING = {
 }  # fmt: skip
 """Verbs that solve a model, as somebody who reads them says."""
 NOT_SOLVING = {
-    "backtest", "backup", "check", "compare", "create", "deals", "discover", "doctor", "init", "list", "losses", "migrate",
+    "backtest", "backup", "check", "compare", "create", "deals", "discover", "doctor", "init", "list", "losses",
     "report", "reverse", "revoke", "scenarios", "schema", "serve",
 }  # fmt: skip
 """Verbs that solve none, or, as `backtest`, in processes of one thread each."""

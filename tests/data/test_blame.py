@@ -353,7 +353,7 @@ def test_a_workbook_that_was_cut_is_a_damaged_file(book: Path, tmp_path: Path) -
     [
         ("Budget.appropriation_musd=70", "did you mean 'budget'?"),
         ("scenarios[0].probability=0.2", "scenarios.0.probability"),
-        ("sample.worlds=5", "a value"),
+        ("sample.scenarios=5", "a value"),
         ("prices[mcs2024/gallium/2024].price_usd_per_kg=500", "edit tables in their files"),
         ("a.b=1", "a known field"),
         ("budget.foo.bar=1", "a known field"),
@@ -361,7 +361,6 @@ def test_a_workbook_that_was_cut_is_a_damaged_file(book: Path, tmp_path: Path) -
         ("budget.total_musd=", "budget.total_musd=null clears an optional field"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:`sample.worlds` is the former name:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["text", "book"])
 def test_what_the_command_line_set_is_told_of_it(pair: str, said: str, kind: str, book: Path, tmp_path: Path) -> None:
     """Proves: a section that `--set` made, or one that it made anew, is no fault of the plan's file."""

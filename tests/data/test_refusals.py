@@ -61,8 +61,6 @@ def test_a_name_that_the_plan_alone_uses_is_a_fault_of_the_plan(
         (["budget.total_musd=5", "budget={appropriation_musd=7}"], "budget.total_musd"),
         (["scenarios.0.probability=0.1", "scenarios.00.probability=0.2"], "scenarios.00.probability"),
         (["scenarios.0.events.0.start_year=2029", "scenarios=[]"], "scenarios.0.events.0.start_year"),
-        (["sample.worlds=4", "sample.scenarios=5"], "sample.worlds"),
-        (["sample.worlds=4", "sample={scenarios=5, seed=1}"], "sample.scenarios"),
     ],
 )
 @pytest.mark.parametrize("kind", ["toml", "xlsx"])

@@ -20,9 +20,9 @@ import pytest
 from conftest import Cli
 from strategic_minerals import InputError, Plan, Result, Runner, load_result, solve, verify, write_run
 from strategic_minerals.api.verification import DIGEST_ALONE, against_another
+from strategic_minerals.core.format import FORMAT
 from strategic_minerals.data.csv_files import csv_text
 from strategic_minerals.model.solution import Solution
-from strategic_minerals.results import line_ends
 from strategic_minerals.results.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
 from strategic_minerals.results.recomputation import (
     FROM_SOLVES,
@@ -33,7 +33,7 @@ from strategic_minerals.results.recomputation import (
     of_tables,
     recompute,
 )
-from strategic_minerals.results.result import SCHEMA_VERSION, restored
+from strategic_minerals.results.result import restored
 from strategic_minerals.results.run_contents import read_table
 from strategic_minerals.results.study_files import write_study
 from support.instances import random_case
@@ -201,7 +201,7 @@ def test_no_byte_of_the_manifest_can_change(folder: Path) -> None:
             stated = json.loads(forged.decode())
         except ValueError:
             continue  # refused as it is no JSON
-        assert stated.get("schema_version") != SCHEMA_VERSION or seal_faults(MANIFEST, stated, forged.decode())
+        assert stated.get("schema_version") != FORMAT or seal_faults(MANIFEST, stated, forged.decode())
 
 
 def test_no_byte_of_any_file_can_change(copied: Path) -> None:
@@ -532,73 +532,6 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     write_run(load_result(other), other)
     assert told(other) == ""
     assert not list(other.glob("analyses/*/*.csv"))
-
-
-def crlf(path: Path) -> None:
-    """Write a file of text with line ends of Windows, as git does with `core.autocrlf`."""
-    if b"\0" not in path.read_bytes():
-        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-
-
-def test_line_ends_that_git_has_changed_are_told_once(copied: Path, tmp_path: Path, cli: Cli) -> None:
-    """Proves: a run folder with all its text in CR LF is refused with one fault that says what to do; with the line ends put right
-    it verifies again. What was changed beside is told by itself."""
-    for path in copied.rglob("*"):
-        if path.is_file():
-            crlf(path)
-    with pytest.raises(InputError) as error:
-        load_result(copied)
-    (fault,) = error.value.faults
-    texts = [
-        path for path in copied.rglob("*") if path.is_file() and path.suffix != ".npz" and "analyses" not in path.parts
-    ]
-    assert fault.file == str(copied)
-    assert f"line ends of Windows (CR LF) in {len(texts)} files" in fault.found
-    assert "* -text" in fault.expected
-    said = cli("verify", copied)
-    assert said.returncode == 2
-    assert said.stderr.count("found") == 1
-    (copied / "log.txt").write_bytes(b"told otherwise\r\n")
-    (copied / "mine.csv").write_text("x", encoding="utf-8")
-    with pytest.raises(InputError) as error:
-        load_result(copied)
-    assert [Path(fault.file).name for fault in error.value.faults] == ["run", "log.txt", "mine.csv"]
-    (copied / "mine.csv").unlink()
-    (copied / "log.txt").write_bytes(b"told\r\n")
-    for path in copied.rglob("*"):
-        if path.is_file() and path.suffix != ".npz":
-            path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
-    assert told(copied) == ""
-
-
-@pytest.mark.parametrize(
-    "names", [("manifest.json",), ("log.txt",), ("analyses/explain/reasons.csv", "analyses/explain/seal.json")]
-)
-def test_line_ends_of_single_files_are_told_as_such(names: tuple[str, ...], copied: Path) -> None:
-    """Proves: of the manifest, of one file, of a study: one fault each time, of line ends and nothing else."""
-    for name in names:
-        crlf(copied / name)
-    said = told(copied)
-    assert said.count("line ends of Windows (CR LF)") == 1
-    assert "differs" not in said
-    assert "another spelling" not in said
-
-
-@pytest.mark.parametrize("piece", [1, 2, 3, 1 << 20])
-def test_line_ends_are_compared_piece_by_piece(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: wherever a file is cut between its pieces, CR LF is one line end, and a CR alone is none."""
-    monkeypatch.setattr(line_ends, "PIECE", piece)
-    for text, alike in (
-        ("a\nb\n", True),
-        ("a\rb\n", True),
-        ("a\n\rb", True),
-        ("", True),
-        ("ab\r", True),
-        ("a\r\nb\n", False),
-    ):
-        (tmp_path / "file").write_bytes(text.replace("\n", "\r\n").encode() if alike else b"a\nb\r")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        assert line_ends.are_all(tmp_path / "file", digest) == alike
 
 
 LITTER = (

@@ -51,11 +51,12 @@ from strategic_minerals import (
 from strategic_minerals.analysis.completeness import Completeness
 from strategic_minerals.analysis.designs import Design, one_at_a_time
 from strategic_minerals.cli.main import app
+from strategic_minerals.core.format import FORMAT
 from strategic_minerals.core.frames import records
 from strategic_minerals.data.csv_files import csv_text, unguarded
 from strategic_minerals.report import page
 from strategic_minerals.report.page import read_analyses
-from strategic_minerals.results.study import STUDY_SCHEMA_VERSION, Study, StudyResult, tables_of
+from strategic_minerals.results.study import Study, StudyResult, tables_of
 from strategic_minerals.results.study_files import refuse_mixed, store_study
 from support.allied import allied, event, home_tables
 from support.drawn_cases import deciding, exposed
@@ -182,7 +183,7 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
     assert set(tables) <= set(type(found).titles)
     assert all(isinstance(table, pd.DataFrame) and len(table.columns) for table in tables.values())
     told = found.to_dict()
-    assert told["schema_version"] == STUDY_SCHEMA_VERSION
+    assert told["schema_version"] == FORMAT
     assert told["kind"] == kind
     assert set(told) == {"schema_version", "kind", *found.facts, *tables}
     assert len(told) == 2 + len(found.facts) + len(tables)
@@ -303,7 +304,7 @@ def test_a_question_that_lacks_nothing_still_has_columns() -> None:
 def test_what_check_verify_and_solve_found_becomes_json_as_studies_do(tmp_path: Path, cli: Any) -> None:
     """Proves: strict JSON with `schema_version` and `kind`; the verbs print the same, faults of a question included in Python."""
     told = check(*question()).to_dict()
-    assert (told["schema_version"], told["kind"], told["faults"]) == (STUDY_SCHEMA_VERSION, "check", [])
+    assert (told["schema_version"], told["kind"], told["faults"]) == (FORMAT, "check", [])
     assert {row["table"] for row in told["ranges"]} >= {"demand", "prices"}
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     unknown = Plan.model_validate(question()[0].to_toml_like() | {"price_set": "nowhere"})

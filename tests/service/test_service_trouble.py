@@ -360,7 +360,7 @@ def test_a_failed_start_has_a_code_of_its_own(
     assert "keep_days" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("what", ["random bytes", "cut short", "newer", "another's", "empty"])
+@pytest.mark.parametrize("what", ["random bytes", "cut short", "another format", "another's", "empty"])
 def test_a_store_that_cannot_be_used_has_a_code_of_its_own(
     what: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -368,7 +368,7 @@ def test_a_store_that_cannot_be_used_has_a_code_of_its_own(
     path = place / "service.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if what == "newer":
+        if what == "another format":
             connection.execute("UPDATE schema_version SET version = 99")
             connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -12,12 +12,12 @@ import pandas as pd
 from ..checks.consistency import check_data
 from ..checks.shared_sources import oversold
 from ..core.errors import Fault, FormulationError, PlanError
+from ..core.format import FORMAT
 from ..core.frames import plainly, records
 from ..data.dataset import Dataset
 from ..model.objectives import objective_costs
 from ..model.problem import prepare
 from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
-from ..results.study import STUDY_SCHEMA_VERSION
 from ..schemas.plan import Plan
 
 
@@ -38,7 +38,7 @@ class CheckReport:
         """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
         counted = self.provenance
         told = {
-            "schema_version": STUDY_SCHEMA_VERSION,
+            "schema_version": FORMAT,
             "kind": "check",
             "faults": [asdict(fault) for fault in self.faults],
             "facts": counted.facts,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.logs import logger_of
-from .verbosity import is_quiet, is_verbose, shows_progress
-from .verbs import PROGRAM, SETTINGS, Verbs, program
+from .verbosity import is_verbose, shows_progress
+from .verbs import PROGRAM, SETTINGS, Verbs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,23 +113,7 @@ def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan,
 
     path = find_plan(plan)
     asked, data = load_question(path, tables, overrides(pairs))
-    _tell_former_names(path, data)
     return path, asked, with_demand(data, whence(path, tables))
-
-
-def _tell_former_names(path: Path, data: Dataset) -> None:
-    """Say on standard error which fields of a plan bear a name that will not always be read."""
-    from ..core.deprecation import renamed
-    from ..data.plan_lines import PlanText
-    from ..schemas.formats import FORMER_FIELDS
-
-    if not isinstance(data.asked, PlanText) or is_quiet():
-        return
-    for former, name in FORMER_FIELDS.items():
-        if former in data.asked.lines:
-            place = f"{path.name}, line {data.asked.lines[former]}"
-            lifted = f"`{program()} migrate {path} --out NEW{path.suffix}` writes the plan anew"
-            standard_error().print(f"{place}: {renamed(former, name)}; {lifted}")
 
 
 def whence(path: Path, tables: Path | None) -> str:

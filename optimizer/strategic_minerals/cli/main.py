@@ -24,7 +24,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import migrate, report, service, studies, tables
+from . import report, service, studies, tables
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from ..api.checking import CheckReport
 
 
-MODULES = (studies, tables, migrate, report, service)
+MODULES = (studies, tables, report, service)
 """They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
@@ -106,8 +106,7 @@ def init(
     from ..core.errors import near_miss
     from ..core.shipped import shipped
     from ..data.csv_files import load_dataset, write_dataset
-    from ..data.format_stamp import stamped
-    from ..data.plan_file import load_plan, plan_text
+    from ..data.plan_file import load_plan
     from ..results.run_folder import refuse_inside
     from ..schemas.base import USA
 
@@ -140,8 +139,7 @@ def init(
         written = [directory / "plan.xlsx"]
     else:
         written = [directory / "plan.toml", directory / "tables"]
-        text, kind = plan_text(shipped("models") / f"{chosen}.toml")
-        written[0].write_text(stamped(text, kind), encoding="utf-8")
+        shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
         if several:
             shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md"))
         else:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from ..core.bounded_files import NOWHERE
+from ..core.bounded_files import NOWHERE, read_bounded, text_of
 from ..core.errors import Fault, Faults, InputError, near_miss
+from ..core.format import FORMAT, format_fault
 from ..core.runner import checkpoint
 from ..schemas.base import USA, Row
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE, guarded, read_csv_table, unguarded_cell
 from .dataset import Dataset
-from .format_stamp import STAMP, STAMP_TEXT, folder_format
 from .home_overlay import HOMES, homes_in_words, homes_of, of_the_home, read_laid_over
 from .row_checks import required
 
@@ -24,6 +25,9 @@ BESIDE = "._"
 """How names of files begin in which macOS keeps what a disk of another kind cannot hold of a file; no table is among them."""
 CSV_PIECE = 500_000
 """Rows of a table that are turned into text at once."""
+STAMP, STAMP_TEXT = "format.toml", f"# The format of the tables in this folder.\nformat = {FORMAT}\n"
+"""File of a folder of tables that states their format; without it, they have the only one that there is."""
+LARGEST_STAMP_BYTES = 10_000
 
 
 def load_dataset(path: str | Path, home: str = USA) -> Dataset:
@@ -32,13 +36,14 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     path: the folder. Tables that it does not hold are empty. home: whose tables of `homes/` are wanted; a folder without `homes/`
     has those of one home alone.
 
-    Raises InputError with what is wrong: file, line, column, value found, value expected; one fault for tables of a format to come.
+    Raises InputError with what is wrong: file, line, column, value found, value expected; one fault for tables of another format.
     """
     folder = Path(path)
     if not folder.is_dir():
         what = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
         raise InputError([Fault(str(folder), "", "", what, "a folder of tables (CSV)")])
-    folder_format(folder)
+    if (folder / STAMP).exists():
+        _refuse_other_format(folder / STAMP)
     homes = homes_of(folder)
     if homes and home not in homes:
         expected = homes_in_words(folder, homes) + near_miss(home, homes)
@@ -60,6 +65,22 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     if homes:
         tables, lines = of_the_home(tables, lines, folder, home)
     return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
+
+
+def _refuse_other_format(file: Path) -> None:
+    """Raise InputError where a file states another format, or none."""
+    content = read_bounded(file, LARGEST_STAMP_BYTES, STAMP_TEXT)
+    text = content if isinstance(content, Fault) else text_of(content, STAMP, "a TOML file in UTF-8")
+    if isinstance(text, Fault):
+        raise InputError([text])
+    try:
+        stated = tomllib.loads(text).get("format")
+    except ValueError:
+        stated = None
+    line = next((n for n, one in enumerate(text.splitlines(), start=1) if one.lstrip().startswith("format")), 1)
+    fault = format_fault(STAMP, str(line), "format", stated)
+    if fault is not None:
+        raise InputError([fault])
 
 
 def _files(folder: Path, homes: Sequence[str], home: str, faults: Faults) -> list[Path]:

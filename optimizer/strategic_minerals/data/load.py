@@ -20,7 +20,6 @@ from .dataset import Dataset
 from .home_overlay import homes_in_words, homes_of
 from .long_numbers import is_too_long, long_number
 from .plan_file import SET, read_as
-from .row_checks import validate_rows
 from .row_hints import with_row_hints
 from .together import joint_question
 
@@ -146,22 +145,6 @@ def with_demand(data: Dataset, whence: str) -> Dataset:
         expected = "demand.csv, or a sheet `demand`: what home users need (only a header if there is no demand)"
         raise InputError([Fault(whence, "", "demand", "no table `demand`", expected)])
     return data
-
-
-def dataset_of(records: Mapping[str, Sequence[Mapping[str, Any]]], base: Dataset | None = None) -> Dataset:
-    """Tables from plain rows; base: tables that stand where the rows name none. Raises InputError with every fault."""
-    faults: list[Fault] = []
-    tables = {} if base is None else dict(base.tables)
-    for name, rows in records.items():
-        if name not in TABLES:
-            faults.append(Fault("tables", "", "table", f"'{name}'", f"the name of a table{near_miss(name, TABLES)}"))
-            continue
-        columns = list(dict.fromkeys(column for row in rows for column in row))
-        tables[name], found = validate_rows(name, [dict(row) for row in rows], name, columns)
-        faults += found
-    if faults:
-        raise InputError(faults)
-    return Dataset(tables, "in memory")
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:

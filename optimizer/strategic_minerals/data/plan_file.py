@@ -15,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 from ..core.addresses import overlapping
 from ..core.bounded_files import read_bounded, text_of
 from ..core.errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, shown
+from ..core.format import FORMAT, format_fault
 from ..core.names import is_everything, meant
 from ..core.shape_hints import shape_hint
 from ..core.year_hints import year_hint
 from ..schemas.descriptions import default_at, expected, items_at, kinds_at, years_at
-from ..schemas.formats import FORMER_FIELDS, PLAN_FORMAT, made_by_newer
 from ..schemas.plan import Plan
 from .long_numbers import is_too_long, long_number
 from .plan_lines import PlanText, field_lines, set_elsewhere
@@ -52,7 +52,8 @@ def read_as(
     model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
 ) -> tuple[M, PlanText]:
     """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
-    text, kind = plan_text(path, wanted)
+    text = _read(path, wanted)
+    kind: TextKind = "JSON" if path.suffix.lower() == ".json" else "TOML"
     data = _content(
         path.name, text, kind, Fields(partial(kinds_at, model), partial(items_at, model), partial(years_at, model))
     )
@@ -72,14 +73,6 @@ def read_as(
         raise PlanError(faults.told())
     place = PlanText(path.name, field_lines(text, kind), tuple(changed), kind)
     return _parsed(model, data, place), place
-
-
-def plan_text(path: Path, wanted: str = "a plan file") -> tuple[str, TextKind]:
-    """The text of a plan file within the limits, with line ends of one kind, and what it is written in. wanted: what it should be.
-
-    Raises PlanError for what is no such file.
-    """
-    return _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
 
 
 SET = "--set"
@@ -135,8 +128,9 @@ def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "", o
 
 
 def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
-    if model is Plan:
-        refuse_newer(data.get(FORMAT), place)
+    other_format = format_fault("", "", "format", data.get("format", FORMAT)) if model is Plan else None
+    if other_format is not None:  # of other fields nobody can say here what is wrong
+        raise PlanError([place.placed(other_format)])
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -145,17 +139,6 @@ def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
         if len(found) > MOST_PRINTED:
             faults.append(more_faults(len(found) - MOST_PRINTED))
         raise PlanError(faults) from None
-
-
-FORMAT = "format"
-"""Field of a plan that says in which edition it is written."""
-
-
-def refuse_newer(stated: Any, place: PlanText) -> None:
-    """Raise PlanError with one fault for a plan of an edition to come: of its fields nobody can say here what is wrong."""
-    if isinstance(stated, int) and stated > PLAN_FORMAT:
-        expected = made_by_newer("the plan was", PLAN_FORMAT)
-        raise PlanError([place.placed(Fault("", "", FORMAT, shown(stated), expected))])
 
 
 def _without_echoes(model: type[BaseModel], errors: list[Any]) -> list[Any]:
@@ -264,9 +247,6 @@ def first_new(data: Any, dotted: str) -> str:
 
 def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
-    for former, name in FORMER_FIELDS.items():
-        if dotted in (former, name):
-            dotted = _renamed(data, former, name)
     *parents, last = dotted.split(".")
     if not all(part.strip() for part in (*parents, last)):
         raise PlanError(
@@ -288,27 +268,12 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
 
 def apart(changed: Collection[str]) -> None:
     """Raise PlanError where a dotted path that is put into a plan is, or lies within, another: the order would tell which holds."""
-    present = {FORMER_FIELDS.get(path, path) for path in changed}
     faults = [
-        Fault(SET, "", former, f"the same field as {name}, which is also set", "each field once")
-        for former, name in FORMER_FIELDS.items()
-        if former in changed and name in changed
-    ]
-    faults += [
         Fault(SET, "", inner, f"a value within {outer}, which is also set", "each value only once")
-        for outer, inner in overlapping(present)
+        for outer, inner in overlapping(changed)
     ]
     if faults:
         raise PlanError(faults)
-
-
-def _renamed(data: Any, former: str, name: str) -> str:
-    """The name of a field of a section, which the section is made to bear too where it has the former one."""
-    section, _, field = former.partition(".")
-    node = data.get(section) if isinstance(data, dict) else None
-    if isinstance(node, dict) and field in node:
-        node[name.partition(".")[2]] = node.pop(field)
-    return name
 
 
 def _places_at(node: Any, path: str) -> str:

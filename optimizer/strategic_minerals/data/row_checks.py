@@ -14,7 +14,6 @@ from ..core.errors import MOST_FAULTS, Fault, Faults, near_miss, shown
 from ..core.names import meant
 from ..schemas.base import Row
 from ..schemas.descriptions import expected, years_at
-from ..schemas.formats import FORMER_COLUMNS
 from ..schemas.tables import TABLES
 
 MOST_ROWS = 200_000
@@ -72,13 +71,6 @@ def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fa
     for n, column in enumerate(column for column in columns if column not in fields):
         near = meant(column, sorted(fields.keys() - set(columns)) or fields) if n < MOST_FAULTS else []
         slips.update(near[:1])
-        former = FORMER_COLUMNS.get((table, column))
-        if former is not None:
-            expected = (
-                f"{former} (`{column}` is of an earlier format: `strategic-minerals migrate TABLES --out NEW` lifts it)"
-            )
-            yield Fault(file, "1", column, shown(column), expected)
-            continue
         yield Fault(file, "1", column, shown(column), f"a known column{near_miss(column, near) if near else ''}")
     for column in sorted(missing - slips):
         yield Fault(file, "1", column, "no such column", "a required column")

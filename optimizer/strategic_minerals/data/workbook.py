@@ -13,7 +13,7 @@ import json
 import math
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -22,16 +22,14 @@ from typing import Any, BinaryIO, Literal, get_args, get_origin
 from ..core.atomic_files import whole_file
 from ..core.bounded_files import kind_of_file, read_bounded
 from ..core.errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
+from ..core.format import FORMAT
 from ..core.names import plain
 from ..schemas.descriptions import field_meaning, meaning
-from ..schemas.formats import TABLES_FORMAT
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE
 from .dataset import Dataset
-from .format_stamp import PROPERTY, book_format
 from .homes import home_row
-from .plan_file import FORMAT
 from .row_checks import MOST_ROWS, required, validate_rows
 from .row_hints import with_row_hints
 from .workbook_answers import answered
@@ -67,21 +65,14 @@ WELCOME = (
 )
 
 
-Lift = Callable[[Mapping[str, Sequence[Sequence[Any]]], int | None], Mapping[str, Sequence[Sequence[Any]]]]
-"""From sheets by name, and the format of their tables, to sheets of the present format."""
-
-
-def load_workbook(
-    path: str | Path, overrides: Mapping[str, Any] | None = None, *, lift: Lift | None = None
-) -> tuple[Plan, Dataset]:
-    """Plan and tables of a book. overrides: values by dotted field, in place of the sheet's and with its numbers. lift: what brings
-    sheets of an earlier format to the present one; None: they are read as they stand.
+def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
+    """Plan and tables of a book. overrides: values by dotted field, in place of the sheet's and with its numbers.
 
     Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook.
     """
     path = Path(path)
     found = _sheets(path)
-    sheets = found.cells if lift is None else lift(found.cells, found.format)
+    sheets = found.cells
     faults = Faults()
     faults.extend(found.misnamed)
     plan, data, sheet = None, None, None
@@ -122,8 +113,6 @@ class _Sheets:
     """What is read although it is hidden, and what is not read, in sentences."""
     second: Mapping[str, int]
     """Of sheets with a table beside their table, where its header begins."""
-    format: int | None
-    """Of its tables, as the book states it."""
 
 
 def _sheets(path: Path) -> _Sheets:
@@ -138,7 +127,6 @@ def _sheets(path: Path) -> _Sheets:
     calamine = _module("python_calamine")
     with whole_book(path.name):
         looked = scan(content, path.name, columns_read)
-        stated = book_format(content, path.name)
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         faults: list[Fault] = []
         sheets: dict[str, Extent] = {}
@@ -165,7 +153,6 @@ def _sheets(path: Path) -> _Sheets:
         tuple(others),
         tuple(filter(None, told)),
         second,
-        stated,
     )
 
 
@@ -265,7 +252,6 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
     """
     with whole_file(Path(path)) as file:
         book, formats = new_book(file)
-        book.set_custom_property(PROPERTY, TABLES_FORMAT, "number")
         _fill(book, formats, plan, data)
         book.close()
 
@@ -361,7 +347,7 @@ def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
     sheet.set_column(2, 2, 90, formats["open"])
     for k, head in enumerate(("field", "value", "meaning")):
         sheet.write_string(0, k, head, formats["header"])
-    for row, (field, value) in enumerate(_fields({FORMAT: plan.format, **plan.to_toml_like()}), start=1):
+    for row, (field, value) in enumerate(_fields({"format": FORMAT, **plan.to_toml_like()}), start=1):
         sheet.write_string(row, 0, field, formats["open"])
         quoted = isinstance(value, list) or (isinstance(value, str) and value.strip().startswith(TEXT_STARTS))
         write_cell(sheet, row, 1, json.dumps(value) if quoted else value, formats["open"])

@@ -9,23 +9,24 @@ from typing import Any
 
 from ..core.atomic_files import staged, whole_file
 from ..core.errors import missing_part
+from ..core.format import FORMAT
 from ..core.frames import whole
 from ..data.workbook import new_book, write_cell
 from .readable import unit_of
-from .result import SCHEMA_VERSION, Result
+from .result import Result
 
 
 def write_parquet(result: Result, folder: str | Path) -> list[Path]:
     """Every table of a result as `folder/<table>.parquet`, all of them or none; the paths written.
 
     Columns that have a unit carry it as the field's metadata `unit`; the file's metadata name the plan, its loss function, price
-    year and schema version. Raises InputError where the extra `parquet` is not installed.
+    year and format. Raises InputError where the extra `parquet` is not installed.
     """
     pa, pq = _arrow()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     about = {
-        "schema_version": str(SCHEMA_VERSION),
+        "schema_version": str(FORMAT),
         "plan": result.plan.name,
         "loss_function": result.plan.loss_function,
         "price_year": str(result.plan.price_year),

@@ -19,14 +19,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ..audit.audit import Audit
 from ..core.bounded_files import read_bounded
-from ..core.errors import Fault, InputError, shown
+from ..core.errors import Fault, InputError
+from ..core.format import format_fault
 from ..core.outcome import Outcome
 from ..highs.settings import TOLERANCES
 from ..optimization.stages import Method
 from ..schemas.descriptions import expected as expected_words
 from .answer_parts import versions
-from .line_ends import are_all_of_text, of_file
-from .result import SCHEMA_VERSION, expected_version
 
 MANIFEST = "manifest.json"
 DIGEST = "digest"
@@ -149,7 +148,7 @@ class Pricing(Strict):
 class Question(Strict):
     """What every manifest says of its question."""
 
-    schema_version: Literal[3]
+    schema_version: int
     plan: str
     loss_function: str
     price_set: str
@@ -220,12 +219,9 @@ def seal_faults(file: str, content: Mapping[str, Any], text: str) -> list[Fault]
     """Whether content is what was sealed, in the spelling in which it was written."""
     faults: list[Fault] = []
     if DIGEST not in content:
-        expected = "a digest; runs of older versions have none: solve again"
-        faults.append(Fault(file, "", DIGEST, "none", expected))
+        faults.append(Fault(file, "", DIGEST, "none", "a digest"))
     elif content[DIGEST] != digest_of_content(content):
         faults.append(Fault(file, "", DIGEST, "content that differs from its digest", "the manifest as it was written"))
-    elif are_all_of_text(text, spelled(content)):
-        faults.append(of_file(file))
     elif text != spelled(content):
         faults.append(Fault(file, "", "", "another spelling of its content", "the file as it was written"))
     return faults
@@ -256,7 +252,7 @@ RUN_FOLDER = "a finished run folder"
 
 
 def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
-    """(text, content) of a manifest. Raises InputError where there is none of this version."""
+    """(text, content) of a manifest. Raises InputError where there is none of this format."""
     if not folder.is_dir():
         found = "a file" if folder.is_file() else "no such folder" if not folder.exists() else "no folder"
         raise InputError([Fault(str(folder), "", "", found, f"{RUN_FOLDER}: what `solve --out` wrote")])
@@ -270,10 +266,10 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
         spelled(stated)
     except RecursionError:
         raise InputError([Fault(MANIFEST, "", "", "lists in lists in lists", "a manifest")]) from None
-    if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
-        found = shown(stated.get("schema_version", "nothing")) if isinstance(stated, dict) else "no manifest"
-        version = stated.get("schema_version") if isinstance(stated, dict) else None
-        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected_version(version))])
+    version = stated.get("schema_version") if isinstance(stated, dict) else None
+    fault = format_fault(MANIFEST, "", "schema_version", version)
+    if fault is not None:
+        raise InputError([fault])
     return text, stated
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
 from ..core.errors import Fault, InputError
+from ..core.format import FORMAT, format_fault
 from ..core.frames import kinds_of, plainly, records, typed
 from ..core.outcome import Outcome
 from ..core.runner import HERE, Runner
@@ -32,16 +33,6 @@ from .plotting import Plotted
 from .readable import ENDED
 from .summary import summarise
 from .table_catalogue import told_tables
-
-SCHEMA_VERSION = 3
-"""Of `Result.to_dict` and of run folders. 3: columns and arrays have the field's names (`scenario`, `output_t`)."""
-
-
-def expected_version(found: object) -> str:
-    """What a reader of `SCHEMA_VERSION` expects, and what to do with a result of an earlier one."""
-    if isinstance(found, int) and not isinstance(found, bool) and 0 < found < SCHEMA_VERSION:
-        return f"{SCHEMA_VERSION}: an earlier version of this package wrote it, with other names; solve its plan again"
-    return f"{SCHEMA_VERSION}, the version this package reads"
 
 
 @dataclass(frozen=True)
@@ -154,7 +145,7 @@ class Result(Plotted):
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready and complete: `Result.from_dict` takes it back without solving."""
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": FORMAT,
             "plan": self.plan.to_toml_like(),
             "data": {name: records(self.data.frame(name)) for name in self.data.tables},
             "data_name": self.data.name,
@@ -174,10 +165,10 @@ class Result(Plotted):
 
     @classmethod
     def from_dict(cls, payload: Mapping[str, Any]) -> Result:
-        """Take back what `to_dict` gave. Raises InputError for another schema version or a payload that is none."""
-        found = payload.get("schema_version")
-        if found != SCHEMA_VERSION:
-            raise InputError([Fault("result", "", "schema_version", repr(found), expected_version(found))])
+        """Take back what `to_dict` gave. Raises InputError for another format or a payload that is none."""
+        fault = format_fault("result", "", "schema_version", payload.get("schema_version"))
+        if fault is not None:
+            raise InputError([fault])
         try:
             frames = {
                 name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields))

@@ -18,6 +18,7 @@ from typing import Any
 from ..core.atomic_files import PART, whole_file, write_whole
 from ..core.errors import Fault, InfeasibleError, InputError, SolveError
 from ..core.folder_lock import LOCK, one_writer
+from ..core.format import FORMAT
 from ..core.frames import kinds_of, records
 from ..data.csv_files import load_dataset
 from ..data.dataset import Dataset
@@ -25,9 +26,8 @@ from ..data.plan_file import parse_plan
 from ..schemas.plan import Plan
 from .act_now import ActNow
 from .answer_parts import versions
-from .line_ends import are_all, faults_once, of_file
 from .manifest import MANIFEST, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled
-from .result import SCHEMA_VERSION, Result, restored
+from .result import Result, restored
 from .run_contents import (
     ANALYSES,
     DECISIONS,
@@ -48,11 +48,9 @@ from .run_contents import (
 )
 from .study_files import is_study_file, remove_studies
 
-OLDER = "decisions.json"
-"""What an earlier release wrote."""
 BEGUN = f"{MANIFEST}{PART}"
 """What a writer puts first of all into a folder and turns into the manifest last of all: a run without it has not ended."""
-ANSWERS = (DECISIONS, OLDER, DIAGNOSIS, result_file(DICTIONARY))
+ANSWERS = (DECISIONS, DIAGNOSIS, result_file(DICTIONARY))
 """Files that nobody but a run has: any of them beside a plan tells one whose manifest is missing."""
 UNLISTED = (MANIFEST, LOCK)
 """Files that a manifest does not list: itself, and the lock of a writer, which stays where one was killed."""
@@ -163,7 +161,7 @@ def started(folder: Path) -> bool:
 def _of_a_run(name: str) -> bool:
     """Whether a file has a name that writers of run folders give."""
     top, _, rest = name.partition("/")
-    if name in (PLAN, SUMMARY, LOG, DECISIONS, DIAGNOSIS, OLDER, *UNLISTED) or name.endswith(PART):
+    if name in (PLAN, SUMMARY, LOG, DECISIONS, DIAGNOSIS, *UNLISTED) or name.endswith(PART):
         return True
     if top == ANALYSES:
         return is_study_file(rest)
@@ -175,7 +173,7 @@ def _clear(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     for unfinished in folder.rglob(f"*{PART}"):
         unfinished.unlink()
-    for answer in (OLDER, DECISIONS, DIAGNOSIS, SUMMARY, LOG):
+    for answer in (DECISIONS, DIAGNOSIS, SUMMARY, LOG):
         (folder / answer).unlink(missing_ok=True)
     for part in PARTS:
         for stale in (folder / part).glob("*.csv"):
@@ -209,7 +207,7 @@ def _finish(folder: Path, stated: Mapping[str, Any]) -> None:
 def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str, Any]:
     """What was asked, with the hash of every file."""
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": FORMAT,
         "plan": plan.name,
         "loss_function": plan.loss_function,
         "price_set": plan.price_set,
@@ -268,7 +266,7 @@ def load_result(folder: str | Path) -> Result:
 
     folder: what `write_run`, or `solve --out` of the command line, wrote.
 
-    Raises InputError where it is unfinished, of another schema version, or changed, with every fault.
+    Raises InputError where it is unfinished, of another format, or changed, with every fault.
     """
     opened = open_run(folder)
     if opened.faults:
@@ -307,7 +305,7 @@ def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
     if "why" in stated:
         faults.append(Fault(MANIFEST, "", "outcome", str(stated["why"]), "a run that found a plan"))
     if faults:
-        raise InputError(faults_once(str(folder), [*changed, *faults]))
+        raise InputError([*changed, *faults])
     try:
         decisions = read_decisions(folder / DECISIONS)
         tables = {name: read_table(folder / result_file(name), kinds) for name, kinds in stated["columns"].items()}
@@ -356,11 +354,7 @@ def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
             yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
         elif not path.is_file():
             yield Fault(name, "", "", "no file", "the file that the manifest lists")
-        elif _digest(path) == digest:
-            return
-        elif are_all(path, digest):
-            yield of_file(name)
-        else:
+        elif _digest(path) != digest:
             yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
     except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
         yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..core.format import FORMAT
 from ..core.frames import notebook_html, plainly, records
 from .plotting import Plotted
 
 if TYPE_CHECKING:
     from .result import Result
 
-STUDY_SCHEMA_VERSION = 1
-"""Of `Study.to_dict`."""
 LONGEST_LINE = 160
 """Letters of a study's first line that `repr` shows."""
 
@@ -55,7 +54,7 @@ class Study(Plotted):
         """JSON-ready: `schema_version`, `kind`, the facts, and each table by its name as a list of records. Missing values and
         numbers that are not finite are None."""
         tables = {name: records(table) for name, table in self.tables.items()}
-        return {"schema_version": STUDY_SCHEMA_VERSION, "kind": self.kind, **plainly(self.facts), **tables}
+        return {"schema_version": FORMAT, "kind": self.kind, **plainly(self.facts), **tables}
 
     def save(self, folder: str | Path) -> None:
         """Write the study into a folder: each table as CSV, and `study.json`. In `analyses` of a run folder it is sealed with the
@@ -77,7 +76,7 @@ class Study(Plotted):
 
     def stated(self) -> str:
         """What `study.json` says: everything but the tables."""
-        content = {"schema_version": STUDY_SCHEMA_VERSION, "kind": self.kind, "words": list(self.words)}
+        content = {"schema_version": FORMAT, "kind": self.kind, "words": list(self.words)}
         return json.dumps(content | {"facts": plainly(self.facts), "titles": dict(self.titles)}, indent=1) + "\n"
 
     def _repr_html_(self) -> str:

@@ -17,10 +17,9 @@ import pandas as pd
 from ..core.atomic_files import PART, staged, whole_file
 from ..core.errors import Fault, InputError
 from ..core.folder_lock import LOCK, one_writer
+from ..core.format import FORMAT, format_fault
 from ..data.csv_files import csv_text, unguarded
-from .line_ends import are_all, faults_once, of_file
 from .manifest import DIGEST, MANIFEST, read_manifest, seal_faults, sealed, spelled
-from .result import SCHEMA_VERSION
 from .run_contents import ANALYSES, is_litter, names_in
 from .study import Study
 
@@ -131,7 +130,7 @@ def seal(run: Path, out: Path) -> None:
     """Seal a study as it stands."""
     digest = read_manifest(run)[1].get(DIGEST)
     files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in _files(out)}
-    content = sealed({"schema_version": SCHEMA_VERSION, "run": digest, "files": files})
+    content = sealed({"schema_version": FORMAT, "run": digest, "files": files})
     with whole_file(out / SEAL) as file:
         file.write(spelled(content).encode())
 
@@ -185,7 +184,7 @@ def study_faults(run: Path, stated: Mapping[str, Any]) -> list[Fault]:
             faults.append(Fault(name, "", "", "a file beside the studies", "folders with tables of other verbs"))
         else:
             faults += _faults_of(run, path, stated.get(DIGEST))
-    return faults_once(str(folder), faults)
+    return faults
 
 
 def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
@@ -201,6 +200,9 @@ def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
         return [Fault(place, "", "", found, f"the seal as it was written: {again}")]
     if not isinstance(content, dict) or set(content) != KEYS or not isinstance(content["files"], dict):
         return [Fault(place, "", "", "another content", f"a seal: {again}")]
+    other_format = format_fault(place, "", "schema_version", content["schema_version"])
+    if other_format is not None:
+        return [other_format]
     faults = seal_faults(place, content, text)
     if content["run"] != digest:
         faults.append(Fault(place, "", "run", "a study of another run", f"a study of this one: {again}"))
@@ -211,11 +213,7 @@ def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
             faults.append(Fault(where, "", "", "no file", "the file that the seal lists"))
         elif name not in stated:
             faults.append(Fault(where, "", "", "a file that the seal does not list", "only files of this study"))
-        elif _digest(study / name) == stated[name]:
-            continue
-        elif are_all(study / name, stated[name]):
-            faults.append(of_file(where))
-        else:
+        elif _digest(study / name) != stated[name]:
             faults.append(
                 Fault(where, "", "", "content that differs from the seal's hash", "the file as it was written")
             )

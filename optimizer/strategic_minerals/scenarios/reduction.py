@@ -39,16 +39,6 @@ class Reduction:
     """CVaR at the plan's `risk.alpha` of the same."""
     alpha: float
 
-    @property
-    def error_of_expected(self) -> float:
-        """Relative error of the expected loss."""
-        return self.expected[1] / self.expected[0] - 1 if self.expected[0] > 0 else 0.0
-
-    @property
-    def error_of_cvar(self) -> float:
-        """Relative error of the CVaR."""
-        return self.cvar[1] / self.cvar[0] - 1 if self.cvar[0] > 0 else 0.0
-
 
 def loss_proxy(instance: Instance, scenarios: ScenarioSet) -> Floats:
     """(S, I) discounted loss of a scenario by material: `losses_by_period`, added up; 0 for those that risk measures leave out

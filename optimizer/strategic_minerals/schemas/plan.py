@@ -7,17 +7,16 @@ within the year is meant (2028.5 is the middle of FY2028).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from ..core.deprecation import warn_renamed
 from ..core.errors import MisplacedError, near_miss
+from ..core.format import FORMAT
 from ..core.units import MONTHS_PER_YEAR
 from ..core.words import BASELINE_COURSE
 from .base import USA, Iso3, Key, Share, Year
-from .formats import FORMER_FIELDS, PLAN_FORMAT
 from .plan_sections import (
     QUIET,
     Budget,
@@ -45,9 +44,8 @@ from .together_section import Together
 class Plan(Section):
     """A planning question."""
 
-    format: Annotated[int, Field(ge=1, le=PLAN_FORMAT, exclude=True)] = PLAN_FORMAT
-    """Edition in which the plan is written; without it, the present one. A plan of an earlier edition is read as one of the present
-    one; `migrate` writes it anew."""
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT, exclude=True)] = FORMAT
+    """Format of the file; without it, the only one that there is."""
     name: Key
     title: str = ""
     description: str = ""
@@ -94,23 +92,6 @@ class Plan(Section):
     days_of_cover: tuple[DaysOfCover, ...] = ()
     stock_rules: tuple[StockRule, ...] = ()
     together: Together | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _former_names(cls, given: Any) -> Any:
-        """Warn of names that are read and were given up."""
-        for former, name in FORMER_FIELDS.items():
-            section, _, field = former.partition(".")
-            inside = given.get(section) if isinstance(given, Mapping) else None
-            if isinstance(inside, Mapping) and field in inside:
-                warn_renamed(former, name)
-        return given
-
-    @field_validator("format")
-    @classmethod
-    def _as_read(cls, _: int) -> int:
-        """What has been read is of the present edition."""
-        return PLAN_FORMAT
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ..core.errors import CONTROL, MisplacedError, shown
 from ..core.units import LARGEST_NUMBER
@@ -282,8 +282,8 @@ class Scenario(Section):
 class Sample(Section):
     """Scenarios sampled from the table of hazards; they share the probability that the listed scenarios leave."""
 
-    scenarios: Annotated[int, Field(ge=1, le=100_000, validation_alias=AliasChoices("scenarios", "worlds"))]
-    """Number of sampled scenarios that the plan uses (formerly called `worlds`)."""
+    scenarios: Annotated[int, Field(ge=1, le=100_000)]
+    """Number of sampled scenarios that the plan uses."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Number of scenarios sampled and then reduced to `scenarios`, each with the probability of those it represents; unset: no
     reduction."""

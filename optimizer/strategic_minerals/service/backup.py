@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import Fault, InputError, missing_part
+from .base_store import TABLES
 from .databases import file_of
-from .migrations import COLUMNS
 from .trouble import StoreError
 
 DUMP = "database.dump"
@@ -79,7 +79,7 @@ def _close(part: Path) -> None:
 
 
 def _sqlite(folder: Path, part: Path) -> list[str]:
-    """Copy the file as of one moment, whoever writes to it; the jobs in it. An older store is copied as it is."""
+    """Copy the file as of one moment, whoever writes to it; the jobs in it."""
     path = file_of(folder)
     if not path.is_file():
         raise StoreError("away", f"the folder {folder} holds no store")
@@ -118,7 +118,7 @@ def _postgres(address: str, part: Path) -> list[str]:
         names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
         names |= {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
         given = {names[name]: str(value) for name, value in parts.items() if name in names and value is not None}
-        tables = [f"--table={name}" for name in (*COLUMNS, "schema_version")]
+        tables = [f"--table={name}" for name in TABLES]
         done = subprocess.run(
             [program, "--format=custom", "--no-password", f"--file={part / DUMP}", *tables],
             env={**os.environ, **given},

@@ -1,4 +1,4 @@
-"""Basis of all parts of the store: transactions, migration of tables, and checks of the content."""
+"""Basis of all parts of the store: its tables, transactions, and checks of the content."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..core.format import FORMAT
 from .entities import SCOPES, STATES, AuditLogEntry, Job, Scope, Token
-from .migrations import COLUMNS, NEWEST, STEPS
 from .trouble import StoreError
 
 T = TypeVar("T")
@@ -17,6 +17,49 @@ Rows = list[tuple[Any, ...]]
 Ask = Callable[..., Rows]
 """`ask(statement, **values)`: the rows of a statement with `:name` for values."""
 
+TABLES = {
+    "jobs": (
+        *("id TEXT PRIMARY KEY", "tenant TEXT NOT NULL", "kind TEXT NOT NULL", "label TEXT NOT NULL"),
+        *("state TEXT NOT NULL", "submitted DOUBLE PRECISION NOT NULL", "started DOUBLE PRECISION"),
+        *("ended DOUBLE PRECISION", "ended_uptime DOUBLE PRECISION", "server TEXT", "idempotency_key TEXT"),
+        *("digest TEXT NOT NULL", "stopping INTEGER NOT NULL DEFAULT 0", "progress TEXT NOT NULL DEFAULT '{}'"),
+        *("outcome TEXT NOT NULL DEFAULT '{}'", "bytes BIGINT NOT NULL"),
+        *("trace TEXT NOT NULL DEFAULT ''", "trace_state TEXT NOT NULL DEFAULT ''"),
+    ),
+    "tokens": (
+        *("id TEXT PRIMARY KEY", "hash TEXT NOT NULL UNIQUE", "tenant TEXT NOT NULL", "scopes TEXT NOT NULL"),
+        *("created DOUBLE PRECISION NOT NULL", "revoked DOUBLE PRECISION", "note TEXT NOT NULL"),
+    ),
+    "audit_log": (
+        *("at DOUBLE PRECISION NOT NULL", "tenant TEXT NOT NULL", "token TEXT NOT NULL", "address TEXT NOT NULL"),
+        *("action TEXT NOT NULL", "job TEXT NOT NULL"),
+    ),
+    "webhooks": (
+        *("job TEXT PRIMARY KEY", "url TEXT NOT NULL", "secret TEXT NOT NULL", "ended DOUBLE PRECISION"),
+        *("tries INTEGER NOT NULL DEFAULT 0", "due DOUBLE PRECISION NOT NULL DEFAULT 0"),
+        *("delivered DOUBLE PRECISION", "said TEXT NOT NULL DEFAULT ''"),
+    ),
+    "servers": ("id TEXT PRIMARY KEY", "seen DOUBLE PRECISION NOT NULL"),
+    "tenants": ("tenant TEXT PRIMARY KEY", "turn BIGINT NOT NULL"),
+    "usage": (
+        *("tenant TEXT NOT NULL", "hour BIGINT NOT NULL", "jobs BIGINT NOT NULL DEFAULT 0"),
+        "seconds DOUBLE PRECISION NOT NULL DEFAULT 0",
+    ),
+    "clock": ("id INTEGER PRIMARY KEY", "uptime DOUBLE PRECISION NOT NULL", "at DOUBLE PRECISION NOT NULL"),
+    "schema_version": ("version INTEGER NOT NULL",),
+}
+"""Columns of every table, in SQL that both databases read. `clock` counts the service's own uptime, for retention; `usage` and
+`tenants` hold quotas and turns."""
+BEGINNING = (
+    *(f"CREATE TABLE {table} ({', '.join(columns)})" for table, columns in TABLES.items()),
+    "CREATE INDEX jobs_by_state ON jobs (state, submitted)",
+    "CREATE INDEX jobs_by_tenant ON jobs (tenant, submitted)",
+    "CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, idempotency_key)",
+    "CREATE UNIQUE INDEX usage_by_hour ON usage (tenant, hour)",
+    "INSERT INTO clock (id, uptime, at) VALUES (1, 0, 0)",
+    f"INSERT INTO schema_version (version) VALUES ({FORMAT})",
+)
+"""What makes a new store."""
 JOB = "id, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome, trace, trace_state"
 TOKEN = "id, tenant, scopes, created, revoked, note"
 
@@ -59,40 +102,34 @@ class BaseStore(ABC):
         return self._within(guarded)
 
     def set_up(self) -> None:
-        """Create the tables, or bring those of an older version up to date, in one transaction: a kill leaves the one or the other.
+        """Create the tables where there are none, in one transaction: a kill leaves all of them or none.
 
-        Raises StoreError for a newer version, another program's database, and tables that lack what they should have.
+        Raises StoreError for a store of another format, another program's database, and tables that lack what they should have.
         """
-        self._alone(self._migrated)
+        self._alone(self._made)
 
-    def _migrated(self, ask: Ask) -> None:
-        version = self._version(ask)
-        for step in STEPS[version:]:
-            for statement in step:
+    def _made(self, ask: Ask) -> None:
+        if not self._exists(ask):
+            for statement in BEGINNING:
                 ask(statement)
-        if version < NEWEST:
-            ask("UPDATE schema_version SET version = :newest", newest=NEWEST)
-        for table, columns in COLUMNS.items():
-            ask(f"SELECT {columns} FROM {table} LIMIT 1")
+        for table, columns in TABLES.items():
+            ask(f"SELECT {', '.join(column.split()[0] for column in columns)} FROM {table} LIMIT 1")
 
-    def _version(self, ask: Ask) -> int:
-        """0: no store yet; 1: one from before versions were numbered. Raises StoreError for what is not to be touched."""
+    def _exists(self, ask: Ask) -> bool:
+        """Whether the database holds a store. Raises StoreError for what is not to be touched."""
         tables = {str(name) for (name,) in ask(self.names)}
         if "schema_version" not in tables:
-            ours = tables & set(COLUMNS)
-            if tables and not self.shared and not {"jobs", "tokens"} <= ours:
+            if tables and not self.shared:
                 raise StoreError(
                     "version", f"the database belongs to another program (tables {', '.join(sorted(tables)[:5])})"
                 )
-            return 1 if "jobs" in ours else 0
+            return False
         rows = ask("SELECT version FROM schema_version")
-        if len(rows) != 1 or not isinstance(rows[0][0], int) or rows[0][0] < 1:
-            raise StoreError("damaged", "the store is damaged: its version number cannot be read")
-        if rows[0][0] > NEWEST:
-            raise StoreError(
-                "version", f"the store has version {rows[0][0]}; this program supports versions up to {NEWEST}"
-            )
-        return int(rows[0][0])
+        if len(rows) != 1 or not isinstance(rows[0][0], int):
+            raise StoreError("damaged", "the store is damaged: its format cannot be read")
+        if rows[0][0] != FORMAT:
+            raise StoreError("version", f"the store has format {rows[0][0]}; this program reads format {FORMAT} alone")
+        return True
 
     def look_through(self) -> None:
         """Read every job and every token. Raises StoreError where one is not what was written."""

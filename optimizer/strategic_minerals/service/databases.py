@@ -51,7 +51,7 @@ class SqliteStore(Store):
                 found = self._connection.execute("PRAGMA integrity_check(3)").fetchall()
                 if found != [("ok",)]:
                     raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
-                self._version(self._ask)  # what is not ours stays as it is
+                self._exists(self._ask)  # what is not ours stays as it is
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")
             self.set_up()

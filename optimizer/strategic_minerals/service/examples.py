@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.format import FORMAT
+
 JOB = "3f0c6b1e9d2a4c58b7e6f1a2d3c4b5a6"
 OTHER = "0123456789abcdef0123456789abcdef"
 AT = "2026-11-27T15:11:54.259000Z"
@@ -38,7 +40,7 @@ STATUS: dict[str, Any] = {
 }
 QUEUED = {**STATUS, "state": "queued", "started": None, "position": 1, "progress": None}
 RESULT: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": FORMAT,
     "id": JOB,
     "kind": "frontier",
     "headline": "BUDGETS of 'quickstart': the portfolio switches at 0.41 times its budget.",

@@ -14,7 +14,6 @@ from ..verbs import VERBS, Verb
 from .api_schemas import Cell, Flag, JobId, Labelled, Number, Question, Strict, Tables, Text, Whole
 
 LONGEST_TEXT, LONGEST_LIST = 300, 10_000
-RESULT_SCHEMA_VERSION = 1
 
 _STRICT: Mapping[Any, Any] = {
     float: Number,

@@ -151,7 +151,7 @@ def page(folder: Folder, request: Given) -> None:
         text = report(load_result(folder.path / "run"), analyses=_analyses(folder, request["kind"]))
     else:
         results = [run_of(folder, n) for n in range(len(list((folder.path / "of").iterdir())))]
-        text = report(results, names=labels_of(request), analyses=_analyses(folder, request["kind"]))
+        text = report(results, names=request.get("labels"), analyses=_analyses(folder, request["kind"]))
     write_whole(folder.path / REPORT, text.encode())
 
 

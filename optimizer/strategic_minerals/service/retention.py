@@ -65,7 +65,6 @@ class Janitor:
         if self._uptime is None:
             return
         self._old_jobs(self._uptime)
-        self._measure()
         if self._clocks.steady:
             self._drafts()
             self._strays()
@@ -75,11 +74,6 @@ class Janitor:
         for name in self._store.outdated(time.time() - keep_s, uptime - keep_s):
             if self._store.delete(name):
                 Folder.of(self._settings.folder, name).delete()
-
-    def _measure(self) -> None:
-        """Sizes of jobs that an older version kept."""
-        for name in self._store.unmeasured():
-            self._store.measured(name, Folder.of(self._settings.folder, name).size)
 
     def _drafts(self) -> None:
         for drafts in ("drafts", "checks"):

@@ -87,7 +87,7 @@ class Store(WebhookStore):
 
     def outdated(self, before: float, before_uptime: float | None = None) -> list[str]:
         """Jobs that ended before a time; before_uptime: and before so much uptime of the service [s] too, where it is known."""
-        also = "" if before_uptime is None else " AND coalesce(ended_uptime, 0) < :uptime"
+        also = "" if before_uptime is None else " AND ended_uptime < :uptime"
         values = {"before": before} if before_uptime is None else {"before": before, "uptime": before_uptime}
         (rows,) = self._run((f"SELECT id FROM jobs WHERE ended < :before{also} LIMIT 100", values))
         return [str(row[0]) for row in rows]
@@ -96,13 +96,3 @@ class Store(WebhookStore):
         """Every job."""
         (rows,) = self._run(("SELECT id FROM jobs", {}))
         return {str(row[0]) for row in rows}
-
-    def unmeasured(self) -> list[str]:
-        """Ended jobs whose bytes are not known: they are from an older version."""
-        among = ", ".join(f"'{state}'" for state in ENDED)
-        (rows,) = self._run((f"SELECT id FROM jobs WHERE bytes IS NULL AND state IN ({among}) LIMIT 100", {}))
-        return [str(row[0]) for row in rows]
-
-    def measured(self, job: str, size: int) -> None:
-        """How many bytes a job's files take."""
-        self._run(("UPDATE jobs SET bytes = :size WHERE id = :id", {"id": job, "size": size}))

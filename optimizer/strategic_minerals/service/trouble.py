@@ -17,7 +17,7 @@ class StoreError(Exception):
     """The store cannot be used now: `kind` says why, the text tells people, without places or passwords.
 
     kind: `full`, nothing can be written; `away`, the database does not answer; `damaged`, its content is not what was written;
-    `version`, it was made by a newer version of this program or by another program.
+    `version`, it was of another format or of another program.
     """
 
     def __init__(self, kind: Kind, text: str) -> None:
