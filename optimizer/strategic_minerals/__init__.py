@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from .api.verification import Verification, verify
     from .audit.audit import Audit, Residual
     from .audit.figures import Figures
-    from .backtesting.result import Backtest
-    from .backtesting.run import backtest
     from .core.errors import (
         Fault,
         FaultsError,
@@ -101,7 +99,6 @@ if TYPE_CHECKING:
 _HOME = {
     "Alternatives": "analysis.alternatives",
     "Audit": "audit.audit",
-    "Backtest": "backtesting.result",
     "CheckReport": "api.checking",
     "Coalitions": "evaluation.coalition_result",
     "Comparison": "report.comparison",
@@ -152,7 +149,6 @@ _HOME = {
     "Worth": "evaluation.value_of_planning",
     "add_term": "model.named_model",
     "alternatives": "analysis.alternatives",
-    "backtest": "backtesting.run",
     "build_model": "api.own_models",
     "charts": "report.plots",
     "check": "api.checking",
@@ -202,7 +198,6 @@ _HOME = {
 __all__ = [
     "Alternatives",
     "Audit",
-    "Backtest",
     "CheckReport",
     "Coalitions",
     "Comparison",
@@ -253,7 +248,6 @@ __all__ = [
     "Worth",
     "add_term",
     "alternatives",
-    "backtest",
     "build_model",
     "charts",
     "check",

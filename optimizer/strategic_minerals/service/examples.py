@@ -85,7 +85,6 @@ REQUESTS_OF_JOBS: Mapping[str, dict[str, Any]] = {
     "roll": {**OF, "done": [{"kind": "stock", "item": "gallium", "amount": 12.5}]},
     "compare": {"of": [JOB, OTHER]},
     "discover": {**OF, "promise": "loss_musd <= 500"},
-    "backtest": {"shipped": "backtest-2022"},
 }
 """Kind -> the rest of a request of it."""
 

@@ -18,7 +18,6 @@ JobRequest = Annotated[
     | ExplainRequest
     | CompareRequest
     | studies.AlternativesRequest
-    | studies.BacktestRequest
     | studies.ControlsRequest
     | studies.DealsRequest
     | studies.DecideRequest
@@ -43,7 +42,6 @@ JobRequest = Annotated[
 FileRequest = Annotated[
     SolveRequest
     | SweepRequest
-    | studies.BacktestRequest
     | studies.ControlsRequest
     | studies.DealsRequest
     | studies.DecideRequest
@@ -59,7 +57,7 @@ FileRequest = Annotated[
     | studies.WorthRequest,
     Field(discriminator="kind"),
 ]
-"""Options of what comes as files: a question, an episode, published files."""
+"""Options of what comes as files: a question, published files."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,6 @@ KINDS: Mapping[str, Kind] = {
     "roll": Kind(studies.RollRequest, "run", makes_plan=True),
     "compare": Kind(CompareRequest, "runs"),
     "discover": Kind(studies.DiscoverRequest, "rows"),
-    "backtest": Kind(studies.BacktestRequest, "files"),
     "refresh": Kind(studies.RefreshRequest, "files"),
 }
 

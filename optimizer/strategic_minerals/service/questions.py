@@ -5,7 +5,6 @@ Faults are named as whoever sent the question knows its parts: fields of `set`, 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import Fault, FaultsError, InputError, PlanError
 from ..schemas.base import USA
 from .addresses import as_sent
-from .bundles import BUNDLE, unbundled
 from .job_folder import Folder
 from .kind_table import KINDS
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from ..schemas.plan import Plan
 
 STATED, FACTS = "tables.json", "facts.json"
-EPISODE = "episode"
-"""Where the files of a past episode are taken apart."""
 
 
 @cache
@@ -123,8 +119,6 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
     elif kind == "roll":
         noted_rows(request)
         new_facts(folder)
-    elif kind == "backtest" and request["shipped"] is None:
-        _look_at_episode(folder, request["changes"])
     elif kind == "stress":
         from ..data.plan_file import parse_plan
 
@@ -152,18 +146,6 @@ def _look_at_question(folder: Folder, request: Mapping[str, Any]) -> None:
         from .studies import look_at_study
 
         look_at_study(request["study"], plan, data)
-
-
-def _look_at_episode(folder: Folder, changes: Mapping[str, Any]) -> None:
-    """Raises InputError where the files of an episode say nothing that can be played."""
-    from ..backtesting.settings import load_settings
-
-    place = folder.path / EPISODE
-    try:
-        unbundled(folder.path / BUNDLE, place)
-        load_settings(place, changes)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def members_of(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, dict[str, Dataset]]:

@@ -29,7 +29,6 @@ from .job_folder import READ, Folder
 from .kind_table import KINDS, WITH_FILES, FileRequest, JobRequest
 from .problem_details import MOST_FAULTS, ProblemError
 from .questions import FACTS
-from .study_requests import episodes
 from .wording import brief, faults_of, place, spelt
 
 Form = Literal["job", "upload", "check"]
@@ -259,20 +258,12 @@ def _files(folder: Folder) -> dict[str, bytes]:
 def _other_files(request: Any, files: Mapping[str, bytes]) -> list[Fault]:
     """Faults of files that a kind of job does not read, or lacks."""
     if KINDS[getattr(request, "kind", "solve")].of != "files":
-        return [Fault("form", "", "files", "a file", "no such part: it is for an episode or for published files")] * (
-            BUNDLE in files
-        )
+        return [Fault("form", "", "files", "a file", "no such part: it is for published files")] * (BUNDLE in files)
     odd = sorted(name for name in files if name != BUNDLE)
     if odd:
         return [Fault("form", "", odd[0].partition("/")[0].partition(".")[0], "a file", "the part `files`: one ZIP")]
-    if getattr(request, "shipped", None) is not None and BUNDLE in files:
-        return [Fault("options", "", "shipped", spelt(request.shipped), "no value: the files of the form contain it")]
-    if getattr(request, "shipped", None) is not None and request.shipped not in episodes():
-        expected = f"one of {', '.join(episodes())}{near_miss(request.shipped, episodes())}"
-        return [Fault("body", "", "shipped", spelt(request.shipped), expected)]
-    if getattr(request, "shipped", None) is None and BUNDLE not in files:
-        also = ", or the name of an episode in `shipped`" * hasattr(request, "shipped")
-        return [Fault("form", "", "files", "nothing", f"a ZIP with the files (POST /v1/jobs/upload){also}")]
+    if BUNDLE not in files:
+        return [Fault("form", "", "files", "nothing", "a ZIP with the files (POST /v1/jobs/upload)")]
     return []
 
 

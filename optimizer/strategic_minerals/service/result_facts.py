@@ -230,15 +230,6 @@ class DiscoverFacts(Facts):
     notes: list[str] = Field(description="What weakens the answer.")
 
 
-class BacktestFacts(Facts):
-    """Facts of a past episode played again."""
-
-    title: str
-    label: str
-    settings: dict[str, Any]
-    functions: list[str]
-
-
 class RefreshFacts(Facts):
     """Facts of tables that were brought up to date."""
 

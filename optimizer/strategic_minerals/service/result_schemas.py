@@ -201,13 +201,6 @@ class DiscoverResult(ResultBase):
     facts: about.DiscoverFacts
 
 
-class BacktestResult(ResultBase):
-    """A past episode, played again."""
-
-    kind: Literal["backtest"]
-    facts: about.BacktestFacts
-
-
 class RefreshResult(ResultBase):
     """Tables brought up to date."""
 
@@ -240,7 +233,6 @@ JobResult = Annotated[
     | RollResult
     | CompareResult
     | DiscoverResult
-    | BacktestResult
     | RefreshResult,
     Field(discriminator="kind"),
 ]

@@ -15,7 +15,7 @@ from .bundles import BUNDLE, unbundled
 from .job_folder import REQUEST, ROWS, Folder
 from .kind_table import KINDS
 from .progress import ProgressReporter
-from .questions import EPISODE, first_of, members_of, new_facts, noted_rows, question, sized
+from .questions import first_of, members_of, new_facts, noted_rows, question, sized
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,22 +245,6 @@ def _discover(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     return told(discover(before.path / "out", **asked_of(request, limits), plan=plan, data=data))
 
 
-def _backtest(folder: Folder, request: Given, limits: Given, reporter: ProgressReporter) -> Answer:
-    from ..backtesting.run import backtest
-    from ..core.shipped import shipped
-
-    if request["shipped"] is None:
-        source = folder.path / EPISODE
-        shutil.rmtree(source, ignore_errors=True)
-        unbundled(folder.path / BUNDLE, source)
-    else:
-        source = shipped("models") / request["shipped"]
-    shutil.rmtree(folder.path / "out", ignore_errors=True)  # of an attempt that was interrupted, which nobody has seen
-    reporter.phase("reading the files")
-    found = backtest(source, out=folder.path / "out", changes=request["changes"], on_progress=reporter.counting)
-    return told(found)
-
-
 def _refresh(folder: Folder, request: Given, limits: Given, reporter: ProgressReporter) -> Answer:
     from ..core.shipped import shipped
     from ..data.refreshing import refresh
@@ -325,6 +309,5 @@ STUDIES: Mapping[str, Answering] = {
     "verify": _verify,
     "roll": _roll,
     "discover": _discover,
-    "backtest": _backtest,
     "refresh": _refresh,
 }

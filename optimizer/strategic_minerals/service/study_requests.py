@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from ..core.errors import InputError
-from ..core.shipped import shipped
 from ..core.units import LEAST_TIME_LIMIT_S
 from .api_schemas import Flag, JobId, Labelled, Number, Plain, Question, Tables, Text, Whole
 
@@ -22,11 +21,6 @@ Limit = Annotated[
 Confidence = Annotated[Number, Field(gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")]
 Seed = Annotated[Whole, Field(ge=0, lt=2**31, description="Random seed.")]
 Method = Literal["auto", "flat", "decomposed"]
-
-
-def episodes() -> list[str]:
-    """Names of the past episodes that come with the package."""
-    return sorted(path.parent.name for path in shipped("models").glob("*/backtest.toml"))
 
 
 def _a_promise(text: str) -> str:
@@ -294,22 +288,6 @@ class SimulateRequest(OfRun):
     grid_months: Whole = Field(1, ge=1, le=12, description="Months between dates at which something may happen.")
     scenarios: Whole = Field(25, ge=1, le=10_000, description="Most scenarios of each plan.")
     confidence: Confidence = 0.95
-
-
-class BacktestRequest(Labelled):
-    """Play a past episode: plans made with what was known on each day, then scored against what happened."""
-
-    kind: Literal["backtest"]
-    shipped: Annotated[Text, Field(max_length=100)] | None = Field(
-        None,
-        description="Name of a shipped episode; null: its files come as the ZIP `files` of an upload.",
-        json_schema_extra={"enum": [*episodes(), None]},
-    )
-    changes: Plain = Field(
-        default_factory=dict,
-        description="Settings of the episode stated otherwise, by field.",
-        examples=[{"budgets_musd": [100]}],
-    )
 
 
 class RefreshRequest(Labelled):
