@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 NEVER = ("__pycache__", ".git", ".venv", "runs")
+FROZEN = "models/backtest-2022/"
+"""A study that the source package has, and the wheel has not."""
 
 
 def here(*places: str) -> set[str]:
@@ -24,7 +26,8 @@ def here(*places: str) -> set[str]:
 def wanted_in_wheel() -> set[str]:
     """The package with its READMEs and the page's files; plans and tables inside it."""
     package = {name.removeprefix("optimizer/") for name in here("optimizer/strategic_minerals/**/*")}
-    return package | {f"strategic_minerals/shipped_files/{name}" for name in here("models/**/*", "inputs/*")}
+    shipped = {name for name in here("models/**/*", "inputs/*") if not name.startswith(FROZEN)}
+    return package | {f"strategic_minerals/shipped_files/{name}" for name in shipped}
 
 
 def wanted_in_sdist() -> set[str]:
@@ -58,8 +61,11 @@ def main() -> None:
     (wheel,) = Path(sys.argv[1]).glob("*.whl")
     (sdist,) = Path(sys.argv[1]).glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
-        compare(wheel.name, wanted_in_wheel(), set(archive.namelist()))
-        folders = {PurePosixPath(name).parts[1] for name in archive.namelist() if name.count("/") > 1}
+        names = set(archive.namelist())
+    compare(wheel.name, wanted_in_wheel(), names)
+    if frozen := sorted(name for name in names if FROZEN in name):
+        raise SystemExit(f"{wheel.name}: should not have {frozen}")
+    folders = {PurePosixPath(name).parts[1] for name in names if name.count("/") > 1}
     hidden = folders & set(ast.literal_eval(public_names()))
     if hidden:
         raise SystemExit(f"{wheel.name}: folders {sorted(hidden)} would hide public names once they are imported")

@@ -39,10 +39,9 @@ MAY_IMPORT: dict[str, str] = {
     "rolling": (
         "core schemas data instance scenarios finance formulation model highs optimization results api evaluation"
     ),
-    "backtesting": "core schemas data instance scenarios results api",
     "report": "core schemas data instance finance formulation model results rolling",
-    "service": "core schemas data checks model highs results api evaluation analysis rolling backtesting report",
-    "cli": "core schemas data highs results api evaluation analysis rolling backtesting report service",
+    "service": "core schemas data checks model highs results api evaluation analysis rolling report",
+    "cli": "core schemas data highs results api evaluation analysis rolling report service",
 }
 """Room -> rooms that it may import, and no other; imports for type checking count."""
 

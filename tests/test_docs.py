@@ -150,7 +150,7 @@ def test_the_sweep_file_of_the_documents_asks_for_points() -> None:
     assert len(all_at_once.design(plan, data).points) == all_at_once.samples
 
 
-LONG = ("rules", "backtest")
+LONG = ("rules",)
 """Verbs whose line takes minutes; their own tests run them."""
 
 

@@ -37,10 +37,10 @@ SOLVING = {
 }  # fmt: skip
 """Verbs that solve a model, as somebody who reads them says."""
 NOT_SOLVING = {
-    "backtest", "backup", "check", "compare", "create", "deals", "discover", "doctor", "init", "list", "losses",
+    "backup", "check", "compare", "create", "deals", "discover", "doctor", "init", "list", "losses", "migrate",
     "report", "reverse", "revoke", "scenarios", "schema", "serve",
 }  # fmt: skip
-"""Verbs that solve none, or, as `backtest`, in processes of one thread each."""
+"""Verbs that solve none."""
 
 
 def options(command: Any) -> set[str]:

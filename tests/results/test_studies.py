@@ -164,10 +164,8 @@ KINDS = sorted(STUDIES)
 
 def test_every_kind_of_study_is_looked_at_here() -> None:
     """Proves: whatever is built on the base of studies is one of these, by the name of its verb."""
-    import strategic_minerals.backtesting.run  # noqa: F401  # whose study has tests of its own, in `tests/backtest`
-
     found = {made.kind: made for made in StudyResult.__subclasses__()}
-    assert sorted(found) == sorted([*KINDS, "backtest"])
+    assert sorted(found) == KINDS
     assert set(found) <= {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
 
 

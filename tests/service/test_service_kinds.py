@@ -16,8 +16,6 @@ from jsonschema import Draft202012Validator
 from strategic_minerals.service.result_schemas import RESULTS
 from strategic_minerals.service.study_kinds import OF_QUESTION, OF_RUN, OTHERS
 
-from backtest.episode import QUICK as EPISODE
-from backtest.episode import episode, write
 from strategic_minerals import Dataset, Plan, decide, load_result, sweep
 from strategic_minerals.service.answers import NO_OPTIONS, asked_of
 from strategic_minerals.service.kind_table import KINDS
@@ -129,7 +127,7 @@ OF_SOLVED: dict[str, tuple[str, dict[str, Any]]] = {
     "roll": (ONE, {"learning": False, "gap": 0.0}),
 }
 SLOW = {"deals", "origins", "controls", "requirements", "losses", "rules", "simulate", "verify"}
-OTHERWISE = {"compare", "discover", "backtest", "refresh", "together"}
+OTHERWISE = {"compare", "discover", "refresh", "together"}
 """Kinds with a test of their own below."""
 
 
@@ -277,30 +275,17 @@ def test_where_a_promise_fails_is_looked_for_in_rows_of_another_job(service: Tes
     assert "sweep or stress" in planless.json()["detail"]
 
 
-@pytest.mark.slow
-def test_a_past_episode_comes_as_a_zip(service: TestClient, tmp_path: Path) -> None:
-    """Proves: files of an episode are played; settings that are none, a ZIP that holds no episode, and no files are refused at
-    once."""
-    folder = write(tmp_path / "episode", episode())
-    files = zipped({f"episode/{path.name}": path.read_bytes() for path in folder.iterdir()})
-    changes = {**EPISODE, "runs": [{"name": "strict", "first": "strict"}], "replans": []}
-    options = {"kind": "backtest", "changes": changes}
+def test_a_form_without_a_sound_zip_is_refused_at_once(service: TestClient) -> None:
+    """Proves: what is no ZIP, a name outside of it, no files, and files for a kind that reads none are refused with their place."""
 
-    def post(content: bytes, **more: Any) -> Any:
-        told = {"options": json.dumps({**options, **more})}
-        return service.post("/v1/jobs/upload", files={"files": ("e.zip", content)}, data=told)
+    def post(content: bytes, kind: str = "refresh") -> Any:
+        told = {"options": json.dumps({"kind": kind})}
+        return service.post("/v1/jobs/upload", files={"files": ("f.zip", content)}, data=told)
 
-    job, result = done(service, post(files))
-    assert result["included"]["plans"]
-    with zipfile.ZipFile(io.BytesIO(service.get(f"/v1/jobs/{job}/archive").content)) as archive:
-        assert "scores.json" in archive.namelist()
-    assert post(files, changes={"sampling": {"seeed": 1}}).status_code == 422
     assert post(b"PK no zip").json()["faults"][0]["file"] == "files"
     assert post(zipped({"../x.csv": b"a"})).json()["faults"][0]["column"] == "file name"
-    assert post(zipped({"README.md": b"a"})).status_code == 422
-    assert service.post("/v1/jobs", json=options).json()["faults"][0]["column"] == "files"
-    assert service.post("/v1/jobs", json={**options, "shipped": "backtest-1922"}).status_code == 422
-    assert post(files, kind="frontier").status_code == 422
+    assert post(zipped({"x.csv": b"a"}), kind="frontier").status_code == 422
+    assert service.post("/v1/jobs", json={"kind": "refresh"}).json()["faults"][0]["column"] == "files"
 
 
 @pytest.mark.slow
