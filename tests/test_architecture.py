@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from strategic_minerals.formulation import branch, commitments, operations
 from strategic_minerals.formulation.catalogue import COMPONENTS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
@@ -40,7 +39,7 @@ MAY_IMPORT: dict[str, str] = {
         "core schemas data instance scenarios finance formulation model highs optimization results api evaluation"
     ),
     "backtesting": "core schemas data instance scenarios results api",
-    "report": "core schemas data instance finance formulation model results rolling",
+    "report": "core schemas data instance model results rolling",
     "service": "core schemas data checks model highs results api evaluation analysis rolling backtesting report",
     "cli": "core schemas data highs results api evaluation analysis rolling backtesting report service",
 }
@@ -181,15 +180,6 @@ def test_a_module_stays_readable(name):
 def test_component_names_are_unique_in_their_block():
     keys = [(c.block, c.kind, c.name) for c in COMPONENTS]
     assert len(set(keys)) == len(keys)
-
-
-@pytest.mark.parametrize(
-    ("block", "module"), [("commitments", commitments), ("period", operations), ("branch", branch)]
-)
-def test_every_param_is_declared(block, module):
-    """Proves: the table that the formulation page shows has the mutable Params of each block, all of them and no other."""
-    declared = {c.name for c in COMPONENTS if (c.kind, c.block) == ("parameter", block)}
-    assert declared == set(module.PARAMS)
 
 
 def test_help_loads_neither_pyomo_nor_the_solver():
