@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 NEVER = ("__pycache__", ".git", ".venv", "runs")
+TOOLS = "inputs/build/"
+"""Not in the wheel: for maintainers."""
 
 
 def here(*places: str) -> set[str]:
@@ -24,19 +26,21 @@ def here(*places: str) -> set[str]:
 def wanted_in_wheel() -> set[str]:
     """The package with its READMEs and the page's files; plans and tables inside it."""
     package = {name.removeprefix("optimizer/") for name in here("optimizer/strategic_minerals/**/*")}
-    return package | {f"strategic_minerals/shipped_files/{name}" for name in here("models/**/*", "inputs/*")}
+    shipped = {name for name in here("models/**/*", "inputs/**/*") if not name.startswith(TOOLS)}
+    return package | {f"strategic_minerals/shipped_files/{name}" for name in shipped}
 
 
 def wanted_in_sdist() -> set[str]:
     """Everything that building, testing and reading take."""
     single = here("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
-    return single | here("optimizer/**/*", "models/**/*", "inputs/*", "tests/**/*", ".github/**/*", ".ci/*")
+    return single | here("optimizer/**/*", "models/**/*", "inputs/**/*", "tests/**/*", ".github/**/*", ".ci/*")
 
 
 def compare(what: str, wanted: set[str], found: set[str]) -> None:
     """Raise SystemExit where a package differs from what it should be."""
     lacking = sorted(wanted - found)
-    wrong = sorted(name for name in found if set(PurePosixPath(name).parts) & set(NEVER))
+    tools = f"strategic_minerals/shipped_files/{TOOLS}"
+    wrong = sorted(name for name in found if set(PurePosixPath(name).parts) & set(NEVER) or name.startswith(tools))
     if lacking or wrong:
         raise SystemExit(f"{what}: lacks {lacking}; should not have {wrong}")
     sys.stdout.write(f"{what}: {len(found)} files, all that there should be\n")

@@ -27,8 +27,6 @@ from support.one_mineral import one_mineral
 from support.promising import promising
 from support.served import client, ended
 
-USGS = Path(__file__).parents[1] / "data" / "usgs" / "MCS2026_Commodities_Data.csv"
-
 
 def sent(plan: Plan, data: Dataset) -> dict[str, Any]:
     """A plan and its tables as JSON has them."""
@@ -129,7 +127,7 @@ OF_SOLVED: dict[str, tuple[str, dict[str, Any]]] = {
     "roll": (ONE, {"learning": False, "gap": 0.0}),
 }
 SLOW = {"deals", "origins", "controls", "requirements", "losses", "rules", "simulate", "verify"}
-OTHERWISE = {"compare", "discover", "backtest", "refresh", "together"}
+OTHERWISE = {"compare", "discover", "backtest", "together"}
 """Kinds with a test of their own below."""
 
 
@@ -306,28 +304,6 @@ def test_a_past_episode_comes_as_a_zip(service: TestClient, tmp_path: Path) -> N
     assert service.post("/v1/jobs", json=options).json()["faults"][0]["column"] == "files"
     assert service.post("/v1/jobs", json={**options, "shipped": "backtest-1922"}).status_code == 422
     assert post(files, kind="frontier").status_code == 422
-
-
-@pytest.mark.slow
-def test_tables_are_brought_up_to_date_from_a_published_file(service: TestClient) -> None:
-    """Proves: the release that the shipped tables are from changes none of them and says so; the archive has the tables; what is no
-    release fails with its reason."""
-    answer = service.post(
-        "/v1/jobs/upload",
-        files={"files": ("u.zip", zipped({USGS.name: USGS.read_bytes()}))},
-        data={"options": '{"kind": "refresh"}'},
-    )
-    job, result = done(service, answer)
-    assert result["facts"] == {"written": False, "files": [USGS.name]}
-    assert result["tables"]["revisions"]["rows"] == 0
-    with zipfile.ZipFile(io.BytesIO(service.get(f"/v1/jobs/{job}/archive").content)) as archive:
-        assert "tables/minerals.csv" in archive.namelist()
-    other = service.post(
-        "/v1/jobs/upload",
-        files={"files": ("u.zip", zipped({"x.csv": b"a,b\n1,2\n"}))},
-        data={"options": '{"kind": "refresh"}'},
-    )
-    assert ended(service, other.json()["id"])["problem"]["faults"]
 
 
 def test_options_that_are_none_are_refused(service: TestClient, runs: dict[str, str]) -> None:

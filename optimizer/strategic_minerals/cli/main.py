@@ -24,7 +24,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis, backtest, evaluation, migrate, report, rolling, service, solving, tables
+from . import analysis, backtest, evaluation, migrate, report, rolling, service, solving
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from ..api.checking import CheckReport
 
 
-VERBS = (solving, analysis, evaluation, rolling, backtest, tables, migrate, report, service)
+VERBS = (solving, analysis, evaluation, rolling, backtest, migrate, report, service)
 """Modules that register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""

@@ -44,7 +44,7 @@ INPUTS_HEAD = """# The tables
 One CSV file per table, in UTF-8. Every row has `source`, `year` (to which the figure refers), `confidence` (`reported`:
 published by the source; `derived`: computed from reported figures, with the calculation in the note; `estimate`: assumed) and
 `note`. An estimate has columns `_low` and `_high` and comes from a documented function of `strategic_minerals.data.estimates`,
-named in the note, or of `home_estimates`; a test recomputes each one. An empty cell means not published. `NA` is text
+named in the note, or of `demand_estimates`; a test recomputes each one. An empty cell means not published. `NA` is text
 (Namibia), never a missing value.
 
 Tonnes are tonnes of contained material in the form stated in `materials.basis`; prices are in USD/kg of the same form. Rows of
@@ -62,32 +62,14 @@ own. A union is a home of members (`homes`): for `EUU` a plant in France is at h
 plant than it makes (`activities.output_t_per_yr`; a test holds the shipped ones to it).
 
 An estimate's note states how it is made of other figures, such as `lot_t_per_yr =
-offtake_lot(minerals[gallium].consumption_t)`. `check` says which estimates no longer follow from their facts, `refresh TABLES`
-writes them anew, and `explain RUN "offers[gallium_1].depth_t_per_yr"` prints what a figure hangs on. Names in one cell are
+offtake_lot(minerals[gallium].consumption_t)`. `check` says which estimates no longer follow from their facts,
+and `explain RUN "offers[gallium_1].depth_t_per_yr"` prints what a figure hangs on. Names in one cell are
 separated by spaces or commas. A name that no table defines is a fault, with a suggestion of what may have been meant. Figures
 are compared with each other (prices with other sets and `minerals`, capacity and demand with world output in `production` and
 use in `minerals`, costs with the value of output, an estimate with the calculation in its note): `check` doubts the figure that
 contradicts most of the others.
 
-A new edition of the USGS summaries is read from a file that a person has downloaded: `refresh TABLES --from FILE` writes world
-output, reserves, import shares and the statistics of the United States (`data/usgs_series.py`, `data/usgs_statistics.py` map
-each series to a cell), says which figures were revised, renews the estimates and keeps the tables as they were beside. What
-USGS withholds is left empty. Cells of `minerals` that do not come from the file are listed with the reason in
-`usgs_statistics.ELSEWHERE`. The form of a file tells what it is:
-
-- **USGS, 2026 and later**: one long CSV (`MCS chapter, Section, Commodity, ...`); a checksum that is not known needs
-  `--edition`. It writes `production`, `reserves`, `import_shares` and `minerals`.
-- **USGS, 2022 to 2025**: a folder of CSVs (`Source, Country, Type, Prod_kt_2022, ...` and `DataSource, Commodity, Year, ...`), or
-  the one file of output of 2025. A part of an edition is read and the rest told; origins of imports are not in these files, and
-  statistics of a later edition are not taken back.
-- **World Bank Pink Sheet, saved as CSV**: first the period (`2025`, `2025M01`), then commodities by name, units beneath
-  (`($/mt)`). It makes a price set `wb2025` (or `--edition NAME`): means of the last whole year, other prices as in the set with
-  most materials.
-- **BACI** (`t, i, j, k, v, q`, with its `country_codes*.csv` beside it) and **UN Comtrade** (`refYear, flowCode, reporterISO,
-  partnerISO, cmdCode, netWgt`) write `import_shares` of every home, for forms whose codes of HS are known
-  (`data/trade_flows.py`).
-
-Series whose countries miss the printed total by more than 3 % and its rounding are told.
+Maintainers bring them up to date with `python inputs/build/refresh.py` from files that a person has downloaded.
 
 The tables cover the rare-earth supply chain from concentrate or mixed carbonate through separated oxides and metal to NdFeB and
 SmCo magnets, joint products from one ore body, and more than thirty other minerals at the stage that is the bottleneck. Not

@@ -93,7 +93,6 @@ REQUESTS: Mapping[str, Mapping[str, Any]] = {
     "submit_job": {kind: {"kind": kind, **rest} for kind, rest in REQUESTS_OF_JOBS.items()},
     "submit_upload": {
         "plan": {"plan": 'name = "own"\n...', "options": '{"kind": "solve", "gap": 0.01}'},
-        "refresh": {"files": "(a ZIP)", "options": '{"kind": "refresh", "edition": "MCS2027"}'},
     },
     "check_question": {"shipped": {"shipped": "quickstart", "set": {"budget.appropriation_musd": 120}}},
 }

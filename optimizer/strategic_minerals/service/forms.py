@@ -45,8 +45,7 @@ SCHEMA = {
         "tables": {"type": "array", "items": FILE, "description": "Own tables, <table>.csv each."},
         "files": {
             **FILE,
-            "description": "In place of a plan: a ZIP with the files of an episode (`backtest`), or with published files "
-            "(`refresh`).",
+            "description": "In place of a plan: a ZIP with the files of an episode (`backtest`).",
         },
         "options": {
             "type": "string",

@@ -28,7 +28,6 @@ JobRequest = Annotated[
     | studies.LossesRequest
     | studies.MissingRequest
     | studies.OriginsRequest
-    | studies.RefreshRequest
     | studies.RequirementsRequest
     | studies.ReverseRequest
     | studies.RollRequest
@@ -52,14 +51,13 @@ FileRequest = Annotated[
     | studies.LossesRequest
     | studies.MissingRequest
     | studies.OriginsRequest
-    | studies.RefreshRequest
     | studies.RequirementsRequest
     | studies.ScenariosRequest
     | studies.TogetherRequest
     | studies.WorthRequest,
     Field(discriminator="kind"),
 ]
-"""Options of what comes as files: a question, an episode, published files."""
+"""Options of what comes as files: a question, an episode."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,6 @@ KINDS: Mapping[str, Kind] = {
     "compare": Kind(CompareRequest, "runs"),
     "discover": Kind(studies.DiscoverRequest, "rows"),
     "backtest": Kind(studies.BacktestRequest, "files"),
-    "refresh": Kind(studies.RefreshRequest, "files"),
 }
 
 PLANNING = tuple(name for name, kind in KINDS.items() if kind.makes_plan)

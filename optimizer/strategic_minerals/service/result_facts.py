@@ -237,10 +237,3 @@ class BacktestFacts(Facts):
     label: str
     settings: dict[str, Any]
     functions: list[str]
-
-
-class RefreshFacts(Facts):
-    """Facts of tables that were brought up to date."""
-
-    written: bool = Field(description="Whether any table has changed.")
-    files: list[str] = Field(description="Names of the published files.")

@@ -208,13 +208,6 @@ class BacktestResult(ResultBase):
     facts: about.BacktestFacts
 
 
-class RefreshResult(ResultBase):
-    """Tables brought up to date."""
-
-    kind: Literal["refresh"]
-    facts: about.RefreshFacts
-
-
 JobResult = Annotated[
     SolveResult
     | DecideResult
@@ -240,8 +233,7 @@ JobResult = Annotated[
     | RollResult
     | CompareResult
     | DiscoverResult
-    | BacktestResult
-    | RefreshResult,
+    | BacktestResult,
     Field(discriminator="kind"),
 ]
 RESULTS: TypeAdapter[Any] = TypeAdapter(JobResult)

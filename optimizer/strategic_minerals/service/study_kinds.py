@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ..core.errors import Fault, FaultsError, InputError, MisplacedError
 from .answers import Answer, asked_of, run_of, told, written_run
@@ -16,13 +16,6 @@ from .job_folder import REQUEST, ROWS, Folder
 from .kind_table import KINDS
 from .progress import ProgressReporter
 from .questions import EPISODE, first_of, members_of, new_facts, noted_rows, question, sized
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-
-    from ..data.refreshing import Refreshed
 
 Given = Mapping[str, Any]
 Answering = Callable[[Folder, Given, Given, ProgressReporter], Answer]
@@ -261,62 +254,6 @@ def _backtest(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     return told(found)
 
 
-def _refresh(folder: Folder, request: Given, limits: Given, reporter: ProgressReporter) -> Answer:
-    from ..core.shipped import shipped
-    from ..data.refreshing import refresh
-
-    given, tables = folder.path / "published", folder.path / "out" / "tables"
-    shutil.rmtree(given, ignore_errors=True)
-    shutil.rmtree(folder.path / "out", ignore_errors=True)
-    names = unbundled(folder.path / BUNDLE, given)
-    own = any(name.startswith("tables/") for name in names)
-    shutil.copytree(given / "tables" if own else shipped("inputs"), tables)
-    published = [name for name in names if not name.startswith("tables/")]
-    reporter.phase("reading the published files")
-    found = refresh(tables, _release(given, published), edition=request["edition"])
-    if found.kept is not None:
-        shutil.rmtree(found.kept)  # the caller has the tables as they were
-    frames = _changes(found)
-    counts = {name: len(frame) for name, frame in frames.items()}
-    said = f"{counts['revisions']:,} published figures revised, {counts['estimates']:,} estimates written anew"
-    words = [said, f"{counts['rows']:,} rows added or gone, {counts['lost']:,} estimates that no longer follow"]
-    words += [f"{row.about}: {row.said}" for row in frames["notes"].itertuples()]
-    return Answer(said, "\n".join(words), {"written": found.kept is not None, "files": published}, frames)
-
-
-def _release(given: Path, published: list[str]) -> Path | None:
-    """The published file; a folder where an edition has several; None: only estimates are written anew."""
-    if not published:
-        return None
-    if len(published) == 1:
-        return given / published[0]
-    shutil.rmtree(given / "tables", ignore_errors=True)
-    return given
-
-
-def _changes(found: Refreshed) -> dict[str, pd.DataFrame]:
-    """What a refresh changed, as tables."""
-    import pandas as pd
-
-    revised = [(r.home, r.table, r.key, r.column, r.was, r.now) for r in found.revisions]
-    place = ["home", "table", "key", "column"]
-    again = [
-        (home, one.recipe.table, one.recipe.key, one.recipe.column, one.was[1], one.now[1])
-        for home, one in found.estimates
-    ]
-    lost = [(home, one.recipe.table, one.recipe.key, one.recipe.column, one.why) for home, one in found.lost]
-    rows = [(*row, "added") for row in found.added] + [(*row, "gone") for row in found.gone]
-    notes = [("left out", text) for text in found.left_out] + [("missing", text) for text in found.missing]
-    notes += [("sums", text) for text in found.sums]
-    return {
-        "revisions": pd.DataFrame(revised, columns=[*place, "was", "now"]),
-        "estimates": pd.DataFrame(again, columns=[*place, "was", "now"]),
-        "lost": pd.DataFrame(lost, columns=[*place, "why"]),
-        "rows": pd.DataFrame(rows, columns=["table", "key", "change"]),
-        "notes": pd.DataFrame(notes, columns=["about", "said"]),
-    }
-
-
 STUDIES: Mapping[str, Answering] = {
     **{kind: partial(of_question, kind) for kind in OF_QUESTION},
     **{kind: partial(of_run, kind) for kind in OF_RUN},
@@ -326,5 +263,4 @@ STUDIES: Mapping[str, Answering] = {
     "roll": _roll,
     "discover": _discover,
     "backtest": _backtest,
-    "refresh": _refresh,
 }

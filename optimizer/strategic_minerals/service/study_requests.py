@@ -310,17 +310,3 @@ class BacktestRequest(Labelled):
         description="Settings of the episode stated otherwise, by field.",
         examples=[{"budgets_musd": [100]}],
     )
-
-
-class RefreshRequest(Labelled):
-    """Bring tables up to date from published files, then the estimates that follow from them.
-
-    The ZIP `files` of an upload holds the published file (or the files of one edition), and a folder `tables` where other tables
-    than the shipped ones are to be brought up to date.
-    """
-
-    kind: Literal["refresh"]
-    edition: Annotated[Text, Field(max_length=100)] | None = Field(
-        None,
-        description="Edition of a release whose checksum is not known yet, such as MCS2027; or name of a price set.",
-    )
