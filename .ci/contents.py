@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 NEVER = ("__pycache__", ".git", ".venv", "runs")
-FROZEN = "models/backtest-2022/"
-"""A study that the source package has, and the wheel has not."""
+ASIDE = ("models/backtest-2022/", "inputs/build/")
+"""A frozen study and a maintainers' tool: the source package has them, and the wheel has not."""
 
 
 def here(*places: str) -> set[str]:
@@ -26,20 +26,21 @@ def here(*places: str) -> set[str]:
 def wanted_in_wheel() -> set[str]:
     """The package with its READMEs and the page's files; plans and tables inside it."""
     package = {name.removeprefix("optimizer/") for name in here("optimizer/strategic_minerals/**/*")}
-    shipped = {name for name in here("models/**/*", "inputs/*") if not name.startswith(FROZEN)}
+    shipped = {name for name in here("models/**/*", "inputs/**/*") if not name.startswith(ASIDE)}
     return package | {f"strategic_minerals/shipped_files/{name}" for name in shipped}
 
 
 def wanted_in_sdist() -> set[str]:
     """Everything that building, testing and reading take."""
     single = here("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
-    return single | here("optimizer/**/*", "models/**/*", "inputs/*", "tests/**/*", ".github/**/*", ".ci/*")
+    return single | here("optimizer/**/*", "models/**/*", "inputs/**/*", "tests/**/*", ".github/**/*", ".ci/*")
 
 
 def compare(what: str, wanted: set[str], found: set[str]) -> None:
     """Raise SystemExit where a package differs from what it should be."""
     lacking = sorted(wanted - found)
-    wrong = sorted(name for name in found if set(PurePosixPath(name).parts) & set(NEVER))
+    tools = f"strategic_minerals/shipped_files/{TOOLS}"
+    wrong = sorted(name for name in found if set(PurePosixPath(name).parts) & set(NEVER) or name.startswith(tools))
     if lacking or wrong:
         raise SystemExit(f"{what}: lacks {lacking}; should not have {wrong}")
     sys.stdout.write(f"{what}: {len(found)} files, all that there should be\n")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from strategic_minerals.formulation import branch, commitments, operations
 from strategic_minerals.formulation.catalogue import COMPONENTS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
@@ -180,15 +179,6 @@ def test_a_module_stays_readable(name):
 def test_component_names_are_unique_in_their_block():
     keys = [(c.block, c.kind, c.name) for c in COMPONENTS]
     assert len(set(keys)) == len(keys)
-
-
-@pytest.mark.parametrize(
-    ("block", "module"), [("commitments", commitments), ("period", operations), ("branch", branch)]
-)
-def test_every_param_is_declared(block, module):
-    """Proves: the table that the formulation page shows has the mutable Params of each block, all of them and no other."""
-    declared = {c.name for c in COMPONENTS if (c.kind, c.block) == ("parameter", block)}
-    assert declared == set(module.PARAMS)
 
 
 def test_help_loads_neither_pyomo_nor_the_solver():

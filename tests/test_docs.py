@@ -7,7 +7,6 @@ import inspect
 import json
 import re
 import shlex
-import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -22,7 +21,8 @@ from strategic_minerals import diagnose, load_dataset, load_plan, shipped
 from strategic_minerals.analysis.sweep_file import SweepFile
 from strategic_minerals.cli.main import app
 from strategic_minerals.cli.reference_page import page as command_line_page
-from strategic_minerals.report.reference_pages import filled, formulation_page, inputs_page, marks, package_page
+from strategic_minerals.formulation.catalogue import COMPONENTS
+from strategic_minerals.report.reference_pages import filled, inputs_page, marks, package_page
 from support.documents import (
     ASKING,
     COMMAND_LINE,
@@ -42,7 +42,8 @@ from support.documents import (
 BENCHMARKS = ROOT / "tests" / "benchmarks"
 PROGRAM = typer.main.get_command(app)
 COMMANDS = sorted(PROGRAM.commands)  # type: ignore[attr-defined]
-GENERATED = ("models/FORMULATION.md", "inputs/README.md")
+FORMULATION = "models/FORMULATION.md"
+GENERATED = ("inputs/README.md",)
 
 
 def module(path: Path) -> ModuleType:
@@ -53,6 +54,11 @@ def module(path: Path) -> ModuleType:
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
+
+
+def section(page: str, heading: str) -> str:
+    """What stands under a heading of the second level."""
+    return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 # --- what is shown can be done ------------------------------------------------------------------------------
@@ -166,7 +172,6 @@ def test_the_commands_of_the_documents_run_one_after_the_other(tmp_path: Path, c
     )
     assert verbs == {*COMMANDS} - served
     (tmp_path / "study.toml").write_text(the_block(ASKING, "toml", 'kind = "one_at_a_time"'), encoding="utf-8")
-    shutil.copy(ROOT / "tests" / "data" / "usgs" / "MCS2026_Commodities_Data.csv", tmp_path)
     for line in walk:
         program, verb, *arguments = shlex.split(line, comments=True)
         assert program == "strategic-minerals"
@@ -211,8 +216,16 @@ def test_the_diagnosis_of_the_documents_is_what_the_verb_says() -> None:
 # --- what is said is so -------------------------------------------------------------------------------------
 
 
-def test_the_formulation_page_is_what_the_code_says() -> None:
-    assert text("models/FORMULATION.md") == formulation_page()
+def test_the_formulation_page_names_the_families_and_variables_of_the_catalogue() -> None:
+    """Proves: each constraint family of the catalogue begins one line of equations, each variable stands in the table."""
+    page = text(FORMULATION)
+    equations = "".join(re.findall(r"```text\n(.*?)```", section(page, "Constraints"), re.DOTALL))
+    assert sorted(re.findall(r"^(\w+)  ", equations, re.MULTILINE)) == sorted(
+        c.name for c in COMPONENTS if c.kind == "constraint"
+    )
+    table = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", section(page, "Decisions"), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", "".join(table))) == sorted(c.name for c in COMPONENTS if c.kind == "variable")
+    assert len(page.split()) <= 1500
 
 
 def test_the_dictionary_of_the_tables_is_what_the_schemas_say() -> None:

@@ -32,8 +32,8 @@ def verbs(group: Any = PROGRAM, before: tuple[str, ...] = ()) -> Iterator[tuple[
 
 EVERY = dict(verbs())
 SOLVING = {
-    "alternatives", "controls", "diagnose", "explain", "frontier", "missing", "origins", "refresh", "requirements", "roll",
-    "rules", "simulate", "solve", "stress", "sweep", "together", "verify", "worth",
+    "alternatives", "controls", "diagnose", "explain", "frontier", "missing", "origins", "requirements", "roll", "rules",
+    "simulate", "solve", "stress", "sweep", "together", "verify", "worth",
 }  # fmt: skip
 """Verbs that solve a model, as somebody who reads them says."""
 NOT_SOLVING = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.data.magnet_estimates import (
+from strategic_minerals.data.demand_estimates import (
     allocated_loss,
     civil_direct_share,
     direct_demand,

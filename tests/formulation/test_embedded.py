@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oracle.flat import flat_model
 from strategic_minerals import InputError, PlanError
 from strategic_minerals.api.solving import solve_once
 from strategic_minerals.audit.accounts import embedded_losses, losses, open_accounts
 from strategic_minerals.evaluation.scenario_outlook import scenario_outlook
 from strategic_minerals.evaluation.stress_test import stress_test
-from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.model.solution import extract
 from strategic_minerals.results.operation_tables import losses_by_scenario

@@ -17,10 +17,10 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.repn import generate_standard_repn
 
+from oracle.flat import flat_model
 from strategic_minerals.data.dataset import Dataset
 from strategic_minerals.data.together import joint_question
 from strategic_minerals.formulation.catalogue import COMPONENTS
-from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.structure import TRUNK, Structure
 from strategic_minerals.model.problem import structure_of
 from strategic_minerals.model.template import PYOMO_LOCK

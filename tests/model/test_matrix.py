@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyomo.repn import generate_standard_repn
 
+from oracle.flat import flat_model
 from strategic_minerals import FormulationError
-from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.structure import STAGES, TRUNK
 from strategic_minerals.model.assembly import Assembly, PlacedBlock, assemble, place
 from strategic_minerals.model.objectives import objective_costs

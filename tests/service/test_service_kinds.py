@@ -25,8 +25,6 @@ from support.one_mineral import one_mineral
 from support.promising import promising
 from support.served import client, ended
 
-USGS = Path(__file__).parents[1] / "data" / "usgs" / "MCS2026_Commodities_Data.csv"
-
 
 def sent(plan: Plan, data: Dataset) -> dict[str, Any]:
     """A plan and its tables as JSON has them."""
@@ -286,28 +284,6 @@ def test_a_form_without_a_sound_zip_is_refused_at_once(service: TestClient) -> N
     assert post(zipped({"../x.csv": b"a"})).json()["faults"][0]["column"] == "file name"
     assert post(zipped({"x.csv": b"a"}), kind="frontier").status_code == 422
     assert service.post("/v1/jobs", json={"kind": "refresh"}).json()["faults"][0]["column"] == "files"
-
-
-@pytest.mark.slow
-def test_tables_are_brought_up_to_date_from_a_published_file(service: TestClient) -> None:
-    """Proves: the release that the shipped tables are from changes none of them and says so; the archive has the tables; what is no
-    release fails with its reason."""
-    answer = service.post(
-        "/v1/jobs/upload",
-        files={"files": ("u.zip", zipped({USGS.name: USGS.read_bytes()}))},
-        data={"options": '{"kind": "refresh"}'},
-    )
-    job, result = done(service, answer)
-    assert result["facts"] == {"written": False, "files": [USGS.name]}
-    assert result["tables"]["revisions"]["rows"] == 0
-    with zipfile.ZipFile(io.BytesIO(service.get(f"/v1/jobs/{job}/archive").content)) as archive:
-        assert "tables/minerals.csv" in archive.namelist()
-    other = service.post(
-        "/v1/jobs/upload",
-        files={"files": ("u.zip", zipped({"x.csv": b"a,b\n1,2\n"}))},
-        data={"options": '{"kind": "refresh"}'},
-    )
-    assert ended(service, other.json()["id"])["problem"]["faults"]
 
 
 def test_options_that_are_none_are_refused(service: TestClient, runs: dict[str, str]) -> None:

@@ -24,7 +24,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import report, service, studies, tables
+from . import report, service, studies
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from ..api.checking import CheckReport
 
 
-MODULES = (studies, tables, report, service)
+MODULES = (studies, report, service)
 """They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""

@@ -17,18 +17,18 @@ from typing import Any
 from ..core.errors import Fault, InputError, near_miss
 from ..schemas.base import key_of
 from ..schemas.tables import TABLES
-from . import demand_estimates, estimates, home_estimates, magnet_estimates, profile_estimates
+from . import demand_estimates, estimates, profile_estimates
 from .dataset import Dataset
 from .estimates import Estimate
 
-SOURCES = (estimates, demand_estimates, magnet_estimates, profile_estimates, home_estimates)
+SOURCES = (estimates, demand_estimates, profile_estimates)
 """Modules of functions that notes name."""
 CALL = re.compile(r"(?<!\w)(\w{1,80}) = (-?)([a-z]\w{0,80})\(([^()]{0,4000})\)")
 REFERENCE = re.compile(r"(\w+)\[([^\]]+)\]\.(\w+)")
 SAME = 1e-4
 """Relative difference up to which a figure follows: tables hold five digits."""
 DIGITS = 5
-"""Digits of a figure that is written anew."""
+"""Digits of a figure in a table."""
 MOST_ARGUMENTS = 24
 LARGEST_ARGUMENT = 1e12
 """Beyond it a number of a note is no figure of a table."""
@@ -212,8 +212,7 @@ def outdated(data: Dataset) -> list[str]:
     many = f"{len(found):,} estimates no longer follow" if len(found) > 1 else "an estimate no longer follows"
     return [
         *told,
-        f"{many} from the figures that their notes name: {which}, and {first.recipe} is now {rounded(first.follows.central):,g}. "
-        "`strategic-minerals refresh TABLES` writes them anew",
+        f"{many} from the figures that their notes name: {which}, and {first.recipe} is now {rounded(first.follows.central):,g}",
     ]
 
 

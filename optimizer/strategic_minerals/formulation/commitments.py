@@ -1,6 +1,6 @@
 """First-stage decisions, taken on the trunk and kept in every branch: packages, contracts, market floors, carry-over.
 
-Formulation sections 4 and 6. Money in million USD, tonnes in model units.
+Money in million USD, tonnes in model units.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the operations of one component cost in one period (formulation section 5)."""
+"""What the operations of one component cost in one period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations of one component in one period, the same for the trunk and for every branch (formulation section 5).
+"""Operations of one component in one period, the same for the trunk and for every branch.
 
 All tonnes are flows of the period in model units; money is million USD of the period, undiscounted. Mutable Params are
 the data that differ between periods and scenarios; everything else is fixed. `links` are variables that live elsewhere:

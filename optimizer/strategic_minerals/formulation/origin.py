@@ -1,4 +1,4 @@
-"""Clean feed: what the authority buys or supports under a rule of origin with reach-back (formulation section 14).
+"""Clean feed: what the authority buys or supports under a rule of origin with reach-back.
 
 A run of a plant is clean as far as all its modelled feed is. A clean tonne may go where any tonne goes, never the other way, so it
 is enough to say how much of each run is clean, and that clean feed suffices for what has to be clean. Capacity, survival,

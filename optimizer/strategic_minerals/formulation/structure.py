@@ -2,7 +2,7 @@
 
 One *instance* is the operations of one component in one period of the trunk or of one scenario's branch. All instances of a
 component have the same variables and constraints and differ only in data, so one period is written in Pyomo, compiled
-once, and instantiated for all (formulation section 2 and 5).
+once, and instantiated for all.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ STAGES = {
     "risk_within_budget": ("risk", "spending", "social_cost"),
     "least_budget": ("spending", "social_cost"),
 }
-"""Aims in the order in which they are minimised, by kind of objective (formulation section 7)."""
+"""Aims in the order in which they are minimised, by kind of objective."""
 
 
 @dataclass(frozen=True)
 class CleanChain:
-    """Sets of the balances of clean feed (formulation section 14)."""
+    """Sets of the balances of clean feed."""
 
     materials: tuple[int, ...] = ()
     """Inputs, back to the mine, of what the authority buys or supports clean."""

@@ -1,4 +1,4 @@
-"""Stock that users hold themselves: what they pull in a shortage and what they refill after it (formulation section 13).
+"""Stock that users hold themselves: what they pull in a shortage and what they refill after it.
 
 Only branches move it, and the trunk where an event has begun before the plan or something is missing at its start: else it stands
 at its level L. The block holds what is missing from the level, missing = L - level,

@@ -19,7 +19,7 @@ PLANTS = "plants"
 """Segment of stock that plants hold as an input."""
 
 Label = tuple[Any, ...]
-INDEX = {(str(c.kind), c.block, c.name): c for c in COMPONENTS if c.kind != "parameter"}
+INDEX = {(str(c.kind), c.block, c.name): c for c in COMPONENTS}
 
 
 class IndexNames:

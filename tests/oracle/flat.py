@@ -1,7 +1,7 @@
-"""The whole model written out in Pyomo, every period of the trunk and of every branch: to read, extend, export.
+"""The whole model written out in Pyomo, every period of the trunk and of every branch: what the solver's matrix is compared with.
 
-The solver gets the same model instantiated from compiled blocks (`model/instantiate.py`); a test holds the two together entry by
-entry.
+The solver gets the same model instantiated from compiled blocks (`strategic_minerals.model.instantiate`); `model/test_matrix.py`
+compares the two entry by entry.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from .branch import add_branch
-from .commitments import add_commitments, add_variables, cvar, trunk_spending
-from .operations import Links, add_period
-from .parameters import branch_values, penalty_weights, period_values, period_weights, root_values
-from .scenario import add_scenario
-from .structure import STAGES, TRUNK, Structure
+from strategic_minerals.formulation.branch import add_branch
+from strategic_minerals.formulation.commitments import add_commitments, add_variables, cvar, trunk_spending
+from strategic_minerals.formulation.operations import Links, add_period
+from strategic_minerals.formulation.parameters import (
+    branch_values,
+    penalty_weights,
+    period_values,
+    period_weights,
+    root_values,
+)
+from strategic_minerals.formulation.scenario import add_scenario
+from strategic_minerals.formulation.structure import STAGES, TRUNK, Structure
 
 
 def flat_model(structure: Structure) -> pyo.ConcreteModel:
@@ -47,7 +53,7 @@ def trunk_variable(m: pyo.ConcreteModel, c: int, name: str, key: Any, t: int) ->
 def add_aims(m: pyo.ConcreteModel, structure: Structure) -> None:
     """One objective a stage of the plan's aim, by name; only the first is active. `m.stages` gives their order.
 
-    A later stage is solved with the earlier ones held at their value and slack, as `solve` does (formulation section 7).
+    A later stage is solved with the earlier ones held at their value and slack, as `solve` does.
     """
     m.stages = STAGES[structure.instance.plan.objective.kind]
     ways = {"social_cost": social_cost, "risk": weighted_risk, "spending": spending}
@@ -119,7 +125,7 @@ def add_scenarios(m: pyo.ConcreteModel, structure: Structure) -> None:
 
 
 def social_cost(m: pyo.ConcreteModel, structure: Structure) -> Any:
-    """Expected discounted costs + commitments + soft penalties + lambda * CVaR  [million USD] (formulation section 7).
+    """Expected discounted costs + commitments + soft penalties + lambda * CVaR  [million USD].
 
     sum_stamps beta*w (users + authority + loss - salvage) + commitments - residual*credit + penalties + lambda*CVaR
     """

@@ -1,4 +1,4 @@
-"""Origins of a home's imports from a file of trade by weight: BACI (CEPII) or UN Comtrade, downloaded by a person.
+"""Origins of each home's imports from a file of trade by weight: BACI (CEPII) or UN Comtrade, downloaded by a person.
 
 BACI: columns t, i, j, k, v, q (year, exporter, importer, six digits of HS, value, tonnes), countries as numbers, which a file
 `country_codes*.csv` of the same folder names (country_code, country_iso3). Comtrade: refYear, flowCode, reporterISO, partnerISO,
@@ -8,16 +8,18 @@ cmdCode, netWgt (kg). Shares are of all years in the file together; trade among 
 from __future__ import annotations
 
 import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.bounded_files import read_bounded
-from ..core.errors import Fault, InputError
+from strategic_minerals import load_dataset
+from strategic_minerals.core.errors import Fault, InputError
+from strategic_minerals.data.home_overlay import HOMES, homes_of
+from strategic_minerals.data.homes import members
+from strategic_minerals.schemas.base import USA
+from table_files import READ, Row, Updated, number, read_rows, write_rows
 
-LARGEST_BYTES = 1_000_000_000
 BACI = ("t", "i", "j", "k", "v", "q")
 COMTRADE = ("refYear", "flowCode", "reporterISO", "partnerISO", "cmdCode", "netWgt")
 SOURCES: Mapping[str, Sequence[str]] = {"CEPII BACI": BACI, "UN Comtrade": COMTRADE}
@@ -25,6 +27,8 @@ SOURCES: Mapping[str, Sequence[str]] = {"CEPII BACI": BACI, "UN Comtrade": COMTR
 SMALL = 0.02
 """Share of imports below which an origin is counted among others."""
 OTHERS = "OTH"
+ROUND_TO = 3
+"""Decimals of a percent."""
 TO_CARBONATE = 0.8805
 """Tonnes of lithium carbonate equivalent in a tonne of hydroxide: 73.891 / (2 x 41.96)."""
 HS: Mapping[tuple[str, str], Mapping[str, float]] = {
@@ -72,19 +76,11 @@ def source_of(header: Sequence[str]) -> str:
 
 
 def read_flows(path: Path) -> list[Flow]:
-    """Flows of the codes in `HS`. Raises InputError for another form, for cells that are no numbers and countries nobody names."""
-    raw = read_bounded(path, LARGEST_BYTES, "a file of trade")
-    if isinstance(raw, Fault):
-        raise InputError([raw])
-    reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig")))
-    header = [name.strip() for name in reader.fieldnames or ()]
+    """Flows of the codes in `HS`. Raises InputError for cells that are no numbers and countries that nobody names."""
     wanted = {code for codes in HS.values() for code in codes}
-    if set(BACI) <= {*header}:
-        return list(_baci(path, reader, wanted))
-    if set(COMTRADE) <= {*header}:
-        return list(_comtrade(path, reader, wanted))
-    expected = f"{', '.join(BACI)} (BACI) or {', '.join(COMTRADE)} (Comtrade)"
-    raise InputError([Fault(path.name, "1", "", f"columns {', '.join(header[:6])}", expected)])
+    with path.open(encoding=READ, newline="") as file:
+        rows = csv.DictReader(file)
+        return list((_baci if {*BACI} <= {*(rows.fieldnames or ())} else _comtrade)(path, rows, wanted))
 
 
 def _baci(path: Path, rows: Iterable[Mapping[str, str]], wanted: set[str]) -> Iterator[Flow]:
@@ -92,7 +88,7 @@ def _baci(path: Path, rows: Iterable[Mapping[str, str]], wanted: set[str]) -> It
     if not named:
         expected = "country_codes*.csv of the same download beside it (country_code, country_iso3)"
         raise InputError([Fault(path.name, "", "", "no names of countries", expected)])
-    with named[-1].open(encoding="utf-8-sig", newline="") as file:
+    with named[-1].open(encoding=READ, newline="") as file:
         codes = {row["country_code"].strip(): row["country_iso3"].strip() for row in csv.DictReader(file)}
     for line, row in enumerate(rows, 2):
         code = row["k"].strip().zfill(6)
@@ -101,7 +97,7 @@ def _baci(path: Path, rows: Iterable[Mapping[str, str]], wanted: set[str]) -> It
                 if row[column].strip() not in codes:
                     raise InputError([Fault(path.name, str(line), column, row[column], f"a code of {named[-1].name}")])
             origin, buyer = codes[row["i"].strip()], codes[row["j"].strip()]
-            yield Flow(int(row["t"]), origin, buyer, code, _number(path, line, "q", row["q"]))
+            yield Flow(int(row["t"]), origin, buyer, code, number(path, line, "q", row["q"]))
 
 
 def _comtrade(path: Path, rows: Iterable[Mapping[str, str]], wanted: set[str]) -> Iterator[Flow]:
@@ -109,16 +105,9 @@ def _comtrade(path: Path, rows: Iterable[Mapping[str, str]], wanted: set[str]) -
     for line, row in enumerate(rows, 2):
         code, origin = row["cmdCode"].strip(), row["partnerISO"].strip()
         if code in wanted and row["flowCode"].strip() == "M" and origin not in ("W00", "") and row["netWgt"].strip():
-            kilograms = _number(path, line, "netWgt", row["netWgt"])
-            year = int(_number(path, line, "refYear", row["refYear"]))
+            kilograms = number(path, line, "netWgt", row["netWgt"])
+            year = int(number(path, line, "refYear", row["refYear"]))
             yield Flow(year, origin, row["reporterISO"].strip(), code, kilograms / 1000)
-
-
-def _number(path: Path, line: int, column: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError([Fault(path.name, str(line), column, f"'{text}'", "a number")]) from None
 
 
 def import_shares(flows: Sequence[Flow], members: frozenset[str], mineral: str, form: str) -> Shares | None:
@@ -145,3 +134,51 @@ def import_shares(flows: Sequence[Flow], members: frozenset[str], mineral: str, 
     if small > 0:
         shares[OTHERS] = small
     return Shares(mineral, form, years[0], years[-1], total / len(years), shares)
+
+
+def update(path: Path, inputs: Path, source: str) -> Updated:
+    """Write the origins of imports of every home of a folder anew, for the forms whose codes of trade are known (`HS`).
+
+    source: who publishes the file. What is missing: forms that the file does not have, origins for which the home has no source.
+    """
+    flows = read_flows(path)
+    missing: list[str] = []
+    for home in homes_of(inputs) or [""]:
+        place = inputs / HOMES / home / "import_shares.csv" if home else inputs / "import_shares.csv"
+        if not place.is_file():
+            continue
+        data = load_dataset(inputs, home) if home else load_dataset(inputs)
+        own = home or next((row.home for row in data.rows("homes")), USA)
+        columns, rows = read_rows(place)
+        for mineral, form in dict.fromkeys((row["mineral"], row["form"]) for row in rows):
+            if (mineral, form) not in HS:
+                continue
+            shares = import_shares(flows, members(data, own), mineral, form)
+            if shares is None:
+                missing.append(f"{own}: {mineral}, {form}")
+                continue
+            before = {row["country"] for row in rows if (row["mineral"], row["form"]) == (mineral, form)}
+            kept = [row for row in rows if (row["mineral"], row["form"]) != (mineral, form)]
+            rows = [*kept, *_rows(shares, f"{source} ({path.name})")]
+            if strangers := sorted({*shares.by_origin} - before):
+                missing.append(
+                    f"{own}: a source for {mineral} from {', '.join(strangers)}, which is new (activities, capacities)"
+                )
+        write_rows(place, columns, rows)
+    return Updated((), tuple(missing))
+
+
+def _rows(shares: Shares, source: str) -> Iterator[Row]:
+    period = str(shares.last) if shares.first == shares.last else f"{shares.first}-{shares.last % 100:02d}"
+    for origin, share in shares.by_origin.items():
+        yield {
+            "mineral": shares.mineral,
+            "form": shares.form,
+            "country": origin,
+            "import_share_pct": f"{round(share, ROUND_TO):g}",
+            "period": period,
+            "source": source,
+            "year": str(shares.last),
+            "confidence": "derived",
+            "note": f"HS {', '.join(HS[shares.mineral, shares.form])}; {shares.tonnes:,.0f} t a year",
+        }
