@@ -26,8 +26,8 @@ from ..core.errors import Fault, MisplacedError, PlanError
 from ..core.units import LEAST_TIME_LIMIT_S
 from ..data.dataset import Dataset
 from ..data.plan_lines import PlanText
+from ..schemas.base import Section
 from ..schemas.plan import Plan
-from ..schemas.plan_sections import Section
 from .designs import Design, estimate_ranges, latin_hypercube, loss_functions, morris, one_at_a_time, sobol
 from .sweep import MOST_POINTS, SWEEP
 

@@ -23,7 +23,8 @@ from ..core.atomic_files import whole_file
 from ..core.bounded_files import kind_of_file, read_bounded
 from ..core.errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
 from ..core.names import plain
-from ..schemas.descriptions import field_meaning, meaning
+from ..schemas.columns import meaning
+from ..schemas.descriptions import field_meaning
 from ..schemas.formats import TABLES_FORMAT
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES

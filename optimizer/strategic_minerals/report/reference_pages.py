@@ -19,7 +19,7 @@ from ..formulation import branch, commitments, costs, flat, operations, pools, s
 from ..formulation.catalogue import COMPONENTS, Component
 from ..instance import producer_economics
 from ..results.prices import MEANING
-from ..schemas.descriptions import meaning
+from ..schemas.columns import meaning
 from ..schemas.tables import FACT_TABLES, TABLES
 
 PAGES = {"FORMULATION.md": "models", "README.md": "inputs"}
