@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..core.arrays import Bools, Floats
 from ..core.errors import Fault, InputError, PlanError, shown
 from ..data.addresses import read_axis
-from ..data.column_words import SHARES, column_in_words, owner_in_words, unit_in_words
+from ..data.column_words import column_in_words, is_share, owner_in_words, unit_in_words
 from ..data.names import UNNAMED, Names
 from ..results.readable import heading
 from ..schemas.plan import Plan
@@ -258,6 +258,6 @@ def _often(times: int) -> str:
 
 def _unit(column: str) -> tuple[str, float]:
     """(unit after a number, factor on the number): shares are percentages."""
-    if column.endswith("_share") or column in SHARES:
+    if is_share(column):
         return "%", 100.0
     return " years" if column.endswith("_years") else unit_in_words(column), 1.0

@@ -30,8 +30,8 @@ from ..data.dataset import Dataset
 from ..data.plan_file import read_as
 from ..data.plan_lines import PlanText
 from ..results.study import Study
+from ..schemas.base import Section
 from ..schemas.plan import Plan
-from ..schemas.plan_sections import Section
 from .designs import Design, estimate_ranges, latin_hypercube, loss_functions, morris, one_at_a_time, sobol
 from .sweep import MOST_POINTS, SWEEP, sweep
 

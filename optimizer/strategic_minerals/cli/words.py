@@ -79,7 +79,8 @@ def print_faults(errors: Console, error: FaultsError) -> int:
 
 def columns_in_words(faults: Sequence[Fault]) -> list[str]:
     """What the columns and fields hold in which faults were found, each once: the name of a column tells a reader little."""
-    from ..schemas.descriptions import field_meaning, meaning
+    from ..schemas.columns import meaning
+    from ..schemas.descriptions import field_meaning
     from ..schemas.plan import Plan
     from ..schemas.tables import TABLES
 

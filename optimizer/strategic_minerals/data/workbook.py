@@ -24,7 +24,8 @@ from ..core.bounded_files import kind_of_file, read_bounded
 from ..core.errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
 from ..core.format import FORMAT
 from ..core.names import plain
-from ..schemas.descriptions import field_meaning, meaning
+from ..schemas.columns import meaning
+from ..schemas.descriptions import field_meaning
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .csv_shape import PROVENANCE

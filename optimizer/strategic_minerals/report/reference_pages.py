@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.shipped import PACKAGE, shipped
-from ..schemas.descriptions import meaning
+from ..schemas.columns import meaning
 from ..schemas.tables import FACT_TABLES, TABLES
 
 

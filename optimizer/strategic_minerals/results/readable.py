@@ -6,9 +6,17 @@ from collections import Counter
 
 import pandas as pd
 
-from ..data.column_words import UNITS
+from ..schemas.columns import UNITS, stem_and_unit
 from ..schemas.plan import Plan
 
+NAMED_UNITS = {
+    "share": "share",
+    "probability": "probability",
+    "days_of_use": "days of that year's use",
+    "fiscal_year": "fiscal year",
+    "period": "fiscal year, and the part of it where there are several",
+}
+"""How names of a result's columns end whose unit is no ending -> unit."""
 HEADINGS = {
     "sentence": "in words",
     "gained": "added at the larger budget",
@@ -43,7 +51,8 @@ def unit_of(column: str, table: pd.DataFrame) -> str:
     """Unit of a column by its name; for values with a unit beside them, that column."""
     if column == "value" and "unit" in table.columns:
         return "see column unit"
-    return next((unit for ending, unit in UNITS.items() if column == ending.strip("_") or column.endswith(ending)), "")
+    units = {**UNITS, **NAMED_UNITS}
+    return next((unit for ending, unit in units.items() if column == ending.strip("_") or column.endswith(ending)), "")
 
 
 def heading(column: str) -> str:
@@ -55,10 +64,8 @@ def heading(column: str) -> str:
         name, bracket, unit = heading(whole).partition(" [")
         if bracket or name in PARTS.values():
             return f"{name}, {end} end{bracket}{unit}"
-    for ending, unit in UNITS.items():
-        if ending.startswith("_") and column.endswith(ending):
-            return f"{_words(column.removesuffix(ending))} [{unit}]"
-    return _words(column)
+    stem, unit = stem_and_unit(str(column))
+    return f"{_words(stem)} [{unit}]" if unit else _words(stem)
 
 
 def _words(column: str) -> str:

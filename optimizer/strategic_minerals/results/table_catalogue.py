@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import wrap
 
-from ..data.column_words import UNITS
+from ..schemas.columns import stem_and_unit
 
 
 @dataclass(frozen=True)
@@ -175,5 +175,5 @@ def told_tables() -> str:
 
 def _with_unit(column: str) -> str:
     """`cost_musd [million USD]`; a column without a unit as it is."""
-    unit = next((unit for ending, unit in UNITS.items() if ending.startswith("_") and column.endswith(ending)), "")
+    _, unit = stem_and_unit(column)
     return f"{column} [{unit}]" if unit else column

@@ -5,10 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
+from ..core.errors import CONTROL
 from ..core.units import LARGEST_NUMBER
 
 USA = "USA"
@@ -20,6 +30,7 @@ Number = Annotated[float, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
 NonNegative = Annotated[float, Field(ge=0, lt=LARGEST_NUMBER)]
 Positive = Annotated[float, Field(gt=0, lt=LARGEST_NUMBER)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 Year = Annotated[int, Field(ge=1900, le=2200)]
 Years = Annotated[float, Field(ge=0, le=1000)]
 PositiveYears = Annotated[float, Field(gt=0, le=1000)]
@@ -79,6 +90,61 @@ Names = Annotated[str, BeforeValidator(spaced)]
 Multipliers = Annotated[str, BeforeValidator(_closed_up), AfterValidator(_multipliers)]
 """Factors by segment in one cell."""
 Day = Annotated[dt.date, BeforeValidator(_iso_day), AfterValidator(_recent)]
+
+
+class Section(BaseModel):
+    """Base of all parts of a plan: closed, frozen, no NaN, described by their docstrings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _typed(cls, value: Any, info: ValidationInfo) -> Any:
+        """Check the types of a plan file: no text for a number, no number for true or false, and no true or false for a number."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        for scalar in _scalars(value):
+            number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
+            wrong = (
+                (isinstance(scalar, str) and str not in kinds)
+                or (isinstance(scalar, bool) and bool not in kinds)
+                or (number and not kinds & {int, float})
+            )
+            if wrong and kinds and kinds <= {int, float, bool, str}:
+                wanted = " or ".join(sorted({WORDS[kind] for kind in kinds}))
+                raise ValueError(f"{wanted}, not {WORDS[type(scalar)]}")
+            if isinstance(scalar, int) and scalar.bit_length() > MOST_BITS:
+                raise ValueError(f"a number of at most {LARGEST_NUMBER:.0e}".replace("e+", "e"))
+            if isinstance(scalar, str) and CONTROL.search(scalar):
+                raise ValueError("text without control characters")
+        return value
+
+
+MOST_BITS = 1000
+"""Bits of a whole number that a decimal number can hold."""
+WORDS = {int: "a number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _kinds(annotation: Any) -> set[type]:
+    """Scalar types that an annotation lets through, inside lists and table values too."""
+    if get_origin(annotation) is Literal:
+        return {type(choice) for choice in get_args(annotation)}
+    arguments = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return _kinds(arguments[1])
+    if arguments:
+        return set[type]().union(
+            *(_kinds(argument) for argument in arguments if argument not in (type(None), Ellipsis))
+        )
+    return {annotation} if isinstance(annotation, type) else set()
+
+
+def _scalars(value: Any) -> list[Any]:
+    """The scalars of a value, of a list, or of a table of scalars."""
+    if isinstance(value, dict):
+        return [v for v in value.values() if not isinstance(v, dict | list)]
+    if isinstance(value, list | tuple):
+        return [v for v in value if not isinstance(v, dict | list)]
+    return [value]
 
 
 class Row(BaseModel):

@@ -1,4 +1,4 @@
-"""Words for people: the meaning of columns common to several tables, and what was expected in place of a wrong value."""
+"""Words for people: what a field of a plan means, and what was expected in place of a wrong value."""
 
 from __future__ import annotations
 
@@ -14,95 +14,6 @@ from ..core.errors import near_miss
 from ..core.letter_hints import foreign, latin
 from ..core.names import UNIONS, country_codes, in_ascii, plain
 from ..core.year_hints import YearKind, figure_hint, year_hint, year_list
-
-COMMON = {
-    "material": "Material: a commodity at one stage of the value chain, from `materials`.",
-    "mineral": "Mineral to which it belongs.",
-    "name": "Name for people.",
-    "country": "Three-letter ISO 3166 code, from `countries`.",
-    "stage": "Stage of the value chain of its product.",
-    "segment": "User segment: defence, essential civilian use, and so on.",
-    "from_year": "First year for which the row applies; a series keeps its last value, and years before its first row take "
-    "that row's value.",
-    "activity": "Name of an existing producer; other tables refer to it.",
-    "project": "Name of a project; other tables refer to it.",
-    "offer": "Name of an offer; other tables refer to it.",
-    "package": "Name of a support package.",
-    "hazard": "Name of a hazard.",
-    "instrument": "Capital instrument, from `instruments`.",
-    "state": "Name of a price state.",
-    "event": "Name of a dated event.",
-    "price_set": "Name of a set of prices; a plan selects one.",
-    "loss_function": "Name of a loss function; a plan selects one.",
-    "company": "Owner.",
-    "capex_musd": "Capital cost up to first output.",
-    "life_yr": "Years of output after first output.",
-    "premium_share": "Premium on the material's base price; 0.1 is 10 % more.",
-    "age_yr": "Years since first output.",
-    "ramp_share": "Share of capacity reached at that age.",
-    "demand_t_per_yr": "Demand at undisturbed prices.",
-    "price_usd_per_kg": "Price without a disruption.",
-    "probability": "Probability of the state.",
-    "depth_t_per_yr": "Largest quantity that the offer sells.",
-    "yield_t_per_t": "Tonnes made (above 0) or used (below 0) by a tonne of activity.",
-    "tier": "Tier of a segment's demand.",
-    "step": "Step of substitution, cheapest first.",
-    "opening_t": "Stock held when the plan starts.",
-    "loss_usd_per_t": "Economic loss per tonne of shortfall, in excess of the price.",
-    "money_year": "Year of the price level.",
-    "price_index": "Consumer price index of that year.",
-    "kind": "Kind; the schema lists the choices.",
-    "flood_multiplier": "Price while the market is flooded, as a multiple of the undisturbed price.",
-    "nato": "Member of NATO.",
-    "msp": "Member of the Minerals Security Partnership.",
-    "floor_usd_per_kg": "Price guaranteed by the floor.",
-    "floor_kind": "Who pays for the floor.",
-    "floor_term_yr": "Term in years.",
-    "max_share_of_capex": "Upper limit.",
-    "low": "Lower end.",
-    "central": "Middle.",
-    "high": "Upper end.",
-    "unit": "Unit of the value.",
-    "record": "Name of the row.",
-    "metric": "What was measured.",
-    "example": "Agreement in which the term was set.",
-    "parameter": "Term that was agreed.",
-    "announced": "Date.",
-    "end_or_review": "Date on which it ends or is reviewed.",
-    "target": "Country or countries that it targets.",
-    "basis": "What one tonne consists of.",
-    "production_t": "Output of the year.",
-    "reserves_t": "Reserves: known and economic to mine.",
-    "import_share_pct": "Share of imports in percent.",
-    "form": "Form in which it is traded.",
-    "topic": "Subject of the record.",
-    "supplier": "Supplying country or company.",
-    "from_date": "First day.",
-    "to_date": "Last day.",
-    "months": "Duration.",
-    "multiplier": "Price as a multiple of the earlier price.",
-    "episode": "What happened.",
-    "market": "Market in which the price was quoted.",
-    "supply_lost_share": "Share of supply that was lost.",
-    "agreement": "Name of the agreement.",
-    "value": "Amount agreed.",
-    "symbol": "Chemical symbol or common abbreviation.",
-    "export_cut_share": "Share of exports that was cut.",
-    "observed_effect": "Effect that was observed.",
-    "consumption_basis": "What the figure of consumption covers.",
-    "imports_t": "Imports in tonnes.",
-    "exports_t": "Exports in tonnes.",
-    "primary_t": "Home primary production in tonnes.",
-    "secondary_t": "Home secondary production (recycling) in tonnes.",
-    "net_import_reliance_pct": "Net imports in percent of apparent consumption.",
-    "price_basis": "Product, quality and place to which the price refers.",
-    "world_production_t": "World production in tonnes.",
-    "scoring": "How the budget counts the term.",
-    "kappa_uncontracted": "Share of supply left for buyers without a contract.",
-}
-"""Column -> meaning, if a table does not state its own."""
-
-ENDS = {"_low": "Lower end of the estimate of {}.", "_high": "Upper end of the estimate of {}."}
 
 EXPECTED = {
     "float_parsing": "a plain number such as 374 or 0.5: no comma, percent sign, unit or date",
@@ -158,17 +69,6 @@ PATTERNS = {
     "^[A-Z][A-Z]{2}$": "three capital letters, an ISO 4217 code of money such as JPY",
     NAME: "a name of letters, digits and _ . + - without spaces",
 }
-
-
-def meaning(model: type[BaseModel], column: str) -> str:
-    """Meaning of a column of a table; empty if its name must suffice."""
-    stated = model.model_fields[column].description
-    if stated:
-        return stated
-    for end, words in ENDS.items():
-        if column.endswith(end):
-            return words.format(f"`{column.removesuffix(end)}`")
-    return COMMON.get(column, "")
 
 
 def expected(item: Mapping[str, Any], column: str = "", years: YearKind = "") -> str:

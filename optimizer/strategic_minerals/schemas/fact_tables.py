@@ -7,7 +7,28 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ..core.units import LARGEST_NUMBER
-from .base import Day, Iso3, Key, Names, NonNegative, Number, Positive, Row, Share, Year
+from .base import Day, Iso3, Key, Names, NonNegative, Number, Percent, Positive, Row, Share, Year
+from .columns import (
+    PRICE,
+    Agreement,
+    Basis,
+    Central,
+    Column,
+    Country,
+    CountryName,
+    Form,
+    High,
+    Low,
+    Material,
+    MaterialName,
+    Metric,
+    Mineral,
+    Name,
+    Record,
+    SegmentName,
+    Stage,
+    Unit,
+)
 
 
 class PolicyEventRow(Row):
@@ -15,13 +36,18 @@ class PolicyEventRow(Row):
 
     key: ClassVar[tuple[str, ...]] = ("event",)
     event: Key
+    """Name of a dated event."""
     announced: Day | None = None
+    """Date."""
     effective: Day | None = None
     """Date on which it took, or was to take, effect."""
     end_or_review: Day | None = None
-    country: Iso3
+    """Date on which it ends or is reviewed."""
+    country: Country
     target: str
+    """Country or countries that it targets."""
     instrument: str
+    """Capital instrument, from `instruments`."""
     minerals: str
     """Minerals or elements, separated by commas."""
     status: Literal[
@@ -33,8 +59,10 @@ class PolicyEventRow(Row):
     """Whether the measure was ever in force."""
     severity: str
     """Label in the source table; not a published score."""
-    export_cut_share: Share | None = None
+    export_cut_share: Annotated[Share, Column(low=0.02)] | None = None
+    """Share of exports that was cut."""
     observed_effect: str = ""
+    """Effect that was observed."""
 
 
 class ObservedProfileRow(Row):
@@ -66,8 +94,8 @@ class ObservedProfileRow(Row):
     """Normal flow per month, see `normal_basis`."""
     observed_per_month: NonNegative | None = None
     """Observed flow per month."""
-    unit: str
-    loss_share: Annotated[float, Field(gt=-LARGEST_NUMBER, le=1)] | None = None
+    unit: Unit
+    loss_share: Annotated[float, Field(gt=-LARGEST_NUMBER, le=1), Column(low=5e-4, high=5)] | None = None
     """1 - observed/normal; below 0 the flow was above normal. Empty: looked for and not found, whatever `confidence` says."""
     loss_share_low: float | None = None
     loss_share_high: float | None = None
@@ -82,7 +110,7 @@ class PriceGapRow(Row):
     """Price of a material outside a controlling country as a multiple of its price inside, at near dates."""
 
     key: ClassVar[tuple[str, ...]] = ("material", "pair", "date")
-    material: Key
+    material: Material
     pair: str
     """The two markets."""
     date: str
@@ -103,12 +131,12 @@ class MarketQuoteRow(Row):
     """Price of a material at a date in one market, as price reporters printed it."""
 
     key: ClassVar[tuple[str, ...]] = ("material", "place", "date")
-    material: Key
+    material: Material
     place: str
     """Market as printed."""
     market: Literal["inside", "outside", "world"]
     """`inside`: the country that controls the material, value-added tax taken off; `outside`: elsewhere; `world`: one price."""
-    form: str
+    form: Form
     date: str
     """Year, month or day, such as 2026-02."""
     usd_per_kg: Positive
@@ -124,8 +152,8 @@ class ListedMineralRow(Row):
     """A mineral of the home country's official list of critical minerals."""
 
     key: ClassVar[tuple[str, ...]] = ("mineral",)
-    mineral: Key
-    name: str
+    mineral: Mineral
+    name: Name
     rank: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Place by expected economic loss, where one is published."""
     materials: Names = ""
@@ -138,7 +166,7 @@ class PublishedRequirementRow(Row):
     key: ClassVar[tuple[str, ...]] = ("report", "item")
     report: Year
     item: Key
-    name: str
+    name: Name
     materials: Names = ""
     """Materials of these tables that it is, separated by spaces; empty: none."""
     shortfall_t: NonNegative
@@ -155,7 +183,7 @@ class PurchaseCeilingRow(Row):
     """The most that a published yearly plan lets a stockpile buy of a material."""
 
     key: ClassVar[tuple[str, ...]] = ("material", "fiscal_year")
-    material: Key
+    material: Material
     fiscal_year: Year
     ceiling_t_per_yr: NonNegative
     """Potential acquisitions of the year; 0: the plan lists none."""
@@ -166,8 +194,9 @@ class NotPlannedRow(Row):
 
     key: ClassVar[tuple[str, ...]] = ("kind", "item")
     kind: Literal["mineral", "project"]
+    """Kind; the schema lists the choices."""
     item: Key
-    name: str
+    name: Name
     why: str
     """What is not published."""
     next_source: str
@@ -178,33 +207,36 @@ class ProductionRow(Row):
     """Output of a country as published; `WLD` is the world, `OTH` the rest."""
 
     key: ClassVar[tuple[str, ...]] = ("mineral", "country", "stage", "year", "edition")
-    mineral: Key
-    country: Iso3
-    stage: str
+    mineral: Mineral
+    country: Country
+    stage: Stage
     edition: str
     """Edition of the publication: later editions revise earlier years."""
-    production_t: NonNegative
-    basis: str = ""
+    production_t: Annotated[NonNegative, Column("output")]
+    """Output of the year."""
+    basis: Basis = ""
 
 
 class ReserveBaseRow(Row):
     """Geological reserves of a country as published."""
 
     key: ClassVar[tuple[str, ...]] = ("mineral", "country", "year")
-    mineral: Key
-    country: Iso3
-    reserves_t: NonNegative
-    basis: str = ""
+    mineral: Mineral
+    country: Country
+    reserves_t: Annotated[NonNegative, Column("reserves in the ground")]
+    """Reserves: known and economic to mine."""
+    basis: Basis = ""
 
 
 class ImportShareRow(Row):
     """Share of home imports by origin."""
 
     key: ClassVar[tuple[str, ...]] = ("mineral", "form", "country")
-    mineral: Key
-    form: str
-    country: Iso3
-    import_share_pct: Annotated[float, Field(ge=0, le=100)]
+    mineral: Mineral
+    form: Form
+    country: Country
+    import_share_pct: Annotated[Percent, Column(low=1)]
+    """Share of imports in percent."""
     period: str
     """Years averaged."""
 
@@ -213,103 +245,127 @@ class MineralRow(Row):
     """Home market of a mineral (consumption, trade), prices of five years, world output."""
 
     key: ClassVar[tuple[str, ...]] = ("mineral",)
-    mineral: Key
+    mineral: Mineral
     symbol: str
+    """Chemical symbol or common abbreviation."""
     usgs_gdp_rank: Positive | None = None
     """Rank by modelled US GDP loss (USGS OFR 2025-1047), 1 the largest."""
-    consumption_t: NonNegative | None = None
+    consumption_t: Annotated[NonNegative, Column("use")] | None = None
     """Value for the last full reported year (2024) unless the note says otherwise."""
     consumption_basis: str = ""
-    imports_t: NonNegative | None = None
-    exports_t: NonNegative | None = None
+    """What the figure of consumption covers."""
+    imports_t: Annotated[NonNegative, Column("imports")] | None = None
+    """Imports in tonnes."""
+    exports_t: Annotated[NonNegative, Column("exports")] | None = None
+    """Exports in tonnes."""
     primary_t: NonNegative | None = None
+    """Home primary production in tonnes."""
     secondary_t: NonNegative | None = None
-    net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
-    price_usd_per_kg: Positive | None = None
+    """Home secondary production (recycling) in tonnes."""
+    net_import_reliance_pct: Annotated[Percent, Column(low=1)] | None = None
+    """Net imports in percent of apparent consumption."""
+    price_usd_per_kg: Annotated[Positive, PRICE] | None = None
     """Average of the last full reported year (2024)."""
     price_basis: str = ""
-    price_cv: NonNegative | None = None
+    """Product, quality and place to which the price refers."""
+    price_cv: Annotated[NonNegative, Column(low=0.01, high=2)] | None = None
     """Population standard deviation of the annual prices 2021-2025, divided by their mean."""
-    world_production_t: NonNegative | None = None
+    world_production_t: Annotated[NonNegative, Column("world output")] | None = None
+    """World production in tonnes."""
 
 
 class DemandSegmentRow(Row):
     """A published figure on the users of a material."""
 
     key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
-    material: str
-    segment: str
-    metric: str
-    low: Number | None = None
-    central: Number | None = None
-    high: Number | None = None
-    unit: str
+    record: Record
+    material: MaterialName
+    segment: SegmentName
+    metric: Metric
+    low: Low = None
+    central: Central = None
+    high: High = None
+    unit: Unit
 
 
 class InstrumentTermRow(Row):
     """A published term of a support instrument."""
 
     key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
+    record: Record
     instrument: str
+    """Capital instrument, from `instruments`."""
     parameter: str
+    """Term that was agreed."""
     example: str
-    low: Number | None = None
-    central: Number | None = None
-    high: Number | None = None
-    unit: str = ""
+    """Agreement in which the term was set."""
+    low: Low = None
+    central: Central = None
+    high: High = None
+    unit: Unit = ""
     scoring: str = ""
+    """How the budget counts the term."""
 
 
 class CrisisPriceRow(Row):
     """How far a price moved in a past crisis or glut."""
 
     key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
+    record: Record
     episode: str
-    material: str
+    """What happened."""
+    material: MaterialName
     market: str
+    """Market in which the price was quoted."""
     from_date: str = ""
+    """First day."""
     to_date: str = ""
-    multiplier: Positive | None = None
-    months: Positive | None = None
-    supply_lost_share: Share | None = None
+    """Last day."""
+    multiplier: Annotated[Positive, Column(low=0.05, high=100)] | None = None
+    """Price as a multiple of the earlier price."""
+    months: Annotated[Positive, Column(low=1, high=60, unit="months")] | None = None
+    """Duration."""
+    supply_lost_share: Annotated[Share, Column(low=0.02)] | None = None
+    """Share of supply that was lost."""
 
 
 class AlliedReliabilityRow(Row):
     """Allied supply that is committed elsewhere, restricted or interrupted."""
 
     key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
+    record: Record
     topic: str
-    material: str
+    """Subject of the record."""
+    material: MaterialName
     supplier: str
-    country: str = ""
-    metric: str = ""
-    low: Number | None = None
-    central: Number | None = None
-    high: Number | None = None
-    unit: str = ""
-    kappa_uncontracted: Share | None = None
+    """Supplying country or company."""
+    country: CountryName = ""
+    metric: Metric = ""
+    low: Low = None
+    central: Central = None
+    high: High = None
+    unit: Unit = ""
+    kappa_uncontracted: Annotated[Share, Column(low=0.02)] | None = None
+    """Share of supply left for buyers without a contract."""
 
 
 class SupportAgreementRow(Row):
     """A dated support agreement and its terms."""
 
     key: ClassVar[tuple[str, ...]] = ("agreement", "term")
-    agreement: Key
+    agreement: Agreement
     term: Key
     """Which term, e.g. `floor_price`, `duration`, `upside_share`, `equity_stake`."""
     value: Number
-    unit: str
+    """Amount agreed."""
+    unit: Unit
 
 
 class SupportedProducerRow(Row):
     """A source or project of the planning tables that a support agreement is about, with the prices of its day."""
 
     key: ClassVar[tuple[str, ...]] = ("agreement", "producer")
-    agreement: Key
+    agreement: Agreement
     producer: Key
     """A source or a project of the tables."""
     signed_year: Year

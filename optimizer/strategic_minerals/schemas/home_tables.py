@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from .base import Iso3, Names, Positive, Row, Year
+from .base import Iso3, Names, Positive, Row
+from .columns import Column, Name, PriceYear
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z]{2}$")]
 
@@ -17,14 +18,14 @@ class HomeRow(Row):
     key: ClassVar[tuple[str, ...]] = ("home",)
     home: Iso3
     """Code that plans use: of a country, or of a union (`EUU`)."""
-    name: str
+    name: Name
     members: Names
     """Its countries, ISO3 codes separated by spaces: what stands in one of them is at home."""
     currency: Currency
     """ISO 4217 code."""
     fiscal_year_month: Annotated[int, Field(ge=1, le=12)]
     """Month in which its fiscal year begins; from July on it is called by the calendar year in which it ends."""
-    discount_rate: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    discount_rate: Annotated[float, Field(ge=0, le=0.5), Column(low=0.002, high=0.2)] | None = None
     """Real rate per year that its government prescribes for public projects; empty: none found."""
     discount_rate_low: float | None = None
     discount_rate_high: float | None = None
@@ -39,5 +40,5 @@ class ExchangeRateRow(Row):
 
     key: ClassVar[tuple[str, ...]] = ("currency", "money_year")
     currency: Currency
-    money_year: Year
+    money_year: PriceYear
     local_per_usd: Positive

@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .base import Key, NonNegative, Positive, Row, Share, Year
+from .base import Key, NonNegative, Positive, Row, Share
+from .columns import Column, Material, MoneyYear, Unit
 
 Months = Annotated[float, Field(ge=0, le=12_000)]
 """A length in months."""
@@ -17,18 +18,19 @@ class LossFunctionRow(Row):
 
     key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
     loss_function: Key
-    material: Key
+    """Name of a loss function; a plan selects one."""
+    material: Material
     segment: str
     """A segment, or `*` for all."""
-    loss_usd_per_t: NonNegative
+    loss_usd_per_t: Annotated[NonNegative, Column("loss from a missing tonne, beyond its price")]
+    """Economic loss per tonne of shortfall, in excess of the price."""
     loss_usd_per_t_low: float | None = None
     loss_usd_per_t_high: float | None = None
     event: str = ""
     """The event whose loss the study estimated."""
-    horizon_months: Annotated[float, Field(gt=0, le=12_000)] | None = None
+    horizon_months: Annotated[float, Field(gt=0, le=12_000), Column(low=1, high=120)] | None = None
     """Length of disruption for which the study's loss holds; empty: none stated."""
-    money_year: Year | None = None
-    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
+    money_year: MoneyYear = None
 
 
 class AdaptationRow(Row):
@@ -45,7 +47,7 @@ class AdaptationRow(Row):
     from_month: Months
     """Months since the beginning of the latest event in force, from which on the multiplier applies; 1 before the first row, and
     the last row holds for as long as the event lasts."""
-    multiplier: Positive
+    multiplier: Annotated[Positive, Column(low=0.02, high=3)]
     """Loss per tonne as a multiple of the named loss."""
     multiplier_low: float | None = None
     multiplier_high: float | None = None
@@ -55,11 +57,11 @@ class UsersStockRow(Row):
     """Stock that users hold themselves, as a level that they return to after a disruption."""
 
     key: ClassVar[tuple[str, ...]] = ("material", "segment")
-    material: Key
+    material: Material
     segment: str
     """A segment of the material's demand, or `*`: all without a row of their own; for a material without demand, the plants
     that use it."""
-    level_months: Annotated[float, Field(ge=0, le=120)] | None = None
+    level_months: Annotated[float, Field(ge=0, le=120), Column(low=0.25, high=24)] | None = None
     """Months of mean use over the planned years; give either this or `level_t`."""
     level_months_low: float | None = None
     level_months_high: float | None = None
@@ -67,7 +69,7 @@ class UsersStockRow(Row):
     """Tonnes; with segment `*`, of all these segments together, in proportion to their use."""
     level_t_low: float | None = None
     level_t_high: float | None = None
-    missing_share: Share = 0.0
+    missing_share: Annotated[Share, Column(low=0.001)] = 0.0
     """Share of it that is missing when the plan starts: drawn in a disruption and not refilled yet."""
 
 
@@ -91,9 +93,12 @@ class LossReplayRow(Row):
     metric: str
     """What is counted."""
     low: NonNegative | None = None
+    """Lower end."""
     central: NonNegative | None = None
+    """Middle."""
     high: NonNegative | None = None
-    unit: str = ""
+    """Upper end."""
+    unit: Unit = ""
     observed_or_modelled: Literal[
         "", "observed", "modelled", "derived from observed", "modelled on observed tonnes"
     ] = ""

@@ -16,7 +16,8 @@ from ..core.errors import MisplacedError, near_miss
 from ..core.format import FORMAT
 from ..core.units import MONTHS_PER_YEAR
 from ..core.words import BASELINE_COURSE
-from .base import USA, Iso3, Key, Share, Year
+from .base import USA, Iso3, Key, Section, Share, Year
+from .columns import Column
 from .plan_sections import (
     QUIET,
     Budget,
@@ -33,7 +34,6 @@ from .plan_sections import (
     Risk,
     Sample,
     Scenario,
-    Section,
     Selection,
     ServiceLevel,
 )
@@ -53,22 +53,22 @@ class Plan(Section):
     """Whose demand, stock and money are planned: a country, or a union of the table `homes` (`EUU`)."""
     price_year: Year
     """Year of the price level in which all money is stated."""
-    price_set: Key
+    price_set: Annotated[Key, Column("Price set")]
     """Price set of the table `prices`."""
-    loss_function: Key
+    loss_function: Annotated[Key, Column("Loss function: economic loss per missing tonne")]
     """Named loss function. It influences the answer more than any other input, so there is no default."""
-    loss_level: Literal["low", "central", "high"] = "central"
+    loss_level: Annotated[Literal["low", "central", "high"], Column("Loss estimate to use")] = "central"
     loss: Loss = Loss()
-    users_convenience_share: Annotated[float, Field(gt=0, le=1)] = 0.02
+    users_convenience_share: Annotated[float, Field(gt=0, le=1), Column(low=0.002, high=0.3)] = 0.02
     """What users' own stocks are worth to them beyond interest, per year as a share of their value; an estimate. Only with rows in
     the table `users_stock`."""
-    discount_rate: Annotated[float, Field(ge=0, le=0.5)]
+    discount_rate: Annotated[float, Field(ge=0, le=0.5), Column("Discount rate per year", 0.002, 0.2, "share")]
     """Real social discount rate per year."""
-    residual: Share = 1.0
+    residual: Annotated[Share, Column(low=0.02, unit="share")] = 1.0
     """Value of a project's remaining life at the end of the horizon, as a share of what was paid for it."""
-    price_gain: bool = True
+    price_gain: Annotated[bool, Column("Count the gain from selling at crisis prices")] = True
     """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
-    tight_cut_share: Share = 0.0
+    tight_cut_share: Annotated[Share, Column(low=0.001, high=0.5)] = 0.0
     """Share of a source that must be cut before its material counts as tight (in short supply); 0: any cut."""
     ore_runs_out: bool = False
     """True: an existing mine gives nothing once its country's published reserves (`reserves`), mined at today's rate

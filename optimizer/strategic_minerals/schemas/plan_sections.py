@@ -2,73 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ..core.errors import CONTROL, MisplacedError, shown
-from ..core.units import LARGEST_NUMBER
-from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
+from ..core.errors import MisplacedError, shown
+from .base import Iso3, Key, Names, NonNegative, Positive, Section, Share, Year
+from .columns import AFTER, CHEAPER, CUT, DEARER, DURATION, ELEMENTS, FLOOD, LAG, RATE, SURGE, THIRD_CUT, UPSIDE, Column
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
 QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
-
-
-class Section(BaseModel):
-    """Base of all parts of a plan: closed, frozen, no NaN, described by their docstrings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _typed(cls, value: Any, info: ValidationInfo) -> Any:
-        """Check the types of a plan file: no text for a number, no number for true or false, and no true or false for a number."""
-        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
-        for scalar in _scalars(value):
-            number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
-            wrong = (
-                (isinstance(scalar, str) and str not in kinds)
-                or (isinstance(scalar, bool) and bool not in kinds)
-                or (number and not kinds & {int, float})
-            )
-            if wrong and kinds and kinds <= {int, float, bool, str}:
-                wanted = " or ".join(sorted({WORDS[kind] for kind in kinds}))
-                raise ValueError(f"{wanted}, not {WORDS[type(scalar)]}")
-            if isinstance(scalar, int) and scalar.bit_length() > MOST_BITS:
-                raise ValueError(f"a number of at most {LARGEST_NUMBER:.0e}".replace("e+", "e"))
-            if isinstance(scalar, str) and CONTROL.search(scalar):
-                raise ValueError("text without control characters")
-        return value
-
-
-MOST_BITS = 1000
-"""Bits of a whole number that a decimal number can hold."""
-WORDS = {int: "a number", float: "a number", bool: "true or false", str: "text"}
-
-
-def _kinds(annotation: Any) -> set[type]:
-    """Scalar types that an annotation lets through, inside lists and table values too."""
-    if get_origin(annotation) is Literal:
-        return {type(choice) for choice in get_args(annotation)}
-    arguments = get_args(annotation)
-    if get_origin(annotation) is dict:
-        return _kinds(arguments[1])
-    if arguments:
-        return set[type]().union(
-            *(_kinds(argument) for argument in arguments if argument not in (type(None), Ellipsis))
-        )
-    return {annotation} if isinstance(annotation, type) else set()
-
-
-def _scalars(value: Any) -> list[Any]:
-    """The scalars of a value, of a list, or of a table of scalars."""
-    if isinstance(value, dict):
-        return [v for v in value.values() if not isinstance(v, dict | list)]
-    if isinstance(value, list | tuple):
-        return [v for v in value if not isinstance(v, dict | list)]
-    return [value]
 
 
 def _given(value: str | None) -> str:
@@ -79,14 +24,14 @@ def _given(value: str | None) -> str:
 class Horizon(Section):
     """The planned years and the length of a period."""
 
-    first_year: Year
+    first_year: Annotated[Year, Column("First fiscal year")]
     """First fiscal year."""
-    years: Annotated[int, Field(ge=1, le=60)]
+    years: Annotated[int, Field(ge=1, le=60), Column("Number of fiscal years", 1, 30)]
     """Number of fiscal years that are planned and shown."""
-    tail_years: Annotated[int, Field(ge=0, le=40)] | None = None
+    tail_years: Annotated[int, Field(ge=0, le=40), Column(low=1, high=15)] | None = None
     """Further years that are computed but not shown, so that the end of the horizon does not distort the plan; unset: three
     years or the longest event of the listed scenarios and selected hazards, whichever is longer."""
-    period_months: Literal[1, 3, 6, 12] = 12
+    period_months: Annotated[Literal[1, 3, 6, 12], Column("Length of a period (months)")] = 12
     """Length of a period."""
 
 
@@ -100,11 +45,11 @@ class FloorMenu(Section):
     scope: Literal["project", "market"] = "project"
     """`project`: part of a project's package. `market`: one floor for all eligible producers."""
     levels_usd_per_kg: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    term_years: Positive
+    term_years: Annotated[Positive, Column(low=1, high=30)]
     """Term: project floors from first output, market floors from the first period."""
-    upside_share: Share = 0.0
+    upside_share: Annotated[Share, UPSIDE] = 0.0
     """Share of the price above the floor that is paid back to the treasury."""
-    take_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    take_share: Annotated[float, Field(gt=0, le=1), Column(low=0.02)] = 1.0
     """Purchase floors: share of the project's output of the material that is covered."""
     eligible: Literal["home", "allied"] = "allied"
     """Market floors: the producers whose existing output is topped up (`allied`: home, allies and partners)."""
@@ -128,11 +73,11 @@ class FloorMenu(Section):
 class Instruments(Section):
     """Instruments that the authority may use."""
 
-    reserve: bool = True
+    reserve: Annotated[bool, Column("Buy and hold material")] = True
     """Buy and hold material."""
-    offtake_contracts: bool = True
+    offtake_contracts: Annotated[bool, Column("Sign offtake contracts")] = True
     """Sign offtake contracts for the output of existing allied sources, to be used in a crisis."""
-    projects: bool = True
+    projects: Annotated[bool, Column("Support projects")] = True
     """Support projects with packages; if false, only projects that their owners build without support exist."""
     packages: Selection = ("*",)
     """Packages of the table `packages` that may be used; `*`: all."""
@@ -173,11 +118,11 @@ class Procurement(Section):
     """Origins from which the authority may not buy, reserve or support; each switch turns on its rules of the table `origin_rules`.
     What users buy for themselves is not touched."""
 
-    law: bool = False
+    law: Annotated[bool, Column("Keep the law on origins")] = False
     """True: the forms of material that statutes name."""
-    practice: bool = False
+    practice: Annotated[bool, Column("Keep to what suppliers' governments allow")] = False
     """True: what suppliers' governments refuse to reserves, such as export licences for stockpiles."""
-    policy: bool = False
+    policy: Annotated[bool, Column("Buy nothing from covered nations")] = False
     """True: everything from covered nations."""
     exclusions: tuple[OriginExclusion, ...] = ()
 
@@ -185,14 +130,16 @@ class Procurement(Section):
 class Budget(Section):
     """Budget, in real money of the plan's price year."""
 
-    appropriation_musd: NonNegative | dict[Year, NonNegative]
+    appropriation_musd: Annotated[
+        NonNegative | dict[Year, NonNegative], Column("Appropriation per year (million USD, in the plan's price year)")
+    ]
     """Appropriation per fiscal year: one figure, or a figure by year; years after the last one named keep its value,
     years before the first one named have none."""
-    carry_over_share: Share = 0.0
+    carry_over_share: Annotated[Share, Column("Share of a year's money that may be carried over", 0.02)] = 0.0
     """Share of a year's appropriation that may be carried into the next."""
     carried_in_musd: NonNegative = 0.0
     """Money kept from before the first year: it is spent in the first year, beside its appropriation."""
-    total_musd: NonNegative | None = None
+    total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)")] | None = None
     """Limit on total outlays over all planned years."""
     liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None
     """Limit on the cost of all floors in a year, at the liability quantile."""
@@ -200,7 +147,9 @@ class Budget(Section):
     """Probability with which payments stay below the cap."""
     emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
     """Extra money for purchases in a disruption, per year and scenario."""
-    branch_money: Literal["planned", "appropriated"] = "planned"
+    branch_money: Annotated[Literal["planned", "appropriated"], Column("Money for purchases in a disruption")] = (
+        "planned"
+    )
     """Money for purchases in a disruption. `planned`: what the plan would have spent that year on the materials hit.
     `appropriated`: that and, for materials in short supply, the unspent money of the year; not possible with an objective that
     counts spending, which would not count this money."""
@@ -235,17 +184,17 @@ class Event(Section):
     hazard: Key | None = None
     """A row of the table `hazards`; unset: the event states all fields itself."""
     start_year: DecimalYear
-    duration_years: Positive | None = None
+    duration_years: Annotated[Positive, DURATION] | None = None
     """Length of the cut, without the flood before it."""
     countries: Names | None = None
     """ISO3 codes separated by spaces; `*`: all except the home country."""
     materials: Names | None = None
-    cut_share: Share | None = None
-    price_multiplier: Positive | None = None
-    flood_years: NonNegative | None = None
-    flood_multiplier: Positive | None = None
-    third_country_cut_share: Share | None = None
-    demand_multipliers: dict[str, NonNegative] | None = None
+    cut_share: Annotated[Share, CUT] | None = None
+    price_multiplier: Annotated[Positive, Column(low=0.05, high=25)] | None = None
+    flood_years: Annotated[NonNegative, FLOOD] | None = None
+    flood_multiplier: Annotated[Positive, CHEAPER] | None = None
+    third_country_cut_share: Annotated[Share, THIRD_CUT] | None = None
+    demand_multipliers: Annotated[dict[str, NonNegative], SURGE] | None = None
     severity: NonNegative | None = None
     """Factor on the cuts of the hazard's profile; unset: 1."""
     stretch: Positive | None = None
@@ -273,7 +222,7 @@ class Scenario(Section):
     """A scenario written by hand."""
 
     name: Key
-    probability: Share
+    probability: Annotated[Share, Column(low=0.002)]
     design_basis: bool = False
     """True: service levels may refer to it; it is separate from the sample."""
     events: Annotated[tuple[Event, ...], Field(min_length=1)]
@@ -282,14 +231,18 @@ class Scenario(Section):
 class Sample(Section):
     """Scenarios sampled from the table of hazards; they share the probability that the listed scenarios leave."""
 
-    scenarios: Annotated[int, Field(ge=1, le=100_000)]
+    scenarios: Annotated[
+        int,
+        Field(ge=1, le=100_000),
+        Column("Number of random scenarios"),
+    ]
     """Number of sampled scenarios that the plan uses."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Number of scenarios sampled and then reduced to `scenarios`, each with the probability of those it represents; unset: no
     reduction."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Annotated[int, Field(ge=0, lt=2**63), Column("Random seed")]
     hazards: Selection = ("*",)
-    quiet_probability: Share = QUIET
+    quiet_probability: Annotated[Share, Column(low=0.001)] = QUIET
     """Probability of the scenario without disruptions: the baseline course needs some probability to be planned sensibly."""
     drawn_from_year: Year | None = None
     """First year of the plan whose draws these are: those with an event before this plan's are left out, so that a plan made again
@@ -302,16 +255,16 @@ class HazardOverride(Section):
     """The plan's own assumptions on a hazard, replacing those of the table."""
 
     hazard: Key
-    rate_per_yr: NonNegative | None = None
-    duration_yr: Positive | None = None
-    cut_share: Share | None = None
-    price_multiplier: Positive | None = None
-    flood_yr: NonNegative | None = None
-    flood_multiplier: Positive | None = None
-    third_country_cut_share: Share | None = None
-    element_share: Annotated[float, Field(gt=0, le=1)] | None = None
-    after_probability: Share | None = None
-    after_lag_yr: NonNegative | None = None
+    rate_per_yr: Annotated[NonNegative, RATE] | None = None
+    duration_yr: Annotated[Positive, DURATION] | None = None
+    cut_share: Annotated[Share, CUT] | None = None
+    price_multiplier: Annotated[Positive, DEARER] | None = None
+    flood_yr: Annotated[NonNegative, FLOOD] | None = None
+    flood_multiplier: Annotated[Positive, CHEAPER] | None = None
+    third_country_cut_share: Annotated[Share, THIRD_CUT] | None = None
+    element_share: Annotated[float, Field(gt=0, le=1), ELEMENTS] | None = None
+    after_probability: Annotated[Share, AFTER] | None = None
+    after_lag_yr: Annotated[NonNegative, LAG] | None = None
 
 
 class Control(Section):
@@ -320,17 +273,17 @@ class Control(Section):
     name: Key
     countries: Names
     materials: Names
-    cut_share: Share
+    cut_share: Annotated[Share, Column(low=0.02)]
     """Share of supply from its countries that is lost."""
-    cut_shares: dict[Key, Share] = Field(default_factory=dict)
+    cut_shares: Annotated[dict[Key, Share], Column(low=0.005)] = Field(default_factory=dict)
     """The same by material, for those that it cuts more or less."""
-    feed_cut_share: Share = 0.0
+    feed_cut_share: Annotated[Share, Column(low=0.02)] = 0.0
     """Share lost by producers elsewhere whose declared feed comes from its countries, or which declare none (`feed_origins`)."""
-    price_multiplier: Positive = 1.0
+    price_multiplier: Annotated[Positive, DEARER] = 1.0
     until_year: DecimalYear
     in_force: bool = True
     """False: it is not in force, as where a suspension was extended; `controls` solves both cases."""
-    probability: Share | None = None
+    probability: Annotated[Share, Column(low=0.005)] | None = None
     """Probability that it is in force, where that is not known; unset: it is known."""
     hazard: Key | None = None
     """The hazard of which it is an event: while in force at the start, it may bring on others as such an event does (`after`)."""
@@ -342,11 +295,19 @@ class Control(Section):
 class Risk(Section):
     """Risk aversion: weights and limits on losses. Loss is the discounted cost of shortfall and substitution."""
 
-    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    alpha: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Column("Share of scenarios that do not count as the worst (0.9: the worst 10 % count)", 0.02),
+    ] = 0.9
     """Level of the CVaR: the mean of the worst 1 - alpha of outcomes."""
-    cvar_weight: NonNegative = 0.0
+    cvar_weight: Annotated[NonNegative, Column("Weight of the worst scenarios (0: expected cost only)", 0.001, 20)] = (
+        0.0
+    )
     """Weight of the CVaR in social cost (lambda)."""
-    cvar_limit_musd: NonNegative | None = None
+    cvar_limit_musd: (
+        Annotated[NonNegative, Column("Limit on the mean loss of the worst scenarios (million USD)")] | None
+    ) = None
     expected_loss_limit_musd: NonNegative | None = None
     embedded: bool = False
     """True: losses of materials inside imported goods (`embedded` in the table of materials) count here too, though no plan can
@@ -361,7 +322,7 @@ class Owners(Section):
     """How an owner values a project. `trunk`: on the baseline course, at the hurdle rate of its row. `scenarios`: in expectation
     over a fixed pricing sample of scenarios, closures included, at the hurdle rate that leaves the value without support
     unchanged."""
-    price_risk_premium: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    price_risk_premium: Annotated[float, Field(ge=0, le=0.5), Column(low=0.001, high=0.12)] = 0.0
     """Part of the hurdle rate that pays for price risk: a package that takes away all of the downside lowers the rate by this much
     [1/year]. An estimate; no published figure is shipped."""
     sample: Annotated[int, Field(ge=1, le=100_000)] = 512
@@ -369,7 +330,7 @@ class Owners(Section):
     the seed and size of that; a plan without a sample is priced on its listed scenarios."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the pricing sample."""
-    risk_charge: NonNegative = 0.0
+    risk_charge: Annotated[NonNegative, Column(low=0.005, high=5)] = 0.0
     """What the government is charged for bearing risk that a package moves to it: cost for each USD of downside transferred."""
 
 
@@ -384,10 +345,10 @@ class Loss(Section):
 class Objective(Section):
     """The objective to minimise."""
 
-    kind: Literal["social_cost", "risk_within_budget", "least_budget"] = "social_cost"
-    cvar_share: Share = 0.5
+    kind: Annotated[Literal["social_cost", "risk_within_budget", "least_budget"], Column("Aim")] = "social_cost"
+    cvar_share: Annotated[Share, Column(low=0.01)] = 0.5
     """`risk_within_budget`: weight m of the CVaR against the expected loss, (1-m)*expected + m*CVaR."""
-    stage_slack: NonNegative | None = None
+    stage_slack: Annotated[NonNegative, Column(high=0.5)] | None = None
     """Slack of a stage in later stages, relative to its value (at least 1 million USD); unset: the gap of the solve."""
 
 
@@ -396,7 +357,7 @@ class ServiceLevel(Section):
 
     material: Key
     segment: Key
-    level: Share
+    level: Annotated[Share, Column(low=0.05)]
     """Share of demand that is supplied from the onset to the end of the event."""
     scenarios: Selection
     per: Literal["episode", "fiscal_year"] = "episode"
@@ -413,7 +374,7 @@ class Diversification(Section):
     """`country_cap`: the country."""
     group: Literal["home", "allied"] | None = None
     """`least_share`: home alone, or home with allies and partners."""
-    share: Share
+    share: Annotated[Share, Column(low=0.02)]
     from_year: Year
     penalty_usd_per_kg: Positive | None = None
     """Penalty for each kg beyond the limit."""
@@ -438,7 +399,7 @@ class DaysOfCover(Section):
     """Rule of thumb: hold at least the given number of days of net imports."""
 
     material: Key
-    days: NonNegative
+    days: Annotated[NonNegative, Column(low=7, high=1500)]
     from_year: Year
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .base import Key, Positive, Share
-from .plan_sections import DecimalYear, Event, Section, Selection
+from .base import Key, Positive, Section, Share
+from .columns import Column
+from .plan_sections import DecimalYear, Event, Selection
 
 
 class Ongoing(Event):
@@ -20,7 +21,7 @@ class Ongoing(Event):
 
     name: Key
     """What the plan calls it."""
-    remaining_years: Positive | None = None
+    remaining_years: Annotated[Positive, Column(low=0.02, high=15)] | None = None
     """Expected further years (exponential); unset: by the law of durations of its hazard, given its age."""
 
     ended_year: DecimalYear | None = None
@@ -39,14 +40,14 @@ class StockRule(Section):
     """When a law lets a stock be released, to whom, at what price, and when it has to be filled again."""
 
     material: Key
-    from_lost_share: Share = 0.0
+    from_lost_share: Annotated[Share, Column(low=0.005)] = 0.0
     """It may be released only in a period in which at least this share of the usual supply of its sources does not arrive; 0: in
     any shortage."""
     segments: Selection = ("*",)
     """Segments that it may serve: no more is released than they want in the period."""
-    resale_share: Share | None = None
+    resale_share: Annotated[Share, Column(low=0.05)] | None = None
     """Share of the market price that users pay for a released tonne; unset: that of the table of materials."""
-    refill_within_years: Annotated[float, Field(gt=0, le=40)] | None = None
+    refill_within_years: Annotated[float, Field(gt=0, le=40), Column(low=0.25, high=15)] | None = None
     """Years after the last event on it by whose end the stock is back; unset: no duty."""
-    refill_share: Share = 1.0
+    refill_share: Annotated[Share, Column(low=0.05)] = 1.0
     """Share of the stock before the event to which it has to be back, what decays in between counted."""

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from .base import Key, NonNegative, Positive, Row, Share, Year, Years
+from .columns import FLOOR_END, TAKE, UPSIDE, Column, FloorPrice, Hazard, Material
 
 UNKNOWN = "unknown"
 """Origin of stock of which nobody says where it is from."""
@@ -20,6 +21,7 @@ class CommitmentRow(Row):
     key: ClassVar[tuple[str, ...]] = ("commitment",)
     commitment: Key
     kind: Literal["package", "contract", "market_floor"]
+    """Kind; the schema lists the choices."""
     item: Key
     """What was signed: a project, a source with an offtake contract, or a material with a market floor."""
     package: str = ""
@@ -28,7 +30,7 @@ class CommitmentRow(Row):
     """The activity of these tables that now stands for it: a plant under support, the part of a source under contract, a producer
     under the floor."""
     signed_year: Year
-    share: Share = 1.0
+    share: Annotated[Share, Column(low=0.01)] = 1.0
     """Share of the project that was supported."""
     from_year: Date | None = None
     """Date of first output, or the first day of a contract."""
@@ -38,14 +40,14 @@ class CommitmentRow(Row):
     """Output with a price floor; empty: none."""
     floor_kind: Literal["contract", "border", "purchase"] | None = None
     """A border floor keeps producers alive and costs the budget nothing."""
-    floor_usd_per_kg: Positive | None = None
+    floor_usd_per_kg: FloorPrice = None
     floor_from_year: Date | None = None
     """Date from which the floor pays."""
-    floor_until_year: Date | None = None
+    floor_until_year: Annotated[Date, FLOOR_END] | None = None
     """Date at which it ends."""
-    upside_share: Share = 0.0
+    upside_share: Annotated[Share, UPSIDE] = 0.0
     """Share of the price above the floor that is paid back to the authority."""
-    take_t_per_yr: Positive | None = None
+    take_t_per_yr: Annotated[Positive, TAKE] | None = None
     """Tonnes per year that the floor covers; empty: all."""
     residual_musd: NonNegative = 0.0
     """What its remaining life is worth at the end of the plan's horizon [million USD of that date]: told, and in no objective, for
@@ -69,7 +71,7 @@ class StockOriginRow(Row):
     """Where the reserve's opening stock came from, as far as it was bought by a plan that said so."""
 
     key: ClassVar[tuple[str, ...]] = ("material", "from_country")
-    material: Key
+    material: Material
     from_country: Key = UNKNOWN
     """Country of origin, an ISO3 code; `unknown`."""
     stock_t: NonNegative
@@ -79,8 +81,8 @@ class HazardEvidenceRow(Row):
     """What the years since the table of hazards was made have shown of a hazard: time without an event of it, and its onsets."""
 
     key: ClassVar[tuple[str, ...]] = ("hazard",)
-    hazard: Key
-    exposure_yr: Years
+    hazard: Hazard
+    exposure_yr: Annotated[Years, Column(low=0.02, high=100)]
     """Years in which it could have begun: those in which it was in force already are left out."""
     onsets: Annotated[int, Field(ge=0, le=10_000)]
     """Events of it that began in them."""

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.errors import MisplacedError
-from .base import Iso3, Key, NonNegative, Share
-from .plan_sections import Section
+from .base import Iso3, Key, NonNegative, Section, Share
+from .columns import Column
 
 
 class Member(Section):
@@ -16,7 +16,7 @@ class Member(Section):
 
     home: Iso3
     """A home with tables of its own (`homes/`)."""
-    money_share: Share
+    money_share: Annotated[Share, Column(low=0.01)]
     """Its part of every amount of the plan's budget: what it has when it plans alone."""
     loss_function: Key | None = None
     """Named loss function of its tables; unset: that of the plan."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from ..schemas.columns import column_of
 from ..schemas.plan import Plan
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 SEEN = "seen"
 """Fact of a check that the page alone takes: values of the form's fields, title, and names to choose among."""
 FLAGS = {"true": "yes", "false": "no"}
+LISTED = {"loss_function": "loss_functions", "price_set": "prices"}
+"""Field -> table whose names it chooses among."""
+WORDS = {
+    "planned": "what the plan would have spent",
+    "appropriated": "that, and the unspent money of the year",
+    "social_cost": "least social cost",
+    "risk_within_budget": "least risk within the budget",
+    "least_budget": "least budget that meets the requirements",
+}
+"""Choice -> what it is called, where its name is not clear."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +53,16 @@ class Group:
     fields: tuple[FormField, ...]
 
 
-def _field(name: str, label: str, words: Mapping[str, str] | None = None, *, listed: bool = False) -> FormField:
-    """A field; its choices are those of the plan's schema. words: what they are called, where they are not clear."""
-    kind: Any = Plan
-    for part in name.split("."):
-        kind = _inner(kind.model_fields[part].annotation)
-    if kind is bool:
-        return FormField(name, label, FLAGS)
-    values = [str(value) for value in get_args(kind)] if get_origin(kind) is Literal else []
-    return FormField(
-        name, label, {value: (words or {}).get(value, value.replace("_", " ")) for value in values}, listed
-    )
+def _field(name: str) -> FormField:
+    """A field with the label and the choices of the plan's schema."""
+    *sections, last = name.split(".")
+    model: Any = Plan
+    for section in sections:
+        model = _inner(model.model_fields[section].annotation)
+    field = model.model_fields[last]
+    values = [str(value) for value in get_args(field.annotation)] if get_origin(field.annotation) is Literal else []
+    choices = {value: WORDS.get(value, value.replace("_", " ")) for value in values}
+    return FormField(name, column_of(field).label, FLAGS if field.annotation is bool else choices, name in LISTED)
 
 
 def _inner(kind: Any) -> Any:
@@ -61,80 +71,18 @@ def _inner(kind: Any) -> Any:
     return sections[0] if sections else kind
 
 
-GROUPS = (
-    Group(
-        "Money",
-        (
-            _field("budget.appropriation_musd", "Appropriation per year (million USD, in the plan's price year)"),
-            _field("budget.total_musd", "Limit on all spending (million USD)"),
-            _field("budget.carry_over_share", "Share of a year's money that may be carried over"),
-            _field(
-                "budget.branch_money",
-                "Money for purchases in a disruption",
-                {
-                    "planned": "what the plan would have spent",
-                    "appropriated": "that, and the unspent money of the year",
-                },
-            ),
-            _field("discount_rate", "Discount rate per year"),
-        ),
-    ),
-    Group(
-        "Time",
-        (
-            _field("horizon.first_year", "First fiscal year"),
-            _field("horizon.years", "Number of fiscal years"),
-            _field("horizon.period_months", "Length of a period (months)"),
-        ),
-    ),
-    Group(
-        "Prices and losses",
-        (
-            _field("price_set", "Price set", listed=True),
-            _field("loss_function", "Loss function: economic loss per missing tonne", listed=True),
-            _field("loss_level", "Loss estimate to use"),
-            _field("price_gain", "Count the gain from selling at crisis prices"),
-        ),
-    ),
-    Group(
-        "What may be done",
-        (
-            _field("instruments.reserve", "Buy and hold material"),
-            _field("instruments.offtake_contracts", "Sign offtake contracts"),
-            _field("instruments.projects", "Support projects"),
-            _field("procurement.law", "Keep the law on origins"),
-            _field("procurement.practice", "Keep to what suppliers' governments allow"),
-            _field("procurement.policy", "Buy nothing from covered nations"),
-        ),
-    ),
-    Group(
-        "Aim and risk",
-        (
-            _field(
-                "objective.kind",
-                "Aim",
-                {
-                    "social_cost": "least social cost",
-                    "risk_within_budget": "least risk within the budget",
-                    "least_budget": "least budget that meets the requirements",
-                },
-            ),
-            _field("risk.cvar_weight", "Weight of the worst scenarios (0: expected cost only)"),
-            _field("risk.alpha", "Share of scenarios that do not count as the worst (0.9: the worst 10 % count)"),
-            _field("risk.cvar_limit_musd", "Limit on the mean loss of the worst scenarios (million USD)"),
-        ),
-    ),
-    Group(
-        "Random scenarios",
-        (
-            _field("sample.scenarios", "Number of random scenarios"),
-            _field("sample.seed", "Random seed"),
-        ),
-    ),
-)
+SHOWN = {
+    "Money": "budget.appropriation_musd budget.total_musd budget.carry_over_share budget.branch_money discount_rate",
+    "Time": "horizon.first_year horizon.years horizon.period_months",
+    "Prices and losses": "price_set loss_function loss_level price_gain",
+    "What may be done": "instruments.reserve instruments.offtake_contracts instruments.projects "
+    "procurement.law procurement.practice procurement.policy",
+    "Aim and risk": "objective.kind risk.cvar_weight risk.alpha risk.cvar_limit_musd",
+    "Random scenarios": "sample.scenarios sample.seed",
+}
+"""Heading -> fields under it."""
+GROUPS = tuple(Group(title, tuple(map(_field, names.split()))) for title, names in SHOWN.items())
 FIELDS = {field.name: field for group in GROUPS for field in group.fields}
-LISTED = {"loss_function": "loss_functions", "price_set": "prices"}
-"""Field -> table whose names it chooses among."""
 
 
 def values_of(plan: Mapping[str, Any]) -> dict[str, str]:
