@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import gamma
 
 from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve
+from strategic_minerals.audit.scenario_data import squeezed_share
 from strategic_minerals.data.calibration import calibrate, duration_posterior, rate_posterior
 from strategic_minerals.instance.build import build_instance
 from strategic_minerals.instance.instance import Instance
@@ -300,6 +301,32 @@ def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]
     several = equally_likely(instance, drawn)
     assert several.availability.min() >= 0
     assert (several.onset[:, 0] != several.onset[:, 1]).any()
+
+
+@pytest.mark.parametrize(
+    ("spans", "lasting"),
+    [
+        ([(2028.0, 0.5), (2028.25, 0.5)], 0.75),
+        ([(2028.25, 0.5), (2028.0, 0.5)], 0.75),
+        ([(2028.0, 0.5), (2028.125, 0.25)], 0.5),
+        ([(2028.0, 0.25), (2028.5, 0.25)], 0.5),
+        ([(2028.0, 0.5), (2028.125, 0.25), (2028.375, 0.25)], 0.625),
+    ],
+)
+def test_events_that_overlap_last_once(spans: list[tuple[float, float]], lasting: float) -> None:
+    """Proves: cuts of half of 2028 and of a half that begins a quarter later last three quarters of it, in any order; one inside
+    another adds nothing, one beside it all that it has; sources ration for as long. Model and audit count alike."""
+    events = [event for start, years in spans for event in cut("stop", 0.5, start, years)["events"]]
+    plan, data = tiny(
+        {"metal": 10.0},
+        sources={"far": source("CHN", "metal", 10.0), "ally": source("AUS", "metal", 10.0, kappa=0.4)},
+        demand={"metal": 20.0},
+        scenarios=[{**cut("stop", 0.5, 2028.0, 1.0), "events": events}],
+    )
+    instance = build_instance(plan, data)
+    scenarios = build_scenarios(instance, data)
+    for shares in (scenarios.lasting, scenarios.squeeze, squeezed_share(instance, scenarios)):
+        assert shares[0, 0] == pytest.approx([0.0, lasting, 0.0])
 
 
 # --- reduction ---------------------------------------------------------------------------------------------------
