@@ -24,7 +24,7 @@ def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
     plan = plan.model_copy(update={"materials": ("x",)})
     assert check(plan, data).faults == ()
     for relax in (False, True):
-        assert total(solve(plan, data, gap=0.0, relax=relax, quick=True, quick=True)) == pytest.approx(
+        assert total(solve(plan, data, gap=0.0, relax=relax, quick=True)) == pytest.approx(
             14 * 1000 + 16 * 100
         )
 
@@ -34,7 +34,7 @@ def test_a_plan_that_nobody_supplies_is_answered() -> None:
     plan, data = tiny(
         {"x": 100.0, "y": 1.0}, sources={"imp": source("CHN", "y", 1.0)}, demand={"x": 10.0}, loss=900.0, years=2
     )
-    result = solve(plan.model_copy(update={"materials": ("x",)}), data, gap=0.0, quick=True, quick=True)
+    result = solve(plan.model_copy(update={"materials": ("x",)}), data, gap=0.0, quick=True)
     assert total(result) == pytest.approx(20 * 1000)
 
 
@@ -64,7 +64,7 @@ def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: floa
         years=5,
         money=1e5,
     )
-    table = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1), quick=True).tables["acquisitions"]
+    table = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).tables["acquisitions"]
     assert float(table.acquired_t.sum()) / 1000 == pytest.approx(bought)
     assert table.fiscal_year.max() < 2028 + term
 
@@ -98,7 +98,7 @@ def test_a_package_with_a_floor_of_its_own_never_stands_beside_a_market_floor(le
             ]
         },
     )
-    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1), quick=True)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     assert len(result.tables["floors"]) == 1
     projects = result.tables["projects"]
     assert not ((projects.package == "own") & (projects.share > 0)).any() or "market" not in set(
@@ -128,7 +128,7 @@ def test_soft_penalties_of_the_trunk_count_as_often_as_somebody_is_on_it(probabi
             }
         ],
     )
-    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1), quick=True)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     assert result.objective_parts["soft_penalties"] == pytest.approx(penalty)
     assert result.audited.passed
 
@@ -150,7 +150,7 @@ def test_a_hard_rule_binds_nobody_where_nobody_can_be() -> None:
             ],
         )
         try:
-            return solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1), quick=True).outcome.reason
+            return solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).outcome.reason
         except InfeasibleError as error:
             return error.outcome.reason
 
