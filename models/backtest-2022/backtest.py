@@ -76,7 +76,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A plan of 2022, played to 2026.")
     parser.add_argument("out", type=Path, help="new folder for plans and tables of scores")
     parser.add_argument("--readings", type=int, nargs="+", default=range(len(READINGS)), help="0 to 4; default: all")
-    parser.add_argument("--budgets", type=float, nargs="+", default=BUDGETS_MUSD, help="million USD; default: all four")
+    parser.add_argument(
+        "--budgets", type=float, nargs="+", choices=BUDGETS_MUSD, default=BUDGETS_MUSD, help="million USD"
+    )
     asked = parser.parse_args()
     asked.out.mkdir(parents=True)
     (asked.out / "plans").mkdir()

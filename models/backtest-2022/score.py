@@ -344,7 +344,7 @@ def _with_premium(tonnes: float, terms: Terms) -> float:
 
 
 def _history() -> Iterator[Rival]:
-    """What the government did: no purchases, yearly ceilings of the stockpile's plan, funded orders; its sales are not published."""
+    """What the government did: nothing, yearly ceilings of the stockpile's plan, funded orders. Its sales are not published."""
     policy = [row for row in ep.rows_of("actual_policy") if row.date]
     ceilings = [row for row in policy if row.record == "amp" and row.quantity]
     yearly = tuple(
