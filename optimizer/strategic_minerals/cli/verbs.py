@@ -39,8 +39,6 @@ Threads = Annotated[
         help="Threads of each process, for the scenarios of decomposed solves; 0: one per core.",
     ),
 ]
-EVERYWHERE = ("verbose", "quiet")
-"""What all verbs take, named once on the page of the command line."""
 
 
 def program() -> str:

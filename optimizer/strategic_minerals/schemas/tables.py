@@ -1,6 +1,6 @@
 """Row schemas of the planning tables in `inputs/`; `TABLES` lists all tables, including fact tables.
 
-The docstring under each field is its dictionary entry; `inputs/README.md` is generated from them.
+The docstring under each field is its dictionary entry.
 A column `x` that may be an estimate has `x_low` and `x_high` beside it.
 """
 
@@ -395,7 +395,7 @@ TABLES: dict[str, type[Row]] = {
     "supported_producers": SupportedProducerRow,
     "loss_replay": LossReplayRow,
 }
-"""Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
+"""Every table by name, in the order in which they are listed."""
 
 HOME_TABLES = (
     "demand",
