@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from strategic_minerals import InfeasibleError, Runner, check, solve
@@ -188,4 +189,24 @@ def test_what_a_floor_brings_in_a_dear_year_is_no_money_of_the_budget() -> None:
     result = solve(plan, data, gap=0.0, quick=True)
     assert list(result.tables["budget"].floor_top_ups_musd) == pytest.approx([0.0, 12.5, 0.0, 12.5])
     assert result.objective_parts["floor_cost"] == pytest.approx(23.5)
+    assert bought(result, "b") == pytest.approx(0.0)
+
+
+def test_nor_is_what_a_floor_of_before_brings_in_a_dear_year() -> None:
+    """Proves: as above, on a source that was given the floor before the plan: the budget owes 12.5, 0 and 12.5, and what comes back
+    in the dear year buys nothing."""
+    plan, data = tiny(
+        {"a": {2027: 100.0, 2028: 120.0, 2029: 100.0}, "b": 1.5},
+        sources={"mine": source("USA", "a", 1.0), "near": source("CHN", "b", 1.0)},
+        demand={"a": 1.0, "b": 1.0},
+        loss=1000.0,
+        offers={"spot": offer("b", 1.0)},
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0, "b")],
+        money={2027: 12.5, 2028: 0.0, 2029: 12.5},
+    )
+    floor = {"floor_material": "a", "floor_kind": "contract", "floor_usd_per_kg": 110.0, "upside_share": 0.5}
+    signed = {"commitment": "f", "kind": "package", "item": "mine", "producer": "mine", "signed_year": 2026, **floor}
+    result = solve(plan, data.replace(commitments=pd.DataFrame([signed])), gap=0.0)
+    assert list(result.tables["budget"].signed_before_musd) == pytest.approx([12.5, 0.0, 12.5])
     assert bought(result, "b") == pytest.approx(0.0)

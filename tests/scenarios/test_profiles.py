@@ -296,6 +296,16 @@ def test_two_events_cut_the_usual_flow_once_each():
         assert found.availability[0, china, 1] * 150 == pytest.approx(left)
 
 
+def test_of_two_events_at_once_the_deeper_cut_rations():
+    """A stop of six months that fades to a half, and another a quarter later: all is cut for three quarters, a half for two."""
+    plan, data = struck([step(0, 6, 1.0), step(6, 12, 0.5)])
+    twice = [{"hazard": "stop", "start_year": start} for start in (2028.0, 2028.25)]
+    scenario = {"name": "stop", "probability": 0.5, "events": twice}
+    instance, found = scenarios_of(type(plan).model_validate({**plan.to_toml_like(), "scenarios": [scenario]}), data)
+    assert found.squeeze[0, 0] == pytest.approx([0.0, 0.75 + 0.25 * 0.5, 0.25 * 0.5])
+    assert squeezed_share(instance, found)[0, 0] == pytest.approx(found.squeeze[0, 0])
+
+
 def test_a_small_cut_of_the_usual_flow_is_no_shortage_where_there_is_spare_capacity():
     found = scenarios_of(*struck([step(0, 12, 0.02)], normal=100.0, tight_cut_share=0.05))[1]
     assert not found.tight.any()
