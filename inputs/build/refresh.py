@@ -251,7 +251,7 @@ def _changed(table: str, row: Any, cells: Mapping[str, float]) -> Any:
         first = error.errors(include_url=False)[0]
         column = str(first["loc"][0]) if first["loc"] else ""
         said = f"{kept.get(column, first['input'])}, by the recipe in its note"
-        raise InputError([Fault(f"{table}.csv", key_of(row), column, said, expected(first, column))]) from None
+        raise InputError([Fault(f"{table}.csv", key_of(row), column, said, expected(first))]) from None
 
 
 def _filled(path: Path) -> dict[str, frozenset[str]]:

@@ -141,7 +141,7 @@ def init(
         written = [directory / "plan.toml", directory / "tables"]
         shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
         if several:
-            shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md"))
+            shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md", "build"))
         else:
             write_dataset(load_dataset(shipped("inputs"), known[chosen].home), written[1])
     if as_json:
