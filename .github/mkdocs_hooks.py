@@ -66,8 +66,8 @@ def relinked(markdown: str, path: str) -> str:
 
 def columns() -> str:
     """Every table with its columns, units and meanings, from the row classes."""
-    from strategic_minerals.schemas.descriptions import meaning
-    from strategic_minerals.schemas.tables import TABLES
+    from strategic_minerals.question.base import meaning
+    from strategic_minerals.question.tables import TABLES
 
     parts = ["# Columns of the tables", "Every table has `source`, `year`, `confidence` and `note` besides."]
     for name, row in TABLES.items():

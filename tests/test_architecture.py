@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strategic_minerals.formulation.catalogue import COMPONENTS
+from strategic_minerals.model.catalogue import COMPONENTS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 
@@ -90,7 +90,7 @@ def test_rooms_and_files_make_no_circle() -> None:
     assert left == {}
 
 
-UPWARDS = {"results.plotting": "charts"}
+UPWARDS = {"answer.act_now": "charts"}
 """Module -> the public name through which it reaches a room above, as a user would: `plot` draws with what `report` knows. Such an
 import loads when it is called, so that it makes no circle."""
 
@@ -135,27 +135,26 @@ def definitions(path: Path) -> set[str]:
 
 def test_one_room_names_the_solver() -> None:
     naming = {name for name, path in KNOWN.items() if "highspy" in path.read_text(encoding="utf-8")}
-    assert {name for name in naming if room(name) != "highs"} <= {"results.answer_parts"}  # it only prints its version
-    assert "import highspy" not in KNOWN["results.answer_parts"].read_text(encoding="utf-8")
+    assert {name for name in naming if room(name) != "highs"} <= {"answer.prices"}  # it only prints its version
+    assert "import highspy" not in KNOWN["answer.prices"].read_text(encoding="utf-8")
 
 
 def test_pyomo_is_written_in_the_formulation_and_handed_out_by_name() -> None:
     writing = {n for n, p in KNOWN.items() if "pyomo" in p.read_text(encoding="utf-8")}
     told = {
-        "model.template",
-        "model.instantiate",
-        "model.named_model",
-        "model.own_checks",
-        "model.own_parts",
-        "api.own_models",
-        "results.answer_parts",
+        "matrix.template",
+        "matrix.assembly",
+        "matrix.named",
+        "matrix.own",
+        "answer.solving",
+        "answer.prices",
     }  # compiled, written out by name and read back, its version
     assert {n for n in writing if room(n) != "formulation"} <= told
 
 
 def test_the_audit_shares_no_computation_with_the_model():
     """Proves: of what the model is built from, the audit sees records and cost-free data alone."""
-    forbidden = {"instance.producer_economics", "model.template", "model.instantiate"}
+    forbidden = {"world.producers", "matrix.template", "matrix.assembly"}
     for name in (n for n in KNOWN if room(n) == "audit"):
         found = {module for module, _ in ARROWS[name]}
         assert not {f for f in found if f in forbidden or room(f) in ("formulation", "finance")}, name
