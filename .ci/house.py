@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "optimizer" / "strategic_minerals"
-ROOMS = (
+ROOMS = ("core", "question", "world", "model", "matrix", "solver", "audit", "answer", "studies", "page", "service", "cli")
     "core",
     "question",
     "world",
@@ -31,7 +31,7 @@ ROOMS = (
     "cli",
 )
 """From the ground up: a room imports itself and those before it."""
-DOORS = ("__init__", "verbs")
+DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
     "package lines": 60_000,

@@ -88,8 +88,11 @@ def command_line() -> str:
     from typer.cli import get_docs_for_click
 
     from strategic_minerals.cli.main import app
+    from strategic_minerals.cli.studies import command_of
+    from strategic_minerals.verbs import VERBS
 
-    program = typer.main.get_command(app)
+    program: Any = typer.main.get_command(app)
+    program.commands |= {name: command_of(verb) for name, verb in VERBS.items()}
     return get_docs_for_click(
         obj=program, ctx=typer.Context(program), name="strategic-minerals", title="The command line"
     )
