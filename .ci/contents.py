@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 NEVER = ("__pycache__", ".git", ".venv", "runs")
+ASIDE = ("models/backtest-2022/", "inputs/build/")
+"""A frozen study and a maintainers' tool: the source package has them, and the wheel has not."""
 
 
 def here(*places: str) -> set[str]:
@@ -24,33 +26,30 @@ def here(*places: str) -> set[str]:
 def wanted_in_wheel() -> set[str]:
     """The package with its READMEs and the page's files; plans and tables inside it."""
     package = {name.removeprefix("optimizer/") for name in here("optimizer/strategic_minerals/**/*")}
-    return package | {f"strategic_minerals/shipped_files/{name}" for name in here("models/**/*", "inputs/*")}
+    shipped = {name for name in here("models/**/*", "inputs/**/*") if not name.startswith(ASIDE)}
+    return package | {f"strategic_minerals/shipped_files/{name}" for name in shipped}
 
 
 def wanted_in_sdist() -> set[str]:
     """Everything that building, testing and reading take."""
     single = here("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
-    return single | here("optimizer/**/*", "models/**/*", "inputs/*", "tests/**/*", ".github/**/*", ".ci/*")
+    return single | here("optimizer/**/*", "models/**/*", "inputs/**/*", "tests/**/*", ".github/**/*", ".ci/*")
 
 
 def compare(what: str, wanted: set[str], found: set[str]) -> None:
     """Raise SystemExit where a package differs from what it should be."""
     lacking = sorted(wanted - found)
-    wrong = sorted(name for name in found if set(PurePosixPath(name).parts) & set(NEVER))
+    aside = tuple(f"strategic_minerals/shipped_files/{place}" for place in ASIDE)
+    wrong = sorted(name for name in found if set(PurePosixPath(name).parts) & set(NEVER) or name.startswith(aside))
     if lacking or wrong:
         raise SystemExit(f"{what}: lacks {lacking}; should not have {wrong}")
     sys.stdout.write(f"{what}: {len(found)} files, all that there should be\n")
 
 
-def public_names() -> str:
-    """The list `__all__` of the package as it is written."""
-    tree = ast.parse((ROOT / "optimizer/strategic_minerals/__init__.py").read_text())
-    (names,) = (
-        ast.unparse(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-    )
-    return names
+def public_names() -> set[str]:
+    """Public names of the package, as its stub lists them."""
+    stub = ast.parse((ROOT / "optimizer/strategic_minerals/__init__.pyi").read_text())
+    return {one.name for line in stub.body if isinstance(line, ast.ImportFrom) for one in line.names}
 
 
 def main() -> None:
@@ -58,9 +57,10 @@ def main() -> None:
     (wheel,) = Path(sys.argv[1]).glob("*.whl")
     (sdist,) = Path(sys.argv[1]).glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
-        compare(wheel.name, wanted_in_wheel(), set(archive.namelist()))
-        folders = {PurePosixPath(name).parts[1] for name in archive.namelist() if name.count("/") > 1}
-    hidden = folders & set(ast.literal_eval(public_names()))
+        names = set(archive.namelist())
+    compare(wheel.name, wanted_in_wheel(), names)
+    folders = {PurePosixPath(name).parts[1] for name in names if name.count("/") > 1}
+    hidden = folders & public_names()
     if hidden:
         raise SystemExit(f"{wheel.name}: folders {sorted(hidden)} would hide public names once they are imported")
     with tarfile.open(sdist) as archive:

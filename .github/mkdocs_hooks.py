@@ -1,4 +1,5 @@
-"""The documents' site: pages are the READMEs, taken from where they stand, under the paths that they have in the checkout.
+"""The documents' site: pages are the READMEs, taken from where they stand, under the paths that they have in the checkout, and
+pages of table columns, verbs and public names, written from the code.
 
 Relative links therefore lead where they lead in the checkout, but for `.github`: a site's folders do not begin with a dot, so its
 files stand under `project`. Other files that documents link to, such as tests and the picture, are copied beside the pages.
@@ -6,7 +7,7 @@ files stand under `project`. Other files that documents link to, such as tests a
 
 from __future__ import annotations
 
-import ast
+import inspect
 import posixpath
 import re
 from pathlib import Path
@@ -63,19 +64,47 @@ def relinked(markdown: str, path: str) -> str:
     return LINK.sub(moved, markdown)
 
 
-def public_names() -> list[str]:
-    """`__all__` of the package, read without importing it."""
-    source = (ROOT / "optimizer" / "strategic_minerals" / "__init__.py").read_text(encoding="utf-8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
-            return [str(name) for name in ast.literal_eval(node.value)]
-    raise ValueError("strategic_minerals/__init__.py has no __all__")
+def columns() -> str:
+    """Every table with its columns, units and meanings, from the row classes."""
+    from strategic_minerals.question.base import meaning
+    from strategic_minerals.question.tables import TABLES
+
+    parts = ["# Columns of the tables", "Every table has `source`, `year`, `confidence` and `note` besides."]
+    for name, row in TABLES.items():
+        key = ", ".join(f"`{column}`" for column in row.key)
+        lines = ["| column | meaning |", "|---|---|"]
+        for column, field in row.model_fields.items():
+            if column not in ("source", "year", "confidence", "note") and not column.endswith(("_low", "_high")):
+                ends = " (and `_low`, `_high`)" if f"{column}_low" in row.model_fields else ""
+                optional = "" if field.is_required() else " Optional."
+                lines.append(f"| `{column}`{ends} | {' '.join(meaning(row, column).split())}{optional} |")
+        parts += [f"## {name}", f"{(inspect.getdoc(row) or '').splitlines()[0]} Key: {key}.", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def command_line() -> str:
+    """Every verb with its arguments and options, from the application."""
+    import typer
+    from typer.cli import get_docs_for_click
+
+    from strategic_minerals.cli.main import app
+
+    program = typer.main.get_command(app)
+    return get_docs_for_click(
+        obj=program, ctx=typer.Context(program), name="strategic-minerals", title="The command line"
+    )
+
+
+WRITTEN = {"columns.md": columns, "command-line.md": command_line}
+"""Page of the site -> the function that writes it from the code."""
 
 
 def on_files(files: Files, config: Any, **_: Any) -> Files:
     """Add what the site consists of."""
     from mkdocs.structure.files import File
 
+    for name, write in WRITTEN.items():
+        files.append(File.generated(config, name, content=write()))
     for path in collected():
         name = path.relative_to(ROOT).as_posix()
         if path.suffix == ".ipynb":  # the plugin that runs notebooks knows files by their folder alone
@@ -89,9 +118,13 @@ setattr(on_files, "mkdocs_priority", 100)  # noqa: B010  # before the plugin tha
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turn the links of a document; write the names of the package into their page."""
+    """Turn the links of a document; write the public names into their page, for mkdocstrings."""
+    if page.file.src_uri in WRITTEN:
+        return markdown
     if page.file.src_uri == "api.md":
-        return markdown + "".join(f"\n::: strategic_minerals.{name}\n" for name in public_names())
+        import strategic_minerals
+
+        return markdown + "".join(f"\n::: strategic_minerals.{name}\n" for name in strategic_minerals.__all__)
     source = Path(str(page.file.abs_src_path))
     if source.suffix == ".ipynb":
         return markdown

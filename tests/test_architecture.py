@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strategic_minerals.formulation import branch, commitments, operations
-from strategic_minerals.formulation.catalogue import COMPONENTS
+from strategic_minerals.model.catalogue import COMPONENTS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 
@@ -39,10 +38,9 @@ MAY_IMPORT: dict[str, str] = {
     "rolling": (
         "core schemas data instance scenarios finance formulation model highs optimization results api evaluation"
     ),
-    "backtesting": "core schemas data instance scenarios results api",
     "report": "core schemas data instance finance formulation model results rolling",
-    "service": "core schemas data checks model highs results api evaluation analysis rolling backtesting report",
-    "cli": "core schemas data highs results api evaluation analysis rolling backtesting report service",
+    "service": "core schemas data checks model highs results api evaluation analysis rolling report",
+    "cli": "core schemas data highs results api evaluation analysis rolling report service",
 }
 """Room -> rooms that it may import, and no other; imports for type checking count."""
 
@@ -92,7 +90,7 @@ def test_rooms_and_files_make_no_circle() -> None:
     assert left == {}
 
 
-UPWARDS = {"results.plotting": "charts"}
+UPWARDS = {"answer.act_now": "charts"}
 """Module -> the public name through which it reaches a room above, as a user would: `plot` draws with what `report` knows. Such an
 import loads when it is called, so that it makes no circle."""
 
@@ -137,27 +135,26 @@ def definitions(path: Path) -> set[str]:
 
 def test_one_room_names_the_solver() -> None:
     naming = {name for name, path in KNOWN.items() if "highspy" in path.read_text(encoding="utf-8")}
-    assert {name for name in naming if room(name) != "highs"} <= {"results.answer_parts"}  # it only prints its version
-    assert "import highspy" not in KNOWN["results.answer_parts"].read_text(encoding="utf-8")
+    assert {name for name in naming if room(name) != "highs"} <= {"answer.prices"}  # it only prints its version
+    assert "import highspy" not in KNOWN["answer.prices"].read_text(encoding="utf-8")
 
 
 def test_pyomo_is_written_in_the_formulation_and_handed_out_by_name() -> None:
     writing = {n for n, p in KNOWN.items() if "pyomo" in p.read_text(encoding="utf-8")}
     told = {
-        "model.template",
-        "model.instantiate",
-        "model.named_model",
-        "model.own_checks",
-        "model.own_parts",
-        "api.own_models",
-        "results.answer_parts",
+        "matrix.template",
+        "matrix.assembly",
+        "matrix.named",
+        "matrix.own",
+        "answer.solving",
+        "answer.prices",
     }  # compiled, written out by name and read back, its version
     assert {n for n in writing if room(n) != "formulation"} <= told
 
 
 def test_the_audit_shares_no_computation_with_the_model():
     """Proves: of what the model is built from, the audit sees records and cost-free data alone."""
-    forbidden = {"instance.producer_economics", "model.template", "model.instantiate"}
+    forbidden = {"world.producers", "matrix.template", "matrix.assembly"}
     for name in (n for n in KNOWN if room(n) == "audit"):
         found = {module for module, _ in ARROWS[name]}
         assert not {f for f in found if f in forbidden or room(f) in ("formulation", "finance")}, name
@@ -181,15 +178,6 @@ def test_a_module_stays_readable(name):
 def test_component_names_are_unique_in_their_block():
     keys = [(c.block, c.kind, c.name) for c in COMPONENTS]
     assert len(set(keys)) == len(keys)
-
-
-@pytest.mark.parametrize(
-    ("block", "module"), [("commitments", commitments), ("period", operations), ("branch", branch)]
-)
-def test_every_param_is_declared(block, module):
-    """Proves: the table that the formulation page shows has the mutable Params of each block, all of them and no other."""
-    declared = {c.name for c in COMPONENTS if (c.kind, c.block) == ("parameter", block)}
-    assert declared == set(module.PARAMS)
 
 
 def test_help_loads_neither_pyomo_nor_the_solver():

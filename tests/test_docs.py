@@ -1,4 +1,4 @@
-"""The documents cannot drift: commands exist, generated pages are current, examples run, links lead somewhere."""
+"""The documents cannot drift: commands exist, names are those of the code, examples run, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import inspect
 import json
 import re
 import shlex
-import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -19,13 +18,12 @@ import typer.main
 
 import strategic_minerals
 from strategic_minerals import diagnose, load_dataset, load_plan, shipped
-from strategic_minerals.analysis.sweep_file import SweepFile
 from strategic_minerals.cli.main import app
-from strategic_minerals.cli.reference_page import page as command_line_page
-from strategic_minerals.report.reference_pages import filled, formulation_page, inputs_page, marks, package_page
+from strategic_minerals.model.catalogue import COMPONENTS
+from strategic_minerals.question.tables import FACT_TABLES, TABLES
+from strategic_minerals.studies.sweep_file import SweepFile
 from support.documents import (
     ASKING,
-    COMMAND_LINE,
     DOCUMENTS,
     PACKAGE,
     README,
@@ -42,7 +40,7 @@ from support.documents import (
 BENCHMARKS = ROOT / "tests" / "benchmarks"
 PROGRAM = typer.main.get_command(app)
 COMMANDS = sorted(PROGRAM.commands)  # type: ignore[attr-defined]
-GENERATED = ("models/FORMULATION.md", "inputs/README.md")
+FORMULATION, INPUTS = "models/FORMULATION.md", "inputs/README.md"
 
 
 def module(path: Path) -> ModuleType:
@@ -53,6 +51,11 @@ def module(path: Path) -> ModuleType:
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
+
+
+def section(page: str, heading: str) -> str:
+    """What stands under a heading of the second level."""
+    return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 # --- what is shown can be done ------------------------------------------------------------------------------
@@ -150,7 +153,7 @@ def test_the_sweep_file_of_the_documents_asks_for_points() -> None:
     assert len(all_at_once.design(plan, data).points) == all_at_once.samples
 
 
-LONG = ("rules", "backtest")
+LONG = ("rules",)
 """Verbs whose line takes minutes; their own tests run them."""
 
 
@@ -166,7 +169,6 @@ def test_the_commands_of_the_documents_run_one_after_the_other(tmp_path: Path, c
     )
     assert verbs == {*COMMANDS} - served
     (tmp_path / "study.toml").write_text(the_block(ASKING, "toml", 'kind = "one_at_a_time"'), encoding="utf-8")
-    shutil.copy(ROOT / "tests" / "data" / "usgs" / "MCS2026_Commodities_Data.csv", tmp_path)
     for line in walk:
         program, verb, *arguments = shlex.split(line, comments=True)
         assert program == "strategic-minerals"
@@ -211,47 +213,34 @@ def test_the_diagnosis_of_the_documents_is_what_the_verb_says() -> None:
 # --- what is said is so -------------------------------------------------------------------------------------
 
 
-def test_the_formulation_page_is_what_the_code_says() -> None:
-    assert text("models/FORMULATION.md") == formulation_page()
+def test_the_formulation_page_names_the_families_and_variables_of_the_catalogue() -> None:
+    """Proves: each constraint family of the catalogue begins one line of equations, each variable stands in the table."""
+    page = text(FORMULATION)
+    equations = "".join(re.findall(r"```text\n(.*?)```", section(page, "Constraints"), re.DOTALL))
+    assert sorted(re.findall(r"^(\w+)  ", equations, re.MULTILINE)) == sorted(
+        c.name for c in COMPONENTS if c.kind == "constraint"
+    )
+    table = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", section(page, "Decisions"), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", "".join(table))) == sorted(c.name for c in COMPONENTS if c.kind == "variable")
+    assert len(page.split()) <= 1500
 
 
-def test_the_dictionary_of_the_tables_is_what_the_schemas_say() -> None:
-    assert text("inputs/README.md") == inputs_page()
+def test_the_page_of_the_tables_names_all_of_them() -> None:
+    """Proves: tables that plans use stand in one list, facts in the other, in the order of the code."""
+    plans, facts = (found.split() for found in re.findall(r"`([a-z_]+(?:\s[a-z_]+){5,})`", text(INPUTS)))
+    assert plans == [name for name in TABLES if name not in FACT_TABLES]
+    assert facts == [name for name in TABLES if name in FACT_TABLES]
+    assert len(text(INPUTS).split()) <= 400
 
 
-def test_the_table_of_public_names_is_what_the_package_says() -> None:
-    assert text(PACKAGE) == package_page()
+def test_every_public_name_has_a_docstring() -> None:
     for name in strategic_minerals.__all__:
-        assert f"| `{name}` | " in text(PACKAGE)
-        assert inspect.getdoc(getattr(strategic_minerals, name)), f"{name} has no docstring"
-
-
-def test_the_page_of_the_command_line_is_what_the_application_says() -> None:
-    assert text(COMMAND_LINE) == command_line_page()
-    for name, command in PROGRAM.commands.items():  # type: ignore[attr-defined]
-        for part in (command, *getattr(command, "commands", {}).values()):
-            for option in (option for parameter in part.params for option in parameter.opts if option[0] == "-"):
-                assert f"`{option}`" in text(COMMAND_LINE), (name, option)
-
-
-def test_a_page_without_its_marks_is_not_written() -> None:
-    begin, end = marks("api")
-    assert filled(f"a\n{begin}\nold\n{end}\nb", "api", "new") == f"a\n{begin}\n\nnew\n\n{end}\nb"
-    for page in ("", begin, f"{begin}{begin}{end}"):
-        with pytest.raises(ValueError, match="once each"):
-            filled(page, "api", "new")
+        assert inspect.getdoc(getattr(strategic_minerals, name)), name
 
 
 def test_every_shipped_plan_is_in_the_documents() -> None:
     for path in (ROOT / "models").glob("*.toml"):
         assert f"`{path.stem}`" in text(ASKING)
-
-
-def test_the_exit_codes_of_the_documents_are_those_of_the_command_line() -> None:
-    from strategic_minerals.cli import common as cli_base
-
-    codes = {value for name, value in vars(cli_base).items() if name.startswith("EXIT_")}
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text(COMMAND_LINE), re.MULTILINE)} == codes
 
 
 def test_the_rooms_of_the_documents_are_those_of_the_code_in_their_order() -> None:
@@ -263,7 +252,8 @@ def test_the_rooms_of_the_documents_are_those_of_the_code_in_their_order() -> No
 
 def test_the_requests_of_the_documents_are_those_of_the_service() -> None:
     """Proves: every route of the API stands in the service's README, and no other."""
-    from strategic_minerals.service import results, routes
+    from strategic_minerals.service import authentication as results
+    from strategic_minerals.service import web as routes
 
     table = text(SERVICE).partition("## API")[2].partition("\n## ")[0]
     shown = set(re.findall(r"`(GET|POST|DELETE) (/[^`]*)`", table))
@@ -330,7 +320,7 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
     assert {name for name in DOCUMENTS if not name.startswith(".github/site/")} <= reached
 
 
-@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name not in GENERATED])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_documents_use_the_words_of_the_field(document: str) -> None:
     """Proves: what people wrote says scenario, reference plan and integer; parts that come from the code are left out."""
     page = re.sub(r"<!-- (\w+): written from the code -->.*?<!-- \1: end -->", "", text(document), flags=re.DOTALL)
@@ -338,11 +328,12 @@ def test_documents_use_the_words_of_the_field(document: str) -> None:
         assert not re.search(word, page, re.IGNORECASE), word
 
 
-@pytest.mark.parametrize("document", [*GENERATED, "optimizer/strategic_minerals/cli/README.md"])
-def test_generated_pages_use_the_words_of_the_field(document: str) -> None:
-    """Proves: help texts, descriptions of columns and the formulation speak of scenarios, integers, requirements, block instances
-    and the baseline course; names of the code stand in code marks."""
-    prose = re.sub(r"```.*?```|`[^`]*`", "", text(document), flags=re.DOTALL)
+@pytest.mark.parametrize("page", ["columns", "command_line"])
+def test_pages_written_from_the_code_use_the_words_of_the_field(page: str) -> None:
+    """Proves: help texts and descriptions of columns speak of scenarios, integers, block instances and the baseline course; names
+    of the code stand in code marks."""
+    hooks = module(ROOT / ".github" / "mkdocs_hooks.py")
+    prose = re.sub(r"```.*?```|`[^`]*`", "", getattr(hooks, page)(), flags=re.DOTALL)
     for word in (
         r"\bworlds\b",
         r"\bwhole numbers?\b",
@@ -357,7 +348,7 @@ def test_generated_pages_use_the_words_of_the_field(document: str) -> None:
 def test_the_changelog_has_the_headings_that_readers_know() -> None:
     """Proves: versions first, the newest above; under each only the kinds of change of Keep a Changelog, each once."""
     versions = re.split(r"^## ", text("CHANGELOG.md"), flags=re.MULTILINE)[1:]
-    assert versions[0].startswith("[Unreleased]")
+    assert versions[0].startswith(tomllib.loads(text("pyproject.toml"))["project"]["version"])
     for version in versions:
         kinds = re.findall(r"^### (.+)$", version, re.MULTILINE)
         assert len(set(kinds)) == len(kinds)

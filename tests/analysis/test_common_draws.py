@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Dataset, Plan, PlanError, frontier, sweep
-from strategic_minerals.analysis.common_draws import APART, SAMPLES, WORTHS, CommonDraws, with_differences
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.sample_search import sample_seeds, whole_sample
-from strategic_minerals.optimization.session import Session
+from strategic_minerals import Dataset, Plan, PlanError, Runner, frontier, sweep
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.optimise import sample_seeds, whole_sample
+from strategic_minerals.solver.session import Session
+from strategic_minerals.studies.designs import APART, SAMPLES, WORTHS, CommonDraws, with_differences
+from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
 from support.instances import random_case
 
 MONEY = "budget.appropriation_musd *"
@@ -49,14 +49,14 @@ def test_variants_meet_the_same_scenarios_and_differ_by_what_was_changed() -> No
     makes no difference at all; a point's own answer stays what it is without new scenarios."""
     plan, data = drawn()
     points = [{MONEY: 1.0}, {MONEY: 0.0}]
-    found = sweep(plan, data, points, gap=0.0, fresh_scenarios=10 * SAMPLES).points
+    found = sweep(plan, data, points, gap=0.0, fresh_scenarios=10 * SAMPLES).tables["points"]
     same, none = found.iloc[0], found.iloc[1]
     assert same["difference_musd"] == pytest.approx(0.0, abs=1e-6)
     assert not same["told"]
     assert none["difference_musd"] < 0
     assert none["told"]
     assert none["fresh_worth_musd"] == pytest.approx(same["fresh_worth_musd"] + none["difference_musd"], rel=1e-9)
-    alone = sweep(plan, data, points, gap=0.0).points
+    alone = sweep(plan, data, points, gap=0.0).tables["points"]
     assert list(alone["objective_musd"]) == pytest.approx(list(found["objective_musd"]), rel=1e-9)
     assert "told" not in alone
 
@@ -67,14 +67,14 @@ def test_points_answered_elsewhere_and_again_are_scored_alike(tmp_path: Any) -> 
     plan, data = drawn()
     asked: dict[str, Any] = {"gap": 0.0, "fresh_scenarios": 2 * SAMPLES}
     points = [{MONEY: factor} for factor in (0.0, 0.5, 1.0)]
-    one = sweep(plan, data, points, store=tmp_path / "rows", **asked).points
+    one = sweep(plan, data, points, **asked, run=Runner(store=tmp_path / "rows")).tables["points"]
     for other in (
-        sweep(plan, data, points, workers=2, **asked),
-        sweep(plan, data, points, store=tmp_path / "rows", **asked),
+        sweep(plan, data, points, **asked, run=Runner(processes=2)),
+        sweep(plan, data, points, **asked, run=Runner(store=tmp_path / "rows")),
     ):
         for column in ("fresh_worth_musd", "difference_musd", "difference_error_musd"):
-            assert list(other.points[column]) == pytest.approx(list(one[column]), rel=1e-6, abs=1e-6)
-        assert list(other.points["told"]) == list(one["told"])
+            assert list(other.tables["points"][column]) == pytest.approx(list(one[column]), rel=1e-6, abs=1e-6)
+        assert list(other.tables["points"]["told"]) == list(one["told"])
 
 
 def rows(apart: float, own_open: float = 0.0, base_open: float = 0.0) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -145,7 +145,7 @@ def test_plans_of_which_samples_say_nothing_are_not_scored() -> None:
     ):
         with pytest.raises(PlanError, match=said):
             sweep(asked, data, [{}], fresh_scenarios=20)
-    row = sweep(plan, data, [{"risk.cvar_weight": 0.5}], gap=0.0, fresh_scenarios=20).points.iloc[0]
+    row = sweep(plan, data, [{"risk.cvar_weight": 0.5}], gap=0.0, fresh_scenarios=20).tables["points"].iloc[0]
     assert np.isfinite(row["objective_musd"])
     assert np.isnan(row["difference_musd"])
 
@@ -155,11 +155,11 @@ def test_budgets_are_told_apart_against_the_plans_own() -> None:
     its own makes no difference; without new scenarios nothing is said."""
     plan, data = drawn()
     asked: dict[str, Any] = {"gap": 0.0, "most_solves": 2}
-    found = frontier(plan, data, (0.0, 1.0), fresh_scenarios=10 * SAMPLES, **asked)
-    assert list(found.points["told"]) == [True, False]
-    assert found.points["difference_musd"].iloc[0] < 0
+    found = frontier(plan, data, factors=(0.0, 1.0), fresh_scenarios=10 * SAMPLES, **asked)
+    assert list(found.tables["points"]["told"]) == [True, False]
+    assert found.tables["points"]["difference_musd"].iloc[0] < 0
     assert "In 100 new scenarios" in found.summary()
-    assert "told" not in frontier(plan, data, (0.0, 1.0), **asked).points
+    assert "told" not in frontier(plan, data, factors=(0.0, 1.0), **asked).tables["points"]
 
 
 def test_words_name_the_point_that_differs_most_whatever_it_changes() -> None:

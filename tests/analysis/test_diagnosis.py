@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Dataset, InfeasibleError, Plan, UntrustedError, diagnose, solve
-from strategic_minerals.analysis.diagnosis import Case, Diagnosis
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.model.assembly import Assembly
+from strategic_minerals.answer.study import Study
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.question.names import edited
+from strategic_minerals.studies.diagnosis import Case
 from support.plan_text import toml_of
 from support.promising import promising
 from support.tiny import cut, offer, project, source, tiny
@@ -21,7 +22,7 @@ from support.tiny import cut, offer, project, source, tiny
 def restores(plan: Plan, data: Dataset, put: Mapping[str, Any]) -> bool:
     """Whether the plan with some values in place can be solved."""
     try:
-        solve(*edited(plan, data, put), gap=0.0)
+        solve(*edited(plan, data, put), gap=0.0, quick=True)
     except InfeasibleError:
         return False
     return True
@@ -50,19 +51,19 @@ def less(put: Mapping[str, Any], plan: Plan, share: float = 0.99) -> dict[str, A
     return {address: short(at(address), value) for address, value in put.items()}
 
 
-def checked(plan: Plan, data: Dataset) -> Diagnosis:
+def checked(plan: Plan, data: Dataset) -> Study:
     """A diagnosis of which every change is applied and solved, and a hundredth less of it is not enough; whose conflict is
     irreducible as far as entries can be taken out of the plan."""
     with pytest.raises(InfeasibleError):
-        solve(plan, data)
+        solve(plan, data, quick=True)
     found = diagnose(plan, data)
-    assert not found.possible
-    assert found.missed_verified
-    assert len(found.missed)
-    for change in found.changes.itertuples():
-        assert change.verified == restores(plan, data, change.put), change.sentence
-        assert not restores(plan, data, less(change.put, plan)), change.sentence
-    assert found.conflict
+    assert not found.facts["possible"]
+    assert found.facts["missed_verified"]
+    assert len(found.tables["missed"])
+    for change in found.tables["changes"].itertuples():
+        assert change.verified == restores(plan, data, json.loads(change.put)), change.sentence
+        assert not restores(plan, data, less(json.loads(change.put), plan)), change.sentence
+    assert found.facts["conflict"]
     return found
 
 
@@ -71,13 +72,16 @@ def test_a_promise_beyond_the_budget() -> None:
     in 2027 (in every year alike too) or a level of 3/20 restores a plan; what conflicts is the promise and the year's money."""
     plan, data = promising()
     found = checked(plan, data)
-    assert found.missed_musd == pytest.approx(70.0, rel=1e-5)
-    assert set(found.conflict) == {"civil service level for a: 50% in cut", "appropriation FY2027: 30 million USD"}
-    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert found.facts["missed_musd"] == pytest.approx(70.0, rel=1e-5)
+    assert set(found.facts["conflict"]) == {
+        "civil service level for a: 50% in cut",
+        "appropriation FY2027: 30 million USD",
+    }
+    changes = {row.change: row for row in found.tables["changes"].itertuples() if "every year" not in row.sentence}
     assert changes["budget"].by == pytest.approx(70.0, rel=1e-3)
     assert changes["budget"].sentence.startswith("appropriation FY2027 + 70")
     assert changes["service_level"].value == pytest.approx(0.15, abs=1e-3)
-    assert not found.fractions
+    assert not found.facts["fractions"]
     assert "ANY ONE OF THESE" in found.summary()
     assert json.loads(json.dumps(found.to_dict()))["changes"][0]["put"]
 
@@ -86,7 +90,7 @@ def test_a_promise_of_everything_and_a_total() -> None:
     """Proves: a level of 1 has a demand to be lowered too; a total budget is raised by what is missing."""
     plan, data = promising(1.0, 1000.0, budget={"total_musd": 50.0})
     found = checked(plan, data)
-    changes = {row.change: row for row in found.changes.itertuples()}
+    changes = {row.change: row for row in found.tables["changes"].itertuples()}
     assert changes["total_budget"].value == pytest.approx(200.0, rel=1e-3)
     assert changes["service_level"].value == pytest.approx(0.25, abs=1e-3)
 
@@ -102,7 +106,7 @@ def test_money_that_can_be_carried_may_come_earlier() -> None:
     found = checked(plan, data)
     years = {
         row.sentence.split()[1]: row.by
-        for row in found.changes.itertuples()
+        for row in found.tables["changes"].itertuples()
         if row.sentence.startswith("appropriation FY")
     }
     assert years["FY2027"] == pytest.approx(70.0, rel=1e-3)
@@ -114,7 +118,7 @@ def test_days_of_cover_beyond_the_budget() -> None:
     """Proves: 100 days of 20 kt a year are 5.48 kt for 54.8 million USD; 30 buy 54.75 days."""
     plan, data = promising(0.0, service_levels=[], days_of_cover=[{"material": "a", "days": 100.0, "from_year": 2027}])
     found = checked(plan, data)
-    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    changes = {row.change: row for row in found.tables["changes"].itertuples() if "every year" not in row.sentence}
     assert changes["days_of_cover"].value == pytest.approx(54.75, rel=1e-3)
     assert changes["budget"].by == pytest.approx(54.7945 - 30.0, rel=1e-3)
 
@@ -131,7 +135,7 @@ def test_a_limit_on_losses_beyond_the_budget(risk: dict[str, float], family: str
     keeps to, or the money for the rest."""
     plan, data = promising(0.0, service_levels=[], risk=risk)
     found = checked(plan, data)
-    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    changes = {row.change: row for row in found.tables["changes"].itertuples() if "every year" not in row.sentence}
     assert changes[family].value == pytest.approx(value, rel=1e-3)
     assert changes["budget"].by == pytest.approx(70.0, rel=1e-3)
 
@@ -153,13 +157,13 @@ def test_a_project_that_would_have_to_be_built_in_part() -> None:
         ],
     )
     found = checked(plan, data)
-    assert found.fractions
+    assert found.facts["fractions"]
     assert "if projects could be supported in part" in found.summary()
-    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    changes = {row.change: row for row in found.tables["changes"].itertuples() if "every year" not in row.sentence}
     assert changes["budget"].by == pytest.approx(40.0, rel=1e-3)
     assert changes["diversification"].value == pytest.approx(0.0, abs=1e-3)
     relaxed = diagnose(plan, data, relax=True)
-    assert relaxed.possible
+    assert relaxed.facts["possible"]
 
 
 def test_projects_that_exclude_each_other() -> None:
@@ -180,9 +184,11 @@ def test_projects_that_exclude_each_other() -> None:
         ],
     )
     found = checked(plan, data)
-    assert "A excludes B" in found.conflict
-    assert list(found.missed["sentence"]) == ["A excludes B: not respected"] or found.missed_musd < 1e4
-    assert found.changes.set_index("change").loc["diversification", "value"] == pytest.approx(0.3, abs=1e-3)
+    assert "A excludes B" in found.facts["conflict"]
+    assert (
+        list(found.tables["missed"]["sentence"]) == ["A excludes B: not respected"] or found.facts["missed_musd"] < 1e4
+    )
+    assert found.tables["changes"].set_index("change").loc["diversification", "value"] == pytest.approx(0.3, abs=1e-3)
 
 
 def test_money_that_does_not_hold_what_is_there() -> None:
@@ -195,12 +201,12 @@ def test_money_that_does_not_hold_what_is_there() -> None:
         stock={"a": 10.0},
         money={2027: 5.0, 2028: 1.0},
     )
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     assert result.audited.passed
     owed = result.tables["notes"].query("kind == 'already owed'").note
     assert [text.split(":")[0] for text in owed][:1] == ["FY2028"]
     assert "costs 5 million USD, 4 more than is appropriated" in owed.iloc[0]
-    assert diagnose(plan, data).possible
+    assert diagnose(plan, data).facts["possible"]
 
 
 def test_a_total_that_does_not_hold_what_is_there() -> None:
@@ -214,17 +220,17 @@ def test_a_total_that_does_not_hold_what_is_there() -> None:
         budget={"total_musd": 3.0},
         years=2,
     )
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     assert result.audited.passed
     owed = result.tables["notes"].query("kind == 'already owed'").note
     assert "costs 10 million USD, 7 more than the total budget" in owed.iloc[0]
-    assert diagnose(plan, data).possible
+    assert diagnose(plan, data).facts["possible"]
 
 
 def test_what_is_told_is_what_was_tried() -> None:
     """Proves: the value in the sentence, put into the plan as it is printed, restores it."""
     plan, data = promising(0.4777, 31.7)
-    for row in diagnose(plan, data).changes.itertuples():
+    for row in diagnose(plan, data).tables["changes"].itertuples():
         number = float(row.sentence.split(" at ")[1].split(" ")[0]) if row.change == "service_level" else None
         if number is not None:
             assert restores(plan, data, {"service_levels.0.level": number})
@@ -234,7 +240,7 @@ def test_what_is_told_is_what_was_tried() -> None:
 
 def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the least relaxation stands where the clock runs out before the rest, which is said."""
-    from strategic_minerals.analysis import diagnosis
+    from strategic_minerals.studies import diagnosis
 
     def late(case: Case) -> list[Any]:
         case.deadline = 0.0
@@ -243,15 +249,15 @@ def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(diagnosis, "_conflict", late)
     found = diagnose(*promising())
-    assert not found.complete
-    assert found.missed_musd == pytest.approx(70.0, rel=1e-3)
+    assert not found.facts["complete"]
+    assert found.facts["missed_musd"] == pytest.approx(70.0, rel=1e-3)
     assert "longer --time-limit" in found.summary()
 
 
 def test_a_plan_that_exists_is_told_as_such() -> None:
     """Proves: nothing is diagnosed where there is nothing to mend."""
     found = diagnose(*promising(0.15))
-    assert found.possible
+    assert found.facts["possible"]
     assert "can be met" in found.summary()
     assert found.to_dict()["missed"] == []
 
@@ -270,7 +276,7 @@ def test_a_solver_that_contradicts_itself_is_not_believed(monkeypatch: pytest.Mo
 
 def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
     """Proves: exit 3; the words on standard output, the same as JSON and in the run folder; `solve` diagnoses by itself."""
-    from strategic_minerals.data.csv_files import write_dataset
+    from strategic_minerals.question.read_csv import write_dataset
 
     plan, data = promising()
     (tmp_path / "plan.toml").write_text(toml_of(plan), encoding="utf-8")
@@ -321,19 +327,21 @@ def test_money_is_raised_by_what_is_owed_and_what_is_missed() -> None:
     """Proves: of 2 million USD a year, where 10 are owed, it takes 28 more in one of the years, or 18 in both: 8 to reach what is
     owed, and 20 for the stocks. Less moves no limit, or too little of it."""
     found = checked(*owing(2.0, BOTH))
-    moved = {row.sentence.split(" +")[0]: row.by for row in found.changes.itertuples() if row.verified}
+    moved = {row.sentence.split(" +")[0]: row.by for row in found.tables["changes"].itertuples() if row.verified}
     assert moved == {
         "appropriation FY2027": pytest.approx(28.0, rel=1e-3),
         "appropriation FY2028": pytest.approx(28.0, rel=1e-3),
         "every year's appropriation": pytest.approx(18.0, rel=1e-3),
     }
-    assert "appropriation FY2027: 2 million USD (10 have to be paid to hold the opening stock)" in found.conflict
+    assert (
+        "appropriation FY2027: 2 million USD (10 have to be paid to hold the opening stock)" in found.facts["conflict"]
+    )
 
 
 def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:
     """Proves: the total of 5 million USD, where 20 are owed, takes 35 more."""
     found = checked(*owing(1000.0, BOTH, total=5.0))
-    (change,) = found.changes.itertuples()
+    (change,) = found.tables["changes"].itertuples()
     assert change.verified
     assert change.value == pytest.approx(40.0, rel=1e-3)
     assert change.sentence.startswith("total budget + 35")
@@ -344,7 +352,7 @@ def test_every_years_money_passes_what_is_owed_year_by_year() -> None:
     year alone; 16 more, 8 and 12 beyond, buy 2 kt."""
     for cover, by in (({"b": 7.3}, 6.0), (BOTH, 16.0)):
         found = checked(*owing({2027: 2.0, 2028: 6.0}, cover))
-        alike = next(row for row in found.changes.itertuples() if row.sentence.startswith("every year"))
+        alike = next(row for row in found.tables["changes"].itertuples() if row.sentence.startswith("every year"))
         assert alike.verified
         assert alike.by == pytest.approx(by, rel=2e-3)
 
@@ -366,12 +374,14 @@ def test_money_missed_is_told_beside_what_is_owed() -> None:
         service_levels=[{"material": "b", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}],
     )
     found = checked(plan, data)
-    (missed,) = found.missed["sentence"]
+    (missed,) = found.tables["missed"]["sentence"]
     assert (
         missed
         == "appropriation FY2027: 50 million USD more than the 10 that holding the opening stock costs (60 in all)"
     )
-    change = next(row for row in found.changes.itertuples() if row.sentence.startswith("appropriation FY2027"))
+    change = next(
+        row for row in found.tables["changes"].itertuples() if row.sentence.startswith("appropriation FY2027")
+    )
     assert change.value == pytest.approx(60.0, rel=1e-3)
     assert change.by == pytest.approx(58.0, rel=1e-3)
 
@@ -392,7 +402,7 @@ def test_a_larger_share_carried_over_restores_a_plan(share: float) -> None:
         days_of_cover=[{"material": "b", "days": 54.75, "from_year": 2028}],
     )
     found = checked(plan, data)
-    change = next(row for row in found.changes.itertuples() if row.sentence.startswith("carry-over share"))
+    change = next(row for row in found.tables["changes"].itertuples() if row.sentence.startswith("carry-over share"))
     assert change.verified
     assert change.value == pytest.approx(0.05, rel=1e-3)
 
@@ -416,13 +426,13 @@ def test_emergency_money_alone_restores_a_plan() -> None:
     million USD of it, and is found although the plan has none."""
     plan, data = short_in_a_stop(20.0, 60.0)
     found = checked(plan, data)
-    (change,) = found.changes.itertuples()
+    (change,) = found.tables["changes"].itertuples()
     assert change.verified
     assert change.by == pytest.approx(160.0, rel=1e-3)
     assert change.sentence == f"emergency money of every year + {change.by:,.10g} million USD"
-    assert change.put == {"budget.emergency_musd": dict.fromkeys(("2027", "2028", "2029"), change.by)}
+    assert json.loads(change.put) == {"budget.emergency_musd": dict.fromkeys(("2027", "2028", "2029"), change.by)}
     some = checked(*edited(plan, data, {"budget.emergency_musd": 50.0}))
-    assert some.changes["by"].tolist() == [pytest.approx(110.0, rel=1e-3)]
+    assert some.tables["changes"]["by"].tolist() == [pytest.approx(110.0, rel=1e-3)]
 
 
 def test_what_was_tried_in_vain_is_named_and_nothing_is_said_of_the_rest() -> None:
@@ -436,10 +446,10 @@ def test_what_was_tried_in_vain_is_named_and_nothing_is_said_of_the_rest() -> No
         service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
     )
     found = checked(plan, data)
-    assert found.changes.empty
-    assert found.tried == ("civil service level for a", "civil service level for b", "emergency money")
+    assert found.tables["changes"].empty
+    assert found.facts["tried"] == ("civil service level for a", "civil service level for b", "emergency money")
     assert found.summary().endswith(
         "NONE OF THESE RESTORES A PLAN when changed alone (grant the relaxation above, or change several):\n"
         "  civil service level for a\n  civil service level for b\n  emergency money"
     )
-    assert found.to_dict()["tried"] == list(found.tried)
+    assert found.to_dict()["tried"] == list(found.facts["tried"])

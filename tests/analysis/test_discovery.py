@@ -14,15 +14,12 @@ import pytest
 from scipy.stats import binom
 
 from strategic_minerals import (
-    Discovery,
     InputError,
     Plan,
     PlanError,
     Result,
-    StressTest,
-    Sweep,
+    Study,
     discover,
-    event_features,
     latin_hypercube,
     load_dataset,
     load_plan,
@@ -32,17 +29,24 @@ from strategic_minerals import (
     sweep,
     write_run,
 )
-from strategic_minerals.analysis.designs import morris, sobol
-from strategic_minerals.analysis.discovery import FEW_FAILURES, FEW_ROWS
-from strategic_minerals.analysis.discovery_rows import cases_of_study
-from strategic_minerals.analysis.discovery_words import Column, InputWords, Threshold
-from strategic_minerals.analysis.prim import LUCK, Limits, Measure, chance, find_box, quasi_p, roundest
-from strategic_minerals.analysis.sweep_file import SweepFile
-from strategic_minerals.data.names import Names
-from strategic_minerals.report.discovery_charts import discovery_figures
-from strategic_minerals.report.page import report
-from strategic_minerals.results.study import StudyResult
-from strategic_minerals.results.study_files import store_study
+from strategic_minerals.answer.study import StudyResult
+from strategic_minerals.page.charts import discovery_figures
+from strategic_minerals.page.page import report
+from strategic_minerals.question.names import Names
+from strategic_minerals.studies.designs import morris, sobol
+from strategic_minerals.studies.discovery import (
+    FEW_FAILURES,
+    FEW_ROWS,
+    LUCK,
+    Limits,
+    Measure,
+    chance,
+    find_box,
+    quasi_p,
+    roundest,
+)
+from strategic_minerals.studies.discovery_words import Column, InputWords, Threshold, cases_of_study, event_features
+from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import exposed
 from support.tiny import cut, source, tiny
 
@@ -124,20 +128,26 @@ def test_noise_has_no_box() -> None:
         draw = np.random.default_rng(seed)
         frame = pd.DataFrame(draw.random((200, 6)), columns=list("abcdef"))
         found = discover(frame.assign(y=(draw.random(200) < 0.25).astype(float)), "y < 1", seed=seed)
-        confirmed += len(found.confirmed)
-        told = told or (found.summary() if found.boxes.empty else "")
+        confirmed += len(confirmed_of(found))
+        told = told or (found.summary() if found.tables["boxes"].empty else "")
     assert confirmed <= 100 * LUCK
     assert "NO RANGE of the 6 inputs tells where it fails." in told
 
 
-def by_hand(found: Discovery, frame: pd.DataFrame, failed: Any, number: int) -> tuple[float, float]:
+def confirmed_of(found: Study) -> pd.DataFrame:
+    """The boxes that rows held out have confirmed."""
+    boxes = found.tables["boxes"]
+    return boxes[boxes["confirmed"].astype(bool)]
+
+
+def by_hand(found: Study, frame: pd.DataFrame, failed: Any, number: int) -> tuple[float, float]:
     """Coverage and density of a box on the rows held out, from its printed limits and the rows themselves."""
-    aside = found.cases["held_out"].to_numpy(dtype=bool)
+    aside = found.tables["cases"]["held_out"].to_numpy(dtype=bool)
     inside = np.ones(len(frame), dtype=bool)
-    for limit in found.limits[found.limits["box"] == number].itertuples():
+    for limit in found.tables["limits"][found.tables["limits"]["box"] == number].itertuples():
         values = frame[limit.input].to_numpy()
         inside &= values > limit.limit if limit.side == "over" else values < limit.limit
-    inside &= ~found.cases["box"].between(1, number - 1).to_numpy()
+    inside &= ~found.tables["cases"]["box"].between(1, number - 1).to_numpy()
     hit = inside & aside & failed
     return hit.sum() / (aside & failed).sum(), hit.sum() / (inside & aside).sum()
 
@@ -156,24 +166,24 @@ def test_coverage_and_density_on_rows_held_out_are_counted_by_hand() -> None:
     the first box are not counted in the second; what is held out did not move the limits."""
     frame, failed = two_boxes()
     found = discover(frame.assign(loss_musd=np.where(failed, 2.0, 1.0)), "loss_musd <= 1.5", seed=7)
-    assert list(found.confirmed["box"]) == [1, 2]
-    for box in found.confirmed.itertuples():
+    assert list(confirmed_of(found)["box"]) == [1, 2]
+    for box in confirmed_of(found).itertuples():
         coverage, density = by_hand(found, frame, failed, box.box)
         assert box.held_out_coverage == pytest.approx(coverage, rel=1e-12)
         assert box.held_out_density == pytest.approx(density, rel=1e-12)
-    aside = found.cases["held_out"].to_numpy(dtype=bool)
-    assert aside.sum() == found.counts["held_out_rows"] == pytest.approx(0.3 * len(frame), abs=1)
+    aside = found.tables["cases"]["held_out"].to_numpy(dtype=bool)
+    assert aside.sum() == found.facts["held_out_rows"] == pytest.approx(0.3 * len(frame), abs=1)
     assert failed[aside].sum() == round(0.3 * failed.sum())
     lied = np.where(aside, 1.0, np.where(failed, 2.0, 1.0))
     lied[np.flatnonzero(aside)[: failed[aside].sum()]] = 2.0  # as many failures held out, elsewhere
     again = discover(
         frame.assign(loss_musd=np.where(aside, np.where(failed, 2.0, 1.0), lied)), "loss_musd <= 1.5", seed=7
     )
-    assert again.limits["limit"].tolist() == found.limits["limit"].tolist()
+    assert again.tables["limits"]["limit"].tolist() == found.tables["limits"]["limit"].tolist()
     every = discover(frame.assign(loss_musd=np.where(failed, 2.0, 1.0)), "loss_musd <= 1.5", held_out=0.0)
-    assert every.counts["held_out_rows"] == 0
+    assert every.facts["held_out_rows"] == 0
     assert "None were held out" in every.summary()
-    assert np.isnan(every.boxes["held_out_density"]).all()
+    assert np.isnan(every.tables["boxes"]["held_out_density"]).all()
 
 
 def test_where_most_rows_fail_the_opposite_promise_is_named() -> None:
@@ -181,12 +191,12 @@ def test_where_most_rows_fail_the_opposite_promise_is_named() -> None:
     values, kept = random_rows(5)
     frame = pd.DataFrame(values, columns=list("abcdef")).assign(loss_musd=np.where(kept, 1.0, 9.0))
     found = discover(frame, "loss_musd <= 5")
-    (note,) = [note for note in found.notes if note.startswith("most rows fail")]
+    (note,) = [note for note in found.facts["notes"] if note.startswith("most rows fail")]
     assert "`loss_musd > 5`" in note
     turned = discover(frame, "loss_musd > 5")
-    assert turned.counts["failures"] == found.counts["rows"] - found.counts["failures"]
-    assert set(turned.limits["input"]) == {"a", "b"}
-    assert not [note for note in turned.notes if note.startswith("most rows fail")]
+    assert turned.facts["failures"] == found.facts["rows"] - found.facts["failures"]
+    assert set(turned.tables["limits"]["input"]) == {"a", "b"}
+    assert not [note for note in turned.facts["notes"] if note.startswith("most rows fail")]
 
 
 def test_where_less_than_half_fails_it_is_said_to_fail_more_often() -> None:
@@ -200,7 +210,7 @@ def test_where_less_than_half_fails_it_is_said_to_fail_more_often() -> None:
     rare = ((frame.a > 0.5) & (frame.b > 0.3)) | ((frame.a < 0.2) & (frame.b < 0.1))
     found = discover(frame.assign(y=rare.astype(float)), "y < 1")
     assert 0 < (rare & (frame.a < 0.2)).sum() < 0.1 * rare.sum()
-    assert len(found.boxes) == 1
+    assert len(found.tables["boxes"]) == 1
     assert "IT FAILS WHEN" in found.summary()
 
 
@@ -210,7 +220,9 @@ def test_a_box_of_asked_coverage_is_the_densest_that_covers_it() -> None:
     frame = pd.DataFrame(draw.random((2000, 3)), columns=list("abc"))
     failed = draw.random(2000) < frame.a**4
     frame["y"] = failed.astype(float)
-    balanced, dense = (discover(frame, "y < 1", coverage=share, boxes=1).boxes.iloc[0] for share in (None, 0.5))
+    balanced, dense = (
+        discover(frame, "y < 1", coverage=share, boxes=1).tables["boxes"].iloc[0] for share in (None, 0.5)
+    )
     assert dense["coverage"] >= 0.5
     assert dense["density"] > balanced["density"]
     assert dense["coverage"] < balanced["coverage"]
@@ -229,9 +241,12 @@ def test_categories_and_yes_or_no_are_told_in_words() -> None:
     )
     frame["y"] = ((frame["loss function"] == "high") & ~frame["switch"]).astype(float)
     found = discover(frame, "y < 1")
-    assert set(found.boxes.iloc[0]["fails_when"].split(" and ")) == {"loss function is high", "switch is false"}
-    assert found.boxes.iloc[0]["held_out_density"] == 1.0
-    assert any("name" in note and "more than 10 values" in note for note in found.notes)
+    assert set(found.tables["boxes"].iloc[0]["fails_when"].split(" and ")) == {
+        "loss function is high",
+        "switch is false",
+    }
+    assert found.tables["boxes"].iloc[0]["held_out_density"] == 1.0
+    assert any("name" in note and "more than 10 values" in note for note in found.facts["notes"])
 
 
 @pytest.mark.parametrize(
@@ -288,7 +303,7 @@ FACTOR, CUT = "demand[a/civil/*].demand_t_per_yr *", "scenarios.0.events.0.cut_s
 
 
 @cache
-def swept() -> Sweep:
+def swept() -> Study:
     """A Latin hypercube over demand and depth of the cut."""
     plan, data = borne()
     asked = SweepFile.model_validate(
@@ -308,25 +323,25 @@ def test_a_sweep_fails_where_paper_says_it_does() -> None:
     the expected loss is 30 max(0, 10 f - 10 (1 - c) - 4). Every point is that, and the box of losses over 30 is told with the name
     of the figure as a factor of the table; points of the design are the rows."""
     found = swept()
-    f, c = found.points[FACTOR], found.points[CUT]
+    f, c = found.tables["points"][FACTOR], found.tables["points"][CUT]
     known = 30 * np.maximum(0.0, 10 * f - 10 * (1 - c) - 4)
-    assert found.points["expected_loss_musd"].to_numpy() == pytest.approx(known.to_numpy(), abs=1e-6)
+    assert found.tables["points"]["expected_loss_musd"].to_numpy() == pytest.approx(known.to_numpy(), abs=1e-6)
     told = discover(found, "expected_loss_musd <= 30", boxes=1)
-    assert told.counts["rows"] == 160
-    assert told.counts["failures"] == int((known > 30).sum())
-    box = told.boxes.iloc[0]
+    assert told.facts["rows"] == 160
+    assert told.facts["failures"] == int((known > 30).sum())
+    box = told.tables["boxes"].iloc[0]
     assert box["confirmed"]
-    assert set(told.limits["input"]) == {FACTOR, CUT}
-    assert set(told.limits["side"]) == {"over"}
+    assert set(told.tables["limits"]["input"]) == {FACTOR, CUT}
+    assert set(told.tables["limits"]["side"]) == {"over"}
     assert "demand of a, civil is over 0." in box["fails_when"]
     assert " times the table" in box["fails_when"]
-    assert box["held_out_density"] > 2 * told.counts["failures"] / 160
+    assert box["held_out_density"] > 2 * told.facts["failures"] / 160
     assert "expected loss is at most 30 million USD" in told.summary()
-    named = discover(found, "expected_loss_musd <= 30", boxes=1, plan=borne()[0]).boxes.iloc[0]["fails_when"]
+    named = discover(found, "expected_loss_musd <= 30", boxes=1, plan=borne()[0]).tables["boxes"].iloc[0]["fails_when"]
     assert "event 0 of scenario stop: supply cut is over" in named
     alone = discover(found, "expected_loss_musd <= 30", inputs=[CUT])
-    assert set(alone.limits["input"]) == {CUT}
-    assert alone.counts["inputs"] == 1
+    assert set(alone.tables["limits"]["input"]) == {CUT}
+    assert alone.facts["inputs"] == 1
 
 
 def test_points_without_an_answer_are_told_and_count_only_if_asked() -> None:
@@ -340,18 +355,18 @@ def test_points_without_an_answer_are_told_and_count_only_if_asked() -> None:
         }
     )
     found = sweep(plan, data, latin_hypercube({FACTOR: (0.5, 1.3), "discount_rate": (0.0, 0.1)}, 60), relax=True)
-    unsolved = found.points["objective_musd"].isna()
-    assert unsolved.tolist() == (found.points[FACTOR] > 0.9).tolist()
-    some = float(found.points["spending_musd"].median())
-    left = discover(found, f"do_nothing_musd <= {found.points['do_nothing_musd'].median()}")
-    assert left.counts["rows"] == int((~unsolved).sum())
-    assert left.counts["unsolved"] == int(unsolved.sum())
-    assert any("without an answer were left out" in note for note in left.notes)
+    unsolved = found.tables["points"]["objective_musd"].isna()
+    assert unsolved.tolist() == (found.tables["points"][FACTOR] > 0.9).tolist()
+    some = float(found.tables["points"]["spending_musd"].median())
+    left = discover(found, f"do_nothing_musd <= {found.tables['points'].do_nothing_musd.median()}")
+    assert left.facts["rows"] == int((~unsolved).sum())
+    assert left.facts["unsolved"] == int(unsolved.sum())
+    assert any("without an answer were left out" in note for note in left.facts["notes"])
     counted = discover(found, f"spending_musd <= {some + 1e6}", unsolved_fail=True)
-    assert counted.counts["failures"] == int(unsolved.sum())
-    assert counted.boxes.iloc[0]["held_out_density"] == 1.0
-    assert counted.limits["input"].tolist() == [FACTOR]
-    assert 0.88 < counted.limits["limit"].iloc[0] < 0.92
+    assert counted.facts["failures"] == int(unsolved.sum())
+    assert counted.tables["boxes"].iloc[0]["held_out_density"] == 1.0
+    assert counted.tables["limits"]["input"].tolist() == [FACTOR]
+    assert 0.88 < counted.tables["limits"]["limit"].iloc[0] < 0.92
     assert "count as failures" in counted.summary()
 
 
@@ -359,12 +374,13 @@ def test_points_without_an_answer_are_told_and_count_only_if_asked() -> None:
 def stopped() -> Result:
     """Stops of random length: a year of one costs 600 million USD, whatever is planned, until the horizon ends with 2032."""
     return solve(
-        *exposed(rate=0.4, duration_law="lognormal", duration_yr_low=0.3, duration_yr_high=3.0, name="Licence stop")
+        *exposed(rate=0.4, duration_law="lognormal", duration_yr_low=0.3, duration_yr_high=3.0, name="Licence stop"),
+        quick=True,
     )
 
 
 @cache
-def stressed() -> StressTest:
+def stressed() -> Study:
     return stress_test(stopped(), scenarios=600, seed=5)
 
 
@@ -375,21 +391,24 @@ def test_a_stress_test_fails_where_a_stop_lasts_too_long() -> None:
     happened = event_features(stressed().tables)
     long, start = happened["stop.length_months"], happened["stop.start_year"]
     latest = 2033 - LONGEST / 12
-    assert found.counts["failures"] == int(((long > LONGEST) & (start < latest)).sum())
-    limits = {(row.input, row.side): row.limit for row in found.limits[found.limits["box"] == 1].itertuples()}
+    assert found.facts["failures"] == int(((long > LONGEST) & (start < latest)).sum())
+    limits = {
+        (row.input, row.side): row.limit
+        for row in found.tables["limits"][found.tables["limits"]["box"] == 1].itertuples()
+    }
     assert set(limits) == {("stop.length_months", "over"), ("stop.start_year", "under")}
     assert long[long <= LONGEST].max() <= limits["stop.length_months", "over"] + 0.5
     assert limits["stop.length_months", "over"] == pytest.approx(LONGEST, abs=0.5)
     assert start[(long > LONGEST) & (start < latest)].max() < limits["stop.start_year", "under"]
     assert limits["stop.start_year", "under"] < start[(long > LONGEST) & (start > latest)].min() + 0.1
-    said = found.boxes.iloc[0]["fails_when"]
+    said = found.tables["boxes"].iloc[0]["fails_when"]
     assert said.startswith("Licence stop lasts over 1")
     assert " months and Licence stop begins before 2031." in said
-    assert found.boxes.iloc[0]["held_out_coverage"] > 0.9
-    assert found.boxes.iloc[0]["held_out_density"] > 0.9
-    weights = stressed().by_scenario["probability"]
-    assert found.boxes.iloc[0]["failing_probability"] == pytest.approx(
-        float(weights[(found.cases["box"] == 1) & found.cases["failed"]].sum())
+    assert found.tables["boxes"].iloc[0]["held_out_coverage"] > 0.9
+    assert found.tables["boxes"].iloc[0]["held_out_density"] > 0.9
+    weights = stressed().tables["scenarios"]["probability"]
+    assert found.tables["boxes"].iloc[0]["failing_probability"] == pytest.approx(
+        float(weights[(found.tables["cases"]["box"] == 1) & found.tables["cases"]["failed"]].sum())
     )
 
 
@@ -437,10 +456,10 @@ def test_events_and_shortfalls_of_a_stress_test_agree_with_its_scenarios() -> No
     """Proves: each event of the table is told in the words of its scenario; a year that a stop takes half of serves half; what is
     lost, at 60 a kg, is what the share served leaves of the touched years."""
     found = stressed()
-    told = found.by_scenario.set_index(["scenario", "replicate"])
-    for event in found.events.head(50).itertuples():
+    told = found.tables["scenarios"].set_index(["scenario", "replicate"])
+    for event in found.tables["events"].head(50).itertuples():
         assert f"{event.name} from {event.start_year:.1f}" in told.loc[(event.scenario, event.replicate), "events"]
-    short = found.shortfalls.set_index(["scenario", "replicate"])["served_share"]
+    short = found.tables["shortfalls"].set_index(["scenario", "replicate"])["served_share"]
     assert ((short >= 0) & (short < 1)).all()
     lost = told["loss_musd"]
     assert set(short.index) == set(lost[lost > 1e-3].index)
@@ -452,7 +471,7 @@ def test_events_and_shortfalls_of_a_stress_test_agree_with_its_scenarios() -> No
 def test_a_share_of_demand_may_be_promised() -> None:
     """Proves: `a:civil:0.4` fails in the scenarios whose share is less; one that nobody demands is refused with what was meant."""
     found = discover(stressed(), "a:civil:0.4")
-    assert found.counts["failures"] == int((stressed().shortfalls["served_share"] < 0.4 - 1e-6).sum())
+    assert found.facts["failures"] == int((stressed().tables["shortfalls"]["served_share"] < 0.4 - 1e-6).sum())
     assert "a, civil is served at 40% or more" in found.summary()
     assert "a, civil is served in full" in discover(stressed(), "a:civil:1").summary()
     with pytest.raises(InputError, match=r"did you mean 'a:civil'"):
@@ -513,7 +532,7 @@ def test_few_rows_and_few_failures_are_warned_of() -> None:
     for rows, failures, warned in ((40, 15, 1), (200, 5, 1), (30, 4, 2), (200, 60, 0)):
         frame = pd.DataFrame({"x": np.arange(rows), "u": draw.random(rows)})
         found = discover(frame.assign(y=(frame.x < failures).astype(float)), "y < 1")
-        assert len([note for note in found.notes if note.startswith("only ")]) == warned
+        assert len([note for note in found.facts["notes"] if note.startswith("only ")]) == warned
         assert found.summary().count("Note: only ") == warned
         assert (rows < FEW_ROWS) + (failures < FEW_FAILURES) == warned
 
@@ -531,11 +550,11 @@ def test_blocks_of_a_design_are_held_out_as_a_whole(tmp_path: Path) -> None:
     ):
         answered = sweep(plan, data, design, relax=True, gap=0.0)
         found = discover(answered, "expected_loss_musd <= 20")
-        groups = found.cases.groupby(found.cases["row"] // block)["held_out"].nunique()
+        groups = found.tables["cases"].groupby(found.tables["cases"]["row"] // block)["held_out"].nunique()
         assert (groups == 1).all()
-        assert any(f"blocks of {block} points" in note for note in found.notes)
-        assert cases_of_study(answered.tables).block == block
-    assert cases_of_study(swept().tables).block == 1
+        assert any(f"blocks of {block} points" in note for note in found.facts["notes"])
+        assert cases_of_study(answered.tables, answered.facts["block"]).block == block
+    assert cases_of_study(swept().tables, swept().facts["block"]).block == 1
 
 
 @pytest.mark.parametrize("made", ["stress", "sweep"])
@@ -543,10 +562,12 @@ def test_a_stored_study_is_read_as_it_was_given(made: str, tmp_path: Path) -> No
     """Proves: from the folder of its tables the same boxes come as from the study itself."""
     study, promise = (stressed(), "loss_musd <= 700") if made == "stress" else (swept(), "expected_loss_musd <= 30")
     assert isinstance(study, StudyResult)
-    store_study(study, tmp_path / made)
+    study.save(tmp_path / made)
     given, read = discover(study, promise), discover(tmp_path / made, promise)
-    pd.testing.assert_frame_equal(given.limits.drop(columns="called"), read.limits.drop(columns="called"))
-    pd.testing.assert_frame_equal(given.cases, read.cases)
+    pd.testing.assert_frame_equal(
+        given.tables["limits"].drop(columns="called"), read.tables["limits"].drop(columns="called")
+    )
+    pd.testing.assert_frame_equal(given.tables["cases"], read.tables["cases"])
 
 
 def test_the_verb_reads_a_run_and_writes_tables_and_pictures(tmp_path: Path, cli: Any) -> None:
@@ -554,7 +575,7 @@ def test_the_verb_reads_a_run_and_writes_tables_and_pictures(tmp_path: Path, cli
     run, pictures beside it, which the report of the run then shows; a changed table is refused; a run folder names its studies."""
     write_run(stopped(), tmp_path / "run")
     folder = tmp_path / "run" / "analyses" / "stress"
-    store_study(stressed(), folder)
+    stressed().save(folder)
     asked = ("discover", folder, "--promise", "loss_musd <= 700")
     said = cli(*asked, "--out", tmp_path / "run" / "analyses" / "discover", "--figures", tmp_path / "figures")
     assert said.returncode == 0, said.stderr
@@ -594,13 +615,13 @@ def test_pictures_show_every_row_and_the_box_as_it_is() -> None:
     assert (drawn[0].table["promise"] == "fails").sum() == failed.sum()
     layers = drawn[0].chart.to_dict()
     box = next(rows[0] for rows in layers["datasets"].values() if "across2" in rows[0])
-    mine = found.limits[found.limits["box"] == 1].set_index("input")["limit"]
+    mine = found.tables["limits"][found.tables["limits"]["box"] == 1].set_index("input")["limit"]
     across, up = mine.index[:2]
     assert (box["across"], box["up"]) == (mine[across], mine[up])
     assert (box["across2"], box["up2"]) == pytest.approx((frame[across].max(), frame[up].max()))
     assert drawn[1].chart.to_dict()["layer"][0]["encoding"]["y"]["title"] == "loss is at most 1.5 million USD"
     noise = discover(frame.assign(y=(np.arange(len(frame)) % 2).astype(float)), "y < 1")
-    if noise.confirmed.empty:
+    if confirmed_of(noise).empty:
         assert not [figure for figure in discovery_figures(noise.tables) if figure.name.startswith("where")]
     assert "Where it fails" in report(stopped(), analyses=[found])
 

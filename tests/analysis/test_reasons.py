@@ -9,18 +9,14 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, explain, solve
-from strategic_minerals.analysis.break_even import MOST_SOLVES, Pair, find_break_even
-from strategic_minerals.analysis.explain import Explanation
-from strategic_minerals.analysis.explain_figures import figures_of
-from strategic_minerals.analysis.intervals import BreakEven
-from strategic_minerals.analysis.standing import Standings
-from strategic_minerals.analysis.switch_words import in_words
-from strategic_minerals.api.checking import check
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.finance.items import Item, in_amounts
-from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.session import Session
+from strategic_minerals.answer.notes import check
+from strategic_minerals.answer.study import Study
+from strategic_minerals.matrix.problem import DecisionIndex, ForcedDecision, prepare
+from strategic_minerals.question.names import edited
+from strategic_minerals.solver.session import Session
+from strategic_minerals.studies.break_even import MOST_SOLVES, BreakEven, Pair, Standings, find_break_even, in_words
+from strategic_minerals.studies.explain_figures import figures_of
+from strategic_minerals.world.packages import Item, in_amounts
 from support.tiny import cut, offer, project, source, tiny
 
 
@@ -46,8 +42,8 @@ def mine(**changes: Any) -> tuple[Plan, Dataset]:
     return tiny({"a": 62.0}, **{**case, **changes})
 
 
-def explained(plan: Plan, data: Dataset, item: str, **options: Any) -> Explanation:
-    return explain(solve(plan, data, gap=0.0), item, gap=0.0, prices=False, **options)
+def explained(plan: Plan, data: Dataset, item: str, **options: Any) -> Study:
+    return explain(solve(plan, data, gap=0.0, quick=True), item, gap=0.0, prices=False, **options)
 
 
 def picture(
@@ -110,9 +106,9 @@ def test_an_item_is_explained_the_same_however_many_work() -> None:
         explained(*mine(), "mine", most_solves=8, workers=workers, on_progress=lambda *step: told.append(step))
         for workers in (1, 2)
     )
-    pd.testing.assert_frame_equal(one.break_evens, two.break_evens)
-    pd.testing.assert_frame_equal(one.intervals, two.intervals)
-    count = len(one.break_evens)
+    pd.testing.assert_frame_equal(one.tables["break_evens"], two.tables["break_evens"])
+    pd.testing.assert_frame_equal(one.tables["intervals"], two.tables["intervals"])
+    count = len(one.tables["break_evens"])
     assert count > 2
     assert told.count((count, count)) == 2
 
@@ -145,8 +141,8 @@ def test_where_projects_are_supported_in_part_money_is_no_bound() -> None:
     assert found.intervals[1].end <= 176.0 <= found.intervals[2].start
     plan, data = edited(*mine(**short), {"projects[mine].capex_musd": 170.0})
     told = explained(plan, data, "mine", most_solves=10)
-    assert told.break_evens.chosen.all()
-    assert not told.break_evens.note.str.contains("as good").any()
+    assert told.tables["break_evens"].chosen.all()
+    assert not told.tables["break_evens"].note.str.contains("as good").any()
 
 
 def test_a_capital_share_bounds_what_can_be_supported() -> None:
@@ -211,8 +207,11 @@ def test_a_floor_that_owners_refuse_is_out_of_reach_with_the_reason() -> None:
     floor is still explained: owners take it once it takes nothing of the price, 62."""
     plan, data = flooded({"levels_usd_per_kg": [30.0], "upside_share": 0.02})
     told = explained(plan, data, "a-floor-30")
-    assert told.reasons.sentence.iloc[0] == "floor a-floor-30: cannot be chosen; the owner is better off without it"
-    rows = told.intervals[told.intervals.figure == "floor level"]
+    assert (
+        told.tables["reasons"].sentence.iloc[0]
+        == "floor a-floor-30: cannot be chosen; the owner is better off without it"
+    )
+    rows = told.tables["intervals"][told.tables["intervals"].figure == "floor level"]
     assert rows.state.tolist() == ["cannot be chosen", "chosen"]
     assert "the owner is better off without it" in rows.why.iloc[0]
     assert (rows.from_value.iloc[0], rows.to_value.iloc[0]) == (pytest.approx(3.0), pytest.approx(62.0, abs=0.01))
@@ -222,20 +221,21 @@ def test_what_plan_and_tables_refuse_bounds_the_range_in_words() -> None:
     """Proves: no fault of a table stands in an answer; a premium below the haircut and probabilities above 1 are said so."""
     plan, data = mine(materials={"a": {"haircut_share": 0.25}})
     found = explained(plan, data, "mine", most_solves=12)
-    for row in found.break_evens.itertuples():
+    for row in found.tables["break_evens"].itertuples():
         assert "not found" not in row.sentence + row.note
         assert ".csv" not in row.sentence + row.note
-    row = found.break_evens.set_index("figure").loc["premium"]
+    row = found.tables["break_evens"].set_index("figure").loc["premium"]
     assert (row.low, row.high) == (pytest.approx(-0.25, abs=1e-5), 1.0)
     assert "below -0.25 share the plan and the tables do not allow it (expected at least -0.25" in row.sentence
-    row = found.break_evens.set_index("figure").loc["hazard rate"]
+    row = found.tables["break_evens"].set_index("figure").loc["hazard rate"]
     assert (row.low, row.high) == (0.0, pytest.approx(2.0, abs=1e-5))
     assert "above 2 times as often the plan and the tables do not allow it" in row.sentence
-    assert list(found.break_evens.figure) == ["capex", "premium", "hazard rate", "loss value"]
-    assert (found.break_evens.solves <= 12).all()
+    assert list(found.tables["break_evens"].figure) == ["capex", "premium", "hazard rate", "loss value"]
+    assert (found.tables["break_evens"].solves <= 12).all()
     assert "at most 12 solves for each figure" in found.summary()
-    for row in found.break_evens.itertuples():  # the tables go together
-        rows = found.intervals[found.intervals.figure == row.figure]
+    for row in found.tables["break_evens"].itertuples():  # the tables go together
+        intervals = found.tables["intervals"]
+        rows = intervals[intervals.figure == row.figure]
         assert (rows.from_value.iloc[0], rows.to_value.iloc[-1]) == (row.low, row.high)
         assert len(rows) == row.switches + 1
         assert (rows.from_value.iloc[1:].to_numpy() > rows.to_value.iloc[:-1].to_numpy()).all()
@@ -601,7 +601,7 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
     notes = [note for note in check(plan, data).notes if note.startswith(f"{what} cannot be chosen: ")]
     assert len(notes) == 1
     assert why in notes[0]
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     assert f"  {notes[0]}" in result.summary().splitlines()
     assert notes[0] in set(result.tables["notes"].note)
     assert any(why in reason or "signing date" in reason for reason in result.tables["dropped"].reason)
@@ -621,12 +621,12 @@ def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not()
     no word is said of it."""
     dear, gone = {"levels_usd_per_kg": [90.0]}, {"material": "b", "levels_usd_per_kg": [5.0]}
     calm = {"scenarios": [cut("embargo", 0.5, 2030, 2)]}
-    said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0).summary()
+    said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0, quick=True).summary()
     assert (
         "GUARANTEE: no price floor that can be chosen and that the appropriations allow makes the plan better" in said
     )
     assert "  floor b-floor-5 cannot be chosen: no project of the plan makes b" in said
-    plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0)
+    plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0, quick=True)
     assert "GUARANTEE: no price floor that the appropriations allow makes the plan better" in plain.summary()
     assert "cannot be chosen" not in plain.summary()
     assert not any("cannot be chosen" in note for note in check(*with_b({"instruments": floors(dear), **calm})).notes)
@@ -645,7 +645,7 @@ def test_a_reason_is_a_sum_that_adds_up(weight: float) -> None:
     offers = {"spot": offer("a", 2.0, 0.1), "dear": offer("a", 2.0, 0.9)}
     risk = {"cvar_weight": weight, "alpha": 0.9}
     plan, data = mine(offers=offers, risk=risk)
-    rows = explain(solve(plan, data, gap=0.0), gap=0.0, prices=False).reasons
+    rows = explain(solve(plan, data, gap=0.0, quick=True), gap=0.0, prices=False).tables["reasons"]
     rows = rows[rows.brings_musd.notna()]
     assert len(rows) >= 3
     for row in rows.itertuples():

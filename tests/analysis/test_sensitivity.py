@@ -20,6 +20,7 @@ from strategic_minerals import (
     InputError,
     Plan,
     PlanError,
+    Runner,
     alternatives,
     complete,
     explain,
@@ -28,18 +29,16 @@ from strategic_minerals import (
     solve,
     sweep,
 )
-from strategic_minerals.analysis.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
-from strategic_minerals.analysis.price_ranging import fixed_program, price_words
-from strategic_minerals.analysis.sweep_file import SweepFile
-from strategic_minerals.analysis.sweep_result import in_words
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.data.csv_files import write_dataset
-from strategic_minerals.data.plan_file import load_as
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.decisions import DecisionIndex
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import DecisionIndex, prepare
+from strategic_minerals.question.names import edited
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.read_toml import load_as
+from strategic_minerals.solver.highs import Model, SolvedRun
+from strategic_minerals.studies.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
+from strategic_minerals.studies.explain import fixed_program, price_words
+from strategic_minerals.studies.sweep import in_words
+from strategic_minerals.studies.sweep_file import SweepFile
 from support.instances import random_case
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
@@ -71,23 +70,23 @@ def test_the_frontier_is_the_path_that_brute_force_enumerates() -> None:
     allow, is dropped for A when there are 100, and comes back beside A at 160; switches lie where brute force has them."""
     plan, data = one_mineral(200.0)
     money = [0.0, 50.0, 70.0, 90.0, 110.0, 130.0, 150.0, 200.0]
-    found = frontier(plan, data, [m / 200.0 for m in money], tolerance=0.005, gap=0.0)
-    reference = solve(*one_mineral(), gap=0.0).outcome.do_nothing_musd
-    for point in found.points.itertuples():
+    found = frontier(plan, data, factors=[m / 200.0 for m in money], tolerance=0.005, gap=0.0)
+    reference = solve(*one_mineral(), gap=0.0, quick=True).outcome.do_nothing_musd
+    for point in found.tables["points"].itertuples():
         z, projects = by_brute_force(200.0 * point.factor)
         assert point.objective_musd == pytest.approx(z - reference, abs=1e-5)
         assert point.portfolio == projects
-    assert len(found.points) > len(money)
-    assert "project C" in set(found.coming_and_going["item"])
-    assert found.switches["resolved"].all()
-    for switch in found.switches.itertuples():
+    assert len(found.tables["points"]) > len(money)
+    assert "project C" in set(found.tables["coming_and_going"]["item"])
+    assert found.tables["switches"]["resolved"].all()
+    for switch in found.tables["switches"].itertuples():
         assert by_brute_force(200.0 * switch.below)[1] != by_brute_force(200.0 * switch.above)[1]
         assert switch.above - switch.below <= 0.005 + 1e-9
-    took = found.switches[found.switches["gained"] == "project C"].iloc[0]
+    took = found.tables["switches"][found.tables["switches"]["gained"] == "project C"].iloc[0]
     assert 200.0 * took["below"] < 60.0 <= 200.0 * took["above"]
-    dropped = found.switches[found.switches["lost"].str.contains("project C")].iloc[0]
+    dropped = found.tables["switches"][found.tables["switches"]["lost"].str.contains("project C")].iloc[0]
     assert 200.0 * dropped["below"] < 100.0 <= 200.0 * dropped["above"] + 1e-9
-    assert found.points["expected_loss_musd"].is_monotonic_decreasing
+    assert found.tables["points"]["expected_loss_musd"].is_monotonic_decreasing
     assert "NOT MONOTONE" in found.summary()
 
 
@@ -96,12 +95,12 @@ def test_a_frontier_without_a_tolerance_or_factors_is_refused() -> None:
     plan, data = one_mineral()
     for factors, tolerance in (([], 0.01), ([-1.0], 0.01), ([1.0], 0.0), ([1.0], math.nan)):
         with pytest.raises(PlanError):
-            frontier(plan, data, factors, tolerance=tolerance)
+            frontier(plan, data, factors=factors, tolerance=tolerance)
 
 
 def holds(plan: Plan, data: Dataset, name: str) -> bool:
     """Whether the best plan supports a project."""
-    table = solve(plan, data, gap=0.0).tables["projects"]
+    table = solve(plan, data, gap=0.0, quick=True).tables["projects"]
     return bool(table[table.project == name]["share"].max() > 0.5)
 
 
@@ -110,8 +109,8 @@ def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -
     """Proves: solved freely at both ends of each bracket, the plan has the project on one side and not on the other; where none is
     found, it is still what it was at the end of the range."""
     plan, data = one_mineral(money)
-    result = solve(plan, data, gap=0.0)
-    found = explain(result, f"project {name}", gap=0.0, tolerance=0.01).break_evens
+    result = solve(plan, data, gap=0.0, quick=True)
+    found = explain(result, f"project {name}", gap=0.0, tolerance=0.01).tables["break_evens"]
     assert set(found["figure"]) >= {"capex", "hazard rate", "loss value"}
     chosen = holds(plan, data, name)
     flips = 0
@@ -138,24 +137,24 @@ def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -
 def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
     """Proves: for each project, contract and offer, chosen or not, the difference to the plan solved with and without it, by brute
     force; a rejected one says what is in its way."""
-    result = solve(*one_mineral(110.0), gap=0.0)
+    result = solve(*one_mineral(110.0), gap=0.0, quick=True)
     told = explain(result, gap=0.0)
     assert "<h4>Reasons</h4><table" in told._repr_html_()  # as notebooks show it
     z = result.outcome.objective_musd
-    rows = told.reasons.set_index(["kind", "item"])
+    rows = told.tables["reasons"].set_index(["kind", "item"])
     for name, other in (("A", "C"), ("C", "A")):
         row = rows.loc[("project", name)]
         if row["chosen"]:
             alone = result.plan.instruments.model_copy(update={"project_list": (other,)})
             without = solve(
-                result.plan.model_copy(update={"instruments": alone}), result.data, gap=0.0
+                result.plan.model_copy(update={"instruments": alone}), result.data, gap=0.0, quick=True
             ).outcome.objective_musd
             assert row["brings_musd"] == pytest.approx(without - z, abs=1e-5)
         else:
             assert row["brings_musd"] < 0
             assert "the appropriation of FY2027" in row["binds"]
     assert rows.loc[("offer", "spot")]["unit"] == "t"
-    assert len(told.prices)
+    assert len(told.tables["prices"])
     assert "REASONS" in told.summary()
 
 
@@ -185,11 +184,11 @@ def test_a_floor_has_a_level_at_which_it_flips() -> None:
     """Proves: at another level the floor is still the same item under the name that the menu gives it then; both sides of a flip
     agree with the plan solved freely."""
     plan, data = floored()
-    result = solve(plan, data, gap=0.0)
-    told = explain(result, gap=0.0, prices=False).reasons
+    result = solve(plan, data, gap=0.0, quick=True)
+    told = explain(result, gap=0.0, prices=False).tables["reasons"]
     chosen = told[(told["kind"] == "floor") & told["chosen"]]
     name = chosen["item"].iloc[0] if len(chosen) else "a-floor-90"
-    row = explain(result, f"floor {name}", gap=0.0).break_evens.set_index("figure").loc["floor level"]
+    row = explain(result, f"floor {name}", gap=0.0).tables["break_evens"].set_index("figure").loc["floor level"]
     assert row["note"] == ""
     assert row["solves"] > 2
     index = plan.instruments.price_floors[0].levels_usd_per_kg.index(row["base"])
@@ -197,7 +196,9 @@ def test_a_floor_has_a_level_at_which_it_flips() -> None:
     for value, has in ((row["stands_at"], row["chosen"]), (row["flips_at"], not row["chosen"])):
         if math.isnan(value) or not row["proved"]:
             continue
-        again = explain(solve(*edited(plan, data, {at: value}), gap=0.0), gap=0.0, prices=False).reasons
+        again = explain(solve(*edited(plan, data, {at: value}), gap=0.0, quick=True), gap=0.0, prices=False).tables[
+            "reasons"
+        ]
         assert again.set_index("item").loc[f"a-floor-{value:g}", "chosen"] == has
 
 
@@ -207,17 +208,17 @@ def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
     promise = {"material": "a", "segment": "civil", "level": 0.4, "scenarios": ["embargo"]}
     scenarios = [cut("embargo", 0.10, 2028, 3, design_basis=True)]
     plan, data = one_mineral(300.0, objective={"kind": kind}, scenarios=scenarios, service_levels=[promise])
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     told = explain(result, gap=0.0)
     assert (
-        told.aim
+        told.facts["aim"]
         == {
             "risk_within_budget": "risk (50% of expected loss and 50% of the mean of the worst 10% of losses (CVaR))",
             "least_budget": "discounted spending",
         }[kind]
     )
-    assert (told.reasons[told.reasons["chosen"]]["brings_musd"].fillna(1.0) >= 0).all()
-    assert alternatives(result, slack=0.1, count=1).extremes["kept"].all()
+    assert (told.tables["reasons"][told.tables["reasons"]["chosen"]]["brings_musd"].fillna(1.0) >= 0).all()
+    assert alternatives(result, slack=0.1, count=1).tables["extremes"]["kept"].all()
 
 
 def test_expected_losses_are_told_as_risk_counts_them() -> None:
@@ -234,8 +235,8 @@ def test_expected_losses_are_told_as_risk_counts_them() -> None:
         objective={"kind": "risk_within_budget", "cvar_share": 0.0},
     )
     rows = [{"material": "a", "segment": "*", "from_month": 0.0, "multiplier": 0.5}]
-    told = explain(solve(plan, data.replace(adaptation=pd.DataFrame(rows)), gap=0.0), gap=0.0)
-    row = told.reasons.set_index("item").loc["spot"]
+    told = explain(solve(plan, data.replace(adaptation=pd.DataFrame(rows)), gap=0.0, quick=True), gap=0.0)
+    row = told.tables["reasons"].set_index("item").loc["spot"]
     assert row.brings_musd == pytest.approx(0.4 * 2.0 * (10.0 + 0.5 * 20.0))
     assert row.loss_change_musd == pytest.approx(-0.4 * 2.0 * (30.0 + 10.0)), "as social cost has it"
     assert row.sentence.endswith("16.0 M better: +16.0 M shortage losses avoided")
@@ -252,7 +253,7 @@ def test_an_item_without_which_there_is_no_plan_says_so() -> None:
         scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)],
         service_levels=[promise],
     )
-    row = explain(solve(plan, data, gap=0.0), gap=0.0).reasons.set_index("item").loc["spot"]
+    row = explain(solve(plan, data, gap=0.0, quick=True), gap=0.0).tables["reasons"].set_index("item").loc["spot"]
     assert math.isnan(row["brings_musd"])
     assert "no plan without it" in row["sentence"]
 
@@ -268,9 +269,11 @@ def test_contracts_that_follow_one_another_are_not_added_up() -> None:
         loss=300.0,
         scenarios=[cut("early", 0.3, 2028, 1), cut("late", 0.3, 2030, 1)],
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     assert len(result.tables["contracts"]) >= 2
-    row = explain(result, gap=0.0, prices=False).reasons.set_index(["kind", "item"]).loc[("contract", "friend")]
+    row = (
+        explain(result, gap=0.0, prices=False).tables["reasons"].set_index(["kind", "item"]).loc[("contract", "friend")]
+    )
     assert row["amount"] == pytest.approx(3000.0)
 
 
@@ -279,8 +282,8 @@ def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
     """Proves R17: the plan as it stands, as a point, is what `solve` gives (HiGHS, offered a point to begin with, called plans of
     some of these cases optimal that were not)."""
     plan, data = random_case(seed)
-    alone = solve(plan, data, gap=0.0).outcome
-    row = sweep(plan, data, [{}, {}], gap=0.0).points.iloc[1]
+    alone = solve(plan, data, gap=0.0, quick=True).outcome
+    row = sweep(plan, data, [{}, {}], gap=0.0).tables["points"].iloc[1]
     assert row["objective_musd"] == pytest.approx(
         alone.objective_musd, abs=1e-6 * (1 + abs(alone.do_nothing_musd or 0.0))
     )
@@ -290,7 +293,9 @@ def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
 def test_parts_of_the_objective_add_up(relax: bool) -> None:
     """Proves: users, authority, commitments and loss are the objective, at every point."""
     plan, data = one_mineral(110.0)
-    points = sweep(plan, data, {"budget.appropriation_musd *": [0.2, 0.6, 1.0, 1.5]}, gap=0.0, relax=relax).points
+    points = sweep(plan, data, {"budget.appropriation_musd *": [0.2, 0.6, 1.0, 1.5]}, gap=0.0, relax=relax).tables[
+        "points"
+    ]
     loss = points["expected_loss_musd"] - points["do_nothing_loss_musd"]
     total = points["users_musd"] + points["authority_musd"] + points["commitments_musd"] + loss
     assert total.to_numpy() == pytest.approx(points["objective_musd"].to_numpy(), abs=1e-6)
@@ -311,26 +316,26 @@ def test_a_sweep_without_any_answer_is_told() -> None:
     )
     design = one_at_a_time({"discount_rate": (0.0, 0.05)})
     found = sweep(plan, data, design.points, gap=0.0)
-    assert found.failed == 1.0
-    assert found.chosen().empty
+    assert found.facts["failed_share"] == 1.0
+    assert found.tables["chosen"].empty
     said = in_words(design, found)
     assert "no answer to no answer" in said
     assert "No answer at 3 points: infeasible" in said
-    edge = frontier(plan, data, [0.0, 1.0])
+    edge = frontier(plan, data, factors=[0.0, 1.0])
     assert "no budget has a plan" in edge.summary()
 
 
 def test_an_item_that_is_none_is_refused_with_a_hint() -> None:
     """Proves: a misspelt name gets a suggestion; a project that nobody can finance gets the reason why it cannot be chosen."""
     plan, data = one_mineral(110.0)
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     with pytest.raises(PlanError, match="did you mean"):
         explain(result, "projekt A")
     late, tables = one_mineral(110.0, instruments={"signing_years": [2030]})
     with pytest.raises(PlanError, match=r"which cannot be chosen.*no signing date"):
-        explain(solve(late, tables, gap=0.0), "A")
+        explain(solve(late, tables, gap=0.0, quick=True), "A")
     with pytest.raises(InputError, match="relaxation"):
-        explain(solve(plan, data, relax=True))
+        explain(solve(plan, data, relax=True, quick=True))
 
 
 def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
@@ -350,7 +355,7 @@ def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
 def test_a_price_in_words_holds_as_far_as_it_says() -> None:
     """Proves: one more million USD buys 0.1 kt, which saves 0.25*0.1*100 - 0.1*10 + 0.75*0.1*5 = 1.875; it holds for the next 170,
     which buy the other 17 kt, and for all of the 30 there are; the plan solved again at both ends, and beyond, agrees."""
-    result = solve(*buying(), gap=0.0)
+    result = solve(*buying(), gap=0.0, quick=True)
     row = price_words(fixed_program(result)).set_index(["price", "period"]).loc[("appropriation", "2027")]
     assert row["value"] == pytest.approx(1.875, rel=1e-6)
     assert row["holds_for_more"] == pytest.approx(170.0, rel=1e-3)
@@ -359,7 +364,7 @@ def test_a_price_in_words_holds_as_far_as_it_says() -> None:
     assert "valid for the next 170 million USD" in row["sentence"]
     z = result.outcome.objective_musd
     for more, worth in ((169.0, 169.0), (-29.0, -29.0), (300.0, 170.0)):
-        again = solve(*buying(30.0 + more), gap=0.0).outcome.objective_musd
+        again = solve(*buying(30.0 + more), gap=0.0, quick=True).outcome.objective_musd
         assert z - again == pytest.approx(1.875 * worth, rel=1e-4)
 
 
@@ -368,7 +373,7 @@ def test_a_degenerate_price_is_followed_by_solving_again() -> None:
     plan, data = buying()
     plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"carry_over_share": 1.0})})
     row = (
-        price_words(fixed_program(solve(plan, data, gap=0.0)))
+        price_words(fixed_program(solve(plan, data, gap=0.0, quick=True)))
         .set_index(["price", "period"])
         .loc[("appropriation", "2027")]
     )
@@ -379,27 +384,27 @@ def test_a_degenerate_price_is_followed_by_solving_again() -> None:
 def test_alternatives_range_as_far_as_the_slack_allows() -> None:
     """Proves: the plan buys 3 kt (all its money), worth 3*18.75; giving up a tenth allows 2.7 kt, no more than 3 are affordable;
     the money spent ranges alike. Every extreme keeps to the limit."""
-    result = solve(*buying(), gap=0.0)
+    result = solve(*buying(), gap=0.0, quick=True)
     found = alternatives(result, slack=0.1, count=1)
-    rows = found.extremes.set_index("item")
+    rows = found.tables["extremes"].set_index("item")
     stock = rows.loc["a"]
     here = stock["plan"]
     assert (stock["least"], stock["most"]) == (pytest.approx(0.9 * here, rel=1e-4), pytest.approx(here, rel=1e-4))
     assert stock["least"] >= stock["least_bound"] - 1e-3 * here
     money = rows.loc["purchases for the reserve"]
     assert (money["least"], money["most"]) == (pytest.approx(27.0, rel=1e-4), pytest.approx(30.0, rel=1e-4))
-    assert found.extremes["kept"].all()
-    assert found.allowed_musd == pytest.approx(0.1 * 3 * 18.75, rel=1e-6)
+    assert found.tables["extremes"]["kept"].all()
+    assert found.facts["allowed_musd"] == pytest.approx(0.1 * 3 * 18.75, rel=1e-6)
 
 
 def test_a_different_portfolio_is_one_that_brute_force_knows_and_within_the_slack() -> None:
     """Proves: with enough slack the other choices of projects are found, each worth what it says and within what was allowed."""
-    result = solve(*one_mineral(110.0), gap=0.0)
+    result = solve(*one_mineral(110.0), gap=0.0, quick=True)
     found = alternatives(result, slack=0.5, count=3)
-    assert list(found.portfolios["items"]) == [("project A",), ("project C",)]  # and no further one
+    assert list(found.tables["portfolios"]["items"]) == [("project A",), ("project C",)]  # and no further one
     worth = -result.outcome.objective_musd
-    assert (found.portfolios["worth_musd"] >= 0.5 * worth - 1e-6 * worth).all()
-    assert found.portfolios["worth_musd"].max() <= worth * (1 + 1e-6)
+    assert (found.tables["portfolios"]["worth_musd"] >= 0.5 * worth - 1e-6 * worth).all()
+    assert found.tables["portfolios"]["worth_musd"].max() <= worth * (1 + 1e-6)
     assert "PORTFOLIOS" in found.summary()
     with pytest.raises(PlanError):
         alternatives(result, slack=-0.1)
@@ -451,13 +456,13 @@ def test_a_tornado_moves_each_figure_alone() -> None:
     plan, data = buying()
     design = one_at_a_time({"budget.appropriation_musd *": (0.5, 2.0), "scenarios.0.probability": (0.1, 0.3)})
     found = sweep(plan, data, design.points, gap=0.0)
-    table = indices(design, found.points)
+    table = indices(design, found.tables["points"])
     assert table["swing"].is_monotonic_decreasing
     row = table.set_index("address").loc["budget.appropriation_musd *"]
     assert row["at_base"] - row["at_low"] == pytest.approx(-1.875 * 15.0, rel=1e-6)
     assert row["at_high"] - row["at_base"] == pytest.approx(-1.875 * 30.0, rel=1e-6)
     assert "WHAT MOVES THE ANSWER" in in_words(design, found)
-    assert found.chosen().set_index("item").loc["a", "share"] == pytest.approx(1.0)
+    assert found.tables["chosen"].set_index("item").loc["a", "share"] == pytest.approx(1.0)
 
 
 def test_estimates_come_with_their_own_ranges_and_series_move_as_one() -> None:
@@ -487,7 +492,7 @@ def test_the_same_plan_under_every_loss_function() -> None:
     design = loss_functions(plan, data)
     assert [point["loss_function"] for point in design.points] == ["test", "mild"]
     found = sweep(plan, data, design.points, gap=0.0)
-    assert found.chosen().set_index("item").loc["a", "share"] == pytest.approx(0.5)  # nobody stocks at 1 USD/kg
+    assert found.tables["chosen"].set_index("item").loc["a", "share"] == pytest.approx(0.5)  # nobody stocks at 1 USD/kg
     assert "CHOSEN AT EVERY POINT WITH AN ANSWER (no regret): nothing." in in_words(design, found)
 
 
@@ -532,7 +537,7 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
     store = tmp_path / "rows"
     script = (
         "import json, sys, time\nfrom pathlib import Path\nfrom strategic_minerals import load_dataset, sweep\n"
-        "from strategic_minerals.data.plan_file import parse_plan\n"
+        "from strategic_minerals.question.read_toml import parse_plan\n"
         f"folder = Path({str(tmp_path)!r})\nplan = parse_plan(json.loads((folder / 'plan.json').read_text()))\n"
         f"sweep(plan, load_dataset(folder / 'tables'), {POINTS!r}, gap=0.0, store=folder / 'rows', "
         "on_progress=lambda done, of: time.sleep(3600 * (done >= 15)))\n"
@@ -552,29 +557,39 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
     for file in store.glob("*.jsonl"):  # the last line torn, as a kill in the middle of a write leaves it
         file.write_text(file.read_text(encoding="utf-8")[:-20], encoding="utf-8")
     told: list[int] = []
-    again = sweep(plan, data, POINTS, gap=0.0, store=store, on_progress=lambda done, of: told.append(done))
+    again = sweep(plan, data, POINTS, gap=0.0, run=Runner(store=store, on_progress=lambda now: told.append(now.done)))
     assert 0 < len(told) < 30
     assert told[-1] == 30
     whole = sweep(plan, data, POINTS, gap=0.0)
-    pd.testing.assert_frame_equal(again.points[FIGURES], whole.points[FIGURES], rtol=1e-9, atol=1e-9)
-    pd.testing.assert_frame_equal(again.decisions, whole.decisions, rtol=1e-6)
+    pd.testing.assert_frame_equal(
+        again.tables["points"][FIGURES], whole.tables["points"][FIGURES], rtol=1e-9, atol=1e-9
+    )
+    pd.testing.assert_frame_equal(again.tables["decisions"], whole.tables["decisions"], rtol=1e-6)
     with pytest.raises(InputError, match="rows of another sweep"):
-        sweep(plan, data, POINTS, gap=1e-3, store=store)
-    assert not sweep(
-        plan, data, POINTS, gap=0.0, store=store, on_progress=lambda *_: pytest.fail("nothing is left")
-    ).points.empty
+        sweep(plan, data, POINTS, gap=1e-3, run=Runner(store=store))
+    assert (
+        not sweep(
+            plan, data, POINTS, gap=0.0, run=Runner(store=store, on_progress=lambda *_: pytest.fail("nothing is left"))
+        )
+        .tables["points"]
+        .empty
+    )
 
 
 def test_processes_write_their_rows_themselves(tmp_path: Path) -> None:
     """Proves: two spawned processes leave every row in the folder, from which the sweep is read again without a solve."""
     plan, data = buying()
     points = {"budget.appropriation_musd *": [0.5, 1.0, 1.5, 2.0]}
-    one = sweep(plan, data, points, gap=0.0, workers=2, store=tmp_path / "rows")
+    one = sweep(plan, data, points, gap=0.0, run=Runner(processes=2, store=tmp_path / "rows"))
     again = sweep(
-        plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda *_: pytest.fail("nothing is left")
+        plan,
+        data,
+        points,
+        gap=0.0,
+        run=Runner(store=tmp_path / "rows", on_progress=lambda *_: pytest.fail("nothing is left")),
     )
-    pd.testing.assert_frame_equal(one.points[FIGURES], again.points[FIGURES])
-    assert again.checked == one.checked
+    pd.testing.assert_frame_equal(one.tables["points"][FIGURES], again.tables["points"][FIGURES])
+    assert again.facts["checked"] == one.facts["checked"]
 
 
 def test_what_is_missing_is_told() -> None:
@@ -582,13 +597,13 @@ def test_what_is_missing_is_told() -> None:
     the plan touches it either; estimates are ranked by re-solves."""
     plan, data = buying()
     found = complete(plan, data)
-    assert set(found.gaps["table"]) >= {"stock", "substitution"}
+    assert set(found.tables["gaps"]["table"]) >= {"stock", "substitution"}
     calm = plan.model_copy(update={"scenarios": ()})
-    assert set(complete(calm, data).gaps["table"]) - set(found.gaps["table"]) == {"hazards"}
-    assert "offers" not in set(found.gaps["table"])
-    assert found.influence.empty
+    assert set(complete(calm, data).tables["gaps"]["table"]) - set(found.tables["gaps"]["table"]) == {"hazards"}
+    assert "offers" not in set(found.tables["gaps"]["table"])
+    assert found.tables["influence"].empty
     frames = {name: data.frame(name) for name in data.tables}
     frames["offers"] = frames["offers"].assign(depth_t_per_yr_low=1000.0, depth_t_per_yr_high=200000.0)
-    ranked = complete(plan, Dataset.from_tables(frames), estimates=3).influence
+    ranked = complete(plan, Dataset.from_tables(frames), estimates=3).tables["influence"]
     assert ranked.iloc[0]["address"] == "offers[spot].depth_t_per_yr"
     assert ranked.iloc[0]["swing"] == pytest.approx(1.875 * 20.0, rel=1e-6)  # 1 kt in place of 3

@@ -15,28 +15,44 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import strategic_minerals.analysis.sweep as sweeps
-import strategic_minerals.analysis.sweep_segments as segments
-import strategic_minerals.finance.owner_value as owners
-import strategic_minerals.scenarios.build as build
-from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
-from strategic_minerals.analysis.checkpoint import Checkpoint
-from strategic_minerals.core.arrays import equal
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.data.together import joint_question
-from strategic_minerals.data.together_homes import Taken
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.finance.items import Item
-from strategic_minerals.finance.owner_value import ReuseCache
-from strategic_minerals.finance.packages import build_support
-from strategic_minerals.formulation.structure import Structure, build_structure
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
-from strategic_minerals.model.instantiate import compile_templates, instantiate
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.model.reuse import BLOCK_DATA, MENUS, OPERATING, same_commitments, same_operations, same_owners
-from strategic_minerals.optimization.session import Session
+import strategic_minerals.studies.sweep as segments
+import strategic_minerals.studies.sweep as sweeps
+import strategic_minerals.world.owners as owners
+import strategic_minerals.world.scenarios as build
+from strategic_minerals import (
+    Dataset,
+    InfeasibleError,
+    InputError,
+    Plan,
+    PlanError,
+    Runner,
+    UntrustedError,
+    solve,
+    sweep,
+)
+from strategic_minerals.core.frames import equal
+from strategic_minerals.matrix.assembly import Assembly, compile_templates, instantiate
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import (
+    BLOCK_DATA,
+    MENUS,
+    OPERATING,
+    DecisionIndex,
+    ForcedDecision,
+    Problem,
+    prepare,
+    same_commitments,
+    same_operations,
+    same_owners,
+)
+from strategic_minerals.model.sets import Structure, build_structure
+from strategic_minerals.question.names import edited
+from strategic_minerals.question.together import Taken, joint_question
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.session import Session
+from strategic_minerals.studies.sweep import Checkpoint
+from strategic_minerals.world.owners import ReuseCache
+from strategic_minerals.world.packages import Item, build_support
 from support.allied import allied, event, home_tables
 from support.instances import quick_first, random_case
 from support.tiny import cut, offer, project, source, tiny
@@ -621,9 +637,11 @@ def test_hazards_that_begin_to_strike_write_new_blocks(seed: int) -> None:
     plan = plan.model_copy(update={"scenarios": (), "service_levels": (), "days_of_cover": ()})
     hazard = data.rows("hazards")[0].hazard
     found = sweep(plan, data, {f"hazards[{hazard}].rate_per_yr": [0.0, 0.4, 0.41]}, relax=True, gap=0.0, method="flat")
-    for row in found.points.to_dict("records"):
+    for row in found.tables["points"].to_dict("records"):
         address = next(iter(row))
-        alone = solve(*edited(plan, data, {address: row[address]}), relax=True, gap=0.0, method="flat").outcome
+        alone = solve(
+            *edited(plan, data, {address: row[address]}), relax=True, gap=0.0, method="flat", quick=True
+        ).outcome
         assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
     before = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr": 0.0}))
     after = edited(plan, data, {f"hazards[{hazard}].rate_per_yr": 0.4})
@@ -636,7 +654,7 @@ def test_a_bound_above_a_plan_is_refused_as_in_solve() -> None:
     plan, data = random_case(42)
     plan = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": "least_budget"})})
     try:
-        alone = solve(plan, data, gap=1e-6).outcome.objective_musd
+        alone = solve(plan, data, gap=1e-6, quick=True).outcome.objective_musd
     except UntrustedError:
         alone = None
     if alone is None:
@@ -655,8 +673,8 @@ def test_a_cold_check_that_fails_loses_no_row(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(Session, "cold", refusing)
     found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, gap=0.0)
-    assert found.failed == 0.0
-    assert (found.checked, found.disagreed) == (0, 0)
+    assert found.facts["failed_share"] == 0.0
+    assert (found.facts["checked"], found.facts["disagreed"]) == (0, 0)
 
 
 def test_a_point_that_breaks_something_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -671,7 +689,7 @@ def test_a_point_that_breaks_something_is_a_row(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Session, "answer", breaking)
     found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, gap=0.0)
-    assert list(found.points["reason"].str.startswith("ZeroDivisionError")) == [False, True, False]
+    assert list(found.tables["points"]["reason"].str.startswith("ZeroDivisionError")) == [False, True, False]
 
 
 def test_a_range_moves_with_its_value() -> None:
@@ -718,15 +736,15 @@ def test_a_sweep_is_its_points_solved_one_by_one() -> None:
     plan, data = tiny({"a": 10.0}, **SOME)
     grid = {"budget.appropriation_musd": [0.0, 30.0, 60.0], "scenarios.0.probability": [0.1, 0.4]}
     found = sweep(plan, data, grid, gap=0.0)
-    assert list(found.points["budget.appropriation_musd"]) == [0.0, 0.0, 30.0, 30.0, 60.0, 60.0]
-    assert found.checked >= 1
-    assert found.disagreed == 0
-    assert found.failed == 0.0
-    for row in found.points.to_dict("records"):
-        alone = solve(*edited(plan, data, {name: row[name] for name in grid}), gap=0.0).outcome
+    assert list(found.tables["points"]["budget.appropriation_musd"]) == [0.0, 0.0, 30.0, 30.0, 60.0, 60.0]
+    assert found.facts["checked"] >= 1
+    assert found.facts["disagreed"] == 0
+    assert found.facts["failed_share"] == 0.0
+    for row in found.tables["points"].to_dict("records"):
+        alone = solve(*edited(plan, data, {name: row[name] for name in grid}), gap=0.0, quick=True).outcome
         assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
         assert row["do_nothing_musd"] == pytest.approx(alone.do_nothing_musd, rel=1e-9)
-    stock = found.decisions[found.decisions["kind"] == "stock"].set_index("point")["value"]
+    stock = found.tables["decisions"][found.tables["decisions"]["kind"] == "stock"].set_index("point")["value"]
     assert stock.get(1, 0.0) == 0.0
     assert 0.0 < stock[3] <= stock[5]
 
@@ -738,18 +756,18 @@ def test_points_come_as_frame_or_list_and_go_back_in_their_order(as_frame: bool)
     values = [40.0, 0.0, 20.0, 60.0, 10.0]
     points: Any = [{"budget.appropriation_musd": v} for v in values]
     found = sweep(plan, data, pd.DataFrame(points) if as_frame else points, relax=True)
-    assert list(found.points["budget.appropriation_musd"]) == values
-    assert list(np.argsort(found.points["objective_musd"])) == list(np.argsort(values)[::-1])
+    assert list(found.tables["points"]["budget.appropriation_musd"]) == values
+    assert list(np.argsort(found.tables["points"]["objective_musd"])) == list(np.argsort(values)[::-1])
 
 
 def test_a_point_without_an_answer_is_a_row_with_its_reason() -> None:
     """Proves: failed points are not hidden, their numbers are not numbers, their share is told."""
     plan, data = promising()
     found = sweep(plan, data, {"budget.appropriation_musd": [0.0, 100.0, 200.0]}, gap=0.0)
-    assert list(found.points["reason"]) == ["infeasible", "optimal", "optimal"]
-    assert np.isnan(found.points["objective_musd"][0])
-    assert found.failed == pytest.approx(1 / 3)
-    assert not (found.decisions["point"] == 0).any()
+    assert list(found.tables["points"]["reason"]) == ["infeasible", "optimal", "optimal"]
+    assert np.isnan(found.tables["points"]["objective_musd"][0])
+    assert found.facts["failed_share"] == pytest.approx(1 / 3)
+    assert not (found.tables["decisions"]["point"] == 0).any()
 
 
 def test_where_hot_and_cold_disagree_cold_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -768,23 +786,23 @@ def test_where_hot_and_cold_disagree_cold_stands(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Session, "answer", lying)
     found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, relax=True, gap=0.0)
-    assert (found.checked, found.disagreed) == (1, 1)
-    assert found.points["cold"].all()
-    assert np.allclose(found.points["objective_musd"], true.points["objective_musd"], rtol=1e-12)
+    assert (found.facts["checked"], found.facts["disagreed"]) == (1, 1)
+    assert found.tables["points"]["cold"].all()
+    assert np.allclose(found.tables["points"]["objective_musd"], true.tables["points"]["objective_musd"], rtol=1e-12)
 
 
 def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: two spawned processes give the rows of one."""
     plan, data = tiny({"a": 10.0}, **SOME)
     points = {"budget.appropriation_musd": [0.0, 10.0, 20.0, 30.0]}
-    one, two = (sweep(plan, data, points, gap=0.0, workers=workers) for workers in (1, 2))
+    one, two = (sweep(plan, data, points, gap=0.0, run=Runner(processes=workers)) for workers in (1, 2))
     figures = ["objective_musd", "bound_musd", "do_nothing_musd", "spending_musd", "expected_loss_musd"]
-    assert np.allclose(one.points[figures], two.points[figures], rtol=1e-12)
-    assert one.checked == two.checked == 1
+    assert np.allclose(one.tables["points"][figures], two.tables["points"][figures], rtol=1e-12)
+    assert one.facts["checked"] == two.facts["checked"] == 1
     told: list[tuple[int, int]] = []
     monkeypatch.setattr(sweeps, "STRETCH", 2)
     monkeypatch.setattr(sweeps, "LEAST_STRETCH", 1)
-    sweep(plan, data, points, gap=0.0, on_progress=lambda done, of: told.append((done, of)))
+    sweep(plan, data, points, gap=0.0, run=Runner(on_progress=lambda now: told.append((now.done, now.of))))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -889,8 +907,8 @@ def test_no_byte_of_a_stored_row_can_change_unnoticed(tmp_path: Path) -> None:
 
 
 def test_a_torn_row_is_answered_again_and_a_row_of_another_sweep_is_refused(tmp_path: Path) -> None:
-    """Proves R56: a line cut off anywhere is left out and those after it are read; rows of another question, or without a digest as
-    older versions wrote them, are refused with file and line."""
+    """Proves R56: a line cut off anywhere is left out and those after it are read; rows of another question, or without a digest,
+    are refused with file and line."""
     journal = written(tmp_path / "rows")
     file = tmp_path / "rows" / "rows-000000.jsonl"
     first, second, count = (line for line in file.read_text(encoding="utf-8").split("\n") if line)
@@ -924,9 +942,11 @@ def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(segments, "_answers", killed)
     with pytest.raises(KeyboardInterrupt):
-        sweep(plan, data, points, gap=0.0, store=tmp_path / "rows")
+        sweep(plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows"))
     assert calls == [True, False]
     monkeypatch.setattr(segments, "_answers", real)
     told: list[int] = []
-    sweep(plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda done, of: told.append(done))
+    sweep(
+        plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows", on_progress=lambda now: told.append(now.done))
+    )
     assert len(told) == 5

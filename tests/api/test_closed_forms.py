@@ -12,9 +12,10 @@ import pytest
 
 from strategic_minerals import InfeasibleError, check, solve
 from strategic_minerals.audit.producers import capital as audited_capital
-from strategic_minerals.instance.floor import Floor
-from strategic_minerals.instance.instance import Instrument
-from strategic_minerals.instance.producer_economics import (
+from strategic_minerals.matrix.named import denominator
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.world.instance import Floor, Instrument
+from strategic_minerals.world.producers import (
     capital_cost,
     expected_payment,
     financing_gap,
@@ -26,8 +27,6 @@ from strategic_minerals.instance.producer_economics import (
     survival,
     worth,
 )
-from strategic_minerals.model.objectives import denominator
-from strategic_minerals.model.problem import prepare
 from support.newsvendor import newsvendor
 from support.tiny import KT, bought, cut, flow, offer, price, project, ran, short, source, tiny, total
 
@@ -40,7 +39,7 @@ def close(expected: float) -> object:
 
 
 def optimum(*case, **options):
-    return solve(*case, gap=0.0, **options)
+    return solve(*case, gap=0.0, **options, quick=True)
 
 
 # --- the reserve -------------------------------------------------------------------------------------------------
@@ -155,10 +154,26 @@ def test_stock_decays():
     assert short(result, "cut") == close(0.0)
 
 
+@pytest.mark.parametrize(("months", "last"), [(12, "2027"), (6, "2027.2"), (3, "2027.4")])
+def test_a_year_decays_alike_in_all_its_parts(months, last):
+    """Proves: 10 kt that lose a tenth a year are 9 after it; in halves that lose a twentieth each, 9.025 would be left."""
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            materials={"a": {"decay_share_per_yr": 0.1}},
+            sources={"far": source("CHN", "a", 5.0)},
+            demand={"a": 5.0},
+            stock={"a": 10.0},
+            months=months,
+        )
+    )
+    assert flow(result, "stock_t", "a", "baseline course", last) == close(9.0)
+
+
 def test_holding_is_paid_each_year_on_what_is_in_store():
     """Proves: 10 kt at 2 % of 10 a year cost 2 in each of three years, half of it in half years: Z = 3*50 + 6 - 100.
 
-    Charged a period instead of a year, half years would cost 12.
+    Charged a period instead of a year, half years would cost 12, and 2 a year would not be enough to keep it all.
     """
     for months in (12, 6):
         result = optimum(
@@ -169,6 +184,7 @@ def test_holding_is_paid_each_year_on_what_is_in_store():
                 demand={"a": 5.0},
                 stock={"a": 10.0},
                 months=months,
+                money=2.0,
             )
         )
         assert total(result) == close(150 + 6 - 100)
@@ -879,6 +895,27 @@ def test_an_offtake_contract_buys_what_is_withheld_in_a_crisis():
     assert contracted(optimum(*offtake(6.0))) == close(0.0)
 
 
+def test_a_contract_ends_where_the_next_one_begins():
+    """Proves: cut in 2028 and in 2029, two contracts of a year each take all 10 kt in turn: fees of 10 + 10, 30 spared each year.
+
+    Were the first in force in the second's year too, 10 kt in all could be signed; paid for a period more, it would cost 20.
+    """
+    ally = source("AUS", "a", 10.0, kappa=0.4, lot_t_per_yr=0.0, fee_usd_per_kg=1.0, term_yr=1.0)
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0), "ally": ally},
+            demand={"a": 10.0},
+            loss=10.0,
+            scenarios=[cut("cut", 0.5, 2028, 2)],
+            instruments={"contract_years": [2028, 2029]},
+        )
+    )
+    assert contracted(result) == close(20.0)
+    assert result.objective_parts["contract_fees"] == close(20.0)
+    assert result.outcome.objective_musd == close(20.0 - 60.0)
+
+
 @pytest.mark.parametrize(
     ("loss", "lot", "signed", "z"), [(10, 0, 3, -3), (10, 6, 0, 0), (20, 6, 6, -6), (20, 0, 3, -12)]
 )
@@ -1166,7 +1203,7 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
     assert denominator(problem, -3.0) == close(172.0)
     bare = prepare(*tiny({"a": 1e4}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, money=0.0))
     assert denominator(bare, -0.5) == 1.0
-    result = solve(*knapsack(), gap=0.5)
+    result = solve(*knapsack(), gap=0.5, quick=True)
     outcome = result.outcome
     expected = (outcome.objective_musd - outcome.best_bound_musd) / max(abs(outcome.objective_musd), 110.0)
     assert outcome.relative_gap == close(expected)

@@ -14,11 +14,10 @@ import pytest
 
 from strategic_minerals import InputError, Plan, UntrustedError, check, load_result, solve, verify, write_run
 from strategic_minerals.audit.audit import audit
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.formulation import operations as period
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.model import period
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.studies.recourse import FirstStage, evaluate_myopic_recourse, evaluate_recourse
 from support.instances import random_case
 from support.shortage import adapting, pulled, stocked, with_spikes
 from support.tiny import bought, cut, offer, price, short, source, tiny, total
@@ -27,7 +26,7 @@ Case = tuple[Any, Any]
 
 
 def optimum(case: Case, **options: Any) -> Any:
-    return solve(*case, gap=0.0, **options)
+    return solve(*case, gap=0.0, **options, quick=True)
 
 
 def near(value: float) -> Any:
@@ -159,7 +158,7 @@ def test_no_rows_are_the_numbers_of_before() -> None:
     """Proves: tables without rows leave every figure as it is, to the last digit."""
     plan, data = random_case(5)
     empty = data.replace(adaptation=data.frame("adaptation"), users_stock=data.frame("users_stock"))
-    one, two = (solve(plan, tables, gap=1e-6) for tables in (data, empty))
+    one, two = (solve(plan, tables, gap=1e-6, quick=True) for tables in (data, empty))
     assert one.outcome == two.outcome
     assert list(one.tables) == list(two.tables)
     for name, table in one.tables.items():
@@ -438,7 +437,7 @@ def test_both_methods_find_the_same_reference(seed: int) -> None:
     plan, data = random_case(
         seed, adaptation=True, users_stock=True, spikes=True, loss_limits=False, sample=True, cvar=True
     )
-    flat, apart = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
     assert apart.outcome.method == "decomposed"
     assert apart.outcome.do_nothing_musd == pytest.approx(flat.outcome.do_nothing_musd, rel=1e-8)
     room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Plan, solve
-from strategic_minerals.audit import statements as audit_statements
+from strategic_minerals import Plan, Runner, solve
+from strategic_minerals.answer import summary
+from strategic_minerals.answer.prices import bounds_of
+from strategic_minerals.answer.result import Result
+from strategic_minerals.audit import accounts as audit_statements
 from strategic_minerals.audit.accounts import open_accounts
 from strategic_minerals.audit.audit import STATEMENTS
 from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.results import summary
-from strategic_minerals.results.answer_parts import bounds_of
-from strategic_minerals.results.result import Result
+from strategic_minerals.matrix.problem import prepare
 from support.instances import random_case
 from support.scalings import scaled
 from support.tiny import cut, offer, project, source, tiny
@@ -30,7 +30,7 @@ def asked(seed: int, kind: str, **switches: bool) -> Result:
     plan, data = random_case(seed, **({} if kind == "social_cost" else {"appropriated": False}), **switches)
     fields = plan.to_toml_like()
     fields["objective"] = {"kind": kind, "cvar_share": 0.5}
-    return solve(Plan.model_validate(fields), data, gap=1e-3, threads=1)
+    return solve(Plan.model_validate(fields), data, gap=1e-3, quick=True, run=Runner(threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_the_summary_reads_named_figures_and_nothing_else() -> None:
     assert not reached & {"tables", "solution", "reference", "outcome", "objective_parts", "reference_parts", "audited"}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     own = {"act_now_words", "evidence", "home_words", "origin_words", "summary_basis"}
-    assert modules == {"__future__", "audit.figures", "formulation.aims", "schemas.plan", *own}
+    assert modules == {"__future__", "audit.figures", "model.sets", "question.plan", *own}
     of_origin = {"bought_from_t", "bought_from_musd"}  # read in `origin_words`
     assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd", *of_origin}
 
@@ -128,7 +128,7 @@ def test_spending_is_told_as_a_total_and_as_a_difference() -> None:
         objective={"kind": "least_budget"},
         service_levels=[{"material": "x", "segment": "civil", "level": 0.5, "scenarios": ["a"]}],
     )
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     told = result.figures
     assert result.tables["budget"].outlay_musd.sum() == pytest.approx(170.0)
     assert told.value("stage_with_musd", "spending") == pytest.approx(170.0)
@@ -169,7 +169,7 @@ def test_penalties_are_nobodys_outlay() -> None:
             )
         }
     )
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     told = result.figures
     assert told.value("penalties_musd") == pytest.approx(0.05 * 1000 * (10 + 10 + 0.5 * 10))
     value = result.tables["value"]
@@ -197,7 +197,7 @@ def test_a_floor_signed_in_part_costs_its_part() -> None:
         years=4,
         instruments={"partial_support": True},
     )
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     share, floors = float(result.solution.sign.sum()), result.tables["floors"]
     assert 0 < share < 1
     assert floors.expected_cost_musd.sum() == pytest.approx(result.objective_parts["floor_cost"])
@@ -221,13 +221,13 @@ def test_years_after_the_plan_are_named_where_they_are_counted() -> None:
         service_levels=[{"material": "x", "segment": "civil", "level": 0.5, "scenarios": ["a"]}],
         horizon={"first_year": 2027, "years": 3, "tail_years": 2, "period_months": 12},
     )
-    text = solve(plan, data, gap=0.0, threads=1).summary()
+    text = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).summary()
     assert "The plan spends 220 million USD (discounted, including the years computed after the planned ones)" in text
     assert "MONEY: the plan spends 170 M" in text
     first, second = (line for line in text.splitlines() if "does better than" in line)
     assert ". No plan does better" in first
     assert ". No plan that keeps the earlier aims does better" in second
-    relaxed = solve(plan, data, gap=0.0, relax=True, threads=1).summary()
+    relaxed = solve(plan, data, gap=0.0, relax=True, quick=True, run=Runner(threads=1)).summary()
     assert "No plan's discounted spending is lower than +120 million USD" in relaxed
     assert "is worth more than" not in relaxed
 
@@ -237,4 +237,6 @@ def test_grams_short_are_counted_by_both_sides() -> None:
     plan, data = random_case(42, appropriated=False, loss_limits=False)
     fields = plan.to_toml_like()
     fields["objective"] = {"kind": "least_budget"}
-    assert solve(*scaled(Plan.model_validate(fields), data, 1e-3, 1.0), gap=0.0, threads=1).audited.passed
+    assert solve(
+        *scaled(Plan.model_validate(fields), data, 1e-3, 1.0), gap=0.0, quick=True, run=Runner(threads=1)
+    ).audited.passed

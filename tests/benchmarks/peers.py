@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
-from strategic_minerals.formulation.flat import flat_model
-from strategic_minerals.formulation.parameters import period_values, period_weights
-from strategic_minerals.formulation.structure import Structure, build_structure
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from oracle.flat import flat_model
+from strategic_minerals.model.sets import Structure, build_structure
+from strategic_minerals.model.values import period_values, period_weights
 
 INF = float("inf")
 

@@ -36,7 +36,7 @@ import record
 
 from strategic_minerals import load_result
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.databases import open_store
+from strategic_minerals.service.dispatcher import open_store
 from support.served import Server, token
 
 SETTLED = 20

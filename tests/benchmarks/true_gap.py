@@ -20,16 +20,16 @@ from collections.abc import Callable
 import record
 from peers import extensive_form_of
 
-from strategic_minerals import decide, load_dataset, load_plan, shipped
-from strategic_minerals.core.arrays import Floats
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.evaluation.decide import CANDIDATES, SAMPLES
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.model.objectives import denominator, objective_costs
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.optimization.sample_search import sample_seeds, whole_sample
-from strategic_minerals.optimization.stages import FlatModel
-from strategic_minerals.results.act_now import ActNow
+from strategic_minerals import Runner, load_dataset, load_plan, shipped, solve
+from strategic_minerals.answer.act_now import ActNow
+from strategic_minerals.core.frames import Floats
+from strategic_minerals.matrix.named import denominator, objective_costs
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.solver.highs import SolvedRun
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.optimise import sample_seeds, whole_sample
+from strategic_minerals.solver.stages import FlatModel
+from strategic_minerals.studies.solve import CANDIDATES, SAMPLES
 
 GAP = 1e-3
 SAME = 3e-3
@@ -86,7 +86,7 @@ def row(plan_name: str, scenarios: int, limit_s: float, out: set[str]) -> str:
     """One size of the samples. out: tools that are left out from here on, to which those are added that took too long."""
     plan, data = load_plan(shipped("models") / f"{plan_name}.toml"), load_dataset(shipped("inputs"))
     begin = time.perf_counter()
-    answer = decide(plan, data, scenarios=scenarios, workers=2)
+    answer = solve(plan, data, scenarios=scenarios, run=Runner(processes=2))
     seconds = time.perf_counter() - begin
     found = ActNow.of(answer.tables)
     assert found is not None
@@ -94,11 +94,11 @@ def row(plan_name: str, scenarios: int, limit_s: float, out: set[str]) -> str:
     gap = found.gap.iloc[0]
     problem = prepare(whole_sample(plan, sample_seeds(plan.sample.seed, 1, 1)[0], scenarios), data)
     told, best = [], math.nan
-    for tool, solve in TOOLS.items():
+    for tool, timed in TOOLS.items():
         if tool in out:
             told.append("")
             continue
-        taken, cost = solve(problem, limit_s)
+        taken, cost = timed(problem, limit_s)
         if taken >= limit_s or math.isnan(cost):
             out.add(tool)
             told.append(f"more than {limit_s:,.0f}")

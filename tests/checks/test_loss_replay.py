@@ -10,15 +10,21 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, loss_replay, shipped, solve
-from strategic_minerals.checks.loss_replay import episodes, replays
+from strategic_minerals import Dataset, Plan, Study, check, load_dataset, load_plan, loss_replay, shipped
+from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.cli.main import app
+from strategic_minerals.question.sources import episodes, replays
 from support.tiny import cut, source, tiny
 
 
 @cache
 def tables() -> Dataset:
     return load_dataset(shipped("inputs"))
+
+
+@cache
+def study() -> Study:
+    return loss_replay(load_plan(shipped("models") / "quickstart.toml"), tables())
 
 
 def verdicts(data: Dataset, material: str = "ndfeb_magnet") -> dict[str, str]:
@@ -32,7 +38,7 @@ def test_functions_for_deep_and_long_cuts_fail_on_the_magnets_of_2025() -> None:
     assert found["usgs_2025"] == found["usgs_2024"] == "plausible"
     for name in ("imf_2026", "ecb_2026", "ecb_2026_extreme", "oxford_2025", "goldman_2025"):
         assert found[name] == "far too high", name
-    functions = loss_replay(tables()).functions.set_index("loss_function")
+    functions = study().tables["functions"].set_index("loss_function")
     assert dict(functions.passes) == {name: name.startswith("usgs") for name in functions.index}
     assert functions.horizon_months["ecb_2026"] == 18
     assert functions.horizon_months["imf_2026"] == 12
@@ -44,7 +50,7 @@ def test_losses_are_tonnes_times_loss_per_tonne() -> None:
     rows = {
         r.loss_function: r for r in tables().rows("loss_functions") if (r.material, r.segment) == ("ndfeb_magnet", "*")
     }
-    found = loss_replay(tables()).episodes.set_index(["loss_function", "material"])
+    found = study().tables["episodes"].set_index(["loss_function", "material"])
     usgs, imf = found.loc["usgs_2025", "ndfeb_magnet"], found.loc["imf_2026", "ndfeb_magnet"]
     assert usgs.loss_musd == pytest.approx(1513 * rows["usgs_2025"].loss_usd_per_t / 1e6)
     assert usgs.loss_musd_low == pytest.approx(1200 * rows["usgs_2025"].loss_usd_per_t_low / 1e6)
@@ -65,7 +71,7 @@ def test_what_was_not_missing_tests_nothing() -> None:
     assert set(verdicts(tables(), "gallium").values()) == {"nothing was missing"}
     assert set(verdicts(tables(), "antimony").values()) == {"nothing was missing"}
     assert set(verdicts(tables(), "germanium").values()) == {"not testable"}
-    functions = loss_replay(tables()).functions
+    functions = study().tables["functions"]
     assert set(functions.tested_on) == {1}
 
 
@@ -109,7 +115,7 @@ def test_no_total_of_an_observed_loss_is_compared() -> None:
     frame = tables().frame("loss_replay")
     kept = frame[frame.role != ""]
     assert verdicts(tables().replace(loss_replay=kept)) == verdicts(tables())
-    assert "No total of an observed loss is compared" in loss_replay(tables()).summary()
+    assert "No total of an observed loss is compared" in study().summary()
 
 
 @pytest.mark.slow
@@ -126,10 +132,10 @@ def test_a_plan_with_a_function_that_fails_is_told() -> None:
 
 def test_the_summary_prints_the_comparison() -> None:
     plan, data = one_that_stopped(loss=100_000.0)
-    text = solve(plan, data, gap=0.0).summary()
+    text = solve_once(plan, data, gap=0.0).summary()
     assert "The losses are higher than what was seen allows for: loss function test, a, event E14" in text
     plan, data = one_that_stopped(loss=1.0)
-    assert "higher than what was seen" not in solve(plan, data, gap=0.0).summary()
+    assert "higher than what was seen" not in solve_once(plan, data, gap=0.0).summary()
 
 
 def one_that_stopped(loss: float) -> tuple[Plan, Dataset]:
@@ -151,8 +157,8 @@ def one_that_stopped(loss: float) -> tuple[Plan, Dataset]:
 
 def test_tables_without_observed_shortages_are_told_so() -> None:
     plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0})
-    assert "no observed shortage" in loss_replay(data).summary()
-    assert loss_replay(data).to_dict()["functions"] == []
+    assert "no observed shortage" in loss_replay(plan, data).summary()
+    assert loss_replay(plan, data).to_dict()["functions"] == []
     assert check(plan, data).faults == ()
 
 

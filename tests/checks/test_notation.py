@@ -11,15 +11,15 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
-
-from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
 from strategic_minerals.checks import usual_ranges
-from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.checks.doubtful import unlikely
 from strategic_minerals.checks.zero_limits import ZERO, zero_limits
-from strategic_minerals.data.plan_file import parse_plan
-from strategic_minerals.schemas.base import key_of
-from strategic_minerals.schemas.tables import TABLES
+
+from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
+from strategic_minerals.question.base import key_of
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.read_toml import parse_plan
+from strategic_minerals.question.tables import TABLES
 from support.tiny import cut, offer, source, tiny
 from support.tiny import project as mill
 

@@ -22,9 +22,9 @@ from conftest import ENTRY, PATIENCE_S, Cli, environment
 from strategic_minerals import Plan, load_dataset, load_plan, load_result, shipped
 from strategic_minerals.cli import common as cli_base
 from strategic_minerals.cli import main as cli
-from strategic_minerals.highs import solver
-from strategic_minerals.schemas.tables import TABLES
-from support.documents import ASKING, COMMAND_LINE, README, SERVICE, text
+from strategic_minerals.question.tables import TABLES
+from strategic_minerals.solver import highs as solver
+from support.documents import ASKING, README, SERVICE, text
 
 
 @pytest.fixture(scope="module")
@@ -459,7 +459,7 @@ def test_forged_decisions_and_objectives_do_not_verify(solved: tuple[Path, Any],
 
 def test_a_failed_canary_is_exit_5(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Proves R1: a solver release that answers wrongly ends the command with 5 before anything is planned."""
-    from strategic_minerals.highs import runtime as highs
+    from strategic_minerals.solver import highs
 
     monkeypatch.setattr(highs, "_canary_passed", [])
     monkeypatch.setattr(highs, "_micro_mip", lambda x_cost, z_cost, need: 15.0)
@@ -479,7 +479,7 @@ def test_an_internal_error_is_exit_70_with_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Proves: what nobody foresaw is not called the planner's fault: exit 70, a traceback to report."""
-    from strategic_minerals.api import solving
+    from strategic_minerals.answer import solving
 
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("unforeseen")
@@ -495,7 +495,7 @@ def test_an_internal_error_is_exit_70_with_a_traceback(
 ANNOUNCED = f"""
 import sys
 import time
-from strategic_minerals.highs import solver
+from strategic_minerals.solver import highs as solver
 real = solver.Model.run
 def run(self, **options):
     if options.get("phase") == "social_cost":
@@ -653,7 +653,8 @@ def test_the_documents_show_every_verb_with_options_that_exist() -> None:
 
 def test_exit_codes_in_the_documents_are_those_of_the_code() -> None:
     """Proves: the table of exit codes lists exactly what the command can return."""
-    table = re.findall(r"^\| (\d+) \|", text(COMMAND_LINE), flags=re.MULTILINE)
+    section = text(ASKING).partition("### Exit codes")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| (\d+) \|", section, flags=re.MULTILINE)
     codes = [value for name, value in vars(cli_base).items() if name.startswith("EXIT_")]
     assert sorted(map(int, table)) == sorted(codes)
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import typer.main
+from strategic_minerals.core.parallel import at_most, cores, workforce
 
 from conftest import Cli, environment
 from strategic_minerals.cli.main import app
-from strategic_minerals.core.parallel import at_most, cores, workforce
-from strategic_minerals.decomposition import evaluator
+from strategic_minerals.solver.lshaped import subproblems as evaluator
 
 PROGRAM = typer.main.get_command(app)
 
@@ -32,15 +32,15 @@ def verbs(group: Any = PROGRAM, before: tuple[str, ...] = ()) -> Iterator[tuple[
 
 EVERY = dict(verbs())
 SOLVING = {
-    "alternatives", "controls", "diagnose", "explain", "frontier", "missing", "origins", "refresh", "requirements", "roll",
-    "rules", "simulate", "solve", "stress", "sweep", "together", "verify", "worth",
+    "alternatives", "controls", "diagnose", "explain", "frontier", "missing", "origins", "requirements", "roll", "rules",
+    "simulate", "solve", "stress", "sweep", "together", "verify", "worth",
 }  # fmt: skip
 """Verbs that solve a model, as somebody who reads them says."""
 NOT_SOLVING = {
-    "backtest", "backup", "check", "compare", "create", "deals", "discover", "doctor", "init", "list", "losses", "migrate",
+    "backup", "check", "compare", "create", "deals", "discover", "doctor", "init", "list", "losses", "migrate",
     "report", "reverse", "revoke", "scenarios", "schema", "serve",
 }  # fmt: skip
-"""Verbs that solve none, or, as `backtest`, in processes of one thread each."""
+"""Verbs that solve none."""
 
 
 def options(command: Any) -> set[str]:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import environment
 from strategic_minerals.core.parallel import workforce
+
+from conftest import environment
 
 AT_WORK = """
 import sys

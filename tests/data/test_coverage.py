@@ -7,9 +7,9 @@ from functools import cache
 import pytest
 
 from strategic_minerals import Dataset, Plan, load_dataset, shipped, solve
-from strategic_minerals.analysis.completeness import complete
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.missing import complete
+from strategic_minerals.world.build import build_instance
 
 AT_HOME = {"beryllium", "lithium", "zirconium"}
 """Minerals of which the United States makes what it uses (lithium once Thacker Pass runs): they go short if its own plants stop."""
@@ -81,7 +81,7 @@ def test_a_mineral_that_is_planned_can_go_short(mineral: str) -> None:
     assert "*" in named, "a war cuts everything"
     assert bool(set(row.materials.split()) & named) != (mineral in WAR_ALONE), "a hazard of its own, or the war alone"
     problem = prepare(plan, data())
-    found = solve(plan, data(), gap=1e-4)
+    found = solve(plan, data(), gap=1e-4, quick=True)
     assert found.audited.passed
     assert found.tables["scenario_losses"].loss_without_plan_musd.max() > 0, "it goes short without a reserve"
     short = complete(plan, data())

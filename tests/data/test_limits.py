@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from strategic_minerals import PlanError, load_dataset, load_plan, shipped, solve
-from strategic_minerals.model import problem
+from strategic_minerals.matrix import problem
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def test_a_hundred_thousand_worlds_of_everything_are_refused_with_their_counts(d
     )
     tracemalloc.start()
     with pytest.raises(PlanError) as refused:
-        solve(plan, data)
+        solve(plan, data, quick=True)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     fault = refused.value.faults[0]
@@ -36,4 +36,4 @@ def test_a_model_beyond_the_limit_is_refused_before_it_is_compiled(data, monkeyp
     monkeypatch.setattr(problem, "MOST_COLUMNS", 1000)
     monkeypatch.setattr(problem, "compile_templates", lambda structure: pytest.fail("compiled all the same"))
     with pytest.raises(PlanError, match="columns"):
-        solve(load_plan(shipped("models") / "quickstart.toml"), data)
+        solve(load_plan(shipped("models") / "quickstart.toml"), data, quick=True)

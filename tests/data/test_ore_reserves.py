@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, solve
-from strategic_minerals.core.shipped import shipped
-from strategic_minerals.data.csv_files import load_dataset
-from strategic_minerals.data.ore_reserves import ore_reserves
-from strategic_minerals.report.sections import sections
+from strategic_minerals.core.errors import shipped
+from strategic_minerals.page.page import sections
+from strategic_minerals.question.estimates import ore_reserves
+from strategic_minerals.question.read_csv import load_dataset
 from support.tiny import offer, source, tiny
 
 KT = 1000.0
@@ -53,24 +53,24 @@ def supplied(result):
 )
 def test_a_source_gives_no_more_than_its_country_holds(reserves, left):
     """Reserves of 5 kt at 2 kt a year last two and a half years from the start of 2027; so the ally gives 5 kt in all."""
-    result = solve(*question(reserves, ore_runs_out=True), gap=0.0)
+    result = solve(*question(reserves, ore_runs_out=True), gap=0.0, quick=True)
     given = supplied(result)
     assert [given.get(str(year), 0.0) for year in range(2027, 2031)] == pytest.approx(left)
 
 
 def test_a_refinery_buys_its_ore_elsewhere():
-    assert sum(supplied(solve(*question(2.0, stage="refined", ore_runs_out=True), gap=0.0)).values()) == pytest.approx(
-        8.0
-    )
+    assert sum(
+        supplied(solve(*question(2.0, stage="refined", ore_runs_out=True), gap=0.0, quick=True)).values()
+    ) == pytest.approx(8.0)
 
 
 def test_what_is_not_asked_limits_nothing():
-    assert sum(supplied(solve(*question(5.0), gap=0.0)).values()) == pytest.approx(8.0)
+    assert sum(supplied(solve(*question(5.0), gap=0.0, quick=True)).values()) == pytest.approx(8.0)
 
 
 def test_the_table_says_who_holds_the_ore_and_for_how_long():
     """5 of 2000 kt at 2 kt a year; the world's row is no holder. The table stands beside every answer, whether it binds or not."""
-    table = solve(*question(5.0), gap=0.0).tables["ore_reserves"].set_index("country")
+    table = solve(*question(5.0), gap=0.0, quick=True).tables["ore_reserves"].set_index("country")
     assert list(table.index) == ["USA", "AUS"]
     assert table.loc["AUS", ["reserves_t", "world_share", "mine_output_t", "years_left"]].tolist() == [
         5e3,
@@ -83,7 +83,9 @@ def test_the_table_says_who_holds_the_ore_and_for_how_long():
 @pytest.mark.parametrize("asked", [False, True])
 def test_the_report_says_who_holds_the_ore(asked):
     """Proves: the page has a section of it, with years left, and says so where mines end with the ore."""
-    (section,) = [one for one in sections(solve(*question(5.0, ore_runs_out=asked), gap=0.0), {}) if one.name == "ore"]
+    (section,) = [
+        one for one in sections(solve(*question(5.0, ore_runs_out=asked), gap=0.0, quick=True), {}) if one.name == "ore"
+    ]
     assert section.table.years_left.tolist() == ["500", "2.5"]
     assert ("a mine ends when they do" in section.note) is asked
 
@@ -93,7 +95,7 @@ def test_a_country_without_output_has_no_last_year():
     (ally,) = [one for one in ore_reserves(data, {"a"}) if one.country == "AUS"]
     assert ally.years is None
     assert ally.ends is None
-    assert sum(supplied(solve(plan, data, gap=0.0)).values()) == pytest.approx(8.0)
+    assert sum(supplied(solve(plan, data, gap=0.0, quick=True)).values()) == pytest.approx(8.0)
 
 
 def test_reserves_that_several_metals_share_last_no_number_of_years():

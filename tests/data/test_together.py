@@ -9,12 +9,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, Plan, PlanError, load_dataset, shipped, solve, verify, write_run
-from strategic_minerals.audit.accounts import open_accounts, social_cost
-from strategic_minerals.audit.by_home import COMMON, costs_by_home
-from strategic_minerals.data.together import joint_question
-from strategic_minerals.data.together_homes import Taken
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import build_scenarios
+from strategic_minerals.audit.accounts import COMMON, costs_by_home, open_accounts, social_cost
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.together import Taken, joint_question
+from strategic_minerals.world.scenarios import build_scenarios
 from support.allied import allied, event, home_tables, tonnes
 from support.tiny import project, source
 
@@ -32,7 +30,7 @@ US_ALONE = {"ban": (0.5, [event("USA.ore")])}
 
 
 def solved(plan: Plan, homes: Homes, coalition: tuple[str, ...] | None = None, taken: Taken | None = None) -> Any:
-    return solve(*joint_question(plan, homes, coalition, taken), gap=0.0)
+    return solve(*joint_question(plan, homes, coalition, taken), gap=0.0, quick=True)
 
 
 def worth(plan: Plan, homes: Homes, *coalition: str, taken: Taken | None = None) -> float:
@@ -220,7 +218,7 @@ def test_what_is_one_homes_leaves_the_others_plans_whole() -> None:
     assert alone.instruments.packages == ("none",)
     assert alone.days_of_cover == ()
     assert alone.scenarios[0].events[0].cut_share == 0
-    assert solve(alone, data).figures.value("worth_musd") == near(0.0)
+    assert solve(alone, data, quick=True).figures.value("worth_musd") == near(0.0)
     assert list(solved(plan, homes).tables["projects"].project) == ["USA.plant"]
 
 
@@ -229,7 +227,7 @@ def test_an_unknown_name_is_the_one_fault_beside_a_scenario_of_others(name: str)
     """Proves: where no name that is planned is known, a scenario that strikes others alone neither hides that nor adds a fault."""
     plan = allied({"ban": (0.5, [event("AUS.ore")])}, materials=[name])
     with pytest.raises(PlanError) as told:
-        solve(*joint_question(plan, both(), ["USA"]))
+        solve(*joint_question(plan, both(), ["USA"]), quick=True)
     (fault,) = told.value.faults
     assert (fault.column, fault.found) == ("materials.0", f"'{name}'")
 

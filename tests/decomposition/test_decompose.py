@@ -13,6 +13,7 @@ import pytest
 from strategic_minerals import (
     InfeasibleError,
     PlanError,
+    Runner,
     StoppedError,
     UntrustedError,
     load_dataset,
@@ -20,18 +21,22 @@ from strategic_minerals import (
     shipped,
     solve,
 )
-from strategic_minerals.decomposition import remote as tasks
-from strategic_minerals.decomposition.evaluator import decision_sums
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.decomposition.master import CutPool
-from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, SubproblemPoint, ask, decompose
-from strategic_minerals.highs import solver
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.settings import PRIMAL
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.reference_plan import solve_reference
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.solver import highs as solver
+from strategic_minerals.solver.highs import PRIMAL, Model, SolvedRun
+from strategic_minerals.solver.lshaped import subproblems as tasks
+from strategic_minerals.solver.lshaped.master import CutPool
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.lshaped.subproblems import (
+    Cluster,
+    OutOfTimeError,
+    SubproblemPoint,
+    ask,
+    decision_sums,
+    decompose,
+)
+from strategic_minerals.solver.stages import solve_reference
 from support.instances import many, quick_first, random_case
 from support.search_settings import set_search
 from support.tiny import cut, offer, source, tiny
@@ -42,7 +47,7 @@ def test_both_methods_find_the_same_plan(seed: int) -> None:
     """Proves: with floors, contracts, rules, promises, tails and integer decisions of every kind, both bounds enclose both
     objectives, do-nothing references agree, and the audit passes (solve raises where it does not)."""
     plan, data = many(seed)
-    flat, apart = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
     assert (flat.outcome.method, apart.outcome.method) == ("flat", "decomposed")
     assert apart.outcome.do_nothing_musd == pytest.approx(flat.outcome.do_nothing_musd, rel=1e-8)
     a, b = flat.outcome, apart.outcome
@@ -56,7 +61,9 @@ def test_both_methods_find_the_same_plan(seed: int) -> None:
 def test_both_methods_find_the_same_relaxation(seed: int) -> None:
     """Proves: the linear relaxation is the same."""
     plan, data = many(seed)
-    flat, apart = (solve(plan, data, gap=1e-9, relax=True, method=method) for method in ("flat", "decomposed"))
+    flat, apart = (
+        solve(plan, data, gap=1e-9, relax=True, method=method, quick=True) for method in ("flat", "decomposed")
+    )
     assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, rel=1e-6, abs=1e-6)
     assert apart.outcome.best_bound_musd <= flat.outcome.objective_musd + 1e-6
 
@@ -92,14 +99,19 @@ def test_bounds_close_in_from_both_sides_and_a_caller_may_stop() -> None:
         if progress.phase == "social_cost" and None not in (progress.incumbent, progress.bound):
             told.append((progress.incumbent, progress.bound))
 
-    result = solve(plan, data, gap=1e-6, relax=True, method="decomposed", on_progress=listen)
+    result = solve(plan, data, gap=1e-6, relax=True, method="decomposed", quick=True, run=Runner(on_progress=listen))
     assert len(told) > 1
     assert all(bound <= incumbent + 1e-6 for incumbent, bound in told)
     assert np.all(np.diff([incumbent for incumbent, _ in told]) <= 1e-9)
     assert np.all(np.diff([bound for _, bound in told]) >= -1e-9)
     assert told[-1][1] <= result.outcome.objective_musd + 1e-6
     stopped = solve(
-        plan, data, gap=1e-6, method="decomposed", on_progress=lambda progress: progress.phase == "social_cost"
+        plan,
+        data,
+        gap=1e-6,
+        method="decomposed",
+        quick=True,
+        run=Runner(on_progress=lambda progress: progress.phase == "social_cost"),
     )
     assert stopped.outcome.reason == "interrupted"
     assert stopped.outcome.relative_gap > 1e-6
@@ -120,8 +132,8 @@ def test_what_binds_worlds_together_is_not_taken_apart() -> None:
     ):
         plan, data = tiny({"a": 10.0}, **base, **more)
         with pytest.raises(PlanError, match=found):
-            solve(plan, data, method="decomposed")
-        assert solve(plan, data, method="auto").outcome.method == "flat"
+            solve(plan, data, method="decomposed", quick=True)
+        assert solve(plan, data, method="auto", quick=True).outcome.method == "flat"
 
 
 def test_a_plan_that_cannot_be_kept_is_infeasible_by_either_method() -> None:
@@ -137,7 +149,7 @@ def test_a_plan_that_cannot_be_kept_is_infeasible_by_either_method() -> None:
     said = []
     for method in ("flat", "decomposed"):
         with pytest.raises(InfeasibleError) as caught:
-            solve(plan, data, method=method)
+            solve(plan, data, method=method, quick=True)
         said.append(str(caught.value))
     assert said[0] == said[1]
 
@@ -172,7 +184,10 @@ def test_a_gap_of_nothing_ends_and_no_bound_lies_above_a_plan(seed: int) -> None
     """Proves: asked for the exact optimum, both methods end with bounds that no plan of the other undercuts (several of these
     cases had a bound 1e-4 above a plan at HiGHS's own tolerance for whole numbers, and rounds without end)."""
     plan, data = many(seed)
-    a, b = (solve(plan, data, gap=0.0, method=method, time_limit_s=600.0).outcome for method in ("flat", "decomposed"))
+    a, b = (
+        solve(plan, data, gap=0.0, method=method, quick=True, run=Runner(deadline_s=600.0)).outcome
+        for method in ("flat", "decomposed")
+    )
     assert {a.reason, b.reason} <= {"optimal", "within_gap"}
     room = 1e-7 * (1 + abs(a.do_nothing_musd or 0.0))
     assert max(a.best_bound_musd, b.best_bound_musd) <= min(a.objective_musd, b.objective_musd) + room
@@ -182,8 +197,8 @@ def test_a_gap_of_nothing_ends_and_no_bound_lies_above_a_plan(seed: int) -> None
 def test_a_rough_relaxation_counts_its_tail_at_its_best(seed: int) -> None:
     """Proves: a relaxation that stops early states the CVaR that its losses have, as the audit adds it up."""
     plan, data = random_case(seed, loss_limits=False, sample=True, cvar=True)
-    rough = solve(plan, data, gap=1e-2, relax=True, method="decomposed")
-    exact = solve(plan, data, relax=True, method="flat")
+    rough = solve(plan, data, gap=1e-2, relax=True, method="decomposed", quick=True)
+    exact = solve(plan, data, relax=True, method="flat", quick=True)
     room = 1e-6 * (1 + abs(exact.outcome.do_nothing_musd or 0.0))
     assert rough.outcome.best_bound_musd <= exact.outcome.objective_musd + room
     assert rough.outcome.objective_musd >= exact.outcome.objective_musd - room
@@ -195,10 +210,10 @@ def test_stopped_at_any_report_nothing_untrue_is_told(seed: int) -> None:
     """Proves: whenever the caller stops a search for a plan, it gets either no plan and no number, or a plan that the audit
     passes with a bound below the optimum; what was told on the way never lay on the wrong side of it."""
     plan, data = many(seed)
-    optimum = solve(plan, data, gap=1e-9, method="flat").outcome
+    optimum = solve(plan, data, gap=1e-9, method="flat", quick=True).outcome
     room = 1e-6 * (1 + abs(optimum.do_nothing_musd or 0.0))
     told: list[Any] = []
-    solve(plan, data, gap=1e-6, method="decomposed", on_progress=told.append)
+    solve(plan, data, gap=1e-6, method="decomposed", quick=True, run=Runner(on_progress=told.append))
     assert {progress.phase for progress in told} >= {"do nothing", "social_cost"}
     known = [progress for progress in told if progress.phase == "social_cost"]
     assert all(p.incumbent is None or p.incumbent >= optimum.objective_musd - room for p in known)
@@ -210,7 +225,7 @@ def test_stopped_at_any_report_nothing_untrue_is_told(seed: int) -> None:
             return next(count) >= stop
 
         try:
-            got = solve(plan, data, gap=1e-6, method="decomposed", on_progress=listen)
+            got = solve(plan, data, gap=1e-6, method="decomposed", quick=True, run=Runner(on_progress=listen))
         except StoppedError as error:
             stated, bound = error.outcome.objective_musd, error.outcome.best_bound_musd
             got = None
@@ -250,9 +265,9 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
 def test_clusters_that_are_not_kept_loaded_answer_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: large models, whose solvers are made again from their last basis, give the same optimum."""
     plan, data = many(seed)
-    kept = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
+    kept = solve(plan, data, gap=1e-9, relax=True, method="decomposed", quick=True).outcome
     set_search(monkeypatch, "subproblems", loaded_columns=0)
-    lean = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
+    lean = solve(plan, data, gap=1e-9, relax=True, method="decomposed", quick=True).outcome
     assert lean.objective_musd == pytest.approx(kept.objective_musd, abs=1e-8 * (1 + abs(kept.do_nothing_musd)))
 
 
@@ -261,7 +276,7 @@ def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPat
     """Proves: fewer, larger clusters give the same plan."""
     set_search(monkeypatch, "subproblems", clusters=2)
     plan, data = many(seed)
-    flat, apart = (solve(plan, data, gap=1e-7, method=method).outcome for method in ("flat", "decomposed"))
+    flat, apart = (solve(plan, data, gap=1e-7, method=method, quick=True).outcome for method in ("flat", "decomposed"))
     assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=1e-6 * (1 + abs(flat.do_nothing_musd)))
 
 
@@ -272,7 +287,7 @@ def test_cuts_that_were_taken_out_come_back_where_they_are_missed(seed: int, mon
     set_search(monkeypatch, "master", idle_cuts_one_in=10**9)
     set_search(monkeypatch, "evaluator", cut_groups=2)
     plan, data = many(seed)
-    flat, apart = (solve(plan, data, gap=1e-7, method=method).outcome for method in ("flat", "decomposed"))
+    flat, apart = (solve(plan, data, gap=1e-7, method=method, quick=True).outcome for method in ("flat", "decomposed"))
     room = 1e-6 * (1 + abs(flat.do_nothing_musd))
     assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=room)
     assert apart.best_bound_musd <= flat.objective_musd + room
@@ -329,13 +344,13 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
 def test_an_unknown_method_is_refused() -> None:
     """Proves: a misspelt method is an error, not a silent flat solve."""
     with pytest.raises(ValueError, match="flat, decomposed, auto"):
-        solve(*many(0), method="bender")  # type: ignore[arg-type]
+        solve(*many(0), method="bender", quick=True)  # type: ignore[arg-type]
 
 
 def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: workers that forget everything between two rounds, as new ones would, give the same optimum."""
     plan, data = many(2)
-    here = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
+    here = solve(plan, data, gap=1e-9, relax=True, method="decomposed", quick=True).outcome
     real, asked = tasks.solve_remote, []
 
     def forgetful(task: tasks.RemoteTask) -> tasks.RemoteResult:
@@ -346,7 +361,9 @@ def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(tasks, "solve_remote", forgetful)
     with ThreadPoolExecutor(2) as pool:
-        there = solve(plan, data, gap=1e-9, relax=True, method="decomposed", executor=pool).outcome
+        there = solve(
+            plan, data, gap=1e-9, relax=True, method="decomposed", quick=True, run=Runner(executor=pool)
+        ).outcome
     assert {True, False} == set(asked)
     assert there.objective_musd == pytest.approx(here.objective_musd, abs=1e-8 * (1 + abs(here.do_nothing_musd or 0.0)))
 

@@ -13,23 +13,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import InfeasibleError, Plan, PlanError, solve
-from strategic_minerals.data import csv_files
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.decomposition import evaluator as decompose
-from strategic_minerals.decomposition import subproblems as clusters
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.decomposition.master import CutPool
-from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, SubproblemPoint, SubproblemSolution
-from strategic_minerals.highs import solver
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model import assembly as assembly_module
-from strategic_minerals.model.objectives import denominator, objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.optimise import optimise
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
-from strategic_minerals.optimization.session import Session
+from strategic_minerals import InfeasibleError, Plan, PlanError, Runner, solve
+from strategic_minerals.matrix import assembly as assembly_module
+from strategic_minerals.matrix.named import denominator, objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question import read_csv as csv_files
+from strategic_minerals.question.names import edited
+from strategic_minerals.solver import highs as solver
+from strategic_minerals.solver.highs import Model, SolvedRun
+from strategic_minerals.solver.lshaped import subproblems as clusters
+from strategic_minerals.solver.lshaped import subproblems as decompose
+from strategic_minerals.solver.lshaped.master import CutPool
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.lshaped.subproblems import Cluster, OutOfTimeError, SubproblemPoint, SubproblemSolution
+from strategic_minerals.solver.optimise import optimise
+from strategic_minerals.solver.session import Session
+from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
 from support.instances import many, quick_first
 from support.search_settings import set_search
 from support.tiny import cut, offer, source, tiny
@@ -49,8 +48,8 @@ def test_the_plan_is_that_of_the_whole_model(relax: bool) -> None:
     """Proves: bounds and objectives of both ways enclose each other, the reference is the same, and the audit passes (solve raises
     where it does not)."""
     for plan, data in map(many, range(6)):
-        flat = solve(plan, data, gap=1e-6, relax=relax, method="flat").outcome
-        apart = solve(plan, data, gap=1e-6, relax=relax, method="decomposed").outcome
+        flat = solve(plan, data, gap=1e-6, relax=relax, method="flat", quick=True).outcome
+        apart = solve(plan, data, gap=1e-6, relax=relax, method="decomposed", quick=True).outcome
         room = 1e-6 * max(1.0, abs(flat.do_nothing_musd or 0.0))
         assert apart.do_nothing_musd == pytest.approx(flat.do_nothing_musd, rel=1e-8)
         assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=2 * room)
@@ -63,7 +62,7 @@ def test_everyday_gaps_are_trusted(gap: float) -> None:
     """Proves: the program with whole numbers fixed is no worse than the plan that it came from, its tails are as good as its losses
     allow, and the audit agrees with what is stated: solve raises where one of these does not hold."""
     for plan, data in map(many, range(12)):
-        found = solve(plan, data, gap=gap, method="decomposed").outcome
+        found = solve(plan, data, gap=gap, method="decomposed", quick=True).outcome
         assert found.reason in ("optimal", "within_gap")
         assert found.relative_gap <= gap * (1 + gap) + 1e-6
 
@@ -101,8 +100,8 @@ def test_an_executor_answers_clusters_that_nobody_keeps(monkeypatch: pytest.Monk
     set_search(monkeypatch, "remote", tasks_at_once=3)
     plan, data = many(3)
     with ThreadPoolExecutor(2) as executor:
-        sent = solve(plan, data, gap=1e-6, method="decomposed", executor=executor).outcome
-    here = solve(plan, data, gap=1e-6, method="decomposed").outcome
+        sent = solve(plan, data, gap=1e-6, method="decomposed", quick=True, run=Runner(executor=executor)).outcome
+    here = solve(plan, data, gap=1e-6, method="decomposed", quick=True).outcome
     assert sent.objective_musd == pytest.approx(
         here.objective_musd, abs=2e-6 * max(1.0, abs(here.do_nothing_musd or 0.0))
     )
@@ -122,7 +121,7 @@ def test_demands_that_conflict_are_named_as_in_the_whole_model() -> None:
     said = []
     for method in ("flat", "decomposed"):
         with pytest.raises(InfeasibleError) as caught:
-            solve(plan, data, method=method)
+            solve(plan, data, method=method, quick=True)
         said.append(str(caught.value))
     assert said[0] == said[1]
 
@@ -363,7 +362,7 @@ def test_a_model_too_large_for_one_solver_is_refused(monkeypatch: pytest.MonkeyP
     plan, data = many(0)
     monkeypatch.setattr(solver, "MOST_IN_ONE_SOLVER", 100)
     with pytest.raises(PlanError, match=r"columns in one model.*at most 100 where scenarios are solved as one"):
-        solve(plan, data, method="flat")
+        solve(plan, data, method="flat", quick=True)
 
 
 def _by_year(plan: Plan) -> dict[int, float]:

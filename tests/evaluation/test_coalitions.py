@@ -7,10 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from strategic_minerals import Dataset, PlanError
-from strategic_minerals.evaluation.coalition_game import coalitions_of, cost_of_stability, in_core, shapley
-from strategic_minerals.evaluation.coalition_result import Coalitions
-from strategic_minerals.evaluation.coalitions import coalitions
+from strategic_minerals import Dataset, PlanError, Study
+from strategic_minerals.studies.coalitions import coalitions, coalitions_of, cost_of_stability, in_core, shapley
 from support.allied import allied, event, home_tables, tonnes
 from support.tiny import project
 
@@ -83,7 +81,7 @@ def test_divisions_keep_everybody_and_the_least_subsidy_is_least(seed: int) -> N
 STRUCK = {"both": (0.5, [event("ore")])}
 
 
-def needed(**changes: object) -> Coalitions:
+def needed(**changes: object) -> Study:
     """Australia has half a kt in stock, which American users need more."""
     homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
     return coalitions(allied(STRUCK, **changes), homes, gap=0.0)
@@ -93,14 +91,14 @@ def test_who_gives_is_paid_what_it_loses_at_least() -> None:
     """On paper: together they save 0.25 * 50 = 12.5 M. Americans gain 0.25 * 110, Australians lose 0.25 * 60 = 15 M: the least
     payment that keeps them is 15 M."""
     found = needed()
-    homes = found.homes.set_index("home")
-    assert found.core == "exists"
+    homes = found.tables["homes"].set_index("home")
+    assert found.facts["core"] == "exists"
     assert homes.alone_musd.to_dict() == near({"USA": 0.0, "AUS": 0.0})
     assert homes.before_payments_musd.to_dict() == near({"USA": 27.5, "AUS": -15.0})
     assert homes.payment_musd.to_dict() == near({"USA": -15.0, "AUS": 15.0})
     assert homes.shapley_musd.to_dict() == near({"USA": 6.25, "AUS": 6.25})
-    assert found.paid_musd == near(15.0)
-    table = found.coalitions.set_index("members")
+    assert found.facts["paid_musd"] == near(15.0)
+    table = found.tables["coalitions"].set_index("members")
     assert table.gain_musd.to_dict() == near({"USA": 0.0, "AUS": 0.0, "USA AUS": 12.5})
     assert "Australia receives 15 M" in found.summary()
     assert homes.released_share.to_dict() == near({"USA": 1.0, "AUS": 0.0})
@@ -108,8 +106,8 @@ def test_who_gives_is_paid_what_it_loses_at_least() -> None:
 
 def test_nothing_shared_is_nothing_gained() -> None:
     found = needed(together={"joint_stock": "none"})
-    assert found.coalitions.gain_musd.max() == near(0.0, abs=1e-9)
-    assert found.paid_musd == near(0.0, abs=1e-6)
+    assert found.tables["coalitions"].gain_musd.max() == near(0.0, abs=1e-9)
+    assert found.facts["paid_musd"] == near(0.0, abs=1e-6)
     assert "it takes no payments" in found.summary()
 
 
@@ -122,12 +120,12 @@ def test_homes_compete_for_what_a_seller_has() -> None:
     }
     # whatever is bought later than the first year comes too late for the disruption of the second
     found = coalitions(allied(STRUCK), homes, gap=0.0)
-    assert found.settled
-    by_home = found.homes.set_index("home")
+    assert found.facts["settled"]
+    by_home = found.tables["homes"].set_index("home")
     assert by_home.unopposed_musd.to_dict() == near({"USA": 50.0, "AUS": 25.0})
     assert by_home.alone_musd.to_dict() == near({"USA": 50.0, "AUS": 5.0})
-    assert found.coalitions.set_index("members").worth_musd["USA AUS"] == near(0.5 * (100 + 0.2 * 50))
-    assert found.coalitions.gain_musd.iloc[-1] == near(0.0, abs=1e-6)
+    assert found.tables["coalitions"].set_index("members").worth_musd["USA AUS"] == near(0.5 * (100 + 0.2 * 50))
+    assert found.tables["coalitions"].gain_musd.iloc[-1] == near(0.0, abs=1e-6)
 
 
 def test_a_coalition_gets_what_outsiders_leave() -> None:
@@ -136,7 +134,7 @@ def test_a_coalition_gets_what_outsiders_leave() -> None:
     losses = {"USA": 100.0, "AUS": 60.0, "CAN": 40.0}
     homes = {home: home_tables(home, loss=loss, depth=1.0, more=more) for home, loss in losses.items()}
     found = coalitions(allied(STRUCK, tuple(losses)), homes, gap=0.0)
-    worth = found.coalitions.set_index("members").worth_musd
+    worth = found.tables["coalitions"].set_index("members").worth_musd
     assert worth["USA AUS CAN"] == near(0.5 * (100 + 0.5 * 60))
     # Canada plans last and finds nothing, so two others have 1.5 kt; Australia has half a kt and leaves 1 to the others
     assert worth["CAN"] == near(0.0)
@@ -149,9 +147,9 @@ def test_who_gains_nothing_together_pays_nothing() -> None:
     """Three homes that are alike, each with stock enough: the joint plan is one of many that are as good, and takes no payments."""
     homes = {home: home_tables(home, stock=1.0) for home in ("USA", "AUS", "CAN")}
     found = coalitions(allied(STRUCK, tuple(homes)), homes, gap=0.0)
-    assert found.core == "exists"
-    assert found.paid_musd == near(0.0, abs=1e-6)
-    assert found.homes.payment_musd.abs().max() == near(0.0, abs=1e-6)
+    assert found.facts["core"] == "exists"
+    assert found.facts["paid_musd"] == near(0.0, abs=1e-6)
+    assert found.tables["homes"].payment_musd.abs().max() == near(0.0, abs=1e-6)
 
 
 def plant(home: str, committed: bool, loss: float) -> Dataset:
@@ -165,7 +163,7 @@ def plant(home: str, committed: bool, loss: float) -> Dataset:
 def test_a_bystander_bears_nothing_of_a_plant_that_it_does_not_name() -> None:
     homes = {"USA": plant("USA", False, 100.0), "AUS": plant("AUS", False, 50.0), "CAN": home_tables("CAN")}
     found = coalitions(allied(STRUCK, tuple(homes), residual=0.0), homes, gap=0.0)
-    by_home = found.homes.set_index("home")
+    by_home = found.tables["homes"].set_index("home")
     assert by_home.before_payments_musd["CAN"] == near(0.0, abs=1e-6)
     assert by_home.payment_musd["CAN"] == near(0.0, abs=1e-6)
 
@@ -176,7 +174,7 @@ def test_a_plant_that_stands_anyway_is_shared_whoever_is_listed_first(homes: tup
     losses = {"USA": 50.0, "AUS": 100.0}
     found = coalitions(allied(STRUCK, homes), {home: plant(home, True, losses[home]) for home in homes}, gap=0.0)
     # each counts on the whole plant while nobody else does: the joint loss is measured against that
-    worth = found.coalitions.set_index("members").worth_musd
+    worth = found.tables["coalitions"].set_index("members").worth_musd
     assert worth[" ".join(homes)] >= worth[homes[0]] + worth[homes[1]] - 1e-6
     assert worth[" ".join(homes)] == near(-0.5 * 50.0)
 

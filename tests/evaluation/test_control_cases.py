@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from strategic_minerals import PlanError, control_cases, solve
+from strategic_minerals import PlanError, control_cases
+from strategic_minerals.answer.solving import solve_once
 from support.tiny import KT, cut, offer, source, tiny
 
 
@@ -27,37 +28,38 @@ def question(stock=None, **controls):
 
 def test_each_case_is_the_plan_that_states_it():
     plan, data = question(quota=0.3)
-    found = control_cases(plan, data, gap=0.0).cases
+    found = control_cases(plan, data, gap=0.0).tables["cases"]
     assert found.probability.to_list() == pytest.approx([0.3, 0.7])
     assert found.in_force.to_list() == ["quota", ""]
     for row, on in zip(found.itertuples(), (True, False), strict=True):
         stated = plan.controls[0].model_copy(update={"in_force": on})
-        alone = solve(plan.model_copy(update={"controls": (stated,)}), data, gap=0.0)
+        alone = solve_once(plan.model_copy(update={"controls": (stated,)}), data, gap=0.0)
         assert row.worth_musd == pytest.approx(alone.figures.value("worth_musd"), rel=1e-9)
 
 
 def test_two_open_controls_make_four_cases_whose_probabilities_multiply():
     plan, data = question(a=0.2, b=0.5)
     found = control_cases(plan, data)
-    assert found.cases.probability.to_list() == pytest.approx([0.1, 0.1, 0.4, 0.4])
-    assert found.expected == pytest.approx(float(found.cases.probability @ found.cases.worth_musd))
+    cases = found.tables["cases"]
+    assert cases.probability.to_list() == pytest.approx([0.1, 0.1, 0.4, 0.4])
+    assert found.facts["expected_worth_musd"] == pytest.approx(float(cases.probability @ cases.worth_musd))
 
 
 def test_what_every_case_decides_is_told_apart():
     """The stop lacks 1 kt whatever was in force before: the stock is the same in both cases."""
     found = control_cases(*question(quota=0.3), gap=0.0)
-    stock = found.decisions.set_index("kind").loc["stock"]
+    stock = found.tables["decisions"].set_index("kind").loc["stock"]
     assert (stock.cases, stock.least, stock.most) == (2, pytest.approx(1.0 * KT), pytest.approx(1.0 * KT))
     assert "SAFE TO BEGIN" in found.summary()
-    assert found.to_dict()["expected_worth_musd"] == pytest.approx(found.expected)
+    assert found.to_dict()["expected_worth_musd"] == pytest.approx(found.facts["expected_worth_musd"])
 
 
 def test_what_is_there_already_is_no_decision():
     """An opening stock that covers the stop stands in every case, and nobody decided it."""
     found = control_cases(*question({"metal": 1.0}, quota=0.3), gap=0.0)
-    assert "stock" not in set(found.decisions.kind)
+    assert "stock" not in set(found.tables["decisions"].kind)
     more = control_cases(*question({"metal": 0.4}, quota=0.3), gap=0.0)
-    assert more.decisions.set_index("kind").loc["stock"].least == pytest.approx(1.0 * KT)
+    assert more.tables["decisions"].set_index("kind").loc["stock"].least == pytest.approx(1.0 * KT)
 
 
 def test_a_plan_without_an_open_control_has_no_cases():
@@ -70,8 +72,8 @@ def test_a_control_that_is_not_in_force_changes_nothing():
     plan, data = question(quota=0.3)
     off = plan.model_copy(update={"controls": (plan.controls[0].model_copy(update={"in_force": False}),)})
     bare = plan.model_copy(update={"controls": ()})
-    assert solve(off, data).outcome.do_nothing_musd == pytest.approx(
-        solve(bare, data).outcome.do_nothing_musd, rel=1e-12
+    assert solve_once(off, data).outcome.do_nothing_musd == pytest.approx(
+        solve_once(bare, data).outcome.do_nothing_musd, rel=1e-12
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Deals, InputError, Plan, deals, load_dataset, load_plan, shipped
-from strategic_minerals.evaluation.deals import MULTIPLES, switch_point
+from strategic_minerals import InputError, Plan, deals, load_dataset, load_plan, shipped
+from strategic_minerals.studies.deals import MULTIPLES, switch_point
 from support.tiny import KT, cut, project, source, tiny
 
 CARRIED = 37.5 / 1.075
@@ -70,8 +70,8 @@ def case(premium: float = 0.09, charge: float = 0.0, **agreement: Any) -> tuple[
 
 def the_floor(plan: Plan, data: Any, beliefs: bool = False) -> dict[str, Any]:
     found = deals(plan, data, beliefs=beliefs)
-    assert len(found.floors) == 1, found.left_out
-    return dict(found.floors.iloc[0])
+    assert len(found.tables["floors"]) == 1, found.facts["left_out"]
+    return dict(found.tables["floors"].iloc[0])
 
 
 def test_the_figures_of_an_agreement_are_those_worked_out_by_hand() -> None:
@@ -143,8 +143,8 @@ def test_a_floor_on_existing_output_runs_from_the_first_day_and_covers_the_firm_
 
 def test_capital_stands_beside_the_gap_that_it_closed() -> None:
     found = deals(*case(terms={"grant": 9.0, "chips_grant": 3.0, "equity_stake": 0.1}), beliefs=False)
-    assert len(found.floors) == 0
-    row = found.capital.iloc[0]
+    assert len(found.tables["floors"]) == 0
+    row = found.tables["capital"].iloc[0]
     assert (row.gap_musd, row.capex_musd, row.signed_grants_musd) == (close(18.0), 50.0, 9.0), "in million USD alone"
     assert (row.worth_to_owner_musd, row.of_gap_share) == (close(9.0), close(0.5))
 
@@ -159,8 +159,8 @@ def test_capital_stands_beside_the_gap_that_it_closed() -> None:
 )
 def test_what_cannot_be_replayed_is_said(change: dict[str, Any], why: str) -> None:
     found = deals(*case(**change), beliefs=False)
-    assert len(found.floors) == 0
-    assert why in found.left_out[0]
+    assert len(found.tables["floors"]) == 0
+    assert why in found.facts["left_out"][0]
     assert why in found.summary()
 
 
@@ -181,10 +181,10 @@ def test_the_plan_itself_is_taken_as_it_is() -> None:
 def test_the_shipped_agreements_are_replayed() -> None:
     data = load_dataset(shipped("inputs"))
     found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data, beliefs=False)
-    assert isinstance(found, Deals)
-    assert list(found.floors.agreement) == ["mp_dow_2025", "lynas_jare_2026"]
-    assert list(found.capital.agreement) == ["mp_dow_2025", "arafura_efa_naif", "vulcan_osc"]
-    mp, lynas = found.floors.to_dict("records")
+    assert found.kind == "deals"
+    assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
+    assert list(found.tables["capital"].agreement) == ["mp_dow_2025", "arafura_efa_naif", "vulcan_osc"]
+    mp, lynas = found.tables["floors"].to_dict("records")
     assert (mp["term_yr"], mp["upside_share"], lynas["term_yr"], lynas["firm_t_per_yr"]) == (10.0, 0.3, 12.0, 5000.0)
     assert mp["price_usd_per_kg"] < mp["floor_usd_per_kg"] < 110.0, "110 USD of 2025 in money of 2024"
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
@@ -240,7 +240,7 @@ def test_how_often_hazards_strike_is_a_belief_that_turns_the_verdict() -> None:
     """Proves: hurdle rates stay those of the table's rates, so that the more often prices dip the more the floor costs beside what
     it takes off the owner's rate: at some multiple a grant is the cheaper way, and that multiple is told."""
     found = deals(*drawn(0.3), beliefs=True)
-    row = found.floors.iloc[0]
+    row = found.tables["floors"].iloc[0]
     assert bool(row.cheapest)
     assert 1.0 < row.hazard_multiple_at_switch < 5.0
     assert f"{row.hazard_multiple_at_switch:.2g}" in found.summary().split("That would turn at")[1]
@@ -248,7 +248,9 @@ def test_how_often_hazards_strike_is_a_belief_that_turns_the_verdict() -> None:
 
 def test_terms_that_are_not_valued_are_left_out_with_the_reason() -> None:
     found = deals(*case(terms={"offtake_share": 1.0}), beliefs=False)
-    assert found.left_out == ("deal: it has no price floor, and no capital in million USD for a plant to be built",)
+    assert found.facts["left_out"] == [
+        "deal: it has no price floor, and no capital in million USD for a plant to be built"
+    ]
 
 
 def test_money_of_the_day_of_signature_is_restated() -> None:
@@ -256,7 +258,7 @@ def test_money_of_the_day_of_signature_is_restated() -> None:
     plan, data = case(terms={"floor_price": 75.0, "duration": 1.0, "fair_value_at_signing": 2.0, "grant": 9.0})
     index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2027, "price_index": 125.0}])
     found = deals(plan, data.replace(deflators=index), beliefs=False)
-    floor, capital = found.floors.iloc[0], found.capital.iloc[0]
+    floor, capital = found.tables["floors"].iloc[0], found.tables["capital"].iloc[0]
     assert (floor.floor_usd_per_kg, floor.signed_fair_value_musd) == (close(75.0 * 0.8), close(1.6))
     assert capital.signed_grants_musd == close(7.2)
     assert capital.of_gap_share == close(7.2 / capital.gap_musd)
@@ -268,7 +270,7 @@ def test_beliefs_that_do_not_turn_a_verdict_are_named() -> None:
     data = load_dataset(shipped("inputs"))
     lynas = data.frame("supported_producers")
     found = deals(plan, data.replace(supported_producers=lynas[lynas.agreement == "lynas_jare_2026"]))
-    row = found.floors.iloc[0]
+    row = found.tables["floors"].iloc[0]
     assert row.capex_musd == row.gap_without_musd == 0
     for column in ("hazard_multiple_at_switch", "price_multiple_at_switch", "premium_at_switch"):
         assert math.isnan(row[column]), column

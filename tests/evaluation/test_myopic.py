@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, solve, stress_test
-from strategic_minerals.evaluation.myopic import believed, evaluate_myopic_recourse
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.scenarios.events import DisruptionEvent, resolve_event
-from strategic_minerals.scenarios.sampling import mean_remainder
-from strategic_minerals.schemas.hazard_tables import HazardRow
-from strategic_minerals.schemas.plan_sections import Event
+from strategic_minerals import Plan, stress_test
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.question.plan import Event
+from strategic_minerals.question.project_tables import HazardRow
+from strategic_minerals.studies.recourse import FirstStage, believed, evaluate_myopic_recourse, evaluate_recourse
+from strategic_minerals.world.events import DisruptionEvent, resolve_event
+from strategic_minerals.world.scenarios import mean_remainder
 from support.drawn_cases import exposed
 from support.instances import random_case
 from support.tiny import KT, cut, offer, source, tiny
@@ -82,7 +82,7 @@ def test_what_has_ended_is_known_and_what_lasts_goes_on_for_its_mean() -> None:
 def test_not_knowing_the_end_never_gains_and_costs_nothing_where_nothing_happens(seed: int) -> None:
     """Proves: in every scenario the myopic course costs at least what the best course costs, and as much where no event comes."""
     plan, data = random_case(seed, loss_limits=False, service_soft=False, service_hard=False, cvar=False)
-    first = FirstStage.of(plan, data, solve(plan, data, gap=1e-6).solution)
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=1e-6).solution)
     scenarios = first.own_scenarios
     known, blind = evaluate_recourse(first, scenarios), evaluate_myopic_recourse(first, scenarios, {})
     assert (blind.cost >= known.cost - 1e-6 * (1 + abs(known.cost))).all()
@@ -100,7 +100,7 @@ def test_an_event_that_is_over_within_its_period_leaves_nothing_to_foresee() -> 
         scenarios=[cut("one", 0.3, 2028, 1), cut("two", 0.3, 2029, 1)],
         years=4,
     )
-    first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
     known, blind = (
         evaluate_recourse(first, first.own_scenarios),
         evaluate_myopic_recourse(first, first.own_scenarios, lasting(5.0)),
@@ -123,7 +123,7 @@ def test_a_reserve_is_stretched_by_who_fears_a_long_stop() -> None:
         years=6,
         instruments={"reserve": False},
     )
-    first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
     scenarios = first.own_scenarios
     known = evaluate_recourse(first, scenarios)
     calm, fearful = (evaluate_myopic_recourse(first, scenarios, lasting(mean)) for mean in (0.1, 5.0))
@@ -149,7 +149,7 @@ def test_fear_of_a_long_stop_keeps_the_stock_for_the_dear_half() -> None:
         years=6,
         instruments={"reserve": False},
     )
-    first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
     scenarios = first.own_scenarios
     at = scenarios.names.index("stop")
     assert evaluate_recourse(first, scenarios).loss[at] == pytest.approx(2 * 60.0)
@@ -164,9 +164,10 @@ def test_who_does_nothing_is_as_blind_as_the_plan() -> None:
     plan, data = exposed(rate=0.3, duration_yr=1.3, duration_law="fixed")
     stocked = data.replace(stock=pd.DataFrame([{"material": "a", "opening_t": 8 * KT}]))
     told = plan.to_toml_like() | {"budget": {"appropriation_musd": {"2027": 0.0}}}
-    result = solve(Plan.model_validate(told), stocked, gap=0.0)
+    result = solve_once(Plan.model_validate(told), stocked, gap=0.0)
     known, blind = (
-        stress_test(result, scenarios=60, seed=2, myopic=myopic).figures.set_index("figure") for myopic in (False, True)
+        stress_test(result, scenarios=60, seed=2, myopic=myopic).tables["figures"].set_index("figure")
+        for myopic in (False, True)
     )
     assert blind.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
     assert blind.estimate["expected_loss"] == pytest.approx(known.estimate["expected_loss"], rel=1e-6)
@@ -175,9 +176,9 @@ def test_who_does_nothing_is_as_blind_as_the_plan() -> None:
 
 def test_the_stress_test_has_a_myopic_variant() -> None:
     """Proves: the same draws, no better for the plan, and said in the summary."""
-    result = solve(*exposed(rate=0.3), gap=0.0)
+    result = solve_once(*exposed(rate=0.3), gap=0.0)
     known: Any = stress_test(result, scenarios=40, seed=2)
     blind: Any = stress_test(result, scenarios=40, seed=2, myopic=True)
-    assert np.all(blind.by_scenario.cost_musd >= known.by_scenario.cost_musd - 1e-6)
+    assert np.all(blind.tables["scenarios"].cost_musd >= known.tables["scenarios"].cost_musd - 1e-6)
     assert "only when it ends" in blind.summary()
     assert "known once it has begun" in known.summary()

@@ -44,7 +44,7 @@ def question():
 def test_each_switch_costs_what_its_purchases_do_dearer():
     """The reserve buys 1 kt of each for the stop. Salvage pays the base price, so a fifth of 10 USD/kg is lost on each kt of an
     ally, 2 million USD a metal; half of it is bought a year earlier, at 1 % of 5 million for holding it."""
-    found = origin_costs(*question(), gap=0.0).table.set_index("rules")
+    found = origin_costs(*question(), gap=0.0).tables["costs"].set_index("rules")
     assert found.cost_musd["none"] == 0
     assert found.cost_musd["law"] == pytest.approx(2.05, abs=1e-6)
     assert found.cost_musd["practice"] == pytest.approx(0.0, abs=1e-6)
@@ -57,8 +57,8 @@ def test_the_plans_own_rules_stand_beside_the_switches():
     plan, data = question()
     own = {"law": True, "exclusions": [{"countries": "CHN", "materials": "a"}]}
     found = origin_costs(plan.model_copy(update={"procurement": type(plan.procurement)(**own)}), data, gap=0.0)
-    assert list(found.table.rules) == ["none", "law", "practice", "policy", "own"]
-    assert found.table.set_index("rules").cost_musd["own"] == pytest.approx(4.1, abs=1e-6)
+    assert list(found.tables["costs"].rules) == ["none", "law", "practice", "policy", "own"]
+    assert found.tables["costs"].set_index("rules").cost_musd["own"] == pytest.approx(4.1, abs=1e-6)
     assert "the plan's own rules" in found.summary()
     assert found.to_dict()["kind"] == "origins"
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, PlanError, published_requirements
-from strategic_minerals.core.shipped import shipped
-from strategic_minerals.data.csv_files import load_dataset
+from strategic_minerals.core.errors import shipped
+from strategic_minerals.question.read_csv import load_dataset
 from support.tiny import cut, source, tiny
 
 PRINTED = [
@@ -38,7 +38,7 @@ def question(**plan):
 
 def test_tonnes_of_the_first_scenario_stand_beside_the_printed_ones():
     """A year's kilotonne of a: 1,000 t beside 900. Both metals: 2,000 beside 100. Half a year is the lowest."""
-    found = published_requirements(*question()).comparison.set_index("item")
+    found = published_requirements(*question()).tables["comparison"].set_index("item")
     assert found.computed_t[["close", "far"]].tolist() == pytest.approx([1000.0, 2000.0])
     assert found.lowest_t[["close", "far"]].tolist() == pytest.approx([500.0, 1000.0])
     assert found.highest_t[["close", "far"]].tolist() == pytest.approx([1000.0, 2000.0])
@@ -48,7 +48,7 @@ def test_tonnes_of_the_first_scenario_stand_beside_the_printed_ones():
 
 def test_what_is_not_computed_shows_no_tonnes_but_why():
     study = published_requirements(*question())
-    assert study.comparison.set_index("item").computed_t.isna().to_dict() == {
+    assert study.tables["comparison"].set_index("item").computed_t.isna().to_dict() == {
         "close": False,
         "far": False,
         "none": True,

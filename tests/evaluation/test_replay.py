@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, Plan, load_dataset, load_plan, replay_observed, scenario_outlook, shipped, solve
-from strategic_minerals.data.observed_losses import Course, courses
-from strategic_minerals.evaluation.replay import grid, hazard_of, kind_lines, kinds_held, verdict, year_equivalents
-from strategic_minerals.report.page import report
+from strategic_minerals import Dataset, Plan, load_dataset, load_plan, replay_observed, scenario_outlook, shipped
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.page.page import report
+from strategic_minerals.question.profile_fit import Course, courses
+from strategic_minerals.studies.outlook import grid, hazard_of, kind_lines, kinds_held, verdict, year_equivalents
 from support.drawn_cases import exposed
 from support.one_mineral import one_mineral
 
@@ -197,7 +198,7 @@ def test_the_shipped_hazards_beside_what_happened() -> None:
 
 
 def test_the_report_shows_the_replay_and_says_how_to_get_it() -> None:
-    result = solve(*one_mineral(110.0), gap=0.0)
+    result = solve_once(*one_mineral(110.0), gap=0.0)
     asked = scenario_outlook(*case(0.125, cut_share=0.5, cut_law="fixed", duration_yr=2.0), scenarios=16, replay=True)
     page = report(result, analyses=[asked])
     assert "Observed disruptions and what the hazards say of them" in page

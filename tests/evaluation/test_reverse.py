@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from conftest import Cli
-from strategic_minerals import Dataset, Plan, reverse_stress, solve
-from strategic_minerals.evaluation.reverse_stress import Promise
-from strategic_minerals.results.run_folder import write_run
+from strategic_minerals import Dataset, Plan, reverse_stress
+from strategic_minerals.answer.run_folder import write_run
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.question.load import Promise
 from support.tiny import KT, cut, offer, source, tiny
 
 
@@ -48,10 +49,10 @@ def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
     """Proves: 2 kt in store stand for a fifth of a year of a full stop, or a year in which a fifth is cut. Half of the year's
     demand of 10 kt is promised from the onset to the end: 10 L - 2 > 5 after .7 of a year; a year long, 7 kt may be cut. Three
     tenths break at 10 L - 2 > 7, after .9 of a year, and hold at a cut of 90 %. What is promised of nothing never breaks."""
-    result = solve(*stocked(), gap=0.0)
+    result = solve_once(*stocked(), gap=0.0)
     assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(2 * KT)
     levels = [Promise("a", "defence", level) for level in (1.0, 0.5, 0.3, 0.0)]
-    found = reverse_stress(result, promises=levels, longest_yr=3.0).table.set_index("level")
+    found = reverse_stress(result, promises=levels, longest_yr=3.0).tables["reverse"].set_index("level")
     assert found.shortest_yr[1.0] == pytest.approx(0.2, abs=3 / 12 / 32 + 1e-9)
     assert found.least_cut_share[1.0] == pytest.approx(0.2, abs=1 / 12 / 32 + 1e-9)
     assert found.shortest_yr[0.5] == pytest.approx(0.7, abs=3 / 12 / 32 + 1e-9)
@@ -60,7 +61,7 @@ def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
     assert found.least_cut_share[0.3] == pytest.approx(0.9, abs=1 / 12 / 32 + 1e-9)
     assert bool(found.held[0.0])
     assert not found.held[1.0]
-    further = reverse_stress(result, promises=levels, longest_yr=7.0).table.set_index("level")
+    further = reverse_stress(result, promises=levels, longest_yr=7.0).tables["reverse"].set_index("level")
     assert further.shortest_yr[0.3] == pytest.approx(0.9, abs=7 / 12 / 32 + 1e-9)
 
 
@@ -72,10 +73,10 @@ def test_what_is_short_undisturbed_breaks_a_promise_only_while_the_strike_lasts(
     short = data.replace(capacities=capacity)
     told = plan.to_toml_like()
     told["budget"]["appropriation_musd"] = {"2027": 0.0}
-    result = solve(Plan.model_validate(told), short, gap=0.0)
+    result = solve_once(Plan.model_validate(told), short, gap=0.0)
     found = reverse_stress(
         result, promises=[Promise("a", "defence", level) for level in (0.9, 0.8, 0.4)], longest_yr=3.0
-    ).table
+    ).tables["reverse"]
     found = found.set_index("level")
     assert found.shortest_yr[0.9] == pytest.approx(0.0, abs=3 / 12 / 32 + 1e-9)
     assert found.shortest_yr[0.8] == pytest.approx(0.0, abs=3 / 12 / 32 + 1e-9)
@@ -89,9 +90,9 @@ def test_a_promise_by_fiscal_year_counts_the_worst_year() -> None:
     of it allows; the second year is 3.33 short of 10, which .7 of the year does not."""
     plan, data = stocked()
     hazards = data.frame("hazards").assign(duration_yr=2.0, cut_share=1 / 3)
-    result = solve(plan, data.replace(hazards=hazards), gap=0.0)
+    result = solve_once(plan, data.replace(hazards=hazards), gap=0.0)
     promises = [Promise("a", "defence", 0.7, per) for per in ("episode", "fiscal_year")]
-    found = reverse_stress(result, promises=promises, longest_yr=2.0).table.set_index("per")
+    found = reverse_stress(result, promises=promises, longest_yr=2.0).tables["reverse"].set_index("per")
     assert pd.isna(found.shortest_yr["episode"])
     assert found.shortest_yr["fiscal_year"] <= 2.0
     assert found.least_cut_share["episode"] == pytest.approx(0.4, abs=1 / 12 / 32 + 1e-9)
@@ -106,9 +107,13 @@ def test_the_worst_start_is_refined_not_the_first() -> None:
     more = demand.assign(from_year=2030, demand_t_per_yr=20 * KT)
     capacity = data.frame("capacities").assign(capacity_t_per_yr=20 * KT)
     grown = data.replace(demand=pd.concat([demand, more], ignore_index=True), capacities=capacity)
-    result = solve(plan, grown, gap=0.0)
+    result = solve_once(plan, grown, gap=0.0)
     for longest in (3.0, 8.0):
-        row = reverse_stress(result, promises=[Promise("a", "defence", 1.0)], longest_yr=longest).table.iloc[0]
+        row = (
+            reverse_stress(result, promises=[Promise("a", "defence", 1.0)], longest_yr=longest)
+            .tables["reverse"]
+            .iloc[0]
+        )
         assert row.start_year >= 2030
         assert row.shortest_yr <= 0.6 + longest / 12 / 32
 
@@ -140,13 +145,13 @@ def test_alone_on_all_and_together_by_hand() -> None:
     told = plan.to_toml_like()
     told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
     both = data.replace(hazards=pd.DataFrame([row, row | {"hazard": "more", "countries": "AUS", "materials": "a"}]))
-    result = solve(Plan.model_validate(told), both, gap=0.0)
+    result = solve_once(Plan.model_validate(told), both, gap=0.0)
     table = reverse_stress(
         result,
         promises=[Promise("a", "defence", 1.0), Promise("b", "defence", 1.0)],
-        names=["stop", "more"],
+        hazards=["stop", "more"],
         longest_yr=3.0,
-    ).table
+    ).tables["reverse"]
     found = table.set_index(["material", "hazard", "scope"]).shortest_yr
     room = 3 / 12 / 32 + 1e-9
     assert found["a", "stop", "all"] == found["a", "stop", "alone"] == pytest.approx(0.4, abs=room)
@@ -162,14 +167,18 @@ def test_what_the_horizon_does_not_hold_is_not_claimed() -> None:
     on, not for the eight asked; it holds for these, as one with less in store does not."""
     plan, data = stocked()
     held = data.replace(stock=pd.DataFrame([{"material": "a", "opening_t": 45 * KT}]))
-    row = reverse_stress(
-        solve(plan, held, gap=0.0), promises=[Promise("a", "defence", 1.0)], longest_yr=8.0
-    ).table.iloc[0]
+    row = (
+        reverse_stress(solve_once(plan, held, gap=0.0), promises=[Promise("a", "defence", 1.0)], longest_yr=8.0)
+        .tables["reverse"]
+        .iloc[0]
+    )
     assert (bool(row.held), row.tried_yr) == (True, 4.0)
     less = data.replace(stock=pd.DataFrame([{"material": "a", "opening_t": 30 * KT}]))
-    row = reverse_stress(
-        solve(plan, less, gap=0.0), promises=[Promise("a", "defence", 1.0)], longest_yr=8.0
-    ).table.iloc[0]
+    row = (
+        reverse_stress(solve_once(plan, less, gap=0.0), promises=[Promise("a", "defence", 1.0)], longest_yr=8.0)
+        .tables["reverse"]
+        .iloc[0]
+    )
     assert row.shortest_yr == pytest.approx(3.0, abs=4 / 12 / 32 + 1e-9)
     assert row.tried_yr == 4.0
 
@@ -181,10 +190,10 @@ def test_a_surge_of_demand_is_part_of_what_is_promised() -> None:
     told = plan.to_toml_like()
     told["budget"]["appropriation_musd"] = {"2027": 0.0}
     surge = data.replace(hazards=data.frame("hazards").assign(demand_multipliers="defence=2.0"))
-    result = solve(Plan.model_validate(told), surge, gap=0.0)
+    result = solve_once(Plan.model_validate(told), surge, gap=0.0)
     found = reverse_stress(
         result, promises=[Promise("a", "defence", level) for level in (0.0, 0.1)], longest_yr=2.5
-    ).table
+    ).tables["reverse"]
     found = found.set_index("level")
     assert bool(found.held[0.0])
     assert found.shortest_yr[0.1] == pytest.approx(9 / 11, abs=2.5 / 12 / 32 + 1e-9)
@@ -223,10 +232,10 @@ def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> N
     told = plan.to_toml_like()
     told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
     table = pd.DataFrame([row, flood, row | {"hazard": "elsewhere", "materials": "b"}])
-    result = solve(Plan.model_validate(told), data.replace(hazards=table), gap=0.0)
+    result = solve_once(Plan.model_validate(told), data.replace(hazards=table), gap=0.0)
     found = reverse_stress(
-        result, promises=[Promise("a", "defence", 0.5)], names=["stop", "glut", "elsewhere"], longest_yr=3.0
-    ).table
+        result, promises=[Promise("a", "defence", 0.5)], hazards=["stop", "glut", "elsewhere"], longest_yr=3.0
+    ).tables["reverse"]
     assert set(found.hazard) == {"stop", "glut", "all together"}
     together = found.set_index("hazard").loc["all together"]
     assert together.shortest_yr == pytest.approx(0.7, abs=3 / 12 / 32 + 1e-9)
@@ -234,7 +243,7 @@ def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> N
 
 def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
     """Proves: the plan names no service level, so defence is held to all of its demand, for the hazards of its scenarios."""
-    table = reverse_stress(solve(*stocked(), gap=0.0), longest_yr=2.0).table
+    table = reverse_stress(solve_once(*stocked(), gap=0.0), longest_yr=2.0).tables["reverse"]
     assert [tuple(row) for row in table[["material", "segment", "level", "hazard"]].to_numpy()] == [
         ("a", "defence", 1.0, "stop")
     ]
@@ -268,7 +277,7 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of the plan above."""
     folder = tmp_path_factory.mktemp("reverse") / "run"
-    write_run(solve(*stocked(), gap=0.0), folder)
+    write_run(solve_once(*stocked(), gap=0.0), folder)
     return folder
 
 

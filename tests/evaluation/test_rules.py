@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, compare_rules, solve
-from strategic_minerals.evaluation.purchase_rules import OF_DEPTH, OF_MONEY, offered, purchase_rules, spent
-from strategic_minerals.model.problem import prepare
+from strategic_minerals import InputError, Plan, Study, compare_rules
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, offered, purchase_rules, spent
 from support.drawn_cases import deciding
 from support.tiny import KT
 
@@ -18,6 +19,11 @@ def found(name: str, money: str = "its own", plan: Plan | None = None, ceilings:
     problem = prepare(plan or asked, data)
     every = purchase_rules(problem, 20.0, ceilings or {"a": 500.0})
     return next(rule for rule in every if (rule.name, rule.money) == (name, money))
+
+
+def rules_of(study: Study) -> pd.DataFrame:
+    table = study.tables["rules"]
+    return table[table.rule != "the plan"]
 
 
 def test_days_of_cover_by_hand() -> None:
@@ -57,20 +63,20 @@ def test_the_plan_is_worth_as_much_as_any_rule_but_for_its_gap() -> None:
     plan, data = deciding()
     assert plan.sample is not None
     many = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 256})})
-    study = compare_rules(solve(many, data, gap=1e-6), samples=4, scenarios=64)
-    rules = study.table[study.table.rule != "the plan"]
+    study = compare_rules(solve_once(many, data, gap=1e-6), samples=4, scenarios=64)
+    rules = rules_of(study)
     assert (rules.share_of_plan <= 1.005).all()
-    by = study.by_sample.pivot_table(index="seed", columns=["rule", "money"], values="worth_musd")
+    by = study.tables["by_sample"].pivot_table(index="seed", columns=["rule", "money"], values="worth_musd")
     for row in rules.itertuples():
         behind = by["the plan", ""] - by[row.rule, row.money]
         assert row.behind_musd == pytest.approx(float(behind.mean()), abs=1e-6)
-    assert (study.table.worth_musd.diff().dropna() <= 1e-9).all()
+    assert (study.tables["rules"].worth_musd.diff().dropna() <= 1e-9).all()
 
 
 def test_the_first_sentence_says_whether_a_rule_comes_close() -> None:
     plan, data = deciding()
-    study = compare_rules(solve(plan, data, gap=1e-6), samples=2, scenarios=32)
-    rules = study.table[study.table.rule != "the plan"]
+    study = compare_rules(solve_once(plan, data, gap=1e-6), samples=2, scenarios=32)
+    rules = rules_of(study)
     first = study.summary().splitlines()[0]
     close = bool((rules.share_of_plan >= 0.95).any())
     assert first.startswith("A RULE OF THUMB COMES CLOSE" if close else "NO RULE OF THUMB COMES CLOSE")
@@ -79,5 +85,5 @@ def test_the_first_sentence_says_whether_a_rule_comes_close() -> None:
 
 def test_plans_without_draws_have_no_such_table() -> None:
     plan, data = deciding()
-    with pytest.raises(ValueError, match="draws none"):
-        compare_rules(solve(plan.model_copy(update={"sample": None}), data))
+    with pytest.raises(InputError, match="draws none"):
+        compare_rules(solve_once(plan.model_copy(update={"sample": None}), data))

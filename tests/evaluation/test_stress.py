@@ -13,18 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, stress_test
+from strategic_minerals import InputError, Plan, Runner, StoppedError, load_dataset, load_plan, shipped, stress_test
+from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.audit.accounts import cvar
-from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
-from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, evaluate_recourse
-from strategic_minerals.evaluation.replicates import ReplicatePool, _chance, interval
-from strategic_minerals.highs.basis import BasisMemory
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import population
-from strategic_minerals.scenarios.risk_measures import cvar_of, quantile
-from strategic_minerals.scenarios.sampling import Span, draw
-from strategic_minerals.schemas.hazard_tables import HazardRow
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.names import Names
+from strategic_minerals.question.project_tables import HazardRow
+from strategic_minerals.solver.highs import Model
+from strategic_minerals.solver.session import BasisMemory
+from strategic_minerals.studies.recourse import CHUNK, FirstStage, evaluate_myopic_recourse, evaluate_recourse
+from strategic_minerals.studies.stress import ReplicatePool, _chance, _words, interval
+from strategic_minerals.world.scenarios import Span, cvar_of, draw, population, quantile
 from support.drawn_cases import exposed
 from support.instances import random_case
 from support.tiny import KT, cut, source, tiny
@@ -35,7 +34,7 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
     """Proves: with commitments, floors, contracts, trunk and branches of every kind, operations solved scenario by scenario for the
     fixed first stage add up to the objective of the whole model, to 1e-9; for the plan and for doing nothing."""
     plan, data = random_case(seed, loss_limits=False, border_floor=seed % 2 == 1, market_floor=seed % 2 == 1)
-    result = solve(plan, data, gap=1e-7)
+    result = solve_once(plan, data, gap=1e-7)
     for solution, stated in (
         (result.solution, result.outcome.objective_musd + result.outcome.do_nothing_musd),
         (result.reference, result.outcome.do_nothing_musd),
@@ -71,7 +70,7 @@ def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
             {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["stop"], "penalty_usd_per_kg": 10.0}
         ],
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve_once(plan, data, gap=0.0)
     first = FirstStage.of(plan, data, result.solution)
     for recourse in (
         evaluate_recourse(first, first.own_scenarios),
@@ -99,7 +98,7 @@ def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
         instruments={"price_floors": [menu]},
         scenarios=[cut(f"cut{k}", 0.9 / parts, 2028 + k % 2, 1) for k in range(parts)],
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve_once(plan, data, gap=0.0)
     assert not result.tables["floors"].empty
     first = FirstStage.of(plan, data, result.solution)
     recourse = evaluate_recourse(first, first.own_scenarios)
@@ -110,7 +109,7 @@ def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
 def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
     """Proves: the same for the quickstart, losses scenario by scenario."""
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
-    result = solve(plan, data)
+    result = solve_once(plan, data)
     first = FirstStage.of(plan, data, result.solution)
     recourse = evaluate_recourse(first, first.own_scenarios)
     stated = result.tables["scenario_losses"].set_index("scenario").loss_musd
@@ -121,7 +120,7 @@ def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
 def test_losses_of_worlds_are_those_of_their_shortfalls(seed: int) -> None:
     """Proves: with several segments, tiers and steps, a scenario's loss is what its rows of the table of shortfalls add up to, each
     discounted to the start of its period; so is what defence goes short."""
-    result = solve(*random_case(seed, segments=True, tiers=True, substitution=True, loss_limits=False))
+    result = solve_once(*random_case(seed, segments=True, tiers=True, substitution=True, loss_limits=False))
     calendar = prepare(result.plan, result.data).natural.calendar
     beta = {calendar.period_label(t): float(calendar.beta[t]) for t in range(calendar.periods)}
     rows = result.tables["shortfalls"].assign(
@@ -140,18 +139,18 @@ def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
     int .3 exp(-.3 t) min(1, 5 - t) dt, within half a percent and within its interval; VaR and CVaR of a two-valued loss
     follow (the worst tenth all lose a whole year)."""
     plan, data = exposed(rate=0.3)
-    found = stress_test(solve(plan, data, gap=0.0), scenarios=4000, seed=7, confidence=0.999)
+    found = stress_test(solve_once(plan, data, gap=0.0), scenarios=4000, seed=7, confidence=0.999)
     t = np.linspace(0, 5, 500_001)
     truth = 600 * np.trapezoid(0.3 * np.exp(-0.3 * t) * np.minimum(1, 5 - t), t)
-    row = found.figures.set_index("figure").loc["expected_loss"]
+    row = found.tables["figures"].set_index("figure").loc["expected_loss"]
     assert row.estimate == pytest.approx(truth, rel=5e-3)
     assert row.low <= truth <= row.high
-    table = found.figures.set_index("figure")
+    table = found.tables["figures"].set_index("figure")
     assert table.estimate["cvar"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["value_at_risk"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
     assert table.do_nothing["worst_case"] == table.estimate["worst_case"] == pytest.approx(600.0)
-    stated = found.materials.iloc[0]
+    stated = found.tables["materials"].iloc[0]
     assert (stated.expected_loss_musd, stated.expected_loss_musd_low) == pytest.approx((row.estimate, row.low))
     assert stated.cvar_musd == pytest.approx(600.0)
     assert pd.isna(stated.defence_short)  # nobody demands it for defence
@@ -165,10 +164,10 @@ def test_intervals_narrow_with_more_worlds_and_hold_their_promise() -> None:
         low <= 3.0 <= high for _, low, high in (interval(list(rng.normal(3.0, 2.0, 10)), 0.95) for _ in range(2000))
     ]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
-    result = solve(*exposed(rate=0.3), gap=0.0)
+    result = solve_once(*exposed(rate=0.3), gap=0.0)
     width = [
         (lambda r: r.high - r.low)(
-            stress_test(result, scenarios=n, seed=3).figures.set_index("figure").loc["expected_loss"]
+            stress_test(result, scenarios=n, seed=3).tables["figures"].set_index("figure").loc["expected_loss"]
         )
         for n in (200, 2000)
     ]
@@ -196,24 +195,26 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
             ]
         )
     )
-    result = solve(Plan.model_validate(told), stocked, gap=0.0)
+    result = solve_once(Plan.model_validate(told), stocked, gap=0.0)
     assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(4 * KT)
     found = stress_test(result, scenarios=500, seed=5)
-    assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd > 1]) == {"a 100%"}
-    assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd == 0]) <= {""}
-    named = replace(found, names=replace(found.names, materials={"a": "Alpha"})).summary()
+    scenarios = found.tables["scenarios"]
+    assert set(scenarios.driven_by[scenarios.loss_musd > 1]) == {"a 100%"}
+    assert set(scenarios.driven_by[scenarios.loss_musd == 0]) <= {""}
+    names = replace(Names.of(stocked), materials={"a": "Alpha"})
+    named = "\n".join(_words(found.tables, found.facts, names, None))
     assert "; loss from Alpha 100%; " in named
     assert "\n  Alpha: " in named
     assert "loss from ;" not in named
-    hit = found.by_scenario[found.by_scenario.without_plan_musd > 240 + 1e-6]
+    hit = scenarios[scenarios.without_plan_musd > 240 + 1e-6]
     assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
-    assert (found.by_scenario.defence_short_t == 0).all()
-    assert set(found.by_scenario.scenario[found.by_scenario.replicate > 1].str.split("-").str[0]) == {"sample"}
-    assert found.by_scenario.probability.sum() == pytest.approx(1.0)
-    row = found.figures.set_index("figure").loc["defence_short"]
+    assert (scenarios.defence_short_t == 0).all()
+    assert set(scenarios.scenario[scenarios.replicate > 1].str.split("-").str[0]) == {"sample"}
+    assert scenarios.probability.sum() == pytest.approx(1.0)
+    row = found.tables["figures"].set_index("figure").loc["defence_short"]
     assert (row.estimate, row.low) == (0.0, 0.0)
     drawn = (
-        1 - found.by_scenario[~found.by_scenario.scenario.str.startswith("sample")].probability.sum()
+        1 - scenarios[~scenarios.scenario.str.startswith("sample")].probability.sum()
     )  # the listed scenario is certain
     assert row.high == pytest.approx(drawn * (1 - 0.025 ** (1 / 500)), rel=1e-6)  # none of 500: Clopper and Pearson
 
@@ -221,20 +222,28 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
 @pytest.mark.slow
 def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
     """Proves: the figures do not depend on who computes them; another seed gives other scenarios."""
-    result = solve(*exposed(rate=0.3), gap=0.0)
-    here = stress_test(result, scenarios=100, seed=4).figures
+    result = solve_once(*exposed(rate=0.3), gap=0.0)
+    here = stress_test(result, scenarios=100, seed=4).tables["figures"]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        there = stress_test(result, scenarios=100, seed=4, executor=pool).figures
+        there = stress_test(result, scenarios=100, seed=4, run=Runner(executor=pool)).tables["figures"]
     pd.testing.assert_frame_equal(here, there)
-    assert stress_test(result, scenarios=100, seed=5).figures.estimate[1] != here.estimate[1]
+    assert stress_test(result, scenarios=100, seed=5).tables["figures"].estimate[1] != here.estimate[1]
+
+
+def test_a_deadline_is_no_failure_of_operations() -> None:
+    """Proves: operations that run out of time stop as such, and are not told as an answer that cannot be trusted."""
+    plan, data = exposed(rate=0.3)
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    with Runner(deadline_s=0.0).started(), pytest.raises(StoppedError, match="the deadline was reached"):
+        evaluate_recourse(first, first.own_scenarios)
 
 
 def test_the_chance_that_defence_goes_short_is_what_theory_says() -> None:
     """Proves: a stop that comes with .3 in five years, and always leaves defence short: estimate and interval, of all and of the
     material; a material that defence does not use has none."""
     plan, data = exposed(rate=-math.log(0.7) / 5, demand={("a", "civil"): 4.0, ("a", "defence"): 6.0})
-    found = stress_test(solve(plan, data, gap=0.0), scenarios=2000, seed=7)
-    row, own = found.figures.set_index("figure").loc["defence_short"], found.materials.iloc[0]
+    found = stress_test(solve_once(plan, data, gap=0.0), scenarios=2000, seed=7)
+    row, own = found.tables["figures"].set_index("figure").loc["defence_short"], found.tables["materials"].iloc[0]
     assert row.estimate == pytest.approx(0.3, abs=0.01)
     assert row.low <= 0.3 <= row.high
     assert row.high - row.low < 0.06
@@ -251,7 +260,7 @@ def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:
     pool = ReplicatePool(np.full(400, 1 / 400), np.repeat(np.arange(10), 40), np.ones(400, dtype=bool))
     found = pool.estimated(lambda pi: {"mean": float(pi @ loss.ravel())}, 0.95)["mean"]
     assert found == pytest.approx(interval(list(loss.mean(axis=1)), 0.95))
-    said = stress_test(solve(*exposed(rate=0.3), gap=0.0), scenarios=100, seed=3).summary()
+    said = stress_test(solve_once(*exposed(rate=0.3), gap=0.0), scenarios=100, seed=3).summary()
     assert "Only about 10 scenarios are in the worst 10%" in said
 
 
@@ -277,18 +286,19 @@ def test_a_plan_against_one_listed_case_and_of_any_aim_is_attacked_with_drawn_wo
     and both say so; only where listed scenarios take all probability there is nothing to draw."""
     plan, data = exposed(rate=0.3)
     told = {k: v for k, v in plan.to_toml_like().items() if k != "sample"} | {"scenarios": [cut("war", 0.1, 2029, 1)]}
-    found = stress_test(solve(Plan.model_validate(told), data, gap=0.0), scenarios=200)
+    found = stress_test(solve_once(Plan.model_validate(told), data, gap=0.0), scenarios=200)
     assert "made with its listed scenarios only" in found.summary()
-    row = found.figures.set_index("figure").loc["expected_loss"]
+    row = found.tables["figures"].set_index("figure").loc["expected_loss"]
     assert row.in_sample == pytest.approx(0.1 * 600)
     assert row.estimate > 3 * row.in_sample
     limited = Plan.model_validate(plan.to_toml_like() | {"risk": {"cvar_limit_musd": 1e6}})
     assert (
-        "not the plan's own objective or limits" in stress_test(solve(limited, data, gap=0.0), scenarios=20).summary()
+        "not the plan's own objective or limits"
+        in stress_test(solve_once(limited, data, gap=0.0), scenarios=20).summary()
     )
     certain = Plan.model_validate(told | {"scenarios": [cut("war", 1.0, 2029, 1)]})
-    with pytest.raises(ValueError, match="have probability 1"):
-        stress_test(solve(certain, data, gap=0.0))
+    with pytest.raises(InputError, match="have probability 1"):
+        stress_test(solve_once(certain, data, gap=0.0))
 
 
 @pytest.mark.slow
@@ -331,7 +341,7 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
 def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: scenarios met with remembered bases cost what they cost without, scenario by scenario, and take fewer iterations."""
     plan, data = random_case(3, loss_limits=False, service_hard=False, sample=True)
-    first = FirstStage.of(plan, data, solve(plan, data, gap=1e-6).solution)
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=1e-6).solution)
     scenarios = population(first.natural, data, 128, 5)
     spent: list[int] = []
     run = Model.run

@@ -9,27 +9,32 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, stress_test, value_of_planning
+from strategic_minerals import Plan, PlanError, Study, load_dataset, load_plan, shipped, stress_test, value_of_planning
+from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.core.errors import StoppedError
-from strategic_minerals.evaluation.fixed_decisions import decisions, evaluated
-from strategic_minerals.evaluation.rules_of_thumb import rules_of_thumb
-from strategic_minerals.evaluation.wait_and_see import along, average_scenario, only
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.optimise import optimise
+from strategic_minerals.studies.worth import along, average_scenario, decisions, evaluated, only, rules_of_thumb
 from support.drawn_cases import deciding
 from support.instances import quick_first, random_case
 from support.newsvendor import newsvendor
 from support.tiny import KT, cut, offer, source, tiny
 
 
+def information(study: Study) -> dict[str, float]:
+    """EVPI, VSS and what they are made of, by name."""
+    table = study.tables["information"]
+    return dict(zip(table.figure, table.musd, strict=True))
+
+
 def test_information_in_the_newsvendor_by_hand() -> None:
     """Proves: EVPI 94 320 and VSS 65 952 k$ of the one-mineral case. Knowing the months lost, just those are bought: 2160 t on
     average at 61 = 131 760 against 226 080. Planned for the average, 2160 t are held: 292 032."""
     found = value_of_planning(*newsvendor(), gap=0.0)
-    assert found.evpi_musd == pytest.approx(94.320, rel=1e-6)
-    assert found.vss_musd == pytest.approx(65.952, rel=1e-6)
-    table = found.table.set_index("alternative")
+    assert information(found)["evpi"] == pytest.approx(94.320, rel=1e-6)
+    assert information(found)["vss"] == pytest.approx(65.952, rel=1e-6)
+    table = found.tables["alternatives"].set_index("alternative")
     assert table.worth_musd["optimised plan"] - table.worth_musd["plan for average events"] == pytest.approx(
         65.952, rel=1e-6
     )
@@ -41,7 +46,7 @@ def test_sixty_days_of_cover_by_hand() -> None:
     """Proves: 60 days of 12 kt a year are 1.973 kt at 61, held wherever something may come: spent 120.3; each tonne of it is
     worth .3*160 + .7*54 = 85.8 of 61."""
     found = value_of_planning(*newsvendor(), gap=0.0)
-    row = found.table.set_index("alternative").loc["60 days of cover"]
+    row = found.tables["alternatives"].set_index("alternative").loc["60 days of cover"]
     tonnes = 60 / 365 * 12.0
     assert row.spending_musd == pytest.approx(61 * tonnes, rel=1e-6)
     assert row.worth_musd == pytest.approx((0.3 * 160 + 0.7 * 54 - 61) * tonnes, rel=1e-6)
@@ -53,11 +58,11 @@ def test_wait_and_see_here_and_now_and_the_average_plan_stand_in_their_order(see
     thumb, and no alternative has a smaller cost in a scenario than that scenario planned for by itself."""
     plan, data = random_case(seed, cvar=False, loss_limits=False, service_hard=False, logic=False)
     found = value_of_planning(plan, data, gap=1e-6)
-    tolerance = found.gap_musd + 1e-6 * abs(found.here_and_now_musd)
-    assert found.evpi_musd >= -tolerance
-    if found.average_plan_musd == found.average_plan_musd:  # NaN: it does not fit the budget
-        assert found.vss_musd >= -tolerance
-    known = found.table.dropna(subset=["worth_musd"]).set_index("alternative")
+    tolerance = information(found)["largest_gap"] + 1e-6 * abs(information(found)["here_and_now"])
+    assert information(found)["evpi"] >= -tolerance
+    if information(found)["average_plan"] == information(found)["average_plan"]:  # NaN: it does not fit the budget
+        assert information(found)["vss"] >= -tolerance
+    known = found.tables["alternatives"].dropna(subset=["worth_musd"]).set_index("alternative")
     assert known.worth_musd.max() <= known.worth_musd["optimised plan"] + tolerance
     assert (known.largest_regret_musd >= -tolerance).all()
 
@@ -75,8 +80,10 @@ def test_information_is_valued_without_promises_on_all_sides() -> None:
     promise = {"material": "a", "segment": "civil", "level": 0.9, "scenarios": ["cut"]}
     without = value_of_planning(*tiny({"a": 10.0}, **case), gap=0.0)
     promised = value_of_planning(*tiny({"a": 10.0}, **case, service_levels=[promise]), gap=0.0)
-    assert (promised.evpi_musd, promised.vss_musd) == pytest.approx((without.evpi_musd, without.vss_musd), abs=1e-6)
-    worth = promised.table.set_index("alternative").worth_musd
+    assert (information(promised)["evpi"], information(promised)["vss"]) == pytest.approx(
+        (information(without)["evpi"], information(without)["vss"]), abs=1e-6
+    )
+    worth = promised.tables["alternatives"].set_index("alternative").worth_musd
     assert worth["optimised plan"] < worth["nothing"]
 
 
@@ -120,9 +127,8 @@ def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
     draws would have; without a sample there are no fresh scenarios."""
     plan, data = deciding()
     found = value_of_planning(plan, data, fresh=400, seed=4, gap=0.0)
-    assert found.fresh_table is not None
-    table = found.fresh_table.set_index("alternative")
-    stressed = stress_test(solve(plan, data, gap=0.0), scenarios=400, seed=4).figures.set_index("figure")
+    table = found.tables["fresh_scenarios"].set_index("alternative")
+    stressed = stress_test(solve_once(plan, data, gap=0.0), scenarios=400, seed=4).tables["figures"].set_index("figure")
     for figure, column in (
         ("worth", "worth_musd"),
         ("expected_loss", "expected_loss_musd"),
@@ -142,7 +148,7 @@ def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
     )
     assert held.behind_plan_musd_high - held.behind_plan_musd_low < 0.95 * wide
     assert "IN 400 NEW RANDOM SCENARIOS" in found.summary()
-    assert value_of_planning(*newsvendor(), gap=0.0).fresh_table is None
+    assert "fresh_scenarios" not in value_of_planning(*newsvendor(), gap=0.0).tables
 
 
 def test_the_base_case_shortfall_is_what_the_event_itself_leaves_short() -> None:
@@ -179,7 +185,7 @@ def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
     assert [rule.material for rule in held.plan.days_of_cover] == ["a"]
     assert held.note == "without b: not offered, or not in time"
     found = value_of_planning(plan, data, gap=0.0)
-    notes = found.table.set_index("alternative").note
+    notes = found.tables["alternatives"].set_index("alternative").note
     assert notes["60 days of cover"] == held.note
     assert notes["base-case shortfall filled"] == "the plan has no design-basis scenario"
     assert "stock for the base-case shortfall: not compared (the plan has no design-basis scenario)" in found.summary()
@@ -189,7 +195,7 @@ def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Proves: where a scenario by itself finds no plan in time, EVPI and regrets are unknown, not wrong, and the rest is told."""
-    import strategic_minerals.evaluation.value_of_planning as worth
+    import strategic_minerals.studies.worth as worth
 
     def stopping(one: Any, **options: Any) -> Any:
         if len(one.structure.scenarios.names) == 1 and one.structure.scenarios.names[0] != "average":
@@ -198,9 +204,9 @@ def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
 
     monkeypatch.setattr(worth, "optimise", stopping)
     found = value_of_planning(*newsvendor(), gap=0.0)
-    assert found.evpi_musd != found.evpi_musd
-    assert found.table.largest_regret_musd.isna().all()
-    assert found.vss_musd == pytest.approx(65.952, rel=1e-6)
+    assert information(found)["evpi"] != information(found)["evpi"]
+    assert found.tables["alternatives"].largest_regret_musd.isna().all()
+    assert information(found)["vss"] == pytest.approx(65.952, rel=1e-6)
     assert "would add an unknown amount (EVPI)" in found.summary()
 
 
@@ -208,7 +214,7 @@ def test_a_plan_of_another_aim_is_told_why_it_has_no_such_table() -> None:
     plan, data = random_case(3)
     lean = plan.to_toml_like() | {"objective": {"kind": "least_budget"}}
     lean["budget"]["branch_money"] = "planned"
-    with pytest.raises(ValueError, match="in social cost"):
+    with pytest.raises(PlanError, match="social cost, in which the value of planning is measured"):
         value_of_planning(Plan.model_validate(lean), data)
 
 
@@ -231,6 +237,6 @@ def test_the_verb_worth_tells_the_table(cli: Any) -> None:
 
 def test_the_optimised_plan_of_the_table_is_the_plan_that_solve_gives() -> None:
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
-    stated = -(solve(plan, data, gap=1e-6).outcome.objective_musd or 0.0)
-    table = value_of_planning(plan, data, gap=1e-6).table.set_index("alternative")
+    stated = -(solve_once(plan, data, gap=1e-6).outcome.objective_musd or 0.0)
+    table = value_of_planning(plan, data, gap=1e-6).tables["alternatives"].set_index("alternative")
     assert table.worth_musd["optimised plan"] == pytest.approx(stated, rel=1e-4)

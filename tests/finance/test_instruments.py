@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from strategic_minerals import InfeasibleError, check, solve
-from support.tiny import cut, project, source, tiny, total
+from strategic_minerals import InfeasibleError, Runner, check, solve
+from support.tiny import bought, cut, offer, project, source, tiny, total
 
 
 def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
@@ -24,7 +25,9 @@ def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
     plan = plan.model_copy(update={"materials": ("x",)})
     assert check(plan, data).faults == ()
     for relax in (False, True):
-        assert total(solve(plan, data, gap=0.0, relax=relax)) == pytest.approx(14 * 1000 + 16 * 100)
+        assert total(solve(plan, data, gap=0.0, relax=relax, quick=True)) == pytest.approx(
+            14 * 1000 + 16 * 100
+        )
 
 
 def test_a_plan_that_nobody_supplies_is_answered() -> None:
@@ -32,7 +35,7 @@ def test_a_plan_that_nobody_supplies_is_answered() -> None:
     plan, data = tiny(
         {"x": 100.0, "y": 1.0}, sources={"imp": source("CHN", "y", 1.0)}, demand={"x": 10.0}, loss=900.0, years=2
     )
-    result = solve(plan.model_copy(update={"materials": ("x",)}), data, gap=0.0)
+    result = solve(plan.model_copy(update={"materials": ("x",)}), data, gap=0.0, quick=True)
     assert total(result) == pytest.approx(20 * 1000)
 
 
@@ -62,7 +65,7 @@ def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: floa
         years=5,
         money=1e5,
     )
-    table = solve(plan, data, gap=0.0, threads=1).tables["acquisitions"]
+    table = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).tables["acquisitions"]
     assert float(table.acquired_t.sum()) / 1000 == pytest.approx(bought)
     assert table.fiscal_year.max() < 2028 + term
 
@@ -96,7 +99,7 @@ def test_a_package_with_a_floor_of_its_own_never_stands_beside_a_market_floor(le
             ]
         },
     )
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     assert len(result.tables["floors"]) == 1
     projects = result.tables["projects"]
     assert not ((projects.package == "own") & (projects.share > 0)).any() or "market" not in set(
@@ -126,7 +129,7 @@ def test_soft_penalties_of_the_trunk_count_as_often_as_somebody_is_on_it(probabi
             }
         ],
     )
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     assert result.objective_parts["soft_penalties"] == pytest.approx(penalty)
     assert result.audited.passed
 
@@ -148,8 +151,62 @@ def test_a_hard_rule_binds_nobody_where_nobody_can_be() -> None:
             ],
         )
         try:
-            return solve(plan, data, gap=0.0, threads=1).outcome.reason
+            return solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).outcome.reason
         except InfeasibleError as error:
             return error.outcome.reason
 
     assert (ask(1.0), ask(0.9)) == ("optimal", "infeasible")
+
+
+def test_what_a_floor_brings_in_a_dear_year_is_no_money_of_the_budget() -> None:
+    """Proves: a floor of 110 that hands back half of the upside, at a price of 100 that is 20 % up or down, costs (30 - .5*10)/2 =
+    12.5 on 1 kt; at 120 it brings (.5*34 - 14)/2 = 1.5. Society counts it, 12.5 - 1.5 + 12.5 = 23.5; the budget of that year has
+    nothing to spend on 1 kt of b at 1.5, though b is cut the year after.
+    """
+    plan, data = tiny(
+        {"a": {2027: 100.0, 2029: 120.0, 2030: 100.0}, "b": 1.5},
+        sources={"far": source("CHN", "a", 1.0), "near": source("CHN", "b", 1.0)},
+        demand={"a": 2.0, "b": 1.0},
+        loss=1000.0,
+        offers={"spot": offer("b", 1.0)},
+        projects={"plant": project("a", 1.0, capex_musd=30.0, cash_usd_per_kg=102.5, life_yr=3.0)},
+        packages={
+            "floored": {
+                "instrument": "none",
+                "floor_material": "a",
+                "floor_usd_per_kg": 110.0,
+                "floor_kind": "contract",
+                "floor_term_yr": 3.0,
+                "upside_share": 0.5,
+            }
+        },
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("stop", 0.5, 2030.0, 1.0, "b")],
+        years=4,
+        money={2027: 0.0, 2028: 12.5, 2029: 0.0, 2030: 12.5},
+        instruments={"signing_years": [2027]},
+    )
+    result = solve(plan, data, gap=0.0, quick=True)
+    assert list(result.tables["budget"].floor_top_ups_musd) == pytest.approx([0.0, 12.5, 0.0, 12.5])
+    assert result.objective_parts["floor_cost"] == pytest.approx(23.5)
+    assert bought(result, "b") == pytest.approx(0.0)
+
+
+def test_nor_is_what_a_floor_of_before_brings_in_a_dear_year() -> None:
+    """Proves: as above, on a source that was given the floor before the plan: the budget owes 12.5, 0 and 12.5, and what comes back
+    in the dear year buys nothing."""
+    plan, data = tiny(
+        {"a": {2027: 100.0, 2028: 120.0, 2029: 100.0}, "b": 1.5},
+        sources={"mine": source("USA", "a", 1.0), "near": source("CHN", "b", 1.0)},
+        demand={"a": 1.0, "b": 1.0},
+        loss=1000.0,
+        offers={"spot": offer("b", 1.0)},
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0, "b")],
+        money={2027: 12.5, 2028: 0.0, 2029: 12.5},
+    )
+    floor = {"floor_material": "a", "floor_kind": "contract", "floor_usd_per_kg": 110.0, "upside_share": 0.5}
+    signed = {"commitment": "f", "kind": "package", "item": "mine", "producer": "mine", "signed_year": 2026, **floor}
+    result = solve(plan, data.replace(commitments=pd.DataFrame([signed])), gap=0.0)
+    assert list(result.tables["budget"].signed_before_musd) == pytest.approx([12.5, 0.0, 12.5])
+    assert bought(result, "b") == pytest.approx(0.0)

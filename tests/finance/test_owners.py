@@ -22,14 +22,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Plan, PlanError, UntrustedError, solve, verify, write_run
-from strategic_minerals.api.checking import check
-from strategic_minerals.core.arrays import equal
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.finance import owner_expectation, owner_value, packages
-from strategic_minerals.finance.packages import Option
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.pricing import pricing_sample
+from strategic_minerals import Plan, PlanError, Runner, UntrustedError, solve, verify, write_run
+from strategic_minerals.answer.notes import check
+from strategic_minerals.core.frames import equal
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
+from strategic_minerals.world import owners as owner_expectation
+from strategic_minerals.world import owners as owner_value
+from strategic_minerals.world import packages
+from strategic_minerals.world.packages import Option
+from strategic_minerals.world.scenarios import pricing_sample
 from support.instances import random_case
 from support.tiny import cut, project, source, tiny
 
@@ -75,7 +77,7 @@ def options(case: Any) -> dict[str, Option]:
 
 def chosen(case: Any) -> str:
     """The package that the best plan signs."""
-    table = solve(*case, gap=0.0, threads=1).tables["projects"]
+    table = solve(*case, gap=0.0, quick=True, run=Runner(threads=1)).tables["projects"]
     return str(table[table.share > 0.5].package.iloc[0])
 
 
@@ -104,7 +106,7 @@ def test_a_charge_for_the_risk_moved_takes_the_advantage_away(beside: float, sig
 
 def test_the_charge_stands_in_the_cost_of_the_plan_and_the_government_bears_it() -> None:
     case = one_plant(85.0, {"risk_charge": 0.1})
-    result = solve(*case, gap=0.0, threads=1)
+    result = solve(*case, gap=0.0, quick=True, run=Runner(threads=1))
     assert chosen(case) == "both"
     assert result.objective_parts["risk_transfer"] == close(0.1 * (4.5 - 1.0) / 1.125)
     assert result.audited.passed
@@ -184,9 +186,12 @@ def test_crisis_prices_move_neither_the_baseline_nor_what_owners_expect(price: f
     Z0 are the same at any crisis price above it."""
     rise = [cut("rise", 0.1, 2028.0, 1.0, share=0.5, price_multiplier=max(price, 1.0))]
     at_once = {"capex": 30.0, "price_gain": False, "scenarios": rise}
-    result = solve(*one_plant(**at_once), gap=0.0, threads=1)
+    result = solve(*one_plant(**at_once), gap=0.0, quick=True, run=Runner(threads=1))
     usual = solve(
-        *one_plant(**{**at_once, "scenarios": [cut("rise", 0.1, 2028.0, 1.0, share=0.5)]}), gap=0.0, threads=1
+        *one_plant(**{**at_once, "scenarios": [cut("rise", 0.1, 2028.0, 1.0, share=0.5)]}),
+        gap=0.0,
+        quick=True,
+        run=Runner(threads=1),
     )
     assert result.outcome.do_nothing_musd == close(usual.outcome.do_nothing_musd)
     assert list(result.tables["projects"].baseline) == list(usual.tables["projects"].baseline) == [True]
@@ -201,7 +206,7 @@ def test_the_baseline_hangs_on_no_sample_premium_or_hazard() -> None:
     found = options((plan, data))
     assert prepare(plan, data).structure.support.baseline.tolist() == [True]
     assert found["none"].npv < 0 == found["none"].gap
-    assert solve(plan, data, gap=0.0, threads=1).audited.passed
+    assert solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).audited.passed
 
 
 @pytest.mark.parametrize("states", [[(0.4, 0.5), (1.6, 0.5)], [(0.2, 0.25), (1.0, 0.5), (1.8, 0.25)]])
@@ -357,10 +362,10 @@ RULES: dict[str, Any] = {
 @pytest.mark.parametrize("rule", RULES)
 def test_the_audit_objects_where_a_rule_is_dropped(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = one_plant(85.0, {"risk_charge": 0.05}, chosen=["both"])
-    assert solve(*case, gap=0.0, threads=1).audited.passed
+    assert solve(*case, gap=0.0, quick=True, run=Runner(threads=1)).audited.passed
     monkeypatch.setattr(*RULES[rule])
     with pytest.raises(UntrustedError, match="audit"):
-        solve(*case, gap=0.0, threads=1)
+        solve(*case, gap=0.0, quick=True, run=Runner(threads=1))
 
 
 @pytest.mark.parametrize("field", ["risk_charge", "fees"])
@@ -370,14 +375,14 @@ def test_the_audit_objects_where_the_government_bears_less(field: str, monkeypat
     tables = {name: data.frame(name).copy() for name in data.tables}
     tables["packages"] = tables["packages"].assign(**right)
     case = plan, type(data).from_tables(tables)
-    assert solve(*case, gap=0.0, threads=1).audited.passed
+    assert solve(*case, gap=0.0, quick=True, run=Runner(threads=1)).audited.passed
 
     def spared(*args: Any, **kwargs: Any) -> Option:
         return Option(*args, **{**kwargs, field: 0.0 * kwargs[field]})
 
     monkeypatch.setattr(packages, "Option", spared)
     with pytest.raises(UntrustedError, match="audit"):
-        solve(*case, gap=0.0, threads=1)
+        solve(*case, gap=0.0, quick=True, run=Runner(threads=1))
 
 
 def test_values_out_of_range_are_refused() -> None:
@@ -418,7 +423,7 @@ def test_what_is_known_of_another_question_changes_no_answer(change: dict[str, A
 def test_both_methods_and_the_audit_agree_on_plans_with_owners_who_look_at_scenarios(case: int) -> None:
     plan, data = random_case(case, flood=True, two_projects=True)
     plan = with_owners(plan, {**EXPECTED, "price_risk_premium": 0.04, "risk_charge": 0.1, "sample": 32})
-    flat, decomposed = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    flat, decomposed = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
     assert flat.audited.passed
     assert decomposed.audited.passed
     assert decomposed.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, rel=1e-4, abs=1e-4)
@@ -427,7 +432,7 @@ def test_both_methods_and_the_audit_agree_on_plans_with_owners_who_look_at_scena
 def test_a_plan_meets_other_scenarios_with_what_its_owners_expected() -> None:
     """Proves: along its own scenarios a plan costs what its solve said, the charge for risk moved included."""
     plan, data = one_plant(85.0, {"risk_charge": 0.1})
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     first = FirstStage.of(plan, data, result.solution)
     found = evaluate_recourse(first, first.own_scenarios)
     expected = float(first.own_scenarios.probability @ found.cost)
@@ -435,7 +440,9 @@ def test_a_plan_meets_other_scenarios_with_what_its_owners_expected() -> None:
 
 
 def test_a_run_folder_says_what_owners_expected_and_is_verified(tmp_path: Path) -> None:
-    result = solve(*one_plant(85.0, {"risk_charge": 0.1, "sample": 9, "seed": 4}), gap=0.0, threads=1)
+    result = solve(
+        *one_plant(85.0, {"risk_charge": 0.1, "sample": 9, "seed": 4}), gap=0.0, quick=True, run=Runner(threads=1)
+    )
     row = result.tables["projects"].iloc[0]
     assert (row.hurdle_rate, row.hurdle_rate_expected) == (0.25, close(0.125))
     assert row.hurdle_rate_with_package == close(0.125 - 0.002 * 35)

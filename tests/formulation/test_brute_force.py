@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from strategic_minerals import Plan, solve
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.solver.optimise import optimise
 from support.instances import random_case
 
 MOST_BINARIES = 6
@@ -133,7 +133,7 @@ def test_no_choice_beats_the_plan(seed: int, switches: dict[str, bool]) -> None:
     values = enumerated(problem, cost)
     stated = float(cost @ solved.x)
     assert min(values.values()) == near(stated)
-    outcome = solve(plan, data, gap=0.0).outcome
+    outcome = solve(plan, data, gap=0.0, quick=True).outcome
     assert outcome.objective_musd is not None
     assert outcome.do_nothing_musd is not None
     assert min(values.values()) == near(outcome.objective_musd + outcome.do_nothing_musd)
@@ -172,8 +172,8 @@ def test_the_relaxation_bounds_every_choice() -> None:
         problem = prepare(plan, data)
         if not 1 <= problem.assembly.integer.sum() <= MOST_BINARIES:
             continue
-        relaxed = solve(plan, data, gap=0.0, relax=True).outcome
-        whole = solve(plan, data, gap=0.0).outcome
+        relaxed = solve(plan, data, gap=0.0, relax=True, quick=True).outcome
+        whole = solve(plan, data, gap=0.0, quick=True).outcome
         assert relaxed.relaxed
         assert not whole.relaxed
         assert relaxed.objective_musd is not None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from strategic_minerals import ReserveError, UntrustedError, solve
-from strategic_minerals.formulation import branch, commitments, origin
-from strategic_minerals.formulation import operations as period
+from strategic_minerals import ReserveError, Runner, UntrustedError, solve
+from strategic_minerals.model import branch, commitments, period
+from strategic_minerals.model import period as origin
 from support.instances import random_case
 
 RULES = {
@@ -60,7 +60,7 @@ def test_a_dropped_rule_does_not_go_unseen(room, rule, monkeypatch):
     objections = []
     for seed in (SEEN.get(rule, 0), *SEEDS):
         try:
-            solve(*random_case(seed, **SWITCHES.get(rule, {})), gap=1e-6, time_limit_s=600.0)
+            solve(*random_case(seed, **SWITCHES.get(rule, {})), gap=1e-6, quick=True, run=Runner(deadline_s=600.0))
         except UntrustedError as error:
             objections.append(str(error))
             break

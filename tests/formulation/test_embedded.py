@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import InputError, PlanError, solve
+from oracle.flat import flat_model
+from strategic_minerals import InputError, PlanError
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.answer.tables import losses_by_scenario
 from strategic_minerals.audit.accounts import embedded_losses, losses, open_accounts
-from strategic_minerals.evaluation.scenario_outlook import scenario_outlook
-from strategic_minerals.evaluation.stress_test import stress_test
-from strategic_minerals.formulation.flat import flat_model
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.results.operation_tables import losses_by_scenario
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.studies.outlook import scenario_outlook
+from strategic_minerals.studies.stress import stress_test
 from support.tiny import bought, cut, offer, project, source, tiny, total, unaudited
 
 STOP = cut("stop", 0.2, 2028, 1, design_basis=True)
@@ -44,7 +45,7 @@ def goods(embedded: float = 0.0, **plan: Any) -> tuple:
 
 
 def answer(case: tuple) -> Any:
-    result = solve(*case, gap=0.0)
+    result = solve_once(*case, gap=0.0)
     assert result.audited.passed
     return result
 
@@ -146,13 +147,14 @@ def test_the_written_model_leaves_it_out_of_the_loss_of_a_scenario() -> None:
 def test_stress_tests_and_outlooks_leave_it_out() -> None:
     plan, data = goods(20.0)
     data = with_hazards(data)
-    result = solve(plan, data, gap=0.0)
+    result = solve_once(plan, data, gap=0.0)
     doubled, more = goods(40.0)
-    again = solve(doubled, with_hazards(more), gap=0.0)
+    again = solve_once(doubled, with_hazards(more), gap=0.0)
     tests = [stress_test(answered, scenarios=40, seed=3) for answered in (result, again)]
-    assert np.allclose(tests[0].by_scenario.loss_musd, tests[1].by_scenario.loss_musd, rtol=0, atol=1e-6)
+    assert np.allclose(*(one.tables["scenarios"].loss_musd for one in tests), rtol=0, atol=1e-6)
     years = [
-        scenario_outlook(*case, scenarios=40, seed=3).years for case in ((plan, data), (doubled, with_hazards(more)))
+        scenario_outlook(*case, scenarios=40, seed=3).tables["years"]
+        for case in ((plan, data), (doubled, with_hazards(more)))
     ]
     assert np.allclose(years[0].cvar_musd, years[1].cvar_musd)
 
@@ -192,7 +194,7 @@ FAULTY: list[tuple[dict[str, Any], str]] = [
 def test_nothing_that_a_plan_decides_may_reach_it(change: dict[str, Any], file: str) -> None:
     given = {"demand": {"magnet": 10, "inside": 5}, **change}
     with pytest.raises((InputError, PlanError)) as raised:
-        solve(*goods(0.0, **given))
+        solve_once(*goods(0.0, **given))
     assert any(
         (fault.file == file and "no stock and no plant" in str(fault)) or "not embedded" in str(fault)
         for fault in raised.value.faults

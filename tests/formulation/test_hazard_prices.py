@@ -9,12 +9,11 @@ import pytest
 
 from strategic_minerals import Dataset, Plan, check, solve
 from strategic_minerals.core.errors import UntrustedError
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.instance import Instance
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import build_scenarios
-from strategic_minerals.scenarios.event_prices import EventPrices
-from strategic_minerals.scenarios.profiles import profiles
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.events import EventPrices, profiles
+from strategic_minerals.world.instance import Instance
+from strategic_minerals.world.scenarios import build_scenarios
 from support.instances import random_case
 from support.tiny import offer, source, tiny, total
 
@@ -87,7 +86,7 @@ def test_each_market_has_its_own_course() -> None:
 def test_users_pay_the_price_of_whom_they_buy_from() -> None:
     """Proves: 1 kt of China at 15 and 1 kt of the ally at 60 in the year of the stop, 20 a year otherwise."""
     case = struck(("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0))
-    result = solve(*case, gap=0.0)
+    result = solve(*case, gap=0.0, quick=True)
     assert total(result) == pytest.approx(20 + 0.5 * (15 + 60) + 0.5 * 20 + 20, rel=1e-5)
     assert result.audited.passed
 
@@ -183,7 +182,7 @@ def test_two_prices_in_an_event_and_no_shortage_buy_nothing() -> None:
         materials={"metal": {"disposal_t_per_yr": 5000.0, "holding_share_per_yr": 0.01}},
         instruments={"trunk_disposal": True},
     )
-    result = solve(*case, gap=0.0)
+    result = solve(*case, gap=0.0, quick=True)
     assert result.tables["acquisitions"].empty
     assert total(result) == pytest.approx(60.0)
 
@@ -198,7 +197,7 @@ def test_a_branch_buys_at_the_price_of_the_market() -> None:
     found = build_scenarios(natural, case[1])
     paid = natural.purchase_price(purchase, found.price[0, 0], found.market_gap[0, 0])
     assert (paid * 1000).tolist() == pytest.approx([10.0, 40.0, 10.0])
-    assert solve(*case, gap=0.0).audited.passed
+    assert solve(*case, gap=0.0, quick=True).audited.passed
 
 
 def test_a_plant_outside_lives_on_the_price_there() -> None:
@@ -214,7 +213,7 @@ def test_a_plant_outside_lives_on_the_price_there() -> None:
 
 def test_without_gain_on_prices_floors_and_users_see_undisturbed_ones() -> None:
     case = struck(("inside", 0, 6, 2.0), ("outside", 0, 12, 8.0), price_gain=False)
-    result = solve(*case, gap=0.0)
+    result = solve(*case, gap=0.0, quick=True)
     assert total(result) == pytest.approx(60.0)
     assert result.audited.passed
 
@@ -222,7 +221,7 @@ def test_without_gain_on_prices_floors_and_users_see_undisturbed_ones() -> None:
 def test_the_audit_sees_a_model_that_forgets_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the audit reckons with prices in events by market by its own code."""
     plan, data = struck(("outside", 0, 12, 4.0))
-    assert solve(plan, data, gap=0.0).audited.passed
+    assert solve(plan, data, gap=0.0, quick=True).audited.passed
     original = Instance.market_price
     monkeypatch.setattr(
         Instance,
@@ -230,7 +229,7 @@ def test_the_audit_sees_a_model_that_forgets_the_gap(monkeypatch: pytest.MonkeyP
         lambda self, i, outside, price, periods=None, gap=None: original(self, i, outside, price, periods),
     )
     with pytest.raises(UntrustedError, match="audit"):
-        solve(plan, data, gap=0.0)
+        solve(plan, data, gap=0.0, quick=True)
 
 
 def test_the_audit_sees_prices_that_events_do_not_make(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +237,7 @@ def test_the_audit_sees_prices_that_events_do_not_make(monkeypatch: pytest.Monke
     plan, data = struck(("outside", 0, 12, 4.0))
     monkeypatch.setattr(EventPrices, "gap", property(lambda self: 1.5 * (self._outside / self._inside)))
     with pytest.raises(UntrustedError, match="audit"):
-        solve(plan, data, gap=0.0)
+        solve(plan, data, gap=0.0, quick=True)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +282,7 @@ def test_random_plans_with_prices_by_market_hold_in_both_methods(seed: int) -> N
         loss_limits=False,
         sample=True,
     )
-    flat, apart = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
     assert (prepare(plan, data).structure.scenarios.market_gap > 1).any()
     assert flat.audited.passed
     assert apart.audited.passed

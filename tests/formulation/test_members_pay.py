@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import check, solve
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
 from support.instances import random_case
 from support.tiny import bought, cut, offer, source, tiny
 
@@ -27,7 +27,7 @@ def question(members, later=0.0):
 def test_ten_million_buy_the_tonne_only_where_members_hold_it():
     """10 million at first, 0.95 a year later, metal at 10 USD/kg: 1.095 kt where members pay for holding. Else a kilotonne costs a
     million a year to hold, more than there is in the second year."""
-    mine, theirs = (solve(*question(members, later=0.95), gap=0.0) for members in (False, True))
+    mine, theirs = (solve(*question(members, later=0.95), gap=0.0, quick=True) for members in (False, True))
     assert bought(theirs, "a") == pytest.approx(1.095, abs=1e-6)
     assert bought(mine, "a") < 0.95
     assert theirs.tables["budget"].holding_musd.sum() == 0
@@ -36,7 +36,7 @@ def test_ten_million_buy_the_tonne_only_where_members_hold_it():
 
 def test_society_pays_for_holding_whoever_does():
     """Two years at a tenth of 10 million: 2 million of the social cost, none of the outlays."""
-    result = solve(*question(True), gap=0.0)
+    result = solve(*question(True), gap=0.0, quick=True)
     assert result.objective_parts["authority_holding"] == pytest.approx(2.0, abs=1e-6)
     assert result.tables["budget"].purchases_musd.sum() == pytest.approx(10.0, abs=1e-6)
 
@@ -62,7 +62,7 @@ def test_random_plans_hold_under_the_audit(seed):
     """The audit counts outlays by its own code, and both ways of solving agree."""
     plan, data = random_case(seed, revolving=bool(seed % 2), reserve=True, loss_limits=False)
     plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"members_pay_holding": True})})
-    flat, apart = (solve(plan, data, gap=1e-6, method=method) for method in ("flat", "decomposed"))
+    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
     assert flat.audited.passed, flat.audited.worst()
     assert apart.audited.passed, apart.audited.worst()
     assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, rel=1e-5, abs=1e-3)

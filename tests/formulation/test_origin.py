@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, PlanError, UntrustedError, solve
-from strategic_minerals.instance import procurement
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.procurement import fiscal_year
+from strategic_minerals.world import build as procurement
+from strategic_minerals.world.build import build_instance, fiscal_year
 from support.tiny import KT, bought, cut, offer, project, source, tiny, total
 
 MAGNET = {"magnet": 1.0, "oxide": -0.5}
@@ -40,27 +39,27 @@ def back(**more):
 def test_without_rules_the_reserve_buys_what_the_stop_will_lack():
     """1 kt of allied oxide makes 2 of the 4 kt of magnets; the reserve buys the other two."""
     plan, data = chain()
-    assert bought(solve(plan, data), "magnet") == pytest.approx(2.0)
+    assert bought(solve(plan, data, quick=True), "magnet") == pytest.approx(2.0)
 
 
 def test_reach_back_buys_no_more_than_clean_feed_makes():
     """0.4 kt of clean oxide a year are 0.8 kt of magnets, 1.6 kt before the stop. What users buy stays Chinese."""
     plan, data = chain(clean_mine=0.4, procurement=back())
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     assert result.audited.passed
     assert bought(result, "magnet") == pytest.approx(1.6)
 
 
 def test_without_reach_back_the_country_of_the_last_stage_counts():
     plan, data = chain(clean_mine=0.4, procurement=back(reach_back=False))
-    assert bought(solve(plan, data), "magnet") == pytest.approx(3.2)
+    assert bought(solve(plan, data, quick=True), "magnet") == pytest.approx(3.2)
 
 
 @pytest.mark.parametrize("feed", ["CHN", "AUS CHN", "", "OTH"])
 def test_feed_of_excluded_or_unpublished_origin_is_not_clean(feed):
     """Trap 29: unknown feed launders no origin."""
     plan, data = chain(feed=feed, procurement=back())
-    assert bought(solve(plan, data), "magnet") == pytest.approx(0.0, abs=1e-9)
+    assert bought(solve(plan, data, quick=True), "magnet") == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_plant_that_declares_nothing_sells_nothing():
@@ -74,7 +73,7 @@ def test_a_plant_that_declares_nothing_sells_nothing():
 def test_a_rule_counts_from_its_date():
     """From FY2028 on only clean magnets; in FY2027 the plant sells what it has."""
     plan, data = chain(clean_mine=0.0, procurement=back(from_year=2028))
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     by_year = result.tables["acquisitions"].groupby("fiscal_year").acquired_t.sum() / KT
     assert by_year[2027] == pytest.approx(2.0)
     assert by_year.get(2028, 0.0) == pytest.approx(0.0, abs=1e-9)
@@ -85,14 +84,14 @@ def test_doing_nothing_costs_the_same_under_any_rule(procurement):
     """Trap 30: an exclusion does not move Z0."""
     plan, data = chain(procurement=procurement)
     bare, tables = chain()
-    assert solve(plan, data).outcome.do_nothing_musd == pytest.approx(
-        solve(bare, tables).outcome.do_nothing_musd, rel=1e-12
+    assert solve(plan, data, quick=True).outcome.do_nothing_musd == pytest.approx(
+        solve(bare, tables, quick=True).outcome.do_nothing_musd, rel=1e-12
     )
 
 
 def test_a_stricter_rule_never_gains():
     costs = [
-        total(solve(*chain(clean_mine=mine, procurement=rule)))
+        total(solve(*chain(clean_mine=mine, procurement=rule), quick=True))
         for mine, rule in ((1.0, {}), (1.0, back()), (0.2, back()), (0.0, back()))
     ]
     assert costs == sorted(costs)
@@ -114,7 +113,7 @@ def test_what_is_made_for_the_reserve_and_for_users_shares_clean_feed():
         scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
         procurement=back(),
     )
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     runs = result.tables["operations"].query("producer == 'new' and output_t > 0")
     assert len(runs) > 0
     assert (
@@ -137,7 +136,7 @@ def test_an_excluded_country_is_not_supported_and_its_own_projects_stand():
         packages={"grant": {"instrument": "grant"}},
         procurement={"exclusions": [{"countries": "CHN"}]},
     )
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     share = result.tables["projects"].set_index("project").share
     assert share["open"] == 0
     assert "rules of origin close its support at every date" in set(result.tables["dropped"].reason)
@@ -171,11 +170,12 @@ def test_a_plant_that_its_owner_builds_is_bound_to_nothing():
     """Without support its runs are its own; signed with a grant it runs on clean feed alone: 1 kt of oxide, 2 kt of magnets."""
     case = built(capex_musd=0.0, additional=True)
     prices = case.pop("prices")
-    free = solve(*tiny(prices, **case, procurement=back(applies_to=["support"])))
+    free = solve(*tiny(prices, **case, procurement=back(applies_to=["support"])), quick=True)
     assert runs(free) == pytest.approx(4.0)
     case["projects"]["new"]["capex_musd"] = 1900.0
     paid = solve(
-        *tiny(prices, **case, packages={"grant": {"instrument": "grant"}}, procurement=back(applies_to=["support"]))
+        *tiny(prices, **case, packages={"grant": {"instrument": "grant"}}, procurement=back(applies_to=["support"])),
+        quick=True,
     )
     assert paid.tables["projects"].set_index("project").share["new"] == 1
     assert runs(paid) == pytest.approx(2.0)
@@ -192,7 +192,7 @@ def test_support_is_tested_when_it_is_signed(from_year, expected):
     plan, data = tiny(
         prices, **case, packages={"grant": {"instrument": "grant"}}, procurement=rule, instruments=instruments
     )
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     assert result.audited.passed
     assert result.tables["projects"].set_index("project").share["new"] == 1
     assert runs(result) == pytest.approx(expected)
@@ -211,7 +211,7 @@ def test_nothing_is_reserved_that_is_made_of_feed_followed_back():
         scenarios=[cut("stop", 0.5, 2029.0, 1.0, materials="magnet")],
         procurement=back(),
     )
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     assert result.tables["contracts"].empty
     assert result.audited.passed
 
@@ -232,7 +232,7 @@ def test_a_rule_that_would_do_nothing_is_a_fault(column, value, said):
            "countries": "CHN", "binds": "USA", "from_date": "2027-01-01", column: value}  # fmt: skip
     tables = {name: data.frame(name) for name in data.tables}
     with pytest.raises(InputError) as error:
-        solve(plan, Dataset.from_tables({**tables, "origin_rules": pd.DataFrame([row])}))
+        solve(plan, Dataset.from_tables({**tables, "origin_rules": pd.DataFrame([row])}), quick=True)
     assert [(fault.column, said in fault.expected) for fault in error.value.faults] == [(column, True)]
 
 
@@ -250,7 +250,7 @@ def test_an_outside_offer_states_its_origin_or_is_closed():
             scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
             procurement=rule,
         )
-        found[origin] = bought(solve(plan, data), "gallium")
+        found[origin] = bought(solve(plan, data, quick=True), "gallium")
     assert found[None] == found["CHN"] == 0.0
     assert found["AUS"] == pytest.approx(1.0)
 
@@ -267,7 +267,7 @@ def test_the_audit_sees_a_model_that_forgot_a_rule(rule, family, monkeypatch):
     monkeypatch.setattr(procurement, "exclusions", lambda *_: ())
     plan, data = chain(clean_mine=0.4, procurement={"exclusions": [rule]})
     with pytest.raises(UntrustedError, match=family):
-        solve(plan, data)
+        solve(plan, data, quick=True)
 
 
 def test_the_audit_sees_support_and_contracts_of_excluded_origin(monkeypatch):
@@ -286,7 +286,7 @@ def test_the_audit_sees_support_and_contracts_of_excluded_origin(monkeypatch):
             procurement={"exclusions": [{"countries": "AUS", "applies_to": [applies_to]}]},
         )
         with pytest.raises(UntrustedError, match=family):
-            solve(plan, data)
+            solve(plan, data, quick=True)
 
 
 @pytest.mark.parametrize(
@@ -317,6 +317,6 @@ def test_days_of_cover_of_what_nobody_may_sell_are_a_fault():
 
     closed = {"procurement": {"exclusions": [{"countries": "CHN", "materials": "a"}]}}
     with pytest.raises(PlanError, match=r"days_of_cover\.0\.material .* close every offer"):
-        solve(*question(**closed))
-    assert solve(*question(has=0.1, **closed)).audited.passed
-    assert bought(solve(*question()), "a") == pytest.approx(0.1)
+        solve(*question(**closed), quick=True)
+    assert solve(*question(has=0.1, **closed), quick=True).audited.passed
+    assert bought(solve(*question(), quick=True), "a") == pytest.approx(0.1)

@@ -21,21 +21,38 @@ import scipy.sparse as sp
 from packaging.requirements import Requirement
 
 from conftest import PATIENCE_S, environment
-from strategic_minerals import InfeasibleError, InputError, Plan, ReserveError, StoppedError, UntrustedError, solve
+from strategic_minerals import (
+    InfeasibleError,
+    InputError,
+    Plan,
+    ReserveError,
+    Runner,
+    StoppedError,
+    UntrustedError,
+    solve,
+)
 from strategic_minerals.cli import main as cli
-from strategic_minerals.core.timing import Timings
-from strategic_minerals.highs import runtime as highs
-from strategic_minerals.highs.reading import Ended, read_brief
-from strategic_minerals.highs.run import BriefRun, Run, SolvedRun, UnsolvedRun, UnsolvedStatus
-from strategic_minerals.highs.settings import OPTIONS, TOLERANCES
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.optimization import fixed_lp
-from strategic_minerals.optimization import optimise as optimize
-from strategic_minerals.optimization.infeasibility import DEMANDS
-from strategic_minerals.optimization.optimise import optimise
-from strategic_minerals.optimization.stages import FlatModel, Staged
+from strategic_minerals.core.stats import Timings
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.solver import highs
+from strategic_minerals.solver import optimise as optimize
+from strategic_minerals.solver import stages as fixed_lp
+from strategic_minerals.solver.highs import (
+    OPTIONS,
+    TOLERANCES,
+    BriefRun,
+    Ended,
+    Model,
+    Run,
+    SolvedRun,
+    UnsolvedRun,
+    UnsolvedStatus,
+    read_brief,
+)
+from strategic_minerals.solver.infeasibility import DEMANDS
+from strategic_minerals.solver.optimise import optimise
+from strategic_minerals.solver.stages import FlatModel, Staged
 from support.instances import random_case
 from support.tiny import cut, offer, source, tiny
 
@@ -132,7 +149,7 @@ def test_a_solver_that_fails_the_canary_is_refused(wrong: float, monkeypatch: py
     monkeypatch.setattr(highs, "_canary_passed", [])
     monkeypatch.setattr(highs, "_micro_mip", lambda x_cost, z_cost, need: wrong)
     with pytest.raises(UntrustedError, match="two-variable test whose optimum is 9"):
-        solve(*case())
+        solve(*case(), quick=True)
 
 
 def test_the_release_that_is_wrong_cannot_be_installed() -> None:
@@ -158,7 +175,7 @@ def test_infeasible_with_presolve_and_feasible_without_is_not_trusted(
     planner told 'no plan exists' would drop a demand that could be met."""
     seen = intercept(monkeypatch, lambda phase, n, run: answer(status) if phase == "social_cost" else run)
     with pytest.raises(UntrustedError, match="feasible without"):
-        solve(*case())
+        solve(*case(), quick=True)
     assert [phase for phase in seen if phase != "reference"] == ["do nothing", "social_cost", "solve"]
 
 
@@ -188,7 +205,7 @@ def test_an_infeasibility_that_could_not_be_confirmed_is_not_called_confirmed(
 
     intercept(monkeypatch, change)
     with pytest.raises(ReserveError) as error:
-        solve(*case())
+        solve(*case(), quick=True)
     assert not isinstance(error.value, InfeasibleError)
     assert not {"confirmed", "double-checked"} & set(str(error.value).replace("(", " ").split())
 
@@ -208,9 +225,9 @@ def squeezed(level: float, **more: Any) -> tuple[Plan, Any]:
 def test_a_promise_that_cannot_be_kept_is_named() -> None:
     """Proves R2, R13: home meets 1/3 of demand in the cut. A level of 0.33 is feasible (0.99 kt of 3), one of 0.34 asks
     1.02 kt and is infeasible: confirmed, the family named, no number in the outcome."""
-    assert solve(*squeezed(0.33)).outcome.objective_musd is not None
+    assert solve(*squeezed(0.33), quick=True).outcome.objective_musd is not None
     with pytest.raises(InfeasibleError, match=r"double-checked without presolve.*service levels") as error:
-        solve(*squeezed(0.34))
+        solve(*squeezed(0.34), quick=True)
     assert error.value.culprits == ("service_level",)
     assert error.value.outcome.reason == "infeasible"
     numbers = error.value.outcome
@@ -224,7 +241,7 @@ def test_only_the_demands_that_matter_are_blamed() -> None:
         0.9, offers={"outside": offer("magnet", 3.0, crisis=0.0)}, money=10.0, budget={"total_musd": 1000.0}
     )
     with pytest.raises(InfeasibleError) as error:
-        solve(plan, data)
+        solve(plan, data, quick=True)
     assert set(error.value.culprits) == {"service_level", "budget"}
     assert set(error.value.culprits) <= set(DEMANDS)
 
@@ -248,7 +265,7 @@ def test_a_bystander_is_not_blamed_where_two_demands_fail_for_reasons_of_their_o
         ],
     )
     with pytest.raises(InfeasibleError) as error:
-        solve(plan, data)
+        solve(plan, data, quick=True)
     assert error.value.culprits == ("service_level", "diversification")
 
 
@@ -298,8 +315,8 @@ def test_a_fractional_signature_does_not_get_past_the_whole_solve(monkeypatch: p
     """Proves R3, R4: a solver that calls the linear relaxation 'optimal' (signatures of a third) is caught, by the fixed
     linear program or by the audit; its objective is better than any plan's."""
     plan, data = random_case(8, partial=False)
-    relaxed = solve(plan, data, gap=0.0, relax=True)
-    exact = solve(plan, data, gap=0.0)
+    relaxed = solve(plan, data, gap=0.0, relax=True, quick=True)
+    exact = solve(plan, data, gap=0.0, quick=True)
     assert relaxed.outcome.objective_musd is not None
     assert exact.outcome.objective_musd is not None
     assert relaxed.outcome.objective_musd < exact.outcome.objective_musd - 1e-3
@@ -310,7 +327,7 @@ def test_a_fractional_signature_does_not_get_past_the_whole_solve(monkeypatch: p
 
     monkeypatch.setattr(Model, "__init__", never_integer)
     with pytest.raises(UntrustedError):
-        solve(plan, data, gap=0.0)
+        solve(plan, data, gap=0.0, quick=True)
 
 
 @pytest.mark.parametrize("shift", [1e-3, -1e-3])
@@ -328,7 +345,7 @@ def test_a_point_that_breaks_a_row_is_not_reported(shift: float, monkeypatch: py
 
     intercept(monkeypatch, change)
     with pytest.raises(UntrustedError, match="audit"):
-        solve(*case())
+        solve(*case(), quick=True)
 
 
 # --- R5, R6, R7: numbers ------------------------------------------------------------------------------------
@@ -343,7 +360,7 @@ def test_a_yield_that_the_solver_would_drop_is_refused() -> None:
         demand={"magnet": 2.0, "dust": 1.0},
     )
     with pytest.raises(InputError, match=r"yields.csv:home/dust  yield_t_per_t  found -1e-09"):
-        solve(plan, data)
+        solve(plan, data, quick=True)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -433,7 +450,7 @@ def test_a_limit_before_any_plan_is_a_stop_without_numbers(
     and no objective."""
     intercept(monkeypatch, lambda now, n, run: answer(status) if now == phase else run)
     with pytest.raises(StoppedError) as error:
-        solve(*case())
+        solve(*case(), quick=True)
     assert error.value.outcome.reason == reason
     assert error.value.outcome.objective_musd is None
     assert error.value.outcome.relative_gap is None
@@ -445,7 +462,7 @@ def test_a_status_that_means_nothing_is_not_trusted(status: UnsolvedStatus, monk
     plan."""
     intercept(monkeypatch, lambda phase, n, run: answer(status) if phase == "social_cost" else run)
     with pytest.raises(UntrustedError):
-        solve(*case())
+        solve(*case(), quick=True)
 
 
 def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,7 +477,7 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
         return replace(run, status="time_limit", bound=run.objective - 50.0)
 
     intercept(monkeypatch, change)
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     outcome = result.outcome
     assert outcome.reason == "time_limit"
     assert outcome.objective_musd is not None
@@ -538,7 +555,9 @@ def test_a_solve_after_a_foreign_one_with_other_threads_works_or_says_why() -> N
     assert child.returncode == 0, child.stderr
     word, _, rest = child.stdout.strip().splitlines()[-1].partition(" ")
     if word == "objective":
-        assert float(rest) == pytest.approx(solve(*random_case(1), gap=0).outcome.objective_musd, rel=1e-6, abs=1e-6)
+        assert float(rest) == pytest.approx(
+            solve(*random_case(1), gap=0, quick=True).outcome.objective_musd, rel=1e-6, abs=1e-6
+        )
     else:
         assert "threads" in rest
 
@@ -611,7 +630,7 @@ def test_later_aims_are_sought_without_a_point_to_start_from(seed: int) -> None:
     plan."""
     plan, data = random_case(seed)
     aims = plan.objective.model_copy(update={"kind": "risk_within_budget", "cvar_share": 0.0})
-    result = solve(plan.model_copy(update={"objective": aims}), data, gap=1e-6, threads=1)
+    result = solve(plan.model_copy(update={"objective": aims}), data, gap=1e-6, quick=True, run=Runner(threads=1))
     assert result.outcome.reason in ("optimal", "within_gap")
     assert result.audited.passed
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from conftest import environment
-from strategic_minerals import InfeasibleError, PlanError, Result, StoppedError, build_model, check, solve
-from strategic_minerals.core.outcome import Progress
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals import InfeasibleError, PlanError, Result, Runner, StoppedError, build_model, check, solve
+from strategic_minerals.core.errors import Progress
+from strategic_minerals.question.plan import Plan
 from support.instances import random_case
 
 SEEDS = (0, 1, 2, 5)
@@ -29,7 +29,7 @@ def serial() -> dict[int, float]:
 
 
 def objective(seed: int) -> float:
-    found = solve(*random_case(seed), gap=0.0, time_limit_s=600.0).outcome.objective_musd
+    found = solve(*random_case(seed), gap=0.0, quick=True, run=Runner(deadline_s=600.0)).outcome.objective_musd
     assert found is not None
     return found
 
@@ -79,7 +79,7 @@ def test_an_error_in_one_thread_is_that_threads_own() -> None:
 
     def job(n: int) -> float | str:
         try:
-            return solve(wrong if n % 2 else plan, data, gap=0.0).outcome.objective_musd or 0.0
+            return solve(wrong if n % 2 else plan, data, gap=0.0, quick=True).outcome.objective_musd or 0.0
         except PlanError as error:
             return error.faults[0].column
 
@@ -110,7 +110,7 @@ def test_spawned_workers_solve_after_the_parent_has(workers: ProcessPoolExecutor
         assert isinstance(found, Result)
         assert found.outcome.objective_musd == pytest.approx(expected[seed], rel=1e-9, abs=1e-9)
         assert found.audit().passed
-    own = solve(*random_case(SEEDS[1]), gap=0.0)
+    own = solve(*random_case(SEEDS[1]), gap=0.0, quick=True)
     assert results[SEEDS[1]].summary().split("EVIDENCE")[0] == own.summary().split("EVIDENCE")[0]
 
 
@@ -121,21 +121,28 @@ def test_errors_come_back_from_a_worker_whole(workers: ProcessPoolExecutor) -> N
 
     plan, data = random_case(1)
     with pytest.raises(PlanError) as wrong:
-        solve(Plan.model_validate({**plan.to_toml_like(), "loss_function": "tests"}), data, executor=workers)
+        solve(
+            Plan.model_validate({**plan.to_toml_like(), "loss_function": "tests"}),
+            data,
+            quick=True,
+            run=Runner(executor=workers),
+        )
     assert wrong.value.faults[0].column == "loss_function"
     assert "did you mean 'test'" in wrong.value.faults[0].expected
     with pytest.raises(InfeasibleError, match="service levels") as conflict:
-        solve(*squeezed(0.34), executor=workers)
+        solve(*squeezed(0.34), quick=True, run=Runner(executor=workers))
     assert conflict.value.culprits == ("service_level",)
     assert conflict.value.outcome.reason == "infeasible"
-    assert solve(*squeezed(0.33), executor=workers).outcome.objective_musd is not None  # the workers live
+    assert (
+        solve(*squeezed(0.33), quick=True, run=Runner(executor=workers)).outcome.objective_musd is not None
+    )  # the workers live
 
 
 def test_progress_is_told_in_order() -> None:
     """Proves: on_progress is called with the phases of the solve, times that do not run backwards within a phase, bounds
     that do not exceed the incumbent, and changes nothing in the answer."""
     told: list[Progress] = []
-    result = solve(*random_case(5), gap=0.0, on_progress=lambda progress: told.append(progress))
+    result = solve(*random_case(5), gap=0.0, quick=True, run=Runner(on_progress=lambda progress: told.append(progress)))
     assert result.outcome.objective_musd == pytest.approx(serial()[5], rel=1e-9, abs=1e-9)
     assert told
     phases = [progress.phase for progress in told]
@@ -154,11 +161,11 @@ def test_progress_that_answers_true_cancels() -> None:
     may keep a plan, called interrupted; any answer but True goes on."""
     plan, data = random_case(5)
     with pytest.raises(StoppedError) as stop:
-        solve(plan, data, gap=0.0, on_progress=lambda progress: True)
+        solve(plan, data, gap=0.0, quick=True, run=Runner(on_progress=lambda progress: True))
     assert stop.value.outcome.reason == "interrupted"
     assert stop.value.outcome.objective_musd is None
     for answer in (None, False, 0, 1, "yes"):
-        found = solve(plan, data, gap=0.0, on_progress=lambda progress, answer=answer: answer)
+        found = solve(plan, data, gap=0.0, quick=True, run=Runner(on_progress=lambda progress, answer=answer: answer))
         assert found.outcome.objective_musd == pytest.approx(serial()[5], rel=1e-9, abs=1e-9)
 
 
@@ -167,7 +174,7 @@ def test_a_long_solve_is_cancelled_soon() -> None:
     midst of its search, before it says much more."""
     from test_solver import market_split
 
-    from strategic_minerals.highs.solver import Model
+    from strategic_minerals.solver.highs import Model
 
     assembly, cost = market_split(slack=True)
     said: list[bool] = []
@@ -189,7 +196,7 @@ def test_a_progress_function_that_fails_does_not_pass_unseen() -> None:
         raise LookupError("no such window")
 
     with pytest.raises(LookupError, match="no such window"):
-        solve(*random_case(5), gap=0.0, on_progress=broken)
+        solve(*random_case(5), gap=0.0, quick=True, run=Runner(on_progress=broken))
     assert objective(5) == pytest.approx(serial()[5], rel=1e-9, abs=1e-9)
 
 
@@ -199,5 +206,5 @@ def test_no_thread_stays_behind() -> None:
     before = set(threading.enumerate())
     objective(1)
     with pytest.raises(StoppedError):
-        solve(*random_case(5), gap=0.0, on_progress=lambda progress: True)
+        solve(*random_case(5), gap=0.0, quick=True, run=Runner(on_progress=lambda progress: True))
     assert set(threading.enumerate()) == before

@@ -21,10 +21,10 @@ import pandas as pd
 import pytest
 
 from conftest import PATIENCE_S, environment
-from strategic_minerals import solve
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.results.result import Result
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals import Runner, solve
+from strategic_minerals.answer.result import Result
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
 from support.instances import FIRST, quick_first, random_case
 from support.tiny import bought, cut, offer, project, source, tiny, total
 
@@ -33,7 +33,7 @@ REL = 1e-7
 
 
 def optimum(case: Case) -> Result:
-    return solve(*case, gap=0.0, time_limit_s=600.0)
+    return solve(*case, gap=0.0, quick=True, run=Runner(deadline_s=600.0))
 
 
 @cache

@@ -12,12 +12,12 @@ import pytest
 
 from formulation.test_golden_lp import CASES
 from strategic_minerals import build_model, solve
-from strategic_minerals.highs.settings import TOLERANCES
-from strategic_minerals.model import problem as problems
-from strategic_minerals.model.named_model import NamedMatrix
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.model.template import PYOMO_LOCK
-from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.matrix import problem as problems
+from strategic_minerals.matrix.named import NamedMatrix
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.matrix.template import PYOMO_LOCK
+from strategic_minerals.solver.highs import TOLERANCES
+from strategic_minerals.solver.optimise import optimise
 from support.instances import random_case
 from support.tiny import FIRST, KT, cut, offer, source, tiny
 
@@ -128,7 +128,7 @@ def test_the_model_reads_like_the_mathematics() -> None:
     assert (spot.lb, spot.ub) == (0.0, pytest.approx(0.03 * KT))
     assert str(m.stock_balance["gallium", "stop", FIRST + 3].expr).count("stock[gallium,") == 2
     assert {index[1] for index in m.stock} == {"base", "stop"}
-    answered = solve(*small(), gap=0.0)
+    answered = solve(*small(), gap=0.0, quick=True)
     pyo.SolverFactory("highs").solve(m)
     assert pyo.value(m.social_cost) == pytest.approx(answered.outcome.objective_musd, rel=1e-9)
     assert m.stock["gallium", "base", FIRST].value == pytest.approx(float(answered.solution.stock[0, 0, 0]), abs=1e-6)

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Dataset, Plan, solve
+from strategic_minerals import Dataset, Plan, Runner, solve
 from strategic_minerals.audit.accounts import cvar, losses, open_accounts
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.reference_plan import reference_model, solve_reference
-from strategic_minerals.optimization.stages import solver_of
-from strategic_minerals.scenarios.risk_measures import quantile
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.stages import reference_model, solve_reference, solver_of
+from strategic_minerals.world.scenarios import quantile
 from support.instances import many, random_case
 from support.tiny import cut, offer, source, tiny
 
@@ -45,7 +44,7 @@ def test_the_risk_stage_is_measured_against_the_risk_of_doing_nothing(weight: fl
         risk={"alpha": 0.9, "cvar_weight": weight},
         objective={"kind": "risk_within_budget", "cvar_share": 1.0},
     )
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     scenarios = result.tables["scenario_losses"]
     with_plan, without = (
         cvar(scenarios[column].to_numpy(), scenarios.probability.to_numpy(), 0.9)
@@ -61,7 +60,7 @@ def test_every_stage_of_random_plans_is_a_difference_of_the_same_figure(seed: in
     plan's penalties (the reference has none)."""
     plan, data = random_case(seed, sample=False, loss_limits=False)
     share = (0.3, 0.7, 1.0)[seed % 3]
-    result = solve(cautious(plan, share), data, gap=1e-4, threads=1)
+    result = solve(cautious(plan, share), data, gap=1e-4, quick=True, run=Runner(threads=1))
     problem = prepare(result.plan, result.data)
     pi, alpha = problem.structure.scenarios.probability, plan.risk.alpha
 
@@ -107,7 +106,7 @@ def test_ties_are_broken_by_the_order_of_the_formulation() -> None:
         scenarios=[cut("never", 0.0, 2028.0, 1.0, share=0.5), cut("some", 0.4, 2029.0, 1.0)],
         years=3,
     )
-    result = solve(plan, data, gap=0.0, threads=1)
+    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
     table = result.tables["scenario_losses"].set_index("scenario")
     short = result.reference.shortfall[0].sum(axis=1) / 1000
     assert short == pytest.approx([0.0, 12.0])  # 4 kt in each of three years
@@ -129,7 +128,7 @@ def test_aims_in_turn_have_a_point_whatever_the_slack(seed: int, slack: float) -
     objective = plan.objective.model_copy(
         update={"kind": "risk_within_budget", "cvar_share": 0.5, "stage_slack": slack}
     )
-    result = solve(plan.model_copy(update={"objective": objective}), data, gap=1e-6, threads=1)
+    result = solve(plan.model_copy(update={"objective": objective}), data, gap=1e-6, quick=True, run=Runner(threads=1))
     assert [name for name, *_ in result.outcome.stages] == ["risk", "spending", "social_cost"]
 
 
@@ -139,7 +138,7 @@ def test_a_limit_that_leaves_next_to_nothing_does_not_cost_the_answer(seed: int)
     the aims are met again with a little more, and the answer stands."""
     plan, data = random_case(seed)
     objective = plan.objective.model_copy(update={"kind": "least_budget"})
-    result = solve(plan.model_copy(update={"objective": objective}), data, gap=0.0, threads=1)
+    result = solve(plan.model_copy(update={"objective": objective}), data, gap=0.0, quick=True, run=Runner(threads=1))
     assert result.audited.passed
     assert result.outcome.relative_gap == pytest.approx(0.0, abs=1e-6)
 
@@ -161,5 +160,7 @@ def test_a_scenario_of_next_to_no_probability_is_one_of_none(probability: float)
         demand={"x": 10.0, "m": 4.0},
         scenarios=[cut("a", probability, 2028.0, 1.0)],
     )
-    losses_without = solve(plan, data, gap=0.0, threads=1).tables["scenario_losses"].loss_without_plan_musd
+    losses_without = (
+        solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).tables["scenario_losses"].loss_without_plan_musd
+    )
     assert losses_without[0] == pytest.approx(10400.0)

@@ -7,14 +7,13 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from strategic_minerals import InfeasibleError, InputError, Plan, UntrustedError, solve
-from strategic_minerals.highs.run import Run, UnsolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.infeasibility import contradiction
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
-from strategic_minerals.results.result import Result
+from strategic_minerals import InfeasibleError, InputError, Plan, Runner, UntrustedError, solve
+from strategic_minerals.answer.result import Result
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.solver.highs import Model, Run, UnsolvedRun
+from strategic_minerals.solver.infeasibility import contradiction
+from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
 from support.instances import random_case
 from support.scalings import SCALINGS, scaled, small
 from support.tiny import cut, offer, project, source, tiny
@@ -22,7 +21,7 @@ from support.tiny import cut, offer, project, source, tiny
 
 @pytest.fixture(scope="module")
 def truth() -> Result:
-    return solve(*small(), gap=0.0, threads=1)
+    return solve(*small(), gap=0.0, quick=True, run=Runner(threads=1))
 
 
 @pytest.mark.parametrize("method", ["flat", "decomposed"])
@@ -32,7 +31,7 @@ def test_the_scaled_problem_has_the_scaled_answer(
 ) -> None:
     """Proves R45: worth, reference, what is signed and what is bought are the small plan's times the factors; "no plan, confirmed"
     was said at prices times 2e5. Shadow prices of money do not change."""
-    result = solve(*scaled(*small(), tonnes, prices), gap=0.0, threads=1, method=method)
+    result = solve(*scaled(*small(), tonnes, prices), gap=0.0, method=method, quick=True, run=Runner(threads=1))
     assert result.outcome.reason == "optimal"
     assert result.outcome.objective_musd == pytest.approx(truth.outcome.objective_musd * tonnes * prices, rel=1e-7)
     assert result.outcome.do_nothing_musd == pytest.approx(truth.outcome.do_nothing_musd * tonnes * prices, rel=1e-9)
@@ -48,8 +47,10 @@ def test_the_scaled_problem_has_the_scaled_answer(
 def test_equations_of_ten_billion_tonnes_are_kept_to_rounding() -> None:
     """Proves: a plan whose balance is 2e-6 t of 1e10 t apart counts as one; taken apart, every plan was once turned away."""
     plan, data = random_case(34, loss_limits=False, sample=True)
-    before = solve(plan, data, gap=0.0, threads=1, method="decomposed").outcome
-    after = solve(*scaled(plan, data, 1e7, 1.0), gap=0.0, threads=1, method="decomposed").outcome
+    before = solve(plan, data, gap=0.0, method="decomposed", quick=True, run=Runner(threads=1)).outcome
+    after = solve(
+        *scaled(plan, data, 1e7, 1.0), gap=0.0, method="decomposed", quick=True, run=Runner(threads=1)
+    ).outcome
     assert after.reason == "optimal"
     assert after.objective_musd == pytest.approx(before.objective_musd * 1e7, rel=1e-7)
 
@@ -61,8 +62,8 @@ def test_aims_in_turn_and_limits_scale_too(truth: Result) -> None:
     fields["objective"] = {"kind": "risk_within_budget", "cvar_share": 0.5, "stage_slack": 0.0}
     fields["risk"] = {"alpha": 0.9, "cvar_limit_musd": 3000.0}
     plan = Plan.model_validate(fields)
-    before = solve(plan, data, gap=0.0, threads=1).outcome
-    after = solve(*scaled(plan, data, 1e3, 1e4), gap=0.0, threads=1).outcome
+    before = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).outcome
+    after = solve(*scaled(plan, data, 1e3, 1e4), gap=0.0, quick=True, run=Runner(threads=1)).outcome
     for (name, value, bound, _), (same, larger, more, _) in zip(before.stages, after.stages, strict=True):
         assert (name, larger, more) == (
             same,
@@ -88,9 +89,9 @@ def promising(level: float, prices: float) -> tuple[Plan, Any]:
 def test_what_is_infeasible_stays_so_and_what_is_not_too(prices: float) -> None:
     """Proves: a million USD buys 0.01 kt at 100 USD/kg beside the 1 of 3 kt that home makes: a promise of 0.33 is kept and one of
     0.35 is not, in money of any size, and the same demands are blamed."""
-    assert solve(*promising(0.33, prices), gap=0.0).outcome.reason == "optimal"
+    assert solve(*promising(0.33, prices), gap=0.0, quick=True).outcome.reason == "optimal"
     with pytest.raises(InfeasibleError) as error:
-        solve(*promising(0.35, prices), gap=0.0)
+        solve(*promising(0.35, prices), gap=0.0, quick=True)
     assert set(error.value.culprits) == {"service_level", "budget"}
 
 
@@ -110,7 +111,7 @@ def test_infeasible_is_believed_only_with_a_witness(phases: tuple[str, ...], mon
 
     monkeypatch.setattr(Model, "run", run)
     with pytest.raises(UntrustedError, match="contradicts itself"):
-        solve(*small(), gap=0.0, threads=1, method="flat")
+        solve(*small(), gap=0.0, method="flat", quick=True, run=Runner(threads=1))
 
 
 def test_a_reference_that_is_called_infeasible_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +124,7 @@ def test_a_reference_that_is_called_infeasible_is_not_trusted(monkeypatch: pytes
 
     monkeypatch.setattr(Model, "run", run)
     with pytest.raises(UntrustedError, match="doing nothing"):
-        solve(*small(), gap=0.0, threads=1, method="flat")
+        solve(*small(), gap=0.0, method="flat", quick=True, run=Runner(threads=1))
 
 
 def test_a_true_conflict_has_its_witness() -> None:
@@ -152,7 +153,7 @@ def test_doing_nothing_keeps_every_rule_but_the_demands() -> None:
         budget={"total_musd": 0.0},
         years=4,
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     assert result.audited.passed
     held = result.tables["notes"].query("kind == 'already owed'")
     assert len(held) == 5  # each year, and the total
@@ -210,7 +211,7 @@ def test_a_figure_that_the_solver_takes_for_zero_is_named(change: dict[str, Any]
         years=4,
     )
     with pytest.raises(InputError) as error:
-        solve(plan, data)
+        solve(plan, data, quick=True)
     fault = error.value.faults[0]
     assert (fault.file, fault.row, fault.column) == place
     assert "the solver takes" in fault.expected

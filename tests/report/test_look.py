@@ -15,13 +15,20 @@ import pandas as pd
 import pytest
 from test_report import Opened, browser, full, needs_browser
 
-from strategic_minerals import Result, decide, load_dataset, load_plan, shipped, solve
-from strategic_minerals.report.charts import figures
-from strategic_minerals.report.colours import FURTHER, KNOWN, country_colours
-from strategic_minerals.report.figure_data import OTHERS, RESERVE, SHORT
-from strategic_minerals.report.first_screen import MOST_ACTS, acts, does_nothing, headline, tiles
-from strategic_minerals.report.page import report
-from strategic_minerals.report.stories import MOST_STORIES, RULES, chosen, remaining, stories, story_titles
+from strategic_minerals import Result, load_dataset, load_plan, shipped, solve
+from strategic_minerals.page.charts import FURTHER, KNOWN, country_colours, figures
+from strategic_minerals.page.compare import (
+    MOST_STORIES,
+    OTHERS,
+    RESERVE,
+    RULES,
+    SHORT,
+    chosen,
+    remaining,
+    stories,
+    story_titles,
+)
+from strategic_minerals.page.page import MOST_ACTS, acts, does_nothing, headline, report, tiles
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 
@@ -31,20 +38,22 @@ __all__ = ["browser"]  # the fixture
 @cache
 def quickstart() -> Result:
     """The first shipped plan: real names, three scenarios."""
-    return solve(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), gap=1e-3)
+    return solve(
+        load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), gap=1e-3, quick=True
+    )
 
 
 @cache
 def idle() -> Result:
     """The same without money: doing nothing is best."""
     plan = load_plan(shipped("models") / "quickstart.toml", {"budget.appropriation_musd": 0})
-    return solve(plan, load_dataset(shipped("inputs")), gap=1e-3)
+    return solve(plan, load_dataset(shipped("inputs")), gap=1e-3, quick=True)
 
 
 @cache
 def drawn() -> Result:
     """A plan with scenarios that were drawn, tested by samples."""
-    return decide(*deciding(), samples=2, scenarios=20)
+    return solve(*deciding(), samples=2, scenarios=20)
 
 
 @cache
@@ -297,7 +306,7 @@ def test_printed_nothing_is_cut_off(browser: Any, tmp_path: Path) -> None:
 
 def test_estimates_are_told_once_and_their_cells_are_in_a_file() -> None:
     """Proves: figures of many years that are one estimate take one row; no code of a table stands in it; the file has them."""
-    from strategic_minerals.report.sections import estimates, sections
+    from strategic_minerals.page.page import estimates, sections
 
     shown = next(section for section in sections(quickstart(), {}) if section.name == "estimates").table
     assert not {"table", "key", "column"} & set(shown.columns)
@@ -323,4 +332,4 @@ def test_the_drawing_on_narrow_screens_is_written_once() -> None:
 
 @cache
 def one() -> Result:
-    return solve(*one_mineral(110.0), gap=0.0)
+    return solve(*one_mineral(110.0), gap=0.0, quick=True)

@@ -17,7 +17,6 @@ from strategic_minerals import (
     add_term,
     charts,
     compare,
-    decide,
     explain,
     frontier,
     load_result,
@@ -29,23 +28,22 @@ from strategic_minerals import (
     write_report,
     write_run,
 )
-from strategic_minerals.analysis.designs import morris, one_at_a_time, sobol
-from strategic_minerals.report.charts import figures
-from strategic_minerals.report.figure import TITLE_LETTERS
-from strategic_minerals.report.page import save_figures
-from strategic_minerals.results.table_catalogue import RESULT_TABLES
+from strategic_minerals.answer.result import RESULT_TABLES
+from strategic_minerals.page.charts import TITLE_LETTERS, figures
+from strategic_minerals.page.page import save_figures
+from strategic_minerals.studies.designs import morris, one_at_a_time, sobol
 from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
 
 
 @cache
 def solved(amount: float = 110.0) -> Result:
-    return solve(*one_mineral(amount), gap=0.0)
+    return solve(*one_mineral(amount), gap=0.0, quick=True)
 
 
 @cache
 def drawn() -> Result:
-    return solve(*exposed(rate=0.3), gap=0.0)
+    return solve(*exposed(rate=0.3), gap=0.0, quick=True)
 
 
 def test_a_result_plots_the_figures_of_its_page() -> None:
@@ -120,7 +118,7 @@ def test_a_result_is_shown_in_one_line() -> None:
     assert f"worth {worth:,.4g} million USD of {solved().plan.price_year}" in said
     assert "gap 0.00%" in said
     assert len(said) < 200
-    relaxed = solve(*one_mineral(110.0), relax=True)
+    relaxed = solve(*one_mineral(110.0), relax=True, quick=True)
     assert "at most worth" in repr(relaxed)
 
 
@@ -168,8 +166,10 @@ def test_the_page_is_written_from_python(tmp_path: Path) -> None:
 def test_help_names_every_table_with_its_columns_and_units() -> None:
     """Proves: what is declared of tables is what results have, column by column in order, and `help` tells it with the units."""
     told = Result.__doc__ or ""
-    own = solve(*one_mineral(110.0), extend=lambda m: add_term(m, "own", 0.1 * next(iter(m.stock.values()))))
-    for result in (solved(), drawn(), decide(*deciding(), samples=2, scenarios=20), own):
+    own = solve(
+        *one_mineral(110.0), extend=lambda m: add_term(m, "own", 0.1 * next(iter(m.stock.values()))), quick=True
+    )
+    for result in (solved(), drawn(), solve(*deciding(), samples=2, scenarios=20), own):
         assert set(result.tables) <= set(RESULT_TABLES)
         assert {name for name, table in RESULT_TABLES.items() if not table.sometimes} <= set(result.tables)
         for name, table in result.tables.items():

@@ -15,16 +15,15 @@ import pytest
 
 from conftest import PATIENCE_S
 from strategic_minerals import Result, solve, write_run
+from strategic_minerals.answer.run_folder import write_parquet
 from strategic_minerals.cli.doctor import examine
 from strategic_minerals.core.frames import kinds_of, typed, whole
-from strategic_minerals.data.names import Names
-from strategic_minerals.highs.runtime import canary
-from strategic_minerals.report.charts import figures
-from strategic_minerals.report.comparison import compare
-from strategic_minerals.report.figure_data import chain, drawdown, mix, money, timeline
-from strategic_minerals.report.page import headline, markdown, read_analyses, report, save_figures
-from strategic_minerals.report.study_charts import address_in_words
-from strategic_minerals.results.exports import write_parquet
+from strategic_minerals.page.charts import figures
+from strategic_minerals.page.compare import chain, compare, drawdown, mix, money, timeline
+from strategic_minerals.page.page import headline, markdown, read_analyses, report, save_figures
+from strategic_minerals.page.study_charts import address_in_words
+from strategic_minerals.question.names import Names
+from strategic_minerals.solver.highs import canary
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 
@@ -57,7 +56,7 @@ def full() -> Result:
         scenarios=[cut("squeeze", 0.3, 2029, 2, "metal"), cut("all", 0.1, 2030, 1)],
         title=f'A plan by {HOSTILE} & "friends"',
     )
-    return solve(plan, data, gap=0.0)
+    return solve(plan, data, gap=0.0, quick=True)
 
 
 @pytest.fixture(scope="module")
@@ -281,14 +280,14 @@ def test_the_page_tells_worth_where_a_study_has_cost(written: Path) -> None:
 def test_a_comparison_tells_what_differs(result: Result) -> None:
     """Proves: a changed field and a changed cell of a table are named with both values; equal results differ in nothing."""
     plan, data = one_mineral(110.0)
-    one, two = solve(plan, data, gap=0.0), solve(*one_mineral(70.0), gap=0.0)
+    one, two = solve(plan, data, gap=0.0, quick=True), solve(*one_mineral(70.0), gap=0.0, quick=True)
     found = compare([one, two], ["rich", "poor"])
     fields = found.inputs.set_index("field")
     assert fields.loc["budget.appropriation_musd.2027", "rich"] == "110"
     assert ("support", "A") in set(zip(found.plan["kind"], found.plan["item"], strict=True))
     frames = {name: data.frame(name) for name in data.tables}
     frames["offers"] = frames["offers"].assign(premium_share=0.5)
-    dearer = solve(plan, type(data).from_tables(frames), gap=0.0)
+    dearer = solve(plan, type(data).from_tables(frames), gap=0.0, quick=True)
     assert "offers[spot].premium_share" in set(compare([one, dearer]).inputs["field"])
     same = compare([one, one])
     assert same.inputs.empty
@@ -328,7 +327,7 @@ def test_the_verbs_report_compare_and_doctor(tmp_path: Path, cli: Any) -> None:
     """Proves: pages and comparisons of run folders with their studies; the doctor finds nothing wrong here, as JSON too."""
     for name, amount in (("a", 110.0), ("b", 70.0)):
         plan, data = one_mineral(amount)
-        write_run(solve(plan, data, gap=0.0), tmp_path / name)
+        write_run(solve(plan, data, gap=0.0, quick=True), tmp_path / name)
     said = cli(
         "explain", tmp_path / "a", "--gap", "0", "--workers", "1", "--out", tmp_path / "a" / "analyses" / "explain"
     )

@@ -18,24 +18,32 @@ import pandas as pd
 import pytest
 
 from conftest import Cli
-from strategic_minerals import InputError, Plan, Result, load_result, solve, verify, write_run
-from strategic_minerals.api.verification import DIGEST_ALONE, against_another
-from strategic_minerals.data.csv_files import csv_text
-from strategic_minerals.model.solution import Solution
-from strategic_minerals.results import line_ends
-from strategic_minerals.results.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
-from strategic_minerals.results.recomputation import (
+from strategic_minerals import InputError, Plan, Result, Runner, load_result, solve, verify, write_run
+from strategic_minerals.answer.manifest import (
+    MANIFEST,
+    read_manifest,
+    read_table,
+    schema_faults,
+    seal_faults,
+    sealed,
+    spelled,
+)
+from strategic_minerals.answer.result import restored
+from strategic_minerals.answer.study import write_study
+from strategic_minerals.answer.verification import (
+    DIGEST_ALONE,
     FROM_SOLVES,
     Recomputed,
     against,
+    against_another,
     misstated,
     of_figures,
     of_tables,
     recompute,
 )
-from strategic_minerals.results.result import SCHEMA_VERSION, restored
-from strategic_minerals.results.run_contents import read_table
-from strategic_minerals.results.study_files import write_study
+from strategic_minerals.core.errors import FORMAT
+from strategic_minerals.matrix.solution import Solution
+from strategic_minerals.question.read_csv import csv_text
 from support.instances import random_case
 from support.one_mineral import one_mineral
 
@@ -45,7 +53,9 @@ Path_ = tuple[str | int, ...]
 @cache
 def solved() -> Result:
     """A run with a sample, projects, floors and contracts."""
-    return solve(*random_case(2, sample=True, cvar=True, half_years=True), gap=1e-4, time_limit_s=60.0)
+    return solve(
+        *random_case(2, sample=True, cvar=True, half_years=True), gap=1e-4, quick=True, run=Runner(deadline_s=60.0)
+    )
 
 
 @cache
@@ -199,7 +209,7 @@ def test_no_byte_of_the_manifest_can_change(folder: Path) -> None:
             stated = json.loads(forged.decode())
         except ValueError:
             continue  # refused as it is no JSON
-        assert stated.get("schema_version") != SCHEMA_VERSION or seal_faults(MANIFEST, stated, forged.decode())
+        assert stated.get("schema_version") != FORMAT or seal_faults(MANIFEST, stated, forged.decode())
 
 
 def test_no_byte_of_any_file_can_change(copied: Path) -> None:
@@ -235,7 +245,7 @@ def test_no_byte_of_any_file_can_change(copied: Path) -> None:
 
 def told(folder: Path) -> str:
     """What is said against a folder; a study is looked at last, with everything else in order."""
-    from strategic_minerals.report.page import read_analyses
+    from strategic_minerals.page.page import read_analyses
 
     try:
         load_result(folder)
@@ -359,7 +369,7 @@ def test_other_kinds_of_runs_verify(options: dict[str, Any], tmp_path: Path) -> 
     plan, data = one_mineral(110.0)
     if kind is not None:
         plan = Plan.model_validate({**plan.to_toml_like(), "objective": {"kind": kind}})
-    one = solve(plan, data, gap=1e-3, **options)
+    one = solve(plan, data, gap=1e-3, **options, quick=True)
     run = write_run(one, tmp_path / "run")
     assert verify(run, again=one).objections == ()
     for column, step in ((1, 1.0), (2, 1.0), (3, 0.5)):
@@ -387,7 +397,7 @@ def test_a_bound_that_nobody_proved_is_objected_to() -> None:
 def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
     """Proves R44: a decomposed run, repeated in as many threads, has to come to the same bound; in another number of threads it is
     told that how closely the bound was proven cannot be compared."""
-    one = solve(*random_case(5), gap=1e-3, method="decomposed", threads=1)
+    one = solve(*random_case(5), gap=1e-3, method="decomposed", quick=True, run=Runner(threads=1))
     (name, z, low, gap), *_ = one.outcome.stages
     forged = replace(one, outcome=replace(one.outcome, stages=((name, z, low - 0.1, gap),)))
     assert against_another(one, one) == ([], [])
@@ -399,7 +409,7 @@ def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
 
 def _with_bound(result: Result, bound: float) -> Any:
     """An outcome of one aim with another bound, and the gap that goes with it."""
-    from strategic_minerals.model.objectives import denominator
+    from strategic_minerals.matrix.named import denominator
 
     (name, z, _, _), *_ = result.outcome.stages
     gap = (z - bound) / denominator(found().problem, z)
@@ -460,7 +470,7 @@ def test_decisions_of_any_size_are_objected_to(seed: int) -> None:
 
 def test_decisions_of_another_run_have_no_place_here(copied: Path) -> None:
     """Proves: decisions of another plan, hashes made to fit, are refused for their axes; nothing fails on them."""
-    other = solve(*one_mineral(110.0), gap=0.0)
+    other = solve(*one_mineral(110.0), gap=0.0, quick=True)
     arrays = {
         f"{name}.{f.name}": np.array(getattr(of, f.name), dtype=str if f.name == "purchases" else float)
         for name, of in (("solution", other.solution), ("reference", other.reference))
@@ -476,7 +486,7 @@ def test_what_further_solves_gave_is_compared() -> None:
     """Proves: columns that come from further solves are held against those of the second run, prices to the last of them; where one
     of the two had no time for them, nothing is claimed."""
     plan, data = one_mineral(110.0)
-    one = solve(Plan.model_validate({**plan.to_toml_like(), "residual": 1.0}), data, gap=0.0)
+    one = solve(Plan.model_validate({**plan.to_toml_like(), "residual": 1.0}), data, gap=0.0, quick=True)
     for name, columns in FROM_SOLVES.items():
         for column in columns:
             table = one.tables[name]
@@ -520,7 +530,7 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     (copied / "results" / "~$outcome.xlsx").write_bytes(b"x")
     (copied / "analyses" / "explain" / ".DS_Store").write_bytes(b"x")
     assert told(copied) == ""
-    other = write_run(solve(*one_mineral(110.0), gap=0.0), tmp_path / "other")
+    other = write_run(solve(*one_mineral(110.0), gap=0.0, quick=True), tmp_path / "other")
     shutil.copytree(copied / "analyses", other / "analyses")
     assert "a study of another run" in told(other)
     (other / "analyses" / "explain" / "seal.json").unlink()
@@ -530,73 +540,6 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     write_run(load_result(other), other)
     assert told(other) == ""
     assert not list(other.glob("analyses/*/*.csv"))
-
-
-def crlf(path: Path) -> None:
-    """Write a file of text with line ends of Windows, as git does with `core.autocrlf`."""
-    if b"\0" not in path.read_bytes():
-        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-
-
-def test_line_ends_that_git_has_changed_are_told_once(copied: Path, tmp_path: Path, cli: Cli) -> None:
-    """Proves: a run folder with all its text in CR LF is refused with one fault that says what to do; with the line ends put right
-    it verifies again. What was changed beside is told by itself."""
-    for path in copied.rglob("*"):
-        if path.is_file():
-            crlf(path)
-    with pytest.raises(InputError) as error:
-        load_result(copied)
-    (fault,) = error.value.faults
-    texts = [
-        path for path in copied.rglob("*") if path.is_file() and path.suffix != ".npz" and "analyses" not in path.parts
-    ]
-    assert fault.file == str(copied)
-    assert f"line ends of Windows (CR LF) in {len(texts)} files" in fault.found
-    assert "* -text" in fault.expected
-    said = cli("verify", copied)
-    assert said.returncode == 2
-    assert said.stderr.count("found") == 1
-    (copied / "log.txt").write_bytes(b"told otherwise\r\n")
-    (copied / "mine.csv").write_text("x", encoding="utf-8")
-    with pytest.raises(InputError) as error:
-        load_result(copied)
-    assert [Path(fault.file).name for fault in error.value.faults] == ["run", "log.txt", "mine.csv"]
-    (copied / "mine.csv").unlink()
-    (copied / "log.txt").write_bytes(b"told\r\n")
-    for path in copied.rglob("*"):
-        if path.is_file() and path.suffix != ".npz":
-            path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
-    assert told(copied) == ""
-
-
-@pytest.mark.parametrize(
-    "names", [("manifest.json",), ("log.txt",), ("analyses/explain/reasons.csv", "analyses/explain/seal.json")]
-)
-def test_line_ends_of_single_files_are_told_as_such(names: tuple[str, ...], copied: Path) -> None:
-    """Proves: of the manifest, of one file, of a study: one fault each time, of line ends and nothing else."""
-    for name in names:
-        crlf(copied / name)
-    said = told(copied)
-    assert said.count("line ends of Windows (CR LF)") == 1
-    assert "differs" not in said
-    assert "another spelling" not in said
-
-
-@pytest.mark.parametrize("piece", [1, 2, 3, 1 << 20])
-def test_line_ends_are_compared_piece_by_piece(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: wherever a file is cut between its pieces, CR LF is one line end, and a CR alone is none."""
-    monkeypatch.setattr(line_ends, "PIECE", piece)
-    for text, alike in (
-        ("a\nb\n", True),
-        ("a\rb\n", True),
-        ("a\n\rb", True),
-        ("", True),
-        ("ab\r", True),
-        ("a\r\nb\n", False),
-    ):
-        (tmp_path / "file").write_bytes(text.replace("\n", "\r\n").encode() if alike else b"a\nb\r")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        assert line_ends.are_all(tmp_path / "file", digest) == alike
 
 
 LITTER = (

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, alternatives, explain, solve, sweep
-from strategic_minerals.analysis.measures import measured
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.results.result import Result
+from strategic_minerals.answer.result import Result
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.alternatives import measured
 from support.instances import random_case
 from support.tiny import cut, offer, project, source, tiny
 
@@ -50,7 +50,7 @@ def said(result: Result, item: str | None = None, **options: Any) -> dict[str, s
 def test_a_project_supported_in_part_is_chosen_and_told_with_its_share(money: float) -> None:
     """Proves: money for a part of the mine buys that part, which is chosen with its share; the dearer mine could be had in part, at
     what the money would have bought: a tenth of it, 13, is .13 * 220 less for 21.1 more."""
-    result = solve(*partly(money), gap=0.0)
+    result = solve(*partly(money), gap=0.0, quick=True)
     told = said(result)
     assert told["project mine"].startswith(f"project mine: chosen ({money:g}% of it); it makes the plan ")
     assert f"without it the plan takes project mine2 ({money / 1.3:.3g}% of it)" in told["project mine"]
@@ -64,7 +64,7 @@ def test_a_project_supported_in_part_is_chosen_and_told_with_its_share(money: fl
 
 def test_break_evens_of_a_part_agree_with_the_plan() -> None:
     """Proves: what the plan has in part it has at the figures as they stand."""
-    found = explain(solve(*partly(30.0), gap=0.0), "mine", gap=0.0, prices=False, most_solves=10)
+    found = explain(solve(*partly(30.0), gap=0.0, quick=True), "mine", gap=0.0, prices=False, most_solves=10)
     assert found.break_evens.chosen.all()
     for row in found.break_evens.itertuples():
         mine = found.intervals[found.intervals.figure == row.figure]
@@ -75,9 +75,9 @@ def test_what_money_is_too_short_for_is_weighed_in_the_part_that_it_suffices_for
     """Proves: with 2 million USD a tenth of 130 cannot be paid and a hundredth can; with none nothing, and that is what is said."""
     assert (
         "rejected; including at least 1% of it makes the plan 0.8 M worse"
-        in said(solve(*partly(2.0), gap=0.0))["project mine2"]
+        in said(solve(*partly(2.0), gap=0.0, quick=True))["project mine2"]
     )
-    said_of_none = said(solve(*partly(0.0), gap=0.0))["project mine"]
+    said_of_none = said(solve(*partly(0.0), gap=0.0, quick=True))["project mine"]
     assert said_of_none.startswith(
         "project mine: rejected; no plan with at least 0.1% of it: no plan meets all requirements"
     )
@@ -98,14 +98,14 @@ def test_an_offer_larger_than_the_money_is_weighed_in_what_the_money_suffices_fo
     wanted = (
         "a from other suppliers [offer spot]: rejected; including at least 1,000 t of it makes the plan 2.5 M worse"
     )
-    assert said(solve(plan, data, gap=0.0))["offer spot"].startswith(wanted)
+    assert said(solve(plan, data, gap=0.0, quick=True))["offer spot"].startswith(wanted)
 
 
 @pytest.mark.parametrize("money", [20.0, 60.0])
 def test_portfolios_count_what_is_supported_in_part(money: float) -> None:
     """Proves: the plan's own portfolio is the mine; beside it the other one comes in part and neither can go, as a twentieth of the
     worth may be lost; so the mine is in all of them, with its shares, as the range of grants says."""
-    found = alternatives(solve(*partly(money), gap=0.0))
+    found = alternatives(solve(*partly(money), gap=0.0, quick=True))
     assert found.portfolios["items"].iloc[0] == ("project mine",)
     assert (found.extremes.set_index("item").loc["support by grant", "least"]) == pytest.approx(0.95 * money, rel=1e-3)
     assert all({"project mine", "project mine2"} & set(items) for items in found.portfolios["items"])
@@ -129,7 +129,7 @@ def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() ->
 
 def test_two_signatures_of_one_project_are_one_project_where_unexpired_life_is_worth_nothing() -> None:
     """Proves: 30 % signed twice are the mine, and it is no other plan that has 60 % of it."""
-    result = solve(*partly(30.0, later=30.0), gap=0.0)
+    result = solve(*partly(30.0, later=30.0), gap=0.0, quick=True)
     table = result.tables["projects"]
     assert table[table.project == "mine"].share.tolist() == [pytest.approx(0.3), pytest.approx(0.3)]
     assert "the plan would be" not in result.summary()
@@ -154,6 +154,7 @@ def aimed(kind: str, **changes: Any) -> Result:
             **changes,
         ),
         gap=0.0,
+        quick=True,
     )
 
 
@@ -183,7 +184,7 @@ def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
         money=50.0,
         objective={"kind": "risk_within_budget", "stage_slack": 0.3},
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     assert result.tables["acquisitions"].acquired_t.tolist() == [pytest.approx(4100.0), pytest.approx(5000.0)]
     assert (
         "the plan takes all that is offered of it in 1 of 4 years; one more tonne would be worth at most "
@@ -220,7 +221,7 @@ def test_spending_is_discounted_by_the_year_as_everywhere() -> None:
         rate=0.1,
         years=3,
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     budget = result.tables["budget"]
     assert budget.outlay_musd.iloc[1] > 0
     paid = sum(outlay / 1.1**k for k, outlay in enumerate(budget.purchases_musd))
@@ -263,7 +264,7 @@ def test_none_is_no_package() -> None:
         states=[(0.5, 0.5), (1.5, 0.5)],
         instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [9.0, 11.0], "term_years": 6}]},
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     told = said(result)
     assert "package none" not in told
     assert "floor a-floor-9" in told or "floor a-floor-11" in told
@@ -278,7 +279,7 @@ def test_an_offer_that_another_one_stands_for_is_as_good_either_way() -> None:
     plan, data = tiny(
         {"a": 10.0}, **CALM, offers={name: offer("a", 5.0) for name in ("o1", "o2")}, scenarios=STOP, money=50.0
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     for name in ("o1", "o2"):
         found = explain(result, name, gap=0.0, prices=False, most_solves=16)
         of = {figure: rows.state.tolist() for figure, rows in found.intervals.groupby("figure")}
@@ -290,6 +291,6 @@ def test_an_offer_that_costs_more_is_not_as_good() -> None:
     """Proves: the dearer of two offers is not chosen at any loss while the cheaper one suffices, however many solves are left."""
     offers = {"o1": offer("a", 10.0), "o2": offer("a", 5.0, premium=0.1)}
     plan, data = tiny({"a": 10.0}, **CALM, offers=offers, scenarios=STOP, money=50.0)
-    found = explain(solve(plan, data, gap=0.0), "o2", gap=0.0, prices=False, most_solves=16)
+    found = explain(solve(plan, data, gap=0.0, quick=True), "o2", gap=0.0, prices=False, most_solves=16)
     assert found.intervals[found.intervals.figure == "loss value"].state.tolist() == ["not chosen"]
     assert (found.break_evens.solves <= 16).all()

@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, complete, frontier, solve, value_of_planning, verify
-from strategic_minerals.data.names import Names
-from strategic_minerals.evaluation import stress_test as stress
-from strategic_minerals.evaluation import value_of_planning as worth
-from strategic_minerals.evaluation.reverse_stress import ReverseStress
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.results.notes import notes as notes_of
+from strategic_minerals.answer.notes import notes as notes_of
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.names import UNNAMED, Names
+from strategic_minerals.studies import stress, worth
+from strategic_minerals.studies.reverse import _breaks
 from support.instances import random_case
 from support.tiny import cut, offer, project, source, tiny
 
@@ -47,7 +46,7 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(cap: fl
                 "price_floors": [{"material": "a", "levels_usd_per_kg": [9.0], "term_years": 6}],
             },
         )
-        return solve(plan, data, gap=0.0).summary()
+        return solve(plan, data, gap=0.0, quick=True).summary()
 
     assert "GUARANTEE price floors" in said(None, 500.0)
     allowed = "the appropriations allow" if cap is None else "the appropriations and the liability cap allow"
@@ -141,7 +140,7 @@ def test_as_many_fresh_worlds_are_told_as_were_drawn(asked: int, monkeypatch: py
         return found
 
     monkeypatch.setattr(worth, "replicates", counted)
-    assert value_of_planning(plan, data, fresh=asked).fresh == drawn[-1]
+    assert value_of_planning(plan, data, fresh=asked).facts["fresh"] == drawn[-1]
 
 
 def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> None:
@@ -163,7 +162,10 @@ def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> N
         return plan, data.replace(loss_functions=losses)
 
     for order in (["defence", "civil"], ["civil", "defence"]):
-        assert "a: a missing tonne costs defence as much as other users" in solve(*case(order, 1.0), gap=0.0).summary()
+        assert (
+            "a: a missing tonne costs defence as much as other users"
+            in solve(*case(order, 1.0), gap=0.0, quick=True).summary()
+        )
         assert notes(*case(order, 2.0), "defence tied") == []
 
 
@@ -184,7 +186,7 @@ def test_what_rounding_leaves_of_a_probability_is_no_entry_of_a_row(chances: tup
         objective={"kind": kind},
         scenarios=[cut(f"c{n}", chance, 2028 + n, 1) for n, chance in enumerate(chances)],
     )
-    assert solve(plan, data, gap=0.0).audited.passed
+    assert solve(plan, data, gap=0.0, quick=True).audited.passed
 
 
 def test_a_run_reproduces_that_would_buy_at_calm_prices_what_it_does_not_buy() -> None:
@@ -201,7 +203,7 @@ def test_a_run_reproduces_that_would_buy_at_calm_prices_what_it_does_not_buy() -
         money=0.0,
         scenarios=[cut("c", 0.3, 2028, 1, price_multiplier=9.0)],
     )
-    result = solve(plan, data, gap=0.0)
+    result = solve(plan, data, gap=0.0, quick=True)
     held = result.tables["held_for_price"].set_index("material")
     assert (held.expected_acquired_t["m"], held.at_undisturbed_prices_t["m"] > 100) == (
         pytest.approx(0.0, abs=1e-6),
@@ -224,10 +226,11 @@ def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
         "held": True,
         "tried_yr": 2.0,
     }
-    both = ReverseStress(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}])).summary()
+    by_episode, by_year = {**row, "per": "episode"}, {**row, "per": "fiscal_year"}
+    both = "\n".join(_breaks(pd.DataFrame([by_episode, by_year]), UNNAMED))
     assert "a, defence at 100% over the whole disruption: kept in each of 1 disruptions" in both
     assert "a, defence at 100% in every fiscal year: kept in each of 1 disruptions" in both
-    assert "a, defence at 100%: kept" in ReverseStress(pd.DataFrame([{**row, "per": "episode"}])).summary()
+    assert "a, defence at 100%: kept" in "\n".join(_breaks(pd.DataFrame([by_episode]), UNNAMED))
 
 
 def test_a_broken_promise_is_told_with_what_breaks_it() -> None:
@@ -244,9 +247,8 @@ def test_a_broken_promise_is_told_with_what_breaks_it() -> None:
         "held": False,
         "tried_yr": 2.0,
     }
-    text = ReverseStress(
-        pd.DataFrame([{**row, "scope": "alone"}, {**row, "scope": "all", "least_cut_share": math.nan}])
-    ).summary()
+    table = pd.DataFrame([{**row, "scope": "alone"}, {**row, "scope": "all", "least_cut_share": math.nan}])
+    text = "\n".join(_breaks(table, UNNAMED))
     broken = "broken after 0.50 years when it starts in FY2028; at the hazard's usual length, "
     assert f"a, defence at 100%, stop on this material only: {broken}broken by a cut of 25% or more" in text
     assert f"a, defence at 100%, stop: {broken}kept at any cut" in text

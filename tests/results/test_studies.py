@@ -48,15 +48,15 @@ from strategic_minerals import (
     verify,
     write_run,
 )
-from strategic_minerals.analysis.completeness import Completeness
-from strategic_minerals.analysis.designs import Design, one_at_a_time
+from strategic_minerals.answer.study import Study, StudyResult, refuse_mixed, store_study, tables_of
 from strategic_minerals.cli.main import app
+from strategic_minerals.core.errors import FORMAT
 from strategic_minerals.core.frames import records
-from strategic_minerals.data.csv_files import csv_text, unguarded
-from strategic_minerals.report import page
-from strategic_minerals.report.page import read_analyses
-from strategic_minerals.results.study import STUDY_SCHEMA_VERSION, Study, StudyResult, tables_of
-from strategic_minerals.results.study_files import refuse_mixed, store_study
+from strategic_minerals.page import page
+from strategic_minerals.page.page import read_analyses
+from strategic_minerals.question.read_csv import csv_text, unguarded
+from strategic_minerals.studies.designs import Design, one_at_a_time
+from strategic_minerals.studies.missing import Completeness
 from support.allied import allied, event, home_tables
 from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
@@ -70,12 +70,12 @@ def question() -> tuple[Plan, Dataset]:
 
 @cache
 def solved() -> Result:
-    return solve(*question(), gap=0.0)
+    return solve(*question(), gap=0.0, quick=True)
 
 
 @cache
 def drawn() -> Result:
-    return solve(*exposed(rate=0.3), gap=0.0)
+    return solve(*exposed(rate=0.3), gap=0.0, quick=True)
 
 
 def agreed() -> tuple[Plan, Dataset]:
@@ -133,7 +133,7 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "sweep": lambda: sweep(*question(), tornado(), relax=True),
     "frontier": lambda: frontier(*question(), (0.5, 1.0), tolerance=0.5, relax=True),
     "explain": lambda: explain(solved(), gap=0.0),
-    "rules": lambda: compare_rules(solve(*deciding()), samples=2, scenarios=10),
+    "rules": lambda: compare_rules(solve(*deciding(), quick=True), samples=2, scenarios=10),
     "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),
@@ -146,9 +146,9 @@ STUDIES: dict[str, Callable[[], Study]] = {
         gap=0.0,
     ),
     "controls": lambda: control_cases(*doubted(), gap=0.01),
-    "simulate": lambda: simulate(solve(*deciding()), paths=3, exact=1, rules=(), grid_months=12),
+    "simulate": lambda: simulate(solve(*deciding(), quick=True), paths=3, exact=1, rules=(), grid_months=12),
     "roll": lambda: roll(solved(), learning=False, gap=0.0),
-    "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0)]),
+    "compare": lambda: compare([solved(), solve(*one_mineral(70.0), gap=0.0, quick=True)]),
 }
 
 
@@ -163,10 +163,8 @@ KINDS = sorted(STUDIES)
 
 def test_every_kind_of_study_is_looked_at_here() -> None:
     """Proves: whatever is built on the base of studies is one of these, by the name of its verb."""
-    import strategic_minerals.backtesting.run  # noqa: F401  # whose study has tests of its own, in `tests/backtest`
-
     found = {made.kind: made for made in StudyResult.__subclasses__()}
-    assert sorted(found) == sorted([*KINDS, "backtest"])
+    assert sorted(found) == KINDS
     assert set(found) <= {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
 
 
@@ -182,7 +180,7 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
     assert set(tables) <= set(type(found).titles)
     assert all(isinstance(table, pd.DataFrame) and len(table.columns) for table in tables.values())
     told = found.to_dict()
-    assert told["schema_version"] == STUDY_SCHEMA_VERSION
+    assert told["schema_version"] == FORMAT
     assert told["kind"] == kind
     assert set(told) == {"schema_version", "kind", *found.facts, *tables}
     assert len(told) == 2 + len(found.facts) + len(tables)
@@ -244,7 +242,7 @@ def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tm
 
 def test_the_report_takes_studies_as_their_functions_give_them() -> None:
     """Proves: the words of the page are the same from studies and from their tables by name."""
-    from strategic_minerals.report.page import markdown
+    from strategic_minerals.page.page import markdown
 
     found = [study("frontier"), study("sweep")]
     said = markdown(solved(), analyses=found)
@@ -286,7 +284,7 @@ def test_a_promise_broken_by_a_hazard_on_its_material_alone_is_told_as_that() ->
 def test_what_makes_results_incomparable_stands_first_in_a_notebook() -> None:
     """Proves: warnings of a comparison are seen without opening anything."""
     other = Plan.model_validate(solved().plan.to_toml_like() | {"discount_rate": 0.1})
-    shown = compare([solved(), solve(other, solved().data, gap=0.0)])._repr_html_()
+    shown = compare([solved(), solve(other, solved().data, gap=0.0, quick=True)])._repr_html_()
     assert "<p>Doing nothing costs" in shown.partition("<details>")[0]
 
 
@@ -303,7 +301,7 @@ def test_a_question_that_lacks_nothing_still_has_columns() -> None:
 def test_what_check_verify_and_solve_found_becomes_json_as_studies_do(tmp_path: Path, cli: Any) -> None:
     """Proves: strict JSON with `schema_version` and `kind`; the verbs print the same, faults of a question included in Python."""
     told = check(*question()).to_dict()
-    assert (told["schema_version"], told["kind"], told["faults"]) == (STUDY_SCHEMA_VERSION, "check", [])
+    assert (told["schema_version"], told["kind"], told["faults"]) == (FORMAT, "check", [])
     assert {row["table"] for row in told["ranges"]} >= {"demand", "prices"}
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     unknown = Plan.model_validate(question()[0].to_toml_like() | {"price_set": "nowhere"})

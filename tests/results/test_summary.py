@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.results.notes import other_losses
+from strategic_minerals.answer.notes import other_losses
+from strategic_minerals.question.consistency import check_data
 from support.tiny import cut, offer, project, source, tiny
 
 
@@ -25,7 +25,7 @@ def bought():
 
 def test_the_summary_says_how_likely_it_is_that_nothing_happens_and_what_is_bought_in_expectation():
     """Proves: calm with probability .6; what is bought before the event is bought in every scenario: 1,000 t expected."""
-    text = solve(*bought(), gap=0.0).summary()
+    text = solve(*bought(), gap=0.0, quick=True).summary()
     assert "60% chance that none occurs over the plan" in text
     assert "expected purchases over all scenarios 1,000 t" in text
 
@@ -33,9 +33,9 @@ def test_the_summary_says_how_likely_it_is_that_nothing_happens_and_what_is_boug
 def test_money_is_told_beside_what_may_be_spent_in_all_where_that_is_less():
     """Proves: a loan that any year may draw on is no appropriation of every year."""
     plan, data = bought()
-    assert "of the 1,000 M appropriated for FY2027-2028" in solve(plan, data, gap=0.0).summary()
+    assert "of the 1,000 M appropriated for FY2027-2028" in solve(plan, data, gap=0.0, quick=True).summary()
     plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"total_musd": 40.0})})
-    assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0).summary()
+    assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0, quick=True).summary()
 
 
 def test_who_is_offered_nothing_is_not_out_of_reach():
@@ -50,8 +50,8 @@ def test_who_is_offered_nothing_is_not_out_of_reach():
     offered, none = (
         tiny({"a": 10.0}, instruments={"packages": given}, **case) for given in (["none", "claim"], ["none"])
     )
-    assert "cannot be chosen" in solve(*offered, gap=0.0).summary()
-    assert "cannot be chosen" not in solve(*none, gap=0.0).summary()
+    assert "cannot be chosen" in solve(*offered, gap=0.0, quick=True).summary()
+    assert "cannot be chosen" not in solve(*none, gap=0.0, quick=True).summary()
 
 
 def test_a_source_that_begins_later_is_named_beside_what_is_supported():
@@ -65,7 +65,7 @@ def test_a_source_that_begins_later_is_named_beside_what_is_supported():
         },
         demand={"a": 1.0},
     )
-    text = solve(plan, data, gap=0.0).summary()
+    text = solve(plan, data, gap=0.0, quick=True).summary()
     assert "smelter (FY2028)" in text
     assert "never (FY" not in text
 
@@ -98,10 +98,12 @@ def test_the_summary_says_which_figures_are_doubtful():
     """Proves: an appropriation of 50 million million USD is legal, and the answer that rests on it says that it is probably not
     meant."""
     plan = load_plan(shipped("models") / "quickstart.toml", {"budget.appropriation_musd": 5e7})
-    text = solve(plan, load_dataset(shipped("inputs"))).summary()
+    text = solve(plan, load_dataset(shipped("inputs")), quick=True).summary()
     assert "DOUBTFUL" in text
     assert "budget.appropriation_musd" in text[text.index("DOUBTFUL") :]
     assert (
         "DOUBTFUL"
-        not in solve(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))).summary()
+        not in solve(
+            load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), quick=True
+        ).summary()
     )

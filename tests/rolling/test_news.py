@@ -9,11 +9,10 @@ import pytest
 
 from rolling.test_roll import hazard, reserve, supported
 from strategic_minerals import DoneRow, HappenedRow, InputError, Result, read_noted, roll, solve
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.rolling.facts import with_facts
-from strategic_minerals.rolling.learning import shown
-from strategic_minerals.rolling.rolled import FACTS
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.studies.learning import evidence_of
+from strategic_minerals.studies.roll import FACTS, with_facts
 from support.tiny import FIRST, KT, cut, offer, project, source, tiny, total
 
 QUIET: dict[str, Any] = {"learning": False, "gap": 0.0}
@@ -42,7 +41,7 @@ def test_events_that_mean_nothing_are_refused(event: dict[str, Any], said: str) 
     """Proves: a name that the plan does not have, a date yet to come, a hazard that the tables lack: row and what was meant."""
     plan, data = hazard()
     asked = {**plan.to_toml_like(), "scenarios": [cut("stop-2029", 0.1, FIRST + 2.0, 1.0)]}
-    result = solve(Plan.model_validate(asked), data)
+    result = solve(Plan.model_validate(asked), data, quick=True)
     with pytest.raises(InputError, match=said) as error:
         roll(result, happened=[HappenedRow(**event)])
     assert [(fault.file, fault.row) for fault in error.value.faults] == [("events.csv", "2")]
@@ -61,7 +60,7 @@ def test_what_was_announced_before_is_in_the_plan_once() -> None:
     """Proves: news of an event replaces the scenario of the same name; once it is in force, none is left."""
     told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.9, "from_year": FIRST + 3.5}
     notice = HappenedRow(event="notice", status="announced", probability=0.5, duration_years=1.0, **told)
-    first = roll(solve(*reserve(6), gap=0.0), happened=[notice], **QUIET).result
+    first = roll(solve(*reserve(6), gap=0.0, quick=True), happened=[notice], **QUIET).result
     sooner = notice.model_copy(update={"probability": 0.7})
     named = {s.name: s.probability for s in roll(first, happened=[sooner], **QUIET).result.plan.scenarios}
     assert named["notice"] == 0.7
@@ -84,7 +83,7 @@ def test_time_in_which_an_event_lasts_is_no_exposure() -> None:
         HappenedRow(event="a", status="in force", hazard="stop", from_year=2028.0),
         HappenedRow(event="a", status="ended", from_year=2028.75),
     ]
-    found = shown(rows, events, 2027.0, 2030.0, {"stop": 2027.5})["stop"]
+    found = evidence_of(rows, events, 2027.0, 2030.0, {"stop": 2027.5})["stop"]
     assert (found.exposure_yr, found.onsets) == (pytest.approx(1.75), 1)
 
 
@@ -92,7 +91,7 @@ def test_evidence_begins_at_the_rate_that_the_plan_states() -> None:
     """Proves: a plan's own rate of 0.6 is the prior, Gamma(3.5, 3.5 / 0.6), and what it states no more once it has learned."""
     plan, data = hazard()
     asked = {**plan.to_toml_like(), "hazards": [{"hazard": "stop", "rate_per_yr": 0.6, "cut_share": 0.5}]}
-    now = roll(solve(Plan.model_validate(asked), data)).result
+    now = roll(solve(Plan.model_validate(asked), data, quick=True)).result
     assert now.data.rows("hazards")[0].rate_per_yr == pytest.approx(3.5 / (3.5 / 0.6 + 1))
     assert now.plan.hazards[0].rate_per_yr is None
     assert now.plan.hazards[0].cut_share == 0.5
@@ -100,7 +99,7 @@ def test_evidence_begins_at_the_rate_that_the_plan_states() -> None:
 
 def test_a_new_rate_has_seen_what_the_years_have_shown() -> None:
     """Proves: evidence on a rate that was published anew begins again; the rate of before, published again, keeps it."""
-    once = roll(solve(*hazard())).result
+    once = roll(solve(*hazard(), quick=True)).result
     for rate, years in ((0.5, 1), (0.3, 2)):
         row = hazard()[1].rows("hazards")[0].model_copy(update={"rate_per_yr": rate})
         facts = Dataset.from_tables({"hazards": pd.DataFrame([row.model_dump()])})
@@ -111,7 +110,7 @@ def test_a_new_rate_has_seen_what_the_years_have_shown() -> None:
 def test_a_new_capacity_is_that_of_the_whole_source() -> None:
     """Proves: told before or after a contract was carried over, 3 kt a year leave what no contract binds; once it is over, all
     are free; a capacity of before that changes nothing is no news."""
-    first = solve(*supported(), gap=0.0)
+    first = solve(*supported(), gap=0.0, quick=True)
     news = {"activity": "ally", "from_year": FIRST + 2, "capacity_t_per_yr": 3.0 * KT}
     with_contract = roll(first, **QUIET).result
     part = next(row.producer for row in with_contract.data.rows("commitments") if row.kind == "contract")
@@ -132,7 +131,7 @@ def test_a_new_capacity_is_that_of_the_whole_source() -> None:
 def test_a_whole_folder_of_old_facts_is_no_news() -> None:
     """Proves: all tables of the first plan, handed in a year later, bring back no choice that was made and change no answer."""
     plan, data = supported()
-    first = solve(plan, data, gap=0.0)
+    first = solve(plan, data, gap=0.0, quick=True)
     once = roll(first, **QUIET).result
     calm, told = roll(once, **QUIET), roll(once, facts=data, **QUIET)
     assert "plant" not in {row.project for row in told.result.data.rows("projects")}
@@ -141,7 +140,7 @@ def test_a_whole_folder_of_old_facts_is_no_news() -> None:
 
 def test_what_is_in_store_is_counted_and_no_published_fact() -> None:
     """Proves: a table of stock among the facts is refused with the way to tell of it."""
-    first = solve(*reserve(3), gap=0.0)
+    first = solve(*reserve(3), gap=0.0, quick=True)
     with pytest.raises(InputError, match=r"done\.csv"):
         roll(first, facts=tables(stock={"material": "gallium", "opening_t": 5.0}), **QUIET)
     once = roll(first, **QUIET).result
@@ -177,7 +176,7 @@ def test_what_a_signed_plant_excludes_can_be_signed_no_more(bars: dict[str, str]
     """Proves: whichever of two rows states the exclusion; and a plant that needs the one that is barred goes with it."""
     rows = {name: {"excludes": bars.get(name, ""), "needs": "b" if name == "c" else ""} for name in "abc"}
     rows["b"]["capex_musd"] = rows["c"]["capex_musd"] = 500.0
-    first = solve(*plants_with(rows), gap=0.0)
+    first = solve(*plants_with(rows), gap=0.0, quick=True)
     assert signed(first) == {"a"}
     assert choices(roll(first, **QUIET).result) == set()
     assert barred not in choices(roll(first, **QUIET).result)
@@ -204,7 +203,7 @@ def signed(result: Result) -> set[str]:
 
 def test_what_is_left_of_a_plant_is_what_was_not_signed() -> None:
     """Proves: a fourth signed, then half, each of the whole: what is left is a quarter of its size and cost, whatever the order."""
-    first = solve(*plants(a={}), gap=0.0)
+    first = solve(*plants(a={}), gap=0.0, quick=True)
     table = first.tables["projects"]
     package = str(table[(table.project == "a") & (table.share > 0)].package.iloc[0])
     part = roll(first, done=[DoneRow(kind="package", item="a", detail=package, amount=0.25)], **QUIET).result
@@ -242,7 +241,7 @@ def test_the_right_to_buy_under_a_floor_is_carried_until_it_ends() -> None:
         years=8,
         rate=0.02,
     )  # fmt: skip
-    first = solve(plan, data, gap=0.0)
+    first = solve(plan, data, gap=0.0, quick=True)
     assert signed(first) == {"plant"}
     once = roll(first, **QUIET).result
     (row,) = [r for r in once.data.rows("offers") if r.source_producer == "plant"]

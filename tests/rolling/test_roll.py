@@ -12,10 +12,10 @@ import pytest
 
 from strategic_minerals import DoneRow, HappenedRow, InputError, PlanError, Result, compare, read_noted, roll, solve
 from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.rolling.rolled import AS_PLANNED, EVIDENCE, FACTS, STATE
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.studies.roll import AS_PLANNED, EVIDENCE, FACTS, STATE
 from support.tiny import FIRST, KT, bought, cut, offer, project, source, tiny, total
 
 YEARS = 10
@@ -61,7 +61,7 @@ def rolled(result: Result, **asked: Any) -> Iterator[Result]:
 def test_without_news_ten_rolled_years_are_worth_what_the_plan_said() -> None:
     """Proves: the value of the plan's tail, given that nothing has happened, is the value of the plan made again, year after year;
     and stocks, purchases and outlays are those of the plan."""
-    plan = solve(*reserve(), gap=0.0)
+    plan = solve(*reserve(), gap=0.0, quick=True)
     before, passed = plan, 0
     for now in rolled(plan):
         passed += 1
@@ -90,7 +90,7 @@ def test_the_draws_of_a_sample_are_those_in_which_nothing_has_happened() -> None
     asked = Plan.model_validate(
         {**plan.to_toml_like(), "sample": {"scenarios": 64, "seed": 1, "quiet_probability": 0.1}}
     )
-    result = solve(asked, data)
+    result = solve(asked, data, quick=True)
     now = roll(result, learning=False, fresh_draws=False).result
     old, new = (prepare(r.plan, r.data).structure.scenarios for r in (result, now))
     ahead = [k for k, events in enumerate(old.events) if all(e.start >= FIRST + 2 for e in events)]
@@ -136,7 +136,7 @@ def supported(**asked: Any) -> tuple[Plan, Dataset]:
 def test_what_was_signed_is_paid_kept_and_not_signed_again() -> None:
     """Proves: instalments, fees and the floor are due in the years in which the plan had them; the plant and the contract serve as
     before; neither can be signed a second time."""
-    first = solve(*supported(), gap=0.0)
+    first = solve(*supported(), gap=0.0, quick=True)
     signed = first.tables["projects"]
     assert float(signed[signed.project == "plant"].share.max()) == 1.0
     assert len(first.tables["contracts"]) == 1
@@ -160,7 +160,7 @@ def test_what_was_signed_is_paid_kept_and_not_signed_again() -> None:
 
 def test_a_floor_of_before_keeps_the_plant_alive_and_is_paid_on_the_facts_of_the_year() -> None:
     """Proves: at a price of 2 USD/kg the budget pays the difference to 3; at new prices of 2.8 a fifth of that."""
-    first = solve(*supported(), gap=0.0)
+    first = solve(*supported(), gap=0.0, quick=True)
     prices = pd.DataFrame([{"price_set": "base", "material": "gallium", "from_year": FIRST, "price_usd_per_kg": 2.8}])
     found = roll(first, years=3, learning=False, facts=Dataset.from_tables({"prices": prices}), gap=0.0)
     calm = roll(first, years=3, learning=False, gap=0.0)
@@ -175,7 +175,7 @@ def test_a_floor_of_before_keeps_the_plant_alive_and_is_paid_on_the_facts_of_the
 
 def test_a_plan_made_in_mid_crisis_releases() -> None:
     """Proves: a stop that began last year and goes on is met from the stock, on the baseline course."""
-    first = solve(*reserve(6), gap=0.0)
+    first = solve(*reserve(6), gap=0.0, quick=True)
     begun = HappenedRow(
         event="stop", status="in force", from_year=FIRST + 0.5, remaining_years=1.0, countries="CHN", materials="gallium",
         cut_share=0.3, duration_years=1.0,
@@ -207,7 +207,7 @@ def hazard() -> tuple[Plan, Dataset]:
 
 def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     """Proves: Gamma(3.5, 3.5 / 0.3) after a quiet year has the mean 3.5 / (3.5 / 0.3 + 1); `compare` names nothing else."""
-    first = solve(*hazard())
+    first = solve(*hazard(), quick=True)
     found = roll(first)
     row = found.result.data.rows("hazards")[0]
     assert row.rate_per_yr == pytest.approx(3.5 / (3.5 / 0.3 + 1))
@@ -223,7 +223,7 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
 def test_an_onset_is_evidence_too_and_counts_only_the_time_before_it() -> None:
     """Proves: an event after half a year is one onset in half a year; one that another brought on is none, and as long as it lasts
     its hazard cannot begin either."""
-    first = solve(*hazard())
+    first = solve(*hazard(), quick=True)
     begun = HappenedRow(event="stop", status="in force", from_year=FIRST + 0.5, hazard="stop")
     after, spared = (
         roll(first, happened=[row]).result.data.rows("hazards")[0].rate_per_yr
@@ -235,7 +235,7 @@ def test_an_onset_is_evidence_too_and_counts_only_the_time_before_it() -> None:
 
 def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
     """Proves: half of a purchase, a counted stock, a package that was not signed, money that was kept."""
-    first = solve(*reserve(6), gap=0.0)
+    first = solve(*reserve(6), gap=0.0, quick=True)
     planned = float(first.solution.acquisition[0, 0, 0])
     file = tmp_path / "done.csv"
     file.write_text(f"kind,item,amount,unit\nbought,spot,{planned / 2},t\nmoney_kept,,3.5,million USD\n")
@@ -245,13 +245,15 @@ def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
     assert found.causes == (STATE,)
     asked = first.plan.model_copy(update={"budget": first.plan.budget.model_copy(update={"carry_over_share": 0.5})})
     thrifty = solve(
-        asked.model_copy(update={"budget": asked.budget.model_copy(update={"appropriation_musd": 9.0})}), first.data
+        asked.model_copy(update={"budget": asked.budget.model_copy(update={"appropriation_musd": 9.0})}),
+        first.data,
+        quick=True,
     )
     kept = roll(thrifty, done=[DoneRow(kind="spent", amount=7.0)], learning=False).result.plan.budget.carried_in_musd
     assert kept == pytest.approx(2.0)
     counted = roll(first, done=[DoneRow(kind="stock", item="gallium", amount=123.0)], learning=False)
     assert counted.result.data.rows("stock")[0].opening_t == 123.0
-    unsigned = solve(*supported(), gap=0.0)
+    unsigned = solve(*supported(), gap=0.0, quick=True)
     name = next(p for p in unsigned.tables["projects"].package if "floor" in p)
     without = roll(unsigned, done=[DoneRow(kind="package", item="plant", detail=name, amount=0.0)], learning=False)
     assert "plant" in {row.project for row in without.result.data.rows("projects")}
@@ -259,7 +261,7 @@ def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
 
 def test_announced_and_suspended_events_become_scenarios() -> None:
     """Proves: what is announced for a date is a scenario with its probability, taken from all others."""
-    first = solve(*reserve(6), gap=0.0)
+    first = solve(*reserve(6), gap=0.0, quick=True)
     told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.9, "duration_years": 1.0}
     found = roll(
         first,
@@ -280,7 +282,7 @@ def test_faults_of_the_tables_say_line_column_and_what_was_expected(tmp_path: Pa
         read_noted(file, HappenedRow)
     places = {(fault.file, fault.row) for fault in error.value.faults}
     assert places == {("events.csv", "2"), ("events.csv", "3")}
-    first = solve(*reserve(3), gap=0.0)
+    first = solve(*reserve(3), gap=0.0, quick=True)
     with pytest.raises(InputError, match="a material of the plan"):
         roll(first, done=[DoneRow(kind="stock", item="galium", amount=1.0)])
     with pytest.raises(PlanError, match="left to plan"):
@@ -289,7 +291,7 @@ def test_faults_of_the_tables_say_line_column_and_what_was_expected(tmp_path: Pa
 
 def test_a_rolling_horizon_plans_as_many_years_as_before() -> None:
     """Proves: the end year moves on with the first, and series hold their last value."""
-    first = solve(*reserve(4), gap=0.0)
+    first = solve(*reserve(4), gap=0.0, quick=True)
     found = roll(first, horizon="rolling", learning=False)
     assert found.result.plan.horizon.years == 4
     assert found.result.plan.horizon.first_year == FIRST + 1
@@ -303,17 +305,17 @@ def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning
     signed = {"commitment": "x", "kind": "contract", "item": "china", "producer": "china", "signed_year": FIRST - 1}
     due = {"commitment": "x", "fiscal_year": FIRST, "payment": "fee", "amount_musd": 50.0}
     owing = data.replace(commitments=pd.DataFrame([signed]), payments_due=pd.DataFrame([due]))
-    result = solve(plan, owing, gap=0.0)
+    result = solve(plan, owing, gap=0.0, quick=True)
     assert result.audited.passed
     assert result.tables["budget"].signed_before_musd.tolist() == [50.0, 0.0, 0.0]
     assert result.tables["budget"].purchases_musd.iloc[0] == 0.0
     assert any("what was signed before" in text for text in result.tables["notes"].note)
-    assert result.outcome.do_nothing_musd == pytest.approx(solve(plan, data).outcome.do_nothing_musd)
+    assert result.outcome.do_nothing_musd == pytest.approx(solve(plan, data, quick=True).outcome.do_nothing_musd)
 
 
 def test_a_second_roll_keeps_what_the_first_one_carried() -> None:
     """Proves: two years in two steps leave the same question as two years in one, whatever was signed in the first."""
-    first = solve(*supported(), gap=0.0)
+    first = solve(*supported(), gap=0.0, quick=True)
     step = roll(roll(first, learning=False, gap=0.0).result, learning=False, gap=0.0)
     once = roll(first, years=2, learning=False, gap=0.0)
     for column in ("signed_before_musd", "outlay_musd"):

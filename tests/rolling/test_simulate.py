@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, PlanError, Result, simulate, solve
-from strategic_minerals.rolling.living import NOTHING, REPLANNED, TWO_STAGE, Lives, Policy, Start
-from strategic_minerals.rolling.paths import Path as Course
-from strategic_minerals.rolling.paths import draw_paths
-from strategic_minerals.rolling.quick import Form
-from strategic_minerals.rolling.roll import question_of
+from strategic_minerals import Dataset, InputError, Plan, PlanError, Result, Runner, simulate, solve
+from strategic_minerals.studies.learning import ScenarioPath as Course
+from strategic_minerals.studies.learning import draw_paths
+from strategic_minerals.studies.lives import NOTHING, REPLANNED, TWO_STAGE, Form, Lives, Policy, Start
+from strategic_minerals.studies.roll import question_of
 from support.tiny import FIRST, KT, offer, project, source, tiny
 
 
@@ -53,7 +52,7 @@ def plant(chance: float) -> Result:
         residual=0.0,
     )
     asked = struck(plan, data, rate_per_yr=-math.log(1 - chance), duration_yr=50.0, duration_law="fixed", cut_share=0.6)
-    return solve(*asked, gap=0.0)
+    return solve(*asked, gap=0.0, quick=True)
 
 
 def worth_by_onset(result: Result, policy: str, **asked: Any) -> dict[float, set[float]]:
@@ -107,7 +106,7 @@ def reserve() -> Result:
         rate=RATE,
     )
     rate, mean = -math.log(1 - ONSET), -1 / math.log(GOES_ON)
-    return solve(*struck(plan, data, rate_per_yr=rate, duration_yr=mean, cut_share=SHORT / 10), gap=0.0)
+    return solve(*struck(plan, data, rate_per_yr=rate, duration_yr=mean, cut_share=SHORT / 10), gap=0.0, quick=True)
 
 
 GRID = tuple(np.arange(0, 2 * YEARS + 1) / 2.0)
@@ -186,17 +185,17 @@ def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Proves: paths that were kept are not lived again, in any order of work; a store of another simulation is refused."""
     asked: dict[str, Any] = {"paths": 6, "exact": 1, "rules": (), "grid_months": 6}
     whole = simulate(reserve(), **asked)
-    simulate(reserve(), **asked, store=tmp_path / "s")
+    simulate(reserve(), **asked, run=Runner(store=tmp_path / "s"))
     kept = sorted(file.name for file in (tmp_path / "s").glob("path-*"))
     assert len(kept) == 6 * 3 + 1
     for name in kept[:7]:
         (tmp_path / "s" / name).unlink()
     told: list[tuple[int, int]] = []
-    again = simulate(reserve(), **asked, store=tmp_path / "s", on_progress=lambda *done: told.append(done))
+    again = simulate(reserve(), **asked, run=Runner(store=tmp_path / "s", on_progress=lambda *done: told.append(done)))
     assert again.paths.equals(whole.paths)
     assert told[-1] == (7, 7)
     with pytest.raises(InputError, match="another simulation"):
-        simulate(reserve(), **{**asked, "seed": 2}, store=tmp_path / "s")
+        simulate(reserve(), **{**asked, "seed": 2}, run=Runner(store=tmp_path / "s"))
 
 
 def test_differences_are_paired_and_say_what_cannot_be_told() -> None:

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import PlanError, Result, solve
-from strategic_minerals.core.words import BASELINE_COURSE
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.instance.calendar import Calendar
-from strategic_minerals.model.problem import structure_of
-from strategic_minerals.scenarios.ongoing import lasting_until, ongoing_events, remaining
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.core.stats import BASELINE_COURSE
+from strategic_minerals.matrix.problem import structure_of
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.world.instance import Calendar
+from strategic_minerals.world.scenarios import lasting_until, ongoing_events, remaining
 from support.tiny import FIRST, KT, offer, source, tiny, total
 from support.tiny import ran as produced
 
@@ -55,14 +55,14 @@ def on_trunk(result: Result, what: str) -> list[float]:
 
 def test_a_plan_made_in_mid_crisis_releases() -> None:
     """Proves: on the baseline course the stock serves users while the event goes on, without `trunk_release`."""
-    result = solve(*crisis(ENDED, stock=3.0))
+    result = solve(*crisis(ENDED, stock=3.0), quick=True)
     assert on_trunk(result, "release")[0] == pytest.approx(3.0)
     assert produced(result, "china", BASELINE_COURSE, str(FIRST)) == pytest.approx(5.0)
 
 
 def test_what_may_be_needed_next_year_is_kept_and_what_will_not_is_used() -> None:
     """Proves: 3 kt go to users who lose 100 USD/kg; a fourth is kept where the stop may go on, and used where it ends."""
-    waits, spends = (solve(*crisis(left, stock=4.0, rate=0.03)) for left in (50.0, ENDED))
+    waits, spends = (solve(*crisis(left, stock=4.0, rate=0.03), quick=True) for left in (50.0, ENDED))
     assert on_trunk(waits, "release")[0] == pytest.approx(3.0)
     assert on_trunk(waits, "stock")[0] == pytest.approx(1.0)
     assert on_trunk(spends, "release")[0] == pytest.approx(4.0)
@@ -71,7 +71,7 @@ def test_what_may_be_needed_next_year_is_kept_and_what_will_not_is_used() -> Non
 def test_a_stock_in_a_crisis_of_known_length_is_worth_what_it_spares() -> None:
     """Proves: a stop of 2026.5 to 2029.0 leaves 5 kt missing in 2027 and 2028: of the 3 kt in store each spares 100 USD/kg, on top
     of its price, which users pay for it and which it would be worth afterwards too."""
-    with_stock, without = (solve(*_known_length(stock)) for stock in (3.0, 0.0))
+    with_stock, without = (solve(*_known_length(stock), quick=True) for stock in (3.0, 0.0))
     assert total(without) - total(with_stock) == pytest.approx(3.0 * (100.0 + 1.0), rel=1e-9)
     assert sum(on_trunk(with_stock, "release")[:2]) == pytest.approx(3.0)
     structure, _ = structure_of(with_stock.plan, with_stock.data)
@@ -133,12 +133,12 @@ def test_users_pull_their_own_stock_on_the_baseline_course_and_what_is_missing_i
     plan, data = crisis(ENDED, stock=0.0, years=3)
     tables = {name: pd.DataFrame([r.model_dump() for r in rows]) for name, rows in data.tables.items() if rows}
     held = [{"material": "gallium", "segment": "*", "level_t": 2 * KT, "missing_share": 0.1}]
-    result = solve(plan, Dataset.from_tables({**tables, "users_stock": pd.DataFrame(held)}))
+    result = solve(plan, Dataset.from_tables({**tables, "users_stock": pd.DataFrame(held)}), quick=True)
     assert on_trunk(result, "users_pull")[0] == pytest.approx(1.8)
     assert on_trunk(result, "users_missing")[0] == pytest.approx(2.0)
     calm, facts = tiny({"gallium": 1.0}, sources={"china": source("CHN", "gallium", 12.0)}, demand={"gallium": 10.0})
     tables = {name: pd.DataFrame([r.model_dump() for r in rows]) for name, rows in facts.tables.items() if rows}
-    refilled = solve(calm, Dataset.from_tables({**tables, "users_stock": pd.DataFrame(held)}))
+    refilled = solve(calm, Dataset.from_tables({**tables, "users_stock": pd.DataFrame(held)}), quick=True)
     assert on_trunk(refilled, "users_refill")[0] == pytest.approx(0.2)
     assert on_trunk(refilled, "users_missing")[-1] == pytest.approx(0.0)
 
@@ -165,7 +165,7 @@ def test_the_reserve_buys_on_while_it_goes_on_at_the_price_of_the_day() -> None:
         ],
         days_of_cover=[{"material": "gallium", "days": 10, "from_year": FIRST}],
     )
-    result = solve(plan, data)
+    result = solve(plan, data, quick=True)
     first = result.tables["acquisitions"].iloc[0]
     assert first.price_usd_per_kg == pytest.approx(2.0)
     assert result.tables["budget"].purchases_musd[0] == pytest.approx(2.0 * first.acquired_t / KT)

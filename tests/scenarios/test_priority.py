@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import check, solve
-from strategic_minerals.evaluation.reverse_stress import _promises
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.reverse import _promises
 from support.tiny import KT, cut, source, tiny
 
 
@@ -24,7 +24,7 @@ def test_the_column_says_whose_shortage_is_told(priority: int | None, segment: s
     )
     frame = data.frame("demand")
     frame["priority"] = [priority if name == segment else None for name in frame["segment"]]
-    result = solve(plan, data.replace(demand=frame), gap=0.0)
+    result = solve(plan, data.replace(demand=frame), gap=0.0, quick=True)
     short = float(result.tables["scenario_losses"].defence_shortfall_t.sum())
     assert short == pytest.approx(10 * KT if told else 0.0)
     assert result.audit().passed

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, check, solve
-from strategic_minerals.audit.scenario_data import squeezed_share
+from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.core.errors import InputError
-from strategic_minerals.evaluation.myopic import believed
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.calendar import Calendar
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import build_scenarios
-from strategic_minerals.scenarios.profiles import mean_cuts
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.recourse import believed
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.events import mean_cuts
+from strategic_minerals.world.instance import Calendar
+from strategic_minerals.world.scenarios import build_scenarios
 from support.tiny import KT, bought, offer, source, tiny
 
 YEAR = Calendar(2027, 1.0, 3, 3, 0.0)
@@ -106,7 +106,7 @@ def test_sources_ration_as_deep_as_the_cut():
 def test_a_small_cut_is_no_shortage(share, tight):
     found = scenarios_of(*struck([step(0, 12, 0.03)], tight_cut_share=share))[1]
     assert found.tight[0, 0].any() == tight
-    result = solve(*struck([step(0, 12, 0.03)], tight_cut_share=share))
+    result = solve(*struck([step(0, 12, 0.03)], tight_cut_share=share), quick=True)
     assert result.audited.passed
 
 
@@ -119,7 +119,7 @@ def test_the_reserve_meets_the_controlled_flow_and_users_what_arrives():
     assert found.availability[0, china] == pytest.approx(np.ones(3))
     assert found.direct[0, china] == pytest.approx([1.0, 0.0, 1.0])
     assert not found.tight.any()
-    assert solve(*struck(steps, offers=offers)).audited.passed
+    assert solve(*struck(steps, offers=offers), quick=True).audited.passed
 
 
 def test_without_a_record_of_all_routes_the_direct_flow_counts():
@@ -173,7 +173,8 @@ def test_what_a_long_period_averages_away_is_told(steps, months, told):
     found = [note for note in check(plan, data).notes if "worst month" in note]
     assert [told in note for note in found] == ([True] if told else [])
     assert (
-        "Hidden by the length of periods: stop: as recorded, in its worst month" in solve(plan, data).summary()
+        "Hidden by the length of periods: stop: as recorded, in its worst month"
+        in solve(plan, data, quick=True).summary()
     ) == bool(told)
 
 
@@ -220,16 +221,16 @@ def test_quarters_see_what_a_year_hides():
 
 def test_steps_that_overlap_are_a_fault():
     with pytest.raises(InputError, match="month_from"):
-        solve(*struck([step(0, 6, 0.4), step(3, 9, 0.2)]))
+        solve(*struck([step(0, 6, 0.4), step(3, 9, 0.2)]), quick=True)
 
 
 def test_stock_is_bought_for_what_the_profile_cuts():
     """Half the usual 100 t for half a year and 50 t from the ally: nothing lacks. A full stop of a year lacks 50 t."""
     offers = {"from_china": offer("metal", 0.1, 0.0, source="china")}
-    assert bought(solve(*struck([step(0, 6, 0.5)], normal=100.0, offers=offers, kappa=1.0)), "metal") == pytest.approx(
-        0.0, abs=1e-6
-    )
-    full = solve(*struck([step(0, 12, 1.0)], normal=100.0, offers=offers, kappa=1.0))
+    assert bought(
+        solve(*struck([step(0, 6, 0.5)], normal=100.0, offers=offers, kappa=1.0), quick=True), "metal"
+    ) == pytest.approx(0.0, abs=1e-6)
+    full = solve(*struck([step(0, 12, 1.0)], normal=100.0, offers=offers, kappa=1.0), quick=True)
     assert bought(full, "metal") * KT == pytest.approx(50.0)
 
 
@@ -293,6 +294,16 @@ def test_two_events_cut_the_usual_flow_once_each():
         )
         china = instance.producers.index("china")
         assert found.availability[0, china, 1] * 150 == pytest.approx(left)
+
+
+def test_of_two_events_at_once_the_deeper_cut_rations():
+    """A stop of six months that fades to a half, and another a quarter later: all is cut for three quarters, a half for two."""
+    plan, data = struck([step(0, 6, 1.0), step(6, 12, 0.5)])
+    twice = [{"hazard": "stop", "start_year": start} for start in (2028.0, 2028.25)]
+    scenario = {"name": "stop", "probability": 0.5, "events": twice}
+    instance, found = scenarios_of(type(plan).model_validate({**plan.to_toml_like(), "scenarios": [scenario]}), data)
+    assert found.squeeze[0, 0] == pytest.approx([0.0, 0.75 + 0.25 * 0.5, 0.25 * 0.5])
+    assert squeezed_share(instance, found)[0, 0] == pytest.approx(found.squeeze[0, 0])
 
 
 def test_a_small_cut_of_the_usual_flow_is_no_shortage_where_there_is_spare_capacity():

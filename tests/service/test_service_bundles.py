@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from strategic_minerals.service.bundles import names_in, unbundled
 
 from strategic_minerals import InputError
 from strategic_minerals.service import bundles
-from strategic_minerals.service.bundles import names_in, unbundled
 
 
 def bundle(place: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:

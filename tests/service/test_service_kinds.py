@@ -13,21 +13,16 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
-
-from backtest.episode import QUICK as EPISODE
-from backtest.episode import episode, write
-from strategic_minerals import Dataset, Plan, decide, load_result, sweep
-from strategic_minerals.service.answers import NO_OPTIONS, asked_of, labels_of
-from strategic_minerals.service.kind_table import KINDS
-from strategic_minerals.service.kinds import ANSWERS
-from strategic_minerals.service.result_schemas import RESULTS
 from strategic_minerals.service.study_kinds import OF_QUESTION, OF_RUN, OTHERS
+
+from strategic_minerals import Dataset, Plan, decide, load_result, sweep
+from strategic_minerals.service.job_folder import NO_OPTIONS, asked_of
+from strategic_minerals.service.requests import KINDS_OF_JOBS
+from strategic_minerals.service.worker import ANSWERS
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 from support.promising import promising
 from support.served import client, ended
-
-USGS = Path(__file__).parents[1] / "data" / "usgs" / "MCS2026_Commodities_Data.csv"
 
 
 def sent(plan: Plan, data: Dataset) -> dict[str, Any]:
@@ -129,7 +124,7 @@ OF_SOLVED: dict[str, tuple[str, dict[str, Any]]] = {
     "roll": (ONE, {"learning": False, "gap": 0.0}),
 }
 SLOW = {"deals", "origins", "controls", "requirements", "losses", "rules", "simulate", "verify"}
-OTHERWISE = {"compare", "discover", "backtest", "refresh", "together"}
+OTHERWISE = {"compare", "discover", "refresh", "together"}
 """Kinds with a test of their own below."""
 
 
@@ -141,8 +136,7 @@ def done(service: TestClient, answer: Any) -> tuple[str, dict[str, Any]]:
     result = service.get(status["links"]["result"]).json()
     included = service.get(status["links"]["result"], params={"include": list(result["tables"])})
     assert included.status_code == 200, included.text
-    assert ("report" in status["links"]) == KINDS[status["kind"]].has_report
-    RESULTS.validate_python(included.json())
+    assert ("report" in status["links"]) == KINDS_OF_JOBS[status["kind"]].has_report
     page = service.get(f"/jobs/{status['id']}", headers={"Accept": "text/html"})
     assert page.status_code == 200, page.text
     declared = service.get("/v1/openapi.json").json()["components"]["schemas"]
@@ -153,18 +147,14 @@ def done(service: TestClient, answer: Any) -> tuple[str, dict[str, Any]]:
 
 def test_every_kind_has_an_answer_and_a_test() -> None:
     """Proves: what can be asked can be answered, and every kind is run through the API in this file."""
-    assert set(KINDS) | {"check"} == set(ANSWERS)
-    assert set(OF_PLAN) | set(OF_SOLVED) | OTHERWISE == set(KINDS)
+    assert set(KINDS_OF_JOBS) | {"check"} == set(ANSWERS)
+    assert set(OF_PLAN) | set(OF_SOLVED) | OTHERWISE == set(KINDS_OF_JOBS)
 
 
-def test_requests_that_an_older_version_kept_are_still_answered() -> None:
-    """Proves: labels that stood under another name are no option, except where a kind has one of that name."""
-    older = {"kind": "stress", "label": "", "of": "a" * 32, "scenarios": 20, "names": ["first"]}
-    assert asked_of(older, {}) == {"scenarios": 20}
-    assert labels_of(older) == ["first"]
-    now = {"kind": "reverse", "label": "", "of": "a" * 32, "names": ["ban"], "labels": ["first"], "webhook": None}
-    assert asked_of(now, {}) == {"names": ["ban"]}
-    assert labels_of(now) == ["first"]
+def test_a_request_has_options_beside_what_it_is_about() -> None:
+    """Proves: labels and webhooks are no options; a time limit leaves time to write the answer."""
+    asked = {"kind": "reverse", "label": "", "of": "a" * 32, "names": ["ban"], "labels": ["first"], "webhook": None}
+    assert asked_of(asked, {}) == {"names": ["ban"]}
     assert asked_of({"kind": "solve", "time_limit_s": 3600.0}, {"deadline_s": 100.0}) == {"time_limit_s": 90.0}
 
 
@@ -174,7 +164,7 @@ def test_options_have_the_names_and_defaults_of_the_function(kind: str) -> None:
     verbs = {**OF_QUESTION, **OF_RUN, **OTHERS}
     function: Any = {"decide": decide, "sweep": sweep}.get(kind) or verbs[kind].load()
     parameters = inspect.signature(function).parameters
-    fields = KINDS[kind].request.model_fields
+    fields = KINDS_OF_JOBS[kind].request.model_fields
     options = {name: field for name, field in fields.items() if name not in (*NO_OPTIONS, "study")}
     assert set(options) <= set(parameters)
     for name, field in options.items():
@@ -282,52 +272,17 @@ def test_where_a_promise_fails_is_looked_for_in_rows_of_another_job(service: Tes
     assert "sweep or stress" in planless.json()["detail"]
 
 
-@pytest.mark.slow
-def test_a_past_episode_comes_as_a_zip(service: TestClient, tmp_path: Path) -> None:
-    """Proves: files of an episode are played; settings that are none, a ZIP that holds no episode, and no files are refused at
-    once."""
-    folder = write(tmp_path / "episode", episode())
-    files = zipped({f"episode/{path.name}": path.read_bytes() for path in folder.iterdir()})
-    changes = {**EPISODE, "runs": [{"name": "strict", "first": "strict"}], "replans": []}
-    options = {"kind": "backtest", "changes": changes}
+def test_a_form_without_a_sound_zip_is_refused_at_once(service: TestClient) -> None:
+    """Proves: what is no ZIP, a name outside of it, no files, and files for a kind that reads none are refused with their place."""
 
-    def post(content: bytes, **more: Any) -> Any:
-        told = {"options": json.dumps({**options, **more})}
-        return service.post("/v1/jobs/upload", files={"files": ("e.zip", content)}, data=told)
+    def post(content: bytes, kind: str = "refresh") -> Any:
+        told = {"options": json.dumps({"kind": kind})}
+        return service.post("/v1/jobs/upload", files={"files": ("f.zip", content)}, data=told)
 
-    job, result = done(service, post(files))
-    assert result["included"]["plans"]
-    with zipfile.ZipFile(io.BytesIO(service.get(f"/v1/jobs/{job}/archive").content)) as archive:
-        assert "scores.json" in archive.namelist()
-    assert post(files, changes={"sampling": {"seeed": 1}}).status_code == 422
     assert post(b"PK no zip").json()["faults"][0]["file"] == "files"
     assert post(zipped({"../x.csv": b"a"})).json()["faults"][0]["column"] == "file name"
-    assert post(zipped({"README.md": b"a"})).status_code == 422
-    assert service.post("/v1/jobs", json=options).json()["faults"][0]["column"] == "files"
-    assert service.post("/v1/jobs", json={**options, "shipped": "backtest-1922"}).status_code == 422
-    assert post(files, kind="frontier").status_code == 422
-
-
-@pytest.mark.slow
-def test_tables_are_brought_up_to_date_from_a_published_file(service: TestClient) -> None:
-    """Proves: the release that the shipped tables are from changes none of them and says so; the archive has the tables; what is no
-    release fails with its reason."""
-    answer = service.post(
-        "/v1/jobs/upload",
-        files={"files": ("u.zip", zipped({USGS.name: USGS.read_bytes()}))},
-        data={"options": '{"kind": "refresh"}'},
-    )
-    job, result = done(service, answer)
-    assert result["facts"] == {"written": False, "files": [USGS.name]}
-    assert result["tables"]["revisions"]["rows"] == 0
-    with zipfile.ZipFile(io.BytesIO(service.get(f"/v1/jobs/{job}/archive").content)) as archive:
-        assert "tables/minerals.csv" in archive.namelist()
-    other = service.post(
-        "/v1/jobs/upload",
-        files={"files": ("u.zip", zipped({"x.csv": b"a,b\n1,2\n"}))},
-        data={"options": '{"kind": "refresh"}'},
-    )
-    assert ended(service, other.json()["id"])["problem"]["faults"]
+    assert post(zipped({"x.csv": b"a"}), kind="frontier").status_code == 422
+    assert service.post("/v1/jobs", json={"kind": "refresh"}).json()["faults"][0]["column"] == "files"
 
 
 def test_options_that_are_none_are_refused(service: TestClient, runs: dict[str, str]) -> None:

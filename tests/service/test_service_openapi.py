@@ -8,13 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 
 from strategic_minerals.service.app import create_app
-from strategic_minerals.service.job_folder import RESULT, Folder
-from strategic_minerals.service.kind_table import KINDS
-from support.served import QUICK, Obedient, client, ended, settings
+from strategic_minerals.service.requests import KINDS_OF_JOBS
+from support.served import settings
 
 
 @cache
@@ -66,25 +64,11 @@ def test_every_kind_has_an_example_and_a_result_of_its_own() -> None:
     """Proves: requests and results are chosen by `kind`, and each kind stands in both, with its fields."""
     schemas = described()["components"]["schemas"]
     answer = described()["paths"]["/v1/jobs/{job_id}/result"]["get"]["responses"]["200"]["content"]["application/json"]
-    assert set(answer["schema"]["discriminator"]["mapping"]) == set(KINDS)
-    assert set(schemas["JobRequest"]["discriminator"]["mapping"]) == set(KINDS)
+    assert set(answer["schema"]["discriminator"]["mapping"]) == set(KINDS_OF_JOBS)
+    assert set(schemas["JobRequest"]["discriminator"]["mapping"]) == set(KINDS_OF_JOBS)
     body = described()["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
-    assert set(body["examples"]) == set(KINDS) - {"refresh"}
-    for name in KINDS:
+    assert set(body["examples"]) == set(KINDS_OF_JOBS)
+    for name in KINDS_OF_JOBS:
         result = schemas[f"{name.capitalize()}Result"]
         assert result["properties"]["kind"]["const"] == name
         assert {"schema_version", "facts", "summary", "tables", "included"} <= set(result["required"])
-
-
-@pytest.mark.parametrize("facts", [{}, {"gap": "an older version wrote text here"}])
-def test_a_result_of_an_older_version_can_still_be_read(facts: dict[str, Any], tmp_path: Path) -> None:
-    """Proves: an answer whose facts are not those of today comes as it was kept, not as an error."""
-    with client(tmp_path / "s", Obedient()) as service:
-        job = ended(service, service.post("/v1/jobs", json=QUICK).json()["id"])["id"]
-        folder = Folder.of(tmp_path / "s", job)
-        kept = folder.read(RESULT)
-        assert kept is not None
-        folder.write(RESULT, {**kept, "facts": facts})
-        answer = service.get(f"/v1/jobs/{job}/result")
-        assert answer.status_code == 200
-        assert answer.json()["facts"] == facts

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import shutil
 import socket
-import sqlite3
 import subprocess
 import tempfile
 import time
@@ -20,14 +18,12 @@ from typing import Any
 import pytest
 
 from conftest import until
-from strategic_minerals.service import base_store, migrations
+from strategic_minerals.core.errors import FORMAT
+from strategic_minerals.service import job_folder as base_store
 from strategic_minerals.service.client import Client
-from strategic_minerals.service.databases import VALUE, PostgresStore, SqliteStore
-from strategic_minerals.service.entities import AuditLogEntry, Job, Token
-from strategic_minerals.service.job_folder import new_id
-from strategic_minerals.service.queue_store import FullError, KeyTakenError, Quota, QuotaError
-from strategic_minerals.service.store import Store
-from strategic_minerals.service.trouble import StoreError
+from strategic_minerals.service.dispatcher import VALUE, PostgresStore, SqliteStore
+from strategic_minerals.service.job_folder import AuditLogEntry, Job, StoreError, Token, new_id
+from strategic_minerals.service.store import FullError, KeyTakenError, Quota, QuotaError, Store
 from support.served import Server, token
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
@@ -256,61 +252,29 @@ def test_what_is_old_is_old_by_both_clocks(store: Store) -> None:
     assert store.outdated(later, 1001.0) == [one.id]
 
 
-def test_a_store_of_before_versions_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Proves R51: jobs and tokens of an old store are all there afterwards, with what the new one needs; twice changes nothing."""
+def test_a_store_that_is_cut_short_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R51: tables are made all together or not at all; made twice, nothing changes."""
     path = tmp_path / "s.sqlite3"
-    name = "0" * 32
-    with contextlib.closing(sqlite3.connect(path)) as old:
-        for statement in migrations.STEPS[0]:
-            old.execute(statement)
-        old.execute(
-            "INSERT INTO jobs (id, tenant, kind, label, state, submitted, started, ended, server, digest, outcome) "
-            "VALUES (?, 't', 'solve', '', 'succeeded', 1, 2, 3, 's', 'd', '{}')",
-            (name,),
-        )
-        old.execute("INSERT INTO tokens VALUES ('id', 'hash', 't', 'read', 1, NULL, '')")
-        old.commit()
-    for _ in range(2):
-        new = SqliteStore(path)
-        assert new.job(name).state == "succeeded"  # type: ignore[union-attr]
-        assert new.token("hash") is not None
-        assert new.unmeasured() == [name]
-        assert new.outdated(1e12, 1.0) == [name]
-        assert new.outdated(1e12, -1.0) == []  # its age by uptime begins now
-        assert new._run(("SELECT version FROM schema_version", {})) == [[(migrations.NEWEST,)]]
-        new.close()
-
-
-def test_a_migration_that_is_cut_short_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R51: a step that fails in its middle leaves the old version whole."""
-    path = tmp_path / "s.sqlite3"
-    SqliteStore(path).close()
     with monkeypatch.context() as patch:
-        patch.setattr(
-            base_store, "STEPS", (*migrations.STEPS, ("ALTER TABLE jobs ADD COLUMN more TEXT", "no statement at all"))
-        )
-        patch.setattr(base_store, "NEWEST", migrations.NEWEST + 1)
+        patch.setattr(base_store, "BEGINNING", (*base_store.BEGINNING[:-1], "no statement at all"))
         with pytest.raises(StoreError):
             SqliteStore(path)
-    again = SqliteStore(path)
-    assert again._run(("SELECT version FROM schema_version", {})) == [[(migrations.NEWEST,)]]
-    with pytest.raises(StoreError):
-        again._run(("SELECT more FROM jobs", {}))
-    again.close()
+    for _ in range(2):
+        again = SqliteStore(path)
+        assert again._run(("SELECT version FROM schema_version", {})) == [[(FORMAT,)]]
+        again.close()
 
 
-def test_a_newer_store_is_left_alone(store: Store) -> None:
-    """Proves R51: what a newer version made is not touched, and the refusal names both versions."""
-    newer = migrations.NEWEST + 7
-    store._run((f"UPDATE schema_version SET version = {newer}", {}))
+@pytest.mark.parametrize("other", [0, FORMAT + 7])
+def test_a_store_of_another_format_is_left_alone(store: Store, other: int) -> None:
+    """Proves R51: what is of another format is not touched, and the refusal names both."""
+    store._run((f"UPDATE schema_version SET version = {other}", {}))
     try:
-        with pytest.raises(
-            StoreError, match=f"version {newer}; this program supports versions up to {migrations.NEWEST}"
-        ) as caught:
+        with pytest.raises(StoreError, match=f"format {other}; this program reads format {FORMAT}") as caught:
             store.set_up()
         assert caught.value.kind == "version"
     finally:
-        store._run((f"UPDATE schema_version SET version = {migrations.NEWEST}", {}))
+        store._run((f"UPDATE schema_version SET version = {FORMAT}", {}))
 
 
 def test_states_change_only_from_the_state_they_leave(store: Store) -> None:

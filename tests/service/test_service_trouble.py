@@ -23,14 +23,11 @@ import pytest
 from conftest import until
 from strategic_minerals import shipped
 from strategic_minerals.cli import main as cli
-from strategic_minerals.service import retention
+from strategic_minerals.service import dispatcher as retention
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.databases import SqliteStore, open_store
-from strategic_minerals.service.entities import AuditLogEntry, Job, Token
-from strategic_minerals.service.job_folder import Folder
+from strategic_minerals.service.dispatcher import Janitor, SqliteStore, open_store
+from strategic_minerals.service.job_folder import AuditLogEntry, Folder, Job, StoreError, Token
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner
-from strategic_minerals.service.retention import Janitor
-from strategic_minerals.service.trouble import StoreError
 from strategic_minerals.service.worker import NO_ROOM
 from support.served import QUICK, Obedient, Server, client, ended, records, settings, token
 
@@ -360,7 +357,7 @@ def test_a_failed_start_has_a_code_of_its_own(
     assert "keep_days" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("what", ["random bytes", "cut short", "newer", "another's", "empty"])
+@pytest.mark.parametrize("what", ["random bytes", "cut short", "another format", "another's", "empty"])
 def test_a_store_that_cannot_be_used_has_a_code_of_its_own(
     what: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -368,7 +365,7 @@ def test_a_store_that_cannot_be_used_has_a_code_of_its_own(
     path = place / "service.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if what == "newer":
+        if what == "another format":
             connection.execute("UPDATE schema_version SET version = 99")
             connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -10,7 +10,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README, ASKING = "README.md", "models/README.md"
 PACKAGE = "optimizer/strategic_minerals/README.md"
-COMMAND_LINE = "optimizer/strategic_minerals/cli/README.md"
 SERVICE = "optimizer/strategic_minerals/service/README.md"
 PLACES = (
     "README.md",

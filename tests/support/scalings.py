@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from strategic_minerals import Dataset, Plan, solve
+from strategic_minerals import Dataset, Plan, Runner, solve
 from support.tiny import cut, offer, project, source, tiny
 
 SCALINGS: tuple[tuple[float, float], ...] = (
@@ -104,10 +104,12 @@ def small() -> tuple[Plan, Dataset]:
 def main() -> None:
     """Print the table of the module's docstring."""
     plan, data = small()
-    truth = solve(plan, data, gap=0.0, threads=1).outcome
+    truth = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).outcome
     for tonnes, prices in SCALINGS:
         for method in ("flat", "decomposed"):
-            found = solve(*scaled(plan, data, tonnes, prices), gap=0.0, threads=1, method=method).outcome
+            found = solve(
+                *scaled(plan, data, tonnes, prices), gap=0.0, method=method, quick=True, run=Runner(threads=1)
+            ).outcome
             by = tonnes * prices
             off = [
                 getattr(found, name) / by / getattr(truth, name) - 1 for name in ("objective_musd", "do_nothing_musd")

@@ -1,1 +1,1 @@
-"""The second evaluator: every constraint, sum of money and statement worked out again, sharing no formula with the model."""
+"""A second evaluator that shares no formula with the model."""

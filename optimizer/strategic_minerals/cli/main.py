@@ -24,7 +24,8 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis, backtest, evaluation, migrate, report, rolling, service, solving, tables
+from . import common as report
+from . import service, studies
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -34,35 +35,38 @@ from .common import (
     EXIT_STOPPED,
     EXIT_UNTRUSTED,
     PlanFile,
+    Quiet,
     SetFields,
     Tables,
+    Verbose,
     app,
+    flags_first,
     leave_pipe,
     load,
     plan_names,
+    program,
     standard_error,
     standard_output,
+    tell,
     whence,
 )
-from .verbosity import flags_first, tell
-from .verbs import Quiet, Verbose, program
-from .words import print_faults, print_misuse, print_unwritten, say
+from .service import print_faults, print_misuse, print_unwritten, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..api.checking import CheckReport
+    from ..answer.notes import CheckReport
 
 
-VERBS = (solving, analysis, evaluation, rolling, backtest, tables, migrate, report, service)
-"""Modules that register their verbs as they are imported."""
+MODULES = (studies, report, service)
+"""They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
 
 
 def _print_versions(asked: bool) -> None:
     if asked:
-        from ..results.answer_parts import versions
+        from ..answer.prices import versions
 
         typer.echo("\n".join(f"{name} {number}" for name, number in versions().items()))
         raise typer.Exit
@@ -103,13 +107,11 @@ def init(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Create a plan and its tables to start from."""
-    from ..core.errors import near_miss
-    from ..core.shipped import shipped
-    from ..data.csv_files import load_dataset, write_dataset
-    from ..data.format_stamp import stamped
-    from ..data.plan_file import load_plan, plan_text
-    from ..results.run_folder import refuse_inside
-    from ..schemas.base import USA
+    from ..answer.run_folder import refuse_inside
+    from ..core.errors import near_miss, shipped
+    from ..question.base import USA
+    from ..question.read_csv import load_dataset, write_dataset
+    from ..question.read_toml import load_plan
 
     known = {path.stem: load_plan(path) for path in sorted(shipped("models").glob("*.toml"))}
     if plan is not None and plan not in known:
@@ -134,16 +136,15 @@ def init(
         raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
     if excel:
-        from ..data.workbook import write_workbook
+        from ..question.workbook import write_workbook
 
         write_workbook(known[chosen], load_dataset(shipped("inputs"), known[chosen].home), directory / "plan.xlsx")
         written = [directory / "plan.xlsx"]
     else:
         written = [directory / "plan.toml", directory / "tables"]
-        text, kind = plan_text(shipped("models") / f"{chosen}.toml")
-        written[0].write_text(stamped(text, kind), encoding="utf-8")
+        shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
         if several:
-            shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md"))
+            shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md", "build"))
         else:
             write_dataset(load_dataset(shipped("inputs"), known[chosen].home), written[1])
     if as_json:
@@ -166,8 +167,8 @@ def schema(
 ) -> None:
     """Print the JSON Schema of plan files, or of the rows of a table."""
     from ..core.errors import near_miss
-    from ..schemas.plan import Plan
-    from ..schemas.tables import TABLES
+    from ..question.plan import Plan
+    from ..question.tables import TABLES
 
     if table is not None and table not in TABLES:
         expected = f"one of {', '.join(TABLES)}{near_miss(table, TABLES)}"
@@ -187,10 +188,9 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """List all faults of a plan and its tables, figures that look doubtful, and how many rows are estimates."""
-    from ..api.checking import check as run_check
+    from ..answer.notes import check as run_check
     from ..core.frames import rows_of
-    from ..data.column_words import range_in_words
-    from ..data.names import Names
+    from ..question.names import Names, range_in_words
 
     path, loaded, data = load(plan, tables, set_)
     found = run_check(loaded, data)
@@ -232,8 +232,8 @@ def check(
 
 def _oversold(path: Path, tables: Path | None) -> list[str]:
     """Where homes of a folder count on more of a plant than it makes; nothing where the folder holds one home."""
-    from ..api.checking import oversold_sources
-    from ..data.load import find_tables
+    from ..answer.notes import oversold_sources
+    from ..question.load import find_tables
 
     alone = path.suffix.lower() == ".xlsx" and tables is None
     return [] if alone else oversold_sources(find_tables(path, tables))
@@ -255,42 +255,6 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
         f"Doubtful: {many}.",
         "More: `--ranges` (columns), `scenarios PLAN` (what can happen), `missing PLAN` (what nobody has published).",
     ]
-
-
-@app.command(solves=True)
-def verify(
-    directory: Annotated[Path, typer.Argument(help="A run folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
-) -> None:
-    """Recompute everything in a run folder from its plan, tables and decisions, solve again, and compare."""
-    from ..api.verification import verify as run_verify
-
-    found = run_verify(directory)
-    console, (low, z) = standard_output(), found.stated
-    if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
-        if found.objections:
-            raise typer.Exit(EXIT_UNTRUSTED)
-        return
-    console.print(
-        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
-        markup=False,
-    )
-    again = "no plan when solved again" if found.objections else "not solved again"
-    if found.again is not None:
-        again = f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan) when solved again"
-    console.print(
-        f"best objective compared with doing nothing, in million USD (lower is better): between {low:,.6f} (bound) and {z:,.6f} "
-        f"(plan) as stored; {again}",
-        markup=False,
-    )
-    for what in found.uncompared:
-        console.print(f"not compared: {what}", markup=False)
-    if found.beside:
-        console.print(f"files that do not belong to the run (not read): {', '.join(found.beside)}", markup=False)
-    if found.objections:
-        raise UntrustedError(f"the run folder does not reproduce: {'; '.join(found.objections)}")
-    console.print("verified")
 
 
 def main() -> None:

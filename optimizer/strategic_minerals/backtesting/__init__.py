@@ -1,1 +1,0 @@
-"""Backtests: a plan made with what was known on a day, and what history then made of it."""

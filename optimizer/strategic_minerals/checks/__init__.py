@@ -1,1 +1,0 @@
-"""Checks of a question before the model is built: references across tables, units, sizes, entries without effect."""

@@ -1,0 +1,283 @@
+"""How work runs: processes, threads, deadline, memory, cancellation and progress, in one record that every verb takes.
+
+A `Runner` is entered once, by the outermost verb; what it calls runs under the same limits, in this process and in those that it
+starts. Long work asks `checkpoint` on its way, so that a deadline and a cancellation hold while a plan is read and a model is
+built, not only while HiGHS runs.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import OnProgress, Outcome, Progress, Reason, StoppedError
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+LONGEST_S = 1e9
+"""Seconds that stand for no deadline where a solver wants a number."""
+POLL_S = 0.2
+"""Seconds between two looks at a cancellation while other processes work."""
+MIB = 2**20
+
+
+class _Crew:
+    """Spawned processes of a call and of all that it calls: started when they are first needed, gone when the call ends."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._stop: Any = None
+
+    def of(self, processes: int) -> ProcessPoolExecutor:
+        """The processes; how many is decided by whoever asks first."""
+        if self._pool is None:
+            spawned = multiprocessing.get_context("spawn")
+            self._stop = spawned.Event()
+            self._pool = ProcessPoolExecutor(processes, spawned, _begin_worker, (self._stop,))
+        return self._pool
+
+    def dismiss(self) -> None:
+        """Stop what they still do, and let them go."""
+        if self._pool is not None:
+            self._stop.set()
+            self._pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A runner at work: when it ends, and what has to be asked and told on the way."""
+
+    end: float = math.inf
+    """Instant of `time.monotonic`."""
+    threads: int = 0
+    memory_mib: float = math.inf
+    cancelled: Callable[[], bool] | None = None
+    on_progress: Callable[[Progress], Any] | None = None
+    crew: _Crew = field(default_factory=_Crew)
+    begin: float = field(default_factory=time.monotonic)
+    counted: list[int] = field(default_factory=list)
+    """Parts done, as reported: what a part does on its way is then no longer passed on."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.begin
+
+    def left(self) -> float:
+        """Seconds until the deadline, 0 to `LONGEST_S`."""
+        return min(LONGEST_S, max(0.0, self.end - time.monotonic()))
+
+    def report(self, progress: Progress) -> bool:
+        """Pass progress on; whether the work has to stop."""
+        if progress.done is not None:
+            self.counted.append(progress.done)
+        if self.on_progress is not None:
+            self.on_progress(progress)
+        return self.cancelled is not None and self.cancelled()
+
+    @property
+    def inner(self) -> Callable[[Progress], Any] | None:
+        """What a call within reports to: this one's caller, until parts are counted."""
+        follow = self.on_progress
+        return None if follow is None else lambda progress: None if self.counted else follow(progress)
+
+    @property
+    def watch(self) -> OnProgress | None:
+        """What a solver calls on its way; None where nobody follows the work and nobody can stop it."""
+        return None if self.on_progress is None and self.cancelled is None else self.report
+
+    def check(self, phase: str = "") -> None:
+        """Report a phase and raise StoppedError where a limit is reached."""
+        if phase:
+            self.report(Progress(phase, self.seconds))
+        self.stop_if_cancelled()
+        if time.monotonic() >= self.end:
+            raise self._stopped("time_limit")
+        if math.isfinite(self.memory_mib) and resident_mib() > self.memory_mib:
+            raise self._stopped("out_of_memory")
+
+    def stop_if_cancelled(self) -> None:
+        """Raise StoppedError where somebody has cancelled the work."""
+        if self.cancelled is not None and self.cancelled():
+            raise self._stopped("interrupted")
+
+    def _stopped(self, reason: Reason) -> StoppedError:
+        return StoppedError(f"{ENDED[reason]} after {self.seconds:,.1f} s", Outcome(reason, None, None, None, None))
+
+
+ENDED = {
+    "interrupted": "cancelled",
+    "time_limit": "the deadline was reached before there was an answer,",
+    "out_of_memory": "the memory limit was reached",
+}
+"""Why work stopped, in words that go on with `after ... s`."""
+
+_CALL: ContextVar[Call | None] = ContextVar("strategic_minerals_call", default=None)
+"""The call that this thread or task works for."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Where work runs, how long, and who follows it. The default runs in this process, one thread a core, without limits."""
+
+    processes: int = 1
+    """Spawned processes for independent tasks; 1: this one."""
+    executor: Executor | None = None
+    """Takes the place of processes, e.g. that of a Dask cluster; a flat solve runs as a whole in one of its workers."""
+    threads: int = 0
+    """Threads of each process for clusters of scenarios; 0: one for each core that the process may use."""
+    deadline_s: float = math.inf
+    """Wall-clock seconds for the whole call, from reading to the answer; a solve that has a plan by then returns it."""
+    memory_mib: float = math.inf
+    """Resident memory of a process above which work stops."""
+    cancelled: Callable[[], bool] | None = None
+    """Asked now and then; True stops the work."""
+    on_progress: Callable[[Progress], Any] | None = None
+    """Called with phases, bounds of a solve and parts done."""
+    store: Path | None = None
+    """Folder that keeps finished parts of a long study: the same folder continues a stopped one. None: nothing is kept."""
+
+    @contextmanager
+    def started(self) -> Iterator[Call]:
+        """Let everything within run under these limits and those of the work around it, whichever are narrower."""
+        around = _CALL.get()
+        asks = [ask for ask in (self.cancelled, None if around is None else around.cancelled) if ask is not None]
+        crew = around.crew if around is not None else _Crew()
+        call = Call(
+            end=min(time.monotonic() + self.deadline_s, around.end if around else math.inf),
+            threads=self.threads or (around.threads if around else 0),
+            memory_mib=min(self.memory_mib, around.memory_mib if around else math.inf),
+            cancelled=(lambda: any(ask() for ask in asks)) if asks else None,
+            on_progress=self.on_progress or (None if around is None else around.inner),
+            crew=crew,
+        )
+        token = _CALL.set(call)
+        try:
+            yield call
+        finally:
+            _CALL.reset(token)
+            if around is None:
+                crew.dismiss()
+
+    def each(
+        self, what: str, do: Callable[[A], B], tasks: Sequence[A], *, done: int = 0, of: int | None = None
+    ) -> Iterator[B]:
+        """Results of independent tasks in their order, each as soon as it and those before it are there.
+
+        what: the tasks in words, for progress; empty: the caller reports. done, of: parts that were finished before, and in all,
+        where the tasks are some of them. The function and the tasks travel to other processes: they have to be picklable, and a
+        task should take a second or more. Raises what a task does, and StoppedError where a limit is reached in between.
+        """
+        call, total = current(), len(tasks) if of is None else of
+        if what:
+            call.report(Progress(what, call.seconds, done=done, of=total))
+        for n, result in enumerate(self._results(call, do, tasks), 1):
+            if what:
+                call.report(Progress(what, call.seconds, done=done + n, of=total))
+            yield result
+
+    def _results(self, call: Call, do: Callable[[A], B], tasks: Sequence[A]) -> Iterator[B]:
+        team = self.executor
+        if team is None and min(self.processes, len(tasks)) > 1:
+            team = call.crew.of(self.processes)
+        if team is None:
+            for task in tasks:
+                call.check()
+                yield do(task)
+            return
+        inside = partial(_remote, do, call.threads, call.memory_mib, time.time() + call.left())
+        futures = [team.submit(inside, task) for task in tasks]
+        try:
+            yield from (_awaited(call, future) for future in futures)
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+HERE = Runner()
+"""In this process, without limits."""
+
+
+def current() -> Call:
+    """The call that this thread or task works for; one without limits where no verb has been entered."""
+    return _CALL.get() or Call()
+
+
+def checkpoint(phase: str = "") -> None:
+    """Raise StoppedError where the current call has reached a limit. phase: reported on the way, where given."""
+    call = _CALL.get()
+    if call is not None:
+        call.check(phase)
+
+
+def cores() -> int:
+    """Threads for clusters of scenarios: as many as the current call says, else one for each core that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return current().threads or allowed
+
+
+def resident_mib() -> float:
+    """Resident memory of this process [MiB]; 0 where the system does not say."""
+    if not sys.platform.startswith("linux"):
+        return 0.0
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+def _remote(do: Callable[[A], B], threads: int, memory_mib: float, ends: float, task: A) -> B:
+    """A task under the limits of whoever sent it, wherever it runs. ends: its deadline by the clock of the day, which machines
+    share."""
+    asks = _stopped if _STOP else None
+    with Runner(
+        threads=threads, memory_mib=memory_mib, deadline_s=max(0.0, ends - time.time()), cancelled=asks
+    ).started() as call:
+        call.check()
+        return do(task)
+
+
+def _awaited(call: Call, future: Future[B]) -> B:
+    """A result from elsewhere. The deadline is kept there: a solve that reaches it may have a plan, which takes a moment to
+    read."""
+    while True:
+        try:
+            return future.result(POLL_S)
+        except NotYet:
+            if future.done():
+                raise
+            call.stop_if_cancelled()
+
+
+_STOP: list[Any] = []
+"""Of a spawned process: the event by which the process that started it stops its tasks."""
+
+
+def _stopped() -> bool:
+    return any(event.is_set() for event in _STOP)
+
+
+def _begin_worker(stop: Any) -> None:
+    """What a spawned process does first: listen for a stop, and end when the process that started it is gone. One that is killed
+    cannot say so, and what it started would wait for its tasks for ever, with all the memory of its last one."""
+    _STOP.append(stop)
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

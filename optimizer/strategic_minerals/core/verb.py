@@ -1,0 +1,123 @@
+"""Verbs: functions whose signature is the only statement of their options.
+
+An option is a keyword with `Annotated[type, Field(ge=..., description=...)]` and a default. Limits hold for calls from Python as
+for the command line and the service, which read the same signature.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from .errors import Fault, InputError, shown
+from .runner import HERE
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """Marks an option that the command line takes as the path of a file. read: its content as a value of the option."""
+
+    read: Callable[[Path], Any]
+
+
+Gap = Annotated[float, Field(ge=0, lt=1, description="Relative optimality gap of every solve (0.001: 0.1 %).")]
+Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")]
+Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
+
+
+def verb(function: Callable[P, R]) -> Callable[P, R]:
+    """Check a function's options and run it under its `Runner`.
+
+    Raises InputError for values outside the limits that the signature states, all at once.
+    """
+
+    @functools.wraps(function)
+    def called(*given: P.args, **options: P.kwargs) -> R:
+        for name, value in checked(function, options).items():
+            options[name] = value
+        run: Any = options.get("run") or HERE
+        with run.started():
+            return function(*given, **options)
+
+    return called
+
+
+@functools.cache
+def options_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Options by name: keywords with their annotation resolved; without the runner."""
+    hints = get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters.values()
+    return {
+        one.name: one.replace(annotation=hints[one.name])
+        for one in parameters
+        if one.name != "run" and field_of(hints[one.name]) is not None
+    }
+
+
+def field_of(annotation: Any) -> FieldInfo | None:
+    """What an annotation states of an option; None where it states nothing."""
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((one for one in get_args(annotation) if isinstance(one, FieldInfo)), None)
+
+
+def checked(function: Callable[..., Any], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Options with their values validated. where: what the faults name as their place; the function's name if empty.
+
+    Raises InputError with a fault for each value outside its limits.
+    """
+    found: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, option in options_of(inspect.unwrap(function)).items():
+        if name not in given:
+            continue
+        try:
+            found[name] = _adapter(function, name, option.annotation).validate_python(given[name])
+        except ValidationError as error:
+            for one in error.errors(include_url=False):
+                place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in one["loc"])
+                faults.append(
+                    Fault(where or function.__name__, "", name + place, shown(one["input"]), expected(one["msg"]))
+                )
+    if faults:
+        raise InputError(faults)
+    return found
+
+
+_ADAPTERS: dict[tuple[Any, str], TypeAdapter[Any]] = {}
+
+
+def _adapter(function: Callable[..., Any], name: str, annotation: Any) -> TypeAdapter[Any]:
+    key = (inspect.unwrap(function), name)
+    if key not in _ADAPTERS:
+        _ADAPTERS[key] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    return _ADAPTERS[key]
+
+
+WORDS = (
+    ("Value error, ", ""),
+    ("Input should be greater than or equal to ", "at least "),
+    ("Input should be less than or equal to ", "at most "),
+    ("Input should be greater than ", "more than "),
+    ("Input should be less than ", "less than "),
+    ("Input should be ", ""),
+)
+"""How pydantic begins a message -> how a fault says what is expected."""
+
+
+def expected(message: str) -> str:
+    """What is expected, from a message of pydantic."""
+    for begin, words in WORDS:
+        if message.startswith(begin):
+            return words + message[len(begin) :]
+    return message

@@ -1,0 +1,1 @@
+"""What is asked: plans, tables, how they are read, and what is doubted in them."""

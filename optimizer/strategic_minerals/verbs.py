@@ -1,0 +1,96 @@
+"""Every verb, once: its function, what it builds on, what it leaves.
+
+Command line, job requests, results, the service's description and the end-to-end tests are read from this table and from the
+functions' signatures. To add a verb: its function with `core.verb.verb`, a line here, its words, its test.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from .core.verb import options_of
+
+Of = Literal["plan", "homes", "run", "folder", "runs", "rows"]
+"""What a verb takes first. plan: a plan and its tables; homes: a plan of several homes and the tables of each; run: a solved plan;
+folder: a run folder as it lies there; runs: several solved plans; rows: a stored study with a row for each case."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb and where its function is."""
+
+    name: str
+    where: str
+    of: Of
+    makes_plan: bool = False
+    """It gives a plan, which has a run folder, and others may build on it."""
+    has_rows: bool = False
+    """It gives a row for each case, and scenario discovery may build on it."""
+    resumes: bool = False
+    """It keeps finished parts in the runner's store, and a stopped one goes on."""
+    checked: bool = True
+    """Of a plan: a fault of plan or tables fails it."""
+    must: tuple[str, int] | None = None
+    """A fact of the answer that should hold, and the exit code of the command where it does not."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function; its room is imported now."""
+        module, name = self.where.rsplit(".", 1)
+        found: Callable[..., Any] = getattr(import_module(f"{__package__}.{module}"), name)
+        return found
+
+    @property
+    def options(self) -> Mapping[str, inspect.Parameter]:
+        """Options by name, as the signature states them."""
+        return options_of(inspect.unwrap(self.function))
+
+    @property
+    def long(self) -> bool:
+        """Whether it takes a `Runner`: it may run long."""
+        return "run" in inspect.signature(self.function).parameters
+
+    @property
+    def help(self) -> str:
+        """What it does: the first paragraph of the function's docstring, read without importing its room."""
+        *rooms, module, name = self.where.split(".")
+        source = Path(__file__).parent.joinpath(*rooms, f"{module}.py").read_text(encoding="utf-8")
+        functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name]
+        text = ast.get_docstring(functions[0]) or ""
+        return " ".join(text.split("\n\n")[0].split())
+
+
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb("solve", "studies.solve.solve", "plan", makes_plan=True),
+        Verb("sweep", "studies.sweep_file.sweep_study", "plan", has_rows=True, resumes=True),
+        Verb("frontier", "studies.frontier.frontier", "plan"),
+        Verb("worth", "studies.worth.value_of_planning", "plan"),
+        Verb("diagnose", "studies.diagnosis.diagnose", "plan", must=("possible", 3)),
+        Verb("origins", "studies.cases.origin_costs", "plan"),
+        Verb("controls", "studies.cases.control_cases", "plan"),
+        Verb("requirements", "studies.cases.published_requirements", "plan"),
+        Verb("deals", "studies.deals.deals", "plan"),
+        Verb("losses", "studies.cases.loss_replay", "plan", checked=False),
+        Verb("scenarios", "studies.outlook.scenario_outlook", "plan"),
+        Verb("missing", "studies.missing.complete", "plan", checked=False),
+        Verb("together", "studies.coalitions.coalitions", "homes"),
+        Verb("stress", "studies.stress.stress_test", "run", has_rows=True),
+        Verb("reverse", "studies.reverse.reverse_stress", "run"),
+        Verb("explain", "studies.explain.explain", "run"),
+        Verb("alternatives", "studies.alternatives.alternatives", "run"),
+        Verb("rules", "studies.rules.compare_rules", "run"),
+        Verb("simulate", "studies.simulate.simulate", "run", resumes=True),
+        Verb("roll", "studies.roll.roll", "run", makes_plan=True),
+        Verb("verify", "answer.verification.verify", "folder", must=("verified", 5)),
+        Verb("compare", "page.compare.compare", "runs"),
+        Verb("discover", "studies.discovery.discover", "rows"),
+    )
+}

@@ -1,0 +1,303 @@
+"""Tables brought up to date from a downloaded release: what the official file says, what a later one would change, what is refused.
+
+There is no later edition yet. The one here is synthetic: the file of 2026 with every year one later, and two figures of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from refresh import main, refresh, renew, renewed
+from strategic_minerals import Dataset, InputError, load_dataset, shipped
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.recipes import stale
+
+FILE = Path(__file__).with_name("MCS2026_Commodities_Data.csv")
+DETAIL, UNIT, YEAR, VALUE = 5, 6, 7, 8
+Change = Callable[[list[str]], None]
+
+
+def later(path: Path, change: Change = lambda row: None) -> Path:
+    """A synthetic edition of 2027: every year of the file of 2026 is one later, then rows are changed."""
+    rows = list(csv.reader(io.StringIO(FILE.read_bytes().decode("cp1252"))))
+    for row in rows[1:]:
+        row[YEAR] = "2022–25" if "–" in row[YEAR] else str(int(row[YEAR]) + 1)
+        change(row)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    path.write_bytes(text.getvalue().encode("cp1252"))
+    return path
+
+
+def revised(row: list[str]) -> None:
+    """Gallium's use in 2025 is 25 t, and cobalt's exports are withheld."""
+    if row[YEAR] == "2025" and (row[2], row[DETAIL]) == ("Gallium", "Consumption, reported"):
+        row[VALUE] = "25,000"
+    if row[YEAR] == "2025" and (row[2], row[DETAIL]) == ("Cobalt", "Exports"):
+        row[VALUE] = "W"
+
+
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shipped("inputs"), tmp_path / "inputs"))
+
+
+def contents(place: Path) -> dict[Path, bytes]:
+    return {path.relative_to(place): path.read_bytes() for path in place.rglob("*.csv")}
+
+
+def test_the_official_file_changes_nothing(tmp_path: Path) -> None:
+    """Proves: the shipped tables are those of the edition, to the byte."""
+    place = folder(tmp_path)
+    before = contents(place)
+    found = refresh(place, FILE)
+    assert (found.revisions, found.added, found.gone, found.estimates, found.files) == ((), (), (), (), ())
+    assert contents(place) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["inputs"]
+
+
+@pytest.mark.slow
+def test_a_later_edition_is_read_its_revisions_told_and_estimates_renewed(tmp_path: Path) -> None:
+    """Proves: a revised figure and a withheld one are told with what they were; the new years are added; what hangs on the first is
+    written anew, in American files alone; other homes are as they were."""
+    place = folder(tmp_path)
+    japan = load_dataset(place, "JPN").rows("offers")
+    found = refresh(place, later(tmp_path / "MCS2027.csv", revised), edition="MCS2027")
+    told = {(r.home, r.table, r.key, r.column): (r.was, r.now) for r in found.revisions if r.table == "minerals"}
+    # the synthetic edition says of 2025 what that of 2026 says of 2024
+    output = {r.key: (r.was, r.now) for r in found.revisions if r.table == "production"}
+    place_of = "gallium/WLD/refined/2025/MCS2027, MCS2026 before"
+    known = {
+        (r.year, r.edition): r.production_t
+        for r in load_dataset(shipped("inputs")).rows("production")
+        if (r.mineral, r.country) == ("gallium", "WLD")
+    }
+    assert output[place_of] == (known[2025, "MCS2026"], known[2024, "MCS2026"])
+    assert {r.home for r in found.revisions if r.table == "production"} == {""}
+    assert told == {
+        ("USA", "minerals", "gallium", "consumption_t"): (18.7, 25.0),
+        ("USA", "minerals", "cobalt", "exports_t"): (
+            pytest.approx(told["USA", "minerals", "cobalt", "exports_t"][0]),
+            None,
+        ),
+    }
+    assert found.gone == ()
+    assert all(table in ("production", "reserves") and ("2025" in key or "2026" in key) for table, key in found.added)
+    assert {one.recipe.key for _, one in found.estimates} >= {"gallium_1", "chn_gallium/2026"}
+    assert {home for home, _ in found.estimates} == {"USA"}
+    data = load_dataset(place)
+    assert [one for one in stale(data) if one.follows is not None] == []
+    gallium = next(row for row in data.rows("minerals") if row.mineral == "gallium")
+    assert (gallium.consumption_t, gallium.year, gallium.source[:14]) == (25.0, 2025, "USGS MCS 2027 ")
+    antimony = next(row for row in data.rows("minerals") if row.mineral == "antimony")
+    assert (antimony.year, antimony.source[:14]) == (2024, "USGS MCS 2026 ")
+    assert load_dataset(place, "JPN").rows("offers") == japan
+
+
+def test_no_american_figure_goes_into_the_folder_of_another_home(tmp_path: Path) -> None:
+    """Proves: a folder that `init` wrote for Japan gets world output and prices; shares of American imports and what Americans use
+    are left out, and that is said."""
+    write_dataset(load_dataset(shipped("inputs"), "JPN"), tmp_path / "tables")
+    before = load_dataset(tmp_path / "tables")
+    found = refresh(tmp_path / "tables", later(tmp_path / "MCS2027.csv", revised), edition="MCS2027")
+    assert found.facts.left_out == ("import_shares", "minerals (but for prices)")
+    assert {table for table, _ in found.added} == {"production", "reserves"}
+    assert {r.table for r in found.revisions} == {"production"}  # 2025, which the edition before printed otherwise
+    assert found.estimates == ()
+    after = load_dataset(tmp_path / "tables")
+    assert after.rows("import_shares") == before.rows("import_shares")
+    assert [row.consumption_t for row in after.rows("minerals")] == [
+        row.consumption_t for row in before.rows("minerals")
+    ]
+
+
+def unknown_country(row: list[str]) -> None:
+    row[3] = "Atlantis" if row[3] == "Kazakhstan" else row[3]
+
+
+def no_series(row: list[str]) -> None:
+    row[DETAIL] = row[DETAIL].replace("Consumption, reported", "Use, as told")
+
+
+def other_unit(row: list[str]) -> None:
+    row[UNIT] = "wagons" if (row[2], row[DETAIL]) == ("Gallium", "Consumption, reported") else row[UNIT]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(unknown_country, "Atlantis"), (no_series, "Consumption, reported"), (other_unit, "wagons")]
+)
+def test_what_nobody_knows_is_refused_and_nothing_is_written(change: Change, said: str, tmp_path: Path) -> None:
+    """Proves: an unknown country, a series that is gone and another unit are faults that name it; the folder is as it was."""
+    place = folder(tmp_path)
+    before = contents(place)
+    with pytest.raises(InputError, match=said):
+        refresh(place, later(tmp_path / "MCS2027.csv", change), edition="MCS2027")
+    assert contents(place) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["MCS2027.csv", "inputs"]
+
+
+def test_a_file_that_is_not_known_needs_its_edition(tmp_path: Path) -> None:
+    """Proves: a changed file is no published one; its edition is stated by who knows it, in a form that is one."""
+    file = later(tmp_path / "MCS2027.csv")
+    for edition, said in ((None, "MD5"), ("2027", "MCS2027")):
+        with pytest.raises(InputError, match=said):
+            refresh(folder(tmp_path / str(edition)), file, edition=edition)
+
+
+@pytest.mark.slow
+def test_the_command_prints_what_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Proves: a dry run prints facts and estimates and writes nothing; a second run of the real one finds nothing left to do."""
+    place, file = folder(tmp_path), later(tmp_path / "MCS2027.csv", revised)
+    before = contents(place)
+    words = [str(place), "--from", str(file), "--edition", "MCS2027"]
+    main([*words, "--dry-run"])
+    shown = capsys.readouterr().out
+    assert "homes/USA/minerals.csv gallium consumption_t: 18.7 -> 25" in shown
+    assert "Estimates written anew:" in shown
+    assert contents(place) == before
+    main(words)
+    assert capsys.readouterr().out == shown
+    main(words)
+    assert capsys.readouterr().out == "No file changes.\n"
+    with pytest.raises(SystemExit, match="MD5"):
+        main(words[:3])
+
+
+# --- estimates --------------------------------------------------------------------------------------------
+
+
+def doubled(data: Dataset) -> Dataset:
+    """The tables with the consumption of gallium doubled, and nothing else."""
+    rows = tuple(
+        row.model_copy(update={"consumption_t": 2 * row.consumption_t}) if row.mineral == "gallium" else row
+        for row in data.rows("minerals")
+    )
+    return Dataset({**data.tables, "minerals": rows}, data.name)
+
+
+def test_estimates_of_estimates_are_renewed_until_all_follow() -> None:
+    """Proves: a usual flow follows its capacity, which follows consumption; afterwards nothing is stale, values and both bounds."""
+    data = load_dataset(shipped("inputs"))
+    new, changes = renewed(doubled(data))
+    assert stale(new) == []
+    before, after = ({row.activity: row for row in each.rows("capacities")} for each in (data, new))
+    grown = [
+        name
+        for name, row in after.items()
+        if "gallium" in name and row.capacity_t_per_yr > before[name].capacity_t_per_yr
+    ]
+    assert "chn_gallium" in grown
+    row = after["chn_gallium"]
+    assert row.normal_t_per_yr == pytest.approx(row.capacity_t_per_yr / 1.1, rel=1e-4)
+    assert {one.recipe.key for one in changes} >= {"chn_gallium/2026", "gallium_1"}
+    assert all(one.was[1] != one.now[1] or one.was[0] != one.now[0] for one in changes)
+    depth = {row.offer: row for row in new.rows("offers")}["gallium_1"]
+    assert (depth.depth_t_per_yr_low, depth.depth_t_per_yr_high) == pytest.approx(
+        (depth.depth_t_per_yr / 3, depth.depth_t_per_yr * 3), rel=1e-3
+    )
+
+
+def test_only_cells_that_change_are_written(tmp_path: Path) -> None:
+    """Proves on all homes: a fact of Japan's changes files of Japan alone, and in them only cells that hang on it; a second time
+    nothing is written."""
+    place = folder(tmp_path)
+    file = place / "homes" / "JPN" / "demand_segments.csv"
+    file.write_text(file.read_text("utf-8").replace(",167,", ",334,").replace(",167.0,", ",334.0,"), "utf-8")
+    before = {path: path.read_text("utf-8") for path in place.rglob("*.csv")}
+    found = refresh(place)
+    assert {home for home, _ in found.estimates} == {"JPN"}
+    assert found.lost == ()
+    touched = {path for path, text in before.items() if path.read_text("utf-8") != text}
+    assert touched
+    assert all(path.parent.name == "JPN" for path in touched)
+    for path in touched:
+        was, now = (list(csv.reader(text.splitlines())) for text in (before[path], path.read_text("utf-8")))
+        assert all("gallium" in row[0] for row, other in zip(now, was, strict=True) if row != other)
+    assert set(found.files) == {str(path.relative_to(place)) for path in touched}
+    assert refresh(place).files == ()
+    file.write_text(file.read_text("utf-8").replace(",334,", ",167,").replace(",334.0,", ",167.0,"), "utf-8")
+    changed = file.read_text("utf-8")
+    assert refresh(place, write=False).files
+    assert file.read_text("utf-8") == changed
+
+
+def test_faulty_tables_are_not_renewed(tmp_path: Path) -> None:
+    """Proves: nothing is half written."""
+    data = doubled(load_dataset(shipped("inputs")))
+    write_dataset(data, tmp_path)
+    (tmp_path / "tiers.csv").write_text("nonsense\n", "utf-8")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError):
+        renew(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_figure_of_the_homes_own_is_not_made_by_the_recipe_of_another(tmp_path: Path) -> None:
+    """Proves: a reported figure laid over a row with a recipe stays as it was reported, and the recipe of other columns holds."""
+    place = folder(tmp_path)
+    own = place / "homes" / "KOR" / "materials.csv"
+    head, *rest = own.read_text("utf-8").splitlines()
+    columns = [*head.split(","), "haircut_share"]
+    row = {
+        "material": "ndpr_oxide",
+        "haircut_share": "0.111",
+        "source": "tender",
+        "year": "2025",
+        "confidence": "reported",
+    }
+    added = ",".join(row.get(column, "") for column in columns)
+    own.write_text("\n".join([",".join(columns), *(f"{line}," for line in rest), added, ""]), "utf-8")
+    found = refresh(place)
+    assert found.estimates == ()
+    material = next(row for row in load_dataset(place, "KOR").rows("materials") if row.material == "ndpr_oxide")
+    assert (material.haircut_share, material.source) == (0.111, "tender")
+    assert "haircut(" not in material.note
+    assert "holding(" in material.note
+
+
+def test_a_figure_of_all_homes_hangs_on_none_of_them(tmp_path: Path) -> None:
+    """Proves: a recipe of a common row that gives another value for each home is a fault, and nothing is written."""
+    place = folder(tmp_path)
+    file = place / "substitution.csv"
+    text = file.read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    rows[0]["note"] = "cost_usd_per_kg = offer_depth(0, loss_functions[imf_2026/ndfeb_magnet/*].loss_usd_per_t, 1)"
+    rows[0]["cost_usd_per_kg_low"] = rows[0]["cost_usd_per_kg_high"] = ""
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    before = file.read_text("utf-8")
+    with pytest.raises(InputError, match="one value for all homes"):
+        refresh(place)
+    assert file.read_text("utf-8") == before
+
+
+def test_a_recipe_that_gives_what_its_column_forbids_is_a_fault_of_the_row(tmp_path: Path) -> None:
+    """Proves: a share of more than one is told with file, row, column and recipe, not as an error of the program."""
+    data = load_dataset(shipped("inputs"))
+    rows = data.rows("substitution")
+    odd = rows[0].model_copy(update={"note": "limit_share = offer_depth(0, 5000, 1)"})
+    write_dataset(Dataset({**data.tables, "substitution": (odd, *rows[1:])}, data.name), tmp_path / "tables")
+    with pytest.raises(InputError) as refused:
+        refresh(tmp_path / "tables")
+    (fault,) = refused.value.faults
+    assert (fault.file, fault.row, fault.column[:11]) == ("substitution.csv", "ndfeb_magnet/essential/1", "limit_share")
+    assert "recipe" in fault.found
+
+
+def test_an_estimate_without_its_facts_stays_and_is_listed(tmp_path: Path) -> None:
+    data = load_dataset(shipped("inputs"))
+    rows = tuple(
+        row.model_copy(update={"consumption_t": None}) if row.mineral == "gallium" else row
+        for row in data.rows("minerals")
+    )
+    write_dataset(Dataset({**data.tables, "minerals": rows}, data.name), tmp_path / "tables")
+    found = refresh(tmp_path / "tables")
+    assert found.files == ()
+    assert {"gallium_1", "chn_gallium/2026"} <= {one.recipe.key for _, one in found.lost}

@@ -1,0 +1,1 @@
+"""The model written a second time, for tests to compare with."""
