@@ -253,7 +253,7 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
         ),
         (["solve", "quickstart", "--time-limit", "inf"], "--time-limit is a number of seconds of at least 1"),
         (["solve", "quickstart", "--gap", "x"], "--gap"),
-        (["solve", "quickstart", "--set", "budget"], "no '='"),
+        (["solve", "quickstart", "--set", "budget"], "one line key=value"),
         (["solve", "quickstart", "--set", "budgett.x=1"], "did you mean 'budget'"),
         (["solve", "quickstart", "--set", "scenarios.9.probability=1"], "no such field or entry"),
         (["solve", "quickstart", "--set", "budget.appropriation_musd=lots"], "budget.appropriation_musd"),

@@ -46,7 +46,8 @@ def names_in(data: Dataset, table: str, column: str) -> Known:
     named = "name" in TABLES[table].model_fields and TABLES[table].key == (column,)
     called = {row.name: getattr(row, column) for row in rows} if named else {}
     article = "an" if column.startswith(("a", "e", "i")) else "a"
-    return Known(frozenset(getattr(row, column) for row in rows), f"{article} {column} of {table}.csv", called)
+    where = f"{article} {column.replace('_', ' ')} of {table}.csv"
+    return Known(frozenset(getattr(row, column) for row in rows), where, called)
 
 
 def material_names(data: Dataset) -> Known:
