@@ -16,13 +16,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "optimizer" / "strategic_minerals"
-ROOMS = ("core", "question", "world", "model", "matrix", "solver", "audit", "answer", "studies", "page", "service", "cli")
+ROOMS = (
     "core",
     "question",
     "world",
     "model",
     "matrix",
-    "solve",
+    "solver",
     "audit",
     "answer",
     "studies",
