@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from strategic_minerals.results.study import Study
+from strategic_minerals.answer.study import Study
 
 from conftest import Cli, environment
 from strategic_minerals import InputError, Result, load_result, solve, write_run
