@@ -29,7 +29,6 @@ from strategic_minerals import (
     sweep,
     write_run,
 )
-from strategic_minerals.answer.study import Study
 from strategic_minerals.page.charts import discovery_figures
 from strategic_minerals.page.page import report
 from strategic_minerals.question.names import Names

@@ -1,4 +1,4 @@
-"""How work runs: tasks in order from processes that end with their parent, under one deadline, one cancellation, one memory limit."""
+"""How work runs: tasks in order from processes that end with their parent; one deadline, one cancellation, one memory limit."""
 
 from __future__ import annotations
 
