@@ -156,7 +156,7 @@ SLIPS: list[tuple[str, int, str, Any, str]] = [
     ("observed_profiles", 1, "running", True, "'False', as in mag25_all/2025-04"),
     ("observed_profiles", 1, "destination", "DEU", "'WLD', as in mag25_all/2025-04"),
     ("observed_profiles", 1, "destination", "XYZ", "a country of countries.csv"),
-    ("observed_profiles", 1, "control_event", "E99", "events of policy_events.csv"),
+    ("observed_profiles", 1, "control_event", "E99", "an event of policy_events.csv"),
     ("observed_profiles", 1, "materials", "magnets", "a material of materials.csv"),
     ("price_gaps", 0, "ratio", 5.0, "outside/inside (1.221)"),
     ("price_gaps", 0, "material", "ndpr", "a material of materials.csv"),

@@ -12,11 +12,12 @@ from typing import Any
 import openpyxl
 import pytest
 
-from strategic_minerals import InputError, PlanError, load_dataset, load_plan, shipped
+from strategic_minerals import InputError, PlanError, check
 from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.core.errors import FaultsError
 from strategic_minerals.data.workbook import PLAN, load_workbook, write_workbook
 from strategic_minerals.data.workbook_places import cell_name
+from strategic_minerals.data.workbook_plan import typed
 from support.tiny import cut, offer, source, tiny
 
 PROMISE = {"material": "b", "segment": "defence", "level": 0.5, "scenarios": ["stop"]}
@@ -92,44 +93,48 @@ def faults_of(path: Path, overrides: dict[str, Any] | None = None) -> list[Any]:
         return list(error.faults)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "cell", "said"),
-    [
-        ("materials", "a, c", "materials", "a material"),
-        ("service_levels.0.segment", "defense", "service_levels.0.material", "'defence'"),
-        ("service_levels.0.scenarios", "stopp", "service_levels.0.scenarios", "'stop'"),
-        ("home", "China", "home", "'CHN'"),
-        ("scenarios.1.events.0.materials", "a, zz", "scenarios.1.events.0.materials", "materials"),
-        ("scenarios.0.events.0.countries", "Cuba", "scenarios.0.events.0.countries", "ISO3"),
-        ("scenarios.0.probability", "often", "scenarios.0.probability", "a number"),
-        ("price_set", "bas", "price_set", "'base'"),
-    ],
-)
-def test_every_fault_of_a_plan_names_its_cell(
-    kept: Path, tmp_path: Path, field: str, value: str, cell: str, said: str
-) -> None:
-    """Proves: faults inside lists and tables of the plan, those found against the tables too, name the cell on the sheet `plan`."""
-    path = edited(kept, tmp_path, set_field(field, value))
-    faults = faults_of(path)
-    places = {(fault.file, fault.row) for fault in faults}
-    assert places == {("mine.xlsx, sheet plan", cell_beside(path, cell))}, faults
-    assert any(said in fault.expected for fault in faults)
+def into(sheet: str, **cells: Any) -> Change:
+    """Put values into cells of a sheet."""
+
+    def change(book: Any) -> None:
+        for at, value in cells.items():
+            book[sheet][at].value = value
+
+    return change
 
 
-def test_a_field_that_is_missing_names_the_row_where_it_may_be_added(kept: Path, tmp_path: Path) -> None:
-    """Proves: also what is not there has a place."""
+FIELDS = [
+    ("materials", "a, c", "materials", "a material"),
+    ("service_levels.0.segment", "defense", "service_levels.0.material", "'defence'"),
+    ("service_levels.0.scenarios", "stopp", "service_levels.0.scenarios", "'stop'"),
+    ("home", "China", "home", "'CHN'"),
+    ("scenarios.1.events.0.materials", "a, zz", "scenarios.1.events.0.materials", "a material"),
+    ("scenarios.0.events.0.countries", "Cuba", "scenarios.0.events.0.countries", "a country"),
+    ("scenarios.0.probability", "often", "scenarios.0.probability", "a number"),
+    ("price_set", "bas", "price_set", "'base'"),
+    ("scenarios.1.events.0.start_year", 2060, "scenarios.1.events.0.start_year", "a date"),
+    ("scenarios.1.events.0.start_year", datetime.datetime(2028, 1, 1), "scenarios.1.events.0.start_year", "a number"),
+]
+
+
+def test_every_fault_of_a_plan_names_its_cell(kept: Path, tmp_path: Path) -> None:
+    """Proves: faults inside lists and tables of the plan, those found against the tables and by the calendar too, name the cell on
+    the sheet `plan`; so do an emptied field and, where it may be added, one that is not there."""
+    for field, value, cell, expected in FIELDS:
+        path = edited(kept, tmp_path, set_field(field, value))
+        try:
+            faults = check(*load_workbook(path)).faults
+        except FaultsError as error:
+            faults = error.faults
+        places = {(fault.file, fault.row) for fault in faults}
+        assert places == {("mine.xlsx, sheet plan", cell_beside(path, cell))}, faults
+        assert any(expected in fault.expected for fault in faults)
     path = edited(kept, tmp_path, set_field("price_set", None, new="discount_rate_"))
     rows = openpyxl.load_workbook(path)[PLAN].max_row
     assert ("price_set", f"A{rows + 1}") in {(fault.column, fault.row) for fault in faults_of(path)}
-
-
-def test_a_date_outside_the_horizon_names_its_cell(kept: Path, tmp_path: Path) -> None:
-    """Proves: faults that only the model's calendar finds are placed like all others."""
-    from strategic_minerals import check
-
-    path = edited(kept, tmp_path, set_field("scenarios.1.events.0.start_year", 2060))
-    (fault,) = check(*load_workbook(path)).faults
-    assert (fault.file, fault.row) == ("mine.xlsx, sheet plan", cell_beside(path, "scenarios.1.events.0.start_year"))
+    at = cell_beside(kept, "horizon.years")
+    (fault,) = faults_of(edited(kept, tmp_path, into(PLAN, **{at: None})))
+    assert (fault.row, fault.column, fault.found) == (at, "horizon.years", "an empty cell")
 
 
 def test_lists_are_read_with_commas_and_numbers_alone(kept: Path, tmp_path: Path) -> None:
@@ -142,12 +147,21 @@ def test_lists_are_read_with_commas_and_numbers_alone(kept: Path, tmp_path: Path
         set_field("service_levels.0.scenarios", "stop"),
         set_field("instruments.signing_years", "2027, 2028"),
         set_field("instruments.contract_years", 2028),
+        set_field("scenarios.0.events.0.materials", "a, b"),
     )
     plan, _ = load_workbook(path)
     assert plan.materials == plain.materials
     assert plan.service_levels == plain.service_levels
     assert plan.instruments.signing_years == (2027, 2028)
     assert plan.instruments.contract_years == (2028,)
+    assert plan.scenarios[0].events[0].materials == "a b"
+    for field, text, value in (
+        ("price_year", "2024", 2024),
+        ("discount_rate", " 0.04 ", 0.04),
+        ("instruments.reserve", "yes", True),
+        ("title", "2024", "2024"),
+    ):
+        assert typed(text, field) == value
 
 
 def test_gaps_in_numbers_are_closed_and_faults_keep_the_numbers_of_the_sheet(kept: Path, tmp_path: Path) -> None:
@@ -165,9 +179,8 @@ def test_gaps_in_numbers_are_closed_and_faults_keep_the_numbers_of_the_sheet(kep
     assert (fault.column, fault.row) == ("scenarios.3.probability", cell_beside(broken, "scenarios.3.probability"))
 
 
-def test_a_sheet_of_ones_own_is_left_alone_and_a_table_under_another_name_is_not(kept: Path, tmp_path: Path) -> None:
-    """Proves: sums, broken formulas and merged titles on a sheet of the planner's own are nobody's business; the columns of a table
-    on a sheet of another name would silently not be read, and are told."""
+def test_a_sheet_of_ones_own_is_left_alone(kept: Path, tmp_path: Path) -> None:
+    """Proves: sums, broken formulas and merged titles on a sheet of the planner's own are nobody's business."""
 
     def own(book: Any) -> None:
         sheet = book.create_sheet("My sums")
@@ -175,23 +188,7 @@ def test_a_sheet_of_ones_own_is_left_alone_and_a_table_under_another_name_is_not
         sheet.merge_cells("A1:D1")
         book.create_sheet("Notes").append(["anything"])
 
-    def hidden_table(book: Any) -> None:
-        sheet = book.create_sheet("Bedarf")
-        sheet.append([cell.value for cell in book["demand"][1]])
-
-    assert faults_of(edited(kept, tmp_path, own)) == []
-    (fault,) = faults_of(edited(kept, tmp_path, hidden_table))
-    assert (fault.column, "'demand'" in fault.expected) == ("Bedarf", True)
-
-
-def test_merged_cells_of_a_table_and_of_the_plan_are_told(kept: Path, tmp_path: Path) -> None:
-    """Proves: of merged cells the first alone has a value; the range is named. Beside the columns of the plan they may stay."""
-    path = edited(
-        kept, tmp_path, lambda book: book["prices"].merge_cells("A2:A3"), lambda book: book[PLAN].merge_cells("C2:C4")
-    )
-    (fault,) = faults_of(path)
-    assert (fault.file, fault.row) == ("mine.xlsx, sheet prices", "A2:A3")
-    assert "unmerge the cells" in fault.expected
+    assert faults_of(edited(kept, tmp_path, own, into(PLAN, C3="=1+1"))) == []
 
 
 def test_cells_that_hold_no_number_name_their_place(kept: Path, tmp_path: Path) -> None:
@@ -214,12 +211,6 @@ def test_cells_that_hold_no_number_name_their_place(kept: Path, tmp_path: Path) 
     heads = [cell.value for cell in openpyxl.load_workbook(path)["offers"][1]]
     column = cell_name(1, heads.index("depth_t_per_yr")).rstrip("1")
     assert {fault.row for fault in faults_of(path)} == {f"{column}{3 + n}" for n in range(len(odd))}
-
-
-def test_lists_in_cells_of_tables_may_have_commas(kept: Path, tmp_path: Path) -> None:
-    """Proves: the materials of an event, typed with commas, are those materials."""
-    path = edited(kept, tmp_path, set_field("scenarios.0.events.0.materials", "a, b"))
-    assert load_workbook(path)[0].scenarios[0].events[0].materials == "a b"
 
 
 def test_a_damaged_book_is_a_fault_whatever_is_damaged(kept: Path, tmp_path: Path) -> None:
@@ -256,33 +247,6 @@ def test_a_damaged_book_is_a_fault_whatever_is_damaged(kept: Path, tmp_path: Pat
                 continue
 
 
-def test_a_formula_that_a_program_wrote_and_did_not_compute_is_no_empty_cell(tmp_path: Path) -> None:
-    """Proves: openpyxl writes an empty value beside a formula; the cell is told, and its field is not taken as left out."""
-    path = tmp_path / "plan.xlsx"
-    write_workbook(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), path)
-    book = openpyxl.load_workbook(path)
-    sheet = book["plan"]
-    cell = next(row[1] for row in sheet.iter_rows() if row[0].value == "discount_rate")
-    cell.value = "=1/25"
-    book.save(path)
-    with pytest.raises(FaultsError) as error:
-        load_workbook(path)
-    assert any(
-        "never computed" in fault.found and cell.coordinate in f"{fault.file}{fault.row}"
-        for fault in error.value.faults
-    )
-
-
-def into(sheet: str, **cells: Any) -> Change:
-    """Put values into cells of a sheet."""
-
-    def change(book: Any) -> None:
-        for at, value in cells.items():
-            book[sheet][at].value = value
-
-    return change
-
-
 def an_error(at: str) -> Change:
     """Put an error of the spreadsheet into a cell of the prices."""
 
@@ -292,115 +256,58 @@ def an_error(at: str) -> Change:
     return change
 
 
-def together(*changes: Change) -> Change:
-    return lambda book: [change(book) for change in changes] and None
+SHEETS: list[tuple[Change, str, str, str]] = [
+    (into("prices", L1="mine"), "prices", "L1", "a known column"),
+    (into("prices", L3="x"), "prices", "L3", "a value without a header"),
+    (into("prices", Z1="note"), "prices", "Z1", "each column once"),
+    (into("prices", H1="mony_year"), "prices", "H1", "did you mean 'money_year'"),
+    (lambda book: book["prices"].insert_rows(1), "prices", "A1", "a header of the columns price_set, material"),
+    (lambda book: book["prices"].delete_rows(1, 9), "prices", "A1", "a header of the columns"),
+    (an_error("D2"), "prices", "D2", "an error, or a formula that was never computed"),
+    (into("prices", D2="=1/25"), "prices", "D2", "an error, or a formula that was never computed"),
+    (into("prices", C2="3%"), "prices", "C2", "an integer"),
+    (into("prices", A9="ask again"), "prices", "A9", "a name of letters"),
+    (lambda book: book[PLAN].delete_rows(1), PLAN, "A1", "a header (field, value) in the first row"),
+    (lambda book: book[PLAN].append(["budget.appropriation_musd.2028", 5]), PLAN, "B", "one row for each of its parts"),
+    (lambda book: book[PLAN].append(["budget.totl_musd", 5]), PLAN, "B", "did you mean 'total_musd'"),
+]
 
 
-REMARKS: dict[str, tuple[Change, str]] = {
-    "above": (into("prices", Z1="mine"), "column Z is not read"),
-    "in row 5": (into("prices", Z5="ask again"), "column Z is not read"),
-    "far below": (into("prices", Z200="ask again"), "column Z is not read"),
-    "a sum of one's own": (
-        into("prices", Z1="sum", AA1="mean", AB1="", Z2=1, AA2=2, AB3="x"),
-        "columns Z to AB are not read",
-    ),
-    "a note on notes": (into("prices", Z1="Note", Z2="ask again"), "column Z is not read"),
-    "a formula": (into("prices", Z2="=1+1"), "column Z is not read"),
-    "an error": (an_error("Z2"), "column Z is not read"),
-    "a merged remark": (
-        together(into("prices", Z1="mine"), lambda book: book["prices"].merge_cells("Z1:AB3")),
-        "column Z is not read",
-    ),
-    "spaces": (into("prices", Z1="  "), ""),
-    "column A empty": (lambda book: book["prices"].insert_cols(1), ""),
-    "columns A and B empty": (lambda book: book["prices"].insert_cols(1, 2), ""),
-    "an empty column in the table": (lambda book: book["prices"].insert_cols(3), ""),
-    "numbers left of a gap": (
-        together(lambda book: book["prices"].insert_cols(1, 2), into("prices", A2=1, A3=2)),
-        "column A is not read",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", REMARKS)
-def test_what_an_empty_column_separates_from_a_table_is_the_planners_own(what: str, kept: Path, tmp_path: Path) -> None:
-    """Proves: remarks beside a table, and empty columns before and in it, change no value and are no fault; what is not read is
-    said in a note of `check`."""
-    change, said = REMARKS[what]
-    plan, data = load_workbook(edited(kept, tmp_path, change))
-    whole, tables = load_workbook(kept)
-    assert plan == whole
-    assert {name: data.rows(name) for name in data.tables} == {name: tables.rows(name) for name in tables.tables}
-    assert data.book is not None
-    assert [note.partition(": ")[2] for note in data.book.hidden] == (
-        [f"{said}: an empty column separates this content from the table"] if said else []
+def test_a_sheet_that_was_left_otherwise_is_a_fault_with_its_cell(kept: Path, tmp_path: Path) -> None:
+    """Proves: nothing that may belong to a table is passed over: remarks beside it, headers that are none, errors and formulas
+    without a value, which readers take for empty cells. An empty column before or in a table changes nothing."""
+    for change, sheet, at, expected in SHEETS:
+        faults = faults_of(edited(kept, tmp_path, change))
+        assert faults[0].file == f"mine.xlsx, sheet {sheet}"
+        assert faults[0].row == at or (at == "B" and faults[0].row.startswith(at)), faults
+        assert expected in " ".join(map(str, faults)), faults
+    moved = edited(
+        kept, tmp_path, lambda book: book["prices"].insert_cols(1), lambda book: book["prices"].insert_cols(4)
     )
+    assert load_workbook(moved)[1].rows("prices") == load_workbook(kept)[1].rows("prices")
 
 
-BESIDE: dict[str, tuple[Change, str, str]] = {
-    "text right beside it": (into("prices", L1="mine"), "L1", "a known column"),
-    "a value right beside it": (into("prices", L3="x"), "L3", "put your own remarks to the right of an empty column"),
-    "a column behind a gap": (into("prices", Z1="note", Z2="x"), "Z1", "each column once"),
-    "a second table": (
-        into("prices", Z1="price_set", AA1="material", AB1="from_year", AC1="price_usd_per_kg", Z2="high"),
-        "Z1",
-        "one table per sheet",
-    ),
-    "empty rows above": (
-        lambda book: book["prices"].insert_rows(1, 3),
-        "row 1",
-        "in row 4: delete the rows above it",
-    ),
-    "empty rows and an empty column": (
-        together(lambda book: book["prices"].insert_rows(1, 2), lambda book: book["prices"].insert_cols(1)),
-        "row 1",
-        "it begins in cell B3",
-    ),
-    "an error in the table": (an_error("E2"), "E2", "an error such as #DIV/0!"),
-    "a slip in a moved table": (
-        together(into("prices", E2="3%"), lambda book: book["prices"].insert_cols(1)),
-        "F2",
-        "not a percentage",
-    ),
-    "a remark below": (into("prices", A9="ask again"), "row 9", "a remark ('ask again')"),
-    "the plan in column B": (lambda book: book[PLAN].insert_cols(1), "A1", "an empty column A; expected the header"),
-    "the plan in column B, lower": (
-        together(lambda book: book[PLAN].insert_cols(1), lambda book: book[PLAN].insert_rows(1, 2)),
-        "A1",
-        "it is in B3: delete what is left of it and above it",
-    ),
-    "the plan beside numbers": (
-        together(lambda book: book[PLAN].insert_cols(1), into(PLAN, A2=1)),
-        "A1",
-        "it is in B1",
-    ),
-    "empty rows above the plan": (lambda book: book[PLAN].insert_rows(1, 2), "A1", "which is in row 3"),
-}
+def test_what_is_no_workbook_and_a_sheet_that_is_not_there_are_told(kept: Path, tmp_path: Path) -> None:
+    """Proves: an old workbook, one with a password, a table under the wrong name, an archive of other files: told as what they are;
+    a missing sheet with the sheets that are there."""
+    path = tmp_path / "plan.xlsx"
+    for content, found in (
+        (b"\xd0\xcf\x11\xe0", "xls"),
+        (b"field,value", "another kind"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"", "another"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=found):
+            load_workbook(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("notes.txt", "text")
+    with pytest.raises(InputError, match="no workbook"):
+        load_workbook(path)
 
+    def renamed(book: Any) -> None:
+        book["prices"].title = "Our prices 2026"
 
-@pytest.mark.parametrize("what", BESIDE)
-def test_what_may_be_data_beside_a_table_is_one_fault_with_its_cell(what: str, kept: Path, tmp_path: Path) -> None:
-    """Proves: nothing that may belong to a table is passed over: a header of it, a second table, values right beside it; and a
-    table that stands lower, or a plan in another column, is one fault and not one for each of its cells."""
-    change, at, said = BESIDE[what]
-    (fault,) = faults_of(edited(kept, tmp_path, change))
-    assert said in str(fault)
-    assert fault.row == at
-
-
-def test_an_optional_column_behind_a_gap_is_read(kept: Path, tmp_path: Path) -> None:
-    """Proves: an empty column inside a table hides none of its columns, nor one that is misspelt."""
-
-    def moved(name: str) -> Change:
-        def change(book: Any) -> None:
-            for cell in book["prices"][1]:
-                if cell.value == "money_year":
-                    cell.value = None
-            into("prices", Z1=name, Z2=2024)(book)
-
-        return change
-
-    _, data = load_workbook(edited(kept, tmp_path, moved("money_year")))
-    assert data.rows("prices")[0].money_year == 2024
-    (fault,) = faults_of(edited(kept, tmp_path, moved("mony_year")))
-    assert (fault.row, "did you mean 'money_year'" in fault.expected) == ("Z1", True)
+    (fault,) = faults_of(edited(kept, tmp_path, renamed))
+    assert (fault.file, fault.column, fault.found) == ("mine.xlsx", "prices", "no such sheet")
+    assert "Our prices 2026" in fault.expected

@@ -221,16 +221,8 @@ def test_a_cell_far_out_is_refused_before_a_reader_fills_the_sheet(
         load_workbook(book)
 
 
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [
-        ('<c r="F2" t="e"><v>#REF!</v></c>', "an error such as #REF!"),
-        ('<c r="F2"><f>1+1</f></c>', "a formula that was never computed"),
-    ],
-)
-def test_a_cell_without_a_value_is_not_taken_for_empty(
-    quickstart_book: Path, tmp_path: Path, cell: str, said: str
-) -> None:
+@pytest.mark.parametrize("cell", ['<c r="F2" t="e"><v>#REF!</v></c>', '<c r="F2"><f>1+1</f></c>'])
+def test_a_cell_without_a_value_is_not_taken_for_empty(quickstart_book: Path, tmp_path: Path, cell: str) -> None:
     """Proves: an error and a formula without a value, which readers give back as empty, are faults with sheet and cell."""
     with zipfile.ZipFile(quickstart_book) as book:
         sheet = book.read("xl/worksheets/sheet4.xml").decode()
@@ -240,7 +232,7 @@ def test_a_cell_without_a_value_is_not_taken_for_empty(
     with pytest.raises(InputError) as caught:
         load_workbook(book)
     (fault,) = caught.value.faults
-    assert fault.found == said
+    assert fault.found == "an error, or a formula that was never computed"
     assert fault.row == "F2"
     assert "sheet " in fault.file
     assert ".xml" not in fault.file
@@ -259,8 +251,8 @@ def test_what_a_cell_cannot_hold_is_refused_and_not_cut(tmp_path: Path) -> None:
 
 
 def test_faults_across_tables_name_sheet_and_cell(quickstart_book: Path, tmp_path: Path) -> None:
-    """Proves: a material that no table defines is told with the cell where it stands, a column twice and a value under no header
-    too, and a wrong `--set` keeps its own place."""
+    """Proves: a material that no table defines is told with the cell where it stands, a column twice too, and a wrong `--set`
+    keeps its own place."""
     book = openpyxl.load_workbook(quickstart_book)
     sheet = book["offers"]
     heads = [cell.value for cell in sheet[1]]
@@ -271,11 +263,10 @@ def test_faults_across_tables_name_sheet_and_cell(quickstart_book: Path, tmp_pat
     places = [fault.file for fault in check_data(plan, data)]
     assert f"cross.xlsx, sheet offers {cell_name(3, column - 1)}" in places
     sheet.cell(1, len(heads) + 1).value = "material"
-    sheet.cell(2, len(heads) + 2).value = "lost"
     book.save(tmp_path / "heads.xlsx")
     with pytest.raises(PlanError) as caught:
         load_workbook(tmp_path / "heads.xlsx")
-    assert {fault.found for fault in caught.value.faults} >= {"the column twice", "a value without a header"}
+    assert [fault.found for fault in caught.value.faults] == ["the column twice"]
     with pytest.raises(PlanError) as caught:
         load_workbook(quickstart_book, {"discount_rate": 3})
     assert [(fault.file, fault.row) for fault in caught.value.faults] == [("--set", "")]

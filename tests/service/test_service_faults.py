@@ -12,12 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from strategic_minerals import PlanError, load_dataset, load_plan, shipped
-from strategic_minerals.core.errors import Fault
 from strategic_minerals.data.workbook import write_workbook
 from strategic_minerals.service import submission
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.job_folder import Folder
-from strategic_minerals.service.problem_details import problem
 from strategic_minerals.service.questions import look
 from support.served import QUICK, Obedient, client, ended, records, token
 from support.served import settings as service_settings
@@ -423,25 +421,6 @@ def test_a_large_question_is_looked_at_where_it_is_read(service: TestClient) -> 
         assert len(json.dumps(question)) > submission.SMALL_BYTES
         faults = refused(posted(service, {"kind": "solve", **question}))
         assert {fault["column"] for fault in faults} == set(given)
-
-
-def test_what_others_say_is_told_in_our_words() -> None:
-    """Proves: words of whoever validates, wherever in the package, reach no caller; nor does an option of the command line."""
-    said = {
-        "Input should be 'low', 'central' or 'high'": "'low', 'central' or 'high'",
-        "at least 0": "at least 0",
-        "Input should be greater than or equal to 3": "at least 3",
-        "Input should be a valid integer": "an integer",
-        "List should have at least 1 item after validation, not 0": "at least 1 entries",
-        "Field required": "a value",
-        "Extra inputs are not permitted": "a known field",
-        "Value error, one of a and b": "one of a and b",
-        "String should have at most 5 characters": "at most 5 characters",
-        "Input should be a valid dictionary or instance of Budget": "a table with fields",
-    }
-    told = problem("invalid", "", [Fault("--set", "", "budget.total_musd", "x", words) for words in said]).faults
-    assert [fault.expected for fault in told] == list(said.values())
-    assert {fault.file for fault in told} == {'set["budget.total_musd"]'}
 
 
 def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:

@@ -64,7 +64,7 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
     numeric: dict[str, tuple[float, float]] = {}
     if not faults:
         try:
-            notes = [*(data.book.hidden if data.book is not None else ()), *doubtful(plan, data)]
+            notes = doubtful(plan, data)
             numeric = _numeric_ranges(plan, data)
         except PlanError as error:
             faults = [data.placed(fault) for fault in error.faults]

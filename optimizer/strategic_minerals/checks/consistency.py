@@ -13,7 +13,7 @@ from ..data.dataset import Dataset
 from ..data.deflation import unknown_years
 from ..data.references import missing_tables, references, select_materials
 from ..schemas.plan import Plan
-from .doubtful import unit_slips
+from .doubts import unit_slips
 from .embedded import inside_goods_stand_alone
 from .hazard_courses import hazard_prices_make_sense, observed_profiles_make_sense, profiles_make_sense
 from .origins_and_markets import (

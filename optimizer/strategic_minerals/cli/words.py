@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
-DURATION = re.compile(
-    r"(?P<number>\d+(?:[.,]\d+)?) *(?:(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?))\.?",
-    re.IGNORECASE,
-)
-SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
 
@@ -111,7 +106,7 @@ def option_faults(error: Any) -> list[Fault]:
     items: list[Any] = (
         cause.errors(include_url=False) if isinstance(cause, ValidationError) else _earlier(str(error.message))
     )
-    return [Fault(COMMAND_LINE, "", name, shown(item["input"]), _expected(item, name)) for item in items]
+    return [Fault(COMMAND_LINE, "", name, shown(item["input"]), _expected(item)) for item in items]
 
 
 def _earlier(message: str) -> list[Any]:
@@ -122,17 +117,12 @@ def _earlier(message: str) -> list[Any]:
     return [{"type": "value_error", "msg": message, "input": choice["found"]}] if choice is not None else []
 
 
-def _expected(item: Any, name: str) -> str:
+def _expected(item: Any) -> str:
     """What an option accepts."""
     from ..schemas.descriptions import expected
 
-    spell = DURATION.fullmatch(str(item["input"]).strip())
-    if name == "--time-limit" and spell is not None:
-        seconds = float(spell["number"].replace(",", ".")) * next(size for unit, size in SECONDS.items() if spell[unit])
-        return f"a number of seconds: {seconds:g}"
     choice = CHOICES.search(str(item["msg"]))
-    if choice is not None:
-        known = re.findall(r"'([^']*)'", choice["choices"])
-        return f"one of {', '.join(known)}{near_miss(choice['found'], known)}"
-    words = expected(item, name.strip("-").replace("-", "_"))
-    return words.removesuffix(": units stand in names").replace(": no comma, percent sign, unit or date", "")
+    if choice is None:
+        return expected(item)
+    known = re.findall(r"'([^']*)'", choice["choices"])
+    return f"one of {', '.join(known)}{near_miss(choice['found'], known)}"

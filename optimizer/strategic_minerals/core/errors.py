@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .letter_hints import foreign
 from .names import meant
 
 if TYPE_CHECKING:
@@ -153,13 +152,9 @@ def _spelt(value: object) -> str:
 def near_miss(word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
     """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string.
 
-    called: other names of known ones, e.g. {"China": "CHN"}. Letters of other alphabets that look like its own are named.
+    called: other names of known ones, e.g. {"China": "CHN"}.
     """
-    close, odd = meant(word, known, called), foreign(word[:LONGEST_SHOWN])
-    if not close:
-        return f" ({odd})" if odd else ""
-    every = ", which means all" if close == ["*"] else ""
-    return f" (did you mean {' or '.join(repr(name) for name in close)}{every}?{f' {odd}' if odd else ''})"
+    return "".join(f" (did you mean {name!r}?)" for name in meant(word, known, called))
 
 
 class Hints:

@@ -190,7 +190,7 @@ def _changed(axis: Axis, row: Row, value: Any) -> Row:
     try:
         return type(row).model_validate({**row.model_dump(), **changed})
     except ValidationError as error:
-        wanted = expected(error.errors(include_url=False)[0], axis.column)
+        wanted = expected(error.errors(include_url=False)[0])
         raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), wanted)]) from None
 
 

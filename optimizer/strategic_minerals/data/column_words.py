@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from ..schemas.columns import Column, column_of, stem_and_unit
 from ..schemas.tables import TABLES
@@ -12,15 +11,13 @@ from .names import Names
 ENDS = {"_low": "lowest estimate of the ", "_high": "highest estimate of the "}
 
 
-@cache
-def _known() -> dict[str, Column]:
-    """Name of a column -> what the first table that has a label for it says of it."""
-    found: dict[str, Column] = {}
-    for model in TABLES.values():
-        for name, field in model.model_fields.items():
-            if (column := column_of(field)).label:
-                found.setdefault(name, column)
-    return found
+KNOWN: dict[str, Column] = {
+    name: column
+    for model in reversed(TABLES.values())
+    for name, field in model.model_fields.items()
+    if (column := column_of(field)).label
+}
+"""Name of a column -> what the first table that has a label for it says of it."""
 
 
 def column_in_words(column: str) -> str:
@@ -28,12 +25,12 @@ def column_in_words(column: str) -> str:
     for end, words in ENDS.items():
         if column.endswith(end):
             return f"{words}{column_in_words(column.removesuffix(end))}"
-    return _known()[column].label if column in _known() else stem_and_unit(column)[0].replace("_", " ")
+    return KNOWN[column].label if column in KNOWN else stem_and_unit(column)[0].replace("_", " ")
 
 
 def is_share(column: str) -> bool:
     """Whether a column holds a share, which is written as a percentage for people."""
-    return column.endswith("_share") or (column in _known() and _known()[column].unit == "share")
+    return column.endswith("_share") or (column in KNOWN and KNOWN[column].unit == "share")
 
 
 def unit_in_words(column: str) -> str:

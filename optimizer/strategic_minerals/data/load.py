@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,17 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core.bounded_files import NOWHERE
-from ..core.errors import Fault, FaultsError, InputError, PlanError, near_miss
+from ..core.errors import Fault, FaultsError, InputError, PlanError, near_miss, shown
 from ..core.shipped import shipped
-from ..schemas.descriptions import kinds_at
 from ..schemas.plan import Plan
-from ..schemas.tables import TABLES
 from .csv_files import load_dataset
 from .dataset import Dataset
 from .home_overlay import homes_in_words, homes_of
-from .long_numbers import is_too_long, long_number
-from .plan_file import SET, read_as
-from .row_hints import with_row_hints
+from .plan_file import SET, read_as, unread
 from .together import joint_question
 
 
@@ -106,7 +101,7 @@ def load_question(
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
-        raise PlanError(with_row_hints(faults, data))
+        raise PlanError(faults)
     return loaded, replace(data, asked=place)
 
 
@@ -148,66 +143,31 @@ def with_demand(data: Dataset, whence: str) -> Dataset:
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """`key=value` texts as dotted path -> value; values are read as TOML, and as plain text where they are not."""
+    """`key=value` texts as dotted path -> value; values are read as TOML, and as plain text where they are not; `null` is None.
+
+    Raises PlanError for a text of another form, a field that is set twice and a number that is too long.
+    """
     found: dict[str, Any] = {}
     for pair in pairs:
-        key, sign, value = pair.partition("=")
-        key = key.strip()
-        wrong = next(
-            (
-                words
-                for is_so, words in (
-                    (not sign, "no '='"),
-                    (not key, "no field name before the '='"),
-                    (bool(LINES & {*pair}), "more than one line"),
-                    (value.lstrip().startswith("="), "two equals signs"),
-                    (not value.strip(), EMPTY),
-                )
-                if is_so
-            ),
-            "",
-        )
-        if wrong == EMPTY:
-            expected = f"{key[:LONGEST_KEY]}=value; {key[:LONGEST_KEY]}=null clears an optional field"
-            raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, expected)])
-        if wrong:
-            raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, "key=value, e.g. budget.total_musd=500")])
-        if "[" in key:
-            raise PlanError([Fault(SET, "", key[:LONGEST_KEY], "brackets", _without_brackets(key))])
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if not key or not value or len(pair.splitlines()) > 1:
+            expected = "one line key=value, such as budget.total_musd=500; key=null clears an optional field"
+            raise PlanError([Fault(SET, "", key[:LONGEST_KEY], shown(pair), expected)])
         if key in found:
             raise PlanError([Fault(SET, "", key, "the field twice", "each field once")])
-        found[key] = None if _is_null(key, value) else _value(key, value)
+        found[key] = None if value.lower() == "null" else _value(key, value)
     return found
 
 
-EMPTY = "no value after the '='"
 LONGEST_KEY = 80
 """Characters of a field that are shown."""
-
-
-def _is_null(key: str, value: str) -> bool:
-    """Whether a field is to be emptied; `none` may be the text of one that holds text."""
-    word = value.strip().lower()
-    return word == "null" or (word in ("none", "nil") and "string" not in kinds_at(Plan, key))
-
-
-def _without_brackets(key: str) -> str:
-    """What is expected in place of a field with brackets: places in lists after dots, cells of tables in their files."""
-    dotted = re.sub(r"\[(\d+)\]", r".\1", key)
-    if "[" not in dotted:
-        return f"the number of a list entry after a dot, counted from 0: {dotted}"
-    cell = " (a sweep varies cells of tables)" if key.partition("[")[0] in TABLES else ""
-    return f"a field of the plan, e.g. budget.total_musd; edit tables in their files{cell}"
-
-
-LINES = {"\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"}
 
 
 def _value(key: str, text: str) -> Any:
     """A value as TOML spells it, else the text as it stands. Raises PlanError for a number of more digits than are read."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except (ValueError, RecursionError) as error:  # no TOML, nested beyond measure
-        if is_too_long(error):
-            raise PlanError([replace(long_number(SET, f"v = {text}", "TOML"), row="", column=key)]) from None
-        return text.strip()
+    except tomllib.TOMLDecodeError:
+        return text
+    except (ValueError, RecursionError) as error:
+        raise PlanError([replace(unread(SET, text, "TOML", error), column=key)]) from None

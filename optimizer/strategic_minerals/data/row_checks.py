@@ -10,10 +10,9 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..core.errors import MOST_FAULTS, Fault, Faults, near_miss, shown
-from ..core.names import meant
+from ..core.errors import Fault, Faults, Hints, shown
 from ..schemas.base import Row
-from ..schemas.descriptions import expected, years_at
+from ..schemas.descriptions import expected
 from ..schemas.tables import TABLES
 
 MOST_ROWS = 200_000
@@ -40,17 +39,13 @@ def validate_rows(
     places: dict[tuple[Any, ...], int | str] = {}
     for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
         cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
-        odd = no_row(model, {name: cell for name, cell in record.items() if not _missing(cell)})
-        if odd:
-            faults.add(Fault(file, str(line), ", ".join(model.key), odd, DATA_ALONE))
-            continue
         try:
             row = model.model_validate(cells)
         except ValidationError as error:
             if faults.full:
                 faults.add(unseen=error.error_count())
             else:
-                faults.add(*(_row_fault(table, item, record, file, line) for item in error.errors(include_url=False)))
+                faults.add(*(_row_fault(item, record, file, line) for item in error.errors(include_url=False)))
             continue
         key = tuple(getattr(row, name) for name in model.key)
         if key in places:
@@ -64,72 +59,30 @@ def validate_rows(
 
 
 def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fault]:
-    """Columns that are none, and columns that are not there; one fault for a column of another spelling."""
-    fields = TABLES[table].model_fields
-    missing = required(table) - set(columns)
-    slips: set[str] = set()
-    for n, column in enumerate(column for column in columns if column not in fields):
-        near = meant(column, sorted(fields.keys() - set(columns)) or fields) if n < MOST_FAULTS else []
-        slips.update(near[:1])
-        yield Fault(file, "1", column, shown(column), f"a known column{near_miss(column, near) if near else ''}")
-    for column in sorted(missing - slips):
+    """Columns that are none, and required columns that are not there."""
+    fields, hints = TABLES[table].model_fields, Hints()
+    for column in columns:
+        if column not in fields:
+            near = hints.near(column, fields.keys() - set(columns) or fields)
+            yield Fault(file, "1", column, shown(column), f"a known column{near}")
+    for column in sorted(required(table) - set(columns)):
         yield Fault(file, "1", column, "no such column", "a required column")
 
 
-def no_row(model: type[Row], cells: Mapping[str, Any]) -> str:
-    """What a row is that holds no data, in words: totals, units, notes, the header again; empty for a row of data."""
-    if cells and all(str(value).strip() == column for column, value in cells.items()):
-        return "the header again"
-    keys = [cells[name] for name in model.key if name in cells]
-    if not keys:
-        return "a row without a name or number"
-    if len(cells) == 1 < len(model.key) and len(str(keys[0]).split()) > 1:
-        return f"a remark ({shown(keys[0])})"
-    partly = any(field.is_required() and name not in cells for name, field in model.model_fields.items())
-    return f"a totals row ({shown(keys[0])})" if partly and is_total(keys[0]) else ""
-
-
-DATA_ALONE = "only rows of data: no totals, units, notes or second header"
-
-
-def is_total(cell: object) -> bool:
-    """Whether a cell is how lines begin that spreadsheets add below a table."""
-    return str(cell).strip(" :*").lower() in TOTALS
-
-
-TOTALS = (
-    "total",
-    "totals",
-    "subtotal",
-    "sub-total",
-    "sum",
-    "grand total",
-    "average",
-    "mean",
-    "summe",
-    "gesamt",
-    "world total",
-)
-
-
-def _row_fault(table: str, item: Any, record: Mapping[str, Any], file: str, line: int | str) -> Fault:
+def _row_fault(item: Any, record: Mapping[str, Any], file: str, line: int | str) -> Fault:
     """One error of pydantic about a row."""
     column = str(item["loc"][0]) if item["loc"] else ""
-    if item["type"] == "missing":
-        return Fault(file, str(line), column, "an empty cell", expected(item))
-    raw = record.get(column, item["input"])
-    words = expected({**item, "input": raw} if isinstance(raw, str) else item, column, years_at(TABLES[table], column))
-    return Fault(file, str(line), column, shown(raw), words)
+    found = "an empty cell" if item["type"] == "missing" else shown(record.get(column, item["input"]))
+    return Fault(file, str(line), column, found, expected(item))
 
 
 def _range_faults(row: Row, file: str, line: int | str) -> Iterator[Fault]:
     """The low and high of an estimate are as admissible as the value, and the three come in order."""
     for name, adapter in _ranged(type(row)).items():
-        value = getattr(row, name)
-        low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
-        if value is not None and _agree(adapter, low, high) and not low <= value <= high:
+        value, low, high = getattr(row, name), getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+        if None not in (value, low, high) and low <= high and not low <= value <= high:
             found = f"{value:g}, outside its own range {low:g} to {high:g}"
-            yield Fault(file, str(line), name, found, _within(name, value, low, high))
+            yield Fault(file, str(line), name, found, "a value in that range, or a range around it")
             continue
         for suffix, sign, relation in (("_low", 1, "at most"), ("_high", -1, "at least")):
             bound = getattr(row, f"{name}{suffix}")
@@ -138,47 +91,11 @@ def _range_faults(row: Row, file: str, line: int | str) -> Iterator[Fault]:
             try:
                 adapter.validate_python(bound)
             except ValidationError as error:
-                yield Fault(
-                    file, str(line), f"{name}{suffix}", str(bound), expected(error.errors(include_url=False)[0])
-                )
+                wanted = expected(error.errors(include_url=False)[0])
+                yield Fault(file, str(line), f"{name}{suffix}", str(bound), wanted)
                 continue
             if value is not None and sign * (bound - value) > 0:
                 yield Fault(file, str(line), f"{name}{suffix}", str(bound), f"{relation} {name} ({value:g})")
-
-
-def _agree(adapter: TypeAdapter[Any], low: Any, high: Any) -> bool:
-    """Whether the ends of a range are both there, admissible and in order."""
-    try:
-        return low is not None and high is not None and adapter.validate_python(low) <= adapter.validate_python(high)
-    except ValidationError:
-        return False
-
-
-def _within(name: str, value: float, low: float, high: float) -> str:
-    """What is expected of a value outside its own range: what it would be in the unit that its column has."""
-    for factor, words, ending in UNIT_SLIPS:
-        off = max(value / high if high else 0.0, low / value if value else 0.0)
-        of_it = not ending or (name.endswith(ending) and (ending.endswith("_per_yr") or not name.endswith("_per_yr")))
-        if of_it and off >= max(factor, 1 / factor) ** 0.5 and low <= value * factor <= high:
-            return f"a value in that range: {value * factor:.4g}, if it was given {words}"
-    if name.endswith(OF_ONE) and 1 < value < 2 and low <= value - 1 <= high:
-        return f"a value in that range: {value - 1:.4g}, if 1 was added to it"
-    return "a value in that range, or a range around it"
-
-
-OF_ONE = ("_share", "_share_per_yr", "_rate", "rate", "score", "kappa", "probability")
-"""Ends of the names of shares and rates."""
-UNIT_SLIPS = (
-    (1 / 12, "in months", "_yr"),
-    (1 / 365.25, "in days", "_yr"),
-    (12, "per month", "_per_yr"),
-    (1 / 100, "in percent", ""),
-    (100, "as a share", "_pct"),
-    *((100, "after dividing by 100 once too often", end) for end in OF_ONE),
-    (1 / 1000, "in a unit of a thousandth", ""),
-    (1000, "in a unit of a thousand", ""),
-)
-"""Factor that brings a value into its range, how it was given, and how names of such columns end."""
 
 
 @cache

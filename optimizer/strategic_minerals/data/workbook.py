@@ -8,7 +8,6 @@ A sheet a table, its name the table's, its first row the columns; the sheet `pla
 from __future__ import annotations
 
 import datetime
-import io
 import json
 import math
 import re
@@ -16,28 +15,27 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args, get_origin
 
 from ..core.atomic_files import whole_file
 from ..core.bounded_files import kind_of_file, read_bounded
-from ..core.errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
+from ..core.errors import Fault, Faults, FaultsError, InputError, PlanError
 from ..core.format import FORMAT
 from ..core.names import plain
 from ..schemas.columns import meaning
 from ..schemas.descriptions import field_meaning
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
-from .csv_shape import PROVENANCE
+from .csv_shape import PROVENANCE, header_faults
 from .dataset import Dataset
 from .homes import home_row
-from .row_checks import MOST_ROWS, required, validate_rows
-from .row_hints import with_row_hints
+from .row_checks import MOST_ROWS, validate_rows
 from .workbook_answers import answered
-from .workbook_limits import NO_BOOK, scan, whole_book
-from .workbook_places import Book, cell_name
+from .workbook_limits import opened, optional, whole_book
+from .workbook_places import Book, cell_name, column_number
 from .workbook_plan import TEXT_STARTS, counted, read_plan
-from .workbook_shape import NEARLY, Extent, extent, no_header, under_no_header
 from .workbook_start import NO, START, YES, questions, read_answers
 
 PLAN, READ_ME, NOTES = "plan", "read me", "notes"
@@ -86,11 +84,11 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     except FaultsError as error:
         faults.extend(error.faults)
     try:
-        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, found)
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, found.others)
     except FaultsError as error:
         faults.extend(error.faults)
     if faults or plan is None or data is None:
-        raise PlanError(with_row_hints(faults.told(), data))
+        raise PlanError(faults.told())
     if START in sheets:
         answers = read_answers(f"{path.name}, sheet {START}", sheets[START], questions(plan, data))
         plan, data = answered(plan, data, answers)
@@ -106,14 +104,10 @@ class _Sheets:
 
     cells: Mapping[str, Sequence[Sequence[Any]]]
     """Of the sheets that are read."""
-    misnamed: Sequence[Fault]
-    """Sheets whose name is a slip."""
     others: tuple[str, ...]
     """Names of the sheets that are not read."""
-    told: tuple[str, ...]
-    """What is read although it is hidden, and what is not read, in sentences."""
-    second: Mapping[str, int]
-    """Of sheets with a table beside their table, where its header begins."""
+    misnamed: Sequence[Fault]
+    """Sheets whose name is a slip."""
 
 
 def _sheets(path: Path) -> _Sheets:
@@ -122,47 +116,26 @@ def _sheets(path: Path) -> _Sheets:
     if isinstance(content, Fault):
         raise InputError([content])
     if not content.startswith(b"PK"):
-        kind = kind_of_file(content) or ("a file of another kind" if content else f"{NO_BOOK}: an empty file")
         expected = "a workbook (xlsx, without a password): save it in this format in the spreadsheet"
-        raise InputError([Fault(path.name, "", "", kind, expected)])
-    calamine = _module("python_calamine")
+        raise InputError([Fault(path.name, "", "", kind_of_file(content) or "a file of another kind", expected)])
+    book, valueless = opened(content, path.name)
     with whole_book(path.name):
-        looked = scan(content, path.name, columns_read)
-        book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        faults: list[Fault] = []
-        sheets: dict[str, Extent] = {}
-        others: list[str] = []
-        for name in [kept.name for kept in book.sheets_metadata if kept.typ == calamine.SheetTypeEnum.WorkSheet]:
-            sheet = book.get_sheet_by_name(name)
-            if columns_read(name):
-                cells = sheet.to_python(skip_empty_area=False)
-                is_placed = name in TABLES and no_header(name, "", cells) is None
-                sheets[name] = extent(name, cells, looked.unread(name)) if is_placed else Extent(cells)
-                continue
-            others.append(name)
-            if name.casefold() not in (READ_ME, NOTES):
-                head = sheet.to_python(skip_empty_area=False, nrows=1)
-                faults += _misnamed(path.name, name, [str(value).strip() for value in head[0]] if head else [])
-    beside = {name: area.beside for name, area in sheets.items()}
-    if unreadable := looked.faults(beside):
-        raise InputError(unreadable)
-    told = [*looked.notes(beside), *(area.note(f"{path.name}, sheet {name}") for name, area in sheets.items())]
-    second = {name: area.second for name, area in sheets.items() if area.second is not None}
-    return _Sheets(
-        {name: area.cells for name, area in sheets.items()},
-        faults,
-        tuple(others),
-        tuple(filter(None, told)),
-        second,
-    )
-
-
-def _beside(place: str, column: int | None) -> Fault | None:
-    """One fault where a second table stands beside a table."""
-    if column is None:
-        return None
-    expected = "one table per sheet: put its rows below those of the first, or on a sheet of your own"
-    return Fault(place, cell_name(1, column), "", "a second header to the right of an empty column", expected)
+        kind = optional("python_calamine").SheetTypeEnum.WorkSheet
+        names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == kind]
+        cells = {
+            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names if columns_read(name)
+        }
+    expected = "a value, or an empty cell: let the spreadsheet compute the book and save it"
+    faults = [
+        Fault(f"{path.name}, sheet {name}", at, "", "an error, or a formula that was never computed", expected)
+        for name, places in valueless.items()
+        for at in places
+        if column_number(at.rstrip("0123456789")) <= columns_read(name)
+    ]
+    if faults:
+        raise InputError(faults)
+    others = tuple(name for name in names if name not in cells)
+    return _Sheets(cells, others, [*_misnamed(path.name, others)])
 
 
 def columns_read(sheet: str) -> float:
@@ -170,43 +143,37 @@ def columns_read(sheet: str) -> float:
     return 2 if sheet in (PLAN, START) else math.inf if sheet in TABLES else 0
 
 
-def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
-    """A sheet that is called nearly like a table, or looks like one, and would not be read."""
-    likeness = {name: SequenceMatcher(None, plain(sheet), plain(name)).ratio() for name in (PLAN, *TABLES)}
-    near = sorted((name for name in likeness if likeness[name] >= NEARLY), key=lambda name: -likeness[name])
-    alike = [name for name in TABLES if len(required(name)) > 1 and required(name) <= set(header)]
-    if near:
-        expected = (
-            f"the name of a table (did you mean '{near[0]}'?), or a clearly different name for a sheet of your own"
-        )
-        yield Fault(book, "", sheet, "not the name of a table", expected)
-    elif alike:
-        expected = f"the name '{alike[0]}', whose columns it has, or other headers for a sheet of your own"
-        yield Fault(book, "", sheet, "not the name of a table", expected)
+def _misnamed(book: str, others: Sequence[str]) -> Iterator[Fault]:
+    """Sheets that are called nearly like one that is read."""
+    for sheet in others:
+        likeness = {name: SequenceMatcher(None, plain(sheet), plain(name)).ratio() for name in (PLAN, *TABLES)}
+        near = max(likeness, key=lambda name: likeness[name])
+        if likeness[near] >= NEARLY:
+            expected = (
+                f"the name of a table (did you mean '{near}'?), or a clearly different name for a sheet of your own"
+            )
+            yield Fault(book, "", sheet, "not the name of a table", expected)
 
 
-def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], book: _Sheets) -> Dataset:
+NEARLY = 0.8
+"""Likeness of a sheet's name to that of a table from which on it is taken for a slip."""
+
+
+def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: Sequence[str]) -> Dataset:
     faults = Faults()
     tables: dict[str, Any] = {}
     places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
     for name, cells in sheets.items():
         place = f"{path.name}, sheet {name}"
-        if len(cells) > MOST_ROWS:
-            faults.add(Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}"))
-            continue
-        misplaced = no_header(name, place, cells) or _beside(place, book.second.get(name))
-        if misplaced is not None:
-            faults.add(misplaced)
-            continue
         columns = [str(value).strip() for value in cells[0]] if cells else []
         while columns and not columns[-1]:
             columns.pop()
-        twice = [k for k, column in enumerate(columns) if column and column in columns[:k]]
-        faults.extend(Fault(place, cell_name(1, k), columns[k], "the column twice", "each column once") for k in twice)
         lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
-        headless = [*under_no_header(place, columns, cells, lines)]
-        faults.extend(headless)
-        if twice or headless:
+        wrong = header_faults(name, place, columns, lambda k: cell_name(1, k)) or _headless(place, columns, cells)
+        if len(cells) > MOST_ROWS:
+            wrong = [Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}")]
+        faults.extend(wrong)
+        if wrong:
             continue
         records = [_record(columns, cells[n - 1]) for n in lines]
         rows, found = validate_rows(name, records, place, [column for column in columns if column], lines)
@@ -216,8 +183,26 @@ def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], book: _Sh
         faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
     if faults:
         raise InputError(faults.told())
-    own = tuple(name for name in book.others if name.casefold() not in (READ_ME, NOTES))
-    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own, book.told))
+    own = tuple(name for name in others if name.casefold() not in (READ_ME, NOTES))
+    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own))
+
+
+def _headless(place: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> list[Fault]:
+    """Values of a sheet under no name of a column."""
+    filled = (
+        (n, k)
+        for n, row in enumerate(cells, start=1)
+        for k, value in enumerate(row)
+        if str(value).strip() and not (k < len(columns) and columns[k])
+    )
+    expected = "an empty cell, or a header; a sheet of your own takes remarks"
+    return [
+        Fault(place, cell_name(n, k), "", "a value without a header", expected) for n, k in islice(filled, MOST_NAMED)
+    ]
+
+
+MOST_NAMED = 20
+"""Cells without a header that are named."""
 
 
 def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
@@ -380,7 +365,7 @@ def _allowed(annotation: Any) -> list[str]:
 
 def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
     """An empty book in which no text becomes a formula or a link, and its formats. file: where it is written when it is closed."""
-    xlsxwriter = _module("xlsxwriter")
+    xlsxwriter = optional("xlsxwriter")
     options = {
         "strings_to_formulas": False,
         "strings_to_urls": False,
@@ -416,12 +401,3 @@ def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any) -> Non
                 [Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)]
             )
         sheet.write_string(row, column, text, style)
-
-
-def _module(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError:
-        raise missing_part("workbook", name, "excel") from None

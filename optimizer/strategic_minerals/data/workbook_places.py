@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import Fault
+from .plan_lines import set_elsewhere
 
 
 def cell_name(row: int, column: int) -> str:
@@ -16,6 +17,14 @@ def cell_name(row: int, column: int) -> str:
         column, rest = divmod(column - 1, 26)
         letters = chr(65 + rest) + letters
     return f"{letters}{row}"
+
+
+def column_number(letters: str) -> int:
+    """2 of `B`; 0 of none."""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + ord(letter) - 64
+    return number
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class PlanSheet:
     numbers: Mapping[str, tuple[int, ...]]
     """Field of a list as it is written there -> the numbers of its entries, in order."""
     overrides: tuple[str, ...]
-    """Fields whose values were set elsewhere."""
+    """Fields of the plan whose values were set elsewhere."""
     last: int
     """Last row with a field."""
     empty: Mapping[str, int] = field(default_factory=dict)
@@ -46,7 +55,7 @@ class PlanSheet:
     def placed(self, fault: Fault) -> Fault:
         """A fault of the plan with the cell of its field, of the closest one around it, or of the row where it could be added."""
         name = self.named(fault.column)
-        if any(name == own or name.startswith(f"{own}.") for own in self.overrides):
+        if set_elsewhere(fault.column, self.overrides):
             return replace(fault, file="--set", row="", column=name)
         unfilled = [row for own, row in self.empty.items() if own == name or own.startswith(f"{name}.")]
         if fault.found == "nothing" and unfilled:
@@ -69,8 +78,6 @@ class Book:
     lines: Mapping[str, tuple[int, ...]]
     others: tuple[str, ...] = ()
     """Sheets that are no tables."""
-    hidden: tuple[str, ...] = ()
-    """What is read although a reader of the book does not see it, and what is not read, in sentences."""
 
     def placed(self, fault: Fault, table: str, rows: Sequence[Any]) -> Fault:
         """A fault with sheet and cell; its row is told by key, whole or the first part of it."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from ..core.errors import Fault, Faults, PlanError
-from ..core.number_hints import PLAIN
 from ..schemas.descriptions import kinds_at, list_at
 from ..schemas.plan import Plan
-from .csv_shape import LINES_SCANNED
-from .plan_file import apart, first_new, parse_plan, put
+from .plan_file import SET, apart, first_new, parse_plan, put
 from .workbook_places import PlanSheet, cell_name
 
 FIRST_YEAR = 1000
@@ -38,13 +36,14 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     rows: dict[str, int] = {}
     empty: dict[str, int] = {}
     faults = Faults()
-    faults.extend(_misplaced_header(place, cells))
-    if faults:
-        raise PlanError(faults.told())
+    head = str(cells[0][0]).strip() if cells and cells[0] else ""
+    if head.partition(".")[0] in Plan.model_fields:
+        expected = "a header (field, value) in the first row, and fields below it"
+        raise PlanError([Fault(place, cell_name(1, 0), head, "a field in the first row", expected)])
     for number, row in enumerate(cells[1:], start=2):
         field = str(row[0]).strip() if row and row[0] != "" else ""
         value = row[1] if len(row) > 1 else ""
-        if field and value == "" and FIELD.fullmatch(field):
+        if field and value == "":
             empty.setdefault(field, number)
         if not field or value == "":
             continue
@@ -54,25 +53,21 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             continue
         rows[field] = number
         try:
-            meant = typed(value, field)
+            _place(content, field.split("."), typed(value, field))
         except (ValueError, TypeError, RecursionError) as error:
-            faults.add(Fault(place, cell_name(number, 1), field, str(error), "a value, or a list like [1, 2]"))
-            continue
-        try:
-            _place(content, field.split("."), meant)
-        except (ValueError, TypeError, RecursionError) as error:
-            expected = "one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
-            faults.add(Fault(place, cell_name(number, 0), field, str(error), expected))
+            expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
+            faults.add(Fault(place, cell_name(number, 1), field, str(error), expected))
+    numbers: dict[str, tuple[int, ...]] = {}
+    plain = _closed(content, "", numbers)
     apart(overrides)
     changed: list[str] = []
     for field, value in overrides.items():
-        changed.append(first_new(content, field))
         try:
-            _override(content, field, value)
+            own = _renumbered(field, numbers)
+            changed.append(first_new(plain, own))
+            put(plain, own, value, SET)
         except PlanError as error:
             faults.extend(error.faults)
-    numbers: dict[str, tuple[int, ...]] = {}
-    plain = _closed(content, "", numbers)
     sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
@@ -81,42 +76,6 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     if faults:
         raise PlanError(faults.told())
     return plan, sheet
-
-
-def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fault]:
-    """The first row is the header, and no field of the plan, which would not be read."""
-    heads = [(str(row[0]).strip().casefold(), str(row[1]).strip().casefold()) for row in cells if len(row) > 1]
-    if heads and heads[0][0].split(".")[0] in Plan.model_fields:
-        expected = "a header (field, value) in the first row, and fields below it"
-        yield Fault(place, cell_name(1, 0), heads[0][0], "a field in the first row, which must be the header", expected)
-    elif not any(field.split(".")[0] in Plan.model_fields for field, _ in heads) and (elsewhere := _header_at(cells)):
-        row, column = elsewhere
-        found = (
-            "an empty column A"
-            if not any(row and str(row[0]).strip() for row in cells)
-            else "the header in another column"
-        )
-        expected = f"the header (field, value) in {cell_name(1, 0)}; it is in {cell_name(row, column)}: delete what is "
-        yield Fault(place, cell_name(1, 0), "", found, f"{expected}left of it{' and above it' if row > 1 else ''}")
-    elif HEADER in heads[1:]:
-        found, at = str(cells[0][0]).strip() or "an empty row", heads.index(HEADER) + 1
-        expected = f"the header (field, value), which is in row {at}: delete the rows above it"
-        yield Fault(place, cell_name(1, 0), "", found, expected)
-
-
-def _header_at(cells: Sequence[Sequence[Any]]) -> tuple[int, int] | None:
-    """(row, column) of the header, from 1 and from 0, where it begins in another column than the first."""
-    for n, row in enumerate(cells[:LINES_SCANNED], start=1):
-        words = [str(value).strip().casefold() for value in row]
-        found = next((k for k, pair in enumerate(pairwise(words)) if pair == HEADER), 0)
-        if found:
-            return n, found
-    return None
-
-
-HEADER = ("field", "value")
-FIELD = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
-"""A field of the plan, and no heading or note of the planner's."""
 
 
 def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
@@ -141,24 +100,17 @@ def _key(node: Any, part: str) -> Any:
     return part
 
 
-def _override(content: dict[str, Any], field: str, value: Any) -> None:
-    """Put a value in place of the sheet's. Raises PlanError where the list has no entry of that number."""
-    node: Any = content
+def _renumbered(field: str, numbers: Mapping[str, tuple[int, ...]]) -> str:
+    """A field of the sheet with its lists counted from 0 without gaps. Raises PlanError for an entry that the sheet has not."""
+    path: list[str] = []
     parts = field.split(".")
     for n, part in enumerate(parts):
-        if isinstance(node, Numbered) and not (counted(part) and int(part) in node):
-            expected = f"a number that the sheet uses after {'.'.join(parts[:n])}: {', '.join(map(str, sorted(node)))}"
-            raise PlanError([Fault("--set", "", field, "no such entry", expected)])
-        if isinstance(node, Numbered):
-            if n == len(parts) - 1:
-                node[int(part)] = value
-                return
-            node = node[int(part)]
-        elif isinstance(node, dict) and n < len(parts) - 1 and isinstance(node.get(part), dict):
-            node = node[part]
-        else:
-            put({"at": node}, ".".join(["at", *parts[n:]]), value, "--set")
-            return
+        own = numbers.get(".".join(parts[:n]))
+        if own is not None and not (counted(part) and int(part) in own):
+            expected = f"a number that the sheet uses after {'.'.join(parts[:n])}: {', '.join(map(str, own))}"
+            raise PlanError([Fault(SET, "", field, "no such entry", expected)])
+        path.append(part if own is None else str(own.index(int(part))))
+    return ".".join(path)
 
 
 def _closed(node: Any, path: str, numbers: dict[str, tuple[int, ...]]) -> Any:
@@ -198,14 +150,16 @@ def typed(value: Any, field: str) -> Any:
 
 
 def _as_intended_text(text: str, kinds: Collection[str], otherwise: str) -> Any:
-    """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it stands, otherwise."""
+    """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it was, otherwise."""
     if "string" in kinds:
         return otherwise
     if "boolean" in kinds and text.lower() in TRUTHS:
         return TRUTHS[text.lower()]
-    return float(text) if {"number", "integer"} & {*kinds} and PLAIN.fullmatch(text) else otherwise
+    return float(text) if {"number", "integer"} & {*kinds} and NUMBER.fullmatch(text) else otherwise
 
 
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+"""A plain number that a cell holds as text."""
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 """What people type into a cell for a truth value."""
 

@@ -6,6 +6,7 @@ licence stop, a project, a price floor, a promise, each ready with examples that
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -226,18 +227,13 @@ def read_answers(place: str, cells: Sequence[Sequence[Any]], asked: Sequence[Que
     values: dict[str, Any] = {}
     for one in asked:
         if one.text in given and (one.block in used or not one.block or one.kind == "switch"):
-            value = _meant(one, given[one.text])
-            if _wrong(value):
-                faults.add(answers.fault(one.text, f"'{given[one.text]}'", value[1:]))
-            values[one.text] = value
+            try:
+                values[one.text] = _meant(one, given[one.text])
+            except ValueError as error:
+                faults.add(answers.fault(one.text, f"'{given[one.text]}'", str(error)))
         elif one.block in used:
             faults.add(answers.fault(one.text, "an empty cell", "an answer, or 'no' at the switch above"))
-    good = {question: value for question, value in values.items() if not _wrong(value)}
-    return Answers(place, good, rows, tuple(faults.told()))
-
-
-def _wrong(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("\0")
+    return Answers(place, values, rows, tuple(faults.told()))
 
 
 def _plain(text: str) -> str:
@@ -245,29 +241,32 @@ def _plain(text: str) -> str:
 
 
 def _meant(question: Question, answer: Any) -> Any:
-    """An answer in its kind; text that begins with a zero byte says what is expected instead."""
+    """An answer in its kind. ValueError says what is expected instead."""
     text = str(answer).strip()
     if question.kind == "switch":
-        return text if _plain(text) in (*ON, *OFF) else f"\0{YES} or {NO}"
+        if _plain(text) not in (*ON, *OFF):
+            raise ValueError(f"{YES} or {NO}")
+        return text
     if question.kind == "names":
         return re.split(r"[\s,;]+", text)
     if question.kind == "numbers":
         numbers = [_number(part) for part in re.split(r"[\s,;]+", text) if part]
-        return (
-            numbers if numbers and all(n is not None and n > 0 for n in numbers) else "\0numbers above 0, with commas"
-        )
+        if not numbers or not all(number > 0 for number in numbers):
+            raise ValueError("numbers above 0, with commas")
+        return numbers
     if question.kind in ("number", "percent"):
         number = _number(text)
-        if number is None or not question.low <= number <= question.high:
-            return f"\0a number from {question.low:g} to {question.high:g}"
+        if not question.low <= number <= question.high:
+            raise ValueError(f"a number from {question.low:g} to {question.high:g}")
         if question.kind == "percent" and 0 < number < 1:
-            return f"\0a percentage, such as {100 * number:g} ({number:g} would be {number:g} %)"
+            raise ValueError(f"a percentage, such as {100 * number:g} ({number:g} would be {number:g} %)")
         return number
     return text
 
 
-def _number(text: str) -> float | None:
+def _number(text: str) -> float:
+    """A number, with or without a percent sign; one beyond all limits for text that is none."""
     try:
         return float(text.rstrip("%").strip())
     except ValueError:
-        return None
+        return -math.inf

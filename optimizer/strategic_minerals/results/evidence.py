@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..audit.audit import Audit, Residual
-from ..checks.doubtful import KIND as DOUBT
+from ..checks.doubts import KIND as DOUBT
 from ..core.frames import rows_of
 from ..core.outcome import Outcome
 from ..core.rounding import rounded_to_add_up

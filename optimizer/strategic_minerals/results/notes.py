@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks.doubtful import unlikely
+from ..checks.doubts import unlikely
+from ..checks.idle import unused
 from ..checks.loss_replay import objections
 from ..checks.period_length import averaged_away
 from ..checks.single_markets import unquoted
-from ..checks.unused import unused
 from ..core.units import MUSD_PER_T
 from ..data.column_words import number_in_words
 from ..data.dataset import Dataset

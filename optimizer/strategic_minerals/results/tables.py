@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks.doubtful import KIND as DOUBT
-from ..checks.doubtful import unlikely
+from ..checks.doubts import KIND as DOUBT
+from ..checks.doubts import unlikely
+from ..checks.idle import unused
 from ..checks.loss_replay import objections
 from ..checks.period_length import averaged_away
 from ..checks.single_markets import unquoted
-from ..checks.unused import unused
 from ..core.arrays import Floats
 from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..data.names import Names

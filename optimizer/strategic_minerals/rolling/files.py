@@ -146,8 +146,6 @@ def validated(
 def _of_row(error: ValidationError, record: Mapping[str, Any], file: str, line: int) -> Iterator[Fault]:
     for item in error.errors(include_url=False):
         column = str(item["loc"][0]) if item["loc"] else ""
-        if item["type"] == "missing":
-            yield Fault(file, str(line), column, "an empty cell", expected(item))
-        else:
-            found = shown(record.get(column, "")) if column else "the row as it stands"
-            yield Fault(file, str(line), column, found, expected(item, column))
+        found = shown(record.get(column, "")) if column else "the row as it stands"
+        found = "an empty cell" if item["type"] == "missing" else found
+        yield Fault(file, str(line), column, found, expected(item))

@@ -28,6 +28,15 @@ UNITS = {
     "_t": "t",
 }
 """Ending of a name -> unit, the longest first."""
+WORDY_UNITS = {
+    "years": "years",
+    "months": "months",
+    "days": "days",
+    "share": "share",
+    "probability": "share",
+    "rate": "share",
+}
+"""The same of names that end in a word."""
 ENDS = {"_low": "Lower end of the estimate of `{}`.", "_high": "Upper end of the estimate of `{}`."}
 """Ending of the columns of a range -> their meaning."""
 
@@ -44,10 +53,18 @@ class Column:
     unit: str = ""
     """Where its name does not end in it."""
 
+    @property
+    def has_range(self) -> bool:
+        """Whether some sizes are unusual."""
+        return self.low > 0 or self.high < math.inf
+
+
+UNKNOWN = Column()
+
 
 def column_of(field: FieldInfo) -> Column:
     """What a field's annotation says of it; a column of defaults where it says nothing."""
-    return next(_columns((*field.metadata, field.annotation)), Column())
+    return next(_columns((*field.metadata, field.annotation)), UNKNOWN)
 
 
 def _columns(parts: Iterable[Any]) -> Iterator[Column]:
@@ -61,6 +78,12 @@ def _columns(parts: Iterable[Any]) -> Iterator[Column]:
 def stem_and_unit(name: str) -> tuple[str, str]:
     """A name without its ending, and the unit that this states, or none: (`cost`, `million USD`) of `cost_musd`."""
     return next(((name.removesuffix(end), unit) for end, unit in UNITS.items() if name.endswith(end)), (name, ""))
+
+
+def unit_of(name: str, column: Column = UNKNOWN) -> str:
+    """Unit of a column or a field; empty where nothing tells."""
+    unit = column.unit or stem_and_unit(name)[1]
+    return unit or next((unit for end, unit in WORDY_UNITS.items() if name.endswith(end)), "")
 
 
 def meaning(model: type[BaseModel], column: str) -> str:

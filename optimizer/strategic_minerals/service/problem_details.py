@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..core.errors import Fault
-from .wording import place, plainly
+from .wording import place
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 100
@@ -114,7 +114,7 @@ def _model(fault: Fault) -> FaultModel:
     file = (
         place(["set", fault.column]) if fault.file == "--set" else fault.file
     )  # what the command line calls so is a field here
-    told = {**vars(fault), "file": file, "expected": plainly(fault.expected)}
+    told = {**vars(fault), "file": file}
     return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in told.items()})
 
 

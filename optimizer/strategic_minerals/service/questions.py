@@ -39,7 +39,6 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     both."""
     from ..core.shipped import shipped
     from ..data.plan_file import load_plan
-    from ..data.row_hints import with_row_hints
     from ..data.together import joint_question
 
     values = request.get("set")
@@ -68,7 +67,7 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
-        raise PlanError(with_row_hints(faults, data))
+        raise PlanError(faults)
     return loaded, data
 
 

@@ -14,66 +14,11 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from ..core.errors import Fault, MisplacedError, near_miss
+from ..schemas.descriptions import expected
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 LONGEST_NAME = 100
 """Characters of a field's name that are told."""
-
-LIMITS = {
-    "greater_than_equal": "at least",
-    "less_than_equal": "at most",
-    "greater_than": "more than",
-    "less_than": "less than",
-}
-WORDS = {
-    "missing": "a value",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "int_type": "an integer",
-    "int_parsing": "an integer",
-    "int_parsing_size": "an integer",
-    "int_from_float": "an integer",
-    "finite_number": "a finite number",
-    "list_type": "a list",
-    "dict_type": "an object",
-    "model_type": "an object",
-    "model_attributes_type": "an object",
-    "string_unicode": "text in UTF-8",
-}
-"""Kind of error -> what is expected."""
-ANOTHER = "another value, see /v1/openapi.json"
-
-PHRASES = tuple(
-    (re.compile(pattern), words)
-    for pattern, words in (
-        (r"^Value error, ", ""),
-        (r"^Input should be a valid (integer|int)\b.*", "an integer"),
-        (r"^Input should be a valid (string|str)\b.*", "text"),
-        (r"^Input should be a valid (list|tuple|array|set)\b.*", "a list"),
-        (r"^Input should be a valid (dictionary|dict|mapping|instance)\b.*", "a table with fields"),
-        (r"^Input should be a valid boolean\b.*", "true or false"),
-        (r"^Input should be a valid number\b.*", "a number"),
-        (r"^Input should be a valid (\w+)\b.*", r"a \1"),
-        (r"^Input should be a finite number", "a finite number"),
-        (r"^Input should be greater than or equal to ", "at least "),
-        (r"^Input should be less than or equal to ", "at most "),
-        (r"^Input should be greater than ", "more than "),
-        (r"^Input should be less than ", "less than "),
-        (r"^Input should be a multiple of ", "a multiple of "),
-        (r"^Input should be ", ""),
-        (r"^String should have at (least|most) (\d+) characters?", r"at \1 \2 characters"),
-        (r"^String should match pattern ", "text of the form "),
-        (r"^(?:List|Tuple|Set|Dictionary|Value) should have at (least|most) (\d+) items?.*", r"at \1 \2 entries"),
-        (r"^Extra inputs are not permitted", "a known field"),
-        (r"^Field required", "a value"),
-        (r"^Unable to extract tag.*", "a field that states its kind"),
-        (r"^Unable to parse input string as an? (\w+).*", r"a \1"),
-    )
-)
-"""What validates elsewhere in the package may say in its own words -> ours."""
 
 
 class _Brief(reprlib.Repr):
@@ -118,13 +63,6 @@ def place(path: Iterable[Any]) -> str:
     return found
 
 
-def plainly(text: str) -> str:
-    """A fault's words without those of the program that validates."""
-    for phrase, words in PHRASES:
-        text = phrase.sub(words, text)
-    return text
-
-
 def faults_of(
     errors: Sequence[Any], where: str, fields: Mapping[str, FieldInfo] | None = None, kinds: Sequence[str] = ()
 ) -> Iterator[Fault]:
@@ -151,16 +89,16 @@ def faults_of(
             found = "nothing" if kind == "missing" else brief(item.get("input"))
             if "webhook" in path[:1] and kind != "missing":  # there may be a secret in it
                 found = "a value of another form (not shown)"
-            expected = _expected(kind, item.get("ctx", {}), str(item["msg"]))
+            wanted = _expected(item)
             if path == ["plan"] and isinstance(item.get("input"), str):
-                expected = f"{expected} with the plan's fields; use `plan_toml` for the text of a TOML file"
+                wanted = f"{wanted} with the plan's fields; use `plan_toml` for the text of a TOML file"
             told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
             yield Fault(
                 where,
                 "",
                 place(path),
                 found,
-                f"{expected}: {told[0].lower()}{told[1:].rstrip('.')}" if told else expected,
+                f"{wanted}: {told[0].lower()}{told[1:].rstrip('.')}" if told else wanted,
             )
 
 
@@ -170,24 +108,11 @@ def no_such(name: str, known: Iterable[str], called: str) -> str:
     return f"a known {called}{near}"
 
 
-def _expected(kind: str, about: Mapping[str, Any], said: str) -> str:
+def _expected(item: Mapping[str, Any]) -> str:
     """What an error of validation expected."""
-    if kind in LIMITS:
-        (limit,) = about.values()
-        return f"{LIMITS[kind]} {limit:,}" if isinstance(limit, int) else f"{LIMITS[kind]} {limit:g}"
-    if kind in ("literal_error", "enum"):
-        return f"one of {about['expected']}".replace(" or ", ", ")
-    if kind in ("string_too_long", "string_too_short", "too_long", "too_short"):
-        counted = "characters" if kind.startswith("string") else "entries"
-        most = about.get("max_length")
-        return f"at least {about['min_length']:,} {counted}" if most is None else f"at most {most:,} {counted}"
-    if kind == "string_pattern_mismatch":
-        return FORMS.get(str(about["pattern"]), ANOTHER)
-    if "UploadFile" in said:
+    if "UploadFile" in item["msg"]:
         return "a file"
-    if kind == "value_error":
-        return str(about.get("error", ANOTHER))
-    return WORDS.get(kind, ANOTHER)
+    return FORMS.get(str(item.get("ctx", {}).get("pattern"))) or expected(item)
 
 
 JOB_ID = r"^[0-9a-f]{32}$"
