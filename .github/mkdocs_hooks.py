@@ -66,8 +66,8 @@ def relinked(markdown: str, path: str) -> str:
 
 def columns() -> str:
     """Every table with its columns, units and meanings, from the row classes."""
-    from strategic_minerals.schemas.descriptions import meaning
-    from strategic_minerals.schemas.tables import TABLES
+    from strategic_minerals.question.base import meaning
+    from strategic_minerals.question.tables import TABLES
 
     parts = ["# Columns of the tables", "Every table has `source`, `year`, `confidence` and `note` besides."]
     for name, row in TABLES.items():
@@ -88,8 +88,11 @@ def command_line() -> str:
     from typer.cli import get_docs_for_click
 
     from strategic_minerals.cli.main import app
+    from strategic_minerals.cli.studies import command_of
+    from strategic_minerals.verbs import VERBS
 
-    program = typer.main.get_command(app)
+    program: Any = typer.main.get_command(app)
+    program.commands |= {name: command_of(verb) for name, verb in VERBS.items()}
     return get_docs_for_click(
         obj=program, ctx=typer.Context(program), name="strategic-minerals", title="The command line"
     )

@@ -18,10 +18,10 @@ import typer.main
 
 import strategic_minerals
 from strategic_minerals import diagnose, load_dataset, load_plan, shipped
-from strategic_minerals.analysis.sweep_file import SweepFile
 from strategic_minerals.cli.main import app
-from strategic_minerals.formulation.catalogue import COMPONENTS
-from strategic_minerals.schemas.tables import FACT_TABLES, TABLES
+from strategic_minerals.model.catalogue import COMPONENTS
+from strategic_minerals.question.tables import FACT_TABLES, TABLES
+from strategic_minerals.studies.sweep_file import SweepFile
 from support.documents import (
     ASKING,
     DOCUMENTS,
@@ -252,7 +252,8 @@ def test_the_rooms_of_the_documents_are_those_of_the_code_in_their_order() -> No
 
 def test_the_requests_of_the_documents_are_those_of_the_service() -> None:
     """Proves: every route of the API stands in the service's README, and no other."""
-    from strategic_minerals.service import results, routes
+    from strategic_minerals.service import authentication as results
+    from strategic_minerals.service import web as routes
 
     table = text(SERVICE).partition("## API")[2].partition("\n## ")[0]
     shown = set(re.findall(r"`(GET|POST|DELETE) (/[^`]*)`", table))

@@ -29,11 +29,10 @@ import trade
 import usgs
 from strategic_minerals import Dataset, load_dataset
 from strategic_minerals.core.errors import Fault, InputError
-from strategic_minerals.data.home_overlay import HOMES, homes_of
-from strategic_minerals.data.recipes import Recipe, Stale, gone, rounded, stale
-from strategic_minerals.schemas.base import key_of
-from strategic_minerals.schemas.descriptions import expected
-from strategic_minerals.schemas.tables import TABLES
+from strategic_minerals.question.base import expected, key_of
+from strategic_minerals.question.read_csv import HOMES, homes_of
+from strategic_minerals.question.recipes import Recipe, Stale, gone, rounded, stale
+from strategic_minerals.question.tables import TABLES
 from table_files import READ, Updated, read_rows, write_rows
 
 FACTS = ("production", "reserves", "import_shares", "minerals", "prices")
@@ -251,7 +250,7 @@ def _changed(table: str, row: Any, cells: Mapping[str, float]) -> Any:
         first = error.errors(include_url=False)[0]
         column = str(first["loc"][0]) if first["loc"] else ""
         said = f"{kept.get(column, first['input'])}, by the recipe in its note"
-        raise InputError([Fault(f"{table}.csv", key_of(row), column, said, expected(first, column))]) from None
+        raise InputError([Fault(f"{table}.csv", key_of(row), column, said, expected(first))]) from None
 
 
 def _filled(path: Path) -> dict[str, frozenset[str]]:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from strategic_minerals import load_dataset
 from strategic_minerals.core.errors import Fault, InputError
-from strategic_minerals.data.home_overlay import HOMES, homes_of
-from strategic_minerals.data.homes import members
-from strategic_minerals.schemas.base import USA
+from strategic_minerals.question.base import USA
+from strategic_minerals.question.dataset import members
+from strategic_minerals.question.read_csv import HOMES, homes_of
 from table_files import READ, Row, Updated, number, read_rows, write_rows
 
 BACI = ("t", "i", "j", "k", "v", "q")

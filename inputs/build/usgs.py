@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strategic_minerals.core.errors import Fault, InputError
-from strategic_minerals.data.home_overlay import HOMES
-from strategic_minerals.schemas.base import USA
+from strategic_minerals.question.base import USA
+from strategic_minerals.question.read_csv import HOMES
 from table_files import Row, Updated, read_rows, write_rows
 
 HEADER = (

@@ -17,10 +17,9 @@ import numpy as np
 import pandas as pd
 
 from strategic_minerals import Dataset, Plan, solve
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.scenarios.build import population
-from strategic_minerals.scenarios.events import longest_event
-from strategic_minerals.scenarios.risk_measures import quantile
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.events import longest_event
+from strategic_minerals.world.scenarios import population, quantile
 
 PRICES, LOSS, USE = "known", "price-multiple", "use"
 STEPS, STEEPER = 3, 3.0

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, Runner, frontier, sweep
-from strategic_minerals.analysis.common_draws import APART, SAMPLES, WORTHS, CommonDraws, with_differences
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.sample_search import sample_seeds, whole_sample
-from strategic_minerals.optimization.session import Session
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.optimise import sample_seeds, whole_sample
+from strategic_minerals.solver.session import Session
+from strategic_minerals.studies.designs import APART, SAMPLES, WORTHS, CommonDraws, with_differences
+from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
 from support.instances import random_case
 
 MONEY = "budget.appropriation_musd *"

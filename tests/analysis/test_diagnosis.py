@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Dataset, InfeasibleError, Plan, UntrustedError, diagnose, solve
-from strategic_minerals.analysis.diagnosis import Case
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.results.study import Study
+from strategic_minerals.answer.study import Study
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.question.names import edited
+from strategic_minerals.studies.diagnosis import Case
 from support.plan_text import toml_of
 from support.promising import promising
 from support.tiny import cut, offer, project, source, tiny
@@ -240,7 +240,7 @@ def test_what_is_told_is_what_was_tried() -> None:
 
 def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the least relaxation stands where the clock runs out before the rest, which is said."""
-    from strategic_minerals.analysis import diagnosis
+    from strategic_minerals.studies import diagnosis
 
     def late(case: Case) -> list[Any]:
         case.deadline = 0.0
@@ -276,7 +276,7 @@ def test_a_solver_that_contradicts_itself_is_not_believed(monkeypatch: pytest.Mo
 
 def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
     """Proves: exit 3; the words on standard output, the same as JSON and in the run folder; `solve` diagnoses by itself."""
-    from strategic_minerals.data.csv_files import write_dataset
+    from strategic_minerals.question.read_csv import write_dataset
 
     plan, data = promising()
     (tmp_path / "plan.toml").write_text(toml_of(plan), encoding="utf-8")

@@ -29,16 +29,24 @@ from strategic_minerals import (
     sweep,
     write_run,
 )
-from strategic_minerals.analysis.designs import morris, sobol
-from strategic_minerals.analysis.discovery import FEW_FAILURES, FEW_ROWS
-from strategic_minerals.analysis.discovery_rows import cases_of_study, event_features
-from strategic_minerals.analysis.discovery_words import Column, InputWords, Threshold
-from strategic_minerals.analysis.prim import LUCK, Limits, Measure, chance, find_box, quasi_p, roundest
-from strategic_minerals.analysis.sweep_file import SweepFile
-from strategic_minerals.data.names import Names
-from strategic_minerals.report.discovery_charts import discovery_figures
-from strategic_minerals.report.page import report
-from strategic_minerals.results.study import StudyResult
+from strategic_minerals.answer.study import StudyResult
+from strategic_minerals.page.charts import discovery_figures
+from strategic_minerals.page.page import report
+from strategic_minerals.question.names import Names
+from strategic_minerals.studies.designs import morris, sobol
+from strategic_minerals.studies.discovery import (
+    FEW_FAILURES,
+    FEW_ROWS,
+    LUCK,
+    Limits,
+    Measure,
+    chance,
+    find_box,
+    quasi_p,
+    roundest,
+)
+from strategic_minerals.studies.discovery_words import Column, InputWords, Threshold, cases_of_study, event_features
+from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import exposed
 from support.tiny import cut, source, tiny
 

@@ -9,18 +9,14 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, explain, solve
-from strategic_minerals.analysis.break_even import MOST_SOLVES, Pair, find_break_even
-from strategic_minerals.analysis.explain_figures import figures_of
-from strategic_minerals.analysis.intervals import BreakEven
-from strategic_minerals.analysis.standing import Standings
-from strategic_minerals.analysis.switch_words import in_words
-from strategic_minerals.api.checking import check
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.finance.items import Item, in_amounts
-from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.session import Session
-from strategic_minerals.results.study import Study
+from strategic_minerals.answer.notes import check
+from strategic_minerals.answer.study import Study
+from strategic_minerals.matrix.problem import DecisionIndex, ForcedDecision, prepare
+from strategic_minerals.question.names import edited
+from strategic_minerals.solver.session import Session
+from strategic_minerals.studies.break_even import MOST_SOLVES, BreakEven, Pair, Standings, find_break_even, in_words
+from strategic_minerals.studies.explain_figures import figures_of
+from strategic_minerals.world.packages import Item, in_amounts
 from support.tiny import cut, offer, project, source, tiny
 
 

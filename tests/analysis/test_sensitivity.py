@@ -29,18 +29,16 @@ from strategic_minerals import (
     solve,
     sweep,
 )
-from strategic_minerals.analysis.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
-from strategic_minerals.analysis.price_ranging import fixed_program, price_words
-from strategic_minerals.analysis.sweep_file import SweepFile
-from strategic_minerals.analysis.sweep_result import in_words
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.data.csv_files import write_dataset
-from strategic_minerals.data.plan_file import load_as
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.decisions import DecisionIndex
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import DecisionIndex, prepare
+from strategic_minerals.question.names import edited
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.read_toml import load_as
+from strategic_minerals.solver.highs import Model, SolvedRun
+from strategic_minerals.studies.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
+from strategic_minerals.studies.explain import fixed_program, price_words
+from strategic_minerals.studies.sweep import in_words
+from strategic_minerals.studies.sweep_file import SweepFile
 from support.instances import random_case
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
@@ -539,7 +537,7 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
     store = tmp_path / "rows"
     script = (
         "import json, sys, time\nfrom pathlib import Path\nfrom strategic_minerals import load_dataset, sweep\n"
-        "from strategic_minerals.data.plan_file import parse_plan\n"
+        "from strategic_minerals.question.read_toml import parse_plan\n"
         f"folder = Path({str(tmp_path)!r})\nplan = parse_plan(json.loads((folder / 'plan.json').read_text()))\n"
         f"sweep(plan, load_dataset(folder / 'tables'), {POINTS!r}, gap=0.0, store=folder / 'rows', "
         "on_progress=lambda done, of: time.sleep(3600 * (done >= 15)))\n"

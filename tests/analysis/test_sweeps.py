@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import strategic_minerals.analysis.sweep as sweeps
-import strategic_minerals.analysis.sweep_segments as segments
-import strategic_minerals.finance.owner_value as owners
-import strategic_minerals.scenarios.build as build
+import strategic_minerals.studies.sweep as segments
+import strategic_minerals.studies.sweep as sweeps
+import strategic_minerals.world.owners as owners
+import strategic_minerals.world.scenarios as build
 from strategic_minerals import (
     Dataset,
     InfeasibleError,
@@ -30,23 +30,29 @@ from strategic_minerals import (
     solve,
     sweep,
 )
-from strategic_minerals.analysis.checkpoint import Checkpoint
-from strategic_minerals.core.arrays import equal
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.data.together import joint_question
-from strategic_minerals.data.together_homes import Taken
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.finance.items import Item
-from strategic_minerals.finance.owner_value import ReuseCache
-from strategic_minerals.finance.packages import build_support
-from strategic_minerals.formulation.structure import Structure, build_structure
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
-from strategic_minerals.model.instantiate import compile_templates, instantiate
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.model.reuse import BLOCK_DATA, MENUS, OPERATING, same_commitments, same_operations, same_owners
-from strategic_minerals.optimization.session import Session
+from strategic_minerals.core.frames import equal
+from strategic_minerals.matrix.assembly import Assembly, compile_templates, instantiate
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import (
+    BLOCK_DATA,
+    MENUS,
+    OPERATING,
+    DecisionIndex,
+    ForcedDecision,
+    Problem,
+    prepare,
+    same_commitments,
+    same_operations,
+    same_owners,
+)
+from strategic_minerals.model.sets import Structure, build_structure
+from strategic_minerals.question.names import edited
+from strategic_minerals.question.together import Taken, joint_question
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.session import Session
+from strategic_minerals.studies.sweep import Checkpoint
+from strategic_minerals.world.owners import ReuseCache
+from strategic_minerals.world.packages import Item, build_support
 from support.allied import allied, event, home_tables
 from support.instances import quick_first, random_case
 from support.tiny import cut, offer, project, source, tiny

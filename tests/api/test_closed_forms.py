@@ -12,9 +12,10 @@ import pytest
 
 from strategic_minerals import InfeasibleError, check, solve
 from strategic_minerals.audit.producers import capital as audited_capital
-from strategic_minerals.instance.floor import Floor
-from strategic_minerals.instance.instance import Instrument
-from strategic_minerals.instance.producer_economics import (
+from strategic_minerals.matrix.named import denominator
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.world.instance import Floor, Instrument
+from strategic_minerals.world.producers import (
     capital_cost,
     expected_payment,
     financing_gap,
@@ -26,8 +27,6 @@ from strategic_minerals.instance.producer_economics import (
     survival,
     worth,
 )
-from strategic_minerals.model.objectives import denominator
-from strategic_minerals.model.problem import prepare
 from support.newsvendor import newsvendor
 from support.tiny import KT, bought, cut, flow, offer, price, project, ran, short, source, tiny, total
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.data.load import load_question
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.load import load_question
 from support.published import LONG, assert_published
 
 PLANS = sorted(shipped("models").glob("*.toml"))
@@ -48,6 +48,6 @@ def test_the_rare_earth_plan_covers_the_chain_and_its_instruments(data):
     assert plan.horizon.years == 10
     assert plan.horizon.tail_years >= 3
     assert all(len(menu.levels_usd_per_kg) >= 4 for menu in plan.instruments.price_floors)
-    from strategic_minerals.instance.build import build_instance
+    from strategic_minerals.world.build import build_instance
 
     assert len(build_instance(plan, data).projects) >= 10

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import PlanError, check, load_dataset, load_plan, shipped
-from strategic_minerals.analysis.sweep_file import SweepFile
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.data.plan_file import load_as
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.names import edited
+from strategic_minerals.question.read_toml import load_as
+from strategic_minerals.studies.sweep_file import SweepFile
 
 FOR = {"variants": ("rare-earths", "critical-minerals"), "vault": ("vault",)}
 ASKED = [(study, plan) for study, plans in FOR.items() for plan in plans]

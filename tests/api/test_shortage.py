@@ -14,11 +14,10 @@ import pytest
 
 from strategic_minerals import InputError, Plan, UntrustedError, check, load_result, solve, verify, write_run
 from strategic_minerals.audit.audit import audit
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.formulation import operations as period
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.model import period
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.studies.recourse import FirstStage, evaluate_myopic_recourse, evaluate_recourse
 from support.instances import random_case
 from support.shortage import adapting, pulled, stocked, with_spikes
 from support.tiny import bought, cut, offer, price, short, source, tiny, total

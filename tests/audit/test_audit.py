@@ -20,18 +20,16 @@ import pytest
 from strategic_minerals.audit import accounts as audit_money
 from strategic_minerals.audit import packages as audit_packages
 from strategic_minerals.audit import producers as audit_facts
-from strategic_minerals.audit import scenario_data as audit_paths
+from strategic_minerals.audit import producers as audit_paths
 from strategic_minerals.audit.audit import FAMILIES, Audit, audit
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.data.together import joint_question
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.instance.instance import Instrument
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.model.solution import Solution, extract
-from strategic_minerals.optimization.optimise import Solved, optimise
-from strategic_minerals.schemas.plan import Plan
-from strategic_minerals.schemas.plan_sections import Procurement
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.matrix.solution import Solution, extract
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.plan import Plan, Procurement
+from strategic_minerals.question.together import joint_question
+from strategic_minerals.solver.highs import Model, SolvedRun
+from strategic_minerals.solver.optimise import Solved, optimise
+from strategic_minerals.world.instance import Instrument
 from support.allied import allied, event, home_tables
 from support.instances import FEATURES, FIRST, quick_first, random_case
 from support.tiny import cut, offer, source, tiny

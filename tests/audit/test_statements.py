@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Plan, Runner, solve
-from strategic_minerals.audit import statements as audit_statements
+from strategic_minerals.answer import summary
+from strategic_minerals.answer.prices import bounds_of
+from strategic_minerals.answer.result import Result
+from strategic_minerals.audit import accounts as audit_statements
 from strategic_minerals.audit.accounts import open_accounts
 from strategic_minerals.audit.audit import STATEMENTS
 from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.results import summary
-from strategic_minerals.results.answer_parts import bounds_of
-from strategic_minerals.results.result import Result
+from strategic_minerals.matrix.problem import prepare
 from support.instances import random_case
 from support.scalings import scaled
 from support.tiny import cut, offer, project, source, tiny
@@ -100,7 +100,7 @@ def test_the_summary_reads_named_figures_and_nothing_else() -> None:
     assert not reached & {"tables", "solution", "reference", "outcome", "objective_parts", "reference_parts", "audited"}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     own = {"act_now_words", "evidence", "home_words", "origin_words", "summary_basis"}
-    assert modules == {"__future__", "audit.figures", "formulation.aims", "schemas.plan", *own}
+    assert modules == {"__future__", "audit.figures", "model.sets", "question.plan", *own}
     of_origin = {"bought_from_t", "bought_from_musd"}  # read in `origin_words`
     assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd", *of_origin}
 

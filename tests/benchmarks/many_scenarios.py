@@ -20,7 +20,7 @@ import record
 from solve_time import exponent
 
 from strategic_minerals import Runner, load_dataset, load_plan, shipped, solve
-from strategic_minerals.core.timing import peak_memory_mib
+from strategic_minerals.core.stats import peak_memory_mib
 
 GAP = 1e-3
 FIGURES = ("solve", "total", "peak", "objective", "gap")

@@ -25,13 +25,12 @@ from typing import Any
 import record
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.runtime import version as highs_version
-from strategic_minerals.model.objectives import denominator, objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, reference_model, solve_reference
-from strategic_minerals.optimization.stages import FlatModel
+from strategic_minerals.matrix.named import denominator, objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.solver.highs import SolvedRun
+from strategic_minerals.solver.highs import version as highs_version
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.stages import FlatModel, cap_trunk_shortfall, reference_model, solve_reference
 
 GAP = 1e-3
 Found = tuple[float, float, float | None]

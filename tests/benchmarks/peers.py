@@ -16,8 +16,8 @@ import pyomo.environ as pyo
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from oracle.flat import flat_model
-from strategic_minerals.formulation.parameters import period_values, period_weights
-from strategic_minerals.formulation.structure import Structure, build_structure
+from strategic_minerals.model.sets import Structure, build_structure
+from strategic_minerals.model.values import period_values, period_weights
 
 INF = float("inf")
 

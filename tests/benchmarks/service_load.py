@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from strategic_minerals import load_result
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.databases import open_store
+from strategic_minerals.service.dispatcher import open_store
 from support.served import Server, token
 
 SETTLED = 20

@@ -20,11 +20,11 @@ import numpy as np
 from peers import pyomo_interface
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.formulation.parameters import period_values, period_weights
-from strategic_minerals.formulation.structure import Structure
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.instantiate import compile_templates, instantiate
-from strategic_minerals.model.problem import structure_of
+from strategic_minerals.matrix.assembly import compile_templates, instantiate
+from strategic_minerals.matrix.problem import structure_of
+from strategic_minerals.model.sets import Structure
+from strategic_minerals.model.values import period_values, period_weights
+from strategic_minerals.solver.highs import Model
 
 INF = float("inf")
 

@@ -31,10 +31,10 @@ import record
 import setup_time
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.highs.runtime import version as highs_version
-from strategic_minerals.model.problem import structure_of
-from strategic_minerals.optimization.session import Session
+from strategic_minerals.matrix.problem import structure_of
+from strategic_minerals.question.names import edited
+from strategic_minerals.solver.highs import version as highs_version
+from strategic_minerals.solver.session import Session
 
 TOOLS: dict[str, Any] = {
     "raw numpy + highspy": setup_time.raw,

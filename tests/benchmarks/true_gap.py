@@ -21,15 +21,15 @@ import record
 from peers import extensive_form_of
 
 from strategic_minerals import Runner, load_dataset, load_plan, shipped, solve
-from strategic_minerals.core.arrays import Floats
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.evaluation.tested import CANDIDATES, SAMPLES
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.model.objectives import denominator, objective_costs
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.optimization.sample_search import sample_seeds, whole_sample
-from strategic_minerals.optimization.stages import FlatModel
-from strategic_minerals.results.act_now import ActNow
+from strategic_minerals.answer.act_now import ActNow
+from strategic_minerals.core.frames import Floats
+from strategic_minerals.matrix.named import denominator, objective_costs
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.solver.highs import SolvedRun
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.optimise import sample_seeds, whole_sample
+from strategic_minerals.solver.stages import FlatModel
+from strategic_minerals.studies.solve import CANDIDATES, SAMPLES
 
 GAP = 1e-3
 SAME = 3e-3

@@ -11,15 +11,22 @@ import pytest
 from pydantic import BaseModel
 
 from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
-from strategic_minerals.checks.comparisons import Comparison, Figure, one
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.checks.doubts import KIND, MOST_DOUBTS, contradictions, unit_slips, unlikely
-from strategic_minerals.checks.idle import unused
-from strategic_minerals.data.load import load_question
-from strategic_minerals.data.references import select_materials
-from strategic_minerals.schemas.base import key_of
-from strategic_minerals.schemas.columns import column_of, unit_of
-from strategic_minerals.schemas.tables import TABLES
+from strategic_minerals.question.base import column_of, key_of, unit_of
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.doubts import (
+    KIND,
+    MOST_DOUBTS,
+    Comparison,
+    Figure,
+    contradictions,
+    one,
+    unit_slips,
+    unlikely,
+)
+from strategic_minerals.question.load import load_question
+from strategic_minerals.question.references import select_materials
+from strategic_minerals.question.tables import TABLES
+from strategic_minerals.world.unused import unused
 from support.tiny import cut, offer, project, source, tiny
 
 PLANS = sorted(path.stem for path in shipped("models").glob("*.toml"))

@@ -21,14 +21,13 @@ from strategic_minerals import (
     shipped,
     sweep,
 )
-from strategic_minerals.analysis.designs import Design
-from strategic_minerals.analysis.sweep_result import in_words
-from strategic_minerals.analysis.unread import varied_in_vain
-from strategic_minerals.checks.idle import unused
-from strategic_minerals.data.plan_file import parse_plan
-from strategic_minerals.schemas.base import Row
-from strategic_minerals.schemas.plan_sections import Sample
-from strategic_minerals.schemas.tables import TABLES
+from strategic_minerals.question.base import Row
+from strategic_minerals.question.plan import Sample
+from strategic_minerals.question.read_toml import parse_plan
+from strategic_minerals.question.tables import TABLES
+from strategic_minerals.studies.designs import Design
+from strategic_minerals.studies.sweep import in_words, varied_in_vain
+from strategic_minerals.world.unused import unused
 from support.tiny import cut, offer, source, tiny
 from support.tiny import project as mill
 

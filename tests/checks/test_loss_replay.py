@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from strategic_minerals import Dataset, Plan, Study, check, load_dataset, load_plan, loss_replay, shipped
-from strategic_minerals.api.solving import solve_once
-from strategic_minerals.checks.loss_replay import episodes, replays
+from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.cli.main import app
+from strategic_minerals.question.sources import episodes, replays
 from support.tiny import cut, source, tiny
 
 

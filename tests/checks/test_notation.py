@@ -1,19 +1,29 @@
-"""Figures in another notation that the schema refuses: the fault says how they are written."""
+"""Legal figures in another notation: 5 for 5 %, 1.05 for 5 % more, 0.0095 for 95 %, 18 for 18 months; limits of 0 for none.
+
+Each is told with the range of its column and with what would then be written; unusual figures that are right are no fault.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, get_args
 
 import pytest
-
-from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
+from pydantic import BaseModel
 from strategic_minerals.checks import usual_ranges
-from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.checks.doubtful import unlikely
 from strategic_minerals.checks.zero_limits import ZERO, zero_limits
-from strategic_minerals.data.plan_file import parse_plan
-from strategic_minerals.schemas.base import key_of
-from strategic_minerals.schemas.tables import TABLES
+
+from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
+from strategic_minerals.question.base import key_of
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.read_toml import parse_plan
+from strategic_minerals.question.tables import TABLES
+from support.tiny import cut, offer, source, tiny
+from support.tiny import project as mill
+
+PLANS = sorted(path.stem for path in shipped("models").glob("*.toml"))
 
 
 @cache

@@ -22,8 +22,8 @@ from conftest import ENTRY, PATIENCE_S, Cli, environment
 from strategic_minerals import Plan, load_dataset, load_plan, load_result, shipped
 from strategic_minerals.cli import common as cli_base
 from strategic_minerals.cli import main as cli
-from strategic_minerals.highs import solver
-from strategic_minerals.schemas.tables import TABLES
+from strategic_minerals.question.tables import TABLES
+from strategic_minerals.solver import highs as solver
 from support.documents import ASKING, README, SERVICE, text
 
 
@@ -253,7 +253,7 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
         ),
         (["solve", "quickstart", "--time-limit", "inf"], "--time-limit is a number of seconds of at least 1"),
         (["solve", "quickstart", "--gap", "x"], "--gap"),
-        (["solve", "quickstart", "--set", "budget"], "no '='"),
+        (["solve", "quickstart", "--set", "budget"], "one line key=value"),
         (["solve", "quickstart", "--set", "budgett.x=1"], "did you mean 'budget'"),
         (["solve", "quickstart", "--set", "scenarios.9.probability=1"], "no such field or entry"),
         (["solve", "quickstart", "--set", "budget.appropriation_musd=lots"], "budget.appropriation_musd"),
@@ -459,7 +459,7 @@ def test_forged_decisions_and_objectives_do_not_verify(solved: tuple[Path, Any],
 
 def test_a_failed_canary_is_exit_5(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Proves R1: a solver release that answers wrongly ends the command with 5 before anything is planned."""
-    from strategic_minerals.highs import runtime as highs
+    from strategic_minerals.solver import highs
 
     monkeypatch.setattr(highs, "_canary_passed", [])
     monkeypatch.setattr(highs, "_micro_mip", lambda x_cost, z_cost, need: 15.0)
@@ -479,7 +479,7 @@ def test_an_internal_error_is_exit_70_with_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Proves: what nobody foresaw is not called the planner's fault: exit 70, a traceback to report."""
-    from strategic_minerals.api import solving
+    from strategic_minerals.answer import solving
 
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("unforeseen")
@@ -495,7 +495,7 @@ def test_an_internal_error_is_exit_70_with_a_traceback(
 ANNOUNCED = f"""
 import sys
 import time
-from strategic_minerals.highs import solver
+from strategic_minerals.solver import highs as solver
 real = solver.Model.run
 def run(self, **options):
     if options.get("phase") == "social_cost":

@@ -11,7 +11,7 @@ import pytest
 
 from strategic_minerals import solve, write_run
 from strategic_minerals.cli.common import time_left
-from strategic_minerals.data.csv_files import write_dataset
+from strategic_minerals.question.read_csv import write_dataset
 from support.one_mineral import one_mineral
 from support.plan_text import toml_of
 

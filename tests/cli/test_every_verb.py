@@ -15,7 +15,7 @@ from strategic_minerals.core.parallel import at_most, cores, workforce
 
 from conftest import Cli, environment
 from strategic_minerals.cli.main import app
-from strategic_minerals.decomposition import evaluator
+from strategic_minerals.solver.lshaped import subproblems as evaluator
 
 PROGRAM = typer.main.get_command(app)
 

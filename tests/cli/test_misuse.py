@@ -14,12 +14,12 @@ import pytest
 import typer
 
 from conftest import ENTRY, Cli, environment
+from strategic_minerals.answer.manifest import read_manifest
+from strategic_minerals.answer.study import refuse_mixed
 from strategic_minerals.cli.common import app
-from strategic_minerals.cli.words import option_faults
+from strategic_minerals.cli.service import option_faults
 from strategic_minerals.core.errors import FaultsError, missing_part
-from strategic_minerals.results.manifest import read_manifest
-from strategic_minerals.results.study_files import refuse_mixed
-from strategic_minerals.service import wording
+from strategic_minerals.service import requests as wording
 
 PARSERS_WORDS = re.compile(
     r"Input should be|Extra inputs|Field required|[Vv]alue error|type=|pydantic|valid (?:integer|number|boolean|string|dictionary)|"

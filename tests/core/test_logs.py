@@ -15,14 +15,13 @@ import pytest
 
 from conftest import environment
 from strategic_minerals import InfeasibleError, Runner, solve
+from strategic_minerals.core.errors import Progress
 from strategic_minerals.core.logs import FIELDS, PACKAGE, about, kept, listening, logger_of
-from strategic_minerals.core.outcome import Progress
-from strategic_minerals.data.csv_files import write_dataset
-from strategic_minerals.optimization.session import Session
-from strategic_minerals.optimization.stages import told_of_plans
-from strategic_minerals.service.job_folder import LOG, RECORDS, Folder
-from strategic_minerals.service.json_log import BoundedFile, JsonLines
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.service.job_folder import LOG_FILE, RECORDS, BoundedFile, Folder, JsonLines
 from strategic_minerals.service.worker import answer
+from strategic_minerals.solver.session import Session
+from strategic_minerals.solver.stages import told_of_plans
 from support.documents import SERVICE, text, the_block
 from support.instances import random_case
 from support.served import QUICK, Obedient, client, ended
@@ -87,7 +86,7 @@ def test_a_process_that_asks_for_nothing_is_told_nothing() -> None:
     code = (
         "import logging\nfrom support.instances import random_case\nfrom strategic_minerals import solve\n"
         "solve(*random_case(1), gap=0.0)\nfrom strategic_minerals.core.logs import logger_of\n"
-        "logger_of('strategic_minerals.optimization').warning('unheard')\n"
+        "logger_of('strategic_minerals.solver').warning('unheard')\n"
         "assert not logging.getLogger().handlers and logging.getLogger().level == logging.WARNING\n"
         "assert [type(one) for one in logging.getLogger('strategic_minerals').handlers] == [logging.NullHandler]\n"
         "assert logging.getLogger('strategic_minerals').level == logging.NOTSET"
@@ -125,7 +124,7 @@ def test_a_solve_tells_its_phases_at_info_and_its_rounds_at_debug(method: str) -
     assert f"method: {method}" in told
     rooms = {record.name.split(".")[1] for record in found.records if record.name.count(".") > 1}
     assert {"core", "api", "optimization"} <= rooms
-    rounds = [record for record in found.records if record.name == f"{PACKAGE}.decomposition.search"]
+    rounds = [record for record in found.records if record.name == f"{PACKAGE}.solver.lshaped.search"]
     assert bool(rounds) == (method == "decomposed")
     assert ": round, best" not in told
     if rounds:
@@ -347,12 +346,12 @@ def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path)
     lines = [json.loads(line) for line in (folder.path / RECORDS).read_text(encoding="utf-8").splitlines()]
     assert {(line.get("job"), line.get("tenant")) for line in lines} == {("0123", "office")}, lines
     assert {line["logger"] for line in lines} >= {
-        f"{PACKAGE}.{name}" for name in ("service.worker", "service.progress", "api.solving", "core.timing")
+        f"{PACKAGE}.{name}" for name in ("service.worker", "service.job_folder", "answer.solving", "core.stats")
     }
-    assert {line["run"].rsplit("-", 1)[0] for line in lines if line["logger"].startswith(f"{PACKAGE}.api")} == {
+    assert {line["run"].rsplit("-", 1)[0] for line in lines if line["logger"].startswith(f"{PACKAGE}.answer")} == {
         "quickstart"
     }
-    owners = (folder.path / LOG).read_text(encoding="utf-8")
+    owners = (folder.path / LOG_FILE).read_text(encoding="utf-8")
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S", line) for line in owners.splitlines())
     assert owners.splitlines()[-1].endswith(" ended: succeeded")
     assert "compile" not in owners

@@ -16,13 +16,13 @@ import pytest
 
 import strategic_minerals
 from conftest import environment
-from strategic_minerals.data.addresses import read_axis
-from strategic_minerals.highs import runtime
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.optimise import optimise
-from strategic_minerals.optimization.protocol import with_reference
-from strategic_minerals.report.figure import all_rows
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.page.charts import all_rows
+from strategic_minerals.question.names import read_axis
+from strategic_minerals.solver import highs as runtime
+from strategic_minerals.solver.optimise import optimise
+from strategic_minerals.solver.stages import with_reference
 from support.tiny import offer, source, tiny
 
 
@@ -283,7 +283,7 @@ def test_the_banner_is_kept_and_what_others_write_meanwhile_is_not() -> None:
     """Proves: while the first HiGHS of a process prints its banner, what other threads write and what processes that they start
     write comes through, and C's standard output is there again afterwards."""
     code = (
-        "import ctypes, os, subprocess, highspy\nfrom strategic_minerals.highs import runtime\n"
+        "import ctypes, os, subprocess, highspy\nfrom strategic_minerals.solver import highs as runtime\n"
         "c, real = ctypes.CDLL(None), highspy.Highs\n"
         "def first():\n"
         "    os.write(1, b'mine\\n')\n"

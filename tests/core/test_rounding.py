@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from strategic_minerals.core.rounding import rounded_to_add_up
+from strategic_minerals.core.stats import rounded_to_add_up
 
 
 def test_parts_add_up_to_the_total_as_printed_and_move_by_less_than_a_unit_and_a_half() -> None:

@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from strategic_minerals.core.arrays import Floats
-from strategic_minerals.core.sample_statistics import estimated, gap_bound
-from strategic_minerals.scenarios.reduction import _medoids
+from strategic_minerals.core.frames import Floats
+from strategic_minerals.core.stats import estimated, gap_bound
+from strategic_minerals.world.scenarios import _medoids
 
 REPETITIONS, SAMPLES, SCENARIOS = 1_000, 10, 40
 HAZARDS = [(0.35, (2.0, 4.0)), (0.2, (3.0, 9.0)), (0.1, (8.0, 16.0)), (0.05, (20.0, 40.0))]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import load_dataset, shipped
-from strategic_minerals.cli.words import columns_in_words
+from strategic_minerals.cli.service import columns_in_words
 from strategic_minerals.core.errors import Fault
-from strategic_minerals.data.column_words import amount_in_words, column_in_words, number_in_words, range_in_words
-from strategic_minerals.data.names import Names
-from strategic_minerals.schemas.tables import FACT_TABLES, TABLES
+from strategic_minerals.question.names import Names, amount_in_words, column_in_words, number_in_words, range_in_words
+from strategic_minerals.question.tables import FACT_TABLES, TABLES
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from functools import cache
 import pytest
 
 from strategic_minerals import Dataset, Plan, load_dataset, shipped, solve
-from strategic_minerals.analysis.completeness import complete
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.missing import complete
+from strategic_minerals.world.build import build_instance
 
 AT_HOME = {"beryllium", "lithium", "zirconium"}
 """Minerals of which the United States makes what it uses (lithium once Thacker Pass runs): they go short if its own plants stop."""

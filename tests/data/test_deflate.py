@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, Plan, solve
-from strategic_minerals.data.deflation import DATED, ENDINGS
-from strategic_minerals.schemas.tables import TABLES
+from strategic_minerals.question.deflation import DATED, ENDINGS
+from strategic_minerals.question.tables import TABLES
 from support.tiny import cut, offer, project, source, tiny
 
 

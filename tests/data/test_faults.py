@@ -17,9 +17,9 @@ from pydantic import BaseModel
 
 from strategic_minerals import Dataset, Fault, InputError, Plan, PlanError, check, load_dataset, shipped, solve
 from strategic_minerals.core.errors import FaultsError, near_miss
-from strategic_minerals.data.csv_files import write_dataset
-from strategic_minerals.data.plan_file import parse_plan
-from strategic_minerals.schemas.tables import TABLES
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.read_toml import parse_plan
+from strategic_minerals.question.tables import TABLES
 from support.tiny import cut, offer, project, source, tiny
 
 PROVENANCE = {"source": "test", "year": "2024", "confidence": "estimate", "note": ""}

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Dataset, Plan, check, load_dataset, shipped
-from strategic_minerals.analysis.sweep import sweep
-from strategic_minerals.analysis.sweep_file import SweepFile, located
 from strategic_minerals.core.errors import Fault, FaultsError, PlanError, shown
-from strategic_minerals.data.csv_files import write_dataset
-from strategic_minerals.data.load import load_question
-from strategic_minerals.data.plan_file import parse_plan, read_as
+from strategic_minerals.question.load import load_question
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.read_toml import parse_plan, read_as
+from strategic_minerals.studies.sweep import sweep
+from strategic_minerals.studies.sweep_file import SweepFile, located
 from support.tiny import cut, offer, source, tiny
 
 

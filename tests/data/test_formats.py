@@ -9,10 +9,10 @@ import pytest
 
 from conftest import Cli
 from strategic_minerals import InputError, Plan, PlanError, load_dataset, load_plan, shipped
-from strategic_minerals.data.csv_files import STAMP, write_dataset
-from strategic_minerals.data.workbook import load_workbook, write_workbook
-from strategic_minerals.results.manifest import sealed, spelled
-from strategic_minerals.results.study_files import read_study, write_study
+from strategic_minerals.answer.manifest import sealed, spelled
+from strategic_minerals.answer.study import read_study, write_study
+from strategic_minerals.question.read_csv import STAMP, write_dataset
+from strategic_minerals.question.workbook import load_workbook, write_workbook
 
 QUICKSTART = shipped("models") / "quickstart.toml"
 ONLY = "format 1, the only one that this version reads"

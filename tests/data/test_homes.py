@@ -12,10 +12,10 @@ import pytest
 
 from conftest import Cli
 from strategic_minerals import Dataset, InputError, check, load_dataset, load_plan, shipped
-from strategic_minerals.checks.shared_sources import oversold
-from strategic_minerals.data.homes import fiscal_month, members
-from strategic_minerals.data.load import find_plan, load_question
-from strategic_minerals.instance.build import build_instance
+from strategic_minerals.question.dataset import fiscal_month, members
+from strategic_minerals.question.load import find_plan, load_question
+from strategic_minerals.question.sources import oversold
+from strategic_minerals.world.build import build_instance
 
 HOMES = ("EUU", "JPN", "KOR", "USA")
 PLANS = {"japan": ("JPN", 19), "europe": ("EUU", 15), "korea": ("KOR", 14)}

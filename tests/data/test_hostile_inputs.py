@@ -21,17 +21,17 @@ from test_faults import example, load_faults, numeric, write_table
 
 from conftest import ENTRY, environment
 from strategic_minerals import Dataset, InputError, PlanError, load_dataset, load_plan, shipped
-from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.cli import main as cli
-from strategic_minerals.core import names
+from strategic_minerals.core import errors as names
 from strategic_minerals.core.errors import FaultsError
-from strategic_minerals.data import csv_shape
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.data.load import find_plan, load_question, overrides
-from strategic_minerals.data.plan_file import parse_plan, put
-from strategic_minerals.data.row_checks import MOST_ROWS, required
-from strategic_minerals.data.workbook import load_workbook, write_workbook
-from strategic_minerals.schemas.tables import TABLES
+from strategic_minerals.question import read_csv as csv_shape
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.dataset import MOST_ROWS, required
+from strategic_minerals.question.load import find_plan, load_question, overrides
+from strategic_minerals.question.names import edited
+from strategic_minerals.question.read_toml import parse_plan, put
+from strategic_minerals.question.tables import TABLES
+from strategic_minerals.question.workbook import load_workbook, write_workbook
 
 HOSTILE = {
     "nan": "nan",
@@ -493,7 +493,7 @@ def test_a_pipe_on_the_command_line_is_exit_2(
 
 def test_a_file_that_grows_while_it_is_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R57: what a file's size says is not trusted: no more than the limit is read."""
-    from strategic_minerals.core import bounded_files as files
+    from strategic_minerals.core import files
 
     path = tmp_path / "plan.toml"
     path.write_text("x" * 1000, encoding="utf-8")

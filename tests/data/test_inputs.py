@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, load_dataset
-from strategic_minerals.data import estimates, profile_estimates
-from strategic_minerals.data.recipes import SOURCES, Facts, recipes, recipes_of, stale
-from strategic_minerals.schemas import tables as rows
+from strategic_minerals.question import estimates
+from strategic_minerals.question import estimates as profile_estimates
+from strategic_minerals.question import tables as rows
+from strategic_minerals.question.recipes import SOURCES, Facts, recipes, recipes_of, stale
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 PLANNING = [name for name in rows.TABLES if name not in rows.FACT_TABLES]
@@ -467,7 +468,7 @@ def test_tiers_cover_a_segment_and_average_its_loss() -> None:
 def test_floors_in_force_are_on_ndpr_and_on_magnets_and_on_nothing_else():
     """Proves: 110 USD/kg lifts NdPr oxide. On lanthanum and cerium oxide, of which more is made, it would be worth 280 USD/kg."""
     from strategic_minerals import load_dataset, load_plan, shipped
-    from strategic_minerals.instance.build import build_instance
+    from strategic_minerals.world.build import build_instance
 
     instance = build_instance(load_plan(shipped("models") / "rare-earths.toml"), load_dataset(shipped("inputs")))
     floors = instance.in_force[instance.producers.index("mp_separation")]

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from strategic_minerals import PlanError, load_dataset, load_plan, shipped, solve
-from strategic_minerals.model import problem
+from strategic_minerals.matrix import problem
 
 
 @pytest.fixture(scope="module")

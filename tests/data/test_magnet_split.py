@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.data.demand_estimates import (
+from strategic_minerals.question.estimates import (
     allocated_loss,
     civil_direct_share,
     direct_demand,
@@ -15,7 +15,7 @@ from strategic_minerals.data.demand_estimates import (
     growth,
     magnet_demand,
 )
-from strategic_minerals.instance.build import build_instance
+from strategic_minerals.world.build import build_instance
 
 DIRECT, EMBEDDED = "ndfeb_magnet", "ndfeb_magnet_embedded"
 TOTAL, DEFENCE = 20600.0, 407.0

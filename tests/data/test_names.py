@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.data.names import Names
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.report.charts import figures
-from strategic_minerals.results.readable import heading, scenario_names
-from strategic_minerals.results.result import Result
-from strategic_minerals.scenarios.build import build_scenarios
-from strategic_minerals.scenarios.events import describe, longest_event
-from strategic_minerals.scenarios.headlines import (
+from strategic_minerals.answer.notes import heading, scenario_names
+from strategic_minerals.answer.result import Result
+from strategic_minerals.page.charts import figures
+from strategic_minerals.question.names import Names
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.events import describe, longest_event
+from strategic_minerals.world.loss_values import (
     headline,
     headlines,
     length_in_words,
@@ -20,6 +19,7 @@ from strategic_minerals.scenarios.headlines import (
     rates_in_words,
     span_in_words,
 )
+from strategic_minerals.world.scenarios import build_scenarios
 from support.tiny import cut, offer, source, tiny
 
 

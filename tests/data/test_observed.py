@@ -12,9 +12,21 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, check, load_dataset, load_plan, shipped
-from strategic_minerals.data import profile_estimates as estimates
-from strategic_minerals.data.observed_losses import Course, ObservedEvent, courses, kind_of, observed_events
-from strategic_minerals.data.profile_fit import INSIDE, OPEN, OUTSIDE, UNTESTED, KindFit, fit_kind, leave_one_out
+from strategic_minerals.question import estimates
+from strategic_minerals.question.profile_fit import (
+    INSIDE,
+    OPEN,
+    OUTSIDE,
+    UNTESTED,
+    Course,
+    KindFit,
+    ObservedEvent,
+    courses,
+    fit_kind,
+    kind_of,
+    leave_one_out,
+    observed_events,
+)
 
 PUBLISHED = {
     # profile: peak, gross, net, months known, months covered, as the compiler of the record worked them out

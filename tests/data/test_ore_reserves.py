@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, solve
-from strategic_minerals.core.shipped import shipped
-from strategic_minerals.data.csv_files import load_dataset
-from strategic_minerals.data.ore_reserves import ore_reserves
-from strategic_minerals.report.sections import sections
+from strategic_minerals.core.errors import shipped
+from strategic_minerals.page.page import sections
+from strategic_minerals.question.estimates import ore_reserves
+from strategic_minerals.question.read_csv import load_dataset
 from support.tiny import offer, source, tiny
 
 KT = 1000.0

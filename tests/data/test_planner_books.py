@@ -13,11 +13,10 @@ import openpyxl
 import pytest
 
 from strategic_minerals import InputError, PlanError, check
-from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.core.errors import FaultsError
-from strategic_minerals.data.workbook import PLAN, load_workbook, write_workbook
-from strategic_minerals.data.workbook_places import cell_name
-from strategic_minerals.data.workbook_plan import typed
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.dataset import cell_name
+from strategic_minerals.question.workbook import PLAN, load_workbook, typed, write_workbook
 from support.tiny import cut, offer, source, tiny
 
 PROMISE = {"material": "b", "segment": "defence", "level": 0.5, "scenarios": ["stop"]}

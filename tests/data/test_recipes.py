@@ -7,7 +7,7 @@ import time
 import pytest
 
 from strategic_minerals import Dataset, InputError, check, load_dataset, load_plan, shipped
-from strategic_minerals.data.recipes import CALL, FUNCTIONS, chain, outdated, recipes, stale, without_recipes
+from strategic_minerals.question.recipes import CALL, FUNCTIONS, chain, outdated, recipes, stale, without_recipes
 
 
 def doubled(data: Dataset, mineral: str = "gallium") -> Dataset:

@@ -10,8 +10,8 @@ import openpyxl
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, check, load_dataset, load_plan, shipped, solve
-from strategic_minerals.data.workbook import load_workbook, write_workbook
-from strategic_minerals.data.workbook_start import START, questions
+from strategic_minerals.question.workbook import load_workbook, write_workbook
+from strategic_minerals.question.workbook_start import START, questions
 
 near = pytest.approx
 ALL_ON = {

@@ -9,12 +9,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, Plan, PlanError, load_dataset, shipped, solve, verify, write_run
-from strategic_minerals.audit.accounts import open_accounts, social_cost
-from strategic_minerals.audit.by_home import COMMON, costs_by_home
-from strategic_minerals.data.together import joint_question
-from strategic_minerals.data.together_homes import Taken
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import build_scenarios
+from strategic_minerals.audit.accounts import COMMON, costs_by_home, open_accounts, social_cost
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.together import Taken, joint_question
+from strategic_minerals.world.scenarios import build_scenarios
 from support.allied import allied, event, home_tables, tonnes
 from support.tiny import project, source
 

@@ -12,11 +12,11 @@ import pytest
 import xlsxwriter
 
 from strategic_minerals import Dataset, InputError, PlanError, load_dataset, load_plan, shipped, solve
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.data.workbook import PLAN, READ_ME, load_workbook, write_workbook
-from strategic_minerals.data.workbook_places import cell_name
-from strategic_minerals.data.workbook_start import START
-from strategic_minerals.results.exports import write_results
+from strategic_minerals.answer.run_folder import write_results
+from strategic_minerals.question.consistency import check_data
+from strategic_minerals.question.dataset import cell_name
+from strategic_minerals.question.workbook import PLAN, READ_ME, load_workbook, write_workbook
+from strategic_minerals.question.workbook_start import START
 from support.one_mineral import one_mineral
 from support.tiny import offer, source, tiny
 

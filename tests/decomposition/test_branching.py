@@ -14,18 +14,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from strategic_minerals.core.arrays import INF, Floats
-from strategic_minerals.core.outcome import OnProgress
-from strategic_minerals.decomposition.branch_and_bound import BranchAndBound, Node
-from strategic_minerals.decomposition.evaluator import Evaluated
-from strategic_minerals.decomposition.lshaped import run as run_search
-from strategic_minerals.decomposition.master import CutPool, Master
-from strategic_minerals.decomposition.search import Search, StoppedByCallerError
-from strategic_minerals.decomposition.settings import SETTINGS
-from strategic_minerals.decomposition.subproblems import OutOfTimeError
-from strategic_minerals.highs.run import Run, SolvedRun, UnsolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.assembly import Assembly
+from strategic_minerals.core.errors import OnProgress
+from strategic_minerals.core.frames import INF, Floats
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.solver.highs import Model, Run, SolvedRun, UnsolvedRun
+from strategic_minerals.solver.lshaped.master import SETTINGS, CutPool, Master
+from strategic_minerals.solver.lshaped.search import BranchAndBound, Node, Search, StoppedByCallerError
+from strategic_minerals.solver.lshaped.search import run as run_search
+from strategic_minerals.solver.lshaped.subproblems import Evaluated, OutOfTimeError
 from support.search_settings import set_search
 
 LONG_S = 600.0

@@ -21,18 +21,22 @@ from strategic_minerals import (
     shipped,
     solve,
 )
-from strategic_minerals.decomposition import remote as tasks
-from strategic_minerals.decomposition.evaluator import decision_sums
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.decomposition.master import CutPool
-from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, SubproblemPoint, ask, decompose
-from strategic_minerals.highs import solver
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.settings import PRIMAL
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.reference_plan import solve_reference
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.solver import highs as solver
+from strategic_minerals.solver.highs import PRIMAL, Model, SolvedRun
+from strategic_minerals.solver.lshaped import subproblems as tasks
+from strategic_minerals.solver.lshaped.master import CutPool
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.lshaped.subproblems import (
+    Cluster,
+    OutOfTimeError,
+    SubproblemPoint,
+    ask,
+    decision_sums,
+    decompose,
+)
+from strategic_minerals.solver.stages import solve_reference
 from support.instances import many, quick_first, random_case
 from support.search_settings import set_search
 from support.tiny import cut, offer, source, tiny

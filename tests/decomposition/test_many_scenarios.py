@@ -14,22 +14,21 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import InfeasibleError, Plan, PlanError, Runner, solve
-from strategic_minerals.data import csv_files
-from strategic_minerals.data.addresses import edited
-from strategic_minerals.decomposition import evaluator as decompose
-from strategic_minerals.decomposition import subproblems as clusters
-from strategic_minerals.decomposition.lshaped import LShaped
-from strategic_minerals.decomposition.master import CutPool
-from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, SubproblemPoint, SubproblemSolution
-from strategic_minerals.highs import solver
-from strategic_minerals.highs.run import SolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model import assembly as assembly_module
-from strategic_minerals.model.objectives import denominator, objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.optimise import optimise
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
-from strategic_minerals.optimization.session import Session
+from strategic_minerals.matrix import assembly as assembly_module
+from strategic_minerals.matrix.named import denominator, objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question import read_csv as csv_files
+from strategic_minerals.question.names import edited
+from strategic_minerals.solver import highs as solver
+from strategic_minerals.solver.highs import Model, SolvedRun
+from strategic_minerals.solver.lshaped import subproblems as clusters
+from strategic_minerals.solver.lshaped import subproblems as decompose
+from strategic_minerals.solver.lshaped.master import CutPool
+from strategic_minerals.solver.lshaped.search import LShaped
+from strategic_minerals.solver.lshaped.subproblems import Cluster, OutOfTimeError, SubproblemPoint, SubproblemSolution
+from strategic_minerals.solver.optimise import optimise
+from strategic_minerals.solver.session import Session
+from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
 from support.instances import many, quick_first
 from support.search_settings import set_search
 from support.tiny import cut, offer, source, tiny

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Progress, Runner, solve, stress_test, sweep
-from strategic_minerals.api.solving import solve_once
+from strategic_minerals.answer.solving import solve_once
 from support.drawn_cases import deciding, exposed
 from support.instances import random_case
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Dataset, PlanError, Study
-from strategic_minerals.evaluation.coalitions import coalitions, coalitions_of, cost_of_stability, in_core, shapley
+from strategic_minerals.studies.coalitions import coalitions, coalitions_of, cost_of_stability, in_core, shapley
 from support.allied import allied, event, home_tables, tonnes
 from support.tiny import project
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from strategic_minerals import PlanError, control_cases
-from strategic_minerals.api.solving import solve_once
+from strategic_minerals.answer.solving import solve_once
 from support.tiny import KT, cut, offer, source, tiny
 
 

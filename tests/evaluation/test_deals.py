@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import InputError, Plan, deals, load_dataset, load_plan, shipped
-from strategic_minerals.evaluation.deals import MULTIPLES, switch_point
+from strategic_minerals.studies.deals import MULTIPLES, switch_point
 from support.tiny import KT, cut, project, source, tiny
 
 CARRIED = 37.5 / 1.075

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from strategic_minerals.evaluation.first_acts import Amounts, settling
+from strategic_minerals.studies.solve import Amounts, settling
 from support.drawn_cases import deciding
 
 

@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Plan, stress_test
-from strategic_minerals.api.solving import solve_once
-from strategic_minerals.evaluation.myopic import believed, evaluate_myopic_recourse
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.scenarios.events import DisruptionEvent, resolve_event
-from strategic_minerals.scenarios.sampling import mean_remainder
-from strategic_minerals.schemas.hazard_tables import HazardRow
-from strategic_minerals.schemas.plan_sections import Event
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.question.plan import Event
+from strategic_minerals.question.project_tables import HazardRow
+from strategic_minerals.studies.recourse import FirstStage, believed, evaluate_myopic_recourse, evaluate_recourse
+from strategic_minerals.world.events import DisruptionEvent, resolve_event
+from strategic_minerals.world.scenarios import mean_remainder
 from support.drawn_cases import exposed
 from support.instances import random_case
 from support.tiny import KT, cut, offer, source, tiny

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, PlanError, published_requirements
-from strategic_minerals.core.shipped import shipped
-from strategic_minerals.data.csv_files import load_dataset
+from strategic_minerals.core.errors import shipped
+from strategic_minerals.question.read_csv import load_dataset
 from support.tiny import cut, source, tiny
 
 PRINTED = [

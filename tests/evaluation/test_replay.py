@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, replay_observed, scenario_outlook, shipped
-from strategic_minerals.api.solving import solve_once
-from strategic_minerals.data.observed_losses import Course, courses
-from strategic_minerals.evaluation.replay import grid, hazard_of, kind_lines, kinds_held, verdict, year_equivalents
-from strategic_minerals.report.page import report
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.page.page import report
+from strategic_minerals.question.profile_fit import Course, courses
+from strategic_minerals.studies.outlook import grid, hazard_of, kind_lines, kinds_held, verdict, year_equivalents
 from support.drawn_cases import exposed
 from support.one_mineral import one_mineral
 

@@ -11,9 +11,9 @@ import pytest
 
 from conftest import Cli
 from strategic_minerals import Dataset, Plan, reverse_stress
-from strategic_minerals.api.solving import solve_once
-from strategic_minerals.data.promises import Promise
-from strategic_minerals.results.run_folder import write_run
+from strategic_minerals.answer.run_folder import write_run
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.question.load import Promise
 from support.tiny import KT, cut, offer, source, tiny
 
 

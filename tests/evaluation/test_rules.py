@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import InputError, Plan, Study, compare_rules
-from strategic_minerals.api.solving import solve_once
-from strategic_minerals.evaluation.purchase_rules import OF_DEPTH, OF_MONEY, offered, purchase_rules, spent
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, offered, purchase_rules, spent
 from support.drawn_cases import deciding
 from support.tiny import KT
 

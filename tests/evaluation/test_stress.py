@@ -14,19 +14,16 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import InputError, Plan, Runner, StoppedError, load_dataset, load_plan, shipped, stress_test
-from strategic_minerals.api.solving import solve_once
+from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.audit.accounts import cvar
-from strategic_minerals.data.names import Names
-from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
-from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, evaluate_recourse
-from strategic_minerals.evaluation.stress_test import ReplicatePool, _chance, _words, interval
-from strategic_minerals.highs.basis import BasisMemory
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import population
-from strategic_minerals.scenarios.risk_measures import cvar_of, quantile
-from strategic_minerals.scenarios.sampling import Span, draw
-from strategic_minerals.schemas.hazard_tables import HazardRow
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.names import Names
+from strategic_minerals.question.project_tables import HazardRow
+from strategic_minerals.solver.highs import Model
+from strategic_minerals.solver.session import BasisMemory
+from strategic_minerals.studies.recourse import CHUNK, FirstStage, evaluate_myopic_recourse, evaluate_recourse
+from strategic_minerals.studies.stress import ReplicatePool, _chance, _words, interval
+from strategic_minerals.world.scenarios import Span, cvar_of, draw, population, quantile
 from support.drawn_cases import exposed
 from support.instances import random_case
 from support.tiny import KT, cut, source, tiny

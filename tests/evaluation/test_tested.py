@@ -25,13 +25,12 @@ from strategic_minerals import (
     verify,
     write_run,
 )
-from strategic_minerals.api.solving import solve_once
-from strategic_minerals.evaluation import tested as tested_module
-from strategic_minerals.model.first_years import acts
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import decided_point, trunk_alone
-from strategic_minerals.optimization.sample_search import SampleSearch
-from strategic_minerals.results.act_now import ActNow
+from strategic_minerals.answer.act_now import ActNow
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.matrix.problem import acts, prepare
+from strategic_minerals.matrix.solution import decided_point, trunk_alone
+from strategic_minerals.solver.optimise import SampleSearch
+from strategic_minerals.studies import solve as tested_module
 from support.drawn_cases import deciding
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}

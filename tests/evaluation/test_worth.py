@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Plan, PlanError, Study, load_dataset, load_plan, shipped, stress_test, value_of_planning
-from strategic_minerals.api.solving import solve_once
+from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.core.errors import StoppedError
-from strategic_minerals.evaluation.fixed_decisions import decisions, evaluated
-from strategic_minerals.evaluation.rules_of_thumb import rules_of_thumb
-from strategic_minerals.evaluation.wait_and_see import along, average_scenario, only
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.optimise import optimise
+from strategic_minerals.studies.worth import along, average_scenario, decisions, evaluated, only, rules_of_thumb
 from support.drawn_cases import deciding
 from support.instances import quick_first, random_case
 from support.newsvendor import newsvendor
@@ -197,7 +195,7 @@ def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Proves: where a scenario by itself finds no plan in time, EVPI and regrets are unknown, not wrong, and the rest is told."""
-    import strategic_minerals.evaluation.value_of_planning as worth
+    import strategic_minerals.studies.worth as worth
 
     def stopping(one: Any, **options: Any) -> Any:
         if len(one.structure.scenarios.names) == 1 and one.structure.scenarios.names[0] != "average":

@@ -23,13 +23,15 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Plan, PlanError, Runner, UntrustedError, solve, verify, write_run
-from strategic_minerals.api.checking import check
-from strategic_minerals.core.arrays import equal
-from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.finance import owner_expectation, owner_value, packages
-from strategic_minerals.finance.packages import Option
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.pricing import pricing_sample
+from strategic_minerals.answer.notes import check
+from strategic_minerals.core.frames import equal
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
+from strategic_minerals.world import owners as owner_expectation
+from strategic_minerals.world import owners as owner_value
+from strategic_minerals.world import packages
+from strategic_minerals.world.packages import Option
+from strategic_minerals.world.scenarios import pricing_sample
 from support.instances import random_case
 from support.tiny import cut, project, source, tiny
 

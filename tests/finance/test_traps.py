@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 
 from strategic_minerals import InputError, PlanError, solve
-from strategic_minerals.data.plan_file import parse_plan
-from strategic_minerals.finance import floor_costs as floor_money
-from strategic_minerals.finance import owner_value as owners
-from strategic_minerals.finance import packages as support
-from strategic_minerals.formulation import branch, commitments
-from strategic_minerals.formulation import operations as period
-from strategic_minerals.formulation import parameters as stamp_data
-from strategic_minerals.formulation.structure import TRUNK
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.instance import producer_economics as price_support
-from strategic_minerals.model import instantiate, problem
-from strategic_minerals.scenarios import scenario_set as scenarios
+from strategic_minerals.matrix import assembly as instantiate
+from strategic_minerals.matrix import problem
+from strategic_minerals.model import branch, commitments, period
+from strategic_minerals.model import values as stamp_data
+from strategic_minerals.model.sets import TRUNK
+from strategic_minerals.question.read_toml import parse_plan
+from strategic_minerals.solver.highs import Model
+from strategic_minerals.world import events as scenarios
+from strategic_minerals.world import owners
+from strategic_minerals.world import owners as floor_money
+from strategic_minerals.world import packages as support
+from strategic_minerals.world import producers as price_support
 from support.tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from strategic_minerals import Plan, solve
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.solver.optimise import optimise
 from support.instances import random_case
 
 MOST_BINARIES = 6

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import ReserveError, Runner, UntrustedError, solve
-from strategic_minerals.formulation import branch, commitments, origin
-from strategic_minerals.formulation import operations as period
+from strategic_minerals.model import branch, commitments, period
+from strategic_minerals.model import period as origin
 from support.instances import random_case
 
 RULES = {

@@ -13,13 +13,13 @@ import pytest
 
 from oracle.flat import flat_model
 from strategic_minerals import InputError, PlanError
-from strategic_minerals.api.solving import solve_once
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.answer.tables import losses_by_scenario
 from strategic_minerals.audit.accounts import embedded_losses, losses, open_accounts
-from strategic_minerals.evaluation.scenario_outlook import scenario_outlook
-from strategic_minerals.evaluation.stress_test import stress_test
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.results.operation_tables import losses_by_scenario
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.studies.outlook import scenario_outlook
+from strategic_minerals.studies.stress import stress_test
 from support.tiny import bought, cut, offer, project, source, tiny, total, unaudited
 
 STOP = cut("stop", 0.2, 2028, 1, design_basis=True)

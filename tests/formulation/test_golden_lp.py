@@ -18,13 +18,13 @@ import pytest
 from pyomo.repn import generate_standard_repn
 
 from oracle.flat import flat_model
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.data.together import joint_question
-from strategic_minerals.formulation.catalogue import COMPONENTS
-from strategic_minerals.formulation.structure import TRUNK, Structure
-from strategic_minerals.model.problem import structure_of
-from strategic_minerals.model.template import PYOMO_LOCK
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.matrix.problem import structure_of
+from strategic_minerals.matrix.template import PYOMO_LOCK
+from strategic_minerals.model.catalogue import COMPONENTS
+from strategic_minerals.model.sets import TRUNK, Structure
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.question.together import joint_question
 from support.allied import allied, event, home_tables
 from support.tiny import cut, offer, project, source, tiny
 

@@ -9,12 +9,11 @@ import pytest
 
 from strategic_minerals import Dataset, Plan, check, solve
 from strategic_minerals.core.errors import UntrustedError
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.instance import Instance
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import build_scenarios
-from strategic_minerals.scenarios.event_prices import EventPrices
-from strategic_minerals.scenarios.profiles import profiles
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.events import EventPrices, profiles
+from strategic_minerals.world.instance import Instance
+from strategic_minerals.world.scenarios import build_scenarios
 from support.instances import random_case
 from support.tiny import offer, source, tiny, total
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import check, solve
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
 from support.instances import random_case
 from support.tiny import bought, cut, offer, source, tiny
 

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, PlanError, UntrustedError, solve
-from strategic_minerals.instance import procurement
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.procurement import fiscal_year
+from strategic_minerals.world import build as procurement
+from strategic_minerals.world.build import build_instance, fiscal_year
 from support.tiny import KT, bought, cut, offer, project, source, tiny, total
 
 MAGNET = {"magnet": 1.0, "oxide": -0.5}

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from strategic_minerals.formulation.parameters import SAME_PRICE, branch_values
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.model.values import SAME_PRICE, branch_values
 from support.instances import random_case
 
 

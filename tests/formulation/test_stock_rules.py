@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Plan, PlanError, Result, solve
-from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.question.dataset import Dataset
 from support.instances import random_case
 from support.tiny import FIRST, cut, flow, offer, source, tiny, total
 

@@ -13,9 +13,9 @@ import pytest
 
 from strategic_minerals import Dataset, Plan, check, solve
 from strategic_minerals.core.errors import InputError, UntrustedError
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.instance import Instance
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.instance import Instance
 from support.instances import random_case
 from support.tiny import KT, bought, cut, offer, project, ran, source, tiny, total
 

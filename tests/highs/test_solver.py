@@ -32,19 +32,27 @@ from strategic_minerals import (
     solve,
 )
 from strategic_minerals.cli import main as cli
-from strategic_minerals.core.timing import Timings
-from strategic_minerals.highs import runtime as highs
-from strategic_minerals.highs.reading import Ended, read_brief
-from strategic_minerals.highs.run import BriefRun, Run, SolvedRun, UnsolvedRun, UnsolvedStatus
-from strategic_minerals.highs.settings import OPTIONS, TOLERANCES
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.optimization import fixed_lp
-from strategic_minerals.optimization import optimise as optimize
-from strategic_minerals.optimization.infeasibility import DEMANDS
-from strategic_minerals.optimization.optimise import optimise
-from strategic_minerals.optimization.stages import FlatModel, Staged
+from strategic_minerals.core.stats import Timings
+from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.solver import highs
+from strategic_minerals.solver import optimise as optimize
+from strategic_minerals.solver import stages as fixed_lp
+from strategic_minerals.solver.highs import (
+    OPTIONS,
+    TOLERANCES,
+    BriefRun,
+    Ended,
+    Model,
+    Run,
+    SolvedRun,
+    UnsolvedRun,
+    UnsolvedStatus,
+    read_brief,
+)
+from strategic_minerals.solver.infeasibility import DEMANDS
+from strategic_minerals.solver.optimise import optimise
+from strategic_minerals.solver.stages import FlatModel, Staged
 from support.instances import random_case
 from support.tiny import cut, offer, source, tiny
 

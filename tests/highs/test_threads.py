@@ -15,8 +15,8 @@ import pytest
 
 from conftest import environment
 from strategic_minerals import InfeasibleError, PlanError, Result, Runner, StoppedError, build_model, check, solve
-from strategic_minerals.core.outcome import Progress
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.core.errors import Progress
+from strategic_minerals.question.plan import Plan
 from support.instances import random_case
 
 SEEDS = (0, 1, 2, 5)
@@ -174,7 +174,7 @@ def test_a_long_solve_is_cancelled_soon() -> None:
     midst of its search, before it says much more."""
     from test_solver import market_split
 
-    from strategic_minerals.highs.solver import Model
+    from strategic_minerals.solver.highs import Model
 
     assembly, cost = market_split(slack=True)
     said: list[bool] = []

@@ -15,8 +15,8 @@ import pytest
 
 from refresh import main, refresh, renew, renewed
 from strategic_minerals import Dataset, InputError, load_dataset, shipped
-from strategic_minerals.data.csv_files import write_dataset
-from strategic_minerals.data.recipes import stale
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.recipes import stale
 
 FILE = Path(__file__).with_name("MCS2026_Commodities_Data.csv")
 DETAIL, UNIT, YEAR, VALUE = 5, 6, 7, 8

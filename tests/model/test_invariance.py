@@ -22,9 +22,9 @@ import pytest
 
 from conftest import PATIENCE_S, environment
 from strategic_minerals import Runner, solve
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.results.result import Result
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.answer.result import Result
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
 from support.instances import FIRST, quick_first, random_case
 from support.tiny import bought, cut, offer, project, source, tiny, total
 

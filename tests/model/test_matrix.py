@@ -16,11 +16,11 @@ from pyomo.repn import generate_standard_repn
 
 from oracle.flat import flat_model
 from strategic_minerals import FormulationError
-from strategic_minerals.formulation.structure import STAGES, TRUNK
-from strategic_minerals.model.assembly import Assembly, PlacedBlock, assemble, place
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.model.template import PYOMO_LOCK, compile_block
+from strategic_minerals.matrix.assembly import Assembly, PlacedBlock, assemble, place
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.matrix.template import PYOMO_LOCK, compile_block
+from strategic_minerals.model.sets import STAGES, TRUNK
 from support.instances import ASKED, FEATURES, random_case
 
 EVERYTHING = dict.fromkeys(FEATURES, True)

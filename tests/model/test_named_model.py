@@ -12,12 +12,12 @@ import pytest
 
 from formulation.test_golden_lp import CASES
 from strategic_minerals import build_model, solve
-from strategic_minerals.highs.settings import TOLERANCES
-from strategic_minerals.model import problem as problems
-from strategic_minerals.model.named_model import NamedMatrix
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.model.template import PYOMO_LOCK
-from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.matrix import problem as problems
+from strategic_minerals.matrix.named import NamedMatrix
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.matrix.template import PYOMO_LOCK
+from strategic_minerals.solver.highs import TOLERANCES
+from strategic_minerals.solver.optimise import optimise
 from support.instances import random_case
 from support.tiny import FIRST, KT, cut, offer, source, tiny
 

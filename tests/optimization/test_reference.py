@@ -9,12 +9,11 @@ import pytest
 
 from strategic_minerals import Dataset, Plan, Runner, solve
 from strategic_minerals.audit.accounts import cvar, losses, open_accounts
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.reference_plan import reference_model, solve_reference
-from strategic_minerals.optimization.stages import solver_of
-from strategic_minerals.scenarios.risk_measures import quantile
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.stages import reference_model, solve_reference, solver_of
+from strategic_minerals.world.scenarios import quantile
 from support.instances import many, random_case
 from support.tiny import cut, offer, source, tiny
 

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from strategic_minerals import InfeasibleError, InputError, Plan, Runner, UntrustedError, solve
-from strategic_minerals.highs.run import Run, UnsolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.infeasibility import contradiction
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
-from strategic_minerals.results.result import Result
+from strategic_minerals.answer.result import Result
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.solver.highs import Model, Run, UnsolvedRun
+from strategic_minerals.solver.infeasibility import contradiction
+from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
 from support.instances import random_case
 from support.scalings import SCALINGS, scaled, small
 from support.tiny import cut, offer, project, source, tiny

@@ -1,6 +1,6 @@
 """The whole model written out in Pyomo, every period of the trunk and of every branch: what the solver's matrix is compared with.
 
-The solver gets the same model instantiated from compiled blocks (`strategic_minerals.model.instantiate`); `model/test_matrix.py`
+The solver gets the same model instantiated from compiled blocks (`strategic_minerals.matrix.assembly`); `model/test_matrix.py`
 compares the two entry by entry.
 """
 
@@ -11,18 +11,12 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from strategic_minerals.formulation.branch import add_branch
-from strategic_minerals.formulation.commitments import add_commitments, add_variables, cvar, trunk_spending
-from strategic_minerals.formulation.operations import Links, add_period
-from strategic_minerals.formulation.parameters import (
-    branch_values,
-    penalty_weights,
-    period_values,
-    period_weights,
-    root_values,
-)
-from strategic_minerals.formulation.scenario import add_scenario
-from strategic_minerals.formulation.structure import STAGES, TRUNK, Structure
+from strategic_minerals.model.branch import add_branch
+from strategic_minerals.model.commitments import add_commitments, add_variables, cvar, trunk_spending
+from strategic_minerals.model.period import Links, add_period
+from strategic_minerals.model.scenario import add_scenario
+from strategic_minerals.model.sets import STAGES, TRUNK, Structure
+from strategic_minerals.model.values import branch_values, penalty_weights, period_values, period_weights, root_values
 
 
 def flat_model(structure: Structure) -> pyo.ConcreteModel:

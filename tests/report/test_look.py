@@ -16,12 +16,19 @@ import pytest
 from test_report import Opened, browser, full, needs_browser
 
 from strategic_minerals import Result, load_dataset, load_plan, shipped, solve
-from strategic_minerals.report.charts import figures
-from strategic_minerals.report.colours import FURTHER, KNOWN, country_colours
-from strategic_minerals.report.figure_data import OTHERS, RESERVE, SHORT
-from strategic_minerals.report.first_screen import MOST_ACTS, acts, does_nothing, headline, tiles
-from strategic_minerals.report.page import report
-from strategic_minerals.report.stories import MOST_STORIES, RULES, chosen, remaining, stories, story_titles
+from strategic_minerals.page.charts import FURTHER, KNOWN, country_colours, figures
+from strategic_minerals.page.compare import (
+    MOST_STORIES,
+    OTHERS,
+    RESERVE,
+    RULES,
+    SHORT,
+    chosen,
+    remaining,
+    stories,
+    story_titles,
+)
+from strategic_minerals.page.page import MOST_ACTS, acts, does_nothing, headline, report, tiles
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 
@@ -299,7 +306,7 @@ def test_printed_nothing_is_cut_off(browser: Any, tmp_path: Path) -> None:
 
 def test_estimates_are_told_once_and_their_cells_are_in_a_file() -> None:
     """Proves: figures of many years that are one estimate take one row; no code of a table stands in it; the file has them."""
-    from strategic_minerals.report.sections import estimates, sections
+    from strategic_minerals.page.page import estimates, sections
 
     shown = next(section for section in sections(quickstart(), {}) if section.name == "estimates").table
     assert not {"table", "key", "column"} & set(shown.columns)

@@ -28,11 +28,10 @@ from strategic_minerals import (
     write_report,
     write_run,
 )
-from strategic_minerals.analysis.designs import morris, one_at_a_time, sobol
-from strategic_minerals.report.charts import figures
-from strategic_minerals.report.figure import TITLE_LETTERS
-from strategic_minerals.report.page import save_figures
-from strategic_minerals.results.table_catalogue import RESULT_TABLES
+from strategic_minerals.answer.result import RESULT_TABLES
+from strategic_minerals.page.charts import TITLE_LETTERS, figures
+from strategic_minerals.page.page import save_figures
+from strategic_minerals.studies.designs import morris, one_at_a_time, sobol
 from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
 

@@ -15,16 +15,15 @@ import pytest
 
 from conftest import PATIENCE_S
 from strategic_minerals import Result, solve, write_run
+from strategic_minerals.answer.run_folder import write_parquet
 from strategic_minerals.cli.doctor import examine
 from strategic_minerals.core.frames import kinds_of, typed, whole
-from strategic_minerals.data.names import Names
-from strategic_minerals.highs.runtime import canary
-from strategic_minerals.report.charts import figures
-from strategic_minerals.report.comparison import compare
-from strategic_minerals.report.figure_data import chain, drawdown, mix, money, timeline
-from strategic_minerals.report.page import headline, markdown, read_analyses, report, save_figures
-from strategic_minerals.report.study_charts import address_in_words
-from strategic_minerals.results.exports import write_parquet
+from strategic_minerals.page.charts import figures
+from strategic_minerals.page.compare import chain, compare, drawdown, mix, money, timeline
+from strategic_minerals.page.page import headline, markdown, read_analyses, report, save_figures
+from strategic_minerals.page.study_charts import address_in_words
+from strategic_minerals.question.names import Names
+from strategic_minerals.solver.highs import canary
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 

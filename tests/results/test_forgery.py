@@ -19,23 +19,31 @@ import pytest
 
 from conftest import Cli
 from strategic_minerals import InputError, Plan, Result, Runner, load_result, solve, verify, write_run
-from strategic_minerals.api.verification import DIGEST_ALONE, against_another
-from strategic_minerals.core.format import FORMAT
-from strategic_minerals.data.csv_files import csv_text
-from strategic_minerals.model.solution import Solution
-from strategic_minerals.results.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
-from strategic_minerals.results.recomputation import (
+from strategic_minerals.answer.manifest import (
+    MANIFEST,
+    read_manifest,
+    read_table,
+    schema_faults,
+    seal_faults,
+    sealed,
+    spelled,
+)
+from strategic_minerals.answer.result import restored
+from strategic_minerals.answer.study import write_study
+from strategic_minerals.answer.verification import (
+    DIGEST_ALONE,
     FROM_SOLVES,
     Recomputed,
     against,
+    against_another,
     misstated,
     of_figures,
     of_tables,
     recompute,
 )
-from strategic_minerals.results.result import restored
-from strategic_minerals.results.run_contents import read_table
-from strategic_minerals.results.study_files import write_study
+from strategic_minerals.core.errors import FORMAT
+from strategic_minerals.matrix.solution import Solution
+from strategic_minerals.question.read_csv import csv_text
 from support.instances import random_case
 from support.one_mineral import one_mineral
 
@@ -237,7 +245,7 @@ def test_no_byte_of_any_file_can_change(copied: Path) -> None:
 
 def told(folder: Path) -> str:
     """What is said against a folder; a study is looked at last, with everything else in order."""
-    from strategic_minerals.report.page import read_analyses
+    from strategic_minerals.page.page import read_analyses
 
     try:
         load_result(folder)
@@ -401,7 +409,7 @@ def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
 
 def _with_bound(result: Result, bound: float) -> Any:
     """An outcome of one aim with another bound, and the gap that goes with it."""
-    from strategic_minerals.model.objectives import denominator
+    from strategic_minerals.matrix.named import denominator
 
     (name, z, _, _), *_ = result.outcome.stages
     gap = (z - bound) / denominator(found().problem, z)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, alternatives, explain, solve, sweep
-from strategic_minerals.analysis.measures import measured
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.results.result import Result
+from strategic_minerals.answer.result import Result
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.alternatives import measured
 from support.instances import random_case
 from support.tiny import cut, offer, project, source, tiny
 

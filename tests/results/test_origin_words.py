@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from strategic_minerals import Names
+from strategic_minerals.answer.summary import origin_of_purchases
 from strategic_minerals.audit.figures import Figures
-from strategic_minerals.results.origin_words import origin_of_purchases
 from support.tiny import tiny
 
 

@@ -27,9 +27,9 @@ from pandas.testing import assert_frame_equal
 
 from conftest import PATIENCE_S, environment
 from strategic_minerals import Dataset, InputError, Plan, Result, Runner, load_result, shipped, solve, verify, write_run
-from strategic_minerals.data.load import load_question
-from strategic_minerals.highs.settings import TOLERANCES
-from strategic_minerals.model.solution import Solution
+from strategic_minerals.matrix.solution import Solution
+from strategic_minerals.question.load import load_question
+from strategic_minerals.solver.highs import TOLERANCES
 from support.instances import quick_first, random_case
 from support.tiny import cut, offer, source, tiny
 
@@ -425,7 +425,7 @@ def test_no_cell_of_a_run_folder_starts_like_a_formula(tmp_path: Path) -> None:
 
 def test_an_audit_of_a_stored_result_needs_no_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: audit() of an opened folder recomputes from plan, data and decisions; HiGHS is not called."""
-    from strategic_minerals.highs.solver import Model
+    from strategic_minerals.solver.highs import Model
 
     folder = write_run(result(), tmp_path / "run")
     opened = load_result(folder)

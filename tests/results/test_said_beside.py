@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, complete, frontier, solve, value_of_planning, verify
-from strategic_minerals.data.names import UNNAMED, Names
-from strategic_minerals.evaluation import stress_test as stress
-from strategic_minerals.evaluation import value_of_planning as worth
-from strategic_minerals.evaluation.reverse_stress import _breaks
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.results.notes import notes as notes_of
+from strategic_minerals.answer.notes import notes as notes_of
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.names import UNNAMED, Names
+from strategic_minerals.studies import stress, worth
+from strategic_minerals.studies.reverse import _breaks
 from support.instances import random_case
 from support.tiny import cut, offer, project, source, tiny
 

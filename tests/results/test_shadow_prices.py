@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 
 from strategic_minerals import solve
-from strategic_minerals.analysis.price_ranging import fixed_program, price_words
-from strategic_minerals.formulation.structure import TRUNK
-from strategic_minerals.highs.run import UnsolvedRun
-from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.objectives import objective_costs
-from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.optimization.optimise import Solved, optimise
-from strategic_minerals.results.prices import COLUMNS, MEANING, price_table
+from strategic_minerals.answer.prices import COLUMNS, MEANING, price_table
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.model.sets import TRUNK
+from strategic_minerals.solver.highs import Model, UnsolvedRun
+from strategic_minerals.solver.optimise import Solved, optimise
+from strategic_minerals.studies.explain import fixed_program, price_words
 from support.instances import ASKED, random_case
 from support.tiny import KT, bought, cut, offer, price, project, source, tiny, total
 

@@ -48,16 +48,15 @@ from strategic_minerals import (
     verify,
     write_run,
 )
-from strategic_minerals.analysis.completeness import Completeness
-from strategic_minerals.analysis.designs import Design, one_at_a_time
+from strategic_minerals.answer.study import Study, StudyResult, refuse_mixed, store_study, tables_of
 from strategic_minerals.cli.main import app
-from strategic_minerals.core.format import FORMAT
+from strategic_minerals.core.errors import FORMAT
 from strategic_minerals.core.frames import records
-from strategic_minerals.data.csv_files import csv_text, unguarded
-from strategic_minerals.report import page
-from strategic_minerals.report.page import read_analyses
-from strategic_minerals.results.study import Study, StudyResult, tables_of
-from strategic_minerals.results.study_files import refuse_mixed, store_study
+from strategic_minerals.page import page
+from strategic_minerals.page.page import read_analyses
+from strategic_minerals.question.read_csv import csv_text, unguarded
+from strategic_minerals.studies.designs import Design, one_at_a_time
+from strategic_minerals.studies.missing import Completeness
 from support.allied import allied, event, home_tables
 from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
@@ -243,7 +242,7 @@ def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tm
 
 def test_the_report_takes_studies_as_their_functions_give_them() -> None:
     """Proves: the words of the page are the same from studies and from their tables by name."""
-    from strategic_minerals.report.page import markdown
+    from strategic_minerals.page.page import markdown
 
     found = [study("frontier"), study("sweep")]
     said = markdown(solved(), analyses=found)

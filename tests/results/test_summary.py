@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.results.notes import other_losses
+from strategic_minerals.answer.notes import other_losses
+from strategic_minerals.question.consistency import check_data
 from support.tiny import cut, offer, project, source, tiny
 
 

@@ -18,14 +18,12 @@ import pytest
 
 from conftest import Cli, environment
 from strategic_minerals import InputError, Result, load_result, solve, write_run
-from strategic_minerals.core.atomic_files import staged, whole_file, write_whole
-from strategic_minerals.core.folder_lock import LOCK, one_writer
-from strategic_minerals.data.workbook import write_workbook
-from strategic_minerals.report.page import save_figures
-from strategic_minerals.results import run_folder as runfolder
-from strategic_minerals.results.exports import write_parquet, write_results
-from strategic_minerals.results.run_folder import is_run_folder
-from strategic_minerals.results.study_files import write_study
+from strategic_minerals.answer import run_folder as runfolder
+from strategic_minerals.answer.run_folder import is_run_folder, write_parquet, write_results
+from strategic_minerals.answer.study import write_study
+from strategic_minerals.core.files import LOCK, one_writer, staged, whole_file, write_whole
+from strategic_minerals.page.page import save_figures
+from strategic_minerals.question.workbook import write_workbook
 from support.one_mineral import one_mineral
 
 
@@ -48,7 +46,7 @@ for _ in range(int(sys.argv[3])):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from strategic_minerals.core.folder_lock import one_writer
+from strategic_minerals.core.files import one_writer
 with one_writer(Path(sys.argv[1])):
     print("ready", flush=True)
     time.sleep(600)
@@ -293,7 +291,7 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path: Path, cli: Cli)
 
 def test_a_plan_beside_tables_is_a_planners_folder_and_no_run(tmp_path: Path, cli: Cli) -> None:
     """Proves: a folder with a `plan.json`, its tables, notes and results of one's own may hold runs; it is not written over."""
-    from strategic_minerals.data.csv_files import write_dataset
+    from strategic_minerals.question.read_csv import write_dataset
 
     mine = tmp_path / "my"
     write_dataset(solved().data, mine / "tables")

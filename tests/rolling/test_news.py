@@ -9,11 +9,10 @@ import pytest
 
 from rolling.test_roll import hazard, reserve, supported
 from strategic_minerals import DoneRow, HappenedRow, InputError, Result, read_noted, roll, solve
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.rolling.facts import with_facts
-from strategic_minerals.rolling.learning import shown
-from strategic_minerals.rolling.rolled import FACTS
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.studies.learning import evidence_of
+from strategic_minerals.studies.roll import FACTS, with_facts
 from support.tiny import FIRST, KT, cut, offer, project, source, tiny, total
 
 QUIET: dict[str, Any] = {"learning": False, "gap": 0.0}
@@ -84,7 +83,7 @@ def test_time_in_which_an_event_lasts_is_no_exposure() -> None:
         HappenedRow(event="a", status="in force", hazard="stop", from_year=2028.0),
         HappenedRow(event="a", status="ended", from_year=2028.75),
     ]
-    found = shown(rows, events, 2027.0, 2030.0, {"stop": 2027.5})["stop"]
+    found = evidence_of(rows, events, 2027.0, 2030.0, {"stop": 2027.5})["stop"]
     assert (found.exposure_yr, found.onsets) == (pytest.approx(1.75), 1)
 
 

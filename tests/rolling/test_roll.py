@@ -12,10 +12,10 @@ import pytest
 
 from strategic_minerals import DoneRow, HappenedRow, InputError, PlanError, Result, compare, read_noted, roll, solve
 from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.rolling.rolled import AS_PLANNED, EVIDENCE, FACTS, STATE
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.studies.roll import AS_PLANNED, EVIDENCE, FACTS, STATE
 from support.tiny import FIRST, KT, bought, cut, offer, project, source, tiny, total
 
 YEARS = 10

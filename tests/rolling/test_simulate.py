@@ -12,11 +12,10 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, Plan, PlanError, Result, Runner, simulate, solve
-from strategic_minerals.rolling.living import NOTHING, REPLANNED, TWO_STAGE, Lives, Policy, Start
-from strategic_minerals.rolling.paths import Path as Course
-from strategic_minerals.rolling.paths import draw_paths
-from strategic_minerals.rolling.quick import Form
-from strategic_minerals.rolling.roll import question_of
+from strategic_minerals.studies.learning import ScenarioPath as Course
+from strategic_minerals.studies.learning import draw_paths
+from strategic_minerals.studies.lives import NOTHING, REPLANNED, TWO_STAGE, Form, Lives, Policy, Start
+from strategic_minerals.studies.roll import question_of
 from support.tiny import FIRST, KT, offer, project, source, tiny
 
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import PlanError, Result, solve
-from strategic_minerals.core.words import BASELINE_COURSE
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.instance.calendar import Calendar
-from strategic_minerals.model.problem import structure_of
-from strategic_minerals.scenarios.ongoing import lasting_until, ongoing_events, remaining
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.core.stats import BASELINE_COURSE
+from strategic_minerals.matrix.problem import structure_of
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.world.instance import Calendar
+from strategic_minerals.world.scenarios import lasting_until, ongoing_events, remaining
 from support.tiny import FIRST, KT, offer, source, tiny, total
 from support.tiny import ran as produced
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import check, solve
-from strategic_minerals.evaluation.reverse_stress import _promises
-from strategic_minerals.model.problem import prepare
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.reverse import _promises
 from support.tiny import KT, cut, source, tiny
 
 

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, check, solve
-from strategic_minerals.audit.scenario_data import squeezed_share
+from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.core.errors import InputError
-from strategic_minerals.evaluation.myopic import believed
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.calendar import Calendar
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.scenarios.build import build_scenarios
-from strategic_minerals.scenarios.profiles import mean_cuts
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.studies.recourse import believed
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.events import mean_cuts
+from strategic_minerals.world.instance import Calendar
+from strategic_minerals.world.scenarios import build_scenarios
 from support.tiny import KT, bought, offer, source, tiny
 
 YEAR = Calendar(2027, 1.0, 3, 3, 0.0)

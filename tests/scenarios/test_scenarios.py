@@ -13,17 +13,27 @@ import pytest
 from scipy.stats import gamma
 
 from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve
-from strategic_minerals.audit.scenario_data import squeezed_share
-from strategic_minerals.data.calibration import calibrate, duration_posterior, rate_posterior
-from strategic_minerals.instance.build import build_instance
-from strategic_minerals.instance.instance import Instance
-from strategic_minerals.model.problem import structure_of
-from strategic_minerals.scenarios.build import build_scenarios, draws, equally_likely, population
-from strategic_minerals.scenarios.events import hazards, longest_event
-from strategic_minerals.scenarios.reduction import loss_proxy, reduce
-from strategic_minerals.scenarios.risk_measures import cvar_of
-from strategic_minerals.scenarios.sampling import Span, draw, durations, elements, severities
-from strategic_minerals.schemas.hazard_tables import HazardRow
+from strategic_minerals.audit.producers import squeezed_share
+from strategic_minerals.matrix.problem import structure_of
+from strategic_minerals.question.estimates import calibrate, duration_posterior, rate_posterior
+from strategic_minerals.question.project_tables import HazardRow
+from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.events import hazards, longest_event
+from strategic_minerals.world.instance import Instance
+from strategic_minerals.world.scenarios import (
+    Span,
+    build_scenarios,
+    cvar_of,
+    draw,
+    draws,
+    durations,
+    elements,
+    equally_likely,
+    loss_proxy,
+    population,
+    reduce,
+    severities,
+)
 from support.instances import quick_first
 from support.tiny import cut, project, source, tiny
 
@@ -524,7 +534,7 @@ def test_worlds_that_do_not_differ_are_kept_once() -> None:
     ],
 )
 def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[str, Any], column: str) -> None:
-    from strategic_minerals.checks.consistency import check_data
+    from strategic_minerals.question.consistency import check_data
 
     data = load_dataset(shipped("inputs"))
     frame = data.frame("hazards")

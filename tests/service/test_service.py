@@ -94,8 +94,8 @@ def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
 def test_a_plan_comes_as_object_text_or_file_with_its_own_tables(service: TestClient, tmp_path: Path) -> None:
     """Proves: JSON, TOML in JSON, and files (TOML, xlsx; tables as CSV) ask the same question; a file's name is a label."""
     from strategic_minerals import load_dataset
-    from strategic_minerals.data.csv_files import write_dataset
-    from strategic_minerals.data.workbook import write_workbook
+    from strategic_minerals.question.read_csv import write_dataset
+    from strategic_minerals.question.workbook import write_workbook
 
     text = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")
     plan = load_plan(shipped("models") / "quickstart.toml")

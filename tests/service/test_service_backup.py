@@ -18,11 +18,8 @@ from conftest import Cli
 from service.test_service_stores import needs_postgres, postgres  # noqa: F401  (a server of our own)
 from strategic_minerals.core.errors import InputError
 from strategic_minerals.service.app import create_app
-from strategic_minerals.service.backup import DUMP, back_up
-from strategic_minerals.service.databases import file_of, open_store
-from strategic_minerals.service.entities import AuditLogEntry, Job
-from strategic_minerals.service.job_folder import Folder
-from strategic_minerals.service.trouble import StoreError
+from strategic_minerals.service.dispatcher import DUMP, back_up, file_of, open_store
+from strategic_minerals.service.job_folder import AuditLogEntry, Folder, Job, StoreError
 from support.served import QUICK, Obedient, client, ended, settings, token
 
 DONE, WAITING = "1" * 32, "2" * 32

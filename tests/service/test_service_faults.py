@@ -12,11 +12,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from strategic_minerals import PlanError, load_dataset, load_plan, shipped
-from strategic_minerals.data.workbook import write_workbook
-from strategic_minerals.service import submission
+from strategic_minerals.question.workbook import write_workbook
+from strategic_minerals.service import authentication as submission
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.job_folder import Folder
-from strategic_minerals.service.questions import look
+from strategic_minerals.service.reading import look
 from support.served import QUICK, Obedient, client, ended, records, token
 from support.served import settings as service_settings
 
@@ -242,7 +242,7 @@ def test_a_study_that_varies_nothing_or_what_is_not_there_is_refused_at_once(ser
 
 def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: however many values a study has, only so many are put into the question before it is accepted or refused."""
-    from strategic_minerals.data import addresses as axes
+    from strategic_minerals.question import names as axes
 
     put = list[int]()
     real = axes.edited
@@ -369,7 +369,7 @@ def test_a_damaged_file_is_told_at_once_as_a_check_tells_it(service: TestClient,
 
 def test_no_workbook_is_opened_in_the_process_that_answers(service: TestClient, book: bytes, monkeypatch: Any) -> None:
     """Proves: where there is no room for one more process, or it takes too long, the job is accepted and finds its faults."""
-    monkeypatch.setattr("strategic_minerals.data.workbook.load_workbook", pytest.fail)
+    monkeypatch.setattr("strategic_minerals.question.workbook.load_workbook", pytest.fail)
     cut = book[: len(book) // 2]
     with monkeypatch.context() as patch:
         patch.setattr(submission, "POLL_S", 0.0)

@@ -20,8 +20,8 @@ import pytest
 from strategic_minerals import PlanError
 from strategic_minerals.service import reading
 from strategic_minerals.service.job_folder import Folder
-from strategic_minerals.service.problem_details import MOST_FAULTS, ProblemError
 from strategic_minerals.service.reading import bounded
+from strategic_minerals.service.requests import MOST_FAULTS, ProblemError
 from support.served import QUICK, Obedient, Server, client, records, token
 
 PATIENT = 60.0
@@ -114,7 +114,7 @@ def test_a_large_body_is_read_as_a_small_one_is(tmp_path: Path) -> None:
 
 def test_a_request_that_takes_too_much_to_read_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
     """Proves R43: a process that reads and runs out of memory or time ends as a refusal, and nothing is kept."""
-    from strategic_minerals.service import submission
+    from strategic_minerals.service import authentication as submission
 
     large = {**QUICK, "tables": {"demand": [{"note": "x" * 50}] * 3000}}
     with client(tmp_path / "s", Obedient(hold=True), memory_aside_mib=256) as service:

@@ -19,15 +19,21 @@ import pytest
 
 from conftest import PATIENCE_S, until
 from strategic_minerals import InputError, load_result
-from strategic_minerals.core.outcome import Progress
-from strategic_minerals.service.answers import MOST_HEADLINE, headline_of
+from strategic_minerals.core.errors import Progress
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.databases import open_store
-from strategic_minerals.service.dispatcher import Dispatcher
-from strategic_minerals.service.entities import Job
-from strategic_minerals.service.job_folder import ENDED, PROGRESS, Folder, write_whole
+from strategic_minerals.service.dispatcher import Dispatcher, open_store
+from strategic_minerals.service.job_folder import (
+    ENDED_FILE,
+    MOST_HEADLINE,
+    PACE_S,
+    PROGRESS,
+    Folder,
+    Job,
+    ProgressReporter,
+    headline_of,
+    write_whole,
+)
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner, packed, start, unpack
-from strategic_minerals.service.progress import PACE_S, ProgressReporter
 from support.documents import SERVICE, the_block
 from support.served import QUICK, Obedient, Server, children_of, client, ended, settings, token
 
@@ -121,7 +127,7 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
     def job(name: str) -> Job:
         return Job(name * 32, "t", "solve", "", "queued", time.time(), None, None, None, "d", False, {}, {})
 
-    from strategic_minerals.service.entities import AuditLogEntry
+    from strategic_minerals.service.job_folder import AuditLogEntry
 
     for name in "abcd":
         store.submit(job(name), None, 10, 10, AuditLogEntry(0, "t", "k", "", "submit", name * 32))
@@ -129,7 +135,7 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
         Folder.of(folder, name * 32).write("request.json", QUICK)
     for _ in "ab":
         store.claim("gone", 10)
-    Folder.of(folder, "a" * 32).write(ENDED, {"state": "succeeded", "headline": "done"})
+    Folder.of(folder, "a" * 32).write(ENDED_FILE, {"state": "succeeded", "headline": "done"})
     runner = Obedient(hold=True)
     dispatcher = Dispatcher(settings(folder, workers=1), store, runner)
     dispatcher.start()
@@ -170,7 +176,7 @@ def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
 
 def test_pages_of_a_list_lose_none(tmp_path: Path) -> None:
     """Proves: jobs of one instant are each on one page."""
-    from strategic_minerals.service.entities import AuditLogEntry
+    from strategic_minerals.service.job_folder import AuditLogEntry
 
     store = open_store(tmp_path / "s", None)
     names = {f"{n:032x}" for n in range(7)}
@@ -203,16 +209,16 @@ def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
         until(lambda: not (tmp_path / "s" / "jobs" / job).exists())
     lost = tmp_path / "s" / "jobs" / ("e" * 32)
     lost.mkdir()
-    Folder(lost).write(ENDED, {"state": "succeeded"})
+    Folder(lost).write(ENDED_FILE, {"state": "succeeded"})
     os.utime(lost, (0, 0))
     with client(tmp_path / "s", runner):  # an answer that this database does not know is moved, not deleted
-        until(lambda: (tmp_path / "s" / "strays" / lost.name / ENDED).is_file())
+        until(lambda: (tmp_path / "s" / "strays" / lost.name / ENDED_FILE).is_file())
 
 
 def test_a_job_that_another_server_took_over_is_not_ended_twice(tmp_path: Path) -> None:
     """Proves: a server that was silent for long, and whose job was given to another, cannot write its end any more."""
     store = open_store(tmp_path, None)
-    from strategic_minerals.service.entities import AuditLogEntry
+    from strategic_minerals.service.job_folder import AuditLogEntry
 
     one = Job("a" * 32, "t", "solve", "", "queued", 1.0, None, None, None, "d", False, {}, {})
     store.submit(one, None, 9, 9, AuditLogEntry(0, "t", "k", "", "submit", one.id))

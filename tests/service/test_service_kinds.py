@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
-from strategic_minerals.service.result_schemas import RESULTS
 from strategic_minerals.service.study_kinds import OF_QUESTION, OF_RUN, OTHERS
 
 from strategic_minerals import Dataset, Plan, decide, load_result, sweep
-from strategic_minerals.service.answers import NO_OPTIONS, asked_of
-from strategic_minerals.service.kind_table import KINDS
-from strategic_minerals.service.kinds import ANSWERS
+from strategic_minerals.service.job_folder import NO_OPTIONS, asked_of
+from strategic_minerals.service.requests import KINDS_OF_JOBS
+from strategic_minerals.service.worker import ANSWERS
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 from support.promising import promising
@@ -137,7 +136,7 @@ def done(service: TestClient, answer: Any) -> tuple[str, dict[str, Any]]:
     result = service.get(status["links"]["result"]).json()
     included = service.get(status["links"]["result"], params={"include": list(result["tables"])})
     assert included.status_code == 200, included.text
-    assert ("report" in status["links"]) == KINDS[status["kind"]].has_report
+    assert ("report" in status["links"]) == KINDS_OF_JOBS[status["kind"]].has_report
     page = service.get(f"/jobs/{status['id']}", headers={"Accept": "text/html"})
     assert page.status_code == 200, page.text
     declared = service.get("/v1/openapi.json").json()["components"]["schemas"]
@@ -148,8 +147,8 @@ def done(service: TestClient, answer: Any) -> tuple[str, dict[str, Any]]:
 
 def test_every_kind_has_an_answer_and_a_test() -> None:
     """Proves: what can be asked can be answered, and every kind is run through the API in this file."""
-    assert set(KINDS) | {"check"} == set(ANSWERS)
-    assert set(OF_PLAN) | set(OF_SOLVED) | OTHERWISE == set(KINDS)
+    assert set(KINDS_OF_JOBS) | {"check"} == set(ANSWERS)
+    assert set(OF_PLAN) | set(OF_SOLVED) | OTHERWISE == set(KINDS_OF_JOBS)
 
 
 def test_a_request_has_options_beside_what_it_is_about() -> None:
@@ -165,7 +164,7 @@ def test_options_have_the_names_and_defaults_of_the_function(kind: str) -> None:
     verbs = {**OF_QUESTION, **OF_RUN, **OTHERS}
     function: Any = {"decide": decide, "sweep": sweep}.get(kind) or verbs[kind].load()
     parameters = inspect.signature(function).parameters
-    fields = KINDS[kind].request.model_fields
+    fields = KINDS_OF_JOBS[kind].request.model_fields
     options = {name: field for name, field in fields.items() if name not in (*NO_OPTIONS, "study")}
     assert set(options) <= set(parameters)
     for name, field in options.items():

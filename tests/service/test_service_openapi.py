@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from strategic_minerals.service.app import create_app
-from strategic_minerals.service.kind_table import KINDS
+from strategic_minerals.service.requests import KINDS_OF_JOBS
 from support.served import settings
 
 
@@ -64,11 +64,11 @@ def test_every_kind_has_an_example_and_a_result_of_its_own() -> None:
     """Proves: requests and results are chosen by `kind`, and each kind stands in both, with its fields."""
     schemas = described()["components"]["schemas"]
     answer = described()["paths"]["/v1/jobs/{job_id}/result"]["get"]["responses"]["200"]["content"]["application/json"]
-    assert set(answer["schema"]["discriminator"]["mapping"]) == set(KINDS)
-    assert set(schemas["JobRequest"]["discriminator"]["mapping"]) == set(KINDS)
+    assert set(answer["schema"]["discriminator"]["mapping"]) == set(KINDS_OF_JOBS)
+    assert set(schemas["JobRequest"]["discriminator"]["mapping"]) == set(KINDS_OF_JOBS)
     body = described()["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]
-    assert set(body["examples"]) == set(KINDS)
-    for name in KINDS:
+    assert set(body["examples"]) == set(KINDS_OF_JOBS)
+    for name in KINDS_OF_JOBS:
         result = schemas[f"{name.capitalize()}Result"]
         assert result["properties"]["kind"]["const"] == name
         assert {"schema_version", "facts", "summary", "tables", "included"} <= set(result["required"])

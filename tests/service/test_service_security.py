@@ -30,13 +30,13 @@ from schemathesis.specs.openapi.checks import (
 
 from conftest import PATIENCE_S, until
 from strategic_minerals import PlanError
-from strategic_minerals.core import names
+from strategic_minerals.core import errors as names
 from strategic_minerals.service import authentication as security
-from strategic_minerals.service.api_schemas import Question, SolveRequest, sanitise
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.authentication import Rates
-from strategic_minerals.service.databases import open_store
+from strategic_minerals.service.dispatcher import open_store
 from strategic_minerals.service.reading import kind_of_plan, table_file
+from strategic_minerals.service.requests import Question, SolveRequest, sanitise
 from strategic_minerals.service.settings import Settings
 from support.served import QUICK, Obedient, client, ended, running, token
 from support.served import settings as service_settings
@@ -414,7 +414,7 @@ def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.M
     """Proves: requests made from the OpenAPI description, one after the other as links lead: no 5xx, every answer as described."""
     runner = Obedient()
     quick = lambda *_: subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)  # noqa: E731
-    monkeypatch.setattr("strategic_minerals.service.results.start", quick)  # reports: none is made
+    monkeypatch.setattr("strategic_minerals.service.authentication.start", quick)  # reports: none is made
     monkeypatch.setattr("strategic_minerals.service.app.start", quick)  # the solver's test programs
     free = {"requests_per_minute": 10**6, "most_queued": 10**6, "most_queued_of_tenant": 10**6}
     app = create_app(service_settings(tmp_path / "s", open_on_loopback=True, **free), runner=runner, checker=runner)
@@ -444,7 +444,7 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
         (folder.path / "report.html").write_text("<p>report", encoding="utf-8")
         return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
 
-    monkeypatch.setattr("strategic_minerals.service.results.start", reported)
+    monkeypatch.setattr("strategic_minerals.service.authentication.start", reported)
     monkeypatch.setattr("strategic_minerals.service.app.Canary._look", lambda self: "ok")
     folder, runner = tmp_path / "s", Obedient()
     headers = token(folder, "one", "read", "submit", "admin")

@@ -18,15 +18,12 @@ from typing import Any
 import pytest
 
 from conftest import until
-from strategic_minerals.core.format import FORMAT
-from strategic_minerals.service import base_store
+from strategic_minerals.core.errors import FORMAT
+from strategic_minerals.service import job_folder as base_store
 from strategic_minerals.service.client import Client
-from strategic_minerals.service.databases import VALUE, PostgresStore, SqliteStore
-from strategic_minerals.service.entities import AuditLogEntry, Job, Token
-from strategic_minerals.service.job_folder import new_id
-from strategic_minerals.service.queue_store import FullError, KeyTakenError, Quota, QuotaError
-from strategic_minerals.service.store import Store
-from strategic_minerals.service.trouble import StoreError
+from strategic_minerals.service.dispatcher import VALUE, PostgresStore, SqliteStore
+from strategic_minerals.service.job_folder import AuditLogEntry, Job, StoreError, Token, new_id
+from strategic_minerals.service.store import FullError, KeyTakenError, Quota, QuotaError, Store
 from support.served import Server, token
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from strategic_minerals.core.logs import listening
-from strategic_minerals.service.job_folder import LIMITS, RECORDS, Folder
-from strategic_minerals.service.json_log import JsonLines
-from strategic_minerals.service.tracing import trace_of
+from strategic_minerals.service.job_folder import LIMITS, RECORDS, Folder, JsonLines
+from strategic_minerals.service.requests import trace_of
 from support.served import QUICK, Obedient, client, ended
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -23,14 +23,11 @@ import pytest
 from conftest import until
 from strategic_minerals import shipped
 from strategic_minerals.cli import main as cli
-from strategic_minerals.service import retention
+from strategic_minerals.service import dispatcher as retention
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.databases import SqliteStore, open_store
-from strategic_minerals.service.entities import AuditLogEntry, Job, Token
-from strategic_minerals.service.job_folder import Folder
+from strategic_minerals.service.dispatcher import Janitor, SqliteStore, open_store
+from strategic_minerals.service.job_folder import AuditLogEntry, Folder, Job, StoreError, Token
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner
-from strategic_minerals.service.retention import Janitor
-from strategic_minerals.service.trouble import StoreError
 from strategic_minerals.service.worker import NO_ROOM
 from support.served import QUICK, Obedient, Server, client, ended, records, settings, token
 

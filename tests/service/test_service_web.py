@@ -11,8 +11,8 @@ import pytest
 
 from conftest import PATIENCE_S
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.data.workbook import write_workbook
-from strategic_minerals.service.plan_form import changed
+from strategic_minerals.question.workbook import write_workbook
+from strategic_minerals.service.reading import changed
 from support.served import Server, token
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

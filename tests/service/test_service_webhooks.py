@@ -21,8 +21,9 @@ import pytest
 
 from conftest import until
 from strategic_minerals.core.errors import MisplacedError
-from strategic_minerals.service import deliveries, webhooks
-from strategic_minerals.service.databases import open_store
+from strategic_minerals.service import store as deliveries
+from strategic_minerals.service import webhooks
+from strategic_minerals.service.dispatcher import open_store
 from strategic_minerals.service.webhooks import RefusedError, Target, checked_address, is_public, send, target_of
 from support.served import QUICK, Obedient, client, ended, settings
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
 from support.tiny import KT, offer, source, tiny
 
 HOMES = {"USA": "United States", "AUS": "Australia", "CAN": "Canada"}

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
 
 FEATURES = {
     "dy": 0.8,

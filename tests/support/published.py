@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from strategic_minerals import solve
-from strategic_minerals.data.load import load_question
+from strategic_minerals.question.load import load_question
 
 GAP = 1e-5
 """At 0.1 % two plans of `rare-earths` lie within the gap whose expected losses differ by a tenth: rounding would choose."""

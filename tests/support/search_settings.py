@@ -11,5 +11,5 @@ import pytest
 
 def set_search(monkeypatch: pytest.MonkeyPatch, module: str, **changes: Any) -> None:
     """Let one module of `decomposition` see other `SearchSettings`; changes of one test add up."""
-    of = importlib.import_module(f"strategic_minerals.decomposition.{module}")
+    of = importlib.import_module(f"strategic_minerals.solver.lshaped.{module}")
     monkeypatch.setattr(of, "SETTINGS", replace(of.SETTINGS, **changes))

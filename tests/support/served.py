@@ -21,9 +21,8 @@ from conftest import ENTRY, PATIENCE_S, environment, until
 from strategic_minerals import load_dataset, shipped
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.authentication import new_token
-from strategic_minerals.service.databases import open_store
-from strategic_minerals.service.entities import Scope
-from strategic_minerals.service.job_folder import ENDED, REQUEST, RESULT, Folder
+from strategic_minerals.service.dispatcher import open_store
+from strategic_minerals.service.job_folder import ENDED_FILE, REQUEST, RESULT, Folder, Scope
 from strategic_minerals.service.job_runners import JobLimits, Runner
 from strategic_minerals.service.settings import Settings
 
@@ -91,7 +90,7 @@ class Obedient(Runner):
                 "tables": {"t": {"file": "out/t.csv", "rows": 1, "kinds": kinds}},
             },
         )
-        folder.write(ENDED, {"state": "succeeded", "headline": "done"})
+        folder.write(ENDED_FILE, {"state": "succeeded", "headline": "done"})
         return {"state": "succeeded", "headline": "done"}
 
 

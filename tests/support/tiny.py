@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from strategic_minerals.data.dataset import Dataset
-from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.optimise import Solved, optimise
-from strategic_minerals.schemas.plan import Plan
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.plan import Plan
+from strategic_minerals.solver.optimise import Solved, optimise
 
 KT = 1000.0
 """Tonnes in a kilotonne."""

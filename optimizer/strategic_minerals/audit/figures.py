@@ -1,6 +1,6 @@
 """Every figure that the summary prints, as named records: what the answer states of itself.
 
-The summary reads nothing else. The audit works out the same records from the decisions alone (`audit.statements`), with formulas of
+The summary reads nothing else. The audit works out the same records from the decisions alone (`audit.accounts`), with formulas of
 its own, and an answer that states other figures is not trusted.
 """
 
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.outcome import Outcome
-from ..core.units import SMALL_T
-from ..instance.instruments import CHOSEN
+from ..core.errors import Outcome
+from ..core.stats import SMALL_T
+from ..world.instance import CHOSEN
 
 COLUMNS = ["figure", "item", "value", "text"]
 TRACE = 1e-4

@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Floats
-from ..core.words import BASELINE_COURSE
-from ..instance.instance import Instance
-from ..instance.purchases import Purchase
-from ..model.problem import Problem
-from ..model.solution import OPERATIONS, Solution
+from ..core.frames import Floats
+from ..core.stats import BASELINE_COURSE
+from ..matrix.problem import Problem
+from ..matrix.solution import OPERATIONS, Solution
+from ..world.instance import Instance, Purchase
 from .accounts import Accounts, open_accounts
 from .packages import SignedPackage
-from .producers import begins
-from .shortage import tier_room
+from .producers import begins, tier_room
 
 Row = tuple[str, Any, Any]
 """(where, violation, scale): numbers, or arrays over years (1 axis) or over paths and periods (2 axes)."""

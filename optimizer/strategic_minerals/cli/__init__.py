@@ -1,1 +1,1 @@
-"""Verbs of the command line."""
+"""The command line."""

@@ -2,26 +2,170 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import json
+import logging
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from ..core.logs import logger_of
-from .verbosity import is_verbose, shows_progress
-from .verbs import PROGRAM, SETTINGS, Verbs
+from ..core.errors import Fault, InputError
+from ..core.files import write_whole
+from ..core.logs import SecondsSince, listening, logger_of
+from ..core.runner import Runner
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..core.outcome import Progress
-    from ..data.dataset import Dataset
-    from ..schemas.plan import Plan
+    from ..core.errors import Progress
+    from ..question.dataset import Dataset
+    from ..question.plan import Plan
+
+
+# How much the command line tells beside the answer: `--verbose` and `--quiet` of all verbs, on standard error.
+
+
+QUIET, PLAIN, LOUD, LOUDEST = -1, 0, 1, 2
+LEVELS = {LOUD: logging.INFO, LOUDEST: logging.DEBUG}
+OWN_LOG = "serve"
+"""The verb that writes records in a form of its own."""
+FLAG = re.compile(r"-v+|-q|--verbose|--quiet")
+
+VERBOSITY: ContextVar[int] = ContextVar("told", default=PLAIN)
+"""What this command was asked to tell."""
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a command, with flags that all verbs have in front of the verb: they may stand anywhere."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = [word for word in arguments[:end] if FLAG.fullmatch(word)]
+    return [*flags, *(word for word in arguments[:end] if not FLAG.fullmatch(word)), *arguments[end:]]
+
+
+def tell(context: typer.Context, *, verbose: int, quiet: bool) -> None:
+    """Tell as much as asked until the command ends. Raises typer.BadParameter where both are asked for."""
+    if verbose and quiet:
+        raise typer.BadParameter("--verbose and --quiet exclude each other")
+    VERBOSITY.set(QUIET if quiet else min(verbose, LOUDEST))
+    if VERBOSITY.get() in LEVELS and OWN_LOG not in (context.invoked_subcommand, context.info_name):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(SecondsSince(time.time(), detailed=True))
+        context.with_resource(listening(handler, LEVELS[VERBOSITY.get()]))
+
+
+def log_level() -> int:
+    """The level from which a verb with a log of its own writes."""
+    return {QUIET: logging.WARNING, LOUDEST: logging.DEBUG}.get(VERBOSITY.get(), logging.INFO)
+
+
+def is_quiet() -> bool:
+    """Whether the answer alone is asked for."""
+    return VERBOSITY.get() == QUIET
+
+
+def is_verbose() -> bool:
+    """Whether what is done is told too."""
+    return VERBOSITY.get() in LEVELS
+
+
+def shows_progress() -> bool:
+    """Whether a line of progress is shown: on a terminal, where it neither disturbs a log nor was refused."""
+    return VERBOSITY.get() == PLAIN and sys.stderr.isatty()
+
+
+# The application and what every verb of it takes: `-h`, `--quiet`, `--verbose`, and `--threads` where a model is solved.
+
+
+PROGRAM = "strategic-minerals"
+"""The command that an installation brings."""
+SETTINGS: dict[str, Any] = {
+    "no_args_is_help": True,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+    "pretty_exceptions_enable": False,
+}
+"""Of the application and of each verb."""
+MOST_THREADS = 1024
+
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, help="Report on standard error what is done, with seconds; -vv: every round."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")]
+Threads = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=MOST_THREADS,
+        help="Threads of each process, for the scenarios of decomposed solves; 0: one per core.",
+    ),
+]
+
+
+def program() -> str:
+    """How this program was called, for commands that are shown to its user."""
+    return f"python -m {__name__.partition('.')[0]}" if Path(sys.argv[0]).name == "__main__.py" else PROGRAM
+
+
+class Verbs(typer.Typer):
+    """An application whose verbs take, beside their own options, what all of them share."""
+
+    def command(  # type: ignore[override]  # one option more, the rest as it is
+        self, name: str | None = None, *, solves: bool = False, **settings: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a verb. solves: whether it takes `--threads`."""
+        register = super().command(name, **settings)
+
+        def registered(verb: Callable[..., Any]) -> Callable[..., Any]:
+            register(_with_common(verb, solves))
+            return verb
+
+        return registered
+
+
+def _with_common(verb: Callable[..., Any], solves: bool) -> Callable[..., Any]:
+    """A verb with the options that all verbs share, which are taken from it before it is called."""
+    hints = get_type_hints(verb, include_extras=True)
+    own = inspect.signature(verb).parameters
+    added: dict[str, tuple[Any, Any]] = {"verbose": (Verbose, 0), "quiet": (Quiet, False)}
+    if solves:
+        added["threads"] = (Threads, 0)
+
+    def called(typer_context: typer.Context, **given: Any) -> Any:
+        shared = {name: given.pop(name) for name in added}
+        if shared["verbose"] or shared["quiet"]:
+            tell(typer_context, verbose=shared["verbose"], quiet=shared["quiet"])
+        with Runner(threads=shared.get("threads", 0)).started():
+            return verb(**given)
+
+    context = inspect.Parameter("typer_context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in added.items()
+    ]
+    parameters = [one.replace(kind=one.KEYWORD_ONLY, annotation=hints[name]) for name, one in own.items()]
+    functools.update_wrapper(called, verb, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    del called.__dict__["__wrapped__"]
+    called.__dict__["__signature__"] = inspect.Signature([context, *parameters, *more])
+    called.__annotations__ = {
+        "typer_context": typer.Context,
+        **hints,
+        **{name: kind for name, (kind, _) in added.items()},
+    }
+    return called
+
 
 LOG = logger_of(__name__)
 
@@ -49,7 +193,7 @@ app = Verbs(
 
 def plan_names(incomplete: str) -> list[str]:
     """Shipped plans whose names begin with a word, for shell completion."""
-    from ..core.shipped import shipped
+    from ..core.errors import shipped
 
     return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
 
@@ -109,7 +253,7 @@ def leave_pipe() -> None:
 
 def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
     """Load plan and tables. Raises PlanError or InputError with the faults of both together."""
-    from ..data.load import find_plan, load_question, overrides, with_demand
+    from ..question.load import find_plan, load_question, overrides, with_demand
 
     path = find_plan(plan)
     asked, data = load_question(path, tables, overrides(pairs))
@@ -118,8 +262,8 @@ def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan,
 
 def whence(path: Path, tables: Path | None) -> str:
     """Where the tables of a plan come from, in words."""
-    from ..core.shipped import shipped
-    from ..data.load import find_tables
+    from ..core.errors import shipped
+    from ..question.load import find_tables
 
     if path.suffix.lower() == ".xlsx" and tables is None:
         return f"the sheets of {path.name}"
@@ -169,8 +313,8 @@ def _logged() -> Callable[[Progress], None]:
 
 def refuse_inside_runs(place: Path, option: str) -> None:
     """Raise InputError for a file that would lie in a run folder."""
+    from ..answer.run_folder import is_run_folder
     from ..core.errors import Fault, InputError
-    from ..results.run_folder import is_run_folder
 
     inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
     if inside is not None:
@@ -213,3 +357,118 @@ def time_left(done: int, left: int, seconds: float) -> str:
         return ""
     rest = seconds / done * left
     return f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left"
+
+
+# Verbs that show results and the installation: report, compare, doctor.
+
+
+@app.command()
+def report(
+    directories: Annotated[
+        list[Path], typer.Argument(help="Run folders; the report shows the first and compares the others with it.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html, report.md and so on.")
+    ] = None,
+    form: Annotated[
+        Literal["html", "md", "xlsx", "parquet"],
+        typer.Option(
+            "--format",
+            help="html: one page; md: its text; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
+        ),
+    ] = "html",
+    figures: Annotated[
+        Path | None, typer.Option(help="Also write each figure as a file of its own into this folder.")
+    ] = None,
+    image: Annotated[
+        Literal["svg", "png", "html", "json"],
+        typer.Option(help="Format of these files; html: pages that one can hover over; json: Vega-Lite."),
+    ] = "svg",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
+    from ..answer.run_folder import load_result
+    from ..page.page import markdown, read_analyses, save_figures
+    from ..page.page import report as page
+    from ..question.workbook import is_plan_workbook
+
+    results = [load_result(directory) for directory in directories]
+    if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
+        found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
+        raise InputError(
+            [Fault("report", "", "--format", found, f"one run folder, without --figures, for the format {form}")]
+        )
+    target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
+    ending = target.suffix.lower().removeprefix(".")
+    if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
+        also = f", or --format {ending}" if ending in ("html", "md", "xlsx") else ""
+        found = f"a name that ends in .{ending}" if ending else "a file of another kind"
+        raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
+    if form == "xlsx" and target.is_file() and is_plan_workbook(target):
+        raise InputError(
+            [Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")]
+        )
+    for place in (target, *([] if figures is None else [figures / "figure"])):
+        refuse_inside_runs(place, "--out")
+    refuse_others(figures, f".{image}", "--figures")
+    if form == "parquet":
+        from ..answer.run_folder import write_parquet
+
+        refuse_others(target, ".parquet", "--out")
+        _wrote(write_parquet(results[0], target), as_json)
+        return
+    if target.is_dir():
+        raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
+    if form == "xlsx":
+        from ..answer.run_folder import write_results
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_results(results[0], target)
+        _wrote([target], as_json)
+        return
+    names = [directory.resolve().name for directory in directories]
+    analyses = read_analyses(directories[0])
+    text = (markdown if form == "md" else page)(results, names=names, analyses=analyses)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, [text])
+    drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
+    _wrote([target, *drawn], as_json)
+
+
+def _size(count: int) -> str:
+    """Bytes in a unit that reads well."""
+    return f"{count / 1e6:,.2g} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+
+
+def _wrote(files: list[Path], as_json: bool) -> None:
+    """Print what was written."""
+    if as_json:
+        typer.echo(json.dumps({"wrote": [str(file) for file in files]}, indent=1))
+        return
+    console = standard_output()
+    for folder, inside in groupby(files, key=lambda file: file.parent):
+        first, *others = inside
+        size = _size(first.stat().st_size)
+        console.print(
+            f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False
+        )
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Check the installation: versions, the solver self-test, write access, optional parts."""
+    from .doctor import examine
+
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
+    else:
+        console = standard_output()
+        for finding in found:
+            mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
+            console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
+    wrong = [finding.check for finding in found if finding.needed and not finding.fine]
+    if wrong:  # a faulty installation cannot be trusted; a folder without write access is for the user to change
+        raise typer.Exit(EXIT_INPUT if all(check.startswith("write access to") for check in wrong) else EXIT_UNTRUSTED)

@@ -9,10 +9,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import ReserveError
-from ..core.shipped import shipped
-from ..highs.runtime import canary
-from ..results.answer_parts import versions
+from ..answer.prices import versions
+from ..core.errors import ReserveError, shipped
+from ..solver.highs import canary
 
 EXTRAS = {
     "arrays": ("xarray",),

@@ -24,7 +24,8 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import report, service, studies
+from . import common as report
+from . import service, studies
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -34,24 +35,27 @@ from .common import (
     EXIT_STOPPED,
     EXIT_UNTRUSTED,
     PlanFile,
+    Quiet,
     SetFields,
     Tables,
+    Verbose,
     app,
+    flags_first,
     leave_pipe,
     load,
     plan_names,
+    program,
     standard_error,
     standard_output,
+    tell,
     whence,
 )
-from .verbosity import flags_first, tell
-from .verbs import Quiet, Verbose, program
-from .words import print_faults, print_misuse, print_unwritten, say
+from .service import print_faults, print_misuse, print_unwritten, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..api.checking import CheckReport
+    from ..answer.notes import CheckReport
 
 
 MODULES = (studies, report, service)
@@ -62,7 +66,7 @@ MOST_ESTIMATES = 12
 
 def _print_versions(asked: bool) -> None:
     if asked:
-        from ..results.answer_parts import versions
+        from ..answer.prices import versions
 
         typer.echo("\n".join(f"{name} {number}" for name, number in versions().items()))
         raise typer.Exit
@@ -103,12 +107,11 @@ def init(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Create a plan and its tables to start from."""
-    from ..core.errors import near_miss
-    from ..core.shipped import shipped
-    from ..data.csv_files import load_dataset, write_dataset
-    from ..data.plan_file import load_plan
-    from ..results.run_folder import refuse_inside
-    from ..schemas.base import USA
+    from ..answer.run_folder import refuse_inside
+    from ..core.errors import near_miss, shipped
+    from ..question.base import USA
+    from ..question.read_csv import load_dataset, write_dataset
+    from ..question.read_toml import load_plan
 
     known = {path.stem: load_plan(path) for path in sorted(shipped("models").glob("*.toml"))}
     if plan is not None and plan not in known:
@@ -133,7 +136,7 @@ def init(
         raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
     if excel:
-        from ..data.workbook import write_workbook
+        from ..question.workbook import write_workbook
 
         write_workbook(known[chosen], load_dataset(shipped("inputs"), known[chosen].home), directory / "plan.xlsx")
         written = [directory / "plan.xlsx"]
@@ -141,7 +144,7 @@ def init(
         written = [directory / "plan.toml", directory / "tables"]
         shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
         if several:
-            shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md"))
+            shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md", "build"))
         else:
             write_dataset(load_dataset(shipped("inputs"), known[chosen].home), written[1])
     if as_json:
@@ -164,8 +167,8 @@ def schema(
 ) -> None:
     """Print the JSON Schema of plan files, or of the rows of a table."""
     from ..core.errors import near_miss
-    from ..schemas.plan import Plan
-    from ..schemas.tables import TABLES
+    from ..question.plan import Plan
+    from ..question.tables import TABLES
 
     if table is not None and table not in TABLES:
         expected = f"one of {', '.join(TABLES)}{near_miss(table, TABLES)}"
@@ -185,10 +188,9 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """List all faults of a plan and its tables, figures that look doubtful, and how many rows are estimates."""
-    from ..api.checking import check as run_check
+    from ..answer.notes import check as run_check
     from ..core.frames import rows_of
-    from ..data.column_words import range_in_words
-    from ..data.names import Names
+    from ..question.names import Names, range_in_words
 
     path, loaded, data = load(plan, tables, set_)
     found = run_check(loaded, data)
@@ -230,8 +232,8 @@ def check(
 
 def _oversold(path: Path, tables: Path | None) -> list[str]:
     """Where homes of a folder count on more of a plant than it makes; nothing where the folder holds one home."""
-    from ..api.checking import oversold_sources
-    from ..data.load import find_tables
+    from ..answer.notes import oversold_sources
+    from ..question.load import find_tables
 
     alone = path.suffix.lower() == ".xlsx" and tables is None
     return [] if alone else oversold_sources(find_tables(path, tables))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..core.errors import Fault, FaultsError, InputError, missing_part
-from .common import EXIT_START, EXIT_STORE, app, standard_error, standard_output
-from .verbosity import log_level
+from ..core.errors import MOST_PRINTED, Fault, FaultsError, InputError, legible, missing_part, near_miss, shown
+from .common import COMMAND_LINE, EXIT_INPUT, EXIT_START, EXIT_STORE, app, log_level, standard_error, standard_output
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..service.settings import Settings
     from ..service.store import Store
+
 
 Folder = Annotated[
     Path | None,
@@ -75,7 +78,7 @@ def serve(
             scheduler=scheduler,
             open_on_loopback=open_on_loopback or None,
         )
-        from ..service.json_log import server_log
+        from ..service.job_folder import server_log
 
         with server_log(log_level()):
             _serve(settings)
@@ -143,7 +146,7 @@ def _listening(settings: Settings) -> socket.socket:
 @contextmanager
 def _starting(*, as_json: bool = False) -> Iterator[None]:
     """End the program with its own exit code and no traceback if the service or its store cannot work."""
-    from ..service.trouble import StoreError
+    from ..service.job_folder import StoreError
 
     try:
         yield
@@ -176,7 +179,7 @@ def token_create(
 ) -> None:
     """Create a token and print it once; only its hash is stored."""
     from ..service.authentication import new_token
-    from ..service.entities import SCOPES
+    from ..service.job_folder import SCOPES
 
     wrong = [name for name in scope if name not in SCOPES]
     if wrong or not tenant.isprintable() or not 1 <= len(tenant) <= 100:
@@ -233,7 +236,7 @@ def service_backup(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was copied as JSON.")] = False,
 ) -> None:
     """Copy the store and the folders of all jobs, consistently, also while the service runs."""
-    from ..service.backup import back_up
+    from ..service.dispatcher import back_up
 
     with _starting(as_json=as_json):
         settings = _settings(folder=folder)
@@ -259,7 +262,7 @@ def _settings(**given: Any) -> Settings:
         raise missing_part("serve", str(error.name), "service") from None
     from pydantic import ValidationError
 
-    from ..schemas.descriptions import expected
+    from ..question.base import expected
 
     del fastapi, prometheus_client, uvicorn
     try:
@@ -284,8 +287,8 @@ def _shown(item: Any) -> str:
 
 def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
     """Open the store, work with it, close it. made: it must exist already, else StoreError."""
-    from ..service.databases import file_of, open_store
-    from ..service.trouble import StoreError
+    from ..service.dispatcher import file_of, open_store
+    from ..service.job_folder import StoreError
 
     if made and settings.database is None and not file_of(settings.folder).is_file():
         raise StoreError(
@@ -299,3 +302,116 @@ def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
         return work(store)
     finally:
         store.close()
+
+
+# Faults of options and arguments in plain words; the parser's own messages are for programmers.
+
+
+NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
+CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
+
+
+def say(errors: Console, text: str) -> None:
+    """Print a line on standard error, if it can be written to."""
+    with suppress(OSError):
+        errors.print(legible(text), markup=False)
+
+
+def print_misuse(errors: Console, error: Any) -> int:
+    """Print what is wrong with the command line; the exit code."""
+    wrong = option_faults(error)
+    if not wrong:
+        said = str(error.format_message())
+        print_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help shows")])
+        say(errors, f"Error: {said}")
+        return EXIT_INPUT
+    return print_faults(errors, InputError(wrong))
+
+
+def print_unwritten(errors: Console, error: OSError) -> int:
+    """Print that a file or a folder could not be written or read; the exit code."""
+    reason = error.strerror or str(error)
+    where = "the output could not be written" if error.filename is None else str(error.filename)
+    print_json([Fault(where, "", "", reason, "a file or folder that can be written")])
+    say(errors, f"{where}: {reason}")
+    return EXIT_INPUT
+
+
+def print_json(faults: Sequence[Fault]) -> None:
+    """Print faults as JSON, if it is asked for and standard output can be written to."""
+    if "--json" in sys.argv:
+        with suppress(OSError):
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in faults]}, indent=1))
+
+
+def _blamed(error: Any) -> str:
+    """The option or argument of which the parser complains; empty where it names none."""
+    named = getattr(error, "option_name", None)
+    parameter = getattr(error, "param", None)
+    first = getattr(parameter, "opts", None) or [""]
+    told = re.match(r"--[a-z][a-z-]*", str(getattr(error, "message", "")))
+    return str(named or next((name for name in first if name.startswith("--")), first[0]) or (told[0] if told else ""))
+
+
+def print_faults(errors: Console, error: FaultsError) -> int:
+    """Print faults, also as JSON if asked for; the exit code."""
+    print_json(error.faults)
+    say(errors, str(error))
+    for line in columns_in_words(error.faults[:MOST_PRINTED]):
+        say(errors, line)
+    return EXIT_INPUT
+
+
+def columns_in_words(faults: Sequence[Fault]) -> list[str]:
+    """What the columns and fields hold in which faults were found, each once: the name of a column tells a reader little."""
+    from ..question.base import field_meaning, meaning
+    from ..question.plan import Plan
+    from ..question.tables import TABLES
+
+    told: dict[str, str] = {}
+    for fault in faults:
+        table, column = TABLES.get(fault.file.rpartition("/")[2].partition(".")[0]), fault.column
+        if table is not None and column in table.model_fields:
+            told.setdefault(column, meaning(table, column))
+        elif table is None:
+            told.setdefault(column, field_meaning(Plan, column))
+    lines = [f"  {column}: {words.rstrip('.')}." for column, words in told.items() if words]
+    return ["What they are:", *lines] if lines else []
+
+
+def option_faults(error: Any) -> list[Fault]:
+    """Faults of values that options and arguments do not accept; empty for any other error of the command line.
+
+    error: the exception of the command line's parser.
+    """
+    from pydantic import ValidationError
+
+    cause, parameter = error.__cause__, getattr(error, "param", None)
+    if parameter is None:
+        return []
+    name = next(
+        (option for option in parameter.opts if option.startswith("--")), parameter.opts[0] if parameter.opts else ""
+    )
+    items: list[Any] = (
+        cause.errors(include_url=False) if isinstance(cause, ValidationError) else _earlier(str(error.message))
+    )
+    return [Fault(COMMAND_LINE, "", name, shown(item["input"]), _expected(item)) for item in items]
+
+
+def _earlier(message: str) -> list[Any]:
+    """What older versions of the parser say about a number or a choice, as errors of newer ones; empty for all else."""
+    number, choice = NUMBER.fullmatch(message), CHOICES.search(message)
+    if number is not None:
+        return [{"type": f"{number['kind']}_parsing", "msg": message, "input": number["found"]}]
+    return [{"type": "value_error", "msg": message, "input": choice["found"]}] if choice is not None else []
+
+
+def _expected(item: Any) -> str:
+    """What an option accepts."""
+    from ..question.base import expected
+
+    choice = CHOICES.search(str(item["msg"]))
+    if choice is None:
+        return expected(item)
+    known = re.findall(r"'([^']*)'", choice["choices"])
+    return f"one of {', '.join(known)}{near_miss(choice['found'], known)}"

@@ -22,23 +22,26 @@ from .common import (
     COMMAND_LINE,
     EXIT_INTERRUPTED,
     EXIT_STOPPED,
+    SETTINGS,
     Json,
     PlanFile,
     SetFields,
     Tables,
+    Verbs,
     app,
     cores,
+    is_quiet,
     load,
+    program,
     progress,
     standard_output,
     whence,
 )
-from .verbosity import is_quiet
-from .verbs import SETTINGS, Verbs, program
 
 if TYPE_CHECKING:
-    from ..results.result import Result
-    from ..results.study import Study
+    from ..answer.result import Result
+    from ..answer.study import Study
+
 
 LOG = logger_of(__name__)
 LONGEST_DIAGNOSIS_S = 600.0
@@ -200,7 +203,7 @@ def _spelled(verb: Verb, column: str) -> str:
 
 def _answer(verb: Verb, given: dict[str, Any]) -> None:
     """Read what a verb builds on, call it, show and store its answer."""
-    from ..results.study_files import refuse_mixed
+    from ..answer.study import refuse_mixed
 
     out, as_json = given.pop("out"), given.pop("as_json")
     if out is not None and verb.makes_plan:
@@ -230,14 +233,14 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
 
 def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
     """What a verb builds on. Raises PlanError and InputError."""
-    from ..results.run_folder import load_result
+    from ..answer.run_folder import load_result
 
     source = given["source"]
     if verb.of == "plan":
         given["source"], *question = load(source, given["tables"], given["set_"])
         return tuple(question)
     if verb.of == "homes":
-        from ..data.load import find_plan, load_members, overrides
+        from ..question.load import find_plan, load_members, overrides
 
         return load_members(find_plan(source), given["tables"], overrides(given["set_"]))
     if verb.of == "run":
@@ -251,7 +254,7 @@ def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
 
 def show(found: Study, out: Path | None, as_json: bool) -> None:
     """A study into a folder where asked; then all of it as JSON, or its words."""
-    from ..results.study_files import store_study
+    from ..answer.study import store_study
 
     if out is not None:
         store_study(found, out)
@@ -266,7 +269,7 @@ def show(found: Study, out: Path | None, as_json: bool) -> None:
 
 def _refuse_folder(out: Path, source: Path) -> None:
     """Raise InputError where a run folder cannot be written."""
-    from ..results.run_folder import is_run_folder, refuse_foreign, refuse_inside, started
+    from ..answer.run_folder import is_run_folder, refuse_foreign, refuse_inside, started
 
     refuse_inside(out, "--out")
     if out.resolve() == source.resolve():
@@ -288,7 +291,7 @@ def _planned(
     as_json: bool,
 ) -> tuple[Any, str]:
     """(the answer, its log) of a verb that makes a plan; where there is none, what would restore one is shown."""
-    from ..results.run_folder import write_unanswered
+    from ..answer.run_folder import write_unanswered
 
     plan = first[0] if verb.of == "plan" else first[0].plan
     with kept(plan.name) as log:
@@ -313,7 +316,7 @@ def _planned(
 
 def _diagnosed(plan: Any, data: Any, options: Mapping[str, Any], as_json: bool) -> Study | None:
     """Print which changes would restore a plan; None if the diagnosis failed."""
-    from ..analysis.diagnosis import diagnose
+    from ..studies.diagnosis import diagnose
 
     console = standard_output()
     try:
@@ -331,9 +334,9 @@ def _diagnosed(plan: Any, data: Any, options: Mapping[str, Any], as_json: bool) 
 
 def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str, given: Mapping[str, Any]) -> None:
     """Show a plan, write its run folder, end with the code that says how the solve ended."""
-    from ..results.result import Result
-    from ..results.run_folder import write_run
-    from ..results.study_files import store_study
+    from ..answer.result import Result
+    from ..answer.run_folder import write_run
+    from ..answer.study import store_study
 
     console = standard_output()
     result = answer if isinstance(answer, Result) else answer.result
@@ -360,8 +363,8 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
 
 def _solved(result: Result) -> dict[str, Any]:
     """The main results: what to do first, how the solve ended, what to do, what it costs and protects."""
+    from ..answer.act_now import ActNow
     from ..core.frames import records
-    from ..results.act_now import ActNow
 
     sampled = ActNow.of(result.tables)
     first = {} if sampled is None else {"act_now": sampled.manifest()}

@@ -1,1 +1,1 @@
-"""General tools without domain knowledge: arrays, units, errors, outcomes, typed frames, timings, files, executors."""
+"""What every room needs: errors, logs, files, frames, statistics."""

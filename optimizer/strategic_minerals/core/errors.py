@@ -8,20 +8,187 @@ ReserveError
  ├─ SolveError             no answer                                                (.outcome)
  │   ├─ InfeasibleError    no plan meets the requirements                            (.culprits)
  │   └─ StoppedError       a limit was reached before any plan was found
- └─ UntrustedError         an answer exists and is not trusted: audit, solver self-test, status disagreement
-"""
+ └─ UntrustedError         an answer exists and is not trusted: audit, solver self-test, status disagreement"""
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
-from .names import meant
+# Where the shipped plans and tables lie: in the checkout where there is one, else inside the installed package.
 
-if TYPE_CHECKING:
-    from .outcome import Outcome
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped(kind: str) -> Path:
+    """Folder `models` or `inputs`: the shipped plans, the shipped tables.
+
+    kind: which of the two. A checkout's folder comes first: an editable install copies them, and copies age.
+
+    Raises ValueError for another kind.
+    """
+    if kind not in ("models", "inputs"):
+        raise ValueError(f"kind must be 'models' or 'inputs', not {kind!r}")
+    checkout = PACKAGE.parent.parent / kind
+    beside = (PACKAGE.parent.parent / "pyproject.toml").is_file() and PACKAGE.parent.name == "optimizer"
+    return checkout if beside and checkout.is_dir() else PACKAGE / "shipped_files" / kind
+
+
+# How a solve ended: its reason, objective, bound and gap, and what is known while it runs.
+
+
+Reason = Literal[
+    "optimal",
+    "within_gap",
+    "time_limit",
+    "stalled",
+    "interrupted",
+    "out_of_memory",
+    "infeasible",
+    "unbounded",
+    "failed",
+]
+"""stalled: the search ended incomplete because the solver gave no answer for some parts of it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why a solve ended and how good its answer is. Differences to the reference plan without action; negative is better."""
+
+    reason: Reason
+    objective_musd: float | None
+    """Z - Z0 [million USD]; None without a plan."""
+    best_bound_musd: float | None
+    """Lower bound on Z - Z0 [million USD]."""
+    relative_gap: float | None
+    """(objective - bound) / max(|objective|, discounted appropriation, 1 million USD)."""
+    do_nothing_musd: float | None
+    """Z0 [million USD]."""
+    relaxed: bool = False
+    """True: the linear relaxation, a bound and not a plan."""
+    stages: tuple[tuple[str, float, float, float], ...] = ()
+    """(stage, objective, bound, relative gap) of each stage of the objective, each against its value in Z0."""
+    method: str = "flat"
+    """`flat`, one model for all scenarios; `decomposed`, master and clusters of scenarios."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known while a solve runs."""
+
+    phase: str
+    seconds: float
+    incumbent: float | None = None
+    bound: float | None = None
+    gap: float | None = None
+    done: int | None = None
+    of: int | None = None
+    """Of work in parts: parts done, and in all."""
+
+
+OnProgress = Callable[[Progress], Any]
+"""Called now and then during a solve; returning True cancels it."""
+
+
+# Near misses: names that are spelled almost like a word, in British or American spelling, and names of countries.
+
+
+SPELLINGS = (
+    ("defense", "defence"),
+    ("license", "licence"),
+    ("aluminum", "aluminium"),
+    ("sulfur", "sulphur"),
+    ("cesium", "caesium"),
+    ("center", "centre"),
+    ("labor", "labour"),
+    ("color", "colour"),
+    ("ization", "isation"),
+    ("izing", "ising"),
+)
+"""American, British."""
+COUNTRIES_TOO = """
+america=USA us=USA unitedstates=USA unitedstatesofamerica=USA uk=GBR britain=GBR greatbritain=GBR england=GBR russia=RUS
+southkorea=KOR korea=KOR northkorea=PRK vietnam=VNM laos=LAO drc=COD congokinshasa=COD democraticrepublicofthecongo=COD
+ivorycoast=CIV czechrepublic=CZE turkey=TUR bolivia=BOL iran=IRN burma=MMR venezuela=VEN tanzania=TZA syria=SYR moldova=MDA
+holland=NLD taiwan=TWN cn=CHN prc=CHN jp=JPN de=DEU fr=FRA au=AUS ca=CAN ru=RUS gb=GBR in=IND br=BRA za=ZAF kr=KOR my=MYS
+vn=VNM id=IDN cl=CHL no=NOR na=NAM
+"""
+"""Common names and two-letter codes of countries, as `plain` writes them, with the ISO 3166 code of three letters."""
+MOST_NAMES = 2_000
+"""Known names that are compared letter by letter."""
+LONGEST = 60
+"""Letters of a word for which a close name is looked for."""
+LIKENESS, LIKENESS_OF_COUNTRIES = 0.6, 0.75
+"""Of two spellings from which on one is taken for a slip of the other (`difflib`)."""
+
+
+def plain(word: str) -> str:
+    """A word without case, spaces and punctuation, in British spelling."""
+    bare = re.sub(r"[\W_]+", "", word.casefold())
+    for american, british in SPELLINGS:
+        bare = bare.replace(american, british)
+    return bare
+
+
+@cache
+def country_codes() -> Mapping[str, str]:
+    """Plain name of a country -> ISO 3166 code of three letters: the shipped table `countries`, and common other names."""
+    with (shipped("inputs") / "countries.csv").open(encoding="utf-8", newline="") as table:
+        found = {plain(re.sub(r"\(.*?\)", "", row["name"])): row["country"] for row in csv.DictReader(table)}
+    return found | dict(pair.split("=") for pair in COUNTRIES_TOO.split())
+
+
+def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> list[str]:
+    """The known name that is nearest to a word that is not known; empty where none is near.
+
+    called: other names of known ones, e.g. {"China": "CHN"}. Where known names are codes of countries, names of countries stand
+    for them: two codes of three letters are always alike.
+    """
+    if not 0 < len(word) <= LONGEST:
+        return []
+    names = sorted(known)[:MOST_NAMES]
+    spelled = {plain(name): key for name, key in (called or {}).items() if key in names}
+    alike = {plain(name): name for name in reversed(names)}
+    if plain(word) in alike:
+        return [alike[plain(word)]]
+    codes = bool(names) and all(len(name) == 3 and name.isupper() for name in names if name != "*")
+    spelled |= {name: code for name, code in country_codes().items() if code in names} if codes else alike
+    cutoff = LIKENESS_OF_COUNTRIES if codes else LIKENESS
+    return [spelled[bare] for bare in get_close_matches(plain(word), list(spelled), n=1, cutoff=cutoff)]
+
+
+# Dotted addresses of fields, e.g. `scenarios.0.probability`: which of several set the same value.
+
+
+DEEPEST_ADDRESS = 40
+"""Parts of an address that are read."""
+
+
+def overlapping(addresses: Iterable[str]) -> list[tuple[str, str]]:
+    """(outer, inner) pairs of which the second is, or lies within, what the first sets; the order tells nothing of which wins."""
+    known: dict[tuple[str, ...], str] = {}
+    pairs = sorted((path_of(address), address) for address in addresses)  # what holds another comes before it
+    found = []
+    for path, address in pairs:
+        outer = next((known[path[:n]] for n in range(1, len(path) + 1) if path[:n] in known), None)
+        if outer is None:
+            known[path] = address
+        else:
+            found.append((outer, address))
+    return found
+
+
+def path_of(address: str) -> tuple[str, ...]:
+    """An address in parts; places in lists as numbers without noughts in front. Deeper parts than are read do not count."""
+    parts = address.split(".", DEEPEST_ADDRESS)
+    return tuple((part.lstrip("0") or "0") if part.isascii() and part.isdigit() else part for part in parts)
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
@@ -248,3 +415,17 @@ class StoppedError(SolveError):
 
 class UntrustedError(ReserveError):
     """An answer exists and must not be used: failed audit, failed solver self-test, or status disagreement."""
+
+
+# The one format of what the package writes and reads again: plans, tables, run folders, studies, the service's store.
+
+
+FORMAT = 1
+
+
+def format_fault(file: str, row: str, column: str, stated: object) -> Fault | None:
+    """The fault of a file of another format; None where it is of this one. stated: what the file says; None: nothing."""
+    if type(stated) is int and stated == FORMAT:
+        return None
+    found = "nothing" if stated is None else f"format {shown(stated)}"
+    return Fault(file, row, column, found, f"format {FORMAT}, the only one that this version reads")

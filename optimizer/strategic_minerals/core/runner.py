@@ -23,8 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import StoppedError
-from .outcome import OnProgress, Outcome, Progress, Reason
+from .errors import OnProgress, Outcome, Progress, Reason, StoppedError
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -1,1 +1,1 @@
-"""From Pyomo blocks to one sparse matrix: templates, instances, objectives, named decisions, reading a solution out."""
+"""The optimisation model."""

@@ -1,1 +1,1 @@
-"""The planning service: jobs over HTTP, run by child processes, stored in a database."""
+"""The planner as a service."""

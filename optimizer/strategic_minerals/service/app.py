@@ -16,27 +16,20 @@ from starlette.exceptions import HTTPException
 
 from ..core.errors import Fault, FaultsError
 from ..core.logs import logger_of
-from .authentication import Guard
-from .databases import open_store
-from .deliveries import Deliveries
-from .dependencies import told_of
+from .authentication import Guard, told_of
+from .authentication import router as results
 from .described import describe
-from .dispatcher import Dispatcher, OnEnd
-from .entities import Job
+from .dispatcher import Dispatcher, OnEnd, open_store
 from .gate import BodyBounds, BodyError, Gate, leaves
-from .job_folder import Folder
+from .job_folder import Folder, Job, StoreError, no_room
 from .job_runners import DaskRunner, LocalRunner, Runner, end, start
 from .metrics import Metrics
-from .problem_details import MEDIA_TYPE, MOST_FAULTS, ProblemError
 from .readiness import Readiness
-from .results import router as results
-from .routes import health, router
+from .requests import MEDIA_TYPE, MOST_FAULTS, ProblemError, faults_of
 from .settings import Settings
-from .store import Store
-from .trouble import StoreError, no_room
-from .web import router as pages
-from .web import wrong
-from .wording import faults_of
+from .store import Deliveries, Store
+from .web import health, router, wrong
+from .web import page_router as pages
 
 MOST_ASIDE = 4
 """Checks and reports at the same time, each in a process."""

@@ -18,7 +18,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .problem_details import MEDIA_TYPE, problem
+from .requests import MEDIA_TYPE, problem
 
 MOST_HEADER_BYTES = 32 * 1024
 MOST_HEADERS = 100

@@ -8,9 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
-from .api_schemas import Question
-from .examples import put_in
-from .kind_table import JobRequest
+from .client import put_in
+from .requests import JobRequest, Question
 
 REF = "#/components/schemas/{model}"
 SECURITY = {

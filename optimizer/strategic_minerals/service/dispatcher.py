@@ -4,25 +4,112 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
+import sqlite3
+import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from ..core.errors import Fault, InputError
+from ..core.errors import Fault, InputError, missing_part
 from ..core.logs import about, logger_of
-from .entities import Job
-from .job_folder import ENDED, LIMITS, REQUEST, Folder
+from .job_folder import ENDED_FILE, LIMITS, REQUEST, TABLES, Ask, Folder, Job, StoreError, in_words
 from .job_runners import JobLimits, Runner
-from .problem_details import problem
-from .queue_store import quota_of
-from .retention import Janitor
+from .requests import Trace, problem
 from .settings import Settings
-from .store import Store
-from .tracing import Trace
-from .trouble import StoreError, in_words
+from .store import Store, quota_of
+
+# Retention: when old jobs, drafts that were not run and folders without a job are deleted.
+
+
+DRAFT_S = 86_400.0
+"""What was uploaded and not run is deleted after so long."""
+YOUNG_S = 3600.0
+"""A folder without a job may be one that is being submitted: it is left alone for so long."""
+APART_S = 60.0
+"""Wall and monotonic clock may come apart by so much between two looks (a slewed clock, a machine that was asleep for a moment)."""
+
+
+class Clocks:
+    """Whether the wall clock can be trusted: it has gone with the monotonic one."""
+
+    def __init__(self) -> None:
+        self._wall, self._even = time.time(), time.monotonic()
+        self._jumped: float | None = None
+
+    def look(self) -> float:
+        """Monotonic seconds since the last look; a jump of the wall clock is noticed."""
+        wall, even = time.time(), time.monotonic()
+        passed = even - self._even
+        if abs((wall - self._wall) - passed) > APART_S:
+            self._jumped = even
+        self._wall, self._even = wall, even
+        return passed
+
+    @property
+    def steady(self) -> bool:
+        """Whether no jump was seen for so long that dates of files mean their age again."""
+        return self._jumped is None or self._even - self._jumped > YOUNG_S
+
+
+class Janitor:
+    """Deletes what is too old and what belongs to no job."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store, self._clocks = settings, store, Clocks()
+        self._uptime: float | None = None
+
+    def beat(self) -> None:
+        """Time goes by: now and then, from the moment the server begins."""
+        self._uptime = self._store.passed(self._clocks.look())
+
+    @property
+    def ready(self) -> bool:
+        """Whether the clocks have been seen to go on: not at start."""
+        return self._uptime is not None
+
+    def tidy(self) -> None:
+        """Delete what is old by every clock."""
+        if self._uptime is None:
+            return
+        self._old_jobs(self._uptime)
+        if self._clocks.steady:
+            self._drafts()
+            self._strays()
+
+    def _old_jobs(self, uptime: float) -> None:
+        keep_s = self._settings.keep_days * 86_400
+        for name in self._store.outdated(time.time() - keep_s, uptime - keep_s):
+            if self._store.delete(name):
+                Folder.of(self._settings.folder, name).delete()
+
+    def _drafts(self) -> None:
+        for drafts in ("drafts", "checks"):
+            for path in (self._settings.folder / drafts).glob("*"):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > DRAFT_S:
+                        Folder(path).delete()
+
+    def _strays(self) -> None:
+        """Folders of no job: deleted, or moved where they hold an answer, for then the folder may be another database's."""
+        known = self._store.known()
+        for path in (self._settings.folder / "jobs").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                if path.name in known or time.time() - path.stat().st_mtime <= YOUNG_S:
+                    continue
+                stray = Folder.of(self._settings.folder, path.name)
+                if stray.read(ENDED_FILE) is None:
+                    stray.delete()
+                else:
+                    (self._settings.folder / "strays").mkdir(exist_ok=True)
+                    path.rename(self._settings.folder / "strays" / path.name)
+
 
 IDLE_S = 0.5
 """Seconds between two checks of the queue without a notification."""
@@ -287,7 +374,7 @@ class Dispatcher:
         """Jobs whose server is gone: ended where their folder says so, else interrupted."""
         for job in lost:
             folder = Folder.of(self.settings.folder, job.id)
-            ended = folder.read(ENDED) or {"state": "interrupted"}
+            ended = folder.read(ENDED_FILE) or {"state": "interrupted"}
             outcome = {name: value for name, value in ended.items() if name != "state"}
             ran = min(max(0.0, time.time() - (job.started or time.time())), self.settings.deadline_s)
             if job.server is not None and self.store.finish(
@@ -316,3 +403,324 @@ def lock_folder(folder: Path) -> IO[bytes]:
         expected = "a folder for this server only, or a PostgreSQL database that servers share"
         raise InputError([Fault(str(folder), "", "folder", "a folder that another server uses", expected)]) from None
     return file
+
+
+# The two databases: SQLite in a file, for one server; PostgreSQL, for several that share it.
+
+
+T = TypeVar("T")
+
+CONNECT_S, STATEMENT_S = 5, 15
+"""Seconds that PostgreSQL may take to be there, and to answer."""
+BUSY_S = 30.0
+"""Seconds that a statement waits for another process's."""
+VALUE = re.compile(r"(?<![:\w]):([a-z_]+)")
+MAGIC, SMALLEST = b"SQLite format 3\0", 512
+"""What an SQLite file begins with, and bytes that it has at least."""
+FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+"""SQLite cannot write: the disk is full or gone, or the file is another user's."""
+AWAY = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_PROTOCOL,
+)
+
+
+class SqliteStore(Store):
+    """One file, written ahead (WAL) and synchronised at every commit: what was accepted survives a power cut."""
+
+    clock = "((julianday('now') - 2440587.5) * 86400.0)"
+    names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        _look_at(path)
+        with _told():
+            self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        try:
+            with _told():
+                found = self._connection.execute("PRAGMA integrity_check(3)").fetchall()
+                if found != [("ok",)]:
+                    raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
+                self._exists(self._ask)  # what is not ours stays as it is
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = FULL")
+            self.set_up()
+            self.look_through()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _ask(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def _within(self, work: Callable[[Ask], T]) -> T:
+        with self._lock, _told():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                found = work(self._ask)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
+                raise
+        return found
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+
+def _look_at(path: Path) -> None:
+    """Refuse what SQLite would take for an empty database and write over. Raises StoreError."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(SMALLEST)
+    if not head and any((path.parent / "jobs").glob("*")):
+        raise StoreError("damaged", "the store is damaged: it is empty, but there are jobs")
+    if head and (len(head) < SMALLEST or not head.startswith(MAGIC)):
+        raise StoreError("damaged", "the store is damaged: it is not an SQLite file")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """SQLite's errors as the store's. What a statement of ours has wrong is told as it is."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+        raise
+    except sqlite3.DatabaseError as error:
+        code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in FULL:
+            raise StoreError("full", f"the store cannot be written: {error}") from error
+        if code in AWAY:
+            raise StoreError("away", "the store is busy") from error
+        raise StoreError("damaged", f"the store is damaged: {str(error)[:200]}") from error
+
+
+class PostgresStore(Store):
+    """A PostgreSQL database; a connection that broke is made anew once."""
+
+    alone = "SELECT pg_advisory_xact_lock(20271)"
+    clock = "extract(epoch FROM clock_timestamp())::float8"
+    names = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+    shared = True
+
+    def __init__(self, address: str) -> None:
+        try:
+            import psycopg
+        except ImportError:
+            raise missing_part("serve", "psycopg", "postgres") from None
+        self._psycopg, self._address, self._lock = psycopg, address, threading.Lock()
+        with self._told():
+            self._connection = self._connected()
+        try:
+            self.set_up()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _connected(self) -> Any:
+        """A connection that times out if the server does not answer."""
+        found = self._psycopg.connect(
+            self._address,
+            autocommit=True,
+            connect_timeout=CONNECT_S,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            tcp_user_timeout=10_000,
+        )
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            found.execute(f"SET {name} = {1000 * STATEMENT_S}")
+        return found
+
+    def _within(self, work: Callable[[Ask], T]) -> T:
+        def ask(statement: str, **values: Any) -> list[tuple[Any, ...]]:
+            cursor = self._connection.execute(VALUE.sub(r"%(\1)s", statement), values)
+            return cursor.fetchall() if cursor.description is not None else []
+
+        with self._lock, self._told():
+            for attempt in (1, 2):
+                try:
+                    with self._connection.transaction():
+                        return work(ask)
+                except self._psycopg.OperationalError:
+                    if attempt == 2 or not (self._connection.closed or self._connection.broken):
+                        raise
+                    self._connection.close()
+                    self._connection = self._connected()
+        raise AssertionError
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The driver's errors as the store's, without its words: they may hold the password."""
+        psycopg = self._psycopg
+        try:
+            yield
+        except (
+            psycopg.errors.DiskFull,
+            psycopg.errors.ReadOnlySqlTransaction,
+            psycopg.errors.InsufficientPrivilege,
+        ) as error:
+            raise StoreError("full", f"the store cannot be written ({type(error).__name__})") from None
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.DataCorrupted) as error:
+            raise StoreError("damaged", f"the store is damaged ({type(error).__name__})") from None
+        except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+            found = f"no connection to the database ({type(error).__name__})"
+            raise StoreError(
+                "away", f"{found}; expected postgresql://user:password@host/name of a running server"
+            ) from None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._lock:
+            self._connection.close()
+
+
+def file_of(folder: Path) -> Path:
+    """The store of a folder, made or not."""
+    return folder / "service.sqlite3"
+
+
+def open_store(folder: Path, database: str | None) -> Store:
+    """The store that settings name. Raises StoreError where it cannot be used, InputError where its driver is not installed."""
+    if database is None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # plans and tokens must not be readable by others
+        return SqliteStore(file_of(folder))
+    return PostgresStore(database)
+
+
+# A copy of everything that a service keeps, made while it runs: the store first, then the folder of every job in it.
+
+
+DUMP = "database.dump"
+"""What pg_dump writes; pg_restore reads it."""
+DUMP_S = 3600.0
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """What was copied."""
+
+    jobs: int
+    deleted: int
+    """Jobs that were deleted while the copy was made, and are not in it."""
+    bytes: int
+
+
+def back_up(folder: Path, database: str | None, out: Path) -> BackedUp:
+    """Copy a service's store and its jobs' folders to a new folder.
+
+    folder: the service's. database: PostgreSQL's address; None: SQLite in the folder. out: must not exist, or be empty.
+
+    Raises InputError for a folder that is not to be written, and where pg_dump is missing; StoreError where the store cannot be
+    read; OSError where the disk is full. Then nothing stands at `out`.
+    """
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise InputError([Fault(str(out), "", "OUT", "a folder inside the service's own", "a folder elsewhere")])
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            [Fault(str(out), "", "OUT", "something that is there already", "a new name or an empty folder")]
+        )
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700, parents=True)
+    try:
+        names = _sqlite(folder, part) if database is None else _postgres(database, part)
+        copied = [name for name in names if _copied(folder / "jobs" / name, part / "jobs" / name)]
+        gone = sorted(set(names) - set(copied))
+        if database is None:
+            _forget(file_of(part), gone)
+        (part / "jobs").mkdir(exist_ok=True)
+        if out.exists():
+            out.rmdir()
+        _close(part)
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return BackedUp(len(copied), len(gone), size)
+
+
+def _close(part: Path) -> None:
+    """Let nobody else read a copy, wherever it is moved: it has tokens' hashes and plans."""
+    for path in (part, *part.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def _sqlite(folder: Path, part: Path) -> list[str]:
+    """Copy the file as of one moment, whoever writes to it; the jobs in it."""
+    path = file_of(folder)
+    if not path.is_file():
+        raise StoreError("away", f"the folder {folder} holds no store")
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(file_of(part))) as target,
+        ):
+            source.backup(target)
+            if target.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
+                raise StoreError("damaged", "the store is damaged")
+            return [str(name) for (name,) in target.execute("SELECT id FROM jobs")]
+    except sqlite3.DatabaseError as error:
+        raise StoreError("damaged", f"the store cannot be copied: {str(error)[:200]}") from error
+
+
+def _forget(path: Path, jobs: Iterable[str]) -> None:
+    """Take jobs without a folder out of a copy."""
+    with contextlib.closing(sqlite3.connect(path)) as store, store:
+        store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in jobs])
+
+
+def _postgres(address: str, part: Path) -> list[str]:
+    """Have pg_dump copy our tables as of one moment; the jobs that there are then. The password goes by the environment."""
+    try:
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+    except ImportError:
+        raise missing_part("serve", "psycopg", "postgres") from None
+    program = shutil.which("pg_dump")
+    if program is None:
+        expected = "PostgreSQL's client programs on the PATH (apt install postgresql-client)"
+        raise InputError([Fault("backup", "", "pg_dump", "no such program", expected)])
+    try:
+        parts: dict[str, Any] = conninfo_to_dict(address)
+        names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+        names |= {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
+        given = {names[name]: str(value) for name, value in parts.items() if name in names and value is not None}
+        tables = [f"--table={name}" for name in TABLES]
+        done = subprocess.run(
+            [program, "--format=custom", "--no-password", f"--file={part / DUMP}", *tables],
+            env={**os.environ, **given},
+            capture_output=True,
+            timeout=DUMP_S,
+            check=False,
+        )
+        if done.returncode:
+            raise StoreError(
+                "away", f"pg_dump ended with code {done.returncode}; is it of the server's version or later?"
+            )
+        with psycopg.connect(address, connect_timeout=5) as connection:
+            return [str(name) for (name,) in connection.execute("SELECT id FROM jobs").fetchall()]
+    except (psycopg.Error, subprocess.TimeoutExpired) as error:
+        raise StoreError("away", f"the database cannot be read ({type(error).__name__})") from None
+
+
+def _copied(source: Path, target: Path) -> bool:
+    """Copy a job's folder, whose files may come and go; whether it was there."""
+    if not source.is_dir():
+        return False
+    for place, _, names in os.walk(source):
+        here = target / Path(place).relative_to(source)
+        here.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in names:
+            if not name.endswith(".part"):
+                with contextlib.suppress(FileNotFoundError):  # it was replaced or deleted just now
+                    shutil.copy2(Path(place) / name, here / name)
+    return source.is_dir()

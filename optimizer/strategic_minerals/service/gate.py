@@ -16,9 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from ..core.errors import Fault
 from ..core.logs import about, logger_of
 from .authentication import SAFE_METHODS, Guard, busy
-from .problem_details import ProblemError
-from .tracing import trace_of
-from .trouble import StoreError
+from .job_folder import StoreError
+from .requests import ProblemError, trace_of
 
 logger = logger_of(__name__)
 

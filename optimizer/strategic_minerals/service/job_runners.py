@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from .job_folder import ENDED, ERRORS, PROGRESS, RESULT, Folder, write_whole
-from .problem_details import problem
+from .job_folder import ENDED_FILE, ERRORS, PROGRESS, RESULT, Folder, write_whole
+from .requests import problem
 from .worker import NO_ROOM
 
 POLL_S = 0.1
@@ -108,14 +108,14 @@ class LocalRunner:
                     report(found)
                 if stop():
                     end(process, limits.grace_s)
-                    return folder.read(ENDED) or {"state": "cancelled"}
+                    return folder.read(ENDED_FILE) or {"state": "cancelled"}
                 if now - begin > limits.deadline_s:
                     end(process, limits.grace_s)
                     late = problem("deadline", f"The job reached its time limit of {limits.deadline_s:,.0f} s.")
-                    return folder.read(ENDED) or {"state": "failed", "problem": late.model_dump()}
+                    return folder.read(ENDED_FILE) or {"state": "failed", "problem": late.model_dump()}
         finally:
             end(process, limits.grace_s)
-        ended = folder.read(ENDED)
+        ended = folder.read(ENDED_FILE)
         if ended is None and process.returncode == NO_ROOM:
             folder.clear_output()
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -249,7 +249,7 @@ def packed(folder: Folder) -> bytes:
 def unpack(content: bytes, folder: Folder) -> None:
     """Write a packed folder's files, the word that the job has ended last. ValueError for one that would lie outside."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in sorted(archive.namelist(), key=lambda name: (name == ENDED, name == RESULT, name)):
+        for name in sorted(archive.namelist(), key=lambda name: (name == ENDED_FILE, name == RESULT, name)):
             target = (folder.path / name).resolve()
             if not target.is_relative_to(folder.path.resolve()):
                 raise ValueError("a file outside the folder")

@@ -9,8 +9,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from .job_folder import write_whole
-from .trouble import in_words
+from .job_folder import in_words, write_whole
 
 FRESH_S = 0.25
 """Seconds for which a result is reused, so that frequent requests do not cause frequent writes."""

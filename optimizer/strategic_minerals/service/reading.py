@@ -2,33 +2,379 @@
 
 What validates reports every fault that it finds, and a table of a million wrong rows has millions. So rows, fields and cells are
 counted before, and only what could be right goes on. Large requests are read in a process of their own (`child`), with a limit on
-memory and time, because one call that validates lets nothing else of this process run.
-"""
+memory and time, because one call that validates lets nothing else of this process run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
+import tomllib
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import islice
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, FaultsError, MisplacedError, PlanError, near_miss
-from ..core.shipped import shipped
-from ..data.plan_file import load_plan
-from ..schemas.plan import Plan
-from ..schemas.tables import TABLES
-from .addresses import as_sent, fields_set
-from .api_schemas import PLANS, Question, sanitise, walked
+from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, overlapping, shipped
+from ..question.base import USA, column_of
+from ..question.plan import Plan
+from ..question.read_toml import load_plan
+from ..question.tables import TABLES
 from .job_folder import READ, Folder
-from .kind_table import KINDS, WITH_FILES, FileRequest, JobRequest
-from .problem_details import MOST_FAULTS, ProblemError
-from .questions import FACTS
-from .wording import brief, faults_of, place, spelt
+from .requests import (
+    KINDS_OF_JOBS,
+    MOST_FAULTS,
+    PLANS,
+    WITH_FILES,
+    FileRequest,
+    JobRequest,
+    ProblemError,
+    Question,
+    as_sent,
+    brief,
+    faults_of,
+    fields_set,
+    place,
+    sanitise,
+    spelt,
+    walked,
+)
+
+if TYPE_CHECKING:
+    from ..question.dataset import Dataset
+    from ..studies.learning import DoneRow, HappenedRow
+    from ..studies.sweep_file import SweepFile
+
+
+# Check a study before it becomes a job: it varies something, nothing twice, and only what exists.
+
+
+MOST_PUT = 300
+"""Values of a study that are put into the question before it is accepted, a millisecond each; the others are seen when the job
+begins."""
+
+
+def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
+    """Raises PlanError with the faults that a sweep would end with before it solves anything, as far as they are quickly seen."""
+    from ..question.read_toml import parse_as
+    from ..studies.sweep_file import SweepFile
+
+    asked = parse_as(SweepFile, study, file="study")
+    faults = [*_twice("axes", asked.axes), *_twice("ranges", asked.ranges)]
+    for point in asked.points[:MOST_PUT]:
+        faults += _twice("points", point)
+    faults = faults or _of_size(asked, plan, data) or _put(asked, plan, data)
+    if faults:
+        raise PlanError(faults)
+
+
+def _of_size(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
+    """Faults of a study that has no points, or more than are solved."""
+    from ..studies.designs import one_at_a_time
+    from ..studies.sweep import MOST_POINTS
+
+    if asked.kind == "points" and len(asked.points) > MOST_POINTS:
+        return [Fault("study", "", "points", f"{len(asked.points):,} points", f"at most {MOST_POINTS:,}")]
+    size = math.prod(len(values) for values in asked.axes.values()) if asked.axes else 0
+    if (asked.kind == "grid" and not 0 < size <= MOST_POINTS) or (asked.kind == "points" and not asked.points):
+        return _faults(lambda: asked.design(plan, data), "study")
+    if asked.kind in ("one_at_a_time", "latin_hypercube", "morris", "sobol") and (asked.ranges or not asked.estimates):
+        return _faults(lambda: one_at_a_time({at: (pair[0], pair[1]) for at, pair in asked.ranges.items()}), "study")
+    return []
+
+
+def _tried(asked: SweepFile) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where it is stated, point): points of the study, among which every value stands once; of ranges that are sampled from, their
+    middle."""
+    if asked.kind == "points":
+        yield from ((place(["study", "points", n]), point) for n, point in enumerate(asked.points))
+    first = {at: values[0] for at, values in asked.axes.items()}
+    for at, values in asked.axes.items():
+        yield from (("study.axes", {**first, at: value}) for value in values)
+    for at, (low, high) in asked.ranges.items():
+        ends = (low, high) if asked.kind == "one_at_a_time" else ((low + high) / 2,)
+        yield from (("study.ranges", {at: value}) for value in ends)
+
+
+def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
+    """Faults of addresses that are none, that vary the same, or of which one lies within another."""
+    from ..question.names import read_axis
+
+    known: dict[str, str] = {}
+    faults: list[Fault] = []
+    for address in addresses:
+        try:
+            axis = read_axis(address)
+        except FaultsError as error:
+            faults += [replace(fault, file=f"study.{name}") for fault in error.faults]
+            continue
+        at = axis.path or f"{axis.table}[{axis.key}]/{axis.column}".replace(".", "/")
+        if at in known:
+            faults.append(
+                Fault(f"study.{name}", "", address, f"the same figure as {brief(known[at])}", "each figure only once")
+            )
+        known.setdefault(at, address)
+    return faults + [
+        Fault(
+            f"study.{name}",
+            "",
+            known[inner],
+            f"a figure inside {brief(known[outer])}, which also varies",
+            "each figure only once",
+        )
+        for outer, inner in overlapping(known)
+    ]
+
+
+def _put(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
+    """Faults of the first point whose values cannot be put in their places, among so many as are tried."""
+    from ..question.names import edited
+
+    left = MOST_PUT
+    for where, point in _tried(asked):
+        left -= max(1, len(point))
+        if left < 0:
+            break
+        if faults := _faults(partial(edited, plan, data, point), where):
+            return faults
+    return []
+
+
+def _faults(work: Callable[[], Any], where: str) -> list[Fault]:
+    """The faults that something ends with, as those of a part of the request."""
+    try:
+        work()
+    except FaultsError as error:
+        return [
+            replace(fault, file=where, row="", found="nothing" if fault.found == "none" else fault.found)
+            for fault in error.faults
+        ]
+    return []
+
+
+# The question in a job's folder: read with its tables, and checked without solving, as far as this is quick.
+
+
+STATED, FACTS = "tables.json", "facts.json"
+
+
+@cache
+def shipped_tables(home: str = USA) -> Dataset:
+    """Those of the package for a home; no request changes them. Raises InputError for a home without tables."""
+    from ..core.errors import shipped
+    from ..question.read_csv import load_dataset
+
+    return load_dataset(shipped("inputs"), home)
+
+
+def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
+    """Plan and tables of a request; of a plan of several homes the joint ones. Raises PlanError or InputError with the faults of
+    both."""
+    from ..core.errors import shipped
+    from ..question.read_toml import load_plan
+    from ..question.together import joint_question
+
+    values = request.get("set")
+    if (book := folder.path / "plan.xlsx").is_file():
+        from ..question.workbook import load_workbook
+
+        try:
+            plan, own = load_workbook(book, values)
+        except FaultsError as error:
+            raise PlanError([as_sent(fault, values) for fault in error.faults]) from None
+        return plan, _tables(folder, request, plan.home) or own
+    uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json")) if path.is_file()]
+    path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
+    faults: list[Fault] = []
+    loaded, data = None, None
+    try:
+        loaded = load_plan(path, values)
+    except FaultsError as error:
+        faults += [as_sent(fault, values) for fault in error.faults]
+    try:
+        home = USA if loaded is None else loaded.home
+        sent = _tables(folder, request, home)
+        if loaded is not None and loaded.together is not None and sent is None:
+            return joint_question(loaded, {one.home: shipped_tables(one.home) for one in loaded.together.members})
+        data = sent or shipped_tables(home)
+    except FaultsError as error:
+        faults += error.faults
+    if loaded is None or data is None:
+        raise PlanError(faults)
+    return loaded, data
+
+
+def _tables(folder: Folder, request: Mapping[str, Any], home: str) -> Dataset | None:
+    """A request's own tables, on top of the shipped ones where that was asked for; None: it has none. Raises InputError."""
+    from ..question.dataset import Dataset
+    from ..question.read_csv import load_dataset
+
+    base = shipped_tables(home).tables if request.get("on_top_of_shipped") else {}
+    if (stated := folder.read(STATED)) is not None:
+        return Dataset({**base, **_rows(stated)}, "in memory")
+    if not (own := folder.path / "tables").is_dir():
+        return None
+    data = load_dataset(own)
+    return Dataset({**base, **data.tables}, data.name)
+
+
+def _rows(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables from JSON, rows counted from 1. Raises InputError."""
+    from ..question.dataset import validate_rows
+
+    faults: list[Fault] = []
+    tables: dict[str, Any] = {}
+    for name, rows in stated.items():
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        tables[name], found = validate_rows(name, rows, name, columns, range(1, len(rows) + 1))
+        faults += [replace(fault, row="") if fault.found == "no column" else fault for fault in found]
+    if faults:
+        raise InputError(faults)
+    return tables
+
+
+def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
+    """Refuse what is too large, before anything is built. Raises PlanError."""
+    from ..matrix.problem import columns_at_most
+
+    if (found := columns_at_most(plan, data)) > most_columns:
+        scenarios = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.scenarios)
+        said = f"about {found:,} columns ({scenarios:,} scenarios, {len(plan.materials)} entries of materials)"
+        raise PlanError([Fault("plan", "", "sample.scenarios", said, f"at most {most_columns:,} columns")])
+
+
+def look(folder: Folder, request: Mapping[str, Any]) -> None:
+    """What can be seen of a job without solving anything. Raises PlanError or InputError with the faults that would fail it."""
+    kind = request["kind"]
+    if KINDS_OF_JOBS[kind].asks:
+        _look_at_question(folder, request)
+    elif kind == "roll":
+        noted_rows(request)
+        new_facts(folder)
+    elif kind == "stress":
+        from ..question.read_toml import parse_plan
+
+        if (stated := Folder(first_of(folder)).read("plan.json")) is not None:
+            testable(parse_plan(stated))
+    elif kind == "explain":
+        stated = Folder(first_of(folder)).read("manifest.json") or {}
+        if stated.get("outcome", {}).get("relaxed"):
+            raise InputError([Fault("body", "", "of", "a linear relaxation", "a job solved with `relax` false")])
+        if request["item"] is not None:
+            look_at_item(first_of(folder), request["item"])
+
+
+def _look_at_question(folder: Folder, request: Mapping[str, Any]) -> None:
+    """As `look`, of what asks about a plan and its tables."""
+    from ..question.consistency import check_data
+
+    kind = request["kind"]
+    if kind == "together":
+        members_of(folder, request)
+    plan, data = question(folder, request)
+    if KINDS_OF_JOBS[kind].verb.checked and (
+        faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
+    ):
+        raise PlanError(faults)
+    if kind == "sweep":
+        look_at_study(request["study"], plan, data)
+
+
+def members_of(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, dict[str, Dataset]]:
+    """A plan of several homes as it stands, and the shipped tables of each by home. Raises PlanError and InputError."""
+    from ..studies.coalitions import MOST_MEMBERS
+
+    if (folder.path / STATED).is_file() or (folder.path / "tables").is_dir():
+        expected = "none: a plan of several homes takes the shipped tables of each"
+        raise InputError([Fault("body", "", "tables", "own tables", expected)])
+    plan = _loaded(folder, request)
+    if plan.together is None:
+        raise PlanError([Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")])
+    if (count := len(plan.together.members)) > MOST_MEMBERS:
+        raise PlanError([Fault("plan", "", "together.members", f"{count} homes", f"at most {MOST_MEMBERS}")])
+    return plan, {one.home: shipped_tables(one.home) for one in plan.together.members}
+
+
+def _loaded(folder: Folder, request: Mapping[str, Any]) -> Plan:
+    """The plan of a request as it stands. Raises PlanError."""
+    from ..core.errors import shipped
+    from ..question.read_toml import load_plan
+
+    if (book := folder.path / "plan.xlsx").is_file():
+        from ..question.workbook import load_workbook
+
+        return load_workbook(book, request.get("set"))[0]
+    uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json")) if path.is_file()]
+    path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
+    try:
+        return load_plan(path, request.get("set"))
+    except FaultsError as error:
+        raise PlanError([as_sent(fault, request.get("set")) for fault in error.faults]) from None
+
+
+def noted_rows(request: Mapping[str, Any]) -> tuple[tuple[DoneRow, ...], tuple[HappenedRow, ...]]:
+    """What was done and what happened, as rows from 1. Raises InputError with every fault."""
+    from ..studies.learning import DoneRow, HappenedRow, validated
+
+    faults: list[Fault] = []
+    found: list[tuple[Any, ...]] = []
+    for name, kind in (("done", DoneRow), ("happened", HappenedRow)):
+        rows = [{str(key): _cell(value) for key, value in row.items()} for row in request[name]]
+        header = list(dict.fromkeys(column for row in rows for column in row))
+        try:
+            found.append(validated(list(enumerate(rows, start=1)), header, kind, name) if rows else ())
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
+    return found[0], found[1]
+
+
+def _cell(value: Any) -> str:
+    """A value of JSON as a table's cell."""
+    if isinstance(value, list):
+        return " ".join(map(_cell, value))
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def new_facts(folder: Folder) -> Dataset | None:
+    """Tables of a year's news; None: there are none. Raises InputError."""
+    from ..question.dataset import Dataset
+
+    stated = folder.read(FACTS)
+    return None if stated is None else Dataset(_rows(stated), "in memory")
+
+
+def first_of(folder: Folder) -> Path:
+    """The run folder that a job builds on."""
+    return folder.path / "of" / "0"
+
+
+def testable(plan: Plan) -> None:
+    """Raises PlanError where a plan leaves nothing to draw."""
+    from ..question.plan import no_room_for_draws
+
+    if reason := no_room_for_draws(plan):
+        raise PlanError([Fault("body", "", "of", plan.name, reason)])
+
+
+def look_at_item(run: Path, item: str) -> None:
+    """Whether an item is one that can be explained: the model is built for that. Raises PlanError and InputError."""
+    from ..answer.run_folder import load_result
+    from ..matrix.problem import DecisionIndex, prepare
+
+    result = load_result(run)
+    try:
+        DecisionIndex(prepare(result.plan, result.data)).find(item)
+    except PlanError as error:
+        raise PlanError([replace(fault, file="body") for fault in error.faults]) from None
+
 
 Form = Literal["job", "upload", "check"]
 """What is read: any job; the options of a question whose plan came as a file; a question to look at."""
@@ -193,9 +539,9 @@ def validated(form: Form, raw: Any, where: str) -> Any:
     try:
         return ADAPTERS[form].validate_python(raw)
     except ValidationError as error:
-        kind = KINDS.get(str(raw.get("kind")))
+        kind = KINDS_OF_JOBS.get(str(raw.get("kind")))
         model = Question if kind is None or form == "check" else kind.request
-        kinds = {"job": tuple(KINDS), "upload": WITH_FILES}.get(form, ())
+        kinds = {"job": tuple(KINDS_OF_JOBS), "upload": WITH_FILES}.get(form, ())
         errors = error.errors(include_url=False)
         raise PlanError(list(_first(faults_of(errors, where, model.model_fields, kinds), MOST_FAULTS))) from None
 
@@ -319,3 +665,131 @@ def _digest(request: BaseModel, files: Mapping[str, bytes]) -> str:
     for name, content in sorted(files.items()):
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+# The plan form of the page: which fields it has, in which group, with which choices, and what was typed into them.
+
+
+SEEN = "seen"
+"""Fact of a check that the page alone takes: values of the form's fields, title, and names to choose among."""
+FLAGS = {"true": "yes", "false": "no"}
+LISTED = {"loss_function": "loss_functions", "price_set": "prices"}
+"""Field -> table whose names it chooses among."""
+WORDS = {
+    "planned": "what the plan would have spent",
+    "appropriated": "that, and the unspent money of the year",
+    "social_cost": "least social cost",
+    "risk_within_budget": "least risk within the budget",
+    "least_budget": "least budget that meets the requirements",
+}
+"""Choice -> what it is called, where its name is not clear."""
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One field. Choices: value -> words; none: it is typed in."""
+
+    name: str
+    """Its place in the plan."""
+    label: str
+    choices: Mapping[str, str]
+    listed: bool = False
+    """Its choices are names in the tables."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Fields under one heading."""
+
+    title: str
+    fields: tuple[FormField, ...]
+
+
+def _field(name: str) -> FormField:
+    """A field with the label and the choices of the plan's schema."""
+    *sections, last = name.split(".")
+    model: Any = Plan
+    for section in sections:
+        model = _inner(model.model_fields[section].annotation)
+    field = model.model_fields[last]
+    values = [str(value) for value in get_args(field.annotation)] if get_origin(field.annotation) is Literal else []
+    choices = {value: WORDS.get(value, value.replace("_", " ")) for value in values}
+    return FormField(name, column_of(field).label, FLAGS if field.annotation is bool else choices, name in LISTED)
+
+
+def _inner(kind: Any) -> Any:
+    """The section that an optional field holds."""
+    sections = [one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel)]
+    return sections[0] if sections else kind
+
+
+SHOWN = {
+    "Money": "budget.appropriation_musd budget.total_musd budget.carry_over_share budget.branch_money discount_rate",
+    "Time": "horizon.first_year horizon.years horizon.period_months",
+    "Prices and losses": "price_set loss_function loss_level price_gain",
+    "What may be done": "instruments.reserve instruments.offtake_contracts instruments.projects "
+    "procurement.law procurement.practice procurement.policy",
+    "Aim and risk": "objective.kind risk.cvar_weight risk.alpha risk.cvar_limit_musd",
+    "Random scenarios": "sample.scenarios sample.seed",
+}
+"""Heading -> fields under it."""
+GROUPS = tuple(Group(title, tuple(map(_field, names.split()))) for title, names in SHOWN.items())
+FIELDS = {field.name: field for group in GROUPS for field in group.fields}
+
+
+def values_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """The form's fields of a plan, as text; empty where the plan says nothing."""
+    found: dict[str, str] = {}
+    for name in FIELDS:
+        value: Any = plan
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+        found[name] = "" if value is None else str(value) if plain else json.dumps(value, default=str)
+    return found
+
+
+def lists_of(data: Dataset) -> dict[str, list[str]]:
+    """Names in the tables that fields choose among."""
+    return {name: sorted({getattr(row, name) for row in data.rows(table)}) for name, table in LISTED.items()}
+
+
+def raw_values(path: Path) -> dict[str, str]:
+    """The form's fields of a plan file that may have faults, as far as it can be read at all."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values_of(raw) if isinstance(raw, dict) else {}
+
+
+def choices_of(field: FormField, value: str, lists: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """What a field may be set to, in words; empty: it is typed in. What the plan has is among them, whatever it is."""
+    known = dict(field.choices) or {name: name for name in lists.get(field.name, ()) if field.listed}
+    return {value: value, **known} if known and value and value not in known else known
+
+
+def changed(form: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
+    """Fields that were typed in otherwise than the plan has them, as values of a request; emptied ones are taken away."""
+    typed = {name: form[name].strip() for name in FIELDS if name in form}
+    return {
+        name: None
+        if not text
+        else text == "true"
+        if FIELDS[name].choices == FLAGS and text in FLAGS
+        else value_of(text)
+        for name, text in typed.items()
+        if text != given.get(name, "")
+    }
+
+
+def value_of(text: str) -> Any:
+    """A typed value: JSON where it is a number or an object, else text."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(found, float) and not math.isfinite(found):
+        return text
+    return found if isinstance(found, int | float | dict) and not isinstance(found, bool) else text

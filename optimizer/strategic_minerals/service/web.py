@@ -1,44 +1,608 @@
 """Web pages: choose or upload a plan, edit the main fields, see faults next to the fields, run, follow, read, compare.
 
 Rendered here, with a little JavaScript for what moves. A token typed in once stands in a cookie that scripts cannot read and other
-sites cannot send.
-"""
+sites cannot send."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from email.message import Message
 from importlib import resources
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi import APIRouter, Depends, Form, Header, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
-from ..core.errors import Fault, FaultsError, PlanError, missing_part
-from ..core.shipped import shipped
-from ..data.plan_file import load_plan
-from .api_schemas import CheckResult
-from .authentication import COOKIE, Caller, digest_of
-from .dependencies import Id, Reader, Submitter, folder_of, own, status_of
-from .drafts import files_of, keep_draft, own_draft, seen_of_draft
-from .entities import ENDED, Job
-from .forms import Upload
-from .job_folder import RESULT
-from .kind_table import KINDS, PLANNING
-from .plan_form import FIELDS, GROUPS, changed, choices_of, lists_of, raw_values, value_of, values_of
-from .problem_details import FaultModel, Problem, ProblemError
-from .questions import shipped_tables
-from .reading import shipped_plans
-from .results import records
-from .routes import accept, cancel_job, checked, delete_job, resume_job
-from .submission import SMALL_BYTES, Sent
-from .wording import JOB_ID
+from ..core.errors import Fault, FaultsError, PlanError, missing_part, near_miss, shipped
+from ..question.plan import Plan
+from ..question.read_toml import load_plan
+from ..question.tables import TABLES
+from .authentication import (
+    COOKIE,
+    NO_TRACE,
+    SMALL_BYTES,
+    WRONG,
+    Admin,
+    Caller,
+    Id,
+    Reader,
+    Sent,
+    Submitter,
+    aside,
+    busy,
+    digest_of,
+    folder_of,
+    note,
+    own,
+    records,
+    status_of,
+    submit,
+    take,
+    told,
+    webhook_of,
+)
+from .gate import PART_BYTES
+from .job_folder import ENDED, LIMITS, REQUEST, RESULT, Folder, Job, State, new_id
+from .job_runners import JobLimits
+from .reading import (
+    FIELDS,
+    GROUPS,
+    SEEN,
+    changed,
+    choices_of,
+    kind_of_plan,
+    lists_of,
+    raw_values,
+    shipped_plans,
+    shipped_tables,
+    table_file,
+    value_of,
+    values_of,
+)
+from .requests import (
+    CURSOR,
+    JOB_ID,
+    KEY,
+    KINDS_OF_JOBS,
+    MOST_FAULTS,
+    PLANNING,
+    CheckResult,
+    FaultModel,
+    Health,
+    JobList,
+    JobStatus,
+    Problem,
+    ProblemError,
+    Readiness,
+    WebhookStatus,
+    place,
+    spelt,
+)
+from .store import quota_of
 
-router = APIRouter(include_in_schema=False)
+# Upload of a plan with its tables: the known parts of the form, each as often as allowed.
+
+
+PARTS = {
+    "plan": "a file: TOML, JSON or xlsx",
+    "tables": "files, <table>.csv each",
+    "options": "text: JSON",
+}
+"""Name of a part -> what it is."""
+MOST_FILES = len(TABLES) + 10
+"""Most parts of a form; a few more than can be right are still reported one by one."""
+MOST_TEXTS = 20
+LONGEST_END = 100
+"""Blanks behind the last boundary."""
+LONGEST_OPTIONS = 1_000_000
+"""Characters."""
+
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "plan": {**FILE, "description": "The plan: TOML, JSON or xlsx, recognised by its content."},
+        "tables": {"type": "array", "items": FILE, "description": "Own tables, <table>.csv each."},
+        "options": {
+            "type": "string",
+            "maxLength": LONGEST_OPTIONS,
+            "default": "{}",
+            "description": "The other fields of the job, as JSON; `kind` is `solve` where none is stated.",
+        },
+    },
+}
+UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": SCHEMA}}}}
+"""What the API's description says of it."""
+
+
+@dataclass
+class Uploaded:
+    """What the form held; files under the names by which they are kept."""
+
+    options: str = "{}"
+    label: str = ""
+    """The file name of the plan, for people."""
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+async def uploaded(request: Request) -> AsyncIterator[Uploaded]:
+    """The form of a request. Raises ProblemError where it cannot be read, PlanError for its parts."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        raise ProblemError(
+            "unsupported", "Send a form with files, with the header `Content-Type: multipart/form-data; boundary=...`."
+        )
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        raise ProblemError("malformed", "The body ended early.") from None
+    if not ends(
+        body, request.headers.get("content-type", "")
+    ):  # otherwise a part that was cut off would be missing without a message
+        raise _unread("")
+    limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
+    try:
+        form = await MultiPartParser(request.headers, _pieces(body), **limits).parse()
+    except MultiPartException as error:
+        raise _unread(error.message) from error
+    try:
+        yield await _sorted(form.multi_items())
+    finally:
+        await form.close()
+
+
+Upload = Annotated[Uploaded, Depends(uploaded)]
+
+
+def ends(body: bytes, kind: str) -> bool:
+    """Whether a form's body ends with the last boundary that its content type states, and nothing comes behind it."""
+    stated = Message()
+    stated["Content-Type"] = kind
+    boundary = str(stated.get_param("boundary", ""))
+    return bool(boundary) and body[-len(boundary) - LONGEST_END :].rstrip().endswith(
+        f"--{boundary}--".encode("latin-1", "replace")
+    )
+
+
+async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body piece by piece: it is taken apart where everybody waits."""
+    for begin in range(0, len(body), PART_BYTES):
+        yield body[begin : begin + PART_BYTES]
+        await asyncio.sleep(0)
+
+
+def _unread(said: str) -> ProblemError:
+    """Why a form could not be read, in words of ours."""
+    if "Too many" in said:
+        return ProblemError(
+            "too-large", f"The form has more than {MOST_FILES} files, or more than {MOST_TEXTS} other parts."
+        )
+    if "maximum size" in said:
+        return ProblemError(
+            "too-large", f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes."
+        )
+    expected = "parts according to RFC 7578, each with a name, between the boundaries stated in `Content-Type`"
+    faults = [Fault("form", "", "", "parts that cannot be separated", expected)]
+    return ProblemError("malformed", "The form cannot be read.", faults)
+
+
+async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
+    """Parts put where they belong. Raises PlanError with every fault."""
+    found, faults, seen = Uploaded(), list[Fault](), set[str]()
+    for name, part in parts:
+        if name not in PARTS:
+            expected = f"a known part: {', '.join(PARTS)}{near_miss(name[:100], PARTS)}"
+            faults.append(Fault("form", "", place([name]), spelt(name), expected))
+        elif name in seen and name != "tables":
+            faults.append(Fault("form", "", name, "the part twice", "each part once; `tables` once per table"))
+        elif isinstance(part, UploadFile) is (name == "options"):
+            found_there = "a file" if name == "options" else "text (a part without a file name)"
+            faults.append(Fault("form", "", name, found_there, PARTS[name]))
+        elif name == "options":
+            faults += _options(found, str(part))
+        else:
+            faults += await _file(found, name, part)
+        seen.add(name)
+    if "plan" not in seen:
+        faults.append(Fault("form", "", "plan", "nothing", PARTS["plan"]))
+    if faults:
+        raise PlanError(faults[:MOST_FAULTS])
+    return found
+
+
+def _options(found: Uploaded, text: str) -> list[Fault]:
+    """Take the options."""
+    if len(text) > LONGEST_OPTIONS:
+        return [Fault("form", "", "options", f"{len(text):,} characters", f"at most {LONGEST_OPTIONS:,} characters")]
+    found.options = text
+    return []
+
+
+async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
+    """Take a file."""
+    content = await part.read()
+    if not content and name == "tables" and not part.filename:  # what a browser sends where nothing was chosen
+        return []
+    if not content:
+        return [Fault("form", "", name, f"an empty file {spelt(part.filename or '')}", PARTS[name])]
+    try:
+        kept = kind_of_plan(content) if name == "plan" else table_file(part.filename or "")
+    except PlanError as error:
+        return list(error.faults)
+    if kept in found.files:
+        return [Fault("form", "", name, f"{spelt(kept.rpartition('/')[2])} twice", "each table once")]
+    found.files[kept] = content
+    found.label = (part.filename or "")[:100] if name == "plan" else found.label
+    return []
+
+
+# Routes of the API, version 1.
+
+
+CHECK_S = 60.0
+"""Seconds that looking at a question may take."""
+STREAM_PAUSE_S = 0.5
+LONGEST_STREAM_S = 3600.0
+
+EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"const": "status"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/JobStatus"},
+        },
+    },
+}
+
+
+def takes(schema: str) -> dict[str, Any]:
+    """What the API's description says of a body that is read by `reading`: JSON of a schema."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+health = APIRouter(tags=["health"])
+router = APIRouter(prefix="/v1", responses={**WRONG, 400: {**WRONG[400], "model": Problem}})  # type: ignore[dict-item]
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=KEY,
+        description="Idempotency key: a repeated request with the same key gives the same job.",
+    ),
+]
+
+
+@health.get("/healthz")
+async def get_liveness() -> Health:
+    """Liveness, for load balancers and supervisors."""
+    return Health(status="ok")
+
+
+@health.get("/readyz", responses={503: {"model": Readiness, "description": "The service cannot accept jobs"}})
+async def get_readiness(request: Request, response: Response) -> Readiness:
+    """Readiness: the solver self-test passes, the store can be written, the queue is served. The first answer waits until this is
+    known."""
+    checks = await request.app.state.readiness.look()
+    ready = all(found == "ok" for found in checks.values())
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, checks=checks)
+
+
+@health.get("/metrics", response_class=PlainTextResponse, responses={401: WRONG[401], 403: WRONG[403], 429: WRONG[429]})
+def get_metrics(request: Request, caller: Reader) -> Response:
+    """Metrics in Prometheus format."""
+    return Response(request.app.state.metrics.text(request.app.state.store), media_type="text/plain; version=0.0.4")
+
+
+async def json_body(request: Request) -> bytes:
+    """The body of a request that is JSON, not looked into yet. Raises ProblemError."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise ProblemError("unsupported", "Send JSON, with the header `Content-Type: application/json`.")
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ProblemError("malformed", "The body ended early.") from None
+
+
+Body = Annotated[bytes, Depends(json_body)]
+
+
+@router.post("/jobs", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=takes("JobRequest"))
+def submit_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
+    """Submit a job. If it has faults that can be found quickly, the answer is 422 with the same faults as a check; errors that show
+    only during the solve make the job fail. A job is stored before it is accepted, and survives a crash from then on."""
+    return _submitted(request, response, Sent("job", body), caller, key)
+
+
+@router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=UPLOAD)
+def submit_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
+    """Submit a plan as a file, with its tables as files. File names of tables say which table they are; others are only labels."""
+    return _submitted(
+        request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key
+    )
+
+
+def _submitted(request: Request, response: Response, sent: Sent, caller: Caller, key: str | None) -> JobStatus:
+    job = accept(request, sent, caller, key)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return status_of(request, job)
+
+
+def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
+    """What was sent as a job, counted where it is new, told to the dispatcher. Raises as `submit`."""
+    state = request.app.state
+    trace = getattr(request.state, "trace", NO_TRACE)
+    job, fresh = submit(sent, caller, key, state.settings, state.store, lambda: aside(request), trace)
+    if fresh:
+        state.metrics.submitted(job.kind)
+    state.dispatcher.wake()
+    request.state.job = job.id  # for the log of the request
+    return job
+
+
+@router.get("/jobs", tags=["jobs"])
+def list_jobs(
+    request: Request,
+    caller: Reader,
+    state: Annotated[State | None, Query(description="Show only jobs in this state.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[
+        str | None, Query(pattern=CURSOR, description="Start of the page: `next` of the previous page.")
+    ] = None,
+) -> JobList:
+    """The tenant's jobs, newest first."""
+    at, _, last = (before or "").partition("-")
+    found = request.app.state.store.jobs(caller.tenant, state, limit, (float(at), last) if before else None)
+    more = f"&state={state}" if state is not None else ""
+    following = (
+        f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}-{found[-1].id}{more}" if len(found) == limit else None
+    )
+    places = request.app.state.store.positions() if any(job.state == "queued" for job in found) else {}
+    return JobList(jobs=[status_of(request, job, places) for job in found], next=following)
+
+
+@router.get("/jobs/{job_id}", tags=["jobs"])
+def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
+    """State, position in the queue and, while the job runs, phase, best plan, bound, gap and time left."""
+    return status_of(request, own(request, caller, job_id))
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    tags=["jobs"],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"itemSchema": EVENT}}, "description": "Server-sent events"}},
+)
+async def stream_job_events(request: Request, caller: Reader, job_id: Id) -> Response:
+    """The status as server-sent events, one for each change, until the job has ended."""
+    job = await run_in_threadpool(own, request, caller, job_id)
+    state = request.app.state
+    if not state.streams.enter(caller.tenant, state.settings.most_streams, state.settings.most_streams_in_all):
+        raise busy("Too many event streams are open.", 10.0)
+
+    async def events() -> AsyncIterator[str]:
+        begin, told, now = time.monotonic(), "", job
+        try:
+            while time.monotonic() - begin < LONGEST_STREAM_S:
+                status = await run_in_threadpool(status_of, request, now)
+                changed = _without_time(status)
+                yield f"event: status\ndata: {status.model_dump_json()}\n\n" if changed != told else ": still there\n\n"
+                told = changed
+                if now.state in ENDED or state.dispatcher.stopping:
+                    return
+                await asyncio.sleep(STREAM_PAUSE_S)
+                found = await run_in_threadpool(state.store.job, job_id, caller.tenant)
+                if found is None or not await run_in_threadpool(
+                    state.guard.still, caller
+                ):  # deleted, or no caller any more
+                    return
+                now = found
+        finally:
+            state.streams.leave(caller.tenant)
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _without_time(status: JobStatus) -> str:
+    """A status without the seconds that pass anyway."""
+    progress = None if status.progress is None else status.progress.model_copy(update={"seconds": None})
+    return status.model_copy(update={"progress": progress}).model_dump_json()
+
+
+@router.get("/jobs/{job_id}/webhook", tags=["jobs"])
+def get_webhook(request: Request, caller: Reader, job_id: Id) -> WebhookStatus:
+    """How far the webhook of a job is: whether the end of the job was told, after how many tries, and when it is tried again."""
+    job = own(request, caller, job_id)
+    found = request.app.state.store.webhook(job_id)
+    if found is None:
+        raise ProblemError("not-found", "The job has no webhook.")
+    return webhook_of(job, found)
+
+
+@router.post("/jobs/{job_id}/cancel", tags=["jobs"])
+def cancel_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
+    """Stop a job; a job that has ended does not change. A running job is `stopping` for a moment."""
+    own(request, caller, job_id)
+    job = request.app.state.store.cancel(job_id) or own(request, caller, job_id)
+    note(request, caller, "cancel", job_id)
+    return status_of(request, job)
+
+
+@router.post("/jobs/{job_id}/resume", tags=["jobs"])
+def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
+    """Put a job that ended without an answer back into the queue; a sweep continues where it stopped."""
+    job = own(request, caller, job_id)
+    store, settings = request.app.state.store, request.app.state.settings
+    if job.state != "queued":
+        with told():
+            store.room(caller.tenant, settings.most_queued, settings.most_queued_of_tenant, quota_of(settings))
+    if not store.put_back(job_id, ("interrupted", "cancelled", "failed")):
+        raise ProblemError(
+            "conflict", f"The state of the job is {job.state}; only a job that ended without an answer can be resumed."
+        )
+    note(request, caller, "resume", job_id)
+    request.app.state.dispatcher.wake()
+    return status_of(request, own(request, caller, job_id))
+
+
+@router.delete("/jobs/{job_id}", status_code=204, tags=["jobs"])
+def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
+    """Delete a job that has ended, with all its files."""
+    job = own(request, caller, job_id)
+    if not request.app.state.store.delete(job_id):
+        raise ProblemError("conflict", f"The state of the job is {job.state}: cancel it first.")
+    note(request, caller, "delete", job_id)
+    folder_of(request, job_id).delete()
+    return Response(status_code=204)
+
+
+@router.post("/check", tags=["questions"], response_model=CheckResult, openapi_extra=takes("Question"))
+def check_question(request: Request, caller: Submitter, body: Body) -> CheckResult:
+    """Check a plan and its tables without solving: all faults, doubtful figures, and how many rows are estimates."""
+    return checked(request, Sent("check", body))[0]
+
+
+def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
+    """(faults and notes of a question, what the page shows of it), found in a process of its own. Raises ProblemError."""
+    settings = request.app.state.settings
+    with aside(request):
+        folder = Folder(settings.folder / "checks" / new_id())
+        try:
+            folder.path.mkdir(parents=True)
+            asked = take(sent, folder, settings, nullcontext)["asked"]
+            folder.write(REQUEST, {**asked, "kind": "check"})
+            folder.write(LIMITS, {"memory_mib": settings.memory_aside_mib, "niceness": settings.niceness})
+            ended = request.app.state.checker.run(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
+            found = folder.read(RESULT)
+        finally:
+            folder.delete()
+    if found is None:
+        told_of = ended.get("problem")
+        raise (
+            ProblemError("unavailable", "The question could not be checked.")
+            if told_of is None
+            else ProblemError.of(Problem(**told_of))
+        )
+    seen = found["facts"].pop(SEEN, {})
+    return CheckResult(**found["facts"]), seen
+
+
+@router.get("/plans", tags=["questions"])
+def list_plans(caller: Reader) -> dict[str, str]:
+    """Shipped plans: name -> title."""
+    return {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
+
+
+@router.get("/plans/{name}", tags=["questions"])
+def get_plan(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
+    """A shipped plan as a starting point."""
+    known = shipped_plans()
+    if name not in known:
+        raise ProblemError("not-found", f"There is no such plan{near_miss(name, known)}.")
+    return load_plan(shipped("models") / f"{name}.toml").to_toml_like()
+
+
+@router.get("/schemas", tags=["questions"])
+def list_schemas(caller: Reader) -> list[str]:
+    """Names of the schemas: plan files and tables."""
+    return ["plan", *TABLES]
+
+
+@router.get("/schemas/{name}", tags=["questions"])
+def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
+    """The JSON Schema of plan files, or of the rows of a table, with the meaning and unit of every field."""
+    if name != "plan" and name not in TABLES:
+        raise ProblemError("not-found", f"There is no such schema{near_miss(name, ['plan', *TABLES])}.")
+    return (Plan if name == "plan" else TABLES[name]).model_json_schema()
+
+
+@router.get("/audit-log", tags=["administration"])
+def list_audit_log(
+    request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
+) -> list[dict[str, Any]]:
+    """The audit log, newest first: who submitted, cancelled, resumed or deleted which job, and from which address."""
+    return [vars(entry) for entry in request.app.state.store.log_entries(limit)]
+
+
+# Uploads that were not run yet: a folder each, with what was seen of the plan when it came.
+
+
+DRAFT = "draft.json"
+
+
+def keep_draft(request: Request, caller: Caller, form: Uploaded) -> str:
+    """Keep an upload; its name. The tenant's oldest ones make room."""
+    files = dict(sorted(form.files.items(), key=lambda file: file[0].startswith("tables/")))  # the plan first
+    _make_room(request, caller)
+    folder = _place(request, new_id())
+    try:
+        folder.path.mkdir(parents=True)
+        for name, data in files.items():
+            folder.keep(name, data)
+        folder.write(DRAFT, {"tenant": caller.tenant, "files": list(files), "label": form.label, "at": time.time()})
+    except BaseException:
+        folder.delete()
+        raise
+    return folder.path.name
+
+
+def seen_of_draft(request: Request, caller: Caller, name: str, seen: dict[str, Any]) -> None:
+    """Keep what was seen of a draft's plan."""
+    folder, stated = own_draft(request, caller, name)
+    folder.write(DRAFT, {**stated, "seen": seen})
+
+
+def files_of(request: Request, caller: Caller, name: str) -> dict[str, bytes]:
+    """Files of a draft; none where no draft is named. Raises ProblemError."""
+    if not name:
+        return {}
+    folder, stated = own_draft(request, caller, name)
+    return {file: (folder.path / file).read_bytes() for file in stated["files"]}
+
+
+def own_draft(request: Request, caller: Caller, name: str) -> tuple[Folder, dict[str, Any]]:
+    """A draft of the caller's tenant. Raises ProblemError."""
+    folder = _place(request, name if name.isalnum() and len(name) == 32 else "none")
+    stated = folder.read(DRAFT)
+    if stated is None or stated["tenant"] != caller.tenant:
+        raise ProblemError("not-found", "This upload no longer exists: please upload it again.")
+    return folder, stated
+
+
+def _place(request: Request, name: str) -> Folder:
+    return Folder(request.app.state.settings.folder / "drafts" / name)
+
+
+def _make_room(request: Request, caller: Caller) -> None:
+    """Delete the oldest drafts of a tenant that has many."""
+    settings = request.app.state.settings
+    mine = [
+        (stated["at"], path)
+        for path in (settings.folder / "drafts").glob("*")
+        if (stated := Folder(path).read(DRAFT)) is not None and stated["tenant"] == caller.tenant
+    ]
+    for _, path in sorted(mine)[: max(0, len(mine) - settings.most_drafts + 1)]:
+        Folder(path).delete()
+
+
+page_router = APIRouter(include_in_schema=False)
 GAP = "gap"
 """The field of the form that is the run's, not the plan's."""
 SESSION_S = 12 * 3600
@@ -74,7 +638,7 @@ def page(template: str, request: Request, status: int = 200, /, **facts: Any) ->
     return HTMLResponse(environment.get_template(template).render(signed_in=signed_in, **facts), status)
 
 
-@router.get("/static/{name}")
+@page_router.get("/static/{name}")
 def static(name: str) -> Response:
     """Style and script."""
     kinds = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -84,13 +648,13 @@ def static(name: str) -> Response:
     return Response(text, media_type=kinds[name], headers={"Cache-Control": "max-age=300"})
 
 
-@router.get("/login")
+@page_router.get("/login")
 def login_page(request: Request) -> Response:
     """Where a token is typed in."""
     return page("login.html", request, wrong=False)
 
 
-@router.post("/login")
+@page_router.post("/login")
 def login(request: Request, token: Annotated[str, Form(max_length=200)]) -> Response:
     """Keep a token in a cookie, where it is one."""
     request.app.state.guard.same_origin(request)
@@ -104,7 +668,7 @@ def login(request: Request, token: Annotated[str, Form(max_length=200)]) -> Resp
     return answer
 
 
-@router.post("/logout")
+@page_router.post("/logout")
 def logout(request: Request) -> Response:
     """Forget the token."""
     request.app.state.guard.same_origin(request)
@@ -113,7 +677,7 @@ def logout(request: Request) -> Response:
     return answer
 
 
-@router.get("/")
+@page_router.get("/")
 def home(request: Request, caller: Reader) -> Response:
     """Jobs, and where a new one begins."""
     store = request.app.state.store
@@ -123,7 +687,7 @@ def home(request: Request, caller: Reader) -> Response:
     return page("home.html", request, jobs=jobs, plans=plans, may_submit=caller.may("submit"))
 
 
-@router.post("/upload")
+@page_router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload) -> Response:
     """Keep an uploaded plan as a draft."""
     name = keep_draft(request, caller, form)
@@ -156,14 +720,14 @@ def _models(found: CheckResult) -> list[FaultModel]:
     return [FaultModel(**fault) for fault in found.faults]
 
 
-@router.get("/edit")
+@page_router.get("/edit")
 def edit(request: Request, caller: Submitter, shipped_plan: str = "", draft: str = "") -> Response:
     """A plan's main fields, with the faults that it came with."""
     start = _start(request, caller, shipped_plan, draft)
     return _form(request, start, start.values, start.faults, "", start.notes)
 
 
-@router.post("/edit")
+@page_router.post("/edit")
 async def run(request: Request, caller: Submitter) -> Response:
     """Check, or run, a plan with what was typed."""
     form = {name: str(value) for name, value in (await request.form()).items()}
@@ -281,7 +845,7 @@ def _start(request: Request, caller: Caller, shipped_plan: str, draft: str) -> S
     return Start("", draft, title, seen["values"], seen["lists"], faults, seen["notes"])
 
 
-@router.get("/jobs/{job_id}")
+@page_router.get("/jobs/{job_id}")
 def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
     """One job, live."""
     job = own(request, caller, job_id)
@@ -306,7 +870,7 @@ def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
 
 def _shown(request: Request, job: Job) -> list[tuple[str, list[str], list[list[Cell]]]]:
     """(title, columns, rows) of the tables of a study that are short enough for the page."""
-    if KINDS[job.kind].verb.makes_plan:
+    if KINDS_OF_JOBS[job.kind].verb.makes_plan:
         return []
     folder = folder_of(request, job.id)
     stated = (folder.read(RESULT) or {}).get("tables", {})
@@ -362,7 +926,7 @@ def _short(job: Job) -> str:
     return said if len(said) <= MOST_SHORT else f"{said[:MOST_SHORT].rsplit(' ', 1)[0]} ..."
 
 
-@router.post("/jobs/{job_id}/{action}")
+@page_router.post("/jobs/{job_id}/{action}")
 def act(
     request: Request,
     caller: Submitter,

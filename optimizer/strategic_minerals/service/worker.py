@@ -4,8 +4,7 @@
 with `read` it reads a large request, with `look` it looks at a job that is about to be accepted, with `canary` it has the solver
 answer its test programs.
 It ends with `NO_ROOM` where the disk is full: then nothing was answered, and the job may run again.
-It ends with its parent process: its standard input is a pipe that closes then.
-"""
+It ends with its parent process: its standard input is a pipe that closes then."""
 
 from __future__ import annotations
 
@@ -15,20 +14,197 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
 from ..core.logs import logger_of
-from ..core.runner import Runner
-from .answers import Answer
-from .job_folder import ADMISSION, ENDED, LIMITS, READ, REQUEST, RESULT, Folder, write_whole
-from .json_log import job_log
-from .kinds import answer_of, page
-from .problem_details import Problem, problem
-from .progress import ProgressReporter
-from .questions import look, question
-from .trouble import no_room
+from ..core.runner import LONGEST_S, Runner
+from ..core.verb import checked
+from ..verbs import VERBS, Verb
+from .job_folder import (
+    ADMISSION,
+    ENDED_FILE,
+    LIMITS,
+    READ,
+    REPORT,
+    REQUEST,
+    RESULT,
+    ROWS,
+    Answer,
+    Folder,
+    ProgressReporter,
+    job_log,
+    labels_of,
+    no_room,
+    run_of,
+    told,
+    write_whole,
+    written_run,
+)
+from .reading import (
+    SEEN,
+    first_of,
+    lists_of,
+    look,
+    members_of,
+    new_facts,
+    noted_rows,
+    question,
+    raw_values,
+    sized,
+    values_of,
+)
+from .requests import KINDS_OF_JOBS, Problem, as_sent, problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..answer.result import Result
+
+
+# Answers of jobs: a verb called with what its folder holds, and the look at a question without solving it.
+
+
+Given = Mapping[str, Any]
+SHARE_OF_DEADLINE = 0.9
+"""Share of the job's time limit for the work; the rest is for writing the answer."""
+
+
+def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressReporter) -> Answer:
+    """The answer of a job. Raises what its verb raises."""
+    if request["kind"] == "check":
+        return _check(folder, request)
+    from ..answer.result import Result
+    from ..answer.study import store_study
+    from ..core.logs import kept
+
+    verb = VERBS[request["kind"]]
+    with runner_of(request, limits, reporter, folder).started():
+        first = _first(verb, folder, request, limits)
+        options = _options(verb, folder, request)
+        run = {"run": runner_of(request, limits, reporter, folder)} if verb.long else {}
+        name = getattr(first[0], "name", None) or getattr(getattr(first[0], "plan", None), "name", verb.name)
+        with kept(str(name)) as log:
+            found = verb.function(*first, **options, **run)
+    if not verb.makes_plan:
+        return told(found)
+    result = found if isinstance(found, Result) else found.result
+    tables = written_run(result, folder, reporter, log.text())
+    if isinstance(found, Result):
+        return Answer(_headline(result), result.summary(), result.facts, of_run=tables)
+    store_study(found, folder.path / "run" / "analyses" / found.kind)
+    return replace(told(found), of_run=tables)
+
+
+def runner_of(request: Given, limits: Given, reporter: ProgressReporter, folder: Folder) -> Runner:
+    """How a job runs: in this process, with what its time limit leaves for the work."""
+    most_s = max(1.0, SHARE_OF_DEADLINE * float(limits.get("deadline_s", LONGEST_S)))
+    asked_s = request.get("deadline_s") or LONGEST_S
+    return Runner(
+        threads=int(limits.get("threads", 1)),
+        deadline_s=min(asked_s, most_s),
+        on_progress=reporter.report,
+        store=folder.path / ROWS if VERBS[request["kind"]].resumes else None,
+    )
+
+
+def _first(verb: Verb, folder: Folder, request: Given, limits: Given) -> tuple[Any, ...]:
+    """What a verb builds on. Raises PlanError and InputError."""
+    from ..answer.study import Study
+    from ..question.consistency import require
+
+    if verb.of in ("plan", "homes"):
+        plan, data = question(folder, request)
+        if verb.checked:
+            require(plan, data)
+        sized(plan, data, int(limits.get("most_columns", 10**9)))
+        return (plan, data) if verb.of == "plan" else members_of(folder, request)
+    if verb.of == "run":
+        return (run_of(folder),)
+    if verb.of == "folder":
+        return (first_of(folder),)
+    if verb.of == "rows":
+        return (Study.load(first_of(folder) / "out"),)
+    return ([folder.path / "of" / str(n) for n in range(len(request["of"]))], labels_of(request))
+
+
+def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
+    """Options of a request as the function takes them. Raises InputError with every fault."""
+    asked = {name: request[name] for name in verb.options if name in request}
+    if verb.of == "rows":
+        before = Folder(first_of(folder))
+        about = before.read(REQUEST) or {}
+        if KINDS_OF_JOBS[about["kind"]].asks:
+            asked["plan"], asked["data"] = question(before, about)
+        else:
+            solved = run_of(before)
+            asked["plan"], asked["data"] = solved.plan, solved.data
+    if verb.name == "roll":
+        asked["done"], asked["happened"] = noted_rows(request)
+        if (facts := new_facts(folder)) is not None:
+            asked["facts"] = facts
+    return asked | checked(verb.function, asked, "body")
+
+
+def _headline(result: Result) -> str:
+    lines = result.summary().split("\n\n")[0].splitlines()
+    return " ".join(line.strip() for line in lines[1:3])
+
+
+def _check(folder: Folder, request: Given) -> Answer:
+    from ..answer.notes import doubtful, provenance
+    from ..matrix.problem import columns_at_most
+    from ..question.consistency import check_data
+
+    facts: dict[str, Any] = {"faults": [], "notes": [], "facts": 0, "estimates": 0, "columns_at_most": 0}
+    uploads = [path for name in ("plan.toml", "plan.json") if (path := folder.path / name).is_file()]
+    seen: dict[str, Any] = {"values": raw_values(uploads[0]) if uploads else {}, "title": "", "lists": {}}
+    try:
+        plan, data = question(folder, request)
+        seen = {
+            "values": values_of(plan.model_dump(mode="json")),
+            "title": plan.title or plan.name,
+            "lists": lists_of(data),
+        }
+        faults = [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
+        if not faults:
+            counted = provenance(plan, data)
+            facts |= {
+                "notes": doubtful(plan, data),
+                "facts": counted.facts,
+                "estimates": counted.estimates,
+                "columns_at_most": columns_at_most(plan, data),
+            }
+    except FaultsError as error:
+        faults = list(error.faults)
+    said = f"{len(faults) or 'no'} fault{'s' * (len(faults) != 1)}"
+    return Answer(
+        said, said, {**facts, SEEN: seen, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]}
+    )
+
+
+def page(folder: Folder, request: Given) -> None:
+    """Write the report of a job: its own run, or the first that it builds on with its tables beside."""
+    from ..answer.run_folder import load_result
+    from ..page.page import report
+
+    if KINDS_OF_JOBS[request["kind"]].verb.makes_plan:
+        text = report(load_result(folder.path / "run"), analyses=_analyses(folder, request["kind"]))
+    else:
+        results = [run_of(folder, n) for n in range(len(list((folder.path / "of").iterdir())))]
+        text = report(results, names=request.get("labels"), analyses=_analyses(folder, request["kind"]))
+    write_whole(folder.path / REPORT, text.encode())
+
+
+def _analyses(folder: Folder, kind: str) -> dict[str, pd.DataFrame]:
+    from ..answer.manifest import read_table
+
+    stated = (folder.read(RESULT) or {}).get("tables", {})
+    found = {name: folder.table(name) for name, table in stated.items() if table["file"].startswith("out/")}
+    return {f"{kind}/{name}": read_table(*place) for name, place in found.items() if place is not None}
+
 
 LOG = logger_of("strategic_minerals.service.worker")  # also where it is run as `__main__`
 
@@ -76,7 +252,7 @@ def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
         LOG.info("%s", told.detail or told.title)
         ended = {"state": "failed", "problem": told.model_dump()}
     LOG.info("ended: %s", ended["state"])
-    folder.write(ENDED, ended)
+    folder.write(ENDED_FILE, ended)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -105,8 +281,8 @@ def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], repor
 
 
 def _diagnosed(folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> dict[str, Any] | None:
-    from ..analysis.diagnosis import diagnose
     from ..core.errors import ReserveError
+    from ..studies.diagnosis import diagnose
 
     reporter.phase("no plan meets the requirements: looking for changes that help")
     try:
@@ -120,7 +296,7 @@ def _diagnosed(folder: Folder, request: Mapping[str, Any], reporter: ProgressRep
 def _written(folder: Folder, found: Answer) -> dict[str, Any]:
     """Write tables; name -> file, rows, kind of each column."""
     from ..core.frames import kinds_of, whole
-    from ..data.csv_files import csv_text
+    from ..question.read_csv import csv_text
 
     for name, frame in found.frames.items():
         (folder.path / "out").mkdir(exist_ok=True)
@@ -192,7 +368,7 @@ def _look_at_read(folder: Folder) -> None:
 
 def _work(folder: Folder, arguments: list[str]) -> None:
     if arguments == ["canary"]:
-        from ..highs.runtime import canary
+        from ..solver.highs import canary
 
         canary()
     elif arguments == ["page"]:

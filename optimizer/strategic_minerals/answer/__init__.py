@@ -1,0 +1,1 @@
+"""What comes back: results, tables, run folders, verification."""

@@ -1,0 +1,451 @@
+"""The manifest of a run folder: its schema, its one spelling, and the digest over all that it says.
+
+A manifest is valid only in the spelling in which it is written, so that no byte of it can change unnoticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+import tokenize
+import types
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pandas as pd
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from ..audit.audit import Audit
+from ..core.errors import Fault, InputError, Outcome, format_fault
+from ..core.files import read_bounded
+from ..core.frames import kinds_of, typed
+from ..matrix.solution import OPERATIONS, Solution
+from ..question.base import expected as expected_words
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..question.read_csv import csv_pieces, dataset_texts, unguarded
+from ..solver.highs import TOLERANCES
+from ..solver.stages import Method
+from .notes import unit_of
+from .prices import versions
+from .result import Result
+
+MANIFEST = "manifest.json"
+DIGEST = "digest"
+"""Key of the digest, the last one."""
+
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=10**18)]
+Amount = Annotated[float, Field(ge=0)]
+Kind = Literal["boolean", "integer", "number", "text"]
+Unproven = Annotated[float, Field(allow_inf_nan=True)]
+"""A bound or a gap where nothing was proven when a solve was stopped: infinite."""
+
+
+class Strict(BaseModel):
+    """Nothing that is not foreseen, no text for numbers, no number that is not finite."""
+
+    model_config = STRICT
+
+
+@cache
+def strict(of: type) -> Any:
+    """A strict model with the fields of a data class; tuples are lists in JSON."""
+    hints = get_type_hints(of)
+    found: dict[str, Any] = {field.name: (_strictly(hints[field.name]), ...) for field in fields(of)}
+    return create_model(of.__name__, __base__=Strict, **found)
+
+
+def _strictly(hint: Any) -> Any:
+    """A type hint with data classes replaced by their strict models."""
+    if is_dataclass(hint) and isinstance(hint, type):
+        return strict(hint)
+    parts = tuple(part if part is Ellipsis else _strictly(part) for part in get_args(hint))
+    if not parts or get_origin(hint) is Literal:
+        return hint
+    if get_origin(hint) in (Union, types.UnionType):
+        return Union[parts]  # noqa: UP007  (parts are known when it runs)
+    return get_origin(hint)[parts]
+
+
+class Reached(Strict):
+    """`Outcome` of a run that found a plan."""
+
+    reason: Literal["optimal", "within_gap", "time_limit", "stalled", "interrupted"]
+    objective_musd: float
+    best_bound_musd: Unproven
+    relative_gap: Unproven
+    do_nothing_musd: float
+    relaxed: bool
+    stages: Annotated[list[tuple[str, float, Unproven, Unproven]], Field(min_length=1)]
+    method: Literal["flat", "decomposed"]
+
+    @model_validator(mode="after")
+    def _proven_or_stopped(self) -> Self:
+        """A search that came to its end has finite figures; one that was stopped may have no bound at all, and says so."""
+        stopped = self.reason in ("time_limit", "stalled", "interrupted")
+        for bound, gap in [
+            (self.best_bound_musd, self.relative_gap),
+            *((bound, gap) for _, _, bound, gap in self.stages),
+        ]:
+            proven = math.isfinite(bound) and math.isfinite(gap)
+            if not proven and not (stopped and bound == -math.inf and gap == math.inf):
+                raise ValueError(f"a bound of {bound} with a gap of {gap}")
+        return self
+
+
+class Asked(Strict):
+    """Options of a solve, as far as a caller chooses them."""
+
+    gap: Annotated[float, Field(ge=0, lt=1)]
+    relax: bool
+    method: Method
+
+
+def _options() -> Any:
+    tolerances: dict[str, Any] = {name: (Annotated[float, Field(gt=0)], ...) for name in TOLERANCES}
+    return create_model("Options", __base__=Asked, **tolerances)
+
+
+class Phase(Strict):
+    """A row of the profile."""
+
+    phase: str
+    seconds: Amount
+    share: Amount
+    highs_seconds: Amount
+    iterations: Count
+    peak_memory_mib: Amount | None
+
+
+def _measured_or_not(profile: list[Phase]) -> list[Phase]:
+    """A system tells the memory of every phase, or of none."""
+    if len({phase.peak_memory_mib is None for phase in profile}) > 1:
+        raise ValueError("memory of some phases and not of others")
+    return profile
+
+
+class Counts(Strict):
+    """Sizes of the model and of the search."""
+
+    columns: Count
+    rows: Count
+    nonzeros: Count
+    binaries: Count
+    scenarios: Count
+    periods: Count
+    materials: Count
+    iterations: Count
+    nodes: Count
+
+
+class Pricing(Strict):
+    """The sample of scenarios that owners of projects reckon with."""
+
+    scenarios: Count
+    seed: Count
+
+
+class Question(Strict):
+    """What every manifest says of its question."""
+
+    schema_version: int
+    plan: str
+    loss_function: str
+    price_set: str
+    price_year: int
+    input_hashes: dict[str, Sha256]
+    plan_hash: Sha256
+    seed: int | None
+    pricing_sample: Pricing | None
+    files: dict[str, Sha256]
+
+
+def _versions() -> Any:
+    return create_model(
+        "Versions", __base__=Strict, **{name: (Annotated[str, Field(min_length=1)], ...) for name in versions()}
+    )  # type: ignore[call-overload]
+
+
+@cache
+def answered() -> Any:
+    """Schema of the manifest of a run that found a plan."""
+    return create_model(
+        "Answered",
+        __base__=Question,
+        act_now=(dict[str, Any] | None, None),
+        outcome=(Reached, ...),
+        seconds=(dict[str, Amount], ...),
+        profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
+        counts=(Counts, ...),
+        audit=(strict(Audit), ...),
+        objective_parts=(dict[str, float], ...),
+        reference_parts=(dict[str, float], ...),
+        options=(_options(), ...),
+        versions=(_versions(), ...),
+        columns=(dict[str, dict[str, Kind]], ...),
+    )
+
+
+@cache
+def unanswered() -> Any:
+    """Schema of the manifest of a run that found none."""
+    return create_model(
+        "Unanswered",
+        __base__=Question,
+        outcome=(strict(Outcome), ...),
+        why=(str, ...),
+        culprits=(list[str], ...),
+        options=(Asked, ...),
+        versions=(_versions(), ...),
+    )
+
+
+def spelled(content: Mapping[str, Any]) -> str:
+    """The one spelling of some content as JSON."""
+    return json.dumps(content, indent=1)
+
+
+def digest_of_content(content: Mapping[str, Any]) -> str:
+    """SHA-256 over everything that a manifest says beside its digest."""
+    return hashlib.sha256(spelled({key: value for key, value in content.items() if key != DIGEST}).encode()).hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Content with its digest."""
+    return {**content, DIGEST: digest_of_content(content)}
+
+
+def seal_faults(file: str, content: Mapping[str, Any], text: str) -> list[Fault]:
+    """Whether content is what was sealed, in the spelling in which it was written."""
+    faults: list[Fault] = []
+    if DIGEST not in content:
+        faults.append(Fault(file, "", DIGEST, "none", "a digest"))
+    elif content[DIGEST] != digest_of_content(content):
+        faults.append(Fault(file, "", DIGEST, "content that differs from its digest", "the manifest as it was written"))
+    elif text != spelled(content):
+        faults.append(Fault(file, "", "", "another spelling of its content", "the file as it was written"))
+    return faults
+
+
+def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
+    """Everything in a manifest, its digest apart, that is missing, not foreseen, or of another type."""
+    schema = unanswered() if "why" in content else answered()
+    try:
+        schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
+    except ValidationError as error:
+        items = error.errors(include_url=False)
+        return [
+            Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected_words(item)) for item in items
+        ]
+    return []
+
+
+def _found(item: Mapping[str, Any]) -> str:
+    """What stood in the place of an error, shortened."""
+    if item["type"] == "missing":
+        return "nothing"
+    said = repr(item["input"])
+    return said if len(said) <= 80 else f"{said[:77]}..."
+
+
+RUN_FOLDER = "a finished run folder"
+
+
+def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
+    """(text, content) of a manifest. Raises InputError where there is none of this format."""
+    if not folder.is_dir():
+        found = "a file" if folder.is_file() else "no such folder" if not folder.exists() else "no folder"
+        raise InputError([Fault(str(folder), "", "", found, f"{RUN_FOLDER}: what `solve --out` wrote")])
+    if not (folder / MANIFEST).exists():
+        held = sorted(path.name for path in folder.iterdir())
+        inside = f"a folder with {held[0]} in it" if held else "an empty folder"
+        expected = f"{RUN_FOLDER} (its manifest is written last)"
+        raise InputError([Fault(str(folder), "", "", f"{inside} and no {MANIFEST}", expected)])
+    text, stated = read_json(folder / MANIFEST)
+    try:
+        spelled(stated)
+    except RecursionError:
+        raise InputError([Fault(MANIFEST, "", "", "lists in lists in lists", "a manifest")]) from None
+    version = stated.get("schema_version") if isinstance(stated, dict) else None
+    fault = format_fault(MANIFEST, "", "schema_version", version)
+    if fault is not None:
+        raise InputError([fault])
+    return text, stated
+
+
+MOST_BYTES = 1_000_000_000
+"""Of a JSON file of a run folder."""
+
+
+def read_json(path: Path) -> tuple[str, Any]:
+    """(text, content) of a JSON file."""
+    wanted = (
+        "a finished run folder (its manifest is written last)" if path.name == MANIFEST else "a file of a run folder"
+    )
+    content = read_bounded(path, MOST_BYTES, wanted) if path.exists() else Fault(str(path), "", "", "no file", wanted)
+    if isinstance(content, Fault):
+        raise InputError([content])
+    try:
+        text = content.decode()
+        return text, json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = str(error.lineno) if isinstance(error, json.JSONDecodeError) else ""
+        found = "no JSON any more: a byte was changed, or the file was cut"
+        expected = "the file as it was written; a run folder that was changed is solved again"
+        raise InputError([Fault(str(path), line, "", found, expected)]) from None
+
+
+# What stands in each file of a run folder, by name: the same text for writing and for comparing.
+
+
+ANALYSES = "analyses"
+"""Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
+PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS = "plan.json", "summary.txt", "log.txt", "decisions.npz", "diagnosis.json"
+LITTER = re.compile(
+    r"\.DS_Store|\._.+|\.localized|(?:eh)?thumbs\.db|desktop\.ini|\.directory|\.git(?:ignore|attributes|keep)|\.~lock\..*#|~\$.*",
+    re.IGNORECASE,
+)
+"""What file managers leave in any folder that they show, spreadsheets beside a file that is open, and what git reads: files by
+their own names alone, never a folder with what is in it. Nothing of a run is called so, and nothing reads it."""
+UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    SyntaxError,
+)
+"""What numpy and zipfile raise for an archive that is none, or not whole."""
+DIMENSIONS = {
+    **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1),
+    **dict.fromkeys(OPERATIONS, 3),
+    "shared_money": 3,
+    "short_of_promise": 3,
+}
+"""Of each array of a solution."""
+OF_USERS = ("users_pull", "users_refill", "users_missing")
+"""Arrays that are left out of a file where users hold no stock, as runs from before that have none."""
+DICTIONARY = "dictionary"
+TABLE = re.compile(r"[a-z][a-z0-9_]*")
+"""Names of tables."""
+TABLE_FOLDERS = ("tables", "results")
+"""Folders of CSV files in a run folder."""
+
+
+def question_texts(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str]]]:
+    """(file, pieces of its text) of what was asked."""
+    yield PLAN, [json.dumps(plan.to_toml_like(), indent=1)]
+    for table, text in dataset_texts(data):
+        yield f"tables/{table}.csv", [text]
+
+
+def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
+    """(file, pieces of its text) of what was answered."""
+    for name, table in result.tables.items():
+        yield result_file(name), csv_pieces(table)
+    yield result_file(DICTIONARY), csv_pieces(dictionary(result))
+    yield SUMMARY, [result.summary() + "\n"]
+
+
+def names_in(folder: Path) -> list[str]:
+    """Everything in a folder that is no folder and no litter, by path from there."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in found if not is_litter(path))
+
+
+def litter_in(folder: Path) -> list[str]:
+    """Files of other programs in a folder, by path from there: they are no part of a run, and nothing of it."""
+    found = (path for path in folder.rglob("*") if is_litter(path))
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def is_litter(path: Path) -> bool:
+    """Whether a file of another program stands at a path; a folder is none, whatever it is called."""
+    return LITTER.fullmatch(path.name) is not None and not path.is_dir()
+
+
+def result_file(table: str) -> str:
+    """Where a result table stands."""
+    return f"results/{table}.csv"
+
+
+def dictionary(result: Result) -> pd.DataFrame:
+    """table, column, kind, unit: what stands in every column of the results; units are read off the columns' names."""
+    rows = [
+        {"table": name, "column": column, "kind": kind, "unit": unit_of(column, table)}
+        for name, table in result.tables.items()
+        for column, kind in kinds_of(table).items()
+    ]
+    return pd.DataFrame(rows, columns=["table", "column", "kind", "unit"])
+
+
+def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """A table as it was written; kinds: column -> kind, as `kinds_of` gave them."""
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    return typed(unguarded(text), kinds)
+
+
+def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
+    """All arrays of some solutions as one compressed archive of numpy's: exact, and small where most is zero."""
+    arrays: dict[str, Any] = {
+        f"{name}.{field.name}": np.array(
+            getattr(solution, field.name), dtype=str if field.name == "purchases" else float
+        )
+        for name, solution in solutions.items()
+        for field in fields(Solution)
+        if field.name not in OF_USERS or getattr(solution, field.name).size
+    }
+    into = io.BytesIO()
+    np.savez_compressed(into, **arrays)
+    return into.getvalue()
+
+
+def read_decisions(path: Path) -> dict[str, Solution]:
+    """What `packed_decisions` gave. Raises InputError for anything else, also for an array too many."""
+
+    def refused(found: str) -> InputError:
+        return InputError([Fault(path.name, "", "", found, "arrays of a solution and of its reference")])
+
+    names = ("solution", "reference")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            strange = sorted(set(arrays.files) - {f"{name}.{f.name}" for name in names for f in fields(Solution)})
+            held = {name: {f.name: _array(arrays, name, f.name) for f in fields(Solution)} for name in names}
+    except UNREADABLE as error:
+        raise refused(f"{type(error).__name__}: {error}") from None
+    if strange:
+        raise refused(f"{strange[0]!r}")
+    for name, of in held.items():
+        for field, array in of.items():
+            kind = "U" if field == "purchases" else "f"
+            if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.ndim != DIMENSIONS[field]:
+                raise refused(f"{name}.{field} of another kind")
+            if kind == "f" and not np.isfinite(array).all():
+                raise refused(f"{name}.{field} with a number that is not finite")
+    return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in held.items()}
+
+
+def _array(arrays: Mapping[str, Any], solution: str, field: str) -> Any:
+    """An array of a solution; those of users' own stocks are empty where they are not there. KeyError for any other."""
+    if field in OF_USERS and f"{solution}.{field}" not in arrays:
+        paths, _, periods = np.shape(arrays[f"{solution}.shortfall"])
+        return np.zeros((paths, 0, periods))
+    return arrays[f"{solution}.{field}"]

@@ -1,0 +1,928 @@
+"""A look at a question before it is solved: what rests on estimates, what looks doubtful, what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ..audit.audit import Audit, Residual
+from ..core.errors import FORMAT, Fault, FormulationError, InputError, Outcome, PlanError, UntrustedError
+from ..core.frames import plainly, records, rows_of, typed
+from ..core.stats import MUSD_PER_T, SMALL_T, rounded_to_add_up
+from ..matrix.named import objective_costs
+from ..matrix.own import WHOLE, OwnParts
+from ..matrix.problem import prepare
+from ..model.sets import main_aim
+from ..question.base import UNITS, key_of, stem_and_unit
+from ..question.consistency import check_data
+from ..question.dataset import Dataset
+from ..question.deflation import restated
+from ..question.doubts import KIND as DOUBT
+from ..question.doubts import unlikely
+from ..question.names import Names, number_in_words, range_in_words
+from ..question.plan import Plan
+from ..question.recipes import outdated
+from ..question.references import select_materials
+from ..question.sources import objections, oversold, unquoted
+from ..question.tables import FACT_TABLES
+from ..solver.optimise import Solved
+from ..world.build import build_instance
+from ..world.events import ScenarioSet, longest_event, profiles_of
+from ..world.instance import DEFENCE, Instance, floor_names
+from ..world.packages import Support, build_support, never
+from ..world.scenarios import build_scenarios, pricing_sample
+from ..world.unused import averaged_away, unused
+from .act_now import ActNow, HomeMoney, home_money
+
+THIN = 0.01
+"""Probability of the baseline course at the end of the planned years below which a plan's late years mean little."""
+
+DEAR = "price above value"
+MOST_DEAR = 6
+"""Materials up to which each has a note of its own for this."""
+"""Kind of the notes on materials whose crisis price exceeds what the supply is worth to some users."""
+EITHER = "defence tied"
+"""Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
+REPLAYED = "losses above what was seen"
+"""Kind of the notes on materials of which the plan's loss function says more than an observed shortage allows for."""
+AVERAGED = "averaged over periods"
+"""Kind of the notes on disruptions whose deepest cuts last for less than a period."""
+ONE_MARKET = "no price quoted outside"
+"""Kind of the notes on controlled materials that are taken to cost the same in and outside the countries that control them."""
+NEVER = "cannot be chosen"
+"""Kind of the notes on floors, packages and projects that are asked for and cannot be had."""
+
+
+@dataclass(frozen=True)
+class LossRange:
+    """How far other published losses lie from those of the plan's loss function, as multiples of these."""
+
+    most: float
+    most_of: str
+    """The material."""
+    least: float
+    least_of: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How many values of the planning tables are facts and how many estimates, and which estimates are widest."""
+
+    facts: int
+    estimates: int
+    by_table: Mapping[str, tuple[int, int]]
+    widest: pd.DataFrame
+    """table, key, column, low, value, high, spread: estimates by spread = (high - low)/value."""
+
+
+def provenance(plan: Plan, data: Dataset) -> Provenance:
+    """Count facts and estimates among the rows that a plan reads."""
+    chosen = set(select_materials(plan, data))
+    producers = {row.producer for row in data.rows("yields") if row.material in chosen}
+    by_table: dict[str, tuple[int, int]] = {}
+    wide: list[dict[str, Any]] = []
+    shaped = profiles_of(plan, data)
+    quoted = {
+        row.hazard
+        for row in data.rows("hazards")
+        if row.hazard in shaped and chosen.intersection(row.materials.split()) <= shaped[row.hazard].priced
+    }
+    for table in sorted(data.tables):  # in what order they came says nothing
+        if table in FACT_TABLES:
+            continue
+        rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
+        guessed = sum(row.confidence == "estimate" for row in rows)
+        by_table[table] = (len(rows) - guessed, guessed)
+        for row in rows:
+            if not _at_work(plan, table, row, chosen, producers):
+                continue
+            for name in type(row).model_fields:
+                low, high, value = (
+                    getattr(row, f"{name}_low", None),
+                    getattr(row, f"{name}_high", None),
+                    getattr(row, name),
+                )
+                idle = name == "rate_per_yr" and not _drawn(plan, key_of(row))
+                idle = idle or (name in ("duration_yr", "cut_share") and table == "hazards" and key_of(row) in shaped)
+                idle = idle or (name == "price_multiplier" and table == "hazards" and key_of(row) in quoted)
+                if low is not None and high is not None and value and high > low and not idle:
+                    wide.append(
+                        {
+                            "table": table,
+                            "key": key_of(row),
+                            "column": name,
+                            "low": low,
+                            "value": value,
+                            "high": high,
+                            "spread": (high - low) / abs(value),
+                        }
+                    )
+    columns = ["table", "key", "column", "low", "value", "high", "spread"]
+    widest = pd.DataFrame(wide, columns=columns).sort_values("spread", ascending=False, ignore_index=True)
+    facts = sum(f for f, _ in by_table.values())
+    return Provenance(facts, sum(e for _, e in by_table.values()), by_table, widest)
+
+
+def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
+    material = getattr(row, "material", None)
+    if material is not None and material != "*" and material not in chosen:
+        return False
+    if getattr(row, "price_set", plan.price_set) != plan.price_set:
+        return False
+    return getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+
+
+def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[str]) -> bool:
+    """Whether a row that the plan reads is of a producer or a hazard that can touch its materials."""
+    if table in ("activities", "capacities", "yields", "projects"):
+        return key_of(row).split("/")[0] in producers
+    if table == "hazard_prices":
+        return plan.uses_hazard(row.hazard) and row.hazard not in _repriced(plan)
+    if table == "hazard_profiles":
+        return plan.uses_hazard(row.hazard)
+    if table != "hazards":
+        return True
+    struck = row.materials.split() if isinstance(row.materials, str) else row.materials
+    return plan.uses_hazard(row.hazard) and ("*" in struck or not chosen.isdisjoint(struck))
+
+
+def _repriced(plan: Plan) -> set[str]:
+    """Hazards of which the plan leaves the quotes aside."""
+    stated = ("price_multiplier", "cut_share", "duration_yr")
+    return {own.hazard for own in plan.hazards if any(getattr(own, name) is not None for name in stated)}
+
+
+def _drawn(plan: Plan, hazard: str) -> bool:
+    """Whether scenarios are drawn in which a hazard strikes: how often it does matters there alone."""
+    return plan.sample is not None and (hazard in plan.sample.hazards or "*" in plan.sample.hazards)
+
+
+def doubtful(plan: Plan, data: Dataset) -> list[str]:
+    """Notes on values that are legal and probably not meant. Raises PlanError for events outside the horizon."""
+    instance = build_instance(plan, data, longest_event(plan, data))
+    left_out = [f"{what} left out: {why}" for what, why in instance.left_out if (what, why) not in instance.impossible]
+    odd, scenarios = [text for _, _, text in unlikely(plan, data)], build_scenarios(instance, data)
+    idle = [text for _, _, text in unused(plan, data, instance.calendar.years, instance.materials)]
+    names = Names.of(data)
+    told = notes(instance, scenarios, build_support(instance, scenarios, pricing=pricing_sample(instance, data)), names)
+    dear = [item for kind, item, _ in told if kind == DEAR]
+    many = len(dear) > MOST_DEAR
+    return [
+        *odd,
+        *outdated(data),
+        *idle,
+        *(text for _, text in (*objections(plan, data), *averaged_away(plan, data), *unquoted(plan, data))),
+        *([_dear_in_one(dear, names)] if many else []),
+        *(text for kind, _, text in told if not (many and kind == DEAR)),
+        *left_out,
+    ]
+
+
+def _dear_in_one(materials: Sequence[str], names: Names) -> str:
+    """Many materials whose crisis price is beyond what supply is worth to some users, in one sentence."""
+    return (
+        f"{len(materials)} materials: in some scenarios the crisis price exceeds the value of the supply to some users. Where the "
+        "loss of a tonne is an estimate made of the price itself, as its note then says, the cheapest tiers of users "
+        f"give up first by construction; elsewhere one of the two figures is wrong: {', '.join(map(names.material, materials))}"
+    )
+
+
+def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: Names) -> list[tuple[str, str, str]]:
+    """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units.
+
+    Items are codes, texts have names.
+    """
+    found = {
+        DEAR: _cheaper_short(instance, scenarios, names),
+        "short from the start": _short_from_the_start(instance, names),
+        "disruption nearly certain": _nearly_certain(instance, scenarios, names),
+        "service level without effect": _idle_levels(instance, scenarios, names),
+        "already owed": _already_owed(instance),
+        "no demand": _nothing_demanded(instance),
+        EITHER: _ties(instance, names),
+    }
+    told = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
+    never_chosen = never(instance, support)
+    return [*told, *((NEVER, what, f"{names.item(what)} cannot be chosen: {why}") for what, why in never_chosen)]
+
+
+def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
+    """Users to whom supply is worth less than the highest price of any course to the cheapest of the material's producers."""
+    makes = (instance.yields > 0) & (instance.capacity.max(axis=1, initial=0.0) > 0)[:, None]
+    least = np.where(makes, instance.premium[:, None], np.inf).min(axis=0, initial=np.inf)
+    courses = (scenarios.price * scenarios.market_gap).max(axis=(0, 2), initial=0.0)
+    highest = np.maximum(courses, instance.price.max(axis=1, initial=0.0))
+    peak = highest * (1 + np.where(np.isfinite(least), least, 0.0))
+    cheap: dict[int, list[str]] = defaultdict(list)
+    for k, (q, tier) in enumerate(instance.tiers):
+        i = int(instance.demand_material[q])
+        dear = instance.tier_loss[k] < peak[i] and not instance.adaptation[q]
+        if dear and not instance.embedded[i]:
+            cheap[i].append(f"{instance.demands[q][1]} {tier}")
+    for i, users in cheap.items():
+        material, price = instance.materials[i], peak[i] / instance.material_unit[i] / MUSD_PER_T
+        yield (
+            material,
+            f"{names.material(material)}: in some scenarios the crisis price of {number_in_words(price, 4)} USD/kg exceeds the "
+            f"value of the supply to some users (segment and tier: {', '.join(users)})",
+        )
+
+
+def _short_from_the_start(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
+    """Materials whose demand existing sources cannot cover even without a disruption."""
+    existing = slice(0, instance.sources)
+    running = (instance.capacity * instance.availability)[existing]
+    for i, name in enumerate(instance.materials):
+        wanted = instance.demand[instance.demand_material == i].sum(axis=0)
+        made = instance.yields[existing, i].clip(min=0) @ running
+        if (wanted > made * (1 + 1e-9)).any():
+            t = int((wanted - made).argmax())
+            period = instance.calendar.period_label(t)
+            unit = instance.material_unit[i]
+            controlled = bool((instance.availability[existing, t] < 1)[instance.yields[existing, i] > 0].any())
+            as_it_is = ", with the controls in force at the start" if controlled else ""
+            yield (
+                name,
+                f"{names.material(name)}: even without a disruption{as_it_is}, existing sources supply only "
+                f"{made[t] * unit:,.0f} t of the {wanted[t] * unit:,.0f} t demanded in {period}",
+            )
+
+
+def _idle_levels(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
+    """Service levels that name a scenario which never touches their material."""
+    for level in instance.plan.service_levels:
+        c = instance.component[instance.materials.index(level.material)] if level.material in instance.materials else -1
+        for name in level.scenarios:
+            if c < 0 or scenarios.onset[scenarios.names.index(name), c] >= instance.calendar.periods:
+                yield (
+                    level.material,
+                    f"{names.material(level.material)}, {level.segment}: scenario {name} never affects this material, so the "
+                    "service level has no effect there",
+                )
+
+
+def _nothing_demanded(instance: Instance) -> Iterator[tuple[str, str]]:
+    """A plan that protects nobody."""
+    if not (instance.demand > 0).any():
+        yield (
+            "demand",
+            "demand: there is no demand for the planned materials in these years, so there is nothing to protect",
+        )
+
+
+def _ties(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
+    """Materials of which a tonne less costs defence what it costs others: the aim does not say who runs short."""
+    for i, name in enumerate(instance.materials):
+        of: dict[str, set[float]] = {"defence": set(), "others": set()}
+        for k, (q, _) in enumerate(instance.tiers):
+            if instance.demand_material[q] == i and instance.demand[q].any():
+                of["defence" if instance.priority[q] == DEFENCE else "others"].add(
+                    float(f"{instance.tier_loss[k]:.9g}")
+                )
+        if of["defence"] & of["others"]:
+            yield (
+                name,
+                f"{names.material(name)}: a missing tonne costs defence as much as other users, so the model may let either "
+                "run short; other plans that are as good may leave defence with more or less",
+            )
+
+
+def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
+    """Years whose appropriation does not even hold what is in store at the start, and a total that does not."""
+    what = "holding the opening stock costs"
+    if instance.carried.due.any():
+        what = "holding the opening stock and what was signed before cost"
+    for year, owed, money in zip(instance.calendar.years, instance.owed, instance.available, strict=True):
+        if owed > money * (1 + 1e-9):
+            yield (
+                f"FY{year}",
+                f"FY{year}: {what} {owed:,.4g} million USD, {owed - money:,.4g} more than is "
+                "appropriated: already owed, whatever the plan does",
+            )
+    total, owed_in_all = (
+        instance.plan.budget.total_musd,
+        float(instance.owed[: len(instance.calendar.planned_years)].sum()),
+    )
+    if total is not None and owed_in_all > total * (1 + 1e-9):
+        yield (
+            "all years of the plan",
+            f"all years of the plan: {what} {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} "
+            "more than the total budget: already owed, whatever the plan does",
+        )
+
+
+def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
+    """Components that some disruption hits in nearly every scenario before the planned years end."""
+    last = scenarios.trunk_weight(instance.calendar.periods)[:, instance.calendar.planned - 1]
+    for name, weight in zip(instance.components, last, strict=True):
+        if weight < THIN:
+            yield (
+                name,
+                f"{names.material(name)}: a disruption hits it with {1 - weight:.0%} probability before the plan ends; the last "
+                "years of its plan are based on few scenarios",
+            )
+
+
+def other_losses(plan: Plan, data: Dataset) -> LossRange:
+    """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials."""
+    chosen = set(select_materials(plan, data))
+    own: dict[tuple[str, str], float] = {}
+    other: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in restated(plan, data).rows("loss_functions"):
+        if row.material in chosen and row.loss_usd_per_t > 0:
+            if row.loss_function == plan.loss_function:
+                own[row.material, row.segment] = row.loss_usd_per_t
+            else:
+                other[row.material, row.segment].append(row.loss_usd_per_t)
+    times = [
+        (loss / value, material)
+        for (material, segment), value in sorted(own.items())
+        for (of, users), losses in other.items()
+        if of == material and (segment == users or "*" in (segment, users))
+        for loss in losses
+    ]
+    high = max(times, key=lambda pair: pair[0], default=(1.0, ""))
+    low = min(times, key=lambda pair: pair[0], default=(1.0, ""))
+    return LossRange(*high, *low)
+
+
+def without_data(data: Dataset) -> list[str]:
+    """Minerals of the table `minerals` for which the planning tables hold no material."""
+    planned = {row.mineral for row in data.rows("materials")}
+    planned |= {row.mineral for row in data.rows("listed_minerals") if row.materials}
+    return sorted(row.mineral for row in data.rows("minerals") if row.mineral not in planned)
+
+
+def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
+    """Smallest and largest value of each number of the planning tables, to spot a unit slip."""
+    rows = []
+    for table in data.tables:
+        if table in FACT_TABLES:
+            continue
+        frame = data.frame(table)
+        for column in frame.columns:
+            values = pd.to_numeric(frame[column], errors="coerce") if frame[column].dtype != object else frame[column]
+            if column == "year" or not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
+                continue
+            values = values.dropna()
+            if len(values):
+                rows.append(
+                    {
+                        "table": table,
+                        "column": column,
+                        "smallest": values.min(),
+                        "median": values.median(),
+                        "largest": values.max(),
+                    }
+                )
+    return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])
+
+
+# What a caller's own variables, constraints and terms came to, beside the plan: a table, and lines of the objective.
+
+
+OWN_PARTS = "own_parts"
+"""Name of the table."""
+COLUMNS = {
+    "part": "text",
+    "name": "text",
+    "value": "number",
+    "lower": "number",
+    "upper": "number",
+    "binds": "boolean",
+    "price": "number",
+    "meaning": "text",
+}
+TOLERANCE = 1e-6
+"""Violation of an own constraint that is rounding, as a share of its largest term and 1."""
+TERM, CONSTRAINT, VARIABLE, SOLVER = "term", "constraint", "variable", "solver"
+MOST_SAID = 8
+"""Constraints that are told in words."""
+Extended = Literal["", "rules", "terms"]
+WHOLE_ALONE = "a rule on whole decisions alone: what it costs is told by solving again with one unit more"
+WITH_WHOLE = ", with the whole decisions as they are"
+FOUND = "found the decisions"
+SETTLED = "found the whole decisions; its operations missed a rule by rounding, and were solved again here"
+UNPRICED = "found the decisions; operations beside them could be better, so there are no prices"
+
+
+SAID = {
+    UNPRICED: "Operations beside them could be better: nothing is priced.",
+    SETTLED: "Its operations missed a rule by rounding, and were solved again here, with its whole decisions.",
+}
+"""What a summary says of a point of another solver beside its name."""
+
+
+def own_table(solved: Solved, own: OwnParts, solver: str = "", found: str = "") -> pd.DataFrame:
+    """A row for each term [million USD, discounted], constraint (its price in economic sign) and variable that was added.
+
+    Worked out from the caller's own expressions at the plan's decisions, not from the matrix that was solved. Raises UntrustedError
+    where a constraint does not hold there. solver: who found the point, where it was another. found: what of it.
+    """
+    own.load(solved.x)
+    aim = main_aim(solved.problem.plan)
+    rows: list[dict[str, Any]] = [
+        {"part": TERM, "name": name, "value": own.value(term) + 0.0, "meaning": "million USD, discounted"}
+        for name, term in own.terms.items()
+    ]
+    for row in own.rows:
+        value = own.value(row.body)
+        beyond = max(row.lower - value, value - row.upper, 0.0)
+        size = _largest_term(solved, row.row) / row.factor
+        if beyond > TOLERANCE * (1 + size):
+            raise UntrustedError(f"the constraint {row.name} is broken by {beyond:g}, at {value:g}")
+        price, meaning = _price(solved, row.row, row.factor, row.lower, row.upper, aim)
+        limits = {"lower": _finite(row.lower), "upper": _finite(row.upper)}
+        binds = min(value - row.lower, row.upper - value) <= TOLERANCE * (1 + size)
+        told = {**limits, "binds": binds, "price": price, "meaning": meaning}
+        rows.append({"part": CONSTRAINT, "name": row.name, "value": value + 0.0, **told})
+    _require_own_limits(solved, own)
+    rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v) + 0.0, "meaning": ""} for v in own.added]
+    if solver:
+        rows.append({"part": SOLVER, "name": solver, "meaning": found or (FOUND if solved.prices else UNPRICED)})
+    return typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
+
+
+def _require_own_limits(solved: Solved, own: OwnParts) -> None:
+    """Raise UntrustedError where a variable that was added leaves its bounds, or is not whole where it has to be."""
+    assembly, first = solved.problem.assembly, len(own.named.columns)
+    for k, variable in enumerate(own.added, start=first):
+        value = float(solved.x[k])
+        beyond = max(float(assembly.lower[k]) - value, value - float(assembly.upper[k]), 0.0)
+        if beyond > TOLERANCE * (1 + abs(value)):
+            raise UntrustedError(f"the variable {variable.name} is {beyond:g} beyond its bounds, at {value:g}")
+        if assembly.integer[k] and not solved.outcome.relaxed and abs(value - round(value)) > WHOLE:
+            raise UntrustedError(f"the variable {variable.name} is not whole, at {value:g}")
+
+
+def is_extended(tables: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether a plan was made with more than it says itself: then the plan alone does not lead to the same answer."""
+    return OWN_PARTS in tables and bool((tables[OWN_PARTS].part != SOLVER).any())
+
+
+def require_plain(tables: Mapping[str, pd.DataFrame]) -> None:
+    """Raise InputError for a plan that was extended by own code, where a study would solve the plan alone again."""
+    if is_extended(tables):
+        found = "a plan extended by own code, which this study does not know"
+        raise InputError([Fault("result", "", "own_parts", found, "a plan solved as it is stated")])
+
+
+def with_own_lines(objective: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The table of the objective's parts with a line for each term; doing nothing has none of them."""
+    terms = table[table.part == TERM]
+    lines = pd.DataFrame(
+        {"part": [f"own: {name}" for name in terms.name], "plan_musd": terms.value.to_numpy(), "do_nothing_musd": 0.0}
+    )
+    return pd.concat([objective, lines], ignore_index=True) if len(lines) else objective
+
+
+def extended_by(tables: Mapping[str, pd.DataFrame]) -> Extended:
+    """What own code has added that a proof has to tell: terms, which are weighed with the plan's worth, or rules alone."""
+    if not is_extended(tables):
+        return ""
+    return "terms" if (tables[OWN_PARTS].part == TERM).any() else "rules"
+
+
+def own_said(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What was added, in words; nothing where there was none."""
+    table = tables.get(OWN_PARTS)
+    if table is None or not len(table):
+        return []
+    counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
+    told = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
+    lines = []
+    for name, meaning in zip(*(table[table.part == SOLVER][c] for c in ("name", "meaning")), strict=True):
+        lines.append(f"Decisions found by {name}, and audited here.")
+        lines += [f"  {SAID[meaning]}"] if meaning in SAID else []
+    if told:
+        lines.append(f"Extended by own code: {told}. Every figure here is the plan's alone; the terms are told apart.")
+    for name, value in zip(*(table[table.part == TERM][c] for c in ("name", "value")), strict=True):
+        lines.append(f"  Term {name}: {value:,.6g} million USD.")
+    rules = table[(table.part == CONSTRAINT) & table.binds & (table.lower != table.upper)]
+    rules = rules.sort_values("price", ascending=False, kind="stable")
+    for row in rows_of(rules.head(MOST_SAID)):
+        price = "" if np.isnan(row.price) else f"{row.price:,.4g} "
+        lines.append(
+            f"  Constraint {row.name} binds: {price}{row.meaning}."
+            if row.meaning
+            else f"  Constraint {row.name} binds."
+        )
+    if len(rules) > MOST_SAID:
+        lines.append(f"  {len(rules) - MOST_SAID} more constraints bind (table {OWN_PARTS}).")
+    return lines
+
+
+def _price(solved: Solved, row: int, factor: float, lower: float, upper: float, aim: str) -> tuple[float, str]:
+    """What one unit more room in a constraint is worth, and in words. The dual is that of the scaled row, with the whole decisions
+    as they are: of a rule on these alone it says nothing."""
+    if solved.prices is None:
+        return np.nan, ""
+    assembly = solved.problem.assembly
+    whole = assembly.integer[assembly.index[assembly.start[row] : assembly.start[row + 1]]]
+    if len(whole) and whole.all():
+        return np.nan, WHOLE_ALONE
+    dual, kept = float(solved.prices.row[row]) * factor, WITH_WHOLE if whole.any() else ""
+    if lower == upper:
+        return -dual + 0.0, f"million USD of {aim} avoided by a right-hand side of one more{kept}"
+    return abs(dual), f"million USD of {aim} avoided by one unit more room{kept}"
+
+
+def _largest_term(solved: Solved, row: int) -> float:
+    """Largest absolute term of a row at the plan."""
+    assembly = solved.problem.assembly
+    entries = slice(assembly.start[row], assembly.start[row + 1])
+    return float(np.abs(assembly.value[entries] * solved.x[assembly.index[entries]]).max(initial=0.0))
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else np.nan
+
+
+# Tables for readers: names and units of columns, and scenarios told by what happens in them.
+
+
+NAMED_UNITS = {
+    "share": "share",
+    "probability": "probability",
+    "days_of_use": "days of that year's use",
+    "fiscal_year": "fiscal year",
+    "period": "fiscal year, and the part of it where there are several",
+}
+"""How names of a result's columns end whose unit is no ending -> unit."""
+HEADINGS = {
+    "sentence": "in words",
+    "gained": "added at the larger budget",
+    "lost": "dropped at the larger budget",
+    "appropriation below": "smaller budget",
+    "appropriation above": "larger budget",
+    "in sample": "in the plan's own scenarios",
+    "do nothing": "without the plan",
+    "do": "what to do",
+}
+"""A column's name, its unit taken away -> what readers read."""
+PARTS = {"cvar": "CVaR", "defence short": "probability of a defence shortfall"}
+"""Words within a column's name -> what readers read."""
+ENDED = {
+    "optimal": "proven best",
+    "within_gap": "proven best but for the gap that is told",
+    "time_limit": "stopped at the time limit",
+    "stalled": "incomplete: the solver gave no answer in part of the search",
+    "interrupted": "interrupted",
+    "out_of_memory": "stopped at the memory limit",
+}
+"""Reason of an outcome -> how the solve ended."""
+ALTERNATIVES = {
+    "nothing": "doing nothing",
+    "nothing before events": "crisis purchases only",
+    "base-case shortfall filled": "stock for the base-case shortfall",
+}
+"""Alternatives of a plan that need other words than their own -> these words."""
+
+
+def unit_of(column: str, table: pd.DataFrame) -> str:
+    """Unit of a column by its name; for values with a unit beside them, that column."""
+    if column == "value" and "unit" in table.columns:
+        return "see column unit"
+    units = {**UNITS, **NAMED_UNITS}
+    return next((unit for ending, unit in units.items() if column == ending.strip("_") or column.endswith(ending)), "")
+
+
+def heading(column: str) -> str:
+    """A column's name for readers, its unit in brackets; `_low` and `_high` are the ends of a range or an interval."""
+    for end in ("low", "high"):
+        whole = str(column).removesuffix(f"_{end}")
+        if whole == column:
+            continue
+        name, bracket, unit = heading(whole).partition(" [")
+        if bracket or name in PARTS.values():
+            return f"{name}, {end} end{bracket}{unit}"
+    stem, unit = stem_and_unit(str(column))
+    return f"{_words(stem)} [{unit}]" if unit else _words(stem)
+
+
+def _words(column: str) -> str:
+    """A column's name, its unit taken away, in words."""
+    words = str(column).replace("_", " ")
+    for part, said in PARTS.items():
+        if f" {part} " in f" {words} ":
+            return words.replace(part, said)
+    return HEADINGS.get(words, words)
+
+
+def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> dict[str, str]:
+    """Scenario -> what readers are told of it, no two alike: one that the plan lists keeps its name, one that was drawn is told by
+    what happens in it.
+
+    losses: the table `scenario_losses`. told: whether what happens is told of listed scenarios too.
+    """
+    listed = {scenario.name for scenario in plan.scenarios}
+    happens = dict(zip(losses["scenario"], losses["what_happens"], strict=True))
+    times = Counter(words for code, words in happens.items() if code not in listed)
+    found = {}
+    for code, words in happens.items():
+        if code in listed:
+            found[code] = f"{code} ({words})" if told else code
+        else:
+            found[code] = words if times[words] == 1 else f"{words} ({code})"
+    return found
+
+
+# What an answer rests on beside its own figures: facts and estimates of the inputs, how the solve ended, how large it was.
+
+
+MOST_ESTIMATES = 6
+"""Widest estimates that are named, one a quantity and item."""
+
+
+class Answered(Protocol):
+    """What is read of a result."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def data(self) -> Dataset: ...
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+
+    @property
+    def audited(self) -> Audit: ...
+
+    @property
+    def seconds(self) -> Mapping[str, float]: ...
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+    @property
+    def versions(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Basis:
+    """All that a summary says beside the figures of the answer."""
+
+    relaxed: bool
+    reason: str
+    """Why the solve ended, as `Outcome.reason`."""
+    names: Names
+    scenarios: Mapping[str, str]
+    """Scenario -> what happens in it."""
+    floors: Mapping[str, tuple[str, str]]
+    """Price floor, as `figures` names it -> who has it and for which material."""
+    other_losses: LossRange
+    replayed: tuple[str, ...]
+    """Observed shortages of which the plan's loss function says more than is known to have stopped, each with the comparison."""
+    embedded: frozenset[str]
+    """Materials that come only inside imported goods and that risk measures leave out."""
+    facts: int
+    estimates: int
+    widest: tuple[str, ...]
+    """The widest estimates behind what is at stake, each in words."""
+    reluctant: tuple[str, ...]
+    """Names of materials whose crisis price exceeds what the supply is worth to some users."""
+    tied: tuple[str, ...]
+    """Materials of which defence may run short in the place of others at the same cost, in words."""
+    averaged: tuple[str, ...]
+    """Disruptions whose deepest cuts last for less than a period, in words."""
+    doubts: tuple[str, ...]
+    """Figures that are probably not meant, each with what it was compared with."""
+    owed: tuple[str, ...]
+    """Years whose appropriation does not hold what is in store at the start, in words."""
+    floors_asked: int
+    """Price floors of the plan's menus."""
+    floors_gone: tuple[str, ...]
+    """Those of them that can never be chosen, each with its reason, in words."""
+    out_of_reach: tuple[str, ...]
+    """What else can never be chosen, likewise."""
+    begin_later: tuple[str, ...]
+    """Sources that give nothing in the first year and something later, whatever is decided, in words."""
+    inverted: frozenset[str]
+    """Border floors that products which contain the material escape, as `figures` names them."""
+    audit_word: str
+    worst: Residual
+    counts: Mapping[str, int]
+    seconds: float
+    highs: str
+    tolerance: float
+    home: HomeMoney | None
+    """Money and figures of the plan's home; None where no table names it."""
+    act_now: ActNow | None
+    """What other samples say of the plan; None where it was solved for its own scenarios alone."""
+    own: tuple[str, ...] = ()
+    """What a caller's own code has added, and what it came to."""
+    extended: Extended = ""
+    """What of it the proof has to tell."""
+
+
+def basis_of(result: Answered) -> Basis:
+    """Of a result: what it says of its inputs is worked out from plan and tables."""
+    names = Names.of(result.data)
+    counted, stake, noted = provenance(result.plan, result.data), _stakes(result), result.tables["notes"]
+    floors, never = result.tables["floors"], noted[noted.kind == NEVER]
+    asked = {f"floor {name}" for name in floor_names(result.plan).values()}
+    of_floors = never.item.isin(asked)
+    inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
+    return Basis(
+        relaxed=result.outcome.relaxed,
+        reason=result.outcome.reason,
+        names=names,
+        scenarios=scenario_names(result.plan, result.tables["scenario_losses"], told=True),
+        floors={f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()},
+        other_losses=other_losses(result.plan, result.data),
+        replayed=tuple(noted.note[noted.kind == REPLAYED]),
+        embedded=frozenset(
+            row.material for row in result.data.rows("materials") if row.embedded and not result.plan.risk.embedded
+        ),
+        facts=counted.facts,
+        estimates=counted.estimates,
+        widest=_widest(counted.widest, stake, names),
+        reluctant=tuple(names.material(m) for m in sorted(set(noted.item[noted.kind == DEAR]) & set(stake))),
+        floors_asked=len(asked),
+        floors_gone=tuple(never.note[of_floors]),
+        out_of_reach=tuple(never.note[~of_floors]),
+        averaged=tuple(noted.note[noted.kind == AVERAGED]),
+        tied=tuple(noted.note[noted.kind == EITHER]),
+        doubts=tuple(noted.note[noted.kind == DOUBT]),
+        owed=tuple(noted.note[noted.kind == "already owed"]),
+        begin_later=_begin_later(result.plan, result.data, names),
+        inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
+        audit_word=audit_word(result),
+        worst=result.audited.worst(),
+        counts=result.counts,
+        seconds=float(result.seconds.get("total", 0.0)),
+        highs=str(result.versions["highs"]),
+        tolerance=float(result.options["primal_feasibility_tolerance"]),
+        home=home_money(result.plan, result.data),
+        act_now=ActNow.of(result.tables),
+        own=tuple(own_said(result.tables)),
+        extended=extended_by(result.tables),
+    )
+
+
+def _begin_later(plan: Plan, data: Dataset, names: Names) -> tuple[str, ...]:
+    """Sources of the planned materials that begin within the planned years, each with its year; the soonest first."""
+    chosen, horizon, made = set(select_materials(plan, data)), plan.horizon, defaultdict[str, set[str]](set)
+    for row in data.rows("yields"):
+        made[row.producer].add(row.material)
+    series = defaultdict[str, list[tuple[int, float]]](list)
+    for row in data.rows("capacities"):
+        if made[row.activity] <= chosen:
+            series[row.activity].append((row.from_year, row.capacity_t_per_yr))
+    found = []
+    for activity, steps in series.items():
+        begun = [capacity for year, capacity in sorted(steps) if year <= horizon.first_year]
+        later = [year for year, capacity in sorted(steps) if year > horizon.first_year and capacity > 0]
+        if begun and begun[-1] == 0 and later and later[0] < horizon.first_year + horizon.years:
+            found.append((later[0], f"{names.producer(activity)} (FY{later[0]})"))
+    return tuple(text for _, text in sorted(found))
+
+
+def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
+    """Who has a price floor, a row of the table `floors`, and for which material."""
+    who = names.producer(row.floor.partition(": ")[0]) if row.scope == "project" else "the whole market"
+    return who, names.material(row.material)
+
+
+def whole_summands(total: float, parts: Sequence[float]) -> tuple[float, ...]:
+    """Parts of a sum as whole numbers that add up to the total as it is printed; each rounded by itself where they are not its."""
+    return rounded_to_add_up(total, parts, 0) or tuple(float(round(part)) for part in parts)
+
+
+def audit_word(result: Answered) -> str:
+    """How the audit ended: a relaxation leaves integers open, so that there is no plan to audit."""
+    if result.audited.passed:
+        return "passed"
+    return "not applicable to a relaxation" if result.outcome.relaxed else "FAILED"
+
+
+def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tuple[str, ...]:
+    """The widest estimates of what the plan acts on: hazards first, then by what is at stake."""
+    if wide.empty:
+        return ()
+    wide = wide.assign(
+        of=wide.key.str.split("/").str[0],
+        stake=[max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key],
+    )
+    wide = (
+        wide[wide.stake > 0]
+        .sort_values("stake", ascending=False, kind="stable")
+        .drop_duplicates(["table", "column", "of"])
+    )
+    hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
+    chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
+    return tuple(range_in_words(row.key, row.column, row.low, row.value, row.high, names) for row in rows_of(chosen))
+
+
+def _stakes(result: Answered) -> dict[str, float]:
+    """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
+    value, held = result.tables["value"], result.tables["held_for_price"]
+    names = set(held.material[held.expected_acquired_t.combine(held.at_undisturbed_prices_t, np.fmax) > SMALL_T])
+    value = value[value.component != "commitments"]
+    gross = value.shortage_avoided_musd.abs() + value.price_gain_musd.abs()
+    total = max(float(gross.sum()), 1e-9)
+    share: dict[str, float] = {}
+    for materials, worth in zip(value.materials.str.split(), gross / total, strict=True):
+        share |= {m: float(worth) for m in materials if m in names or worth > 0.05}
+    bought, projects = result.tables["acquisitions"], result.tables["projects"]
+    share |= {row.offer: share.get(row.material, 0.0) for row in rows_of(bought)}
+    share |= dict.fromkeys(projects.project[projects.share > 1e-6], 0.5)
+    share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
+    struck = result.tables["scenario_losses"]
+    avoided = struck.probability * (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
+    for names_of, worth in avoided.groupby(struck.hazards).sum().items():
+        for hazard in str(names_of).split():
+            share[hazard] = share.get(hazard, 0.0) + 1.0 + float(worth) / total
+    return share
+
+
+# Public functions that tie several rooms together: check a question, open a run.
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check` found: faults that forbid a solve, notes that do not, ranges and provenance."""
+
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    ranges: pd.DataFrame
+    provenance: Provenance
+    numeric: dict[str, tuple[float, float]]
+    """Smallest and largest absolute value of matrix, costs, bounds and right-hand sides, in model units."""
+    without_data: tuple[str, ...]
+    """Minerals with published facts that no plan can use yet."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
+        counted = self.provenance
+        told = {
+            "schema_version": FORMAT,
+            "kind": "check",
+            "faults": [asdict(fault) for fault in self.faults],
+            "facts": counted.facts,
+            "estimates": counted.estimates,
+            "by_table": counted.by_table,
+            "widest": records(counted.widest),
+            "numbers": self.numeric,
+            "ranges": records(self.ranges),
+            "minerals_without_data": self.without_data,
+            "notes": self.notes,
+        }
+        return dict(plainly(told))
+
+
+def check(plan: Plan, data: Dataset) -> CheckReport:
+    """Check a plan and its tables without solving: faults, doubts, ranges of figures, how many of them are estimates.
+
+    What is wrong is in the report's `faults`, with its place, and so is a model that would not be compiled, among the
+    `notes`. Raises nothing for a plan and tables that could be read, whatever they say.
+    """
+    faults = check_data(plan, data)
+    notes: list[str] = []
+    numeric: dict[str, tuple[float, float]] = {}
+    if not faults:
+        try:
+            notes = doubtful(plan, data)
+            numeric = _numeric_ranges(plan, data)
+        except PlanError as error:
+            faults = [data.placed(fault) for fault in error.faults]
+        except FormulationError as error:
+            notes.append(f"numerically unsafe, would not be solved: {error}")
+    return CheckReport(
+        tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), numeric, tuple(without_data(data))
+    )
+
+
+def oversold_sources(folder: Path) -> list[str]:
+    """Where the homes of a folder of tables together count on more of a plant than it makes, in words; empty for one home alone.
+
+    Raises InputError where the tables of a home are faulty.
+    """
+    return [str(fault) for fault in oversold(folder)]
+
+
+def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]:
+    """Ranges of the compiled model's numbers; zeros and infinities left out."""
+    problem = prepare(plan, data)
+    assembly = problem.assembly
+    found = {
+        "matrix": assembly.value,
+        "costs": objective_costs(problem)["social_cost"],
+        "bounds": np.concatenate([assembly.lower, assembly.upper]),
+        "right-hand sides": np.concatenate([assembly.row_lower, assembly.row_upper]),
+    }
+    sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
+    return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}

@@ -1,0 +1,699 @@
+"""The answer: outcome first, then tables, prices, objective parts, audit. Knows how to become JSON and come back."""
+
+from __future__ import annotations
+
+import html
+import math
+import numbers
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..audit.audit import Audit, Residual, audit
+from ..audit.figures import Figures
+from ..core.errors import (
+    FORMAT,
+    Fault,
+    InputError,
+    Outcome,
+    PlanError,
+    Reason,
+    UntrustedError,
+    format_fault,
+    missing_part,
+    shown,
+)
+from ..core.frames import Floats, kinds_of, plainly, records, typed
+from ..core.logs import logger_of
+from ..core.runner import HERE, Runner, current
+from ..core.stats import TOTAL
+from ..matrix.named import IndexNames, Label, denominator, objective_costs
+from ..matrix.own import WHOLE, OwnParts, own_parts, raise_first
+from ..matrix.problem import Problem, prepare, structure_of
+from ..matrix.solution import Solution
+from ..matrix.template import PYOMO_LOCK
+from ..model.catalogue import COMPONENTS
+from ..model.sets import STAGES
+from ..question.base import stem_and_unit
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.names import Names
+from ..question.plan import Plan
+from ..question.read_toml import parse_plan
+from ..question.tables import TABLES
+from ..solver.highs import TOLERANCES, SolvedRun
+from ..solver.optimise import Solved
+from ..solver.stages import FlatModel, with_commitments, with_reference, with_tail
+from .act_now import Plotted
+from .notes import ENDED, SETTLED, basis_of, extended_by
+from .prices import answer, bounds_of, read
+from .summary import summarise
+
+# Tables of a result: what each holds and its columns, declared once; `help(Result)` is made of it, a test holds results to it.
+
+
+@dataclass(frozen=True)
+class TableOf:
+    """A table of a result."""
+
+    what: str
+    names: str
+    """Of its columns, in order, with blanks between; the endings tell the units."""
+    sometimes: bool = False
+    """Only results that have something for it have it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of its columns, in order."""
+        return tuple(self.names.split())
+
+
+RESULT_TABLES: Mapping[str, TableOf] = {
+    "own_parts": TableOf(
+        "What own code added: terms [million USD, discounted], constraints with their prices [as `meaning` says], variables.",
+        "part name value lower upper binds price meaning",
+        sometimes=True,
+    ),
+    "acquisitions": TableOf(
+        "What the reserve buys in planned years while no disruption occurs.",
+        "fiscal_year period material offer source country acquired_t price_usd_per_kg cost_musd",
+    ),
+    "stock": TableOf(
+        "Stock of the reserve at the end of each planned period while no disruption occurs.",
+        "fiscal_year period material stock_t days_of_use value_musd sold_t released_t",
+    ),
+    "projects": TableOf(
+        "Every project of the tables that is signed, supported or built anyway: share of it, package, dates, money.",
+        "project signed package instrument offtake_share floor_material floor_usd_per_kg market_floors "
+        "first_output share baseline committed capacity_t_per_yr capex_musd hurdle_rate hurdle_rate_expected "
+        "hurdle_rate_with_package financing_gap_musd support_cost_musd offtake_fees_musd floor_expected_musd "
+        "terminal_liability_musd residual_credit_musd risk_transfer_musd share_at_residual_0",
+    ),
+    "contracts": TableOf(
+        "Offtake contracts with allied producers.",
+        "activity country start term_yr contract_t_per_yr fee_usd_per_kg fees_musd",
+    ),
+    "floors": TableOf(
+        "Price floors that are guaranteed, of projects and of markets.",
+        "floor scope kind material level_usd_per_kg upside_share start term_yr expected_cost_musd "
+        "terminal_liability_musd users_pay_musd tariff_revenue_musd tariff_inversion",
+    ),
+    "budget": TableOf(
+        "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
+        "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
+        "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
+        "carried_out_musd sales_musd liability_musd liability_cap_musd",
+    ),
+    "operations": TableOf(
+        "Output of every producer on every path; tail: after the planned years.",
+        "scenario period tail producer country output_t reserve_output_t",
+    ),
+    "flows": TableOf(
+        "Stock, purchases, releases and sales of the reserve on every path.",
+        "scenario period tail material stock_t acquired_t released_t sold_t surplus_t",
+    ),
+    "shortfalls": TableOf(
+        "What users lack, by segment, and what it costs, on every path; losses not discounted but where the name says so.",
+        "scenario period tail material segment shortfall_t substituted_t loss_musd discounted_loss_musd "
+        "substitution_cost_musd",
+    ),
+    "transfers": TableOf(
+        "Stock moved between the homes of a plan of several.",
+        "scenario period tail material sent_t received_t",
+        sometimes=True,
+    ),
+    "users_stock": TableOf(
+        "What users hold themselves, where the plan has them do so.",
+        "scenario period tail material segment level_t pulled_t refilled_t",
+        sometimes=True,
+    ),
+    "ore_reserves": TableOf(
+        "Who holds the ore of what is planned, and for how many years of today's output.",
+        "mineral materials country name reserves_t world_share mine_output_t years_left",
+        sometimes=True,
+    ),
+    "scenario_losses": TableOf(
+        "Losses and shortfalls of every scenario, with the plan and without, and what happens in it.",
+        "scenario probability design_basis onset loss_musd loss_without_plan_musd embedded_loss_musd "
+        "shortfall_t shortfall_without_plan_t defence_shortfall_t defence_shortfall_without_plan_t hazards "
+        "what_happens events",
+    ),
+    "value": TableOf(
+        "Where the worth of the plan comes from, by component of the supply chain.",
+        "component materials shortage_avoided_musd price_gain_musd users_musd authority_musd penalties_musd "
+        "risk_charge_musd",
+    ),
+    "held_for_price": TableOf(
+        "Purchases in scenarios, and what they were at undisturbed prices.",
+        "material expected_acquired_t at_undisturbed_prices_t",
+    ),
+    "notes": TableOf(
+        "What is doubtful or worth knowing of the question.",
+        "kind item note",
+    ),
+    "dropped": TableOf(
+        "What was left out before the solve, and why.",
+        "item reason",
+    ),
+    "prices": TableOf(
+        "Shadow prices with the commitments fixed.",
+        "price item scenario period value unit meaning",
+    ),
+    "figures": TableOf(
+        "Every number of the summary, by name.",
+        "figure item value text",
+    ),
+    "objective": TableOf(
+        "Parts of the social cost, of the plan and of doing nothing.",
+        "part plan_musd do_nothing_musd",
+    ),
+    "sample_gap": TableOf(
+        "What samples say of the plan: true gap, worth and losses with intervals (after `decide`).",
+        "why_not preference plans chosen samples scenarios confidence gap_musd gap_error_musd gap_limit_musd "
+        "gap_share ranges_allow_musd worth_musd worth_error_musd worth_low_musd worth_high_musd loss_musd "
+        "loss_error_musd loss_low_musd loss_high_musd loss_without_musd loss_without_error_musd "
+        "loss_without_low_musd loss_without_high_musd",
+        sometimes=True,
+    ),
+    "act_now": TableOf(
+        "What to do in the first years, and how firm each act is (after `decide`).",
+        "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples "
+        "in_plans plans budget_musd firm_musd later_musd status",
+        sometimes=True,
+    ),
+    "later_years": TableOf(
+        "What comes after the first years (after `decide`).",
+        "kind item what unit years without_disruption probability expected",
+        sometimes=True,
+    ),
+    "samples": TableOf(
+        "Each sample that tested the plan (after `decide`).",
+        "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd worth_musd "
+        "loss_musd loss_without_musd",
+        sometimes=True,
+    ),
+    "sample_acts": TableOf(
+        "What the plan of each sample does first (after `decide`).",
+        "sample kind item through_year amount",
+        sometimes=True,
+    ),
+    "settled_by": TableOf(
+        "What would settle what is open: hazards whose frequency it depends on (after `decide`).",
+        "kind item through_year hazard correlation certain rate_per_yr rate_low rate_high",
+        sometimes=True,
+    ),
+}
+"""Name of a table -> what it is, in the order of the summary."""
+
+
+def told_tables() -> str:
+    """The tables as paragraphs: name, what it holds, columns with their units in brackets."""
+    return "\n\n".join(
+        "\n".join(
+            wrap(f"{name}: {table.what} {', '.join(map(_with_unit, table.columns))}.", 100, subsequent_indent="    ")
+        )
+        for name, table in RESULT_TABLES.items()
+    )
+
+
+def _with_unit(column: str) -> str:
+    """`cost_musd [million USD]`; a column without a unit as it is."""
+    _, unit = stem_and_unit(column)
+    return f"{column} [{unit}]" if unit else column
+
+
+# The road back from a Pyomo model that any solver has solved: decisions read, bounded, priced and audited like our own.
+
+
+LOG = logger_of(__name__)
+SAME = 1e-6
+"""Difference of two objectives that is rounding, as a share of their size."""
+
+
+def parts_of_model(plan: Plan, data: Dataset, model: Any, *, solver: str, bound_musd: float | None) -> dict[str, Any]:
+    """Fields of a `Result`; as `Result.from_model`."""
+    if bound_musd is not None and (
+        not isinstance(bound_musd, numbers.Real) or isinstance(bound_musd, bool) or not math.isfinite(bound_musd)
+    ):
+        expected = "the lower bound that the solver proved  [million USD], or None"
+        raise InputError([Fault("from_model", "", "bound_musd", shown(bound_musd), expected)])
+    require(plan, data)
+    begin = time.perf_counter()
+    stages = STAGES[plan.objective.kind]
+    if len(stages) > 1:
+        expected = "a plan with one aim: of several, a model holds the first alone"
+        raise PlanError([Fault("plan", "", "objective.kind", plan.objective.kind, expected)])
+    problem, z0 = with_reference(prepare(plan, data), current().left())
+    with PYOMO_LOCK:
+        own = own_parts(problem, model, z0)
+    x, z0 = _point(own), np.append(z0, np.zeros(len(own.added)))
+    x = with_tail(own.problem.structure, own.problem.assembly, x)
+    _require_rows(own, x)
+    costs = objective_costs(own.problem)
+    cost = costs[stages[0]]
+    if bound_musd is None:
+        bound = _relaxed(own, cost, current().left()) - float(cost @ z0)
+    else:
+        bound = float(bound_musd) - own.constant - float(own.cost @ z0)
+    fixed = with_commitments(own.problem, cost, x, 0.0).run(time_limit_s=current().left(), phase="prices")
+    if not isinstance(fixed, SolvedRun):
+        raise UntrustedError(
+            f"beside the whole decisions, rounded, there are no operations that keep all rules ({fixed.status})"
+        )
+    # prices are those of the best operations beside these decisions: of worse ones there are none
+    stands, settled = float(cost @ x), float(fixed.objective)
+    best = stands - settled <= WHOLE * (1 + abs(settled))
+
+    def told(at: Floats, found: str) -> dict[str, Any]:
+        outcome = _outcome(problem, stages[0], cost, at, z0, bound)
+        priced, duals = (fixed, fixed.duals) if best else (None, None)
+        solved = Solved(own.problem, outcome, at, z0, None, None, priced, duals, costs, 0, 0, own.problem.seconds)
+        asked = {"gap": outcome.relative_gap, "relax": False, "method": "flat"}
+        return answer(read(solved, own, solver, found), {**asked, **TOLERANCES})
+
+    again = with_tail(own.problem.structure, own.problem.assembly, fixed.x)
+    if best and stands < settled - SAME * (1 + abs(settled)) and _whole(own, x):  # it gains by missing rows
+        found = told(again, SETTLED)
+    else:
+        try:
+            found = told(x, "")
+        except UntrustedError as error:
+            if not best or not _whole(own, x):
+                raise
+            LOG.info("the point of %s is settled again: %s", solver, error)
+            found = told(again, SETTLED)
+    seconds = own.problem.seconds
+    seconds.phases[TOTAL] = time.perf_counter() - begin
+    return {**found, "seconds": dict(seconds.phases), "profile": seconds.frame()}
+
+
+def _outcome(problem: Problem, aim: str, cost: Floats, x: Floats, z0: Floats, bound: float) -> Outcome:
+    """How close a point is to a bound, both against doing nothing. Raises UntrustedError for a bound that lies above it."""
+    nothing = float(cost @ z0)
+    objective = float(cost @ x) - nothing
+    if bound > objective + SAME * denominator(problem, objective):
+        raise UntrustedError(f"the bound {bound:g} lies above the plan, {objective:g} million USD")
+    bound = min(bound, objective)
+    gap = (objective - bound) / denominator(problem, objective)
+    reason: Reason = "optimal" if gap <= 1e-9 else "within_gap"
+    return Outcome(reason, objective, bound, gap, nothing, False, ((aim, objective, bound, gap),), "flat")
+
+
+def _require_rows(own: OwnParts, x: Floats) -> None:
+    """Raise UntrustedError where a point breaks a row by more than rounding, which names the row."""
+    assembly = own.problem.assembly
+    row = np.repeat(np.arange(len(assembly.row_lower)), np.diff(assembly.start))
+    terms = assembly.value * x[assembly.index]
+    value = np.bincount(row, terms, len(assembly.row_lower))
+    size = np.zeros(len(assembly.row_lower))
+    np.maximum.at(size, row, np.abs(terms))
+    beyond = np.maximum(assembly.row_lower - value, value - assembly.row_upper) / (1 + size)
+    worst = int(beyond.argmax()) if len(beyond) else 0
+    if not len(beyond) or beyond[worst] <= WHOLE:
+        return
+    missed = float(beyond[worst] * (1 + size[worst]))
+    mine = next((one for one in own.rows if one.row == worst), None)
+    if mine is not None:
+        name, missed = mine.name, missed / mine.factor
+    else:
+        family, index, unit = next((*place, unit) for row, place, unit in own.named.rows() if row == worst)
+        name, missed = f"{family}[{','.join(map(str, index))}] of the plan", missed * unit
+    raise UntrustedError(f"the values of the model are no answer: the constraint {name} is broken by {missed:g}")
+
+
+def _point(own: OwnParts) -> Floats:
+    """(columns,) the values of a model's variables in the solver's units. Raises InputError where some have none."""
+    tonnes = np.append(own.named.tonnes, np.ones(len(own.added)))
+    faults, values = [], np.zeros(len(tonnes))
+    whole = own.problem.assembly.integer
+    for k, variable in enumerate(own.variables):
+        value = variable.value
+        if value is None or not math.isfinite(value):
+            faults.append(
+                Fault("model", "", variable.name, "no value" if value is None else f"{value}", "a solved model")
+            )
+            continue
+        values[k] = value / tonnes[k]
+        if whole[k] and abs(values[k] - round(values[k])) <= WHOLE:
+            values[k] = round(values[k])
+    raise_first(faults)
+    return np.clip(values, own.problem.assembly.lower, own.problem.assembly.upper) if _close(own, values) else values
+
+
+def _whole(own: OwnParts, x: Floats) -> bool:
+    """Whether whole decisions are whole but for rounding, and all values within their bounds likewise."""
+    decided = x[own.problem.assembly.integer]
+    return bool((np.abs(decided - np.round(decided)) <= WHOLE).all()) and _close(own, x)
+
+
+def _close(own: OwnParts, values: Floats) -> bool:
+    """Whether values leave their bounds by no more than rounding."""
+    lower, upper = own.problem.assembly.lower, own.problem.assembly.upper
+    return bool((np.maximum(lower - values, values - upper) <= WHOLE * (1 + np.abs(values))).all())
+
+
+def _relaxed(own: OwnParts, cost: Floats, time_limit_s: float) -> float:
+    """Least cost of the linear relaxation [million USD]."""
+    run = FlatModel(own.problem.assembly, cost, integer=False).minimise(
+        cost, None, gap=0.0, absolute_gap=0.0, time_limit_s=time_limit_s, phase="relaxation"
+    )
+    if not isinstance(run, SolvedRun):
+        raise UntrustedError(f"the linear relaxation, which bounds the plan, has no answer ({run.status})")
+    return float(run.bound)
+
+
+# Decisions of a plan as labelled arrays: every axis with its names, every array with its unit.
+
+
+AXES = {
+    "sign": ("option",),
+    "contract": ("offtake_contract",),
+    "floor": ("market_floor",),
+    "carry": ("year",),
+    "unspent": ("year",),
+    "output": ("course", "producer", "period"),
+    "reserve_output": ("course", "producer", "period"),
+    "clean_output": ("course", "producer", "period"),
+    "acquisition": ("course", "offer", "period"),
+    "release": ("course", "material", "period"),
+    "disposal": ("course", "material", "period"),
+    "stock": ("course", "material", "period"),
+    "sent": ("course", "material", "period"),
+    "received": ("course", "material", "period"),
+    "surplus": ("course", "material", "period"),
+    "substitute": ("course", "step", "period"),
+    "shortfall": ("course", "tier", "period"),
+    "excess": ("course", "rule", "period"),
+    "users_pull": ("course", "users_stock", "period"),
+    "users_refill": ("course", "users_stock", "period"),
+    "users_missing": ("course", "users_stock", "period"),
+    "shared_money": ("scenario", "component", "year"),
+    "short_of_promise": ("scenario", "service_level", "year_or_episode"),
+}
+"""Array of `Solution` -> its axes."""
+PARTS = {
+    "option": ("project", "package", "date"),
+    "offtake_contract": ("producer", "start"),
+    "step": ("material", "segment", "number"),
+    "tier": ("material", "segment", "number"),
+    "rule": ("material", "group", "number"),
+    "users_stock": ("material", "segment"),
+    "service_level": ("material", "segment", "number"),
+}
+"""Axis -> what its names consist of; each is a coordinate of its own."""
+ROUNDING = 1e-9
+"""Tonnes, shares or million USD that are none."""
+TOLD = {c.name: (c.text, c.unit) for c in COMPONENTS if c.kind == "variable"}
+
+
+def labelled(plan: Plan, data: Dataset, solution: Solution, status: str) -> Any:
+    """As `Result.to_xarray`."""
+    try:
+        import xarray as xr
+    except ModuleNotFoundError:
+        raise missing_part("to_xarray", "xarray", "arrays") from None
+    structure, natural = structure_of(plan, data)
+    names = IndexNames(structure, natural)
+    axes: dict[str, list[Label]] = {
+        word: names.labels(word)
+        for word in ("option", "market_floor", "year", "producer", "material", "step", "tier", "rule", "users_stock")
+    }
+    axes |= {word: names.labels(word) for word in ("component", "service_level")}
+    axes["offtake_contract"] = names.labels("contract")
+    axes["course"] = [(course,) for course in (names.base, *names.courses)]
+    axes["scenario"] = [(course,) for course in names.courses]
+    axes["period"] = [(period,) for period in names.periods]
+    axes["offer"] = [(name,) for name in solution.purchases]
+    axes["year_or_episode"] = [(str(year),) for (year,) in axes["year"]] + [("episode",)]
+    arrays = {name: (of, _plainly(getattr(solution, name)), _told(name)) for name, of in AXES.items()}
+    used = {axis for of, values, _ in arrays.values() if values.size for axis in of}
+    coordinates: dict[str, Any] = {}
+    for axis in sorted(used):
+        labels = axes[axis]
+        whole = [label[0] if len(label) == 1 else ", ".join(map(str, label)) for label in labels]
+        coordinates[axis] = (axis, np.array(whole, dtype=object) if isinstance(whole[0], str) else np.array(whole))
+        for k, part in enumerate(PARTS.get(axis, ())):
+            values = [label[k] if k < len(label) else 1 for label in labels]
+            coordinates[f"{axis}_{part}"] = (axis, pd.Series(values).to_numpy())
+    probability = np.append(np.nan, structure.scenarios.probability)
+    if "course" in used:
+        coordinates["probability"] = ("course", probability)
+    kept = {name: array for name, array in arrays.items() if array[1].size}
+    about = {"plan": plan.name, "status": status, "home": plan.home}
+    return xr.Dataset(kept, coords=coordinates, attrs=about)
+
+
+def _plainly(values: Floats) -> Floats:
+    """Values without the solver's rounding below nothing."""
+    return np.where(np.abs(values) < ROUNDING, 0.0, values)
+
+
+def _told(name: str) -> dict[str, str]:
+    """What an array is, and its unit."""
+    text, unit = TOLD[name]
+    return {"long_name": text, "units": {"-": "share", "unit": "t", "unit/period": "t per period"}.get(unit, unit)}
+
+
+@dataclass(frozen=True)
+class Result(Plotted):
+    """A solved plan. Values exist only where `outcome` allows them."""
+
+    plan: Plan
+    data: Dataset
+    outcome: Outcome
+    solution: Solution
+    reference: Solution
+    """The do-nothing reference Z0."""
+    tables: Mapping[str, pd.DataFrame]
+    """Tidy tables by name, `prices` included."""
+    objective_parts: Mapping[str, float]
+    """Parts of the social cost [million USD, discounted expectation], recomputed by the audit's evaluator."""
+    reference_parts: Mapping[str, float]
+    """The same parts of the do-nothing reference."""
+    audited: Audit
+    seconds: Mapping[str, float]
+    """Wall-clock seconds by phase."""
+    profile: pd.DataFrame
+    """phase, seconds, share, highs_seconds, iterations, peak_memory_mib; the total last."""
+    counts: Mapping[str, int]
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @property
+    def prices(self) -> pd.DataFrame:
+        """Shadow prices of the linear program with commitments fixed, in economic sign (see `prices.MEANING`)."""
+        return self.tables["prices"]
+
+    def audit(self) -> Audit:
+        """Recompute every constraint and objective part from plan, data and decisions alone."""
+        problem = prepare(self.plan, self.data)
+        return audit(problem, self.solution, z0=self.reference, stated=self.figures, bounds=bounds_of(self.outcome))
+
+    def to_xarray(self, *, doing_nothing: bool = False) -> Any:
+        """Every decision as an `xarray.Dataset` (extra `arrays`): `stock.sel(course="base", material="gallium")`.
+
+        doing_nothing: the decisions of the do-nothing reference. Axes have names - course (`base`, then the scenarios with their
+        `probability`), material, producer, offer, tier, period ... - and what a name consists of is a coordinate too, such as
+        `tier_segment`; `units` and `long_name` stand in each array's attributes. Axes without members are left out.
+
+        Raises InputError where xarray is not installed.
+        """
+        chosen = self.reference if doing_nothing else self.solution
+        return labelled(self.plan, self.data, chosen, self.outcome.reason)
+
+    @classmethod
+    def from_model(
+        cls,
+        plan: Plan,
+        data: Dataset,
+        model: Any,
+        *,
+        solver: str = "another solver",
+        bound_musd: float | None = None,
+        run: Runner = HERE,
+    ) -> Result:
+        """The audited answer in a model from `build_model` that any Pyomo solver has solved, as it is or extended.
+
+        solver: what it is called in the answer. bound_musd: the lower bound that it proved for the model's objective; None: that of
+        the linear relaxation, which is solved here and is weaker. run: how long the solves here may take (doing nothing, bound,
+        prices).
+
+        Prices are those of the best operations beside the whole decisions; where the model's are worse, there are none.
+
+        Raises InputError for a model that is not this plan's, has no values, or holds what is not linear, PlanError for a plan with
+        several aims in turn, UntrustedError where the audit objects.
+        """
+        with run.started():
+            return cls(**parts_of_model(plan, data, model, solver=solver, bound_musd=bound_musd))
+
+    @property
+    def figures(self) -> Figures:
+        """Everything that the summary says in numbers, as named records."""
+        return Figures.of(self.tables["figures"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it ended and by what means, JSON-ready: outcome, audit_passed, counts, options, versions."""
+        told = {
+            "outcome": asdict(self.outcome),
+            "audit_passed": self.audited.passed,
+            "counts": self.counts,
+            "options": self.options,
+            "versions": self.versions,
+        }
+        return dict(plainly(told))
+
+    def __repr__(self) -> str:
+        """Plan, how the solve ended, worth and gap, in one line."""
+        outcome, unit = self.outcome, f"million USD of {self.plan.price_year}"
+        said = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
+        extended = extended_by(self.tables)
+        if extended:
+            said[1] += " with the terms of own code" if extended == "terms" else " with the constraints of own code"
+        if outcome.objective_musd is not None:
+            meaning = "at most worth" if outcome.relaxed and extended != "terms" else "worth"
+            said.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")
+        if outcome.relative_gap is not None:
+            said.append(f"gap {outcome.relative_gap:.2%}")
+        return f"<Result: {', '.join(said)}; {len(self.tables)} tables>"
+
+    def summary(self) -> str:
+        """The answer in plain words."""
+        return summarise(self.figures, self.plan, basis_of(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready and complete: `Result.from_dict` takes it back without solving."""
+        return {
+            "schema_version": FORMAT,
+            "plan": self.plan.to_toml_like(),
+            "data": {name: records(self.data.frame(name)) for name in self.data.tables},
+            "data_name": self.data.name,
+            "outcome": asdict(self.outcome),
+            "solution": pack(self.solution),
+            "reference": pack(self.reference),
+            "tables": {name: {"kinds": kinds_of(t), "rows": records(t)} for name, t in self.tables.items()},
+            "objective_parts": dict(self.objective_parts),
+            "reference_parts": dict(self.reference_parts),
+            "audit": asdict(self.audited),
+            "seconds": dict(self.seconds),
+            "profile": records(self.profile),
+            "counts": dict(self.counts),
+            "options": dict(self.options),
+            "versions": dict(self.versions),
+        }
+
+    @classmethod
+    def from_dict(cls, payload: Mapping[str, Any]) -> Result:
+        """Take back what `to_dict` gave. Raises InputError for another format or a payload that is none."""
+        fault = format_fault("result", "", "schema_version", payload.get("schema_version"))
+        if fault is not None:
+            raise InputError([fault])
+        try:
+            frames = {
+                name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields))
+                for name, rows in payload["data"].items()
+            }
+            data = Dataset.from_tables(frames, name=payload["data_name"])
+            tables = {
+                name: typed(pd.DataFrame(table["rows"], columns=list(table["kinds"])), table["kinds"])
+                for name, table in payload["tables"].items()
+            }
+            return restored(
+                parse_plan(payload["plan"]),
+                data,
+                unpack(payload["solution"]),
+                unpack(payload["reference"]),
+                tables,
+                payload,
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                [Fault("result", "", "", f"{type(error).__name__}: {error}", "what to_dict gave")]
+            ) from None
+
+    def _repr_html_(self) -> str:
+        """Verdict, what to do and what it costs, as notebooks show it."""
+        first, *rest = self.summary().split("\n\n")
+        title, *verdict = first.splitlines()
+        parts = [f"<h3>{html.escape(title)}</h3>", *(f"<p>{html.escape(line)}</p>" for line in verdict)]
+        heads = {"acquisitions": "Purchases", "projects": "Projects", "contracts": "Contracts", "budget": "Money"}
+        names = Names.of(self.data)
+        told = {
+            "material": names.material,
+            "project": names.producer,
+            "activity": names.producer,
+            "country": names.country,
+        }
+        for name, head in heads.items():
+            table = self.tables[name]
+            if name == "acquisitions" and len(table):
+                table = table.groupby("material", sort=False)[["acquired_t", "cost_musd"]].sum().reset_index()
+            elif name == "projects":
+                table = table[table["share"] > 0][["project", "package", "signed", "first_output", "support_cost_musd"]]
+            if len(table):
+                table = table.assign(**{column: table[column].map(told[column]) for column in told if column in table})
+                shown = table.to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
+                parts.append(f"<h4>{head}</h4>{shown}")
+        words = html.escape("\n\n".join(rest))
+        return "".join([*parts, f"<details><summary>All in words</summary><pre>{words}</pre></details>"])
+
+
+Result.__doc__ = f"""{(Result.__doc__ or "").rstrip()}
+
+`tables` has these data frames; units in brackets, shares as fractions of one:
+
+{told_tables()}
+"""
+
+
+def pack(solution: Solution) -> dict[str, Any]:
+    """Arrays as nested lists."""
+    return {f.name: _plain(getattr(solution, f.name)) for f in fields(solution)}
+
+
+def unpack(payload: Mapping[str, Any]) -> Solution:
+    """Nested lists as arrays; an empty axis keeps its place through the stored shape."""
+    values: dict[str, Any] = {}
+    for f in fields(Solution):
+        value = payload[f.name]
+        values[f.name] = tuple(value) if f.name == "purchases" else np.array(value["values"]).reshape(value["shape"])
+    return Solution(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "values": value.ravel().tolist()}
+    return list(value)
+
+
+def restored(
+    plan: Plan,
+    data: Dataset,
+    solution: Solution,
+    reference: Solution,
+    tables: Mapping[str, pd.DataFrame],
+    stated: Mapping[str, Any],
+) -> Result:
+    """A result from its stored parts; `stated` holds outcome, audit, parts, seconds, counts, options and versions."""
+    outcome, audited = stated["outcome"], stated["audit"]
+    return Result(
+        plan=plan,
+        data=data,
+        outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
+        solution=solution,
+        reference=reference,
+        tables=tables,
+        objective_parts=stated["objective_parts"],
+        reference_parts=stated["reference_parts"],
+        audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
+        seconds=stated["seconds"],
+        profile=pd.DataFrame(stated.get("profile", [])),
+        counts=stated["counts"],
+        options=stated["options"],
+        versions=stated["versions"],
+    )

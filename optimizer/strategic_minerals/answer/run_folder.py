@@ -1,0 +1,441 @@
+"""Run folders: plan, tables used, results, log and, last of all, `manifest.json`. A folder without it is not finished.
+
+The manifest has the hash of every file, told from what was written, and a digest over all that it says itself (`manifest`). A
+folder has one writer at a time (`core.files`). What other verbs find out about a run stands under `analyses` (`study_files`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError, missing_part
+from ..core.files import LOCK, PART, one_writer, staged, whole_file, write_whole
+from ..core.frames import kinds_of, records, whole
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..question.read_csv import load_dataset
+from ..question.read_toml import parse_plan
+from ..question.workbook import new_book, write_cell
+from .act_now import ActNow
+from .manifest import (
+    ANALYSES,
+    DECISIONS,
+    DIAGNOSIS,
+    DICTIONARY,
+    LOG_FILE,
+    MANIFEST,
+    PLAN,
+    SUMMARY,
+    TABLE,
+    TABLE_FOLDERS,
+    answer_texts,
+    names_in,
+    packed_decisions,
+    question_texts,
+    read_decisions,
+    read_json,
+    read_manifest,
+    read_table,
+    result_file,
+    schema_faults,
+    seal_faults,
+    sealed,
+    spelled,
+)
+from .notes import unit_of
+from .prices import versions
+from .result import Result, restored
+from .study import is_study_file, remove_studies
+
+BEGUN = f"{MANIFEST}{PART}"
+"""What a writer puts first of all into a folder and turns into the manifest last of all: a run without it has not ended."""
+ANSWERS = (DECISIONS, DIAGNOSIS, result_file(DICTIONARY))
+"""Files that nobody but a run has: any of them beside a plan tells one whose manifest is missing."""
+UNLISTED = (MANIFEST, LOCK)
+"""Files that a manifest does not list: itself, and the lock of a writer, which stays where one was killed."""
+
+
+def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
+    """Write a run folder. Every file appears whole under its name; the manifest comes last.
+
+    folder: new, empty or an earlier run, which is replaced; another writer of the same folder is waited for. log: what the
+    solve told on its way, kept as `log.txt`; empty by default. Returns the folder.
+
+    Raises InputError where another writer does not end, and where the folder has files that are none of a run: nothing is
+    touched then. Raises OSError where the disk cannot be written.
+    """
+    folder = Path(folder)
+    with _writing(folder):
+        files = _asked(result.plan, result.data, folder)
+        for name, pieces in answer_texts(result):
+            files[name] = write_whole(folder / name, pieces)
+        content = packed_decisions({"solution": result.solution, "reference": result.reference})
+        with whole_file(folder / DECISIONS) as file:
+            file.write(content)
+        files[DECISIONS] = hashlib.sha256(content).hexdigest()
+        files[LOG_FILE] = write_whole(folder / LOG_FILE, [log])
+        _finish(folder, manifest(result, files))
+    return folder
+
+
+def write_unanswered(
+    plan: Plan,
+    data: Dataset,
+    error: SolveError,
+    folder: str | Path,
+    *,
+    options: Mapping[str, Any],
+    log: str = "",
+    diagnosis: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers of a plan.
+
+    diagnosis: what `Diagnosis.to_dict` gave, kept as `diagnosis.json`. Raises as `write_run` does.
+    """
+    folder = Path(folder)
+    with _writing(folder):
+        files = _asked(plan, data, folder)
+        files[SUMMARY] = write_whole(folder / SUMMARY, [f"{error}\n"])
+        if diagnosis is not None:
+            files[DIAGNOSIS] = write_whole(folder / DIAGNOSIS, [json.dumps(diagnosis, indent=1)])
+        files[LOG_FILE] = write_whole(folder / LOG_FILE, [log])
+        _finish(
+            folder,
+            {
+                **question_of(plan, data, files),
+                "outcome": asdict(error.outcome),
+                "why": str(error),
+                "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
+                "options": dict(options),
+                "versions": versions(),
+            },
+        )
+    return folder
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Hold a folder for one writer, with nothing in it of an earlier run."""
+    refuse_foreign(folder)
+    with one_writer(folder):
+        _clear(folder)
+        (folder / BEGUN).touch()
+        yield
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise InputError where a folder has files that are none of a run: a run folder holds its own alone."""
+    foreign = [name for name in names_in(folder) if not _of_a_run(name)]
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        expected = "a folder that is new, empty, or a run folder with its own files alone"
+        raise InputError([Fault(str(folder), "", "", f"{foreign[0]}{more}", expected)])
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a run was written here: it has its manifest, or what a writer leaves that was cut short.
+
+    A plan beside tables is none: planners keep theirs so, and their own folders and notes beside them.
+    """
+    if (folder / MANIFEST).is_file() or (folder / BEGUN).is_file():
+        return True
+    if not (folder / PLAN).is_file():
+        return False
+    told = all((folder / name).is_file() for name in (SUMMARY, LOG_FILE)) and all(
+        (folder / part).is_dir() for part in TABLE_FOLDERS
+    )
+    return told or any((folder / name).is_file() for name in (LOCK, *ANSWERS))
+
+
+def refuse_inside(place: Path, option: str) -> None:
+    """Raise InputError where something would be written into a run folder, which would no longer be what its manifest says."""
+    run = next((folder for folder in place.resolve().parents if is_run_folder(folder)), None)
+    if run is not None:
+        raise InputError([Fault(str(place), "", option, f"a place in the run folder {run}", "a place outside of it")])
+
+
+def started(folder: Path) -> bool:
+    """Whether a folder has anything in it but what a killed writer or a file manager leaves."""
+    return any(name != LOCK and not name.endswith(PART) for name in names_in(folder))
+
+
+def _of_a_run(name: str) -> bool:
+    """Whether a file has a name that writers of run folders give."""
+    top, _, rest = name.partition("/")
+    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *UNLISTED) or name.endswith(PART):
+        return True
+    if top == ANALYSES:
+        return is_study_file(rest)
+    return top in TABLE_FOLDERS and "/" not in rest and rest.endswith(".csv")
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an earlier run or a killed writer left; the manifest goes first."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for unfinished in folder.rglob(f"*{PART}"):
+        unfinished.unlink()
+    for answer in (DECISIONS, DIAGNOSIS, SUMMARY, LOG_FILE):
+        (folder / answer).unlink(missing_ok=True)
+    for part in TABLE_FOLDERS:
+        for stale in (folder / part).glob("*.csv"):
+            stale.unlink()
+    remove_studies(folder / ANALYSES)  # they tell of the plan that was here
+
+
+def _asked(plan: Plan, data: Dataset, folder: Path) -> dict[str, str]:
+    """Write the question; the hash of each of its files."""
+    files = {}
+    for name, pieces in question_texts(plan, data):
+        files[name] = write_whole(folder / name, pieces)
+        for part in TABLE_FOLDERS:
+            (folder / part).mkdir(exist_ok=True)
+    return files
+
+
+def _finish(folder: Path, stated: Mapping[str, Any]) -> None:
+    """Write the manifest. Raises InputError where it would not be one, before anything could take it for one."""
+    content = json.loads(spelled(stated))
+    faults = schema_faults(content)
+    if faults:
+        raise InputError(faults)
+    with (folder / BEGUN).open("wb") as file:
+        file.write(spelled(sealed(content)).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(folder / BEGUN, folder / MANIFEST)
+
+
+def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str, Any]:
+    """What was asked, with the hash of every file."""
+    return {
+        "schema_version": FORMAT,
+        "plan": plan.name,
+        "loss_function": plan.loss_function,
+        "price_set": plan.price_set,
+        "price_year": plan.price_year,
+        "input_hashes": data.hashes(),
+        "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
+        "seed": plan.sample.seed if plan.sample is not None else None,
+        "pricing_sample": _pricing(plan),
+        "files": dict(sorted(files.items())),
+    }
+
+
+def _pricing(plan: Plan) -> dict[str, int] | None:
+    """What the pricing sample was drawn with; None where owners look at the baseline course."""
+    owners = plan.owners
+    return None if owners.expectation == "trunk" else {"scenarios": owners.sample, "seed": owners.seed}
+
+
+def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
+    """What was asked, how it ended, how it can be trusted, and the hash of every file."""
+    return {
+        **acts_first(result),
+        **question_of(result.plan, result.data, files),
+        "outcome": asdict(result.outcome),
+        "seconds": dict(result.seconds),
+        "profile": records(result.profile),
+        "counts": dict(result.counts),
+        "audit": asdict(result.audited),
+        "objective_parts": dict(result.objective_parts),
+        "reference_parts": dict(result.reference_parts),
+        "options": dict(result.options),
+        "versions": dict(result.versions),
+        "columns": {name: kinds_of(table) for name, table in result.tables.items()},
+    }
+
+
+def acts_first(result: Result) -> dict[str, Any]:
+    """What to do first, where other samples have tested the plan."""
+    sampled = ActNow.of(result.tables)
+    return {} if sampled is None else {"act_now": sampled.manifest()}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run folder as it was read."""
+
+    result: Result
+    stated: Mapping[str, Any]
+    """The manifest."""
+    faults: tuple[Fault, ...]
+    """What is wrong with the manifest although it can be read: it is not what was written."""
+
+
+def load_result(folder: str | Path) -> Result:
+    """Open a run folder.
+
+    folder: what `write_run`, or `solve --out` of the command line, wrote.
+
+    Raises InputError where it is unfinished, of another format, or changed, with every fault.
+    """
+    opened = open_run(folder)
+    if opened.faults:
+        raise InputError(opened.faults)
+    return opened.result
+
+
+def open_run(folder: str | Path) -> Opened:
+    """Read a run folder, whatever its manifest claims, if only its files are those that the manifest lists and can be read.
+
+    Raises InputError with every fault that is found.
+    """
+    folder = Path(folder)
+    text, stated = read_manifest(folder)
+    try:
+        return _opened(folder, text, stated)
+    finally:  # whatever was read or was not there, it may be due to a writer who came in between
+        if not _stands(folder, text):
+            expected = "a run that stays: read it again"
+            raise InputError([Fault(str(folder), "", "", "a run written anew while it was read", expected)])
+
+
+def _stands(folder: Path, text: str) -> bool:
+    """Whether the manifest is the one that was read: whoever writes takes it away before anything else."""
+    try:
+        return (folder / MANIFEST).read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
+    """A run folder as it stands now, with a manifest that was read before."""
+    changed = seal_faults(MANIFEST, stated, text)
+    faults = schema_faults(stated)
+    faults += _file_faults(folder, stated)
+    if "why" in stated:
+        faults.append(Fault(MANIFEST, "", "outcome", str(stated["why"]), "a run that found a plan"))
+    if faults:
+        raise InputError([*changed, *faults])
+    try:
+        decisions = read_decisions(folder / DECISIONS)
+        tables = {name: read_table(folder / result_file(name), kinds) for name, kinds in stated["columns"].items()}
+        plan = parse_plan(read_json(folder / PLAN)[1], file=PLAN)
+        data = load_dataset(folder / "tables")
+        result = restored(plan, data, decisions["solution"], decisions["reference"], tables, stated)
+    except InputError as error:
+        raise InputError([*changed, *error.faults]) from None
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise InputError([*changed, Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
+    return Opened(result, stated, tuple(changed))
+
+
+def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
+    """Files that are missing, changed, outside the folder, or not of this run."""
+    files, columns, inputs = stated.get("files"), stated.get("columns", {}), stated.get("input_hashes")
+    if not (isinstance(files, dict) and isinstance(columns, dict) and isinstance(inputs, dict)):
+        return []  # the schema objects
+    faults = [fault for name, digest in files.items() for fault in _faults_of_file(folder, name, digest)]
+    found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
+    extra = sorted(found - set(files) - set(UNLISTED))
+    faults += [
+        Fault(name, "", "", "a file that the manifest does not list", "only files of this run") for name in extra
+    ]
+    needed = {PLAN, SUMMARY, LOG_FILE, *(f"tables/{name}.csv" for name in inputs)}
+    if "why" in stated:
+        allowed = {*needed, DIAGNOSIS}
+    else:
+        strange = [name for name in columns if not TABLE.fullmatch(name)]
+        faults += [Fault(MANIFEST, "", "columns", repr(name), "a table that `files` lists") for name in strange]
+        needed |= {DECISIONS, result_file(DICTIONARY), *map(result_file, columns)}
+        allowed = needed
+    faults += [
+        Fault(MANIFEST, "", "files", f"no {name}", "every file of a run") for name in sorted(needed - set(files))
+    ]
+    faults += [Fault(MANIFEST, "", "files", repr(name), "files of a run") for name in sorted(set(files) - allowed)]
+    return faults
+
+
+def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
+    """Whether a file that a manifest lists is there and as it was."""
+    path = folder / name
+    try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
+        elif not path.is_file():
+            yield Fault(name, "", "", "no file", "the file that the manifest lists")
+        elif _file_digest(path) != digest:
+            yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
+    except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
+        yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# Results for other programs: Parquet files with types, units and provenance in their metadata; a formatted workbook.
+
+
+def write_parquet(result: Result, folder: str | Path) -> list[Path]:
+    """Every table of a result as `folder/<table>.parquet`, all of them or none; the paths written.
+
+    Columns that have a unit carry it as the field's metadata `unit`; the file's metadata name the plan, its loss function, price
+    year and format. Raises InputError where the extra `parquet` is not installed.
+    """
+    pa, pq = _arrow()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "schema_version": str(FORMAT),
+        "plan": result.plan.name,
+        "loss_function": result.plan.loss_function,
+        "price_year": str(result.plan.price_year),
+        "versions": json.dumps(dict(result.versions)),
+    }
+    with staged() as files:
+        for name, frame in result.tables.items():
+            table = pa.Table.from_pandas(whole(frame), preserve_index=False)
+            units = {field.name: unit_of(field.name, frame) for field in table.schema}
+            fields = [
+                field.with_metadata({"unit": units[field.name]}) if units[field.name] else field
+                for field in table.schema
+            ]
+            table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **about}))
+            with files.file(folder / f"{name}.parquet") as file:
+                pq.write_table(table, file)
+    return [folder / f"{name}.parquet" for name in result.tables]
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise missing_part("parquet", "pyarrow", "parquet") from None
+    return pyarrow, parquet
+
+
+def write_results(result: Result, path: str | Path) -> None:
+    """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
+    with whole_file(Path(path)) as file:
+        book, formats = new_book(file)
+        _show(book, formats, result)
+        book.close()
+
+
+def _show(book: Any, formats: Mapping[str, Any], result: Result) -> None:
+    """All sheets of a result."""
+    sheet = book.add_worksheet("summary")
+    sheet.set_column(0, 0, 120)
+    for row, line in enumerate(result.summary().splitlines()):
+        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
+    for name, table in result.tables.items():
+        sheet = book.add_worksheet(name[:31])
+        sheet.freeze_panes(1, 0)
+        for k, column in enumerate(table.columns):
+            sheet.write_string(0, k, str(column), formats["header"])
+            sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
+        for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
+            for k, value in enumerate(values):
+                write_cell(sheet, row, k, value, formats["plain"])
+        if len(table):
+            sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))

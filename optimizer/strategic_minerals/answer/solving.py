@@ -1,0 +1,184 @@
+"""One solve from plan and tables to a result: prepared, optimised, read, audited."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import pyomo.environ as pyo
+from pydantic import Field
+
+from ..core.errors import InfeasibleError
+from ..core.frames import Floats
+from ..core.logs import logger_of, one_run
+from ..core.runner import HERE, Runner, checkpoint, current
+from ..core.stats import TOTAL
+from ..core.verb import Gap, verb
+from ..matrix.named import NamedMatrix, named_model
+from ..matrix.own import OwnParts, own_parts, untouched_rows
+from ..matrix.problem import Problem, prepare
+from ..matrix.template import PYOMO_LOCK
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..solver.highs import TOLERANCES
+from ..solver.infeasibility import missed_rows
+from ..solver.optimise import optimise
+from ..solver.stages import Method, chosen_method, with_reference
+from .prices import answer, read, sizes_of
+from .result import Result
+
+# The model in the hands of its user: written out by name, extended by a function, solved by whichever solver.
+
+
+REFERENCE_LIMIT_S = 3600.0
+"""Seconds for the do-nothing reference of `build_model`."""
+
+MOST_BLAMED = 5
+"""Constraints that an error names."""
+LOG = logger_of(__name__)
+
+Extend = Callable[[pyo.ConcreteModel], Any]
+"""Adds to the model of `build_model`: variables, linear constraints, terms by `add_term`."""
+
+
+def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
+    """The model that `solve` solves, in Pyomo: in tonnes and million USD, every index a name.
+
+    `stock["ndfeb_magnet", "base", 2030]` is the stock [t] at the end of 2030 on the baseline course; where a scenario has left that
+    course its name stands in place of `base`. `sign["vulcan_benson", "loan", 2029]` is 0 or 1. A period is the fiscal year, or text
+    such as `2030.2` where years have several. The active objective [million USD] is that of the plan's first aim, as a difference
+    to doing nothing: at the optimum `Result.outcome.objective_musd`. `stages` names all aims in order, the later ones inactive.
+
+    For reading (`pprint`), export (`write`, LP and MPS), `solve(extend=...)`, or another solver and `Result.from_model`. The
+    do-nothing reference is solved first.
+
+    Raises PlanError and InputError with every fault; SolveError and UntrustedError where that reference has no answer.
+    """
+    require(plan, data)
+    problem, z0 = with_reference(prepare(plan, data), REFERENCE_LIMIT_S)
+    with PYOMO_LOCK:
+        return named_model(problem, z0)
+
+
+def extended(problem: Problem, extend: Extend, time_limit_s: float) -> tuple[OwnParts, Floats]:
+    """(what a function has added to the model of a problem, doing nothing: (columns,)).
+
+    Doing nothing has none of it. Raises InputError as `own_parts`.
+    """
+    problem, z0 = with_reference(problem, time_limit_s)
+    with PYOMO_LOCK:
+        model = named_model(problem, z0)
+        made = untouched_rows(NamedMatrix(problem), model)
+        extend(model)
+        own = own_parts(problem, model, z0, made)
+    if not own.any:
+        LOG.warning(
+            "the function has added nothing to the model that it was given: it changes that model, and returns nothing"
+        )
+    return own, np.append(z0, np.zeros(len(own.added)))
+
+
+def blamed(error: InfeasibleError, own: OwnParts, relax: bool, time_limit_s: float) -> InfeasibleError:
+    """The same error with the names of constraints that were added and that, missed, would leave the rest a plan."""
+    missed = set(missed_rows(own.problem, relax, time_limit_s).tolist())
+    names = [row.name for row in own.rows if row.row in missed]
+    if not names:
+        return error
+    told = ", ".join(names[:MOST_BLAMED]) + f" and {len(names) - MOST_BLAMED} more" * (len(names) > MOST_BLAMED)
+    joined = f"{error}, and what was asked for beside the plan: {told}" if error.culprits else f"{error}: {told}"
+    return InfeasibleError(joined, error.outcome, error.culprits)
+
+
+MethodOption = Annotated[
+    Method,
+    Field(
+        description="flat: one model for all scenarios; decomposed: Benders decomposition; auto: whichever should be faster."
+    ),
+]
+Relax = Annotated[bool, Field(description="Solve the linear relaxation, which gives a bound and no plan.")]
+
+
+@verb
+def solve_once(
+    plan: Plan,
+    data: Dataset,
+    *,
+    gap: Gap = 1e-3,
+    relax: Relax = False,
+    method: MethodOption = "auto",
+    extend: Extend | None = None,
+    run: Runner = HERE,
+) -> Result:
+    """Decide stockpiles, friend-shored sources and price floors together, for the plan's own scenarios alone.
+
+    extend: a function that is given the model of `build_model` and adds variables, linear constraints, and terms of the objective
+    by `add_term`; what is solved is that model, taken apart only where no constraint is about what is done in a scenario. The table
+    `own_parts` says what they came to, with the prices of the constraints; figures and audit are the plan's own. The bound is
+    that of plans that keep the constraints; with terms it is that of worth and terms together, less these terms, and bounds no
+    worth alone. It is called under a lock; with an executor, where the model is solved flat, once more in a worker, and has to be
+    picklable. None: the plan as it is. run: where and how long; with an executor, a flat solve runs as a whole in one of its
+    workers, and one that is taken apart has its clusters answered there.
+
+    Raises PlanError and InputError (faults, all at once; also a method that the plan's aim rules out), InfeasibleError,
+    StoppedError, UntrustedError and FormulationError. A pure function of its arguments, safe from many threads.
+    """
+    with one_run(plan.name):
+        return _solved(plan, data, gap, relax, method, extend, run)
+
+
+def _solved(
+    plan: Plan, data: Dataset, gap: float, relax: bool, method: Method, extend: Extend | None, run: Runner
+) -> Result:
+    """As `solve_once`, whose records tell which run they are of."""
+    call = current()
+    checkpoint("checking the question")
+    require(plan, data)
+    begin = time.perf_counter()
+    LOG.info("plan %s: gap %g, %s, method %s", plan.name, gap, "relaxed" if relax else "mixed-integer", method)
+    problem = prepare(plan, data)
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info("model: %d rows, %d columns, %d nonzeros, %d integers, %d scenarios", *sizes_of(problem))
+    own, z0 = None, None
+    if extend is not None:
+        own, z0 = extended(problem, extend, call.left())
+        problem = own.problem
+    if run.executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
+        inside = Runner(threads=call.threads, deadline_s=call.left())
+        asked = {"gap": gap, "relax": relax, "method": "flat", "extend": extend, "run": inside}
+        return run.executor.submit(solve_once, plan, data, **asked).result()  # type: ignore[arg-type]
+    checkpoint("solving")
+    try:
+        solved = optimise(
+            problem,
+            gap=gap,
+            time_limit_s=call.left(),
+            relax=relax,
+            method=method,
+            threads=call.threads,
+            executor=run.executor,
+            on_progress=call.watch,
+            z0=z0,
+        )
+    except InfeasibleError as error:
+        if own is None:
+            raise
+        raise blamed(error, own, relax, call.left()) from None
+    options = {"gap": gap, "relax": relax, "method": method, **TOLERANCES}
+    found = read(solved, own)
+    del problem, solved, own
+    result = Result(**answer(found, options))
+    seconds = found.problem.seconds
+    seconds.phases[TOTAL] = time.perf_counter() - begin
+    outcome = result.outcome
+    LOG.info(
+        "%s after %.3f s: objective %s million USD",
+        outcome.reason,
+        seconds.phases[TOTAL],
+        "none" if outcome.objective_musd is None else f"{outcome.objective_musd:,.3f}",
+    )
+    return replace(result, seconds=dict(seconds.phases), profile=seconds.frame())

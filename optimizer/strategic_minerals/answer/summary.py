@@ -1,0 +1,596 @@
+"""The answer in words that a planner understands, with the numbers behind it.
+
+Every number of an answer comes from its named records (`figures`), which the audit works out again; what stands beside them, of the
+inputs and of the solve, comes from `Basis`."""
+
+from __future__ import annotations
+
+from ..audit.figures import ORIGIN, OUTLAYS, Figures
+from ..model.sets import aim_in_words
+from ..question.names import Names
+from ..question.plan import Plan
+from .act_now import confidence_said, first_years, in_own_money, untested, verdict
+from .notes import Basis, whole_summands
+
+# What an answer rests on, in words: data and their range, what owners expect, evidence.
+
+
+MOST_LINES = 12
+"""Lines of a section before the rest is counted instead of listed."""
+
+
+def limited(lines: list[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more in the tables"]
+
+
+def based_on(plan: Plan, basis: Basis) -> list[str]:
+    """Facts and estimates, and the widest estimates of what the plan acts on."""
+    lines = [
+        f"BASED ON {basis.facts:,} reported or derived rows of data and {basis.estimates:,} estimates; prices: {plan.price_set}."
+    ]
+    lines += confidence_said(basis.home)
+    if basis.widest:
+        lines.append("  The most uncertain figures that this answer depends on, with their range (more: `check`):")
+    lines += [f"  {words}" for words in basis.widest]
+    if basis.doubts:
+        lines += [
+            "  DOUBTFUL, check these figures before you use the answer:",
+            *limited([f"  {doubt}" for doubt in basis.doubts]),
+        ]
+    judged = [s for s in plan.scenarios if s.probability > 0]
+    if judged:
+        lines.append(
+            f"  Probabilities set by the planner: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}."
+        )
+    if basis.reluctant:
+        lines.append(
+            "  For some users the crisis price is higher than the loss assumed for going without: "
+            f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. Where the loss "
+            "is an estimate made of the price itself that is so by construction; elsewhere check which figure is right."
+        )
+    lines += [f"  Hidden by the length of periods: {words}." for words in basis.averaged]
+    lines += [*controls_said(plan), *owners_said(plan)]
+    lines.append(
+        "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "
+        "later are signed as planned."
+    )
+    return lines
+
+
+def controls_said(plan: Plan) -> list[str]:
+    """Measures that other countries have in force when the plan starts, and of which it is not known whether they are."""
+    said = []
+    lasting = [control for control in plan.controls if control.until_year > plan.horizon.first_year]
+    known = [control for control in lasting if control.in_force and control.probability is None]
+    if known:
+        first = plan.horizon.first_year
+        told = ", ".join(f"{control.name}, for {control.until_year - first:.1f} more years" for control in known)
+        said.append(f"  In force when the plan starts: {told}.")
+    if plan.ongoing:
+        begun = ", ".join(f"{event.name}, since {event.start_year:.1f}" for event in plan.ongoing)
+        said.append(f"  Has begun, and nobody knows when it ends: {begun}.")
+    for control in (control for control in lasting if control.probability is not None):
+        taken = "in force" if control.in_force else "not in force"
+        said.append(
+            f"  Not known: whether {control.name} is in force (probability {control.probability:.0%}). This answer takes it as "
+            f"{taken}; the command `controls` solves every case."
+        )
+    return said
+
+
+def owners_said(plan: Plan) -> list[str]:
+    """What owners of projects are taken to expect, where it is not the baseline course at their own hurdle rates."""
+    owners, said = plan.owners, []
+    if owners.expectation == "scenarios":
+        drawn = (
+            f"{owners.sample:,} scenarios (seed {owners.seed})" if plan.sample is not None else "the listed scenarios"
+        )
+        said.append(f"  Project owners value their plants over {drawn}, in which low prices may close them.")
+    if owners.price_risk_premium > 0:
+        said.append(
+            f"  Assumption: owners' hurdle rates contain a price-risk premium of {owners.price_risk_premium:.1%}; a price floor "
+            "removes part of it."
+        )
+    return said
+
+
+def evidence_said(basis: Basis) -> list[str]:
+    counts, worst = basis.counts, basis.worst
+    audit = {
+        "passed": "the independent audit passed: every rule and every figure was worked out again, and agrees",
+        "FAILED": f"the independent audit FAILED: {worst.family} is off by {worst.largest:.1e} {worst.unit}",
+    }.get(basis.audit_word, f"independent audit {basis.audit_word}")
+    return [
+        f"EVIDENCE: {audit}.",
+        f"  Model: {counts['scenarios']:,} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, "
+        f"{counts['binaries']:,} binaries; solved in {basis.seconds:,.1f} s by HiGHS {basis.highs} (feasibility tolerance "
+        f"{basis.tolerance:g}).",
+        *(f"  {line}" for line in basis.own),
+    ]
+
+
+# Where the reserve's purchases come from, in words: countries as declared, and what rests on one of them.
+
+
+ONE_COUNTRY = 0.8
+"""Share of a material's purchases from which on they are said to rest on one country."""
+SMALL = 0.01
+"""Share of all purchases below which countries are counted, not named."""
+MOST = 6
+"""Materials named at most in a line."""
+
+
+def origin_of_purchases(figures: Figures, names: Names) -> list[str]:
+    """Lines for the summary; none where nothing is bought."""
+    money, tonnes = figures.items("bought_from_musd"), figures.items("bought_from_t")
+    total = sum(money.values())
+    if total <= 0:
+        return []
+    by_country: dict[str, float] = {}
+    by_material: dict[str, dict[str, float]] = {}
+    for item, paid in money.items():
+        material, _, country = item.partition(ORIGIN)
+        by_country[country] = by_country.get(country, 0.0) + paid
+        by_material.setdefault(material, {})[country] = tonnes[item]
+    parts = sorted(by_country.items(), key=lambda pair: -pair[1])
+    large = [(country, paid) for country, paid in parts if paid >= SMALL * total]
+    said = [f"{_country(names, country)} {paid / total:.0%}" for country, paid in large]
+    rest = len(parts) - len(large)
+    said += [f"{rest} more below {SMALL:.0%} each"] if rest > 1 else [f"one more below {SMALL:.0%}"] if rest else []
+    lines = [f"  Origin of these purchases as declared, by cost: {', '.join(said)}"]
+    one: dict[str, list[str]] = {}
+    for material, amounts in by_material.items():
+        country = max(amounts, key=lambda name: amounts[name])
+        if amounts[country] >= ONE_COUNTRY * sum(amounts.values()):
+            one.setdefault(country, []).append(names.material(material))
+    unknown = one.pop("", [])
+    resting = [f"{_some(materials)} on {names.country(country)}" for country, materials in one.items()]
+    lines += (
+        [f"  Rest on one country for {ONE_COUNTRY:.0%} or more of their tonnes: {'; '.join(resting)}"]
+        if resting
+        else []
+    )
+    lines += (
+        [f"  Origin not published for {ONE_COUNTRY:.0%} or more of their tonnes: {_some(unknown)}"] if unknown else []
+    )
+    return lines
+
+
+def _some(materials: list[str]) -> str:
+    """Names, the first ones where there are many."""
+    shown = materials if len(materials) <= MOST else [*materials[:MOST], f"{len(materials) - MOST} more"]
+    return ", ".join(shown)
+
+
+def _country(names: Names, country: str) -> str:
+    return names.country(country) if country else "origin not published"
+
+
+WORST = 3
+"""Scenarios that are told."""
+SMALL_MUSD = 0.05
+"""Million USD below which nothing is said of a line."""
+
+
+def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
+    """The plan as text: the verdict, what to do, what it protects, what remains at risk, what it is based on."""
+    sections = [
+        _verdict(figures, plan, basis),
+        *_first(basis),
+        _buy(figures, basis),
+        _support(figures, basis),
+        _guarantee(figures, plan, basis),
+        _contracts(figures, basis),
+        _money(figures, plan, basis),
+        _protection(figures, basis),
+        _value(figures, basis),
+        based_on(plan, basis),
+        [*evidence_said(basis), *_in_sample(figures, plan, basis)],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+ROUND_MUSD = 100.0
+"""Million USD from which on whole millions are told."""
+
+
+def _tonnes(value: float) -> str:
+    """Tonnes with about three figures: 31,490 t, 92.4 t, 0.0512 t."""
+    return f"{float(f'{value:.4g}'):,.0f} t" if value >= 100 else f"{value:.3g} t"
+
+
+def _musd(value: float) -> str:
+    """Million USD with about three figures, never -0."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= SMALL_MUSD else "0"
+
+
+def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    title = plan.title or plan.name
+    if basis.act_now is not None and not basis.act_now.why_not and not basis.relaxed:
+        return [
+            title,
+            *verdict(basis.act_now, plan.price_year),
+            f"Loss function: {plan.loss_function} ({plan.loss_level}); {_other_losses(basis)}.",
+            *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
+            *in_own_money(basis.home, figures, basis.act_now),
+        ]
+    return [title, *_solved(figures, plan, basis), *([] if basis.relaxed else in_own_money(basis.home, figures, None))]
+
+
+def _first(basis: Basis) -> list[list[str]]:
+    """What to do first; why that is not known, where no sample could test the plan."""
+    if basis.act_now is None or basis.relaxed:
+        return []
+    return [untested(basis.act_now)] if basis.act_now.why_not else first_years(basis.act_now, basis.names)
+
+
+def _in_sample(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    """What the search says of its own scenarios, where other samples lead the answer."""
+    if basis.act_now is None or basis.act_now.why_not or basis.relaxed:
+        return []
+    return [
+        f"  In its own {basis.counts['scenarios']:,} scenarios the plan is worth {_musd(figures.value('worth_musd'))} M and "
+        f"loses {_musd(figures.value('expected_loss_musd'))} M instead of {_musd(figures.value('expected_loss_without_musd'))} M. "
+        f"{_proof(figures, basis)}."
+    ]
+
+
+def _solved(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    """What the solve says of the plan's own scenarios."""
+    if basis.relaxed:
+        return [
+            "LINEAR RELAXATION: a bound on what any plan can achieve. It is not a plan to carry out.",
+            _relaxed(figures, plan, basis),
+        ]
+    avoided = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
+    return [
+        *_stages(figures, plan),
+        f"The plan is worth {round(figures.value('worth_musd')):,} million USD (M) net compared with doing nothing "
+        f"({plan.price_year} money, discounted, expected). {_proof(figures, basis)}.",
+        f"It avoids {avoided:,.0f} M of expected shortage losses. Loss function: {plan.loss_function} ({plan.loss_level}); "
+        f"{_other_losses(basis)}.",
+        *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
+    ]
+
+
+def _proof(figures: Figures, basis: Basis) -> str:
+    """How close the search came to the best plan in the plan's own scenarios."""
+    gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
+    several = len(figures.items("stage_difference_musd")) > 1
+    kept = " that keeps the earlier aims" * several
+    kept += " that keeps the constraints of own code" * (basis.extended == "rules")
+    among = " among plans that keep the constraints of own code" * (basis.extended == "rules")
+    if basis.extended == "terms" and basis.reason in ("optimal", "within_gap"):
+        return (
+            f"Best for its worth and the terms of own code together, within {gap}: of its worth alone no bound is known"
+        )
+    proof = {
+        "optimal": f"Proven best in its scenarios{among}, within {gap}",
+        "within_gap": f"Proven: in its scenarios no plan{kept} is worth more than {_most(figures.value('worth_musd'), -bound)} M "
+        f"(gap {gap} of the larger of worth and budget)",
+        "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
+        "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
+        "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
+    }.get(basis.reason, basis.reason)
+    return f"{proof} for the last aim" if several else proof
+
+
+def _most(worth: float, most: float) -> str:
+    """A bound in as many figures as tell it from what it bounds, where they differ."""
+    alike = round(worth) == round(most) and abs(worth - most) >= SMALL_MUSD
+    return _musd(most) if alike and abs(most) < ROUND_MUSD else f"{round(most):,}"
+
+
+def _relaxed(figures: Figures, plan: Plan, basis: Basis) -> str:
+    """What a relaxation bounds: its first aim; a later one is minimised where the relaxation keeps the first, which no plan may."""
+    bounds = figures.items("stage_bound_musd")
+    if len(bounds) > 1:
+        first = next(iter(bounds))
+        least = f"{bounds[first]:+,.4g} million USD compared with doing nothing (discounted)"
+        return f"No plan's {aim_in_words(plan, first)} is lower than {least}."
+    if basis.extended == "terms":
+        return "It bounds worth and the terms of own code together: of the worth alone no bound is known."
+    worth = -figures.value("bound_musd")
+    return f"No plan is worth more than {worth:,.0f} million USD compared with doing nothing ({plan.price_year} money, discounted)."
+
+
+STAGES = {
+    "risk": "With the plan {aim} is {total:,.4g} million USD",
+    "spending": "The plan spends {total:,.4g} million USD (discounted{tail})",
+    "social_cost": "Social cost with the plan is {total:,.6g} million USD",
+}
+"""The total of each aim in words."""
+
+
+def _stages(figures: Figures, plan: Plan) -> list[str]:
+    """What each aim of several reached, the main one first: totals as totals, differences as differences, each with its bound."""
+    differences = figures.items("stage_difference_musd")
+    if len(differences) < 2:
+        return []
+    penalties = figures.value("penalties_musd")
+    lines = ["Aims in order; each is kept while the next one is optimised:"]
+    tail = "" if plan.horizon.tail_years == 0 else ", including the years computed after the planned ones"
+    for n, (name, difference) in enumerate(differences.items()):
+        total = STAGES[name].format(
+            total=figures.value("stage_with_musd", name), tail=tail, aim=aim_in_words(plan, name)
+        )
+        more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
+        if abs(difference) < SMALL_MUSD:
+            more = "the same as doing nothing"
+        counted = ", including penalties" if penalties > SMALL_MUSD else ""
+        others = "No plan that keeps the earlier aims" if n else "No plan"
+        bound = f"{figures.value('stage_bound_musd', name):+,.4g} compared with doing nothing"
+        lines.append(f"  {total}, {more}{counted}. {others} does better than {bound}.")
+    if penalties > SMALL_MUSD:
+        lines.append(
+            f"  Every aim includes penalties of {penalties:,.4g} million USD for broken soft rules. Nobody pays them."
+        )
+    return lines
+
+
+def _other_losses(basis: Basis) -> str:
+    """How far other named loss functions are from the plan's own."""
+    found, names = basis.other_losses, basis.names
+    high, low = f"{found.most:,.3g} times", f"{found.least:.2g} times"
+    of_high, of_low = f"({names.material(found.most_of)})", f"({names.material(found.least_of)})"
+    if found.most > 1.01 and found.least < 0.99:
+        return f"other published loss estimates range from {low} {of_low} to {high} {of_high} the values used here"
+    if found.most > 1.01:
+        return f"other published loss estimates are up to {high} as high {of_high}"
+    if found.least < 0.99:
+        return f"other published loss estimates are as low as {low} the values used here {of_low}"
+    return "no other loss estimate in the tables differs"
+
+
+def _buy(figures: Figures, basis: Basis) -> list[str]:
+    tonnes, cost = figures.items("bought_t"), figures.items("bought_musd")
+    if not tonnes:
+        return ["BUY: nothing for the reserve."]
+    lines = []
+    for material in sorted(tonnes, key=lambda name: -cost[name]):
+        days = figures.items("peak_stock_days").get(material)
+        cover = "" if days is None else f" ({days:,.0f} days of cover)"
+        first, last = figures.value("bought_first", material), figures.value("bought_last", material)
+        years = f"FY{first:.0f}" if first == last else f"FY{first:.0f}-{last:.0f}"
+        name = basis.names.material(material)
+        lines.append(
+            f"  {name}: {_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; largest stock "
+            f"{_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
+            f"expected purchases over all scenarios {_tonnes(figures.value('bought_expected_t', material))}"
+        )
+    calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
+    origin = origin_of_purchases(figures, basis.names)
+    return [f"BUY for the reserve while no disruption occurs ({calm}):", *limited(lines), *origin]
+
+
+def _support(figures: Figures, basis: Basis) -> list[str]:
+    shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
+    coming = f"  Sources that begin later, whatever is decided: {', '.join(basis.begin_later)}"
+    later = [coming] if basis.begin_later else []
+    if not shares:
+        return ["SUPPORT: no project.", *later]
+    lines: list[str] = []
+    standing: dict[str, list[str]] = {}
+    for name in sorted(shares, key=lambda signed: -cost[signed]):
+        project, terms = basis.names.producer(name.partition(": ")[0]), figures.text("signed_terms", name)
+        if terms.startswith(("committed", "expected")):
+            standing.setdefault(terms, []).append(project)
+            continue
+        share = "" if shares[name] > 1 - 1e-6 else f" ({shares[name]:.0%} of it)"
+        lines.append(
+            f"  {project}{share}: {_terms(terms, basis)}; signed FY{figures.text('signed_in', name)}, first output "
+            f"FY{figures.text('signed_output_in', name)}; cost to the budget {cost[name]:,.1f} M"
+        )
+    rejected, of = figures.value("unsupported_count"), figures.value("projects_count")
+    return [
+        "SUPPORT these projects:" if lines else "SUPPORT: no project.",
+        *limited(lines),
+        *(f"  {terms[0].upper()}{terms[1:]}: {', '.join(projects)}" for terms, projects in standing.items()),
+        *later,
+        f"  Not supported: {rejected:.0f} of {of:.0f} projects (table projects).",
+    ]
+
+
+def _terms(terms: str, basis: Basis) -> str:
+    """What a signature holds, with the name of the material that its floor is for."""
+    said, floor, material = terms.partition(" USD/kg ")
+    return f"{said}{floor.rstrip()} for {basis.names.material(material)}" if floor else said
+
+
+def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    levels = figures.items("floor_level")
+    gone, apart = [f"  {text}" for text in basis.floors_gone], _out_of_reach(basis)
+    if not levels and not basis.floors_asked:
+        return apart[1:]
+    if not levels and len(gone) == basis.floors_asked:
+        return ["GUARANTEE: none of the plan's price floors can be chosen:", *limited(gone), *apart]
+    if not levels:
+        which = "no price floor that can be chosen and" if gone else "no price floor"
+        allowed = "the appropriations allow"
+        if plan.budget.liability_cap_musd is not None:
+            allowed = "the appropriations and the liability cap allow"
+        proven = basis.reason in ("optimal", "within_gap")
+        worth = "makes the plan better, to within the gap" if proven else "was found to be worth its cost"
+        return [f"GUARANTEE: {which} that {allowed} {worth}.", *limited(gone), *apart]
+    lines = []
+    for name, level in levels.items():
+        inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
+        within, later = figures.value("floor_cost_musd", name), figures.value("floor_later_musd", name)
+        paid = (
+            f"expected cost {within:,.1f} M"
+            if within >= 0
+            else f"expected to return {-within:,.1f} M more in claw-back than it pays out"
+        )
+        who, material = basis.floors[name]
+        lines.append(
+            f"  {who}: {material} at {level:g} USD/kg for {figures.value('floor_term_yr', name):g} years from "
+            f"FY{figures.text('floor_from', name)}; {paid} within the horizon, {later:,.1f} M after it{inversion}"
+        )
+    return [
+        "GUARANTEE price floors:",
+        *lines,
+        "  Costs are averaged over states of the price, which close no plant here (prices in scenarios may), so floors look "
+        "slightly more expensive than they are.",
+        *limited(gone),
+        *apart,
+    ]
+
+
+def _out_of_reach(basis: Basis) -> list[str]:
+    """What else can never be chosen, as a section of its own."""
+    return ["", "OUT OF REACH:", *limited([f"  {text}" for text in basis.out_of_reach])] if basis.out_of_reach else []
+
+
+def _contracts(figures: Figures, basis: Basis) -> list[str]:
+    tonnes, fees = figures.items("contract_t_per_yr"), figures.items("contract_fees_musd")
+    lines = [
+        f"  {basis.names.producer(name.partition(' (')[0])}: {_tonnes(tonnes[name])} a year from FY{name.rpartition(', ')[2]} for "
+        f"{figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M over its term"
+        for name in sorted(tonnes, key=lambda contract: -fees[contract])
+    ]
+    return (
+        ["SIGN contracts for deliveries in a crisis (offtake) with allied producers:", *limited(lines)] if lines else []
+    )
+
+
+def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    by_year, given = figures.items("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
+    peak = max(by_year, key=lambda year: by_year[year])
+    most = plan.budget.total_musd
+    allowed = f"{given:,.0f} M appropriated" if most is None or most >= given else f"{most:,.0f} M allowed in all"
+    lines = [
+        f"MONEY: the plan spends {_musd(figures.total('outlay_by_year_musd'))} M of the {allowed} for "
+        f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({_musd(by_year[peak])} M)."
+    ]
+    paid = figures.items("outlay_musd")
+    parts = [
+        f"{line.replace('_', ' ').replace('top ups', 'top-ups')} {_musd(paid[line])}"
+        for line in OUTLAYS
+        if paid[line] > SMALL_MUSD
+    ]
+    sales = figures.value("sales_musd")
+    returned = f" Disposals return {_musd(sales)} M to the treasury." if sales > SMALL_MUSD else ""
+    lines.append(f"  By budget line [M]: {', '.join(parts) or 'nothing'}.{returned}")
+    most = max(figures.items("liability_by_year_musd").values(), default=0.0)
+    if most > SMALL_MUSD:
+        lines.append(
+            f"  Contingent liability of price floors, outside the budget: up to {_musd(most)} M a year "
+            f"(in {plan.budget.liability_quantile:.0%} of cases it stays below that)."
+        )
+    return [*lines, *(f"  {note}." for note in basis.owed)]
+
+
+def _protection(figures: Figures, basis: Basis) -> list[str]:
+    without, loss, chance = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
+    if not any(value > 0 for value in without.values()):
+        return ["PROTECTS: no scenario of this plan has a shortage.", *_inside_goods(figures, basis)]
+    before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
+    lines = [f"PROTECTS: expected shortage losses fall from {_musd(before)} M to {_musd(after)} M."]
+    lines.append("  What remains at risk, the worst scenarios first:")
+    harmful = [name for name in loss if max(loss[name], without[name]) > SMALL_MUSD]
+    for name in sorted(harmful, key=lambda scenario: -loss[scenario])[:WORST]:
+        lines.append(
+            f"  {basis.scenarios.get(name, name)}: probability {chance[name]:.1%}, loss {_musd(loss[name])} M "
+            f"({_musd(without[name])} M without the plan)"
+        )
+    short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]
+    lines.append(
+        f"  Defence runs short in scenarios with a total probability of {sum(chance[name] for name in short):.1%}."
+        if short
+        else "  Defence is fully supplied in every scenario of the plan."
+    )
+    if basis.tied:
+        lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
+    remaining = sorted(figures.items("remaining_loss_musd").items(), key=lambda pair: -pair[1])
+    remaining = [pair for pair in remaining if pair[0] not in basis.embedded]
+    named = [
+        f"{basis.names.material(material)} {_musd(value)}" for material, value in remaining[:5] if value > SMALL_MUSD
+    ]
+    if named:
+        lines.append(f"  Expected losses that remain, by material [M]: {', '.join(named)}.")
+    return [*lines, *_inside_goods(figures, basis)]
+
+
+def _inside_goods(figures: Figures, basis: Basis) -> list[str]:
+    """The loss of what comes inside imported goods, in a line of its own: it is the same with the plan and without."""
+    lost = figures.value("embedded_loss_musd")
+    if lost <= SMALL_MUSD:
+        return []
+    counted = "not counted above, nor in risk measures" if basis.embedded else "counted above, as the plan asks"
+    return [
+        f"  Materials inside imported goods: expected losses of {_musd(lost)} M with the plan or without it, {counted}. "
+        "Neither a stock nor a plant at home can prevent them."
+    ]
+
+
+def _value(figures: Figures, basis: Basis) -> list[str]:
+    """Split of what the plan is worth: shortages avoided, prices, the rest; bets on prices named."""
+    price, net = figures.value("price_gain_musd"), figures.value("worth_musd")
+    penalties, risk = figures.value("penalties_musd"), figures.value("risk_charge_musd")
+    users, government = figures.value("users_musd"), figures.value("authority_musd")
+    parts = [
+        (figures.value("shortage_avoided_musd"), "shortage losses avoided (the loss of a tonne includes its price)"),
+        (users, "paid by users for the supply that they now get" if users <= 0 else "saved by users on their supply"),
+        (
+            government,
+            f"{'paid' if government <= 0 else 'gained'} by the government, net: spending, less sales and the value of what is left",
+        ),
+        (price, "effect of crisis prices on what users and the government buy and sell"),
+    ]
+    parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
+    parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
+    values = [value for value, _ in parts]
+    printed = whole_summands(net, values)
+    lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M, the sum of"]
+    lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
+    if price > 0.5 * net > 0:
+        lines.append("  WARNING: more than half of the value is a gain on prices, not shortages avoided.")
+    return [*lines, *_bets(figures, basis), *_left(figures, basis)]
+
+
+def _bets(figures: Figures, basis: Basis) -> list[str]:
+    """Purchases that pay only because prices rise in a disruption, and drifts of prices while stock is held."""
+    names, lines = basis.names, []
+    expected, undisturbed = figures.items("bought_expected_t"), figures.items("undisturbed_t")
+    bets = [material for material, other in undisturbed.items() if other < 0.5 * expected.get(material, 0.0) - 1e-3]
+    if bets:
+        named = [
+            f"{names.material(m)} {_tonnes(undisturbed[m])} instead of {_tonnes(expected[m])}"
+            for m in bets[:MOST_LINES]
+        ]
+        lines.append(
+            "  BETS ON PRICES: with the same commitments, but with calm prices in disruptions too, expected purchases would be "
+            f"{'; '.join(named)}. See price_gain = false."
+        )
+    moved = [
+        f"{names.material(material)} ({change:+.0%})"
+        for material, change in figures.items("price_drift_share").items()
+        if abs(change) > 0.01
+    ]
+    if moved:  # part of their worth is that drift
+        lines.append(f"  PRICE CHANGE while in stock, without a disruption: {', '.join(moved)}.")
+    return lines
+
+
+def _left(figures: Figures, basis: Basis) -> list[str]:
+    """What is credited at the end of the horizon, and whether the projects hang on it."""
+    lines, stock, life = [], figures.value("salvage_musd"), figures.value("residual_musd")
+    if abs(stock) + abs(life) > 1:
+        lines.append(
+            f"  Credited at the end of the horizon: stock {_musd(stock)} M, remaining life of projects {_musd(life)} M."
+        )
+    lost, won = (
+        [basis.names.producer(name) for name in figures.items(figure)]
+        for figure in ("lost_without_residual", "won_without_residual")
+    )
+    if lost or won:
+        changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
+        lines.append(
+            f"  If the remaining life of projects were worth nothing, the plan would be {' and '.join(changes)}."
+        )
+    elif life > 1 and figures.value("same_without_residual"):
+        lines.append("  The same projects would be chosen if their remaining life were worth nothing.")
+    return lines

@@ -1,0 +1,679 @@
+"""Solutions as tidy tables: one row a fact of the plan, names instead of numbers, units in the column names.
+
+Plan tables show planned years; `operations`, `flows` and `shortfalls` hold the tail too and say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..audit.accounts import commitments, floors_at_crisis_prices, open_accounts, split_of_value
+from ..core.frames import Bools, Floats, named
+from ..core.stats import BASELINE_COURSE, DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
+from ..matrix.problem import Problem, trunk_prices
+from ..matrix.solution import Solution
+from ..question.doubts import KIND as DOUBT
+from ..question.doubts import unlikely
+from ..question.estimates import ore_reserves
+from ..question.names import Names
+from ..question.recipes import outdated
+from ..question.sources import objections, unquoted
+from ..world.events import describe
+from ..world.instance import DEFENCE
+from ..world.loss_values import headlines, loss_values
+from ..world.unused import averaged_away, unused
+from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
+
+# What tables of results share: frames with their columns typed, and the names of paths.
+
+
+LEAST_SHARE = 1e-9
+"""Of a demand, the same where it is a matter of grams."""
+
+
+def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns)
+
+
+def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
+    """(I, T) what home users and home plants use of each material [t per period]: demand and inputs of production."""
+    n = problem.natural
+    used = np.zeros((len(n.materials), n.calendar.periods))
+    np.add.at(used, n.demand_material, n.demand)
+    inputs = np.where(n.home[:, None], np.maximum(-n.yields, 0.0), 0.0)
+    return np.asarray(used + inputs.T @ (solution.output[path] + solution.reserve_output[path]), dtype=float)
+
+
+def named_paths(problem: Problem) -> list[tuple[int, str]]:
+    return [(0, BASELINE_COURSE), *((s + 1, name) for s, name in enumerate(problem.structure.scenarios.names))]
+
+
+def path_labels(problem: Problem) -> list[str]:
+    calendar = problem.natural.calendar
+    return [calendar.period_label(t) for t in range(calendar.periods)]
+
+
+# Tables of what happens in each scenario: operations, flows, shortfalls, losses and what they are worth.
+
+
+PLANTS = "plants"
+"""Who holds stock of an input that no segment wants."""
+
+
+def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """What each producer runs for users and for the reserve, on the baseline course and in every scenario's whole course."""
+    n = problem.natural
+    output, reserve_output = solution.output, solution.reserve_output
+    kept = (output > SMALL_T) | (reserve_output > SMALL_T)
+    path, j, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "scenario": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "producer": named(n.producers, j),
+            "country": named(n.country, j),
+            "output_t": output[kept],
+            "reserve_output_t": reserve_output[kept],
+        }
+    )
+
+
+def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Stock, acquisitions, releases, disposals and surplus of each material on every path."""
+    n = problem.natural
+    by_name = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
+    bought = np.zeros_like(solution.stock)
+    for b, name in enumerate(solution.purchases):
+        bought[:, by_name[name]] += solution.acquisition[:, b]
+    values = {
+        "stock_t": solution.stock,
+        "acquired_t": bought,
+        "released_t": solution.release,
+        "sold_t": solution.disposal,
+        "surplus_t": solution.surplus,
+    }
+    kept = np.any([v > SMALL_T for v in values.values()], axis=0)
+    path, i, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "scenario": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named(n.materials, i),
+            **{name: v[kept] for name, v in values.items()},
+        }
+    )
+
+
+def transfers(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Stock moved between homes on every path, by the material that gives it up or receives it; empty for a plan of one home."""
+    n = problem.natural
+    kept = np.maximum(solution.sent, solution.received) > SMALL_T
+    path, i, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "scenario": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named(n.materials, i),
+            "sent_t": solution.sent[kept],
+            "received_t": solution.received[kept],
+        }
+    )
+
+
+def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
+    """(1+S, Q, T) shortfall, substitution, shortfall loss and substitution cost by demand, undiscounted."""
+    n = problem.natural
+    W, T, Q = solution.output.shape[0], n.calendar.periods, len(n.demands)
+    short, thrift, loss, cost = (np.zeros((W, Q, T)) for _ in range(4))
+    trunk, scenarios = loss_values(n, problem.structure.scenarios, range(len(n.tiers)), at_risk=True)
+    for k, (q, _) in enumerate(n.tiers):
+        short[:, q] += solution.shortfall[:, k]
+        loss[0, q] += trunk[k] * solution.shortfall[0, k]
+        loss[1:, q] += scenarios[:, k] * solution.shortfall[1:, k]
+    for h, (q, _) in enumerate(n.steps):
+        thrift[:, q] += solution.substitute[:, h]
+        cost[:, q] += n.step_cost[h] * solution.substitute[:, h]
+    return short, thrift, loss, cost
+
+
+def losses_by_scenario(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats]:
+    """Along each scenario's course: (S,) discounted loss of going short of what risk measures count, (S,) of what comes inside
+    imported goods [million USD], and (S,) what defence goes short [t]."""
+    n = problem.natural
+    beta = n.calendar.beta[: n.calendar.periods]
+    short, thrift = solution.shortfall[1:], solution.substitute[1:]
+    defence = np.array([n.priority[q] == DEFENCE for q, _ in n.tiers], dtype=bool)
+    of_tier, of_step = (np.array([n.demand_material[q] for q, _ in keys], dtype=int) for keys in (n.tiers, n.steps))
+    worth = loss_values(n, problem.structure.scenarios, range(len(n.tiers)), at_risk=True)[1]
+    beyond = worth - n.tier_loss[:, None]  # exactly 0 where losses do not change
+
+    def lost(counted: Bools) -> Floats:
+        tiers, steps = n.tier_loss * counted[of_tier], n.step_cost * counted[of_step]
+        changed = ((short * beyond * counted[of_tier][:, None]) @ beta).sum(axis=1)
+        return np.asarray((short @ beta) @ tiers + (thrift @ beta) @ steps + changed)
+
+    return lost(n.at_risk), lost(n.embedded), short[:, defence].sum(axis=(1, 2))
+
+
+def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Demand unmet and substituted, by scenario, material, segment and period."""
+    n = problem.natural
+    short, thrift, loss, cost = _by_demand(problem, solution)
+    least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
+    kept = (short > least) | (thrift > least)
+    path, q, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "scenario": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named([m for m, _ in n.demands], q),
+            "segment": named([k for _, k in n.demands], q),
+            "shortfall_t": short[kept],
+            "substituted_t": thrift[kept],
+            "loss_musd": loss[kept],
+            "discounted_loss_musd": (loss * n.calendar.beta[:-1])[kept],
+            "substitution_cost_musd": cost[kept],
+        }
+    )
+
+
+def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """What users hold themselves in every scenario from the onset on: level at the end of a period, what is drawn and refilled."""
+    n, first = problem.natural, problem.structure.scenarios.onset
+    moved = np.zeros(solution.users_missing[1:].shape, dtype=bool)
+    for u, (i, _) in enumerate(n.users):
+        moved[:, u] = np.arange(n.calendar.periods) >= first[:, n.component[i], None]
+    scenario, stock, period = np.nonzero(moved)
+    level = n.users_level[:, None] - solution.users_missing[1:]
+    return pd.DataFrame(
+        {
+            "scenario": named(problem.structure.scenarios.names, scenario),
+            "period": named(path_labels(problem), period),
+            "tail": period >= n.calendar.planned,
+            "material": named([n.materials[i] for i, _ in n.users], stock),
+            "segment": named([n.demands[q][1] if q >= 0 else PLANTS for _, q in n.users], stock),
+            "level_t": level[moved],
+            "pulled_t": solution.users_pull[1:][moved],
+            "refilled_t": solution.users_refill[1:][moved],
+        }
+    )
+
+
+def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+    """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
+    commitments, with soft penalties and the charge for risk apart: nobody pays them."""
+    accounts, reference = open_accounts(problem, solution), open_accounts(problem, z0)
+    split = split_of_value(accounts, reference)
+    rows = []
+    for c, name in enumerate(problem.natural.components):
+        members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
+        rows.append(
+            {
+                "component": name,
+                "materials": " ".join(members),
+                "shortage_avoided_musd": float(split["shortage"][c]),
+                "price_gain_musd": float(split["price"][c]),
+                "users_musd": float(split["users"][c]),
+                "authority_musd": float(split["authority"][c]),
+            }
+        )
+    before, after = commitments(reference), commitments(accounts)
+    spared = {name: before[name] - after[name] for name in before}
+    clawed, border = floors_at_crisis_prices(accounts), spared["users_border_surcharge"]
+    penalties, risk = spared["soft_penalties"], spared["cvar"]
+    rows.append(
+        {
+            "component": "commitments",
+            "materials": "",
+            "shortage_avoided_musd": 0.0,
+            "price_gain_musd": clawed,
+            "users_musd": border,
+            "authority_musd": sum(spared.values()) - clawed - border - penalties - risk,
+            "penalties_musd": penalties,
+            "risk_charge_musd": risk,
+        }
+    )
+    return pd.DataFrame(rows).fillna(0.0)
+
+
+def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:
+    """Expected purchases of each material, and what they would be were disrupted prices those of the trunk.
+
+    The same commitments stand. What is bought at crisis prices alone is a bet on them. NaN where it was not worked out. Every
+    material that can be bought has its row, so that which rows there are hangs on no further solve.
+    """
+    n = problem.natural
+    known = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
+    pi = problem.structure.scenarios.probability
+
+    def bought(x: Solution) -> Floats:
+        total = np.zeros(len(n.materials))
+        planned = x.acquisition[1:, :, : n.calendar.planned]
+        np.add.at(total, [known[name] for name in x.purchases], np.einsum("s,sbt->b", pi, planned))
+        return total
+
+    own = bought(solution)
+    other = bought(calm) if calm is not None else np.full(len(own), np.nan)
+    return (
+        pd.DataFrame(
+            {
+                "material": list(n.materials),
+                "expected_acquired_t": own,
+                "at_undisturbed_prices_t": other,
+            }
+        )
+        .iloc[sorted(set(known.values()))]
+        .reset_index(drop=True)
+    )
+
+
+def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+    """Discounted loss of every scenario, with the plan and without, and how much defence goes short; apart, the loss of materials
+    inside imported goods, which no plan can prevent."""
+    n, scenarios = problem.natural, problem.structure.scenarios
+    rows = []
+    counted = np.array([n.at_risk[n.demand_material[q]] for q, _ in n.tiers], dtype=bool)
+    short, short_without = (x.shortfall[1:, counted].sum(axis=(1, 2)) for x in (solution, z0))
+    (loss, embedded, defence), (loss_without, _, defence_without) = (
+        losses_by_scenario(problem, solution),
+        losses_by_scenario(problem, z0),
+    )
+    told = headlines(scenarios, n, Names.of(problem.data))
+    for s, name in enumerate(scenarios.names):
+        onset = int(scenarios.onset[s].min(initial=n.calendar.periods))
+        rows.append(
+            {
+                "scenario": name,
+                "probability": float(scenarios.probability[s]),
+                "design_basis": bool(scenarios.design_basis[s]),
+                "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
+                "loss_musd": float(loss[s]),
+                "loss_without_plan_musd": float(loss_without[s]),
+                "embedded_loss_musd": float(embedded[s]),
+                "shortfall_t": float(short[s]),
+                "shortfall_without_plan_t": float(short_without[s]),
+                "defence_shortfall_t": float(defence[s]),
+                "defence_shortfall_without_plan_t": float(defence_without[s]),
+                "hazards": " ".join(sorted({event.label for event in scenarios.events[s]})),
+                "what_happens": told[s],
+                "events": "; ".join(describe(event) for event in scenarios.events[s]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
+    """Every result table but `prices`, by name. `calm`: operations were disrupted prices those of the baseline course."""
+    names, tables = Names.of(problem.data), problem.data.without_places()
+    return {
+        "acquisitions": acquisitions(problem, solution),
+        "stock": stock(problem, solution),
+        "projects": projects(problem, solution),
+        "contracts": contracts(problem, solution),
+        "floors": floors(problem, solution),
+        "budget": budget(problem, solution),
+        "operations": operations(problem, solution),
+        "flows": flows(problem, solution),
+        "shortfalls": shortfalls(problem, solution),
+        **({"transfers": transfers(problem, solution)} if any(problem.natural.pool) else {}),
+        **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
+        **({"ore_reserves": ore} if len(ore := ore_table(problem, names)) else {}),
+        "scenario_losses": scenario_losses(problem, solution, z0),
+        "value": value(problem, solution, z0),
+        "held_for_price": held_for_price(problem, solution, calm),
+        "notes": pd.DataFrame(
+            [
+                *unlikely(problem.plan, tables, problem.natural.materials),
+                *((DOUBT, "", text) for text in outdated(tables)),
+                *unused(problem.plan, tables, problem.natural.calendar.years, problem.natural.materials),
+                *((REPLAYED, material, text) for material, text in objections(problem.plan, tables)),
+                *((AVERAGED, hazard, text) for hazard, text in averaged_away(problem.plan, tables)),
+                *((ONE_MARKET, material, text) for material, text in unquoted(problem.plan, tables)),
+                *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
+            ],
+            columns=["kind", "item", "note"],
+        ),
+        "dropped": pd.DataFrame(
+            [*problem.structure.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
+        ),
+    }
+
+
+def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
+    """Who holds the ore of what is planned, and how many years of today's output it is."""
+    of: dict[str, list[str]] = {}
+    for row in problem.data.rows("materials"):
+        if row.material in problem.natural.materials:
+            of.setdefault(row.mineral, []).append(row.material)
+    return pd.DataFrame(
+        [
+            [
+                one.mineral,
+                " ".join(of[one.mineral]),
+                one.country,
+                names.country(one.country),
+                one.reserves_t,
+                one.share,
+                one.output_t,
+                one.years,
+            ]
+            for one in ore_reserves(problem.data, of)
+        ],
+        columns=["mineral", "materials", "country", "name", "reserves_t", "world_share", "mine_output_t", "years_left"],
+    ).astype({"world_share": float, "mine_output_t": float, "years_left": float})
+
+
+def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """What the reserve buys on the baseline course in planned years."""
+    n, rows = problem.natural, []
+    prices, gaps = trunk_prices(problem)
+    by_name = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
+    for b, name in enumerate(solution.purchases):
+        purchase = by_name[name]
+        source = n.producers[purchase.source] if purchase.source >= 0 else "outside"
+        country = n.country[purchase.source] if purchase.source >= 0 else n.offer_country[purchase.offer]
+        for t in range(n.calendar.planned):
+            tonnes = float(solution.acquisition[0, b, t])
+            if tonnes > SMALL_T:
+                price = float(n.purchase_price(purchase, prices[purchase.material], gaps[purchase.material])[t])
+                rows.append(
+                    {
+                        "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
+                        "period": n.calendar.period_label(t),
+                        "material": n.materials[purchase.material],
+                        "offer": name,
+                        "source": source,
+                        "country": country,
+                        "acquired_t": tonnes,
+                        "price_usd_per_kg": price / MUSD_PER_T,
+                        "cost_musd": tonnes * price,
+                    }
+                )
+    columns = [
+        "fiscal_year",
+        "period",
+        "material",
+        "offer",
+        "source",
+        "country",
+        "acquired_t",
+        "price_usd_per_kg",
+        "cost_musd",
+    ]
+    return frame(rows, columns).sort_values(["fiscal_year", "period", "material"], ignore_index=True)
+
+
+def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Stock on the trunk at the end of each planned period, and how many days of that year's use it covers."""
+    n, rows = problem.natural, []
+    used = use_of(problem, solution) / n.calendar.step / DAYS_PER_YEAR
+    held = sorted({i for shape in problem.structure.component_sets for i in shape.stocked})
+    for i in held:
+        for t in range(n.calendar.planned):
+            tonnes = max(0.0, float(solution.stock[0, i, t]))
+            rows.append(
+                {
+                    "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
+                    "period": n.calendar.period_label(t),
+                    "material": n.materials[i],
+                    "stock_t": tonnes,
+                    "days_of_use": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
+                    "value_musd": tonnes * float(n.price[i, t]),
+                    "sold_t": float(solution.disposal[0, i, t]),
+                    "released_t": float(solution.release[0, i, t]),
+                }
+            )
+    columns = ["fiscal_year", "period", "material", "stock_t", "days_of_use", "value_musd", "sold_t", "released_t"]
+    return frame(rows, columns)
+
+
+def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Every project: what is signed for it and when, its hurdle rates and gap, and what closes it.
+
+    hurdle_rate: of its row, on the baseline course. hurdle_rate_expected: of what its owner expects, without a package.
+    """
+    n, support, rows = problem.natural, problem.structure.support, []
+    signed = {o: float(share) for o, share in enumerate(solution.sign) if share > 1e-6}
+    chosen = {support.options[o].project for o in signed}
+    for o, share in signed.items():
+        option = support.options[o]
+        project = n.projects[option.project]
+        package = next(p for p in n.packages if p.name == option.package.name)
+        floor = package.floor
+        first = n.calendar.period_label(option.start)
+        rows.append(
+            {
+                "project": project.name,
+                "signed": n.calendar.period_label(option.signed),
+                "package": package.name,
+                "instrument": package.instrument.name,
+                "offtake_share": package.offtake,
+                "floor_material": n.materials[floor.material] if floor else "",
+                "floor_usd_per_kg": floor.level / MUSD_PER_T if floor else float("nan"),
+                "market_floors": " ".join(support.markets[m].floor.name for m in option.market),
+                "first_output": first,
+                "share": share,
+                "baseline": bool(support.baseline[option.project]),
+                "committed": n.projects[option.project].committed,
+                "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
+                "capex_musd": project.capex,
+                "hurdle_rate": project.hurdle,
+                "hurdle_rate_expected": option.expected_hurdle,
+                "hurdle_rate_with_package": option.hurdle,
+                "financing_gap_musd": option.gap,
+                "support_cost_musd": option.scored * share,
+                "offtake_fees_musd": float(option.fees.sum()) * share,
+                "floor_expected_musd": option.floor.expected * share if option.floor else 0.0,
+                "terminal_liability_musd": option.floor.terminal * share if option.floor else 0.0,
+                "residual_credit_musd": option.residual * problem.plan.residual * share,
+                "risk_transfer_musd": option.risk_charge * share,
+            }
+        )
+    for p, project in enumerate(n.projects):
+        if p not in chosen:
+            rows.append(
+                {
+                    **dict.fromkeys(
+                        ("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), ""
+                    ),
+                    "project": project.name,
+                    "share": 0.0,
+                    "baseline": bool(support.baseline[p]),
+                    "committed": project.committed,
+                    "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
+                    "capex_musd": project.capex,
+                    "hurdle_rate": project.hurdle,
+                }
+            )
+    columns = [
+        "project",
+        "signed",
+        "package",
+        "instrument",
+        "offtake_share",
+        "floor_material",
+        "floor_usd_per_kg",
+        "market_floors",
+        "first_output",
+        "share",
+        "baseline",
+        "committed",
+        "capacity_t_per_yr",
+        "capex_musd",
+        "hurdle_rate",
+        "hurdle_rate_expected",
+        "hurdle_rate_with_package",
+        "financing_gap_musd",
+        "support_cost_musd",
+        "offtake_fees_musd",
+        "floor_expected_musd",
+        "terminal_liability_musd",
+        "residual_credit_musd",
+        "risk_transfer_musd",
+    ]
+    return frame(rows, columns)
+
+
+def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats | None) -> pd.DataFrame:
+    """The project table with the share signed had unexpired life no worth at the end: signed (options,), None where not known."""
+    table = table.copy()
+    if signed is None:
+        table["share_at_residual_0"] = float("nan")
+        return table
+    shares = dict.fromkeys(table.project, 0.0)
+    for o, option in enumerate(problem.structure.support.options):
+        shares[problem.natural.projects[option.project].name] += float(signed[o])
+    table["share_at_residual_0"] = [round(shares[name], 9) for name in table.project]
+    return table
+
+
+def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Offtake contracts signed."""
+    n, rows = problem.natural, []
+    for k, contract in enumerate(problem.structure.contracts):
+        tonnes = float(solution.contract[k])
+        if tonnes > SMALL_T:
+            fee = float(n.contract_fee[contract.source])
+            periods = contract.end - contract.start
+            rows.append(
+                {
+                    "activity": n.producers[contract.source],
+                    "country": n.country[contract.source],
+                    "start": n.calendar.period_label(contract.start),
+                    "term_yr": periods * n.calendar.step,
+                    "contract_t_per_yr": tonnes / n.calendar.step,
+                    "fee_usd_per_kg": fee / MUSD_PER_T,
+                    "fees_musd": fee * tonnes * periods,
+                }
+            )
+    return frame(rows, ["activity", "country", "start", "term_yr", "contract_t_per_yr", "fee_usd_per_kg", "fees_musd"])
+
+
+def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Price floors guaranteed, market-wide and in packages, with what they are expected to cost."""
+    n, support, rows = problem.natural, problem.structure.support, []
+    columns = [
+        "floor",
+        "scope",
+        "kind",
+        "material",
+        "level_usd_per_kg",
+        "upside_share",
+        "start",
+        "term_yr",
+        "expected_cost_musd",
+        "terminal_liability_musd",
+        "users_pay_musd",
+        "tariff_revenue_musd",
+        "tariff_inversion",
+    ]
+    for m, market in enumerate(support.markets):
+        if solution.floor[m] > 1e-6:
+            floor = next(f for f in n.market_floors if f.name == market.floor.name).floor
+            start, last = n.calendar.period_label(0), floor.term * n.calendar.step
+            values: list[Any] = [
+                market.floor.name,
+                "market",
+                floor.kind,
+                n.materials[floor.material],
+                floor.level / MUSD_PER_T,
+                floor.upside,
+                start,
+                last,
+                market.money.expected,
+                market.money.terminal,
+                market.users,
+                market.treasury,
+                market.inverted,
+            ]
+            rows.append(dict(zip(columns, values, strict=True)))
+    for o, option in enumerate(support.options):
+        package = next(p for p in n.packages if p.name == option.package.name)
+        share = float(solution.sign[o])
+        if share > 1e-6 and package.floor is not None and option.floor is not None:
+            floor = package.floor
+            values = [
+                f"{n.projects[option.project].name}: {package.name}",
+                "project",
+                floor.kind,
+                n.materials[floor.material],
+                floor.level / MUSD_PER_T,
+                floor.upside,
+                n.calendar.period_label(option.start),
+                floor.term * n.calendar.step,
+                share * option.floor.expected,
+                share * option.floor.terminal,
+                0.0,
+                0.0,
+                False,
+            ]
+            rows.append(dict(zip(columns, values, strict=True)))
+    return frame(rows, columns)
+
+
+def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Outlays by line against the appropriation of each planned year; liability and sales beside it, not in it."""
+    n, support, structure, rows = problem.natural, problem.structure.support, problem.structure, []
+    calendar = n.calendar
+    by_name = {p.name: p for shape in structure.component_sets for p in shape.purchases}
+    prices, gaps = trunk_prices(problem)
+    bought = [by_name[b] for b in solution.purchases]
+    price = np.array([n.purchase_price(p, prices[p.material], gaps[p.material]) for p in bought])
+    price = price.reshape(len(solution.purchases), calendar.periods)
+    purchases = (price * solution.acquisition[0]).sum(axis=0)
+    holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
+    sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
+    fees = np.zeros(calendar.periods)
+    for k, contract in enumerate(structure.contracts):
+        fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
+    zero = np.zeros(calendar.periods)
+    capital, offtake, topup, liability = zero.copy(), zero.copy(), zero.copy(), zero.copy()
+    for o, option in enumerate(support.options):
+        share = solution.sign[o]
+        if share > 0:
+            capital += share * option.payments
+            offtake += share * option.fees
+            if option.floor is not None:
+                topup += share * option.floor.budget
+                liability += share * option.floor.liability
+    for m, market in enumerate(support.markets):
+        topup += solution.floor[m] * market.money.budget
+        liability += solution.floor[m] * market.money.liability
+    cap = problem.plan.budget.liability_cap_musd
+    most = n.by_year(cap) if cap is not None else np.full(len(calendar.years), np.nan)
+    for f, year in enumerate(calendar.planned_years):
+        mine = calendar.year_index == f
+        lines = {
+            "purchases": purchases,
+            "holding": holding,
+            "contract_fees": fees,
+            "offtake_fees": offtake,
+            "capital_support": capital,
+            "floor_top_ups": topup,
+        }
+        amounts = {f"{name}_musd": float(series[mine].sum()) for name, series in lines.items()}
+        amounts["signed_before_musd"] = float(n.carried.due[f])
+        rows.append(
+            {
+                "fiscal_year": year,
+                **amounts,
+                "outlay_musd": sum(amounts.values()),
+                "appropriation_musd": float(n.appropriation[f]),
+                "carried_in_musd": float(solution.carry[f - 1]) if f else problem.plan.budget.carried_in_musd,
+                "carried_out_musd": float(solution.carry[f]),
+                "sales_musd": float(sales[mine].sum()),
+                "liability_musd": float(liability[mine].sum() + n.carried.liability[f]),
+                "liability_cap_musd": float(most[f]),
+            }
+        )
+    return pd.DataFrame(rows)

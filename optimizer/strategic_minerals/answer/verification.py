@@ -1,0 +1,597 @@
+"""A stored run compared with what can be worked out again: from its plan, tables and decisions alone, and by solving once more.
+
+Recomputed are the audit, the parts of both objectives, every table, the words, sizes and names (`against`), and then the proof:
+the bound, the gap, the do-nothing reference, the aims in turn, prices (`against_another`). What nothing can tell again, wall clock,
+versions, the log and what a caller asked for, is guarded by the digest of the manifest alone (`DIGEST_ALONE`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..audit.accounts import open_accounts, recomputed
+from ..audit.audit import Audit, Residual, audit
+from ..audit.figures import Figures, figures_of
+from ..core.errors import Fault, FormulationError, InputError, SolveError, UntrustedError
+from ..core.files import digest_of
+from ..core.frames import kinds_of, rows_of, whole
+from ..core.runner import HERE, Runner
+from ..core.stats import TOTAL
+from ..core.verb import verb
+from ..matrix.named import denominator
+from ..matrix.problem import TRACE, Problem, acts, prepare
+from ..matrix.solution import OPERATIONS, Solution, decided_point
+from ..model.sets import STAGES
+from ..question.consistency import require
+from ..solver.highs import TOLERANCES
+from ..solver.stages import LEAST_GAP, RELAXED_IN_Z0, chosen_method
+from .act_now import ActNow
+from .manifest import answer_texts, litter_in, question_texts
+from .notes import OWN_PARTS, is_extended, with_own_lines
+from .prices import bounds_of, versions
+from .result import Result
+from .run_folder import open_run, question_of
+from .solving import solve_once
+from .study import Study, study_faults
+from .tables import build_tables
+
+# What a run states against what its plan, tables and decisions come to when they are worked out again, without a solve.
+
+
+VERIFY_TOLERANCE = 1e-6
+"""Relative difference of two solves, or of solver and audit, that is rounding."""
+ROUNDING = 1e-9
+"""Relative difference of two sums over the same decisions that is rounding; in a table, relative to the largest of the column."""
+NOISE = 1e-3
+"""Share of what an audit tolerates below which a residual is the solver's rounding, and its place is chance."""
+TRACE_MUSD = 1e-6
+"""Million USD that are rounding."""
+FINISHED = ("optimal", "within_gap")
+FROM_SOLVES = {"projects": ("share_at_residual_0",), "held_for_price": ("at_undisturbed_prices_t",)}
+"""Columns that further solves gave, by table; the table `prices` is from one as a whole."""
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What plan, tables and decisions of a run come to."""
+
+    problem: Problem
+    audited: Audit
+    reference: Audit
+    """Of doing nothing."""
+    tables: Mapping[str, pd.DataFrame]
+    """All but `prices`, without the columns `FROM_SOLVES`."""
+    versions: Mapping[str, str]
+    """Of this installation."""
+
+
+def recompute(stored: Result) -> Recomputed:
+    """Work out again what can be without a solve. Raises PlanError and InputError where decisions are not those of the plan."""
+    require(stored.plan, stored.data)
+    problem = prepare(stored.plan, stored.data)
+    _require_shapes(problem, stored)
+    with np.errstate(all="ignore"):  # forged decisions may be of any size
+        bounds = bounds_of(stored.outcome)
+        audited = audit(problem, stored.solution, z0=stored.reference, stated=_stated(stored), bounds=bounds)
+        reference = audit(problem, stored.reference)
+        tables = build_tables(problem, stored.solution, stored.reference, None)
+        tables["figures"] = _figures(problem, stored, tables, audited, reference).frame()
+    tables["objective"] = pd.DataFrame(
+        {
+            "part": list(audited.parts),
+            "plan_musd": list(audited.parts.values()),
+            "do_nothing_musd": [reference.parts[name] for name in audited.parts],
+        }
+    )
+    if OWN_PARTS in stored.tables:  # nothing of the folder tells again what a caller's own code came to
+        tables[OWN_PARTS] = stored.tables[OWN_PARTS]
+        tables["objective"] = with_own_lines(tables["objective"], tables[OWN_PARTS])
+    return Recomputed(problem, audited, reference, {name: whole(table) for name, table in tables.items()}, versions())
+
+
+def _stated(stored: Result) -> Figures:
+    """What a run states of itself; nothing where its table of figures is none."""
+    try:
+        return stored.figures
+    except (KeyError, TypeError, ValueError):
+        return Figures({})
+
+
+def _figures(
+    problem: Problem, stored: Result, tables: Mapping[str, pd.DataFrame], audited: Audit, reference: Audit
+) -> Figures:
+    """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
+    given = dict(tables)
+    for name, columns in FROM_SOLVES.items():
+        said = stored.tables.get(name, pd.DataFrame())
+        for column in columns:
+            whole_column = column in said and len(said) == len(given[name])
+            values = said[column].to_numpy() if whole_column else np.full(len(given[name]), np.nan)
+            given[name] = given[name].assign(**{column: pd.to_numeric(pd.Series(values), errors="coerce").to_numpy()})
+    found = recomputed(
+        open_accounts(problem, stored.solution), open_accounts(problem, stored.reference), bounds_of(stored.outcome)
+    )
+    with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
+    horizon = problem.plan.horizon
+    return figures_of(
+        given,
+        stored.outcome,
+        {name: (with_plan[name], without[name]) for name in with_plan},
+        audited.parts,
+        reference.parts,
+        horizon.first_year + horizon.years,
+    )
+
+
+def against(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Everything stated that does not follow from plan, tables and decisions."""
+    yield from of_figures(stored, found)
+    yield from of_tables(stored, found)
+
+
+def of_figures(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Audit, parts, sizes, options, outcome."""
+    yield from _of_audit(stored, found)
+    yield from _of_sizes(stored, found.problem)
+    yield from _of_outcome(stored, found)
+
+
+def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Every table but `prices`, which there are none of where a solve did not come to its end."""
+    names = {*found.tables, "prices"}
+    sampled = ActNow.of(stored.tables)
+    if sampled is not None:
+        names |= set(sampled.tables)
+        yield from sampled.objections()
+        yield from _of_acts(sampled, stored, found.problem)
+    if set(stored.tables) != names:
+        yield f"results: the tables {', '.join(sorted(names ^ set(stored.tables)))} are missing or too many"
+    for name in sorted(set(found.tables) & set(stored.tables)):
+        yield from table_objections(name, stored.tables[name], found.tables[name], ROUNDING, FROM_SOLVES.get(name, ()))
+    priced = stored.outcome.reason in FINISHED and not stored.outcome.relaxed
+    if not priced and len(stored.tables.get("prices", ())):
+        yield "results/prices.csv: prices of a plan that was not solved to its end"
+
+
+def _of_acts(sampled: ActNow, stored: Result, problem: Problem) -> Iterator[str]:
+    """Amounts of the first years that the decisions do not have."""
+    if sampled.acts.empty:
+        return
+    x = decided_point(problem.structure, problem.assembly, stored.solution)
+    amounts = {act.name: (act.of(x), act.spent(x)[0]) for act in acts(problem)}
+    for row in rows_of(sampled.acts):
+        chosen, spent = amounts.get((row.kind, row.item, row.through_year), (0.0, 0.0))
+        name = f"results/act_now.csv: {row.kind} {row.item} by FY{row.through_year}"
+        yield from number_objections(
+            f"{name}, chosen", row.chosen, chosen, ROUNDING * (1 + abs(chosen)) + TRACE[row.unit]
+        )
+        yield from number_objections(f"{name}, money", row.budget_musd, spent, ROUNDING * (1 + abs(spent)) + TRACE_MUSD)
+
+
+def _of_audit(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Audit and parts of both objectives, as stated and as found; rules that the decisions break."""
+    audited, reference = found.audited, found.reference
+    if not (audited.passed or stored.outcome.relaxed):
+        yield f"the audit objects: {audited.worst()}"
+    broken = sorted(set(reference.broken()) - set(RELAXED_IN_Z0))
+    if broken and not stored.outcome.relaxed:
+        yield f"the do-nothing reference breaks {', '.join(broken)}"
+    for name, parts, said in (
+        ("objective_parts", audited.parts, stored.objective_parts),
+        ("reference_parts", reference.parts, stored.reference_parts),
+        ("audit.parts", audited.parts, stored.audited.parts),
+    ):
+        yield from _numbers(name, said, parts, sum(abs(value) for value in parts.values()))
+    yield from number_objections(
+        "audit.objective", stored.audited.objective, audited.objective, ROUNDING * _size(audited)
+    )
+    if stored.audited.passed != audited.passed:
+        yield f"audit.passed: {stored.audited.passed}; found {audited.passed}"
+    if [r.family for r in stored.audited.residuals] != [r.family for r in audited.residuals]:
+        yield "audit.residuals: other families than those of the audit"
+        return
+    for one, two in zip(stored.audited.residuals, audited.residuals, strict=True):
+        if not _same_residual(one, two, elsewhere=dict(stored.versions) != dict(found.versions)):
+            yield f"audit.residuals of {two.family}: {one}; found {two}"
+
+
+def _same_residual(stated: Residual, found: Residual, *, elsewhere: bool) -> bool:
+    """Whether a residual is the one found. elsewhere: another installation made it, whose rounding may be another."""
+    if elsewhere and max(stated.largest, found.largest) <= NOISE * found.tolerated:
+        return stated.unit == found.unit
+    largest = math.isclose(stated.largest, found.largest, rel_tol=VERIFY_TOLERANCE, abs_tol=ROUNDING * found.tolerated)
+    tolerated = math.isclose(stated.tolerated, found.tolerated, rel_tol=ROUNDING)
+    return largest and tolerated and (stated.unit, stated.where) == (found.unit, found.where)
+
+
+def _of_sizes(stored: Result, problem: Problem) -> Iterator[str]:
+    """Counts, options and method, as far as the question decides them."""
+    rows, columns, nonzeros = problem.assembly.shape
+    n = problem.natural
+    counts = {
+        "columns": columns,
+        "rows": rows,
+        "nonzeros": nonzeros,
+        "binaries": int(problem.assembly.integer.sum()),
+        "scenarios": len(problem.structure.scenarios.names),
+        "periods": n.calendar.periods,
+        "materials": len(n.materials),
+    }
+    for name, count in counts.items():
+        if stored.counts.get(name) != count:
+            yield f"counts.{name}: {stored.counts.get(name)}; the model has {count}"
+    for name, tolerance in TOLERANCES.items():
+        if stored.options.get(name) != tolerance:
+            yield f"options.{name}: {stored.options.get(name)}; solves are made with {tolerance}"
+    method = chosen_method(problem, stored.options["method"], integer=not stored.options["relax"])
+    if stored.outcome.method != method:
+        yield f"outcome.method: {stored.outcome.method}; `{stored.options['method']}` is {method} here"
+    if stored.outcome.relaxed != stored.options["relax"]:
+        yield f"outcome.relaxed: {stored.outcome.relaxed}; asked was {stored.options['relax']}"
+
+
+def _of_outcome(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Objective, do-nothing reference, gaps and reason, as far as the decisions decide them."""
+    problem, audited, reference = found.problem, found.audited, found.reference
+    outcome, room = stored.outcome, VERIFY_TOLERANCE * max(_size(audited), _size(reference))
+    stated, nothing = outcome.objective_musd or 0.0, outcome.do_nothing_musd or 0.0
+    bound, gap = outcome.best_bound_musd or 0.0, outcome.relative_gap or 0.0
+    reached = audited.objective - reference.objective
+    if abs(reached - stated) > room:
+        yield f"the stored decisions reach {reached:,.6f}, not what is stated ({stated:,.6f})"
+    yield from number_objections("outcome.do_nothing_musd", nothing, reference.objective, room)
+    names = [name for name, *_ in outcome.stages]
+    aims = list(STAGES[problem.plan.objective.kind])
+    finished = outcome.reason in FINISHED
+    if names != aims[: len(names)] or (finished and len(names) < len(aims)):
+        yield f"outcome.stages: {', '.join(names)}; the plan's aims are {', '.join(aims)}"
+    for name, z, low, share in outcome.stages:
+        yield from number_objections(f"gap of the aim {name}", share, (z - low) / denominator(problem, z), ROUNDING)
+        last_aim = name == names[-1]  # an earlier one may have given up its slack to later ones
+        if (
+            finished
+            and last_aim
+            and share > max(stored.options["gap"], LEAST_GAP) * (1 + stored.options["gap"]) + 3 * LEAST_GAP
+        ):
+            yield f"outcome.reason: {outcome.reason}, at a gap of {share:g} where {stored.options['gap']:g} was asked"
+    _, z, low, share = outcome.stages[-1]
+    last = {"objective_musd": (stated, z), "best_bound_musd": (bound, low), "relative_gap": (gap, max(0.0, share))}
+    for name, (said, true) in last.items():
+        yield from number_objections(
+            f"outcome.{name}", said, true, ROUNDING * max(1.0, abs(true)) if math.isfinite(true) else 0.0
+        )
+    if finished and (outcome.reason == "optimal") != (gap <= ROUNDING):
+        yield f"outcome.reason: {outcome.reason}, at a gap of {gap:g}"
+
+
+def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
+    """What a manifest says of its question that is not so."""
+    for name, value in question_of(result.plan, result.data, stated["files"]).items():
+        if stated[name] != value:
+            yield f"manifest.json {name}: {_short(stated[name])}; it is {_short(value)}"
+    sampled = ActNow.of(result.tables)
+    if stated.get("act_now") != (None if sampled is None else sampled.manifest()):
+        yield "manifest.json act_now: differs from the tables of the run"
+
+
+def _require_shapes(problem: Problem, stored: Result) -> None:
+    """Raise InputError where decisions are not those of the plan: other axes or other purchases."""
+    structure = problem.structure
+    n, support = structure.instance, structure.support
+    paths, periods, years = 1 + len(structure.scenarios.names), n.calendar.periods, len(n.calendar.years)
+    names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
+    sizes = {
+        **dict.fromkeys(("output", "reserve_output", "clean_output"), len(n.producers)),
+        "acquisition": len(names),
+        **dict.fromkeys(("release", "disposal", "stock", "sent", "received", "surplus"), len(n.materials)),
+        "substitute": len(n.steps),
+        "shortfall": len(n.tiers),
+        "excess": len(n.plan.diversification),
+        **dict.fromkeys(("users_pull", "users_refill", "users_missing"), len(n.users)),
+    }
+    component_sets: dict[str, tuple[int, ...]] = {
+        "sign": (len(support.options),),
+        "contract": (len(structure.contracts),),
+        "floor": (len(support.markets),),
+        "carry": (years,),
+        "unspent": (years,),
+        **{name: (paths, sizes[name], periods) for name in OPERATIONS},
+        "shared_money": (paths - 1, len(structure.component_sets), years),
+        "short_of_promise": (paths - 1, len(n.plan.service_levels), years + 1),
+    }
+    faults = []
+    for which, solution in (("solution", stored.solution), ("reference", stored.reference)):
+        for name, shape in component_sets.items():
+            found = np.shape(getattr(solution, name))
+            if found != shape:
+                faults.append(
+                    Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", f"{shape}, as the plan has them")
+                )
+        if solution.purchases != names:
+            faults.append(
+                Fault("decisions.npz", "", f"{which}.purchases", "other names", "the offers that the plan can buy from")
+            )
+    if faults:
+        raise InputError(faults)
+
+
+def table_objections(
+    name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float, without: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Where a table differs from the one found: columns, rows, and of each column the first cell with the number of others.
+
+    Text is the same to the letter, numbers to `rounding` times the largest of their column. without: columns of numbers that
+    are there and not looked at.
+    """
+    place = f"results/{name}.csv"
+    kinds, expected = kinds_of(stated), {**kinds_of(found), **dict.fromkeys(without, "number")}
+    order = [column for column in kinds if column not in without]
+    if kinds != expected or order != [column for column in expected if column not in without]:
+        said, wanted = (", ".join(f"{name} ({kind})" for name, kind in of.items()) for of in (kinds, expected))
+        yield f"{place}: columns {said}; found {wanted}"
+        return
+    if len(stated) != len(found):
+        yield f"{place}: {len(stated)} rows; found {len(found)}"
+        return
+    for column, kind in ((column, kinds[column]) for column in order):
+        one, two = stated[column].to_numpy(), found[column].to_numpy()
+        if kind == "number":
+            wrong = ~(np.abs(one - two) <= rounding * (1.0 + _largest(found, column))) & ~(
+                np.isnan(one) & np.isnan(two)
+            )
+        else:
+            wrong = one != two
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            others = f" (and {int(wrong.sum()) - 1} more)" if wrong.sum() > 1 else ""
+            yield f"{place}:{at + 2} {column}: {one[at]}; found {two[at]}{others}"
+
+
+def _largest(table: pd.DataFrame, column: str) -> Any:
+    """(rows,) what rounding of each number is relative to: the largest of its column, of those in its own unit."""
+    size = table[column].abs()
+    return (size.groupby(table["unit"]).transform("max") if "unit" in table else size.max()) if len(size) else size
+
+
+def _numbers(name: str, stated: Mapping[str, float], found: Mapping[str, float], size: float) -> Iterator[str]:
+    """Named numbers that differ, or are named otherwise. size: of the sum that they are parts of."""
+    if list(stated) != list(found):
+        yield f"{name}: {', '.join(stated)}; found {', '.join(found)}"
+        return
+    for key, value in found.items():
+        yield from number_objections(f"{name}.{key}", stated[key], value, ROUNDING * max(1.0, size))
+
+
+def number_objections(name: str, stated: float, found: float, room: float) -> Iterator[str]:
+    """A number that differs by more than `room`; infinite ones are equal to themselves."""
+    if not (stated == found or abs(stated - found) <= room):
+        yield f"{name}: {stated:,.9g}; found {found:,.9g}"
+
+
+def _size(audited: Audit) -> float:
+    """What rounding of an objective is relative to."""
+    return max(1.0, abs(audited.objective))
+
+
+def _short(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:57]}..."
+
+
+BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")
+"""Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""
+
+DIGEST_ALONE = {
+    "seconds": "wall clock of that solve",
+    "profile": "wall clock and memory of that solve",
+    "versions": "what was installed then",
+    "options.gap": "what was asked; a stated answer is held against it",
+    "options.method": "what was asked; the method that was taken goes with it",
+    "log.txt": "what that solve told on its way",
+    "analyses": "what other verbs found, each with many solves; their seals are bound to the manifest",
+}
+"""What cannot be worked out again -> why. A change of it is found by the manifest's digest, unless that was forged as well."""
+
+
+@dataclass(frozen=True)
+class _Verified:
+    """A stored result compared with a second audit and a second solve."""
+
+    audited: Audit
+    stated: tuple[float, float]
+    """(bound, objective) of the plan's main aim as stored [million USD]."""
+    again: tuple[float, float] | None
+    """The same, solved again; None where that gave no plan."""
+    objections: tuple[str, ...]
+    uncompared: tuple[str, ...] = ()
+    """What was not held against the second solve, because that found other decisions or was stopped, and why."""
+
+
+@verb
+def verify(stored: Result | str | Path, *, again: Result | None = None, run: Runner = HERE) -> Study:
+    """Recompute everything in a run folder from its plan, tables and decisions, solve again, and compare.
+
+    stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their
+    content, and its studies against their seals. again: the same question solved before, in place of solving it here; None:
+    it is solved here.
+
+    Table `objections`: every difference. Facts: verified (there is none), audit_passed, stated_musd and again_musd (bound and
+    objective of the plan's main aim [million USD], as stored and solved again), objections, not_compared, not_of_the_run (files
+    in the folder that other programs left).
+
+    Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
+    SolveError where the second solve is interrupted.
+    """
+    if isinstance(stored, Result):
+        return _study(_verified(stored, again, []), [])
+    opened = open_run(stored)
+    result = opened.result
+    objections = [str(fault) for fault in (*opened.faults, *study_faults(Path(stored), opened.stated))]
+    objections += [*misstated(result, opened.stated), *_misfiled(result, opened.stated["files"])]
+    return _study(_verified(result, again, objections), litter_in(Path(stored)))
+
+
+def _study(found: _Verified, beside: Sequence[str]) -> Study:
+    """A verification as a study."""
+    (low, z), count = found.stated, len(found.objections)
+    again = "no plan when solved again" if count else "not solved again"
+    if found.again is not None:
+        again = f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan) when solved again"
+    words = [
+        f"{count} difference{'s' * (count != 1)}: the run does not reproduce" if count else "verified",
+        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
+        f"best objective compared with doing nothing, in million USD (lower is better): between {low:,.6f} (bound) and {z:,.6f} "
+        f"(plan) as stored; {again}",
+        *found.objections,
+        *(f"not compared: {what}" for what in found.uncompared),
+    ]
+    if beside:
+        words.append(f"files that do not belong to the run (not read): {', '.join(beside)}")
+    facts = {
+        "verified": not count,
+        "audit_passed": found.audited.passed,
+        "stated_musd": found.stated,
+        "again_musd": found.again,
+        "objections": found.objections,
+        "not_compared": found.uncompared,
+        "not_of_the_run": list(beside),
+    }
+    return Study(
+        "verify", {"objections": pd.DataFrame({"objection": list(found.objections)}, dtype=object)}, words, facts
+    )
+
+
+def _misfiled(result: Result, files: Mapping[str, str]) -> Iterator[str]:
+    """Files of text that do not follow from what the folder holds. files: their hashes, which they have."""
+    for name, pieces in (*question_texts(result.plan, result.data), *answer_texts(result)):
+        if digest_of(pieces) != files.get(name):
+            yield f"{name}: its text is not the one that goes with what the folder holds"
+
+
+def _verified(stored: Result, again: Result | None, objections: list[str]) -> _Verified:
+    found = recompute(stored)
+    objections += against(stored, found)
+    _, z, low, _ = stored.outcome.stages[0]
+    if is_extended(stored.tables):
+        left = "bound and prices: the plan was made with constraints or terms of a caller's own code, which no folder holds"
+        return _Verified(found.audited, (low, z), None, tuple(objections), (left,))
+    try:
+        second = _again(stored) if again is None else again
+    except SolveError as error:
+        if error.outcome.reason == "interrupted":
+            raise
+        return _Verified(found.audited, (low, z), None, (*objections, f"solved again, it has no plan: {error}"))
+    except (UntrustedError, FormulationError) as error:
+        return _Verified(found.audited, (low, z), None, (*objections, f"solved again, it is not trusted: {error}"))
+    more, uncompared = against_another(stored, second)
+    _, z_again, low_again, _ = second.outcome.stages[0]
+    return _Verified(found.audited, (low, z), (low_again, z_again), (*objections, *more), tuple(uncompared))
+
+
+def _again(stored: Result) -> Result:
+    options = stored.options
+    stopped = stored.outcome.reason == "time_limit"
+    run = Runner(deadline_s=stored.seconds[TOTAL]) if stopped else HERE
+    asked = {name: options[name] for name in ("gap", "relax", "method")}
+    return solve_once(stored.plan, stored.data, **asked, run=run)
+
+
+# --- from solving once more ------------------------------------------------------------------------------------
+
+
+def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]]:
+    """(objections, what was not compared and why) of a stored run against the same question solved again.
+
+    Both solves state an interval, [bound, objective], in which the optimum lies: the two must overlap. Where the second one came to
+    the same decisions by the same versions of everything, it must have come to the same figures, too.
+    """
+    one, two = stored.outcome, again.outcome
+    (_, z, low, _), (_, z_again, low_again, _) = one.stages[0], two.stages[0]
+    found = []
+    nothing, nothing_again = one.do_nothing_musd or 0.0, two.do_nothing_musd or 0.0
+    room = VERIFY_TOLERANCE * max(abs(z), abs(z_again), abs(nothing_again), 1.0)
+    if max(low, low_again) > min(z, z_again) + room:
+        found.append("one solve's bound lies above the other's objective")
+    found += number_objections("outcome.do_nothing_musd", nothing, nothing_again, room)
+    if one.reason not in FINISHED or two.reason not in FINISHED:
+        if _agree(stored, again) and two.reason in FINISHED and _same_stages(stored, again):
+            found.append(f"outcome.reason: {one.reason}; solved again, the same figures are {two.reason}")
+        return found, [
+            f"a solve that was stopped ({one.reason} as stored, {two.reason} again) cannot be repeated: {PROOF}"
+        ]
+    if not _agree(stored, again):
+        return found, [f"solving again found other decisions that are as good: {PROOF}"]
+    found += _of_further_solves(stored, again)
+    searches = [{name: of.counts[name] for name in SEARCH} for of in (stored, again)]
+    elsewhere = dict(stored.versions) != dict(again.versions)
+    if elsewhere or (one.method == "decomposed" and searches[0] != searches[1]):  # which hangs on the threads, too
+        why = "by other versions" if elsewhere else "by clusters of scenarios in another number of threads"
+        return found, [f"solved {why}: how closely the bound was proven, and the iterations that it took"]
+    if one.reason != two.reason:
+        found.append(f"outcome.reason: {one.reason}; solved again it is {two.reason}")
+    if not _same_stages(stored, again):
+        found.append(f"outcome: {_proof(stored)}; solved again {_proof(again)}")
+    for name in _differing(stored, again, BETWEEN):
+        found.append(f"decisions.npz {name}: not what solving again gives")
+    for name in SEARCH:
+        if searches[0][name] != searches[1][name]:
+            found.append(f"counts.{name}: {searches[0][name]}; solved again {searches[1][name]}")
+    return found, []
+
+
+SEARCH = ("iterations", "nodes")
+"""Counts of the search; where they are the same, so was its course."""
+PROOF = "the bound beyond the overlap of both, prices, what further solves gave"
+
+
+def _agree(stored: Result, again: Result) -> bool:
+    """Whether two solves came to the same plan and the same reference; what only lies between decisions and limits apart."""
+    return not any(True for _ in _differing(stored, again, [f.name for f in fields(Solution) if f.name not in BETWEEN]))
+
+
+def _differing(stored: Result, again: Result, names: Sequence[str]) -> Iterator[str]:
+    """Arrays of two solves that differ by more than rounding."""
+    for which, one, two in (
+        ("solution", stored.solution, again.solution),
+        ("reference", stored.reference, again.reference),
+    ):
+        for name in names:
+            a, b = getattr(one, name), getattr(two, name)
+            if name == "purchases":
+                same = a == b
+            else:
+                room = ROUNDING * (1.0 + np.abs(b).max(initial=0.0))
+                same = a.shape == b.shape and np.allclose(a, b, rtol=ROUNDING, atol=room)
+            if not same:
+                yield f"{which}.{name}"
+
+
+def _same_stages(stored: Result, again: Result) -> bool:
+    one, two = stored.outcome.stages, again.outcome.stages
+    if [name for name, *_ in one] != [name for name, *_ in two]:
+        return False
+    pairs = ((a, b) for said, true in zip(one, two, strict=True) for a, b in zip(said[1:], true[1:], strict=True))
+    return all(a == b or abs(a - b) <= ROUNDING * max(1.0, abs(b)) for a, b in pairs)
+
+
+def _proof(result: Result) -> str:
+    return "; ".join(f"{name} {z:,.6f} with bound {low:,.6f}" for name, z, low, _ in result.outcome.stages)
+
+
+def _of_further_solves(stored: Result, again: Result) -> Iterator[str]:
+    """Prices, and columns of tables that further solves gave."""
+    if "prices" in stored.tables:
+        yield from table_objections("prices", stored.tables["prices"], again.tables["prices"], VERIFY_TOLERANCE)
+    for name, columns in FROM_SOLVES.items():
+        if name not in stored.tables or len(stored.tables[name]) != len(again.tables[name]):
+            continue
+        said, true = stored.tables[name], again.tables[name]
+        for column in columns:
+            if column in said and column in true and not said[column].isna().all() and not true[column].isna().all():
+                yield from table_objections(name, said[[column]], true[[column]], VERIFY_TOLERANCE)

@@ -1,1 +1,0 @@
-"""What callers ask first: solve, check, build the model, verify a stored run."""

@@ -1,0 +1,212 @@
+"""Sums in print: parts rounded so that what is printed adds up."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from .logs import logger_of
+
+
+def rounded_to_add_up(total: float, parts: Sequence[float], digits: int) -> tuple[float, ...] | None:
+    """The parts of a sum, rounded, so that they add up to the total as it is rounded.
+
+    Rounded by themselves, parts may miss the total by some units of the last digit; these go one each to the parts after the first
+    that are nearest to the next figure: the first one, which is told elsewhere too, keeps its own where others can give way.
+
+    total, parts: in one unit. digits: after the decimal point. None where the parts are not those of the total: more would have
+    to be moved than rounding explains.
+    """
+    unit = 10.0**-digits
+    scaled = [part / unit for part in parts]
+    whole = [round(value) for value in scaled]
+    missing = round(total / unit) - sum(whole)
+    if 2 * abs(missing) > len(parts) + 1:
+        return None
+    step = 1 if missing > 0 else -1
+    order = sorted(range(len(parts)), key=lambda k: (k == 0, step * (whole[k] - scaled[k])))
+    for k in order[: abs(missing)]:
+        whole[k] += step
+    return tuple(round(value * unit, digits) + 0.0 for value in whole)
+
+
+# Unit conversions in one place: tables use USD/kg and tonnes, the model USD/t, results million USD.
+
+
+MONTHS_PER_YEAR = 12.0
+DAYS_PER_YEAR = 365.0
+"""Of a stock: days of cover count calendar days of a common year, as statutes on stocks do."""
+MEAN_DAYS_PER_YEAR = 365.25
+"""Of observed spans between dates, leap years included."""
+KG_PER_T = 1000.0
+USD_PER_MUSD = 1e6
+LEAST_TIME_LIMIT_S = 1.0
+"""Least limit of a solve [s]: so much it has however late it begins."""
+LARGEST_NUMBER = 1e12
+"""Numbers at or above this are refused in every file: HiGHS treats 1e20 as infinity, and no tonnage,
+price or budget of a mineral comes near it."""
+MUSD_PER_T = KG_PER_T / USD_PER_MUSD
+"""Million USD per tonne that one USD/kg is."""
+SMALL_T = 1e-6
+"""Tonnes below this are the solver's rounding and are not shown as actions."""
+
+
+# Words that stand in tables and are looked for there.
+
+
+BASELINE_COURSE = "baseline course"
+"""What the course without any disruption is called where scenarios are named."""
+
+
+# Where a solve spends time and memory: wall-clock seconds by phase, with those of HiGHS shown separately.
+
+
+LOG = logger_of(__name__)
+TOTAL = "total"
+
+
+class Ran(Protocol):
+    """What is counted of a solver's run."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def iterations(self) -> int: ...
+
+
+AnyRun = TypeVar("AnyRun", bound=Ran)
+
+
+@dataclass
+class Timings:
+    """Wall-clock seconds by phase, in the order in which phases began; what HiGHS ran within them."""
+
+    phases: dict[str, float] = field(default_factory=dict)
+    highs: dict[str, float] = field(default_factory=dict)
+    """HiGHS's own seconds by the phase around it."""
+    iterations: dict[str, int] = field(default_factory=dict)
+    """Simplex iterations, of all nodes of a mixed-integer run."""
+    memory: dict[str, float] = field(default_factory=dict)
+    """Largest memory that the process has held by the end of the phase [MiB]; NaN where the system does not say."""
+
+    @contextmanager
+    def measure(self, phase: str) -> Iterator[None]:
+        """Add the time inside to a phase."""
+        LOG.debug("%s begins", phase)
+        start = time.perf_counter()
+        self.phases.setdefault(phase, 0.0)
+        try:
+            yield
+        finally:
+            seconds = time.perf_counter() - start
+            self.phases[phase] += seconds
+            LOG.info("%s: %.3f s", phase, seconds)
+            self.memory[phase] = peak_memory_mib()
+
+    def ran(self, phase: str, run: AnyRun) -> AnyRun:
+        """Count a solver's run within a phase; the run itself."""
+        self.highs[phase] = self.highs.get(phase, 0.0) + run.seconds
+        self.iterations[phase] = self.iterations.get(phase, 0) + run.iterations
+        LOG.debug("%s: HiGHS ran %.3f s, %d simplex iterations", phase, run.seconds, run.iterations)
+        return run
+
+    def frame(self) -> pd.DataFrame:
+        """phase, seconds, share of the total, highs_seconds, iterations, peak_memory_mib; the total last."""
+        names = [name for name in self.phases if name != TOTAL]
+        whole = self.phases.get(TOTAL, sum(self.phases[name] for name in names))
+        rows = [
+            {
+                "phase": name,
+                "seconds": self.phases[name],
+                "share": self.phases[name] / whole if whole > 0 else 0.0,
+                "highs_seconds": self.highs.get(name, 0.0),
+                "iterations": self.iterations.get(name, 0),
+                "peak_memory_mib": self.memory.get(name, float("nan")),
+            }
+            for name in names
+        ]
+        rows.append(
+            {
+                "phase": TOTAL,
+                "seconds": whole,
+                "share": 1.0,
+                "highs_seconds": sum(self.highs.values()),
+                "iterations": sum(self.iterations.values()),
+                "peak_memory_mib": peak_memory_mib(),
+            }
+        )
+        return pd.DataFrame(rows)
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory of this process so far; it never falls, so a phase shows what it added to the peak."""
+    if sys.platform == "win32":
+        return float("nan")
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+# What independent samples say of one plan: how far it can be from the best, and what it is worth, with confidence.
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over independent samples."""
+
+    mean: float
+    standard_error: float
+    low: float
+    high: float
+    """Two-sided interval; minus and plus infinity with fewer than two samples."""
+
+
+@dataclass(frozen=True)
+class GapBound:
+    """How much more a plan costs than the best plan over all scenarios, in expectation."""
+
+    mean: float
+    standard_error: float
+    upper: float
+    """One-sided: the true gap is no larger, with the confidence asked."""
+
+
+def estimated(values: Sequence[float], confidence: float, plans: int = 1) -> Estimate:
+    """Mean and Student's two-sided interval of independent figures. plans: of how many the one was chosen by these very samples
+    (Bonferroni)."""
+    mean, error, count = _moments(values)
+    if count < 2:
+        return Estimate(mean, error, -np.inf, np.inf)
+    half = float(student.ppf(1 - (1 - confidence) / (2 * plans), count - 1)) * error
+    return Estimate(mean, error, mean - half, mean + half)
+
+
+def gap_bound(gaps: Sequence[float], confidence: float, plans: int = 1) -> GapBound:
+    """Upper limit of a plan's true gap from its gaps in independent samples.
+
+    gap[k] = f_k(x) - bound_k, the cost of the plan less what every plan costs at least in the same sample; its mean is no less than
+    the true gap in expectation (Mak, Morton and Wood 1999).   upper = mean + t[K-1, 1-(1-confidence)/plans] s / sqrt(K)
+    plans: of how many the one was chosen by these very samples.
+    """
+    mean, error, count = _moments(gaps)
+    if count < 2:
+        return GapBound(mean, error, np.inf)
+    return GapBound(mean, error, mean + float(student.ppf(1 - (1 - confidence) / plans, count - 1)) * error)
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float, int]:
+    """(mean, its standard error, how many)."""
+    found = np.asarray(values, dtype=float)
+    count = len(found)
+    error = float(found.std(ddof=1)) / count**0.5 if count > 1 else float("nan")
+    return float(found.mean()), error, count

@@ -1,1 +1,0 @@
-"""Plan and tables as aligned arrays; calendar, scaling, what producers earn, instruments as the formulation sees them."""

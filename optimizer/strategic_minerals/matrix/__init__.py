@@ -1,0 +1,1 @@
+"""The model as matrices: compiled once, stamped for every period and scenario."""

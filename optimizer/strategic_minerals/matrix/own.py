@@ -1,0 +1,471 @@
+"""What a caller has added to a named model - variables, constraints, terms of the objective - read into the matrix that is solved.
+
+The plan's own rows stay as they are: whoever wants another rule changes the plan. Bounds of its variables may be narrowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.core.expr.numeric_expr import LinearExpression
+from pyomo.core.expr.visitor import identify_variables
+from pyomo.repn import generate_standard_repn
+
+from ..core.errors import Fault, InputError, more_faults
+from ..core.frames import INF, Floats
+from .assembly import SMALLEST_ENTRY
+from .named import OWN, OWN_TERMS, PLAN_COST, NamedMatrix, objective_costs, plan_cost, row_key, row_of, variables_of
+from .problem import Problem, with_columns, with_rows
+
+# What a caller may not do to a model of `build_model`, told before it is solved: change its rows or costs, widen its variables.
+
+
+ROUNDING = 1e-9
+"""Relative difference of two figures that is rounding."""
+WHOLE = 1e-5
+"""Distance from a whole number that is a solver's rounding."""
+MOST_TOLD = 10
+PLAIN = (
+    pyo.Var,
+    pyo.Constraint,
+    pyo.Objective,
+    pyo.Expression,
+    pyo.Param,
+    pyo.Set,
+    pyo.RangeSet,
+    pyo.Block,
+    pyo.Suffix,
+)
+"""Kinds of Pyomo components that a linear model is made of."""
+
+
+def raise_first(faults: Sequence[Fault]) -> None:
+    """Raise InputError with the first of some faults, and how many more there are; nothing where there are none."""
+    if faults:
+        rest = len(faults) - MOST_TOLD
+        raise InputError([*faults[:MOST_TOLD], *([more_faults(rest)] if rest > 0 else [])])
+
+
+def rows_of_plan(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Any]:
+    """Pyomo's constraints that are the plan's. Raises InputError where a family of them is gone."""
+    for name in dict.fromkeys(place[0] for _, place, _ in named.rows()):
+        family = model.component(name)
+        if family is None:
+            raise InputError(
+                [Fault("model", "", name, "no such constraints", "the model of this plan, none of its rows gone")]
+            )
+        yield from family.values()
+
+
+def untouched_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> dict[int, Any]:
+    """id -> expression of every row of a model as it was made, to see later which were changed."""
+    return {id(data): data.expr for data in rows_of_plan(named, model)}
+
+
+def refuse_changes(
+    named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats, made: Mapping[int, Any] | None
+) -> None:
+    """Raise InputError for rows and costs of the plan that are not as they were made, and for components that are not linear.
+
+    known: (columns,) the model's variables. z0: (columns,) doing nothing. made: `untouched_rows` of when it was made; None: every
+    row is compared with the plan's.
+    """
+    faults = _changed(named, model, known) if made is None else []
+    there = list(rows_of_plan(named, model))
+    if made is not None and made.keys() - {id(data) for data in there}:
+        faults.append(Fault("model", "", "rows of the plan", "some were deleted", "rows of the plan as they are"))
+    for data in there:
+        if made is not None and id(data) not in made:  # one of the caller's, in a family of the plan's
+            continue
+        changed = made is not None and made.get(id(data)) is not data.expr
+        if not data.active or changed:
+            what = "changed" if data.active else "not active"
+            faults.append(
+                Fault("model", "", data.name, f"a row of the plan that is {what}", "rows of the plan as they are")
+            )
+    for kind in model.collect_ctypes(active=True):
+        if not issubclass(kind, PLAIN):
+            told = ", ".join(item.name for item in model.component_objects(kind, active=True))
+            expected = "variables, linear constraints and terms of the objective"
+            faults.append(Fault("model", "", told, f"a {kind.__name__}", expected))
+    raise_first(faults + _objective_faults(named, model, known, z0))
+
+
+def _changed(named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any]) -> list[Fault]:
+    """Rows that are not those of this plan with these tables."""
+    assembly, faults = named.problem.assembly, []
+    for row, (name, index), unit in named.rows():
+        columns, coefficients = row_of(assembly, named.tonnes, row, unit)
+        family = model.component(name)
+        key = row_key(index)
+        data = None if family is None or key not in family else family[key]
+        limits = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
+        if data is None or not _same(data, [known[k] for k in columns], coefficients, limits):
+            told = name if data is None else data.name
+            expected = "the model of this plan and these tables, its rows as they were made"
+            faults.append(Fault("model", "", told, "a row of another plan, or one that was changed", expected))
+    return faults
+
+
+def _same(data: Any, variables: Sequence[Any], coefficients: Floats, limits: tuple[float, float]) -> bool:
+    """Whether a constraint has these coefficients and limits."""
+    stands = number(data.lower, -INF), number(data.upper, INF)
+    if not np.allclose(stands, limits, rtol=ROUNDING, atol=ROUNDING):
+        return False
+    there = _coefficients(data.body)
+    wanted: dict[int, float] = {}
+    for variable, factor in zip(variables, coefficients.tolist(), strict=True):
+        wanted[id(variable)] = wanted.get(id(variable), 0.0) + factor
+    if there is None or there[1] != 0 or there[0].keys() != wanted.keys():
+        return False
+    return all(math.isclose(there[0][key], value, rel_tol=ROUNDING) for key, value in wanted.items())
+
+
+def _coefficients(expression: Any) -> tuple[dict[int, float], float] | None:
+    """(id of a variable -> its factor, constant) of an expression; None where it is not linear."""
+    if isinstance(expression, LinearExpression):
+        pairs, constant = zip(expression.linear_vars, expression.linear_coefs, strict=True), expression.constant
+    else:
+        repn = generate_standard_repn(expression, compute_values=False, quadratic=False)
+        if repn.nonlinear_vars:
+            return None
+        pairs, constant = zip(repn.linear_vars, repn.linear_coefs, strict=True), repn.constant
+    found: dict[int, float] = {}
+    for variable, factor in pairs:
+        found[id(variable)] = found.get(id(variable), 0.0) + float(pyo.value(factor))
+    return found, float(pyo.value(constant))
+
+
+def _objective_faults(named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats) -> list[Fault]:
+    """What is wrong with the objective: it has to be the first aim's, with the plan's own cost as it was made."""
+    aim = model.stages[0]
+    active = list(model.component_data_objects(pyo.Objective, active=True))
+    if [item.name for item in active] != [aim] or active[0].sense != pyo.minimize:
+        told = ", ".join(item.name for item in active) or "none"
+        return [Fault("model", "", "objective", told, f"{aim} alone, to be minimised")]
+    stated = model.component(PLAN_COST)
+    if stated is None or aim not in stated:
+        expected = "the model of this plan, made by this version"
+        return [Fault("model", "", PLAN_COST, "no such expression", expected)]
+    asked, wanted = (_coefficients(expr) for expr in (stated[aim].expr, plan_cost(named, aim, known, z0)))
+    alike = asked is not None and wanted is not None and asked[0].keys() == wanted[0].keys()
+    if alike and asked is not None and wanted is not None:
+        pairs = [(asked[0][key], value) for key, value in wanted[0].items()]
+        alike = all(math.isclose(*pair, rel_tol=ROUNDING) for pair in [*pairs, (asked[1], wanted[1])])
+    if not alike:
+        expected = "the model of this plan and these tables, its costs as they were made"
+        return [Fault("model", "", f"{PLAN_COST}[{aim}]", "costs of another plan, or that were changed", expected)]
+    if not _contains(active[0].expr, stated[aim]):
+        expected = f"m.{aim} as it was made, and terms by add_term"
+        return [Fault("model", "", aim, "an objective without the plan's own cost", expected)]
+    return []
+
+
+def _contains(expression: Any, part: Any) -> bool:
+    """Whether a named expression is a part of another one."""
+    left = [expression]
+    while left:
+        one = left.pop()
+        if one is part:
+            return True
+        if not isinstance(one, LinearExpression) and getattr(one, "is_expression_type", lambda: False)():
+            left += one.args
+    return False
+
+
+def refuse_wider(named: NamedMatrix, known: Sequence[Any], *, solved: bool) -> None:
+    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had.
+
+    solved: the model was solved elsewhere; what was wide or in part there is held against the plan as a point.
+    """
+    faults = []
+    for whole, (variable, low, high) in zip(
+        named.problem.assembly.integer.tolist(), with_bounds(named.problem, named, known), strict=True
+    ):
+        if variable.is_continuous() == whole and not (solved and whole):
+            was = "whole" if whole else "continuous"
+            faults.append(
+                Fault("model", "", variable.name, "another domain", f"a variable that is {was}, as it was made")
+            )
+        asked = number(variable.lb, -INF), number(variable.ub, INF)
+        if not variable.fixed and not solved and (below(asked[0], low) or below(high, asked[1])):
+            found = f"bounds from {asked[0]:g} to {asked[1]:g}"
+            expected = f"bounds within those of the plan, {low:g} to {high:g}"
+            faults.append(Fault("model", "", variable.name, found, expected))
+    raise_first(faults)
+
+
+def with_bounds(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[Any, float, float]]:
+    """Each variable of the plan with its bounds there, in tonnes and million USD."""
+    lower, upper = (side[: len(known)] * named.tonnes for side in (problem.assembly.lower, problem.assembly.upper))
+    yield from zip(known, lower.tolist(), upper.tolist(), strict=True)
+
+
+def below(value: float, limit: float) -> bool:
+    """Whether a value lies below a limit by more than rounding."""
+    return value < limit and not math.isclose(value, limit, rel_tol=ROUNDING, abs_tol=ROUNDING)
+
+
+def refuse_steps(added: Sequence[Any]) -> None:
+    """Raise InputError for variables of other discrete domains than whole numbers."""
+    faults = [
+        Fault("model", "", v.name, f"the domain {v.domain}", "a continuous variable, or one of whole numbers")
+        for v in added
+        if not v.is_continuous() and v.domain.get_interval()[2] != 1
+    ]
+    raise_first(faults)
+
+
+def limits_of(variable: Any) -> tuple[float, float]:
+    if variable.fixed:
+        if variable.value is None:
+            raise InputError([Fault("model", "", variable.name, "fixed without a value", "fix(value)")])
+        value = float(variable.value)
+        return value, value
+    return number(variable.lb, -INF), number(variable.ub, INF)
+
+
+def number(side: Any, otherwise: float) -> float:
+    return otherwise if side is None else float(pyo.value(side))
+
+
+def require_sound(name: str, least: float, most: float) -> None:
+    """Raise InputError for limits that are no numbers, or that leave no room between them."""
+    if math.isnan(least) or math.isnan(most):
+        raise InputError([Fault("model", "", name, "a limit that is no number (nan)", "a number, or none")])
+    if below(most, least):
+        raise InputError(
+            [Fault("model", "", name, f"limits from {least:g} to {most:g}", "a least that is not above the most")]
+        )
+
+
+OTHER_TERMS = "other terms"
+"""What the objective counts beside the plan's costs and the named terms."""
+SETTLED = ("value_at_risk", "tail")
+"""Variables that every answer has set to what losses make them: a constraint on them would not stand."""
+ROUNDING_OF_SUMS = 1e-12
+"""The same of costs that were put together twice from the same numbers."""
+
+
+@dataclass(frozen=True)
+class OwnRow:
+    """A constraint that was added, or a variable of the plan that was fixed or whose bounds were narrowed."""
+
+    name: str
+    lower: float
+    upper: float
+    row: int
+    """In the matrix."""
+    factor: float
+    """What its coefficients were multiplied with, to be of the size of the others."""
+    body: Any
+    """Pyomo's expression of what is held between the limits."""
+
+
+@dataclass(frozen=True)
+class OwnParts:
+    """What was added to the model of a plan."""
+
+    problem: Problem
+    """With it."""
+    named: NamedMatrix
+    """Of the plan alone."""
+    model: pyo.ConcreteModel
+    variables: tuple[Any, ...]
+    """(columns,) Pyomo's own, those added last."""
+    rows: tuple[OwnRow, ...]
+    cost: Floats
+    """(columns,) what the terms add to the first aim."""
+    constant: float
+    """Of the terms [million USD]."""
+    terms: Mapping[str, Any]
+    """Expressions by name."""
+
+    @property
+    def added(self) -> tuple[Any, ...]:
+        """Variables that were added."""
+        return self.variables[len(self.named.columns) :]
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was added."""
+        return bool(self.rows or self.added or self.terms)
+
+    def natural(self, x: Floats) -> Floats:
+        """(columns,) a point in tonnes and million USD, and in the units of the variables that were added."""
+        plan = len(self.named.columns)
+        return np.concatenate([x[:plan] * self.named.tonnes, x[plan:]])
+
+    def value(self, expression: Any) -> float:
+        """What an expression of the model comes to at the point that was loaded."""
+        return float(pyo.value(expression))
+
+    def load(self, x: Floats) -> None:
+        """Give the model's variables the values of a point of the matrix."""
+        for variable, value in zip(self.variables, self.natural(x).tolist(), strict=True):
+            variable.set_value(value, skip_validation=True)
+
+
+def own_parts(
+    problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[int, Any] | None = None
+) -> OwnParts:
+    """Read what a model has beside its plan.
+
+    problem: the plan's, with the limits that are measured against doing nothing. model: made by `named_model`, or a copy. z0:
+    (columns,) doing nothing. made: `untouched_rows` of when it was made; None: every row is compared with the plan's.
+
+    Raises InputError for what is not linear or no number, for rows and costs of the plan that are not as they were made, and for a
+    second objective.
+    """
+    named = NamedMatrix(problem)
+    known = variables_of(named, model)
+    refuse_changes(named, model, known, z0, made)
+    refuse_wider(named, known, solved=made is None)
+    column = {id(variable): k for k, variable in enumerate(known)}
+    added = [v for v in model.component_data_objects(pyo.Var, descend_into=True) if id(v) not in column]
+    refuse_steps(added)
+    column |= {id(variable): len(known) + k for k, variable in enumerate(added)}
+    tonnes = np.concatenate([named.tonnes, np.ones(len(added))])
+    assembly = with_columns(problem.assembly, [[] for _ in added], np.full(len(added), INF))
+    limits = [limits_of(v) for v in added]
+    for variable, pair in zip(added, limits, strict=True):
+        require_sound(variable.name, *pair)
+    lower, upper = (np.array([pair[side] for pair in limits], dtype=float) for side in (0, 1))
+    whole = np.array([not v.is_continuous() for v in added], dtype=bool)
+    assembly = replace(
+        assembly,
+        integer=np.append(assembly.integer[: len(known)], whole),
+        lower=np.append(assembly.lower[: len(known)], lower),
+        upper=np.append(assembly.upper[: len(known)], upper),
+    )
+    found: list[OwnRow] = []
+    starts, index = [0], list[int]()
+    values, lows, highs = list[float](), list[float](), list[float]()
+    for name, body, low, high in (*_own_rows(named, model), *_narrowed(problem, named, known)):
+        require_sound(name, low, high)
+        where, factors, constant = _linear(body, name, column, tonnes, len(known))
+        settled = [named.columns[k][0] for k in where if k < len(known) and named.columns[k][0] in SETTLED]
+        if settled:
+            expected = f"what it follows from: {settled[0]} is set to what the scenarios' losses make it"
+            raise InputError([Fault("model", "", name, f"a constraint on {settled[0]}", expected)])
+        factor = _factor(name, np.abs(factors[factors != 0]))
+        found.append(OwnRow(name, low, high, len(assembly.row_lower) + len(found), factor, body))
+        index += where
+        values += (factors * factor).tolist()
+        lows.append((low - constant) * factor)
+        highs.append((high - constant) * factor)
+        starts.append(len(index))
+    entries = np.array(index, dtype=np.int64), np.array(values, dtype=float)
+    assembly = with_rows(assembly, np.array(starts), *entries, np.array(lows), np.array(highs))
+    cost, constant, terms = _own_cost(problem, model, column, tonnes, z0)
+    if terms:
+        assembly = replace(assembly, costs={**assembly.costs, OWN: cost})
+    return OwnParts(
+        replace(problem, assembly=assembly), named, model, (*known, *added), tuple(found), cost, constant, terms
+    )
+
+
+def _factor(name: str, sizes: Floats) -> float:
+    """The power of ten that brings a row's coefficients to the size of the others. sizes: their absolute values, none 0."""
+    if not len(sizes):
+        return 1.0
+    factor = float(10.0 ** -round(math.log10(sizes.max())))
+    if sizes.min() * factor < SMALLEST_ENTRY:
+        spread = f"coefficients from {sizes.min():.1e} to {sizes.max():.1e}, in the solver's units"
+        raise InputError([Fault("model", "", name, spread, f"a spread below {1 / SMALLEST_ENTRY:.0e}")])
+    return factor
+
+
+def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[tuple[str, Any, float, float]]:
+    """(name, expression, least, most) of each constraint that is none of the plan's."""
+    plan_rows = {id(model.component(name)[row_key(index)]) for _, (name, index), _ in named.rows()}
+    for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
+        if id(data) not in plan_rows:
+            yield data.name, data.body, number(data.lower, -INF), number(data.upper, INF)
+
+
+def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[str, Any, float, float]]:
+    """(name, variable, least, most) of each variable of the plan that was fixed or whose bounds were narrowed; INF: it was not.
+
+    Rows rather than bounds: they are told, priced, and blamed where no plan keeps them, like any other constraint.
+    """
+    for variable, low, high in with_bounds(problem, named, known):
+        least, most = limits_of(variable)
+        if variable.fixed:
+            if not variable.is_continuous() and abs(least - round(least)) <= WHOLE:
+                least = most = float(round(least))
+            out = below(least, low) or below(high, most)
+            if out or (not variable.is_continuous() and least != round(least)):
+                expected = f"a {'whole ' * (not variable.is_continuous())}number from {low:g} to {high:g}"
+                raise InputError([Fault("model", "", variable.name, f"fixed at {least:g}", expected)])
+            if low != high:
+                yield f"{variable.name} fixed", variable, least, most
+        elif below(low, least) or below(most, high):
+            asked = least if below(low, least) else -INF, most if below(most, high) else INF
+            yield f"bounds of {variable.name}", variable, *asked
+
+
+def _linear(
+    expression: Any, name: str, column: Mapping[int, int], tonnes: Floats, known: int
+) -> tuple[list[int], Floats, float]:
+    """(columns, coefficients in the solver's units, constant) of an expression. known: columns of the plan.
+
+    Raises InputError where it is not linear.
+    """
+    with _free(expression, column, known):
+        repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
+    if repn.nonlinear_vars:
+        raise InputError([Fault("model", "", name, "a product or a function of variables", "a linear expression")])
+    strange = [v.name for v in repn.linear_vars if id(v) not in column]
+    if strange:
+        raise InputError([Fault("model", "", name, f"{strange[0]}, of another model", "variables of this model")])
+    where = [column[id(v)] for v in repn.linear_vars]
+    return where, np.array(repn.linear_coefs, dtype=float) * tonnes[where], float(repn.constant)
+
+
+@contextmanager
+def _free(expression: Any, column: Mapping[int, int], known: int) -> Iterator[None]:
+    """Variables of the plan as variables, those too that are fixed: rows say so."""
+    found = identify_variables(expression, include_fixed=True)
+    fixed = [v for v in found if v.fixed and column.get(id(v), known) < known]
+    for variable in fixed:
+        variable.unfix()
+    try:
+        yield
+    finally:
+        for variable in fixed:
+            variable.fix()
+
+
+def _own_cost(
+    problem: Problem, model: pyo.ConcreteModel, column: Mapping[int, int], tonnes: Floats, z0: Floats
+) -> tuple[Floats, float, dict[str, Any]]:
+    """(columns,) what the objective counts beside the plan's own costs, its constant, and the terms by name."""
+    aim = model.stages[0]
+    objective = getattr(model, aim)
+    own = objective_costs(problem)[aim]
+    where, factors, constant = _linear(objective.expr, aim, column, tonnes, len(own))
+    cost = np.zeros(len(tonnes))
+    np.add.at(cost, where, factors)
+    size = np.abs(cost)
+    size[: len(own)] = np.maximum(size[: len(own)], np.abs(own))
+    cost[: len(own)] -= own
+    cost[np.abs(cost) <= ROUNDING_OF_SUMS * size] = 0.0
+    base = -float(own @ z0)
+    constant = 0.0 if abs(constant - base) <= ROUNDING_OF_SUMS * max(1.0, abs(base)) else constant - base
+    terms: dict[str, Any] = {str(name): term.expr for name, term in getattr(model, OWN_TERMS).items()}
+    rest, remaining = cost.copy(), constant
+    for name, term in terms.items():
+        at, named, fixed = _linear(term, name, column, tonnes, len(own))
+        np.add.at(rest, at, -named)
+        remaining -= fixed
+    rest[np.abs(rest) <= ROUNDING_OF_SUMS * np.maximum(size, np.abs(cost))] = 0.0
+    if rest.any() or abs(remaining) > ROUNDING_OF_SUMS * max(1.0, abs(base)):
+        known = sum(terms.values())
+        terms[OTHER_TERMS] = objective.expr - known - model.component(PLAN_COST)[aim]
+    return cost, constant, terms

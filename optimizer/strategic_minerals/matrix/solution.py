@@ -1,0 +1,247 @@
+"""A solution in natural units, as arrays by name: what the solver's columns mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.frames import Floats, Ints
+from ..model.sets import Structure
+from .assembly import Assembly, PlacedBlock
+
+OPERATIONS = (
+    "output",
+    "reserve_output",
+    "clean_output",
+    "acquisition",
+    "release",
+    "disposal",
+    "stock",
+    "sent",
+    "received",
+    "surplus",
+    "substitute",
+    "shortfall",
+    "excess",
+    "users_pull",
+    "users_refill",
+    "users_missing",
+)
+
+HALF_LOT = 0.5
+"""Share of a contract's lot from which it counts as signed."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Commitments and operations. Tonnes and million USD.
+
+    Operations have a first axis of 1 + S paths: the trunk, then each scenario's whole course (the trunk's before the
+    onset of a component, its branch's from then on), and a last axis of T periods.
+    """
+
+    sign: Floats
+    """(options,) share signed, 0 or 1 unless relaxed or partial."""
+    contract: Floats
+    """(contracts,) tonnes per period."""
+    floor: Floats
+    """(market floors,)"""
+    carry: Floats
+    """(F,)"""
+    unspent: Floats
+    """(F,) appropriation left to branches; 0 where the plan leaves them none."""
+    output: Floats
+    """(1+S, J, T) production for users."""
+    reserve_output: Floats
+    """(1+S, J, T) production for the reserve."""
+    clean_output: Floats
+    """(1+S, J, T) part of the production for users that is made of clean feed, where a rule of origin asks for it."""
+    acquisition: Floats
+    """(1+S, B, T) acquisitions by purchase (`purchases`)."""
+    release: Floats
+    """(1+S, I, T)"""
+    disposal: Floats
+    stock: Floats
+    sent: Floats
+    """(1+S, I, T) stock moved to another home."""
+    received: Floats
+    surplus: Floats
+    substitute: Floats
+    """(1+S, H, T)"""
+    shortfall: Floats
+    """(1+S, N, T)"""
+    excess: Floats
+    """(1+S, rules, T) beyond diversification rules."""
+    users_pull: Floats
+    """(1+S, U, T) drawn from users' own stocks; 0 on the trunk."""
+    users_refill: Floats
+    users_missing: Floats
+    """(1+S, U, T) what is missing from their level at the end of the period."""
+    shared_money: Floats
+    """(S, C, F) shared money used: emergency money, unspent appropriation."""
+    short_of_promise: Floats
+    """(S, service levels, F+1) tonnes short of soft service levels, by year; the last column is the whole episode."""
+    purchases: tuple[str, ...]
+    """Names on the axis of `buy`."""
+
+
+def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
+    """Read a solution out of the solver's columns, in tonnes."""
+    instance = structure.instance
+    W, T = 1 + len(structure.scenarios.names), instance.calendar.periods
+    F, C = len(instance.calendar.years), len(structure.component_sets)
+    names = tuple(p.name for sets in structure.component_sets for p in sets.purchases)
+    material = {p.name: p.material for sets in structure.component_sets for p in sets.purchases}
+    at = {name: k for k, name in enumerate(names)}
+    u, v = instance.material_unit, instance.producer_unit
+    scale = _scales(structure) | {"acquisition": u[[material[name] for name in names]] if names else np.zeros(0)}
+    paths = {name: np.zeros((W, len(scale[name]), T)) for name in OPERATIONS}
+    operations, branches = assembly.operations, assembly.branches
+    extra = np.zeros((W - 1, C, F))
+    levels = instance.plan.service_levels
+    short = np.zeros((W - 1, len(levels), F + 1))
+    for c, blocks in enumerate(structure.block_index):
+        part = operations[c]
+        values = _values(part, x)
+        # instance of every (path, period): the trunk's before the onset
+        which = np.tile(np.arange(T), (W, 1))
+        for s in blocks.branches:
+            onset = int(structure.scenarios.onset[s, c])
+            which[s + 1, onset:] = blocks.first[s] + np.arange(T - onset)
+        for column, (name, key) in enumerate(part.template.columns):
+            row = at[key] if name == "acquisition" else key
+            paths[name][:, row, :] = values[which, column] * scale[name][row]
+        branch = branches.get(c)
+        if branch is None:
+            continue
+        values = _values(branch, x)
+        for column, (name, key) in enumerate(branch.template.columns):
+            if name == "shared_money":
+                extra[list(blocks.branches), c, key] = values[:, column]
+            elif name == "short_of_promise":
+                level = levels[key[0]]
+                unit = u[instance.materials.index(level.material)]
+                short[list(blocks.branches), key[0], key[1]] = values[:, column] * unit
+    commitments = assembly.commitments
+    root = dict(zip(commitments.template.columns, _values(commitments, x)[0], strict=True))
+
+    def vector(name: str, n: int) -> Floats:
+        return np.array([root[name, k] for k in range(n)], dtype=float)
+
+    contract = vector("contract", len(structure.contracts))
+    contract_unit = np.array([v[k.source] for k in structure.contracts])
+    return Solution(
+        sign=vector("sign", len(structure.support.options)),
+        contract=contract * contract_unit,
+        floor=vector("floor", len(structure.support.markets)),
+        carry=vector("carry", F),
+        unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
+        shared_money=extra,
+        short_of_promise=short,
+        purchases=names,
+        **paths,
+    )
+
+
+def signatures(assembly: Assembly, x: Floats) -> Floats:
+    """(options,) share signed of each, out of the solver's columns."""
+    root = assembly.commitments
+    mine = [k for k, (name, _) in enumerate(root.template.columns) if name == "sign"]
+    return x[root.first_column + np.array(mine, dtype=np.int64)]
+
+
+def _scales(structure: Structure) -> dict[str, Floats]:
+    """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
+    instance = structure.instance
+    u, v = instance.material_unit, instance.producer_unit
+    rules = instance.plan.diversification
+    held = u[[i for i, _ in instance.users]]
+    return {
+        "output": v,
+        "reserve_output": v,
+        "clean_output": v,
+        "release": u,
+        "disposal": u,
+        "stock": u,
+        "sent": u,
+        "received": u,
+        "surplus": u,
+        "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
+        "shortfall": np.array([u[instance.demand_material[q]] for q, _ in instance.tiers]),
+        "excess": np.array(
+            [u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]
+        ),
+        **dict.fromkeys(("users_pull", "users_refill", "users_missing"), held),
+    }
+
+
+def embed(structure: Structure, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
+    """(columns, values) of all commitments and of the trunk's operations of a solution, in this structure's units.
+
+    `operating` is the share of each output class of this structure. Names of purchases tie the two together.
+    """
+    u, v = structure.instance.material_unit, structure.instance.producer_unit
+    T = structure.instance.calendar.periods
+    at = {name: k for k, name in enumerate(solution.purchases)}
+    columns: list[Ints] = []
+    values: list[Floats] = []
+
+    def put(where: Ints, what: Any) -> None:
+        columns.append(np.atleast_1d(where))
+        values.append(np.atleast_1d(np.asarray(what, dtype=float)))
+
+    root = assembly.commitments
+    units = [v[k.source] for k in structure.contracts]
+    lots = np.array([k.lot for k in structure.contracts]) * units if units else np.zeros(0)
+    contract = np.where(solution.contract > HALF_LOT * lots, solution.contract, 0.0)  # a trace of a lot is none
+    for n, (name, key) in enumerate(root.template.columns):
+        known: dict[str, Any] = {
+            "sign": lambda k: solution.sign[k],
+            "operating": lambda k: operating[k],
+            "floor": lambda k: solution.floor[k],
+            "contract": lambda k: contract[k] / units[k],
+            "contract_signed": lambda k: contract[k] > 0,
+            "carry": lambda k: solution.carry[k],
+            "unspent": lambda k: solution.unspent[k],
+        }
+        if name in known:
+            put(np.array([root.first_column + n]), known[name](key))
+    scale = _scales(structure)
+    for part in assembly.operations:
+        for n, (name, key) in enumerate(part.template.columns):
+            row = at[key] if name == "acquisition" else key
+            unit = u[structure.material_of_purchase[key]] if name == "acquisition" else scale[name][row]
+            put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
+    return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
+
+
+def decided(structure: Structure, assembly: Assembly, solution: Solution) -> tuple[Ints, Floats]:
+    """(columns, values) of `embed`, with the output classes of this structure run as the solution has signed."""
+    operating = np.zeros(len(structure.support.classes))
+    np.add.at(operating, [o.output_class for o in structure.support.options], solution.sign)
+    return embed(structure, assembly, solution, operating)
+
+
+def decided_point(structure: Structure, assembly: Assembly, solution: Solution) -> Floats:
+    """(columns,) commitments and the trunk's operations of a solution; zeros in scenarios."""
+    columns, values = decided(structure, assembly, solution)
+    x = np.zeros(len(assembly.lower))
+    x[columns] = values
+    return x
+
+
+def trunk_alone(solution: Solution) -> Solution:
+    """What is decided before anything has happened: the commitments and the trunk's operations, without scenarios."""
+    return replace(
+        solution,
+        **{name: getattr(solution, name)[:1] for name in OPERATIONS},
+        shared_money=solution.shared_money[:0],
+        short_of_promise=solution.short_of_promise[:0],
+    )
+
+
+def _values(part: PlacedBlock, x: Floats) -> Floats:
+    """(instances, own columns) values of a part."""
+    return x[part.own].reshape(part.count, part.width)

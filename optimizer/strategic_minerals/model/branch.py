@@ -1,0 +1,171 @@
+"""What ties the periods of one branch together: money for purchases, service levels, the loss that risk measures see.
+
+A branch starts at its onset; `stand` gives the variable of a period, which is the trunk's before the onset. There the
+branch's price is the trunk's, so the terms of purchases cancel by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from ..core.stats import MUSD_PER_T
+from . import period as stock_rules
+from .sets import ComponentSets, Structure, loss_keys
+
+Stand = Callable[[str, Any, int], Any]
+"""(variable, index, period) -> the Pyomo variable that holds it in this branch."""
+
+PARAMS: dict[str, str] = {
+    "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
+    "planned_price": "price paid on the trunk, P_0 (1+premium) [million USD/unit]",
+    "calm_price": "price paid in the branch where the material is not tight, else 0 [million USD/unit]",
+    "service_window": "1 from the onset to the end of the event, else 0 [-]",
+    "service_allowance": "(1 - level) * demand over the window [unit]",
+    **stock_rules.STOCK_RULE_PARAMS,
+    "loss_value": "v, gross loss per unit unmet of a tier in a period, where the loss counts [million USD/unit]",
+    "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
+}
+
+
+def service_terms(structure: Structure, sets: ComponentSets) -> list[tuple[int, int]]:
+    """(service level, fiscal year or -1 for the whole episode) pairs of a component."""
+    years = range(len(structure.instance.calendar.years))
+    return [(n, f) for n, level in sets.services for f in (years if level.per == "fiscal_year" else [-1])]
+
+
+def _limits_calm(structure: Structure) -> bool:
+    return structure.instance.plan.budget.branch_money == "appropriated"
+
+
+def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
+    """Index of each mutable Param, in the order in which its values are given."""
+    T = range(structure.instance.calendar.periods)
+    return {
+        "buy_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
+        "planned_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
+        "calm_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T]
+        if _limits_calm(structure)
+        else [],
+        "service_window": [(n, t) for n, _ in sets.services for t in T],
+        "service_allowance": service_terms(structure, sets),
+        **stock_rules.stock_rule_param_keys(structure, sets),
+        "loss_value": loss_keys(structure.instance, sets.tiers) if structure.uses_risk else [],
+        "substitution_cost": list(sets.steps) if structure.uses_risk else [],
+    }
+
+
+def add_branch(
+    b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand, values: Mapping[str, Any]
+) -> None:
+    """Cross-period rows of the branch of one component in one scenario."""
+    for name, keys in param_keys(structure, sets).items():
+        given = dict(zip(keys, values[name], strict=True))
+        b.add_component(name, pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name]))
+    add_branch_purchases(b, structure, sets, own, trunk)
+    add_calm_purchases(b, structure, sets, own, trunk)
+    add_service_level(b, structure, sets, own)
+    stock_rules.add_refill(b, structure, sets, own, trunk)
+    add_branch_loss(b, structure, sets, own)
+
+
+def add_branch_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
+    """A branch buys for no more than the trunk had planned to spend, and its part of the money that branches share.
+
+    sum_{t in f, o} P_s (1+premium) buy[o,t] <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + extra[f]   [million USD]
+    Purchases under a purchase floor stay outside.
+    """
+    instance = structure.instance
+    years = range(len(instance.calendar.years))
+    periods = {f: [t for t, year in enumerate(instance.calendar.year_index) if year == f] for f in years}
+    counted = [p for p in sets.purchases if p.offer >= 0]
+    limited = list(years) if structure.shares_money and counted else []
+    b.shared_money = pyo.Var(limited, bounds=(0, None), doc="shared money used")
+
+    def money(b: Any, f: int) -> Any:
+        spent = [b.buy_price[p.name, t] * own("acquisition", p.name, t) for p in counted for t in periods[f]]
+        planned = [b.planned_price[p.name, t] * trunk("acquisition", p.name, t) for p in counted for t in periods[f]]
+        return sum(spent) - sum(planned) - (b.shared_money[f] if f in b.shared_money else 0) <= 0
+
+    b.branch_purchases = pyo.Constraint(list(years) if counted else [], rule=money)
+
+
+def add_calm_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
+    """What is unspent of a year buys what is tight: in a flood, knowing what follows, a branch buys no more than was planned.
+
+    sum_{t in f, o not tight} P_s (1+premium) buy[o,t]
+        <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                               [million USD]
+    """
+    instance = structure.instance
+    counted = [p for p in sets.purchases if p.offer >= 0] if _limits_calm(structure) else []
+    most = instance.by_year(instance.plan.budget.emergency_musd)
+
+    def money(b: Any, f: int) -> Any:
+        periods = np.flatnonzero(instance.calendar.year_index == f).tolist()
+        spent = [b.calm_price[p.name, t] * own("acquisition", p.name, t) for p in counted for t in periods]
+        planned = [b.planned_price[p.name, t] * trunk("acquisition", p.name, t) for p in counted for t in periods]
+        return sum(spent) - sum(planned) <= float(most[f])
+
+    b.calm_purchases = pyo.Constraint(range(len(most)) if counted else [], rule=money)
+
+
+def add_service_level(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:
+    """A promise to a segment from the onset to the end of the event, not diluted over quiet years.
+
+    sum_{t in window, n} shortfall[q,n,t] - short_of_promise <= (1 - level) sum_{t in window} demand[q,t]     [unit]
+    """
+    instance = structure.instance
+    levels = dict(sets.services)
+    terms = service_terms(structure, sets)
+    year_index = instance.calendar.year_index
+    b.short_of_promise = pyo.Var(
+        [term for term in terms if levels[term[0]].penalty_usd_per_kg is not None],
+        bounds=(0, None),
+        doc="tonnes short of a soft service level",
+    )
+
+    def promise(b: Any, n: int, f: int) -> Any:
+        level = levels[n]
+        tiers = [k for k in sets.tiers if instance.demands[instance.tiers[k][0]] == (level.material, level.segment)]
+        periods = [t for t in range(instance.calendar.periods) if f in (-1, year_index[t])]
+        short = [b.service_window[n, t] * own("shortfall", k, t) for t in periods for k in tiers]
+        slack = b.short_of_promise[n, f] if (n, f) in b.short_of_promise else 0
+        return sum(short) - slack <= b.service_allowance[n, f] if short else pyo.Constraint.Skip
+
+    b.service_level = pyo.Constraint(terms, rule=promise)
+    unit = instance.material_unit
+    b.penalty = pyo.Expression(
+        expr=sum(
+            (levels[n].penalty_usd_per_kg or 0.0)
+            * MUSD_PER_T
+            * unit[instance.materials.index(levels[n].material)]
+            * b.short_of_promise[n, f]
+            for n, f in b.short_of_promise
+        )
+    )
+
+
+def add_branch_loss(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:
+    """Discounted shortfall loss and substitution cost of the component in this scenario, over the whole horizon.
+
+    loss = sum_t beta[t] (sum_n v[n,t] shortfall[n,t] + sum_h cost[h] substitute[h,t])                   [million USD]
+    """
+    if not structure.uses_risk:
+        return
+    b.loss = pyo.Var(bounds=(0, None), doc="loss of the component in the scenario")
+    b.branch_loss = pyo.Constraint(expr=discounted_loss(b, structure, sets, own) - b.loss == 0)
+
+
+def discounted_loss(b: pyo.Block, structure: Structure, sets: ComponentSets, stand: Stand) -> Any:
+    """The loss expression over all periods, trunk or branch, at the block's own loss values and costs [million USD]."""
+    beta = structure.instance.calendar.beta
+    T = range(structure.instance.calendar.periods)
+    changes = set(sets.adapted)
+    return sum(
+        float(beta[t]) * b.loss_value[n, t if n in changes else 0] * stand("shortfall", n, t)
+        for n in sets.tiers
+        for t in T
+    ) + sum(float(beta[t]) * b.substitution_cost[h] * stand("substitute", h, t) for h in sets.steps for t in T)

@@ -1,0 +1,687 @@
+"""Operations of one component in one period, the same for the trunk and for every branch.
+
+All tonnes are flows of the period in model units; money is million USD of the period, undiscounted. Mutable Params are
+the data that differ between periods and scenarios; everything else is fixed. `links` are variables that live elsewhere:
+last period's stocks and the commitments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from ..core.frames import Bools, Floats, Ints
+from ..world.events import ScenarioSet
+from ..world.instance import Instance, seller_unit
+from .scenario import add_costs
+from .sets import ComponentSets, Structure
+
+# What homes that plan together share: stock that may be moved from one to another, and sellers of whom several buy.
+
+
+POOL_PARAMS: dict[str, str] = {
+    "move_limit": "most that is moved: no limit in a disruption, or before it where the stock is divided then, else 0 [unit]",
+    "seller_depth": "most that a seller sells to all its offers together [unit]",
+}
+"""Mutable Params of a period block."""
+
+
+def pool_param_keys(sets: ComponentSets) -> dict[str, list[Any]]:
+    """Index of each of them."""
+    return {"move_limit": [i for pool in sets.pools for i in pool], "seller_depth": [g for g, _ in sets.sellers]}
+
+
+def pool_param_values(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) -> dict[str, Floats]:
+    """(n, keys) values of each. on_trunk, t: (n,) of each instance of the block."""
+    instance, n = structure.instance, len(t)
+    struck = structure.trunk.lasting[0] > 0
+    moved = [
+        np.where((on_trunk & ~struck[instance.chain[i], t]) != instance.pooled_in_events[i], np.inf, 0.0)
+        for pool in sets.pools
+        for i in pool
+    ]
+    sold = [instance.seller_depth[g, t] for g, _ in sets.sellers]
+    return {
+        "move_limit": np.stack(moved, axis=1) if moved else np.zeros((n, 0)),
+        "seller_depth": np.stack(sold, axis=1) if sold else np.zeros((n, 0)),
+    }
+
+
+def add_pool_variables(b: pyo.Block, sets: ComponentSets) -> None:
+    """Stock that a home gives up and stock that it gets, >= 0 [unit]."""
+    pooled = [i for pool in sets.pools for i in pool]
+    b.sent = pyo.Var(pooled, bounds=lambda b, i: (0, b.move_limit[i]), doc="stock moved to another home")
+    b.received = pyo.Var(pooled, bounds=lambda b, i: (0, b.move_limit[i]), doc="stock moved from another home")
+
+
+def add_pool_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """What one home's stock gives up another's receives.
+
+    sum_{i in pool} unit[i] (sent[i] - received[i]) = 0                               [unit of the first]  for each pool
+    """
+    unit = structure.instance.material_unit
+    b.pool_balance = pyo.Constraint(
+        range(len(sets.pools)),
+        rule=lambda b, k: (
+            sum(float(unit[i] / unit[sets.pools[k][0]]) * (b.sent[i] - b.received[i]) for i in sets.pools[k]) == 0
+        ),
+    )
+
+
+def add_seller_depth(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Homes that buy of one seller share what it sells.
+
+    sum_{o of g} unit[i(o)] buy[o] <= depth[g]                                   [unit of the first]  for each shared seller g
+    """
+    material, unit = structure.material_of_purchase, structure.instance.material_unit
+    offers = dict(sets.sellers)
+    first = seller_unit(structure.instance, unit)
+    b.seller_limit = pyo.Constraint(
+        list(offers),
+        rule=lambda b, g: (
+            sum(float(unit[material[o]] / first[g]) * b.acquisition[o] for o in offers[g]) <= b.seller_depth[g]
+        ),
+    )
+
+
+# Stock that users hold themselves: what they pull in a shortage and what they refill after it.
+
+
+USERS_STOCK_PARAMS: dict[str, str] = {
+    "users_opening": "missing from the level before the first period [unit]",
+    "users_pull_limit": "L where users may pull: in a branch while the material is tight, else 0 [unit]",
+    "users_refill_limit": "L where users may refill: in a branch while the material is not tight, else 0 [unit]",
+    "users_missing_limit": "L in a branch, 0 on a trunk where the stock is full [unit]",
+    "users_missing_cost": "cost of a unit missing for the period; in the last one with what replaces it [million USD/unit]",
+}
+"""Mutable Params of a period block, by stock of users."""
+
+
+def add_users_stock_variables(b: pyo.Block, sets: ComponentSets) -> None:
+    """Flows of the period and what is missing at its end [unit], all >= 0; none where users hold nothing."""
+    users = list(sets.users)
+    if not users:
+        return
+    b.users_pull = pyo.Var(users, bounds=lambda b, k: (0, b.users_pull_limit[k]), doc="drawn from users' own stock")
+    b.users_refill = pyo.Var(users, bounds=lambda b, k: (0, b.users_refill_limit[k]), doc="put into users' own stock")
+    b.users_missing = pyo.Var(
+        users, bounds=lambda b, k: (0, b.users_missing_limit[k]), doc="missing from users' own stock at the end"
+    )
+
+
+def add_users_stock_balance(b: pyo.Block, sets: ComponentSets, previous: Mapping[int, Any]) -> None:
+    """What is pulled is missing until it is refilled.
+
+    missing[k,t] = missing[k,t-1] + pull[k,t] - refill[k,t]                            [unit]  for each stock of users
+    before the first period: what is missing when the plan starts
+    """
+    if not sets.users:
+        return
+
+    def balance(b: Any, k: int) -> Any:
+        before = previous[k] if k in previous else 0
+        return b.users_missing[k] - before - b.users_pull[k] + b.users_refill[k] == b.users_opening[k]
+
+    b.users_stock_balance = pyo.Constraint(list(sets.users), rule=balance)
+
+
+def add_plant_pull(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Plants pull no more of an input than they use: their stock serves nobody else.
+
+    pull[k] <= sum_j max(-y[j,i],0) use[j]                                             [unit]  for each stock held by plants
+    """
+    y, users = structure.instance.yields, structure.instance.users
+    plants = [k for k in sets.users if users[k][1] < 0]
+    if not plants:
+        return
+
+    def used(b: Any, k: int) -> Any:
+        i = users[k][0]
+        run = [-y[j, i] * b.output[j] for j in b.output if y[j, i] < 0]
+        held = [-y[j, i] * b.reserve_output[j] for j in b.reserve_output if y[j, i] < 0]
+        return b.users_pull[k] - sum(run) - sum(held) <= 0
+
+    b.plant_pull = pyo.Constraint(plants, rule=used)
+
+
+# Clean feed: what the authority buys or supports under a rule of origin with reach-back.
+
+
+def add_clean_chain(b: pyo.Block, structure: Structure, sets: ComponentSets, operating: Mapping[int, Any]) -> None:
+    """Variable, and the three families of rows. operating: share of each output class signed, a variable of commitments."""
+    b.clean_output = pyo.Var(list(sets.clean.makers), bounds=(0, None), doc="part of the production made of clean feed")
+    add_clean_share(b, sets)
+    add_clean_support(b, structure, sets, operating)
+    add_clean_balance(b, structure, sets)
+
+
+def add_clean_share(b: pyo.Block, sets: ComponentSets) -> None:
+    """A part of a run is clean.
+
+    clean[j] <= run[j]                                                                [unit]  for each maker j of clean feed
+    """
+    b.clean_share = pyo.Constraint(list(sets.clean.makers), rule=lambda b, j: b.clean_output[j] <= b.output[j])
+
+
+def add_clean_support(b: pyo.Block, structure: Structure, sets: ComponentSets, operating: Mapping[int, Any]) -> None:
+    """What support signed under a rule binds runs on clean feed; what was signed before the rule, or without support, does not.
+
+    run[p] - clean[p] <= sum_{g of p, not bound} K rho ramp alive crisis operating[p,g]    [unit]  for each bound project p
+    """
+    first, classes = structure.instance.sources, structure.support.classes
+
+    def support(b: Any, p: int) -> Any:
+        free = [g for g in sets.classes if classes[g].project == p and not classes[g].bound]
+        given = sum(b.project_share[g] * operating[g] for g in free)
+        return b.output[first + p] - b.clean_output[first + p] - given <= 0
+
+    b.clean_support = pyo.Constraint(list(sets.clean.supported), rule=support)
+
+
+def add_clean_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Clean feed suffices for clean runs and for what is made for the reserve.
+
+    sum_j y[j,i] clean[j] + sum_j min(y[j,i],0) held[j] hold[j] >= 0                     [unit]  for each i of the chain
+    j runs over the makers, whose outputs and inputs both count.
+    """
+    y, chain = structure.instance.yields, sets.clean
+
+    def balance(b: Any, i: int) -> Any:
+        terms = [y[j, i] * b.clean_output[j] for j in chain.makers if y[j, i] != 0]
+        terms += [y[j, i] * b.clean_held[j] * b.reserve_output[j] for j in chain.holders if y[j, i] < 0]
+        return sum(terms) >= 0 if terms else pyo.Constraint.Skip
+
+    b.clean_balance = pyo.Constraint(list(chain.materials), rule=balance)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Variables of other blocks that a period refers to."""
+
+    previous_stock: Mapping[int, Any]
+    """Stocked material -> stock at the end of the period before, absent in period 1 (then the opening stock counts)."""
+    contract: Mapping[int, Any]
+    operating: Mapping[int, Any]
+    """Output class -> share of the project signed in that class."""
+    floor: Mapping[int, Any]
+    previous_missing: Mapping[int, Any]
+    """Stock of users -> what it was short of its level at the end of the period before, absent in period 1."""
+
+
+PARAMS: dict[str, str] = {
+    "price": "market price, the lower one of two markets [million USD/unit]",
+    "outside_price": "market price outside the countries that control a material [million USD/unit]",
+    "demand": "demand of a segment, delta*demand [unit]",
+    "depth": "most that an offer sells, availability and rules of origin counted [unit]",
+    "clean_held": "1 where what the reserve buys of a producer has to be made of clean feed, else 0 [-]",
+    "opening": "stock before the first period [unit]",
+    "release_limit": "drawdown rate where release is allowed, else 0 [unit]",
+    "disposal_limit": "disposal ceiling where sale is allowed, else 0 [unit]",
+    "open_capacity": "rho*kappa*K, times survival where no market floor changes it [unit]",
+    "contract_share": "rho*(1-kappa) while the contract is in force, times survival likewise [-]",
+    "survival_open": "rho*K*alive without market floors [unit]",
+    "survival_floor": "rho*K*(alive with the market floor - alive without) [unit]",
+    "project_share": "K*rho*ramp*alive*crisis of an output class [unit]",
+    "purchase_share": "min(take, K*y)*rho*ramp*alive*crisis of an output class while its floor is in force, else 0 [unit]",
+    "salvage_value": "worth of stock at the end of the horizon, last period only [million USD/unit]",
+    "diversification_share": "share allowed to a country, or asked of a group [-]",
+    "diversification_active": "1 where the diversification rule is in force, else 0 [-]",
+    "diversification_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
+    "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
+    **POOL_PARAMS,
+    "cover": "stock asked by a days-of-cover rule [unit]",
+    "tier_limit": "most of a tier that goes unmet where cuts fall on their part of a period [unit]",
+    "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
+    "risk_loss_value": "v at undisturbed prices, as risk measures count it, where it changes [million USD/unit]",
+    "substitution_cost": "cost of a substitution step [million USD/unit]",
+    "holding_cost": "cost of holding a unit for a period [million USD/unit]",
+    **USERS_STOCK_PARAMS,
+}
+"""Mutable Params of a period block: what differs between instances, or between re-solves."""
+
+
+def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
+    """Index of each mutable Param, in the order in which its values are given."""
+    rules = [n for n, _ in sets.diversification]
+    return {
+        "price": list(sets.materials),
+        "outside_price": list(sets.quoted),
+        "demand": list(sets.demands),
+        "depth": [b.name for b in sets.purchases if b.offer >= 0],
+        "clean_held": list(sets.clean.holders),
+        "opening": list(sets.stocked),
+        "release_limit": list(sets.stocked),
+        "disposal_limit": list(sets.stocked),
+        "open_capacity": list(sets.sources),
+        "contract_share": list(sets.contracts),
+        "survival_open": sorted({j for j, _ in sets.floors}),
+        "survival_floor": list(sets.floors),
+        "project_share": list(sets.classes),
+        "purchase_share": [(b.name, g) for b in sets.purchases for g in b.classes],
+        "salvage_value": list(sets.stocked),
+        "diversification_share": rules,
+        "diversification_active": rules,
+        "diversification_demand": rules,
+        "shortfall_cap": sorted(
+            {i for i in sets.materials if any(_index(structure, d) == i for _, d in sets.diversification)}
+        ),
+        **pool_param_keys(sets),
+        "cover": [n for n, _ in enumerate(sets.cover)],
+        "tier_limit": list(sets.tiers) if structure.instance.plan.loss.spikes else [],
+        "loss_value": list(sets.tiers),
+        "risk_loss_value": list(sets.adapted),
+        "substitution_cost": list(sets.steps),
+        "holding_cost": list(sets.stocked),
+        **{name: list(sets.users) for name in USERS_STOCK_PARAMS},
+    }
+
+
+def _index(structure: Structure, rule: Any) -> int:
+    return structure.instance.materials.index(rule.material)
+
+
+def add_period(
+    b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links, values: Mapping[str, Any]
+) -> None:
+    """One period of one component: variables, constraints and cost."""
+    add_parameters(b, structure, sets, values)
+    add_variables(b, structure, sets)
+    add_material_balance(b, structure, sets)
+    add_segment_bound(b, structure, sets)
+    add_surplus_limit(b, structure, sets)
+    add_stock_balance(b, structure, sets, links)
+    add_pool_balance(b, structure, sets)
+    add_seller_depth(b, structure, sets)
+    add_reserve_production(b, structure, sets)
+    add_source_capacity(b, structure, sets, links)
+    add_source_survival(b, structure, sets, links)
+    add_project_capacity(b, structure, sets, links)
+    add_floor_purchase(b, structure, sets, links)
+    add_clean_chain(b, structure, sets, links.operating)
+    add_diversification(b, structure, sets)
+    add_trunk_shortfall(b, structure, sets)
+    add_days_of_cover(b, structure, sets)
+    add_users_stock_balance(b, sets, links.previous_missing)
+    add_plant_pull(b, structure, sets)
+    add_costs(b, structure, sets)
+
+
+def add_parameters(b: pyo.Block, structure: Structure, sets: ComponentSets, values: Mapping[str, Any]) -> None:
+    """Mutable Params, see `PARAMS`."""
+    for name, keys in param_keys(structure, sets).items():
+        given = dict(zip(keys, values[name], strict=True))
+        param = pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name])
+        b.add_component(name, param)
+
+
+def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Flows of the period and the stock at its end, all >= 0, with the limits that are bounds."""
+    instance = structure.instance
+    sources, projects = sets.sources, [instance.sources + p for p in sets.projects]
+    restricted = (
+        {j for j, _ in sets.floors} | {structure.contracts[n].source for n in sets.contracts} | set(sets.holders)
+    )
+
+    def run_limit(b: Any, j: int) -> tuple[float, Any]:
+        return (0, b.open_capacity[j]) if j in sources and j not in restricted else (0, None)
+
+    b.output = pyo.Var([*sources, *projects], bounds=run_limit, doc="production for users")
+    b.reserve_output = pyo.Var(list(sets.holders), bounds=(0, None), doc="production for the reserve")
+    b.acquisition = pyo.Var(
+        [p.name for p in sets.purchases],
+        bounds=lambda b, o: (0, b.depth[o] if o in b.depth else None),
+        doc="acquisition for the reserve",
+    )
+    stocked = list(sets.stocked)
+    b.release = pyo.Var(stocked, bounds=lambda b, i: (0, b.release_limit[i]), doc="drawdown for use")
+    b.disposal = pyo.Var(stocked, bounds=lambda b, i: (0, b.disposal_limit[i]), doc="disposal")
+    storage = {i: instance.storage[i] for i in stocked}
+    b.stock = pyo.Var(
+        stocked, bounds=lambda b, i: (0, storage[i] if storage[i] < float("inf") else None), doc="stock at the end"
+    )
+    add_pool_variables(b, sets)
+    step_of = {h: instance.steps[h][0] for h in sets.steps}
+    tier_of = {n: instance.tiers[n][0] for n in sets.tiers}
+    b.substitute = pyo.Var(
+        list(sets.steps),
+        bounds=lambda b, h: (0, float(instance.step_limit[h]) * b.demand[step_of[h]]),
+        doc="substitution",
+    )
+    b.shortfall = pyo.Var(
+        list(sets.tiers),
+        bounds=lambda b, n: (
+            0,
+            b.tier_limit[n] if n in b.tier_limit else float(instance.tier_share[n]) * b.demand[tier_of[n]],
+        ),
+        doc="demand unmet",
+    )
+    made = [i for i in sets.materials if any(instance.yields[j, i] > 0 for j in b.output)]
+    b.surplus = pyo.Var(made, bounds=(0, None), doc="output beyond home demand, exported")
+    b.excess = pyo.Var(
+        [n for n, d in sets.diversification if not d.hard],
+        bounds=(0, None),
+        doc="supply beyond a diversification rule",
+    )
+    add_users_stock_variables(b, sets)
+
+
+def use(b: Any, j: int) -> Any:
+    """use = run + hold: a tonne is used once."""
+    return b.output[j] + b.reserve_output[j] if j in b.reserve_output else b.output[j]
+
+
+def unmet(b: Any, structure: Structure, sets: ComponentSets, i: int) -> list[Any]:
+    """Substitution and shortfall of a material."""
+    instance = structure.instance
+    mine = {q for q in sets.demands if instance.demand_material[q] == i}
+    steps = [b.substitute[h] for h in sets.steps if instance.steps[h][0] in mine]
+    return [*steps, *(b.shortfall[n] for n in sets.tiers if instance.tiers[n][0] in mine)]
+
+
+def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Everything supplied is used or left over.
+
+    sum_j (y[j,i] run[j] + min(y[j,i],0) hold[j]) + release[i] + sum_k (substitute + shortfall + pull)[i,k]
+        = sum_k (demand + refill)[i,k] + surplus[i]                                 [unit]  for each i
+    """
+    y = structure.instance.yields
+    demand_of = structure.instance.demand_material
+
+    def balance(b: Any, i: int) -> Any:
+        terms = [y[j, i] * b.output[j] for j in b.output if y[j, i] != 0]
+        terms += [y[j, i] * b.reserve_output[j] for j in b.reserve_output if y[j, i] < 0]
+        terms += unmet(b, structure, sets, i)
+        own = [k for k in sets.users if structure.instance.users[k][0] == i]
+        terms += [b.users_pull[k] - b.users_refill[k] for k in own]
+        terms += [b.release[i]] if i in b.release else []
+        terms += [-b.surplus[i]] if i in b.surplus else []
+        if not terms:
+            return pyo.Constraint.Skip
+        return sum(terms) == sum(b.demand[q] for q in sets.demands if demand_of[q] == i)
+
+    b.material_balance = pyo.Constraint(list(sets.materials), rule=balance)
+
+
+def add_segment_bound(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """A segment can go without no more than it wants: a cheap segment's shortfall cannot cover another's demand.
+
+    sum_n shortfall[q,n] + sum_h substitute[q,h] + pull[q] <= demand[q]              [unit]  for each q
+    """
+    instance = structure.instance
+
+    def bound(b: Any, q: int) -> Any:
+        tiers = [n for n in sets.tiers if instance.tiers[n][0] == q]
+        steps = [h for h in sets.steps if instance.steps[h][0] == q]
+        own = [k for k in sets.users if instance.users[k][1] == q]
+        within = instance.tier_share[tiers].sum() + instance.step_limit[steps].sum() <= 1
+        if not own and (len(tiers) + len(steps) == 0 or within):
+            return pyo.Constraint.Skip  # the bounds of the variables say it already
+        unserved = sum(b.shortfall[n] for n in tiers) + sum(b.substitute[h] for h in steps)
+        return unserved + sum(b.users_pull[k] for k in own) <= b.demand[q]
+
+    b.segment_bound = pyo.Constraint(list(sets.demands), rule=bound)
+
+
+def add_surplus_limit(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Only what is made can be left over: stock does not leave through exports.
+
+    surplus[i] <= sum_j max(y[j,i],0) run[j]                                         [unit]  for each i made
+    """
+    y = structure.instance.yields
+    b.surplus_limit = pyo.Constraint(
+        list(b.surplus), rule=lambda b, i: b.surplus[i] <= sum(y[j, i] * b.output[j] for j in b.output if y[j, i] > 0)
+    )
+
+
+def add_stock_balance(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
+    """Tonnes in store carry over, lose a share, gain acquisitions and give up releases and disposals; those of a pool are moved.
+
+    stock[i] = (1 - decay[i]) stock_before[i] + sum_o buy[o] + received[i] - sent[i] - release[i] - sell[i]
+                                                                                     [unit]  for each stocked i
+    """
+    decay = structure.instance.decay
+    by_material = {i: [p.name for p in sets.purchases if p.material == i] for i in sets.stocked}
+
+    def balance(b: Any, i: int) -> Any:
+        before = (1 - decay[i]) * links.previous_stock[i] if i in links.previous_stock else 0
+        bought = sum(b.acquisition[o] for o in by_material[i])
+        moved = b.received[i] - b.sent[i] if i in b.sent else 0
+        return b.stock[i] - before - bought - moved + b.release[i] + b.disposal[i] == (1 - decay[i]) * b.opening[i]
+
+    b.stock_balance = pyo.Constraint(list(sets.stocked), rule=balance)
+
+
+def add_reserve_production(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """What the reserve buys from a producer is made for it, joint products together, and nothing else is.
+
+    y[j,i] hold[j] >= sum_{o of j and i} buy[o]                                       [unit]  for each j, output i
+    hold[j] <= sum_{o of j} buy[o] / y[j,i(o)]                                        [unit]  for each j
+    """
+    y = structure.instance.yields
+    bought = {
+        (j, i): [p.name for p in sets.purchases if (p.source, p.material) == (j, i)]
+        for j in sets.holders
+        for i in sets.materials
+    }
+    b.reserve_production = pyo.Constraint(
+        [pair for pair, names in bought.items() if names],
+        rule=lambda b, j, i: y[j, i] * b.reserve_output[j] >= sum(b.acquisition[o] for o in bought[j, i]),
+    )
+    several = {j: [p for p in sets.purchases if p.source == j] for j in sets.holders}
+    b.reserve_production_limit = pyo.Constraint(
+        list(sets.holders),
+        rule=lambda b, j: b.reserve_output[j] <= sum(b.acquisition[p.name] / y[j, p.material] for p in several[j]),
+    )
+
+
+def add_source_capacity(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
+    """A source gives what is available; while its output is tight, only the uncontracted share and what is contracted.
+
+    use[j] <= rho (kappa_t K + (1 - kappa_t) sum_{t0 in force} contract[j,t0])          [unit]  for each source j
+    """
+    restricted = (
+        {structure.contracts[n].source for n in sets.contracts} | set(sets.holders) | {j for j, _ in sets.floors}
+    )
+
+    def capacity(b: Any, j: int) -> Any:
+        if j not in restricted:
+            return pyo.Constraint.Skip  # a bound of run
+        signed = [b.contract_share[n] * links.contract[n] for n in sets.contracts if structure.contracts[n].source == j]
+        return use(b, j) - sum(signed) <= b.open_capacity[j]
+
+    b.source_capacity = pyo.Constraint(list(sets.sources), rule=capacity)
+
+
+def add_source_survival(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
+    """A source that its price shuts gives nothing, unless a market floor keeps it alive.
+
+    use[j] <= rho K (alive0 + sum_m (alive_m - alive0) floor[m])                        [unit]  for each source that a floor saves
+    """
+
+    def survive(b: Any, j: int) -> Any:
+        saved = [b.survival_floor[j, m] * links.floor[m] for k, m in sets.floors if k == j]
+        return use(b, j) - sum(saved) <= b.survival_open[j]
+
+    b.source_survival = pyo.Constraint(sorted({j for j, _ in sets.floors}), rule=survive)
+
+
+def add_project_capacity(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
+    """A project gives what was signed for, has ramped up, is alive and is not withheld in a crisis.
+
+    use[p] <= sum_g K rho ramp alive crisis operating[p,g]                              [unit]  for each project p
+    """
+    first, classes = structure.instance.sources, structure.support.classes
+
+    def capacity(b: Any, p: int) -> Any:
+        mine = [g for g in sets.classes if classes[g].project == p]
+        return use(b, first + p) - sum(b.project_share[g] * links.operating[g] for g in mine) <= 0
+
+    b.project_capacity = pyo.Constraint(list(sets.projects), rule=capacity)
+
+
+def add_floor_purchase(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
+    """Under a purchase floor the reserve may buy the covered tonnes at the market price.
+
+    buy[o,t] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]  while the floor is in force, else 0
+                                                                                    [unit]  for each such offer o
+    """
+    classes_of = {p.name: p.classes for p in sets.purchases if p.offer < 0}
+    b.floor_purchase = pyo.Constraint(
+        list(classes_of),
+        rule=lambda b, o: (
+            b.acquisition[o] - sum(b.purchase_share[o, g] * links.operating[g] for g in classes_of[o]) <= 0
+        ),
+    )
+
+
+def add_diversification(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Diversification on the trunk: a country's supply stays below, or a group's above, a share of what is used.
+
+    country cap:  sum_{j in country} y+ run[j] - cap (sum_k (demand - substitute - shortfall) + inputs of use) <= excess
+    least share:  share (...) - sum_{j in group} y+ run[j] + surplus[i] <= excess         [unit]  for each rule
+    """
+    instance = structure.instance
+    y = instance.yields
+    rules = dict(sets.diversification)
+
+    def share(b: Any, n: int) -> Any:
+        rule, i = rules[n], _index(structure, rules[n])
+        used = sum(-y[j, i] * use(b, j) for j in b.output if y[j, i] < 0) - sum(unmet(b, structure, sets, i))
+        slack = b.excess[n] if n in b.excess else 0
+        if rule.kind == "country_cap":
+            group = [j for j in b.output if instance.country[j] == rule.country and y[j, i] > 0]
+            supplied = sum(y[j, i] * b.output[j] for j in group)
+            return (
+                b.diversification_active[n] * supplied - b.diversification_share[n] * used - slack
+                <= b.diversification_demand[n]
+            )
+        members = instance.home if rule.group == "home" else instance.allied
+        supplied = sum(y[j, i] * b.output[j] for j in b.output if members[j] and y[j, i] > 0)
+        exported = b.surplus[i] if i in b.surplus else 0
+        return (
+            b.diversification_active[n] * (exported - supplied) + b.diversification_share[n] * used - slack
+            <= b.diversification_demand[n]
+        )
+
+    b.diversification = pyo.Constraint(list(rules), rule=share)
+
+
+def add_trunk_shortfall(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Going short is no way to diversify: on the trunk no more than without any plan (Z0).
+
+    sum_{k,n} shortfall[i,k,n] <= shortfall of i in Z0                                   [unit]  for each i under a rule
+    """
+    instance = structure.instance
+
+    def limit(b: Any, i: int) -> Any:
+        short = [b.shortfall[n] for n in sets.tiers if instance.demand_material[instance.tiers[n][0]] == i]
+        return sum(short) <= b.shortfall_cap[i] if short else pyo.Constraint.Skip
+
+    b.trunk_shortfall = pyo.Constraint(list(b.shortfall_cap), rule=limit)
+
+
+def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """Rule of thumb: stock of so many days of net imports, on the trunk.
+
+    stock[i] >= days/365 * net imports per year                                          [unit]  for each rule
+    """
+    rules = dict(enumerate(sets.cover))
+    b.days_of_cover = pyo.Constraint(
+        [n for n, (i, _) in rules.items() if i in sets.stocked],
+        rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n],
+    )
+
+
+# Rules that a law can state for a stock: when it may be released and to whom, and by when it has to be full again.
+
+
+Stand = Callable[[str, Any, int], Any]
+"""(variable, index, period) -> the Pyomo variable that holds it."""
+
+STOCK_RULE_PARAMS: dict[str, str] = {
+    "refill_due": "1 in the period by whose end a stock has to be full again, else 0 [-]",
+    "refill_from": "share of the stock before the event that it has to be back to, at that period, else 0 [-]",
+}
+"""Mutable Params of a branch block, by refill rule and period."""
+
+
+def stock_rule_param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
+    """Index of each of them."""
+    T = range(structure.instance.calendar.periods)
+    return {name: [(k, t) for k, _ in enumerate(sets.refills) for t in T] for name in STOCK_RULE_PARAMS}
+
+
+def stock_rule_param_values(structure: Structure, sets: ComponentSets, S: Ints) -> dict[str, Floats]:
+    """(n, keys) values of each in some scenarios.
+
+    due: the period that ends n years after the last event; from: share (1 - decay)**(periods in between), at the last period before
+    the onset. Where the horizon ends before, there is no duty.
+    """
+    instance, scenarios = structure.instance, structure.scenarios
+    T, n = instance.calendar.periods, len(S)
+    due, begin = np.zeros((n, len(sets.refills), T)), np.zeros((n, len(sets.refills), T))
+    for k, (i, rule) in enumerate(sets.refills):
+        allowed = instance.calendar.lasting(rule.refill_within_years or 0.0)
+        for row, s in enumerate(S):
+            onset, last = int(scenarios.onset[s, sets.component]), int(scenarios.end[s, sets.component]) - 1 + allowed
+            if last < T:
+                due[row, k, last] = 1.0
+                begin[row, k, onset - 1] = rule.refill_share * (1 - instance.decay[i]) ** (last - onset + 1)
+    width = len(sets.refills) * T
+    return {"refill_due": due.reshape(n, width), "refill_from": begin.reshape(n, width)}
+
+
+def add_refill(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
+    """A stock that was drawn down is full again some years after the last event; what decays in between counts.
+
+    stock[i, end+n] >= share (1-decay)**(end+n-onset+1) stock_trunk[i, onset-1]                       [unit]  for each refill rule
+    Nothing released is always enough, so no promise is broken by it.
+    """
+    T = range(structure.instance.calendar.periods)
+
+    def back(b: Any, k: int) -> Any:
+        i = sets.refills[k][0]
+        now = sum(b.refill_due[k, t] * own("stock", i, t) for t in T)
+        before = sum(b.refill_from[k, t] * trunk("stock", i, t) for t in T)
+        return before - now <= 0
+
+    b.refill = pyo.Constraint(range(len(sets.refills)), rule=back)
+
+
+def lost_share(instance: Instance, scenarios: ScenarioSet, material: int) -> Floats:
+    """(S, T) share of the usual supply of a material's sources that does not arrive; 0 where they usually give nothing."""
+    n = instance.sources
+    made = np.maximum(instance.yields[:n, material], 0.0)[:, None] * instance.capacity[:n] * instance.usual[:n]
+    usual = (made * instance.availability[:n]).sum(axis=0)
+    over = np.where(instance.usual[:n] > 0, instance.usual[:n], 1.0)
+    arrives = np.minimum(1.0, scenarios.availability[:, :n] / over)
+    comes = np.einsum("jt,sjt->st", made, arrives)
+    return np.asarray(np.where(usual > 0, 1 - comes / np.where(usual > 0, usual, 1.0), 0.0))
+
+
+def released_at_most(structure: Structure, i: int, release: Floats, w: Ints, on_trunk: Any, t: Ints) -> Floats:
+    """(n,) most that is released of a material under the rules on it: nothing where too little is lost, no more than the segments
+    that it may serve want."""
+    instance, scenarios, trunk = structure.instance, structure.scenarios, structure.trunk
+    for rule in instance.plan.stock_rules:
+        if rule.material != instance.materials[i]:
+            continue
+        if rule.from_lost_share > 0:
+            lost = np.where(on_trunk, lost_share(instance, trunk, i)[0, t], lost_share(instance, scenarios, i)[w, t])
+            release = np.where(lost >= rule.from_lost_share - 1e-9, release, 0.0)
+        if "*" not in rule.segments:
+            mine = [
+                q
+                for q, (name, segment) in enumerate(instance.demands)
+                if name == rule.material and segment in rule.segments
+            ]
+            wanted = np.where(
+                on_trunk,
+                trunk.demand(instance, mine)[0].sum(axis=0)[t],
+                scenarios.demand(instance, mine).sum(axis=1)[w, t],
+            )
+            release = np.minimum(release, wanted)
+    return release

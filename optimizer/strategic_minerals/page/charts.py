@@ -1,0 +1,791 @@
+"""Figures of a result as Vega-Lite charts: one function a figure, tidy tables in, a titled chart with a text alternative out."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..answer.notes import ALTERNATIVES, scenario_names
+from ..answer.result import Result
+from ..core.errors import missing_part
+from ..core.stats import BASELINE_COURSE
+from ..question.names import Names, number_in_words
+from .compare import (
+    ELSEWHERE,
+    OTHERS,
+    RESERVE,
+    SHORT,
+    SMALL_T,
+    UNDER_CONSTRUCTION,
+    WITH,
+    WITHOUT,
+    chain,
+    chosen,
+    drawdown,
+    losses,
+    mix,
+    money,
+    supplied,
+    timeline,
+    worst_without,
+)
+
+# What a figure of the page is, and what all of them share: width, axes, the library that draws them.
+
+
+WIDTH = 720
+TITLE_LETTERS = 72
+"""Letters of a title that stand in a line above the narrowest chart."""
+LABELS_ABOVE = {
+    "labelAlign": "left",
+    "labelPadding": 0,
+    "labelOffset": -17,
+    "ticks": False,
+    "domain": False,
+    "zindex": 1,
+}
+"""Axis of rows whose labels stand above them: for narrow screens, and wherever labels are sentences."""
+ROWS_APART = {"type": "band", "paddingInner": 0.6, "paddingOuter": 0.45}
+"""Scale of such rows, `ROW_STEP` pixels each, so that there is room for a label above each."""
+ROW_STEP = 40
+LINE = 56
+"""Letters of a label that stand in a line on a narrow screen."""
+_HEAD = f"lastindexof(slice(datum.label, 0, {LINE}), ' ')"
+IN_TWO_LINES = (
+    f"length(datum.label) > {LINE} ? [slice(datum.label, 0, {_HEAD}), slice(datum.label, {_HEAD} + 1)] : datum.label"
+)
+"""Label of a row, in the terms of Vega-Lite."""
+NARROW = {
+    "axis": {**LABELS_ABOVE, "orient": "left", "labelExpr": IN_TWO_LINES, "labelBaseline": "top", "labelOffset": -33},
+    "scale": ROWS_APART,
+    "row": ROW_STEP + 16,
+}
+"""How `page.js` draws rows where there is little room, in the terms of Vega-Lite; row: pixels of each."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One chart of the page."""
+
+    name: str
+    """File and anchor name."""
+    label: str
+    """What the menu calls it."""
+    title: str
+    note: str
+    """What to look for, in a sentence."""
+    alt: str
+    """What the chart shows, for who cannot see it."""
+    chart: Any
+    """An altair chart."""
+    table: pd.DataFrame
+    """What it draws."""
+
+    @property
+    def titled(self) -> Any:
+        """The chart with its title, in as many lines as it takes."""
+        lines = textwrap.wrap(self.title, TITLE_LETTERS)
+        return self.chart.properties(title=lines if len(lines) > 1 else self.title)
+
+
+def altair() -> Any:
+    """The module, which is an optional extra. Raises InputError where it is missing."""
+    try:
+        import altair as found
+    except ImportError:
+        raise missing_part("report", "altair", "report") from None
+    return found
+
+
+_ROWS = threading.Lock()
+"""Held while altair's limit of rows, which is the process's, is taken away."""
+
+
+@contextmanager
+def all_rows() -> Iterator[None]:
+    """Charts that are written out within have all their rows; altair's limit applies again afterwards."""
+    with _ROWS, altair().data_transformers.disable_max_rows():
+        yield
+
+
+def money_unit(result: Result) -> str:
+    """What money is counted in, and of which year."""
+    return f"million USD of {result.plan.price_year}"
+
+
+def years_axis(result: Result, *, until_the_end: bool) -> Any:
+    """The x axis of fiscal years: a mark at the beginning of each planned year, nothing after the plan.
+
+    until_the_end: whether the last year is drawn up to its end, as bars are, or as a point at its beginning.
+    """
+    alt, horizon = altair(), result.plan.horizon
+    years = list(range(horizon.first_year, horizon.first_year + horizon.years))
+    end = years[-1] + 1 if until_the_end else years[-1] + (1 - horizon.period_months / 12)
+    return {
+        "title": "fiscal year",
+        "scale": alt.Scale(domain=[years[0], max(end, years[0] + 0.5)], nice=False, zero=False),
+        "axis": alt.Axis(format="d", values=years, labelAlign="left" if until_the_end else "center", labelOverlap=True),
+    }
+
+
+def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
+    """A table with names for readers in place of codes."""
+    known = Names.of(result.data)
+    scenarios = scenario_names(result.plan, result.tables["scenario_losses"], told=True)
+    words: dict[str, Callable[[str], str]] = {
+        "material": known.material,
+        "supplier": known.country,
+        "scenario": lambda code: scenarios.get(code, code),
+    }
+    told = {column: name for column, name in words.items() if column in table.columns}
+    return table.assign(**{column: [name(value) for value in table[column]] for column, name in told.items()})
+
+
+# Colours of the figures: those of countries are the same in every figure, whatever else is shown beside them.
+
+
+PALETTE = ["#0b5c8a", "#b45309", "#2f7a52", "#8b3a62", "#5f6773", "#8a6100", "#4c51bf", "#0f766e", "#9b2c2c", "#475569"]
+"""Colours that keep apart in print and for the colour-blind, each at least 4.5 : 1 on white."""
+GREY = "#6b7280"
+INK = "#111827"
+RESERVE_COLOUR, SHORT_COLOUR, REST_COLOUR = "#111827", "#d11a2a", "#c3c9d2"
+"""What the reserve gives, what is missing, all other countries together."""
+
+KNOWN = {
+    "CHN": "#8c2d04",
+    "USA": "#0b5c8a",
+    "AUS": "#2f7a52",
+    "CAN": "#7aa6c9",
+    "JPN": "#8b3a62",
+    "KOR": "#c78bb0",
+    "DEU": "#5b7a1f",
+    "FRA": "#4c51bf",
+    "GBR": "#6a86d8",
+    "BEL": "#a7a02b",
+    "EST": "#3f9aa0",
+    "MYS": "#d99a1c",
+    "RUS": "#6d5a8c",
+    "BRA": "#79b26b",
+    "ZAF": "#a8763e",
+    "CHL": "#c26a4a",
+    "COD": "#e0b27a",
+    "IND": "#e07b39",
+    "IDN": "#b8860b",
+    "KAZ": "#5aa9a0",
+    "TUR": "#b06a6a",
+    "VNM": "#9a8f3c",
+}
+"""Countries that supply much of some mineral -> their colour in every report."""
+FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8d8d5a", "#5e7ce2", "#bf8b5e", "#4f6d7a"]
+"""Of all others: each has the one that its code picks, or the next that is free."""
+
+
+def country_colours(codes: Iterable[str]) -> dict[str, str]:
+    """Code of a country -> its colour. Codes of one result give the same colours in every figure, in whatever order they come; no
+    two are alike while there are colours left."""
+    wanted = sorted(set(codes))
+    found = {code: KNOWN[code] for code in wanted if code in KNOWN}
+    free = [True] * len(FURTHER)
+    for code in (code for code in wanted if code not in KNOWN):
+        first = sum(ord(letter) * (n + 1) for n, letter in enumerate(code)) % len(FURTHER)
+        places = [(first + step) % len(FURTHER) for step in range(len(FURTHER))]
+        place = next((place for place in places if free[place]), first)
+        free[place] = False
+        found[code] = FURTHER[place]
+    return found
+
+
+# The figure of losses: what the plan changes in the scenarios that matter.
+
+
+WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
+"""Alternatives of `worth` that are no rules of thumb, or are shown anyway."""
+OF_CASES = [PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[3], PALETTE[6], PALETTE[7], PALETTE[5], PALETTE[8]]
+MEAN = "average over the plan's scenarios"
+
+
+def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
+    """Losses with the plan, without, and with rules of thumb where there are any: on average, and in the scenarios that matter."""
+    kept, every = list(chosen(result)), result.tables["scenario_losses"]
+    if not kept:
+        return
+    table = losses(result, kept)
+    beside = (
+        [] if rules is None else [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
+    )
+    if rules is not None:
+        more = rules[rules["alternative"].isin(beside) & rules["scenario"].isin(kept)]
+        known = table.drop_duplicates("scenario").set_index("scenario")
+        added = {column: more["scenario"].map(known[column]) for column in ("probability", "events")}
+        more = more.assign(case=more["alternative"].replace(ALTERNATIVES), **added)
+        table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
+    table = named(table, result)
+    mean = {
+        case: float((every["probability"] * every[column]).sum())
+        for case, column in ((WITH, "loss_musd"), (WITHOUT, "loss_without_plan_musd"))
+    }
+    average = pd.DataFrame(
+        {"scenario": MEAN, "probability": 1.0, "events": "", "case": list(mean), "loss_musd": list(mean.values())}
+    )
+    table = pd.concat([average, table], ignore_index=True)[["scenario", "probability", "case", "loss_musd", "events"]]
+    cases = [WITH, WITHOUT, *(ALTERNATIVES.get(name, name) for name in beside)]
+    alt = altair()
+    base = alt.Chart(table).encode(
+        y=alt.Y(
+            "scenario:N",
+            sort=list(dict.fromkeys(table["scenario"])),
+            title=None,
+            axis=alt.Axis(labelLimit=600, **LABELS_ABOVE),
+            scale=alt.Scale(**ROWS_APART),
+        ),
+        tooltip=[
+            "scenario",
+            alt.Tooltip("probability:Q", format=".1%"),
+            alt.Tooltip("case:N", title="case"),
+            alt.Tooltip("loss_musd:Q", format=",.0f", title="loss [million USD]"),
+            alt.Tooltip("events:N"),
+        ],
+    )
+    line = base.mark_line(color=GREY, strokeWidth=2).encode(x="loss_musd:Q", detail="scenario:N")
+    points = base.mark_circle(size=110, opacity=1).encode(
+        x=alt.X(
+            "loss_musd:Q",
+            title=f"shortage loss, discounted [{money_unit(result)}]",
+            axis=alt.Axis(tickCount=4),
+        ),
+        color=alt.Color(
+            "case:N",
+            title=None,
+            sort=cases,
+            scale=alt.Scale(domain=cases, range=[OF_CASES[n % len(OF_CASES)] for n in range(len(cases))]),
+            legend=alt.Legend(orient="top", columns=2, labelLimit=260),
+        ),
+    )
+    spoken = (
+        base.transform_filter(f"datum.case == '{WITHOUT}'")
+        .mark_text(align="left", dx=9, fontSize=11, color=INK)
+        .encode(x="loss_musd:Q", text=alt.Text("loss_musd:Q", format=",.0f"))
+    )
+    worst = table[table["case"] == WITH].iloc[1:].sort_values("loss_musd", ascending=False, kind="stable").iloc[0]
+    rows = table["scenario"].nunique()
+    unit, after = money_unit(result), result.plan.horizon.tail_years
+    tail = f"over the plan and {after} year{'s' * (after > 1)} after it" if after else "over the plan"
+    yield Figure(
+        "losses",
+        "Losses",
+        "What shortages cost, with the plan and without it",
+        f"Loss to the economy {tail}. The line between the two dots is the loss that the plan avoids; one dot: it avoids none.",
+        f"On average over the plan's own scenarios losses are {mean[WITHOUT]:,.0f} {unit} without the plan and "
+        f"{mean[WITH]:,.0f} with it. "
+        f"The largest shown that remains is {worst['loss_musd']:,.0f} {unit}, in this one: {worst['scenario']}.",
+        alt.layer(line, points, spoken).properties(width=WIDTH - 220, height=ROW_STEP * rows, usermeta={"rows": rows}),
+        table,
+    )
+
+
+def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:
+    """Every figure that the result has something to show in, in the order of the page.
+
+    rules: alternative, scenario, loss_musd of rules of thumb, as `worth` tells them, to be shown beside the plan's losses.
+    """
+    return [*losses_figure(result, rules), *(figure for draw in DRAWN for figure in draw(result))]
+
+
+ACTIONS = {"purchase": PALETTE[0], "project": PALETTE[2], "offtake contract": PALETTE[6], "price floor": PALETTE[1]}
+"""Kind of action -> its colour."""
+MIX_LABELS = 130
+"""Pixels beside the bars of the supply mix."""
+
+
+def _timeline(result: Result) -> Iterator[Figure]:
+    """What is bought, signed and guaranteed, and when."""
+    table = timeline(result)
+    if table.empty:
+        return
+    alt = altair()
+    table["years"] = [_fiscal_years(start, end) for start, end in zip(table["start"], table["end"], strict=True)]
+    built = bool((table["phase"] == UNDER_CONSTRUCTION).any())
+    kinds_shown = [kind for kind in ACTIONS if kind in set(table["kind"])]
+    colours = [ACTIONS[kind] for kind in kinds_shown]
+    base = alt.Chart(table).encode(
+        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=440)),
+        color=alt.Color(
+            "kind:N", title=None, scale=alt.Scale(domain=kinds_shown, range=colours), legend=alt.Legend(orient="top")
+        ),
+        tooltip=[
+            alt.Tooltip("what:N", title="what"),
+            alt.Tooltip("said:N", title="how much"),
+            alt.Tooltip("years:N", title="when"),
+        ],
+    )
+    bars = (
+        base.transform_filter("datum.end > datum.start")
+        .mark_bar(height=12, cornerRadius=2)
+        .encode(
+            x=alt.X("start:Q", **years_axis(result, until_the_end=True)),
+            x2="end:Q",
+            opacity=alt.Opacity(
+                "phase:O",
+                title=None,
+                scale=alt.Scale(domain=["in force", UNDER_CONSTRUCTION], range=[1.0, 0.55]),
+                legend=None,
+            ),
+        )
+    )
+    rows = table["what"].nunique()
+    counts = table.drop_duplicates("what")["kind"].value_counts()
+    kinds = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
+    yield Figure(
+        "timeline",
+        "Timeline",
+        "What the government buys, supports and guarantees, year by year",
+        "Each bar is an action and the fiscal years in which it is in force, up to the end of the plan; purchases are those made "
+        f"while no disruption occurs.{' Pale bars are construction years.' if built else ''} Point at a bar for amounts and costs.",
+        f"Timeline of {kinds}, from FY{table['start'].min():.0f} to FY{math.ceil(table['end'].max()) - 1}.",
+        bars.properties(width=WIDTH - 130, height=22 * rows, usermeta={"rows": rows}),
+        table.drop(columns=["start", "end"]),
+    )
+
+
+def _fiscal_years(start: float, end: float) -> str:
+    """Fiscal years from a moment up to another one, which does not count."""
+    first, last = math.floor(round(start, 6)), math.ceil(round(end, 6)) - 1
+    return f"FY{first}" if last <= first else f"FY{first}-{last}"
+
+
+def _stocks(result: Result) -> Iterator[Figure]:
+    """Stock of every material on the baseline course and in each scenario."""
+    table = named(drawdown(result), result)
+    if table.empty:
+        return
+    alt, period = altair(), "year" if result.plan.horizon.period_months == 12 else "period"
+    materials = list(dict.fromkeys(table["material"]))
+    pick = alt.selection_point(
+        name="material",
+        fields=["material"],
+        value=materials[0],
+        bind=alt.binding_select(options=materials, name="Material: "),
+    )
+    losses_of = named(result.tables["scenario_losses"], result).sort_values(
+        "loss_without_plan_musd", ascending=False, kind="stable"
+    )
+    scenarios = [scenario for scenario in losses_of["scenario"] if scenario in set(table["scenario"])]
+    labels = [
+        f"{scenario} (largest loss without the plan)" if n == 0 else scenario for n, scenario in enumerate(scenarios)
+    ]
+    highlight = alt.selection_point(
+        name="scenario",
+        fields=["scenario"],
+        value=scenarios[0] if scenarios else BASELINE_COURSE,
+        bind=alt.binding_select(options=scenarios or [BASELINE_COURSE], labels=labels or ["none"], name="Scenario: "),
+    )
+    base = (
+        alt.Chart(table)
+        .transform_filter(pick)
+        .encode(
+            x=alt.X("year:Q", **years_axis(result, until_the_end=False)),
+            y=alt.Y("stock_t:Q", title=f"stock at the end of the {period} [t]"),
+            detail="scenario:N",
+            tooltip=[
+                alt.Tooltip("scenario:N", title="scenario"),
+                alt.Tooltip("period:N"),
+                alt.Tooltip("stock_t:Q", format=",.4g", title="stock [t]"),
+                alt.Tooltip("days_of_use:Q", format=",.0f", title="days of use"),
+            ],
+        )
+    )
+    faint = base.mark_line(strokeWidth=1, color=GREY, opacity=0.6)
+    trunk = base.transform_filter(f"datum.scenario == '{BASELINE_COURSE}'").mark_line(
+        strokeWidth=3, color=PALETTE[0], point=True
+    )
+    chosen = (
+        base.transform_filter(highlight)
+        .transform_filter(f"datum.scenario != '{BASELINE_COURSE}'")
+        .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
+    )
+    peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
+    said = (
+        "; ".join(f"{name} {number_in_words(value, 4)} t" for name, value in peak.items() if value > SMALL_T) or "none"
+    )
+    yield Figure(
+        "stocks",
+        "Stocks",
+        "What the reserve holds, and how each scenario draws on it",
+        f"Tonnes of one material in the reserve at the end of each {period}; choose the material and a scenario below the chart. "
+        "Blue: while no disruption occurs. Orange: the scenario chosen. Grey: all others. A material without a blue line is bought "
+        "only once a disruption has begun.",
+        f"Largest stock of the reserve while no disruption occurs: {said}.",
+        alt.layer(faint, trunk, chosen).add_params(pick, highlight).properties(width=WIDTH, height=280),
+        table,
+    )
+
+
+def _mix(result: Result) -> Iterator[Figure]:
+    """Who supplies: now, at the end of the plan, in the worst scenario."""
+    found = mix(result)
+    if found.empty:
+        return
+    table = named(found, result)
+    alt = altair()
+    worst = scenario_names(result.plan, result.tables["scenario_losses"], told=True)[worst_without(result)]
+    special = {OTHERS: REST_COLOUR, RESERVE: RESERVE_COLOUR, SHORT: SHORT_COLOUR}
+    known, codes = Names.of(result.data), [code for code in dict.fromkeys(found["supplier"]) if code not in special]
+    of = country_colours(set(supplied(result)["country"]))
+    order = [*(known.country(code) for code in codes), *special]
+    colours = [*(of[code] for code in codes), *special.values()]
+    table = table.assign(rank=[order.index(name) for name in table["supplier"]])
+    chart = (
+        alt.Chart(table)
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "share:Q",
+                stack="normalize",
+                title="share of supply and shortfall",
+                axis=alt.Axis(format="%", tickCount=5),
+            ),
+            y=alt.Y("when:N", sort=list(dict.fromkeys(table["when"])), title=None),
+            color=alt.Color(
+                "supplier:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=colours),
+                legend=alt.Legend(orient="top", columns=4, labelLimit=170),
+            ),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                "material",
+                alt.Tooltip("when:N", title="when"),
+                "supplier",
+                alt.Tooltip("tonnes:Q", format=",.4g", title="t"),
+                alt.Tooltip("share:Q", format=".0%"),
+            ],
+            row=alt.Row(
+                "material:N",
+                title=None,
+                sort=list(dict.fromkeys(table["material"])),
+                header=alt.Header(labelOrient="top", labelAnchor="start", labelFontWeight="bold", labelPadding=2),
+                spacing=8,
+            ),
+        )
+        .properties(width=WIDTH - MIX_LABELS, height=54, usermeta={"beside": MIX_LABELS})
+    )
+    first = table[table["when"] == table["when"].iloc[0]]
+    leaders = first.loc[first.groupby("material")["share"].idxmax()]
+    said = "; ".join(f"{row.material}: {row.supplier}, {row.share:.0%}" for row in leaders.itertuples())
+    yield Figure(
+        "supply-mix",
+        "Supply",
+        "Which countries supply, now and in the worst year",
+        "Three bars for each material, all with the plan: now; at the end of the plan if no disruption occurs; in the worst year "
+        f"of the scenario with the largest loss without the plan ({worst}). Shares of all supply, including exports, and of the "
+        "shortfall (what users need and do not get)." + _cut(result, table),
+        f"Largest suppliers {first['when'].iloc[0]}: {said}.",
+        chart,
+        table,
+    )
+
+
+def _chain(result: Result) -> Iterator[Figure]:
+    """Value chain: how fully each step is used, and where it runs short."""
+    table = chain(result)
+    if table.empty:
+        return
+    alt = altair()
+    base = alt.Chart(table).encode(
+        x=alt.X(
+            "group:N",
+            title=None,
+            sort=["home", "allies and partners", ELSEWHERE],
+            axis=alt.Axis(labelAngle=0, orient="top"),
+        ),
+        y=alt.Y("step:N", title=None, sort=list(dict.fromkeys(table["step"])), axis=alt.Axis(labelLimit=260)),
+        tooltip=[
+            "step",
+            "group",
+            alt.Tooltip("capacity_t:Q", format=",.4g", title="capacity [t a year]"),
+            alt.Tooltip("used:Q", format=".0%", title="used"),
+            alt.Tooltip("bottleneck:N"),
+        ],
+    )
+    boxes = base.mark_rect(stroke="white").encode(
+        color=alt.Color("used:Q", scale=alt.Scale(range=["#eef4f8", "#9cc3da"], domain=[0, 1]), legend=None)
+    )
+    full = base.transform_filter("datum.bottleneck != ''").mark_rect(
+        stroke=PALETTE[1], strokeWidth=2, fillOpacity=0, clip=True
+    )
+    text = base.mark_text(fontSize=11, color=INK).encode(text=alt.Text("label:N"))
+    steps = table["step"].nunique()
+    tight = table[table["bottleneck"] != ""]
+    said = "; ".join(dict.fromkeys(f"{row.step}, {row.group}" for row in tight.itertuples())) or "none"
+    last = result.plan.horizon.first_year + result.plan.horizon.years - 1
+    yield Figure(
+        "value-chain",
+        "Value chain",
+        "Where the value chain is tight",
+        f"Each box: the share of capacity that is used, and the capacity in tonnes a year, at the end of the plan (FY{last}) if no "
+        "disruption occurs; the darker, the fuller. An orange frame and an exclamation mark: plants run at capacity, and users "
+        "would pay for one more tonne.",
+        f"At capacity, with users who would pay for more: {said}.",
+        alt.layer(boxes, full, text).properties(width=WIDTH - 220, height=24 * steps, usermeta={"rows": steps}),
+        table,
+    )
+
+
+def _money(result: Result) -> Iterator[Figure]:
+    """Outlays by line against appropriations; what floors may cost, separately."""
+    table, liability = money(result)
+    alt = altair()
+    if not table.empty:
+        lines = [name for name in dict.fromkeys(table["line"]) if name != "appropriation"]
+        bars = (
+            alt.Chart(table)
+            .transform_filter("datum.line != 'appropriation'")
+            .mark_bar()
+            .encode(
+                x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)),
+                y=alt.Y("musd:Q", title=money_unit(result)),
+                color=alt.Color(
+                    "line:N",
+                    title=None,
+                    sort=lines,
+                    scale=alt.Scale(range=PALETTE),
+                    legend=alt.Legend(orient="top", columns=3, labelLimit=170),
+                ),
+                tooltip=["fiscal_year", "line", alt.Tooltip("musd:Q", format=",.1f", title="million USD")],
+            )
+        )
+        limit = (
+            alt.Chart(table)
+            .transform_filter("datum.line == 'appropriation'")
+            .mark_tick(thickness=3, color=INK, width=36)
+            .encode(
+                x="fiscal_year:O",
+                y="musd:Q",
+                tooltip=["fiscal_year", alt.Tooltip("musd:Q", format=",.1f", title="appropriation")],
+            )
+        )
+        spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
+        said = "; ".join(f"FY{year} {value:,.0f}" for year, value in spent.items())
+        yield Figure(
+            "budget",
+            "Spending",
+            "What the government spends, by budget line",
+            "What the government spends in each fiscal year if no disruption occurs, not discounted. Black marks: what it may "
+            "spend in that year, which is the appropriation with money carried over.",
+            f"Spending in {money_unit(result)}: {said}.",
+            alt.layer(bars, limit).properties(width=WIDTH, height=260),
+            table,
+        )
+    if not liability.empty:
+        base = alt.Chart(liability).encode(x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)))
+        owed = base.mark_bar(color=PALETTE[3]).encode(
+            y=alt.Y("liability_musd:Q", title=money_unit(result)),
+            tooltip=["fiscal_year", alt.Tooltip("liability_musd:Q", format=",.1f")],
+        )
+        cap = base.mark_tick(thickness=3, color=INK, width=36).encode(y="liability_cap_musd:Q")
+        worst = float(liability["liability_musd"].max())
+        yield Figure(
+            "liability",
+            "Price floors",
+            "What the price floors may cost the government, outside the budget",
+            "Paid only if prices fall: what the government would owe in a year of low prices. In "
+            f"{result.plan.budget.liability_quantile:.0%} of cases it is less. Black marks: the limit that the plan sets.",
+            f"Largest amount in any fiscal year: {worst:,.0f} {money_unit(result)}.",
+            alt.layer(owed, cap).properties(width=WIDTH, height=180),
+            liability,
+        )
+
+
+def _cut(result: Result, table: pd.DataFrame) -> str:
+    """How many materials are left out, in words."""
+    of = len({row.material for row in result.data.rows("demand")} & set(supplied(result)["material"]))
+    shown = table["material"].nunique()
+    return f" Shown: {shown} of {of} materials with demand." if shown < of else ""
+
+
+DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_timeline, _stocks, _mix, _chain, _money)
+
+
+# Figures of scenario discovery: rows over the inputs that a box limits most, and the path of its search.
+
+
+TABLES = ("boxes", "limits", "trajectory", "cases")
+"""Tables of the study that the figures draw."""
+MOST_POINTS = 3_000
+"""Rows that a picture shows; of more, every second, third, and so on."""
+FAILS, KEPT = "fails", "kept"
+SEARCHED, HELD_OUT = "searched", "held out"
+
+
+def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
+    """A picture of each box that rows held out confirm, and the path of the search for the first one, found or not.
+
+    tables: of a `Discovery` by name, or as they were stored.
+    """
+    boxes = tables["boxes"]
+    for _, box in boxes[boxes["confirmed"].astype(bool)].iterrows():
+        limits = tables["limits"][tables["limits"]["box"] == box["box"]]
+        yield _box_figure(box, limits, tables["cases"])
+    path = tables["trajectory"]
+    path = path[path["box"] == 1]
+    if len(path) > 1:
+        yield _path_figure(path)
+
+
+def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Figure:
+    """The rows over the two inputs whose limits say most, with the box; over one and what is promised where there are no two."""
+    alt = altair()
+    numeric = limits[limits["limit"].notna()].drop_duplicates("input")
+    across = (numeric if len(numeric) else limits.drop_duplicates("input")).iloc[0]
+    up = numeric.iloc[1] if len(numeric) > 1 else None
+    kind, upward = "Q" if len(numeric) else "N", str(box["promised"]) if up is None else str(up["called"])
+    shown = rows.iloc[:: max(1, -(-len(rows) // MOST_POINTS))]
+    table = pd.DataFrame(
+        {
+            "across": shown[across["input"]],
+            "up": shown["value"] if up is None else shown[up["input"]],
+            "promise": np.where(shown["failed"].astype(bool), FAILS, KEPT),
+            "part": np.where(shown["held_out"].astype(bool), HELD_OUT, SEARCHED),
+        }
+    ).dropna(ignore_index=True)
+    scale = alt.Scale(zero=False, nice=False, padding=8)
+    points = (
+        alt.Chart(table)
+        .mark_point(size=34, opacity=0.75)
+        .encode(
+            x=alt.X(
+                f"across:{kind}",
+                title=across["called"],
+                scale=scale if kind == "Q" else alt.Undefined,
+                axis=_axis(across["called"]),
+            ),
+            y=alt.Y("up:Q", title=upward, scale=scale, axis=_axis(upward)),
+            color=alt.Color(
+                "promise:N",
+                title=None,
+                sort=[FAILS, KEPT],
+                scale=alt.Scale(domain=[FAILS, KEPT], range=[PALETTE[1], GREY]),
+                legend=alt.Legend(orient="top"),
+            ),
+            shape=alt.Shape(
+                "part:N",
+                title=None,
+                scale=alt.Scale(domain=[SEARCHED, HELD_OUT], range=["circle", "cross"]),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=[
+                alt.Tooltip(f"across:{kind}", title=across["called"]),
+                alt.Tooltip("up:Q", title=upward),
+                "promise",
+                "part",
+            ],
+        )
+    )
+    layers = [points]
+    if kind == "Q" and len(table):
+        x, x2 = _ends(limits, str(across["input"]), table["across"])
+        y, y2 = (table["up"].min(), table["up"].max()) if up is None else _ends(limits, str(up["input"]), table["up"])
+        frame = pd.DataFrame([{"across": x, "across2": x2, "up": y, "up2": y2}])
+        drawn = alt.Chart(frame).mark_rect(fill=PALETTE[0], fillOpacity=0.08, stroke=PALETTE[0], strokeWidth=2)
+        layers.append(drawn.encode(x="across:Q", x2="across2:Q", y="up:Q", y2="up2:Q"))
+    tested = box["held_out_rows"] > 0
+    told = "held_out_" if tested else ""
+    where = "Among the rows held out" if tested else "Among the rows searched"
+    more = len(limits.drop_duplicates("input")) - 1 - (up is not None)
+    hidden = f" {more} more limited input{'s' * (more > 1)} not drawn." if more > 0 else ""
+    hidden += " Rows without such a disruption have no place in it." if len(table) < len(shown) else ""
+    return Figure(
+        f"where-it-fails-{box['box']}",
+        f"Where it fails, {box['box']}" if box["box"] > 1 else "Where it fails",
+        f"Where it fails: {box['fails_when']}",
+        f"Each point is a row of the study; the frame is the box.{hidden}",
+        f"The promise that {box['promised']} fails when {box['fails_when']}. {where} this explains {box[f'{told}coverage']:.0%} of "
+        f"the failures, and {box[f'{told}density']:.0%} of what lies in it fails.",
+        alt.layer(*layers).properties(width=WIDTH - 240, height=360),
+        table,
+    )
+
+
+def _axis(title: str) -> Any:
+    """Years without commas."""
+    alt = altair()
+    return alt.Axis(format=".1f") if title.endswith("[fiscal year]") else alt.Undefined
+
+
+def _ends(limits: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, float]:
+    """Where a box begins and ends: at its limits, or at the last row."""
+    mine = limits[limits["input"] == name].set_index("side")["limit"]
+    return float(mine.get("over", values.min())), float(mine.get("under", values.max()))
+
+
+def _path_figure(path: pd.DataFrame) -> Figure:
+    """Coverage against density of the boxes of peeling, on rows searched and on those held out."""
+    alt = altair()
+    parts = {SEARCHED: ("coverage", "density"), HELD_OUT: ("held_out_coverage", "held_out_density")}
+    table = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "step": path["step"],
+                    "rows": part,
+                    "coverage": path[coverage],
+                    "density": path[density],
+                    "limits": path["limits"],
+                    "chosen": np.where(path["chosen"].astype(bool), "chosen", ""),
+                }
+            )
+            for part, (coverage, density) in parts.items()
+        ],
+        ignore_index=True,
+    ).dropna(ignore_index=True)
+    base = alt.Chart(table).encode(
+        x=alt.X(
+            "coverage:Q",
+            title="coverage: share of the failures in the box",
+            axis=alt.Axis(format="%"),
+            scale=alt.Scale(domain=[0, 1]),
+        ),
+        y=alt.Y(
+            "density:Q",
+            title="density: share of the box that fails",
+            axis=alt.Axis(format="%"),
+            scale=alt.Scale(domain=[0, 1]),
+        ),
+        color=alt.Color(
+            "rows:N",
+            title=None,
+            sort=[SEARCHED, HELD_OUT],
+            scale=alt.Scale(domain=[SEARCHED, HELD_OUT], range=PALETTE[:2]),
+            legend=alt.Legend(orient="top"),
+        ),
+        order="step:Q",
+        tooltip=[
+            "step",
+            "rows",
+            alt.Tooltip("coverage:Q", format=".0%"),
+            alt.Tooltip("density:Q", format=".0%"),
+            "limits",
+        ],
+    )
+    marked = base.transform_filter("datum.chosen == 'chosen'").mark_point(size=160, strokeWidth=3)
+    first, chosen = path.iloc[0], path[path["chosen"].astype(bool)].iloc[0]
+    return Figure(
+        "path-of-the-search",
+        "Search",
+        "Path of the search",
+        "From all rows (right) to the smallest box (left). The circle marks the box that was taken, before its ends were moved and "
+        "limits that luck may explain were dropped.",
+        f"Of all rows searched {first['density']:.0%} fail. The box that was taken holds {chosen['coverage']:.0%} of the failures, "
+        f"and {chosen['density']:.0%} of it fails.",
+        alt.layer(base.mark_line(point=True), marked).properties(width=WIDTH - 240, height=320),
+        table,
+    )

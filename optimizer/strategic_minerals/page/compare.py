@@ -1,0 +1,846 @@
+"""What the figures of the page draw, as tidy tables: names that a planner knows, with shares and years."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..answer.act_now import GAP, SAMPLES, ActNow
+from ..answer.manifest import ANALYSES
+from ..answer.notes import ENDED, OWN_PARTS, SOLVER, floor_in_words, scenario_names
+from ..answer.result import Result
+from ..answer.run_folder import load_result
+from ..answer.study import Study, read_study
+from ..core.errors import Fault, InputError
+from ..core.frames import rows_of
+from ..core.stats import BASELINE_COURSE, estimated
+from ..core.verb import verb
+from ..question.base import key_of
+from ..question.dataset import members
+from ..question.names import Names, number_in_words
+from ..question.tables import TABLES
+from ..studies.roll import causes_in_words
+from ..world.instance import CHOSEN
+
+MOST_SUPPLIERS = 7
+"""Countries shown by name, those with most of today's and tomorrow's supply; the rest is `OTHERS`."""
+RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
+UNNAMED = "OTH"
+"""Code of the countries that the statistics do not tell apart."""
+ELSEWHERE = "other countries"
+"""Group of plants in countries that are neither home nor allies or partners."""
+UNDER_CONSTRUCTION = "under construction"
+"""Phase of a project before its first output."""
+WITH, WITHOUT = "with the plan", "without the plan"
+MOST_MATERIALS = 12
+SIGNED = 0.005
+"""Share of a project from which it is shown."""
+SMALL_T = 1e-6
+FULL = 0.999
+"""Share of capacity from which a step counts as fully used."""
+
+LINES = {
+    "purchases_musd": "purchases",
+    "holding_musd": "holding",
+    "contract_fees_musd": "contract fees",
+    "offtake_fees_musd": "offtake fees",
+    "capital_support_musd": "capital support",
+    "floor_top_ups_musd": "floor top-ups",
+    "signed_before_musd": "signed before",
+}
+
+
+def year_of(result: Result, label: str) -> float:
+    """Start of a period as a decimal year."""
+    year, _, part = str(label).partition(".")
+    per_year = 12 // result.plan.horizon.period_months
+    return int(year) + (int(part) - 1) / per_year if part else float(year)
+
+
+def timeline(result: Result) -> pd.DataFrame:
+    """what, kind, start, end (decimal years), phase, said: purchases, projects, contracts and floors."""
+    end_of_plan = float(result.plan.horizon.first_year + result.plan.horizon.years)
+    rows: list[dict[str, Any]] = []
+
+    def add(what: str, kind: str, start: float, end: float, said: str, phase: str = "in force") -> None:
+        if start < end_of_plan:
+            rows.append(
+                {"what": what, "kind": kind, "start": start, "end": min(end, end_of_plan), "phase": phase, "said": said}
+            )
+
+    known = Names.of(result.data)
+    for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
+        for year, bought in purchases.groupby("fiscal_year"):
+            said = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD in FY{year}"
+            add(f"buy {known.material(str(material))}", "purchase", float(str(year)), float(str(year)) + 1, said)
+    for row in rows_of(result.tables["projects"]):
+        if row.share < SIGNED or (row.baseline and row.package == "none"):
+            continue
+        signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
+        part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
+        said = f"{part}{package_in_words(row, known)}: {row.support_cost_musd:,.1f} million USD of support"
+        said += f", {row.capacity_t_per_yr:,.0f} t a year"
+        what = f"support {known.producer(row.project)}"
+        add(what, "project", signed, begins, said, UNDER_CONSTRUCTION)
+        add(what, "project", begins, end_of_plan, said)
+    contracts = result.tables["contracts"]
+    several = contracts["activity"].value_counts()
+    for row in rows_of(contracts):
+        start = year_of(result, row.start)
+        said = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
+        since = f" from {row.start}" if several[row.activity] > 1 else ""
+        add(f"contract: {known.producer(row.activity)}{since}", "offtake contract", start, start + row.term_yr, said)
+    for row in rows_of(result.tables["floors"]):
+        start = year_of(result, row.start)
+        said = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
+        who, material = floor_in_words(row, known)
+        what = f"guarantee {material} at {row.level_usd_per_kg:g} USD/kg, {who}"
+        add(what, "price floor", start, start + row.term_yr, said)
+    return pd.DataFrame(rows, columns=["what", "kind", "start", "end", "phase", "said"])
+
+
+def drawdown(result: Result) -> pd.DataFrame:
+    """material, scenario, period, year, stock_t, days_of_use: planned periods of the baseline course and of every scenario."""
+    flows = result.tables["flows"]
+    shown = flows[~flows["tail"]]
+    held = shown.groupby("material")["stock_t"].max()
+    kept = [material for material in held.sort_values(ascending=False).index if held[material] > SMALL_T]
+    trunk = result.tables["stock"]
+    bought = trunk.groupby("material")["stock_t"].max().reindex(kept).fillna(0.0)
+    kept = sorted(kept, key=lambda material: -bought[material])  # what the plan itself holds first
+    periods = [str(label) for label in dict.fromkeys(trunk["period"])] or sorted(set(shown["period"]))
+    every = pd.MultiIndex.from_product(
+        [kept, dict.fromkeys(shown["scenario"]), periods], names=["material", "scenario", "period"]
+    )
+    table = (
+        shown.groupby(["material", "scenario", "period"])["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
+    )
+    per_tonne = (trunk["days_of_use"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
+    days = per_tonne.groupby([trunk["material"], trunk["period"]]).mean()
+    key = pd.MultiIndex.from_frame(table[["material", "period"]])
+    table["days_of_use"] = table["stock_t"].to_numpy() * days.reindex(key).to_numpy()
+    table["year"] = [year_of(result, label) for label in table["period"]]
+    order = {material: n for n, material in enumerate(kept)}
+    return table.sort_values(
+        ["material", "scenario", "year"], key=lambda c: c.map(order) if c.name == "material" else c, ignore_index=True
+    )
+
+
+def supplied(result: Result) -> pd.DataFrame:
+    """scenario, period, material, country, tonnes: what producers make for users."""
+    yields = pd.DataFrame(
+        [
+            (row.producer, row.material, row.yield_t_per_t)
+            for row in result.data.rows("yields")
+            if row.yield_t_per_t > 0
+        ],
+        columns=["producer", "material", "yield"],
+    )
+    made = result.tables["operations"].merge(yields, on="producer")
+    made["tonnes"] = made["output_t"] * made["yield"]
+    keys = ["scenario", "period", "material", "country"]
+    return made.groupby(keys, sort=False)["tonnes"].sum().reset_index()
+
+
+def worst_without(result: Result) -> str:
+    """The scenario with the largest loss without the plan."""
+    losses = result.tables["scenario_losses"]
+    return str(losses["scenario"].iloc[int(losses["loss_without_plan_musd"].argmax())])
+
+
+def mix(result: Result) -> pd.DataFrame:
+    """material, when, supplier, tonnes, share: who makes what users and plants want, now, at the end of the plan without a
+    disruption, and in the worst period of the scenario with the largest loss without the plan."""
+    made, short = supplied(result), result.tables["shortfalls"]
+    wanted = [
+        m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])
+    ]
+    worst = worst_without(result)
+    planned = list(dict.fromkeys(result.tables["stock"]["period"])) or sorted(set(made["period"]))
+    last = planned[-1]
+    loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
+    hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else last
+    cases = [
+        (f"now, FY{planned[0]}", BASELINE_COURSE, planned[0]),
+        (f"end of plan, FY{last}", BASELINE_COURSE, last),
+        (f"worst year, FY{hit}", worst, hit),
+    ]
+    released = result.tables["flows"]
+    rows: list[tuple[str, str, dict[str, float]]] = []
+    for material in wanted[:MOST_MATERIALS]:
+        for when, scenario, period in cases:
+            here = made[(made["scenario"] == scenario) & (made["period"] == period) & (made["material"] == material)]
+            parts = dict(zip(here["country"], here["tonnes"], strict=True))
+            at = (
+                (released["scenario"] == scenario) & (released["period"] == period) & (released["material"] == material)
+            )
+            lacking = (short["scenario"] == scenario) & (short["period"] == period) & (short["material"] == material)
+            parts[RESERVE] = float(released.loc[at, "released_t"].sum())
+            parts[SHORT] = float(short.loc[lacking, "shortfall_t"].sum())
+            rows.append((material, when, parts))
+    weight: dict[str, float] = {}
+    for *_, parts in rows:
+        for name, tonnes in parts.items():
+            weight[name] = weight.get(name, 0.0) + tonnes / (sum(parts.values()) or 1.0)
+    named = sorted((name for name in weight if name not in (RESERVE, SHORT, UNNAMED)), key=lambda name: -weight[name])[
+        :MOST_SUPPLIERS
+    ]
+    table = [row for material, when, parts in rows for row in _shares(material, when, parts, named)]
+    return pd.DataFrame(table, columns=["material", "when", "supplier", "tonnes", "share"])
+
+
+def _shares(
+    material: str, when: str, parts: dict[str, float], named: list[str]
+) -> list[tuple[str, str, str, float, float]]:
+    """Rows of one bar: named countries, the others together, the reserve, what is short."""
+    total = sum(parts.values())
+    kept = {name: parts.get(name, 0.0) for name in named}
+    kept[OTHERS] = sum(tonnes for name, tonnes in parts.items() if name not in (*named, RESERVE, SHORT))
+    kept |= {name: parts[name] for name in (RESERVE, SHORT)}
+    return [
+        (material, when, name, tonnes, tonnes / total)
+        for name, tonnes in kept.items()
+        if total > 0 and tonnes > SMALL_T
+    ]
+
+
+def chain(result: Result) -> pd.DataFrame:
+    """step, group, capacity_t, used, bottleneck, label: stages of each product by place of the plant, last period; plants that make
+    several products count in the row of each."""
+    data, plan = result.data, result.plan
+    inside = members(data, plan.home)
+    tiers = {row.country: row.tier for row in data.rows("countries")}
+    words = {"home": "home", "ally": "allies and partners", "partner": "allies and partners"}
+    stages = {row.activity: row.stage for row in data.rows("activities")} | {
+        row.project: row.stage for row in data.rows("projects")
+    }
+    last = list(dict.fromkeys(result.tables["stock"]["period"]))[-1:] or [
+        str(plan.horizon.first_year + plan.horizon.years - 1)
+    ]
+    year = int(str(last[0]).split(".")[0])
+    capacity = _capacities(result, year)
+    run = result.tables["operations"]
+    run = run[(run["scenario"] == BASELINE_COURSE) & (run["period"] == last[0])]
+    used = (run["output_t"] + run["reserve_output_t"]).groupby(run["producer"]).sum()
+    makes: dict[str, dict[str, float]] = {}
+    for row in data.rows("yields"):
+        if row.yield_t_per_t > 0:
+            makes.setdefault(row.producer, {})[row.material] = row.yield_t_per_t
+    paid = result.tables["prices"]
+    wanted = set(
+        paid[
+            (paid["price"] == "supply")
+            & (paid["scenario"] == BASELINE_COURSE)
+            & (paid["period"] == last[0])
+            & (paid["value"] > 0)
+        ]["item"]
+    )
+    rows: dict[tuple[str, str], list[float]] = {}
+    made_of: dict[str, str] = {}
+    known = Names.of(data)
+    for producer, (country, tonnes) in capacity.items():
+        for material, per_tonne in makes.get(producer, {}).items():
+            if tonnes <= 0:
+                continue
+            step = f"{known.material(material)} ({stages.get(producer, '')})"
+            made_of[step] = material
+            group = "home" if country in inside else words.get(tiers.get(country, ""), ELSEWHERE)
+            entry = rows.setdefault((step, group), [0.0, 0.0])
+            entry[0] += tonnes * per_tonne
+            entry[1] += float(used.get(producer, 0.0)) * per_tonne * (12 / plan.horizon.period_months)
+    order = {row.material: n for n, row in enumerate(data.rows("materials"))}
+    table = []
+    for (step, group), (tonnes, ran) in sorted(rows.items(), key=lambda pair: order.get(made_of[pair[0][0]], 0)):
+        share = min(1.0, ran / tonnes)
+        tight = "fully used; users would pay for one more tonne" if share >= FULL and made_of[step] in wanted else ""
+        label = f"{share:.0%} of {float(f'{tonnes:.3g}'):,.0f} t{' !' if tight else ''}"
+        table.append(
+            {"step": step, "group": group, "capacity_t": tonnes, "used": share, "bottleneck": tight, "label": label}
+        )
+    return pd.DataFrame(table, columns=["step", "group", "capacity_t", "used", "bottleneck", "label"])
+
+
+def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
+    """(country, capacity in a year [t]) of existing producers, and of projects that the plan has."""
+    countries = {row.activity: row.country for row in result.data.rows("activities")}
+    found: dict[str, tuple[str, float]] = {}
+    for row in sorted(result.data.rows("capacities"), key=lambda row: row.from_year):
+        if row.from_year <= year and row.activity in countries:
+            found[row.activity] = (countries[row.activity], float(row.capacity_t_per_yr))
+    where = {row.project: row.country for row in result.data.rows("projects")}
+    for row in rows_of(result.tables["projects"]):
+        if row.share > CHOSEN:
+            before = found.get(row.project, ("", 0.0))[
+                1
+            ]  # a project may be supported in parts, signed at different times
+            found[row.project] = (where[row.project], before + float(row.share * row.capacity_t_per_yr))
+    made = set(result.tables["operations"]["producer"])
+    return {name: entry for name, entry in found.items() if name in made or name in set(where)}
+
+
+def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(fiscal_year, line, musd) with the appropriation as a line of its own; (fiscal_year, liability_musd, liability_cap_musd)."""
+    budget = result.tables["budget"]
+    lines = budget[["fiscal_year", *LINES]].rename(columns=LINES)
+    able = budget["appropriation_musd"] + budget["carried_in_musd"]
+    lines = lines.assign(appropriation=able).melt("fiscal_year", var_name="line", value_name="musd")
+    used = lines.groupby("line")["musd"].transform(lambda values: float(np.abs(values).max())) > SMALL_T
+    owed = budget[["fiscal_year", "liability_musd", "liability_cap_musd"]]
+    return lines[used].reset_index(drop=True), owed if float(
+        owed["liability_musd"].abs().max() or 0
+    ) > SMALL_T else owed[:0]
+
+
+def losses(result: Result, kept: Sequence[str]) -> pd.DataFrame:
+    """scenario, probability, case (with the plan, without), loss_musd, events: of some scenarios, in their order."""
+    table = result.tables["scenario_losses"].set_index("scenario").loc[list(kept)].reset_index()
+    both = [(WITH, "loss_musd"), (WITHOUT, "loss_without_plan_musd")]
+    parts = [
+        table[["scenario", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def package_in_words(row: Any, names: Names) -> str:
+    """How a row of the table `projects` is supported: `loan, 50% of output under contract, floor 40 USD/kg for NdFeB magnets`."""
+    said = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
+    if row.offtake_share > 0:
+        said.append(
+            "all output under contract"
+            if row.offtake_share >= 1
+            else f"{row.offtake_share:.0%} of output under contract"
+        )
+    if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
+        said.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
+    return ", ".join(said) or "no support"
+
+
+# Several results side by side: what differs in the question, in the plan, in the outcome.
+
+
+ABSENT = "-"
+MOST_CELLS = 200
+
+
+TITLES = {
+    "inputs": "What differs in the question",
+    "outcome": "Outcome",
+    "plan": "What differs in the plan",
+    "differences": "Differences in the same new scenarios",
+    "why": "What changed the plan",
+}
+"""Headings of the tables."""
+
+
+@verb
+def compare(
+    results: Sequence[Result | Path | str], names: Sequence[str] | None = None, *, why: pd.DataFrame | None = None
+) -> Study:
+    """Show the differences between results: in the question, the outcome and the plan.
+
+    results: two or more, each as it was solved, or the run folder that holds it. names: what they are called, one each; None:
+    their plans' names, numbered where these are the same. why: the table `why` of `roll`, where the last one was planned again from
+    the first; None: that of its run folder, where it has one.
+
+    Tables, each with a column a result: `inputs`, fields of the plan, and cells of tables, that are not the same in all; `outcome`:
+    figure, unit, worth, bound, gap, losses, spending; `plan`, what is bought [t], supported, reserved [t a year] and guaranteed,
+    where it is not the same in all. `differences`: figure, of (a result against the first), difference_musd, error_musd, low_musd,
+    high_musd, told (whether the samples can tell it from none), on the scenarios that tested both; no row where these are not the
+    same. Fact `warnings`: why figures of the results may not be compared directly.
+
+    Raises InputError for less than two results, and for a folder that is no run.
+    """
+    if len(results) < 2:
+        raise InputError([Fault("compare", "", "results", f"{len(results)} result", "two or more")])
+    last = results[-1]
+    if why is None and not isinstance(last, Result) and (folder := Path(last) / ANALYSES / "roll").is_dir():
+        why = read_study(folder).get("why")
+    return compared(opened(results), names, why)
+
+
+def opened(results: Sequence[Result | Path | str]) -> list[Result]:
+    """Results as they are, and those of run folders. Raises InputError for a folder that is no run."""
+    return [each if isinstance(each, Result) else load_result(Path(each)) for each in results]
+
+
+def compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFrame | None) -> Study:
+    """What differs between opened results."""
+    called = _names(results, names)
+    warnings = [
+        f"The {words} of these results differ, so their amounts in million USD cannot be compared directly."
+        for words, read in (
+            ("loss functions", lambda p: (p.loss_function, p.loss_level)),
+            ("price years", lambda p: p.price_year),
+        )
+        if len({read(result.plan) for result in results}) > 1
+    ]
+    nothing = [result.outcome.do_nothing_musd or 0.0 for result in results]
+    if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
+        told = ", ".join(f"{value:,.0f}" for value in nothing)
+        warnings.append(
+            f"Doing nothing costs {told} million USD in these results, so the worth of each plan starts from a different point."
+        )
+    tables = {
+        "inputs": _inputs(results, called),
+        "outcome": _outcome(results, called).astype(object),
+        "plan": _plan(results, called).astype(object),
+    }
+    more = {"differences": _differences(results, called), "why": pd.DataFrame() if why is None else why}
+    tables |= {name: table for name, table in more.items() if len(table)}
+    facts = {"names": called, "warnings": warnings}
+    return Study("compare", tables, _words(tables, called, warnings), facts, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], names: Sequence[str], warnings: Sequence[str]) -> list[str]:
+    """A comparison in plain words, line by line."""
+    lines = [f"COMPARED: {', '.join(names)}", *warnings]
+    if "why" in tables:
+        lines += [f"{TITLES['why']}:", *causes_in_words(tables["why"])]
+    for name in ("inputs", "outcome", "plan"):
+        table = rows_in_words(name, tables[name], len(names))
+        lines += [f"{TITLES[name]}:" if table else f"{TITLES[name]}: nothing", *(f"  {line}" for line in table)]
+    if "differences" in tables:
+        lines += [f"{TITLES['differences']}:", *(f"  {line}" for line in paired(tables["differences"], names[0]))]
+    return lines
+
+
+def paired(differences: pd.DataFrame, first: str) -> list[str]:
+    """Differences to the first result in words, with what the samples can tell."""
+    return [
+        f"{row.figure}, {row.of} minus {first}: {row.difference_musd:+,.4g} million USD, standard error "
+        f"{row.error_musd:.2g}, interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
+        + ("" if row.told else ": no difference that the samples can tell")
+        for row in rows_of(differences)
+    ]
+
+
+def rows_in_words(name: str, table: pd.DataFrame, results: int) -> list[str]:
+    """Rows of a table of a comparison in words."""
+    lines = []
+    for row in table.itertuples(index=False):
+        head = [str(value) for value in row[:-results] if value]
+        label = f"{head[0]} [{head[1]}]" if name == "outcome" and len(head) > 1 else " ".join(head)
+        lines.append(f"{label}: {' | '.join(_told(value) for value in row[-results:])}")
+    return lines
+
+
+PAIRED = {"worth_musd": "worth compared with doing nothing", "loss_musd": "expected shortage losses"}
+"""Columns of the tests of a plan whose differences are told."""
+DIFFERENCES = ["figure", "of", "difference_musd", "error_musd", "low_musd", "high_musd", "told"]
+
+
+def _differences(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """Differences to the first result on common random numbers: sample by sample, where the same scenarios have tested both."""
+    rows = []
+    first = results[0]
+    for other, name in zip(results[1:], names[1:], strict=True):
+        if not _same_draws(first, other):
+            continue
+        one, two = first.tables[SAMPLES], other.tables[SAMPLES]
+        confidence = float(first.tables[GAP].confidence.iloc[0])
+        for column, figure in PAIRED.items():
+            found = estimated((two[column].to_numpy() - one[column].to_numpy()).tolist(), confidence)
+            told = not found.low <= 0 <= found.high
+            rows.append((figure, name, found.mean, found.standard_error, found.low, found.high, told))
+    return pd.DataFrame(rows, columns=DIFFERENCES)
+
+
+def _same_draws(one: Result, two: Result) -> bool:
+    """Whether the same scenarios have tested two results: of the same seeds and sizes, drawn from the same hazards."""
+    if SAMPLES not in one.tables or SAMPLES not in two.tables:
+        return False
+    alike = all(one.tables[SAMPLES][c].tolist() == two.tables[SAMPLES][c].tolist() for c in ("seed", "scenarios"))
+    drawn = [(r.plan.hazards, r.plan.controls, r.plan.scenarios, r.plan.horizon) for r in (one, two)]
+    of = [
+        r.plan.sample and r.plan.sample.model_copy(update={"seed": 0, "scenarios": 1, "draws": None})
+        for r in (one, two)
+    ]
+    same_rows = all(
+        one.data.rows(table) == two.data.rows(table) for table in ("hazards", "observed_profiles", "hazard_prices")
+    )
+    return alike and drawn[0] == drawn[1] and of[0] == of[1] and same_rows
+
+
+def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
+    wanted = list(names) if names is not None else [result.plan.name for result in results]
+    taken = {"field", "figure", "unit", "kind", "item"}  # what the tables' other columns are called
+    found: list[str] = []
+    for n, name in enumerate(wanted, start=1):
+        called = name if name and wanted.count(name) == 1 else f"{name} ({n})".strip()
+        while called in taken or called in found:
+            called = f"{called} ({n})"
+        found.append(called)
+    return tuple(found)
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Dotted path -> leaf of plain nested data."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+        pairs = list(enumerate(value))
+    else:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, entry in pairs:
+        found |= _flat(entry, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """Plan fields and table cells that differ."""
+    fields = [_flat(result.plan.to_toml_like()) for result in results]
+    rows = [
+        [path, *(each.get(path, ABSENT) for each in fields)]
+        for path in dict.fromkeys(path for each in fields for path in each)
+        if path not in ("name", "title", "description") and len({repr(each.get(path, ABSENT)) for each in fields}) > 1
+    ]
+    rows += _cells(results) + _own_code(results)
+    shown = [[path, *map(_told, values)] for path, *values in rows]
+    return pd.DataFrame(shown, columns=["field", *names])
+
+
+def _own_code(results: Sequence[Result]) -> list[list[Any]]:
+    """What own code has added, where it differs: constraints with their limits, and terms."""
+    held = []
+    for result in results:
+        table = result.tables.get(OWN_PARTS, pd.DataFrame(columns=["part", "name", "lower", "upper"]))
+        table = table[table.part != SOLVER]
+        held.append({f"own code: {row.part} {row.name}": _limits_told(row) for row in table.itertuples(index=False)})
+    return [
+        [name, *(each.get(name, ABSENT) for each in held)]
+        for name in dict.fromkeys(name for each in held for name in each)
+        if len({each.get(name, ABSENT) for each in held}) > 1
+    ]
+
+
+def _limits_told(row: Any) -> str:
+    """The limits of a constraint of own code; of other parts, that they are there."""
+    low, high = (None if pd.isna(value) else f"{value:,.6g}" for value in (row.lower, row.upper))
+    if low is None and high is None:
+        return "there"
+    return f"at most {high}" if low is None else f"at least {low}" if high is None else f"from {low} to {high}"
+
+
+def _cells(results: Sequence[Result]) -> list[list[Any]]:
+    """Cells of tables that differ, the first ones."""
+    found: list[list[Any]] = []
+    for table in dict.fromkeys(name for result in results for name in result.data.tables):
+        rows = [{key_of(row): row for row in result.data.rows(table)} for result in results]
+        if all(len(each) == len(rows[0]) and each == rows[0] for each in rows[1:]):
+            continue
+        for key in dict.fromkeys(key for each in rows for key in each):
+            held = [each.get(key) for each in rows]
+            if all(row == held[0] for row in held[1:]):
+                continue
+            if any(row is None for row in held):
+                found.append([f"{table}[{key}]", *("there" if row is not None else ABSENT for row in held)])
+                continue
+            for column in TABLES[table].model_fields:
+                values = [getattr(row, column) for row in held]
+                if any(value != values[0] for value in values[1:]):
+                    found.append([f"{table}[{key}].{column}", *values])
+            if len(found) > MOST_CELLS:
+                return [*found[:MOST_CELLS], ["... more cells differ", *[""] * len(results)]]
+    return found
+
+
+def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    rows: list[list[Any]] = []
+    figures = [_figures(result) for result in results]
+    for figure, unit in figures[0]:
+        if all(each[figure, unit] is None for each in figures):
+            continue
+        rows.append([figure, unit, *(each[figure, unit] for each in figures)])
+    return pd.DataFrame(rows, columns=["figure", "unit", *names])
+
+
+def _figures(result: Result) -> dict[tuple[str, str], Any]:
+    outcome, scenarios, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
+    pi, tested = scenarios["probability"], ActNow.of(result.tables)
+    tested = None if tested is None or tested.why_not else tested
+    return {
+        ("how the solve ended", ""): ENDED.get(outcome.reason, outcome.reason),
+        ("worth in new scenarios", "million USD"): None if tested is None else tested.figure("worth_musd"),
+        ("most that any plan is worth more (true gap)", "million USD"): None
+        if tested is None
+        else tested.figure("gap_limit_musd"),
+        ("worth compared with doing nothing", "million USD"): None
+        if outcome.objective_musd is None
+        else -outcome.objective_musd,
+        ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
+        ("expected shortage losses, discounted", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
+        ("largest shortage loss of any scenario, discounted", "million USD"): float(scenarios["loss_musd"].max()),
+        ("probability of a defence shortfall", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
+        ("spending in all years without a disruption, not discounted", "million USD"): float(
+            budget["outlay_musd"].sum()
+        ),
+    }
+
+
+def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    actions = [_actions(result) for result in results]
+    rows = []
+    for key in dict.fromkeys(key for each in actions for key in each):
+        values = [each.get(key, ABSENT) for each in actions]
+        if len({_told(value) for value in values}) > 1:
+            rows.append([*key, *values])
+    return pd.DataFrame(rows, columns=["kind", "item", *names])
+
+
+def _actions(result: Result) -> dict[tuple[str, str], Any]:
+    """What a plan does, by kind and item."""
+    names = Names.of(result.data)
+    bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
+    found: dict[tuple[str, str], Any] = {
+        ("buy while no disruption occurs [t]", names.material(str(material))): float(value)
+        for material, value in bought.items()
+    }
+    for row in rows_of(result.tables["projects"]):
+        if row.share > SIGNED and not (row.baseline and row.package == "none"):
+            share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
+            found["support", names.producer(row.project)] = f"{package_in_words(row, names)}, {row.signed}{share}"
+    for row in rows_of(result.tables["contracts"]):
+        key = (
+            "sign offtake contract [t a year]",
+            f"{names.producer(row.activity)} from {row.start} for {row.term_yr:g} years",
+        )
+        found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
+    for row in rows_of(result.tables["floors"]):
+        who, material = floor_in_words(row, names)
+        found["guarantee price floor [USD/kg]", f"{material}, {who}, from {row.start}"] = float(row.level_usd_per_kg)
+    return found
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return str(value)
+
+
+# The scenarios that matter, chosen by stated rules and told in sentences: what strikes, who goes short, what the plan does.
+
+
+MOST_STORIES = 5
+MOST_NAMED = 3
+"""Materials and users of each kind that a story names."""
+SMALL_MUSD = 0.05
+"""Million USD below which a loss counts as none."""
+EVENT = re.compile(r"(.+?) from (\d+)(?:\.\d+)?: ")
+"""How the table `scenario_losses` begins what it says of an event: its name, and the year in which it begins."""
+
+Measure = Callable[[pd.DataFrame], pd.Series]
+RULES: tuple[tuple[str, Measure], ...] = (
+    ("largest loss without the plan", lambda t: t["loss_without_plan_musd"]),
+    ("adds most to the expected loss", lambda t: t["probability"] * t["loss_without_plan_musd"]),
+    ("the plan helps most", lambda t: t["probability"] * (t["loss_without_plan_musd"] - t["loss_musd"])),
+    ("largest loss that remains", lambda t: t["loss_musd"]),
+    ("closest to the average disruption", lambda t: -(t["loss_without_plan_musd"] - _mean(t)).abs()),
+)
+"""Why a scenario is told -> of which the largest is; each rule picks one, and one that several pick is told once."""
+NEXT = "next by what it adds to the expected loss"
+RULE_IN_WORDS = (
+    "Chosen by rule: the largest loss without the plan; the largest probability times loss; the largest probability times loss "
+    "avoided; the largest loss that remains; the loss closest to the average of all scenarios with one. Where one scenario is "
+    "several of these, those that add most to the expected loss follow."
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One scenario in words."""
+
+    scenario: str
+    """Its code."""
+    title: str
+    """What happens in it."""
+    why: str
+    """Why it is told."""
+    probability: float
+    loss_musd: float
+    loss_without_musd: float
+    sentences: tuple[str, ...]
+    """What else strikes, who goes short, what the plan does about it."""
+
+    def losses(self) -> str:
+        """What it costs, with the plan and without, in a sentence."""
+        with_plan, without = f"{self.loss_musd:,.0f}", f"{self.loss_without_musd:,.0f}"
+        if with_plan == without:
+            return f"Probability {self.probability:.2%}. Loss {without} million USD with the plan or without it."
+        return f"Probability {self.probability:.2%}. Loss {without} million USD without the plan, {with_plan} with it."
+
+
+def chosen(result: Result) -> dict[str, list[str]]:
+    """Scenario -> why it is told, at most `MOST_STORIES`, the largest loss without the plan first; only scenarios with a loss."""
+    table = result.tables["scenario_losses"]
+    table = table[table[["loss_musd", "loss_without_plan_musd"]].max(axis=1) > SMALL_MUSD].set_index("scenario")
+    if table.empty:
+        return {}
+    found: dict[str, list[str]] = {}
+    for why, measure in RULES:
+        values = measure(table)
+        if why == "the plan helps most" and values.max() <= SMALL_MUSD * 1e-3:
+            continue
+        found.setdefault(str(values.idxmax()), []).append(why)
+    adds = (table["probability"] * table["loss_without_plan_musd"]).sort_values(ascending=False, kind="stable")
+    for scenario in adds.index:
+        if len(found) < MOST_STORIES:
+            found.setdefault(str(scenario), [NEXT])
+    order = table.loc[list(found), "loss_without_plan_musd"].sort_values(ascending=False, kind="stable").index
+    return {str(scenario): found[str(scenario)] for scenario in order}
+
+
+def stories(result: Result) -> list[Story]:
+    """The scenarios that matter, told for readers."""
+    losses = {row.scenario: row for row in rows_of(result.tables["scenario_losses"])}
+    titles = story_titles(result)
+    names = Names.of(result.data)
+    found = []
+    for scenario, why in chosen(result).items():
+        row = losses[scenario]
+        told = [
+            _others(str(row.events), titles[scenario], names),
+            _short(result, scenario, names),
+            _defence(row, result),
+            _done(result, scenario, names),
+        ]
+        found.append(
+            Story(
+                scenario,
+                titles[scenario],
+                _capital("; ".join(why)),
+                float(row.probability),
+                float(row.loss_musd),
+                float(row.loss_without_plan_musd),
+                tuple(text for text in told if text),
+            )
+        )
+    return found
+
+
+def remaining(result: Result) -> pd.DataFrame:
+    """Every scenario: what happens, probability, losses and shortfall, for readers; the largest loss without the plan first."""
+    titles = story_titles(result)
+    table = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
+    return pd.DataFrame(
+        {
+            "what_happens": [titles[scenario] for scenario in table["scenario"]],
+            "probability": [f"{share:.2%}" for share in table["probability"]],
+            "loss_without_the_plan_musd": table["loss_without_plan_musd"],
+            "loss_with_the_plan_musd": table["loss_musd"],
+            "shortfall_with_the_plan_t": table["shortfall_t"],
+        }
+    )
+
+
+def story_titles(result: Result) -> dict[str, str]:
+    """Scenario -> what happens in it; for one that the plan lists, its name in brackets."""
+    losses = result.tables["scenario_losses"]
+    listed = {scenario.name for scenario in result.plan.scenarios}
+    known = scenario_names(result.plan, losses)
+    return {
+        row.scenario: f"{_capital(row.what_happens)} ({row.scenario})"
+        if row.scenario in listed
+        else _capital(known[row.scenario])
+        for row in rows_of(losses)
+    }
+
+
+def _mean(table: pd.DataFrame) -> float:
+    """Mean loss without the plan, given that there is one [million USD]."""
+    return float((table["probability"] * table["loss_without_plan_musd"]).sum() / table["probability"].sum())
+
+
+def _others(events: str, title: str, names: Names) -> str:
+    """Events of a scenario beside the one that its title tells."""
+    found = [(names.hazard(one[1]), int(one[2])) for text in events.split("; ") if (one := EVENT.match(text))]
+    rest = [
+        f"{name} from {year}"
+        for name, year in sorted(found, key=lambda one: one[1])
+        if f"{name} from {year}" not in title
+    ]
+    if not rest:
+        return ""
+    kept, more = rest[:MOST_NAMED], len(rest) - MOST_NAMED
+    return f"Also strikes: {', '.join(kept)}{f', and {more} more' if more > 0 else ''}."
+
+
+def _short(result: Result, scenario: str, names: Names) -> str:
+    """Who goes short with the plan, of what, when."""
+    table = result.tables["shortfalls"]
+    table = table[(table["scenario"] == scenario) & (table["shortfall_t"] > SMALL_T)]
+    inside = {row.material for row in result.data.rows("materials") if row.embedded}
+    goods = float(table.loc[table["material"].isin(inside), "shortfall_t"].sum())
+    beside = (
+        f" Imported goods lack {number_in_words(goods)} t inside them, which no plan can prevent."
+        if goods > SMALL_T
+        else ""
+    )
+    table = table[~table["material"].isin(inside)]
+    if table.empty:
+        return f"With the plan no user goes short.{beside}"
+    total = table.groupby(["material", "segment"], sort=False).agg(
+        tonnes=("shortfall_t", "sum"), loss=("loss_musd", "sum"), first=("period", "min"), last=("period", "max")
+    )
+    total = total.sort_values(["loss", "tonnes"], ascending=False, kind="stable")
+    said = [
+        f"{names.material(row.Index[0])} for {users_in_words(row.Index[1])} ({number_in_words(row.tonnes)} t, "
+        f"{_years(str(row.first), str(row.last))})"
+        for row in rows_of(total.head(MOST_NAMED))
+    ]
+    more = len(total) - MOST_NAMED
+    rest = "; and a smaller shortfall" if more == 1 else f"; and {more} smaller shortfalls" if more > 1 else ""
+    return f"Short with the plan: {'; '.join(said)}{rest}.{beside}"
+
+
+def _defence(row: Any, result: Result) -> str:
+    """What becomes of defence, where it has demand."""
+    if not any(one.segment == "defence" for one in result.data.rows("demand")):
+        return ""
+    short, without = float(row.defence_shortfall_t), float(row.defence_shortfall_without_plan_t)
+    if without <= SMALL_T and short <= SMALL_T:
+        return ""
+    if short <= SMALL_T:
+        return f"Defence is fully supplied; without the plan it would lack {number_in_words(without)} t."
+    return f"Defence lacks {number_in_words(short)} t; without the plan {number_in_words(without)} t."
+
+
+def _done(result: Result, scenario: str, names: Names) -> str:
+    """What the reserve gives in a scenario."""
+    flows = result.tables["flows"]
+    mine = flows[flows["scenario"] == scenario].groupby("material", sort=False)[["released_t", "acquired_t"]].sum()
+    given = mine["released_t"].sort_values(ascending=False, kind="stable")
+    said = [
+        f"{number_in_words(float(tonnes))} t of {names.material(str(material))}"
+        for material, tonnes in given.items()
+        if tonnes > SMALL_T
+    ]
+    if not said:
+        return "The reserve releases nothing."
+    more = len(said) - MOST_NAMED
+    return f"The reserve releases {', '.join(said[:MOST_NAMED])}{f', and of {more} more' if more > 0 else ''}."
+
+
+def users_in_words(segment: str) -> str:
+    """A segment of demand, as one speaks of its users."""
+    return {"defence": "defence", "essential": "essential civilian users", "other": "other users"}.get(
+        segment, f"{segment.replace('_', ' ')} users"
+    )
+
+
+def _years(first: str, last: str) -> str:
+    """Fiscal years of two period labels."""
+    one, two = first.partition(".")[0], last.partition(".")[0]
+    return f"FY{one}" if one == two else f"FY{one}-{two}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

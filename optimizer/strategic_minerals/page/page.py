@@ -1,0 +1,897 @@
+"""The page: one self-contained file, no network, prints well, names from tables inert."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..answer.act_now import UNITS, ActNow
+from ..answer.manifest import ANALYSES, dictionary, read_manifest
+from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, floor_in_words, heading, provenance
+from ..answer.result import Result
+from ..answer.study import Analyses, Study, study_faults, tables_of
+from ..core.errors import Fault, InputError, missing_part
+from ..core.files import staged, write_whole
+from ..core.frames import rows_of
+from ..matrix.problem import FIRST_YEARS
+from ..question.names import Names, column_in_words, number_in_words, owner_in_words, unit_in_words
+from ..question.read_csv import csv_text, unguarded
+from .charts import NARROW, Figure, all_rows, altair, figures, money_unit
+from .compare import (
+    RULE_IN_WORDS,
+    SIGNED,
+    SMALL_T,
+    TITLES,
+    compare,
+    opened,
+    package_in_words,
+    remaining,
+    rows_in_words,
+    stories,
+    year_of,
+)
+from .study_charts import Subject, comparison_figure, study_figures
+
+# What a reader sees first: the verdict, its figures, and what to do now.
+
+
+MOST_ACTS = 7
+"""Acts of the first screen; the rest is counted."""
+SMALL_MUSD = 0.05
+"""Million USD below which money counts as none."""
+DOES = {"buy": "Buy", "sell": "Sell", "support": "Support", "offtake": "Sign", "floor": "Guarantee"}
+NOTHING_NOW = "Nothing in the first years: this plan buys, supports, signs and guarantees nothing before FY{year}."
+NOTHING_TO_DO = "Nothing: within the rules and the budget of this plan, doing nothing is best."
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure of the verdict."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Act:
+    """One thing to do now."""
+
+    verb: str
+    what: str
+    amount: str
+    sure: str
+    """How sure it is, where samples say so."""
+
+
+def headline(result: Result) -> list[str]:
+    """The verdict in sentences: what the plan is worth, how sure that is, and under which loss function."""
+    lines = [line.strip() for line in result.summary().split("\n\n")[0].splitlines()[1:]]
+    code = result.plan.loss_function
+    lines = [line.replace(f"Loss function: {code} (", f"Loss function: {function_in_words(code)} (") for line in lines]
+    if does_nothing(result) and not result.outcome.relaxed and not extended_by(result.tables):
+        best = -float(result.outcome.best_bound_musd or 0.0)
+        kept = [f"Loss function: {line.partition('Loss function: ')[2]}" for line in lines if "Loss function: " in line]
+        proof = f"no plan is worth more than {best:,.0f} million USD" if best > 0.5 else "no plan is worth more"
+        return [f"Doing nothing is best: {proof} within the rules and the budget of this plan.", *kept]
+    return lines
+
+
+def function_in_words(code: str) -> str:
+    """A loss function's code as one reads it: `usgs_2025` -> `USGS 2025`."""
+    parts = code.split("_")
+    return code if len(parts) == 1 else " ".join(part.upper() if len(part) <= 4 else part for part in parts)
+
+
+def does_nothing(result: Result) -> bool:
+    """Whether the plan buys, supports, signs and guarantees nothing, in planned years or in any scenario."""
+    tables = result.tables
+    supported = tables["projects"]
+    supported = supported[(supported["share"] > SIGNED) & (supported["package"] != "none")]
+    signed = supported[~supported["committed"]] if "committed" in supported else supported
+    bought = float(tables["flows"]["acquired_t"].sum()) if len(tables["flows"]) else 0.0
+    return bought <= SMALL_T and signed.empty and tables["contracts"].empty and tables["floors"].empty
+
+
+def tiles(result: Result) -> list[Tile]:
+    """Worth, losses, spending and proof."""
+    if result.outcome.relaxed:
+        return []
+    figures, plan, tested = result.figures, result.plan, ActNow.of(result.tables)
+    tested = None if tested is None or tested.why_not else tested
+    worth = figures.value("worth_musd") if tested is None else tested.figure("worth_musd")
+    before = figures.value("expected_loss_without_musd") if tested is None else tested.figure("loss_without_musd")
+    after = figures.value("expected_loss_musd") if tested is None else tested.figure("loss_musd")
+    budget = result.tables["budget"]
+    spent, may = float(budget["outlay_musd"].sum()), float(budget["appropriation_musd"].sum())
+    years = f"FY{plan.horizon.first_year}-{plan.horizon.first_year + plan.horizon.years - 1}"
+    money = f"million USD of {plan.price_year}"
+    where = "" if tested is None else ", in new scenarios"
+    found = [
+        Tile("Worth, net of cost", _musd(worth), f"{money}, compared with doing nothing"),
+        Tile(
+            "Expected shortage losses",
+            f"{_musd(before)} → {_musd(after)}",
+            f"{money}, without the plan and with it{where}",
+        ),
+        Tile(
+            "Spending", _musd(spent), f"of {_musd(may)} million USD appropriated for {years}, if no disruption occurs"
+        ),
+    ]
+    if tested is not None:
+        limit = f"no plan is worth over {_musd(tested.figure('gap_limit_musd'))} million USD more"
+        found.append(Tile("True gap", f"{tested.figure('gap_share'):.1%}", limit))
+    elif result.outcome.relative_gap is not None and result.outcome.relative_gap < float("inf"):
+        found.append(Tile("Gap", f"{result.outcome.relative_gap:.2%}", _proof(result)))
+    return found
+
+
+def _proof(result: Result) -> str:
+    """What a gap means, in a line."""
+    if result.outcome.reason not in ("optimal", "within_gap"):
+        return "not proven best: the search was stopped"
+    extended = extended_by(result.tables)
+    if extended == "terms":
+        return "best for its worth and the terms of own code together; of its worth alone no bound is known"
+    kept = " that keeps the constraints of own code" * (extended == "rules")
+    best = f"no plan{kept} is worth more than {_musd(-float(result.outcome.best_bound_musd or 0.0))} million USD"
+    return f"proven: {best} in the plan's own scenarios"
+
+
+def acts(result: Result) -> tuple[str, list[Act], str]:
+    """(what the list is of, what to do in the first years, what is left out of it or why there is nothing)."""
+    first = result.plan.horizon.first_year
+    years = [first + n for n in range(min(FIRST_YEARS, result.plan.horizon.years))]
+    head = " and ".join(f"FY{year}" for year in years)
+    tested = ActNow.of(result.tables)
+    known = Names.of(result.data)
+    found = (
+        list(_tested(tested)) if tested is not None and not tested.why_not else list(_planned(result, years[-1], known))
+    )
+    if not found:
+        return head, [], NOTHING_TO_DO if does_nothing(result) else NOTHING_NOW.format(year=years[-1] + 1)
+    more = len(found) - MOST_ACTS
+    return head, found[:MOST_ACTS], f"{more} more below." if more > 0 else ""
+
+
+def _tested(tested: ActNow) -> Iterator[Act]:
+    """Acts of a plan that samples have tested, what costs most first."""
+    last = tested.last
+    if last.empty:
+        return
+    for row in rows_of(last[last.chosen > 0].sort_values("budget_musd", ascending=False, kind="stable")):
+        unit = UNITS.get(str(row.unit), "")
+        amount = f"{number_in_words(row.chosen)}{unit} by FY{row.through_year}" if unit else f"by FY{row.through_year}"
+        sure = {"firm": "firm", "open": "open"}.get(str(row.status), f"firm up to {number_in_words(row.firm)}{unit}")
+        verb = DOES[str(row.kind)]
+        yield Act(
+            verb, str(row.what), f"{amount}, {_cost(row.budget_musd)}" if row.budget_musd > SMALL_MUSD else amount, sure
+        )
+
+
+def _planned(result: Result, last: int, names: Names) -> Iterator[Act]:
+    """Acts of a plan up to the end of a fiscal year, what costs most first within a kind."""
+    bought = result.tables["acquisitions"]
+    bought = bought[bought["fiscal_year"] <= last].groupby("material", sort=False)[["acquired_t", "cost_musd"]].sum()
+    for row in rows_of(bought.sort_values("cost_musd", ascending=False, kind="stable")):
+        yield Act(
+            "Buy", names.material(str(row.Index)), f"{number_in_words(row.acquired_t)} t, {_cost(row.cost_musd)}", ""
+        )
+    supported = result.tables["projects"]
+    supported = supported[(supported["share"] > SIGNED) & (supported["package"] != "none")]
+    for row in rows_of(supported.sort_values("support_cost_musd", ascending=False, kind="stable")):
+        if year_of(result, row.signed) < last + 1:
+            part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
+            amount = f"{part}{package_in_words(row, names)}; {_cost(row.support_cost_musd)}, first output FY{row.first_output}"
+            yield Act("Support", names.producer(row.project), amount, "")
+    contracts = result.tables["contracts"].sort_values("fees_musd", ascending=False, kind="stable")
+    for row in rows_of(contracts):
+        if year_of(result, row.start) < last + 1:
+            amount = f"{number_in_words(row.contract_t_per_yr)} t a year for {row.term_yr:g} years, {_cost(row.fees_musd)} of fees"
+            yield Act("Sign", f"offtake from {names.producer(row.activity)}", amount, "")
+    for row in rows_of(result.tables["floors"]):
+        if row.scope != "project" and year_of(result, row.start) < last + 1:
+            who, material = floor_in_words(row, names)
+            yield Act(
+                "Guarantee", f"{material} at {row.level_usd_per_kg:g} USD/kg", f"{who}, for {row.term_yr:g} years", ""
+            )
+
+
+def all_acts(result: Result) -> pd.DataFrame | None:
+    """What to do in the first years, one row an act, with its unit in every cell; None where no samples have tested the plan."""
+    found = ActNow.of(result.tables)
+    if found is None or found.acts.empty:
+        return None
+    rows = []
+    for _, years in found.acts.groupby(["kind", "item"], sort=False):
+        last = years.iloc[-1]
+        unit = UNITS.get(str(last.unit), "")
+        told = {"do": f"{DOES[str(last.kind)].lower()}: {last.what}"}
+        told |= {f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)}
+        told |= {
+            "firm": _quantity(last.firm, unit),
+            "in all samples": _quantity(last.least_in_samples, unit),
+            "in plans": f"{last.in_plans} of {last.plans}",
+            "nearly as good": f"{number_in_words(last['least'])} to {number_in_words(last['most'])}{unit}"
+            if unit
+            else "yes or no",
+        }
+        rows.append(told)
+    return pd.DataFrame(rows)
+
+
+def _quantity(value: float, unit: str) -> str:
+    """An amount with its unit; what is signed whole as yes or no."""
+    if not unit and value in (0.0, 1.0):
+        return "yes" if value else "no"
+    return f"{number_in_words(value, 3)}{unit}"
+
+
+def _cost(musd: float) -> str:
+    """Money in words."""
+    return f"{_musd(musd)} million USD" if musd >= SMALL_MUSD else "under 0.1 million USD"
+
+
+def _musd(value: float) -> str:
+    """Million USD with about three figures, never -0."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= SMALL_MUSD else "0"
+
+
+CODE = re.compile(r"`([^`]+)`")
+"""What the words of a summary set apart as something to type."""
+
+
+# Tables of the page after the figures: studies, the most uncertain estimates, the age of the data.
+
+
+MOST_ESTIMATES = 15
+YEAR = r"/\d{4}$"
+"""How the key of a figure of one year ends."""
+ESTIMATES = "estimates.csv"
+"""File of the page with the estimates and their places."""
+LABELS = {
+    "reasons": "Reasons",
+    "prices": "Prices",
+    "break-evens": "Break-evens",
+    "alternatives": "Alternatives",
+    "rules-of-thumb": "Rules of thumb",
+    "rules-of-ministries": "Ministries",
+    "fresh-scenarios": "New scenarios",
+    "stress": "Stress test",
+    "switches": "Switches",
+    "replay": "Observed",
+}
+"""Table of a study -> what the menu calls it."""
+BESIDE = {"figure": "meaning", "below": "appropriation_below_musd", "above": "appropriation_above_musd"}
+"""Columns for programs -> those that say the same to readers."""
+REGRET = "Largest regret: how much worse, at most, than the best plan for the scenario that comes."
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table with its words."""
+
+    name: str
+    label: str
+    """What the menu calls it."""
+    title: str
+    note: str
+    table: pd.DataFrame
+
+
+def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Section]:
+    """Tables of the page after the figures."""
+    wide = estimates(result)
+    found: list[Section] = [
+        Section(name, LABELS[name], title, note, in_sentences(analyses[key]))
+        for key, name, title, note in (
+            (
+                "explain/reasons",
+                "reasons",
+                "Why each item was chosen or rejected",
+                "How much better or worse the plan is with each item, solved again with the item and without it. M: "
+                f"{money_unit(result)}, discounted. The codes in brackets are those that the command explain takes.",
+            ),
+            (
+                "explain/prices",
+                "prices",
+                "What one more unit is worth",
+                f"Shadow prices in {money_unit(result)}, for the commitments of this plan and for small changes.",
+            ),
+            (
+                "explain/break_evens",
+                "break-evens",
+                "What would change the decision",
+                "Solved again at each value, with the item and without it.",
+            ),
+            (
+                "alternatives/extremes",
+                "alternatives",
+                "Plans that are nearly as good",
+                "How far each figure can move in plans that are nearly as good as this one.",
+            ),
+            (
+                "worth/alternatives",
+                "rules-of-thumb",
+                "Compared with rules of thumb",
+                f"All alternatives, in the plan's own scenarios; {money_unit(result)}, discounted. {REGRET}",
+            ),
+            (
+                "rules/rules",
+                "rules-of-ministries",
+                "Beside what ministries do",
+                f"In the same new scenarios, each rule at its own money and at as much as the plan spends; {money_unit(result)}, "
+                "discounted, with 95% intervals.",
+            ),
+            (
+                "worth/fresh_scenarios",
+                "fresh-scenarios",
+                "Compared with rules of thumb, in new random scenarios",
+                f"Each figure with the low and the high end of its 95% confidence interval; {money_unit(result)}, discounted.",
+            ),
+            (
+                "stress/figures",
+                "stress",
+                "Stress test",
+                "The plan in new random scenarios, which were not used to make it, with the low and the high end of each "
+                f"confidence interval; {money_unit(result)}, discounted.",
+            ),
+            (
+                "frontier/switches",
+                "switches",
+                "Budgets at which the plan changes",
+                f"Somewhere between the two budgets of a row the choice of projects, floors and contracts changes "
+                f"({money_unit(result)}, discounted).",
+            ),
+            (
+                "scenarios/replay",
+                "replay",
+                "Observed disruptions and what the hazards say of them",
+                "Years of normal supply lost: as observed, and in events of the hazard (mean, 5 % and 95 % points).",
+            ),
+        )
+        if key in analyses and len(analyses[key])
+    ]
+    years = _vintage(result)
+    ore = result.tables.get("ore_reserves")
+    if ore is not None:
+        runs = " In this plan a mine ends when they do." if result.plan.ore_runs_out else ""
+        note = f"Reserves as published, and how many years of the latest mine output they are; exploration adds to them.{runs}"
+        found.append(Section("ore", "Ore", "Which countries hold the ore", note, _ore(ore)))
+    return [
+        *found,
+        Section(
+            "estimates",
+            "Estimates",
+            "Most uncertain estimates",
+            "The estimates with the widest ranges among those that the plan uses. Spread: high end less low end, as a multiple of "
+            f"the value. The cells of the tables that hold them are in {ESTIMATES}, among the files.",
+            wide.drop(columns=["table", "key", "column"]),
+        ),
+        Section(
+            "vintage",
+            "Data",
+            "Age of the data",
+            "How many rows each table has, how many of them are estimates, and the oldest and the newest year to which they refer.",
+            years,
+        ),
+    ]
+
+
+def estimates(result: Result) -> pd.DataFrame:
+    """estimate (in words), table, key, column, low, value, high, spread: those with the widest ranges first."""
+    wide, names = provenance(result.plan, result.data).widest, Names.of(result.data)
+    of = wide["key"].str.replace(YEAR, "", regex=True) + " " + wide["column"]
+    alike = of.map(of.value_counts())
+    first = ~of.duplicated()
+    wide, alike = wide[first].head(MOST_ESTIMATES), alike[first].head(MOST_ESTIMATES)
+    places = zip(wide["key"], wide["column"], alike, strict=True)
+    said = [
+        f"{owner_in_words(key, names)}{_beside(count)}: {column_in_words(column)}{_unit(column)}"
+        for key, column, count in places
+    ]
+    return pd.concat([pd.Series(said, index=wide.index, name="estimate", dtype=object), wide], axis=1)
+
+
+def _beside(count: int) -> str:
+    """How many figures of other years an estimate stands for."""
+    return f" and {count - 1} more like it" if count > 1 else ""
+
+
+def _unit(column: str) -> str:
+    """The unit of a column in brackets, where it has one."""
+    unit = unit_in_words(column).strip()
+    return f" [{unit}]" if unit else ""
+
+
+def _ore(table: pd.DataFrame) -> pd.DataFrame:
+    """Who holds the ore, for readers."""
+    return pd.DataFrame(
+        {
+            "country": table["name"],
+            "mineral": table["mineral"].str.replace("_", " "),
+            "reserves_t": table["reserves_t"],
+            "part_of_the_world": [f"{share:.1%}" if share == share else "" for share in table["world_share"]],
+            "mine_output_t": table["mine_output_t"],
+            "years_left": [number_in_words(years, 2) if years == years else "" for years in table["years_left"]],
+        }
+    )
+
+
+def _vintage(result: Result) -> pd.DataFrame:
+    rows = []
+    for table in sorted(result.data.tables):
+        found = result.data.rows(table)
+        if not found:
+            continue
+        years = [row.year for row in found if getattr(row, "year", None) is not None]
+        guessed = sum(getattr(row, "confidence", "") == "estimate" for row in found)
+        rows.append(
+            {
+                "table": table.replace("_", " "),
+                "rows": len(found),
+                "estimates": guessed,
+                "oldest": min(years, default=None),
+                "newest": max(years, default=None),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
+    """A table for readers: its sentences alone where it has them, names in place of codes. The file to download has all."""
+    if "sentence" in table.columns:
+        return pd.DataFrame({"sentence": [said[:1].upper() + said[1:] for said in table["sentence"].astype(str)]})
+    if "alternative" in table.columns:
+        return table.replace({"alternative": ALTERNATIVES})
+    return table.drop(columns=[column for column, beside in BESIDE.items() if {column, beside} <= set(table.columns)])
+
+
+# What a report may do in a browser.
+
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""Content-Security-Policy: nothing is fetched. Vega compiles expressions, hence eval."""
+
+
+YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
+"""Columns of years, which are shown without a comma."""
+WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do")
+"""Columns of sentences and long names, which get room."""
+NOTHING = 1e-9
+"""What is smaller is shown as 0."""
+OWN_CODE = {
+    "rules": "by constraints of own code (table own_parts), which the lowest possible objective keeps too",
+    "terms": "by terms of own code (table own_parts): gap and lowest objective are of plan and terms together, less these terms",
+}
+AMOUNT = re.compile(r"-?\d[\d,]*(?:\.\d+)?%?")
+"""A cell of text that is an amount."""
+HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
+"""How a section of the summary begins: words in capitals, then text."""
+LEAD = "losses"
+"""The figure of the first screen."""
+LARGEST_INLINE = 1_500_000
+"""Bytes of CSV of one table that go into the page."""
+
+
+def report(
+    results: Result | Sequence[Result],
+    *,
+    names: Sequence[str] | None = None,
+    analyses: Analyses | None = None,
+) -> str:
+    """A page on one result, or on the first of several with a comparison of all.
+
+    names: what several results are called; None: their plans' names. analyses: studies, or tables of other verbs by `verb/table`
+    (`frontier/points`), as `read_analyses` finds them. Raises InputError where the extra `report` is not installed, ValueError
+    without a result.
+    """
+    several = [results] if isinstance(results, Result) else list(results)
+    if not several:
+        raise ValueError("a report needs a result")
+    first, others = several[0], several[1:]
+    compared, studied = compare(several, names) if others else None, tables_of(analyses)
+    drawn = _drawn(several, compared, studied)
+    environment = _environment()
+    return str(
+        environment.get_template("page.html").render(
+            title=first.plan.title or first.plan.name,
+            headline=headline(first),
+            tiles=tiles(first),
+            now=acts(first),
+            acts=all_acts(first),
+            stories=stories(first),
+            rule=RULE_IN_WORDS,
+            scenarios=remaining(first),
+            words=_paragraphs(first),
+            lead=next((figure for figure in drawn if figure.name == LEAD), None),
+            figures=[figure for figure in drawn if figure.name != LEAD],
+            narrow=_safe(json.dumps(NARROW)),
+            specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
+            absent=_absent(studied),
+            sections=sections(first, studied),
+            comparison=compared,
+            downloads=_downloads(first, studied),
+            evidence=_evidence(first),
+            style=_file("style.css"),
+            script=_file("page.js"),
+            bundle=_bundle(),
+            policy=POLICY,
+        )
+    )
+
+
+def _spec(figure: Figure) -> dict[str, Any]:
+    """A chart as the page draws it: as wide as there is room where it is one plot, and saying what it shows."""
+    with all_rows():
+        spec: dict[str, Any] = figure.chart.to_dict()
+    single = not {"hconcat", "vconcat", "concat", "facet"} & set(spec) and "row" not in spec.get("encoding", {})
+    if single and "width" in spec:
+        spec |= {"width": "container"}
+    return {**spec, "description": figure.alt}
+
+
+STUDIES = {
+    "why each item was chosen or rejected, and what one more unit is worth": (
+        "explain/prices",
+        "explain RUN --out RUN/analyses/explain",
+    ),
+    "plans that are nearly as good": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
+    "what ministries do, in new scenarios": ("rules/rules", "rules RUN --out RUN/analyses/rules"),
+    "a comparison with rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
+    "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
+    "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
+    "which uncertain figures change the answer most": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
+    "where a promise fails": (
+        "discover/boxes",
+        "discover RUN/analyses/stress --promise 'loss_musd <= 500' --out RUN/analyses/discover",
+    ),
+    "disruptions as they were observed": ("scenarios/replay", "scenarios PLAN --replay --out RUN/analyses/scenarios"),
+}
+"""What the page can show beside -> (a table that says it is there, the command that adds it)."""
+
+
+def _absent(analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
+    """(what is not shown, the command that adds it)."""
+    return [(what, f"strategic-minerals {command}") for what, (key, command) in STUDIES.items() if key not in analyses]
+
+
+def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
+    """Tables of other verbs in a run folder, by `verb/table`.
+
+    Raises InputError for a study that is not as it was written or is one of another run, and for a file that is no table.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    faults = study_faults(folder, read_manifest(folder)[1])
+    if faults:
+        raise InputError(faults)
+    for path in sorted((folder / ANALYSES).glob("*/*.csv")):
+        try:
+            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+            found[f"{path.parent.name}/{path.stem}"] = unguarded(table)
+        except (ValueError, UnicodeDecodeError) as error:
+            raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
+    return found
+
+
+def _environment() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise missing_part("report", "jinja2", "report") from None
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("strategic_minerals", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["WIDE"] = WIDE
+    environment.filters["shown"] = shown
+    environment.filters["heading"] = heading
+    environment.filters["coded"] = _coded
+    environment.filters["year"] = lambda value: shown(value) if not isinstance(value, int | float) else _year(value)
+    environment.filters["is_year"] = lambda column: str(column) in YEARS
+    environment.filters["numeric"] = _numeric
+    environment.filters["amount"] = _amount
+    return environment
+
+
+def shown(value: Any) -> str:
+    """A cell as a reader wants it."""
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if abs(value) < NOTHING:
+            return "0"
+        return number_in_words(value, 4)
+    return str(value)
+
+
+def _year(value: float) -> str:
+    """A year without commas; empty where there is none."""
+    return "" if value != value else f"{value:.6g}"
+
+
+def _numeric(column: pd.Series) -> bool:
+    """Whether a column has amounts, or texts that are all amounts."""
+    if pd.api.types.is_numeric_dtype(column):
+        return bool(column.dtype != bool)
+    texts = [str(value) for value in column.dropna() if str(value)]
+    return bool(texts) and all(map(AMOUNT.fullmatch, texts))
+
+
+def _amount(value: Any) -> str:
+    """What a cell is sorted by."""
+    if value is None or value != value:
+        return ""
+    return value.replace(",", "").rstrip("%") if isinstance(value, str) else str(value)
+
+
+def _coded(text: str) -> Any:
+    """Text whose parts between backquotes are code."""
+    from markupsafe import Markup, escape
+
+    parts = CODE.split(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts)
+    )
+
+
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise missing_part("report", "vl-convert-python", "report") from None
+    version = ".".join(altair().SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)).replace(
+        "</script", "<\\/script"
+    )
+
+
+def _safe(text: str) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    return (
+        text.replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files("strategic_minerals").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
+    """(heading, lines) of the summary's sections after the verdict."""
+    found, names = [], tuple(scenario.name for scenario in result.plan.scenarios)
+
+    def begun(line: str) -> str:
+        """A line with a capital letter, unless it begins with the name of a scenario, which is a code."""
+        return line if line.startswith(names) else line[:1].upper() + line[1:]
+
+    for part in result.summary().split("\n\n")[1:]:
+        first, *rest = part.splitlines()
+        spoken = HEADING.match(first)
+        head, tail = (spoken[1], spoken[2]) if spoken else ("", first)
+        if rest:  # the first line is a heading, or begins the section with a sentence of its own
+            head, tail = (
+                f"{head.capitalize()} {tail}".strip().rstrip(":") if first.endswith(":") else head.capitalize(),
+                tail,
+            )
+            lines = ([] if first.endswith(":") else [tail]) + [line.strip() for line in rest]
+        else:
+            head, lines = head.capitalize(), [tail]
+        found.append((head, [begun(line) for line in lines if line]))
+    return found
+
+
+def _rules(analyses: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Losses of rules of thumb by scenario, where `worth` wrote them."""
+    found = analyses.get("worth/scenarios")
+    return found if found is not None and {"alternative", "scenario", "loss_musd"} <= set(found.columns) else None
+
+
+def _evidence(result: Result) -> list[tuple[str, str]]:
+    """Audit and solver, as pairs."""
+    outcome, counts, worst = result.outcome, result.counts, result.audited.worst()
+    return [
+        ("how the solve ended", ENDED.get(outcome.reason, outcome.reason)),
+        *([("extended", OWN_CODE[extended])] if (extended := extended_by(result.tables)) else []),
+        (
+            "gap to the best possible plan",
+            "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})",
+        ),
+        (
+            f"objective compared with doing nothing (lower is better), and the lowest possible [{money_unit(result)}]",
+            f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}",
+        ),
+        (
+            "independent audit",
+            f"{audit_word(result)}; largest difference {worst.largest:.1e}, {worst.tolerated:.1e} allowed ({worst.family})",
+        ),
+        (
+            "size of the model",
+            ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios")),
+        ),
+        ("method, time of the solve", f"{outcome.method}, {result.seconds.get('total', math.nan):,.1f} s"),
+        ("tolerance of the solver", f"feasibility {result.options.get('primal_feasibility_tolerance', '')}"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
+    ]
+
+
+def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:
+    """(file name, rows, data URI) of every table; an empty URI where it is too large for the page."""
+    found = []
+    studies = [(key.replace("/", "-"), frame) for key, frame in analyses.items()]
+    beside = [("dictionary", dictionary(result)), (ESTIMATES.removesuffix(".csv"), estimates(result))]
+    for name, table in [*result.tables.items(), *beside, *studies]:
+        data = csv_text(table).encode()
+        uri = f"data:text/csv;base64,{base64.b64encode(data).decode()}" if len(data) <= LARGEST_INLINE else ""
+        found.append((f"{name}.csv", len(table), uri))
+    return found
+
+
+def _drawn(results: Sequence[Result], compared: Study | None, analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
+    """All figures of a page, in its order."""
+    side_by_side = [] if compared is None else list(comparison_figure(compared.tables["outcome"]))
+    return [*side_by_side, *figures(results[0], _rules(analyses)), *study_figures(analyses, Subject.of(results[0]))]
+
+
+def markdown(
+    results: Result | Sequence[Result],
+    *,
+    names: Sequence[str] | None = None,
+    analyses: Analyses | None = None,
+) -> str:
+    """The words of the page, for a text editor; arguments as for `report`."""
+    several = [results] if isinstance(results, Result) else list(results)
+    first, compared = several[0], compare(several, names) if len(several) > 1 else None
+    lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", *(_plain(line) for line in headline(first)), ""]
+    for head, text in _paragraphs(first):
+        lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
+    told = stories(first)
+    lines += ["## Scenarios that matter", "", RULE_IN_WORDS, ""] if told else []
+    for story in told:
+        said = [f"{story.why}.", story.losses(), *story.sentences]
+        lines += [f"### {_plain(story.title)}", "", *(f"- {_plain(line)}" for line in said), ""]
+    for figure in _drawn(several, compared, tables_of(analyses)):
+        lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
+    if compared is not None:
+        lines += ["## Comparison", "", *compared.facts["warnings"], ""]
+        for name in ("inputs", "outcome", "plan"):
+            rows = rows_in_words(name, compared.tables[name], len(several)) or ["nothing"]
+            lines += [f"### {TITLES[name]}", "", *(f"- {_plain(line)}" for line in rows), ""]
+    lines += ["## Evidence", "", *(f"- {name}: {_plain(value)}" for name, value in _evidence(first)), ""]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes for nothing else, on one line."""
+    return re.sub(r"([\\`*_<>\[\]#|])", r"\\\1", " ".join(text.split()))
+
+
+def save_figures(
+    results: Result | Sequence[Result],
+    folder: Path,
+    kind: str = "svg",
+    *,
+    names: Sequence[str] | None = None,
+    analyses: Analyses | None = None,
+) -> list[Path]:
+    """Every figure of the page as a file of its own, all of them or none; other arguments as for `report`.
+
+    kind: `svg`, `png`, `html` (a page of its own, which fetches nothing), or `json` (Vega-Lite, for an editor or a page of yours).
+    """
+    several = [results] if isinstance(results, Result) else list(results)
+    drawn = _drawn(several, compare(several, names) if len(several) > 1 else None, tables_of(analyses))
+    return write_figures(drawn, folder, kind)
+
+
+def write_figures(figures: Iterable[Figure], folder: Path, kind: str) -> list[Path]:
+    """Figures as files of a folder, `svg` or `png`, all of them or none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    with staged() as files:
+        for figure in figures:
+            path = folder / f"{figure.name}.{kind}"
+            with files.file(path) as file:
+                file.write(_image(figure, kind))
+            written.append(path)
+    return written
+
+
+def _alone(figure: Figure) -> str:
+    """A page with one figure."""
+    return str(
+        _environment()
+        .get_template("figure.html")
+        .render(
+            figure=figure,
+            spec=_safe(json.dumps(_spec(figure))),
+            narrow=_safe(json.dumps(NARROW)),
+            style=_file("style.css"),
+            script=_file("page.js"),
+            bundle=_bundle(),
+            policy=POLICY,
+        )
+    )
+
+
+def _image(figure: Figure, kind: str) -> bytes:
+    """A figure as a file of some kind."""
+    chart = figure.titled
+    if kind == "json":
+        with all_rows():
+            return (json.dumps({**chart.to_dict(), "description": figure.alt}, indent=1) + "\n").encode()
+    if kind == "html":
+        return _alone(figure).encode()
+    if kind == "png":
+        into = io.BytesIO()
+        with all_rows():
+            chart.save(into, format="png", ppi=144)
+        return into.getvalue()
+    text = io.StringIO()
+    with all_rows():
+        chart.save(text, format=kind)
+    return text.getvalue().encode()
+
+
+# The figures of a result or of a study as Altair charts, for scripts and notebooks, and the page as a file.
+
+
+def charts(of: Result | Study) -> dict[str, Any]:
+    """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
+
+    of: a result (losses, timeline, stocks, supply-mix, value-chain, budget, liability) or a study (beside-rules-of-thumb of
+    `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
+    indices of a sweep by Morris or Sobol; what-items-bring of `explain`; stress-losses; origins; homes of `coalitions`;
+    side-by-side of `compare`; where-it-fails-1 and further boxes, and path-of-the-search, of `discover`; others have none).
+
+    Raises InputError where the extra `report` is not installed.
+    """
+    found = figures(of) if isinstance(of, Result) else study_figures(tables_of([of]), Subject.of(of))
+    return {figure.name: figure.titled for figure in found}
+
+
+def write_report(
+    results: Result | Path | str | Sequence[Result | Path | str],
+    path: Path | str,
+    *,
+    names: Sequence[str] | None = None,
+    studies: Sequence[Study] = (),
+) -> Path:
+    """Write the report as one HTML file that fetches nothing from the network; gives its path.
+
+    results: one, or several of which the first is shown and compared with the others; each as it was solved, or the run folder that
+    holds it. path: the file, written whole or not at all. names: what several results are called; None: their plans' names.
+    studies: shown beside the result, with those of its run folder where it was given as one.
+
+    Raises InputError for a folder that is no run and where the extra `report` is not installed, ValueError without a result.
+    """
+    several = [results] if isinstance(results, Result | Path | str) else list(results)
+    first = several[0] if several else None
+    stored = {} if first is None or isinstance(first, Result) else read_analyses(Path(first))
+    text = report(opened(several), names=names, analyses={**stored, **tables_of(studies)})
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, [text])
+    return target

@@ -1,0 +1,354 @@
+"""The facts: tables from CSV files or data frames, validated once row by row and then frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Annotated, Any, Union, cast, get_args, get_origin
+
+import pandas as pd
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ..core.errors import Fault, Faults, Hints, InputError, near_miss, shown
+from .base import Row, expected, key_of
+from .project_tables import HomeRow
+from .read_toml import PlanText, set_elsewhere
+from .tables import TABLES
+
+# Rows of a table checked one by one: columns, types, limits, keys used once, ranges of estimates in order.
+
+
+MOST_ROWS = 200_000
+"""Rows of one table."""
+
+
+def validate_rows(
+    table: str,
+    records: Iterable[Mapping[str, Any]],
+    file: str,
+    columns: list[str],
+    lines: Sequence[int | str] | None = None,
+) -> tuple[tuple[Row, ...], list[Fault]]:
+    """Rows of a table from records, and what is wrong: a thousand faults at most, then one that counts the rest.
+
+    lines: where each record stands, for the faults; None: from line 2 on, below the header.
+    """
+    model = TABLES[table]
+    faults = Faults()
+    faults.extend(_header_faults(table, file, columns))
+    if faults:
+        return (), faults.told()
+    rows: list[Row] = []
+    places: dict[tuple[Any, ...], int | str] = {}
+    for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
+        cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
+        try:
+            row = model.model_validate(cells)
+        except ValidationError as error:
+            if faults.full:
+                faults.add(unseen=error.error_count())
+            else:
+                faults.add(*(_row_fault(item, record, file, line) for item in error.errors(include_url=False)))
+            continue
+        key = tuple(getattr(row, name) for name in model.key)
+        if key in places:
+            found = ", ".join(str(part) for part in key)
+            wanted = f"a unique key (line {places[key]} has the same)"
+            faults.add(Fault(file, str(line), ", ".join(model.key), f"'{found}'", wanted))
+        places.setdefault(key, line)
+        faults.extend(_range_faults(row, file, line))
+        rows.append(row)
+    return tuple(rows), faults.told()
+
+
+def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fault]:
+    """Columns that are none, and required columns that are not there."""
+    fields, hints = TABLES[table].model_fields, Hints()
+    for column in columns:
+        if column not in fields:
+            near = hints.near(column, fields.keys() - set(columns) or fields)
+            yield Fault(file, "1", column, shown(column), f"a known column{near}")
+    for column in sorted(required(table) - set(columns)):
+        yield Fault(file, "1", column, "no such column", "a required column")
+
+
+def _row_fault(item: Any, record: Mapping[str, Any], file: str, line: int | str) -> Fault:
+    """One error of pydantic about a row."""
+    column = str(item["loc"][0]) if item["loc"] else ""
+    found = "an empty cell" if item["type"] == "missing" else shown(record.get(column, item["input"]))
+    return Fault(file, str(line), column, found, expected(item))
+
+
+def _range_faults(row: Row, file: str, line: int | str) -> Iterator[Fault]:
+    """The low and high of an estimate are as admissible as the value, and the three come in order."""
+    for name, adapter in _ranged(type(row)).items():
+        value, low, high = getattr(row, name), getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+        if None not in (value, low, high) and low <= high and not low <= value <= high:
+            found = f"{value:g}, outside its own range {low:g} to {high:g}"
+            yield Fault(file, str(line), name, found, "a value in that range, or a range around it")
+            continue
+        for suffix, sign, relation in (("_low", 1, "at most"), ("_high", -1, "at least")):
+            bound = getattr(row, f"{name}{suffix}")
+            if bound is None:
+                continue
+            try:
+                adapter.validate_python(bound)
+            except ValidationError as error:
+                wanted = expected(error.errors(include_url=False)[0])
+                yield Fault(file, str(line), f"{name}{suffix}", str(bound), wanted)
+                continue
+            if value is not None and sign * (bound - value) > 0:
+                yield Fault(file, str(line), f"{name}{suffix}", str(bound), f"{relation} {name} ({value:g})")
+
+
+@cache
+def _ranged(model: type[Row]) -> dict[str, TypeAdapter[Any]]:
+    """Columns that have a low and a high, each with a validator of the column's own limits."""
+    fields = model.model_fields
+    config = ConfigDict(allow_inf_nan=False)
+    return {
+        name: TypeAdapter(cast(Any, Annotated[field.annotation, *field.metadata, None]), config=config)
+        for name, field in fields.items()
+        if f"{name}_low" in fields
+    }
+
+
+def _missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+
+
+@cache
+def _kinds(table: str) -> dict[str, type]:
+    """The plain Python type behind each column."""
+    kinds: dict[str, type] = {}
+    for name, column in TABLES[table].model_fields.items():
+        annotation: Any = column.annotation
+        if get_origin(annotation) in (Union, types.UnionType):
+            annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
+        while get_origin(annotation) is not None and hasattr(annotation, "__metadata__"):
+            annotation = get_args(annotation)[0]
+        kinds[name] = annotation if isinstance(annotation, type) else str
+    return kinds
+
+
+def _cell(table: str, column: str, value: Any) -> Any:
+    """A cell in the type of its column where that loses nothing (text booleans, integers read as floats)."""
+    kind = _kinds(table).get(column, str)
+    if kind is bool and isinstance(value, str):
+        return {"true": True, "false": False, "1": True, "0": False}.get(value.strip().lower(), value)
+    if kind is str and not isinstance(value, str):
+        return str(value)
+    if kind in (int, float) and hasattr(value, "item"):
+        value = value.item()
+    if kind in (int, float) and isinstance(value, bool | bytes | bytearray):
+        return str(value).lower()  # a truth value is no number, bytes neither
+    if kind in (int, float) and isinstance(value, str) and "_" in value:
+        return f"not a number: {value}"  # a validator would read 1_87 as 187
+    return value
+
+
+@cache
+def required(table: str) -> frozenset[str]:
+    """Columns that a table must have."""
+    return frozenset(name for name, field in TABLES[table].model_fields.items() if field.is_required())
+
+
+# Places in a workbook: cells of tables, and of the fields of the sheet `plan`.
+
+
+def cell_name(row: int, column: int) -> str:
+    """`B7` of a row counted from 1 and a column counted from 0."""
+    letters, column = "", column + 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return f"{letters}{row}"
+
+
+def column_number(letters: str) -> int:
+    """2 of `B`; 0 of none."""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + ord(letter) - 64
+    return number
+
+
+@dataclass(frozen=True)
+class PlanSheet:
+    """The sheet `plan`: a field a row, entries of lists numbered as the planner numbered them."""
+
+    place: str
+    """Book and sheet, for the faults."""
+    rows: Mapping[str, int]
+    """Field as it is written there -> its row."""
+    numbers: Mapping[str, tuple[int, ...]]
+    """Field of a list as it is written there -> the numbers of its entries, in order."""
+    overrides: tuple[str, ...]
+    """Fields of the plan whose values were set elsewhere."""
+    last: int
+    """Last row with a field."""
+    empty: Mapping[str, int] = field(default_factory=dict)
+    """Field as it is written there without a value -> its row."""
+
+    def named(self, field: str) -> str:
+        """A field of the plan, its lists counted from 0 without gaps, as the sheet calls it."""
+        path: list[str] = []
+        for part in field.split("."):
+            own = self.numbers.get(".".join(path), ())
+            path.append(str(own[int(part)]) if part.isdigit() and int(part) < len(own) else part)
+        return ".".join(path)
+
+    def placed(self, fault: Fault) -> Fault:
+        """A fault of the plan with the cell of its field, of the closest one around it, or of the row where it could be added."""
+        name = self.named(fault.column)
+        if set_elsewhere(fault.column, self.overrides):
+            return replace(fault, file="--set", row="", column=name)
+        unfilled = [row for own, row in self.empty.items() if own == name or own.startswith(f"{name}.")]
+        if fault.found == "nothing" and unfilled:
+            return replace(fault, file=self.place, row=cell_name(min(unfilled), 1), column=name, found="an empty cell")
+        parts = name.split(".")
+        for n in range(len(parts), 0, -1):
+            path = ".".join(parts[:n])
+            inside = [row for own, row in self.rows.items() if own == path or own.startswith(f"{path}.")]
+            if inside:
+                return replace(fault, file=self.place, row=cell_name(min(inside), 1), column=name)
+        return replace(fault, file=self.place, row=cell_name(self.last + 1, 0), column=name)
+
+
+@dataclass(frozen=True)
+class Book:
+    """A workbook: where its tables' rows and columns stand, and what other sheets it has."""
+
+    name: str
+    columns: Mapping[str, tuple[str, ...]]
+    lines: Mapping[str, tuple[int, ...]]
+    others: tuple[str, ...] = ()
+    """Sheets that are no tables."""
+
+    def placed(self, fault: Fault, table: str, rows: Sequence[Any]) -> Fault:
+        """A fault with sheet and cell; its row is told by key, whole or the first part of it."""
+        keys = [[str(getattr(row, part)) for part in type(row).key] for row in rows]
+        at = [n for n, key in enumerate(keys) if fault.row in ("/".join(key), key[0])]
+        line = self.lines[table][at[0]] if at else None
+        columns = self.columns[table]
+        cell = f" row {line}" if line else ""
+        if line and fault.column and fault.column in columns:
+            cell = f" {cell_name(line, columns.index(fault.column))}"
+        return replace(fault, file=f"{self.name}, sheet {table}{cell}")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Validated tables by name, each a tuple of frozen rows; absent tables are empty."""
+
+    tables: Mapping[str, tuple[Row, ...]]
+    name: str = "in memory"
+    book: Book | None = None
+    """The workbook that they come from; None: not from one."""
+    asked: PlanText | PlanSheet | None = None
+    """Where the plan that was read with them stands; None: nowhere that is known."""
+    lines: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict, compare=False)
+    """Lines of the rows of each table in its file, where they come from files; of a home's own rows with their folder."""
+
+    @classmethod
+    def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
+        """Validate data frames (columns as `strategic-minerals schema TABLE` prints them). Raises InputError with every fault."""
+        faults = Faults()
+        tables: dict[str, tuple[Row, ...]] = {}
+        for table, frame in frames.items():
+            if table not in TABLES:
+                expected = f"the name of a table{near_miss(table, TABLES)}"
+                faults.add(Fault(name, "", "table", f"'{table}'", expected))
+                continue
+            columns = [str(column) for column in frame.columns]
+            records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
+            rows, found = validate_rows(table, records, table, columns)
+            tables[table] = rows
+            faults.extend(found)
+        if faults:
+            raise InputError(faults.told())
+        return cls(types.MappingProxyType(tables), name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (dict(self.tables), self.name, self.book, self.asked, dict(self.lines))
+
+    def placed(self, fault: Fault) -> Fault:
+        """A fault of a table (`offers.csv`, row by key) or of the plan with the place in its file or workbook."""
+        table = fault.file.removesuffix(".csv")
+        if table == "plan" and self.asked is not None:
+            return self.asked.placed(fault)
+        return (
+            fault
+            if self.book is None or table not in self.book.lines
+            else self.book.placed(fault, table, self.rows(table))
+        )
+
+    def without_places(self) -> Dataset:
+        """The same tables, of which nobody knows in what file, sheet or line they stand: what is said of them is the same
+        wherever they are kept."""
+        return replace(self, book=None, asked=None, lines={})
+
+    def at(self, table: str, n: int) -> str:
+        """Where a table's row of a number stands, for a fault: its line in the table's file, else its key."""
+        lines, rows = self.lines.get(table, ()), self.tables[table]
+        return str(lines[n]) if len(lines) == len(rows) else key_of(rows[n])
+
+    def rows(self, table: str) -> tuple[Any, ...]:
+        """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""
+        if table not in TABLES:
+            raise KeyError(table)
+        return self.tables.get(table, ())
+
+    def frame(self, table: str) -> pd.DataFrame:
+        """A table as a data frame with all columns of its schema."""
+        columns = list(TABLES[table].model_fields)
+        return pd.DataFrame([row.model_dump() for row in self.rows(table)], columns=columns)
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each table's canonical content, to tell whether two datasets are the same."""
+        return {
+            table: hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest()
+            for table, rows in sorted(self.tables.items())
+        }
+
+    def replace(self, **frames: pd.DataFrame) -> Dataset:
+        """A copy with some tables replaced."""
+        kept = {table: self.frame(table) for table in self.tables if table not in frames}
+        return Dataset.from_tables({**kept, **frames}, name=self.name)
+
+
+def _restored(
+    tables: dict[str, tuple[Row, ...]],
+    name: str,
+    book: Book | None,
+    asked: PlanText | PlanSheet | None,
+    lines: dict[str, tuple[int | str, ...]],
+) -> Dataset:
+    """A dataset from another process."""
+    return Dataset(types.MappingProxyType(tables), name, book, asked, lines)
+
+
+# The home of a plan: a country, or a union of countries, and what its government is known by.
+
+
+JANUARY = 1
+
+
+def home_row(data: Dataset, home: str) -> HomeRow | None:
+    """The row of a home; None where the tables say nothing of it."""
+    return next((row for row in data.rows("homes") if row.home == home), None)
+
+
+def members(data: Dataset, home: str) -> frozenset[str]:
+    """Countries of a home: those of its row, or the one country that it names."""
+    row = home_row(data, home)
+    return frozenset({home}) if row is None else frozenset(row.members.split())
+
+
+def fiscal_month(data: Dataset, home: str) -> int:
+    """Month in which a home's fiscal year begins; January where nothing is said."""
+    row = home_row(data, home)
+    return JANUARY if row is None else row.fiscal_year_month

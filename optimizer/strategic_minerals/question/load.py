@@ -1,0 +1,215 @@
+"""Find and read a question, a plan with its tables, from files of any kind; all faults are raised together."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, shipped, shown
+from ..core.files import NOWHERE
+from .dataset import Dataset
+from .plan import Plan
+from .read_csv import homes_in_words, homes_of, load_dataset
+from .read_toml import SET, read_as, unread
+from .together import joint_question
+
+
+def find_plan(path: Path) -> Path:
+    """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
+    if path.is_file():
+        return path
+    if path.is_symlink() and not path.exists():
+        raise PlanError([Fault(str(path), "", "", NOWHERE, "a plan file")])
+    if path.exists() and not path.is_dir():
+        raise PlanError([Fault(str(path), "", "", "a pipe or a device", "a plan file (a regular file)")])
+    inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
+    if inside:
+        return inside[0]
+    known = sorted(each.stem for each in shipped("models").glob("*.toml"))
+    if len(path.parts) == 1 and path.name.removesuffix(".toml") in known:
+        return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
+    if path.is_dir():
+        raise PlanError(
+            [Fault(str(path), "", "", "a folder without a plan", "a folder with plan.toml, plan.json or plan.xlsx")]
+        )
+    close = near_miss(path.name, known)
+    raise PlanError(
+        [Fault(str(path), "", "", "no such file", f"a plan file, or a shipped plan: {', '.join(known)}{close}")]
+    )
+
+
+SHIPPED = "shipped"
+"""In place of a folder: the tables that come with the package."""
+
+
+def find_tables(plan: Path, tables: Path | None) -> Path:
+    """The folder asked for, else `tables` or `inputs` next to the plan; the shipped one for shipped plans and if asked for.
+
+    Raises InputError for a plan of one's own without tables: facts of others are not put under it unasked.
+    """
+    if tables is not None and not (str(tables) == SHIPPED and not tables.exists()):
+        return tables
+    for name in ("tables", "inputs"):
+        if tables is None and (plan.parent / name).is_dir():
+            return plan.parent / name
+    folder = plan.parent.resolve()
+    if tables is None and folder.name == "models" and (folder.parent / "inputs").is_dir():  # as in a checkout
+        return folder.parent / "inputs"
+    if tables is None and folder != shipped("models").resolve():
+        expected = f"tables in a folder `tables` beside the plan, or `--tables {SHIPPED}` for those of the package"
+        raise InputError([Fault(str(plan.parent), "", "tables", "no tables for this plan", expected)])
+    return shipped("inputs")
+
+
+def load_question(
+    path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None
+) -> tuple[Plan, Dataset]:
+    """A plan (TOML, JSON, or a workbook with its tables) and its tables; values: dotted path -> value, put into the plan.
+
+    Raises PlanError or InputError with the faults of both at once.
+    """
+    if path.suffix.lower() == ".xlsx":
+        from .workbook import load_workbook
+
+        asked, own = load_workbook(path, values)
+        return asked, own if tables is None else replace(
+            load_dataset(find_tables(path, tables), asked.home), asked=own.asked
+        )
+    faults: list[Fault] = []
+    loaded, place, data = None, None, None
+    try:
+        loaded, place = read_as(Plan, path, values)
+    except FaultsError as error:
+        faults += error.faults
+    try:
+        folder = find_tables(path, tables)
+        homes = homes_of(folder)
+        if loaded is not None and loaded.together is not None:
+            together, data = joint_question(loaded, members_tables(loaded, folder))
+            return together, replace(data, asked=place)
+        if loaded is None or not homes or loaded.home in homes:
+            data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
+        else:
+            expected = homes_in_words(folder, homes) + near_miss(loaded.home, homes)
+            fault = Fault("plan", "", "home", f"'{loaded.home}'", expected)
+            faults.append(fault if place is None else place.placed(fault))
+    except FaultsError as error:
+        faults += error.faults
+    if loaded is None or data is None:
+        raise PlanError(faults)
+    return loaded, replace(data, asked=place)
+
+
+def load_members(
+    path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None
+) -> tuple[Plan, dict[str, Dataset]]:
+    """A plan of several homes as it stands, and the tables of each of them by home: what `coalitions` asks for.
+
+    path: a plan file. tables: the folder with tables of every member; None: as `load_question` finds it. values: dotted path ->
+    value, put into the plan; None: the plan as it stands.
+
+    Raises PlanError for a plan without a section `together`; otherwise as `load_question`.
+    """
+    plan, place = read_as(Plan, path, values)
+    if plan.together is None:
+        fault = Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")
+        raise PlanError([fault if place is None else place.placed(fault)])
+    return plan, members_tables(plan, find_tables(path, tables))
+
+
+def members_tables(plan: Plan, folder: Path) -> dict[str, Dataset]:
+    """Tables of every member of a plan of several homes, by home. Raises InputError for a home without tables of its own."""
+    members = () if plan.together is None else plan.together.members
+    homes = homes_of(folder)
+    for member in members:
+        if member.home not in homes:
+            found = f"'{member.home}'"
+            expected = homes_in_words(folder, homes) + near_miss(member.home, homes)
+            raise InputError([Fault("plan", "", "together.members", found, expected)])
+    return {member.home: load_dataset(folder, member.home) for member in members}
+
+
+def with_demand(data: Dataset, whence: str) -> Dataset:
+    """Tables that say what is needed. Raises InputError where a folder or a book has no table `demand` at all."""
+    if "demand" not in data.tables:
+        expected = "demand.csv, or a sheet `demand`: what home users need (only a header if there is no demand)"
+        raise InputError([Fault(whence, "", "demand", "no table `demand`", expected)])
+    return data
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts as dotted path -> value; values are read as TOML, and as plain text where they are not; `null` is None.
+
+    Raises PlanError for a text of another form, a field that is set twice and a number that is too long.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if not key or not value or len(pair.splitlines()) > 1:
+            expected = "one line key=value, such as budget.total_musd=500; key=null clears an optional field"
+            raise PlanError([Fault(SET, "", key[:LONGEST_KEY], shown(pair), expected)])
+        if key in found:
+            raise PlanError([Fault(SET, "", key, "the field twice", "each field once")])
+        found[key] = None if value.lower() == "null" else _value(key, value)
+    return found
+
+
+LONGEST_KEY = 80
+"""Characters of a field that are shown."""
+
+
+def _value(key: str, text: str) -> Any:
+    """A value as TOML spells it, else the text as it stands. Raises PlanError for a number of more digits than are read."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+    except (ValueError, RecursionError) as error:
+        raise PlanError([replace(unread(SET, text, "TOML", error), column=key)]) from None
+
+
+# Promises as planners write them: how much of a segment's demand is to be served while a disruption lasts.
+
+
+WRITTEN = "material:segment:level, with a level from 0 to 1 (80 % is 0.8), e.g. ndfeb_magnet:civil:0.8"
+"""How a promise is written."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A share of a segment's demand that must be served while a disruption lasts."""
+
+    material: str
+    segment: str
+    level: float
+    per: str = "episode"
+    """Counted over the whole episode, or in every `fiscal_year` of it."""
+
+    @classmethod
+    def parse(cls, text: str) -> Promise:
+        """From `material:segment:level`. MisplacedError, a ValueError, if the text has another form or the level is no share."""
+        try:
+            material, segment, level = text.split(":")
+            found = cls(material, segment, float(level))
+        except ValueError:
+            raise MisplacedError(("promises", shown(text), WRITTEN)) from None
+        if not 0 <= found.level <= 1:  # nor NaN
+            raise MisplacedError(("promises", shown(text), WRITTEN))
+        return found
+
+
+def _read(value: Any) -> Any:
+    """A promise from text; anything else as it is. ValueError, which says how one is written."""
+    try:
+        return Promise.parse(value) if isinstance(value, str) else value
+    except MisplacedError:
+        raise ValueError(WRITTEN) from None
+
+
+WrittenPromise = Annotated[Promise, BeforeValidator(_read, json_schema_input_type=str)]
+"""A promise in an option of a verb: as an object, or as it is written."""

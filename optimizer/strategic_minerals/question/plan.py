@@ -1,0 +1,693 @@
+"""The question: a plan file (TOML) and its schema.
+
+A plan states the materials, years, instruments, money, disruptions and the objective.
+It holds no facts: those are in tables (`question/dataset.py`). Years are fiscal years and may be decimal where a date
+within the year is meant (2028.5 is the middle of FY2028)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ..core.errors import FORMAT, MisplacedError, near_miss, shown
+from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
+from .base import (
+    AFTER,
+    CHEAPER,
+    CUT,
+    DEARER,
+    DURATION,
+    ELEMENTS,
+    FLOOD,
+    LAG,
+    RATE,
+    SURGE,
+    THIRD_CUT,
+    UPSIDE,
+    USA,
+    Column,
+    Iso3,
+    Key,
+    Names,
+    NonNegative,
+    Positive,
+    Section,
+    Share,
+    Year,
+)
+
+# Sections of a plan file, one class each.
+
+
+DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
+"""A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
+QUIET = 0.02
+"""Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
+
+
+def _given(value: str | None) -> str:
+    """A choice that may be missing, as found."""
+    return "nothing" if value is None else f"'{value}'"
+
+
+class Horizon(Section):
+    """The planned years and the length of a period."""
+
+    first_year: Annotated[Year, Column("First fiscal year")]
+    """First fiscal year."""
+    years: Annotated[int, Field(ge=1, le=60), Column("Number of fiscal years", 1, 30)]
+    """Number of fiscal years that are planned and shown."""
+    tail_years: Annotated[int, Field(ge=0, le=40), Column(low=1, high=15)] | None = None
+    """Further years that are computed but not shown, so that the end of the horizon does not distort the plan; unset: three
+    years or the longest event of the listed scenarios and selected hazards, whichever is longer."""
+    period_months: Annotated[Literal[1, 3, 6, 12], Column("Length of a period (months)")] = 12
+    """Length of a period."""
+
+
+class FloorMenu(Section):
+    """Price floors that the plan may guarantee for one material; it may also choose none."""
+
+    material: Key
+    kind: Literal["contract", "border", "purchase"] = "contract"
+    """Type of floor. `contract`: a contract for difference, paid from the budget. `border`: a reference price with a tariff,
+    paid by users (market-wide only). `purchase`: a contract for difference on tonnes that the reserve may buy."""
+    scope: Literal["project", "market"] = "project"
+    """`project`: part of a project's package. `market`: one floor for all eligible producers."""
+    levels_usd_per_kg: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    term_years: Annotated[Positive, Column(low=1, high=30)]
+    """Term: project floors from first output, market floors from the first period."""
+    upside_share: Annotated[Share, UPSIDE] = 0.0
+    """Share of the price above the floor that is paid back to the treasury."""
+    take_share: Annotated[float, Field(gt=0, le=1), Column(low=0.02)] = 1.0
+    """Purchase floors: share of the project's output of the material that is covered."""
+    eligible: Literal["home", "allied"] = "allied"
+    """Market floors: the producers whose existing output is topped up (`allied`: home, allies and partners)."""
+    embedded_content: bool = False
+    """Border floors: also charge the material contained in imported products."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind == "border" and self.scope != "market":
+            raise MisplacedError(("scope", f"'{self.scope}'", "'market': a border floor is market-wide"))
+        if self.kind == "purchase" and self.scope != "project":
+            raise MisplacedError(("scope", f"'{self.scope}'", "'project': a purchase floor belongs to a project"))
+        if len(set(self.levels_usd_per_kg)) < len(self.levels_usd_per_kg):
+            raise MisplacedError(("levels_usd_per_kg", shown([*self.levels_usd_per_kg]), "levels that differ"))
+        if self.kind == "border" and self.upside_share > 0:
+            expected = "0: a border floor has no upside share, nobody receives a top-up"
+            raise MisplacedError(("upside_share", f"{self.upside_share:g}", expected))
+        return self
+
+
+class Instruments(Section):
+    """Instruments that the authority may use."""
+
+    reserve: Annotated[bool, Column("Buy and hold material")] = True
+    """Buy and hold material."""
+    offtake_contracts: Annotated[bool, Column("Sign offtake contracts")] = True
+    """Sign offtake contracts for the output of existing allied sources, to be used in a crisis."""
+    projects: Annotated[bool, Column("Support projects")] = True
+    """Support projects with packages; if false, only projects that their owners build without support exist."""
+    packages: Selection = ("*",)
+    """Packages of the table `packages` that may be used; `*`: all."""
+    project_list: Selection = ("*",)
+    """Projects that may be supported; `*`: all whose materials are in the plan."""
+    signing_years: tuple[Year, ...] | None = None
+    """Fiscal years in which packages may be signed; unset: every planned year."""
+    contract_years: tuple[Year, ...] | None = None
+    """Fiscal years in which offtake contracts may start; unset: every planned year."""
+    partial_support: bool = False
+    """True: a package may support a share of a project."""
+    price_floors: tuple[FloorMenu, ...] = ()
+    trunk_release: bool = False
+    """True: the reserve may release material without a disruption."""
+    trunk_disposal: bool = False
+    """True: the reserve may sell material without a disruption. In a disruption the plan may spend what it had planned for
+    purchases, so it may then buy and sell in the same year only to have that money available."""
+
+
+class OriginExclusion(Section):
+    """Origins that this plan excludes, beside the table of rules."""
+
+    countries: Names
+    """ISO3 codes separated by spaces; `covered`: every country of that tier."""
+    materials: Names = "*"
+    from_year: DecimalYear | None = None
+    """Date from which it applies; unset: from the start."""
+    reach_back: bool = False
+    """True: it follows the feed back to the mine."""
+    applies_to: Annotated[tuple[Literal["purchases", "support", "offtake"], ...], Field(min_length=1)] = (
+        "purchases",
+        "support",
+        "offtake",
+    )
+
+
+class Procurement(Section):
+    """Origins from which the authority may not buy, reserve or support; each switch turns on its rules of the table `origin_rules`.
+    What users buy for themselves is not touched."""
+
+    law: Annotated[bool, Column("Keep the law on origins")] = False
+    """True: the forms of material that statutes name."""
+    practice: Annotated[bool, Column("Keep to what suppliers' governments allow")] = False
+    """True: what suppliers' governments refuse to reserves, such as export licences for stockpiles."""
+    policy: Annotated[bool, Column("Buy nothing from covered nations")] = False
+    """True: everything from covered nations."""
+    exclusions: tuple[OriginExclusion, ...] = ()
+
+
+class Budget(Section):
+    """Budget, in real money of the plan's price year."""
+
+    appropriation_musd: Annotated[
+        NonNegative | dict[Year, NonNegative], Column("Appropriation per year (million USD, in the plan's price year)")
+    ]
+    """Appropriation per fiscal year: one figure, or a figure by year; years after the last one named keep its value,
+    years before the first one named have none."""
+    carry_over_share: Annotated[Share, Column("Share of a year's money that may be carried over", 0.02)] = 0.0
+    """Share of a year's appropriation that may be carried into the next."""
+    carried_in_musd: NonNegative = 0.0
+    """Money kept from before the first year: it is spent in the first year, beside its appropriation."""
+    total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)")] | None = None
+    """Limit on total outlays over all planned years."""
+    liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None
+    """Limit on the cost of all floors in a year, at the liability quantile."""
+    liability_quantile: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    """Probability with which payments stay below the cap."""
+    emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
+    """Extra money for purchases in a disruption, per year and scenario."""
+    branch_money: Annotated[Literal["planned", "appropriated"], Column("Money for purchases in a disruption")] = (
+        "planned"
+    )
+    """Money for purchases in a disruption. `planned`: what the plan would have spent that year on the materials hit.
+    `appropriated`: that and, for materials in short supply, the unspent money of the year; not possible with an objective that
+    counts spending, which would not count this money."""
+    revolving: bool = False
+    """True: sales proceeds may be spent again."""
+    members_pay_holding: bool = False
+    """True: members of the reserve pay what keeping the stock costs, so that it counts in the social cost, not in the budget."""
+
+    @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
+    @classmethod
+    def _each_year_once(cls, value: Any) -> Any:
+        """Amounts by year need at least one year, and each year once, however it is written."""
+        if not isinstance(value, dict):
+            return value
+        if not value:
+            raise ValueError("a figure, or figures by year such as { 2027 = 100 }, not an empty table")
+        written: dict[float, Any] = {}
+        for year in value:
+            try:
+                number = float(str(year))
+            except ValueError:
+                continue
+            if number in written:
+                raise ValueError(f"each year once, not both '{written[number]}' and '{year}'")
+            written[number] = year
+        return value
+
+
+class Event(Section):
+    """A hazard that occurs at a date; missing fields are taken from the hazard's row."""
+
+    hazard: Key | None = None
+    """A row of the table `hazards`; unset: the event states all fields itself."""
+    start_year: DecimalYear
+    duration_years: Annotated[Positive, DURATION] | None = None
+    """Length of the cut, without the flood before it."""
+    countries: Names | None = None
+    """ISO3 codes separated by spaces; `*`: all except the home country."""
+    materials: Names | None = None
+    cut_share: Annotated[Share, CUT] | None = None
+    price_multiplier: Annotated[Positive, Column(low=0.05, high=25)] | None = None
+    flood_years: Annotated[NonNegative, FLOOD] | None = None
+    flood_multiplier: Annotated[Positive, CHEAPER] | None = None
+    third_country_cut_share: Annotated[Share, THIRD_CUT] | None = None
+    demand_multipliers: Annotated[dict[str, NonNegative], SURGE] | None = None
+    severity: NonNegative | None = None
+    """Factor on the cuts of the hazard's profile; unset: 1."""
+    stretch: Positive | None = None
+    """Factor on the length of the hazard's profile; unset: 1, or what `duration_years` makes it."""
+    tight: bool | None = None
+    """Overrides whether the affected materials count as tight (in short supply) while the cut lasts."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.hazard is None:
+            named = {
+                "duration_years": self.duration_years,
+                "countries": self.countries,
+                "materials": self.materials,
+                "cut_share": self.cut_share,
+            }
+            missing = [name for name, value in named.items() if value is None]
+            if missing:
+                expected = f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}"
+                raise MisplacedError(("", "no hazard", expected))
+        return self
+
+
+class Scenario(Section):
+    """A scenario written by hand."""
+
+    name: Key
+    probability: Annotated[Share, Column(low=0.002)]
+    design_basis: bool = False
+    """True: service levels may refer to it; it is separate from the sample."""
+    events: Annotated[tuple[Event, ...], Field(min_length=1)]
+
+
+class Sample(Section):
+    """Scenarios sampled from the table of hazards; they share the probability that the listed scenarios leave."""
+
+    scenarios: Annotated[
+        int,
+        Field(ge=1, le=100_000),
+        Column("Number of random scenarios"),
+    ]
+    """Number of sampled scenarios that the plan uses."""
+    draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Number of scenarios sampled and then reduced to `scenarios`, each with the probability of those it represents; unset: no
+    reduction."""
+    seed: Annotated[int, Field(ge=0, lt=2**63), Column("Random seed")]
+    hazards: Selection = ("*",)
+    quiet_probability: Annotated[Share, Column(low=0.001)] = QUIET
+    """Probability of the scenario without disruptions: the baseline course needs some probability to be planned sensibly."""
+    drawn_from_year: Year | None = None
+    """First year of the plan whose draws these are: those with an event before this plan's are left out, so that a plan made again
+    a year later meets the same scenarios as far as they are still to come. Unset: drawn for this plan."""
+    events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
+    """Largest number of events of the same hazard in one scenario; unset: no limit."""
+
+
+class HazardOverride(Section):
+    """The plan's own assumptions on a hazard, replacing those of the table."""
+
+    hazard: Key
+    rate_per_yr: Annotated[NonNegative, RATE] | None = None
+    duration_yr: Annotated[Positive, DURATION] | None = None
+    cut_share: Annotated[Share, CUT] | None = None
+    price_multiplier: Annotated[Positive, DEARER] | None = None
+    flood_yr: Annotated[NonNegative, FLOOD] | None = None
+    flood_multiplier: Annotated[Positive, CHEAPER] | None = None
+    third_country_cut_share: Annotated[Share, THIRD_CUT] | None = None
+    element_share: Annotated[float, Field(gt=0, le=1), ELEMENTS] | None = None
+    after_probability: Annotated[Share, AFTER] | None = None
+    after_lag_yr: Annotated[NonNegative, LAG] | None = None
+
+
+class Control(Section):
+    """A measure in force when the plan starts: it changes the baseline data until its end date and is not an event."""
+
+    name: Key
+    countries: Names
+    materials: Names
+    cut_share: Annotated[Share, Column(low=0.02)]
+    """Share of supply from its countries that is lost."""
+    cut_shares: Annotated[dict[Key, Share], Column(low=0.005)] = Field(default_factory=dict)
+    """The same by material, for those that it cuts more or less."""
+    feed_cut_share: Annotated[Share, Column(low=0.02)] = 0.0
+    """Share lost by producers elsewhere whose declared feed comes from its countries, or which declare none (`feed_origins`)."""
+    price_multiplier: Annotated[Positive, DEARER] = 1.0
+    until_year: DecimalYear
+    in_force: bool = True
+    """False: it is not in force, as where a suspension was extended; `controls` solves both cases."""
+    probability: Annotated[Share, Column(low=0.005)] | None = None
+    """Probability that it is in force, where that is not known; unset: it is known."""
+    hazard: Key | None = None
+    """The hazard of which it is an event: while in force at the start, it may bring on others as such an event does (`after`)."""
+    outside_prices: bool = False
+    """True: while it is in force, whoever produces its materials outside its countries sells them at the latest price quoted there
+    (`price_gaps`), where that is higher; false: one market."""
+
+
+class Risk(Section):
+    """Risk aversion: weights and limits on losses. Loss is the discounted cost of shortfall and substitution."""
+
+    alpha: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Column("Share of scenarios that do not count as the worst (0.9: the worst 10 % count)", 0.02),
+    ] = 0.9
+    """Level of the CVaR: the mean of the worst 1 - alpha of outcomes."""
+    cvar_weight: Annotated[NonNegative, Column("Weight of the worst scenarios (0: expected cost only)", 0.001, 20)] = (
+        0.0
+    )
+    """Weight of the CVaR in social cost (lambda)."""
+    cvar_limit_musd: (
+        Annotated[NonNegative, Column("Limit on the mean loss of the worst scenarios (million USD)")] | None
+    ) = None
+    expected_loss_limit_musd: NonNegative | None = None
+    embedded: bool = False
+    """True: losses of materials inside imported goods (`embedded` in the table of materials) count here too, though no plan can
+    spare them."""
+
+
+class Owners(Section):
+    """What owners of projects expect, and what they ask for bearing price risk: it decides how large a financing gap is and what
+    a price floor does to it."""
+
+    expectation: Literal["trunk", "scenarios"] = "trunk"
+    """How an owner values a project. `trunk`: on the baseline course, at the hurdle rate of its row. `scenarios`: in expectation
+    over a fixed pricing sample of scenarios, closures included, at the hurdle rate that leaves the value without support
+    unchanged."""
+    price_risk_premium: Annotated[float, Field(ge=0, le=0.5), Column(low=0.001, high=0.12)] = 0.0
+    """Part of the hurdle rate that pays for price risk: a package that takes away all of the downside lowers the rate by this much
+    [1/year]. An estimate; no published figure is shipped."""
+    sample: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """Number of scenarios in the pricing sample. It is drawn from the same hazards as the plan's own sample and does not depend on
+    the seed and size of that; a plan without a sample is priced on its listed scenarios."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of the pricing sample."""
+    risk_charge: Annotated[NonNegative, Column(low=0.005, high=5)] = 0.0
+    """What the government is charged for bearing risk that a package moves to it: cost for each USD of downside transferred."""
+
+
+class Loss(Section):
+    """How shortage is valued, beyond the loss function."""
+
+    spikes: bool = False
+    """True: a cut that lasts for part of a period falls on that part of demand alone, so that a short deep cut also reaches the
+    dearer tiers; false: it is spread over the period."""
+
+
+class Objective(Section):
+    """The objective to minimise."""
+
+    kind: Annotated[Literal["social_cost", "risk_within_budget", "least_budget"], Column("Aim")] = "social_cost"
+    cvar_share: Annotated[Share, Column(low=0.01)] = 0.5
+    """`risk_within_budget`: weight m of the CVaR against the expected loss, (1-m)*expected + m*CVaR."""
+    stage_slack: Annotated[NonNegative, Column(high=0.5)] | None = None
+    """Slack of a stage in later stages, relative to its value (at least 1 million USD); unset: the gap of the solve."""
+
+
+class ServiceLevel(Section):
+    """Promise to supply a segment in design-basis scenarios."""
+
+    material: Key
+    segment: Key
+    level: Annotated[Share, Column(low=0.05)]
+    """Share of demand that is supplied from the onset to the end of the event."""
+    scenarios: Selection
+    per: Literal["episode", "fiscal_year"] = "episode"
+    penalty_usd_per_kg: Positive | None = None
+    """Penalty for each kg of promised supply that is missing; unset: the promise must be kept."""
+
+
+class Diversification(Section):
+    """Limit on one country's share of supply, or minimum share of a group, without a disruption."""
+
+    material: Key
+    kind: Literal["country_cap", "least_share"]
+    country: Iso3 | None = None
+    """`country_cap`: the country."""
+    group: Literal["home", "allied"] | None = None
+    """`least_share`: home alone, or home with allies and partners."""
+    share: Annotated[Share, Column(low=0.02)]
+    from_year: Year
+    penalty_usd_per_kg: Positive | None = None
+    """Penalty for each kg beyond the limit."""
+    hard: bool = False
+    """True: the limit must be kept (default: soft, at the penalty)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.kind == "country_cap") != (self.country is not None):
+            expected = "country must be given for kind 'country_cap', and only there"
+            raise MisplacedError(("country", _given(self.country), expected))
+        if (self.kind == "least_share") != (self.group is not None):
+            expected = "group must be given for kind 'least_share', and only there"
+            raise MisplacedError(("group", _given(self.group), expected))
+        if self.hard == (self.penalty_usd_per_kg is not None):
+            found = "both a penalty and hard = true" if self.hard else "neither a penalty nor hard = true"
+            raise MisplacedError(("", found, "either penalty_usd_per_kg (soft) or hard = true"))
+        return self
+
+
+class DaysOfCover(Section):
+    """Rule of thumb: hold at least the given number of days of net imports."""
+
+    material: Key
+    days: Annotated[NonNegative, Column(low=7, high=1500)]
+    from_year: Year
+
+
+Selection = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+# Sections of a plan about living through it: events that have begun, rules of drawdown and refill.
+
+
+class Ongoing(Event):
+    """A disruption that has begun before the plan and of which nobody knows when it ends.
+
+    Baseline course: it goes on. Every scenario draws its end, from the law of its hazard given how long it has lasted, or around
+    `remaining_years`; the end is then what happens to its materials. What it cuts is what it cuts today: a profile is followed at
+    the stated stretch, and its last cut holds.
+    """
+
+    name: Key
+    """What the plan calls it."""
+    remaining_years: Annotated[Positive, Column(low=0.02, high=15)] | None = None
+    """Expected further years (exponential); unset: by the law of durations of its hazard, given its age."""
+
+    ended_year: DecimalYear | None = None
+    """Date within the first period at which it is known to have ended; unset: it goes on."""
+
+    @model_validator(mode="after")
+    def _told(self) -> Ongoing:
+        if self.hazard is None and self.remaining_years is None and self.ended_year is None:
+            raise ValueError(
+                "remaining_years, as the event has no hazard whose law of durations would say how long it may last"
+            )
+        return self
+
+
+class StockRule(Section):
+    """When a law lets a stock be released, to whom, at what price, and when it has to be filled again."""
+
+    material: Key
+    from_lost_share: Annotated[Share, Column(low=0.005)] = 0.0
+    """It may be released only in a period in which at least this share of the usual supply of its sources does not arrive; 0: in
+    any shortage."""
+    segments: Selection = ("*",)
+    """Segments that it may serve: no more is released than they want in the period."""
+    resale_share: Annotated[Share, Column(low=0.05)] | None = None
+    """Share of the market price that users pay for a released tonne; unset: that of the table of materials."""
+    refill_within_years: Annotated[float, Field(gt=0, le=40), Column(low=0.25, high=15)] | None = None
+    """Years after the last event on it by whose end the stock is back; unset: no duty."""
+    refill_share: Annotated[Share, Column(low=0.05)] = 1.0
+    """Share of the stock before the event to which it has to be back, what decays in between counted."""
+
+
+# The section of a plan that is made for several homes.
+
+
+class Member(Section):
+    """A home that plans with others."""
+
+    home: Iso3
+    """A home with tables of its own (`homes/`)."""
+    money_share: Annotated[Share, Column(low=0.01)]
+    """Its part of every amount of the plan's budget: what it has when it plans alone."""
+    loss_function: Key | None = None
+    """Named loss function of its tables; unset: that of the plan."""
+
+
+class Together(Section):
+    """Homes that plan together. Materials, projects and rules of the plan are called as in the tables of each home and hold for
+    every member that has them; `JPN.gallium` is Japan's alone."""
+
+    members: Annotated[tuple[Member, ...], Field(min_length=1)]
+    joint_stock: Literal["by_need", "by_share", "none"] = "by_need"
+    """`by_need`: in a disruption the stock goes to whom a tonne spares most. `by_share`: it is bought together and divided before;
+    in a disruption each draws on its share. `none`: each keeps what it buys."""
+    freight_usd_per_kg: NonNegative = 0.2
+    """Cost of moving a kg of stock from one member to another; an estimate (0.05 to 1): containers by sea to freight by air."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        homes = [member.home for member in self.members]
+        for n, home in enumerate(homes):
+            if home in homes[:n]:
+                raise MisplacedError((f"members.{n}.home", f"'{home}'", "each home once"))
+        total = sum(member.money_share for member in self.members)
+        if abs(total - 1) > 1e-6:
+            raise MisplacedError(("members", f"shares of money that add up to {total:g}", "shares that add up to 1"))
+        return self
+
+
+class Plan(Section):
+    """A planning question."""
+
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT, exclude=True)] = FORMAT
+    """Format of the file; without it, the only one that there is."""
+    name: Key
+    title: str = ""
+    description: str = ""
+    home: Iso3 = USA
+    """Whose demand, stock and money are planned: a country, or a union of the table `homes` (`EUU`)."""
+    price_year: Year
+    """Year of the price level in which all money is stated."""
+    price_set: Annotated[Key, Column("Price set")]
+    """Price set of the table `prices`."""
+    loss_function: Annotated[Key, Column("Loss function: economic loss per missing tonne")]
+    """Named loss function. It influences the answer more than any other input, so there is no default."""
+    loss_level: Annotated[Literal["low", "central", "high"], Column("Loss estimate to use")] = "central"
+    loss: Loss = Loss()
+    users_convenience_share: Annotated[float, Field(gt=0, le=1), Column(low=0.002, high=0.3)] = 0.02
+    """What users' own stocks are worth to them beyond interest, per year as a share of their value; an estimate. Only with rows in
+    the table `users_stock`."""
+    discount_rate: Annotated[float, Field(ge=0, le=0.5), Column("Discount rate per year", 0.002, 0.2, "share")]
+    """Real social discount rate per year."""
+    residual: Annotated[Share, Column(low=0.02, unit="share")] = 1.0
+    """Value of a project's remaining life at the end of the horizon, as a share of what was paid for it."""
+    price_gain: Annotated[bool, Column("Count the gain from selling at crisis prices")] = True
+    """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
+    tight_cut_share: Annotated[Share, Column(low=0.001, high=0.5)] = 0.0
+    """Share of a source that must be cut before its material counts as tight (in short supply); 0: any cut."""
+    ore_runs_out: bool = False
+    """True: an existing mine gives nothing once its country's published reserves (`reserves`), mined at today's rate
+    (`production`), are used up. Smelters and refineries buy ore elsewhere; exploration adds reserves: this is the careful case."""
+    materials: Selection = ("*",)
+    """Materials of the plan; `*`: all with demand, and all that their producers use and make."""
+    horizon: Horizon
+    budget: Budget
+    instruments: Instruments = Instruments()
+    procurement: Procurement = Procurement()
+    risk: Risk = Risk()
+    objective: Objective = Objective()
+    owners: Owners = Owners()
+    controls: tuple[Control, ...] = ()
+    ongoing: tuple[Ongoing, ...] = ()
+    hazards: tuple[HazardOverride, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+    sample: Sample | None = None
+    service_levels: tuple[ServiceLevel, ...] = ()
+    diversification: tuple[Diversification, ...] = ()
+    days_of_cover: tuple[DaysOfCover, ...] = ()
+    stock_rules: tuple[StockRule, ...] = ()
+    together: Together | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        places = [*self._contradictions(), *self._misnamed()]
+        if places:
+            raise MisplacedError(*places)
+        return self
+
+    def uses_hazard(self, name: str) -> bool:
+        """Whether a scenario has an event of a hazard, or events of it are drawn."""
+        drawn = () if self.sample is None else self.sample.hazards
+        named = [event.hazard for scenario in self.scenarios for event in scenario.events]
+        named += [event.hazard for event in self.ongoing]
+        return name in drawn or "*" in drawn or name in named
+
+    def _contradictions(self) -> Iterator[tuple[str, str, str]]:
+        """(place, found, expected) of fields that do not fit together."""
+        kind, sample = self.objective.kind, self.sample
+        if self.budget.branch_money == "appropriated" and kind != "social_cost":
+            yield (
+                "budget.branch_money",
+                "'appropriated'",
+                f"'planned' with objective.kind = '{kind}': an objective that counts the plan's spending would shift all purchases "
+                "to disruptions, where they cost nothing",
+            )
+        if sample is not None and sample.draws is not None and sample.draws < sample.scenarios:
+            yield "sample.draws", str(sample.draws), f"at least sample.scenarios ({sample.scenarios})"
+        total = sum(scenario.probability for scenario in self.scenarios)
+        if total > 1 + 1e-9:
+            yield "scenarios", f"probabilities that sum to {total:g}", "a sum of at most 1"
+        elif (
+            sample is not None
+            and sample.quiet_probability != QUIET
+            and (both := sample.quiet_probability + total) > 1 + 1e-9
+        ):
+            quiet = f"{sample.quiet_probability:g}"
+            yield (
+                "sample.quiet_probability",
+                quiet,
+                f"at most {1 - total:g}: quiet_probability {quiet} and the listed {total:g} add up to {both:g}, and the sample "
+                "gets the rest of 1",
+            )
+        yield from self._doubly_overridden()
+        yield from self._not_begun()
+        years = range(self.horizon.first_year, self.horizon.first_year + self.horizon.years)
+        for what, signing in (
+            ("signing", self.instruments.signing_years),
+            ("contract", self.instruments.contract_years),
+        ):
+            outside = sorted(set(signing or ()) - set(years))
+            if outside:
+                yield f"instruments.{what}_years", str(outside), f"years of the horizon, {years[0]}-{years[-1]}"
+
+    def _not_begun(self) -> Iterator[tuple[str, str, str]]:
+        """Events in force that begin after the plan does, or have one name."""
+        names = [event.name for event in self.ongoing]
+        end = self.horizon.first_year + self.horizon.period_months / MONTHS_PER_YEAR
+        for n, event in enumerate(self.ongoing):
+            if event.start_year >= end:
+                expected = f"a date before the end of the first period ({end:g}); later events are scenarios"
+                yield f"ongoing.{n}.start_year", f"{event.start_year:g}", expected
+            if event.ended_year is not None and not event.start_year <= event.ended_year <= end:
+                expected = f"a date from its start to the end of the first period ({end:g})"
+                yield f"ongoing.{n}.ended_year", f"{event.ended_year:g}", expected
+            if event.name in names[:n]:
+                yield f"ongoing.{n}.name", f"'{event.name}'", "a unique name"
+
+    def _doubly_overridden(self) -> Iterator[tuple[str, str, str]]:
+        """Fields of one hazard that two overrides state differently."""
+        stated: dict[tuple[str, str], tuple[int, Any]] = {}
+        for n, override in enumerate(self.hazards):
+            for name, value in override.model_dump(exclude={"hazard"}, exclude_none=True).items():
+                first, known = stated.setdefault((override.hazard, name), (n, value))
+                if known != value:
+                    yield (
+                        f"hazards.{n}.{name}",
+                        f"{value:g}",
+                        f"one value of {override.hazard}: hazards.{first} says {known:g}",
+                    )
+
+    def _misnamed(self) -> Iterator[tuple[str, str, str]]:
+        """(place, found, expected) of names that occur twice, or that no scenario has."""
+        names = [scenario.name for scenario in self.scenarios]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                yield f"scenarios.{n}.name", f"'{name}'", "a unique name"
+            if name == BASELINE_COURSE:
+                yield (
+                    f"scenarios.{n}.name",
+                    f"'{name}'",
+                    "another name: this is the name of the baseline course (before any disruption)",
+                )
+            if self.sample is not None and name.startswith("sample-"):
+                yield (
+                    f"scenarios.{n}.name",
+                    f"'{name}'",
+                    "another name: sampled scenarios are called sample-1, sample-2, ...",
+                )
+        for n, level in enumerate(self.service_levels):
+            for name in level.scenarios:
+                place = f"service_levels.{n}.scenarios"
+                if name not in names:
+                    yield place, f"'{name}'", f"a listed scenario{near_miss(name, names)}"
+                elif not self.scenarios[names.index(name)].design_basis:
+                    yield place, f"'{name}'", "a scenario with design_basis = true"
+
+    def to_toml_like(self) -> dict[str, Any]:
+        """The plan as plain JSON-ready data; `Plan.model_validate` takes it back."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+NO_CHANCE = 1e-9
+"""Probability that is none."""
+
+
+def no_room_for_draws(plan: Plan) -> str:
+    """Why a plan cannot be tried in new scenarios; empty if it can."""
+    taken = sum(scenario.probability for scenario in plan.scenarios)
+    if taken >= 1 - NO_CHANCE:
+        return f"the listed scenarios have probability {taken:g}: it must be less than 1 to leave some for random scenarios"
+    return ""

@@ -1,0 +1,395 @@
+"""Tables as CSV files: read within limits, and written so that a spreadsheet treats no cell as a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from ..core.errors import FORMAT, Fault, Faults, InputError, format_fault, near_miss, shown
+from ..core.files import NOWHERE, read_bounded, text_of
+from ..core.runner import checkpoint
+from .base import USA, Row
+from .dataset import MOST_ROWS, Dataset, required, validate_rows
+from .recipes import without_recipes
+from .tables import TABLES
+
+# A table's CSV file as a header and rows of cells: what is read before the rows are checked one by one.
+
+
+PROVENANCE = ("source", "year", "confidence")
+"""Columns that every table file must have; frames made in memory may leave them out."""
+LARGEST_TABLE_BYTES = 50_000_000
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def guarded(value: object) -> object:
+    """One more apostrophe before text that would run as a formula, with or without apostrophes of its own."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value
+
+
+def unguarded_cell(value: object) -> object:
+    """Text as it was before `guarded`."""
+    is_guarded = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
+    return cast(str, value)[1:] if is_guarded else value
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of one table file, not yet read as values."""
+
+    name: str
+    """What the file is called in faults."""
+    columns: list[str]
+    lines: list[int]
+    """Line of each record."""
+    records: list[dict[str, object]]
+    """Filled cells by column."""
+
+
+def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault], tuple[int | str, ...]]:
+    """Rows of a table file that is named as its table, what is wrong with it, and the lines of the rows where nothing is."""
+    sheet = read_sheet(file, file.name)
+    if not isinstance(sheet, Sheet):
+        return (), sheet, ()
+    rows, found = validate_rows(file.stem, sheet.records, sheet.name, sheet.columns, sheet.lines)
+    return rows, found, tuple(sheet.lines)
+
+
+def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
+    """The rows of a file that is named as its table, or what is wrong with its shape. name: of the file, in faults."""
+    content = read_bounded(file, LARGEST_TABLE_BYTES, "a CSV table")
+    if isinstance(content, Fault):
+        return [replace(content, file=name)]
+    text = text_of(content, name, "a CSV table in UTF-8")
+    if isinstance(text, Fault):
+        return [text]
+    if "\0" in text:
+        return [Fault(name, str(text.count("\n", 0, text.index("\0")) + 1), "", "a zero byte", "only text")]
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records, count, begins = list[list[str]](), 0, 1
+    try:
+        header = next(reader, [])
+        begins = reader.line_num + 1
+        for cells in reader:  # rows beyond the most that a table has are only counted
+            count += any(cells)
+            if count <= MOST_ROWS:
+                records.append(cells)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        wanted = 'quotation marks around text with a comma or a quotation mark, as in "text, and ""more"" of it"'
+        return [Fault(name, str(begins), "", str(error), wanted)]
+    if count > MOST_ROWS:
+        return [Fault(name, "", "", f"{count:,} rows", f"at most {MOST_ROWS:,}")]
+    columns = list(header)
+    while columns and not columns[-1].strip():
+        columns.pop()
+    faults = Faults()
+    faults.extend(_header_faults(file.stem, name, columns) or _length_faults(name, columns, records))
+    if faults:
+        return faults.told()
+    lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
+    return Sheet(name, columns, lines, [_record(columns, records[n - 2]) for n in lines])
+
+
+def _record(columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
+    """Cells by column; what is empty is left out."""
+    return {column: unguarded_cell(cell) for column, cell in zip(columns, cells, strict=False) if cell != ""}
+
+
+def header_faults(table: str, place: str, columns: Sequence[str], at: Callable[[int], str]) -> list[Fault]:
+    """What is wrong with the first row of a file or a sheet, other than columns that are none or not there.
+
+    columns: its cells without those behind the last name. at: place of a column, counted from 0.
+    """
+    if not any(column in TABLES[table].model_fields for column in columns):
+        needed = dict.fromkeys([*(name for name in TABLES[table].model_fields if name in required(table)), *PROVENANCE])
+        return [Fault(place, at(0), "", shown(", ".join(columns)), f"a header of the columns {', '.join(needed)}")]
+    twice = [k for k, column in enumerate(columns) if column and column in columns[:k]]
+    return [Fault(place, at(k), columns[k], "the column twice", "each column once") for k in twice]
+
+
+def _header_faults(table: str, name: str, columns: Sequence[str]) -> list[Fault]:
+    """What is wrong with the header of a file, other than columns that are none or not there."""
+    found = header_faults(table, name, columns, lambda _: "1")
+    if not TABLES[table].model_fields.keys() & {*columns}:
+        return [replace(fault, expected=f"{fault.expected}, separated by commas") for fault in found]
+    unnamed = [n for n, column in enumerate(columns, start=1) if not column.strip()]
+    found += [Fault(name, "1", "", f"no name for column {n}", "a name, or an empty column") for n in unnamed]
+    absent = [column for column in PROVENANCE if column not in columns]
+    return found + [Fault(name, "1", each, "no such column", "this column, which every table has") for each in absent]
+
+
+def _length_faults(name: str, columns: Sequence[str], records: Sequence[Sequence[str]]) -> Iterator[Fault]:
+    """Rows with more filled cells than the header has columns, or with fewer cells."""
+    wanted = f"{len(columns)}, as in the header (text with a comma needs quotation marks)"
+    for number, cells in enumerate(records, start=2):
+        filled = next((n for n in range(len(cells), 0, -1) if cells[n - 1] != ""), 0)
+        if filled > len(columns) or (filled > 0 and len(cells) < len(columns)):
+            yield Fault(name, str(number), "", f"{max(filled, len(cells))} cells", wanted)
+
+
+# The tables of one home: `inputs/*.csv` hold the world, `inputs/homes/<HOME>/*.csv` are laid over them.
+
+
+CODE = re.compile("[A-Z]{3}")
+"""What folders of homes are called; others are none."""
+HOMES = "homes"
+"""Folder of the folders of homes."""
+Read = tuple[tuple[Row, ...], list[Fault], tuple[int | str, ...]]
+"""Rows of a table, what is wrong with them, and where they stand."""
+Place = tuple[str, int]
+"""File and line."""
+MARK = "\N{SECTION SIGN}"
+"""Before the number of a merged row, while it has no line."""
+OF_PRODUCERS: Mapping[str, str] = {
+    "yields": "producer",
+    "feed_origins": "producer",
+    "supported_producers": "producer",
+    "ramps": "project",
+    "packages": "project",
+}
+"""World tables with rows of single producers, and the column that names them."""
+
+
+def homes_of(folder: Path) -> list[str]:
+    """Homes that a folder of tables has folders for; none where it holds the tables of one home alone."""
+    inside = folder / HOMES
+    named = [each for each in inside.iterdir() if CODE.fullmatch(each.name)] if inside.is_dir() else []
+    return sorted(each.name for each in named if any(each.glob("*.csv")))
+
+
+def homes_in_words(folder: Path, homes: Sequence[str]) -> str:
+    """What is expected of a home: one of those with tables of their own, by name where the table `homes` has it."""
+    sheet = read_sheet(folder / f"{HOMES}.csv", "") if (folder / f"{HOMES}.csv").is_file() else []
+    named = {row.get("home"): row.get("name") for row in sheet.records} if isinstance(sheet, Sheet) else {}
+    told = [f"{home} for {named[home]}" if home in named else home for home in homes]
+    return f"a home with tables of its own: {', '.join(told)}"
+
+
+def read_laid_over(table: str, folder: Path, home: str) -> Read:
+    """A table of the world with a home's laid over it; either may be missing."""
+    sheets: list[Sheet] = []
+    for file, name in (
+        (folder / f"{table}.csv", f"{table}.csv"),
+        (folder / HOMES / home / f"{table}.csv", f"{HOMES}/{home}/{table}.csv"),
+    ):
+        if file.is_file():
+            sheet = read_sheet(file, name)
+            if not isinstance(sheet, Sheet):
+                return (), sheet, ()
+            sheets.append(sheet)
+    return _validated(table, sheets, f"{HOMES}/{home}/{table}.csv")
+
+
+def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
+    """Rows of the last sheet laid over those of the ones before. A fault stands where its cell does; a column that is in neither
+    file is missed in the home's own."""
+    records: list[dict[str, object]] = []
+    places: list[dict[str, Place]] = []
+    known: dict[tuple[str, ...], int] = {}
+    for sheet in sheets:
+        seen: dict[tuple[str, ...], int] = {}
+        for line, record in zip(sheet.lines, sheet.records, strict=True):
+            key = tuple(str(record.get(name, "")).strip() for name in TABLES[table].key)
+            at = known.get(key) if key not in seen else None  # twice in one file: both stay, and that is a fault
+            if at is None:
+                at = len(records)
+                records.append({})
+                places.append({})
+            seen[key] = at
+            # a figure of the home's own is not made by the recipe of another
+            if "note" in records[at] and "note" not in record:
+                records[at]["note"] = without_recipes(str(records[at]["note"]), record)
+            records[at].update(record)
+            places[at].update(dict.fromkeys(("", *record), (sheet.name, line)))
+        known |= seen
+    columns = list(dict.fromkeys(column for sheet in sheets for column in sheet.columns))
+    first = sheets[0].name
+    rows, found = validate_rows(table, records, first, columns, [f"{MARK}{n}" for n in range(len(records))])
+    lines = tuple(line if name == first else f"{line} of {name}" for name, line in (place[""] for place in places))
+    return rows, [_placed(fault, places, sheets, own) for fault in found], lines
+
+
+def _placed(fault: Fault, places: Sequence[Mapping[str, Place]], sheets: Sequence[Sheet], own: str) -> Fault:
+    """A fault of a merged row with the file and the line of its cell; one of the header with the file that has the column."""
+    if not fault.row.startswith(MARK):
+        return replace(fault, file=next((s.name for s in sheets if fault.column in s.columns), own))
+    cells = places[int(fault.row.removeprefix(MARK))]
+    name, line = cells.get(fault.column, cells[""])
+    told = re.sub(f"{MARK}(\\d+)", lambda other: str(places[int(other[1])][""][1]), fault.expected)
+    return replace(fault, file=name, row=str(line), expected=told)
+
+
+def of_the_home(
+    tables: Mapping[str, tuple[Any, ...]], lines: Mapping[str, tuple[int | str, ...]], folder: Path, home: str
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[int | str, ...]]]:
+    """Tables without sources that the home cannot buy from and without projects that it does not name, nor what hangs on them."""
+    own = (
+        read_sheet(folder / HOMES / home / "projects.csv", "")
+        if (folder / HOMES / home / "projects.csv").is_file()
+        else []
+    )
+    named = {record.get("project") for record in own.records} if isinstance(own, Sheet) else set()
+    buys = {row.activity for row in tables.get("capacities", ())}
+    gone = {row.activity for row in tables.get("activities", ())} - buys
+    gone |= {row.project for row in tables.get("projects", ())} - named
+    kept, places = dict(tables), dict(lines)
+    for table, column in {"activities": "activity", "projects": "project", **OF_PRODUCERS}.items():
+        stays = [getattr(row, column) not in gone for row in tables.get(table, ())]
+        if not all(stays):
+            kept[table] = tuple(row for row, stay in zip(tables[table], stays, strict=True) if stay)
+            places[table] = tuple(line for line, stay in zip(lines[table], stays, strict=True) if stay)
+    return kept, places
+
+
+BESIDE = "._"
+"""How names of files begin in which macOS keeps what a disk of another kind cannot hold of a file; no table is among them."""
+CSV_PIECE = 500_000
+"""Rows of a table that are turned into text at once."""
+STAMP, STAMP_TEXT = "format.toml", f"# The format of the tables in this folder.\nformat = {FORMAT}\n"
+"""File of a folder of tables that states their format; without it, they have the only one that there is."""
+LARGEST_STAMP_BYTES = 10_000
+
+
+def load_dataset(path: str | Path, home: str = USA) -> Dataset:
+    """Read every table that a folder holds as `<table>.csv`, those of a home laid over those of the world (`home_overlay`).
+
+    path: the folder. Tables that it does not hold are empty. home: whose tables of `homes/` are wanted; a folder without `homes/`
+    has those of one home alone.
+
+    Raises InputError with what is wrong: file, line, column, value found, value expected; one fault for tables of another format.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        what = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
+        raise InputError([Fault(str(folder), "", "", what, "a folder of tables (CSV)")])
+    if (folder / STAMP).exists():
+        _refuse_other_format(folder / STAMP)
+    homes = homes_of(folder)
+    if homes and home not in homes:
+        expected = homes_in_words(folder, homes) + near_miss(home, homes)
+        raise InputError([Fault(f"{folder.name}/{HOMES}", "", "home", f"'{home}'", expected)])
+    faults = Faults()
+    tables: dict[str, tuple[Row, ...]] = {}
+    lines: dict[str, tuple[int | str, ...]] = {}
+    for file in _files(folder, homes, home, faults):
+        checkpoint()
+        rows, found, lines[file.stem] = (
+            read_laid_over(file.stem, folder, home) if homes else read_csv_table(folder / file.name)
+        )
+        tables[file.stem] = rows
+        faults.extend(found)
+    if not tables and not faults:
+        faults.add(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
+    if faults:
+        raise InputError(faults.told())
+    if homes:
+        tables, lines = of_the_home(tables, lines, folder, home)
+    return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
+
+
+def _refuse_other_format(file: Path) -> None:
+    """Raise InputError where a file states another format, or none."""
+    content = read_bounded(file, LARGEST_STAMP_BYTES, STAMP_TEXT)
+    text = content if isinstance(content, Fault) else text_of(content, STAMP, "a TOML file in UTF-8")
+    if isinstance(text, Fault):
+        raise InputError([text])
+    try:
+        stated = tomllib.loads(text).get("format")
+    except ValueError:
+        stated = None
+    line = next((n for n, one in enumerate(text.splitlines(), start=1) if one.lstrip().startswith("format")), 1)
+    fault = format_fault(STAMP, str(line), "format", stated)
+    if fault is not None:
+        raise InputError([fault])
+
+
+def _files(folder: Path, homes: Sequence[str], home: str, faults: Faults) -> list[Path]:
+    """Files of tables, one of each name; what bears another name is a fault."""
+    found: dict[str, Path] = {}
+    for place in [folder, *([folder / HOMES / home] if homes else [])]:
+        inside = sorted(place.iterdir())
+        named = [file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)]
+        for file in named:
+            if file.stem in TABLES:
+                found.setdefault(file.stem, file)
+            else:
+                expected = "the name of a table" + near_miss(file.stem, TABLES)
+                faults.add(Fault(str(file.relative_to(folder)), "", "", "not a table", expected))
+        faults.extend(_misnamed(inside, {file.stem for file in named}))
+    return sorted(found.values(), key=lambda file: file.stem)
+
+
+def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
+    """Files named like a table that are not read, such as `demand.CSV` or `demand.xlsx`; a copy next to the table may stay."""
+    for file in inside:
+        stem = file.name.partition(".")[0].lower()
+        if file.suffix == ".csv" or stem not in TABLES or (file.name == HOMES and file.is_dir()):
+            continue
+        if file.suffix.lower() == ".csv" or stem not in tables:
+            yield Fault(file.name, "", "", f"'{file.name}'", f"{stem}.csv (a CSV file, name in lower case)")
+
+
+def write_dataset(data: Dataset, folder: Path) -> None:
+    """Write the tables as CSV, and their format; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table, text in dataset_texts(data):
+        (folder / f"{table}.csv").write_text(text, encoding="utf-8", newline="")
+    (folder / STAMP).write_text(STAMP_TEXT, encoding="utf-8")
+
+
+def dataset_texts(data: Dataset) -> Iterator[tuple[str, str]]:
+    """(table, its CSV text); columns without a value are left out, unless every table has them."""
+    for table in data.tables:
+        frame = data.frame(table)
+        used = [c for c in frame.columns if frame[c].notna().any() or c in (*PROVENANCE, *required(table))]
+        beside = [c for c in Row.model_fields if c in used]
+        yield table, csv_text(frame[[*(c for c in used if c not in beside), *beside]])
+
+
+def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy in which no text cell starts like a formula."""
+    safe = frame.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(guarded)
+    return safe
+
+
+def csv_pieces(frame: pd.DataFrame) -> Iterator[str]:
+    """`csv_text` of a table of any length, a piece at a time."""
+    yield csv_text(frame[:CSV_PIECE])
+    for first in range(CSV_PIECE, len(frame), CSV_PIECE):
+        yield csv_text(frame[first : first + CSV_PIECE], header=False)
+
+
+def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
+    """A table as CSV text that reads back as it is, formulas made inert."""
+    safe = safe_csv(frame)
+    bare_return = any(
+        "\r" in str(v) for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c]) for v in safe[c]
+    )
+    return safe.to_csv(
+        index=False,
+        header=header,
+        lineterminator="\n",
+        quoting=csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL,
+    )
+
+
+def unguarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy of a table read back, its text as it was before it was written."""
+    plain = frame.copy()
+    for column in plain.columns:
+        if not pd.api.types.is_numeric_dtype(plain[column]):
+            plain[column] = plain[column].map(unguarded_cell)
+    return plain

@@ -1,0 +1,353 @@
+"""Line of each field in a plan file, so that faults of the plan, found now or later with the tables, name their line."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ..core.errors import (
+    FORMAT,
+    MOST_PRINTED,
+    Fault,
+    Faults,
+    MisplacedError,
+    PlanError,
+    format_fault,
+    more_faults,
+    near_miss,
+    overlapping,
+    plain,
+    shown,
+)
+from ..core.files import read_bounded, text_of
+from ..core.stats import LARGEST_NUMBER
+from .base import expected, fields_at
+from .plan import Plan
+
+
+def field_lines(text: str) -> dict[str, int]:
+    """Dotted field -> line, of the fields that begin a line of a TOML text that reads."""
+    return dict(_lines(text))
+
+
+def set_elsewhere(field: str, overrides: Sequence[str]) -> bool:
+    """Whether a field, or something around it, was set by the command line."""
+    return any(field == own or field.startswith(f"{own}.") for own in overrides)
+
+
+@dataclass(frozen=True)
+class PlanText:
+    """A plan file: its name, the lines of its fields (none of a JSON file), and the fields that were set elsewhere."""
+
+    name: str
+    lines: Mapping[str, int]
+    overrides: tuple[str, ...]
+
+    def placed(self, fault: Fault) -> Fault:
+        """A fault of the plan with file and line, of the closest table around it where it has none, or the option that set it."""
+        if set_elsewhere(fault.column, self.overrides):
+            return replace(fault, file="--set", row="")
+        parts = fault.column.split(".")
+        around = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        lines = (self.lines[at] for path in around for at in (path, f"{path}.0") if at in self.lines)
+        return replace(fault, file=self.name, row=str(next(lines, "")))
+
+
+def _lines(text: str) -> Iterator[tuple[str, int]]:
+    """(dotted path, line number) of the keys of a TOML text that stand at the start of a line."""
+    prefix = ""
+    seen: dict[str, int] = {}
+    current: dict[str, str] = {}
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if line.startswith("[[") and "]]" in line:
+            name = line[2 : line.index("]]")].strip()
+            parent, _, leaf = name.rpartition(".")
+            full = f"{current.get(parent, parent)}.{leaf}" if parent else leaf
+            seen[full] = seen.get(full, -1) + 1
+            prefix = f"{full}.{seen[full]}"
+            current[name] = prefix
+            yield prefix, number
+        elif line.startswith("[") and "]" in line:
+            prefix = line[1 : line.index("]")].strip()
+            yield prefix, number
+        elif "=" in line and not line.startswith("#"):
+            key = line.split("=", 1)[0].strip().strip('"')
+            yield (f"{prefix}.{key}" if prefix else key), number
+
+
+# What a field of a plan that is none was meant to be: one of its table that is spelled alike, or the same of another table.
+
+
+TextKind = Literal["TOML", "JSON", ""]
+"""How a plan is written; empty: a field at a time, as on a sheet or by `--set`."""
+MOST_TABLES = 2
+"""Tables with a field of one name from which on nobody can say which was meant."""
+
+
+def known_field(model: type[BaseModel], place: Sequence[str]) -> str:
+    """What is expected in place of a field that is none. place: where it stands."""
+    *around, name = place
+    here = fields_at(model, ".".join(around))
+    outer = [".".join(around[:n]) for n in range(len(around))]
+    tables = [table for table in outer if name in fields_at(model, table)]
+    tables = tables or [table for table in tables_of(model) if name in fields_at(model, table)]
+    if plain(name) in map(plain, here) or not 0 < len(tables) <= MOST_TABLES:
+        return f"a known field{near_miss(name, here)}"
+    homes = [f"'{table}.{name}'" if table else f"'{name}' above the first table" for table in tables]
+    return f"a known field (did you mean {' or '.join(homes)}?)"
+
+
+@cache
+def tables_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """Every table that a plan may have, dotted, with 0 for the first one where there are several; the plan itself first."""
+    return ("", *_tables(model, ""))
+
+
+def _tables(model: type[BaseModel], around: str) -> Iterator[str]:
+    for name in fields_at(model, around):
+        path = f"{around}.{name}" if around else name
+        for table in (path, f"{path}.0"):
+            if fields_at(model, table):
+                yield table
+                yield from _tables(model, table)
+
+
+# Plan files: read within limits, validated, with the line of every fault.
+
+
+M = TypeVar("M", bound=BaseModel)
+
+LARGEST_PLAN_BYTES = 5_000_000
+DEEPEST_NESTING = 40
+
+
+def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
+    """Read and validate a plan file.
+
+    path: TOML, or JSON where its name ends in .json. overrides: dotted paths -> values put into the plan before it is
+    validated, e.g. `{"budget.total_musd": 500}` or `{"scenarios.0.probability": 0.1}`; None: the plan as it stands.
+
+    Raises PlanError with every fault: file, line, field, value found, value expected.
+    """
+    return load_as(Plan, Path(path), overrides)
+
+
+def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = None) -> M:
+    """A TOML file, or a JSON one, as any model, within the same limits and with the same faults."""
+    return read_as(model, path, overrides)[0]
+
+
+def read_as(
+    model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
+) -> tuple[M, PlanText]:
+    """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
+    text = _read(path, wanted)
+    kind: TextKind = "JSON" if path.suffix.lower() == ".json" else "TOML"
+    data = _content(path.name, text, kind)
+    if kind == "JSON" and isinstance(data.get(SCHEMA), str):
+        del data[SCHEMA]
+    apart(overrides or ())
+    faults, changed = Faults(), list[str]()
+    for dotted, value in (overrides or {}).items():
+        changed.append(first_new(data, dotted))
+        try:
+            put(data, dotted, value, SET)
+        except PlanError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise PlanError(faults.told())
+    place = PlanText(path.name, field_lines(text) if kind == "TOML" else {}, tuple(changed))
+    return _parsed(model, data, place), place
+
+
+SET = "--set"
+"""Where a value stands that the command line set."""
+
+
+def _content(file: str, text: str, kind: TextKind) -> dict[str, Any]:
+    """A text as plain data. Raises PlanError with the line where it does not read."""
+    try:
+        data = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PlanError([unread(file, text, kind, error)]) from None
+    if not isinstance(data, dict):
+        raise PlanError([Fault(file, "1", "", shown(data), "an object with the fields of a plan")])
+    return data
+
+
+AT = re.compile(r" ?\(?at line (\d+)")
+"""Where a reader of TOML says that it stopped."""
+
+
+def unread(file: str, text: str, kind: TextKind, error: Exception) -> Fault:
+    """The fault of a text that does not read as TOML or JSON: its line, and what the reader says of it."""
+    if isinstance(error, RecursionError) or "int_max_str_digits" in str(error):
+        found = "too many nested levels" if isinstance(error, RecursionError) else "a number of thousands of digits"
+        return Fault(file, "", "", found, f"numbers of at most {LARGEST_NUMBER:g}, and few levels")
+    at = AT.search(str(error))
+    line = int(at[1]) if at else error.lineno if isinstance(error, json.JSONDecodeError) else 0
+    lines = text.split("\n")
+    found = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    return Fault(file, str(line or ""), "", shown(found or "the text"), f"valid {kind} ({message})")
+
+
+def parse_as(model: type[M], data: Mapping[str, Any], *, file: str) -> M:
+    """Validate plain data as any model; `file` only locates the faults. Raises PlanError."""
+    return _parsed(model, data, PlanText(file, {}, ()))
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. ValueError for a key that stands there twice, as in TOML."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {twice!r} occurs twice")
+    return found
+
+
+def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()) -> Plan:
+    """Validate plain data as a plan; `file`, `text` and `overrides` only locate the faults. Raises PlanError."""
+    return _parsed(Plan, data, PlanText(file, field_lines(text), tuple(overrides)))
+
+
+def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
+    other_format = format_fault("", "", "format", data.get("format", FORMAT)) if model is Plan else None
+    if other_format is not None:  # of other fields nobody can say here what is wrong
+        raise PlanError([place.placed(other_format)])
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        found = _without_echoes(error.errors(include_url=False))
+        found.sort(key=lambda item: item["type"] == "missing")  # a field may be missing since its name is a slip
+        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item)]
+        if len(found) > MOST_PRINTED:
+            faults.append(more_faults(len(found) - MOST_PRINTED))
+        raise PlanError(faults) from None
+
+
+def _without_echoes(errors: list[Any]) -> list[Any]:
+    """One error for each thing that is wrong, in order.
+
+    Where a field may be of several kinds, each of them has an error of its own: what is told of the kind that fits, or that was
+    read into, stands for all; where none fits, the other kinds go into `also` of the first error. A list that is too short since
+    its entries are wrong is none.
+    """
+    placed = [(place_of(item), item) for item in errors]
+    around = {place[:n] for place, _ in placed for n in range(len(place))}
+    fitting = {place for place, item in placed if not item["type"].endswith("_type")} | around
+    kept: list[Any] = []
+    firsts: dict[tuple[str, ...], Any] = {}
+    for place, item in placed:
+        of_type = item["type"].endswith("_type")
+        if of_type and place in firsts:
+            firsts[place].setdefault("also", []).append(item)
+        elif not (of_type and place in fitting) and not (item["type"] == "too_short" and place in around):
+            kept.append(dict(item))
+            firsts |= {place: kept[-1]} if of_type else {}
+    return kept
+
+
+def place_of(item: Any) -> tuple[str, ...]:
+    """Where an error stands, without the branches of choices that pydantic names on the way."""
+    parts = (str(part) for part in item["loc"])
+    return tuple(part for n, part in enumerate(parts) if not part.startswith(BRANCHES) and not (n and part in KINDS))
+
+
+BRANCHES = ("constrained-", "dict[", "function-", "list[", "tuple[", "lax-or-strict[", "nullable[", "union[", "[key]")
+KINDS = ("bool", "int", "float", "str")
+
+
+def _read(path: Path, wanted: str) -> str:
+    content = read_bounded(path, LARGEST_PLAN_BYTES, wanted)
+    if isinstance(content, Fault):
+        raise PlanError([content])
+    text = text_of(content, path.name, f"{wanted} in UTF-8: TOML, or JSON (.json); workbooks end in .xlsx")
+    if isinstance(text, Fault):
+        raise PlanError([text])
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    depth = deepest = 0
+    for character in text:  # tomllib recurses: refuse a bracket bomb before it is parsed
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    for line in text.splitlines():  # and so do dotted keys
+        key = line.strip() if line.lstrip().startswith("[") else line.split("=", 1)[0]
+        deepest = max(deepest, key.count(".") if "=" in line or line.lstrip().startswith("[") else 0)
+    if deepest > DEEPEST_NESTING:
+        raise PlanError([Fault(path.name, "", "", f"{deepest} nested levels", f"at most {DEEPEST_NESTING}")])
+    return text
+
+
+def first_new(data: Any, dotted: str) -> str:
+    """The shortest beginning of a dotted path that is not there yet; the whole path where all of it is."""
+    parts = dotted.split(".")
+    for n, part in enumerate(parts, start=1):
+        try:
+            data = data[counted(part)] if isinstance(data, list) else data[part]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return ".".join(parts[:n])
+    return dotted
+
+
+def put(data: Any, dotted: str, value: Any, file: str) -> None:
+    """Put `value` at a dotted path of nested tables and arrays."""
+    *parents, last = dotted.split(".")
+    if not all(part.strip() for part in (*parents, last)) or len(parents) >= DEEPEST_NESTING:
+        expected = f"a field such as budget.total_musd, of at most {DEEPEST_NESTING} parts"
+        raise PlanError([Fault(file, "", dotted[:40], f"{len(parents) + 1} parts, or an empty one", expected)])
+    node = data
+    try:
+        for part in parents:
+            node = node[counted(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[counted(last) if isinstance(node, list) else last] = value
+    except (ValueError, IndexError, AttributeError, TypeError):
+        expected = "a field or an entry that the plan has; entries of lists count from 0"
+        raise PlanError([Fault(file, "", dotted, "no such field or entry", expected)]) from None
+
+
+def apart(changed: Collection[str]) -> None:
+    """Raise PlanError where a dotted path that is put into a plan is, or lies within, another: the order would tell which holds."""
+    faults = [
+        Fault(SET, "", inner, f"a value within {outer}, which is also set", "each value only once")
+        for outer, inner in overlapping(changed)
+    ]
+    if faults:
+        raise PlanError(faults)
+
+
+def counted(part: str) -> int:
+    """A place in a list, counted from 0. ValueError for anything else."""
+    if not (part.isascii() and part.isdigit()):
+        raise ValueError(part)
+    return int(part)
+
+
+def _faults(model: type[BaseModel], item: Any) -> list[Fault]:
+    """One pydantic error as faults, not placed yet: several where fields contradict each other, named from their section on."""
+    loc, kind, error = place_of(item), item["type"], item.get("ctx", {}).get("error")
+    column = ".".join(loc)
+    if isinstance(error, MisplacedError):
+        return [
+            Fault("", "", ".".join(filter(None, (column, path))), found, wanted) for path, found, wanted in error.places
+        ]
+    if kind == "extra_forbidden":
+        return [Fault("", "", column, shown(loc[-1]), known_field(model, loc))]
+    if kind == "missing":
+        inside = fields_at(model, column)
+        return [Fault("", "", column, "nothing", f"a table with {', '.join(inside[:3])} ..." if inside else "a value")]
+    wanted = " or ".join(dict.fromkeys(expected(each) for each in (item, *item.get("also", ()))))
+    return [Fault("", "", column, shown(item["input"]), wanted)]
+
+
+SCHEMA = "$schema"
+"""Key by which editors find the schema of a JSON file; it is ignored."""

@@ -1,0 +1,269 @@
+"""Recipes: how a figure of a table follows from other figures, as the note of its row states it.
+
+`depth_t_per_yr = offer_depth(minerals[gallium].world_production_t, minerals[gallium].consumption_t, 1)` says that the depth, its
+low and its high are what the function `offer_depth` makes of two figures of `minerals` and of a number. `stale` finds figures that
+no longer follow from their facts, `chain` tells what a figure hangs on.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from ..core.errors import Fault, InputError, near_miss
+from . import estimates
+from . import estimates as demand_estimates
+from . import estimates as profile_estimates
+from .base import key_of
+from .dataset import Dataset
+from .estimates import Estimate
+from .tables import TABLES
+
+SOURCES = (estimates, demand_estimates, profile_estimates)
+"""Modules of functions that notes name."""
+CALL = re.compile(r"(?<!\w)(\w{1,80}) = (-?)([a-z]\w{0,80})\(([^()]{0,4000})\)")
+REFERENCE = re.compile(r"(\w+)\[([^\]]+)\]\.(\w+)")
+SAME = 1e-4
+"""Relative difference up to which a figure follows: tables hold five digits."""
+DIGITS = 5
+"""Digits of a figure in a table."""
+MOST_ARGUMENTS = 24
+LARGEST_ARGUMENT = 1e12
+"""Beyond it a number of a note is no figure of a table."""
+ABSENT = " is not there"
+"""What is said of a figure that has no row or an empty cell."""
+DEEPEST = 8
+"""Steps of a chain that are followed."""
+
+
+FUNCTIONS: Mapping[str, Any] = MappingProxyType(
+    {
+        name: value
+        for source in SOURCES
+        for name, value in vars(source).items()
+        if getattr(value, "__module__", "") == source.__name__ and callable(value) and not name.startswith("_")
+    }
+)
+"""Functions that a recipe may name, by name."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One figure of a row as its note states it."""
+
+    table: str
+    key: str
+    column: str
+    sign: int
+    function: str
+    arguments: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{'-' if self.sign < 0 else ''}{self.function}({', '.join(self.arguments)})"
+
+    @property
+    def references(self) -> tuple[tuple[str, str, str], ...]:
+        """(table, key, column) of the figures that it uses."""
+        found = (REFERENCE.fullmatch(argument) for argument in self.arguments)
+        return tuple((match[1], match[2], match[3]) for match in found if match)
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A figure that does not follow from its facts."""
+
+    recipe: Recipe
+    stands: tuple[float | None, float | None, float | None]
+    """Low, value, high in the table."""
+    follows: Estimate | None
+    """What the recipe gives; None where it cannot be worked out."""
+    why: str
+    """Why it cannot; empty where it can."""
+
+
+class Facts:
+    """Figures of tables by key, for recipes. A class because rows are looked up by the thousand."""
+
+    def __init__(self, data: Dataset) -> None:
+        self._data = data
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def row(self, table: str, key: str) -> Any:
+        """A row by key; None where there is none."""
+        if table not in TABLES:
+            return None
+        if table not in self._rows:
+            self._rows[table] = {key_of(row): row for row in self._data.rows(table)}
+        return self._rows[table].get(key)
+
+    def figure(self, table: str, key: str, column: str) -> float:
+        """A number. Raises InputError with what is not there."""
+        value = getattr(self.row(table, key), column, None)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise LookupError(f"{table}[{key}].{column}{ABSENT}")
+        return float(value)
+
+    def value(self, recipe: Recipe) -> Estimate:
+        """What a recipe gives. Raises LookupError with what is not there, ValueError where the function has no value."""
+        given: list[float | str] = []
+        for argument in recipe.arguments:
+            if match := REFERENCE.fullmatch(argument):
+                given.append(self.figure(match[1], match[2], match[3]))
+            else:
+                given.append(_number_or_word(argument))
+        if any(isinstance(each, float) and abs(each) > LARGEST_ARGUMENT for each in given):
+            raise ValueError(f"{recipe.function} is given a number beyond {LARGEST_ARGUMENT:g}")
+        try:
+            found = FUNCTIONS[recipe.function](*given)
+        except (ArithmeticError, TypeError, KeyError, IndexError) as error:
+            raise ValueError(f"{recipe.function} has no value for these figures") from error
+        if not isinstance(found, Estimate) or not all(map(math.isfinite, (found.low, found.central, found.high))):
+            raise ValueError(f"{recipe.function} has no value for these figures")
+        return Estimate(-found.high, -found.central, -found.low) if recipe.sign < 0 else found
+
+
+def _number_or_word(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def recipes_of(table: str, row: Any) -> Iterator[Recipe]:
+    """Those that a row's note states for columns of its table, of functions that there are."""
+    fields = TABLES[table].model_fields
+    for column, sign, function, arguments in CALL.findall(row.note) if "(" in row.note else ():
+        parts = tuple(part.strip() for part in arguments.split(","))
+        value = getattr(row, column) if column in fields else None
+        counts = isinstance(value, int | float) and not isinstance(value, bool)
+        if counts and function in FUNCTIONS and len(parts) <= MOST_ARGUMENTS:
+            yield Recipe(table, key_of(row), column, -1 if sign else 1, function, parts)
+
+
+def recipes(data: Dataset) -> Iterator[Recipe]:
+    """Of all rows of all tables."""
+    for table in data.tables:
+        for row in data.rows(table):
+            yield from recipes_of(table, row)
+
+
+def stale(data: Dataset) -> list[Stale]:
+    """Figures that do not follow from their facts by more than rounding, and those whose facts are gone."""
+    facts, found = Facts(data), list[Stale]()
+    for recipe in recipes(data):
+        row = facts.row(recipe.table, recipe.key)
+        stands = (
+            getattr(row, f"{recipe.column}_low", None),
+            getattr(row, recipe.column),
+            getattr(row, f"{recipe.column}_high", None),
+        )
+        try:
+            follows = facts.value(recipe)
+        except (LookupError, ValueError) as error:
+            found.append(Stale(recipe, stands, None, str(error)))
+            continue
+        wanted = (follows.low, follows.central, follows.high)
+        if not all(
+            one is None or _same(one, other, max(map(abs, wanted))) for one, other in zip(stands, wanted, strict=True)
+        ):
+            found.append(Stale(recipe, stands, follows, ""))
+    return found
+
+
+def _same(stands: float, follows: float, size: float) -> bool:
+    return abs(stands - follows) <= SAME * size + 1e-12
+
+
+def gone(data: Dataset, found: Iterable[Stale] | None = None) -> list[Stale]:
+    """Figures that cannot be worked out any more, as a fact of theirs is empty or has no row. A table that is not there at all is
+    not missed: tables of one's own may do without facts. found: of `stale`, where it is known."""
+    every = stale(data) if found is None else found
+    return [
+        one
+        for one in every
+        if one.why.endswith(ABSENT)
+        and all(table in TABLES and data.rows(table) for table, _, _ in one.recipe.references)
+    ]
+
+
+def without_recipes(note: str, columns: Collection[str]) -> str:
+    """A note without the recipes of some columns."""
+    return CALL.sub(lambda found: "" if found[1] in columns else found[0], note).strip(" ;")
+
+
+def outdated(data: Dataset) -> list[str]:
+    """Notes on figures that no longer follow from their facts, and on those whose facts are gone; empty where all follow."""
+    every = stale(data)
+    lost = gone(data, every)
+    told = []
+    if lost:
+        which = f"{lost[0].recipe.table}.csv {lost[0].recipe.key} {lost[0].recipe.column}"
+        many = f"{len(lost):,} estimates" if len(lost) > 1 else "an estimate"
+        told = [f"{many} cannot be worked out any more and stand as they were: {which}, for {lost[0].why}"]
+    found = [one for one in every if one.follows is not None]
+    if not found:
+        return told
+    first = found[0]
+    assert first.follows is not None
+    was = "empty" if first.stands[1] is None else f"{first.stands[1]:,g}"
+    which = f"{first.recipe.table}.csv {first.recipe.key} {first.recipe.column} is {was}"
+    many = f"{len(found):,} estimates no longer follow" if len(found) > 1 else "an estimate no longer follows"
+    return [
+        *told,
+        f"{many} from the figures that their notes name: {which}, and {first.recipe} is now {rounded(first.follows.central):,g}",
+    ]
+
+
+def rounded(value: float) -> float:
+    """A figure as tables hold it."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def chain(data: Dataset, table: str, key: str, column: str) -> list[str]:
+    """What a figure hangs on, a line each, indented by step: value, how it was found, then the figures that it uses.
+
+    Raises InputError where there is no such row or column.
+    """
+    facts = Facts(data)
+    if table not in TABLES:
+        raise InputError(
+            [Fault("figure", "", table, "no such table", f"the name of a table{near_miss(table, TABLES)}")]
+        )
+    if facts.row(table, key) is None:
+        near = near_miss(key, [key_of(row) for row in data.rows(table)])
+        raise InputError([Fault(f"{table}.csv", key, "", "no such row", f"the key of a row{near}")])
+    if column not in TABLES[table].model_fields:
+        near = near_miss(column, TABLES[table].model_fields)
+        raise InputError([Fault(f"{table}.csv", key, column, "no such column", f"a column of the table{near}")])
+    return list(_chained(facts, (table, key, column), 0, set()))
+
+
+def _chained(facts: Facts, place: tuple[str, str, str], step: int, told: set[tuple[str, str, str]]) -> Iterator[str]:
+    """told: figures that stand above already."""
+    table, key, column = place
+    row = facts.row(table, key)
+    indent = "  " * step
+    if place in told:
+        yield f"{indent}{table}[{key}].{column}: as above"
+        return
+    told.add(place)
+    if row is None:
+        yield f"{indent}{table}[{key}].{column}: not in the tables"
+        return
+    value = getattr(row, column, None)
+    shown = "empty" if value is None else f"{value:,g}" if isinstance(value, int | float) else str(value)
+    low, high = getattr(row, f"{column}_low", None), getattr(row, f"{column}_high", None)
+    spread = f" ({low:,g} to {high:,g})" if low is not None and high is not None else ""
+    named = column.removesuffix("_low").removesuffix("_high")
+    recipe = next((each for each in recipes_of(table, row) if each.column == named), None)
+    kind = f"= {recipe}" if recipe is not None else row.confidence
+    yield f"{indent}{table}[{key}].{column} {shown}{spread}: {kind}; {row.source} ({row.year})"
+    if recipe is not None and step < DEEPEST:
+        about = " ".join((FUNCTIONS[recipe.function].__doc__ or "").split())
+        yield f"{indent}  {recipe.function}: {about}"
+        for other in dict.fromkeys(recipe.references):
+            yield from _chained(facts, other, step + 1, told)

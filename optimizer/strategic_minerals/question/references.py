@@ -1,0 +1,334 @@
+"""Check that every name used by a plan or a table is defined in some table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import BeforeValidator
+
+from ..core.errors import Fault, Hints
+from .base import key_of, parse_multipliers, spaced
+from .dataset import Dataset, members
+from .plan import Event, Plan
+from .tables import TABLES
+
+# Names that tables define: materials, countries, segments, and what stands for several of them.
+
+
+REGIONS = ("WLD", "OTH")
+"""Codes of fact tables that are not countries: the world, the rest."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Names that a table defines, what else they are called, and what they are in words."""
+
+    names: frozenset[str]
+    where: str
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def faults(self, file: str, key: str, column: str, values: Iterable[str | None], hints: Hints) -> Iterator[Fault]:
+        """A fault for each value that is none of the names; empty cells are no names."""
+        for value in values:
+            if value is not None and value not in self.names:
+                expected = f"{self.where}{hints.near(value, self.names, self.called)}"
+                yield Fault(file, key, column, f"'{value}'", expected)
+
+    def and_(self, *more: str) -> Known:
+        """The same with further names allowed."""
+        return replace(self, names=self.names | {*more}, where=f"{self.where}, or {' or '.join(map(repr, more))}")
+
+
+def names_in(data: Dataset, table: str, column: str) -> Known:
+    """Names of a column, by what the rows are called for people too, where their table says it and the column is their key."""
+    rows = data.rows(table)
+    named = "name" in TABLES[table].model_fields and TABLES[table].key == (column,)
+    called = {row.name: getattr(row, column) for row in rows} if named else {}
+    article = "an" if column.startswith(("a", "e", "i")) else "a"
+    where = f"{article} {column.replace('_', ' ')} of {table}.csv"
+    return Known(frozenset(getattr(row, column) for row in rows), where, called)
+
+
+def material_names(data: Dataset) -> Known:
+    """Materials, by the names and formulas that planners and chemists use, too."""
+    known = names_in(data, "materials", "material")
+    formulas = {row.basis.removeprefix("t "): row.material for row in data.rows("materials")}
+    return replace(known, called={**formulas, **known.called})
+
+
+def country_names(data: Dataset, home: str) -> Known:
+    """Countries, by their names too; those of the home are some in any case."""
+    known = names_in(data, "countries", "country")
+    return replace(known, names=known.names | members(data, home))
+
+
+def segment_names(data: Dataset) -> Known:
+    """Segments that have demand, or tiers for all materials."""
+    used = {row.segment for row in data.rows("demand")} | {
+        row.segment for row in data.rows("tiers") if row.material == "*"
+    }
+    return Known(frozenset(used), "a segment of demand.csv")
+
+
+# Names that a plan uses, and its tables should have.
+
+
+def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+    """The home of the plan is the country or union whose demand, stock and imports the tables hold: its members have that tier."""
+    rows = data.rows("countries")
+    if not rows:
+        return
+    inside, wanted = [row.country for row in rows if row.tier == "home"], members(data, plan.home)
+    unions = {row.home: row.name for row in data.rows("homes")}
+    alone = inside[0] if len(inside) == 1 else ""
+    listed = {row.country for row in rows}
+    theirs = next((home for home in unions if members(data, home) & listed == {*inside}), alone)
+    what = "the home whose demand, stock and imports these tables hold"
+    known = country_names(data, theirs or plan.home)
+    called = {**known.called, **{name: home for home, name in unions.items()}}
+    known = replace(known, names=known.names | unions.keys(), called=called, where="a country or a union with tables")
+    if not inside:
+        yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for the members of {what}")
+    if plan.home not in known.names:
+        yield from known.faults("plan", "", "home", [plan.home], hints)
+    elif theirs not in ("", plan.home):
+        expected = f"'{theirs}', {what} (tier `home` in countries.csv); another home needs its own tables"
+        yield Fault("plan", "", "home", f"'{plan.home}'", expected)
+    elif inside:
+        expected = f"'home' for the members of the plan's home alone: {' '.join(sorted(wanted))}"
+        for country in sorted({*inside} - wanted):
+            yield Fault("countries.csv", country, "tier", "'home'", expected)
+        for country in sorted(wanted & listed - {*inside}):
+            yield Fault("countries.csv", country, "tier", "another tier", f"'home', as a member of {plan.home}")
+
+
+def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+    """Every name that the plan uses exists in the tables, and its years are near theirs."""
+    yield from _horizon(plan, data)
+    for place, names, known in _uses(plan, data):
+        yield from known.faults("plan", "", place, names, hints)
+    yield from _covers(plan, data)
+    materials, segments = material_names(data), segment_names(data)
+    pairs = {(row.material, row.segment) for row in data.rows("demand")}
+    for n, level in enumerate(plan.service_levels):
+        if (level.material, level.segment) not in pairs:
+            near = (
+                ""
+                if level.material in materials.names
+                else hints.near(level.material, materials.names, materials.called)
+            )
+            near += "" if level.segment in segments.names else hints.near(level.segment, segments.names)
+            found = f"'{level.material}', '{level.segment}'"
+            expected = f"a material and segment with demand in demand.csv{near}"
+            yield Fault("plan", "", f"service_levels.{n}", found, expected)
+    if plan.sample is not None and not data.rows("hazards") and plan.sample.hazards == ("*",):
+        expected = "the hazards from which the plan's scenarios are sampled"
+        yield Fault("hazards.csv", "", "", "no rows, or no such file", expected)
+
+
+def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None], Known]]:
+    """Dotted field, the names in it, and what these must be."""
+    materials, countries, segments = material_names(data), country_names(data, plan.home), segment_names(data)
+    goods, codes, hazards = materials.and_("*"), countries.and_("*"), names_in(data, "hazards", "hazard")
+    for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
+        known = names_in(data, table, column)
+        if known.names:  # a table without rows is a fault of its own
+            yield column, [getattr(plan, column)], replace(known, where=f"{known.where} ({some_of(known.names)})")
+    yield from _each("materials", plan.materials, goods)
+    projects = names_in(data, "projects", "project").and_("*")
+    yield from _each("instruments.project_list", plan.instruments.project_list, projects)
+    packages = names_in(data, "packages", "package").and_("none", "*")
+    yield from _each("instruments.packages", plan.instruments.packages, packages)
+    for n, menu in enumerate(plan.instruments.price_floors):
+        yield f"instruments.price_floors.{n}.material", [menu.material], materials
+    for n, rule in enumerate(plan.diversification):
+        yield f"diversification.{n}.material", [rule.material], materials
+        yield f"diversification.{n}.country", [rule.country], countries
+    for n, exclusion in enumerate(plan.procurement.exclusions):
+        yield f"procurement.exclusions.{n}.countries", exclusion.countries.split(), countries.and_("covered")
+        yield f"procurement.exclusions.{n}.materials", exclusion.materials.split(), goods
+    for n, law in enumerate(plan.stock_rules):
+        yield f"stock_rules.{n}.material", [law.material], materials
+        yield f"stock_rules.{n}.segments", law.segments, segments.and_("*")
+    for n, cover in enumerate(plan.days_of_cover):
+        yield f"days_of_cover.{n}.material", [cover.material], materials
+    events: list[tuple[str, Event]] = [(f"ongoing.{n}", event) for n, event in enumerate(plan.ongoing)]
+    events += [
+        (f"scenarios.{n}.events.{e}", event)
+        for n, scenario in enumerate(plan.scenarios)
+        for e, event in enumerate(scenario.events)
+    ]
+    for place, event in events:
+        yield f"{place}.hazard", [event.hazard], hazards
+        yield f"{place}.countries", (event.countries or "").split(), codes
+        yield f"{place}.materials", (event.materials or "").split(), goods
+        yield f"{place}.demand_multipliers", event.demand_multipliers or (), segments
+    for n, control in enumerate(plan.controls):
+        yield f"controls.{n}.countries", control.countries.split(), codes
+        yield f"controls.{n}.materials", control.materials.split(), goods
+        yield f"controls.{n}.hazard", [control.hazard], hazards
+        own = control.materials.split()
+        cut = materials if "*" in own else Known(frozenset(own), "materials of the control")
+        yield f"controls.{n}.cut_shares", control.cut_shares, cut
+    if plan.sample is not None:
+        yield from _each("sample.hazards", plan.sample.hazards, hazards.and_("*"))
+    for n, override in enumerate(plan.hazards):
+        yield f"hazards.{n}.hazard", [override.hazard], hazards
+
+
+def _each(place: str, names: Iterable[str], known: Known) -> Iterator[tuple[str, Iterable[str], Known]]:
+    """The entries of a list, one by one."""
+    return ((f"{place}.{n}", [name], known) for n, name in enumerate(names))
+
+
+def _horizon(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """The planned years are near those that the tables know."""
+    dated = [row.from_year for table in ("prices", "demand", "capacities") for row in data.rows(table)]
+    years = [*dated, *(row.earliest_signing for row in data.rows("projects"))]
+    first = plan.horizon.first_year
+    if years and not min(years) - FAR_YEARS <= first <= max(years) + FAR_YEARS:
+        known = f"a year at most {FAR_YEARS} years from the tables, which cover the years {min(years)} to {max(years)}"
+        yield Fault("plan", "", "horizon.first_year", str(first), known)
+
+
+FAR_YEARS = 25
+"""Years from the first or last date of the tables beyond which a plan's first year is a slip."""
+
+
+def _covers(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Days of cover are asked of materials that the reserve can have."""
+    defined, offered = ({row.material for row in data.rows(table)} for table in ("materials", "offers"))
+    held = {row.material for row in data.rows("stock") if row.opening_t > 0}
+    held |= offered if plan.instruments.reserve else set()
+    for n, cover in enumerate(plan.days_of_cover):
+        if cover.material in defined - held and cover.days > 0:
+            expected = "a material that the reserve can buy or holds"
+            yield Fault("plan", "", f"days_of_cover.{n}.material", f"'{cover.material}'", expected)
+
+
+def some_of(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    told = sorted(names)
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    return ", ".join(told[:MOST_NAMED]) + more if told else "none"
+
+
+MOST_NAMED = 12
+
+
+def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Every name that a plan or a table uses is defined in the table of its kind."""
+    hints = Hints()
+    for check in (table_references, home_references, plan_references):
+        yield from check(plan, data, hints)
+
+
+def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+    """Every name that a table uses is a key of the table that defines it; where that table has no rows, nothing is said here."""
+    for known, places in _uses_of_table(plan, data):
+        for table, _, column in (place.partition(".") for place in places.split() if known.names):
+            for row in data.rows(table):
+                value = getattr(row, column)
+                several = (value or "").split() if _is_list(table, column) else [value or None]
+                yield from known.faults(f"{table}.csv", key_of(row), column, several, hints)
+    segments = segment_names(data)
+    for row in data.rows("hazards") if segments.names else ():
+        named = parse_multipliers(row.demand_multipliers)
+        yield from segments.faults("hazards.csv", row.hazard, "demand_multipliers", named, hints)
+    activities = {row.activity for row in data.rows("activities")}
+    for name in sorted(activities & {row.project for row in data.rows("projects")}):
+        yield Fault("projects.csv", name, "project", f"'{name}'", "a name that is not also an activity")
+
+
+def _is_list(table: str, column: str) -> bool:
+    """Whether a cell of a column holds names separated by spaces."""
+    kinds = TABLES[table].model_fields[column].metadata
+    return any(isinstance(kind, BeforeValidator) and kind.func is spaced for kind in kinds)
+
+
+def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Tables without which the others mean nothing."""
+    producers = {row.activity for row in data.rows("activities")}
+    others = {row.producer for row in data.rows("yields")}
+    foreign = any(
+        row.country not in members(data, plan.home) for table in ("activities", "projects") for row in data.rows(table)
+    )
+    own = any(row.project for row in data.rows("packages"))
+    needed = [
+        ("materials", True, "it defines what is planned"),
+        ("activities", True, "it defines who produces"),
+        (
+            "projects",
+            bool(producers and others - producers) or own,
+            "the projects that yields.csv and packages.csv name",
+        ),
+        ("instruments", bool(data.rows("packages")), "the instruments that packages.csv names"),
+        ("countries", foreign, "the countries of the producers, with their tiers"),
+        ("prices", True, f"the prices of the set '{plan.price_set}'"),
+        ("loss_functions", True, f"the loss per tonne of shortfall, in loss function '{plan.loss_function}'"),
+        ("yields", bool(producers), "what the producers make"),
+        ("capacities", bool(producers), "how much the producers make"),
+        ("tiers", bool(data.rows("demand")), "how the demand of each segment is divided"),
+    ]
+    for table, wanted, expected in needed:
+        if wanted and not data.rows(table):
+            yield absent(data, table, expected)
+
+
+def absent(data: Dataset, table: str, expected: str) -> Fault:
+    """A table that is needed and is not there, with what is there; or one without rows. expected: what it would hold."""
+    if table in data.tables:
+        return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
+    if data.book is None:
+        there = some_of(data.tables)
+        return Fault(f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {there}")
+    there = some_of([*data.tables, *data.book.others])
+    return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}")
+
+
+def _uses_of_table(plan: Plan, data: Dataset) -> Iterator[tuple[Known, str]]:
+    """What the names in some columns must be, and these columns."""
+    materials, segments = material_names(data), segment_names(data)
+    activities, projects = names_in(data, "activities", "activity"), names_in(data, "projects", "project")
+    producers = Known(activities.names | projects.names, "an activity or project")
+    countries = country_names(data, plan.home)
+    anywhere = countries.and_(*REGIONS) if data.rows("countries") else Known(frozenset(), "")
+    hazards, events = names_in(data, "hazards", "hazard"), names_in(data, "policy_events", "event")
+    yield (
+        materials,
+        "yields.material demand.material substitution.material prices.material stock.material offers.material "
+        "loss_functions.material hazard_profiles.material hazard_prices.material price_gaps.material market_quotes.material "
+        "users_stock.material purchase_ceilings.material stock_origins.material commitments.floor_material "
+        "packages.floor_material activities.floor_material observed_profiles.materials listed_minerals.materials "
+        "published_requirements.materials",
+    )
+    yield materials.and_("*"), "tiers.material adaptation.material hazards.materials origin_rules.materials"
+    yield segments, "tiers.segment substitution.segment"
+    yield segments.and_("*"), "loss_functions.segment adaptation.segment users_stock.segment"
+    yield activities, "capacities.activity commitments.producer"
+    yield producers, "yields.producer feed_origins.producer"
+    yield producers.and_("outside"), "offers.source_producer"
+    yield projects, "packages.project projects.needs projects.excludes"
+    yield projects.and_("*"), "ramps.project"
+    yield names_in(data, "instruments", "instrument"), "packages.instrument"
+    yield names_in(data, "commitments", "commitment"), "payments_due.commitment"
+    yield hazards, "hazard_evidence.hazard hazard_profiles.hazard hazard_prices.hazard hazards.after"
+    yield events, "loss_replay.control_event hazards.calibrated_on observed_profiles.control_event"
+    minerals = "materials.mineral production.mineral reserves.mineral import_shares.mineral"
+    yield names_in(data, "minerals", "mineral"), minerals
+    yield countries, "activities.country projects.country offers.origin countries.land_neighbours"
+    yield countries.and_("*"), "hazards.countries"
+    yield (
+        anywhere,
+        "production.country reserves.country import_shares.country policy_events.country observed_profiles.destination "
+        "price_gaps.country",
+    )
+    yield countries.and_(*REGIONS, "covered"), "origin_rules.countries"
+    yield countries.and_(*REGIONS, "modelled"), "feed_origins.origins"
+
+
+def select_materials(plan: Plan, data: Dataset) -> list[str]:
+    """Materials of the plan, in the order of the table."""
+    known = [row.material for row in data.rows("materials")]
+    return known if "*" in plan.materials else [name for name in known if name in plan.materials]

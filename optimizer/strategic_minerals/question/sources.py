@@ -1,0 +1,296 @@
+"""Loss functions replayed on what was seen: what each would have said of an observed shortage, beside what stopped.
+
+No total of an observed loss has been published, so none is compared. What a function says is turned into what would have had to
+stand still: its loss as a share of a year's output, times the persons employed, are weeks of work; divided by the workers of the
+plant that is known to have stopped, weeks of such plants. The same count on the other side: the weeks for which plants are known by
+name to have stopped, once for each stop that the widest survey of firms counted or expected, as if each of them had been a plant
+as large, stopped for as long. A function whose loss takes more fails: more plants for longer (depth and duration) than could have
+gone unnamed. Passing says only that nothing observed speaks against it at that depth and length."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..core.errors import Fault
+from ..core.stats import MONTHS_PER_YEAR, USD_PER_MUSD
+from .dataset import Dataset
+from .names import number_in_words
+from .plan import Plan
+from .read_csv import HOMES, homes_of, load_dataset
+from .references import select_materials
+
+WEEKS_PER_YEAR = 52
+WEEKS_PER_MONTH = WEEKS_PER_YEAR / MONTHS_PER_YEAR
+
+Range = tuple[float, float, float]
+"""Low, central, high."""
+Verdict = Literal["far too high", "too high", "plausible", "nothing was missing", "not testable"]
+FAILED = ("far too high", "too high")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An observed shortage of one material in one country."""
+
+    event: str
+    country: str
+    material: str
+    tonnes: Range
+    """What did not arrive [t]."""
+    depth: float | None
+    """Largest share of normal supply lost in a month."""
+    mean_depth: float | None
+    """The same over the year."""
+    months: float | None
+    """Length of the trough."""
+    stopped_weeks: float
+    """Weeks for which plants are known by name to have stopped; 0: none is known."""
+    surveyed: float
+    """Stops that the widest survey of firms counted or expected, anywhere."""
+    workers: float | None
+    """Workers of a plant that stopped."""
+    output: float | None
+    """Of a year [million USD]."""
+    employed: float | None
+
+    @property
+    def most_weeks(self) -> float | None:
+        """Weeks of plants that may have stopped unnamed; None where too little is known of the stops to say."""
+        known = self.stopped_weeks > 0 and self.workers and self.output and self.employed
+        return self.stopped_weeks * max(1.0, self.surveyed) if known else None
+
+    def weeks(self, loss: float) -> float:
+        """Weeks of such plants that a loss [million USD] stands for. ValueError where too little is known."""
+        if not (self.workers and self.output and self.employed):
+            raise ValueError("an episode without workers, output and employment")
+        return loss / self.output * WEEKS_PER_YEAR * self.employed / self.workers
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What one loss function would have said of one episode."""
+
+    episode: Episode
+    function: str
+    case: str
+    """The case that its study estimated."""
+    horizon_months: float | None
+    per_tonne: Range
+    """[USD/t]"""
+
+    @property
+    def loss(self) -> Range:
+        """Tonnes not delivered times loss per tonne [million USD]."""
+        (a, b, c), (x, y, z) = self.episode.tonnes, self.per_tonne
+        return a * x / USD_PER_MUSD, b * y / USD_PER_MUSD, c * z / USD_PER_MUSD
+
+    @property
+    def weeks(self) -> Range | None:
+        """The same in weeks of plants; None where they cannot be told."""
+        if self.episode.most_weeks is None:
+            return None
+        low, central, high = (self.episode.weeks(loss) for loss in self.loss)
+        return low, central, high
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether what is known to have stopped allows for it."""
+        if self.episode.tonnes[2] <= 0:
+            return "nothing was missing"
+        weeks, most = self.weeks, self.episode.most_weeks
+        if weeks is None or most is None:
+            return "not testable"
+        return "far too high" if weeks[0] > most else "too high" if weeks[1] > most else "plausible"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is higher than what is known allows for."""
+        return self.verdict in FAILED
+
+    def reason(self) -> str:
+        """The verdict in words, with the comparison."""
+        e, (low, central, high) = self.episode, self.loss
+        if self.verdict == "nothing was missing":
+            return "as much arrived as usual, so that no loss per tonne is tested"
+        short = number_in_words(e.tonnes[1], 4)
+        said = f"{short} t short would have cost {_money(central)} million USD ({_money(low)} to {_money(high)})"
+        weeks, most = self.weeks, e.most_weeks
+        if weeks is None or most is None:
+            return f"{said}; how much stopped is not known, so that nothing is tested"
+        share = f"{100 * central / (e.output or 1.0):.2g} % of a year's output"
+        depth = f"{weeks[1]:,.0f} weeks of a plant with {e.workers:,.0f} workers ({weeks[0]:,.0f} to {weeks[2]:,.0f})"
+        through = ""
+        if e.months:
+            plants = weeks[1] / (e.months * WEEKS_PER_MONTH)
+            through = f": {plants:,.1f} such plants closed through the {e.months:g} months of the trough"
+        known = f"Known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
+        if e.surveyed > 1:
+            known += (
+                f"; {most:,.0f} at most can be inferred, if each of the {e.surveyed:g} stops of a survey was as long and the plant "
+                "as large"
+            )
+        return f"{said}, {share}. That equals {depth}{through}. {known}. Verdict: {self.verdict}{self._depth()}"
+
+    def _depth(self) -> str:
+        """Of what depth and length the function is, and of what those of the episode."""
+        e = self.episode
+        if not self.failed:
+            return ""
+        horizon = f", stated for {self.horizon_months:g} months" if self.horizon_months else ""
+        seen = (
+            f"; seen was a loss of {e.mean_depth:.0%} over the year, {e.depth:.0%} in the worst month"
+            if e.depth and e.mean_depth
+            else ""
+        )
+        return f". It is the mean loss of another case ({self.case}{horizon}){seen}"
+
+
+def episodes(data: Dataset) -> list[Episode]:
+    """Observed shortages of the table `loss_replay` in the home country of the tables, in the order of the table."""
+    rows = data.rows("loss_replay")
+    homes = {row.country for row in data.rows("countries") if row.tier == "home"}
+    found = []
+    for row in rows:
+        if row.role != "undelivered" or row.material is None or row.country not in homes or row.central is None:
+            continue
+        here = [r for r in rows if (r.control_event, r.country) == (row.control_event, row.country)]
+        about = [r for r in here if r.material in (None, row.material)]
+        anywhere = [r for r in rows if r.role == "surveyed" and r.control_event == row.control_event]
+        in_country = [r for r in rows if r.country == row.country]
+        found.append(
+            Episode(
+                row.control_event,
+                row.country,
+                row.material,
+                _range(row),
+                _central(about, "depth"),
+                _central(about, "mean_depth"),
+                _central(about, "lasted"),
+                sum(r.central or 0.0 for r in about if r.role == "stopped"),
+                sum(r.central or 0.0 for r in anywhere),
+                _central(about, "workers"),
+                _central(in_country, "output"),
+                _central(in_country, "employed"),
+            )
+        )
+    return found
+
+
+def replays(data: Dataset, functions: Sequence[str] | None = None) -> list[Replay]:
+    """Every named loss function on every episode whose material it has; of several segments the largest loss per tonne counts.
+
+    functions: names; None: all of the tables.
+    """
+    found = []
+    for episode in episodes(data):
+        rows = [row for row in data.rows("loss_functions") if row.material == episode.material]
+        for name in dict.fromkeys(row.loss_function for row in rows):
+            if functions is None or name in functions:
+                most = max((row for row in rows if row.loss_function == name), key=lambda row: row.loss_usd_per_t)
+                per_tonne = _range(most, "loss_usd_per_t_low", "loss_usd_per_t", "loss_usd_per_t_high")
+                found.append(Replay(episode, name, most.event or "none stated", most.horizon_months, per_tonne))
+    return found
+
+
+def objections(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
+    """(material, text) of planned materials on which the plan's loss function says more than was seen."""
+    chosen = set(select_materials(plan, data))
+    for replay in replays(data, [plan.loss_function]):
+        if replay.failed and replay.episode.material in chosen:
+            e = replay.episode
+            yield e.material, f"loss function {replay.function}, {e.material}, event {e.event}: {replay.reason()}"
+
+
+def _money(value: float) -> str:
+    """Million USD to three digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 10 else f"{value:.3g}"
+
+
+def _range(row: Any, low: str = "low", central: str = "central", high: str = "high") -> Range:
+    """Low, central and high of a row; an end that is empty is the centre."""
+    middle = float(getattr(row, central))
+    ends = [getattr(row, name) for name in (low, high)]
+    return middle if ends[0] is None else float(ends[0]), middle, middle if ends[1] is None else float(ends[1])
+
+
+def _central(rows: Sequence[Any], role: str) -> float | None:
+    """The central figure of the first row of a role; None without one."""
+    return next((float(row.central) for row in rows if row.role == role and row.central is not None), None)
+
+
+# Sources that several homes buy from: together they are not counted on for more than the plant makes.
+
+
+ROUNDED = 1.001
+"""Tables hold five digits."""
+
+
+def oversold(folder: Path) -> list[Fault]:
+    """Sources of which all homes of a folder together buy more in some year than they make (`activities.output_t_per_yr`).
+
+    What a home buys is the usual flow, or the capacity where none is stated. Sources without a published output, such as all
+    exports of a country, are not looked at: trade passes through countries that make nothing. Empty where a folder has no homes.
+    """
+    bought: dict[str, dict[str, dict[int, float]]] = defaultdict(dict)
+    output: dict[str, float] = {}
+    for home in homes_of(folder):
+        data = load_dataset(folder, home)
+        known = {
+            row.activity: row.output_t_per_yr for row in data.rows("activities") if row.output_t_per_yr is not None
+        }
+        output |= known
+        for activity, series in _flows(data).items():
+            if activity in known:
+                bought[activity][home] = series
+    found = []
+    for activity, homes in sorted(bought.items()):
+        for year in sorted({year for series in homes.values() for year in series}):
+            flows = {home: _at(series, year) for home, series in homes.items()}
+            if sum(flows.values()) > output[activity] * ROUNDED:
+                told = " + ".join(f"{tonnes:,.5g} t ({home})" for home, tonnes in sorted(flows.items()))
+                expected = f"at most {output[activity]:,.5g} t a year in all, its output"
+                found.append(
+                    Fault(f"{HOMES}/*/capacities.csv", f"{activity}/{year}", "normal_t_per_yr", told, expected)
+                )
+    return found
+
+
+def _flows(data: Dataset) -> dict[str, dict[int, float]]:
+    """Source -> first year -> tonnes a year that the home usually buys from then on."""
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in data.rows("capacities"):
+        usual = (
+            row.capacity_t_per_yr if row.normal_t_per_yr is None else min(row.normal_t_per_yr, row.capacity_t_per_yr)
+        )
+        found[row.activity][row.from_year] = usual
+    return found
+
+
+def _at(series: dict[int, float], year: int) -> float:
+    """A series in a year: its last value, and before it begins the first one."""
+    begun = [first for first in series if first <= year]
+    return series[max(begun)] if begun else series[min(series)]
+
+
+# Materials under a control with a market of its own outside, of which nobody quotes a price there (formulation section 13).
+
+
+def unquoted(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
+    """(material, text) of such planned materials: their price is taken to be the same everywhere."""
+    chosen = set(select_materials(plan, data))
+    split = [
+        control for control in plan.controls if control.outside_prices and control.until_year > plan.horizon.first_year
+    ]
+    for control in (control for control in split if control.in_force or control.probability is not None):
+        named, countries = set(control.materials.split()), set(control.countries.split())
+        quoted = {row.material for row in data.rows("price_gaps") if row.country in countries}
+        for material in sorted((chosen if "*" in named else chosen & named) - quoted):
+            yield (
+                material,
+                f"control {control.name}: price_gaps.csv has no quote of {material} outside {control.countries}: it is taken to "
+                "cost the same everywhere",
+            )

@@ -1,0 +1,941 @@
+"""Row schemas of the planning tables in `inputs/`; `TABLES` lists all tables, including fact tables.
+
+The docstring under each field is its dictionary entry.
+A column `x` that may be an estimate has `x_low` and `x_high` beside it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ..core.stats import LARGEST_NUMBER
+from .base import (
+    CAPACITY,
+    FLOOR,
+    FLOOR_END,
+    KAPPA,
+    PREMIUM,
+    PRICE,
+    RESTART,
+    Activity,
+    Agreement,
+    Basis,
+    Central,
+    Column,
+    Country,
+    CountryName,
+    Day,
+    Depth,
+    Form,
+    FromYear,
+    High,
+    Iso3,
+    Key,
+    Low,
+    Material,
+    MaterialName,
+    Metric,
+    Mineral,
+    MoneyYear,
+    Name,
+    Names,
+    NonNegative,
+    Number,
+    Percent,
+    Positive,
+    PositiveYears,
+    Premium,
+    PriceYear,
+    Record,
+    Row,
+    Segment,
+    SegmentName,
+    Share,
+    Stage,
+    Unit,
+    Year,
+    Years,
+)
+from .project_tables import (
+    CommitmentRow,
+    ExchangeRateRow,
+    HazardEvidenceRow,
+    HazardPriceRow,
+    HazardProfileRow,
+    HazardRow,
+    HomeRow,
+    InstrumentRow,
+    PackageRow,
+    PaymentDueRow,
+    ProjectRow,
+    RampRow,
+    StockOriginRow,
+)
+
+# Rows of the fact tables, used by estimates, checks and the report; plans do not read them row by row.
+
+
+class PolicyEventRow(Row):
+    """A dated control, ban, quota, suspension or support measure."""
+
+    key: ClassVar[tuple[str, ...]] = ("event",)
+    event: Key
+    """Name of a dated event."""
+    announced: Day | None = None
+    """Date."""
+    effective: Day | None = None
+    """Date on which it took, or was to take, effect."""
+    end_or_review: Day | None = None
+    """Date on which it ends or is reviewed."""
+    country: Country
+    target: str
+    """Country or countries that it targets."""
+    instrument: str
+    """Capital instrument, from `instruments`."""
+    minerals: str
+    """Minerals or elements, separated by commas."""
+    status: Literal[
+        "announced", "in force", "suspended", "ended", "replaced", "lapsed", "relief", "negotiation", "support"
+    ]
+    """`announced`: never took effect; `suspended`: took effect and is on hold; `replaced`: another measure took its place;
+    `lapsed`: its legal term has passed; `relief`: a suspension in force; `negotiation`: in force, its outcome open."""
+    took_effect: bool
+    """Whether the measure was ever in force."""
+    severity: str
+    """Label in the source table; not a published score."""
+    export_cut_share: Annotated[Share, Column(low=0.02)] | None = None
+    """Share of exports that was cut."""
+    observed_effect: str = ""
+    """Effect that was observed."""
+
+
+class ObservedProfileRow(Row):
+    """Share of a normal trade flow that was lost in one period of an observed disruption, by months since its onset."""
+
+    key: ClassVar[tuple[str, ...]] = ("profile", "period")
+    profile: Key
+    """Name of the course of losses that the row belongs to: one event, material and destination."""
+    control_event: Names
+    """Policy events behind it, separated by spaces; several are one disruption."""
+    materials: Names
+    """Materials that the flow belongs to, separated by spaces."""
+    form: str = ""
+    """Form in which the flow was counted; empty: all."""
+    destination: Key
+    """Country that received the flow (ISO3 code); `WLD`: all countries, `OTH`: all but the home country."""
+    flow: Literal["effective", "direct"]
+    """`effective`: arrivals by all routes and from all origins; `direct`: the controlled flow alone, which overstates the loss
+    where other routes are open."""
+    onset: Day
+    """Day from which months are counted; the first month is the calendar month of that day."""
+    period: str
+    """Calendar period."""
+    month_from: Number
+    """Months since the onset at which the period begins; below 0 before it (buying ahead)."""
+    month_to: Number
+    """Months since the onset at which the period ends."""
+    normal_per_month: NonNegative | None = None
+    """Normal flow per month, see `normal_basis`."""
+    observed_per_month: NonNegative | None = None
+    """Observed flow per month."""
+    unit: Unit
+    loss_share: Annotated[float, Field(gt=-LARGEST_NUMBER, le=1), Column(low=5e-4, high=5)] | None = None
+    """1 - observed/normal; below 0 the flow was above normal. Empty: looked for and not found, whatever `confidence` says."""
+    loss_share_low: float | None = None
+    loss_share_high: float | None = None
+    normal_basis: str = ""
+    """What the normal flow is taken from."""
+    running: bool
+    """Whether the disruption went on at the end of the record: its loss is then a lower bound. The same in all rows of a
+    profile."""
+
+
+class PriceGapRow(Row):
+    """Price of a material outside a controlling country as a multiple of its price inside, at near dates."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "pair", "date")
+    material: Material
+    pair: str
+    """The two markets."""
+    date: str
+    """Year, month or day of the quotes, such as 2026-02."""
+    country: Iso3
+    """The controlling country."""
+    outside_usd_per_kg: Positive
+    """Price outside it."""
+    inside_usd_per_kg: Positive
+    """Price inside it."""
+    ratio: Positive
+    """Price outside / price inside."""
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+
+
+class MarketQuoteRow(Row):
+    """Price of a material at a date in one market, as price reporters printed it."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "place", "date")
+    material: Material
+    place: str
+    """Market as printed."""
+    market: Literal["inside", "outside", "world"]
+    """`inside`: the country that controls the material, value-added tax taken off; `outside`: elsewhere; `world`: one price."""
+    form: Form
+    date: str
+    """Year, month or day, such as 2026-02."""
+    usd_per_kg: Positive
+    """Middle of the printed range, per kg of the material."""
+    printed_from: Positive
+    """Lower end of the range as printed."""
+    printed_to: Positive
+    """Upper end."""
+    printed_unit: str
+
+
+class ListedMineralRow(Row):
+    """A mineral of the home country's official list of critical minerals."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral",)
+    mineral: Mineral
+    name: Name
+    rank: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Place by expected economic loss, where one is published."""
+    materials: Names = ""
+    """Materials that it can be planned as, separated by spaces; empty: none, for the reason in `not_planned`."""
+
+
+class PublishedRequirementRow(Row):
+    """A shortfall that a government's report on stockpile requirements printed."""
+
+    key: ClassVar[tuple[str, ...]] = ("report", "item")
+    report: Year
+    item: Key
+    name: Name
+    materials: Names = ""
+    """Materials of these tables that it is, separated by spaces; empty: none."""
+    shortfall_t: NonNegative
+    """Net shortfall of the whole emergency."""
+    after_extra_buy_t: NonNegative | None = None
+    """What is left if users obtain more abroad at a higher price."""
+    shortfall_musd: NonNegative | None = None
+    """Its value at the report's prices."""
+    reason: str = ""
+    """Why these tables give another figure, or none."""
+
+
+class PurchaseCeilingRow(Row):
+    """The most that a published yearly plan lets a stockpile buy of a material."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "fiscal_year")
+    material: Material
+    fiscal_year: Year
+    ceiling_t_per_yr: NonNegative
+    """Potential acquisitions of the year; 0: the plan lists none."""
+
+
+class NotPlannedRow(Row):
+    """A mineral or a project that plans leave out for want of a published figure."""
+
+    key: ClassVar[tuple[str, ...]] = ("kind", "item")
+    kind: Literal["mineral", "project"]
+    """Kind; the schema lists the choices."""
+    item: Key
+    name: Name
+    why: str
+    """What is not published."""
+    next_source: str
+    """Where it would most likely be found."""
+
+
+class ProductionRow(Row):
+    """Output of a country as published; `WLD` is the world, `OTH` the rest."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "stage", "year", "edition")
+    mineral: Mineral
+    country: Country
+    stage: Stage
+    edition: str
+    """Edition of the publication: later editions revise earlier years."""
+    production_t: Annotated[NonNegative, Column("output")]
+    """Output of the year."""
+    basis: Basis = ""
+
+
+class ReserveBaseRow(Row):
+    """Geological reserves of a country as published."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "year")
+    mineral: Mineral
+    country: Country
+    reserves_t: Annotated[NonNegative, Column("reserves in the ground")]
+    """Reserves: known and economic to mine."""
+    basis: Basis = ""
+
+
+class ImportShareRow(Row):
+    """Share of home imports by origin."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "form", "country")
+    mineral: Mineral
+    form: Form
+    country: Country
+    import_share_pct: Annotated[Percent, Column(low=1)]
+    """Share of imports in percent."""
+    period: str
+    """Years averaged."""
+
+
+class MineralRow(Row):
+    """Home market of a mineral (consumption, trade), prices of five years, world output."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral",)
+    mineral: Mineral
+    symbol: str
+    """Chemical symbol or common abbreviation."""
+    usgs_gdp_rank: Positive | None = None
+    """Rank by modelled US GDP loss (USGS OFR 2025-1047), 1 the largest."""
+    consumption_t: Annotated[NonNegative, Column("use")] | None = None
+    """Value for the last full reported year (2024) unless the note says otherwise."""
+    consumption_basis: str = ""
+    """What the figure of consumption covers."""
+    imports_t: Annotated[NonNegative, Column("imports")] | None = None
+    """Imports in tonnes."""
+    exports_t: Annotated[NonNegative, Column("exports")] | None = None
+    """Exports in tonnes."""
+    primary_t: NonNegative | None = None
+    """Home primary production in tonnes."""
+    secondary_t: NonNegative | None = None
+    """Home secondary production (recycling) in tonnes."""
+    net_import_reliance_pct: Annotated[Percent, Column(low=1)] | None = None
+    """Net imports in percent of apparent consumption."""
+    price_usd_per_kg: Annotated[Positive, PRICE] | None = None
+    """Average of the last full reported year (2024)."""
+    price_basis: str = ""
+    """Product, quality and place to which the price refers."""
+    price_cv: Annotated[NonNegative, Column(low=0.01, high=2)] | None = None
+    """Population standard deviation of the annual prices 2021-2025, divided by their mean."""
+    world_production_t: Annotated[NonNegative, Column("world output")] | None = None
+    """World production in tonnes."""
+
+
+class DemandSegmentRow(Row):
+    """A published figure on the users of a material."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Record
+    material: MaterialName
+    segment: SegmentName
+    metric: Metric
+    low: Low = None
+    central: Central = None
+    high: High = None
+    unit: Unit
+
+
+class InstrumentTermRow(Row):
+    """A published term of a support instrument."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Record
+    instrument: str
+    """Capital instrument, from `instruments`."""
+    parameter: str
+    """Term that was agreed."""
+    example: str
+    """Agreement in which the term was set."""
+    low: Low = None
+    central: Central = None
+    high: High = None
+    unit: Unit = ""
+    scoring: str = ""
+    """How the budget counts the term."""
+
+
+class CrisisPriceRow(Row):
+    """How far a price moved in a past crisis or glut."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Record
+    episode: str
+    """What happened."""
+    material: MaterialName
+    market: str
+    """Market in which the price was quoted."""
+    from_date: str = ""
+    """First day."""
+    to_date: str = ""
+    """Last day."""
+    multiplier: Annotated[Positive, Column(low=0.05, high=100)] | None = None
+    """Price as a multiple of the earlier price."""
+    months: Annotated[Positive, Column(low=1, high=60, unit="months")] | None = None
+    """Duration."""
+    supply_lost_share: Annotated[Share, Column(low=0.02)] | None = None
+    """Share of supply that was lost."""
+
+
+class AlliedReliabilityRow(Row):
+    """Allied supply that is committed elsewhere, restricted or interrupted."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Record
+    topic: str
+    """Subject of the record."""
+    material: MaterialName
+    supplier: str
+    """Supplying country or company."""
+    country: CountryName = ""
+    metric: Metric = ""
+    low: Low = None
+    central: Central = None
+    high: High = None
+    unit: Unit = ""
+    kappa_uncontracted: Annotated[Share, Column(low=0.02)] | None = None
+    """Share of supply left for buyers without a contract."""
+
+
+class SupportAgreementRow(Row):
+    """A dated support agreement and its terms."""
+
+    key: ClassVar[tuple[str, ...]] = ("agreement", "term")
+    agreement: Agreement
+    term: Key
+    """Which term, e.g. `floor_price`, `duration`, `upside_share`, `equity_stake`."""
+    value: Number
+    """Amount agreed."""
+    unit: Unit
+
+
+class SupportedProducerRow(Row):
+    """A source or project of the planning tables that a support agreement is about, with the prices of its day."""
+
+    key: ClassVar[tuple[str, ...]] = ("agreement", "producer")
+    agreement: Agreement
+    producer: Key
+    """A source or a project of the tables."""
+    signed_year: Year
+    price_set: Key
+    """Price set of the table `prices` nearest to the day on which it was signed."""
+    floor_material: Key | None = None
+    """Material of the agreement's price floor, if this producer's output gets it."""
+
+
+# Rows of the tables about shortage: what it costs, how users adapt to it, what they hold themselves, what was seen of it.
+
+
+Months = Annotated[float, Field(ge=0, le=12_000)]
+"""A length in months."""
+
+
+class LossFunctionRow(Row):
+    """Loss per tonne of unserved demand in a named loss function, net of the material's own price."""
+
+    key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
+    loss_function: Key
+    """Name of a loss function; a plan selects one."""
+    material: Material
+    segment: str
+    """A segment, or `*` for all."""
+    loss_usd_per_t: Annotated[NonNegative, Column("loss from a missing tonne, beyond its price")]
+    """Economic loss per tonne of shortfall, in excess of the price."""
+    loss_usd_per_t_low: float | None = None
+    loss_usd_per_t_high: float | None = None
+    event: str = ""
+    """The event whose loss the study estimated."""
+    horizon_months: Annotated[float, Field(gt=0, le=12_000), Column(low=1, high=120)] | None = None
+    """Length of disruption for which the study's loss holds; empty: none stated."""
+    money_year: MoneyYear = None
+
+
+class AdaptationRow(Row):
+    """How users' loss per tonne changes while a disruption lasts: they redesign, save and find other suppliers.
+
+    A segment with rows values unserved demand at its price, at least the undisturbed one, plus `multiplier` times the named loss.
+    """
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "from_month")
+    material: str
+    """A material, or `*` for all without rows of their own."""
+    segment: str
+    """A segment, or `*` for all without rows of their own."""
+    from_month: Months
+    """Months since the beginning of the latest event in force, from which on the multiplier applies; 1 before the first row, and
+    the last row holds for as long as the event lasts."""
+    multiplier: Annotated[Positive, Column(low=0.02, high=3)]
+    """Loss per tonne as a multiple of the named loss."""
+    multiplier_low: float | None = None
+    multiplier_high: float | None = None
+
+
+class UsersStockRow(Row):
+    """Stock that users hold themselves, as a level that they return to after a disruption."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment")
+    material: Material
+    segment: str
+    """A segment of the material's demand, or `*`: all without a row of their own; for a material without demand, the plants
+    that use it."""
+    level_months: Annotated[float, Field(ge=0, le=120), Column(low=0.25, high=24)] | None = None
+    """Months of mean use over the planned years; give either this or `level_t`."""
+    level_months_low: float | None = None
+    level_months_high: float | None = None
+    level_t: NonNegative | None = None
+    """Tonnes; with segment `*`, of all these segments together, in proportion to their use."""
+    level_t_low: float | None = None
+    level_t_high: float | None = None
+    missing_share: Annotated[Share, Column(low=0.001)] = 0.0
+    """Share of it that is missing when the plan starts: drawn in a disruption and not refilled yet."""
+
+
+class LossReplayRow(Row):
+    """What was seen, or modelled, of the losses of a dated disruption."""
+
+    key: ClassVar[tuple[str, ...]] = ("control_event", "country", "sector", "metric")
+    control_event: Key
+    """The event of `policy_events`."""
+    country: str
+    """Where: a country, a group of countries, or `world`."""
+    sector: str
+    material: Key | None = None
+    """The material whose loss functions the row tests."""
+    role: Literal[
+        "", "undelivered", "depth", "mean_depth", "lasted", "stopped", "workers", "surveyed", "output", "employed"
+    ] = ""
+    """What the row is in the test of loss functions: tonnes of the material that did not arrive; largest and mean share of normal
+    supply lost; months of the trough; weeks for which one plant stopped; workers of that plant; stops that a survey of firms
+    counted or expected; a year's output of the country [million USD]; persons employed there. Empty: not used in it."""
+    metric: str
+    """What is counted."""
+    low: NonNegative | None = None
+    """Lower end."""
+    central: NonNegative | None = None
+    """Middle."""
+    high: NonNegative | None = None
+    """Upper end."""
+    unit: Unit = ""
+    observed_or_modelled: Literal[
+        "", "observed", "modelled", "derived from observed", "modelled on observed tonnes"
+    ] = ""
+    use_as_check: str = ""
+    """What the row says about loss functions, in words."""
+
+
+# Rows on origin: rules on where material may come from, and what producers declare of their feed.
+
+
+class OriginRuleRow(Row):
+    """A law, a practice of suppliers or a policy on where material may come from that the authority buys, reserves or supports."""
+
+    key: ClassVar[tuple[str, ...]] = ("rule",)
+    rule: Key
+    authority: str
+    """Statute, regulation or practice."""
+    switch: Literal["law", "practice", "policy", "none"]
+    """Switch of a plan's `procurement` that turns the rule on; `none`: for information, no plan applies it."""
+    binds: Names = "*"
+    """Homes whose authority it binds, ISO3 codes separated by spaces; `*`: every home."""
+    applies_to: Names = ""
+    """What it closes, separated by spaces: `purchases` of the reserve, `support` of projects, `offtake` contracts."""
+    materials: Names = ""
+    """Materials, separated by spaces; `*`: all."""
+    countries: Names = ""
+    """Excluded origins, ISO3 codes separated by spaces; `covered`: every country of that tier."""
+    reach_back: bool = False
+    """True: the rule follows the feed back to the mine; feed of excluded or unpublished origin excludes as well."""
+    from_date: Day | None = None
+    """First day of deliveries (purchases), or of signatures and contracts (support, offtake), to which it applies; empty: long in
+    force."""
+    to_date: Day | None = None
+    """Day from which it applies no more; empty: no end is known."""
+    forms: str = ""
+    """Forms of material as the source words them."""
+    requires: str = ""
+    """What it forbids or requires."""
+    exceptions: str = ""
+
+
+class FeedOriginRow(Row):
+    """Where the feed of a producer comes from, as it declares or as is published; not traced."""
+
+    key: ClassVar[tuple[str, ...]] = ("producer",)
+    producer: Key
+    """An activity or a project."""
+    origins: Names
+    """ISO3 codes separated by spaces; `modelled`: material of these tables. Rules of origin with reach-back exclude producers
+    without a row."""
+
+
+class MaterialRow(Row):
+    """A commodity at one stage of its value chain."""
+
+    key: ClassVar[tuple[str, ...]] = ("material",)
+    material: Material
+    name: str
+    """Name for people."""
+    mineral: Key
+    """The mineral it belongs to."""
+    stage: Literal[
+        "ore", "concentrate", "carbonate", "oxide", "chemical", "metal", "alloy", "magnet", "refined", "anode"
+    ]
+    """Stage of the value chain of its product."""
+    basis: str
+    """What one tonne consists of, e.g. `t NdPr oxide`."""
+    haircut_share: Annotated[float, Field(ge=0, lt=1), Column("discount on what the reserve sells", 0.01, 0.6)]
+    """Share of the market price lost when selling (disposal, export of surplus)."""
+    haircut_share_low: float | None = None
+    haircut_share_high: float | None = None
+    holding_share_per_yr: Annotated[Share, Column("yearly cost of holding stock", 0.002, 0.2)]
+    """Holding cost of the reserve, as a share of the base price per year."""
+    holding_share_per_yr_low: float | None = None
+    holding_share_per_yr_high: float | None = None
+    decay_share_per_yr: Annotated[float, Field(ge=0, lt=1), Column("stock that spoils in a year", 5e-4, 0.2)] = 0.0
+    """Share of the stock lost per year (oxidation, caking)."""
+    salvage_share: (
+        Annotated[Share, Column("worth of the stock left at the end, as a share of its price", 0.05)] | None
+    ) = None
+    """Value of a tonne in stock after the horizon, as a share of the price; empty: 1 - haircut_share."""
+    resale_share: Annotated[Share, Column("share of the market price that users pay for released stock", 0.05)] = 1.0
+    """Share of the market price that users pay for a released tonne."""
+    storage_t: Annotated[NonNegative, Column("room in store")] | None = None
+    """Largest quantity that the reserve can store; empty: no limit."""
+    drawdown_t_per_yr: Annotated[NonNegative, Column("most that the reserve can release in a year")] | None = None
+    """Fastest release; empty: no limit."""
+    disposal_t_per_yr: Annotated[NonNegative, Column("most that the reserve can sell off in a year")] = 0.0
+    """Largest quantity that the reserve may sell per year without moving the market (0: no disposal)."""
+    disposal_t_per_yr_low: float | None = None
+    disposal_t_per_yr_high: float | None = None
+    net_import_reliance_pct: Annotated[Percent, Column("net import reliance", 1)] | None = None
+    """Net imports as a share of apparent consumption, as published (a bound where the source prints one)."""
+    embedded: bool = False
+    """True: it reaches the country only inside imported goods. Neither a reserve nor a plant can supply it, so nothing is bought,
+    supported or promised of it; its loss is told apart and left out of risk measures, unless `[risk] embedded` is true."""
+    home: Iso3 | None = None
+    """Home whose users want it, where a plan is made for several; empty: that of the plan."""
+    alike: Key | None = None
+    """What it is whoever wants it, where several homes have a material of one kind; empty: itself."""
+    pooled: Literal["no", "calm", "struck"] = "no"
+    """When its stock may be moved to others that are `alike` and pooled. `calm`: while nothing has happened to them, so that in a
+    disruption each home draws on what it has; `struck`: in a disruption, to whom needs it."""
+    freight_usd_per_kg: NonNegative = 0.0
+    """Cost of moving a kg of its stock to another home; the one who receives it pays, not the budget."""
+    freight_usd_per_kg_low: float | None = None
+    freight_usd_per_kg_high: float | None = None
+
+
+class ActivityRow(Row):
+    """An existing source: mining, separation, metal making or recycling in one country."""
+
+    key: ClassVar[tuple[str, ...]] = ("activity",)
+    activity: Activity
+    name: Name
+    country: Country
+    stage: Stage
+    premium_share: Annotated[float, Field(ge=-0.9, le=10), PREMIUM] = 0.0
+    """Premium on the market price of its outputs."""
+    cash_usd_per_kg: Annotated[NonNegative, Column("cash cost")] = 0.0
+    """Cash cost per kg of activity, modelled inputs excluded; the source shuts when its revenue falls below it."""
+    cash_usd_per_kg_low: float | None = None
+    cash_usd_per_kg_high: float | None = None
+    kappa: Annotated[Share, KAPPA] = 1.0
+    """Share of capacity that home users without a contract still get while the material is tight (1 at home)."""
+    kappa_low: float | None = None
+    kappa_high: float | None = None
+    lot_t_per_yr: Annotated[NonNegative, Column("smallest contract")] | None = None
+    """Smallest offtake contract; empty: the source offers none."""
+    fee_usd_per_kg: Annotated[NonNegative, Column("contract fee")] = 0.0
+    """Fee per kg reserved and year of the contract."""
+    fee_usd_per_kg_low: float | None = None
+    fee_usd_per_kg_high: float | None = None
+    term_yr: Annotated[PositiveYears, Column("term of a contract", 1, 30)] | None = None
+    """Length of an offtake contract."""
+    restart_yr: Annotated[Years, RESTART] = 0.0
+    """Years that a source, once shut, stays shut after its revenue has recovered."""
+    restart_yr_low: float | None = None
+    restart_yr_high: float | None = None
+    floor_usd_per_kg: Annotated[Positive, FLOOR] | None = None
+    """Price floor in force at the start, agreed before this plan and not paid from its budget."""
+    floor_material: Key | None = None
+    """Output to which the floor applies."""
+    floor_until_year: Annotated[Year, FLOOR_END] | None = None
+    """Last fiscal year of that floor."""
+    output_t_per_yr: NonNegative | None = None
+    """Tonnes of activity a year that it makes for all buyers: homes together buy no more of it. Empty: not published."""
+    money_year: MoneyYear = None
+
+
+class CapacityRow(Row):
+    """Capacity of an existing source that home users can buy from."""
+
+    key: ClassVar[tuple[str, ...]] = ("activity", "from_year")
+    activity: Activity
+    from_year: FromYear
+    capacity_t_per_yr: Annotated[NonNegative, CAPACITY]
+    """Tonnes of activity per year (of its main output, where the yield is 1)."""
+    capacity_t_per_yr_low: float | None = None
+    capacity_t_per_yr_high: float | None = None
+    normal_t_per_yr: NonNegative | None = None
+    """Usual flow, of which a profiled disruption cuts its share while it lasts; empty: the capacity."""
+
+
+class YieldRow(Row):
+    """What one tonne of an activity or project makes (positive) or uses (negative)."""
+
+    key: ClassVar[tuple[str, ...]] = ("producer", "material")
+    producer: Key
+    """An activity or a project."""
+    material: Material
+    yield_t_per_t: Annotated[Number, Column("yield", 1e-4, 100)]
+    """Tonnes made (above 0) or used (below 0) by a tonne of activity."""
+    yield_t_per_t_low: float | None = None
+    yield_t_per_t_high: float | None = None
+
+
+class DemandRow(Row):
+    """Home demand of one segment."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "from_year")
+    material: Material
+    segment: Segment
+    from_year: FromYear
+    demand_t_per_yr: Annotated[NonNegative, Column("demand")]
+    """Demand at undisturbed prices."""
+    demand_t_per_yr_low: float | None = None
+    demand_t_per_yr_high: float | None = None
+    priority: Annotated[int, Field(ge=1, le=3)] | None = None
+    """Whether its shortage is reported separately: 1 as defence, 2 as other essential uses, 3 not. Empty: by the segment's
+    name, `defence` 1, `essential` 2, any other 3."""
+
+
+class TierRow(Row):
+    """A tier of a segment's demand, from the least to the most costly to leave unserved."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "tier")
+    material: str
+    """A material, or `*` for all without rows of their own."""
+    segment: Segment
+    tier: Annotated[int, Field(ge=1, le=1000)]
+    """Tier of a segment's demand."""
+    share: Annotated[float, Field(gt=0, le=1), Column("share of the demand", 0.01, unit="share")]
+    """Share of the segment's demand in this tier; the tiers must sum to at least one."""
+    loss_multiplier: Annotated[NonNegative, Column("multiple of the loss per tonne", 0.05, 50)]
+    """Loss per tonne of unserved demand in this tier, as a multiple of the loss function's average."""
+    loss_multiplier_low: float | None = None
+    loss_multiplier_high: float | None = None
+
+
+class SubstitutionRow(Row):
+    """Substitution: saving, or another material, up to a limit and at a cost."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "step")
+    material: Material
+    segment: Segment
+    step: Annotated[int, Field(ge=1, le=1000)]
+    """Step of substitution, cheapest first."""
+    limit_share: Annotated[Share, Column("most that can be substituted", 0.002)]
+    """Share of the segment's demand that can be substituted."""
+    limit_share_low: float | None = None
+    limit_share_high: float | None = None
+    cost_usd_per_kg: Annotated[NonNegative, Column("cost of substituting")]
+    """Total cost of serving a kg of demand by substitution, instead of its price."""
+    cost_usd_per_kg_low: float | None = None
+    cost_usd_per_kg_high: float | None = None
+    money_year: MoneyYear = None
+
+
+class PriceRow(Row):
+    """Market price of a material in one price set."""
+
+    key: ClassVar[tuple[str, ...]] = ("price_set", "material", "from_year")
+    price_set: Key
+    """Name of a set of prices; a plan selects one."""
+    material: Material
+    from_year: FromYear
+    price_usd_per_kg: Annotated[Positive, PRICE]
+    """Price without a disruption."""
+    price_usd_per_kg_low: float | None = None
+    price_usd_per_kg_high: float | None = None
+    money_year: MoneyYear = None
+
+
+class PriceStateRow(Row):
+    """A state of the common price factor: the costs of floors and financing gaps are averaged over these states."""
+
+    key: ClassVar[tuple[str, ...]] = ("state",)
+    state: Key
+    """Name of a price state."""
+    factor: Annotated[Positive, Column("multiple of the price", 0.1, 8)]
+    """Factor on any price path; the probability-weighted mean is 1."""
+    probability: Annotated[float, Field(gt=0, le=1), Column("probability", 0.005, unit="share")]
+    """Probability of the state."""
+
+
+class OfferRow(Row):
+    """Material that the reserve can buy; several offers of a material form a rising supply curve."""
+
+    key: ClassVar[tuple[str, ...]] = ("offer",)
+    offer: Key
+    """Name of an offer; other tables refer to it."""
+    material: Material
+    source_producer: str
+    """An activity, a project, or `outside` (tonnes that are in no activity)."""
+    depth_t_per_yr: Depth
+    depth_t_per_yr_low: float | None = None
+    depth_t_per_yr_high: float | None = None
+    premium_share: Premium
+    premium_share_low: float | None = None
+    premium_share_high: float | None = None
+    origin: Iso3 | None = None
+    """Only for `outside`: country of origin; empty: not published."""
+    crisis_availability: (
+        Annotated[Share, Column("share that can still be bought in a crisis", 0.006, unit="share")] | None
+    ) = None
+    """Only for `outside`, and required there: share that can still be bought while the material is tight."""
+    seller: Key | None = None
+    """Offers that name one seller together buy no more than it sells (`sellers`); empty: an offer of its own."""
+
+
+class SellerRow(Row):
+    """What is for sale to all homes together at one premium: their offers of that name share it."""
+
+    key: ClassVar[tuple[str, ...]] = ("seller", "from_year")
+    seller: Key
+    """Name of the offers that share it."""
+    from_year: FromYear
+    depth_t_per_yr: Depth
+    depth_t_per_yr_low: float | None = None
+    depth_t_per_yr_high: float | None = None
+
+
+class CountryRow(Row):
+    """A country, its alliance flags and its tier."""
+
+    key: ClassVar[tuple[str, ...]] = ("country",)
+    country: Country
+    name: Name
+    tier: Literal["home", "ally", "partner", "other", "covered"]
+    """`home`: its demand, stock and imports are in these tables (every member of a plan's `home`, and no other). `covered`: its
+    controls are what the home plans against; for the United States a covered nation of 10 USC 4872."""
+    nato: bool = False
+    """Member of NATO."""
+    msp: bool = False
+    """Member of the Minerals Security Partnership."""
+    land_neighbours: Names = ""
+    """Countries that it borders on land, separated by spaces; filled in for members of homes."""
+    wgi_political_stability: Annotated[float, Field(ge=-5, le=5)] | None = None
+    """World Bank WGI estimate, -2.5 to 2.5."""
+
+
+class StockRow(Row):
+    """Opening stock of the reserve."""
+
+    key: ClassVar[tuple[str, ...]] = ("material",)
+    material: Material
+    opening_t: Annotated[NonNegative, Column("stock at the start")]
+    """Stock held when the plan starts."""
+    opening_t_low: float | None = None
+    opening_t_high: float | None = None
+
+
+class DeflatorRow(Row):
+    """General price index by year, which converts money of different years to one price level."""
+
+    key: ClassVar[tuple[str, ...]] = ("money_year",)
+    money_year: PriceYear
+    price_index: Annotated[Positive, Column("price index")]
+    """Consumer price index of that year."""
+    price_index_low: float | None = None
+    price_index_high: float | None = None
+
+
+TABLES: dict[str, type[Row]] = {
+    "materials": MaterialRow,
+    "activities": ActivityRow,
+    "origin_rules": OriginRuleRow,
+    "feed_origins": FeedOriginRow,
+    "capacities": CapacityRow,
+    "yields": YieldRow,
+    "demand": DemandRow,
+    "tiers": TierRow,
+    "substitution": SubstitutionRow,
+    "prices": PriceRow,
+    "price_states": PriceStateRow,
+    "projects": ProjectRow,
+    "ramps": RampRow,
+    "packages": PackageRow,
+    "instruments": InstrumentRow,
+    "offers": OfferRow,
+    "sellers": SellerRow,
+    "countries": CountryRow,
+    "homes": HomeRow,
+    "exchange_rates": ExchangeRateRow,
+    "hazards": HazardRow,
+    "hazard_profiles": HazardProfileRow,
+    "hazard_prices": HazardPriceRow,
+    "policy_events": PolicyEventRow,
+    "stock": StockRow,
+    "stock_origins": StockOriginRow,
+    "commitments": CommitmentRow,
+    "payments_due": PaymentDueRow,
+    "hazard_evidence": HazardEvidenceRow,
+    "loss_functions": LossFunctionRow,
+    "adaptation": AdaptationRow,
+    "users_stock": UsersStockRow,
+    "deflators": DeflatorRow,
+    "production": ProductionRow,
+    "reserves": ReserveBaseRow,
+    "import_shares": ImportShareRow,
+    "minerals": MineralRow,
+    "demand_segments": DemandSegmentRow,
+    "instrument_terms": InstrumentTermRow,
+    "crisis_prices": CrisisPriceRow,
+    "allied_reliability": AlliedReliabilityRow,
+    "support_agreements": SupportAgreementRow,
+    "observed_profiles": ObservedProfileRow,
+    "price_gaps": PriceGapRow,
+    "market_quotes": MarketQuoteRow,
+    "listed_minerals": ListedMineralRow,
+    "not_planned": NotPlannedRow,
+    "published_requirements": PublishedRequirementRow,
+    "purchase_ceilings": PurchaseCeilingRow,
+    "supported_producers": SupportedProducerRow,
+    "loss_replay": LossReplayRow,
+}
+"""Every table by name, in the order in which they are listed."""
+
+HOME_TABLES = (
+    "demand",
+    "demand_segments",
+    "users_stock",
+    "capacities",
+    "import_shares",
+    "offers",
+    "stock",
+    "loss_functions",
+)
+"""Tables of which every row is a figure of the home."""
+FACT_TABLES = (
+    "homes",
+    "exchange_rates",
+    "production",
+    "reserves",
+    "import_shares",
+    "minerals",
+    "demand_segments",
+    "instrument_terms",
+    "crisis_prices",
+    "allied_reliability",
+    "policy_events",
+    "support_agreements",
+    "observed_profiles",
+    "price_gaps",
+    "market_quotes",
+    "listed_minerals",
+    "not_planned",
+    "published_requirements",
+    "purchase_ceilings",
+    "supported_producers",
+    "loss_replay",
+    "stock_origins",
+    "hazard_evidence",
+)
+"""Tables that plans do not read row by row."""

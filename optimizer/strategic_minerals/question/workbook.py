@@ -1,0 +1,646 @@
+"""Plans, tables and results as one workbook (xlsx), which is read back without loss.
+
+A sheet a table, its name the table's, its first row the columns; the sheet `plan` holds a field of the plan a row, dotted as in
+`--set`. Text stays text: formulas, `NA`, leading zeros. Faults name sheet and cell. A book is looked at before it is opened
+(`question.workbook`)."""
+
+from __future__ import annotations
+
+import datetime
+import html
+import io
+import json
+import math
+import posixpath
+import re
+import tomllib
+import types
+import zipfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from importlib import import_module
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, get_args, get_origin
+
+from ..core.errors import FORMAT, Fault, Faults, FaultsError, InputError, PlanError, missing_part, plain
+from ..core.files import kind_of_file, read_bounded, whole_file
+from .base import field_meaning, kinds_at, list_at, meaning
+from .dataset import MOST_ROWS, Book, Dataset, PlanSheet, cell_name, column_number, home_row, validate_rows
+from .plan import Plan
+from .read_csv import PROVENANCE, header_faults
+from .read_toml import SET, apart, first_new, parse_plan, put
+from .tables import TABLES
+from .workbook_start import NO, START, YES, answered, questions, read_answers
+
+# A workbook within limits: its unpacked size and how far its cells reach, and cells that hold no value and look empty to a reader.
+
+
+LARGEST_UNPACKED = 200_000_000
+"""Bytes of all parts of a book together."""
+MOST_CELLS = 5_000_000
+"""Rows times columns of one sheet, empty ones too."""
+MOST_FAULTS = 100
+"""Cells of a sheet that are named."""
+BOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+TAG = re.compile(rb"<(?:\w+:)?(?:sheet|Relationship)\s[^>]*>")
+ATTRIBUTE = re.compile(rb"""(?:\w+:)?(\w+)\s*=\s*["']([^"']*)["']""")
+PLACE = re.compile(rb"""\sr\s*=\s*["']([A-Z]{0,3})(\d{1,7})["']""", re.IGNORECASE)
+"""Row, or column and row, of an element of a sheet."""
+VALUELESS = re.compile(
+    rb"<(?:\w+:)?c\s(?:[^>]*\st=\"e\"[^>]*>"
+    rb"|[^>]*[^/>]><(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)(?:<v\s*/>|<v></v>)?</(?:\w+:)?c>)"
+)
+"""A cell with an error, or with a formula that was never computed."""
+
+
+@contextmanager
+def whole_book(name: str) -> Iterator[None]:
+    """Whatever readers of archives and of sheets raise for a damaged book is an InputError that names the book."""
+    try:
+        yield
+    except (FaultsError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of the reader, which is written in Rust, is no Exception
+        found = getattr(error, "strerror", None) or "a damaged file, or no workbook"
+        raise InputError([Fault(name, "", "", found, "a complete workbook (xlsx, without a password)")]) from None
+
+
+def opened(content: bytes, name: str) -> tuple[Any, dict[str, list[str]]]:
+    """A book, opened by calamine, and the cells without a value of each sheet. Raises InputError for too large a one, or none."""
+    calamine = optional("python_calamine")
+    valueless: dict[str, list[str]] = {}
+    with whole_book(name), zipfile.ZipFile(io.BytesIO(content)) as parts:
+        unpacked = sum(part.file_size for part in parts.infolist())
+        if unpacked > LARGEST_UNPACKED:
+            raise InputError([Fault(name, "", "", f"{unpacked:,} bytes unpacked", f"at most {LARGEST_UNPACKED:,}")])
+        for sheet, part in _sheets(parts):
+            cells = parts.read(part)
+            places = PLACE.findall(cells)
+            rows = max((int(number) for _, number in places), default=0)
+            columns = max((column_number(letters.decode()) for letters in {at for at, _ in places}), default=0)
+            if rows > MOST_ROWS + 1 or rows * columns > MOST_CELLS:
+                expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
+                raise InputError([Fault(f"{name}, sheet {sheet}", "", "", f"cells as far as row {rows:,}", expected)])
+            found = [PLACE.search(cell[0]) for cell in islice(VALUELESS.finditer(cells), MOST_FAULTS)]
+            valueless[sheet] = [b"".join(place.groups()).decode() for place in found if place]
+        return calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)), valueless
+
+
+def _sheets(parts: zipfile.ZipFile) -> list[tuple[str, str]]:
+    """Name and part of every sheet."""
+    relations, sheets = (
+        [dict(ATTRIBUTE.findall(tag)) for tag in TAG.findall(parts.read(part))] for part in (RELATIONS, BOOK)
+    )
+    targets = {each.get(b"Id"): each.get(b"Target", b"").decode() for each in relations}
+    return [
+        (html.unescape(each[b"name"].decode()), posixpath.join("/xl", targets[each[b"id"]]).lstrip("/"))
+        for each in sheets
+    ]
+
+
+def is_plan_workbook(path: Path) -> bool:
+    """Whether a file is a workbook with a sheet called `plan`: what a planner wrote, and no report."""
+    try:
+        with whole_book(path.name), zipfile.ZipFile(path) as parts:
+            return any(sheet == "plan" for sheet, _ in _sheets(parts))
+    except InputError:
+        return False
+
+
+def optional(name: str) -> Any:
+    """A library for workbooks. Raises InputError where the extra is not installed."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise missing_part("workbook", name, "excel") from None
+
+
+# The sheet `plan` of a workbook: one field per row, with dots as in `--set`; values are interpreted as planners type them.
+
+
+FIRST_YEAR = 1000
+"""Numbers from here on name a year of a series and no place in a list."""
+TEXT_STARTS = ("[", "{", '"')
+"""How a value of a plan begins that is read as TOML: lists, tables, and text that begins like one."""
+DEEPEST = 20
+"""Parts of a field's path."""
+
+
+class Numbered(dict[int, Any]):
+    """Entries of a list by the numbers that they have on the sheet."""
+
+
+def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str, Any]) -> tuple[Plan, PlanSheet]:
+    """The plan of a sheet: fields in the first column, values in the second, whatever stands further right.
+
+    overrides: values by field, with the numbers of the sheet. Raises PlanError with every fault and its cell.
+    """
+    content: dict[str, Any] = {}
+    rows: dict[str, int] = {}
+    empty: dict[str, int] = {}
+    faults = Faults()
+    head = str(cells[0][0]).strip() if cells and cells[0] else ""
+    if head.partition(".")[0] in Plan.model_fields:
+        expected = "a header (field, value) in the first row, and fields below it"
+        raise PlanError([Fault(place, cell_name(1, 0), head, "a field in the first row", expected)])
+    for number, row in enumerate(cells[1:], start=2):
+        field = str(row[0]).strip() if row and row[0] != "" else ""
+        value = row[1] if len(row) > 1 else ""
+        if field and value == "":
+            empty.setdefault(field, number)
+        if not field or value == "":
+            continue
+        if field in rows:
+            expected = f"each field once: it is also in {cell_name(rows[field], 0)}"
+            faults.add(Fault(place, cell_name(number, 0), field, "the field twice", expected))
+            continue
+        rows[field] = number
+        try:
+            _place(content, field.split("."), typed(value, field))
+        except (ValueError, TypeError, RecursionError) as error:
+            expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
+            faults.add(Fault(place, cell_name(number, 1), field, str(error), expected))
+    numbers: dict[str, tuple[int, ...]] = {}
+    plain = _closed(content, "", numbers)
+    apart(overrides)
+    changed: list[str] = []
+    for field, value in overrides.items():
+        try:
+            own = _renumbered(field, numbers)
+            changed.append(first_new(plain, own))
+            put(plain, own, value, SET)
+        except PlanError as error:
+            faults.extend(error.faults)
+    sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
+    try:
+        plan = parse_plan(plain, file=place)
+    except PlanError as error:
+        faults.extend(sheet.placed(fault) for fault in error.faults)
+    if faults:
+        raise PlanError(faults.told())
+    return plan, sheet
+
+
+def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
+    """Put a value at a path; numbered parts make lists, whose numbers may have gaps. ValueError where two rows contradict."""
+    if len(parts) > DEEPEST:
+        raise ValueError(f"a path with {len(parts)} parts")
+    node: Any = content
+    for part, following in pairwise(parts):
+        fresh: Any = Numbered() if counted(following) else {}
+        node = node.setdefault(_key(node, part), fresh)
+    node[_key(node, parts[-1])] = value
+
+
+def _key(node: Any, part: str) -> Any:
+    """A part of a path as a key of a node. ValueError where there is none such."""
+    if isinstance(node, Numbered):
+        if not counted(part):
+            raise ValueError(f"'{part}' instead of the number of an entry")
+        return int(part)
+    if not isinstance(node, dict) or not part:
+        raise ValueError("a part of a field that has a value of its own in another row")
+    return part
+
+
+def _renumbered(field: str, numbers: Mapping[str, tuple[int, ...]]) -> str:
+    """A field of the sheet with its lists counted from 0 without gaps. Raises PlanError for an entry that the sheet has not."""
+    path: list[str] = []
+    parts = field.split(".")
+    for n, part in enumerate(parts):
+        own = numbers.get(".".join(parts[:n]))
+        if own is not None and not (counted(part) and int(part) in own):
+            expected = f"a number that the sheet uses after {'.'.join(parts[:n])}: {', '.join(map(str, own))}"
+            raise PlanError([Fault(SET, "", field, "no such entry", expected)])
+        path.append(part if own is None else str(own.index(int(part))))
+    return ".".join(path)
+
+
+def _closed(node: Any, path: str, numbers: dict[str, tuple[int, ...]]) -> Any:
+    """Plain data, gaps in lists closed; numbers: path on the sheet -> the numbers that its entries have there."""
+    if isinstance(node, Numbered):
+        numbers[path] = tuple(sorted(node))
+        return [_closed(node[number], f"{path}.{number}", numbers) for number in numbers[path]]
+    if isinstance(node, dict):
+        return {key: _closed(value, f"{path}.{key}" if path else key, numbers) for key, value in node.items()}
+    return node
+
+
+def counted(part: str) -> bool:
+    """Whether a part of a field counts entries of a list; years are names."""
+    return part.isascii() and part.isdigit() and len(part) < 6 and int(part) < FIRST_YEAR
+
+
+def typed(value: Any, field: str) -> Any:
+    """A cell as a value of a plan: integers whole, lists and tables as TOML, lists typed with commas or spaces too."""
+    listed = list_at(Plan, field)
+    if isinstance(value, str) and value.strip().startswith(TEXT_STARTS):
+        try:
+            return tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            if value.strip().startswith('"'):  # somebody's own quotation marks
+                return value
+            raise ValueError(f"{value[:40]!r}, which is not a valid list or table") from None
+    if listed and isinstance(value, str):
+        return [_entry(part, listed) for part in re.split(r"[\s,;]+", value) if part]
+    if isinstance(value, str):
+        value = _as_intended_text(value.strip(), kinds_at(Plan, field), value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, datetime.date | datetime.datetime | datetime.time):
+        value = value.isoformat()
+    return [value] if listed else value
+
+
+def _as_intended_text(text: str, kinds: Collection[str], otherwise: str) -> Any:
+    """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it was, otherwise."""
+    if "string" in kinds:
+        return otherwise
+    if "boolean" in kinds and text.lower() in TRUTHS:
+        return TRUTHS[text.lower()]
+    return float(text) if {"number", "integer"} & {*kinds} and NUMBER.fullmatch(text) else otherwise
+
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+"""A plain number that a cell holds as text."""
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+"""What people type into a cell for a truth value."""
+
+
+def _entry(text: str, kind: str) -> Any:
+    """An entry of a list in the kind that the list holds; text that is no such number stays, and is told as a fault."""
+    if kind not in ("number", "integer"):
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() else number
+
+
+PLAN, READ_ME, NOTES = "plan", "read me", "notes"
+"""Sheets that are no tables; what stands in the last two is not read."""
+LARGEST_BOOK_BYTES = 50_000_000
+LONGEST_TEXT = 32_767
+"""Characters that a cell holds."""
+UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
+"""What the file format cannot hold, or reads otherwise."""
+
+AFTER_START = (
+    "Then: strategic-minerals check plan.xlsx, strategic-minerals solve plan.xlsx --out my-run --quick,",
+    "and why a project is chosen or not: strategic-minerals explain my-run own_project",
+    "What is empty or switched off here stays as in the other sheets. Everything else of the plan is in the sheet plan.",
+)
+WELCOME = (
+    "A plan for `strategic-minerals` and its tables.",
+    "Sheet `start here`: questions in plain words; answers count before the sheet `plan` and are added to the tables.",
+    "Sheet `plan`: one field per row, with dots: budget.appropriation_musd, scenarios.0.probability; lists as 1, 2.",
+    "A budget by year: one row per year, budget.appropriation_musd.2027. The third column is not read; other sheets are yours.",
+    "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on; gaps are allowed.",
+    "Other sheets: one table each; the note on a column says what it means. Units are in column names. Empty: not known.",
+    "Keep codes with leading zeros as text. Headers are locked; you may add rows below.",
+    "strategic-minerals check plan.xlsx      lists every fault with sheet and cell",
+    "strategic-minerals solve plan.xlsx --out my-run",
+)
+
+
+def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
+    """Plan and tables of a book. overrides: values by dotted field, in place of the sheet's and with its numbers.
+
+    Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook.
+    """
+    path = Path(path)
+    found = _sheets_of(path)
+    sheets = found.cells
+    faults = Faults()
+    faults.extend(found.misnamed)
+    plan, data, sheet = None, None, None
+    try:
+        if PLAN not in sheets:
+            there = ", ".join([*sheets, *found.others][:MOST_SHEETS_NAMED]) or "none"
+            expected = f"a sheet with one field of the plan per row; the sheets are {there}"
+            raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
+        plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
+    except FaultsError as error:
+        faults.extend(error.faults)
+    try:
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, found.others)
+    except FaultsError as error:
+        faults.extend(error.faults)
+    if faults or plan is None or data is None:
+        raise PlanError(faults.told())
+    if START in sheets:
+        answers = read_answers(f"{path.name}, sheet {START}", sheets[START], questions(plan, data))
+        plan, data = answered(plan, data, answers)
+    return plan, replace(data, asked=sheet)
+
+
+MOST_SHEETS_NAMED = 30
+
+
+@dataclass(frozen=True)
+class _Sheets:
+    """The sheets of a book."""
+
+    cells: Mapping[str, Sequence[Sequence[Any]]]
+    """Of the sheets that are read."""
+    others: tuple[str, ...]
+    """Names of the sheets that are not read."""
+    misnamed: Sequence[Fault]
+    """Sheets whose name is a slip."""
+
+
+def _sheets_of(path: Path) -> _Sheets:
+    """What is in a book. Raises InputError for what is no workbook, or too large a one."""
+    content = read_bounded(path, LARGEST_BOOK_BYTES, "a workbook (xlsx)")
+    if isinstance(content, Fault):
+        raise InputError([content])
+    if not content.startswith(b"PK"):
+        expected = "a workbook (xlsx, without a password): save it in this format in the spreadsheet"
+        raise InputError([Fault(path.name, "", "", kind_of_file(content) or "a file of another kind", expected)])
+    book, valueless = opened(content, path.name)
+    with whole_book(path.name):
+        kind = optional("python_calamine").SheetTypeEnum.WorkSheet
+        names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == kind]
+        cells = {
+            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names if columns_read(name)
+        }
+    expected = "a value, or an empty cell: let the spreadsheet compute the book and save it"
+    faults = [
+        Fault(f"{path.name}, sheet {name}", at, "", "an error, or a formula that was never computed", expected)
+        for name, places in valueless.items()
+        for at in places
+        if column_number(at.rstrip("0123456789")) <= columns_read(name)
+    ]
+    if faults:
+        raise InputError(faults)
+    others = tuple(name for name in names if name not in cells)
+    return _Sheets(cells, others, [*_misnamed(path.name, others)])
+
+
+def columns_read(sheet: str) -> float:
+    """How many columns of a sheet are read: two of the plan and the questions, all of a table, none of the planner's own."""
+    return 2 if sheet in (PLAN, START) else math.inf if sheet in TABLES else 0
+
+
+def _misnamed(book: str, others: Sequence[str]) -> Iterator[Fault]:
+    """Sheets that are called nearly like one that is read."""
+    for sheet in others:
+        likeness = {name: SequenceMatcher(None, plain(sheet), plain(name)).ratio() for name in (PLAN, *TABLES)}
+        near = max(likeness, key=lambda name: likeness[name])
+        if likeness[near] >= NEARLY:
+            expected = (
+                f"the name of a table (did you mean '{near}'?), or a clearly different name for a sheet of your own"
+            )
+            yield Fault(book, "", sheet, "not the name of a table", expected)
+
+
+NEARLY = 0.8
+"""Likeness of a sheet's name to that of a table from which on it is taken for a slip."""
+
+
+def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: Sequence[str]) -> Dataset:
+    faults = Faults()
+    tables: dict[str, Any] = {}
+    places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
+    for name, cells in sheets.items():
+        place = f"{path.name}, sheet {name}"
+        columns = [str(value).strip() for value in cells[0]] if cells else []
+        while columns and not columns[-1]:
+            columns.pop()
+        lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
+        wrong = header_faults(name, place, columns, lambda k: cell_name(1, k)) or _headless(place, columns, cells)
+        if len(cells) > MOST_ROWS:
+            wrong = [Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}")]
+        faults.extend(wrong)
+        if wrong:
+            continue
+        records = [_record(columns, cells[n - 1]) for n in lines]
+        rows, found = validate_rows(name, records, place, [column for column in columns if column], lines)
+        tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
+        faults.extend(_with_cell(fault, columns) for fault in found)
+    if not tables and not faults:
+        faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
+    if faults:
+        raise InputError(faults.told())
+    own = tuple(name for name in others if name.casefold() not in (READ_ME, NOTES))
+    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own))
+
+
+def _headless(place: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> list[Fault]:
+    """Values of a sheet under no name of a column."""
+    filled = (
+        (n, k)
+        for n, row in enumerate(cells, start=1)
+        for k, value in enumerate(row)
+        if str(value).strip() and not (k < len(columns) and columns[k])
+    )
+    expected = "an empty cell, or a header; a sheet of your own takes remarks"
+    return [
+        Fault(place, cell_name(n, k), "", "a value without a header", expected) for n, k in islice(filled, MOST_NAMED)
+    ]
+
+
+MOST_NAMED = 20
+"""Cells without a header that are named."""
+
+
+def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """Cells by column, in the words of a CSV file: the same rules then read them."""
+    return {column: _text(value) for column, value in zip(columns, row, strict=False) if column and value != ""}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    return value.isoformat() if isinstance(value, datetime.date | datetime.time) else str(value)
+
+
+def _with_cell(fault: Fault, columns: Sequence[str]) -> Fault:
+    """A fault of a table with its cell in place of the line."""
+    if not fault.row.isdigit():
+        return fault
+    row = int(fault.row)
+    return replace(
+        fault, row=cell_name(row, columns.index(fault.column)) if fault.column in {*columns} - {""} else f"row {row}"
+    )
+
+
+def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
+    """Plan and tables as a book to fill in: drop-downs where a column knows its values, notes on headers, headers locked.
+
+    The file is whole or as it was before. Raises InputError for text that a cell cannot hold, and for names in the plan that a
+    dotted field cannot.
+    """
+    with whole_file(Path(path)) as file:
+        book, formats = new_book(file)
+        _fill(book, formats, plan, data)
+        book.close()
+
+
+def _fill(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
+    """All sheets of a book to fill in."""
+    _write_start(book, formats, plan, data)
+    sheet = book.add_worksheet(READ_ME)
+    sheet.set_column(0, 0, 110)
+    for row, line in enumerate(WELCOME):
+        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
+    _write_plan(book, formats, plan)
+    for table in data.tables:
+        frame = data.frame(table)
+        own = [column for column in frame.columns if column not in PROVENANCE]
+        columns = list(dict.fromkeys([*TABLES[table].key, *own, *PROVENANCE]))
+        frame = frame[columns]
+        sheet = book.add_worksheet(table)
+        sheet.freeze_panes(1, len(TABLES[table].key))
+        sheet.autofilter(0, 0, max(1, len(frame)), len(columns) - 1)
+        for k, column in enumerate(columns):
+            sheet.write_string(0, k, column, formats["header"])
+            note = meaning(TABLES[table], column)
+            if note:
+                sheet.write_comment(0, k, note, {"x_scale": 2})
+            allowed = _allowed(TABLES[table].model_fields[column].annotation)
+            if allowed:
+                sheet.data_validation(1, k, MOST_ROWS, k, {"validate": "list", "source": allowed})
+            sheet.set_column(k, k, min(40, max(10, len(column) + 2)), formats["open"])
+        for row, values in enumerate(frame.itertuples(index=False, name=None), start=1):
+            for k, value in enumerate(values):
+                write_cell(sheet, row, k, value, formats["open"])
+        sheet.protect("", PROTECTED)
+
+
+PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "delete_rows", "sort", "autofilter"), True)
+"""What a sheet with locked headers still allows."""
+
+
+def _write_start(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
+    """Questions in plain words with their answers, on which the book opens."""
+    sheet = book.add_worksheet(START)
+    sheet.activate()
+    sheet.set_column(0, 0, 44)
+    sheet.set_column(1, 1, 30, formats["open"])
+    sheet.set_column(2, 2, 100)
+    sheet.freeze_panes(1, 0)
+    for k, head in enumerate((f"A plan for {_home_name(plan, data)}: question", "answer", "what it means")):
+        sheet.write_string(0, k, head, formats["header"])
+    row, block = 0, ""
+    codes = [each.material for each in data.rows("materials")]
+    for question in questions(plan, data):
+        row += 1 if question.block == block else 2  # an empty row before a block
+        block = question.block
+        sheet.write_string(row, 0, question.text, formats["plain"])
+        write_cell(sheet, row, 1, question.ready, formats["open"])
+        sheet.write_string(row, 2, question.help, formats["plain"])
+        if question.kind == "switch":
+            sheet.data_validation(row, 1, row, 1, {"validate": "list", "source": [YES, NO]})
+        elif question.text.endswith(": material") and codes:
+            source = f"=materials!$A$2:$A${len(codes) + 1}"
+            sheet.data_validation(row, 1, row, 1, {"validate": "list", "source": source})
+    for line in (*AFTER_START, *_also_in_force(plan)):
+        row += 1
+        sheet.write_string(row + 1, 0, line, formats["plain"])
+    sheet.protect("", PROTECTED)
+
+
+def _also_in_force(plan: Plan) -> Iterator[str]:
+    """What else the plan has, so that nobody takes the sheet for all of it."""
+    controls = [control.name for control in plan.controls if control.in_force]
+    cover = [f"{rule.days:g} days of {rule.material}" for rule in plan.days_of_cover]
+    bought = [f"{rule.materials} from {rule.countries}" for rule in plan.procurement.exclusions]
+    told = [
+        f"in force at the start: {', '.join(controls)}" if controls else "",
+        f"the stock holds at least {', '.join(cover)}" if cover else "",
+        f"the reserve does not buy {'; '.join(bought)}" if bought else "",
+        "hazards of the sheet hazards are drawn, too" if plan.sample is not None else "",
+    ]
+    yield f"Also in this plan, unless changed in the sheet plan: {'; '.join(filter(None, told)) or 'nothing'}."
+
+
+def _home_name(plan: Plan, data: Dataset) -> str:
+    row = home_row(data, plan.home)
+    return plan.home if row is None else row.name
+
+
+def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
+    sheet = book.add_worksheet(PLAN)
+    sheet.set_column(0, 0, 46, formats["open"])
+    sheet.set_column(1, 1, 60, formats["open"])
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(2, 2, 90, formats["open"])
+    for k, head in enumerate(("field", "value", "meaning")):
+        sheet.write_string(0, k, head, formats["header"])
+    for row, (field, value) in enumerate(_fields({"format": FORMAT, **plan.to_toml_like()}), start=1):
+        sheet.write_string(row, 0, field, formats["open"])
+        quoted = isinstance(value, list) or (isinstance(value, str) and value.strip().startswith(TEXT_STARTS))
+        write_cell(sheet, row, 1, json.dumps(value) if quoted else value, formats["open"])
+        write_cell(sheet, row, 2, field_meaning(Plan, field), formats["plain"])
+    sheet.protect("", PROTECTED)
+
+
+def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted field, value); lists of plain values are values."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if "." in str(key) or counted(str(key)):
+                expected = "a name without dots that is not a number (in a workbook)"
+                raise InputError([Fault("plan", "", f"{path}.{key}", repr(key), expected)])
+            yield from _fields(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(content, list) and any(isinstance(entry, dict) for entry in content):
+        for n, value in enumerate(content):
+            yield from _fields(value, f"{path}.{n}")
+    else:
+        yield path, content
+
+
+def _allowed(annotation: Any) -> list[str]:
+    """Values of a column that is a choice; empty where it is not."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return next((found for part in get_args(annotation) if (found := _allowed(part))), [])
+
+
+def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
+    """An empty book in which no text becomes a formula or a link, and its formats. file: where it is written when it is closed."""
+    xlsxwriter = optional("xlsxwriter")
+    options = {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "nan_inf_to_errors": False,
+    }
+    book = xlsxwriter.Workbook(file, options)
+    return book, {
+        "title": book.add_format({"bold": True, "font_size": 13}),
+        "plain": book.add_format({"text_wrap": False}),
+        "header": book.add_format({"bold": True, "bg_color": "#0b5c8a", "font_color": "#ffffff", "locked": True}),
+        "open": book.add_format({"locked": False}),
+    }
+
+
+def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any) -> None:
+    """A cell in its own kind; what is missing stays empty."""
+    plain = value.item() if hasattr(value, "item") else value
+    if plain is None or (isinstance(plain, float) and plain != plain):
+        return
+    if isinstance(plain, bool):
+        sheet.write_boolean(row, column, plain, style)
+    elif isinstance(plain, int | float):
+        if float(f"{plain:.16G}") == plain:  # as many figures as the file format keeps
+            sheet.write_number(row, column, plain, style)
+        else:
+            sheet.write_string(row, column, repr(plain), style)
+    else:
+        text = " ".join(map(str, plain)) if isinstance(plain, tuple | list) else str(plain)
+        if len(text) > LONGEST_TEXT or UNFIT.search(text) or (text.startswith("<r>") and text.endswith("</r>")):
+            expected = f"at most {LONGEST_TEXT:,} characters, no control characters, not between <r> and </r>"
+            raise InputError(
+                [Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)]
+            )
+        sheet.write_string(row, column, text, style)

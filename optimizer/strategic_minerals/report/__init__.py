@@ -1,1 +1,0 @@
-"""The page that people read: HTML, charts, comparisons; and the generated reference pages."""

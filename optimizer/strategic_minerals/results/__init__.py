@@ -1,1 +1,0 @@
-"""What an answer says: result, tables, shadow prices, summary, run folder, exports."""

@@ -1,1 +1,0 @@
-"""From hazards and listed events to the data of scenarios: sampled, reduced, combined."""

@@ -1,0 +1,788 @@
+"""Faults of a request in plain words: the place as the caller writes it, what was found and what was expected.
+
+What validates has words for programmers, and names parts of a program; callers know fields, numbers and texts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import reprlib
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from ..core.errors import DEEPEST_ADDRESS, Fault, MisplacedError, near_miss, overlapping, shipped
+from ..core.verb import FromFile
+from ..question.base import expected
+from ..question.tables import TABLES
+from ..verbs import VERBS, Verb
+from .job_folder import State
+from .webhooks import key_of
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+LONGEST_NAME = 100
+"""Characters of a field's name that are told."""
+
+
+class _Brief(reprlib.Repr):
+    """What was found, in a few words, however large it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxstring, self.maxother = 2, 3, 3, 3, 120, 120
+
+    def repr1(self, x: Any, level: int) -> str:
+        """JSON's words for what has other words in Python."""
+        if x is None or isinstance(x, bool):
+            return json.dumps(x)
+        return super().repr1(x, level)
+
+
+def brief(value: Any) -> str:
+    """A value in a fault's words."""
+    try:
+        return _Brief().repr(value)
+    except ValueError:  # more digits than Python prints
+        return "a number with thousands of digits"
+
+
+def spelt(name: str) -> str:
+    """A name as it was sent; letters that only look like others are told by their numbers."""
+    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
+    return brief(short) if short.isascii() else ascii(short)
+
+
+def place(path: Iterable[Any]) -> str:
+    """Where a value stands in a body: `of[1]`, `set["budget.appropriation_musd"]`."""
+    found = ""
+    for part in path:
+        if isinstance(part, int) and not isinstance(part, bool):
+            found += f"[{part}]"
+        elif NAME.fullmatch(str(part)):
+            found += f".{part}" if found else str(part)
+        else:
+            text = str(part)
+            found += f"[{json.dumps(text if len(text) <= LONGEST_NAME else f'{text[: LONGEST_NAME - 3]}...')}]"
+    return found
+
+
+def faults_of(
+    errors: Sequence[Any], where: str, fields: Mapping[str, FieldInfo] | None = None, kinds: Sequence[str] = ()
+) -> Iterator[Fault]:
+    """Errors of a validation as faults. where: what was read; fields: those that there are; kinds: branches of a choice by `kind`,
+    which stand in an error's place and in no body."""
+    branches, known = set(kinds), fields or {}
+    for item in errors:
+        path = list(item["loc"])
+        path = path[1:] if path and path[0] in branches else path
+        error = item.get("ctx", {}).get("error")
+        if isinstance(error, MisplacedError):
+            yield from (Fault(where, "", column, found, expected) for column, found, expected in error.places)
+            continue
+        kind = item["type"]
+        if kind.startswith("union_tag"):
+            found = "nothing" if kind == "union_tag_not_found" else brief(item["ctx"].get("tag"))
+            near = (
+                "" if kind == "union_tag_not_found" else near_miss(str(item["ctx"].get("tag"))[:LONGEST_NAME], branches)
+            )
+            yield Fault(where, "", place([*path, "kind"]), found, f"one of {', '.join(kinds)}{near}")
+        elif kind == "extra_forbidden":
+            yield Fault(where, "", place(path), spelt(str(path[-1])), no_such(str(path[-1]), known, "field"))
+        else:
+            found = "nothing" if kind == "missing" else brief(item.get("input"))
+            if "webhook" in path[:1] and kind != "missing":  # there may be a secret in it
+                found = "a value of another form (not shown)"
+            wanted = _expected(item)
+            if path == ["plan"] and isinstance(item.get("input"), str):
+                wanted = f"{wanted} with the plan's fields; use `plan_toml` for the text of a TOML file"
+            told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
+            yield Fault(
+                where,
+                "",
+                place(path),
+                found,
+                f"{wanted}: {told[0].lower()}{told[1:].rstrip('.')}" if told else wanted,
+            )
+
+
+def no_such(name: str, known: Iterable[str], called: str) -> str:
+    """That there is nothing of a name, and which one may have been meant."""
+    near = near_miss(name[:LONGEST_NAME], known)
+    return f"a known {called}{near}"
+
+
+def _expected(item: Mapping[str, Any]) -> str:
+    """What an error of validation expected."""
+    if "UploadFile" in item["msg"]:
+        return "a file"
+    return FORMS.get(str(item.get("ctx", {}).get("pattern"))) or expected(item)
+
+
+JOB_ID = r"^[0-9a-f]{32}$"
+CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
+KEY = r"^[!-~]{1,200}$"
+FORMS = {
+    JOB_ID: "the identifier of a job: 32 digits and letters a to f",
+    f"{JOB_ID}|^$": "the identifier of a job, or nothing",
+    CURSOR: "the value of `next` in the previous page",
+    KEY: "1 to 200 ASCII letters, digits and punctuation marks, without spaces",
+}
+"""Pattern -> what has it, in words."""
+
+
+# Errors as problem details (RFC 9457), with the same faults as on the command line.
+
+
+MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 100
+"""Number of faults listed; the others are counted."""
+LONGEST_TEXT, LONGEST_DETAIL = 300, 5000
+"""Characters of a fault's part, and of a problem's detail."""
+KINDS = {
+    "invalid": (422, "The request, the plan or a table is wrong"),
+    "malformed": (400, "The request cannot be read"),
+    "unauthenticated": (401, "A token is required"),
+    "forbidden": (403, "The token does not allow this"),
+    "not-found": (404, "Not found"),
+    "method": (405, "This method is not allowed here"),
+    "not-acceptable": (406, "The answer is not available in this format"),
+    "condition": (412, "Conditional requests are not supported"),
+    "late": (408, "The request took too long to arrive"),
+    "conflict": (409, "The job is in another state, or the key was used for another request"),
+    "too-large": (413, "The request is too large"),
+    "unsupported": (415, "Unsupported content type or encoding"),
+    "busy": (429, "Too many requests"),
+    "quota": (429, "The quota of the tenant is used up"),
+    "internal": (500, "Internal error of the service"),
+    "unavailable": (503, "Not available now"),
+    "storage": (507, "The storage quota of the tenant is used up"),
+    "infeasible": (422, "No plan meets all requirements"),
+    "stopped": (422, "A limit was reached before a plan was found"),
+    "untrusted": (422, "An answer exists but failed a check"),
+    "crashed": (422, "The process of the job ended without an answer"),
+    "out-of-memory": (422, "The job reached its memory limit"),
+    "deadline": (422, "The job reached its time limit"),
+}
+"""Kind -> HTTP status and title; the last ones tell how a job failed."""
+
+
+class FaultModel(BaseModel):
+    """One wrong value: its place, what was found there and what was expected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: str
+    row: str
+    column: str
+    found: str
+    expected: str
+
+
+class Problem(BaseModel):
+    """Problem details."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(
+        description="urn:strategic-minerals:problem:<kind>", examples=["urn:strategic-minerals:problem:invalid"]
+    )
+    title: str
+    status: int
+    detail: str = ""
+    faults: list[FaultModel] = Field(default_factory=list, description="The same faults as on the command line.")
+    diagnosis: dict[str, Any] | None = Field(
+        None, description="If no plan meets the requirements: what conflicts and which changes would help."
+    )
+
+
+class ProblemError(Exception):
+    """A request that cannot be answered, with headers of the answer."""
+
+    def __init__(
+        self, kind: str, detail: str = "", faults: Sequence[Fault] = (), headers: dict[str, str] | None = None
+    ) -> None:
+        self.problem, self.headers = problem(kind, detail, faults), headers or {}
+        super().__init__(detail)
+
+    @classmethod
+    def of(cls, told: Problem) -> ProblemError:
+        """The error of a problem that was found elsewhere."""
+        found = cls(told.type.rpartition(":")[2], told.detail)
+        found.problem = told
+        return found
+
+
+def problem(
+    kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None
+) -> Problem:
+    """Problem details of a kind."""
+    status, title = KINDS[kind]
+    told = list(faults[:MOST_FAULTS])
+    if len(faults) > MOST_FAULTS:
+        told.append(
+            Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones to be corrected")
+        )
+    return Problem(
+        type=f"urn:strategic-minerals:problem:{kind}",
+        title=title,
+        status=status,
+        detail=printable(detail, LONGEST_DETAIL),
+        faults=[_model(fault) for fault in told],
+        diagnosis=diagnosis,
+    )
+
+
+def _model(fault: Fault) -> FaultModel:
+    """A fault in the form of the API."""
+    file = (
+        place(["set", fault.column]) if fault.file == "--set" else fault.file
+    )  # what the command line calls so is a field here
+    told = {**vars(fault), "file": file}
+    return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in told.items()})
+
+
+def printable(text: str, most: int) -> str:
+    """Text that any encoding takes, of so many characters: what a caller sent may hold halves of characters, or millions."""
+    whole = str(text)
+    return (whole if len(whole) <= most else f"{whole[: most - 3]}...").encode("utf-8", "replace").decode("utf-8")
+
+
+# Requests and responses: the schemas of the service's API.
+
+
+DEEPEST = 40
+"""Levels of nesting."""
+LARGEST_NUMBER = 1e15
+
+
+def sanitise(value: Any) -> Any:
+    """Plain data within limits: finite numbers, text that is text, few levels. MisplacedError otherwise, with the place.
+
+    Large requests are walked where nobody else waits, not while they are parsed; the place is looked for where there is a fault.
+    """
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        if not level:
+            return value
+        for item in level:
+            if (wrong := _unsanitary(item)) is not None:
+                path = next(path for path, other in walked(value) if other is item)
+                raise MisplacedError((place(path), *wrong))
+        level = [inner for item in level for inner in _inside(item)]
+    raise MisplacedError((_deepest(value), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
+
+
+def _unsanitary(item: Any) -> tuple[str, str] | None:
+    """(found, expected) of a single value that is none."""
+    if isinstance(item, float) and not math.isfinite(item):
+        return brief(item), "a number that is finite"
+    if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
+        return f"an integer of {len(str(abs(item)))} digits", "a number of at most 1e15"
+    if isinstance(item, str) and ("\x00" in item or not _whole_text(item)):
+        return "text with a NUL character or an incomplete character", "text in UTF-8"
+    return None
+
+
+def walked(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """(path, value) of everything inside; an object's names stand at its own path. Levels beyond the deepest are left out."""
+    waiting: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    while waiting:
+        path, item = waiting.pop()
+        yield path, item
+        if len(path) > DEEPEST:
+            continue
+        if isinstance(item, dict):
+            yield from ((path, name) for name in item)
+            waiting += [((*path, name), inner) for name, inner in item.items()]
+        elif isinstance(item, list):
+            waiting += [((*path, n), inner) for n, inner in enumerate(item)]
+
+
+def _deepest(value: Any) -> str:
+    """The field in which nesting goes too far."""
+    path = next((path for path, _ in walked(value) if len(path) > DEEPEST), ())
+    return place(path[:2])
+
+
+def _whole_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _inside(item: Any) -> Iterator[Any]:
+    if isinstance(item, dict):
+        yield from item
+        yield from item.values()
+    elif isinstance(item, list):
+        yield from item
+
+
+Plain = dict[str, Any]
+CELLS = [{"type": one} for one in ("string", "number", "boolean", "null")]
+Cell = Annotated[Any, WithJsonSchema({"anyOf": CELLS})]
+Tables = dict[str, list[dict[str, Cell]]]
+JobId = Annotated[str, Field(pattern=JOB_ID)]
+
+
+def _only(expected: str, *kinds: type) -> Callable[[Any], Any]:
+    """A look at a value before it is validated: text is no number, and a truth value none either."""
+
+    def looked(value: Any) -> Any:
+        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if not fits:
+            raise ValueError(expected)
+        return value
+
+    return looked
+
+
+Number = Annotated[float, BeforeValidator(_only("a number", int, float))]
+Whole = Annotated[int, BeforeValidator(_only("an integer", int, float))]
+Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
+Text = Annotated[str, BeforeValidator(_only("text", str))]
+
+
+class Strict(BaseModel):
+    """A misspelt field is an error, and so is a number that is none."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+PLANS = ("plan", "plan_toml", "shipped")
+"""Fields that hold a plan: one of them, and no other."""
+
+
+def _plan_in_schema(schema: dict[str, Any]) -> None:
+    """Say in the schema, too, that one field holds the plan; as a condition that always applies, for generators of clients would
+    take `oneOf` beside `properties` for several models."""
+    kinds = {"plan": "object", "plan_toml": "string", "shipped": "string"}
+    one_plan = [
+        {"required": [one], "properties": {name: {"type": kinds[one] if name == one else "null"} for name in PLANS}}
+        for one in PLANS
+    ]
+    schema |= {"if": {}, "then": {"oneOf": one_plan}}
+
+
+class Question(Strict):
+    """A plan and its tables."""
+
+    model_config = ConfigDict(json_schema_extra=_plan_in_schema)
+
+    plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
+    plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(
+        None, description="The plan as the text of a TOML file."
+    )
+    shipped: Annotated[str, Field(max_length=100)] | None = Field(
+        None,
+        description="The name of a shipped plan.",
+        examples=["quickstart"],
+        json_schema_extra={"enum": [*sorted(path.stem for path in shipped("models").glob("*.toml")), None]},
+    )
+    tables: Tables | None = Field(
+        None,
+        description="Own tables: name -> rows. Default: the shipped tables.",
+        json_schema_extra={"propertyNames": {"enum": list(TABLES)}},
+    )
+    on_top_of_shipped: Flag = Field(
+        False,
+        description="If true, own tables replace the shipped ones of the same name, and the other shipped tables are used.",
+    )
+    set: Plain = Field(
+        default_factory=dict,
+        description="Fields to set in the plan: dotted path -> value.",
+        examples=[{"budget.appropriation_musd": 20}],
+    )
+
+    @model_validator(mode="after")
+    def _one_plan(self) -> Question:
+        given = [name for name in PLANS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise MisplacedError(
+                (given[-1], f"a plan in each of {' and '.join(given)}", "exactly one of plan, plan_toml and shipped")
+            )
+        return self
+
+
+class Webhook(Strict):
+    """Where the end of a job is told: a signed POST, repeated until it is accepted."""
+
+    url: Annotated[Text, Field(max_length=2000)] = Field(
+        description="Public address with TLS.", examples=["https://plans.example/hook"]
+    )
+    secret: Annotated[Text, Field(max_length=200)] | None = Field(
+        None,
+        description="Key of the signature, 16 to 200 characters, or `whsec_` and base64; null: that of the service's settings.",
+        json_schema_extra={"writeOnly": True, "format": "password"},
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Webhook:
+        if self.secret is not None:
+            key_of(self.secret)
+        return self
+
+
+class Labelled(Strict):
+    """Name of a job for people, and who is told of its end."""
+
+    label: Annotated[str, Field(max_length=200)] = ""
+    webhook: Webhook | None = None
+
+
+class Progress(Strict):
+    """Progress of a job; null: not known."""
+
+    phase: str | None = Field(None, description="What is being done, in words.")
+    seconds: float | None = Field(None, description="Seconds since the job began to run.")
+    incumbent_musd: float | None = Field(
+        None, description="Social cost of the best plan so far, relative to doing nothing; lower is better."
+    )
+    bound_musd: float | None = Field(None, description="Best possible value (bound).")
+    gap: float | None = Field(
+        None, description="Relative gap between the two; null while there is no bound that says anything."
+    )
+    done: int | None = Field(None, description="Number of points, scenarios or items finished.")
+    of: int | None = None
+    time_left_s: float | None = Field(
+        None,
+        description="Time left: estimated from the speed so far if parts are counted, otherwise until the time limit.",
+    )
+
+
+class JobStatus(Strict):
+    """Status of a job."""
+
+    id: str
+    kind: str
+    label: str
+    state: State
+    submitted: datetime
+    started: datetime | None
+    ended: datetime | None
+    stopping: bool = Field(description="The job was asked to stop and has not stopped yet.")
+    position: int | None = Field(description="Position in the queue; 1 is next.")
+    progress: Progress | None
+    trace_id: str | None = Field(None, description="Trace of the request that brought the job (W3C Trace Context).")
+    headline: str | None = Field(description="The answer in one sentence.")
+    problem: Problem | None = Field(description="Why the job failed.")
+    links: dict[str, str]
+
+
+class JobList(Strict):
+    """Jobs, newest first."""
+
+    jobs: list[JobStatus]
+    next: str | None = Field(description="Cursor for the next page of the list.")
+
+
+class WebhookStatus(Strict):
+    """How far the webhook of a job is."""
+
+    host: str
+    state: Literal["waiting", "sending", "delivered", "given up"]
+    tries: int
+    next: datetime | None = Field(description="When it is sent again.")
+    delivered: datetime | None
+    said: str = Field(description="How the last try ended.")
+
+
+class CheckResult(Strict):
+    """Result of checking a question without solving it."""
+
+    faults: list[dict[str, str]] = Field(description="Faults; if empty, the question can be solved.")
+    notes: list[str] = Field(description="Figures that look doubtful.")
+    facts: int = Field(description="Number of reported or derived rows.")
+    estimates: int
+    columns_at_most: int = Field(description="Estimated size of the model, in columns.")
+
+
+class Health(Strict):
+    """Liveness of the service."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Strict):
+    """Readiness for jobs: check -> result."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+# Every kind of job: each verb of the table is one, its request and its result are read from the verb's signature.
+
+
+LONGEST_FIELD, LONGEST_LIST = 300, 10_000
+
+_STRICT: Mapping[Any, Any] = {
+    float: Number,
+    int: Whole,
+    bool: Flag,
+    str: Annotated[Text, Field(max_length=LONGEST_FIELD)],
+}
+"""Kinds of values as JSON writes them: text is no number, and a truth value none either."""
+_ELSEWHERE: Mapping[str, dict[str, Any]] = {
+    "sweep": {
+        "study": (dict[str, Any], Field(description="The fields of a sweep file: kind, and axes, points or ranges."))
+    },
+    "roll": {
+        "done": (
+            list[dict[str, Any]],
+            Field([], max_length=LONGEST_LIST, description="Rows of what was done otherwise."),
+        ),
+        "happened": (list[dict[str, Any]], Field([], max_length=LONGEST_LIST, description="Rows of events.")),
+        "facts": (Tables | None, Field(None, description="New tables, or some rows of them; null: none.")),
+    },
+}
+"""Options that the command line reads from files, as a request has them."""
+
+
+class Limited(Strict):
+    """How long a job may take."""
+
+    deadline_s: Number | None = Field(
+        None,
+        ge=1,
+        le=1e6,
+        description="Seconds for the whole job; a solve that has a plan by then gives it. null: the service's limit.",
+    )
+
+
+class OfRun(Labelled):
+    """What builds on a solved plan."""
+
+    of: JobId = Field(description="Identifier of a job that made a plan.")
+
+
+class OfRows(Labelled):
+    """What builds on the rows of a study."""
+
+    of: JobId = Field(description="Identifier of a job with a row for each case: a sweep or a stress test.")
+
+
+class OfRuns(Labelled):
+    """What builds on several solved plans."""
+
+    of: list[JobId] = Field(
+        min_length=2,
+        max_length=8,
+        description="Identifiers of jobs that made plans; the first is the reference for the others.",
+    )
+
+
+_BASES: Mapping[str, tuple[type[BaseModel], ...]] = {
+    "plan": (Labelled, Question),
+    "homes": (Labelled, Question),
+    "run": (OfRun,),
+    "folder": (OfRun,),
+    "runs": (OfRuns,),
+    "rows": (OfRows,),
+}
+
+
+def strictly(kind: Any) -> Any:
+    """A type of an option as JSON may state it: nothing is taken for something else."""
+    if kind in _STRICT:
+        return _STRICT[kind]
+    if get_origin(kind) is Annotated:
+        inner, *said = get_args(kind)
+        return Annotated[strictly(inner), *said]
+    if get_origin(kind) in (Union, UnionType):
+        inner = tuple(NoneType if one is NoneType else strictly(one) for one in get_args(kind))
+        return Union[inner]  # noqa: UP007  (built from a tuple)
+    if get_origin(kind) in (list, tuple, Sequence):
+        return Annotated[list[strictly(get_args(kind)[0])], Field(max_length=LONGEST_LIST)]  # type: ignore[misc]
+    return kind if get_origin(kind) is Literal else _STRICT[str]
+
+
+def request_of(verb: Verb) -> type[BaseModel]:
+    """The request of a verb's job."""
+    elsewhere = _ELSEWHERE.get(verb.name, {})
+    fields: dict[str, Any] = {"kind": (Literal[verb.name], ...)}
+    for name, option in verb.options.items():
+        if name in elsewhere:
+            fields[name] = elsewhere[name]
+        elif not any(isinstance(one, FromFile) for one in get_args(option.annotation)):
+            fields[name] = (strictly(option.annotation), ... if option.default is option.empty else option.default)
+    bases = (*_BASES[verb.of], *((Limited,) if verb.long else ()))
+    return create_model(f"{verb.name.title()}Request", __base__=bases, __doc__=verb.help, **fields)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of job."""
+
+    verb: Verb
+    request: type[BaseModel]
+
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a plan to report on."""
+        return self.verb.makes_plan or self.verb.of in ("run", "folder", "runs")
+
+    @property
+    def asks(self) -> bool:
+        """Whether it builds on a plan and its tables."""
+        return self.verb.of in ("plan", "homes")
+
+
+KINDS_OF_JOBS: Mapping[str, Kind] = {name: Kind(verb, request_of(verb)) for name, verb in VERBS.items()}
+PLANNING = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.verb.makes_plan)
+"""Kinds whose answer is a plan."""
+WITH_ROWS = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.verb.has_rows)
+"""Kinds whose answer has a row for each case."""
+WITH_FILES = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.asks)
+"""Kinds that may come as a form with files."""
+
+
+def _one_of(models: Sequence[type[BaseModel]]) -> Any:
+    return Annotated[Union[tuple(models)], Field(discriminator="kind")]  # noqa: UP007  (built from a tuple)
+
+
+JobRequest: Any = _one_of([kind.request for kind in KINDS_OF_JOBS.values()])
+FileRequest: Any = _one_of([KINDS_OF_JOBS[name].request for name in WITH_FILES])
+"""Options of a question that comes as files."""
+
+
+ColumnKind = Literal["boolean", "integer", "number", "text"]
+
+
+class TableLink(Strict):
+    """A table of a result."""
+
+    rows: int
+    csv: str = Field(description="Path of the table as CSV; with `?format=json` as records.")
+    columns: dict[str, ColumnKind] = Field(description="Kind of the values in each column.")
+
+
+class ResultBase(Strict):
+    """An answer; tables named in `include` are contained completely, one record per row."""
+
+    schema_version: Literal[1] = Field(description="Version of this schema.")
+    id: str
+    headline: str = Field(description="The answer in one sentence.")
+    summary: str = Field(description="The answer in plain words.")
+    facts: dict[str, Any] = Field(description="Single figures and options that belong to the tables.")
+    tables: dict[str, TableLink]
+    included: dict[str, list[dict[str, Cell]]]
+
+
+def result_of(verb: Verb) -> type[BaseModel]:
+    """The result of a verb's job."""
+    kind: Any = Literal[verb.name]
+    return create_model(f"{verb.name.title()}Result", __base__=ResultBase, __doc__=verb.help, kind=(kind, ...))
+
+
+JobResult: Any = _one_of([result_of(verb) for verb in VERBS.values()])
+RESULTS: TypeAdapter[Any] = TypeAdapter(JobResult)
+
+
+# Trace context of requests (W3C `traceparent` and `tracestate`) and their own identifiers.
+
+
+PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+LONGEST_STATE = 512
+"""Characters of `tracestate` that are passed on; a longer one is dropped, as the standard allows."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a request is part of: the trace as its caller sent it, and an identifier of the request."""
+
+    request: str = ""
+    parent: str = ""
+    """`traceparent`; empty: none, or one that is not valid."""
+    state: str = ""
+    """`tracestate`; empty without a parent."""
+
+    @property
+    def id(self) -> str:
+        """The identifier of the trace; empty where there is none."""
+        return self.parent.split("-")[1] if self.parent else ""
+
+    def onward(self) -> dict[str, str]:
+        """Headers for a request or an answer of ours: the same trace, a span of our own."""
+        if not self.parent:
+            return {}
+        version, trace, _, flags = self.parent.split("-")[:4]
+        del version
+        headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-{flags}"}
+        return {**headers, "tracestate": self.state} if self.state else headers
+
+
+def trace_of(headers: Mapping[str, str], states: list[str]) -> Trace:
+    """The trace that a request states. states: all its headers `tracestate`, in order."""
+    given = headers.get("x-request-id", "")
+    request = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    parent = headers.get("traceparent", "").strip()
+    found = PARENT.fullmatch(parent)
+    if found is None or found[1] == "ff" or not int(found[2], 16) or not int(found[3], 16):
+        return Trace(request)
+    if found[1] == "00" and found[5]:  # this version has four parts
+        return Trace(request)
+    state = ",".join(states).strip()
+    fits = len(state) <= LONGEST_STATE and state.isascii() and state.isprintable()
+    return Trace(request, f"00-{found[2]}-{found[3]}-{found[4]}", state if fits else "")
+
+
+# Check the addresses that a request sets: each exists, none occurs twice, none lies inside another; and name faults by the
+
+
+EXAMPLE = "a field of the plan, e.g. budget.appropriation_musd"
+
+
+def fields_set(raw: Any, where: str) -> Iterator[Fault]:
+    """Faults of the addresses in `set`."""
+    addresses = list(raw) if isinstance(raw, dict) else []
+    for address in addresses:
+        parts = address.split(".")
+        if not all(part.strip() for part in parts):
+            yield Fault(
+                where, "", place(["set", address]), "an empty part between dots" if address else "nothing", EXAMPLE
+            )
+        elif len(parts) > DEEPEST_ADDRESS:
+            yield Fault(
+                where, "", place(["set", address]), f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}"
+            )
+    yield from (
+        Fault(
+            where,
+            "",
+            place(["set", inner]),
+            f"a value inside set[{brief(outer)}], which is also set",
+            "each value only once",
+        )
+        for outer, inner in overlapping(addresses)
+    )
+
+
+def as_sent(fault: Fault, values: Mapping[str, Any] | None) -> Fault:
+    """A fault of a plan's file or field, named as the caller sent it. values: what the request sets, by address."""
+    if fault.file in ("--set", "plan", "plan.xlsx, sheet plan") or fault.file.endswith((".toml", ".json")):
+        at = f"{fault.column}."
+        within = [one for one in values or () if at.startswith(f"{one}.")]
+        around = [one for one in values or () if one.startswith(at)]  # it made something of a name that is none
+        for one in (*within, *around):
+            return replace(fault, file=place(["set", one]), row="")
+    return replace(fault, file="plan", row="") if fault.file == "plan.json" else fault

@@ -1,0 +1,1 @@
+"""Solving: HiGHS, stages, infeasibility, decomposition."""

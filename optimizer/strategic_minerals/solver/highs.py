@@ -1,0 +1,882 @@
+"""The only file that has HiGHS solve a model: arrays in, a checked status and values out.
+
+Every setter's status is checked, options come from a closed list, time is always finite, and values exist only where
+the status says that they may be used."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import highspy
+import numpy as np
+
+from ..core.errors import Fault, OnProgress, PlanError, Progress, UntrustedError
+from ..core.frames import Floats, Ints
+from ..matrix.assembly import Assembly
+
+# HiGHS instances, the release in use, and two tiny programs that tell whether it may be used.
+
+
+OTHER_THREADS = (
+    "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
+)
+
+_FIRST = threading.Lock()
+_greeted: list[bool] = []
+"""One entry once HiGHS has printed its banner, which it does once in a process."""
+
+
+def instance() -> Any:
+    """A HiGHS instance. The first of a process prints a banner to the C standard output, which is kept from users."""
+    with _FIRST:
+        if _greeted:
+            return highspy.Highs()
+        _greeted.append(True)
+        with _stream_of_c_to_nowhere() if _is_glibc() else _descriptor_to_nowhere():
+            return highspy.Highs()
+
+
+def _is_glibc() -> bool:
+    """Whether `stdout` is a variable of the C library, as glibc has it."""
+    try:
+        return "CS_GNU_LIBC_VERSION" in os.confstr_names and bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (AttributeError, OSError, ValueError):  # another system
+        return False
+
+
+@contextmanager
+def _stream_of_c_to_nowhere() -> Iterator[None]:
+    """Have C's `stdout` be another stream for a moment: what other threads write through Python, and what processes that they start
+    inherit, stays as it is. The other stream is never closed, since a thread of another library may have taken hold of it.
+    """
+    c = ctypes.CDLL(None)
+    c.fopen.restype, c.fopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p]
+    c.fflush.argtypes = [ctypes.c_void_p]
+    stdout, nowhere = ctypes.c_void_p.in_dll(c, "stdout"), c.fopen(os.devnull.encode(), b"w")
+    kept = stdout.value
+    if nowhere is not None:
+        stdout.value = nowhere
+    try:
+        yield
+    finally:
+        stdout.value = kept
+        c.fflush(nowhere)
+
+
+@contextmanager
+def _descriptor_to_nowhere() -> Iterator[None]:
+    """Elsewhere the descriptor itself leads to nowhere for that moment, a millisecond, and so does what others write."""
+    try:
+        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # no standard output to protect
+        yield
+        return
+    try:
+        sys.stdout.flush()
+        os.dup2(nowhere, 1)
+        yield
+        if os.name == "posix":
+            ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def version() -> str:
+    """Version of HiGHS."""
+    return str(instance().version())
+
+
+_CANARY = threading.Lock()
+_canary_passed: list[bool] = []
+"""One entry once the release in use, the same for the whole process, has answered rightly."""
+
+
+def canary(solve: Callable[[float, float, float], float] | None = None) -> None:
+    """Two mixed-integer programs of two variables that some HiGHS releases get wrong (HiGHS issues 2957, 3043).
+
+    min 2x + 3z, x + z >= 4.5, z integer: 9.   min 2x + 1.4z, x + z >= 20.1, z integer: 28.2.
+    Raises UntrustedError where the solver answers otherwise. Passed once, it is not repeated in a process.
+    """
+    with _CANARY:
+        if solve is None and _canary_passed:
+            return
+        for x_cost, z_cost, need, truth in ((2.0, 3.0, 4.5, 9.0), (2.0, 1.4, 20.1, 28.2)):
+            answer = (solve or _micro_mip)(x_cost, z_cost, need)
+            if not abs(answer - truth) <= 1e-6:  # a NaN fails too
+                raise UntrustedError(
+                    f"HiGHS {version()} answers {answer:g} to a two-variable test whose optimum is {truth:g}: it must not be used"
+                )
+        if solve is None:
+            _canary_passed.append(True)
+
+
+def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
+    """min x_cost*x + z_cost*z subject to x + z >= need, z integer."""
+    highs = instance()
+    for name, value in (("output_flag", False), ("threads", 1), ("parallel", "off")):
+        highs.setOptionValue(name, value)
+    highs.passModel(
+        2,
+        1,
+        2,
+        2,
+        1,
+        0.0,
+        np.array([x_cost, z_cost]),
+        np.zeros(2),
+        np.full(2, math.inf),
+        np.array([need]),
+        np.array([math.inf]),
+        np.array([0, 2], dtype=np.int32),
+        np.array([0, 1], dtype=np.int32),
+        np.ones(2),
+        np.array([0, 1], dtype=np.int32),
+    )
+    if highs.run() != highspy.HighsStatus.kOk:
+        raise UntrustedError(OTHER_THREADS)
+    return float(highs.getInfo().objective_function_value)
+
+
+# How a run ended: with a point or without one, its status, bound and effort.
+
+
+SolvedStatus = Literal["optimal", "time_limit", "interrupted", "limit"]
+"""Statuses beside which a point may be used."""
+UnsolvedStatus = Literal[
+    "time_limit",
+    "infeasible",
+    "unbounded",
+    "infeasible_or_unbounded",
+    "interrupted",
+    "out_of_memory",
+    "limit",
+    "failed",
+]
+"""Statuses without a point: all but optimal."""
+Status = SolvedStatus | UnsolvedStatus
+
+STATUS_OF: dict[str, Status] = {
+    "kNotset": "failed",
+    "kLoadError": "failed",
+    "kModelError": "failed",
+    "kPresolveError": "failed",
+    "kSolveError": "failed",
+    "kPostsolveError": "failed",
+    "kModelEmpty": "optimal",
+    "kOptimal": "optimal",
+    "kInfeasible": "infeasible",
+    "kUnboundedOrInfeasible": "infeasible_or_unbounded",
+    "kUnbounded": "unbounded",
+    "kObjectiveBound": "limit",
+    "kObjectiveTarget": "limit",
+    "kTimeLimit": "time_limit",
+    "kIterationLimit": "limit",
+    "kUnknown": "failed",
+    "kSolutionLimit": "limit",
+    "kInterrupt": "interrupted",
+    "kHighsInterrupt": "interrupted",
+    "kMemoryLimit": "out_of_memory",
+}
+"""Every status that HiGHS knows; unknown is never success. A model without columns is trivially optimal."""
+
+
+@dataclass(frozen=True)
+class Duals:
+    """Prices at the best point of a linear program."""
+
+    row: Floats
+    """(rows,) what the cost changes by with each right-hand side  [million USD by the row's own unit]."""
+    column: Floats
+    """(columns,) reduced costs, likewise; NaN where none is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """What every run tells."""
+
+    bound: float
+    """What every point costs at least, as far as known  [million USD]; -inf where nothing is."""
+    seconds: float
+    iterations: int = 0
+    """Of the simplex method, those of all nodes."""
+    nodes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolvedRun(_Ended):
+    """A run that ended with a feasible point."""
+
+    status: SolvedStatus
+    x: Floats
+    """(columns,)"""
+    objective: float
+    """Cost of the point, with the model's offset  [million USD]."""
+    duals: Duals | None = None
+    """None where integers were sought, and where the solver vouches for none."""
+
+    @property
+    def prices(self) -> Duals:
+        """Its duals. Raises UntrustedError where there are none: for linear programs, which have them."""
+        if self.duals is None:
+            raise UntrustedError("a linear program was solved without prices")
+        return self.duals
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnsolvedRun(_Ended):
+    """A run without a point that may be used: no values, whatever the solver holds."""
+
+    status: UnsolvedStatus
+
+
+Run = SolvedRun | UnsolvedRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class BriefRun(_Ended):
+    """The optimum of a linear program without its point, which takes a while to read where the program is large."""
+
+    objective: float
+    """[million USD]"""
+    reduced_costs: Floats
+    """(columns,) million USD by a column's own unit."""
+
+
+def finite_or_none(value: float) -> float | None:
+    return float(value) if math.isfinite(value) and abs(value) < 1e30 else None
+
+
+# What HiGHS is told, and the tolerances by which its answers are read, each with what it was measured at.
+
+
+TOLERANCES = {
+    "primal_feasibility_tolerance": 1e-7,
+    "dual_feasibility_tolerance": 1e-7,
+    "mip_feasibility_tolerance": 1e-7,
+}
+"""At HiGHS's own 1e-6 for integers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
+
+INTEGER_SEARCH = {"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False}
+"""What a search for integers is told beside HiGHS's own settings: no heuristics that solve a smaller problem of the kind.
+`rare-earths` takes 22 s of processor time where it took 54 at 25 scenarios, and 12 to 13 s either way at 40; `critical-minerals`
+and `vault` take as long as before. Without restarts, and with pseudo-costs relied on after two tries, it takes 29 s (2026-11-28,
+HiGHS 1.16.0, one core)."""
+
+OPTIONS = frozenset(
+    {
+        "output_flag",
+        "threads",
+        "parallel",
+        "time_limit",
+        "mip_rel_gap",
+        "mip_abs_gap",
+        "presolve",
+        "solver",
+        "random_seed",
+        "simplex_strategy",
+        "simplex_scale_strategy",
+        "simplex_dual_edge_weight_strategy",
+        "simplex_iteration_limit",
+        "dual_simplex_cost_perturbation_multiplier",
+        *INTEGER_SEARCH,
+        *TOLERANCES,
+    }
+)
+"""Options that this package sets; anything else is a programming error."""
+
+BASES = (
+    highspy.HighsBasisStatus.kLower,
+    highspy.HighsBasisStatus.kBasic,
+    highspy.HighsBasisStatus.kUpper,
+    highspy.HighsBasisStatus.kZero,
+    highspy.HighsBasisStatus.kNonbasic,
+)
+"""Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
+
+AT_LOWER, BASIC = 0, 1
+"""Places in `BASES`."""
+
+MOST_IN_ONE_SOLVER = 4_000_000
+"""Columns that one solver is given: it takes some 2 kB for each."""
+
+LITTLE, NO_LIMIT = 1000, 2**31 - 1
+"""Iterations, as HiGHS counts them."""
+
+ERROR = highspy.HighsStatus.kError
+"""What a run returns that went wrong."""
+FEASIBLE = 2
+"""`primal_solution_status` of a point that keeps every row (HiGHS's kSolutionStatusFeasible)."""
+ASTRAY = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kIterationLimit)
+"""How a hot start gone astray ends."""
+
+SMALLEST_MOVE = 1e-11
+"""Moves of a basic variable with a right-hand side below this are rounding."""
+
+SAME_OBJECTIVE = 1e-6
+"""Of the terms of an objective, how far what the solver says of a point may lie from it: points are told after its tolerances."""
+
+SMALLEST_ENTRY = 1e-9
+"""Coefficients below are none, such as a probability of 1e-16 that rounding has left in a row."""
+
+DUAL, PRIMAL = 1, 4
+"""Strategies of the simplex method, as HiGHS counts them."""
+
+UNSCALED, SCALED = 0, 2
+"""No scaling of the matrix, and HiGHS's own."""
+
+DEVEX, EXACT = 1, -1
+"""Weights of rows that begin at one (Harris 1973), and what HiGHS chooses itself, exact ones where it can."""
+
+
+# Between a model's own units and those in which the solver counts: money alone differs (`assembly.Money`).
+
+
+@dataclass
+class SolverUnits:
+    """Units of one loaded model. `rows` grows and shrinks with the model's own."""
+
+    money: float
+    """Million USD that the solver counts as one."""
+    rows: Floats | None
+    """(rows,) what a unit of the solver's is worth in a row's own; None: the same everywhere."""
+    columns: Floats | None
+    """(columns,) likewise."""
+
+    @classmethod
+    def of(cls, assembly: Assembly) -> SolverUnits:
+        """Of a model that is being loaded."""
+        if assembly.money is None:
+            return cls(1.0, None, None)
+        return cls(assembly.money.unit, assembly.row_unit, assembly.column_unit)
+
+    def matrix(self, assembly: Assembly) -> Floats:
+        """(entries,) of the matrix, as the solver has them."""
+        if self.rows is None or self.columns is None:
+            return assembly.value
+        return assembly.value * self.columns[assembly.index] / np.repeat(self.rows, np.diff(assembly.start))
+
+    def cost(self, cost: Floats) -> Floats:
+        """(columns,) a cost in million USD, as the solver has it."""
+        return cost if self.columns is None else cost * (self.columns / self.money)
+
+    def of_columns(self, values: Floats, at: Ints | None = None) -> Floats:
+        """Values or bounds of columns, all or some, as the solver has them."""
+        if self.columns is None:
+            return values
+        return values / (self.columns if at is None else self.columns[at])
+
+    def of_rows(self, values: Floats, at: Ints | None = None) -> Floats:
+        """Bounds of rows, all or some, as the solver has them."""
+        if self.rows is None:
+            return values
+        return values / (self.rows if at is None else self.rows[at])
+
+    def added(
+        self, lower: Floats, upper: Floats, index: Ints, factors: Floats, *, money: bool
+    ) -> tuple[Floats, Floats, Floats]:
+        """(lower, upper, factors) of rows that are appended now, as the solver has them. money: they count million USD."""
+        if self.rows is None or self.columns is None:
+            return lower, upper, factors
+        unit = self.money if money else 1.0
+        self.rows = np.append(self.rows, np.full(len(lower), unit))
+        return lower / unit, upper / unit, factors * self.columns[index] / unit
+
+    def removed(self, rows: Ints) -> None:
+        """Some rows are gone; later ones moved up."""
+        if self.rows is not None:
+            self.rows = np.delete(self.rows, rows)
+
+    def row_unit(self, row: int) -> float:
+        """What a unit of the solver's is worth in a row's own."""
+        return 1.0 if self.rows is None else float(self.rows[row])
+
+    def point(self, x: Floats) -> Floats:
+        """(columns,) values of columns, back from the solver."""
+        return x if self.columns is None else x * self.columns
+
+    def row_prices(self, prices: Floats) -> Floats:
+        """(rows,) million USD by a row's own unit, back from the solver."""
+        return prices if self.rows is None else prices * (self.money / self.rows)
+
+    def column_prices(self, prices: Floats) -> Floats:
+        """(columns,) likewise."""
+        return prices if self.columns is None else prices * (self.money / self.columns)
+
+
+# What a run of HiGHS leaves: a checked status, and values only where it says that they may be used.
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An instance of HiGHS whose run has just ended."""
+
+    highs: Any
+    units: SolverUnits
+    answered: Any
+    """What HiGHS returned."""
+    seconds: float
+    wasted: int
+    """Iterations of a start that led nowhere."""
+
+    @property
+    def verdict(self) -> Status | None:
+        """Status of the run; None where HiGHS returned an error, but for a lack of memory."""
+        name = self.highs.getModelStatus().name
+        return None if self.answered == ERROR and name != "kMemoryLimit" else STATUS_OF.get(name, "failed")
+
+    @property
+    def failed(self) -> UnsolvedRun:
+        """The run, of which nothing is believed."""
+        return UnsolvedRun(status="failed", bound=-math.inf, seconds=self.seconds, iterations=self.wasted)
+
+    def iterations(self, info: Any) -> int:
+        """Iterations in all."""
+        return self.wasted + int(info.simplex_iteration_count)
+
+
+def read_search(end: Ended, costs: Callable[[float, Floats], bool]) -> Run:
+    """A search for integers: its best point where it ended or a limit stopped it.
+
+    costs: whether an objective is that of a point; where it is not, the point is no answer.
+    """
+    verdict, info, units = end.verdict, end.highs.getInfo(), end.units
+    if verdict is None:
+        return end.failed
+    bound = _bound(float(info.mip_dual_bound) * units.money)
+    iterations, nodes = end.iterations(info), int(max(0, info.mip_node_count))
+    incumbent = info.primal_solution_status == FEASIBLE
+    if verdict == "optimal" or (incumbent and verdict in ("time_limit", "limit", "interrupted")):
+        x = units.point(np.array(end.highs.getSolution().col_value, dtype=float))
+        objective = float(info.objective_function_value) * units.money
+        if not costs(objective, x):
+            return end.failed
+        return SolvedRun(
+            status=verdict,
+            x=x,
+            objective=objective,
+            bound=bound,
+            seconds=end.seconds,
+            iterations=iterations,
+            nodes=nodes,
+        )
+    return UnsolvedRun(status=verdict, bound=bound, seconds=end.seconds, iterations=iterations, nodes=nodes)
+
+
+def read_linear(end: Ended) -> Run:
+    """A linear program: its point and, where HiGHS vouches for them, its duals. One that was stopped has no vertex."""
+    verdict, info, units = end.verdict, end.highs.getInfo(), end.units
+    if verdict is None:
+        return end.failed
+    if verdict != "optimal":
+        return UnsolvedRun(status=verdict, bound=-math.inf, seconds=end.seconds, iterations=end.iterations(info))
+    solution, objective = end.highs.getSolution(), float(info.objective_function_value) * units.money
+    duals = None
+    if solution.dual_valid:
+        rows, columns = np.array(solution.row_dual, dtype=float), np.array(solution.col_dual, dtype=float)
+        duals = Duals(units.row_prices(rows), units.column_prices(columns))
+    return SolvedRun(
+        status="optimal",
+        x=units.point(np.array(solution.col_value, dtype=float)),
+        objective=objective,
+        bound=_bound(objective),
+        seconds=end.seconds,
+        iterations=end.iterations(info),
+        duals=duals,
+    )
+
+
+def read_brief(end: Ended) -> BriefRun | UnsolvedRun:
+    """A linear program without its point; failed where HiGHS does not vouch for the reduced costs."""
+    verdict, info, units = end.verdict, end.highs.getInfo(), end.units
+    if verdict is None:
+        return end.failed
+    if verdict != "optimal":
+        return UnsolvedRun(status=verdict, bound=-math.inf, seconds=end.seconds, iterations=end.iterations(info))
+    solution, objective = end.highs.getSolution(), float(info.objective_function_value) * units.money
+    if not solution.dual_valid:
+        return end.failed
+    return BriefRun(
+        objective=objective,
+        reduced_costs=units.column_prices(np.array(solution.col_dual, dtype=float)),
+        bound=_bound(objective),
+        seconds=end.seconds,
+        iterations=end.iterations(info),
+    )
+
+
+def _bound(value: float) -> float:
+    """A bound as the solver states it; -inf where it states none."""
+    return value if math.isfinite(value) else -math.inf
+
+
+class Model:
+    """One model in one HiGHS instance; bounds and costs can change between runs.
+
+    Everything that goes in and comes out is in the model's own units; the solver counts money as `Assembly.money` says.
+
+    integer: False relaxes it. PlanError for more than `MOST_IN_ONE_SOLVER`.
+    """
+
+    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0) -> None:
+        self._highs = instance()
+        self._raised: list[BaseException] = []
+        """What the progress callback raised during the run."""
+        self._set("output_flag", False)
+        # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
+        fixed = {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES, **INTEGER_SEARCH}
+        for name, value in fixed.items():
+            self._set(name, value)
+        self._integer = integer
+        self._hasty = False
+        """Whether starts are expected to be near their ends (`configure_hot_start`)."""
+        self._pass(assembly, cost, offset)
+
+    def load(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
+        """Another model in the place of this one; a linear one of the same size starts from the basis of the last run.
+
+        Where nothing moves but costs, that basis stays feasible and the primal simplex goes on from it; elsewhere the dual, with
+        rough weights (`configure_hot_start`), which stay until the next model.
+        """
+        highs = self._highs
+        size = (highs.getNumCol(), highs.getNumRow())
+        basis = highs.getBasis() if size == (len(cost), len(assembly.row_lower)) else None
+        usable = basis is not None and basis.valid and not self._mip and not (self._integer and assembly.integer.any())
+        names = ("lower", "upper", "row_lower", "row_upper", "start", "index", "value")
+        held = usable and all(np.array_equal(getattr(self._assembly, name), getattr(assembly, name)) for name in names)
+        self._pass(assembly, cost, offset)
+        self._set("simplex_strategy", PRIMAL if held else DUAL)
+        self._configure_cold_start()
+        if usable:
+            self._check(highs.setBasis(basis), "setBasis")
+            self.configure_hot_start(scaled=True)
+
+    def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
+        if len(cost) > MOST_IN_ONE_SOLVER:
+            most = (
+                f"at most {MOST_IN_ONE_SOLVER:,} where scenarios are solved as one: fewer scenarios, or method 'decomposed' where"
+                " there is one aim and no limit on losses"
+            )
+            raise PlanError([Fault("plan", "", "sample.scenarios", f"{len(cost):,} columns in one model", most)])
+        self._assembly, self._columns, self._cost, self._offset = assembly, len(cost), cost, offset
+        self._units = units = SolverUnits.of(assembly)
+        self._mip = bool(self._integer and assembly.integer.any())
+        integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
+        status = self._highs.passModel(
+            len(cost),
+            len(assembly.row_lower),
+            len(assembly.index),
+            2,
+            1,
+            offset / units.money,
+            units.cost(cost),
+            units.of_columns(assembly.lower),
+            units.of_columns(assembly.upper),
+            units.of_rows(assembly.row_lower),
+            units.of_rows(assembly.row_upper),
+            assembly.start.astype(np.int32),
+            assembly.index.astype(np.int32),
+            units.matrix(assembly),
+            integrality,
+        )
+        self._check(status, "passModel")
+
+    def set_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
+        """Change the bounds of some columns."""
+        if len(columns):
+            chosen = columns.astype(np.int32)
+            low, high = self._units.of_columns(lower, columns), self._units.of_columns(upper, columns)
+            self._check(self._highs.changeColsBounds(len(chosen), chosen, low, high), "changeColsBounds")
+
+    def set_row_bounds(self, rows: Ints, lower: Floats, upper: Floats) -> None:
+        """Change the bounds of some rows."""
+        if len(rows):
+            chosen = rows.astype(np.int32)
+            low, high = self._units.of_rows(lower, rows), self._units.of_rows(upper, rows)
+            self._check(self._highs.changeRowsBounds(len(chosen), chosen, low, high), "changeRowsBounds")
+
+    @property
+    def linear(self) -> bool:
+        """Whether it has no integers to find, and so a basis."""
+        return not self._mip
+
+    def set_cost(self, cost: Floats, offset: float = 0.0) -> None:
+        """Change the objective."""
+        columns = np.arange(self._columns, dtype=np.int32)
+        self._check(self._highs.changeColsCost(self._columns, columns, self._units.cost(cost)), "changeColsCost")
+        self._check(self._highs.changeObjectiveOffset(offset / self._units.money), "changeObjectiveOffset")
+        self._cost, self._offset = cost, offset
+
+    def add_row(self, columns: Ints, values: Floats, lower: float, upper: float, *, money: bool = False) -> None:
+        """Append a row."""
+        self.add_rows([columns], [values], np.array([lower]), np.array([upper]), money=money)
+
+    def add_rows(
+        self, columns: Sequence[Ints], values: Sequence[Floats], lower: Floats, upper: Floats, *, money: bool = False
+    ) -> None:
+        """Append rows, each with its columns and their factors, all at once. money: they count million USD."""
+        if len(columns):
+            index, factors = np.concatenate(columns).astype(np.int32), np.concatenate(values)
+            low, high, factors = self._units.added(lower, upper, index, factors, money=money)
+            large = np.abs(factors) > SMALLEST_ENTRY  # HiGHS drops the others itself, with a warning
+            starts = np.concatenate([[0], np.cumsum(large)])[np.cumsum([0, *map(len, columns)])].astype(np.int32)
+            index, factors = index[large], factors[large]
+            status = self._highs.addRows(len(low), low, high, len(index), starts[:-1], index, factors)
+            self._check(status, "addRows")
+
+    def remove_rows(self, rows: Ints) -> None:
+        """Take rows out; later ones move up."""
+        if len(rows):
+            self._check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
+            self._units.removed(rows)
+
+    def set_basis(self, columns: Any, rows: Any) -> None:
+        """Start the next run from a basis, (columns,) and (rows,) indices of `BASES`; it may be a guess, HiGHS completes it."""
+        basis = highspy.HighsBasis()
+        basis.col_status = [BASES[k] for k in columns.tolist()]
+        basis.row_status = [BASES[k] for k in rows.tolist()]
+        basis.valid = basis.alien = True
+        self._check(self._highs.setBasis(basis), "setBasis")
+
+    def save_basis(self) -> Any:
+        """The basis that the last run ended with, for `restore_basis` while columns and rows stay as many."""
+        return self._highs.getBasis()
+
+    def restore_basis(self, basis: Any) -> None:
+        """Start the next run from a basis that `save_basis` gave."""
+        self._check(self._highs.setBasis(basis), "setBasis")
+
+    def basis(self) -> tuple[Any, Any]:
+        """The basis that the last run ended with, as `set_basis` takes it."""
+        found = self._highs.getBasis()
+        return np.array(found.col_status, dtype=np.int8), np.array(found.row_status, dtype=np.int8)
+
+    def configure_hot_start(self, *, scaled: bool) -> None:
+        """Prepare less before the first iteration, where starts are near their ends.
+
+        Weights of rows are rough: exact ones are worked out anew, row by row, wherever a basis was set or rows came or went, which
+        takes longer than the iterations that they save (a sixth to a quarter of the time of re-solves and masters, measured).
+        scaled: False leaves the matrix as it is, too (with the weights, half of the time of a small program made anew); where that
+        changes, all of the last run but its basis is forgotten.
+
+        From a basis, costs are not perturbed for the dual simplex, which would have to be mended at the end (an eighth of the time
+        of small programs, a fifth of that of re-solves at other budgets). A run that takes more iterations than half of the rows
+        and `LITTLE` is begun again from nothing, scaled and with care, since some states of the simplex method lead nowhere (tens
+        of thousands of iterations where another start takes 400, seen once in a master).
+        """
+        self._hasty = True
+        self._scale(SCALED if scaled else UNSCALED)
+        self._set("simplex_dual_edge_weight_strategy", DEVEX)
+
+    def configure_feasible_start(self) -> None:
+        """Go on with the primal simplex in the next run: the last basis is a point of the model, and no longer the best one."""
+        self._set("simplex_strategy", PRIMAL)
+
+    def _configure_cold_start(self) -> None:
+        """Prepare in full, for a start from nothing."""
+        self._hasty = False
+        self._scale(SCALED)
+        self._set("simplex_dual_edge_weight_strategy", EXACT)
+
+    def _limited(self, hasty: bool) -> None:
+        """Whether the next run is one of few iterations on costs as they are."""
+        self._set("simplex_iteration_limit", LITTLE + self._highs.getNumRow() // 2 if hasty else NO_LIMIT)
+        self._set("dual_simplex_cost_perturbation_multiplier", 0.0 if hasty else 1.0)
+
+    def _scale(self, strategy: int) -> None:
+        """Scale the matrix otherwise from now on: the basis stays, whatever else is known of a solution does not.
+
+        HiGHS 1.16 goes on from the factors that it has, scaled as they were, and calls what it finds optimal (found on a plan of
+        one material: a bound of -9 where the optimum is -20).
+        """
+        highs = self._highs
+        if highs.getOptionValue("simplex_scale_strategy")[1] == strategy:
+            return
+        basis = highs.getBasis()
+        self._check(highs.clearSolver(), "clearSolver")
+        self._set("simplex_scale_strategy", strategy)
+        if basis.valid:
+            self.restore_basis(basis)
+
+    def rhs_ranging(self, rows: Sequence[int]) -> list[tuple[float, float]]:
+        """(down, up) how far the right-hand side of each row that binds may move before the basis of the last run changes.
+
+        inf where it never does; 0 where the basis is degenerate, which says nothing of the price. Linear models after an optimal
+        run; the rows must not be basic.
+        """
+        highs = self._highs
+        lp, solution = highs.getLp(), highs.getSolution()
+        status, basic = highs.getBasicVariables()
+        self._check(status, "getBasicVariables")
+        basic = np.asarray(basic)
+        columns = basic >= 0
+
+        def of_basis(of_columns: Any, of_rows: Any) -> Floats:
+            both = np.empty(len(basic))
+            both[columns] = np.asarray(of_columns)[basic[columns]]
+            both[~columns] = np.asarray(of_rows)[-basic[~columns] - 1]  # how HiGHS names the variables of rows
+            return both
+
+        at = of_basis(solution.col_value, solution.row_value)
+        below = np.maximum(0.0, at - of_basis(lp.col_lower_, lp.row_lower_))
+        above = np.maximum(0.0, of_basis(lp.col_upper_, lp.row_upper_) - at)
+        found = []
+        for row in rows:
+            unit = np.zeros(len(basic))
+            unit[row] = 1.0
+            status, moves = highs.getBasisSolve(unit)
+            self._check(status, "getBasisSolve")
+            step = np.where(columns, moves, -np.asarray(moves))  # variables of rows enter with the opposite sign
+            rises, falls = step > SMALLEST_MOVE, step < -SMALLEST_MOVE
+            up = np.concatenate([above[rises] / step[rises], below[falls] / -step[falls]])
+            down = np.concatenate([below[rises] / step[rises], above[falls] / -step[falls]])
+            own = self._units.row_unit(row)
+            found.append((own * float(down.min(initial=math.inf)), own * float(up.min(initial=math.inf))))
+        return found
+
+    def run(
+        self,
+        *,
+        time_limit_s: float,
+        gap: float = 0.0,
+        absolute_gap: float = 0.0,
+        presolve: bool = True,
+        phase: str = "solve",
+        on_progress: OnProgress | None = None,
+    ) -> Run:
+        """Solve. `gap` is relative to |objective| and `absolute_gap` in its unit; either one stops a mixed-integer run."""
+        return self._read(*self._solve(time_limit_s, gap, absolute_gap, presolve, phase, on_progress))
+
+    def run_brief(self, *, time_limit_s: float, phase: str = "solve") -> BriefRun | UnsolvedRun:
+        """Solve a linear program, and tell its objective and reduced costs alone: reading all values of a large one takes a while.
+
+        ValueError for a model with integers.
+        """
+        if self._mip:
+            raise ValueError("only a linear program has reduced costs")
+        answered, seconds, wasted = self._solve(time_limit_s, 0.0, 0.0, True, phase, None)
+        return read_brief(Ended(self._highs, self._units, answered, seconds, wasted))
+
+    def _solve(
+        self,
+        time_limit_s: float,
+        gap: float,
+        absolute_gap: float,
+        presolve: bool,
+        phase: str,
+        on_progress: OnProgress | None,
+    ) -> tuple[Any, float, int]:
+        """(what HiGHS answered, seconds, iterations of a start that led nowhere) of one run."""
+        if not (time_limit_s > 0 and math.isfinite(time_limit_s)):
+            raise ValueError(f"time_limit_s must be positive and finite, not {time_limit_s}")
+        highs = self._highs
+        self._set("mip_rel_gap", float(gap))
+        self._set("mip_abs_gap", float(absolute_gap) / self._units.money)
+        self._set("presolve", "choose" if presolve else "off")
+        if (
+            self._mip
+        ):  # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
+            self._check(highs.clearSolver(), "clearSolver")
+        spent = (
+            0.0 if self._mip else highs.getRunTime()
+        )  # of linear runs HiGHS counts the instance's whole life, of searches each
+        self._set("time_limit", spent + time_limit_s)
+        self._limited(self._hasty and highs.getBasis().valid)
+        before, hasty, wasted = highs.getRunTime(), self._hasty, 0
+        if on_progress is not None:
+            self._watch(on_progress, phase)
+        try:
+            status = self._run()
+            if not self._mip and highs.getModelStatus() in ASTRAY:
+                wasted = int(highs.getInfo().simplex_iteration_count)
+                self._check(highs.clearSolver(), "clearSolver")
+                self._configure_cold_start()
+                self._limited(False)
+                self._set("simplex_strategy", DUAL)
+                status = self._run()
+        finally:
+            if (
+                hasty and not self._hasty
+            ):  # the next start is near its end again; another scale would forget this answer
+                self.configure_hot_start(scaled=True)
+            if on_progress is not None:
+                highs.clearCallbacks()
+            self._set("simplex_strategy", DUAL)  # what changes next may be bounds again
+        if self._raised:
+            raise self._raised.pop()
+        return status, highs.getRunTime() - before, wasted
+
+    def _run(self) -> Any:
+        """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment."""
+        highs = self._highs
+        if threading.current_thread() is not threading.main_thread():
+            return highs.run()
+        answer: list[Any] = []
+        highs.HandleUserInterrupt = True
+        here = copy_context()  # callers that are told of progress find their context variables in that thread
+        worker = threading.Thread(
+            target=here.run, args=(lambda: answer.append(highs.run()),), name="highs", daemon=True
+        )
+        worker.start()
+        try:
+            while worker.is_alive():
+                worker.join(0.1)
+        except KeyboardInterrupt:
+            highs.cancelSolve()
+            worker.join()
+            raise
+        return answer[0] if answer else highspy.HighsStatus.kError
+
+    def _watch(self, on_progress: OnProgress, phase: str) -> None:
+        begin, unit = time.perf_counter(), self._units.money
+
+        def ask(event: Any, progress: Progress) -> None:
+            """Tell the caller, stop where it says so, and keep what it raises until HiGHS has returned."""
+            try:
+                stop = on_progress(progress) is True
+            except BaseException as error:
+                self._raised.append(error)
+                stop = True
+            if stop:
+                event.data_in.user_interrupt = True
+
+        def tell(event: Any) -> None:
+            out = event.data_out
+            incumbent, bound = finite_or_none(out.mip_primal_bound * unit), finite_or_none(out.mip_dual_bound * unit)
+            gap = None if incumbent is None or bound is None else abs(incumbent - bound) / max(1e-9, abs(incumbent))
+            ask(event, Progress(phase, time.perf_counter() - begin, incumbent, bound, gap))
+
+        self._highs.cbMipInterrupt += tell
+        self._highs.cbSimplexInterrupt += lambda event: ask(event, Progress(phase, time.perf_counter() - begin))
+
+    def _read(self, answered: Any, seconds: float, wasted: int = 0) -> Run:
+        """How a run ended. wasted: iterations of a start that led nowhere."""
+        end = Ended(self._highs, self._units, answered, seconds, wasted)
+        return read_search(end, self._is_of) if self._mip else read_linear(end)
+
+    def _is_of(self, objective: float, x: Floats) -> bool:
+        """Whether an objective is that of a point, but for the solver's tolerances."""
+        terms = self._cost * x
+        room = SAME_OBJECTIVE * (self._units.money + abs(self._offset) + float(np.abs(terms).sum()))
+        return abs(objective - self._offset - float(terms.sum())) <= room
+
+    def _set(self, name: str, value: Any) -> None:
+        if name not in OPTIONS:
+            raise ValueError(f"unknown solver option {name!r}")
+        self._check(self._highs.setOptionValue(name, value), f"option {name} = {value!r}")
+
+    @staticmethod
+    def _check(status: Any, what: str) -> None:
+        if status != highspy.HighsStatus.kOk:
+            raise UntrustedError(f"HiGHS answered {status.name} to {what}")

@@ -1,0 +1,796 @@
+"""A model taken apart: the master's columns, and clusters of scenarios that stand on them.
+
+What is decided before events, the trunk and the design-basis scenarios are the master's, so that their promises hold exactly.
+Every other scenario's branches belong to a cluster: one linear program, hot-started from its own last basis, in which the master's
+columns that it uses stand fixed; their reduced costs tell how its cost changes with them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+
+from ...core.errors import UntrustedError
+from ...core.frames import INF, Floats, Ints
+from ...core.runner import cores
+from ...matrix.assembly import Assembly
+from ...model.sets import TRUNK, Structure
+from ..highs import Model, SolvedRun, UnsolvedRun
+from .master import SETTINGS, CutPool, Master, excess
+
+PHASE = "recourse"
+"""What a cluster's runs are called."""
+
+
+class OutOfTimeError(Exception):
+    """The clock ran out while clusters were asked."""
+
+
+@dataclass(frozen=True)
+class Subproblem:
+    """One cluster's linear program as arrays: its own columns, then the master's columns that its rows use."""
+
+    assembly: Assembly
+    cost: Floats
+    own: int
+    """Own columns; those after them stand fixed."""
+
+
+@dataclass(frozen=True)
+class SubproblemSolution:
+    """A cluster's least cost where the master's columns stand somewhere."""
+
+    cost: float
+    slopes: Floats
+    """(links,) what it changes by with the master's columns  [million USD per unit]."""
+    iterations: int
+
+    @classmethod
+    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
+        """The answer of a part whose program the model holds. Reading all values of a large one takes a while."""
+        run = model.run_brief(time_limit_s=time_limit_s, phase=PHASE)
+        if isinstance(run, UnsolvedRun):
+            return run
+        return cls(run.objective, run.reduced_costs[part.own :].copy(), run.iterations)
+
+
+@dataclass(frozen=True)
+class SubproblemPoint(SubproblemSolution):
+    """The same with the point."""
+
+    x: Floats
+    """Own columns at their best."""
+
+    @classmethod
+    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
+        """As above. Raises UntrustedError where the solver vouches for no slopes."""
+        run = model.run(time_limit_s=time_limit_s, phase=PHASE)
+        return run if isinstance(run, UnsolvedRun) else cls(*_point(run, part))
+
+
+@dataclass(frozen=True)
+class SubproblemDuals(SubproblemPoint):
+    """The same with the prices of its rows."""
+
+    duals: Floats
+    """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]."""
+
+    @classmethod
+    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
+        """As above."""
+        run = model.run(time_limit_s=time_limit_s, phase=PHASE)
+        return run if isinstance(run, UnsolvedRun) else cls(*_point(run, part), run.prices.row)
+
+
+def _point(run: SolvedRun, part: Subproblem) -> tuple[float, Floats, int, Floats]:
+    """(cost, slopes, iterations, own columns) of a part's run."""
+    return run.objective, run.prices.column[part.own :].copy(), run.iterations, run.x[: part.own].copy()
+
+
+SolutionT = TypeVar("SolutionT", bound=SubproblemSolution)
+"""What an answer holds: cost and slopes, the point too, or prices too."""
+
+
+@dataclass(frozen=True)
+class ColumnPartition:
+    """Which columns and rows of a model are whose: a cluster's program is cut out when it is needed."""
+
+    assembly: Assembly
+    cost: Floats
+    owner: Ints
+    """(columns,) cluster of each column, -1 for the master's."""
+    place: Ints
+    """(columns,) where each stands among its owner's."""
+    mine: Ints
+    """The master's columns."""
+    columns: tuple[Ints, ...]
+    """Of each cluster, in order."""
+    rows: tuple[Ints, ...]
+
+    def links(self, k: int) -> Ints:
+        """Columns that rows of a cluster use, as the master counts them."""
+        used = self.assembly.index[_entries(self.assembly, self.rows[k])]
+        return np.unique(self.place[used[self.owner[used] < 0]])
+
+    def part(self, k: int, links: Ints) -> Subproblem:
+        """The linear program of a cluster."""
+        own, rows = self.columns[k], self.rows[k]
+
+        def place(column: Ints) -> Ints:
+            where = self.place[column]
+            outside = np.flatnonzero(self.owner[column] < 0)
+            where[outside] = len(own) + np.searchsorted(links, where[outside])
+            return where
+
+        cost = np.concatenate([self.cost[own], np.zeros(len(links))])
+        return Subproblem(_part(self.assembly, rows, np.concatenate([own, self.mine[links]]), place, 0), cost, len(own))
+
+
+@dataclass
+class Cluster:
+    """Some scenarios as one linear program, with what the last answer leaves to start from."""
+
+    split: ColumnPartition
+    number: int
+    links: Ints
+    """Columns that its rows use, as the master counts them."""
+    digest: bytes
+    """Of all its data: two with the same digest cost the same, whatever the master decides."""
+    kept: Subproblem | None
+    """Its program where it stays in memory between answers, with its solver at some 2 kB a column; otherwise both are made again,
+    from the last basis."""
+    model: Model | None = None
+    basis: Any = None
+    """A saved basis of the solver."""
+
+    @property
+    def columns(self) -> Ints:
+        """Its own columns, as the whole model counts them."""
+        return self.split.columns[self.number]
+
+    @property
+    def rows(self) -> Ints:
+        """Its rows, as the whole model counts them."""
+        return self.split.rows[self.number]
+
+    @property
+    def part(self) -> Subproblem:
+        """Its linear program."""
+        return self.kept or self.split.part(self.number, self.links)
+
+    @property
+    def last_basis(self) -> Any:
+        """The basis with which the last answer ended; None where there is none here."""
+        return self.basis if self.model is None else self.model.save_basis()
+
+    def solve(self, y: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`. tell: what the answer holds.
+
+        Raises OutOfTimeError, and UntrustedError without an answer.
+        """
+        part, model = self.part, self.model
+        if model is None:
+            model = Model(part.assembly, part.cost, integer=False)
+            if self.basis is not None:
+                model.configure_hot_start(scaled=False)
+                model.restore_basis(self.basis)
+        answer = ask(model, part, y[self.links], deadline, answer_type)
+        if self.kept is not None:
+            self.model = model
+        else:
+            self.basis = model.save_basis()
+        return answer
+
+    def load(self, split: ColumnPartition, links: Ints, digest: bytes, part: Subproblem | None) -> Cluster:
+        """Another program in the place of this one, which is given up. The same stays hot; one of the same size starts from the
+        last basis. part: where it stays in memory.
+        """
+        model, basis = self.model, self.basis
+        if digest != self.digest:
+            same_size = all(
+                len(getattr(split, of)[self.number]) == len(getattr(self.split, of)[self.number])
+                for of in ("columns", "rows")
+            ) and len(links) == len(self.links)
+            basis = basis if same_size else None
+            if model is not None and part is not None:
+                model.load(part.assembly, part.cost)
+        if part is None:
+            model = None
+        return Cluster(split, self.number, links, digest, part, model, basis)
+
+
+def ask(model: Model, part: Subproblem, at: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
+    """Solve a part where the master's columns stand. Raises as `Cluster.solve`."""
+    assembly = part.assembly
+    model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
+    answer = answer_type.of(model, part, left_until(deadline))
+    if isinstance(answer, UnsolvedRun) and answer.status == "infeasible":
+        # the master keeps its rows to the solver's tolerance only
+        rows = np.arange(len(assembly.row_lower))
+        room = SETTINGS.row_relaxation * assembly.row_unit
+        model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
+        try:
+            answer = answer_type.of(model, part, left_until(deadline))
+        finally:
+            model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
+    if not isinstance(answer, UnsolvedRun):
+        return answer
+    if answer.status == "time_limit":
+        raise OutOfTimeError
+    raise UntrustedError(f"a cluster of scenarios was not solved: {answer.status}")
+
+
+def left_until(deadline: float) -> float:
+    """Seconds left until a time of `perf_counter`. Raises OutOfTimeError where none are."""
+    left = deadline - time.perf_counter()
+    if left <= 0:
+        raise OutOfTimeError
+    return left
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """The parts of one model."""
+
+    master: Assembly
+    """Rows of the master over its columns, then one cost column for each group of clusters."""
+    mine: Ints
+    """The master's columns, as the whole model counts them."""
+    rows: Ints
+    """The master's rows, likewise."""
+    clusters: tuple[Cluster, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether clusters stay in memory between answers."""
+        return all(cluster.kept is not None for cluster in self.clusters)
+
+    @property
+    def groups(self) -> int:
+        """Groups of clusters: cost columns of the master."""
+        return len(self.master.lower) - len(self.mine)
+
+
+def limits_losses(assembly: Assembly) -> bool:
+    """Whether a limit on losses binds all scenarios together."""
+    return any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
+
+
+def separable(structure: Structure, assembly: Assembly) -> bool:
+    """Whether scenarios meet only through commitments, trunk and value at risk: no limit on losses binds them together, and what a
+    caller has added is about the master's columns alone, so that clusters can be operated wherever the master stands.
+    """
+    if limits_losses(assembly):
+        return False
+    added = np.flatnonzero(assembly.row_block < 0)
+    used = assembly.index[_entries(assembly, added)]
+    return not len(used) or bool((_owners(structure, assembly)[used] < 0).all())
+
+
+def stay(assembly: Assembly) -> bool:
+    """Whether the clusters of a model are few enough for their solvers to stay in memory between answers."""
+    return len(assembly.lower) <= SETTINGS.loaded_columns
+
+
+def decompose(
+    structure: Structure, assembly: Assembly, cost: Floats, groups: int, like: Decomposed | None = None
+) -> Decomposed:
+    """Master and clusters of a model. ValueError where a row binds scenarios of two clusters together.
+
+    groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
+    it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis.
+    """
+    owner = _owners(structure, assembly)
+    mine, *columns = _sorted_by(owner)
+    ours, *rows = _sorted_by(_row_owners(assembly, owner), len(columns))
+    place = np.empty(len(owner), dtype=np.int32)
+    for own in (mine, *columns):
+        place[own] = np.arange(len(own), dtype=np.int32)
+    master = _part(assembly, ours, mine, lambda column: place[column], min(groups, len(columns)))
+    split = ColumnPartition(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
+    old = () if like is None else like.clusters
+    keep = stay(assembly)
+    return Decomposed(
+        master,
+        mine,
+        ours,
+        tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))),
+    )
+
+
+def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
+    """Positions of the master's, then of each cluster's, in order. count: of clusters; None: those that own something."""
+    sizes = np.bincount(owner + 1, minlength=1 if count is None else count + 1)
+    return np.split(np.argsort(owner, kind="stable").astype(np.int32), np.cumsum(sizes)[:-1])
+
+
+def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
+    """The model with the rows of commitments, trunk and design-basis scenarios alone; its columns stay as they are.
+
+    A plan for it is a plan for the whole model, whose other scenarios can always be operated somehow; the whole where scenarios are
+    bound together.
+    """
+    if not separable(structure, assembly):
+        return assembly
+    rows = np.flatnonzero(_row_owners(assembly, _owners(structure, assembly)) < 0)
+    every = np.arange(len(assembly.lower))
+    return replace(_named(assembly, rows, every, lambda column: column), costs=assembly.costs)
+
+
+def demanding(structure: Structure, assembly: Assembly) -> Assembly:
+    """The part of a model whose demands may conflict. Where scenarios are too many for one solver: commitments, trunk and
+    design-basis scenarios alone, since other scenarios can always be operated somehow; rows keep their names. Else the whole.
+    """
+    if stay(assembly) or not separable(structure, assembly):
+        return assembly
+    owner = _owners(structure, assembly)
+    rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)
+    return _named(assembly, rows, mine, lambda column: np.searchsorted(mine, column))
+
+
+def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints]) -> Assembly:
+    """Some rows of a model with their columns; rows keep their names."""
+    return replace(
+        _part(assembly, rows, columns, place, 0),
+        blocks=assembly.blocks,
+        row_block=assembly.row_block[rows],
+        row_local=assembly.row_local[rows],
+        row_instance=assembly.row_instance[rows],
+    )
+
+
+def _owners(structure: Structure, assembly: Assembly) -> Ints:
+    """(columns,) cluster of each column, -1 for the master's."""
+    apart = np.flatnonzero(~structure.scenarios.design_basis)
+    size = int(np.clip(math.ceil(len(apart) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
+    cluster = np.full(len(structure.scenarios.names), -1, dtype=np.int64)
+    cluster[apart] = np.arange(len(apart)) // size
+    owner = np.full(len(assembly.lower), -1, dtype=np.int32)
+    for part in assembly.blocks:
+        if part.kind == "period":
+            scenario = structure.block_index[part.component].scenario
+            of = np.where(scenario == TRUNK, -1, cluster[np.maximum(scenario, 0)])
+        elif part.kind == "branch":
+            of = cluster[list(structure.block_index[part.component].branches)]
+        elif part.kind == "scenario":
+            of = cluster
+        else:
+            continue
+        owner[part.own] = np.repeat(of, part.width)
+    present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are none
+    return np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)[owner + 1]
+
+
+def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
+    """(rows,) cluster of each row: that of its columns, -1 where all are the master's. ValueError where two clusters meet."""
+    most = np.full(len(assembly.row_lower), -1, dtype=np.int32)
+    used = np.flatnonzero(np.diff(assembly.start) > 0)
+    if len(used):
+        entry, first = owner[assembly.index], assembly.start[used]
+        most[used] = np.maximum.reduceat(entry, first)
+        entry[entry < 0] = np.iinfo(np.int32).max
+        least = np.minimum.reduceat(entry, first)
+        if ((most[used] >= 0) & (least != most[used])).any():
+            raise ValueError("scenarios are bound together by a row: they cannot be taken apart")
+    return most
+
+
+def _cluster(split: ColumnPartition, k: int, keep: bool, old: Cluster | None) -> Cluster:
+    links = split.links(k)
+    part = split.part(k, links)
+    digest, kept = _digest(split.columns[k], links, part), part if keep else None
+    return Cluster(split, k, links, digest, kept) if old is None else old.load(split, links, digest, kept)
+
+
+def _digest(own: Ints, links: Ints, part: Subproblem) -> bytes:
+    held, digest = part.assembly, hashlib.blake2b(digest_size=16)
+    for array in (
+        own,
+        links,
+        part.cost,
+        held.lower[: len(own)],
+        held.upper[: len(own)],
+        held.row_lower,
+        held.row_upper,
+        held.start,
+        held.index,
+        held.value,
+    ):
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+def _entries(assembly: Assembly, rows: Ints) -> Ints:
+    """Positions of all entries of some rows, row by row."""
+    length = assembly.start[rows + 1] - assembly.start[rows]
+    first = np.repeat(assembly.start[rows] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
+    return np.asarray(first + np.arange(int(length.sum())))
+
+
+def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints], thetas: int) -> Assembly:
+    """Some rows of a model with their columns, and columns for the costs of clusters. place: where a column stands among them."""
+    entries = _entries(assembly, rows)
+    none = np.zeros(0, dtype=np.int64)
+    return replace(
+        assembly,
+        lower=np.concatenate(
+            [assembly.lower[columns], np.full(thetas, SETTINGS.least_theta * max(1.0, assembly.money_unit))]
+        ),
+        upper=np.concatenate([assembly.upper[columns], np.full(thetas, INF)]),
+        integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]),
+        costs={},
+        row_lower=assembly.row_lower[rows],
+        row_upper=assembly.row_upper[rows],
+        start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
+        index=place(assembly.index[entries]).astype(np.int32),
+        value=assembly.value[entries],
+        blocks=(),
+        row_block=none,
+        row_local=none,
+        row_instance=none,
+        money=None
+        if assembly.money is None
+        else assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),
+    )
+
+
+# Clusters of scenarios answered elsewhere: tasks that travel to other threads, processes or machines, and what stays there.
+
+
+@dataclass(frozen=True)
+class RemoteTask(Generic[SolutionT]):
+    """One cluster to be answered at a point."""
+
+    digest: bytes
+    at: Floats
+    """(links,) where the master's columns stand."""
+    seconds: float
+    answer_type: type[SolutionT]
+    """What is asked for."""
+    part: Subproblem | None = None
+    """What to solve; None where the worker is expected to know."""
+
+
+@dataclass(frozen=True)
+class RemoteResult(Generic[SolutionT]):
+    """What came of an errand; neither answer nor `out_of_time`: the worker does not know the cluster."""
+
+    answer: SolutionT | None = None
+    out_of_time: bool = False
+
+
+_KEPT: OrderedDict[bytes, tuple[Model, Subproblem]] = OrderedDict()
+"""Solvers of clusters, those used last at the end: tasks arrive one by one in a worker's process, with nothing else between them
+that lasts. No more than `SearchSettings.most_kept_columns` columns (or one solver) are kept, by digest of what they solve, so that
+no answer hangs on what was kept. A solver is taken out while it works: two threads never share one."""
+_LOCK = threading.Lock()
+"""Held while solvers are taken out and put back."""
+
+
+def solve_remote(task: RemoteTask[SolutionT]) -> RemoteResult[SolutionT]:
+    """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
+    with _LOCK:
+        known = _KEPT.pop(task.digest, None)
+    if known is None and task.part is not None:
+        known = Model(task.part.assembly, task.part.cost, integer=False), task.part
+    if known is None:
+        return RemoteResult()
+    try:
+        answer = ask(*known, task.at, time.perf_counter() + task.seconds, task.answer_type)
+    except OutOfTimeError:
+        return RemoteResult(out_of_time=True)
+    with _LOCK:
+        _KEPT[task.digest] = known
+        while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > SETTINGS.most_kept_columns:
+            _KEPT.popitem(last=False)
+    return RemoteResult(answer)
+
+
+def map_remote(
+    executor: Executor,
+    clusters: Sequence[Cluster],
+    y: Floats,
+    deadline: float,
+    known: set[bytes],
+    answer_type: type[SolutionT],
+) -> list[SolutionT]:
+    """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
+
+    Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
+    anew each time, without a basis: with so many scenarios, threads are the better way.
+
+    Raises OutOfTimeError, UntrustedError, and what the executor raises.
+    """
+    if len(clusters) > SETTINGS.tasks_at_once:
+        pieces = [clusters[k : k + SETTINGS.tasks_at_once] for k in range(0, len(clusters), SETTINGS.tasks_at_once)]
+        return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, answer_type)]
+    tasks = [
+        RemoteTask(
+            cluster.digest,
+            y[cluster.links],
+            left_until(deadline),
+            answer_type,
+            None if cluster.digest in known else cluster.part,
+        )
+        for cluster in clusters
+    ]
+    replies = _sent(executor, tasks, deadline)
+    again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
+    whole = [replace(tasks[k], part=clusters[k].part, seconds=left_until(deadline)) for k in again]
+    for k, reply in zip(again, _sent(executor, whole, deadline), strict=True):
+        replies[k] = reply
+    known.update(cluster.digest for cluster in clusters)
+    if any(reply.out_of_time for reply in replies):
+        raise OutOfTimeError
+    return [reply.answer for reply in replies if reply.answer is not None]
+
+
+def _sent(executor: Executor, tasks: Sequence[RemoteTask[SolutionT]], deadline: float) -> list[RemoteResult[SolutionT]]:
+    """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
+    futures = [executor.submit(solve_remote, task) for task in tasks]
+    _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))
+    for future in open_:
+        future.cancel()
+    if open_:
+        raise OutOfTimeError
+    return [future.result() for future in futures]
+
+
+# L-shaped method: a master of commitments and trunk, and clusters of scenarios that answer it with cuts.
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a point of the master costs in full."""
+
+    y: Floats
+    """(master's columns,)"""
+    total: float
+    parts: tuple[Floats, ...] | None
+    """Each cluster's own columns at their best; None where clusters do not stay in memory: they are asked again."""
+    cuts: tuple[int, ...]
+    """Numbers of its cuts in the pool."""
+    iterations: int
+
+
+class Evaluator:
+    """One model taken apart, to be minimised again with other costs of the master's columns: its cuts stay valid."""
+
+    def __init__(
+        self,
+        structure: Structure,
+        assembly: Assembly,
+        cost: Floats,
+        *,
+        integer: bool,
+        threads: int = 0,
+        executor: Executor | None = None,
+    ) -> None:
+        """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
+        executor: answers clusters in place of threads.
+
+        ValueError where scenarios are bound together (`separable`).
+        """
+        self._integer, self._executor = integer, executor
+        self._sent: set[bytes] = set()
+        """Digests of clusters that some worker of an executor was sent."""
+        self._threads = threads or cores()
+        self.pool = CutPool()
+        self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=SETTINGS.remembered_points)
+        """Points asked about last, and the numbers of their cuts."""
+        self._adopt(decompose(structure, assembly, cost, groups_for(structure, assembly)), structure, assembly, cost)
+
+    def _adopt(self, parts: Decomposed, structure: Structure, assembly: Assembly, cost: Floats) -> None:
+        self.parts, self.structure, self.assembly, self._cost = parts, structure, assembly, cost
+        self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
+        """Columns of integers, as the master counts them; so do sums."""
+        sums = decision_sums(structure, assembly) if self._integer else []
+        self.sums = [np.searchsorted(parts.mine, columns) for columns in sums]
+        count = len(parts.clusters)
+        self.groups = np.array_split(np.arange(count), parts.groups) if count else []
+
+    def load(
+        self, structure: Structure, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
+    ) -> None:
+        """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
+        at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was. Same errors as at the
+        start.
+        """
+        self._integer = self._integer if integer is None else integer
+        deadline = min(deadline, time.perf_counter() + SETTINGS.renew_cuts_s)
+        before = self.parts
+        self._adopt(
+            decompose(structure, assembly, cost, groups_for(structure, assembly), before), structure, assembly, cost
+        )
+        count = len(self.parts.clusters)
+        same_groups = len(before.clusters) == count and before.groups == self.parts.groups
+        if not np.array_equal(before.mine, self.parts.mine) or not same_groups:
+            self.pool = CutPool()
+            self.asked.clear()
+            return
+        stale = [
+            g
+            for g, members in enumerate(self.groups)
+            if any(self.parts.clusters[k].digest != before.clusters[k].digest for k in members)
+        ]
+        self.pool.drop_groups(stale)
+        for y, _ in list(self.asked) if stale else []:
+            try:
+                self._cuts_at(stale, self.point(y), deadline)
+            except OutOfTimeError:
+                break
+            except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
+                continue
+
+    def master(self, cost: Floats, offset: float) -> Master:
+        """The master's linear program with all cuts so far."""
+        costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
+        twin = self._threads > 1 and len(self.decisions) > 0
+        return Master(
+            self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=self.parts.groups, twin=twin
+        )
+
+    def near_optimal(self, cost: Floats, offset: float, most: float, *, integer: bool) -> Model:
+        """The master with all cuts, whose points cost no more than an amount as far as cuts know: an outer picture of all plans
+        that cost no more. It has no aim: ask it for the least of a figure, and no such plan has less.
+
+        cost: (columns,). most: [million USD], `offset` counted in.
+        """
+        master, groups = self.parts.master, self.parts.groups
+        model = Model(master, np.zeros(len(master.lower)), integer=integer)
+        cuts = [self.pool[number] for number in self.pool.numbers]
+        right = np.array([cut.right for cut in cuts])
+        columns, factors = [cut.columns for cut in cuts], [cut.factors for cut in cuts]
+        model.add_rows(columns, factors, right, np.full(len(cuts), INF), money=True)
+        whole = np.concatenate([cost[self.parts.mine], np.ones(groups)])
+        used = np.flatnonzero(np.abs(whole) > SETTINGS.smallest_slope)
+        model.add_row(used, whole[used], -INF, most - offset, money=True)
+        return model
+
+    def point(self, x: Floats) -> Floats:
+        """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
+        own = len(self.parts.mine)
+        return np.clip(x[:own], self.parts.master.lower[:own], self.parts.master.upper[:own])
+
+    def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
+        """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
+        answers, cuts = self._cuts_at(range(len(self.groups)), y, deadline)
+        self.asked.append((y, cuts))
+        own_cost = float(
+            (cost[self.parts.mine] * y).sum()
+        )  # so long a dot product wakes threads that spin beside the clusters'
+        return Evaluated(
+            y,
+            offset + own_cost + sum(answer.cost for answer in answers),
+            tuple(answer.x for answer in answers if isinstance(answer, SubproblemPoint)) if self.parts.kept else None,
+            cuts,
+            sum(answer.iterations for answer in answers),
+        )
+
+    def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
+        """Numbers of the cuts of some groups at a point, and iterations. Raises as `evaluate`."""
+        answers, cuts = self._cuts_at(groups, y, deadline)
+        return cuts, sum(answer.iterations for answer in answers)
+
+    def _cuts_at(
+        self, groups: Sequence[int], y: Floats, deadline: float
+    ) -> tuple[list[SubproblemSolution], tuple[int, ...]]:
+        """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
+        own = len(self.parts.mine)
+        master, negligible = self.parts.master, SETTINGS.smallest_slope * self.parts.master.money_unit
+        most = SETTINGS.largest_value * master.column_unit[:own]  # columns of a caller's own may be without bounds
+        lowest, highest = np.maximum(master.lower[:own], -most), np.minimum(master.upper[:own], most)
+        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.answer_type)
+        told, cuts = iter(answers), []
+        for g in groups:
+            slopes, right = np.zeros(own), 0.0
+            for k in self.groups[g]:
+                answer, links = next(told), self.parts.clusters[k].links
+                slopes[links] += answer.slopes
+                right += answer.cost - float(answer.slopes @ y[links])
+            # left out of the row: at their worst within the columns' bounds
+            small = np.abs(slopes) * master.column_unit[:own] <= negligible
+            right += float(np.minimum(slopes * lowest, slopes * highest)[small].sum())
+            used = np.flatnonzero(~small)
+            cuts.append(self.pool.add(g, used, slopes[used], right, own + g))
+        return answers, tuple(cuts)
+
+    @property
+    def answer_type(self) -> type[SubproblemSolution]:
+        """What clusters tell in every round: their points too, where they are kept."""
+        return SubproblemPoint if self.parts.kept else SubproblemSolution
+
+    def _answers(
+        self, y: Floats, asked: Sequence[int], deadline: float, answer_type: type[SolutionT]
+    ) -> list[SolutionT]:
+        """Answers of the clusters asked; each has a solver of its own."""
+        clusters = [self.parts.clusters[k] for k in asked]
+        if self._executor is not None:
+            return map_remote(self._executor, clusters, y, deadline, self._sent, answer_type)
+        if self._threads == 1 or len(clusters) < 2:
+            return [cluster.solve(y, deadline, answer_type) for cluster in clusters]
+        with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
+            return list(pool.map(lambda cluster: cluster.solve(y, deadline, answer_type), clusters))
+
+    def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
+        """(number, what the work gives) of every cluster, in order, on the threads of this process."""
+        clusters = self.parts.clusters
+        if self._threads == 1 or len(clusters) < 2:
+            yield from enumerate(map(work, clusters))
+            return
+        with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
+            yield from enumerate(pool.map(work, clusters))
+
+    def full(self, found: Evaluated) -> Floats:
+        """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer.
+
+        Clusters that do not stay in memory are asked once more, whatever the clock says: without it there is no plan.
+        """
+        x = np.zeros(len(self.assembly.lower))
+        x[self.parts.mine] = found.y
+        parts = found.parts
+        if parts is None:
+            asked = range(len(self.parts.clusters))
+            try:
+                answers = self._answers(found.y, asked, time.perf_counter() + SETTINGS.last_round_s, SubproblemPoint)
+            except OutOfTimeError:
+                raise UntrustedError(
+                    f"the scenarios of a plan were not worked out within {SETTINGS.last_round_s:g} s"
+                ) from None
+            parts = tuple(answer.x for answer in answers)
+        for cluster, own in zip(self.parts.clusters, parts, strict=True):
+            x[cluster.columns] = own
+        return x
+
+    def allowed(self, y: Floats) -> bool:
+        """Whether a point keeps the master's rows and bounds, and has its integers whole, as the audit of a plan asks."""
+        master, own, whole = self.parts.master, len(y), y[self.decisions]
+        if (y < master.lower[:own] - SETTINGS.integrality_tolerance).any() or (
+            y > master.upper[:own] + SETTINGS.integrality_tolerance
+        ).any():
+            return False
+        if np.abs(whole - np.round(whole)).max(initial=0.0) > SETTINGS.integrality_tolerance:
+            return False
+        return not excess(master, y, SETTINGS.integrality_tolerance).any()
+
+
+def groups_for(structure: Structure, assembly: Assembly) -> int:
+    """Groups of clusters aimed at."""
+    if stay(assembly):
+        return SETTINGS.cut_groups
+    scenarios = int((~structure.scenarios.design_basis).sum())
+    return int(
+        np.clip(math.ceil(scenarios / SETTINGS.scenarios_per_group), SETTINGS.least_groups, SETTINGS.most_groups)
+    )
+
+
+def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:
+    """Columns of decisions whose sums are integers that say much: whether a project is signed at all, when, with which
+    package; how many contracts a producer has.
+    """
+    root, options = assembly.commitments, structure.support.options
+    sets: dict[tuple[Any, ...], list[int]] = {}
+    for k, (name, key) in enumerate(root.template.columns):
+        if name == "sign":
+            option = options[key]
+            kinds: tuple[Any, ...] = ((), ("when", option.signed), ("how", option.package.name))
+            of = ("project", option.project)
+        elif name == "contract_signed":
+            kinds, of = ((),), ("contract", structure.contracts[key].source)
+        else:
+            continue
+        if assembly.integer[root.first_column + k]:
+            for kind in kinds:
+                sets.setdefault((*of, *kind), []).append(root.first_column + k)
+    return [
+        np.array(columns)
+        for columns in {tuple(columns): columns for columns in sets.values() if len(columns) > 1}.values()
+    ]

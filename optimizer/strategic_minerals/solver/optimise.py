@@ -1,0 +1,425 @@
+"""From a compiled problem to a solved one: do-nothing reference, stages of the aim, fixed linear program.
+
+Sections 7 and 8 of the formulation. Nothing here knows Pyomo or the solver's own names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from ..core.errors import OnProgress, Outcome, UntrustedError
+from ..core.frames import Floats, Ints
+from ..core.logs import logger_of
+from ..core.stats import LEAST_TIME_LIMIT_S, Timings
+from ..matrix.assembly import Assembly
+from ..matrix.named import denominator, objective_costs
+from ..matrix.problem import Act, Problem, at_undisturbed_prices
+from ..matrix.solution import Solution, decided, decided_point, extract, trunk_alone
+from ..model.sets import STAGES
+from ..question.plan import Plan, no_room_for_draws
+from .highs import Duals, Model, Run, SolvedRun, canary
+from .lshaped.search import LShaped
+from .lshaped.subproblems import OutOfTimeError, separable
+from .stages import (
+    FlatModel,
+    Method,
+    cap_trunk_shortfall,
+    chosen_method,
+    optimum,
+    reference_model,
+    solver_of,
+    too_large,
+    with_commitments,
+    with_reference,
+)
+
+# One sample of scenarios, taken apart: the least that any plan costs in it, and what given decisions cost in it.
+
+
+HELD_GAP_MUSD = 0.01
+"""Gap of operations under given commitments and purchases [million USD]."""
+REWARD = 100.0
+"""Of what a purchase costs, what it earns where it is asked for: nothing else is worth as much."""
+ROOM = 1e-6
+"""Room in every row of the master, in the solver's unit, where decisions that another solve rounded leave none."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What decisions cost in a sample, as an expectation over its scenarios."""
+
+    social_cost: float
+    """[million USD, discounted]"""
+    loss: float
+    """Shortage losses in it that the plan's risk measures see [million USD, discounted]."""
+
+
+@dataclass(frozen=True)
+class SampleBest:
+    """The best plan of a sample."""
+
+    acts: tuple[float, ...]
+    """Amounts of the acts asked for."""
+    objective: float
+    """Social cost [million USD]."""
+    bound: float
+    """What every plan costs at least in this sample [million USD]."""
+
+
+def sample_seeds(seed: int, count: int, purpose: int) -> list[int]:
+    """Seeds that follow from the plan's own and a purpose, independent of each other."""
+    return [int(s) for s in np.random.SeedSequence((seed, purpose)).generate_state(count)] if count else []
+
+
+def whole_sample(plan: Plan, seed: int, scenarios: int) -> Plan:
+    """The plan with a sample that is kept whole: each of its scenarios is as likely as the others, so that it is fair."""
+    assert plan.sample is not None
+    update = {"seed": seed, "scenarios": scenarios, "draws": None}
+    return plan.model_copy(update={"sample": plan.sample.model_copy(update=update)})
+
+
+def unbounded(plan: Plan) -> str:
+    """Why samples cannot say how good a plan is; empty where they can."""
+    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
+    if plan.objective.kind != "social_cost" or limited:
+        return "bounds are for plans that minimise social cost, without a limit on losses"
+    if plan.risk.cvar_weight > 0:
+        return "bounds are for plans without a weight on CVaR, which is not the cost of a single scenario"
+    return no_room_for_draws(plan)
+
+
+Menu = tuple[object, ...]
+"""What plans of a sample may choose from."""
+
+
+def menu_of(problem: Problem) -> Menu:
+    """Signatures, market floors, contracts and purchases, in the order of the columns: decisions are carried by them."""
+    structure, support = problem.structure, problem.structure.support
+    signatures = tuple((o.project, o.package.name, o.market, o.signed) for o in support.options)
+    markets = tuple(m.floor.name for m in support.markets)
+    contracts = tuple((k.source, k.start, k.end) for k in structure.contracts)
+    return signatures, markets, contracts, tuple(sorted(structure.material_of_purchase))
+
+
+class SampleSearch:
+    """A sample in memory, to be asked about one set of decisions after the other. Not safe to share between threads."""
+
+    def __init__(self, problem: Problem, reference: Solution, *, deadline: float, threads: int = 1) -> None:
+        """problem: of the sample (`prepare`). reference: doing nothing, as the plan's own solve found it (`Result.reference`).
+        deadline: of every search and evaluation, as a time of `perf_counter`. threads: for clusters of scenarios.
+
+        Raises ValueError for several aims in turn and for limits that bind scenarios together, UntrustedError as everything here.
+        """
+        if len(STAGES[problem.plan.objective.kind]) > 1 or not separable(problem.structure, problem.assembly):
+            raise ValueError(
+                "several aims in turn, and limits that bind scenarios together, cannot be bounded by samples"
+            )
+        nothing = decided_point(problem.structure, problem.assembly, reference)
+        self.problem = cap_trunk_shortfall(problem, nothing)
+        self._deadline = deadline
+        self._cost = objective_costs(self.problem)["social_cost"]
+        idle = reference_model(self.problem)
+        self._solver = LShaped(self.problem.structure, idle, self._cost, integer=False, threads=threads)
+        self.nothing = self.cost_of(reference)
+        """What doing nothing costs."""
+        self._solver.load(self.problem.structure, self.problem.assembly, self._cost, deadline, integer=True)
+
+    def cost_of(self, solution: Solution) -> Cost:
+        """What decisions cost with the best operations of every scenario. Raises UntrustedError where they do not fit."""
+        if len(solution.sign) != len(self.problem.structure.support.options):
+            raise UntrustedError("another sample of scenarios leaves other ways of support to choose from")
+        try:
+            found = self._solver.evaluate(self._standing(solution), self._cost, 0.0, self._deadline)
+        except OutOfTimeError:
+            raise UntrustedError("a sample of scenarios was not worked out in time") from None
+        x = self._solver.full(found)
+        return Cost(found.total, float(self.problem.assembly.costs["expected_loss"] @ x))
+
+    def best(self, start: Solution, absolute_gap: float, acts: Sequence[Act] = ()) -> SampleBest:
+        """The best plan of the sample, to a gap [million USD]. start: decisions to begin at. acts: figures to read off it.
+
+        Raises UntrustedError where the search ends without a plan or a bound.
+        """
+        x = np.zeros(len(self._cost))
+        x[self._solver.parts.mine] = self._standing(start)
+        run = self._solver.minimise(
+            self._cost,
+            x,
+            gap=0.0,
+            absolute_gap=absolute_gap,
+            offset=-self.nothing.social_cost,
+            time_limit_s=self._left(),
+            phase="sample",
+        )
+        if not isinstance(run, SolvedRun) or not np.isfinite(run.bound):
+            raise UntrustedError(f"a sample of scenarios was not solved: {run.status}")
+        zero = self.nothing.social_cost
+        return SampleBest(tuple(act.of(run.x) for act in acts), run.objective + zero, run.bound + zero)
+
+    def under(self, base: Solution, bought: Mapping[str, Floats]) -> Solution | None:
+        """The best operations of all scenarios where commitments are those of a plan and purchases before events come as near as
+        they can to given ones: a plant may give less, a budget hold less. None where the commitments do not fit.
+
+        bought: purchase -> (T,) tonnes on the baseline course, which are not exceeded; one without a series buys nothing.
+        """
+        structure, assembly = self.problem.structure, self.problem.assembly
+        lower, upper = assembly.lower.copy(), assembly.upper.copy()
+        columns, values = decided(structure, assembly, base)
+        signed = (columns < assembly.commitments.first_column + assembly.commitments.width) & np.isin(
+            columns, _named_columns(assembly, ("sign", "operating", "floor", "contract", "contract_signed"))
+        )
+        lower[columns[signed]] = upper[columns[signed]] = values[signed]
+        T, cost = structure.instance.calendar.periods, self._cost.copy()
+        for part in assembly.operations:
+            for variable, key in part.template.columns:
+                if variable == "acquisition":
+                    at = part.columns("acquisition", key)[:T]
+                    unit = float(structure.instance.material_unit[structure.material_of_purchase[key]])
+                    tonnes = np.minimum(bought.get(key, np.zeros(T)) / unit, assembly.upper[at])
+                    lower[at], upper[at] = 0.0, tonnes
+                    cost[at] -= REWARD * np.abs(self._cost[at])
+        held = replace(assembly, lower=lower, upper=upper)
+        self._solver.load(structure, held, self._cost, self._deadline, integer=False)
+        try:
+            run = self._solver.minimise(
+                cost, None, gap=0.0, absolute_gap=HELD_GAP_MUSD, time_limit_s=self._left(), phase="rule"
+            )
+        finally:
+            self._solver.load(structure, assembly, self._cost, self._deadline, integer=True)
+        return trunk_alone(extract(structure, assembly, run.x)) if isinstance(run, SolvedRun) else None
+
+    def ranges(self, acts: Sequence[Act], most: float) -> list[tuple[float, float]]:
+        """(least, most) of figures over all plans of the sample that cost no more than an amount [million USD].
+
+        From outside: signatures may be in part, and clusters are known by their cuts alone. So no such plan lies beyond; where the
+        solver has no answer, the end is what columns allow.
+        """
+        model = self._solver.near_optimal(self._cost, 0.0, most, integer=False)
+        model.configure_hot_start(scaled=True)
+        master, mine = self._solver.parts.master, self._solver.parts.mine
+        found = []
+        for act in acts:
+            place = np.searchsorted(mine, act.columns)
+            cost = np.zeros(len(master.lower))
+            np.add.at(cost, place, act.factors)
+            ends = []
+            for sign, open_end in ((1.0, act.factors @ master.lower[place]), (-1.0, act.factors @ master.upper[place])):
+                model.set_cost(sign * cost)
+                run = model.run(time_limit_s=self._left(), phase="range")
+                ends.append(sign * run.bound if isinstance(run, SolvedRun) else float(open_end))
+            found.append((max(0.0, ends[0]), max(0.0, ends[1])))
+        return found
+
+    def _left(self) -> float:
+        """Seconds left for a solve."""
+        return max(1.0, self._deadline - time.perf_counter())
+
+    def _standing(self, solution: Solution) -> Floats:
+        """(master's columns,) decisions where they stand, and the rest of the master at its best beside them."""
+        parts = self._solver.parts
+        columns, values = decided(self.problem.structure, self.problem.assembly, solution)
+        place = _places(parts.mine, columns)
+        own = len(parts.mine)
+        costs = np.concatenate([self._cost[parts.mine], np.zeros(parts.groups)])
+        model = Model(parts.master, costs, integer=False)
+        model.set_bounds(place, values, values)
+        run = model.run(time_limit_s=self._left(), phase="sample")
+        if not isinstance(run, SolvedRun):
+            rows = np.arange(len(parts.master.row_lower))
+            room = ROOM * parts.master.row_unit
+            model.set_row_bounds(rows, parts.master.row_lower - room, parts.master.row_upper + room)
+            run = model.run(time_limit_s=self._left(), phase="sample")
+        if not isinstance(run, SolvedRun):
+            raise UntrustedError(f"decisions do not fit into another sample of scenarios: {run.status}")
+        y = run.x[:own].copy()
+        y[place] = values
+        return y
+
+
+def _named_columns(assembly: Assembly, names: Sequence[str]) -> Ints:
+    """Columns of some variables of the commitments."""
+    root = assembly.commitments
+    mine = [k for k, (name, _) in enumerate(root.template.columns) if name in names]
+    return root.first_column + np.array(mine, dtype=np.int64)
+
+
+def _places(mine: Ints, columns: Ints) -> Ints:
+    """Where columns of the whole model stand among the master's, which are sorted."""
+    return np.searchsorted(mine, columns)
+
+
+LOG = logger_of(__name__)
+
+RESIDUAL_GAP = 5e-3
+"""Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
+
+MORE_RESIDUAL_S, MOST_RESIDUAL_S = 10.0, 300.0
+"""It gets so many seconds more than the plan itself took, and no more than so many."""
+
+SMALL_CREDIT = 1.0
+"""Residual credit below this [million USD] decides nothing."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A solved problem: the point, its bounds, the fixed linear program's duals."""
+
+    problem: Problem
+    outcome: Outcome
+    x: Floats
+    z0: Floats
+    """The do-nothing point."""
+    without_residual: Floats | None
+    """The plan had unexpired life of projects no worth at the end; None where it has none to begin with, or time ran out."""
+    undisturbed: Floats | None
+    """The best operations for the same commitments were disrupted prices those of the trunk: what is bought then is no bet
+    on prices. None where that is the plan's own aim, or was not solved."""
+    fixed: SolvedRun | None
+    """The linear program of the last stage with commitments fixed; None where it was not solved."""
+    prices: Duals | None
+    """Duals of the same for the first stage, the plan's main aim; None likewise."""
+    costs: dict[str, Floats]
+    iterations: int
+    nodes: int
+    seconds: Timings = field(default_factory=Timings)
+
+
+def optimise(
+    problem: Problem,
+    *,
+    gap: float,
+    time_limit_s: float,
+    relax: bool = False,
+    method: Method = "auto",
+    threads: int = 0,
+    executor: Executor | None = None,
+    on_progress: OnProgress | None = None,
+    z0: Floats | None = None,
+) -> Solved:
+    """Solve all stages and the fixed linear program.
+
+    z0: (columns,) doing nothing, of a problem that has its limits already (`protocol.with_reference`); None: solved first.
+
+    Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (checked again without presolve),
+    StoppedError (a limit before any plan), UntrustedError.
+    """
+    canary()
+    seconds = problem.seconds
+    begin = time.perf_counter()
+
+    def left() -> float:
+        return max(LEAST_TIME_LIMIT_S, time_limit_s - (time.perf_counter() - begin))
+
+    costs = objective_costs(problem)
+    stages = STAGES[problem.plan.objective.kind]
+    method = chosen_method(problem, method, integer=not relax)
+    LOG.info("method: %s; aims in turn: %s", method, ", ".join(stages))
+    reference: FlatModel | LShaped | None = None
+    extended = z0 is not None
+    if z0 is None:
+        with seconds.measure("do nothing"):
+            make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
+            reference = make(reference_model(problem), costs["social_cost"], integer=False)
+            problem, z0 = with_reference(problem, left(), on_progress, reference)
+    make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
+    with seconds.measure("hand over"):
+        if isinstance(reference, LShaped):  # its clusters go on from where they stand
+            solver: FlatModel | LShaped = reference
+            deadline = time.perf_counter() + left()
+            reference.load(problem.structure, problem.assembly, costs[stages[0]], deadline, integer=not relax)
+        else:
+            del reference  # half of the memory
+            solver = make(problem.assembly, costs[stages[0]], integer=not relax)
+    undisturbed = without = None
+    anew = partial(make, problem.assembly, costs[stages[0]], integer=not relax)
+    solver, best = optimum(
+        problem, solver, anew, z0, z0, gap=gap, relax=relax, method=method, left=left, on_progress=on_progress
+    )
+    staged, fixed, run = best.staged, best.fixed, best.staged.run
+    with seconds.measure("prices"):
+        if not relax and not extended:
+            undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run.x, left())
+        priced: Run | None = fixed
+        if not relax and len(stages) > 1:
+            again = with_commitments(problem, costs[stages[0]], run.x, 0.0)
+            priced = seconds.ran("prices", again.run(time_limit_s=left(), phase="prices"))
+    if not relax and staged.limited is None and stages[-1] == "social_cost":
+        with seconds.measure("residual 0"):
+            without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
+    return Solved(
+        problem,
+        best.outcome,
+        best.x,
+        z0,
+        without,
+        undisturbed,
+        fixed,
+        priced.duals if isinstance(priced, SolvedRun) else None,
+        costs,
+        staged.iterations,
+        staged.nodes,
+        seconds,
+    )
+
+
+def _without_residual(
+    problem: Problem,
+    solver: FlatModel | LShaped,
+    cost: Floats,
+    run: SolvedRun,
+    z0: Floats,
+    gap: float,
+    time_limit_s: float,
+    on_progress: OnProgress | None,
+) -> Floats | None:
+    """Solve the last stage again with no worth for projects' unexpired life: that credit can decide a project."""
+    credit = problem.plan.residual * problem.assembly.costs["residual_credit"]
+    if float(credit @ run.x) < SMALL_CREDIT:
+        return None
+    rough = max(gap, RESIDUAL_GAP)
+    again = problem.seconds.ran(
+        "residual 0",
+        solver.minimise(
+            cost + credit,
+            run.x,
+            gap=rough,
+            absolute_gap=rough * denominator(problem, 0.0),
+            offset=-float((cost + credit) @ z0),
+            time_limit_s=min(time_limit_s, run.seconds + MORE_RESIDUAL_S, MOST_RESIDUAL_S),
+            phase="residual 0",
+            on_progress=on_progress,
+        ),
+    )
+    return _unless_left_out("the plan without residual worth", again)
+
+
+def _at_undisturbed_prices(
+    problem: Problem, solver: FlatModel | LShaped, last: str, x: Floats, time_limit_s: float
+) -> Floats | None:
+    """Operations for the commitments of a point, least social cost with every branch at the trunk's prices. x: (columns,)
+
+    None where that is the plan's aim already, and where one solver is too small for all scenarios: a second matrix has no room.
+    """
+    if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost":
+        return None
+    if too_large(solver):
+        LOG.info("left out: operations at undisturbed prices (too many scenarios for one solver)")
+        return None
+    other = at_undisturbed_prices(problem)
+    other = replace(other, assembly=replace(other.assembly, row_upper=problem.assembly.row_upper))
+    model = with_commitments(other, objective_costs(other)[last], x, 0.0)
+    again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
+    return _unless_left_out("operations at undisturbed prices", again)
+
+
+def _unless_left_out(what: str, run: Run) -> Floats | None:
+    """(columns,) the best point of a run that stands beside the plan; None where it came to none, which is told."""
+    if isinstance(run, SolvedRun) and run.status == "optimal":
+        return run.x
+    LOG.info("left out: %s (%s)", what, run.status.replace("_", " "))
+    return None

@@ -1,0 +1,303 @@
+"""A question kept loaded: variants of plan and data answered one after the other, each from where the last one ended.
+
+Scenarios are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver
+keeps its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import Outcome
+from ..core.frames import Floats, Ints
+from ..core.logs import logger_of, one_run
+from ..core.runner import current
+from ..core.stats import LEAST_TIME_LIMIT_S
+from ..matrix.assembly import Assembly, PlacedBlock
+from ..matrix.named import objective_costs
+from ..matrix.problem import DecisionIndex, ForcedDecision, Problem, prepare
+from ..model.sets import STAGES, TRUNK, Structure
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..world.events import SampledScenarios
+from .highs import AT_LOWER, BASIC, canary
+from .lshaped.search import LShaped
+from .stages import FlatModel, Method, chosen_method, optimum, reference_model, solver_of, with_reference
+
+# Hot starts for scenarios that resemble scenarios met before: a basis remembered by component, onset and period.
+
+
+Statuses = npt.NDArray[np.int8]
+"""One status a column, or row, as the solver counts them."""
+UNKNOWN = -1
+LESSONS = 12
+"""Solves that are learnt from: reading a basis costs as much as a tenth of a solve, and soon tells nothing new."""
+
+
+def block_name(structure: Structure, block: PlacedBlock) -> tuple[str, str]:
+    """(kind, component's name, empty where it is of all): the same from problem to problem, whatever their order."""
+    return block.kind, structure.instance.components[block.component] if block.component >= 0 else ""
+
+
+class BasisMemory:
+    """Bases met so far. The last scenario with the same onset counts; without one, the last that reached the same period."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[str, str], str], Statuses] = {}
+        """(block, "column" or "row") -> (1 + onsets, periods, width); index 0 holds the last of any onset."""
+        self._lessons = 0
+
+    @property
+    def unsure(self) -> bool:
+        """Whether there is something to learn yet."""
+        return self._lessons < LESSONS
+
+    def predict(self, structure: Structure, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
+        """Statuses of all columns and rows; None before anything has been learnt."""
+        if not self._known:
+            return None
+        columns = np.full(len(assembly.lower), AT_LOWER, dtype=np.int8)
+        rows = np.full(len(assembly.row_lower), BASIC, dtype=np.int8)
+        for part, kind, where, key, local in _places(structure, assembly):
+            known = self._known.get((block_name(structure, part), kind))
+            if known is None:
+                continue
+            into = columns if kind == "column" else rows
+            onset, period = key
+            found = known[onset, period, local]
+            found = np.where(found == UNKNOWN, known[0, period, local], found)
+            into[where] = np.where(found == UNKNOWN, into[where], found)
+        return columns, rows
+
+    def record(self, structure: Structure, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
+        """Remember the basis that a solve ended with."""
+        self._lessons += 1
+        T = structure.instance.calendar.periods
+        for part, kind, where, (onset, period), local in _places(structure, assembly):
+            width = part.width if kind == "column" else len(part.template.rows)
+            key = block_name(structure, part), kind
+            known = self._known.setdefault(key, np.full((T + 2, T, width), UNKNOWN, dtype=np.int8))
+            status = (columns if kind == "column" else rows)[where]
+            known[onset, period, local] = status
+            known[0, period, local] = status
+
+
+Place = tuple[PlacedBlock, str, Ints, tuple[Ints, Ints], Ints]
+
+
+def _places(structure: Structure, assembly: Assembly) -> Iterator[Place]:
+    """(part, kind, columns or rows, (1 + onset, period) of each, place in the template), the trunk left out: it is fixed."""
+    for k, part in enumerate(assembly.blocks):
+        onset = np.ones(part.count, dtype=np.int64)
+        period = np.zeros(part.count, dtype=np.int64)
+        counted = np.ones(part.count, dtype=bool)
+        c = part.component
+        if part.kind == "period":
+            blocks = structure.block_index[c]
+            counted = blocks.scenario != TRUNK
+            onset[counted] = 1 + structure.scenarios.onset[blocks.scenario[counted], c]
+            period[counted] = blocks.period[counted]
+        elif part.kind == "branch":
+            onset = 1 + structure.scenarios.onset[list(structure.block_index[c].branches), c].astype(np.int64)
+        own = np.flatnonzero(counted)
+        local = np.tile(np.arange(part.width), len(own))
+        instance = np.repeat(own, part.width)
+        yield (
+            part,
+            "column",
+            part.first_column + part.width * instance + local,
+            (onset[instance], period[instance]),
+            local,
+        )
+        mine = np.flatnonzero(assembly.row_block == k)
+        kept = mine[counted[assembly.row_instance[mine]]]
+        of = assembly.row_instance[kept]
+        yield part, "row", kept, (onset[of], period[of]), assembly.row_local[kept]
+
+
+# A basis of one problem as a guess for another that has lost or gained options: columns and rows matched by what they mean.
+
+
+def transfer_basis(old: Problem, new: Problem, columns: Statuses, rows: Statuses) -> tuple[Statuses, Statuses]:
+    """(columns, rows) statuses for the new problem: those of the old where it has the same column or row, else none is basic."""
+    place_of, row_of = _columns(old), _rows(old)
+    found_columns = np.full(len(new.assembly.lower), AT_LOWER, dtype=np.int8)
+    found_rows = np.full(len(new.assembly.row_lower), BASIC, dtype=np.int8)
+    for into, known, wanted, status in (
+        (found_columns, place_of, _columns(new), columns),
+        (found_rows, row_of, _rows(new), rows),
+    ):
+        for meaning, where in wanted.items():
+            before = known.get(meaning)
+            if before is not None and len(before) == len(where):
+                kept = (before >= 0) & (where >= 0)
+                into[where[kept]] = status[before[kept]]
+    return found_columns, found_rows
+
+
+def _columns(problem: Problem) -> dict[Any, Any]:
+    """(block, variable, what its key means) -> (instances,) columns."""
+    meant = _meanings(problem.structure)
+    return {
+        (block_name(problem.structure, part), name, meant.get((name, key), key)): part.first_column
+        + k
+        + part.width * np.arange(part.count)
+        for part in problem.assembly.blocks
+        for k, (name, key) in enumerate(part.template.columns)
+    }
+
+
+def _rows(problem: Problem) -> dict[Any, Any]:
+    """(block, constraint, what its key means) -> (instances,) rows, -1 where an instance has none."""
+    meant, assembly = _meanings(problem.structure), problem.assembly
+    found: dict[Any, Any] = {}
+    for p, part in enumerate(assembly.blocks):
+        table = np.full((len(part.template.rows), part.count), -1, dtype=np.int64)
+        mine = np.flatnonzero(assembly.row_block == p)
+        table[assembly.row_local[mine], assembly.row_instance[mine]] = mine
+        for k, (name, key) in enumerate(part.template.rows):
+            found[block_name(problem.structure, part), name, meant.get((name, key), key)] = table[k]
+    return found
+
+
+def _meanings(structure: Structure) -> dict[tuple[str, Any], Any]:
+    """(variable or constraint, key) -> what its number stands for, where numbers move as options come and go."""
+    options = structure.support.options
+    meant: dict[tuple[str, Any], Any] = {}
+    for o, option in enumerate(options):
+        what = (option.project, option.package.name, option.market, option.signed)
+        meant["sign", o] = what
+        meant.setdefault(("operating", option.output_class), what)
+        meant.setdefault(("operating_sum", option.output_class), what)
+    return meant
+
+
+LOG = logger_of(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One variant, solved."""
+
+    problem: Problem
+    outcome: Outcome
+    x: Floats
+    """(columns,) the best point."""
+    z0: Floats
+    """(columns,) the do-nothing reference."""
+
+
+class Session:
+    """Answers variants of one question. Not safe to share between threads: use one each."""
+
+    def __init__(
+        self,
+        *,
+        gap: float = 1e-3,
+        relax: bool = False,
+        method: Method = "auto",
+        held: SampledScenarios | None = None,
+        threads: int = 0,
+    ) -> None:
+        """gap, relax, method, threads: as in `solve`. held: sampled scenarios to keep; None: those of the first variant."""
+        if not 0 <= gap < 1:
+            raise ValueError(f"gap must be in [0, 1), not {gap}")
+        self._gap, self._relax, self._method, self._threads = gap, relax, method, threads
+        self._chosen: Literal["flat", "decomposed"] = "flat"
+        self.held = held
+        """Sampled scenarios that variants keep while their hazards are the same."""
+        self._problem: Problem | None = None
+        self._reference: FlatModel | LShaped | None = None
+        self._solver: FlatModel | LShaped | None = None
+        self._x: Floats | None = None
+
+    def cold(self) -> Session:
+        """A new session with the same options and sampled scenarios that knows nothing else."""
+        return Session(gap=self._gap, relax=self._relax, method=self._method, held=self.held, threads=self._threads)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the next answer starts from nothing."""
+        return self._solver is None
+
+    def answer(self, plan: Plan, data: Dataset, *, hold: ForcedDecision | None = None) -> Answer:
+        """Solve a variant. hold: an item that it must choose, or must not; doing nothing is not bound by it.
+
+        Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
+        next variant.
+        """
+        with one_run(plan.name):
+            begin = time.perf_counter()
+            found = self._answer(plan, data, hold)
+            LOG.info("variant answered: %s, %.3f s", found.outcome.reason, time.perf_counter() - begin)
+            return found
+
+    def _answer(self, plan: Plan, data: Dataset, hold: ForcedDecision | None) -> Answer:
+        """As `answer`, whose records tell which run they are of."""
+        call = current()
+        call.check()
+
+        def left() -> float:
+            return max(LEAST_TIME_LIMIT_S, call.left())
+
+        require(plan, data)
+        canary()
+        before = self._problem
+        problem = prepare(plan, data, before, self.held)
+        if self.held is None:
+            self.held = problem.structure.scenarios.drawn
+        costs = objective_costs(problem)
+        chosen = chosen_method(problem, self._method, integer=not self._relax)
+        reference, solver, x = self._given_up(chosen)
+        load = partial(
+            _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=time.perf_counter() + left()
+        )
+        reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
+        problem, z0 = with_reference(problem, left(), solver=reference)
+        if hold is not None:
+            problem = replace(problem, assembly=DecisionIndex(problem).held(hold))
+        first = costs[STAGES[problem.plan.objective.kind][0]]
+        solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
+        start = x if x is not None and len(x) == len(first) else z0
+        anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
+        solver, best = optimum(
+            problem, solver, anew, z0, start, gap=self._gap, relax=self._relax, method=chosen, left=left, prices=False
+        )
+        self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, best.x, chosen
+        return Answer(problem, best.outcome, best.x, z0)
+
+    def _given_up(self, chosen: str) -> tuple[FlatModel | LShaped | None, FlatModel | LShaped | None, Floats | None]:
+        """What is loaded, taken out of the session until an answer has gone well; nothing where another method is asked for."""
+        found = (self._reference, self._solver, self._x) if chosen == self._chosen else (None, None, None)
+        self._reference, self._solver, self._x, self._problem = None, None, None, None
+        return found
+
+
+def _loaded(
+    problem: Problem,
+    assembly: Assembly,
+    cost: Floats,
+    *,
+    method: Method,
+    solver: FlatModel | LShaped | None,
+    before: Problem | None,
+    threads: int,
+    integer: bool,
+    deadline: float,
+) -> FlatModel | LShaped:
+    """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
+    if isinstance(solver, LShaped):
+        solver.load(problem.structure, assembly, cost, deadline)
+    elif isinstance(solver, FlatModel):
+        same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
+        solver.load(assembly, cost, None if same or before is None else partial(transfer_basis, before, problem))
+    else:
+        solver = solver_of(problem, assembly, cost, method, integer=integer, threads=threads)
+    return solver

@@ -1,0 +1,849 @@
+"""What an item of a plan would be at every value of a figure: built by its owner, chosen, not chosen, or out of reach.
+
+Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`Standings`).
+Elsewhere the question is solved twice at each value tried, with the item and without it, and the better one is what the plan would
+do. Values tried are the ends of the range, the plan's own, landmarks, both sides of changes in the data, and some between them;
+each pair of neighbours that differ is then narrowed down. So an item that comes, goes and comes again is seen as often as it does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from ..core.errors import FaultsError, FormulationError, InfeasibleError, ReserveError
+from ..core.stats import MUSD_PER_T
+from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, same_owners
+from ..model.sets import slack_of_later_aims
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.names import Names
+from ..question.plan import Plan
+from ..solver.session import Session
+from ..world.build import build_instance
+from ..world.events import SampledScenarios, ScenarioSet, longest_event
+from ..world.instance import Instance, scale
+from ..world.owners import OwnerValuation
+from ..world.packages import Identity, Item, Option, Support, build_support, identity, market_items, refusals, signings
+from ..world.scenarios import PricingSample, build_scenarios, pricing_sample
+from .explain_figures import Figure
+
+# How an item stands at a value of a figure, from data alone: whether it can be chosen, why not, and what a floor would change.
+
+
+Edit = Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
+ComponentSets = tuple[frozenset[Hashable], bool]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An item in one variant of a question."""
+
+    there: bool
+    """The plan may choose it."""
+    alone: bool
+    """A project that its owner builds without support."""
+    why: str
+    """Why it is not there."""
+    shape: ComponentSets
+    """What only a change of participation, gap or survival changes."""
+    idle: str
+    """Why a floor brings nothing that its cost could be weighed against; empty where it does, and for what is no floor."""
+
+
+@dataclass(frozen=True)
+class _Built:
+    """What the last variant was built from: the next one takes over what it has in common with it."""
+
+    natural: Instance
+    scenarios: ScenarioSet
+    pricing: PricingSample | None
+    """These three in tonnes."""
+    near: Instance
+    owners: OwnerValuation
+
+
+class Standings:
+    """How one item stands in variants of a question."""
+
+    def __init__(self, item: Item, held: SampledScenarios | None) -> None:
+        """held: sampled scenarios to keep."""
+        self._item, self._held = item, held
+        self._last: _Built | None = None
+
+    def of(self, plan: Plan, data: Dataset) -> Standing:
+        """How the item stands. Raises PlanError, InputError where plan and tables refuse the variant."""
+        require(plan, data)
+        item = self._item
+        if item.kind in ("contract", "offer"):
+            return Standing(True, False, "", (frozenset(), False), "")
+        natural = build_instance(plan, data, longest_event(plan, data))
+        instance, last = scale(natural), self._last
+        alike = last is not None and same_owners(last.natural, natural)
+        scenarios = build_scenarios(natural, data, self._held, last.scenarios if last is not None and alike else None)
+        pricing = pricing_sample(natural, data, None if last is None else last.pricing, alike=alike)
+        counted = scenarios.counted_in(instance.material_unit)
+        key = identity(item, plan)
+        near = _near(instance, item, key)
+        known = last.owners if last is not None and same_owners(last.near, near) else None
+        support = build_support(
+            near, counted, known, None if pricing is None else pricing.counted_in(instance.material_unit)
+        )
+        self._last = _Built(natural, scenarios, pricing, near, support.owners)
+        project = next(
+            (p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None
+        )
+        alone = project is not None and bool(support.baseline[project])
+        _, members = signings(near, support).get(key, (item, []))
+        options = [support.options[o] for o in members]
+        market = market_items(near, support).get(key)
+        there = bool(options) or market is not None
+        why = "" if there else _why(near, support, key)
+        idle = (
+            ""
+            if item.level is None or not there
+            else _idle(near, counted, support, options, None if market is None else market[1], Names.of(data))
+        )
+        return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
+
+
+def _near(instance: Instance, item: Item, key: Identity) -> Instance:
+    """The instance with the projects alone that could have the item: ways of support of others do not hang on them."""
+    material = -1
+    if item.kind == "floor" and item.level is not None:
+        names = instance.materials
+        material = names.index(item.level.menu.material) if item.level.menu.material in names else -1
+
+    def mine(name: str, producer: int) -> bool:
+        if item.kind == "project":
+            return name == item.project
+        return item.kind == "package" or (material >= 0 and bool(instance.yields[producer, material] > 0))
+
+    kept = [p for p, project in enumerate(instance.projects) if mine(project.name, project.producer)]
+    packages = [
+        package if package.project is None else replace(package, project=kept.index(package.project))
+        for package in instance.packages
+        if package.project is None or package.project in kept
+    ]
+    projects = tuple(replace(instance.projects[p], needs=(), excludes=()) for p in kept)
+    return replace(instance, projects=projects, packages=tuple(packages))
+
+
+def _why(instance: Instance, support: Support, key: Identity) -> str:
+    refused = refusals(instance, support).get(key)
+    return "neither the plan nor its tables offer it" if refused is None else refused[1]
+
+
+def _shape(support: Support, options: list[Option], market: tuple[Item, int] | None) -> frozenset[Hashable]:
+    """Options with what they do at which dates, and what a market floor does to existing sources."""
+    found: set[Hashable] = set()
+    for option in options if market is None else [o for o in support.options if market[1] in o.market]:
+        output, floor = support.classes[option.output_class], option.package.floor
+        beside = tuple(support.markets[m].floor.floor.id for m in option.market)
+        package = option.package.row, None if floor is None else floor.id
+        found.add(
+            (
+                option.project,
+                package,
+                beside,
+                option.signed,
+                option.gap > 0,
+                output.trunk.tobytes(),
+                output.scenarios.tobytes(),
+            )
+        )
+    if market is not None:
+        existing = support.markets[market[1]]
+        found.add((existing.trunk.tobytes(), existing.scenarios.tobytes()))
+    return frozenset(found)
+
+
+def _idle(
+    instance: Instance,
+    scenarios: ScenarioSet,
+    support: Support,
+    options: list[Option],
+    market: int | None,
+    names: Names,
+) -> str:
+    """Why a floor changes nothing that a plan could want; empty where it does."""
+    if market is not None:
+        return _market_idle(instance, support, market)
+    projects = list(dict.fromkeys(option.project for option in options))
+    told = {
+        p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p], names) for p in projects
+    }
+    if not all(told.values()):
+        return ""
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{names.producer(instance.projects[p].name)}: {why}" for p, why in told.items())
+
+
+def _option_idle(
+    instance: Instance, scenarios: ScenarioSet, support: Support, options: list[Option], names: Names
+) -> str:
+    """As `_idle`, for the options of one project with the floor of its package."""
+    p, floor = options[0].project, options[0].package.floor
+    project = instance.projects[p]
+    name = names.producer(project.name)
+    assert floor is not None
+    late = _after_the_last(instance, scenarios, floor.material, min(option.start for option in options), names)
+    if late:
+        return late
+    owners = support.owners
+    finances, runs, gaps = False, True, False
+    for option in options:
+        without = owners.floor_set(tuple(support.markets[m].floor.floor for m in option.market))
+        output, (trunk, along, _) = support.classes[option.output_class], owners.output(p, without, option.start)
+        if not (np.array_equal(output.trunk, trunk) and np.array_equal(output.scenarios, along)):
+            return ""  # it keeps the plant open where it would shut
+        gap = owners.gap(p, without, option.signed, option.fees)
+        finances, gaps = finances or option.gap < gap, gaps or gap > 0
+        runs = runs and bool(owners.alive(p, without, option.start).all())
+    if not runs:
+        cash = instance.cash[project.producer] / instance.producer_unit[project.producer] / MUSD_PER_T
+        return "" if finances else f"it does not keep {name} open when prices fall (cash cost {cash:,.4g} USD/kg)"
+    if finances:
+        return f"{name} keeps running in every disruption without it, so it only replaces capital support"
+    pays = "gets no more money from investors with it" if gaps else "is profitable for its owner without it"
+    return f"{name} {pays}, and keeps running in every disruption without it"
+
+
+def _after_the_last(instance: Instance, scenarios: ScenarioSet, material: int, start: int, names: Names) -> str:
+    """That output begins once the last disruption of the material's chain is over; empty where some lasts longer."""
+    calendar, c = instance.calendar, instance.component[material]
+    struck = scenarios.onset[:, c] < calendar.periods
+    if not struck.any():
+        return f"no disruption of the plan affects {names.material(instance.materials[material])}"
+    over = int(scenarios.end[struck, c].max())
+    if start < over:
+        return ""
+    last = calendar.period_label(over - 1)
+    return f"output begins in {calendar.period_label(start)}, after the last disruption has ended (in {last})"
+
+
+def _market_idle(instance: Instance, support: Support, m: int) -> str:
+    """As `_idle`, for a market-wide floor."""
+    market = support.markets[m]
+    if any(m in option.market for option in support.options):
+        return ""
+    covered = np.flatnonzero(market.floor.eligible[: instance.sources])
+    if not (
+        np.array_equal(market.trunk, support.trunk_alive) and np.array_equal(market.scenarios, support.scenarios_alive)
+    ):
+        return ""
+    if support.trunk_alive[covered].all() and support.scenarios_alive[:, covered].all():
+        return "every producer that it covers keeps running in every disruption without it"
+    return "it keeps open none of the producers that it covers"
+
+
+# What an item is at the values of a figure, and the intervals that this makes of the figure's range.
+
+
+State = Literal[
+    "built by its owner",
+    "built by its owner and supported",
+    "chosen",
+    "not chosen",
+    "cannot be chosen",
+    "as good with as without",
+    "no plan",
+    "not known",
+]
+IN = ("chosen", "built by its owner and supported")
+"""States in which the plan has the item."""
+OUT = ("not chosen", "cannot be chosen", "built by its owner")
+TIED: Final = "as good with as without"
+
+
+@dataclass(frozen=True)
+class Point:
+    """An item at one value of a figure."""
+
+    value: float
+    state: State
+    cost: float
+    """What having it costs the main aim [million USD], negative where it is chosen; NaN where nothing was solved."""
+    why: str
+    """Of a state that needs a reason, and of floors that bring nothing."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Neighbouring values with one state; the switch to the next interval lies between its end and the other's start."""
+
+    state: State
+    start: float
+    end: float
+    why: str
+
+
+CLOSER = "A smaller gap may separate the two"
+NO_SLACK = "Later aims may use what lies between the two: `objective.stage_slack` of 0 may separate them"
+"""Advice where with and without are as good."""
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """The whole picture of an item over a figure."""
+
+    figure: str
+    unit: str
+    base: float
+    chosen: bool
+    """At the base value."""
+    stands_at: float
+    """Value nearest to the flip at which the plan still has the item, or has it not, as at the base value."""
+    flips_at: float
+    """Value nearest to the base one at which it is the other way; NaN where it is nowhere in the range."""
+    proved: bool
+    """Whether no more than the width asked for lies between the two, beyond the gap of the solves on both sides."""
+    solves: int
+    note: str
+    low: float
+    """Least value tried; below it plan and tables refuse the figure where `below` says so."""
+    high: float
+    switches: int
+    intervals: tuple[Interval, ...]
+    below: str
+    above: str
+    cheapest: Point | None
+    """Of the values solved at which it is not chosen, the one at which having it costs least."""
+    idle: tuple[Interval, ...]
+    """Values at which it is not chosen, by the reason for which a floor brings nothing there; an empty one where it does."""
+    advice: str = CLOSER
+    """What may tell with and without apart where they are as good."""
+
+    @property
+    def flips(self) -> bool:
+        """Whether the plan has the item at some values of the range and not at others."""
+        return not math.isnan(self.flips_at)
+
+
+TOLERANCE = 0.05
+"""Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
+MOST_SOLVES = 40
+"""Solves for one figure."""
+SAMPLED = 0.5
+"""Share of the solves that looking for switches may take before they are narrowed down."""
+ROUNDING = 1e-6
+"""Relative difference of two aims that says nothing."""
+BESIDE = 0.45
+"""Share of the width asked for to which the ends of values that are as good either way are narrowed down."""
+EDGE = 0.1
+"""Share of a bracket at either end that a next try keeps away from."""
+MOST_EVALUATIONS = 400
+"""Values at which the data are looked at, without a solve, for one figure."""
+GRID = 24
+"""Of them, evenly spaced before changes are narrowed down."""
+SHARP, SHARPEST = 1e-4, 1e-6
+"""Shares of the range to which changes in the data are narrowed down; the second, where the item comes into reach or goes out."""
+ASIDE = 1e-4
+"""Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
+FIGURES_OF_A_LEVEL = 6
+"""Digits of a level that is tried: it stands in names."""
+MOST_CHANGES = 5
+"""Changes in the data at which solves are spent; where more are, these are spread over them."""
+NO_ROOM = "no plan that includes it stays within the money and meets all requirements"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A plan with the item held, or free to use it."""
+
+    objective: float
+    """Of the main aim, against doing nothing [million USD]."""
+    bound: float
+    has: bool
+    """Whether it is free to use the item, and has some of it."""
+
+
+@dataclass
+class Pair:
+    """Sessions that answer with an item in and out, at values of one figure."""
+
+    plan: Plan
+    data: Dataset
+    item: Item
+    amounts: bool
+    """The plan may have any amount of the item (`in_amounts`): with it means that the plan is free to use it."""
+    gap: float
+    edit: Edit
+    held: SampledScenarios | None
+    threads: int = 0
+    solves: int = 0
+    _sessions: dict[str, Session] = field(default_factory=dict, init=False)
+    _standings: Standings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._standings = Standings(self.item, self.held)
+
+    def standing(self, figure: Figure, value: float) -> Standing:
+        """How the item stands at a value. Raises PlanError and InputError where plan and tables refuse it."""
+        return self._standings.of(*self.edit(self.plan, self.data, figure.changes(value)))
+
+    def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
+        """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
+        hold = None if inside and self.amounts else ForcedDecision(self.item, inside)
+        return self._answered(figure, value, hold, "with" if inside else "without")
+
+    def some(self, figure: Figure, value: float, share: float) -> Tried | None:
+        """The plan with a share of the least that counts of the item; None where no plan keeps to that. Raises ReserveError."""
+        return self._answered(figure, value, ForcedDecision(self.item, inside=True, share=share), "some")
+
+    def _answered(self, figure: Figure, value: float, hold: ForcedDecision | None, session: str) -> Tried | None:
+        plan, data = self.edit(self.plan, self.data, figure.changes(value))
+        self.solves += 1
+        fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
+        try:
+            answer = self._sessions.setdefault(session, fresh).answer(plan, data, hold=hold)
+        except InfeasibleError:
+            return None
+        _, objective, bound, _ = answer.outcome.stages[0]
+        return Tried(objective, bound, hold is None and DecisionIndex(answer.problem).chosen(self.item, answer.x))
+
+
+def find_break_even(
+    pair: Pair, figure: Figure, chosen: bool, tolerance: float = TOLERANCE, most_solves: int = MOST_SOLVES
+) -> BreakEven:
+    """The states of an item over a figure's range, and its flip that is nearest. chosen: whether the plan has the item.
+
+    What goes wrong on the way is told in the intervals and in the note, also where the item is as good in as out to begin with.
+    """
+    return _Search(pair, figure, tolerance * (abs(figure.base) or figure.high - figure.low), most_solves).found(chosen)
+
+
+class _Search:
+    """One figure of one item: what is known at which values. A class because looks, solves and points are kept."""
+
+    def __init__(self, pair: Pair, figure: Figure, width: float, most_solves: int) -> None:
+        self.pair, self.figure, self.width = pair, figure, width
+        self.begun, self.most = pair.solves, most_solves
+        self.span = figure.high - figure.low
+        self.slack = slack_of_later_aims(pair.plan) > pair.gap
+        """Whether later aims may hide what lies within the slack of the main one."""
+        self.evaluations: dict[float, Standing | str] = {}
+        self.points: dict[float, Point] = {}
+        self.outside: Tried | None = None
+        """Of the first solve without the item, where it holds for all values."""
+        self.has = False
+        """Whether the plan has the item."""
+        self.some = 0
+        """Number of the share (`SHARES`) of the item that some plan has, as far as tried."""
+
+    @property
+    def solves(self) -> int:
+        return self.pair.solves - self.begun
+
+    def found(self, chosen: bool) -> BreakEven:
+        """Look, solve, narrow down, and tell."""
+        self.has = chosen
+        low, high, below, above = self._range()
+        for value in self._sampled(low, high):
+            self._try(value, SAMPLED * self.most)
+        self._narrow()
+        return self._told(chosen, low, high, below, above)
+
+    # Data alone
+
+    def _look(self, value: float) -> Standing | None:
+        """The standing at a value; None where plan and tables refuse it."""
+        if value not in self.evaluations:
+            try:
+                self.evaluations[value] = self.pair.standing(self.figure, value)
+            except FaultsError as error:
+                self.evaluations[value] = error.faults[0].expected
+        known = self.evaluations[value]
+        return None if isinstance(known, str) else known
+
+    def _settled(self, value: float) -> float | None:
+        """The value as it can be told, or one beside it where it alone is refused; None where those are refused too."""
+        step = ASIDE * self.span
+        near = (value, value + step, value - step) if value != self.figure.base else (value,)
+        rounded = [v if v == self.figure.base else self._rounded(v) for v in near]
+        return next((v for v in rounded if self._look(v) is not None), None)
+
+    def _rounded(self, value: float) -> float:
+        return float(f"{value:.{FIGURES_OF_A_LEVEL}g}") if self.figure.name == "floor level" else float(value)
+
+    def _range(self) -> tuple[float, float, str, str]:
+        """(least and greatest value that plan and tables allow, what they say below and above; empty: the figure's own ends)."""
+        ends = [self._end(self.figure.low), self._end(self.figure.high)]
+        return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
+
+    def _end(self, end: float) -> tuple[float, str]:
+        settled = self._settled(end)
+        if settled is not None:
+            return settled, ""
+        fine, refused = self.figure.base, end
+        while abs(refused - fine) > SHARP * self.width:
+            middle = (fine + refused) / 2
+            fine, refused = (fine, middle) if self._look(middle) is None else (middle, refused)
+        said = self.evaluations[refused]
+        assert isinstance(said, str)
+        return fine, said
+
+    def _changes(self, low: float, high: float) -> list[tuple[float, float]]:
+        """Neighbouring values between which something changes in the data, narrowed down, the widest first while looks last."""
+        known = [v for v in (self._settled(low + k * (high - low) / GRID) for k in range(GRID + 1)) if v is not None]
+        known = sorted({*known, self.figure.base})
+        wide = [pair for pair in pairwise(known) if self._differ(*pair)]
+        sharp: list[tuple[float, float]] = []
+        while wide and len(self.evaluations) < MOST_EVALUATIONS:
+            a, b = wide.pop(max(range(len(wide)), key=lambda k: wide[k][1] - wide[k][0]))
+            sharp_enough = (SHARP if self._reach(a) == self._reach(b) else SHARPEST) * self.span
+            middle = self._settled((a + b) / 2) if b - a > sharp_enough else None
+            if middle is None or not a < middle < b:
+                sharp.append((a, b))
+            else:
+                wide += [pair for pair in ((a, middle), (middle, b)) if self._differ(*pair)]
+        return sorted([*sharp, *wide])
+
+    def _differ(self, a: float, b: float) -> bool:
+        one, other = self._look(a), self._look(b)
+        return one is not None and other is not None and one.shape != other.shape
+
+    def _sampled(self, low: float, high: float) -> Iterator[float]:
+        """Values to try, what matters most first."""
+        base = self.figure.base
+        yield from (base, low, high)
+        changes = self._changes(low, high) if self.figure.affects_owners else []
+        weighty = [pair for pair in changes if self._reach(pair[0]) != self._reach(pair[1])]
+        rest = [pair for pair in changes if pair not in weighty]
+        step = max(1, math.ceil(len(rest) / max(1, MOST_CHANGES - len(weighty))))
+        for pair in [*weighty, *rest[::step]]:
+            yield from pair
+        beside = ASIDE * self.span
+        for value in self.figure.landmarks:
+            yield from (v for v in (value - beside, value + beside) if low < v < high)
+        times = (high / base) ** (1 / 3) if base > 0 and high > base else 0.0
+        more = [base * times, base * times**2] if times else [base + (high - base) * share for share in (1 / 3, 2 / 3)]
+        less = [base + (low - base) * share for share in (1 / 3, 2 / 3)]
+        yield from (v for pair in zip(less, more, strict=True) for v in pair if low < v < high)
+
+    def _reach(self, value: float) -> tuple[bool, bool]:
+        look = self._look(value)
+        return (False, False) if look is None else (look.there, look.alone)
+
+    # Solves
+
+    def _try(self, value: float, most: float) -> bool:
+        """Whether a value, or one beside it, is known now: solved where solves are left for it."""
+        settled = self._settled(value)
+        look = None if settled is None else self._look(settled)
+        if settled is None or look is None or settled in self.points:
+            return False
+        if not look.there:
+            state: State = "built by its owner" if look.alone else "cannot be chosen"
+            self.points[settled] = Point(settled, state, math.nan, "" if look.alone else look.why)
+            return True
+        if self.solves + 2 > most:
+            return False
+        try:
+            self.points[settled] = self._solved(settled, look)
+        except FormulationError:  # so near to a change that what is left of a gap is no number for a solver
+            self.evaluations[settled] = "a value farther from where its gap begins"
+            return False
+        return True
+
+    def _solved(self, value: float, look: Standing) -> Point:
+        """The better of with and without, solved. Raises FormulationError where the numbers are unsafe."""
+        shared = self.figure.own and not look.alone
+        try:
+            inside = self.pair.solved(self.figure, value, inside=True)
+            outside = (
+                self.outside
+                if shared and self.outside is not None
+                else self.pair.solved(self.figure, value, inside=False)
+            )
+        except FormulationError:
+            raise
+        except ReserveError as error:
+            return Point(value, "not known", math.nan, str(error).splitlines()[0])
+        if shared:
+            self.outside = outside
+        there: State = "built by its owner and supported" if look.alone else "chosen"
+        absent: State = "built by its owner" if look.alone else "not chosen"
+        if inside is None and outside is None:
+            return Point(value, "no plan", math.nan, "")
+        if inside is None:
+            return Point(value, absent if look.alone else "cannot be chosen", math.inf, NO_ROOM)
+        if outside is None:
+            return Point(value, there, -math.inf, "there is no plan without it")
+        z_in, z_out = inside.objective, outside.objective
+        room = ROUNDING * (1 + max(abs(z_in), abs(z_out)))
+        if z_in < outside.bound - room:
+            return Point(value, there, z_in - z_out, "")
+        if z_out < inside.bound - room:
+            return Point(value, absent, z_in - z_out, look.idle)
+        if (
+            self.pair.amounts
+            and abs(z_in - z_out) <= room
+            and not inside.has
+            and not self._some_as_good(value, z_out + room)
+        ):
+            return Point(
+                value, absent, z_in - z_out, ""
+            )  # free to use it, the plan does not, and some of it costs more
+        return Point(value, TIED, z_in - z_out, "")
+
+    def _some_as_good(self, value: float, most: float) -> bool:
+        """Whether a plan that has some of the item costs no more, as far as solves last. Between two values at which that is not so
+        it is taken not to be."""
+        if self.has and value == self.figure.base:  # the plan itself
+            return True
+        below, above = [v for v in self.points if v < value], [v for v in self.points if v > value]
+        if below and above and TIED not in (self.points[max(below)].state, self.points[min(above)].state):
+            return False
+        while self.solves < self.most:
+            try:
+                found = self.pair.some(self.figure, value, SHARES[self.some])
+            except ReserveError:
+                return False
+            if found is not None:
+                return found.objective <= most
+            if self.some + 1 == len(SHARES):
+                return False
+            self.some += 1  # money that is short for so much here is short for it elsewhere
+        return False
+
+    def _narrow(self) -> None:
+        """Try values between neighbours that differ, nearest to the base value first, until brackets are narrow or solves spent."""
+        done: set[tuple[float, float]] = set()
+        while True:
+            wide = [pair for pair in self._switches() if self._wide(*pair) and pair not in done]
+            if not wide:
+                return
+            pair = min(wide, key=lambda ends: abs(sum(ends) / 2 - self.figure.base))
+            if not self._try(self._between(*pair), self.most):
+                done.add(pair)
+
+    def _switches(self) -> list[tuple[float, float]]:
+        known = sorted(self.points)
+        return [(a, b) for a, b in pairwise(known) if self.points[a].state != self.points[b].state]
+
+    def _wide(self, a: float, b: float) -> bool:
+        """Whether a bracket is wider than asked; on either side of a tie, half of that."""
+        tied = TIED in (self.points[a].state, self.points[b].state)
+        return b - a > self.width * (BESIDE if tied else 1 + ROUNDING)
+
+    def _between(self, a: float, b: float) -> float:
+        """By false position, kept away from the ends; the middle where nothing says where the costs are equal."""
+        left, right = self.points[a].cost, self.points[b].cost
+        share = 0.5
+        if math.isfinite(left) and math.isfinite(right) and left * right < 0:
+            share = min(1 - EDGE, max(EDGE, left / (left - right)))
+        return a + share * (b - a)
+
+    # What is found
+
+    def _told(self, chosen: bool, low: float, high: float, below: str, above: str) -> BreakEven:
+        figure, known = self.figure, sorted(self.points)
+        stands, flips = self._nearest(chosen)
+        note = ""
+        base = self.points.get(figure.base)
+        if base is None:
+            note = f"nothing is known at its present value: {self.most} solves are not enough"
+        elif base.state == "not known":
+            note = base.why
+        elif base.state == TIED or (base.state in IN) != chosen:
+            within = "what later aims may use (objective.stage_slack)" if self.slack else "the gap of the solves"
+            note = f"equally good with and without it, within {within}"
+        elif any(self._wide(*pair) for pair in self._switches()):
+            note = f"{self.solves} solves were used up before every switch was found as closely as asked"
+        costly = [
+            self.points[v] for v in known if self.points[v].state == "not chosen" and math.isfinite(self.points[v].cost)
+        ]
+        intervals = tuple(self._intervals(known))
+        proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
+        cheapest = min(costly, key=lambda point: point.cost, default=None)
+        return BreakEven(
+            figure.name,
+            figure.unit,
+            figure.base,
+            chosen,
+            stands,
+            flips,
+            proved,
+            self.solves,
+            note,
+            low,
+            high,
+            len(intervals) - 1,
+            intervals,
+            below,
+            above,
+            cheapest,
+            tuple(self._idle(known)),
+            NO_SLACK if self.slack else CLOSER,
+        )
+
+    def _nearest(self, chosen: bool) -> tuple[float, float]:
+        """(last value as the plan is, first value as it is not) around the flip nearest to the base; (end, NaN) where none is."""
+        base, (same, other) = self.figure.base, (IN, OUT) if chosen else (OUT, IN)
+        best, far = (base, math.nan), base
+        for known in (
+            sorted(v for v in self.points if v >= base),
+            sorted((v for v in self.points if v <= base), reverse=True),
+        ):
+            stands = base
+            for value in known:
+                state = self.points[value].state
+                if state in same:
+                    stands = value
+                elif state in other:
+                    if math.isnan(best[1]) or abs(value - base) < abs(best[1] - base):
+                        best = stands, value
+                    break
+            far = stands if abs(stands - base) > abs(far - base) else far
+        return (far, math.nan) if math.isnan(best[1]) else best
+
+    def _intervals(self, known: list[float]) -> Iterator[Interval]:
+        begin = 0
+        for k in range(1, len(known) + 1):
+            if k == len(known) or self.points[known[k]].state != self.points[known[begin]].state:
+                mine = [self.points[v] for v in known[begin:k]]
+                whys = _apart(point.why for point in mine)
+                if not self._mere_tie(known, begin, k):
+                    yield Interval(mine[0].state, known[begin], known[k - 1], "; ".join(whys))
+                begin = k
+
+    def _idle(self, known: list[float]) -> Iterator[Interval]:
+        """The values at which it is not chosen, grouped by neighbours with one reason."""
+        rejected = [self.points[v] for v in known if self.points[v].state == "not chosen"]
+        for why, alike in groupby(rejected, key=lambda point: point.why):
+            values = [point.value for point in alike]
+            yield Interval("not chosen", values[0], values[-1], why)
+
+    def _mere_tie(self, known: list[float], begin: int, end: int) -> bool:
+        """Whether values at which both are as good lie within one bracket, that of the switch between their neighbours."""
+        if begin == 0 or end == len(known) or self.points[known[begin]].state != TIED:
+            return False
+        left, right = self.points[known[begin - 1]], self.points[known[end]]
+        return left.state != right.state and right.value - left.value <= self.width * (1 + ROUNDING)
+
+
+def _apart(whys: Iterable[str]) -> list[str]:
+    """Different reasons, in order; none that is part of another one."""
+    told = [why for why in dict.fromkeys(whys) if why]
+    return [why for why in told if not any(why != other and why in other for other in told)]
+
+
+# What an item would be over a figure's range, in a sentence.
+
+
+INTERVALS = [
+    "figure",
+    "unit",
+    "item",
+    "state",
+    "from_value",
+    "to_value",
+    "switch_low",
+    "switch_high",
+    "why",
+]
+"""Columns: one row an interval; between switch_low and switch_high lies the switch to the next one."""
+CALLED = {
+    "capex": "capital cost",
+    "premium": "premium over the market price",
+    "fee": "contract fee",
+    "hazard rate": "how often disruptions occur",
+    "loss value": "what a missing tonne costs",
+}
+"""Figure -> what it is called in a sentence."""
+SMALL_MUSD = 0.05
+
+
+def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
+    """The intervals of a figure as rows of `INTERVALS`."""
+    for k, interval in enumerate(found.intervals):
+        last = k + 1 == len(found.intervals)
+        yield {
+            "figure": found.figure,
+            "unit": found.unit,
+            "item": str(item),
+            "state": interval.state,
+            "from_value": interval.start,
+            "to_value": interval.end,
+            "switch_low": math.nan if last else interval.end,
+            "switch_high": math.nan if last else found.intervals[k + 1].start,
+            "why": interval.why,
+        }
+
+
+def in_words(item: Item, found: BreakEven) -> str:
+    """`capex (50 million USD now): its owner builds it up to 41; supported from 41.2 to 63; not chosen from 63.4 to 200 ...`."""
+    as_assumed = found.unit.startswith("times") and found.base == 1
+    begin = f"{CALLED.get(found.figure, found.figure)} ({'1 is' if as_assumed else f'{number(found.base)} {found.unit}'} now)"
+    if not found.intervals:
+        return f"{begin}: {found.note or 'nothing could be determined'}"
+    alone = len(found.intervals) == 1
+    parts = [_part(item, interval, found, k, alone=alone) for k, interval in enumerate(found.intervals)]
+    said = f"{begin}: {'; '.join(parts)}"
+    because = _nowhere(item, found)
+    refused = [
+        f"{side} {number(end)} {found.unit} the plan and the tables do not allow it (expected {why})"
+        for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above))
+        if why
+    ]
+    tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
+    note = found.advice if tied else found.note
+    return ". ".join(text for text in (said, because, *refused, note) if text)
+
+
+def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:
+    """One interval in words; between the numbers of neighbours lies the switch."""
+    start, end = number(interval.start), number(interval.end)
+    if interval.start == interval.end:
+        where = f"at {start} {found.unit}"
+    else:
+        where = f"from {start} {'up ' if k == 0 and not alone else ''}to {end} {found.unit}"
+    where += ", the whole range tried" if alone else ""
+    why = f" ({interval.why})" if interval.why and interval.state != "not chosen" else ""
+    return f"{_state(item, interval)} {where}{why}"
+
+
+def _state(item: Item, interval: Interval) -> str:
+    supported = item.kind in ("project", "package")
+    return {
+        "built by its owner": "its owner builds it without support",
+        "built by its owner and supported": "its owner builds it, and the plan supports it",
+        "chosen": "supported" if supported else "chosen",
+        "not chosen": "not chosen",
+        "cannot be chosen": "cannot be supported" if supported else "cannot be chosen",
+        "as good with as without": "equally good with and without it, within the gap of the solves,",
+        "no plan": "no plan exists",
+        "not known": "not known",
+    }[interval.state]
+
+
+def _nowhere(item: Item, found: BreakEven) -> str:
+    """For a floor that no level brings into the plan: what decides that."""
+    if found.figure != "floor level" or any(interval.state in IN for interval in found.intervals):
+        return ""
+    if len(found.idle) == 1 and found.idle[0].why:
+        whys = [found.idle[0].why]
+    else:
+        whys = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why]
+        best = found.cheapest
+        if best is not None and best.cost >= SMALL_MUSD:
+            at = f"at {number(best.value)} {found.unit}, the best level tried,"
+            whys.append(f"{at} it costs {best.cost:,.1f} M more than it brings")
+    return f"No floor up to {number(found.high)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
+
+
+def _span(part: Interval, unit: str) -> str:
+    start, end = number(part.start), number(part.end)
+    return f"at {start} {unit}" if start == end else f"from {start} to {end} {unit}"
+
+
+def number(value: float) -> str:
+    """Four figures, never an exponent of what can be read without."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"

@@ -1,0 +1,744 @@
+"""From what was signed to the tables of the next plan: plants as activities, payments that remain, floors that still pay.
+
+A plant under support becomes an activity with its capacity by year, its claim in a crisis in its kappa; the part of a source under
+an offtake contract one with kappa = 1 for the term. So a plan cannot cancel or sign again what binds it, and everything else -
+audit, prices, comparison - reads tables like any others."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import Fault, InputError, near_miss
+from ..core.stats import MUSD_PER_T
+from ..matrix.solution import Solution
+from ..model.sets import Structure
+from ..question.dataset import Dataset
+from ..question.project_tables import UNKNOWN
+from ..question.tables import TABLES
+from ..world.instance import Contract, Floor, Instance
+from ..world.packages import Option
+from ..world.producers import survival
+from .learning import DoneRow
+
+# What a year of a plan leaves behind: stocks, commitments, users' own stocks, money, sources that are shut.
+
+
+SMALL = 1e-9
+"""Shares and tonnes that are none."""
+CHOSEN = 0.5
+"""Share of a market floor from which it is chosen."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A solved question, as far as its state hangs on it."""
+
+    structure: Structure
+    """In model units."""
+    natural: Instance
+    """In tonnes."""
+    solution: Solution
+    """In tonnes."""
+
+    def option_name(self, option: Option) -> str:
+        """`project: package`, as a planner calls it."""
+        return f"{self.natural.projects[option.project].name}: {option.package.name}"
+
+
+@dataclass(frozen=True)
+class State:
+    """What is there when the next plan begins."""
+
+    periods: int
+    """Periods that have passed."""
+    stock: Mapping[str, float]
+    """Material -> tonnes in store."""
+    bought: Mapping[tuple[str, str], float]
+    """(material, country of origin; empty: not known) -> tonnes bought since the plan was made."""
+    users_missing: Mapping[tuple[str, str], float]
+    """(material, segment; empty: plants) -> share that users' own stock lacks."""
+    packages: tuple[tuple[Option, float], ...]
+    """Signed packages and the share signed; those that owners build without support too."""
+    contracts: tuple[tuple[Contract, float], ...]
+    """Offtake contracts that were signed and their tonnes a period."""
+    floors: tuple[int, ...]
+    """Market floors that were chosen, by their place in the question."""
+    kept_musd: float
+    """Money that may be spent in the first year of the next plan beside its appropriation."""
+    spent_musd: float
+    """Outlays of the years that have passed, what was signed before included."""
+    closed: Mapping[str, float]
+    """Source -> date until which it stays shut after its revenue has recovered."""
+
+
+def as_planned(question: Question, years: int) -> State:
+    """The state after some fiscal years along the baseline course. Raises ValueError beyond the planned years."""
+    n, x = question.natural, question.solution
+    if not 1 <= years < len(n.calendar.planned_years):
+        raise ValueError(
+            f"from 1 to {len(n.calendar.planned_years) - 1} years, not {years}: nothing would be left to plan"
+        )
+    P = years * n.calendar.per_year
+    support = question.structure.support
+    bought: dict[tuple[str, str], float] = defaultdict(float)
+    for b, name in enumerate(x.purchases):
+        material, origin = purchased(question, name)
+        bought[material, origin] += float(x.acquisition[0, b, :P].sum())
+    return State(
+        periods=P,
+        stock={name: float(max(0.0, x.stock[0, i, P - 1])) for i, name in enumerate(n.materials)},
+        bought={key: tonnes for key, tonnes in bought.items() if tonnes > SMALL},
+        users_missing=_missing(n, x.users_missing[0, :, P - 1]),
+        packages=tuple(
+            (option, float(share))
+            for option, share in zip(support.options, x.sign, strict=True)
+            if share > SMALL and option.signed < P
+        ),
+        contracts=tuple(
+            (contract, float(tonnes))
+            for contract, tonnes in zip(question.structure.contracts, x.contract, strict=True)
+            if tonnes > SMALL and contract.start < P
+        ),
+        floors=tuple(m for m, share in enumerate(x.floor) if share > CHOSEN),
+        kept_musd=_kept(question, years),
+        spent_musd=float(outlays(question)[:years].sum()),
+        closed=_closed(n, question.structure, x.floor, P),
+    )
+
+
+def signed_by(question: Question, begin: int, end: int, *, packages: bool) -> State:
+    """What stands at a period `begin` of what is signed before another one, `end`, and nothing else. packages: False where only
+    what owners build without support stands."""
+    support, x = question.structure.support, question.solution
+    signed = tuple(
+        (option, float(share))
+        for option, share in zip(support.options, x.sign, strict=True)
+        if share > SMALL and option.signed < end and (packages or option.package.name == "none")
+    )
+    owners = tuple(
+        (option, 1.0)
+        for option in support.options
+        if not packages and support.baseline[option.project] and option.signed < end and option.package.name == "none"
+    )
+    contracts = tuple(
+        (contract, float(tonnes))
+        for contract, tonnes in zip(question.structure.contracts, x.contract, strict=True)
+        if packages and tonnes > SMALL and contract.start < end
+    )
+    floors = tuple(m for m, share in enumerate(x.floor) if packages and share > CHOSEN)
+    kept = signed if packages else _once_each(owners)
+    return State(
+        begin,
+        {},
+        {},
+        {},
+        kept,
+        contracts,
+        floors,
+        0.0,
+        0.0,
+        _closed(question.natural, question.structure, x.floor, begin) if begin else {},
+    )
+
+
+def _once_each(options: Sequence[tuple[Option, float]]) -> tuple[tuple[Option, float], ...]:
+    """The first way of each project."""
+    found: dict[int, tuple[Option, float]] = {}
+    for option, share in options:
+        found.setdefault(option.project, (option, share))
+    return tuple(found.values())
+
+
+def _missing(n: Instance, missing: Any) -> dict[tuple[str, str], float]:
+    """Share of its level that each stock of users lacks."""
+    return {
+        (n.materials[i], n.demands[q][1] if q >= 0 else ""): float(np.clip(lacking / level, 0.0, 1.0))
+        for (i, q), lacking, level in zip(n.users, missing, n.users_level, strict=True)
+    }
+
+
+def purchased(question: Question, name: str) -> tuple[str, str]:
+    """Material and country of origin of a purchase."""
+    n = question.natural
+    known = {p.name: p for sets in question.structure.component_sets for p in sets.purchases}[name]
+    country = n.country[known.source] if known.source >= 0 else n.offer_country[known.offer]
+    return n.materials[known.material], country or ""
+
+
+def outlays(question: Question) -> Any:
+    """(F,) outlays of each fiscal year on the baseline course, what was signed before included [million USD]."""
+    n, x, structure = question.natural, question.solution, question.structure
+    unit, T = structure.instance.material_unit, n.calendar.periods
+    total = np.zeros(T)
+    known = {p.name: p for sets in structure.component_sets for p in sets.purchases}
+    for b, name in enumerate(x.purchases):
+        p = known[name]
+        price = n.purchase_price(
+            p, structure.trunk.price[0, p.material] / unit[p.material], structure.trunk.market_gap[0, p.material]
+        )
+        total += price * x.acquisition[0, b]
+    total += (n.budget_holding[:, None] * x.stock[0] * n.calendar.step).sum(axis=0)
+    if n.plan.budget.revolving:
+        price = structure.trunk.price[0] / unit[:, None]
+        total -= ((1 - n.haircut)[:, None] * price * x.disposal[0]).sum(axis=0)
+    for contract, tonnes in zip(structure.contracts, x.contract, strict=True):
+        total[contract.start : contract.end] += float(n.contract_fee[contract.source]) * float(tonnes)
+    total += x.sign @ structure.support.outlay + x.floor @ structure.support.market_outlay
+    by_year = np.array([total[n.calendar.year_index == f].sum() for f in range(len(n.calendar.years))])
+    return by_year + n.carried.due
+
+
+def _kept(question: Question, years: int) -> float:
+    """Money that the plan may carry over: what is left, no more than the share of the year's appropriation."""
+    n = question.natural
+    kept, spent = 0.0, outlays(question)
+    for f in range(years):
+        money = float(n.appropriation[f]) + (kept if f else n.plan.budget.carried_in_musd)
+        most = n.plan.budget.carry_over_share * float(n.appropriation[f])
+        kept = min(most, max(0.0, money - float(spent[f])))
+    return kept
+
+
+def floor_place(n: Instance, name: str) -> int:
+    """Place of a market floor among those of the instance: of those of the question some were dropped."""
+    return [floor.name for floor in n.market_floors].index(name)
+
+
+def _closed(n: Instance, structure: Structure, floors: Any, P: int) -> dict[str, float]:
+    """Sources that their price has shut within the last `restart` periods, and until when they stay so."""
+    at_once = replace(n, restart=np.zeros_like(n.restart))
+    price, gap = structure.trunk.price[0] / structure.instance.material_unit[:, None], structure.trunk.market_gap[0]
+    chosen = [structure.support.markets[m] for m, share in enumerate(floors) if share > CHOSEN]
+    found = {}
+    for j in range(n.sources):
+        if n.restart[j] > 0:
+            own = [n.market_floors[floor_place(n, m.floor.name)].floor for m in chosen if m.floor.eligible[j]]
+            ok = survival(at_once, j, price, own, 0, gap)[:P]
+            bad = np.flatnonzero(~ok)
+            if len(bad) and bad[-1] + n.restart[j] + 1 > P:
+                found[n.producers[j]] = n.calendar.first_year + n.calendar.step * float(bad[-1] + n.restart[j] + 1)
+    return found
+
+
+def as_done(question: Question, state: State, rows: Sequence[DoneRow]) -> State:
+    """The state where some things were done otherwise than planned. Raises InputError for names that the plan does not have."""
+    draft = _Draft(question, state, {row.item for row in rows if row.kind == "stock"})
+    for line, row in enumerate(rows, start=2):
+        draft.enter(line, row)
+    if draft.faults:
+        raise InputError(draft.faults)
+    return draft.state
+
+
+class _Draft:
+    """A state while what was done otherwise is entered."""
+
+    def __init__(self, question: Question, state: State, counted: Collection[str | None]) -> None:
+        self.question, self.state, self.counted = question, state, counted
+        self.faults: list[Fault] = []
+
+    def enter(self, line: int, row: DoneRow) -> None:
+        """One row, which stands in a line of its file."""
+        n, support, P = self.question.natural, self.question.structure.support, self.state.periods
+        contracts = {n.producers[c.source] for c in self.question.structure.contracts if c.start < P}
+        packages = {self.question.option_name(option): option for option in support.options if option.signed < P}
+        held = {material for material, _ in self.state.users_missing}
+        called = f"{row.item}: {row.detail}"
+        names: dict[str, tuple[str | None, Iterable[str], str]] = {
+            "stock": (row.item, n.materials, "a material of the plan"),
+            "bought": (row.item, self.question.solution.purchases, "an offer of the plan"),
+            "package": (called, packages, "a project and its package, as the plan calls them"),
+            "contract": (row.item, contracts, "a source that offers contracts"),
+            "market_floor": (row.item, [m.floor.name for m in support.markets], "a market floor of the plan"),
+            "users_missing": (row.item, held, "a material of which users hold stock"),
+        }
+        if row.kind in names:
+            found, known, what = names[row.kind]
+            if found not in set(known):
+                near = near_miss(found or "", list(known))
+                self.faults.append(Fault("done.csv", str(line), "item", f"'{found}'", f"{what}{near}"))
+                return
+        getattr(self, f"_{row.kind}")(row)
+
+    def _stock(self, row: DoneRow) -> None:
+        self.state = replace(self.state, stock={**self.state.stock, str(row.item): row.amount})
+
+    def _bought(self, row: DoneRow) -> None:
+        x = self.question.solution
+        planned = float(x.acquisition[0, x.purchases.index(str(row.item)), : self.state.periods].sum())
+        key = purchased(self.question, str(row.item))
+        more, stock = row.amount - planned, dict(self.state.stock)
+        bought = {**self.state.bought, key: max(0.0, self.state.bought.get(key, 0.0) + more)}
+        if key[0] not in self.counted:
+            stock[key[0]] = max(0.0, stock.get(key[0], 0.0) + more)
+        self.state = replace(self.state, bought=bought, stock=stock)
+
+    def _package(self, row: DoneRow) -> None:
+        options = self.question.structure.support.options
+        called = f"{row.item}: {row.detail}"
+        option = next(o for o in options if o.signed < self.state.periods and self.question.option_name(o) == called)
+        kept = [(o, share) for o, share in self.state.packages if o.project != option.project]
+        kept += [(option, min(1.0, row.amount))] if row.amount > SMALL else []
+        self.state = replace(self.state, packages=tuple(kept))
+
+    def _contract(self, row: DoneRow) -> None:
+        n, P = self.question.natural, self.state.periods
+        mine = [c for c in self.question.structure.contracts if n.producers[c.source] == row.item and c.start < P]
+        kept = [(c, tonnes) for c, tonnes in self.state.contracts if n.producers[c.source] != row.item]
+        kept += [(mine[-1], row.amount * n.calendar.step)] if row.amount > SMALL else []
+        self.state = replace(self.state, contracts=tuple(kept))
+
+    def _market_floor(self, row: DoneRow) -> None:
+        at = [m.floor.name for m in self.question.structure.support.markets].index(str(row.item))
+        kept = [m for m in self.state.floors if m != at]
+        self.state = replace(self.state, floors=(*kept, at) if row.amount > CHOSEN else tuple(kept))
+
+    def _users_missing(self, row: DoneRow) -> None:
+        lacking = dict(self.state.users_missing)
+        for material, segment in lacking:
+            if material == row.item and row.detail in ("", segment):
+                lacking[material, segment] = min(1.0, row.amount)
+        self.state = replace(self.state, users_missing=lacking)
+
+    def _spent(self, row: DoneRow) -> None:
+        n = self.question.natural
+        f = self.state.periods // n.calendar.per_year - 1
+        money = float(n.available[f]) + (_kept(self.question, f) if f else 0.0)
+        most = n.plan.budget.carry_over_share * float(n.appropriation[f])
+        before = self.state.spent_musd - float(outlays(self.question)[f])
+        self.state = replace(
+            self.state, kept_musd=min(most, max(0.0, money - row.amount)), spent_musd=max(0.0, before + row.amount)
+        )
+
+    def _money_kept(self, row: DoneRow) -> None:
+        spent = self.state.spent_musd + self.state.kept_musd - row.amount
+        self.state = replace(self.state, kept_musd=row.amount, spent_musd=max(0.0, spent))
+
+
+Rows = dict[str, list[Any]]
+"""Rows by table."""
+
+
+def carried_rows(question: Question, state: State, data: Dataset, source: str) -> Rows:
+    """All tables of the next plan, with what was signed in them. source: what rows say of where they come from."""
+    rows: Rows = {name: list(each) for name, each in data.tables.items()}
+    carrier = _Carrier(question, state, rows, source)
+    for option, share in state.packages:
+        carrier.package(option, share)
+    carrier.signed_projects()
+    for contract, tonnes in state.contracts:
+        carrier.contract(contract.source, contract.start, contract.end, tonnes)
+    for m in state.floors:
+        carrier.market_floor(m)
+    carrier.under_construction()
+    carrier.closures()
+    carrier.stocks()
+    carrier.users()
+    return carrier.finished()
+
+
+class _Carrier:
+    """Tables while what was signed is written into them."""
+
+    def __init__(self, question: Question, state: State, rows: Rows, source: str) -> None:
+        self.question, self.state, self.rows = question, state, rows
+        self.projects = {row.project: row for row in rows.get("projects", [])}
+        self.shares: dict[str, float] = defaultdict(float)
+        """Project -> share that was signed, of all packages together."""
+        self.n, self.calendar = question.natural, question.natural.calendar
+        self.first = self.calendar.first_year + state.periods // self.calendar.per_year
+        self.told = {"source": source, "year": self.first, "confidence": "derived"}
+
+    def add(self, table: str, **cells: Any) -> None:
+        """A row of a table that says where it comes from."""
+        self.rows.setdefault(table, []).append(TABLES[table].model_validate({**self.told, **cells}))
+
+    def date(self, period: float) -> float:
+        """Start of a period of the old plan [decimal fiscal year]."""
+        return self.calendar.first_year + self.calendar.step * period
+
+    def by_year(self, values: Any) -> dict[int, float]:
+        """Year -> sum over its periods, from the first year of the next plan on."""
+        found: dict[int, float] = defaultdict(float)
+        for t, value in enumerate(values):
+            year = self.calendar.first_year + t // self.calendar.per_year
+            if year >= self.first:
+                found[year] += float(value)
+        return found
+
+    def package(self, option: Option, share: float) -> None:
+        """A signed package: the plant, what it is paid and its floors. Owners' own plants are there without any."""
+        n = self.n
+        project = n.projects[option.project]
+        row, whole = self.projects[project.name], share > 1 - 1e-6
+        self.shares[project.name] += share
+        signed_year = self.calendar.first_year + option.signed // self.calendar.per_year
+        name = project.name if whole else _free(f"{project.name}-{signed_year}", self.rows["activities"], "activity")
+        years = math.ceil(max(self.calendar.periods, option.start + project.life) / self.calendar.per_year)
+        output = np.zeros(years * self.calendar.per_year)
+        output[option.start : option.start + project.life] = project.ramp[: len(output) - option.start]
+        made = {
+            year: value / self.calendar.per_year * share * row.capacity_t_per_yr
+            for year, value in self.by_year(output).items()
+        }
+        self.rows["activities"].append(
+            TABLES["activities"].model_validate(
+                {
+                    **_provenance(row),
+                    "activity": name,
+                    "name": row.name,
+                    "country": row.country,
+                    "stage": row.stage,
+                    "premium_share": row.premium_share,
+                    "cash_usd_per_kg": row.cash_usd_per_kg,
+                    "cash_usd_per_kg_low": row.cash_usd_per_kg_low,
+                    "cash_usd_per_kg_high": row.cash_usd_per_kg_high,
+                    "kappa": row.kappa + (1 - row.kappa) * option.package.offtake,
+                    "restart_yr": row.restart_yr,
+                    "restart_yr_low": row.restart_yr_low,
+                    "restart_yr_high": row.restart_yr_high,
+                    "floor_usd_per_kg": row.floor_usd_per_kg,
+                    "floor_material": row.floor_material,
+                    "floor_until_year": row.floor_until_year,
+                    "money_year": row.money_year,
+                }
+            )
+        )
+        self._capacities(name, made)
+        if not whole:
+            self._copied(project.name, name)
+        paid = {"instalment": self.by_year(share * option.payments), "fee": self.by_year(share * option.fees)}
+        floors = [floor for floor in (self._own_floor(option), *self._markets(option)) if floor is not None]
+        if option.package.name == "none" and not floors:
+            return
+        commitment = _free(f"{project.name}-{signed_year}", self.rows.get("commitments", []), "commitment")
+        life_ends = self.date(option.start + project.life)
+        beta = float(self.calendar.beta[self.calendar.periods])
+        first, others = (floors[0], floors[1:]) if floors else (None, [])
+        for floor in floors:
+            if floor.kind == "purchase":
+                self._right_to_buy(name, floor, share)
+        terms = {
+            "kind": "package",
+            "item": project.name,
+            "package": option.package.name,
+            "producer": name,
+            "signed_year": signed_year,
+            "share": share,
+            "from_year": self.date(option.start),
+            "until_year": life_ends,
+            "residual_musd": share * n.plan.residual * max(0.0, option.residual) / beta,
+        }
+        self.add("commitments", commitment=commitment, **terms, **self._floor_cells(first, option.start, share))
+        for k, floor in enumerate(others, start=2):
+            cells = {**terms, "kind": "market_floor", "residual_musd": 0.0}
+            self.add(
+                "commitments",
+                commitment=f"{commitment}-floor{k}",
+                **cells,
+                **self._floor_cells(floor, option.start, share),
+            )
+        for payment, amounts in paid.items():
+            self._payments(commitment, payment, amounts)
+
+    def _right_to_buy(self, producer: str, floor: Floor, share: float) -> None:
+        """The tonnes under a purchase floor are an offer of the plant at the market price, as long as the floor lasts."""
+        material = self.n.materials[floor.material]
+        name = _free(f"{producer}-{material}-floor", self.rows.get("offers", []), "offer")
+        depth = share * floor.take / self.calendar.step
+        self.add(
+            "offers", offer=name, material=material, source_producer=producer, depth_t_per_yr=depth, premium_share=0.0
+        )
+
+    def _own_floor(self, option: Option) -> Floor | None:
+        """The floor of a package in tonnes, as this project has it."""
+        package = option.package
+        project = self.n.projects[option.project]
+        if package.floor is None or self.n.yields[project.producer, package.floor.material] <= 0:
+            return None
+        natural = next(p for p in self.n.packages if p.name == package.name).floor
+        assert natural is not None
+        take = natural.take
+        if package.take_share is not None:
+            take = package.take_share * float(
+                self.n.yields[project.producer, natural.material] * self.n.capacity[project.producer, 0]
+            )
+        return Floor(
+            natural.material, natural.level, natural.upside, natural.kind, natural.term, begin=natural.begin, take=take
+        )
+
+    def _markets(self, option: Option) -> Iterable[Floor]:
+        return [self.n.market_floors[self._market_place(m)].floor for m in option.market]
+
+    def _market_place(self, m: int) -> int:
+        """Place among the floors of the instance of one that was not dropped."""
+        return floor_place(self.n, self.question.structure.support.markets[m].floor.name)
+
+    def _floor_cells(self, floor: Floor | None, start: int, share: float = 1.0) -> dict[str, Any]:
+        """Columns of `commitments` about a floor, in USD/kg and dates."""
+        if floor is None:
+            return {}
+        begin = start if floor.begin is None else floor.begin
+        take = None if not math.isfinite(floor.take) else share * floor.take / self.calendar.step
+        return {
+            "floor_material": self.n.materials[floor.material],
+            "floor_kind": floor.kind,
+            "floor_usd_per_kg": floor.level / MUSD_PER_T,
+            "floor_from_year": self.date(begin),
+            "floor_until_year": self.date(begin + floor.term),
+            "upside_share": floor.upside,
+            "take_t_per_yr": take,
+        }
+
+    def _payments(self, commitment: str, payment: str, amounts: Mapping[int, float]) -> None:
+        for year, amount in amounts.items():
+            if amount > SMALL:
+                self.add("payments_due", commitment=commitment, fiscal_year=year, payment=payment, amount_musd=amount)
+
+    def signed_projects(self) -> None:
+        """Projects that may still be signed.
+
+        One that was signed is no choice any more, and what is left of it a smaller one. What excludes it, or it excludes, can be
+        signed no more, nor what needs that.
+        """
+        left = {name: 1 - share for name, share in self.shares.items()}
+        gone = {name for name, rest in left.items() if rest <= 1e-6}
+        barred: set[str] = set()
+        for row in self.projects.values():
+            if row.project in left:
+                barred |= set(row.excludes.split()) - set(left)
+            elif set(row.excludes.split()) & set(left):
+                barred.add(row.project)
+        while True:
+            needing = {r.project for r in self.projects.values() if set(r.needs.split()) & barred} - set(left)
+            if needing <= barred:
+                break
+            barred |= needing
+        kept = []
+        for row in self.projects.values():
+            if row.project in gone | barred:
+                continue
+            strays = gone | barred
+            update: dict[str, Any] = {
+                name: " ".join(one for one in getattr(row, name).split() if one not in strays)
+                for name in ("needs", "excludes")
+            }
+            if row.project in left:
+                for name in ("capacity_t_per_yr", "capex_musd", "capex_musd_low", "capex_musd_high"):
+                    value = getattr(row, name)
+                    update[name] = None if value is None else left[row.project] * value
+            kept.append(row.model_copy(update=update))
+        self.rows["projects"] = kept
+        for table, column in (("ramps", "project"), ("packages", "project")):
+            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in gone | barred]
+        for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("offers", "source_producer")):
+            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in barred]
+
+    def _capacities(self, activity: str, by_year: Mapping[int, float], usual: float = 1.0) -> None:
+        """Rows of an activity's capacity where it changes."""
+        last: float | None = None
+        for year in sorted({self.first, *by_year}):
+            value = by_year.get(year, 0.0)
+            if value != last:
+                normal = None if usual >= 1 else usual * value
+                self.add(
+                    "capacities", activity=activity, from_year=year, capacity_t_per_yr=value, normal_t_per_yr=normal
+                )
+            last = value
+        if by_year and last:
+            self.add("capacities", activity=activity, from_year=max(by_year) + 1, capacity_t_per_yr=0.0)
+
+    def _copied(self, producer: str, name: str) -> None:
+        """What a producer makes, uses and declares, for one that was split off."""
+        for table in ("yields", "feed_origins"):
+            mine = [row for row in self.rows.get(table, []) if row.producer == producer]
+            self.rows.setdefault(table, []).extend(row.model_copy(update={"producer": name}) for row in mine)
+
+    def contract(self, source: int, start: int, end: int, tonnes: float) -> None:
+        """A contract: the part of the source that it reserves serves home users alone until it ends."""
+        n, per_yr = self.n, tonnes / self.calendar.step
+        activity = n.producers[source]
+        signed_year = self.calendar.first_year + start // self.calendar.per_year
+        first_free = self.calendar.first_year + math.ceil(end / self.calendar.per_year)
+        if first_free <= self.first:
+            return  # it has ended
+        name = _free(f"{activity}-contract-{signed_year}", self.rows["activities"], "activity")
+        row = next(row for row in self.rows["activities"] if row.activity == activity)
+        update = {
+            "activity": name,
+            "name": f"{row.name}, under contract",
+            "kappa": 1.0,
+            "kappa_low": None,
+            "kappa_high": None,
+        }
+        no_offer = {
+            "lot_t_per_yr": None,
+            "fee_usd_per_kg": 0.0,
+            "fee_usd_per_kg_low": None,
+            "fee_usd_per_kg_high": None,
+            "term_yr": None,
+        }
+        self.rows["activities"].append(row.model_copy(update={**update, **no_offer}))
+        self._copied(activity, name)
+        mine = sorted((r for r in self.rows["capacities"] if r.activity == activity), key=lambda r: r.from_year)
+        self.rows["capacities"] = [r for r in self.rows["capacities"] if r.activity != activity]
+        for year in sorted({self.first, first_free, *(r.from_year for r in mine if r.from_year > self.first)}):
+            now = next((r for r in reversed(mine) if r.from_year <= year), mine[0])
+            reserved = min(per_yr, now.capacity_t_per_yr) if year < first_free else 0.0
+            share = reserved / now.capacity_t_per_yr if now.capacity_t_per_yr > 0 else 0.0
+            for to, part in ((activity, 1 - share), (name, share)):
+                sizes = {
+                    field: None if getattr(now, field) is None else part * getattr(now, field)
+                    for field in (
+                        "capacity_t_per_yr",
+                        "capacity_t_per_yr_low",
+                        "capacity_t_per_yr_high",
+                        "normal_t_per_yr",
+                    )
+                }
+                self.rows["capacities"].append(now.model_copy(update={"activity": to, "from_year": year, **sizes}))
+        commitment = _free(f"{activity}-contract-{signed_year}", self.rows.get("commitments", []), "commitment")
+        self.add(
+            "commitments",
+            commitment=commitment,
+            kind="contract",
+            item=activity,
+            producer=name,
+            signed_year=signed_year,
+            from_year=self.date(start),
+            until_year=self.date(end),
+        )
+        fees = np.zeros(self.calendar.periods)
+        fees[start : min(end, self.calendar.periods)] = float(n.contract_fee[source]) * tonnes
+        self._payments(commitment, "fee", self.by_year(fees))
+
+    def market_floor(self, m: int) -> None:
+        """A market floor: every existing producer that it covers has it until it ends."""
+        market = self.n.market_floors[self._market_place(m)]
+        signed = {self.n.projects[option.project].producer for option, _ in self.state.packages}
+        cells = self._floor_cells(market.floor, 0)
+        if cells["floor_until_year"] <= self.first:
+            return
+        known = {row.activity for row in self.rows["activities"]}
+        for j in np.flatnonzero(market.eligible):
+            name = self.n.producers[j]
+            if j in signed or name not in known:
+                continue  # a plant under support has it by its package
+            self.add(
+                "commitments",
+                commitment=_free(f"{name}-{market.name}", self.rows.get("commitments", []), "commitment"),
+                kind="market_floor",
+                item=self.n.materials[market.floor.material],
+                package=market.name,
+                producer=name,
+                signed_year=self.calendar.first_year,
+                **cells,
+            )
+
+    def closures(self) -> None:
+        """Sources that are shut make nothing until they may restart."""
+        for activity, date in self.state.closed.items():
+            opens = math.ceil(date - 1e-9)
+            mine = sorted((r for r in self.rows["capacities"] if r.activity == activity), key=lambda r: r.from_year)
+            now = next((r for r in reversed(mine) if r.from_year <= opens), mine[0] if mine else None)
+            if now is None or opens <= self.first:
+                continue
+            self.rows["capacities"] = [
+                r for r in self.rows["capacities"] if r.activity != activity or r.from_year > opens
+            ]
+            shut = {
+                "capacity_t_per_yr": 0.0,
+                "capacity_t_per_yr_low": None,
+                "capacity_t_per_yr_high": None,
+                "normal_t_per_yr": None,
+            }
+            self.rows["capacities"] += [
+                now.model_copy(update={"from_year": self.first, **shut}),
+                now.model_copy(update={"from_year": opens}),
+            ]
+
+    def stocks(self) -> None:
+        """Stock in store, and where it is from: what leaves it leaves of all origins alike."""
+        before: dict[str, dict[str, float]] = defaultdict(dict)
+        for row in self.rows.get("stock_origins", []):
+            before[row.material][row.from_country] = row.stock_t
+        opening = {row.material: row.opening_t for row in self.rows.get("stock", [])}
+        for material, tonnes in opening.items():
+            unknown = tonnes - sum(before[material].values())
+            if unknown > SMALL:
+                before[material][UNKNOWN] = before[material].get(UNKNOWN, 0.0) + unknown
+        for (material, origin), tonnes in self.state.bought.items():
+            before[material][origin or UNKNOWN] = before[material].get(origin or UNKNOWN, 0.0) + tonnes
+        planned = set(self.n.materials)
+        self.rows["stock"] = [row for row in self.rows.get("stock", []) if row.material not in planned]
+        self.rows["stock_origins"] = [row for row in self.rows.get("stock_origins", []) if row.material not in planned]
+        for material, tonnes in self.state.stock.items():
+            if tonnes <= SMALL:
+                continue
+            self.add("stock", material=material, opening_t=tonnes)
+            whole = sum(before[material].values())
+            for origin, part in sorted(before[material].items()):
+                if whole > 0 and part > SMALL:
+                    self.add("stock_origins", material=material, from_country=origin, stock_t=part / whole * tonnes)
+
+    def users(self) -> None:
+        """Users' own stocks at the level of the plan that they were reckoned for, and what they lack."""
+        if not self.n.users:
+            return
+        planned = set(self.n.materials)
+        old = {(row.material, row.segment): row for row in self.rows["users_stock"]}
+        self.rows["users_stock"] = [row for row in self.rows["users_stock"] if row.material not in planned]
+        for (i, q), level in zip(self.n.users, self.n.users_level, strict=True):
+            material, segment = self.n.materials[i], self.n.demands[q][1] if q >= 0 else "*"
+            row = old.get((material, segment)) or old[material, "*"]
+            lacking = self.state.users_missing.get((material, "" if q < 0 else segment), 0.0)
+            unset = dict.fromkeys(
+                ("level_months", "level_months_low", "level_months_high", "level_t_low", "level_t_high")
+            )
+            self.rows["users_stock"].append(
+                row.model_copy(update={**unset, "segment": segment, "level_t": float(level), "missing_share": lacking})
+            )
+
+    def under_construction(self) -> None:
+        """Projects whose finance was agreed before the plan, and that it does not plan, are a year nearer to their first output."""
+        for k, row in enumerate(self.rows.get("projects", [])):
+            if row.committed and row.earliest_signing < self.first:
+                left = max(self.calendar.step, row.lead_yr - (self.first - row.earliest_signing))
+                self.rows["projects"][k] = row.model_copy(update={"earliest_signing": self.first, "lead_yr": left})
+
+    def finished(self) -> Rows:
+        """The tables without what is over."""
+        bought = {
+            f"{row.producer}-{row.floor_material}-floor"
+            for row in self.rows.get("commitments", [])
+            if row.floor_kind == "purchase" and (row.floor_until_year or math.inf) <= self.first
+        }
+        self.rows["offers"] = [row for row in self.rows.get("offers", []) if row.offer not in bought]
+        self.rows["payments_due"] = [row for row in self.rows.get("payments_due", []) if row.fiscal_year >= self.first]
+        paid = {row.commitment for row in self.rows["payments_due"]}
+        self.rows["commitments"] = [
+            row for row in self.rows.get("commitments", []) if row.commitment in paid or _binds(row, self.first)
+        ]
+        return self.rows
+
+
+def _binds(row: Any, first: int) -> bool:
+    """Whether a commitment still pays or promises something from a year on."""
+    floor = row.floor_usd_per_kg is not None and (row.floor_until_year is None or row.floor_until_year > first)
+    return floor or row.until_year is None or row.until_year > first
+
+
+def _provenance(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("source", "year", "confidence", "note")}
+
+
+def _free(name: str, rows: Iterable[Any], column: str) -> str:
+    """A name that no row has yet."""
+    taken = {getattr(row, column) for row in rows}
+    return name if name not in taken else next(f"{name}-{k}" for k in range(2, 10_000) if f"{name}-{k}" not in taken)

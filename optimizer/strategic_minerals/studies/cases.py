@@ -1,0 +1,464 @@
+"""Loss functions that survive the replay: what each would have said of the shortages of 2023 to 2026, beside what stopped."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.solving import solve_once
+from ..answer.study import Study
+from ..answer.tables import frame, shortfalls
+from ..audit.figures import ORIGIN
+from ..core.errors import Fault, InfeasibleError, PlanError
+from ..core.frames import rows_of
+from ..core.runner import HERE, Runner
+from ..core.stats import SMALL_T
+from ..core.verb import Gap, verb
+from ..matrix.problem import prepare
+from ..question.dataset import Dataset
+from ..question.names import Names, number_in_words
+from ..question.plan import Plan, Procurement
+from ..question.sources import Replay, replays
+
+EPISODE_COLUMNS = [
+    "control_event",
+    "country",
+    "material",
+    "loss_function",
+    "undelivered_t",
+    "undelivered_t_low",
+    "undelivered_t_high",
+    "mean_depth_share",
+    "depth_share",
+    "trough_months",
+    "loss_musd",
+    "loss_musd_low",
+    "loss_musd_high",
+    "plant_weeks",
+    "plant_weeks_low",
+    "plant_weeks_high",
+    "plant_weeks_known",
+    "plant_weeks_most",
+    "verdict",
+    "reason",
+]
+TESTED = ("far too high", "too high", "plausible")
+"""Verdicts of episodes that say something of a function."""
+TEST = (
+    "The test: a function's loss (tonnes not delivered times loss per tonne) is turned into weeks of plants as large as the one "
+    "known to have stopped, at the output of an average worker. It fails where that is more than the stops known by name, repeated "
+    "for every stop that the widest survey of firms counted or expected. No total of an observed loss is compared: none has been "
+    "published. A function that passes is not contradicted by what was seen, at that depth and length; it is not proven."
+)
+LOSS_TITLES = {"functions": "Loss functions against what was seen", "episodes": "What each would have said"}
+
+
+@verb
+def loss_replay(
+    plan: Plan,
+    data: Dataset,
+    *,
+    functions: Annotated[
+        Sequence[str] | None,
+        Field(min_length=1, max_length=200, description="Names of loss functions. Default: all of the tables."),
+    ] = None,
+    run: Runner = HERE,
+) -> Study:
+    """Test the loss functions on observed shortages: what each would have said, beside what is known to have stopped.
+
+    The shortages are those of the home country of the tables; nothing else of the plan counts. Tables: functions: each with its
+    horizon, whether it passes, and why, by the episode that it fails most, or passes; episodes: what each function would have said
+    of each episode, and what is known to have stopped. Fact `test`: what the test is.
+
+    Raises nothing for tables that could be read: without observed shortages the study is empty.
+    """
+    found = replays(data, functions)
+    tables = {"functions": _functions(found), "episodes": _episodes(found)}
+    return Study("losses", tables, _loss_words(tables["functions"]), {"test": TEST}, LOSS_TITLES)
+
+
+def _loss_words(functions: pd.DataFrame) -> list[str]:
+    """Verdict and reason of each function, and what the test is."""
+    if not len(functions):
+        return ["The tables have no observed shortage to replay (loss_replay.csv)."]
+    lines = ["Loss functions against what is known to have stopped:"]
+    for row in functions.to_dict("records"):
+        months = row["horizon_months"]
+        horizon = f"stated for {months:g} months" if months > 0 else "no horizon stated"
+        lines.append(f"  {row['loss_function']} ({row['case']}; {horizon}): {row['verdict']}. {row['reason']}")
+    return [*lines, TEST]
+
+
+def _functions(found: Sequence[Replay]) -> pd.DataFrame:
+    """One row a loss function."""
+    rows = []
+    for name in dict.fromkeys(replay.function for replay in found):
+        mine = [r for r in found if r.function == name]
+        tested = [r for r in mine if r.verdict in TESTED]
+        deciding = min(tested, key=lambda r: TESTED.index(r.verdict)) if tested else mine[0]
+        rows.append(
+            {
+                "loss_function": name,
+                "horizon_months": _or_nan(deciding.horizon_months),
+                "case": deciding.case,
+                "passes": not deciding.failed,
+                "tested_on": len(tested),
+                "verdict": deciding.verdict if tested else "not tested",
+                "reason": deciding.reason(),
+            }
+        )
+    return frame(rows, ["loss_function", "horizon_months", "case", "passes", "tested_on", "verdict", "reason"])
+
+
+def _episodes(found: Sequence[Replay]) -> pd.DataFrame:
+    """One row a loss function and episode."""
+    rows = []
+    for r in found:
+        e, none = r.episode, float("nan")
+        weeks = r.weeks or (none, none, none)
+        rows.append(
+            {
+                "control_event": e.event,
+                "country": e.country,
+                "material": e.material,
+                "loss_function": r.function,
+                "undelivered_t": e.tonnes[1],
+                "undelivered_t_low": e.tonnes[0],
+                "undelivered_t_high": e.tonnes[2],
+                "mean_depth_share": _or_nan(e.mean_depth),
+                "depth_share": _or_nan(e.depth),
+                "trough_months": _or_nan(e.months),
+                "loss_musd": r.loss[1],
+                "loss_musd_low": r.loss[0],
+                "loss_musd_high": r.loss[2],
+                "plant_weeks": weeks[1],
+                "plant_weeks_low": weeks[0],
+                "plant_weeks_high": weeks[2],
+                "plant_weeks_known": e.stopped_weeks,
+                "plant_weeks_most": _or_nan(e.most_weeks),
+                "verdict": r.verdict,
+                "reason": r.reason(),
+            }
+        )
+    return frame(rows, EPISODE_COLUMNS)
+
+
+def _or_nan(value: float | None) -> float:
+    """A figure, or that it is not known."""
+    return float("nan") if value is None else value
+
+
+# Controls of which nobody knows whether they are in force: the plan for each case, and what all of them have in common.
+
+
+MOST_OPEN = 4
+"""Open controls of a plan: each doubles the cases."""
+CASES = [
+    "case",
+    "probability",
+    "in_force",
+    "worth_musd",
+    "expected_loss_musd",
+    "outlay_musd",
+    "bought_musd",
+    "supported",
+]
+DECISIONS = ["kind", "item", "unit", "least", "most", "cases"]
+CONTROL_TITLES = {"cases": "Cases", "decisions": "What each case decides"}
+
+
+@verb
+def control_cases(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+    """Plan for each case of the controls that may or may not be in force, and show what all of them share.
+
+    The plan is solved for every combination of its open controls: those with a probability. Tables:
+    cases: a row a case. case: number; probability: product of those of its controls; in_force: names of the controls that are;
+    worth_musd, expected_loss_musd, outlay_musd of the planned years, bought_musd on the baseline course, supported projects;
+    decisions: what is decided in some case. kind: stock (largest, t), support (share signed), contract (t a year); least and most
+    over all cases; cases: in how many it is chosen.
+    Facts: gap; expected_worth_musd over the cases, each planned for by itself.
+
+    Raises PlanError where no control is open, or too many are; otherwise as `solve_once`.
+    """
+    open_ones = [n for n, control in enumerate(plan.controls) if control.probability is not None]
+    if not 1 <= len(open_ones) <= MOST_OPEN:
+        expected = (
+            f"1 to {MOST_OPEN} controls with a probability: whether they are in force is what the cases are about"
+        )
+        raise PlanError([Fault("plan", "", "controls", f"{len(open_ones)} with a probability", expected)])
+    cases = list(itertools.product((True, False), repeat=len(open_ones)))
+    found = list(run.each("solves", partial(_controls_case, plan, data, tuple(open_ones), gap), cases))
+    table = pd.DataFrame([{"case": n + 1, **row} for n, (row, _) in enumerate(found)], columns=CASES)
+    every = sorted({key for _, decided in found for key in decided})
+    rows = []
+    for kind, item, unit in every:
+        amounts = [decided.get((kind, item, unit), 0.0) for _, decided in found]
+        rows.append([kind, item, unit, min(amounts), max(amounts), sum(amount > 0 for amount in amounts)])
+    decisions = pd.DataFrame(rows, columns=DECISIONS)
+    expected_worth = float((table.probability * table.worth_musd).sum())
+    words = _control_words(table, decisions, expected_worth, Names.of(data))
+    facts = {"gap": gap, "expected_worth_musd": expected_worth}
+    return Study("controls", {"cases": table, "decisions": decisions}, words, facts, CONTROL_TITLES)
+
+
+def _control_words(cases: pd.DataFrame, decisions: pd.DataFrame, expected: float, names: Names) -> list[str]:
+    """In plain words. expected: worth over the cases [million USD]."""
+    lines = ["CONTROLS IN FORCE are not known; each case planned for by itself (M: million USD):"]
+    for row in rows_of(cases):
+        said = f"in force: {row.in_force}" if row.in_force else "none of them in force"
+        lines.append(
+            f"  {said} (probability {row.probability:.0%}): worth {row.worth_musd:,.0f} M, expected loss "
+            f"{row.expected_loss_musd:,.0f} M, purchases {row.bought_musd:,.0f} M, {row.supported} projects supported"
+        )
+    lines.append(f"  Expected worth over the cases: {expected:,.0f} M")
+    count = len(cases)
+    common = [row for row in rows_of(decisions) if row.cases == count]
+    lines.append("SAFE TO BEGIN, because every case decides it:" if common else "Nothing is decided in every case.")
+    lines += [f"  {_decision(row, names)}" for row in common]
+    apart = [row for row in rows_of(decisions) if row.cases < count]
+    lines += ["DEPENDS ON THE CASE:"] if apart else []
+    lines += [f"  {_decision(row, names)}; in {row.cases} of {count} cases" for row in apart]
+    return lines
+
+
+def _decision(row: Any, names: Names) -> str:
+    if row.kind == "support":
+        return f"support of {names.producer(row.item)}"
+    name = names.material(row.item) if row.kind == "stock" else names.producer(row.item)
+    what = "largest stock of" if row.kind == "stock" else "contract with"
+    unit = "t" if row.kind == "stock" else "t a year"
+    amount = (
+        number_in_words(row.least, 4)
+        if math.isclose(row.least, row.most, rel_tol=1e-3)
+        else f"{number_in_words(row.least, 4)} to {number_in_words(row.most, 4)}"
+    )
+    return f"{what} {name}: {amount} {unit}"
+
+
+def _controls_case(
+    plan: Plan, data: Dataset, open_ones: tuple[int, ...], gap: float, case: tuple[bool, ...]
+) -> tuple[dict[str, Any], dict[tuple[str, str, str], float]]:
+    """Figures of a case, and what it decides by kind, item and unit. It travels to other processes."""
+    holds = dict(zip(open_ones, case, strict=True))
+    controls = tuple(
+        control.model_copy(update={"in_force": holds.get(n, control.in_force)})
+        for n, control in enumerate(plan.controls)
+    )
+    chances = [
+        (plan.controls[n].probability or 0.0) if on else 1 - (plan.controls[n].probability or 0.0)
+        for n, on in holds.items()
+    ]
+    result = solve_once(plan.model_copy(update={"controls": controls}), data, gap=gap)
+    figures, projects, contracts = result.figures, result.tables["projects"], result.tables["contracts"]
+    signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
+    opening = {row.material: row.opening_t for row in data.rows("stock")}
+    decided = {
+        ("stock", str(item), "t"): float(v)
+        for item, v in figures.items("peak_stock_t").items()
+        if v > opening.get(str(item), 0.0) + SMALL_T
+    }
+    decided |= {("support", str(item), "share"): float(v) for item, v in signed.items()}
+    reserved = contracts.groupby("activity").contract_t_per_yr.max()
+    decided |= {("contract", str(item), "t/yr"): float(v) for item, v in reserved.items()}
+    return {
+        "probability": math.prod(chances),
+        "in_force": ", ".join(plan.controls[n].name for n, on in holds.items() if on),
+        "worth_musd": figures.value("worth_musd"),
+        "expected_loss_musd": figures.value("expected_loss_musd"),
+        "outlay_musd": figures.total("outlay_by_year_musd"),
+        "bought_musd": figures.total("bought_musd"),
+        "supported": len(signed),
+    }, decided
+
+
+# What rules of origin cost: the plan under none of them, under each switch alone, and under its own.
+
+
+SWITCHES = ("law", "practice", "policy")
+FIGURES = (
+    "worth_musd",
+    "bound_musd",
+    "expected_loss_musd",
+    "outlay_musd",
+    "bought_musd",
+    "covered_share",
+    "unpublished_share",
+)
+WORDS = {
+    "none": "no rule of origin",
+    "law": "law alone: the forms that statutes name",
+    "practice": "practice alone: what supplier governments refuse to reserves",
+    "policy": "policy alone: nothing from covered nations, nor of unpublished origin",
+    "own": "the plan's own rules",
+}
+
+
+@verb
+def origin_costs(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+    """Show what rules of origin cost: no rule, law, practice of suppliers, policy, and the plan's own rules.
+
+    Table `costs`, a row a case. rules: none, law, practice, policy, own; worth_musd: of the plan; cost_musd: worth without rules
+    less worth with them; bound_musd: the most that the worth can be; expected_loss_musd; outlay_musd of the planned years;
+    bought_musd: purchases of the baseline course; covered_share: of them from covered nations; unpublished_share: of no published
+    origin; supported: projects signed with support; closed: offers, supports and contracts that the rules close; no_plan: why
+    there is none, empty where there is one. Raises as `solve_once`.
+    """
+    cases = {"none": Procurement(), **{name: Procurement(**{name: True}) for name in SWITCHES}}
+    if plan.procurement not in cases.values():
+        cases["own"] = plan.procurement
+    table = pd.DataFrame(run.each("solves", partial(_rules_case, plan, data, gap), list(cases.items())))
+    table.insert(2, "cost_musd", table.worth_musd[0] - table.worth_musd)
+    titles = {"costs": "What rules of origin cost"}
+    return Study("origins", {"costs": table}, _origin_words(table, gap), {"gap": gap}, titles)
+
+
+def _rules_case(plan: Plan, data: Dataset, gap: float, case: tuple[str, Procurement]) -> dict[str, Any]:
+    """One row, but for its cost. It travels to other processes."""
+    name, procurement = case
+    row: dict[str, Any] = {"rules": name}
+    try:
+        result = solve_once(plan.model_copy(update={"procurement": procurement}), data, gap=gap)
+    except InfeasibleError as error:
+        return row | dict.fromkeys(FIGURES, math.nan) | {"supported": 0, "closed": 0, "no_plan": str(error)}
+    figures, projects = result.figures, result.tables["projects"]
+    covered = {row.country for row in data.rows("countries") if row.tier == "covered"}
+    paid = figures.items("bought_from_musd")
+    total = sum(paid.values())
+    from_covered = sum(money for item, money in paid.items() if item.partition(ORIGIN)[2] in covered)
+    unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
+    signed = projects[(projects.share > 0) & (projects.package != "none")]
+    amounts = (
+        figures.value("worth_musd"),
+        -figures.value("bound_musd"),
+        figures.value("expected_loss_musd"),
+        figures.total("outlay_by_year_musd"),
+        total,
+        from_covered / total if total > 0 else 0.0,
+        unpublished / total if total > 0 else 0.0,
+    )
+    return row | {
+        **dict(zip(FIGURES, amounts, strict=True)),
+        "supported": int(signed.project.nunique()),
+        "closed": int(result.tables["dropped"].reason.str.contains("origin").sum()),
+        "no_plan": "",
+    }
+
+
+def _origin_words(table: pd.DataFrame, gap: float) -> list[str]:
+    lines = ["RULES OF ORIGIN: what they cost in worth of the plan (M: million USD; each case solved by itself):"]
+    for row in rows_of(table):
+        if row.no_plan:
+            lines.append(f"  {WORDS[row.rules]}: no plan keeps them together with the plan's promises ({row.no_plan})")
+            continue
+        cost = "" if row.rules == "none" else f", cost {row.cost_musd:,.0f} M"
+        bought = f"purchases {row.bought_musd:,.0f} M"
+        if row.bought_musd > 0:
+            bought += f", {row.covered_share:.0%} of them from covered nations"
+            bought += f", {row.unpublished_share:.0%} of unpublished origin"
+        lines.append(
+            f"  {WORDS[row.rules]}: worth {row.worth_musd:,.0f} M{cost}; {bought}; expected loss "
+            f"{row.expected_loss_musd:,.0f} M; {row.supported} projects supported; {row.closed} ways closed"
+        )
+    return [
+        *lines,
+        f"  Each worth is within {gap:.2%} of the best possible social cost; a cost smaller than that may be none.",
+    ]
+
+
+# Shortfalls that a plan foresees if nothing is held, beside those that a government's own report printed.
+
+
+REQUIREMENT_COLUMNS = [
+    "report",
+    "item",
+    "name",
+    "published_t",
+    "after_extra_buy_t",
+    "computed_t",
+    "lowest_t",
+    "highest_t",
+    "ratio",
+    "within_factor_two",
+    "reason",
+]
+FACTOR = 2.0
+"""Ratio up to which two ways of computing a requirement count as agreeing."""
+REQUIREMENT_TITLES = {"comparison": "Computed and published shortfalls", "computed": "Computed shortfalls by scenario"}
+
+
+@verb
+def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+    """Show what would be missing if nothing were held, beside the shortfalls that stockpile reports printed.
+
+    The gap does not touch the reference without action, which is what is compared. Tables:
+    comparison: report, item, name; published_t, after_extra_buy_t: printed shortfall, and what is left of it if users buy more
+    abroad at a higher price; computed_t in the plan's first scenario, lowest_t and highest_t over its scenarios; ratio:
+    computed/published; within_factor_two: yes or no, empty where nothing is computed; reason: why they differ, or why nothing is
+    computed; computed: scenario, material, segment, shortfall_t, substituted_t over the whole horizon, in tonnes, if nothing is
+    held. Facts: compared (rows with both figures), within_factor_two (how many of them agree to a factor of two).
+
+    Raises PlanError for a plan without listed scenarios, and as `solve_once`.
+    """
+    names = [scenario.name for scenario in plan.scenarios]
+    if not names:
+        expected = "scenarios to compare: the emergency that the requirements are for"
+        raise PlanError([data.placed(Fault("plan", "", "scenarios", "none", expected))])
+    result = solve_once(plan, data, gap=gap, run=run)
+    problem = prepare(plan, data)
+    short = shortfalls(problem, result.reference)
+    mine = short[short.scenario.isin(names)]
+    computed = mine.groupby(["scenario", "material", "segment"], sort=False, as_index=False)[
+        ["shortfall_t", "substituted_t"]
+    ].sum()
+    planned = set(problem.natural.materials)
+    total = mine.groupby(["scenario", "material"])["shortfall_t"].sum()
+    rows = []
+    for row in data.rows("published_requirements"):
+        wanted = row.materials.split()
+        known = bool(wanted) and set(wanted) <= planned
+        tonnes = [float(sum(total.get((name, m), 0.0) for m in wanted)) for name in names] if known else [np.nan]
+        ratio = tonnes[0] / row.shortfall_t if row.shortfall_t > 0 else np.nan
+        agrees = "" if np.isnan(ratio) else "yes" if 1 / FACTOR <= ratio <= FACTOR else "no"
+        rows.append(
+            [
+                row.report,
+                row.item,
+                row.name,
+                row.shortfall_t,
+                np.nan if row.after_extra_buy_t is None else row.after_extra_buy_t,
+                tonnes[0],
+                min(tonnes),
+                max(tonnes),
+                ratio,
+                agrees,
+                row.reason,
+            ]
+        )
+    comparison = pd.DataFrame(rows, columns=REQUIREMENT_COLUMNS)
+    both = comparison[comparison.ratio.notna()]
+    facts = {"compared": len(both), "within_factor_two": int((both.within_factor_two == "yes").sum())}
+    tables = {"comparison": comparison, "computed": computed}
+    return Study("requirements", tables, _requirement_words(comparison, facts), facts, REQUIREMENT_TITLES)
+
+
+def _requirement_words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> list[str]:
+    lines = [
+        "REQUIREMENTS: what would be missing if nothing were held, beside what reports printed [t]",
+        f"  {facts['within_factor_two']} of {facts['compared']} materials with both figures agree within a factor of two.",
+    ]
+    for row in rows_of(comparison):
+        printed = number_in_words(row.published_t, 4)
+        if np.isnan(row.computed_t):
+            lines.append(f"  {row.name}: {printed} printed; not computed: {row.reason}")
+            continue
+        span = f"{number_in_words(row.lowest_t, 4)} to {number_in_words(row.highest_t, 4)}"
+        why = f"; {row.reason}" if row.within_factor_two == "no" and row.reason else ""
+        lines.append(f"  {row.name}: {printed} printed, {number_in_words(row.computed_t, 4)} computed ({span}){why}")
+    return lines

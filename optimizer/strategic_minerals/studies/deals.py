@@ -1,0 +1,769 @@
+"""Agreements that were signed, replayed: gap, cost and liability on the facts of their day, beside what was signed; and what must
+be believed for the floor to have been the cheapest way.
+
+What an agreement was worth to its owner and what its floor costs: section 17 of the formulation. An owner may have several
+producers: a mine, a separation plant, a magnet plant yet to be built. Their margins add up; what is built already has no capital
+cost. Money in million USD at signing, which is the first period of the horizon.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.study import Study
+from ..core.errors import Fault, InputError
+from ..core.frames import Bools, Floats
+from ..core.runner import HERE, Runner
+from ..core.stats import MUSD_PER_T
+from ..core.verb import verb
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.deflation import restated, restating
+from ..question.names import Names, number_in_words
+from ..question.plan import HazardOverride, Plan
+from ..world.build import build_instance
+from ..world.events import ScenarioSet, longest_event, sampled
+from ..world.instance import Floor, Instance, Instrument, Project, build_instruments
+from ..world.owners import (
+    ROUNDING,
+    ROUNDING_MUSD,
+    downside,
+    floor_payments,
+    held,
+    package_rate,
+    then_trunk,
+    unchanged_rate,
+)
+from ..world.producers import covered, own_prices, revenue_of, survival, survival_of, worth
+from ..world.scenarios import PricingSample, pricing_sample
+
+MULTIPLES = (1.25, 1.6, 2.0, 3.0, 5.0)
+"""Multiples and fractions of today's belief at which another sign is looked for, nearest first."""
+PREMIUMS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
+HIGHEST = 2.0
+"""Multiple of a signed level up to which one is looked for that closes the gap."""
+CLOSE = 0.01
+"""Relative accuracy of a belief."""
+
+FLOORS = [
+    "agreement",
+    "producers",
+    "signed_year",
+    "price_set",
+    "material",
+    "price_usd_per_kg",
+    "floor_usd_per_kg",
+    "term_yr",
+    "upside_share",
+    "firm_t_per_yr",
+    "capex_musd",
+    "hurdle_rate",
+    "hurdle_rate_expected",
+    "hurdle_rate_with_floor",
+    "gap_without_musd",
+    "gap_with_musd",
+    "expected_cost_musd",
+    "closing_level_usd_per_kg",
+    "closing_cost_musd",
+    "signed_fair_value_musd",
+    "liability_musd",
+    "downside_moved_musd",
+    "advantage_musd",
+    "cheapest",
+    "risk_charge_at_switch",
+    "owner_risk_price",
+    "hazard_multiple_at_switch",
+    "price_multiple_at_switch",
+    "premium_at_switch",
+    "output_kept_without_share",
+    "output_kept_with_share",
+    "cost_of_output_kept_usd_per_kg",
+]
+CAPITAL_COLUMNS = [
+    "agreement",
+    "producers",
+    "price_set",
+    "capex_musd",
+    "gap_musd",
+    "signed_loans_musd",
+    "signed_grants_musd",
+    "signed_equity_musd",
+    "worth_to_owner_musd",
+    "of_gap_share",
+    "of_capex_share",
+]
+SLACK = 1e-6
+"""Of capital cost: what an owner may lose by a package and still take it."""
+CAPITAL = {"debt": "loan", "loan": "loan", "grant": "grant", "equity": "equity"}
+"""Last word of a term -> kind of capital."""
+TITLES = {"floors": "Price floors", "capital": "Capital", "terms": "As signed"}
+
+
+@verb
+def deals(
+    plan: Plan,
+    data: Dataset,
+    *,
+    beliefs: Annotated[
+        bool, Field(description="Also look for the hazards, prices and premiums at which a floor starts to pay.")
+    ] = True,
+    run: Runner = HERE,
+) -> Study:
+    """Replay signed support agreements: gap, cost and liability on the facts of their day, beside what was signed.
+
+    Owners look at scenarios, drawn as the plan's section `owners` says. Tables:
+    floors: a row an agreement with a price floor. gap_*: grant that the owner's plants would need, without the floor and with it.
+    expected_cost_musd: the floor over its term, discounted. closing_*: the lowest floor with the same terms that closes the gap.
+    advantage_musd: how much less the floor costs than a grant alone; cheapest: whether it is a cheaper way that its owner takes.
+    *_at_switch: value from which on that is otherwise, all else as it is; empty where none was found.
+    cost_of_output_kept_usd_per_kg: expected cost for each kg that would else not be made;
+    capital: a row an agreement that brought capital: financing gap and what was signed; terms: every term as signed.
+    Facts: price_risk_premium and risk_charge of the plan; beliefs; left_out (agreements that could not be replayed, with why).
+
+    Raises PlanError and InputError with all faults, InputError where the tables name no agreement.
+    """
+    require(plan, data)
+    terms: dict[str, dict[str, Any]] = {}
+    for row in data.rows("support_agreements"):
+        terms.setdefault(row.agreement, {})[row.term] = row
+    made: dict[str, list[Any]] = {}
+    for row in data.rows("supported_producers"):
+        made.setdefault(row.agreement, []).append(row)
+    if not made:
+        expected = "rows of supported_producers.csv: which producers an agreement of support_agreements.csv is about"
+        raise InputError([Fault("supported_producers.csv", "", "", "no row", expected)])
+    floors, capital, left_out = [], [], []
+    asked = [(agreement, terms.get(agreement, {}), producers) for agreement, producers in made.items()]
+    replays = run.each("agreements", partial(_replayed, plan, data, beliefs), asked)
+    for agreement, found in zip(made, replays, strict=True):
+        if isinstance(found, str):
+            left_out.append(f"{agreement}: {found}")
+            continue
+        floors += [found.floor] if found.floor is not None else []
+        capital += found.capital
+    told = [row for row in data.rows("support_agreements") if row.agreement in made]
+    left_out += [f"{name}: no producer of the tables is named for it" for name in terms if name not in made]
+    tables = {
+        "floors": pd.DataFrame(floors, columns=FLOORS),
+        "capital": pd.DataFrame(capital, columns=CAPITAL_COLUMNS),
+        "terms": pd.DataFrame(
+            [(row.agreement, row.term, row.value, row.unit) for row in told],
+            columns=["agreement", "term", "value", "unit"],
+        ),
+    }
+    facts = {
+        "price_risk_premium": plan.owners.price_risk_premium,
+        "risk_charge": plan.owners.risk_charge,
+        "beliefs": beliefs,
+        "left_out": left_out,
+    }
+    steadfast = _steadfast(hazards=bool(sampled(plan, data))) if beliefs else ""
+    return Study("deals", tables, _words(tables, facts, Names.of(data), steadfast), facts, TITLES)
+
+
+@dataclass(frozen=True)
+class _Replay:
+    floor: dict[str, Any] | None
+    capital: list[dict[str, Any]]
+
+
+def _replayed(
+    plan: Plan, data: Dataset, beliefs: bool, asked: tuple[str, Mapping[str, Any], Sequence[Any]]
+) -> _Replay | str:
+    """One agreement, with its terms and producers; why not, where it cannot be replayed. It travels to other processes."""
+    agreement, terms, rows = asked
+    then = plan.model_copy(
+        update={
+            "price_set": rows[0].price_set,
+            "controls": (),  # those of today were not in force
+            "owners": plan.owners.model_copy(update={"expectation": "scenarios"}),
+        }
+    )
+    if not any(row.price_set == then.price_set for row in data.rows("prices")):
+        return f"there is no price set {then.price_set}"
+    require(then, data)
+    instance = build_instance(then, data, longest_event(then, data))
+    unknown = [row.producer for row in rows if row.producer not in instance.producers]
+    if unknown:
+        return f"{', '.join(unknown)} is not in the plan"
+    deal = deal_of(then, data, instance, terms, rows)
+    if isinstance(deal, str):
+        return deal
+    pricing = _pricing(deal, data)
+    premium = plan.owners.price_risk_premium
+    figures = deal_figures(deal, pricing, premium)
+    floor = None
+    if deal.floors:
+        found = _beliefs(deal, data, pricing, figures) if beliefs else {}
+        floor = _floor_row(agreement, deal, data, terms, rows, figures, _closing_level(deal, pricing, figures)) | found
+    capital = _capital_rows(agreement, deal, data, terms, rows, pricing)
+    if floor is None and not capital:
+        return "it has no price floor, and no capital in million USD for a plant to be built"
+    return _Replay(floor, capital)
+
+
+def _pricing(deal: Deal, data: Dataset) -> PricingSample:
+    pricing = pricing_sample(deal.instance, data)
+    assert pricing is not None  # asked for by `_replayed`
+    return pricing
+
+
+def _floor_row(
+    agreement: str,
+    deal: Deal,
+    data: Dataset,
+    terms: Mapping[str, Any],
+    rows: Sequence[Any],
+    found: DealFigures,
+    closing: tuple[float, float],
+) -> dict[str, Any]:
+    n, charge = deal.instance, deal.instance.plan.owners.risk_charge
+    floor = next(iter(deal.floors.values()))
+    free, kept = found.advantage(0.0), (found.kept_with - found.kept_without) * found.full_output
+    return {
+        "agreement": agreement,
+        "producers": " ".join(n.producers[j] for j in deal.producers),
+        "signed_year": rows[0].signed_year,
+        "price_set": n.plan.price_set,
+        "material": n.materials[floor.material],
+        "price_usd_per_kg": float(n.price[floor.material, 0] / MUSD_PER_T),
+        "floor_usd_per_kg": floor.level / MUSD_PER_T,
+        "term_yr": floor.term * n.calendar.step,
+        "upside_share": floor.upside,
+        "firm_t_per_yr": floor.take / n.calendar.step if math.isfinite(floor.take) else math.nan,
+        "capex_musd": sum(project.capex for project in deal.projects.values()),
+        "hurdle_rate": deal.hurdle,
+        "hurdle_rate_expected": found.expected_rate,
+        "hurdle_rate_with_floor": found.rate,
+        "gap_without_musd": found.gap_without,
+        "gap_with_musd": found.gap_with,
+        "expected_cost_musd": found.paid,
+        "closing_level_usd_per_kg": closing[0] / MUSD_PER_T,
+        "closing_cost_musd": closing[1],
+        "signed_fair_value_musd": restating(n.plan, data, rows[0].signed_year)
+        * term(terms, "fair_value_at_signing", math.nan),
+        "liability_musd": found.liability,
+        "downside_moved_musd": found.transferred,
+        "advantage_musd": found.advantage(charge),
+        "cheapest": found.cheapest(charge),
+        "risk_charge_at_switch": free / found.transferred if free > 0 and found.transferred > 0 else math.nan,
+        "owner_risk_price": found.risk_price,
+        "output_kept_without_share": found.kept_without,
+        "output_kept_with_share": found.kept_with,
+        "cost_of_output_kept_usd_per_kg": found.paid / kept / MUSD_PER_T if kept > 0 else math.nan,
+    }
+
+
+def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tuple[float, float]:
+    """(level, expected cost) of the lowest floor with these terms that closes the gap; NaN where there is none to close, or no
+    level up to twice the signed one does."""
+    if now.gap_without <= 0:
+        return math.nan, math.nan
+    premium, signed = deal.instance.plan.owners.price_risk_premium, next(iter(deal.floors.values())).level
+
+    def at(level: float) -> DealFigures:
+        floors = {j: replace(floor, level=level) for j, floor in deal.floors.items()}
+        return deal_figures(replace(deal, floors=floors), pricing, premium)
+
+    low, high = 0.0, HIGHEST * signed
+    if at(high).gap_with > 0:
+        return math.nan, math.nan
+    while high - low > CLOSE / 10 * signed:
+        middle = (low + high) / 2
+        low, high = (low, middle) if at(middle).gap_with <= 0 else (middle, high)
+    return high, at(high).paid
+
+
+def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures) -> dict[str, float]:
+    """Where the advantage of the floor changes sign: by how often hazards strike, by prices of the chain, by the premium."""
+    n, owners = deal.instance, deal.instance.plan.owners
+    premium, charge = owners.price_risk_premium, owners.risk_charge
+    chain = np.isin(n.component, n.component[[floor.material for floor in deal.floors.values()]])
+
+    def with_premium(value: float) -> bool:
+        return deal_figures(deal, pricing, value).cheapest(charge)
+
+    def with_hazards(multiple: float) -> bool:
+        more = tuple(
+            HazardOverride(hazard=row.hazard, rate_per_yr=row.rate_per_yr * multiple) for row in sampled(n.plan, data)
+        )
+        plan = n.plan.model_copy(update={"hazards": (*n.plan.hazards, *more)})
+        drawn = pricing_sample(replace(n, plan=plan), data)
+        assert drawn is not None
+        return deal_figures(deal, PricingSample(drawn.scenarios, pricing.reference), premium).cheapest(charge)
+
+    def with_prices(multiple: float) -> bool:
+        factor = np.where(chain, multiple, 1.0)
+        other = replace(deal, instance=replace(n, price=n.price * factor[:, None], base_price=n.base_price * factor))
+        return deal_figures(other, _pricing(other, data), premium).cheapest(charge)
+
+    cheapest = now.cheapest(charge)
+    around = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]
+    return {
+        "hazard_multiple_at_switch": switch_point(with_hazards, 1.0, cheapest, around)
+        if sampled(n.plan, data)
+        else math.nan,
+        "price_multiple_at_switch": switch_point(with_prices, 1.0, cheapest, around),
+        "premium_at_switch": switch_point(with_premium, premium, cheapest, [0.0, *PREMIUMS]),
+    }
+
+
+def switch_point(cheapest: Callable[[float], bool], now: float, at_now: bool, tried: Sequence[float]) -> float:
+    """The value nearest to today's, among intervals between values tried, from which on the floor is or is not the cheapest way;
+    NaN for none."""
+    best = math.nan
+    for side in (sorted(v for v in tried if v > now), sorted((v for v in tried if v < now), reverse=True)):
+        inside = now
+        for outside in side:
+            if cheapest(outside) != at_now:
+                found = _between(cheapest, inside, outside, at_now)
+                if math.isnan(best) or abs(found - now) < abs(best - now):
+                    best = found
+                break
+            inside = outside
+    return best
+
+
+def _between(cheapest: Callable[[float], bool], inside: float, outside: float, at_now: bool) -> float:
+    while abs(outside - inside) > CLOSE * max(abs(inside), abs(outside)):
+        middle = (inside + outside) / 2
+        if cheapest(middle) == at_now:
+            inside = middle
+        else:
+            outside = middle
+    return (inside + outside) / 2
+
+
+def _capital_rows(
+    agreement: str,
+    deal: Deal,
+    data: Dataset,
+    terms: Mapping[str, Any],
+    rows: Sequence[Any],
+    pricing: PricingSample,
+) -> list[dict[str, Any]]:
+    """The financing gap of the owner's plants without a floor, beside the capital that was signed."""
+    factor = restating(deal.instance.plan, data, rows[0].signed_year)
+    signed = {kind: factor * amount for kind, amount in signed_capital(terms).items()}
+    if not deal.projects or not any(signed.values()):
+        return []
+    plain = deal_figures(replace(deal, floors={}), pricing, 0.0)
+    capex = sum(project.capex for project in deal.projects.values())
+    worth_of = {
+        kind: worth(instrument, plain.expected_rate)
+        for kind, instrument in instruments_by_kind(data).items()
+        if kind in signed
+    }
+    value = sum(amount * worth_of.get(kind, math.nan) for kind, amount in signed.items() if amount > 0)
+    total = sum(signed.values())
+    return [
+        {
+            "agreement": agreement,
+            "producers": " ".join(p.name for p in deal.projects.values()),
+            "price_set": deal.instance.plan.price_set,
+            "capex_musd": capex,
+            "gap_musd": plain.gap_without,
+            "signed_loans_musd": signed["loan"],
+            "signed_grants_musd": signed["grant"],
+            "signed_equity_musd": signed["equity"],
+            "worth_to_owner_musd": value,
+            "of_gap_share": value / plain.gap_without if plain.gap_without > 0 else math.nan,
+            "of_capex_share": total / capex if capex > 0 else math.nan,
+        }
+    ]
+
+
+def deal_of(plan: Plan, data: Dataset, instance: Instance, terms: Mapping[str, Any], rows: Sequence[Any]) -> Deal | str:
+    """The agreement's owner before anything was agreed, and its floor."""
+    capex = {row.project: row.capex_musd for row in restated(plan, data).rows("projects")}
+    at = {name: j for j, name in enumerate(instance.producers)}
+    mine = tuple(at[row.producer] for row in rows)
+    projects: dict[int, Project] = {
+        p.producer: replace(p, capex=capex[p.name], committed=False) for p in instance.projects if p.producer in mine
+    }
+    bare = replace(instance, in_force=tuple(() if j in mine else floors for j, floors in enumerate(instance.in_force)))
+    floored = {at[row.producer]: row.floor_material for row in rows if row.floor_material}
+    for j, material in floored.items():
+        if material not in instance.materials or instance.yields[j, instance.materials.index(material)] <= 0:
+            return f"{instance.producers[j]} makes no {material} in the plan"
+    floors: dict[int, Floor] = {}
+    if "floor_price" in terms and floored:
+        size = {
+            j: float(instance.capacity[j, 0] * instance.yields[j, instance.materials.index(name)])
+            for j, name in floored.items()
+        }
+        for j, name in floored.items():
+            floors[j] = _floor(plan, data, instance, terms, rows, instance.materials.index(name), _share(size, j))
+    hurdles = [p.hurdle for p in (projects.values() or _makers(instance, floored))]
+    return Deal(bare, mine, projects, floors, max(hurdles, default=plan.discount_rate))
+
+
+def _share(size: Mapping[int, float], j: int) -> float:
+    total = sum(size.values())
+    return size[j] / total if total > 0 else 1.0
+
+
+def _makers(instance: Instance, floored: Mapping[int, str]) -> list[Project]:
+    """Projects that make what the floors are on: whose hurdle rates stand for an owner who builds nothing."""
+    made = [instance.materials.index(name) for name in floored.values()]
+    return [p for p in instance.projects if (instance.yields[p.producer, made] > 0).any()]
+
+
+def _floor(
+    plan: Plan, data: Dataset, instance: Instance, terms: Mapping[str, Any], rows: Sequence[Any], i: int, share: float
+) -> Floor:
+    """The floor as signed, in the plan's money; one with a threshold for the upside above the floor is taken without upside."""
+    year, calendar = rows[0].signed_year, instance.calendar
+    factor = restating(plan, data, year)
+    years = term(terms, "duration", term(terms, "end_year", math.nan) - year)
+    firm = term(terms, "firm_quantity", math.inf)
+    upside = 0.0 if "upside_threshold" in terms else term(terms, "upside_share", 0.0)
+    level = term(terms, "floor_price", math.nan) * MUSD_PER_T * factor
+    lasting = calendar.periods if math.isnan(years) else calendar.lasting(years)
+    return Floor(i, level, upside, "contract", lasting, take=firm * calendar.step * share)
+
+
+def term(terms: Mapping[str, Any], name: str, missing: float) -> float:
+    return float(terms[name].value) if name in terms else missing
+
+
+def signed_capital(terms: Mapping[str, Any]) -> dict[str, float]:
+    """Million USD signed by kind of capital; amounts in other money are left out."""
+    signed = dict.fromkeys(("loan", "grant", "equity"), 0.0)
+    for name, row in terms.items():
+        kind = CAPITAL.get(name.rpartition("_")[2])
+        if kind is not None and row.unit == "million USD":
+            signed[kind] += row.value
+    return signed
+
+
+def instruments_by_kind(data: Dataset) -> dict[str, Instrument]:
+    """The first instrument of each kind in the table: what capital of that kind is worth to an owner."""
+    found: dict[str, Instrument] = {}
+    for made in build_instruments(data).values():
+        found.setdefault(made.kind, made)
+    return found
+
+
+@dataclass(frozen=True)
+class Deal:
+    """An owner's producers, and the floors that an agreement gives them."""
+
+    instance: Instance
+    """In tonnes; nothing agreed yet: no floor in force, capital cost not spent."""
+    producers: tuple[int, ...]
+    projects: Mapping[int, Project]
+    """Those of them that are not built yet."""
+    floors: Mapping[int, Floor]
+    """By producer whose output gets one."""
+    hurdle: float
+    """h0 of the owner."""
+
+    @property
+    def periods(self) -> int:
+        """Periods that the owner looks ahead: the horizon, the term of a floor, the life of the last plant."""
+        ends = [self.start(j) + floor.term for j, floor in self.floors.items()]
+        lives = [project.lead + project.life for project in self.projects.values()]
+        return max([self.instance.calendar.periods, *ends, *lives])
+
+    def start(self, producer: int) -> int:
+        """Period of first output, were it signed in the first one."""
+        project = self.projects.get(producer)
+        return 0 if project is None else project.lead
+
+
+@dataclass(frozen=True)
+class DealFigures:
+    """An agreement's floor beside a grant for the same plant."""
+
+    expected_rate: float
+    rate: float
+    """Hurdle rate of expected flows without the floor, and with it."""
+    gap_without: float
+    gap_with: float
+    """Grant that makes the owner's plants pay, without the floor and with it."""
+    paid: float
+    """Expected payments of the floor over its term, discounted, less receipts of an upside share."""
+    liability: float
+    """Most that it may cost in a year, at the plan's liability quantile."""
+    transferred: float
+    """Downside moved from the owner to the government."""
+    risk_price: float
+    """What the owner pays for each USD of downside: the most that the government's charge could be without a loss; NaN without
+    downside."""
+    accepted: bool
+    """Whether the owner takes the floor, and it would not earn money."""
+    kept_without: float
+    kept_with: float
+    """Share of the full output over the floor's term that is expected to be made, without the floor and with it."""
+    full_output: float
+    """Tonnes of the floors' materials over their terms, were all made."""
+
+    def advantage(self, risk_charge: float) -> float:
+        """What the floor costs less than a grant alone, at a charge for the risk moved."""
+        return self.gap_without - self.gap_with - self.paid - risk_charge * self.transferred
+
+    def cheapest(self, risk_charge: float) -> bool:
+        """Whether the floor is a way to have the plants at all, and a cheaper one than a grant alone."""
+        return self.accepted and self.advantage(risk_charge) > 0
+
+
+def deal_figures(deal: Deal, pricing: PricingSample, premium: float) -> DealFigures:
+    """Rates, gaps and costs of an agreement; premium: the part of the hurdle rate that pays for price risk."""
+    n, states = deal.instance, deal.instance.state_probability
+    capital, end = _capital(deal), deal.periods
+    usual = _expected(pricing.reference, states, _margins(deal, pricing.reference, (False, False)))
+    quiet = _quiet_margins(deal)
+
+    def worth(flows: Floats, rate: float) -> Floats:
+        return np.asarray((flows - capital) @ (1 + rate) ** (-n.calendar.step * np.arange(end)))
+
+    value = float(worth(quiet, deal.hurdle))
+    usual_rate = unchanged_rate(
+        lambda rate: float(worth(usual, rate)) - value, deal.hurdle, float(capital.sum()) + abs(value)
+    )
+    scenarios = pricing.scenarios
+    chance = states[:, None] * scenarios.probability
+    alone, bare, sold = (_margins(deal, scenarios, kept) for kept in ((False, False), (True, False), (True, True)))
+    left, before = downside(chance, worth(sold, usual_rate), worth(bare, usual_rate))
+    risky = before > ROUNDING * (float(capital.sum()) + float((chance * np.abs(worth(bare, 0.0))).sum()))
+    rate = package_rate(usual_rate, premium, left, before) if risky else usual_rate
+    moved = max(0.0, before - left) if risky else 0.0
+    floored, unsupported = (_expected(scenarios, states, margins) for margins in (sold, alone))
+    gained = float(worth(floored, rate)) - float(worth(floored, usual_rate))
+    paid, liability = _floor_money(deal, scenarios)
+    better_without = float(worth(unsupported, rate)) > max(0.0, float(worth(floored, rate))) + SLACK * float(
+        capital.sum()
+    )
+    full = _full(deal)
+    kept_without, kept_with = (
+        _made(deal, scenarios, floors) / full if full > 0 else float("nan") for floors in (False, True)
+    )
+    return DealFigures(
+        usual_rate,
+        rate,
+        max(0.0, -float(worth(unsupported, usual_rate))),
+        max(0.0, -float(worth(floored, rate))),
+        paid,
+        liability,
+        moved,
+        gained / moved if moved > 0 else float("nan"),
+        paid >= -ROUNDING_MUSD and not better_without,
+        kept_without,
+        kept_with,
+        full,
+    )
+
+
+def _capital(deal: Deal) -> Floats:
+    """(n,) capital cost of what is not built yet, in equal parts until first output."""
+    spent = np.zeros(deal.periods)
+    for project in deal.projects.values():
+        spent[: project.lead] += project.capex / project.lead
+    return spent
+
+
+def _full_output(deal: Deal, j: int) -> Floats:
+    """(n,) capacity of a producer, a new plant's by its ramp."""
+    n, project = deal.periods, deal.projects.get(j)
+    if project is None:
+        return held(deal.instance.capacity[j], n)[:n]
+    ramp = np.zeros(n)
+    ramp[project.lead : project.lead + project.life] = project.ramp
+    return np.asarray(deal.instance.capacity[j, 0] * ramp)
+
+
+def _prices(deal: Deal, j: int, scenarios: ScenarioSet) -> dict[int, Floats]:
+    """(S, n) prices of a producer's materials, the trunk's again after the horizon."""
+    trunk = own_prices(deal.instance, j, deal.instance.price)
+    own = own_prices(deal.instance, j, scenarios.price, scenarios.market_gap)
+    return {i: then_trunk(path, trunk[i], deal.periods) for i, path in own.items()}
+
+
+def _alive(deal: Deal, j: int, scenarios: ScenarioSet, kept: bool) -> Bools:
+    """(S, n) whether a producer is open; kept: its floor counts."""
+    prices = _prices(deal, j, scenarios)
+    return survival_of(deal.instance, j, prices, _floors(deal, j, kept), deal.start(j))
+
+
+def _output(deal: Deal, j: int, scenarios: ScenarioSet, kept: bool) -> Floats:
+    """(S, n) what a producer makes."""
+    available = then_trunk(scenarios.availability[:, j], deal.instance.availability[j], deal.periods)
+    return np.asarray(_full_output(deal, j) * available * _alive(deal, j, scenarios, kept))
+
+
+def _floors(deal: Deal, j: int, counted: bool) -> tuple[Floor, ...]:
+    return (deal.floors[j],) if counted and j in deal.floors else ()
+
+
+def _margins(deal: Deal, scenarios: ScenarioSet, floors: tuple[bool, bool]) -> Floats:
+    """(W, S, n) margins of all producers together. floors: whether they keep plants open, and whether they are paid."""
+    n = deal.instance
+    total = np.zeros((len(n.state_factor), len(scenarios.names), deal.periods))
+    for j in deal.producers:
+        calm = own_prices(n, j, n.price)
+        paid = {
+            i: n.state_factor[:, None, None]
+            * (path if n.plan.price_gain else np.minimum(path, held(calm[i], deal.periods)))
+            for i, path in _prices(deal, j, scenarios).items()
+        }
+        earned = revenue_of(n, j, paid, _floors(deal, j, floors[1]), deal.start(j))
+        total += _output(deal, j, scenarios, floors[0]) * (earned - n.cash[j])
+    return total
+
+
+def _quiet_margins(deal: Deal) -> Floats:
+    """(n,) margins on the baseline course, all plants open, over price states."""
+    n, total = deal.instance, np.zeros(deal.periods)
+    for j in deal.producers:
+        calm = {i: held(path, deal.periods) for i, path in own_prices(n, j, n.price).items()}
+        states = {i: n.state_factor[:, None] * path for i, path in calm.items()}
+        earned = n.state_probability @ revenue_of(n, j, states, (), deal.start(j))
+        total += _full_output(deal, j) * (earned - n.cash[j])
+    return total
+
+
+def _expected(scenarios: ScenarioSet, states: Floats, margins: Floats) -> Floats:
+    return np.asarray(scenarios.probability @ np.tensordot(states, margins, axes=1))
+
+
+def _floor_money(deal: Deal, scenarios: ScenarioSet) -> tuple[float, float]:
+    """(expected payments over the term, most in a year at the liability quantile)."""
+    n, T = deal.instance, deal.instance.calendar.periods
+    expected, liability = 0.0, np.zeros(T)
+    for j, floor in deal.floors.items():
+        start, end = deal.start(j), deal.periods
+        tonnes = covered(n, j, floor) * n.yields[j, floor.material] * _full_output(deal, j)
+        calm = survival(n, j, held(n.price, end), (floor,), start)
+        alive = _alive(deal, j, scenarios, True)[:, :T]
+        found = floor_payments(n, scenarios, j, floor, start, tonnes * calm, tonnes[:T] * alive)
+        money = found.money(scenarios.trunk_weight(T), scenarios.probability)
+        expected += money.expected + money.terminal
+        liability += money.liability
+    by_year = [liability[n.calendar.year_index == f].sum() for f in range(len(n.calendar.years))]
+    return expected, float(max(by_year, default=0.0))
+
+
+def _full(deal: Deal) -> float:
+    """Tonnes of floored materials at full output within the floors' terms."""
+    return sum(
+        float(deal.instance.yields[j, floor.material] * _full_output(deal, j)[_term(deal, j, floor)].sum())
+        for j, floor in deal.floors.items()
+    )
+
+
+def _made(deal: Deal, scenarios: ScenarioSet, floors: bool) -> float:
+    """The same as expected, with the floors or without them."""
+    return sum(
+        float(
+            deal.instance.yields[j, floor.material]
+            * (scenarios.probability @ _output(deal, j, scenarios, floors)[:, _term(deal, j, floor)].sum(axis=1))
+        )
+        for j, floor in deal.floors.items()
+    )
+
+
+def _term(deal: Deal, j: int, floor: Floor) -> slice:
+    return slice(deal.start(j), deal.start(j) + floor.term)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Names, steadfast: str) -> list[str]:
+    """The tables as text. steadfast: what to say where no belief turns a verdict."""
+    lines = [
+        "Signed agreements on the prices of their day; hazards, calendar and capital costs are those of the plan and tables.",
+        f"Price risk counts {facts['price_risk_premium']:.1%} in the owners' hurdle rates; the government is charged "
+        f"{facts['risk_charge']:g} USD "
+        "for each USD of downside that it takes over.",
+        "Offtake, guaranteed earnings and capital in other money are listed as signed (table terms) and not valued.",
+    ]
+    for row in tables["floors"].to_dict("records"):
+        lines += ["", *floor_words(row, names, steadfast)]
+    if len(tables["capital"]):
+        lines += ["", "Capital:"]
+    lines += [capital_words(row, names) for row in tables["capital"].to_dict("records")]
+    left_out = facts["left_out"]
+    return [*lines, *([""] if left_out else []), *(f"Left out: {text}" for text in left_out)]
+
+
+def _steadfast(*, hazards: bool) -> str:
+    """What was tried where no belief turns a verdict. hazards: whether the plan draws them, so that how often they strike is a
+    belief too."""
+    tried = "hazards or prices" if hazards else "prices"
+    return (
+        f" No {tried} from {1 / MULTIPLES[-1]:g} to {MULTIPLES[-1]:g} times today's, and no premium up to "
+        f"{PREMIUMS[-1]:.0%}, change that."
+    )
+
+
+def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[str]:
+    """One agreement with a floor in words. steadfast: what to say where no belief turns the verdict."""
+    fair = row["signed_fair_value_musd"]
+    beside = "" if math.isnan(fair) else f" (booked by its owner at {fair:,.0f})"
+    lines = [
+        f"{row['agreement']} ({_named(row, names)}), signed {row['signed_year']}: {row['floor_usd_per_kg']:.4g} USD/kg of "
+        f"{names.material(row['material'])} for {row['term_yr']:g} years at a price of {row['price_usd_per_kg']:.4g}.",
+        f"  Financing gap {row['gap_without_musd']:,.0f} million USD without the floor, {row['gap_with_musd']:,.0f} with it; the "
+        f"floor costs {row['expected_cost_musd']:,.0f}{beside}, at most {row['liability_musd']:,.0f} in a year.",
+        f"  Hurdle rate {row['hurdle_rate']:.1%} on the baseline course, {row['hurdle_rate_expected']:.1%} in expectation, "
+        f"{row['hurdle_rate_with_floor']:.1%} with the floor; of the output {row['output_kept_without_share']:.0%} is expected "
+        f"without it, {row['output_kept_with_share']:.0%} with it.",
+    ]
+    if not math.isnan(row["closing_level_usd_per_kg"]):
+        lines.append(
+            f"  A floor of {row['closing_level_usd_per_kg']:.3g} USD/kg with the same terms would close the gap, at "
+            f"{row['closing_cost_musd']:,.0f} million USD."
+        )
+    return [*lines, f"  {_verdict(row)}{_bought(row)}.{_belief_words(row) or steadfast}"]
+
+
+def _verdict(row: Mapping[Any, Any]) -> str:
+    """Whether the floor is the cheapest way to have the plants."""
+    better = row["advantage_musd"]
+    if row["cheapest"]:
+        return f"The floor is the cheaper way, by {better:,.0f} million USD"
+    if better > 0:
+        return "The owner would not take the floor, or it would earn the government money"
+    if row["gap_without_musd"] <= 0:
+        return f"No support was needed to build; the floor costs {abs(better):,.0f} million USD"
+    return f"A grant alone would be cheaper, by {abs(better):,.0f} million USD"
+
+
+def _bought(row: Mapping[Any, Any]) -> str:
+    """What a floor keeps open."""
+    cost = row["cost_of_output_kept_usd_per_kg"]
+    return "" if math.isnan(cost) else f", or {number_in_words(cost)} USD for each kg that would else not be made"
+
+
+def _belief_words(row: Mapping[Any, Any]) -> str:
+    """What must be believed otherwise; empty where nothing is known."""
+    pays = row["owner_risk_price"]
+    charge = f" (its owner pays {pays:.2g})" if pays > 0 else ""
+    known = (
+        (row["hazard_multiple_at_switch"], "hazards {:.2g} times as frequent"),
+        (row["price_multiple_at_switch"], "prices of its chain {:.2g} times as high"),
+        (row["premium_at_switch"], "a price-risk premium of {:.1%}"),
+        (row["risk_charge_at_switch"], "a charge of {:.2g} USD for each USD of downside" + charge),
+    )
+    told = [words.format(value) for value, words in known if not math.isnan(value)]
+    return f" That would turn at {' or '.join(told)}." if told else ""
+
+
+def capital_words(row: Mapping[Any, Any], names: Names) -> str:
+    covered = "" if math.isnan(row["of_gap_share"]) else f", {row['of_gap_share']:.0%} of the gap"
+    signed = row["signed_loans_musd"] + row["signed_grants_musd"] + row["signed_equity_musd"]
+    return (
+        f"  {row['agreement']} ({_named(row, names)}): gap {row['gap_musd']:,.0f} million USD; {signed:,.0f} were signed, "
+        f"{row['of_capex_share']:.0%} of the capital cost, worth {row['worth_to_owner_musd']:,.0f} to the owner{covered}."
+    )
+
+
+def _named(row: Mapping[Any, Any], names: Names) -> str:
+    return ", ".join(names.producer(code) for code in row["producers"].split())

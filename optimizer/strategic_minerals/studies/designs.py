@@ -1,0 +1,366 @@
+"""Which points a sensitivity study asks for, and what their answers say.
+
+Grids; each figure at its low and high end alone (tornado); Latin hypercubes (McKay, Beckman and Conover 1979); elementary effects
+(Morris 1991; Campolongo, Cariboni and Saltelli 2007); variance-based indices (Sobol 2001; Saltelli et al. 2010), the last two by
+SALib. Runs that failed are never handed to an
+estimator: the trajectory or block that they belong to is left out, and the share left out is told."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import qmc
+
+from ..answer.notes import provenance
+from ..core.errors import Fault, InputError, PlanError
+from ..core.frames import Floats, rows_of
+from ..core.runner import current
+from ..core.stats import estimated
+from ..matrix.problem import Problem, prepare
+from ..matrix.solution import Solution, trunk_alone
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..solver.optimise import SampleSearch, sample_seeds, unbounded, whole_sample
+
+Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
+Ranges = Mapping[str, tuple[float, float]]
+CONFIDENCE = 0.95
+YEAR_DIGITS = 4
+TORNADO = ["address", "low", "high", "at_low", "at_base", "at_high", "swing"]
+"""Columns of the indices of `one_at_a_time`."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """Points to be solved, and how their answers are to be read."""
+
+    kind: Kind
+    points: tuple[dict[str, Any], ...]
+    """Values by address (`question.names`), as `sweep` takes them."""
+    ranges: Ranges
+    """Address -> (low, high); empty for plain points."""
+    levels: int = 4
+    """Morris: levels of the grid."""
+    second_order: bool = False
+    """Sobol: whether interactions of pairs are estimated too."""
+    seed: int = 1
+
+    @property
+    def block(self) -> int:
+        """Points that stand or fall together in an estimate."""
+        count = len(self.ranges)
+        return {"morris": count + 1, "sobol": 2 * count + 2 if self.second_order else count + 2}.get(self.kind, 1)
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether `indices` can be read off its answers."""
+        return self.kind in ("one_at_a_time", "morris", "sobol")
+
+
+def one_at_a_time(ranges: Ranges) -> Design:
+    """The question as it stands, then each figure at its low and its high end alone (tornado).
+
+    ranges: address -> (low, high), in the unit of the figure at that address.
+
+    Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first.
+    """
+    _checked(ranges)
+    ends = [{address: value} for address, pair in ranges.items() for value in pair]
+    return Design("one_at_a_time", ({}, *ends), ranges)
+
+
+def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tuple[float, float]]:
+    """Ranges of the widest estimates that a plan reads, as the tables state them, by address.
+
+    most: how many at most, the widest relative to its value first. A series over years moves as one, by the factors of its
+    widest year.
+
+    Raises nothing for a plan and tables that could be read.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for row in rows_of(provenance(plan, data).widest):
+        if len(found) == most:
+            break
+        series, _, last = row.key.rpartition("/")
+        if series and last.isdigit() and len(last) == YEAR_DIGITS:
+            address = f"{row.table}[{series}/*].{row.column} *"
+            found.setdefault(address, (float(row.low / row.value), float(row.high / row.value)))
+        else:
+            found[f"{row.table}[{row.key}].{row.column}"] = (float(row.low), float(row.high))
+    return found
+
+
+def latin_hypercube(ranges: Ranges, n: int = 100, *, seed: int = 1) -> Design:
+    """Points spread over all figures at once: of n equal parts of each range, every one holds one point (Latin hypercube).
+
+    ranges: as in `one_at_a_time`. n: points, two or more, whatever the number of figures. seed: of the draw. Within its part a
+    point lies anywhere; the parts of different figures are matched at random.
+
+    Raises PlanError as `one_at_a_time`, and for fewer than two points.
+    """
+    _checked(ranges)
+    if n < 2:
+        raise PlanError([Fault("sweep", "", "samples", str(n), "two points or more")])
+    low, high = np.array(list(ranges.values()), dtype=float).T
+    shares = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(n)
+    return Design("latin_hypercube", _named(ranges, low + shares * (high - low)), ranges, seed=seed)
+
+
+def morris(ranges: Ranges, *, trajectories: int = 10, levels: int = 4, seed: int = 1) -> Design:
+    """Trajectories in which one figure after the other moves: elementary effects (Morris).
+
+    ranges: as in `one_at_a_time`. trajectories: how many, each with one point more than there are figures. levels: of the
+    grid on which a figure moves, an even number. seed: of the draw.
+
+    Raises PlanError as `one_at_a_time`, InputError where SALib is not installed.
+    """
+    _checked(ranges)
+    points = _salib("sample.morris").sample(_problem(ranges), trajectories, num_levels=levels, seed=seed)
+    return Design("morris", _named(ranges, points), ranges, levels=levels, seed=seed)
+
+
+def sobol(ranges: Ranges, *, samples: int = 64, second_order: bool = False, seed: int = 1) -> Design:
+    """Saltelli's extension of a Sobol sequence, for variance-based indices.
+
+    ranges: as in `one_at_a_time`. samples: a power of two; each costs a block of points, two more than there are figures.
+    second_order: interactions of pairs too, for nearly twice the points. seed: of the sequence.
+
+    Raises PlanError as `one_at_a_time` and for samples that are no power of two, InputError where SALib is not installed.
+    """
+    _checked(ranges)
+    if samples < 2 or samples & (samples - 1):
+        raise PlanError([Fault("sweep", "", "samples", str(samples), "a power of two")])
+    points = _salib("sample.sobol").sample(_problem(ranges), samples, calc_second_order=second_order, seed=seed)
+    return Design("sobol", _named(ranges, points), ranges, second_order=second_order, seed=seed)
+
+
+def loss_functions(plan: Plan, data: Dataset) -> Design:
+    """The same plan under each named loss function, the plan's own first; one without a loss for some of its materials is a
+    point without an answer.
+
+    Raises InputError where the tables name none.
+    """
+    names = sorted({row.loss_function for row in data.rows("loss_functions")})
+    if not names:
+        raise InputError([Fault("loss_functions", "", "", "no row", "at least one named loss function")])
+    others = [name for name in names if name != plan.loss_function]
+    return Design("loss_functions", tuple({"loss_function": name} for name in [plan.loss_function, *others]), {})
+
+
+def left_out(design: Design, points: pd.DataFrame, output: str) -> float:
+    """Share of points that an estimate of an output does without, because a run of their block failed."""
+    return 1.0 - float(_usable(design, points, output).mean())
+
+
+def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd") -> pd.DataFrame:
+    """What each figure does to an output, the largest first; numbers are NaN where too few runs are left.
+
+    design: one of `one_at_a_time`, `morris` or `sobol`. points: one row a point of the design, in its order, with the
+    output as a column, such as `Sweep.points`. output: that column, in its own unit; by default the plan's aim against
+    doing nothing. Columns: for one_at_a_time address, low, high, at_low, at_base, at_high, swing; for morris address,
+    mu_star (mean absolute effect), its 95 % half-width, mu, sigma; for sobol address, first (S1), total (ST), each with the
+    95 % half-width.
+
+    Raises ValueError for a design of another kind and for another number of points, KeyError for an output that is no
+    column.
+    """
+    if design.kind == "one_at_a_time":
+        found = _tornado(design, points[output].to_numpy(dtype=float))
+    elif design.kind in ("morris", "sobol"):
+        found = {"morris": _morris, "sobol": _sobol}[design.kind](design, points, output)
+    else:
+        raise ValueError(f"no indices from a design of kind {design.kind}")
+    by = {"one_at_a_time": "swing", "morris": "mu_star", "sobol": "total"}[design.kind]
+    return found.sort_values(by, ascending=False, kind="stable", ignore_index=True, na_position="last")
+
+
+def _tornado(design: Design, y: Floats) -> pd.DataFrame:
+    rows = [
+        {
+            "address": address,
+            "low": low,
+            "high": high,
+            "at_low": y[1 + 2 * k],
+            "at_base": y[0],
+            "at_high": y[2 + 2 * k],
+            "swing": float(np.ptp([y[0], y[1 + 2 * k], y[2 + 2 * k]])),
+        }
+        for k, (address, (low, high)) in enumerate(design.ranges.items())
+    ]
+    return pd.DataFrame(rows, columns=TORNADO)
+
+
+def _morris(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
+    usable = _usable(design, points, output)
+    names = ["mu_star", "mu_star_conf", "mu", "sigma"]
+    if usable.sum() < 2 * design.block:
+        return _nothing(design, names)
+    y = points[output].to_numpy(dtype=float)[usable]
+    found = _salib("analyze.morris").analyze(
+        _problem(design.ranges),
+        _columns(design, points)[usable],
+        y,
+        num_levels=design.levels,
+        seed=design.seed,
+        conf_level=CONFIDENCE,
+    )
+    return pd.DataFrame(
+        {"address": list(design.ranges), **{name: np.asarray(found[name], dtype=float) for name in names}}
+    )
+
+
+def _sobol(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
+    usable = _usable(design, points, output)
+    names = {"first": "S1", "first_conf": "S1_conf", "total": "ST", "total_conf": "ST_conf"}
+    y = points[output].to_numpy(dtype=float)[usable]
+    if usable.sum() < 2 * design.block or np.ptp(y) == 0:
+        return _nothing(design, list(names))
+    found = _salib("analyze.sobol").analyze(
+        _problem(design.ranges), y, calc_second_order=design.second_order, seed=design.seed, conf_level=CONFIDENCE
+    )
+    return pd.DataFrame(
+        {"address": list(design.ranges), **{name: np.asarray(found[key]) for name, key in names.items()}}
+    )
+
+
+def _nothing(design: Design, names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({"address": list(design.ranges), **dict.fromkeys(names, math.nan)})
+
+
+def _usable(design: Design, points: pd.DataFrame, output: str) -> Any:
+    """(points,) whether no run of a point's block failed."""
+    if len(points) != len(design.points):
+        raise ValueError(f"{len(points)} answers for a design of {len(design.points)} points")
+    failed = points[output].isna().to_numpy(dtype=bool).reshape(-1, design.block).any(axis=1)
+    return np.repeat(~failed, design.block)
+
+
+def _columns(design: Design, points: pd.DataFrame) -> Floats:
+    return np.asarray(points[list(design.ranges)], dtype=float)
+
+
+def _named(ranges: Ranges, points: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(dict(zip(ranges, map(float, point), strict=True)) for point in points)
+
+
+def _problem(ranges: Ranges) -> dict[str, Any]:
+    return {"num_vars": len(ranges), "names": list(ranges), "bounds": [list(pair) for pair in ranges.values()]}
+
+
+def _checked(ranges: Ranges) -> None:
+    """Raises PlanError where a range is none."""
+    faults = [
+        Fault("sweep", "", address, f"{low} to {high}", "two numbers, the smaller one first")
+        for address, (low, high) in ranges.items()
+        if not (math.isfinite(low) and math.isfinite(high) and low < high)
+    ]
+    if not ranges:
+        faults.append(Fault("sweep", "", "ranges", "none", "at least one figure with a low and a high value"))
+    if faults:
+        raise PlanError(faults)
+
+
+def _salib(module: str) -> Any:
+    """A module of SALib, which is an optional extra."""
+    from importlib import import_module
+
+    try:
+        return import_module(f"SALib.{module}")
+    except ImportError:
+        expected = "SALib: pip install 'strategic-minerals[sensitivity]'"
+        raise InputError([Fault("sweep", "", "kind", "SALib is not installed", expected)]) from None
+
+
+# What plans of variants are worth in the same new scenarios, so that a difference between two of them can be told from luck.
+
+
+SAMPLES = 10
+"""Independent samples: their spread is the standard error."""
+APART = 0xC0
+"""What tells seeds of these samples from those of plans and of tests."""
+WORTHS = "worths"
+"""Where a row carries what its plan saves in each sample."""
+DIFFERENCES = {
+    "fresh_worth_musd": "what the plan saves against doing nothing in new scenarios, the same for all points",
+    "fresh_worth_error_musd": "its standard error",
+    "difference_musd": "what it saves more there than the plan of the question as it stands",
+    "difference_error_musd": "its standard error: both plans meet the same scenarios",
+    "difference_low_musd": "lower end of its 95 % interval",
+    "difference_high_musd": "upper end",
+    "told": "whether the samples can tell the difference from none, and from what the search has left open",
+}
+"""What is told of a point beside its own answer."""
+
+
+def require_scored(plan: Plan, scenarios: int, relax: bool) -> None:
+    """Raise PlanError where no plan can be scored in new scenarios."""
+    wanted = [
+        (str(scenarios), scenarios >= SAMPLES, f"0, or at least {SAMPLES}: a scenario in each of {SAMPLES} samples"),
+        ("a plan without 'sample'", plan.sample is not None, "a plan that draws scenarios, or 0"),
+        ("relaxations", not relax, "plans, or 0: a relaxation is none"),
+        (str(scenarios), not unbounded(plan), f"0: {unbounded(plan)}"),
+    ]
+    faults = [Fault("sweep", "", "fresh_scenarios", found, said) for found, right, said in wanted if not right]
+    if faults:
+        raise PlanError(faults)
+
+
+class CommonDraws:
+    """The samples, kept from one variant to the next: what a change leaves as it is need not be built again."""
+
+    def __init__(self, scenarios: int) -> None:
+        """scenarios: in all samples together."""
+        self._each = scenarios // SAMPLES
+        self._built: list[Problem | None] = [None] * SAMPLES
+
+    def worths(self, problem: Problem, solution: Solution, reference: Solution) -> list[float]:
+        """What a plan saves against doing nothing in each of the samples [million USD]; none where its aim is one that samples say
+        nothing of.
+
+        problem: the plan's own; the seeds of the samples follow from its seed. Raises UntrustedError as `SampleSearch`.
+        """
+        if unbounded(problem.plan) or problem.plan.sample is None:
+            return []
+        deadline = time.perf_counter() + current().left()
+        found = []
+        for k, seed in enumerate(sample_seeds(problem.plan.sample.seed, SAMPLES, APART)):
+            built = prepare(whole_sample(problem.plan, seed, self._each), problem.data, self._built[k] or problem)
+            self._built[k] = built
+            search = SampleSearch(built, reference, deadline=deadline)
+            found.append(search.nothing.social_cost - search.cost_of(trunk_alone(solution)).social_cost)
+        return found
+
+
+def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Rows with `DIFFERENCES` in place of what their plans save in each sample. base: the row of the question as it stands."""
+    of_base = None if base is None else base.get(WORTHS)
+    told = []
+    for row in rows:
+        mine, kept = row.get(WORTHS), {name: value for name, value in row.items() if name != WORTHS}
+        figures: dict[str, Any] = dict.fromkeys(DIFFERENCES, math.nan) | {"told": None}
+        if mine:
+            worth = estimated(mine, CONFIDENCE)
+            figures |= {"fresh_worth_musd": worth.mean, "fresh_worth_error_musd": worth.standard_error}
+        if mine and of_base:
+            apart = estimated([a - b for a, b in zip(mine, of_base, strict=True)], CONFIDENCE)
+            figures |= {
+                "difference_musd": apart.mean,
+                "difference_error_musd": apart.standard_error,
+                "difference_low_musd": apart.low,
+                "difference_high_musd": apart.high,
+                "told": bool(apart.low > _left_open(base) or apart.high < -_left_open(row)),
+            }
+        told.append(kept | figures)
+    return told
+
+
+def _left_open(row: Mapping[str, Any] | None) -> float:
+    """What the search has left open at a point: its plan may be better by so much [million USD]."""
+    found = math.inf if row is None else float(row["objective_musd"]) - float(row["bound_musd"])
+    return found if math.isfinite(found) else 0.0

@@ -1,0 +1,871 @@
+"""Scenario discovery: which ranges of which inputs make a plan fail a promise (Bryant and Lempert 2010).
+
+Rows of a sweep or of a stress test are split by a seed. On one part a box is searched (`prim`). On the other, which the search
+never sees, it is told how many of the failures lie in it (coverage) and how many of its rows fail (density). A box that rows held
+out do not confirm is none. Rows in a box are then set aside, and the next one is searched in the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from scipy.stats import binom, hypergeom
+
+from ..answer.run_folder import load_result
+from ..answer.study import Study, run_of
+from ..core.errors import Fault, InputError, MisplacedError, near_miss
+from ..core.frames import Bools, Floats, Ints, rows_of
+from ..core.verb import Seed, verb
+from ..question.dataset import Dataset
+from ..question.load import Promise
+from ..question.names import UNNAMED, Names
+from ..question.plan import Plan
+from .discovery_words import (
+    DISCOVER,
+    OWN,
+    POINTS,
+    Cases,
+    Column,
+    InputWords,
+    Threshold,
+    cases_of_frame,
+    cases_of_study,
+    chosen_inputs,
+    luck_in_words,
+    require_other_names,
+)
+
+# Patient rule induction (PRIM): the box, a range of each of a few inputs, in which failures are frequent.
+
+
+PEELED = 0.05
+"""Share of the rows in a box that one step takes off (Friedman and Fisher's alpha)."""
+LEAST_MASS = 0.05
+"""Share of all rows that a box holds at least; where fewer than twice as many fail, half of those that fail."""
+LEAST_ROWS = 5
+"""Rows that a box holds at least."""
+LUCK = 0.05
+"""Probability by luck above which a limit is dropped, and a box is not confirmed."""
+MOST_TRIED = 12
+"""Boxes of the path that are tried where luck may explain the better ones."""
+MOST_ROUNDS = 20
+"""Rounds in which ends move; each makes the measure better, and few are needed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """A box: of each column the values above `low` and below `high`; NaN where there is no limit."""
+
+    low: Floats
+    """(columns,)"""
+    high: Floats
+    """(columns,)"""
+
+    def hold(self, values: Floats) -> Bools:
+        """(rows,) which rows lie in the box. values: (rows, columns)."""
+        return np.asarray(~((values <= self.low) | (values >= self.high)).any(axis=1))
+
+    @property
+    def ends(self) -> list[tuple[int, int]]:
+        """(column, side) of every limit; side 0: from below, 1: from above."""
+        pair = np.stack([self.low, self.high], axis=1)
+        return [(int(column), int(side)) for column, side in np.argwhere(~np.isnan(pair))]
+
+    def without(self, column: int, side: int) -> Limits:
+        """The same box with one limit less."""
+        pair = self.low.copy(), self.high.copy()
+        pair[side][column] = math.nan
+        return Limits(*pair)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A box on the path of peeling."""
+
+    limits: Limits
+    column: int
+    """What was peeled last; -1 where nothing was."""
+    side: int
+    rows: int
+    """Rows in the box."""
+    failures: int
+    """Those of them that fail."""
+
+
+@dataclass(frozen=True)
+class FoundBox:
+    """What a search ends with."""
+
+    limits: Limits
+    path: tuple[Step, ...]
+    """From all rows to the smallest box."""
+    chosen: int
+    """Place on the path from which the limits came."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How good a box is."""
+
+    least_coverage: float | None = None
+    """None: harmonic mean of coverage and density. A share: density, of boxes that cover so much at least."""
+
+    def of(self, rows: Any, failures: Any, all_failures: int) -> Any:
+        """Larger is better. rows, failures: numbers, or arrays of them, in the box."""
+        rows, failures = np.asarray(rows, dtype=float), np.asarray(failures, dtype=float)
+        if self.least_coverage is None:
+            return 2 * failures / np.maximum(1.0, rows + all_failures)
+        density = failures / np.maximum(1.0, rows)
+        covered = failures / max(1, all_failures)
+        return np.where(covered >= self.least_coverage - 1e-12, 1 + density, covered / 2)  # beside enough, none counts
+
+
+def find_box(values: Floats, failed: Bools, measure: Measure) -> FoundBox:
+    """A box that describes failures, and the path of peeling; without limits where luck may explain every one.
+
+    It begins with the box on the path that measures best; where luck may explain all of its limits, with the next best.
+
+    values: (rows, columns), finite or infinite. failed: (rows,).
+    """
+    ranks = _Ranks(values)
+    path = list(_peeled(ranks, failed))
+    total = int(failed.sum())
+    scores = measure.of([s.rows for s in path], [s.failures for s in path], total)
+    best_first = np.argsort(-scores, kind="stable").tolist()  # the first of equals has fewest limits
+    box, chosen = path[0], best_first[0]
+    tried: set[bytes] = set()
+    for number in best_first:
+        if scores[number] <= scores[0] or len(tried) >= MOST_TRIED:  # no better than all rows
+            break
+        found = _moved(ranks, path[number], failed, measure)
+        same = found.low.tobytes() + found.high.tobytes()
+        if same in tried:
+            continue
+        tried.add(same)
+        while (lucky := _luckiest(ranks, found, failed)) is not None:
+            found = _moved(ranks, found.opened(ranks, *lucky), failed, measure)
+        if ranks.ends(found):
+            box, chosen = found, number
+            break
+    steps = tuple(Step(ranks.limits(s), s.column, s.side, s.rows, s.failures) for s in path)
+    return FoundBox(ranks.limits(box), steps, chosen)
+
+
+def quasi_p(values: Floats, failed: Bools, limits: Limits, column: int, side: int) -> float:
+    """Probability that a limit cuts off so few failures, or fewer, by luck: that of as many rows, each failing as often as those of
+    the box without this limit, as many fail as in the box (Bryant and Lempert 2010)."""
+    inside, wider = limits.hold(values), limits.without(column, side).hold(values)
+    return _by_luck(int(inside.sum()), int(failed[inside].sum()), int(wider.sum()), int(failed[wider].sum()))
+
+
+def chance(inside: Bools, failed: Bools) -> float:
+    """Probability that as many rows, picked blindly, hold as many failures as a box (hypergeometric); 1 where it is empty."""
+    return float(hypergeom.sf(int(failed[inside].sum()) - 1, len(failed), int(failed.sum()), int(inside.sum())))
+
+
+def roundest(above: float, below: float) -> float:
+    """The number strictly between two that takes fewest digits to write, near their middle; one of the two may be infinite."""
+    if math.isinf(above) and math.isinf(below):
+        return 0.0
+    if math.isinf(below):
+        return float(math.floor(above) + 1)
+    if math.isinf(above):
+        return float(math.ceil(below) - 1)
+    middle = (above + below) / 2
+    for digits in range(-math.ceil(math.log10(max(abs(above), abs(below), 1e-300))), 17):
+        found = round(middle, digits)
+        if above < found < below:
+            return float(found) + 0.0
+    return middle
+
+
+def _by_luck(rows: int, failures: int, wider_rows: int, wider_failures: int) -> float:
+    return float(binom.sf(failures - 1, rows, wider_failures / wider_rows)) if wider_rows else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Box:
+    """A box in ranks, both ends inside."""
+
+    low: Ints
+    high: Ints
+    column: int = -1
+    side: int = 0
+    rows: int = 0
+    failures: int = 0
+
+    def opened(self, ranks: _Ranks, column: int, side: int) -> _Box:
+        """The same with one limit less."""
+        ends = self.low.copy(), self.high.copy()
+        ends[side][column] = (0, ranks.last[column])[side]
+        return replace(self, low=ends[0], high=ends[1])
+
+
+class _Ranks:
+    """Values by their ranks among those that occur."""
+
+    def __init__(self, values: Floats) -> None:
+        found = [np.unique(column, return_inverse=True) for column in values.T]
+        self.known = [known for known, _ in found]
+        self.at = (
+            np.stack([at for _, at in found], axis=1).astype(np.int64) if found else np.zeros(values.shape, np.int64)
+        )
+        self.last = np.array([len(known) - 1 for known in self.known], dtype=np.int64)
+
+    def all(self, failed: Bools) -> _Box:
+        """Every row."""
+        return _Box(np.zeros_like(self.last), self.last.copy(), rows=len(failed), failures=int(failed.sum()))
+
+    def inside(self, box: _Box, but: int = -1) -> Bools:
+        """(rows,) which rows lie in a box, or would without the limits of the column `but`."""
+        hold = (self.at >= box.low) & (self.at <= box.high)
+        if but >= 0:
+            hold[:, but] = True
+        return np.asarray(hold.all(axis=1))
+
+    def ends(self, box: _Box) -> list[tuple[int, int]]:
+        """(column, side) of every limit."""
+        pair = np.stack([box.low > 0, box.high < self.last], axis=1)
+        return [(int(column), int(side)) for column, side in np.argwhere(pair)]
+
+    def limits(self, box: _Box | Any) -> Limits:
+        """In values: the roundest numbers between the last value left out and the first one kept."""
+        low, high = np.full(len(self.last), math.nan), np.full(len(self.last), math.nan)
+        for column, side in self.ends(box):
+            known = self.known[column]
+            if side == 0:
+                low[column] = roundest(float(known[box.low[column] - 1]), float(known[box.low[column]]))
+            else:
+                high[column] = roundest(float(known[box.high[column]]), float(known[box.high[column] + 1]))
+        return Limits(low, high)
+
+
+def _peeled(ranks: _Ranks, failed: Bools) -> Iterator[_Box]:
+    """Boxes from all rows to the smallest one, each without a slab of the one before."""
+    rows, failures = len(failed), int(failed.sum())
+    least = max(LEAST_ROWS, math.ceil(min(LEAST_MASS * rows, failures / 2)))
+    box, inside = ranks.all(failed), np.ones(rows, dtype=bool)
+    while True:
+        yield box
+        best: tuple[float, _Box] | None = None
+        here, bad = ranks.at[inside], failed[inside]
+        mean = bad.mean() if len(bad) else 0.0
+        for column, side, low, high, cut in _slabs(box, here, ranks.last):
+            count = int(cut.sum())
+            if len(bad) - count < least:
+                continue
+            share = (bad[cut].sum() + mean) / (count + 1)  # a row at the mean beside it: a slab of few says little
+            if best is None or share < best[0] - 1e-12:
+                ends = box.low.copy(), box.high.copy()
+                ends[0][column], ends[1][column] = low, high
+                kept = int(bad.sum() - bad[cut].sum())
+                best = share, _Box(ends[0], ends[1], column, side, len(bad) - count, kept)
+        if best is None or box.failures == 0 or box.failures == box.rows:
+            return
+        box = best[1]
+        inside = ranks.inside(box)
+
+
+def _slabs(box: _Box, here: Ints, last: Ints) -> Iterator[tuple[int, int, int, int, Bools]]:
+    """(column, side, low, high, rows taken off) of every end of a box that can be peeled. here: ranks of the rows in the box."""
+    size = max(1, int(PEELED * len(here)))
+    ordered = np.sort(here, axis=0)
+    for column in range(len(last)):
+        found, low, high = ordered[:, column], int(box.low[column]), int(box.high[column])
+        first, final = int(found[0]), int(found[-1])
+        if first == final:
+            continue
+        edge = max(int(found[size]), int(found[np.searchsorted(found, first, side="right")]))
+        yield column, 0, edge, high, here[:, column] < edge
+        edge = min(int(found[-1 - size]), int(found[np.searchsorted(found, final, side="left") - 1]))
+        yield column, 1, low, edge, here[:, column] > edge
+
+
+def _moved(ranks: _Ranks, box: _Box, failed: Bools, measure: Measure) -> _Box:
+    """The box with each of its limits where the measure is best while the others stay, again and again until none moves."""
+    total = int(failed.sum())
+    inside = ranks.inside(box)
+    box = replace(box, rows=int(inside.sum()), failures=int(failed[inside].sum()))
+    for _ in range(MOST_ROUNDS):
+        before = box
+        for column, side in ranks.ends(box):
+            box = _best_end(ranks, box, column, side, failed, measure, total)
+        if np.array_equal(box.low, before.low) and np.array_equal(box.high, before.high):
+            break
+    return box
+
+
+def _best_end(ranks: _Ranks, box: _Box, column: int, side: int, failed: Bools, measure: Measure, total: int) -> _Box:
+    """The box with one limit where the measure is best; where it is if no place is better."""
+    other = ranks.inside(box, but=column)
+    at = ranks.at[other, column]
+    size = int(ranks.last[column]) + 1
+    rows = np.bincount(at, minlength=size)
+    failures = np.bincount(at, weights=failed[other], minlength=size)
+    if side == 0:  # from each rank up to the high end
+        until = int(box.high[column]) + 1
+        rows, failures = rows[:until][::-1].cumsum()[::-1], failures[:until][::-1].cumsum()[::-1]
+        shift = 0
+    else:
+        shift = int(box.low[column])
+        rows, failures = rows[shift:].cumsum(), failures[shift:].cumsum()
+    scores = np.where(rows >= LEAST_ROWS, measure.of(rows, failures, total), -math.inf)
+    best = int(np.argmax(scores))
+    if scores[best] <= measure.of(box.rows, box.failures, total) + 1e-12:
+        return box
+    ends = box.low.copy(), box.high.copy()
+    ends[side][column] = best + shift
+    return replace(box, low=ends[0], high=ends[1], rows=int(rows[best]), failures=int(failures[best]))
+
+
+def _luckiest(ranks: _Ranks, box: _Box, failed: Bools) -> tuple[int, int] | None:
+    """The limit that luck explains best, if it may. It was picked among both ends of all columns, which share what luck may do."""
+    inside = ranks.inside(box)
+    rows, failures = int(inside.sum()), int(failed[inside].sum())
+    found = []
+    for column, side in ranks.ends(box):
+        wider = ranks.inside(box.opened(ranks, column, side))
+        found.append((_by_luck(rows, failures, int(wider.sum()), int(failed[wider].sum())), column, side))
+    if not found:
+        return None
+    worst, column, side = max(found)
+    return (column, side) if worst > LUCK / (2 * len(ranks.last)) else None
+
+
+# The search for boxes: one after the other on the rows searched, each held against the rows held out.
+
+
+LEAST_FURTHER = 0.1
+"""Share of all failures that a box after the first one covers at least."""
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Rows, split, and what they are called."""
+
+    columns: list[Column]
+    values: Floats
+    failed: Bools
+    aside: Bools
+    """(rows,) held out."""
+    words: InputWords
+    measure: Measure
+
+    def in_words(self, limits: Limits, order: Sequence[int]) -> str:
+        """All limits of a box, those of the columns that say most first."""
+        clauses = [
+            self.words.clause(self.columns[column], float(limits.low[column]), float(limits.high[column]))
+            for column in order
+        ]
+        return " and ".join(clauses)
+
+
+Rows = list[dict[str, Any]]
+
+
+def boxes_of(search: Search, most: int, weights: Floats | None, promised: str) -> tuple[Rows, Rows, Rows, Any]:
+    """Rows of boxes, limits and trajectories, and of each row the confirmed box that it lies in, 0 for none."""
+    boxes: Rows = []
+    limits: Rows = []
+    trajectory: Rows = []
+    which = np.zeros(len(search.failed), dtype=int)
+    for number in range(1, most + 1):
+        left = which == 0
+        seen = left & ~search.aside
+        if not 0 < search.failed[seen].sum() < seen.sum():
+            break
+        found = find_box(search.values[seen], search.failed[seen], search.measure)
+        trajectory += _path(search, number, found, left)
+        if not found.limits.ends:
+            break
+        box = left & found.limits.hold(search.values)
+        if number > 1 and search.failed[box & seen].sum() < LEAST_FURTHER * search.failed[~search.aside].sum():
+            break
+        ends = sorted(_ends(search, number, found.limits, left), key=lambda row: float(row["density_without"]))
+        order = list(dict.fromkeys(int(row.pop("column")) for row in ends))
+        row = {
+            "box": number,
+            "promised": promised,
+            "fails_when": search.in_words(found.limits, order),
+            "limits": len(ends),
+        }
+        row |= _figures(search, box, left, weights)
+        boxes.append(row)
+        limits += ends
+        if not row["confirmed"]:
+            break
+        which[box] = number
+    return boxes, limits, trajectory, which
+
+
+def _figures(search: Search, box: Bools, left: Bools, weights: Floats | None) -> dict[str, Any]:
+    """What a box holds, on the rows searched and on those held out; left: (rows,) those of no earlier box."""
+    failed, aside = search.failed, search.aside
+    told: dict[str, Any] = {}
+    for prefix, part in (("", ~aside), ("held_out_", aside)):
+        inside = box & part
+        told |= {
+            f"{prefix}rows": int(inside.sum()),
+            f"{prefix}failures": int(failed[inside].sum()),
+            f"{prefix}coverage": _share(failed[inside].sum(), failed[part].sum()),
+            f"{prefix}density": _share(failed[inside].sum(), inside.sum()),
+        }
+    tested = left & aside
+    luck = chance(box[tested], failed[tested]) if aside.any() else math.nan
+    told |= {"luck": luck, "confirmed": not luck > LUCK}  # NaN: nothing was held out
+    chances = (math.nan, math.nan) if weights is None else (weights[box].sum(), weights[box & failed].sum())
+    return told | dict(zip(("probability", "failing_probability"), map(float, chances), strict=True))
+
+
+def _share(part: Any, whole: Any) -> float:
+    return float(part / whole) if whole else math.nan
+
+
+def _ends(search: Search, number: int, limits: Limits, left: Bools) -> Iterator[dict[str, Any]]:
+    """Rows of the limits of a box."""
+    seen, tested = left & ~search.aside, left & search.aside
+    for column, side in limits.ends:
+        of = search.columns[column]
+        wider = seen & limits.without(column, side).hold(search.values)
+        value = float((limits.low, limits.high)[side][column])
+        yield {
+            "column": column,
+            "box": number,
+            "input": of.name,
+            "called": search.words.title(of.name),
+            "category": of.category,
+            "side": (("is", "is not") if of.category else ("over", "under"))[side],
+            "limit": math.nan if of.category else value,
+            "quasi_p": quasi_p(search.values[seen], search.failed[seen], limits, column, side),
+            "held_out_quasi_p": quasi_p(search.values[tested], search.failed[tested], limits, column, side)
+            if tested.any()
+            else math.nan,
+            "density_without": _share(search.failed[wider].sum(), wider.sum()),
+        }
+
+
+def _path(search: Search, number: int, found: FoundBox, left: Bools) -> Iterator[dict[str, Any]]:
+    """Rows of the path of peeling."""
+    tested = left & search.aside
+    searched, held = search.failed[~search.aside].sum(), search.failed[search.aside].sum()
+    for n, step in enumerate(found.path):
+        inside = step.limits.hold(search.values[tested])
+        failures = search.failed[tested][inside].sum()
+        yield {
+            "box": number,
+            "step": n,
+            "peeled": "" if step.column < 0 else _step_words(search, step),
+            "side": "" if step.column < 0 else ("from below", "from above")[step.side],
+            "limits": len(step.limits.ends),
+            "rows": step.rows,
+            "failures": step.failures,
+            "coverage": _share(step.failures, searched),
+            "density": _share(step.failures, step.rows),
+            "held_out_coverage": _share(failures, held),
+            "held_out_density": _share(failures, inside.sum()),
+            "chosen": n == found.chosen,
+        }
+
+
+def _step_words(search: Search, step: Step) -> str:
+    of = search.columns[step.column]
+    return f"{search.words.title(of.name)}{f': {of.category}' if of.category else ''}"
+
+
+def row_table(
+    search: Search, which: Any, places: Any, values: Floats, inputs: pd.DataFrame, limits: Rows
+) -> pd.DataFrame:
+    """The rows with what the boxes limit, for pictures and for looking at."""
+    told = dict(zip(OWN, (places, search.failed, search.aside, which, values), strict=True))
+    limited = inputs[list(dict.fromkeys(str(row["input"]) for row in limits))].replace([np.inf, -np.inf], np.nan)
+    return pd.concat([pd.DataFrame(told), limited.reset_index(drop=True)], axis=1)
+
+
+# What scenario discovery found: boxes, their limits, the path of the search, and all of it in words.
+
+
+BOXES = [
+    "box",
+    "promised",
+    "fails_when",
+    "confirmed",
+    "limits",
+    "rows",
+    "failures",
+    "coverage",
+    "density",
+    "held_out_rows",
+    "held_out_failures",
+    "held_out_coverage",
+    "held_out_density",
+    "luck",
+    "probability",
+    "failing_probability",
+]
+LIMITS = ["box", "input", "called", "category", "side", "limit", "quasi_p", "held_out_quasi_p", "density_without"]
+TRAJECTORY = [
+    "box",
+    "step",
+    "peeled",
+    "side",
+    "limits",
+    "rows",
+    "failures",
+    "coverage",
+    "density",
+    "held_out_coverage",
+    "held_out_density",
+    "chosen",
+]
+MOSTLY = 0.5
+"""Share of a box that fails from which it is said that a promise fails in it; below, that it fails more often."""
+
+
+TITLES = {"boxes": "Where it fails", "limits": "Limits"}
+"""Headings of the short tables."""
+
+
+def words_of(facts: Mapping[str, Any], boxes: pd.DataFrame) -> list[str]:
+    """A discovery in plain words."""
+    what, tested = facts["called"], facts["held_out_rows"] > 0
+    split = (
+        f"Searched in {facts['rows'] - facts['held_out_rows']:,} of them; {facts['held_out_rows']:,} were held out."
+        if tested
+        else "None were held out: nothing here was tested on other rows than those it was found on."
+    )
+    lines = [
+        f"SCENARIO DISCOVERY: the promise that {facts['promised']} fails in {facts['failures']:,} of {facts['rows']:,} {what} "
+        f"({facts['failures'] / facts['rows']:.0%}). {split}"
+    ]
+    confirmed = boxes["confirmed"].astype(bool)
+    for row in rows_of(boxes[confirmed]):
+        begin = "OUTSIDE OF THAT, IT ALSO FAILS" if row.box > 1 else "IT FAILS"
+        often = " MORE OFTEN" * ((row.held_out_density if tested else row.density) < MOSTLY)
+        lines.append(f"{begin}{often} WHEN {row.fails_when}.")
+        lines += [f"  {line}" for line in _explained(row, facts)]
+    if confirmed.sum() > 1 and tested:
+        share = boxes[confirmed]["held_out_coverage"].sum()
+        lines.append(f"Together these explain {share:.0%} of the failures among the {what} held out.")
+    if not confirmed.any():
+        lines.append(f"NO RANGE of the {facts['inputs']} inputs tells where it fails.")
+    if boxes.empty:
+        lines.append(
+            f"  Luck may explain every limit that was tried on the {what} searched; "
+            "more of them, or others (--seed), may tell more."
+        )
+    for row in rows_of(boxes[~confirmed]):
+        there = (
+            f"{row.held_out_failures} of {row.held_out_rows} fail there, "
+            f"by luck with a probability of {luck_in_words(row.luck)}"
+            if row.held_out_rows
+            else "none of them lies there"
+        )
+        lines.append(f"  Not confirmed by the {what} held out, and so left aside: {row.fails_when} ({there}).")
+    return [*lines, *(f"  Note: {note}." for note in facts["notes"])]
+
+
+def _explained(row: Any, facts: Mapping[str, Any]) -> Iterator[str]:
+    """What a box explains, on rows held out first."""
+    what = facts["called"]
+    searched = (
+        f"explains {row.coverage:.0%} of the failures ({row.failures} of {facts['failures'] - facts['held_out_failures']}); "
+        f"in it {row.density:.0%} fail ({row.failures} of {row.rows})"
+    )
+    if facts["held_out_rows"]:
+        overall = facts["held_out_failures"] / facts["held_out_rows"]
+        yield (
+            f"Held out: this explains {row.held_out_coverage:.0%} of the failures ({row.held_out_failures} of "
+            f"{facts['held_out_failures']}); in it {row.held_out_density:.0%} fail ({row.held_out_failures} of "
+            f"{row.held_out_rows}), overall {overall:.0%}. By luck: {luck_in_words(row.luck)}."
+        )
+        yield f"Where it was searched: it {searched}."
+    else:
+        yield f"It {searched}."
+    if not math.isnan(row.probability):
+        yield (
+            f"Probability of such {what}: {row.probability:.3g}; of such in which the promise fails: "
+            f"{row.failing_probability:.3g} (on all rows, at their own probabilities)."
+        )
+
+
+FEW_ROWS = 50
+"""Rows below which the summary warns."""
+FEW_FAILURES = 10
+"""Failures, and rows that do not fail, below which it does."""
+MOST_CATEGORIES = 10
+"""Different texts of an input up to which each is tried as a category."""
+MOST_BOXES = 10
+HARMONIC = "best harmonic mean of coverage and density"
+
+
+@verb
+def discover(
+    study: Study | pd.DataFrame | Path | str,
+    promise: Annotated[
+        str,
+        Field(
+            max_length=300,
+            description="What is promised: a column of the study, a sign and a number, in the column's unit, e.g. "
+            "'loss_musd <= 500'; of "
+            "a stress test also material:segment:level, e.g. ndfeb_magnet:civil:0.8.",
+        ),
+    ],
+    *,
+    inputs: Annotated[
+        Sequence[str] | None, Field(description="Inputs that may explain failures. Default: all of the study.")
+    ] = None,
+    held_out: Annotated[
+        float, Field(ge=0, lt=0.9, description="Share of the rows that the search does not see.")
+    ] = 0.3,
+    seed: Seed = 0,
+    boxes: Annotated[int, Field(ge=1, le=MOST_BOXES, description="Most boxes looked for.")] = 3,
+    coverage: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1,
+            description="Share of the failures that a box covers at least; the densest such box is taken. Default: the best "
+            "harmonic mean of coverage and density.",
+        ),
+    ] = None,
+    unsolved_fail: Annotated[bool, Field(description="Count points without an answer as failures.")] = False,
+    data: Dataset | None = None,
+    plan: Plan | None = None,
+) -> Study:
+    """Find which ranges of which inputs make a plan fail a promise, from the rows of a sweep or a stress test.
+
+    study: a sweep, whose varied addresses are the inputs; a stress test, with what happens in its scenarios (`event_features`);
+    the folder in which either was stored; or a data frame, a row a case. data: tables that name what codes mean. plan: names the
+    scenarios and events that addresses number. None: those of the run that a folder belongs to, else codes and numbers stand.
+
+    Tables: `boxes`, one row a box, in the order found: promised and fails_when (words), confirmed (by rows held out), limits (how
+    many); rows, failures, coverage (share of all failures) and density (share that fails) on the rows searched; the same on rows
+    held out. Each box is without the rows of earlier ones. luck: probability that as many rows, picked blindly from those held
+    out, fail as often; of a stress test, probability of the box and of failing in it. `limits`, one row a limit: box, input,
+    called (in words), category (where it is one of several), side (over, under; is, is not), limit, quasi_p (that luck explains
+    it, on the rows searched and on those held out), density_without (in the box without this limit). `trajectory`, one row a box
+    on the path of peeling: what was peeled last, from which side, number of limits, rows, failures, coverage and density on the
+    rows searched, the last two on those held out, whether it was chosen. `cases`, one row a row of the study that has an answer:
+    row (its place, from 0), failed, held_out, box (0: none), value (what is promised), and the inputs that some box limits; empty
+    where an event does not occur. Facts: promise, promised (in words), called (what the rows are), rows, failures, held_out_rows,
+    held_out_failures, inputs (searched), unsolved (left out, or counted as failures), seed, measure (how a box was chosen), notes.
+
+    Raises InputError for a promise that is none or names no column, for inputs that are none, for rows of which none or all fail,
+    and for a folder without such tables.
+    """
+    if isinstance(study, Path | str) and (run := run_of(Path(study))) is not None and plan is None and data is None:
+        result = load_result(run)
+        plan, data = result.plan, result.data
+    cases = _cases(study)
+    names = UNNAMED if data is None else Names.of(data)
+    words = InputWords(names, cases.hazards, plan, cases.called == POINTS)
+    told = _promised(cases, promise, words.names)
+    chosen = chosen_inputs(cases, inputs, told.column)
+    require_other_names(list(map(str, chosen)))
+    answered, failed = _judged(told, unsolved_fail=unsolved_fail)
+    _require_both(told, failed[answered], cases.called)
+    columns, notes = _columns(chosen[answered])
+    if not columns:
+        known = ", ".join(map(str, chosen)) or "no columns"
+        raise InputError([Fault(DISCOVER, "", "inputs", known, "at least one input that varies, stated in every row")])
+    values, bad = np.stack([column.values for column in columns], axis=1), failed[answered]
+    aside = _split(bad, held_out, np.random.default_rng(seed), np.flatnonzero(answered) // cases.block)
+    measure = Measure(coverage)
+    search = Search(columns, values, bad, aside, words, measure)
+    weights = None if cases.weights is None else cases.weights[answered]
+    boxes_found, limits, path, which = boxes_of(search, boxes, weights, told.words)
+    unsolved = int(np.isnan(told.values).sum())
+    counts = {
+        "rows": len(bad),
+        "failures": int(bad.sum()),
+        "held_out_rows": int(aside.sum()),
+        "held_out_failures": int(bad[aside].sum()),
+        "inputs": len({column.name for column in columns}),
+        "unsolved": unsolved,
+    }
+    notes = [*_warnings(counts, cases, told, unsolved_fail=unsolved_fail), *notes]
+    measured = (
+        f"highest density of boxes that cover {coverage:.0%} of the failures" if coverage is not None else HARMONIC
+    )
+    tables = {
+        "boxes": pd.DataFrame(boxes_found, columns=BOXES),
+        "limits": pd.DataFrame(limits, columns=LIMITS),
+        "trajectory": pd.DataFrame(path, columns=TRAJECTORY),
+        "cases": row_table(search, which, np.flatnonzero(answered), told.values[answered], chosen[answered], limits),
+    }
+    facts = {
+        "promise": promise,
+        "promised": told.words,
+        "called": cases.called,
+        **counts,
+        "seed": seed,
+        "measure": measured,
+        "notes": tuple(notes),
+    }
+    return Study("discover", tables, words_of(facts, tables["boxes"]), facts, TITLES)
+
+
+def _cases(study: Study | pd.DataFrame | Path | str) -> Cases:
+    if isinstance(study, pd.DataFrame):
+        return cases_of_frame(study)
+    found = study if isinstance(study, Study) else Study.load(study)
+    return cases_of_study(found.tables, int(found.facts.get("block", 1)))
+
+
+@dataclass(frozen=True)
+class _Promised:
+    """A promise held against rows."""
+
+    column: str
+    """Empty: none of the inputs' table."""
+    words: str
+    values: Floats
+    """(rows,) NaN where there is no answer."""
+    threshold: Threshold
+
+
+def _promised(cases: Cases, promise: str, names: Names) -> _Promised:
+    """What is promised, by row. Raises InputError where the rows do not tell it."""
+    if promise.count(":") == 2 and cases.shortfalls is not None:
+        return _served(cases, cases.shortfalls, promise, names)
+    threshold = Threshold.parse(promise)
+    known = [str(name) for name in cases.outcomes]
+    if threshold.column not in known:
+        expected = f"one of {', '.join(known)}{near_miss(threshold.column, known)}" if known else "a column of numbers"
+        if threshold.column in cases.inputs:
+            text = not pd.api.types.is_numeric_dtype(cases.inputs[threshold.column])
+            found = f"'{threshold.column}', which is {'text' if text else 'an input that was varied'}"
+            raise InputError([Fault(DISCOVER, "", "promise", found, expected)])
+        raise InputError([Fault(DISCOVER, "", "promise", f"no column '{threshold.column}'", expected)])
+    values = cases.outcomes[threshold.column].to_numpy(dtype=float)
+    return _Promised(threshold.column, threshold.in_words(), values, threshold)
+
+
+def _served(cases: Cases, shortfalls: pd.DataFrame, promise: str, names: Names) -> _Promised:
+    """A share of a demand that is to be served, in every scenario of a stress test."""
+    try:
+        asked = Promise.parse(promise)
+    except MisplacedError as error:
+        raise InputError([Fault(DISCOVER, "", "promise", found, wanted) for _, found, wanted in error.places]) from None
+    mine = (shortfalls["material"] == asked.material) & (shortfalls["segment"] == asked.segment)
+    if not mine.any():
+        known = sorted({f"{row.material}:{row.segment}" for row in rows_of(shortfalls)})
+        near = near_miss(f"{asked.material}:{asked.segment}", known)
+        expected = f"one that goes short in some scenario: {', '.join(known) or 'there is none'}{near}"
+        found = f"no scenario in which {asked.material}:{asked.segment} goes short"
+        raise InputError([Fault(DISCOVER, "", "promise", found, expected)])
+    values = np.ones(len(cases.outcomes))
+    values[shortfalls.loc[mine, "row"].to_numpy(dtype=int)] = shortfalls.loc[mine, "served_share"].to_numpy(dtype=float)
+    level = "in full" if asked.level == 1 else f"at {100 * asked.level:.4g}% or more"
+    words = f"{names.material(asked.material)}, {asked.segment} is served {level}"
+    return _Promised("", words, values, Threshold("served_share", ">=", asked.level - 1e-6))
+
+
+def _judged(told: _Promised, *, unsolved_fail: bool) -> tuple[Bools, Bools]:
+    """(rows,) which rows count, and which fail."""
+    missing = np.isnan(told.values)
+    failed = told.threshold.fails(told.values) & ~missing
+    return (np.ones_like(missing), failed | missing) if unsolved_fail else (~missing, failed)
+
+
+def _require_both(told: _Promised, failed: Bools, called: str) -> None:
+    """Raise InputError where nothing fails, or everything does: there is nothing to tell apart."""
+    if 0 < failed.sum() < len(failed):
+        return
+    values = told.values[~np.isnan(told.values)]
+    between = f"; {told.threshold.column} goes from {values.min():,.4g} to {values.max():,.4g}" if len(values) else ""
+    which = (
+        "fails in none" if len(failed) and not failed.any() else "fails in all" if len(failed) else "is told by none"
+    )
+    raise InputError(
+        [
+            Fault(
+                DISCOVER,
+                "",
+                "promise",
+                f"one that {which} of {len(failed):,} {called}",
+                f"one that fails in some of them and not in others{between}",
+            )
+        ]
+    )
+
+
+def _columns(inputs: pd.DataFrame) -> tuple[list[Column], list[str]]:
+    """Inputs as the search takes them, and what is to be said of those left aside.
+
+    Inputs that do not vary, and those that order the rows as an earlier one does, tell nothing more.
+    """
+    found: list[Column] = []
+    empty, many = [], []
+    for name in map(str, inputs):
+        values = inputs[name]
+        if values.isna().any():
+            empty.append(name)
+        elif pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+            found.append(Column(name, values.to_numpy(dtype=float)))
+        else:
+            texts = values.map(lambda value: str(value).lower() if isinstance(value, bool | np.bool_) else str(value))
+            known = sorted(texts.unique())
+            if len(known) > MOST_CATEGORIES:
+                many.append(name)
+                continue
+            two = len(known) == 2
+            which, otherwise = (known[-1:], known[0]) if two else (known, "")
+            found += [Column(name, (texts == text).to_numpy(dtype=float), text, otherwise) for text in which]
+    kept: dict[bytes, Column] = {}
+    same = []
+    for column in found:
+        known_values, ranks = np.unique(column.values, return_inverse=True)
+        if len(known_values) > 1:
+            first = kept.setdefault(ranks.astype(np.int64).tobytes(), column)
+            if first.name != column.name:
+                what = f"{column.name} is {column.category}" if column.category else column.name
+                same.append(f"{what} (as {first.name})")
+    notes = []
+    if same:
+        notes.append(f"left aside because they order the rows as another input does: {', '.join(same)}")
+    if empty:
+        notes.append(f"left aside because they are empty in some rows: {', '.join(empty)}")
+    if many:
+        notes.append(f"left aside because they are text with more than {MOST_CATEGORIES} values: {', '.join(many)}")
+    return list(kept.values()), notes
+
+
+def _split(failed: Bools, share: float, draw: np.random.Generator, groups: Any) -> Bools:
+    """(rows,) which are held out: a share of the groups with failures, and of those without. groups: (rows,) what belongs
+    together."""
+    known, at = np.unique(groups, return_inverse=True)
+    bad = np.bincount(at, weights=failed) > 0
+    aside = np.zeros(len(known), dtype=bool)
+    for part in (np.flatnonzero(bad), np.flatnonzero(~bad)):
+        aside[draw.permutation(part)[: round(share * len(part))]] = True
+    return np.asarray(aside[at])
+
+
+def _warnings(counts: Mapping[str, int], cases: Cases, told: _Promised, *, unsolved_fail: bool) -> Iterator[str]:
+    """What makes the answer weak."""
+    rows, failures = counts["rows"], counts["failures"]
+    if rows < FEW_ROWS:
+        yield f"only {rows} {cases.called}: too few to tell ranges from luck; {FEW_ROWS} are little, hundreds are better"
+    if min(failures, rows - failures) < FEW_FAILURES:
+        few, which = min((failures, "fail"), (rows - failures, "do not fail"))
+        yield f"only {few} {cases.called} {which}: ranges found among so few hang on single ones"
+    if failures > rows / 2 and told.column:
+        yield (
+            f"most {cases.called} fail: a box of nearly all of them says little; the promise `{told.threshold.opposite}` fails "
+            f"where this one is kept"
+        )
+    if counts["unsolved"]:
+        done = "count as failures" if unsolved_fail else "were left out"
+        yield f"{counts['unsolved']} {cases.called} without an answer {done}"
+    if cases.block > 1:
+        yield (
+            f"the design moves one figure at a time within blocks of {cases.block} points: whole blocks were held out, and the "
+            f"probabilities by luck, which take rows as independent, are too small; a Latin hypercube suits better"
+        )

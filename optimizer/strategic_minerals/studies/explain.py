@@ -1,0 +1,842 @@
+"""Why each item was chosen or rejected: what it brings, what stands in its way, and what would change the decision.
+
+Every item is held in where the plan leaves it, or out where it has it, and the question solved again: the difference is what it
+brings, or would cost. Constraint prices of the plan's commitments only name what binds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.notes import require_plain
+from ..answer.prices import SMALL, Price, published, worthless
+from ..answer.result import Result
+from ..answer.study import Study
+from ..audit.accounts import losses, open_accounts, social_cost
+from ..core.errors import Fault, InfeasibleError, InputError, Progress, ReserveError, StoppedError, UntrustedError
+from ..core.frames import Floats, rows_of
+from ..core.runner import HERE, Runner, current
+from ..core.stats import BASELINE_COURSE, USD_PER_MUSD, rounded_to_add_up
+from ..core.verb import verb
+from ..matrix.named import objective_costs
+from ..matrix.problem import (
+    SHARES,
+    TRACE_T,
+    Decided,
+    DecisionIndex,
+    ForcedDecision,
+    Problem,
+    part_in_words,
+    prepare,
+    with_parts,
+)
+from ..matrix.solution import decided_point, extract
+from ..model.sets import STAGES, main_aim, slack_of_later_aims
+from ..question.dataset import Dataset
+from ..question.names import Names, edited
+from ..question.plan import Plan
+from ..question.recipes import REFERENCE, chain
+from ..solver.highs import Duals, Model, SolvedRun
+from ..solver.session import Session
+from ..solver.stages import cap_trunk_shortfall
+from ..world.events import SampledScenarios
+from ..world.packages import BUILT_ALONE, Item, in_amounts
+from .break_even import INTERVALS, MOST_SOLVES, TOLERANCE, BreakEven, Pair, find_break_even, in_words, interval_rows
+from .explain_figures import Figure, figures_of
+
+# Shadow prices in sentences: what one unit more is worth, and how far that holds.
+
+
+RANGING_COLUMNS = [
+    "price",
+    "item",
+    "scenario",
+    "period",
+    "value",
+    "unit",
+    "holds_for_more",
+    "holds_for_less",
+    "holds_unit",
+    "sentence",
+]
+ONCE = (
+    "appropriation",
+    "total_budget",
+    "contingent_liability",
+    "cvar_limit",
+    "expected_loss_limit",
+    "service_level",
+    "diversification",
+    "days_of_cover",
+)
+"""Families told in full; of stock and supply, the year with the largest price of each material."""
+SAME = 1e-6
+"""Relative difference of a cost per unit from a price that counts as none."""
+FIRST_STEP = 1e-3
+"""First step of a re-solve, as a share of the right-hand side or of one unit."""
+STEPS = 24
+"""Doublings of a step."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The linear program with a result's whole commitments fixed, solved for the plan's main aim."""
+
+    problem: Problem
+    cost: Floats
+    model: Model
+    run: SolvedRun
+    duals: Duals
+    """Those of the run."""
+
+
+def fixed_program(result: Result) -> Fixed:
+    """Solve it.
+
+    Raises InputError for a relaxation, which has no commitments, and for an extended plan, UntrustedError without an answer.
+    """
+    require_plain(result.tables)
+    if result.outcome.relaxed:
+        raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
+    problem = prepare(result.plan, result.data)
+    problem = cap_trunk_shortfall(problem, decided_point(problem.structure, problem.assembly, result.reference))
+    cost = objective_costs(problem)[STAGES[result.plan.objective.kind][0]]
+    model = Model(problem.assembly, cost, integer=False)
+    whole = np.flatnonzero(problem.assembly.integer)
+    at = np.round(decided_point(problem.structure, problem.assembly, result.solution)[whole])
+    model.set_bounds(whole, at, at)
+    run = model.run(time_limit_s=max(1.0, current().left()), phase="prices")
+    if not isinstance(run, SolvedRun):
+        raise UntrustedError(f"the linear program with the plan's commitments fixed was not solved: {run.status}")
+    return Fixed(problem, cost, model, run, run.prices)
+
+
+def price_words(fixed: Fixed) -> pd.DataFrame:
+    """One row a price that is not zero (`COLUMNS`): value in `unit`; how many units more, and less, it holds for; a sentence.
+
+    So too where money is worth nothing only because more is owed already: somebody would raise it in vain.
+    """
+    told = _told(published(fixed.problem, fixed.duals)) + worthless(fixed.problem, fixed.duals)
+    names = Names.of(fixed.problem.data)
+    alone = [p.row for p in told if p.widened is None and not p.beyond]
+    reach = dict(zip(alone, fixed.model.rhs_ranging(alone), strict=True)) if alone else {}
+    rows = []
+    for price in told:
+        down, up = reach.get(price.row, (0.0, 0.0))
+        more, less = (up, down) if price.direction > 0 else (down, up)
+        more = more if more > 0 else _stretch(fixed, price, 1)
+        less = less if less > 0 else _stretch(fixed, price, -1)
+        more, less = min(more, price.beyond or math.inf) * price.natural, min(less, price.less) * price.natural
+        unit = "million USD" if price.unit == "USD/USD" else "t"
+        rows.append(
+            [
+                price.price,
+                price.item,
+                price.scenario,
+                price.period,
+                price.value,
+                price.unit,
+                more,
+                less,
+                unit,
+                _sentence(fixed.problem, price, more, names),
+            ]
+        )
+    return pd.DataFrame(rows, columns=RANGING_COLUMNS)
+
+
+def _told(prices: list[Price]) -> list[Price]:
+    """Those worth a sentence: all of `ONCE`; the best year of a material in store, and of supply without a disruption."""
+    best: dict[tuple[str, str], Price] = {}
+    for price in prices:
+        if price.price in ONCE or (price.price == "supply" and price.scenario != BASELINE_COURSE):
+            continue
+        known = best.get((price.price, price.item))
+        if known is None or abs(price.value) > abs(known.value):
+            best[price.price, price.item] = price
+    return [p for p in prices if p.price in ONCE] + list(best.values())
+
+
+def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
+    """How far a price holds, by solving again with more and more (sign 1) or less (-1), in the row's unit."""
+    assembly, run = fixed.problem.assembly, fixed.run
+    if price.beyond and price.widened is None:
+        return math.inf  # nothing moves
+    row, way = price.row, price.direction * sign
+    column, share = (
+        (np.array([price.widened[0]]), price.widened[1]) if price.widened else (np.zeros(0, dtype=np.int64), 0.0)
+    )
+    low, high = assembly.row_lower[row], assembly.row_upper[row]
+    size = max(abs(v) for v in (low, high) if math.isfinite(v))
+    per_unit = price.value if price.widened else price.direction * -float(fixed.duals.row[row])
+    way_of_row = 0.0 if price.beyond else way
+    step, good = FIRST_STEP * max(1.0, size), 0.0
+    try:
+        for _ in range(STEPS):
+            moved = np.array([row]), np.array([low + way_of_row * step]), np.array([high + way_of_row * step])
+            fixed.model.set_row_bounds(*moved)
+            fixed.model.set_bounds(
+                column, assembly.lower[column], np.maximum(0.0, assembly.upper[column] + way * share * step)
+            )
+            again = fixed.model.run(time_limit_s=60.0, phase="prices")
+            if not isinstance(again, SolvedRun):
+                break
+            expected = -per_unit * sign * step
+            if abs(again.objective - run.objective - expected) > SAME * (abs(expected) + 1e-3):
+                break
+            good, step = step, 2 * step
+        else:
+            good = math.inf
+    finally:
+        fixed.model.set_row_bounds(np.array([row]), np.array([low]), np.array([high]))
+        fixed.model.set_bounds(column, assembly.lower[column], assembly.upper[column])
+    return good
+
+
+def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
+    """What one unit more is worth, in words."""
+    aim = main_aim(problem.plan)
+    at_kink = more == 0  # what is avoided is concave: a unit more brings less than the price says, or costs more
+    money = f"{abs(price.value):,.3g} million USD" if price.unit == "USD/USD" else _usd(abs(price.value))
+    bound = "" if not at_kink else "at most " if price.value > 0 else "at least "
+    effect = f"{'lowers' if price.value > 0 else 'raises'} {aim} by {bound}{money}"
+    if price.price == "supply":  # in that year's money and that course of events, not in expectation
+        effect = f"is worth {'at most ' if at_kink else ''}{'' if price.value > 0 else '-'}{money}"
+    code = re.split("[,: ]", price.item)[0]
+    material, item = names.material(code), names.material(code) + price.item[len(code) :]
+    year = f"FY{price.period}" if price.period.isdigit() else price.period
+    what = {
+        "appropriation": f"One more million USD in {year}",
+        "total_budget": "One more million USD of total budget",
+        "contingent_liability": f"One more million USD of liability allowed in {year}",
+        "cvar_limit": "One more million USD of CVaR allowed",
+        "expected_loss_limit": "One more million USD of expected loss allowed",
+        "stock": f"One more tonne of {material} in the reserve by {year}",
+        "supply": f"One more tonne of {material} for users in {year} without a disruption",
+        "users_stock": f"One more tonne of {material} in users' own stocks in {year}",
+        "service_level": f"One tonne less than the service level for {item} in {price.scenario}{f' ({year})' if year else ''}",
+        "diversification": f"One more tonne allowed beyond the diversification rule for {item} in {year}",
+        "days_of_cover": f"One tonne less of required stock of {item} in {year}",
+    }[price.price]
+    unit = "million USD" if price.unit == "USD/USD" else "t"
+    if price.beyond and abs(price.value) <= SMALL:
+        given = "the total budget" if price.price == "total_budget" else "is appropriated"
+        return f"{what} changes nothing: holding the opening stock already costs {price.beyond:,.4g} million USD more than {given}."
+    if math.isinf(more):
+        holds = "no matter how many more"
+    elif more > 0:
+        holds = f"valid for the next {_figures(more)} {unit}"
+    else:
+        holds = f"only at this point: the next unit {'is worth less' if price.value > 0 else 'costs more'}"
+    return f"{what} {effect}, {holds}."
+
+
+def _usd(value: float) -> str:
+    """An amount with a unit that reads well."""
+    return f"{value / USD_PER_MUSD:,.3g} million USD" if value >= 0.1 * USD_PER_MUSD else f"{_figures(value)} USD"
+
+
+def _figures(value: float) -> str:
+    """Three or four figures, never an exponent of a thousand or more."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.3g}"
+
+
+# Why an item was chosen or rejected, in a sentence.
+
+
+SMALL_MUSD = 0.05
+"""Million USD below which nothing is said to bind, or to be brought."""
+
+
+def has(item: Item, decided: Decided, amount: float) -> str:
+    """How much the plan has of an item: tonnes, or the share of what is supported in part; empty for what is chosen whole."""
+    told = f"{amount:,.4g} {decided.unit}" if decided.unit.startswith("t") else part_in_words(item, decided, amount)
+    return f" ({told})" if told else ""
+
+
+def least(item: Item, decided: Decided) -> str:
+    """What an item is held in with."""
+    if decided.unit.startswith("t"):
+        together = " (all start years together)" if item.kind == "contract" else ""
+        return f"at least {decided.least:,.4g} {decided.unit} of it{together}"
+    part = part_in_words(item, decided, decided.least)
+    return f"{'' if item.kind == 'project' else 'it for '}at least {part}" if part else "it"
+
+
+PARTS = {
+    "shortages": ("shortage losses avoided", "for more shortage losses"),
+    "users": ("saved by users", "paid by users"),
+    "government": ("saved by the government", "paid by the government"),
+    "spending": ("less spending", "for more spending"),
+    "risk": ("less risk of very large losses (CVaR)", "for more risk of very large losses (CVaR)"),
+    "penalties": ("fewer penalties for broken soft rules", "for more penalties for broken soft rules"),
+}
+"""What is gained, and what is lost, of each part of a sum."""
+MEANING = {
+    "social_cost": "The figures after the colon add up to it: shortage losses avoided; what users pay for supply; what the "
+    "government pays: spending, less sales and the value of the stock and plants that are left at the end.",
+    "risk": "The figures after the colon add up to it, each with the weight that the plan's aim gives it.",
+    "spending": "Spending is discounted, and counted as long as no disruption occurs.",
+}
+"""Aim of the plan -> what the parts of a reason are."""
+
+
+def heading(aim: str, stage: str, gap: float) -> list[str]:
+    """What the reasons are, before them. aim: in words; stage: its name."""
+    return [
+        f"REASONS: what each item changes in {aim}, in million USD (M): the plan is solved again without it, or with it.",
+        f"  {MEANING[stage]}",
+        f"  Each solve is within {gap:.2%} of the best; where that matters, the possible range is in brackets. An item can save "
+        "money: without it, the plan may have to buy elsewhere at a higher price.",
+    ]
+
+
+def sentence(
+    row: dict[str, Any],
+    item: str,
+    gains: Mapping[str, float],
+    instead: str,
+    note: str,
+    what: str,
+    *,
+    built_anyway: bool = False,
+) -> str:
+    """A row in words.
+
+    item, instead: the item, and what the plan takes in its place, by name. gains: what the item brings, by part of the aim; they
+    add up to it. what: that it is chosen, and how much of it; or the item, and how much of it was held in. built_anyway: a
+    project that its owner builds without support; the row is about supporting it.
+    """
+    name = f"{'support for ' if built_anyway else ''}{item}"
+    note = f"{'its owner builds it without support; ' if built_anyway and note else ''}{note}"
+    if note:
+        return f"{name}: {what if row['chosen'] else 'rejected'}; {note}"
+    total, effect = row["brings_musd"], _sum(row["brings_musd"], gains)
+    if row["chosen"]:
+        between = _between(row["brings_low_musd"], row["brings_high_musd"])
+        does = (
+            f"it makes the plan {total:,.1f} M better{between}"
+            if total >= SMALL_MUSD
+            else f"other items could take its place at no loss{between}"
+        )
+        other = f"; without it the plan takes {instead}" if instead else ""
+        limit = f"; {row['binds']}" if row["binds"] else ""
+        return f"{name}: {what}; {does}{effect}{other}{limit}"
+    between = _between(-row["brings_high_musd"], -row["brings_low_musd"])
+    worse = f"including {what} makes the plan {-total:,.1f} M worse"
+    does = f"{worse if -total >= SMALL_MUSD else f'the plan is as good with {what}'}{between}"
+    binds = f"; what stands in the way: {row['binds']}" if row["binds"] else ""
+    return f"{name}: rejected{', its owner builds it without support' * built_anyway}; {does}{effect}{binds}"
+
+
+def _sum(total: float, gains: Mapping[str, float]) -> str:
+    """`: +4.7 M shortage losses avoided, -0.4 M paid by users`: parts that add up to the total as it is printed.
+
+    Empty where they do not add up: a search that stopped within its gap may find a plan with
+    the item held that is slightly better, of which nothing is counted.
+    """
+    found = rounded_to_add_up(total, list(gains.values()), 1)
+    told = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
+    return f": {', '.join(f'{part:+,.1f} M {PARTS[name][part < 0]}' for name, part in told)}" if told else ""
+
+
+def _between(low: float, high: float) -> str:
+    """The interval that the gaps of the two solves leave, where it is wider than a tenth of its middle."""
+    return f" (between {low:,.1f} and {high:,.1f} M)" if high - low > max(SMALL_MUSD, 0.05 * (low + high)) else ""
+
+
+# Who bears the cost of a plan: what an item changes for each, as parts that add up to what it changes in the main aim.
+
+
+USERS = (
+    "users_activities",
+    "users_reserve_inputs",
+    "users_surplus",
+    "users_release",
+    "users_border_surcharge",
+    "users_own_stock",
+    "users_freight",
+)
+GOVERNMENT = (
+    "authority_purchases",
+    "authority_holding",
+    "authority_disposal",
+    "authority_release",
+    "authority_border_revenue",
+    "salvage",
+    "contract_fees",
+    "offtake_fees",
+    "capital_support",
+    "floor_cost",
+    "terminal_liability",
+    "residual_credit",
+    "risk_transfer",
+)
+"""Parts of a result's objective (`Result.objective_parts`) by who bears them; shortage losses, the charge for risk and penalties
+are those of nobody."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Social cost of a plan by who bears it [million USD]; NaN where there is no plan. Only differences of them mean something."""
+
+    shortages: float
+    """Expected shortage losses; substitutes count among them."""
+    users: float
+    """What users pay for supply."""
+    government: float
+    """Spending, less sales and the value of stock and plants that are left."""
+    risk: float
+    """The plan's weight on CVaR."""
+    penalties: float
+    """For broken soft rules; nobody pays them."""
+    at_risk: float
+    """Expected shortage losses as risk measures count them: at undisturbed prices, without those inside imported goods."""
+
+
+NO_COSTS = Costs(*[math.nan] * 6)
+
+
+def costs_of_parts(parts: Mapping[str, float], at_risk: float) -> Costs:
+    """Costs of a plan from the parts of its social cost. at_risk: its expected losses as risk measures count them."""
+    return Costs(
+        parts["loss"] + parts["users_substitution"],
+        sum(parts[name] for name in USERS),
+        sum(parts[name] for name in GOVERNMENT),
+        parts["cvar"],
+        parts["soft_penalties"],
+        at_risk,
+    )
+
+
+def costs_of_point(problem: Problem, x: Floats) -> Costs:
+    """Costs of a point of a model."""
+    solution = extract(problem.structure, problem.assembly, x)
+    accounts = open_accounts(problem, solution)
+    at_risk = float(problem.structure.scenarios.probability @ losses(accounts))
+    return costs_of_parts(social_cost(problem, solution, accounts), at_risk)
+
+
+def parts_of_gain(plan: Plan, gain: float, before: Costs, after: Costs, spending: float) -> dict[str, float]:
+    """What is gained in the plan's main aim by going from one plan to another, in parts that add up to it [million USD].
+
+    gain: in the main aim. spending: what is spent less, discounted.
+    """
+    aim = STAGES[plan.objective.kind][0]
+    penalties = before.penalties - after.penalties
+    if aim == "spending":
+        return {"spending": spending, "penalties": penalties}
+    shortages = before.shortages - after.shortages
+    if aim == "risk":
+        counted = (1 - plan.objective.cvar_share) * (before.at_risk - after.at_risk)
+        return {"shortages": counted, "risk": gain - counted - penalties, "penalties": penalties}
+    return {
+        "shortages": shortages,
+        "users": before.users - after.users,
+        "government": before.government - after.government,
+        "risk": before.risk - after.risk,
+        "penalties": penalties,
+    }
+
+
+# The question solved again with one item after the other held in or out, in one session for each share of the items.
+
+
+EXECUTOR_SHARES = 8
+"""Shares of the items for an executor, whose size is not known."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task: items held one after the other in one session. It travels to other processes."""
+
+    plan: Plan
+    data: Dataset
+    holds: tuple[tuple[ForcedDecision, bool], ...]
+    """With whether the plan may have any amount of the item."""
+    held: SampledScenarios | None
+    gap: float
+    threads: int
+
+
+@dataclass(frozen=True)
+class ForcedSolve:
+    """The plan with one item held."""
+
+    objective: float
+    """Of the main aim, against doing nothing [million USD]; NaN where there is no answer."""
+    bound: float
+    costs: Costs
+    spending: float
+    portfolio: dict[str, str]
+    note: str = ""
+    """Why there is no answer."""
+    impossible: bool = False
+    """Whether that is because no plan keeps to the hold."""
+    share: float = 1.0
+    """Of the least that counts of the item, where it is held in (`ForcedDecision`)."""
+
+
+def all_forced(
+    result: Result,
+    holds: Sequence[tuple[ForcedDecision, bool]],
+    drawn: SampledScenarios | None,
+    gap: float,
+    run: Runner,
+) -> list[ForcedSolve]:
+    """Every hold answered, in order."""
+    parallel = run.executor is not None or run.processes > 1
+    parts = min(len(holds), EXECUTOR_SHARES if run.executor is not None else run.processes)
+    tasks = [
+        Asked(result.plan, result.data, tuple(holds[k] for k in part), drawn, gap, int(parallel))
+        for part in np.array_split(np.arange(len(holds)), max(1, parts))
+    ]
+    call, done = current(), list[ForcedSolve]()
+    groups = run.each("", _answered, tasks) if parallel else ([one] for one in _answers(tasks[0]))
+    for group in groups:
+        done += group
+        call.report(Progress("items", call.seconds, done=len(done), of=len(holds)))
+    return done
+
+
+def _answered(asked: Asked) -> list[ForcedSolve]:
+    return list(_answers(asked))
+
+
+def _answers(asked: Asked) -> Any:
+    """One answer after the other, each from where the last one ended."""
+    session = Session(gap=asked.gap, held=asked.held, threads=asked.threads)
+    for hold, any_amount in asked.holds:
+        yield _answer(asked, session, hold, SHARES if hold.inside and any_amount else SHARES[:1])
+
+
+def _answer(asked: Asked, session: Session, hold: ForcedDecision, shares: Sequence[float]) -> ForcedSolve:
+    """The plan with an item held; held in, with the first share of what counts that any plan has."""
+    none = ForcedSolve(math.nan, math.nan, NO_COSTS, math.nan, {})
+    for share in shares:
+        try:
+            answer = session.answer(asked.plan, asked.data, hold=replace(hold, share=share))
+        except InfeasibleError as error:
+            none = replace(none, note=str(error), impossible=True, share=share)
+        except StoppedError:
+            raise
+        except ReserveError as error:
+            return replace(none, note=str(error), impossible=False, share=share)
+        else:
+            costs, (_, objective, bound, _) = answer.problem.assembly.costs, answer.outcome.stages[0]
+            spending = float(costs["spending"] @ answer.x) if "spending" in costs else 0.0
+            has = DecisionIndex(answer.problem).portfolio(answer.x)
+            return ForcedSolve(objective, bound, costs_of_point(answer.problem, answer.x), spending, has, share=share)
+    return none
+
+
+# Break-evens of one item over all figures that could flip it, one task a figure: answers do not depend on how many work.
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One figure of the item. It travels to other processes."""
+
+    pair: Pair
+    figure: Figure
+    chosen: bool
+    tolerance: float
+    most_solves: int
+
+
+def all_break_evens(
+    pair: Pair, figures: Sequence[Figure], chosen: bool, tolerance: float, most_solves: int, run: Runner
+) -> Iterator[BreakEven]:
+    """Of each figure in order. pair: that has answered nothing yet. chosen, tolerance, most_solves: as in `find_break_even`."""
+    alone = run.executor is None and run.processes == 1
+    own = pair if alone else replace(pair, threads=1)
+    tasks = [_Task(own, figure, chosen, tolerance, most_solves) for figure in figures]
+    return run.each("figures of the item", _found, tasks)
+
+
+def _found(task: _Task) -> BreakEven:
+    return find_break_even(replace(task.pair), task.figure, task.chosen, task.tolerance, task.most_solves)
+
+
+EXPLAINED_COLUMNS = [
+    "kind",
+    "item",
+    "chosen",
+    "amount",
+    "unit",
+    "brings_musd",
+    "brings_low_musd",
+    "brings_high_musd",
+    "loss_change_musd",
+    "users_change_musd",
+    "government_change_musd",
+    "spending_change_musd",
+    "binds",
+    "instead",
+    "sentence",
+]
+BREAK_EVENS = [
+    "figure",
+    "unit",
+    "base",
+    "chosen",
+    "stands_at",
+    "flips_at",
+    "proved",
+    "solves",
+    "note",
+    "low",
+    "high",
+    "switches",
+    "sentence",
+]
+BINDING = {
+    "budget": "the appropriation of {when}",
+    "total_budget": "the total budget",
+    "contingent_liability": "the liability cap of {when}",
+    "one_market_floor": "another market-wide floor",
+    "with_market_floor": "the market-wide floor that it needs",
+    "without_market_floor": "a market-wide floor in force",
+    "project_logic": "projects that it needs or that exclude it",
+    "contracts_in_force": "what the producer has already promised in {when}",
+    "one_package": "another package of the project",
+    "cvar_limit": "the limit on CVaR",
+    "expected_loss_limit": "the limit on expected loss",
+}
+"""Constraints that can stand in the way of an item, in words."""
+GAP = 5e-3
+"""Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
+
+
+TITLES = {"reasons": "Reasons", "prices": "Prices", "break_evens": "What would change the decision"}
+
+
+@verb
+def explain(
+    result: Result,
+    item: Annotated[
+        str | None,
+        Field(
+            description="What to explain: a project, `project: package`, package, contract, offer or floor, with its kind before "
+            "it where names are shared; or a figure of the tables, such as `offers[gallium_1].depth_t_per_yr`: what it hangs on."
+        ),
+    ] = None,
+    *,
+    gap: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            lt=1,
+            description="Relative optimality gap of each re-solve. Default: that of the run, but at least 0.005.",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float, Field(gt=0, le=1, description="Accuracy of a break-even value, relative to the value.")
+    ] = TOLERANCE,
+    most_solves: Annotated[
+        int, Field(ge=8, le=10_000, description="Largest number of re-solves for each input of the item.")
+    ] = MOST_SOLVES,
+    prices: Annotated[bool, Field(description="Whether shadow prices are part of the answer.")] = True,
+    run: Runner = HERE,
+) -> Study:
+    """Explain shadow prices and why each item was chosen or rejected; for one item, also what would reverse the choice.
+
+    What a gap leaves open is an interval. Where solves do not suffice, brackets stay wider.
+
+    Tables, those that are not empty: `prices`, as `price_ranging`; not of one item. `reasons`, one row an item: kind, item, chosen,
+    amount, unit; brings_musd, what the plan's main aim gains from it, with the interval that the gaps leave; what changes with it:
+    expected losses, what users pay, net cost to the government (the three make social cost, with the weight on CVaR and
+    penalties), and spending before a disruption; what binds; what is chosen instead; a sentence. Of one item, `break_evens`, one
+    row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, the range tried (low, high), how often
+    the item's state switches in it, and a sentence; `intervals`, one row an interval of a figure with one state, in order:
+    figure, unit, item, state, from_value, to_value, the bracket of the switch to the next one (switch_low, switch_high), why. Of
+    a figure, `chain`: what it hangs on, a line each. Facts: gap, aim, most_solves, stage_slack (share of the main aim that later
+    ones may use).
+
+    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
+    """
+    if item is not None and (asked_figure := REFERENCE.fullmatch(item.strip())):
+        table, key, column = asked_figure.groups()
+        lines = list(chain(result.data, table, key.strip(), column))
+        return Study("explain", {"chain": pd.DataFrame({"line": lines}, dtype=object)}, lines)
+    fixed = fixed_program(result)
+    choices = DecisionIndex(fixed.problem)
+    x = decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution)
+    wanted = choices.items if item is None else [choices.find(item)]
+    step = max(GAP, result.options["gap"]) if gap is None else gap
+    drawn = fixed.problem.structure.scenarios.drawn
+    absent = {one: why for one in wanted if (why := choices.refused(one))}
+    asked = [
+        (ForcedDecision(one, not choices.chosen(one, x)), choices.decided(one).any_amount)
+        for one in wanted
+        if one not in absent
+    ]
+    forced = all_forced(result, asked, drawn, step, run)
+    base, names = _base(result, fixed, choices, x), Names.of(result.data)
+    rows = [_refused(one, why, names) for one, why in absent.items()]
+    rows += [_reason(fixed, choices, x, hold, base, one, names) for (hold, _), one in zip(asked, forced, strict=True)]
+    flips: list[dict[str, Any]] = []
+    intervals: list[dict[str, Any]] = []
+    if item is not None:
+        one = wanted[0]
+        figures = figures_of(fixed.problem, one)
+        pair = Pair(result.plan, result.data, one, in_amounts(one, result.plan), step, edited, drawn)
+        for found in all_break_evens(pair, figures, rows[0]["chosen"], tolerance, most_solves, run):
+            flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
+            intervals += interval_rows(one, found)
+    every = {
+        "prices": price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"]),
+        "reasons": pd.DataFrame(rows, columns=EXPLAINED_COLUMNS),
+        "break_evens": pd.DataFrame(flips, columns=BREAK_EVENS),
+        "intervals": pd.DataFrame(intervals, columns=INTERVALS),
+    }
+    tables = {name: table for name, table in every.items() if len(table)}
+    slack = slack_of_later_aims(result.plan)
+    facts = {"gap": step, "aim": main_aim(result.plan), "most_solves": most_solves, "stage_slack": slack}
+    words = _words(tables, facts, STAGES[result.plan.objective.kind][0])
+    return Study("explain", tables, words, facts, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_stage: str) -> list[str]:
+    lines: list[str] = []
+    if "prices" in tables:
+        lines.append("PRICES: what one unit more is worth (for the commitments of this plan, and for small changes):")
+        lines += [f"  {row.sentence}" for row in rows_of(tables["prices"])]
+    if "reasons" in tables:
+        lines += heading(facts["aim"], first_stage, facts["gap"])
+        if facts["stage_slack"] > facts["gap"]:
+            lines.append(
+                f"  Later aims may worsen the main aim by up to {facts['stage_slack']:.1%} (objective.stage_slack): smaller "
+                "differences do not show, and larger ones may be off by as much. Set it to 0 to see them."
+            )
+        order = tables["reasons"].sort_values(
+            ["chosen", "brings_musd"], ascending=[False, False], kind="stable", na_position="first"
+        )
+        lines += [f"  {row.sentence}" for row in rows_of(order)]
+    if "break_evens" in tables:
+        lines.append(
+            "WHAT WOULD CHANGE THE DECISION: each figure is changed on its own, and the plan solved with the item and "
+            f"without it (at most {facts['most_solves']} solves for each figure):"
+        )
+        lines += [f"  {row.sentence}" for row in rows_of(tables["break_evens"])]
+    return lines
+
+
+def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
+    """One row of `COLUMNS` for an item that the plan could not choose."""
+    unknown = dict.fromkeys((name for name in EXPLAINED_COLUMNS if name.endswith("_musd")), math.nan)
+    said = f"{names.item(str(item))}: {'not' if why == BUILT_ALONE else 'cannot be'} chosen; {why}"
+    row = {"kind": item.kind, "item": item.name, "chosen": False, "amount": 0.0, "unit": "", "binds": "", "instead": ""}
+    return {**row, **unknown, "sentence": said}
+
+
+def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> ForcedSolve:
+    """The plan as it stands."""
+    _, objective, bound, _ = result.outcome.stages[0]
+    spending = fixed.problem.assembly.costs.get("spending")
+    spent = 0.0 if spending is None else float(spending @ x)
+    return ForcedSolve(objective, bound, _costs(result), spent, choices.portfolio(x))
+
+
+def _costs(result: Result) -> Costs:
+    return costs_of_parts(result.objective_parts, result.figures.value("expected_loss_musd"))
+
+
+def _reason(
+    fixed: Fixed,
+    choices: DecisionIndex,
+    x: Floats,
+    hold: ForcedDecision,
+    base: ForcedSolve,
+    other: ForcedSolve,
+    names: Names,
+) -> dict[str, Any]:
+    """One row of `COLUMNS`. With the item and without: `brings` is what the first gains, whichever of the two the plan is."""
+    item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)
+    decided = replace(decided, least=decided.least * other.share)
+    sign = 1.0 if chosen else -1.0
+    brings, low, high = other.objective - base.objective, other.bound - base.objective, other.objective - base.bound
+    parts = parts_of_gain(fixed.problem.plan, brings, other.costs, base.costs, other.spending - base.spending)
+    if not other.note:  # what is held cannot be better than what is free
+        brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
+    news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
+    binds = _at_limit(fixed, x, decided) if chosen else _binding(fixed, decided)
+    row: dict[str, Any] = {
+        "kind": item.kind,
+        "item": item.name,
+        "chosen": chosen,
+        "amount": choices.amount(item, x),
+        "unit": decided.unit,
+        "brings_musd": sign * brings,
+        "brings_low_musd": sign * (low if chosen else high),
+        "brings_high_musd": sign * (high if chosen else low),
+        "loss_change_musd": sign * (base.costs.shortages - other.costs.shortages),
+        "users_change_musd": sign * (base.costs.users - other.costs.users),
+        "government_change_musd": sign * (base.costs.government - other.costs.government),
+        "spending_change_musd": sign * (base.spending - other.spending),
+        "binds": binds,
+        "instead": "; ".join(with_parts(name, part) for name, part in news.items()),
+    }
+    what = f"chosen{has(item, decided, row['amount'])}" if chosen else least(item, decided)
+    note = f"no plan {'without it' if chosen else f'with {what}'}: {other.note}" if other.impossible else other.note
+    name, instead = names.item(str(item)), "; ".join(with_parts(names.chosen(new), part) for new, part in news.items())
+    gains = {part: sign * gain for part, gain in parts.items()}
+    said = sentence(row, name, gains, instead, note, what, built_anyway=_built_anyway(fixed, item))
+    return row | {"sentence": said}
+
+
+def _built_anyway(fixed: Fixed, item: Item) -> bool:
+    """Whether an item is a project that its owner builds without support."""
+    support, projects = fixed.problem.structure.support, fixed.problem.natural.projects
+    names = [project.name for project, alone in zip(projects, support.baseline, strict=True) if alone]
+    return item.kind == "project" and item.project in names
+
+
+def _binding(fixed: Fixed, decided: Decided) -> str:
+    """What speaks against the least that counts of an item, its cheapest way in, by the prices of the plan's commitments, the
+    heaviest first."""
+    problem, duals = fixed.problem, fixed.duals
+    assembly = problem.assembly
+    cheapest = int(np.argmin(duals.column[decided.columns] / decided.factors))
+    column, least = int(decided.columns[cheapest]), decided.least / float(decided.factors[cheapest])
+    against: dict[str, float] = {}
+    for entry in np.flatnonzero(assembly.index == column).tolist():
+        row = int(np.searchsorted(assembly.start, entry, side="right")) - 1
+        weight = -float(duals.row[row]) * float(assembly.value[entry]) * least
+        name, key, _, _ = assembly.row_name(row)
+        if name in BINDING and weight > SMALL_MUSD:
+            words = BINDING[name].format(when=_when(problem, name, key))
+            against[words] = against.get(words, 0.0) + weight
+    heaviest = sorted(against.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{words} ({weight:,.1f} M)" for words, weight in heaviest)
+
+
+def _at_limit(fixed: Fixed, x: Floats, decided: Decided) -> str:
+    """Where a chosen offer or contract gives all that it has, and more would be worth something; empty for whole decisions. x: the
+    plan, which later aims may have left with less than the best for its main one."""
+    reduced, assembly = fixed.duals.column[decided.columns], fixed.problem.assembly
+    full = (x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (reduced < 0)
+    if not decided.unit.startswith("t") or not full.any():
+        return ""
+    best, offer = -float((reduced / decided.factors)[full].min()), decided.unit == "t"
+    per, cases = ("tonne", "periods") if offer else ("tonne a year", "possible start dates")
+    if offer and fixed.problem.natural.calendar.step == 1:
+        cases = "years"
+    where = "it" if len(full) == 1 else f"it in {int(full.sum())} of {len(full)} {cases}"
+    worth = f"one more {per} would be worth at most {USD_PER_MUSD * best:,.0f} USD"
+    return f"the plan takes all that is offered of {where}; {worth}"
+
+
+def _when(problem: Problem, name: str, key: Any) -> str:
+    """Year or period of a row."""
+    calendar = problem.natural.calendar
+    if name in ("budget", "contingent_liability"):
+        return f"FY{calendar.years[key]}"
+    return calendar.period_label(key[1]) if name == "contracts_in_force" else ""

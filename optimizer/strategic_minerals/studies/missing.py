@@ -1,0 +1,170 @@
+"""What is missing from a question: materials without data, tables and fields without a value, and estimates by their influence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import pandas as pd
+from pydantic import Field
+
+from ..answer.notes import without_data
+from ..answer.study import Study
+from ..core.frames import rows_of
+from ..core.runner import HERE, Runner
+from ..core.verb import Gap, verb
+from ..question.base import key_of
+from ..question.dataset import Dataset
+from ..question.names import Names
+from ..question.plan import Plan
+from ..question.references import select_materials
+from ..world.events import resolver, sampled
+from .break_even import number
+from .designs import TORNADO, estimate_ranges, indices, one_at_a_time
+from .sweep import sweep
+
+WANTED = {
+    "demand": "no demand: only the use by plants counts",
+    "loss_functions": "no loss in the plan's loss function: a shortage costs nothing beyond the price",
+    "prices": "no price in the plan's price set",
+    "offers": "no offer: the reserve cannot buy it",
+    "stock": "no known opening stock: counted as zero",
+    "substitution": "no substitution step: users cannot replace it",
+    "hazards": "no event and no sampled hazard of the plan affects it: its supply is never cut",
+    "yields": "no known source",
+}
+"""Tables in which a planned material should have a row, and what it means where it has none."""
+
+
+TITLES = {
+    "gaps": "Materials without a row",
+    "empty": "Empty fields",
+    "listed": "The official list",
+    "not_planned": "Left out of all plans",
+    "influence": "Estimates by influence",
+}
+"""Headings of the tables."""
+
+
+@verb
+def complete(
+    plan: Plan,
+    data: Dataset,
+    *,
+    estimates: Annotated[
+        int, Field(ge=0, le=1000, description="How many of the widest estimates to rank by re-solving; 0: none.")
+    ] = 0,
+    gap: Gap = 1e-3,
+    run: Runner = HERE,
+) -> Study:
+    """List what the data lack: materials without data, empty fields, and estimates ranked by their effect on the answer.
+
+    Tables: `gaps`, material, table, meaning: planned materials without a row where one is expected. `empty`, table, column, empty,
+    rows: numbers that some rows have and others leave empty. `listed`, mineral, name, rank, planned: the official list of the home
+    country; whether plans can use each. `not_planned`, kind, item, name, why, next_source: minerals and projects that plans leave
+    out for want of a published figure. `influence`, address, low, high, at_low, at_base, at_high, swing [million USD of the aim]:
+    estimates by how much they move the answer of the linear relaxation, each at both ends of its range; NaN where there was no
+    answer; empty where none was asked for. Fact `minerals_without_data`: minerals with published facts that no plan can use yet.
+
+    Raises PlanError and InputError as `sweep` where estimates are ranked.
+    """
+    chosen = sorted(select_materials(plan, data))
+    gaps = [
+        {"material": material, "table": table, "meaning": meaning}
+        for table, meaning in WANTED.items()
+        for material in chosen
+        if not _covered(plan, data, table, material)
+    ]
+    influence = pd.DataFrame(columns=TORNADO)
+    if estimates:
+        design = one_at_a_time(estimate_ranges(plan, data, estimates))
+        answers = sweep(plan, data, design.points, gap=gap, relax=True, run=run)
+        influence = indices(design, answers.tables["points"])
+    tables = {
+        "gaps": pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
+        "empty": _empty(plan, data, set(chosen)),
+        "listed": _listed(data),
+        "not_planned": pd.DataFrame(
+            [[row.kind, row.item, row.name, row.why, row.next_source] for row in data.rows("not_planned")],
+            columns=["kind", "item", "name", "why", "next_source"],
+        ),
+        "influence": influence,
+    }
+    lacking = tuple(without_data(data))
+    words = _words(tables, lacking, Names.of(data))
+    return Study("missing", tables, words, {"minerals_without_data": lacking}, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], lacking: Sequence[str], names: Names) -> list[str]:
+    lines = ["COMPLETENESS: what is missing from this question"]
+    if len(tables["listed"]):
+        planned = int(tables["listed"]["planned"].sum())
+        lines.append(f"  of the {len(tables['listed'])} minerals of the official list plans can use {planned}")
+    for row in rows_of(tables["not_planned"]):
+        lines.append(f"  no plan has {row.name}: {row.why}; next source: {row.next_source}")
+    if lacking:
+        lines.append(
+            f"  minerals with published facts but without planning data: {', '.join(lacking).replace('_', ' ')}"
+        )
+    for meaning, rows in tables["gaps"].groupby("meaning", sort=False):
+        lines.append(f"  {meaning}: {', '.join(map(names.material, rows['material']))}")
+    for row in rows_of(tables["empty"]):
+        lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
+    if len(tables["influence"]):
+        lines.append(
+            "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
+        )
+    for row in rows_of(tables["influence"]):
+        ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
+        lines.append(f"    {row.address}: {number(row.low)} to {number(row.high)} gives {ends}")
+    return lines
+
+
+def _listed(data: Dataset) -> pd.DataFrame:
+    """The official list, and whether the tables have all materials that each mineral is planned as."""
+    known = {row.material for row in data.rows("materials")}
+    rows = [
+        [row.mineral, row.name, row.rank, bool(row.materials) and set(row.materials.split()) <= known]
+        for row in data.rows("listed_minerals")
+    ]
+    return pd.DataFrame(rows, columns=["mineral", "name", "rank", "planned"]).astype({"planned": bool, "rank": "Int64"})
+
+
+def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
+    """Whether a table has a row for a material that this plan would read; of hazards, whether anything ever touches it."""
+    if table == "hazards":
+        resolved = resolver(plan, data)
+        events = [resolved(event) for scenario in plan.scenarios for event in scenario.events]
+        touched = " ".join(
+            [*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]
+        ).split()
+        return material in touched or "*" in touched
+    for row in data.rows(table):
+        named = getattr(row, "materials", None)
+        names = (
+            (named if isinstance(named, str) else " ".join(named or ())).split()
+            if named is not None
+            else [row.material]
+        )
+        if (material not in names and "*" not in names) or getattr(row, "yield_t_per_t", 1.0) <= 0:
+            continue
+        if getattr(row, "price_set", plan.price_set) == plan.price_set and (
+            getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+        ):
+            return True
+    return False
+
+
+def _empty(plan: Plan, data: Dataset, chosen: set[str]) -> pd.DataFrame:
+    """Columns of numbers with both values and holes among the rows of planned materials."""
+    found = []
+    for table in WANTED:
+        rows = [row for row in data.rows(table) if getattr(row, "material", "*") in (*chosen, "*") and key_of(row)]
+        for column in type(rows[0]).model_fields if rows else ():
+            values = [getattr(row, column) for row in rows]
+            holes = sum(value is None for value in values)
+            numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+            skipped = column.endswith(("_low", "_high")) or column == "year"
+            if numeric and holes and not skipped:
+                found.append({"table": table, "column": column, "empty": holes, "rows": len(rows)})
+    return pd.DataFrame(found, columns=["table", "column", "empty", "rows"])

@@ -1,0 +1,571 @@
+"""What can happen, before any solve: how often, for how long and how severely each material is disrupted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.study import Study
+from ..core.frames import Floats, rows_of, typed
+from ..core.runner import HERE, Runner
+from ..core.verb import verb
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.estimates import LEVEL, calibrate
+from ..question.names import Names
+from ..question.plan import Plan
+from ..question.profile_fit import EMBARGO, LICENCE, Course, courses, leave_one_out
+from ..world.build import build_instance
+from ..world.events import HazardProfile, ScenarioSet, describe, drawn_spreads, hazards, longest_event, profiles_of
+from ..world.events import year_equivalents as by_profile
+from ..world.instance import Instance
+from ..world.loss_values import headline, length_in_words, rate_in_words, rates_in_words, span_in_words
+from ..world.scenarios import (
+    build_scenarios,
+    cvar_of,
+    durations,
+    loss_proxy,
+    losses_by_period,
+    population,
+    quantile,
+    severities,
+)
+
+# Disruptions as they were observed beside what the table of hazards says of them: is the model harsher than history?
+
+
+LENGTHS, DEPTHS = 1024, 64
+"""Equally likely durations and cuts; a hazard's year-equivalents are those of all pairs. Durations have the longer tail: with so
+many the mean of a lognormal over a factor of 17 is within 0.3 %."""
+CONTROLS = (LICENCE, EMBARGO)
+"""Kinds of hazard that an observed control may be one of, where no hazard names its event."""
+EXACT = 1e-9
+"""Relative difference of year-equivalents that is none."""
+REPLAY = {
+    "event": "text",
+    "disruption": "text",
+    "profile": "text",
+    "material": "text",
+    "flow": "text",
+    "peak_share": "number",
+    "loss_months": "number",
+    "known_months": "number",
+    "record_months": "number",
+    "net_yr": "number",
+    "gross_yr": "number",
+    "running": "text",
+    "hazard": "text",
+    "hazard_name": "text",
+    "hazard_mean_yr": "number",
+    "hazard_low_yr": "number",
+    "hazard_high_yr": "number",
+    "ratio": "number",
+    "verdict": "text",
+}
+"""Columns of a replay and their kinds."""
+KINDS_HELD = {
+    "event": "text",
+    "disruption": "text",
+    "kind": "text",
+    "events_fitted": "number",
+    "gross_yr": "number",
+    "running": "text",
+    "low_yr": "number",
+    "median_yr": "number",
+    "high_yr": "number",
+    "ratio": "number",
+    "verdict": "text",
+    "within_factor_two": "text",
+}
+"""Columns of `kinds_held` and their kinds."""
+
+
+def replay_observed(plan: Plan, data: Dataset) -> pd.DataFrame:
+    """Every observed disruption beside the hazard of the model that it is an event of, as the plan has it; one row for each
+    profile and material, in the order of `observed_profiles`.
+
+    Columns: event; disruption (in words); profile; material; flow; peak_share; loss_months (of more than 5 %); known_months and
+    record_months since the onset; net_yr and gross_yr: years of normal supply lost, with and without what came above normal;
+    running (yes: lower bounds); hazard (empty: none) and hazard_name; hazard_mean_yr, hazard_low_yr, hazard_high_yr: mean, 5 % and
+    95 % points of the years of supply that its events lose; ratio: hazard_mean_yr / gross_yr; verdict in words. Raises PlanError
+    and InputError with all faults.
+    """
+    require(plan, data)
+    return replayed(plan, data)
+
+
+def replayed(plan: Plan, data: Dataset) -> pd.DataFrame:
+    """As `replay_observed`, of a plan and tables that were checked."""
+    rows, names = hazards(plan, data), Names.of(data)
+    country = {row.event: row.country for row in data.rows("policy_events")}
+    draws, shaped = grid(LENGTHS, DEPTHS), profiles_of(plan, data)
+    found = []
+    for course in courses(data.rows("observed_profiles")):
+        for material in course.materials:
+            row = hazard_of(
+                course, material, rows.values(), {country[event] for event in course.events if event in country}
+            )
+            lost = np.zeros(0) if row is None else year_equivalents(row, material, draws, shaped.get(row.hazard))
+            found.append(_row(course, material, row, lost, names))
+    return typed(pd.DataFrame(found, columns=list(REPLAY)), REPLAY)
+
+
+def grid(lengths: int, depths: int) -> Floats:
+    """(lengths*depths, 2) equally likely pairs in (0, 1): every one of some durations with every one of some cuts."""
+    first, second = ((np.arange(points) + 0.5) / points for points in (lengths, depths))
+    return np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def year_equivalents(row: Any, material: str, draws: Floats, profile: HazardProfile | None = None) -> Floats:
+    """Years of the supply of a material that events of a hazard lose: by its profile where it has one, else cut * duration by the
+    laws of its row.
+
+    draws: (n, 2) in (0, 1), for duration and cut. (m,) with m <= n: events that cut nothing, `on_off` ones that are off, are no
+    events. The cut is that of the sources named, whatever the material.
+    """
+    if profile is not None:
+        severity, stretch, felt = drawn_spreads(row, draws)
+        return by_profile(profile, material, severity, stretch) * felt
+    cut = severities(row, draws[:, 1])
+    happens = cut > 0 if row.cut_law == "on_off" else np.full(len(cut), True)
+    return np.asarray((cut * durations(row, draws[:, 0]))[happens])
+
+
+def hazard_of(course: Course, material: str, rows: Iterable[Any], countries: set[str]) -> Any:
+    """The hazard that an observed course is an event of: one calibrated on it; else the licence or embargo of the same countries.
+
+    Of several the one with the fewest materials. None: no hazard of the table.
+    """
+    hit = [row for row in rows if material in row.materials.split()]
+    named = [row for row in hit if set(row.calibrated_on.split()) & set(course.events)]
+    like = [row for row in hit if row.kind in CONTROLS and set(row.countries.split()) & countries]
+    return min(named or like, key=lambda row: len(row.materials.split()), default=None)
+
+
+def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names) -> dict[str, Any]:
+    known, recorded = course.months
+    told: dict[str, Any] = {
+        "event": " ".join(course.events),
+        "disruption": _disruption(course, material, names),
+        "profile": course.profile,
+        "material": material,
+        "flow": course.flow,
+        "peak_share": course.peak,
+        "loss_months": course.loss_months,
+        "known_months": known,
+        "record_months": recorded,
+        "net_yr": course.net,
+        "gross_yr": course.gross,
+        "running": "yes" if course.running else "no",
+        "hazard": "" if hazard is None else hazard.hazard,
+        "hazard_name": "" if hazard is None else hazard.name,
+    }
+    if hazard is None:
+        return {**told, "verdict": "the hazards do not have it"}
+    lost = lost if len(lost) else np.zeros(1)  # events that never cut anything
+    low, high = (float(point) for point in np.quantile(lost, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    mean = float(lost.mean())
+    return {
+        **told,
+        "hazard_mean_yr": mean,
+        "hazard_low_yr": low,
+        "hazard_high_yr": high,
+        "ratio": mean / course.gross if course.gross > 0 else math.nan,
+        "verdict": verdict(course, mean, low, high),
+    }
+
+
+def verdict(course: Course, mean: float, low: float, high: float) -> str:
+    """Whether the hazard is harsher than what was observed. mean, low, high: of its year-equivalents.
+
+    Losses of a disruption that still runs are lower bounds: below the range they say nothing yet, above it they do.
+    """
+    gross = course.gross
+    if gross == 0:
+        return f"no loss observed; events of the hazard lose {mean:.2g} years of supply on average"
+    if gross > high * (1 + EXACT):
+        words = f"milder by {gross / mean:.1f}" if mean > 0 else "milder: events of the hazard lose nothing"
+    elif gross >= low * (1 - EXACT):
+        words = "within the range"
+    else:
+        words = "below the range so far" if course.running else f"harsher by {mean / gross:.1f}"
+    known, recorded = course.months
+    if course.running:
+        words += ", still running"
+    return words if known >= recorded else f"{words} ({known:g} of {recorded:g} months known)"
+
+
+def _disruption(course: Course, material: str, names: Names) -> str:
+    """What was disrupted, in words: `NdFeB magnets to United States from 2025-04-04`."""
+    where = {"WLD": "all countries", "OTH": "all other countries"}.get(course.destination)
+    form = f" ({course.form})" if course.form else ""
+    routes = ", all routes" if course.flow == "effective" else ""
+    target = where or names.country(course.destination)
+    return f"{names.material(material)}{form} to {target}{routes} from {course.onset.isoformat()}"
+
+
+def kinds_held(plan: Plan, data: Dataset) -> pd.DataFrame:
+    """Every observed control beside others of its kind: does a law fitted to them have room for it (`leave_one_out`)?
+
+    Columns: event; disruption (in words); kind; events_fitted; gross_yr of the controlled flow; running (yes: a lower bound);
+    low_yr, median_yr, high_yr of the fit (90 % interval); ratio: gross_yr / median_yr; verdict; within_factor_two (yes, no, or
+    empty: not asked).
+    """
+    found = leave_one_out(data.rows("observed_profiles"), data.rows("policy_events"), plan.home)
+    rows, names = {row.event: row for row in data.rows("policy_events")}, Names.of(data)
+    words = []
+    for event in found["event"]:
+        first = next(rows[name] for name in event.split() if name in rows)
+        words.append(
+            f"{names.country(first.country)}, {first.instrument} from {first.effective}: {', '.join(first.minerals.split(','))}"
+        )
+    told = found.rename(columns={"observed_yr": "gross_yr"}).assign(
+        disruption=words, running=["yes" if running else "no" for running in found["running"]]
+    )
+    return typed(told, KINDS_HELD)
+
+
+def kind_lines(table: pd.DataFrame) -> list[str]:
+    """The table of `kinds_held` in words, one line a row."""
+    found = []
+    for row in table.to_dict("records"):
+        so_far = " so far" if row["running"] == "yes" else ""
+        others = (
+            ""
+            if pd.isna(row["low_yr"])
+            else f"; {row['events_fitted']:.0f} others of the same kind ({row['kind']}) say "
+        )
+        if others:
+            others += f"{row['low_yr']:.2f} to {row['high_yr']:.2f}"
+        found.append(f"  {row['disruption']}: {row['gross_yr']:.2f}{so_far}{others}: {row['verdict']}")
+    return found
+
+
+def replay_lines(table: pd.DataFrame) -> list[str]:
+    """A replay in words, one line a row."""
+    found = []
+    for row in table.to_dict("records"):
+        observed = (
+            f"  {row['disruption']}: up to {row['peak_share']:.0%} lost, months of loss: {row['loss_months']:.3g}, "
+            f"{row['gross_yr']:.2f} years of supply ({row['net_yr']:.2f} net)"
+        )
+        model = ""
+        if row["hazard"]:
+            model = (
+                f"; {row['hazard_name'] or row['hazard']}: {row['hazard_mean_yr']:.2f} on average, 90 % from "
+                f"{row['hazard_low_yr']:.2f} to {row['hazard_high_yr']:.2f}"
+            )
+        found.append(f"{observed}{model}: {row['verdict']}")
+    return found
+
+
+WORST = 10
+"""Scenarios listed as the worst."""
+SHOWN = 5
+"""Worst scenarios, and worst years, listed in the summary."""
+LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
+"""Columns of the record's durations."""
+ESTIMATE = "loss without any plan; rough estimate, in which supply chains do not adapt"
+TITLES = {
+    "hazards": "Hazards",
+    "materials": "Materials",
+    "years": "Years",
+    "worst": "Worst scenarios",
+    "reduction": "What the reduction changes",
+    "replay": "Observed disruptions and what the hazards say of them",
+    "kinds": "Observed controls beside others of their kind",
+}
+
+
+@verb
+def scenario_outlook(
+    plan: Plan,
+    data: Dataset,
+    *,
+    scenarios: Annotated[int, Field(ge=1, le=100_000, description="How many scenarios to sample.")] = 2000,
+    seed: Annotated[int | None, Field(ge=0, lt=2**63, description="Random seed. Default: the plan's own.")] = None,
+    replay: Annotated[
+        bool, Field(description="Also compare the hazards with the disruptions of the table observed_profiles.")
+    ] = False,
+    run: Runner = HERE,
+) -> Study:
+    """Show what can happen, before any solve: how often, for how long and how severely supply is disrupted.
+
+    Losses are without action, estimated without rearranging supply chains. Tables:
+    hazards: hazard, its name, rate with its credible interval, probability of an event in the planned years, mean duration and cut
+    in the sample, 5 % and 95 % points of a lognormal duration, and mean duration of the dated measures behind the hazard with its
+    credible interval (`legal_*`: a measure lasts longer than the stop it causes; `events_ended` of them have ended);
+    materials: material, its name, probability of being hit in the planned years, tight years and share of supply lost then, price,
+    loss;
+    years: fiscal_year, probability that some material is tight, probability that the first event of a scenario falls into the year,
+    expected loss and CVaR of the loss at the plan's `risk.alpha`, for each year separately;
+    worst: the worst scenarios: what happens in a line, and all their events;
+    reduction, where the plan keeps fewer than it samples: figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all
+    sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share;
+    replay and kinds, where asked for: observed disruptions beside the hazards, as `replay_observed` gives them, and each observed
+    control beside a law fitted to the others of its kind (`kinds_held`).
+    Facts: scenarios and probability (sum of all); kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha.
+
+    Raises PlanError and InputError with all faults.
+    """
+    require(plan, data)
+    instance = build_instance(plan, data, longest_event(plan, data))
+    drawn, names = population(instance, data, scenarios, seed), Names.of(data)
+    loss = np.zeros((len(drawn.names), len(instance.materials)))
+    by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
+    for i, lost in enumerate(losses_by_period(instance, drawn)):
+        loss[:, i] = lost.sum(axis=1)
+        if instance.at_risk[i]:
+            by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
+    sample = plan.sample
+    tables = {
+        "hazards": _hazards(plan, data, instance, drawn, names),
+        "materials": _materials(instance, drawn, loss, names),
+        "years": _years(instance, drawn, by_year),
+        "worst": _worst(instance, drawn, loss * instance.at_risk, names),
+    }
+    reduced = _reduction(plan, data, instance)
+    if len(reduced):
+        tables["reduction"] = reduced
+    if replay:
+        tables |= {"replay": replayed(plan, data), "kinds": kinds_held(plan, data)}
+    facts = {
+        "scenarios": len(drawn.names),
+        "probability": float(drawn.probability.sum()),
+        "kept": 0 if sample is None else sample.scenarios,
+        "drawn": 0 if sample is None else sample.draws or sample.scenarios,
+        "alpha": plan.risk.alpha,
+    }
+    return Study("scenarios", tables, _words(tables, facts), facts, TITLES)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
+    """The tables as text."""
+    lines = [
+        f"{facts['scenarios']:,} scenarios (probabilities sum to {facts['probability']:.12g}).",
+        "",
+        "What can happen (ranges hold nine cases in ten):",
+    ]
+    lines += [f"  {_hazard(row)}" for row in rows_of(tables["hazards"])]
+    tail = f"the worst {100 * (1 - facts['alpha']):.3g} %"
+    hit = tables["materials"].sort_values("expected_loss_musd", ascending=False, kind="stable").head(WORST)
+    lines += ["", "Materials with the largest expected loss:"]
+    lines += [f"  {_material(row)}" for row in rows_of(hit)]
+    dire = tables["years"].sort_values("expected_loss_musd", ascending=False, kind="stable").head(SHOWN)
+    dire = dire[dire.expected_loss_musd > 0]
+    lines += ["", f"Worst years ({ESTIMATE}):"] if len(dire) else []
+    for row in rows_of(dire):
+        lines.append(
+            f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
+            f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
+        )
+    lines += ["", f"Worst scenarios ({ESTIMATE}; all events: table worst):"] if len(tables["worst"]) else []
+    for row in rows_of(tables["worst"].head(SHOWN)):
+        lines.append(
+            f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD, probability {row.probability:.2%}"
+        )
+    if "reduction" in tables:
+        expected, worst = tables["reduction"].error_share
+        lines += [
+            "",
+            f"The plan keeps {facts['kept']} of {facts['drawn']:,} sampled scenarios. This changes the estimate: expected loss "
+            f"{expected:+.1%}, mean of {tail} of losses (CVaR) {worst:+.1%}.",
+        ]
+    if "replay" in tables:
+        lines += [
+            "",
+            "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):",
+        ]
+        lines += replay_lines(tables["replay"]) or ["  the tables record none (observed_profiles)"]
+    if "kinds" in tables and len(tables["kinds"]):
+        lines += [
+            "",
+            "Observed controls and the range that others of their kind give (years of the controlled flow lost):",
+        ]
+        lines += kind_lines(tables["kinds"])
+    return lines
+
+
+def _hazard(row: Any) -> str:
+    """One hazard: how likely, how often, how long, how severe, and how long its legal measures lasted in the past."""
+    often = f"{rate_in_words(row.rate_per_yr)} on average"
+    if row.after:
+        often = f"by itself {often}, and as an escalation of another"
+    if pd.notna(row.rate_low):
+        often += f" (the past record allows {rates_in_words(row.rate_low, row.rate_high)})"
+    parts = [
+        f"{row.chance:.0%} chance in the planned years",
+        often,
+        f"cuts {row.mean_cut_share:.0%} of the supply it hits" if row.mean_cut_share > 0 else "cuts no supply",
+        f"lasts {span_in_words(row.duration_yr_low, row.duration_yr_high, row.mean_duration_yr)}",
+    ]
+    if pd.notna(row.legal_duration_mean) and row.events_ended > 0:
+        low, high = length_in_words(row.legal_duration_low), length_in_words(row.legal_duration_high)
+        mean = length_in_words(row.legal_duration_mean)
+        parts.append(f"past legal measures of this kind lasted {mean} on average (uncertain: {low} to {high})")
+    elif row.events_ended == 0:
+        parts.append("no past measure of this kind has ended")
+    return f"{_called(row.name, row.hazard)}: {'; '.join(parts)}"
+
+
+def _material(row: Any) -> str:
+    """One material: how likely it is hit, for how long it is short, how much of it is missing, and what it then costs."""
+    name = _called(row.name, row.material)
+    if row.chance <= 0:
+        return f"{name}: not hit in any scenario"
+    return (
+        f"{name}: {row.chance:.0%} chance of being hit; it is then short for {length_in_words(row.years_tight)} in all, and "
+        f"{row.supply_lost_share:.0%} of its supply is lost at the worst moment (averages); {_price(row.price_factor_p95)}"
+    )
+
+
+def _called(name: str, code: str) -> str:
+    """A name, with the code that commands need."""
+    return code if name == code else f"{name} [{code}]"
+
+
+def _price(factor: float) -> str:
+    """How far the price rises, in words. factor: 95 % point of the price as a multiple of the undisturbed one."""
+    if factor < 1.05:
+        return "the price does not rise in 95 % of cases"
+    return f"in 95 % of cases the price rises to at most {factor:.1f} times the usual one"
+
+
+def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
+    """The plan's own scenarios compared with all that it samples."""
+    columns, sample = ["figure", "all_musd", "kept_musd", "error_share"], plan.sample
+    if sample is None or sample.draws is None:
+        return pd.DataFrame(columns=columns)
+    both = population(instance, data, sample.draws), build_scenarios(instance, data)
+    sets = [(scenarios.probability, loss_proxy(instance, scenarios).sum(axis=1)) for scenarios in both]
+    alpha = plan.risk.alpha
+    figures = {
+        "expected loss": [float(pi @ loss) for pi, loss in sets],
+        f"CVaR {alpha:.0%}": [cvar_of(loss, pi, alpha) for pi, loss in sets],
+    }
+    rows = [(name, every, kept, kept / every - 1 if every > 0 else 0.0) for name, (every, kept) in figures.items()]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioSet, names: Names) -> pd.DataFrame:
+    known = calibrate(data)
+    record = known.set_index("hazard") if len(known) else known
+    end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
+    rows = []
+    overridden = {override.hazard for override in plan.hazards if override.rate_per_yr is not None}
+    for name, row in hazards(plan, data).items():
+        stated = len(known) and name not in overridden
+        mine = [[k for k in scenario if k.label == name and k.start < end] for scenario in scenarios.events]
+        every = [k for scenario in mine for k in scenario]
+        if not every:
+            continue
+        weight = _weights(
+            np.array([pi for scenario, pi in zip(mine, scenarios.probability, strict=True) for _ in scenario])
+        )
+        rows.append(
+            {
+                "hazard": name,
+                "name": names.hazard(name),
+                "rate_per_yr": row.rate_per_yr,
+                "after": row.after,
+                "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
+                "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
+                "chance": float(sum(pi for scenario, pi in zip(mine, scenarios.probability, strict=True) if scenario)),
+                "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
+                "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
+                "duration_yr_low": row.duration_yr_low if row.duration_law == "lognormal" else np.nan,
+                "duration_yr_high": row.duration_yr_high if row.duration_law == "lognormal" else np.nan,
+                **{column: float(record[column].get(name, np.nan)) if len(known) else np.nan for column in LEGAL},
+            }
+        )
+    columns = [
+        "hazard",
+        "name",
+        "rate_per_yr",
+        "after",
+        "rate_low",
+        "rate_high",
+        "chance",
+        "mean_duration_yr",
+        "mean_cut_share",
+        "duration_yr_low",
+        "duration_yr_high",
+        *LEGAL,
+    ]
+    return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
+
+
+def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: Names) -> pd.DataFrame:
+    planned, step, n = instance.calendar.planned, instance.calendar.step, instance.sources
+    pi, rows = scenarios.probability, []
+    for i, name in enumerate(instance.materials):
+        share = np.where(scenarios.tight[:, i, :planned], scenarios.squeeze[:, i, :planned], 0.0)
+        hit = share.sum(axis=1) > 0
+        made = np.maximum(instance.yields[:n, i], 0.0)[:, None] * instance.capacity[:n]
+        usual = (made * instance.availability[:n]).sum(axis=0)[:planned]
+        left = np.einsum("jt,sjt->st", made[:, :planned], scenarios.availability[:, :n, :planned])
+        lost = 1 - np.divide(left, usual, out=np.ones_like(left), where=usual > 0)
+        dearest = scenarios.price[:, i, :planned] * scenarios.market_gap[:, i, :planned]
+        factor = (dearest / instance.price[i, :planned]).max(axis=1)
+        weight = _weights(pi[hit])
+        rows.append(
+            {
+                "material": name,
+                "name": names.material(name),
+                "chance": float(pi[hit].sum()),
+                "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
+                "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
+                "price_factor_p95": quantile(factor, _weights(pi), 0.95),
+                "expected_loss_musd": float(pi @ loss[:, i]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _weights(probability: Floats) -> Floats:
+    """Shares of probability; equal if all are zero, as for a scenario listed with none to see its effect."""
+    total = probability.sum()
+    return np.asarray(probability / total) if total > 0 else np.full(len(probability), 1 / max(1, len(probability)))
+
+
+def _years(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
+    """loss: (S, years) [million USD]."""
+    rows, index, pi = [], instance.calendar.year_index, scenarios.probability
+    for f, year in enumerate(instance.calendar.planned_years):
+        tight = scenarios.tight[:, :, index == f].any(axis=(1, 2))
+        begins = (
+            scenarios.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)
+        ).any(axis=1)
+        rows.append(
+            {
+                "fiscal_year": year,
+                "chance_some_material_tight": float(pi[tight].sum()),
+                "chance_first_event": float(pi[begins].sum()),
+                "expected_loss_musd": float(pi @ loss[:, f]),
+                "cvar_musd": cvar_of(loss[:, f], pi, instance.plan.risk.alpha),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _worst(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: Names) -> pd.DataFrame:
+    total = loss.sum(axis=1)
+    order = [s for s in np.argsort(-total, kind="stable")[:WORST] if total[s] > 0]
+    return pd.DataFrame(
+        [
+            {
+                "scenario": scenarios.names[s],
+                "probability": float(scenarios.probability[s]),
+                "loss_musd": float(total[s]),
+                "what_happens": headline(scenarios.events[s], instance, names),
+                "events": "; ".join(describe(k) for k in scenarios.events[s]),
+            }
+            for s in order
+        ],
+        columns=["scenario", "probability", "loss_musd", "what_happens", "events"],
+    )

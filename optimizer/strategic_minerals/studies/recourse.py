@@ -1,0 +1,452 @@
+"""Evaluate the recourse of a plan in other scenarios: commitments and baseline course fixed, operations re-optimised.
+
+Scenarios are evaluated in chunks: one compiled structure is instantiated for each chunk, everything decided before an event is
+fixed, and the rest decomposes into one small linear program per scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..audit.accounts import Accounts, costs_by_scenario, losses, open_accounts
+from ..audit.producers import OwnerBook, path_data_along
+from ..core.errors import UntrustedError
+from ..core.frames import INF, Floats, Ints
+from ..core.runner import checkpoint, current
+from ..core.stats import MUSD_PER_T, Timings
+from ..matrix.assembly import Templates, compile_templates, instantiate
+from ..matrix.named import objective_costs
+from ..matrix.problem import Problem, structure_of
+from ..matrix.solution import Solution, embed, extract
+from ..model.sets import Structure, build_structure
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..solver.highs import Model, SolvedRun
+from ..solver.session import BasisMemory
+from ..world.events import DisruptionEvent, ScenarioSet, combine_events, short_of_promise, spread
+from ..world.instance import DEFENCE, Instance
+from ..world.loss_values import loss_values
+from ..world.packages import Support, signed_support
+from ..world.scenarios import POINTS, SHORTEST, UNKNOWN_MEAN_YR, believed_end, lasting_until, mean_remainder
+
+CHUNK = 16
+"""Scenarios in one linear program."""
+CHUNK_LIMIT_S = 600.0
+"""Seconds for one of them, far more than a sound one takes."""
+RAREST = 1e-6
+"""Smallest probability of a scenario for weighing its promises against its costs."""
+ROOM = 1e-6
+"""Tolerance added to every row, in the solver's unit, if a first stage rounded by another solve leaves no slack."""
+KEPT_ROWS = ("trunk_loss_sum",)
+"""Commitment rows that define quantities used in branches."""
+
+
+@dataclass(frozen=True)
+class RecourseOutcome:
+    """Costs of a plan by scenario; each array has one entry, or one row, per scenario."""
+
+    cost: Floats
+    """(S,) discounted cost of the whole course, commitments included [million USD]."""
+    loss: Floats
+    """(S,) discounted shortfall loss and substitution cost [million USD]."""
+    by_material: Floats
+    """(S, I) discounted shortfall loss by material [million USD]."""
+    defence: Floats
+    """(S,) defence shortfall [t]."""
+    short: Floats
+    """(S, Q, T) shortfall of each demand [t]."""
+    penalty: Floats
+    """(S,) soft penalties of promises; each counts once, independent of the scenario's probability [million USD]."""
+    overrun: float = 0.0
+    """Soft penalties of limits on the baseline course, weighted by the probability of being on it [million USD]."""
+
+    @property
+    def penalties(self) -> float:
+        """All soft penalties, as counted in the objective [million USD]."""
+        return float(self.penalty.sum()) + self.overrun
+
+    @classmethod
+    def joined(cls, parts: Sequence[RecourseOutcome]) -> RecourseOutcome:
+        """Concatenate the results of chunks."""
+        arrays = [f.name for f in fields(cls) if f.name != "overrun"]
+        together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+        return cls(**together, overrun=parts[0].overrun)
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """First-stage decisions, ready to be evaluated in any scenario."""
+
+    plan: Plan
+    data: Dataset
+    natural: Instance
+    structure: Structure
+    """Of the plan's own scenarios, in model units."""
+    solution: Solution
+    eta: float
+    """Value at risk of the plan in its own scenarios, for the tail's weight in operations [million USD]."""
+    is_reference: bool
+    """The reference plan without action: nothing is bought in any scenario, and no promise is enforced."""
+
+    @classmethod
+    def of(cls, plan: Plan, data: Dataset, solution: Solution, *, is_reference: bool = False) -> FirstStage:
+        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is the reference)."""
+        structure, natural = structure_of(plan, data)
+        eta = 0.0
+        if structure.uses_risk:
+            problem = _bookkeeping(plan, data, natural, structure)
+            found = losses(open_accounts(problem, solution))
+            pi, alpha = structure.scenarios.probability, plan.risk.alpha
+            eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
+        return cls(plan, data, natural, structure, solution, float(eta), is_reference)
+
+    @cached_property
+    def owners(self) -> OwnerBook:
+        """What owners expected when the plan was made, whatever scenarios it meets."""
+        pricing = self.structure.support.owners.pricing
+        return OwnerBook(pricing and pricing.counted_in(1 / self.structure.instance.material_unit))
+
+    @property
+    def own_scenarios(self) -> ScenarioSet:
+        """The scenarios that the plan was made with, in tonnes."""
+        return self.structure.scenarios.counted_in(1 / self.structure.instance.material_unit)
+
+
+def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
+    """Optimise operations in every scenario (in tonnes). Raises UntrustedError if a chunk is not solved to optimality, StoppedError
+    at a limit of the current call."""
+    templates: Templates | None = None
+    bases = BasisMemory()
+    found: list[RecourseOutcome] = []
+    for part, probability in chunks(scenarios):
+        checkpoint()
+        scaled = first.structure.instance
+        here = part.counted_in(scaled.material_unit)
+        support, shares = signed(first, here)
+        structure = build_structure(scaled, here, support)
+        if templates is None:
+            templates = compile_templates(every_component(structure, support))
+        problem = problem_of(first, structure, templates)
+        x = _operate(problem, first, shares, probability, bases)
+        solution = replace(extract(structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
+        found.append(evaluate(problem, solution, part, first))
+    return RecourseOutcome.joined(found)
+
+
+def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
+    """(scenarios, their probabilities) in order, chunk by chunk; within its chunk each counts once."""
+    for begin in range(0, len(scenarios.names), CHUNK):
+        rows = slice(begin, begin + CHUNK)
+        part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
+        yield part, scenarios.probability[rows]
+
+
+def signed(first: FirstStage, scenarios: ScenarioSet) -> tuple[Support, Floats]:
+    """The support restricted to signed packages, and the shares signed."""
+    signed = [o for o, share in enumerate(first.solution.sign) if abs(share) > 1e-9]
+    floors = [m for m, share in enumerate(first.solution.floor) if share > 0.5]
+    support = signed_support(first.structure.instance, scenarios, first.structure.support, signed, floors)
+    return support, first.solution.sign[signed]
+
+
+def every_component(structure: Structure, support: Support) -> Structure:
+    """A layout of one scenario that touches every component: what is compiled from it fits any chunk."""
+    calendar = structure.instance.calendar
+    everything = DisruptionEvent(
+        start=calendar.first_year + calendar.step,
+        flood=0.0,
+        duration=calendar.step,
+        countries="*",
+        materials="*",
+        cut=1.0,
+        price=2.0,
+        flood_price=1.0,
+        third_cut=0.0,
+        demand=(),
+        tight=None,
+        label="all",
+    )
+    scenarios = combine_events(structure.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
+    return build_structure(structure.instance, scenarios, support)
+
+
+def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, structure: Structure) -> Problem:
+    """A problem used for accounting only: it is never compiled."""
+    missing: Any = None
+    return Problem(plan, data, natural, structure, missing, missing, Timings())
+
+
+def problem_of(first: FirstStage, structure: Structure, templates: Templates) -> Problem:
+    """The plan's problem along other scenarios."""
+    return Problem(
+        first.plan, first.data, first.natural, structure, templates, instantiate(structure, templates), Timings()
+    )
+
+
+def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[Ints, Floats]:
+    """(columns, values) of everything decided before an event."""
+    assembly, structure = problem.assembly, problem.structure
+    operating = np.zeros(len(structure.support.classes))
+    np.add.at(operating, [o.output_class for o in structure.support.options], shares)
+    own = replace(first.solution, sign=shares, floor=np.zeros(0))
+    columns, values = embed(structure, assembly, own, operating)
+    if structure.uses_risk:
+        eta = assembly.commitments.columns("value_at_risk", None)
+        columns, values = np.concatenate([columns, eta]), np.concatenate([values, [first.eta]])
+    return columns, values
+
+
+def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:
+    """Costs of all columns if each scenario counts once: penalties of promises, which the plan counts once in every scenario,
+    independent of its probability, count 1/probability relative to the scenario's own costs  [million USD]."""
+    costs = objective_costs(problem)["social_cost"]
+    penalty = problem.assembly.costs.get("penalty")
+    if penalty is None or not penalty.any():
+        return costs
+    weighed = penalty.copy()
+    for c, part in problem.assembly.branches.items():
+        own = np.maximum(probability[list(problem.structure.block_index[c].branches)], RAREST)
+        weighed[part.own] /= np.repeat(own, part.width)
+    return np.asarray(costs - penalty + weighed)
+
+
+def _operate(problem: Problem, first: FirstStage, shares: Floats, probability: Floats, bases: BasisMemory) -> Floats:
+    """Solve the operations of all scenarios of a chunk for fixed commitments and baseline course."""
+    columns, values = fixed_columns(problem, first, shares)
+    model, free = operations(problem, first, scenario_by_scenario(problem, probability))
+    model.set_bounds(columns, values, values)
+    return best_course(problem, model, free, bases)
+
+
+def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Model, Ints]:
+    """The linear program of all operations, and the rows that fixed decisions satisfy already; for the reference, nothing is
+    bought and no promise enforced."""
+    assembly = problem.assembly
+    model = Model(assembly, costs, integer=False)
+    free = before_events(problem)
+    if first.is_reference:
+        free = np.union1d(free, assembly.rows_of("service_level"))
+        bought = np.concatenate(
+            [
+                part.first_column + k + part.width * np.arange(part.count)
+                for part in assembly.blocks
+                for k, (name, _) in enumerate(part.template.columns)
+                if name == "acquisition"
+            ]
+            or [np.zeros(0, dtype=int)]
+        )
+        model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
+    return model, free
+
+
+def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory) -> Floats:
+    """The optimum with some rows left out, warm-started. Raises UntrustedError if the solver finds none, StoppedError if there was
+    no time."""
+    assembly = problem.assembly
+    guess = bases.predict(problem.structure, assembly)
+    if guess is not None:
+        model.set_basis(*guess)
+    model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
+    run = model.run(time_limit_s=min(CHUNK_LIMIT_S, current().left()), phase="recourse")
+    if run.status == "infeasible":  # fixed decisions satisfy their rows only to the solver's tolerance
+        kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
+        room = ROOM * assembly.row_unit[kept]
+        model.set_row_bounds(kept, assembly.row_lower[kept] - room, assembly.row_upper[kept] + room)
+        run = model.run(time_limit_s=min(CHUNK_LIMIT_S, current().left()), phase="recourse")
+    if not isinstance(run, SolvedRun):
+        checkpoint()
+        raise UntrustedError(f"the operations in new scenarios were not solved to optimality: {run.status}")
+    if bases.unsure:
+        bases.record(problem.structure, assembly, *model.basis())
+    return run.x
+
+
+def before_events(problem: Problem) -> Any:
+    """Rows of commitments and of the baseline course: fixed, and satisfied by the plan already."""
+    assembly, T = problem.assembly, problem.natural.calendar.periods
+    trunk = np.array([block.kind == "period" for block in assembly.blocks])[assembly.row_block] & (
+        assembly.row_instance < T
+    )
+    root = assembly.row_block == 0
+    for family in KEPT_ROWS:
+        root[assembly.rows_of(family)] = False
+    return np.flatnonzero(trunk | root)
+
+
+def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage) -> RecourseOutcome:
+    """Costs and losses of a chunk, computed by the audit's evaluator."""
+    n = first.natural
+    along = path_data_along(n, scenarios, first.owners)
+    accounts = _books(problem, solution, first, along)
+    beta = n.calendar.beta[:-1]
+    by_material = np.zeros((len(scenarios.names), len(n.materials)))
+    defence = np.zeros(len(scenarios.names))
+    missing = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
+    worth = loss_values(n, scenarios, range(len(n.tiers)), at_risk=True)[1]
+    for k, (q, _) in enumerate(n.tiers):
+        short = solution.shortfall[1:, k]
+        changed = (short * (worth[:, k] - n.tier_loss[k])) @ beta  # exactly 0 where losses do not change
+        by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta) + changed
+        missing[:, q] += short
+        if n.priority[q] == DEFENCE:
+            defence += short[:, : n.calendar.planned].sum(axis=1)
+    penalty, overrun = np.zeros(len(scenarios.names)), 0.0
+    if first.is_reference:  # the reference keeps no promise
+        return RecourseOutcome(costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty)
+    for level in n.plan.service_levels:
+        if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
+            beyond, _ = short_of_promise(n, scenarios, missing, level)
+            named = [name in level.scenarios for name in scenarios.names]
+            penalty += level.penalty_usd_per_kg * MUSD_PER_T * np.where(named, beyond.sum(axis=1), 0.0)
+    for k, rule in enumerate(n.plan.diversification):
+        if rule.material in n.materials:
+            reached = first.structure.reach[n.component[n.materials.index(rule.material)]]
+            overrun += (rule.penalty_usd_per_kg or 0.0) * MUSD_PER_T * float(reached @ first.solution.excess[0, k])
+    return RecourseOutcome(
+        costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty, overrun
+    )
+
+
+def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Accounts:
+    """The plan's own packages and market floors, priced along other scenarios."""
+    own = replace(problem, structure=first.structure)
+    whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
+    return open_accounts(own, whole, along)
+
+
+# Operations without foresight: solved period by period, and the length of an event is known only when it ends.
+
+
+Done = dict[tuple[int, int], Floats]
+"""Decisions in a chunk: (component, scenario) -> (T, width) values in model units, filled period by period."""
+
+
+def evaluate_myopic_recourse(first: FirstStage, scenarios: ScenarioSet, rows: Mapping[str, Any]) -> RecourseOutcome:
+    """Operate through every scenario (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
+
+    Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
+    """
+    templates: Templates | None = None
+    bases = BasisMemory()
+    found: list[RecourseOutcome] = []
+    T = first.natural.calendar.periods
+    for part, probability in chunks(scenarios):
+        done: Done = {}
+        for t in range(1, T):
+            checkpoint()
+            touched = np.flatnonzero((part.onset <= t).any(axis=1))
+            if not len(touched):
+                continue
+            known = _scaled(first, _known(first, part, touched, t, rows))
+            support, shares = signed(first, known)
+            structure = build_structure(first.structure.instance, known, support)
+            if templates is None:
+                templates = compile_templates(every_component(structure, support))
+            problem = problem_of(first, structure, templates)
+            costs = scenario_by_scenario(problem, probability[touched])
+            x = _decide(problem, costs, first, shares, done, touched, t, bases)
+            _remember(structure, problem, x, done, touched, t)
+        true_support, shares = signed(first, _scaled(first, part))
+        structure = build_structure(first.structure.instance, _scaled(first, part), true_support)
+        templates = templates or compile_templates(every_component(structure, true_support))
+        problem = problem_of(first, structure, templates)
+        x = np.zeros(len(problem.assembly.lower))
+        columns, values = fixed_columns(problem, first, shares)
+        x[columns] = values
+        _fill(structure, problem, x, done, np.arange(len(part.names)), T)
+        solution = replace(extract(structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
+        found.append(evaluate(problem, solution, part, first))
+    return RecourseOutcome.joined(found)
+
+
+def _scaled(first: FirstStage, scenarios: ScenarioSet) -> ScenarioSet:
+    return scenarios.counted_in(first.structure.instance.material_unit)
+
+
+def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, rows: Mapping[str, Any]) -> ScenarioSet:
+    """The scenarios as expected to continue at the end of period t (in tonnes)."""
+    n = first.natural
+    now = n.calendar.first_year + n.calendar.step * (t + 1)
+    events = [tuple(believed(k, now, rows) for k in scenarios.events[s] if k.start < now) for s in touched]
+    count = len(events)
+    names = [scenarios.names[s] for s in touched]
+    return combine_events(n, names, np.ones(count), np.zeros(count, dtype=bool), events, scenarios.trunk)
+
+
+def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
+    """An event that has begun, as seen at a date: what has ended is known, what lasts continues for its mean remaining time."""
+    cut = event.start + event.flood
+    if cut + event.duration <= now:
+        return event
+    row = rows.get(event.label)
+    if event.begun is not None:
+        return lasting_until(event.begun, believed_end(event.begun, row, now))
+    mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
+    if cut >= now:  # still a flood: it is expected to continue, and no cut is foreseen
+        return replace(event, flood=now - event.start + mean, duration=0.0, cut=0.0, third_cut=0.0, profile=None)
+    if event.profile is not None and row is not None:
+        whole = event.profile.length * spread(row.stretch_p05, row.stretch_p95, POINTS)
+        longer = whole[whole > now - cut]
+        stretch = float(longer.mean() if len(longer) else now - cut + SHORTEST) / event.profile.length
+        return replace(event, duration=event.profile.length * stretch, stretch=stretch)
+    return replace(event, duration=now - cut + mean)
+
+
+def _decide(
+    problem: Problem,
+    costs: Floats,
+    first: FirstStage,
+    shares: Floats,
+    done: Done,
+    touched: Ints,
+    t: int,
+    bases: BasisMemory,
+) -> Floats:
+    """Solve periods t and later, with all earlier ones fixed."""
+    model, free = operations(problem, first, costs)
+    columns, values = fixed_columns(problem, first, shares)
+    past, held, rows = _past(problem, done, touched, t)
+    columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
+    model.set_bounds(columns, values, values)
+    return best_course(problem, model, np.union1d(free, rows), bases)
+
+
+def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:
+    """(columns, values, rows) of branch periods before t, which are decided."""
+    structure, assembly = problem.structure, problem.assembly
+    columns: list[Ints] = []
+    values: list[Floats] = []
+    rows: list[Ints] = []
+    for k, part in enumerate(assembly.blocks):
+        if part.kind != "period":
+            continue
+        c, blocks = part.component, structure.block_index[part.component]
+        mine = np.flatnonzero((blocks.scenario >= 0) & (blocks.period < t))
+        for n in mine:
+            scenario = int(touched[blocks.scenario[n]])
+            columns.append(part.first_column + part.width * n + np.arange(part.width))
+            values.append(done[c, scenario][blocks.period[n]])
+        rows.append(np.flatnonzero((assembly.row_block == k) & np.isin(assembly.row_instance, mine)))
+    join = np.concatenate
+    empty = np.zeros(0, dtype=int)
+    return join(columns or [empty]), np.maximum(0.0, join(values or [np.zeros(0)])), join(rows or [empty])
+
+
+def _remember(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
+    """Store the decisions of period t."""
+    for c, (part, blocks) in enumerate(zip(problem.assembly.operations, structure.block_index, strict=True)):
+        for n in np.flatnonzero((blocks.scenario >= 0) & (blocks.period == t)):
+            scenario = int(touched[blocks.scenario[n]])
+            kept = done.setdefault((c, scenario), np.zeros((structure.instance.calendar.periods, part.width)))
+            begin = part.first_column + part.width * n
+            kept[t] = x[begin : begin + part.width]
+
+
+def _fill(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
+    """Write all decisions into the columns of a layout."""
+    columns, values, _ = _past(problem, done, touched, until)
+    x[columns] = values

@@ -1,0 +1,308 @@
+"""Reverse stress test: the shortest, and the least severe, disruption that breaks a promise.
+
+A promise is broken if the shortfall of a segment, from the onset to the end of the disruption, exceeds the share of its demand
+that was not promised (`world.events.short_of_promise`, formulation section 6). Operations minimise cost.
+
+A hazard occurs in each planned year in turn, with increasing length (or severity), and the plan operates through each event: the
+hazard on the promise's material only, on all its materials, and all hazards together. The first break is refined by bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.notes import EITHER
+from ..answer.result import Result
+from ..answer.study import Study
+from ..core.errors import Fault, InputError, near_miss, shown
+from ..core.frames import rows_of
+from ..core.runner import HERE, Runner
+from ..core.verb import verb
+from ..question.load import Promise, WrittenPromise
+from ..question.names import Names
+from ..question.plan import Event
+from ..world.events import DisruptionEvent, combine_events, resolve_event, short_of_promise
+from ..world.events import hazards as hazard_rows
+from ..world.instance import DEFENCE, Instance
+from ..world.scenarios import as_expected, ongoing_events, trunk_course
+from .recourse import FirstStage, evaluate_recourse
+
+TOGETHER = "all together"
+"""Name of the disruption in which all hazards occur together."""
+STEPS = 12
+"""Number of values tested before bisection."""
+ROUNDS = 5
+"""Number of bisections: the remaining interval is 1/32 of a step."""
+COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fiscal year"}
+"""How a promise is counted, stated where the same one is counted both ways."""
+
+
+COLUMNS = [
+    "material",
+    "segment",
+    "level",
+    "per",
+    "hazard",
+    "scope",
+    "start_year",
+    "shortest_yr",
+    "least_cut_share",
+    "held",
+    "tried_yr",
+]
+
+
+@verb
+def reverse_stress(
+    result: Result,
+    *,
+    promises: Annotated[
+        Sequence[WrittenPromise] | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Promises to test, as material:segment:level (codes, and the share of demand that is served), e.g. "
+            "ndfeb_magnet:civil:0.8. Default: the plan's service levels, or defence in full.",
+        ),
+    ] = None,
+    hazards: Annotated[
+        Sequence[str] | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="Codes of hazards to test. Default: all hazards in the plan's scenarios.",
+        ),
+    ] = None,
+    longest_yr: Annotated[float, Field(ge=0.1, le=60, description="Longest disruption to test, in years.")] = 8.0,
+    run: Runner = HERE,
+) -> Study:
+    """Find the shortest and the least severe disruption that breaks a promise of the plan.
+
+    Table `reverse`, one row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once),
+    scope (`alone`: the promise's material, `all`: every material of the hazard), start_year, shortest_yr (at the hazard's
+    likeliest cut; NaN: holds up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held
+    (True where neither breaks), tried_yr (the longest that the horizon holds, at most what was asked). Fact `notes`: minerals of
+    which the aim does not say who runs short first; a promise to one user may then be kept at no more cost.
+
+    Hazards that touch nothing of a promise's chain are left out. Hazards that occur together begin with their cuts, without
+    floods. Operations follow least social cost, whatever the plan's aim.
+
+    Raises InputError for a plan of one year and for unknown hazards or demands, UntrustedError where operations were not solved.
+    """
+    first = FirstStage.of(result.plan, result.data, result.solution)
+    n = first.natural
+    wanted = list(promises) if promises is not None else _promises(result, n)
+    rows = hazard_rows(result.plan, result.data)
+    known = {k.label for scenario in first.structure.scenarios.events for k in scenario} & set(rows) or set(rows)
+    chosen = [name for name in rows if (name in hazards if hazards is not None else name in known)]
+    years = [float(year) for year in n.calendar.planned_years[1:]]
+    faults = [*_unknown_hazards(hazards or (), rows), *_unwanted(wanted, n)]
+    if not years:
+        expected = "a plan of several years: a single year has no later one in which a disruption can start"
+        faults.append(Fault(result.plan.name, "", "plan", "a plan of one year", expected))
+    if faults:
+        raise InputError(faults)
+    found: list[dict[str, Any]] = []
+    bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
+    end = n.calendar.first_year + n.calendar.step * n.calendar.periods
+    for hazard, scope, together, concerned in _disruptions(n, bases, wanted):
+        ends = end - max(k.flood for k in together)
+        most = min(longest_yr, ends - years[0])
+        longer = _search(first, concerned, years, _Longer(together), most, ends)
+        harder = _search(first, concerned, years, _Harder(together), 1.0)
+        for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
+            found.append(
+                {
+                    "material": promise.material,
+                    "segment": promise.segment,
+                    "level": promise.level,
+                    "per": promise.per,
+                    "hazard": hazard,
+                    "scope": scope,
+                    "start_year": hard if np.isnan(start) else start,
+                    "shortest_yr": shortest,
+                    "least_cut_share": least,
+                    "held": bool(np.isnan(shortest) and np.isnan(least)),
+                    "tried_yr": most,
+                }
+            )
+    order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
+    table = pd.DataFrame(found, columns=COLUMNS).sort_values(order, kind="stable", ignore_index=True)
+    tied = result.tables["notes"]
+    tied = tied[(tied["kind"] == EITHER) & tied["item"].isin({promise.material for promise in wanted})]
+    notes = list(tied["note"])
+    words = [*_breaks(table, Names.of(result.data)), *(f"  Note: {note}." for note in notes)]
+    return Study("reverse", {"reverse": table}, words, {"notes": notes}, {"reverse": "What breaks each promise"})
+
+
+def _unknown_hazards(names: Sequence[str], known: Collection[str]) -> Iterator[Fault]:
+    """A fault for each name that no hazard has."""
+    for name in dict.fromkeys(names):
+        if name not in known:
+            expected = f"one of {', '.join(known) or 'no hazards'}{near_miss(name, known)}"
+            yield Fault("reverse_stress", "", "hazards", shown(name), expected)
+
+
+def _unwanted(promises: Sequence[Promise], n: Instance) -> Iterator[Fault]:
+    """A fault for each promise of what nobody demands."""
+    known = [f"{material}:{segment}" for material, segment in n.demands]
+    for promise in promises:
+        asked = f"{promise.material}:{promise.segment}"
+        if (promise.material, promise.segment) not in n.demands:
+            expected = f"one of {', '.join(known)}{near_miss(asked, known)}"
+            yield Fault("reverse_stress", "", "promises", f"no demand for {asked}", expected)
+
+
+def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
+    """The table in words, with names in place of codes."""
+    lines = [
+        "REVERSE STRESS TEST: the shortest and the least severe disruption that breaks each promise, at the worst start (tested: "
+        "the beginning of each fiscal year after the first; a promise is a share of demand that is served):"
+    ]
+    promise = ["material", "segment", "level", "per"]
+    twice = table.groupby(promise[:3]).per.transform("nunique") > 1
+    table = table.assign(
+        counted=table.per.map(COUNTED).where(twice, ""),
+        material=table.material.map(names.material),
+        hazard=table.hazard.map(names.hazard),
+    )
+    for (material, segment, level, _), rows in table.groupby(promise):
+        if rows.held.all():
+            lines.append(
+                f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: kept in each of {len(rows)} disruptions "
+                f"({'; '.join(rows.hazard.unique())}) of up to {rows.tried_yr.min():g} years, and in a complete cut of the "
+                f"hazard's usual length"
+            )
+    broken = ~table.groupby(promise).held.transform("all").astype(bool)
+    for row in rows_of(table[broken]):
+        asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
+        what = f"  {asked}, {row.hazard}{' on this material only' * (row.scope == 'alone')}:"
+        if row.held:
+            lines.append(
+                f"{what} kept for up to {row.tried_yr:g} years, and in a complete cut of the hazard's usual length"
+            )
+            continue
+        lasts, cut = row.shortest_yr == row.shortest_yr, row.least_cut_share == row.least_cut_share  # NaN: holds
+        long = f"kept for {row.tried_yr:g} years"
+        if lasts:
+            long = f"broken after {row.shortest_yr:.2f} years when it starts in FY{row.start_year:.0f}"
+        hard = f"broken by a cut of {row.least_cut_share:.0%} or more" if cut else "kept at any cut"
+        lines.append(f"{what} {long}; at the hazard's usual length, {hard}")
+    return lines
+
+
+def _disruptions(
+    n: Instance, bases: dict[str, DisruptionEvent], wanted: list[Promise]
+) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
+    """(hazard, materials hit, its events, promises concerned): `alone` only if a hazard has more materials than the promise's."""
+    count, reached = len(bases), set[str]()
+    scenarios = combine_events(
+        n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()]
+    )
+    for k, (name, base) in enumerate(bases.items()):
+        own = base.materials.split()
+        touched = {
+            m for m, c in zip(n.materials, n.component, strict=True) if scenarios.onset[k, c] < n.calendar.periods
+        }
+        concerned = [promise for promise in wanted if promise.material in touched]
+        reached |= touched
+        if not concerned:
+            continue
+        yield name, "all", (base,), concerned
+        for material in sorted({promise.material for promise in wanted}):
+            if material in own[1:] + own[:-1] or own == ["*"]:
+                yield name, "alone", (replace(base, materials=material),), [p for p in wanted if p.material == material]
+    if count > 1 and any(promise.material in reached for promise in wanted):
+        at_once = tuple(replace(base, flood=0.0) for base in bases.values())
+        yield TOGETHER, "all", at_once, [promise for promise in wanted if promise.material in reached]
+
+
+def _promises(result: Result, n: Instance) -> list[Promise]:
+    """The plan's own promises, or full supply of defence."""
+    levels = [s for s in result.plan.service_levels if (s.material, s.segment) in n.demands]
+    if levels:
+        own = {Promise(s.material, s.segment, s.level, s.per) for s in levels}
+        return sorted(own, key=lambda p: (p.material, p.segment, p.level, p.per))
+    first = np.flatnonzero(n.priority == DEFENCE)
+    return [Promise(*n.demands[q], 1.0) for q in first.tolist()]
+
+
+Search = Callable[[float, float], tuple[DisruptionEvent, ...]]
+"""(start year, value tested) -> the disruption."""
+
+
+@dataclass(frozen=True)
+class _Longer:
+    bases: tuple[DisruptionEvent, ...]
+
+    def __call__(self, start: float, years: float) -> tuple[DisruptionEvent, ...]:
+        return tuple(replace(base, start=start, duration=years) for base in self.bases)
+
+
+@dataclass(frozen=True)
+class _Harder:
+    bases: tuple[DisruptionEvent, ...]
+
+    def __call__(self, start: float, cut: float) -> tuple[DisruptionEvent, ...]:
+        return tuple(replace(base, start=start, cut=cut) for base in self.bases)
+
+
+def _search(
+    first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float, ends: float = np.inf
+) -> list[tuple[float, float]]:
+    """(start year, smallest value) at which each promise breaks; NaN if it is kept up to `most`. ends: last value of year +
+    value."""
+    grid = most * np.arange(1, STEPS + 1) / STEPS
+    tried = [(year, float(x)) for year in years for x in grid if year + x <= ends + 1e-9]
+    broken = _broken(first, promises, [make(*one) for one in tried])
+    found: list[tuple[float, float]] = []
+    for p, promise in enumerate(promises):
+        breaks = [one for one, bad in zip(tried, broken[:, p], strict=True) if bad]
+        if not breaks:
+            found.append((float("nan"), float("nan")))
+            continue
+        cell = min(x for _, x in breaks)
+        found.append(
+            min(
+                (
+                    (year, _bisected(first, promise, make, year, cell - most / STEPS, cell))
+                    for year, x in breaks
+                    if x == cell
+                ),
+                key=lambda one: (one[1], one[0]),
+            )
+        )
+    return found
+
+
+def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, low: float, high: float) -> float:
+    """The smallest value at which a promise breaks, by bisection between one at which it is kept and one at which it breaks."""
+    for _ in range(ROUNDS):
+        middle = (low + high) / 2
+        if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[DisruptionEvent, ...]]) -> Any:
+    """(scenarios, promises) whether each promise is broken in the scenario of each disruption."""
+    n = first.natural
+    count = len(events)
+    names = [f"event-{k + 1}" for k in range(count)]
+    begun = as_expected(ongoing_events(first.plan, first.data, n.calendar))
+    struck, trunk = [(*begun, *each) for each in events], trunk_course(n, first.data)
+    scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), struck, trunk)
+    short = evaluate_recourse(first, scenarios).short
+    found = []
+    for promise in promises:
+        beyond, wanted = short_of_promise(n, scenarios, short, promise)
+        found.append((beyond > 1e-6 * (1 + wanted)).any(axis=1))
+    return np.stack(found, axis=1)

@@ -1,0 +1,729 @@
+"""Next year's plan from last year's, and why it differs: one cause after the other, each solved for.
+
+The causes come in a fixed order: a year passes as planned; then what was really done and what happened; then the facts of the year;
+then what the year has shown of the hazards. A cause that changes nothing in the question changes nothing in the plan."""
+
+from __future__ import annotations
+
+import types
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.result import Result
+from ..answer.solving import solve_once
+from ..answer.study import Study
+from ..core.errors import Fault, InputError, PlanError, near_miss
+from ..core.frames import rows_of, typed
+from ..core.runner import HERE, Runner, checkpoint
+from ..core.stats import SMALL_T
+from ..core.verb import FromFile, Gap, verb
+from ..matrix.problem import structure_of
+from ..question.dataset import Dataset
+from ..question.plan import Event, Ongoing, Plan, Scenario
+from ..question.read_csv import load_dataset
+from ..world.instance import Instance
+from ..world.scenarios import draws, for_ever, ongoing_events
+from .carry import Question, State, as_done, as_planned, carried_rows, floor_place
+from .learning import DoneRow, HappenedRow, evidence_of, learned, read_noted
+
+# New facts of a year, entered into tables in which what was signed already stands.
+
+
+Tables = dict[str, tuple[Any, ...]]
+"""Rows by table."""
+COUNTED = {
+    "stock": "a row `stock` in the table of what was done (done.csv)",
+    "stock_origins": "none: origins follow from what was bought",
+    "commitments": "none: they follow from what was signed",
+    "payments_due": "none: they follow from what was signed",
+    "hazard_evidence": "none: it follows from the events of the year",
+}
+"""Tables of the state, which years leave and nobody publishes, and where to tell of them."""
+SIZES = ("capacity_t_per_yr", "capacity_t_per_yr_low", "capacity_t_per_yr_high", "normal_t_per_yr")
+COSTS = ("capex_musd", "capex_musd_low", "capex_musd_high")
+SIGNED = ("kappa", "kappa_low", "kappa_high", "lot_t_per_yr", "fee_usd_per_kg", "term_yr", "name")
+"""What a contract makes of the part of a source that it reserves."""
+
+
+def with_facts(data: Dataset, facts: Mapping[str, Sequence[Any]]) -> Tables:
+    """Tables with new rows in them. Raises InputError for rows of the state that differ from it."""
+    tables: Tables = {name: tuple(each) for name, each in data.tables.items()}
+    _refuse_state(tables, facts)
+    news = {name: tuple(rows) for name, rows in facts.items() if rows and name not in COUNTED}
+    parts, whole = _signed_before(tables)
+    if "projects" in news:
+        news["projects"] = tuple(_projects(news["projects"], parts, whole))
+    for table, column in (("packages", "project"), ("ramps", "project")):
+        news[table] = tuple(row for row in news.get(table, ()) if getattr(row, column) not in whole)
+    if "hazards" in news:
+        tables["hazard_evidence"] = tuple(_evidence(tables.get("hazard_evidence", ()), news["hazards"]))
+    for table, column in (("yields", "producer"), ("feed_origins", "producer")):
+        copies = [r.model_copy(update={column: p}) for r in news.get(table, ()) for p in parts.get(r.producer, {})]
+        news[table] = (*news.get(table, ()), *copies)
+    if "activities" in news:
+        news["activities"] = (*news["activities"], *_of_parts(tables, news["activities"], parts))
+    if "capacities" in news:
+        tables["capacities"] = _capacities(tables.get("capacities", ()), news.pop("capacities"), parts)
+    for table, rows in news.items():
+        if rows:
+            tables[table] = merged(tables.get(table, ()), rows)
+    return tables
+
+
+def merged(old: Sequence[Any], new: Sequence[Any]) -> tuple[Any, ...]:
+    """Rows of which new ones replace those of the same key."""
+    if not new:
+        return tuple(old)
+    key = type(new[0]).key
+    found = {tuple(getattr(row, name) for name in key): row for row in old}
+    found.update({tuple(getattr(row, name) for name in key): row for row in new})
+    return tuple(found.values())
+
+
+def _refuse_state(tables: Tables, facts: Mapping[str, Sequence[Any]]) -> None:
+    faults = []
+    for table, where in COUNTED.items():
+        known = set(tables.get(table, ()))
+        strange = [row for row in facts.get(table, ()) if row not in known]
+        if strange:
+            named = ", ".join(str(getattr(strange[0], column)) for column in strange[0].key)
+            faults.append(Fault(f"{table}.csv", "", "", f"another row for {named} than the plan reached", where))
+    if faults:
+        raise InputError(faults)
+
+
+def _signed_before(tables: Tables) -> tuple[dict[str, dict[str, float]], set[str]]:
+    """Source or project -> producers that were split off it, with their share of a project; and projects that are plants now."""
+    parts: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in tables.get("commitments", ()):
+        if row.kind in ("contract", "package") and row.producer != row.item:
+            parts[row.item][row.producer] = row.share
+    choices = {row.project for row in tables.get("projects", ())}
+    signed = {row.item for row in tables.get("commitments", ()) if row.kind == "package"}
+    plants = {row.activity for row in tables.get("activities", ())}  # those of owners have no commitment
+    return parts, (signed | plants) - choices
+
+
+def _projects(rows: Sequence[Any], parts: Mapping[str, Mapping[str, float]], whole: set[str]) -> list[Any]:
+    """Projects that may still be signed: none that is a plant, or that one excludes; what is left of those signed in part."""
+    barred = {name for row in rows if row.project in whole for name in row.excludes.split()}
+    found = []
+    for row in rows:
+        if row.project in whole | barred or set(row.excludes.split()) & whole:
+            continue
+        left = 1 - sum(parts.get(row.project, {}).values())
+        update: dict[str, Any] = {"needs": " ".join(name for name in row.needs.split() if name not in whole)}
+        if left < 1:
+            sizes = ((name, getattr(row, name)) for name in ("capacity_t_per_yr", *COSTS))
+            update |= {name: None if value is None else left * value for name, value in sizes}
+        found.append(row.model_copy(update=update))
+    return found
+
+
+def _evidence(known: Sequence[Any], hazards: Sequence[Any]) -> list[Any]:
+    """Evidence on rates that are still those of before: a new rate has seen what the years have shown."""
+    rates = {row.hazard: row.rate_per_yr for row in hazards}
+    return [row for row in known if rates.get(row.hazard, row.prior_rate_per_yr) == row.prior_rate_per_yr]
+
+
+def _of_parts(tables: Tables, news: Sequence[Any], parts: Mapping[str, Mapping[str, float]]) -> list[Any]:
+    """New facts on a source for those parts of it that are under contract."""
+    old = {row.activity: row for row in tables.get("activities", ())}
+    found = []
+    for row in news:
+        for part in parts.get(row.activity, {}):
+            if part in old:
+                kept = {name: getattr(old[part], name) for name in SIGNED}
+                found.append(row.model_copy(update={"activity": part, **kept}))
+    return found
+
+
+def _capacities(old: Sequence[Any], news: Sequence[Any], parts: Mapping[str, Mapping[str, float]]) -> tuple[Any, ...]:
+    """Capacities, of which a new one is that of the whole source: what is under contract stays so, the rest changes."""
+    split = {row.activity for row in news if parts.get(row.activity)}
+    found = list(merged(old, [row for row in news if row.activity not in split]))
+    for activity in sorted(split):
+        mine = {a: _series(old, a) for a in (activity, *parts[activity])}
+        years = sorted({year for series in mine.values() for year in series})
+        whole: dict[int, Any] = {}
+        for year in years:
+            now = [row for series in mine.values() if (row := _in_force(series, year)) is not None]
+            total = _scaled(now[0], year, {name: _sum(now, name) for name in SIZES})
+            if not whole or _sizes(total) != _sizes(whole[max(whole)]):
+                whole[year] = total
+        whole |= _series(news, activity)
+        found = [row for row in found if row.activity != activity]
+        for year in sorted({*whole, *years}):
+            total = _in_force(whole, year)
+            if total is None:
+                continue
+            held = [row for name in parts[activity] if (row := _in_force(mine[name], year)) is not None]
+            reserved = sum(row.capacity_t_per_yr for row in held)
+            share = max(0.0, 1 - reserved / total.capacity_t_per_yr) if total.capacity_t_per_yr > 0 else 0.0
+            sizes = {name: None if (v := getattr(total, name)) is None else share * v for name in SIZES}
+            found.append(_scaled(total.model_copy(update={"activity": activity}), year, sizes))
+    return tuple(found)
+
+
+def _series(rows: Sequence[Any], activity: str) -> dict[int, Any]:
+    return {row.from_year: row for row in rows if row.activity == activity}
+
+
+def _in_force(series: Mapping[int, Any], year: int) -> Any:
+    """The row that holds in a year; None before the first."""
+    years = [start for start in series if start <= year]
+    return series[max(years)] if years else None
+
+
+def _sum(rows: Sequence[Any], name: str) -> float | None:
+    values = [getattr(row, name) for row in rows]
+    return None if any(value is None for value in values) else float(sum(values))
+
+
+def _sizes(row: Any) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in SIZES)
+
+
+def _scaled(row: Any, year: int, sizes: Mapping[str, Any]) -> Any:
+    return row.model_copy(update={"from_year": year, **sizes})
+
+
+# What happened in the years that are over, as the next plan has it: events in force, lifted, announced, suspended.
+
+
+OVER = ("suspended", "ended")
+EVENT_FIELDS = (
+    "hazard",
+    "countries",
+    "materials",
+    "cut_share",
+    "price_multiplier",
+    "severity",
+    "stretch",
+    "duration_years",
+)
+
+
+def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], until: float) -> None:
+    """Refuse rows that the next plan could not mean. until: date by which what is in force has to have begun. Raises InputError."""
+    file = HappenedRow.file
+    known = {item.name for group in (plan.ongoing, plan.controls, plan.scenarios) for item in group}
+    begun = {row.event for row in happened if row.status == "in force"}
+    hazards = [row.hazard for row in data.rows("hazards")]
+    materials = [row.material for row in data.rows("materials")]
+    faults = []
+    for line, row in enumerate(happened, start=2):
+
+        def fault(column: str, found: object, expected: str, line: int = line) -> None:
+            faults.append(Fault(file, str(line), column, f"'{found}'", expected))
+
+        if row.hazard is not None and row.hazard not in hazards:
+            fault("hazard", row.hazard, f"a hazard of hazards.csv{near_miss(row.hazard, hazards)}")
+        for name in (row.materials or "").split():
+            if name != "*" and name not in materials:
+                fault("materials", name, f"materials of the tables{near_miss(name, materials)}")
+        if row.status in OVER and row.probability is None and row.event not in known | begun:
+            what = "an event in force, a control or a scenario of the plan"
+            fault("event", row.event, f"{what}{near_miss(row.event, known | begun)}")
+        if row.status == "in force" and row.from_year is not None and row.from_year >= until:
+            fault("from_year", f"{row.from_year:g}", f"a date before {until:g}; what is to begin later is `announced`")
+    expected = sum(row.probability or 0.0 for row in happened if row.status in ("announced", "suspended"))
+    if expected > 1:
+        faults.append(Fault(file, "", "probability", f"{expected:g} in all", "at most 1: one scenario happens at most"))
+    if faults:
+        raise InputError(faults)
+
+
+def lifted(name: str, happened: Iterable[HappenedRow]) -> bool:
+    """Whether a measure or event is in force no more."""
+    return any(row.event == name and row.status in OVER for row in happened)
+
+
+def in_force(plan: Plan, happened: Sequence[HappenedRow]) -> tuple[Ongoing, ...]:
+    """Events in force: those from before that were not lifted, and those that began."""
+    begun = {row.event for row in happened if row.status == "in force"}
+    kept = [event for event in plan.ongoing if not lifted(event.name, happened) and event.name not in begun]
+    for row in happened:
+        if row.status == "in force" and not lifted(row.event, happened):
+            cells = {name: getattr(row, name) for name in (*EVENT_FIELDS, "remaining_years")}
+            stated: dict[str, Any] = {name: value for name, value in cells.items() if value is not None}
+            if row.hazard is None:  # nobody knows its whole length
+                stated.setdefault("duration_years", row.remaining_years)
+            kept.append(Ongoing.model_validate({"name": row.event, "start_year": row.from_year, **stated}))
+    return tuple(kept)
+
+
+def to_come(happened: Sequence[HappenedRow], begin: float) -> tuple[Scenario, ...]:
+    """Scenarios of what was announced, and of what was suspended and may come back. begin: earliest date of an event."""
+    found = []
+    for row in happened:
+        if row.status in ("announced", "suspended") and row.probability and row.from_year is not None:
+            stated = {name: getattr(row, name) for name in EVENT_FIELDS if getattr(row, name) is not None}
+            event = Event.model_validate({**stated, "start_year": max(begin, row.from_year)})
+            found.append(Scenario(name=row.event, probability=row.probability, events=(event,)))
+    return tuple(found)
+
+
+def lasting(plan: Plan, happened: Sequence[HappenedRow], end: float) -> dict[str, float]:
+    """Hazard -> date until which an event of it was in force from before the plan. end: date for those that go on."""
+    found: dict[str, float] = {}
+    for event in plan.ongoing:
+        if event.hazard is None or event.start_year >= plan.horizon.first_year:
+            continue
+        over = [r.from_year for r in happened if r.event == event.name and r.status in OVER and r.from_year is not None]
+        dates = [date for date in (*over, event.ended_year) if date is not None]
+        found[event.hazard] = max(found.get(event.hazard, 0.0), min(dates, default=end))
+    for control in plan.controls:
+        if control.in_force and control.hazard is not None:
+            found[control.hazard] = max(found.get(control.hazard, 0.0), control.until_year)
+    return found
+
+
+# Next year's question: the plan moved on, the tables with new facts and what was signed in them, events that began or were lifted.
+
+
+Horizon = Literal["fixed", "rolling"]
+CHANCES = 4096
+"""Draws from which the chance is read off that nothing has happened yet."""
+
+
+@dataclass(frozen=True)
+class NextQuestion:
+    """A question to be solved."""
+
+    plan: Plan
+    data: Dataset
+
+
+def next_question(
+    question: Question,
+    plan: Plan,
+    data: Dataset,
+    state: State,
+    happened: Sequence[HappenedRow] = (),
+    facts: Mapping[str, Sequence[Any]] | None = None,
+    *,
+    horizon: Horizon = "fixed",
+    learning: bool = True,
+    fresh_draws: bool = True,
+    chances: int = CHANCES,
+) -> NextQuestion:
+    """The question after the years of a state.
+
+    facts: table -> rows that replace those of the same key, and are added where there is none. learning: hazards' rates after what
+    the years have shown. fresh_draws: scenarios are drawn anew from the new first year; False: those of the old plan in which
+    nothing has happened so far are kept, so that no difference is luck. chances: draws from which the chance of that is read off.
+
+    Raises PlanError where nothing would be left to plan, ValueError and InputError as `as_planned` and tables.
+    """
+    n = question.natural
+    first = n.calendar.first_year + state.periods // n.calendar.per_year
+    source = f"carried over from {plan.name}, FY{plan.horizon.first_year}"
+    check_events(plan, data, happened, first + n.calendar.step)
+    moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws, chances)
+    tables = with_facts(
+        data, facts or {}
+    )  # before anything is carried: a new row of a source is split as the old one was
+    now = Dataset(types.MappingProxyType(tables), data.name)
+    rows: dict[str, list[Any]] = carried_rows(question, state, now, source)
+    if learning:
+        end = n.calendar.first_year + n.calendar.step * n.calendar.periods
+        over = lasting(plan, happened, end)
+        evidence = evidence_of(data.rows("hazards"), happened, float(plan.horizon.first_year), float(first), over)
+        believed = {o.hazard: o.rate_per_yr for o in plan.hazards if o.rate_per_yr is not None}
+        rows = learned(rows, evidence, {"source": source, "year": first, "confidence": "derived"}, believed)
+        moved = _with_rates_of(moved, {row.hazard for row in rows["hazard_evidence"]})
+    kept = {name: tuple(each) for name, each in rows.items() if each or name in data.tables}
+    return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name))
+
+
+def moved_plan(plan: Plan, data: Dataset, question: Question, state: State, first: int, chances: int = CHANCES) -> Plan:
+    """The plan as it is from a later year on, its end year kept. chances: as `next_question`."""
+    if first == plan.horizon.first_year:
+        return plan
+    return _moved(plan, data, question, state, (), first, "fixed", fresh_draws=True, chances=chances)
+
+
+def _with_rates_of(plan: Plan, hazards: Collection[str]) -> Plan:
+    """The plan without rates of its own for hazards whose rates the tables have learned."""
+    changed = [o.model_copy(update={"rate_per_yr": None}) if o.hazard in hazards else o for o in plan.hazards]
+    kept = [o for o in changed if any(value is not None for name, value in o if name != "hazard")]
+    return plan if list(plan.hazards) == kept else plan.model_copy(update={"hazards": tuple(kept)})
+
+
+def _moved(
+    plan: Plan,
+    data: Dataset,
+    question: Question,
+    state: State,
+    happened: Sequence[HappenedRow],
+    first: int,
+    horizon: Horizon,
+    fresh_draws: bool,
+    chances: int,
+) -> Plan:
+    """The plan from a later year on."""
+    n, passed = question.natural, first - plan.horizon.first_year
+    years = plan.horizon.years - (passed if horizon == "fixed" else 0)
+    if years < 1:
+        raise PlanError(
+            [Fault("plan", "", "horizon.years", str(plan.horizon.years), f"more than the {passed} that have passed")]
+        )
+    tail = (n.calendar.periods - n.calendar.planned) // n.calendar.per_year
+    last = first + years - 1
+    budget = plan.budget.model_copy(
+        update={
+            "carried_in_musd": state.kept_musd,
+            "total_musd": None
+            if plan.budget.total_musd is None
+            else max(0.0, plan.budget.total_musd - state.spent_musd),
+        }
+    )
+    open_years = {
+        name: None if asked is None else tuple(year for year in asked if first <= year <= last)
+        for name in ("signing_years", "contract_years")
+        for asked in (getattr(plan.instruments, name),)
+    }
+    chosen = _floored_materials(question, state)
+    menus = tuple(m for m in plan.instruments.price_floors if m.scope != "market" or m.material not in chosen)
+    begin = first + n.calendar.step  # events of the new plan begin with its second period
+    told = {row.event for row in happened}
+    listed, chance = _still_to_come(plan, data, n, begin, told, chances)
+    expected = to_come(happened, begin)
+    taken = sum(s.probability for s in expected)  # what was announced takes its probability from all else
+    others = (s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed)
+    scenarios = (*(others if taken > 0 else listed), *expected)
+    sample = plan.sample
+    if sample is not None:
+        quiet = min(1.0, sample.quiet_probability / chance * (1 - taken))
+        update: dict[str, Any] = {"quiet_probability": quiet}
+        if not fresh_draws:
+            update["drawn_from_year"] = sample.drawn_from_year or plan.horizon.first_year
+        elif sample.drawn_from_year is not None:
+            update["drawn_from_year"] = None
+        sample = sample.model_copy(update=update)
+    levels = []
+    names = {s.name for s in scenarios}
+    for level in plan.service_levels:
+        kept = tuple(name for name in level.scenarios if name in names)
+        if kept:
+            levels.append(level.model_copy(update={"scenarios": kept}))
+    moved = plan.model_copy(
+        update={
+            "horizon": plan.horizon.model_copy(update={"first_year": first, "years": years, "tail_years": tail}),
+            "budget": budget,
+            "instruments": plan.instruments.model_copy(update={**open_years, "price_floors": menus}),
+            "controls": tuple(c for c in plan.controls if c.until_year > first and not lifted(c.name, happened)),
+            "ongoing": in_force(plan, happened),
+            "scenarios": scenarios,
+            "sample": sample,
+            "service_levels": tuple(levels),
+        }
+    )
+    return Plan.model_validate(moved.to_toml_like())
+
+
+def _floored_materials(question: Question, state: State) -> set[str]:
+    """Materials with a market floor that was chosen."""
+    n, offered = question.natural, question.structure.support.markets
+    chosen = [n.market_floors[floor_place(n, offered[m].floor.name)] for m in state.floors]
+    return {n.materials[market.floor.material] for market in chosen}
+
+
+def _still_to_come(
+    plan: Plan, data: Dataset, n: Instance, begin: float, told: Collection[str], chances: int
+) -> tuple[list[Scenario], float]:
+    """Listed scenarios in which nothing has happened so far, at their probability given that; and the chance of that. told: names
+    of events of which there is news, which replaces what the plan says of them."""
+    listed = [s for s in plan.scenarios if s.name not in told and min(event.start_year for event in s.events) >= begin]
+    sampled, quiet, share = 0.0, 0.0, 1.0
+    rest = max(0.0, 1.0 - sum(s.probability for s in plan.scenarios))
+    if plan.sample is not None:
+        quiet = min(rest, plan.sample.quiet_probability)
+        sampled = rest - quiet
+        share = _untouched(plan, data, n, begin, chances)
+    else:
+        quiet = rest
+    chance = sum(s.probability for s in listed) + quiet + sampled * share
+    if chance <= 0:
+        return [], 1.0
+    return [s.model_copy(update={"probability": min(1.0, s.probability / chance)}) for s in listed], chance
+
+
+def _untouched(plan: Plan, data: Dataset, n: Instance, begin: float, chances: int) -> float:
+    """Share of the plan's draws in which nothing new has begun before a date."""
+    assert plan.sample is not None
+    count = chances if plan.sample.draws is not None else plan.sample.scenarios
+    drawn = draws(n, data, plan.sample, count, plan.sample.seed)
+    begun = len(for_ever(ongoing_events(plan, data, n.calendar)))
+    quiet = [all(event.start >= begin for event in events[begun:]) for events in drawn]
+    return float(np.mean(quiet)) if quiet else 1.0
+
+
+# What planning again gives: the new plan, the state that it starts from, and what changed it, cause by cause.
+
+
+AS_PLANNED = "the year passed as planned"
+STATE = "what was done and what happened"
+FACTS = "new facts"
+EVIDENCE = "evidence on hazards"
+WHY_COLUMNS = {
+    "cause": "text",
+    "changed": "text",
+    "worth_musd": "number",
+    "difference_musd": "number",
+    "gap_share": "number",
+    "expected_loss_musd": "number",
+    "outlay_musd": "number",
+    "bought": "text",
+    "supported": "text",
+}
+"""Columns of the table `why` and their kinds."""
+STATE_COLUMNS = {"kind": "text", "item": "text", "detail": "text", "amount": "number", "unit": "text"}
+"""Columns of the table `state` and their kinds."""
+
+
+def rolled(result: Result, before: Plan, why: pd.DataFrame, state: pd.DataFrame, horizon: str, learning: bool) -> Study:
+    """The study of a plan made again after a year. before: the plan that was made before."""
+    now = result.plan.horizon
+    causes = list(why[(why.changed == "yes") & (why.cause != AS_PLANNED)].cause)
+    facts = {
+        "plan": result.plan.name,
+        "first_year": now.first_year,
+        "years": now.years,
+        "horizon": horizon,
+        "learning": learning,
+        "causes": causes,
+    }
+    head = (
+        f"PLANNED AGAIN: {result.plan.name}, FY{now.first_year} to FY{now.first_year + now.years - 1}, after the plan of "
+        f"FY{before.horizon.first_year} (million USD, discounted to FY{now.first_year}):"
+    )
+    words = [head, *causes_in_words(why), *_binds(state)]
+    titles = {"why": "What changed the plan", "state": "What the plan starts with"}
+    return Study("roll", {"why": why, "state": state}, words, facts, titles, result)
+
+
+def _binds(state: pd.DataFrame) -> list[str]:
+    """What binds the new plan, in a few lines."""
+    counts = state.kind.value_counts()
+    due = float(state[state.kind == "payment_due"].amount.sum())
+    signed = int(counts.get("contract", 0) + counts.get("market_floor", 0))
+    packages = state[(state.kind == "package") & (state.detail != "none")]
+    lines = []
+    if len(packages) or signed:
+        lines.append(
+            f"  It is bound by {len(packages)} supported projects and {signed} contracts and floors signed before; "
+            f"instalments and fees of {due:,.1f} are still due."
+        )
+    stock = state[state.kind == "stock"]
+    if len(stock):
+        told = ", ".join(f"{row.item} {row.amount:,.4g} t" for row in rows_of(stock.head(8)))
+        lines.append(f"  In store: {told}{' ...' if len(stock) > 8 else ''}.")
+    events = state[state.kind == "event"]
+    if len(events):
+        lines.append(f"  In force, and nobody knows when it ends: {', '.join(events.item)}.")
+    return lines
+
+
+def causes_in_words(why: pd.DataFrame) -> list[str]:
+    """A line a cause: what it does to the worth of the plan."""
+    lines = []
+    for row in rows_of(why):
+        if row.cause == AS_PLANNED:
+            lines.append(
+                f"  {row.cause}: the plan is worth {row.worth_musd:,.1f}; it spends {row.outlay_musd:,.1f} by its end"
+            )
+        elif row.changed == "no":
+            lines.append(f"  {row.cause}: none")
+        else:
+            lines.append(
+                f"  {row.cause}: {row.difference_musd:+,.1f}, to {row.worth_musd:,.1f}; it spends {row.outlay_musd:,.1f}"
+            )
+    others = why[why.cause != AS_PLANNED]
+    changed = list(others[others.changed == "yes"].cause)
+    if len(changed) == 1:
+        lines.append(f"  The only cause of what differs from the plan of before: {changed[0]}.")
+    elif not changed:
+        lines.append("  Nothing but time has passed: what differs from the plan of before is its tail planned again.")
+    return lines
+
+
+Tell = Callable[[str], Any]
+
+
+def question_of(result: Result) -> Question:
+    """What a solved plan leaves its state to."""
+    structure, natural = structure_of(result.plan, result.data)
+    return Question(structure, natural, result.solution)
+
+
+@verb
+def roll(
+    result: Result,
+    *,
+    done: Annotated[
+        Sequence[DoneRow],
+        FromFile(partial(read_noted, kind=DoneRow)),
+        Field(description="Table (CSV) of what was done otherwise than planned: kind, item, detail, amount."),
+    ] = (),
+    happened: Annotated[
+        Sequence[HappenedRow],
+        FromFile(partial(read_noted, kind=HappenedRow)),
+        Field(
+            description="Table (CSV) of events: event, status (in force, announced, suspended, ended), hazard, from_year, ..."
+        ),
+    ] = (),
+    facts: Annotated[
+        Dataset | Path | None,
+        FromFile(Path),
+        Field(description="Folder of new tables, or of a few rows of them: rows of a known key are replaced."),
+    ] = None,
+    years: Annotated[int, Field(ge=1, le=40, description="Fiscal years that have passed.")] = 1,
+    horizon: Annotated[
+        Horizon,
+        Field(description="fixed: the end year stays; rolling: as many years as before, series hold their last value."),
+    ] = "fixed",
+    learning: Annotated[bool, Field(description="Whether the years change what is believed of the hazards.")] = True,
+    fresh_draws: Annotated[
+        bool, Field(description="Draw scenarios anew; else last year's, as far as nothing has happened in them.")
+    ] = True,
+    gap: Gap = 1e-3,
+    run: Runner = HERE,
+) -> Study:
+    """Plan again after a year: the state that it left, what happened, new facts; with what each changed.
+
+    result: last year's plan, as it was solved. The study carries the new plan in `result`. Tables: `why`, a row a cause, in order;
+    each adds to those above it: changed (whether it changes the question), worth_musd of the plan then, difference_musd to the row
+    above, gap_share, expected_loss_musd, outlay_musd of the planned years, bought and supported. `state`, what the new plan starts
+    with: kind (stock, stock_origin, users_missing, package, contract, market_floor, payment_due, closed, event, evidence,
+    money_kept), item, detail, amount, unit.
+
+    Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan, and as `solve_once`.
+    """
+    new = load_dataset(facts, result.plan.home) if isinstance(facts, Path) else facts
+    left = len(question_years(result.plan)) - 1
+    if not 1 <= years <= left:
+        expected = f"1 to {left}: a year at least is left to plan" if left else "a plan of more than one year"
+        raise PlanError([Fault("plan", "", "years", str(years), expected)])
+    question = question_of(result)
+    planned = as_planned(question, years)
+    reached = as_done(question, planned, done)
+    asked: dict[str, Any] = {"horizon": horizon, "fresh_draws": fresh_draws}
+
+    def step(state: State, events: Sequence[HappenedRow], known: Dataset | None, learns: bool) -> NextQuestion:
+        return next_question(question, result.plan, result.data, state, events, _rows(known), learning=learns, **asked)
+
+    steps = [
+        (AS_PLANNED, step(planned, (), None, False)),
+        (STATE, step(reached, happened, None, False)),
+        (FACTS, step(reached, happened, new, False)),
+        (EVIDENCE, step(reached, happened, new, learning)),
+    ]
+    solved: list[Result] = []
+    rows = [_row("", None, result)]
+    for n, (cause, asked_now) in enumerate(steps):
+        same = n > 0 and _same(asked_now, steps[n - 1][1])
+        checkpoint(f"planning again: {cause}")
+        solved.append(solved[-1] if same else solve_once(asked_now.plan, asked_now.data, gap=gap))
+        rows.append(_row(cause, not same, solved[-1]))
+    why = typed(pd.DataFrame(_with_differences(rows), columns=list(WHY_COLUMNS)), WHY_COLUMNS)
+    return rolled(solved[-1], result.plan, why, _state_table(question, reached, steps[-1][1]), horizon, learning)
+
+
+def question_years(plan: Plan) -> range:
+    """Planned fiscal years of a plan."""
+    return range(plan.horizon.first_year, plan.horizon.first_year + plan.horizon.years)
+
+
+def _rows(facts: Dataset | None) -> Mapping[str, Sequence[Any]]:
+    return {} if facts is None else {name: rows for name, rows in facts.tables.items() if rows}
+
+
+def _same(one: NextQuestion, other: NextQuestion) -> bool:
+    """Whether two questions are the same, whatever is told of the hazards' evidence."""
+
+    def tables(question: NextQuestion) -> dict[str, str]:
+        return {name: digest for name, digest in question.data.hashes().items() if name != "hazard_evidence"}
+
+    return one.plan == other.plan and tables(one) == tables(other)
+
+
+def _row(cause: str, changed: bool | None, result: Result) -> dict[str, Any]:
+    """What a step comes to."""
+    figures, projects = result.figures, result.tables["projects"]
+    signed = projects[(projects.share > 0) & (projects.package != "none")]
+    bought = {str(item): float(tonnes) for item, tonnes in figures.items("bought_t").items() if float(tonnes) > SMALL_T}
+    return {
+        "cause": cause,
+        "changed": "" if changed is None else "yes" if changed else "no",
+        "worth_musd": figures.value("worth_musd"),
+        "gap_share": result.outcome.relative_gap,
+        "expected_loss_musd": figures.value("expected_loss_musd"),
+        "outlay_musd": figures.total("outlay_by_year_musd"),
+        "bought": "; ".join(f"{name} {tonnes:,.4g} t" for name, tonnes in sorted(bought.items())),
+        "supported": "; ".join(sorted(set(signed.project))),
+    }
+
+
+def _with_differences(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Steps with what each changes of the worth; none for the plan that was made before."""
+    found = []
+    for n, row in enumerate(rows):
+        change = None if n < 2 else row["worth_musd"] - rows[n - 1]["worth_musd"]
+        found.append({**row, "difference_musd": change})
+    return found[1:]
+
+
+def _state_table(question: Question, state: State, now: NextQuestion) -> pd.DataFrame:
+    """What the next plan starts with, item by item."""
+    rows: list[tuple[str, str, str, float, str]] = []
+    rows += [("stock", material, "", tonnes, "t") for material, tonnes in state.stock.items() if tonnes > SMALL_T]
+    rows += [
+        ("stock_origin", row.material, row.from_country, row.stock_t, "t") for row in now.data.rows("stock_origins")
+    ]
+    rows += [
+        ("users_missing", material, segment, share, "share")
+        for (material, segment), share in state.users_missing.items()
+        if share > 0
+    ]
+    rows += [
+        ("package", question.natural.projects[option.project].name, option.package.name, share, "share")
+        for option, share in state.packages
+    ]
+    rows += [
+        (
+            "contract",
+            question.natural.producers[c.source],
+            _since(question, c.start),
+            tonnes / question.natural.calendar.step,
+            "t/yr",
+        )
+        for c, tonnes in state.contracts
+    ]
+    rows += [("market_floor", question.structure.support.markets[m].floor.name, "", 1.0, "share") for m in state.floors]
+    rows += [
+        ("payment_due", row.commitment, f"FY{row.fiscal_year} {row.payment}", row.amount_musd, "million USD")
+        for row in now.data.rows("payments_due")
+    ]
+    rows += [("closed", source, "until", date, "date") for source, date in state.closed.items()]
+    rows += [("event", event.name, event.hazard or "", event.start_year, "since") for event in now.plan.ongoing]
+    rows += [
+        ("evidence", row.hazard, f"{row.onsets} onsets", row.exposure_yr, "years")
+        for row in now.data.rows("hazard_evidence")
+    ]
+    rows.append(("money_kept", "", "", state.kept_musd, "million USD"))
+    return typed(pd.DataFrame(rows, columns=list(STATE_COLUMNS)), STATE_COLUMNS)
+
+
+def _since(question: Question, period: int) -> str:
+    """Fiscal year of a period, in words."""
+    return f"since FY{question.natural.calendar.period_label(period)}"

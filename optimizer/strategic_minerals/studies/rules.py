@@ -1,0 +1,361 @@
+"""Rules of thumb of ministries as purchases by year: days of cover, published ceilings, equal money, shares by value.
+
+Each comes at its own money and at as much as the plan spends. A rule signs nothing, or all that the plan signs: plants,
+contracts, floors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.act_now import SAMPLES
+from ..answer.result import Result
+from ..answer.study import Study
+from ..core.errors import Fault, InputError
+from ..core.frames import Floats, rows_of
+from ..core.runner import HERE, Runner, current
+from ..core.stats import DAYS_PER_YEAR, estimated
+from ..core.verb import Confidence, verb
+from ..matrix.problem import Problem, prepare
+from ..matrix.solution import Solution, trunk_alone
+from ..model.values import net_imports
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..solver.optimise import SampleSearch, sample_seeds, unbounded, whole_sample
+from .solve import DRAWN_APART, MOST_SCENARIOS, SCENARIOS
+from .solve import SAMPLES as COUNT
+from .worth import without_promises
+
+COVERS = (60, 90, 120, 180)
+"""Days of net imports."""
+OTHER_COVERS = tuple(f"{days} days of cover" for days in COVERS[1:])
+OF_DEPTH = 0.9
+"""Share of what the market offers in a year that a rule reckons with."""
+OF_MONEY = 0.85
+"""Share of a year's appropriation that it spends on purchases: what is held has to be paid for too."""
+MOST_SCALE, HALVINGS = 1e4, 60
+"""Of a rule, to spend as much as the plan."""
+
+
+@dataclass(frozen=True)
+class PurchaseRule:
+    """What a rule buys as long as nothing happens."""
+
+    name: str
+    money: str
+    """`its own`, or `the plan's`."""
+    bought: Mapping[str, Floats]
+    """Purchase -> (T,) tonnes."""
+    spent_musd: float
+    """On purchases of the planned years, not discounted."""
+    plants: bool
+    """Whether it signs what the plan signs."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Offers of one material, the cheapest first."""
+
+    purchases: tuple[str, ...]
+    depth: Floats
+    """(offers, T) tonnes."""
+    price: Floats
+    """(offers, T) [million USD/t]."""
+
+
+Schedule = Callable[[float], dict[str, Floats]]
+"""Scale of a rule -> purchase -> (T,) tonnes."""
+
+
+def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, float]) -> Iterator[PurchaseRule]:
+    """All rules, each at its own money and at the plan's.
+
+    plan_musd: what the plan spends in the planned years. ceilings: material -> tonnes a year that a published plan lets the
+    stockpile buy.
+    """
+    n, market = problem.natural, offered(problem)
+    imports = {i: float(net_imports(n, i).max()) for i in market}
+    worth = {i: imports[i] * float(n.price[i, 0]) for i in market}
+    total = sum(worth.values())
+    own = float(n.appropriation[: len(n.calendar.planned_years)].sum())
+    listed = {n.materials.index(m): tonnes for m, tonnes in ceilings.items() if m in n.materials}
+    schedules: list[tuple[str, Schedule, bool]] = []
+    for days in COVERS:
+        target = {i: imports[i] * days / DAYS_PER_YEAR for i in market}
+        schedules.append((f"{days} days of cover", _stock(problem, market, target), False))
+    target = {i: imports[i] * COVERS[0] / DAYS_PER_YEAR for i in market}
+    schedules.append((f"{COVERS[0]} days of cover and all that the plan signs", _stock(problem, market, target), True))
+    if any(listed.get(i, 0.0) > 0 for i in market):
+        schedules.append(("published purchase ceilings", _yearly(problem, market, listed), False))
+    equal = {i: own / len(market) for i in market}
+    schedules.append(("equal money for each material", _money(problem, market, equal), False))
+    if total > 0:
+        by_value = {i: own * worth[i] / total for i in market}
+        schedules.append(("money by value of net imports", _money(problem, market, by_value), False))
+    for name, schedule, plants in schedules:
+        bought = schedule(1.0)
+        yield PurchaseRule(name, "its own", bought, spent(problem, market, bought), plants)
+        if name in OTHER_COVERS:  # scaled to the same money they are the first
+            continue
+        scale, note = _scale(problem, market, schedule, plan_musd)
+        bought = schedule(scale)
+        yield PurchaseRule(name, "the plan's", bought, spent(problem, market, bought), plants, note)
+
+
+def offered(problem: Problem) -> dict[int, Offered]:
+    """Material -> what the market offers the reserve before any event; materials without an offer are left out."""
+    n, unit = problem.natural, problem.instance.material_unit
+    T, trunk = n.calendar.periods, problem.structure.trunk
+    found = {}
+    for c, sets in enumerate(problem.structure.component_sets):
+        part = problem.assembly.operations[c]
+        for i in sets.materials:
+            mine = [p for p in sets.purchases if p.material == i and p.offer >= 0]
+            depth = [problem.assembly.upper[part.columns("acquisition", p.name)[:T]] * float(unit[i]) for p in mine]
+            price = [
+                problem.instance.purchase_price(p, trunk.price[0, i], trunk.market_gap[0, i])[:T] / float(unit[i])
+                for p in mine
+            ]
+            order = sorted(range(len(mine)), key=lambda k: float(price[k][0]))
+            if mine and max(float(d.max()) for d in depth) > 0:
+                found[i] = Offered(
+                    tuple(mine[k].name for k in order),
+                    np.array([np.where(np.isfinite(depth[k]), depth[k], 0.0) for k in order]),
+                    np.array([price[k] for k in order]),
+                )
+    return found
+
+
+def spent(problem: Problem, market: Mapping[int, Offered], bought: Mapping[str, Floats]) -> float:
+    """Cost of purchases in the planned periods [million USD, not discounted]."""
+    planned = problem.natural.calendar.planned
+    return sum(
+        float(bought[name][:planned] @ of.price[k][:planned])
+        for of in market.values()
+        for k, name in enumerate(of.purchases)
+        if name in bought
+    )
+
+
+def purchases_musd(problem: Problem, course: Solution) -> float:
+    """Cost of a course's purchases before any event in the planned periods [million USD, not discounted]."""
+    at = {name: k for k, name in enumerate(course.purchases)}
+    bought = {name: course.acquisition[0, k] for name, k in at.items()}
+    return spent(problem, offered(problem), bought)
+
+
+def _filled(
+    problem: Problem, market: Mapping[int, Offered], wanted: Callable[[int, int, float], float]
+) -> dict[str, Floats]:
+    """Purchases period by period: the cheapest offers first, within depth and a year's money, all materials cut alike.
+
+    wanted: (material, period, bought so far) -> tonnes wanted in the period.
+    """
+    n = problem.natural
+    T, planned, per_year = n.calendar.periods, n.calendar.planned, n.calendar.per_year
+    bought = {name: np.zeros(T) for of in market.values() for name in of.purchases}
+    for t in range(planned):
+        asked: dict[str, float] = {}
+        cost = 0.0
+        for i, of in market.items():
+            left = wanted(i, t, sum(float(bought[name].sum()) for name in of.purchases))
+            for k, name in enumerate(of.purchases):
+                tonnes = max(0.0, min(left, OF_DEPTH * float(of.depth[k, t])))
+                asked[name], left = tonnes, left - tonnes
+                cost += tonnes * float(of.price[k, t])
+        money = OF_MONEY * float(n.appropriation[t // per_year]) / per_year
+        share = min(1.0, money / cost) if cost > 0 else 1.0
+        for name, tonnes in asked.items():
+            bought[name][t] = share * tonnes
+    return bought
+
+
+def _stock(problem: Problem, market: Mapping[int, Offered], target: Mapping[int, float]) -> Schedule:
+    """A stock of each material, as soon as market and money allow."""
+    return lambda scale: _filled(problem, market, lambda i, t, had: scale * target[i] - had)
+
+
+def _yearly(problem: Problem, market: Mapping[int, Offered], ceilings: Mapping[int, float]) -> Schedule:
+    """The same tonnes every year."""
+    step = problem.natural.calendar.step
+    return lambda scale: _filled(problem, market, lambda i, t, had: scale * ceilings.get(i, 0.0) * step)
+
+
+def _money(problem: Problem, market: Mapping[int, Offered], money: Mapping[int, float]) -> Schedule:
+    """The same money every year, at the price of the cheapest offer  [million USD in all planned years]."""
+    planned = problem.natural.calendar.planned
+    return lambda scale: _filled(
+        problem, market, lambda i, t, had: scale * OF_MONEY * money[i] / planned / float(market[i].price[0, t])
+    )
+
+
+def _scale(problem: Problem, market: Mapping[int, Offered], schedule: Schedule, musd: float) -> tuple[float, str]:
+    """(scale at which a rule spends as much, why it does not)."""
+    low, high = 0.0, MOST_SCALE
+    if spent(problem, market, schedule(high)) < musd:
+        return high, "the market offers no more"
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if spent(problem, market, schedule(middle)) < musd:
+            low = middle
+        else:
+            high = middle
+    return high, ""
+
+
+# A plan beside what ministries do: every rule of thumb and the plan in the same new scenarios, with paired differences.
+
+
+CLOSE = 0.05
+"""Share of the plan's worth within which a rule counts as close."""
+ASKED = 0.01
+"""Share of the money that a rule asks for and cannot spend, beyond which that is told."""
+PLAN = "the plan"
+
+
+@verb
+def compare_rules(
+    result: Result,
+    *,
+    samples: Annotated[
+        int, Field(ge=2, le=100, description="Independent samples of scenarios that all of them meet.")
+    ] = COUNT,
+    scenarios: Annotated[int, Field(ge=1, le=MOST_SCENARIOS, description="Scenarios of each sample.")] = SCENARIOS,
+    confidence: Confidence = 0.95,
+    run: Runner = HERE,
+) -> Study:
+    """Compare a plan with what ministries do: days of cover, published ceilings, equal money, shares by value.
+
+    The samples of a run that `solve` tested are taken as far as they go. Tables:
+    rules: rule, money (its own, or as much as the plan spends), purchases_musd, worth with its interval, share_of_plan, behind_musd
+    the plan with standard error and interval (sample by sample), note; by_sample: rule, money, seed, worth_musd.
+    Facts: samples, scenarios in each, confidence.
+
+    Raises InputError for a plan whose samples bind scenarios together, that draws none, or has several aims.
+    """
+    plan = result.plan
+    if plan.sample is None or unbounded(plan):
+        reason = unbounded(plan) or "rules of thumb are compared in new scenarios: the plan draws none"
+        raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
+    free = without_promises(plan)
+    problem = prepare(free, result.data)
+    outlay = float(result.tables["budget"].outlay_musd.sum())
+    rules = list(purchase_rules(problem, outlay, _ceilings(result.data)))
+    search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
+    base, own = trunk_alone(result.reference), trunk_alone(result.solution)
+    courses = [search.under(own if rule.plants else base, rule.bought) for rule in rules]
+    fitting = [(rule, course) for rule, course in zip(rules, courses, strict=True) if course is not None]
+    given = [own, *(course for _, course in fitting)]
+    known = result.tables[SAMPLES].seed.tolist() if SAMPLES in result.tables else []
+    seeds = (known + sample_seeds(plan.sample.seed, samples, DRAWN_APART))[:samples]
+    asked = [(free, result.data, seed, scenarios, base, given) for seed in seeds]
+    met = list(run.each("samples", _met, asked))
+    worth = np.array(met)[:, :1] - np.array(met)[:, 1:]
+    names = [(PLAN, ""), *((rule.name, rule.money) for rule, _ in fitting)]
+    left_out = [rule for rule, course in zip(rules, courses, strict=True) if course is None]
+    spent = [purchases_musd(problem, course) for _, course in fitting]
+    money = [outlay, *spent]
+    notes = ["", *(_note(rule, musd) for (rule, _), musd in zip(fitting, spent, strict=True))]
+    rows = [
+        _row(name, spent, note, worth[:, k], worth[:, 0], confidence)
+        for k, (name, spent, note) in enumerate(zip(names, money, notes, strict=True))
+    ]
+    rows += [{"rule": rule.name, "money": rule.money, "note": "it does not fit the budget"} for rule in left_out]
+    table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
+    by_sample = pd.DataFrame(
+        [
+            {"rule": name, "money": money_of, "seed": seed, "worth_musd": float(value)}
+            for k, (name, money_of) in enumerate(names)
+            for seed, value in zip(seeds, worth[:, k], strict=True)
+        ]
+    )
+    tables = {"rules": table, "by_sample": by_sample}
+    facts = {"samples": len(seeds), "scenarios": scenarios, "confidence": confidence}
+    words = _words(table, len(seeds) * scenarios, confidence)
+    return Study("rules", tables, words, facts, {"rules": "Rules of thumb in new scenarios"})
+
+
+def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
+    """In plain words, the closest rule first. draws: scenarios that all of them met."""
+    rules = table[table.rule != PLAN].dropna(subset=["worth_musd"])
+    close = rules[rules.share_of_plan >= 1 - CLOSE]
+    if len(close):
+        best = close.iloc[0]
+        head = (
+            f"A RULE OF THUMB COMES CLOSE: '{best.rule}' at {best.money} money is worth {best.share_of_plan:.0%} of the "
+            f"plan; {len(close)} of {len(rules)} are within {CLOSE:.0%}."
+        )
+    elif len(rules):
+        best = rules.iloc[0]
+        head = (
+            f"NO RULE OF THUMB COMES CLOSE: the best, '{best.rule}' at {best.money} money, is worth "
+            f"{best.share_of_plan:.0%} of the plan."
+        )
+    else:
+        head = "NO RULE OF THUMB fits the plan."
+    lines = [
+        head,
+        f"In {draws:,} new scenarios that all of them meet; million USD, discounted; "
+        f"{confidence:.0%} intervals; promises of the plan are left out on all sides:",
+    ]
+    for row in rows_of(table):
+        note = f" ({row.note})" if row.note else ""
+        if pd.isna(row.worth_musd):
+            lines.append(f"  {row.rule}, {row.money} money: not compared{note}")
+            continue
+        money = f", {row.money} money ({row.purchases_musd:,.0f} of purchases)" if row.money else ""
+        behind = (
+            f"; {row.behind_musd:,.0f} less than the plan ({row.behind_low_musd:,.0f} to {row.behind_high_musd:,.0f})"
+            if row.rule != PLAN
+            else ""
+        )
+        interval = f"{row.worth_low_musd:,.0f} to {row.worth_high_musd:,.0f}"
+        lines.append(f"  {row.rule}{money}: worth {row.worth_musd:,.0f} ({interval}){behind}{note}")
+    return lines
+
+
+def _note(rule: PurchaseRule, musd: float) -> str:
+    """What keeps a rule from buying what it asks for."""
+    short = f"{musd / rule.spent_musd:.0%} of what it asks for" if musd < (1 - ASKED) * rule.spent_musd else ""
+    return "; ".join(part for part in (rule.note, short) if part)
+
+
+def _row(name: tuple[str, str], spent: float, note: str, worth: Any, plan: Any, confidence: float) -> dict[str, Any]:
+    """One rule, or the plan."""
+    own, behind = estimated(worth.tolist(), confidence), estimated((plan - worth).tolist(), confidence)
+    return {
+        "rule": name[0],
+        "money": name[1],
+        "purchases_musd": spent,
+        "worth_musd": own.mean,
+        "worth_low_musd": own.low,
+        "worth_high_musd": own.high,
+        "share_of_plan": own.mean / float(plan.mean()) if plan.mean() > 0 else float("nan"),
+        "behind_musd": behind.mean,
+        "behind_error_musd": behind.standard_error,
+        "behind_low_musd": behind.low,
+        "behind_high_musd": behind.high,
+        "note": note,
+    }
+
+
+def _met(asked: tuple[Plan, Dataset, int, int, Solution, Sequence[Solution]]) -> list[float]:
+    """What doing nothing, then each course, costs in one sample."""
+    plan, data, seed, scenarios, nothing, given = asked
+    problem = prepare(whole_sample(plan, seed, scenarios), data)
+    search = SampleSearch(problem, nothing, deadline=time.perf_counter() + current().left())
+    return [search.nothing.social_cost, *(search.cost_of(course).social_cost for course in given)]
+
+
+def _ceilings(data: Dataset) -> dict[str, float]:
+    """Material -> the latest published ceiling [t a year]."""
+    rows = sorted(data.rows("purchase_ceilings"), key=lambda row: row.fiscal_year)
+    return {row.material: row.ceiling_t_per_yr for row in rows}

@@ -1,0 +1,882 @@
+"""Many re-solves of one question: values put at addresses, answered along a path on which neighbours differ little.
+
+Sampled scenarios are those of the question as it stands, the same for all points, so that what differs between points is what was
+changed and not luck; a point that changes hazards draws its own, by the same seed. Points are cut into stretches of the path, each
+answered by one `Session`; one hot-started point of every stretch, picked by a seed, is solved again from nothing, and where the two
+disagree the whole stretch is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.solving import MethodOption, Relax
+from ..answer.study import Study
+from ..answer.tables import losses_by_scenario, projects, stock
+from ..audit.audit import audit
+from ..core.errors import Fault, FaultsError, InputError, PlanError, Progress, ReserveError, SolveError, UntrustedError
+from ..core.files import write_whole
+from ..core.frames import records, rows_of
+from ..core.logs import logger_of
+from ..core.runner import HERE, Runner, current
+from ..core.verb import Gap, verb
+from ..matrix.named import cost_groups
+from ..matrix.problem import HALF, TRACE_T
+from ..matrix.solution import Solution, extract
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.names import Names, edited, read_axis
+from ..question.plan import Plan
+from ..solver.session import Answer, Session
+from ..solver.stages import Method
+from ..world.build import build_instance
+from ..world.events import SampledScenarios, longest_event, sampled
+from ..world.instance import CHOSEN
+from ..world.scenarios import build_scenarios, cvar_of, listed
+from .break_even import number
+from .designs import DIFFERENCES, WORTHS, CommonDraws, Design, indices, left_out, require_scored, with_differences
+
+# Rows of a long computation written down as they finish, so that one that was killed goes on where it stopped.
+
+
+NAME = "sweep.json"
+DIGEST = "digest"
+END = re.compile(rf'"{DIGEST}": "[0-9a-f]{{64}}"}}$')
+"""How a whole line ends."""
+Rows = list[dict[str, Any]]
+
+
+class Checkpoint:
+    """One folder."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """Begin, or go on. Raises InputError where the folder holds something else, or rows of another question."""
+        for place in (folder, *folder.parents):
+            if place.exists() and not place.is_dir():
+                raise InputError([Fault(str(place), "", "store", "a file", "a folder, or a new name")])
+        mark = folder / NAME
+        if mark.is_file() and (any(folder.glob("rows-*.jsonl")) or _marked(mark) is not None):
+            if _marked(mark) != identity:
+                expected = "the same plan, tables, points and options as when it was begun, or another folder"
+                raise InputError([Fault(str(mark), "", "identity", "rows of another sweep", expected)])
+        elif folder.exists() and any(path.name != NAME for path in folder.iterdir()):
+            raise InputError(
+                [Fault(str(folder), "", "store", "a folder with other files in it", "a new or an empty folder")]
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
+        self._folder, self._identity = folder, identity
+
+    @classmethod
+    def at(cls, folder: str) -> Checkpoint:
+        """The journal of a folder that was begun. Raises InputError where the folder says no longer of what."""
+        journal = cls.__new__(cls)
+        mark = Path(folder) / NAME
+        found = _marked(mark)
+        if found is None:
+            raise InputError(
+                [Fault(str(mark), "", "identity", "none", "the mark that was written when the sweep began")]
+            )
+        journal._folder, journal._identity = Path(folder), found
+        return journal
+
+    def write(
+        self,
+        stretch: int,
+        rows: Sequence[Mapping[str, Any]],
+        decisions: Sequence[Mapping[str, Any]],
+        checked: int = 0,
+        disagreed: int = 0,
+    ) -> None:
+        """Append what a stretch has found, a line a row; later rows of a point stand in for earlier ones."""
+        lines: list[dict[str, Any]] = [
+            {"row": row, "decisions": [d for d in decisions if d["point"] == row["point"]]} for row in rows
+        ]
+        if checked or disagreed:
+            lines.append({"checked": checked, "disagreed": disagreed})
+        self._append(stretch, lines)
+
+    def withdraw(self, stretch: int) -> None:
+        """Let no row of a stretch count that has been written so far: its points are answered again."""
+        self._append(stretch, [{"withdrawn": True}])
+
+    def _append(self, stretch: int, lines: Sequence[Mapping[str, Any]]) -> None:
+        text = "".join(f"\n{_line(line, self._identity)}\n" for line in lines)  # the last line may have been torn
+        with self._file(stretch).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    def _file(self, stretch: int) -> Path:
+        return self._folder / f"rows-{stretch:06d}.jsonl"
+
+    def read(self) -> tuple[Rows, Rows, int, int]:
+        """(rows, decisions, points checked, points that disagreed) of everything written so far.
+
+        A line that was torn when its process was killed is left out: its point is answered again. Raises InputError for any other
+        line that is not as it was written.
+        """
+        rows: dict[int, dict[str, Any]] = {}
+        decisions: dict[int, Rows] = {}
+        checked = disagreed = 0
+        for file in sorted(self._folder.glob("rows-*.jsonl")):
+            mine: set[int] = set()
+            for found in self._lines(file):
+                if "withdrawn" in found:
+                    for point in mine:
+                        del rows[point], decisions[point]
+                    mine = set()
+                elif "row" in found:
+                    point = found["row"]["point"]
+                    rows[point], decisions[point] = found["row"], found["decisions"]
+                    mine.add(point)
+                else:
+                    checked, disagreed = checked + found["checked"], disagreed + found["disagreed"]
+        return list(rows.values()), [d for lines in decisions.values() for d in lines], checked, disagreed
+
+    def _lines(self, file: Path) -> Iterator[dict[str, Any]]:
+        """Lines of a file that are whole."""
+        for line, content in enumerate(file.read_bytes().split(b"\n"), start=1):
+            text = content.decode(errors="replace")
+            found = _loaded(text)
+            if found is None and not END.search(text):
+                continue  # the end of a line is what a killed process did not write
+            if isinstance(found, dict) and text == _line(
+                {k: v for k, v in found.items() if k != DIGEST}, self._identity
+            ):
+                yield found
+                continue
+            expected = "the line as it was written: take it away, and its point is answered again"
+            raise InputError([Fault(str(file), str(line), "", "a row that differs from its digest", expected)])
+
+
+def _marked(mark: Path) -> str | None:
+    """The identity that a folder is marked with; None where there is none."""
+    try:
+        found = _loaded(mark.read_bytes().decode(errors="replace"))
+    except OSError:
+        return None
+    held = found.get("identity") if isinstance(found, dict) else None
+    return held if isinstance(held, str) else None
+
+
+def _line(content: Mapping[str, Any], identity: str) -> str:
+    """A line with the digest of its content, which hangs on the question, too: rows of another sweep do not fit."""
+    text = json.dumps(content)
+    return json.dumps({**content, DIGEST: hashlib.sha256(f"{identity}\n{text}".encode()).hexdigest()})
+
+
+def _loaded(text: str) -> Any:
+    """JSON, None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def identity(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], **options: Any) -> str:
+    """Digest of a question, its tables, the points and the options that decide the answers."""
+    tables = {name: records(data.frame(name)) for name in sorted(data.tables)}
+    said = json.dumps([plan.to_toml_like(), tables, list(points), options], sort_keys=True, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+# One segment of a sweep: its points solved one after another, and some solved again cold.
+
+
+LOG = logger_of(__name__)
+
+SAME = 1e-9
+"""Relative difference of two exact answers that counts as none."""
+
+
+SHORT_T = 1e-3
+"""Tonnes below this are no shortfall."""
+
+
+FIGURES = {
+    "reason": "why the solve ended, or which error it met",
+    "objective_musd": "Z - Z0, plan against doing nothing",
+    "bound_musd": "lower bound on it",
+    "relative_gap": "between the two",
+    "do_nothing_musd": "Z0",
+    "expected_loss_musd": "expected discounted loss of going short",
+    "do_nothing_loss_musd": "the same without a plan",
+    "cvar_musd": "mean loss of the worst scenarios, at the plan's alpha",
+    "defence_short": "probability that the armed forces go short of something",
+    "spending_musd": "discounted outlays on the trunk",
+    "users_musd": "change of what users pay, shortage apart, against doing nothing",
+    "authority_musd": "change of the authority's balance: purchases, holding, sales, stock left",
+    "commitments_musd": "change of what commitments cost: support, fees, floors, what is left of projects",
+    "seconds": "wall clock of this point",
+    "cold": "whether it was solved from nothing",
+}
+"""What is told of every point."""
+
+
+@dataclass(frozen=True)
+class PathSegment:
+    """A task: points to be answered one after the other. It travels to other processes."""
+
+    plan: Plan
+    data: Dataset
+    numbers: tuple[int, ...]
+    changes: tuple[Mapping[str, Any], ...]
+    held: SampledScenarios | None
+    gap: float
+    relax: bool
+    method: Method
+    threads: int
+    fresh_scenarios: int = 0
+    """New scenarios in which every plan is scored."""
+    journal: str = ""
+    """Folder in which every row is written down as soon as it is there; empty: none."""
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """A stretch answered."""
+
+    rows: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    checked: int
+    disagreed: int
+
+
+def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = None) -> SegmentResult:
+    """Answer a stretch; one hot-started point of it again from nothing, and everything where the two disagree."""
+    walked, session = _answers(stretch, hot=True, tell=tell)
+    hot = [row for row in walked.rows if not row["cold"] and row["objective_musd"] == row["objective_musd"]]
+    if not hot:
+        return walked
+    row = random.Random(stretch.numbers[0]).choice(hot)
+    try:
+        plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
+        cold = session.cold().answer(plan, data)
+        solution = _hold_to_account(cold)
+    except ReserveError:  # nothing to compare with: told as one point less checked
+        return walked
+    if _agree(row, _figures(cold, solution)):
+        walked = replace(walked, checked=1)
+    else:
+        if stretch.journal:
+            Checkpoint.at(stretch.journal).withdraw(stretch.numbers[0])
+        walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
+    if stretch.journal:
+        Checkpoint.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)
+    return walked
+
+
+def _answers(
+    stretch: PathSegment, *, hot: bool, tell: Callable[[int], None] | None = None
+) -> tuple[SegmentResult, Session]:
+    """All points of a stretch, and the session that answered them."""
+    session = Session(
+        gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads
+    )
+    journal = Checkpoint.at(stretch.journal) if stretch.journal else None
+    rows: list[dict[str, Any]] = []
+    decisions: list[dict[str, Any]] = []
+    draws = CommonDraws(stretch.fresh_scenarios)
+    for point, changes in zip(stretch.numbers, stretch.changes, strict=True):
+        begin = time.perf_counter()
+        row: dict[str, Any] = {"point": point, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
+        decided: list[dict[str, Any]] = []
+        try:
+            plan, data = edited(stretch.plan, stretch.data, changes)
+            answer = (session if hot else session.cold()).answer(plan, data)
+            solution = _hold_to_account(answer)
+        except SolveError as error:
+            if error.outcome.reason == "interrupted":
+                raise
+            row["reason"] = error.outcome.reason
+        except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
+            row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
+        else:
+            row |= _figures(answer, solution)
+            decided = _decisions(point, answer, solution)
+            if stretch.fresh_scenarios:
+                row[WORTHS] = _scored(answer, solution, draws)
+        rows.append(row | {"seconds": time.perf_counter() - begin})
+        decisions += decided
+        if journal is not None:
+            journal.write(stretch.numbers[0], rows[-1:], decided)
+        if tell is not None:
+            tell(len(rows))
+    return SegmentResult(rows, decisions, 0, 0), session
+
+
+def _scored(answer: Answer, solution: Solution, draws: CommonDraws) -> list[float]:
+    """What an answered plan saves in each of the common samples; none, and a word in the log, where they were not worked out."""
+    problem = answer.problem
+    reference = extract(problem.structure, problem.assembly, answer.z0)
+    try:
+        return draws.worths(problem, solution, reference)
+    except UntrustedError as error:
+        LOG.warning("a plan was not scored in new scenarios: %s", error)
+        return []
+
+
+def _hold_to_account(answer: Answer) -> Solution:
+    """The plan of an answer, audited like any other; a relaxation is no plan. Raises UntrustedError."""
+    problem = answer.problem
+    solution = extract(problem.structure, problem.assembly, answer.x)
+    if not answer.outcome.relaxed:
+        audited = audit(problem, solution, z0=extract(problem.structure, problem.assembly, answer.z0))
+        if not audited.passed:
+            raise UntrustedError(f"the audit objects: {audited.worst()}")
+    return solution
+
+
+def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two answers to one question are the same: references to rounding, and intervals that meet; of exact answers these are
+    points."""
+    room = 10 * SAME * (1 + abs(b["do_nothing_musd"]))
+    references = abs(a["do_nothing_musd"] - b["do_nothing_musd"]) <= room
+    below = max(a["bound_musd"], b["bound_musd"]) <= min(a["objective_musd"], b["objective_musd"]) + room
+    return bool(references and below)
+
+
+def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
+    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.structure.scenarios.probability
+    costs = problem.assembly.costs
+    losses, _, short = losses_by_scenario(problem, solution)
+    change = answer.x - answer.z0
+    parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
+    return {
+        "reason": outcome.reason,
+        "objective_musd": outcome.objective_musd,
+        "bound_musd": outcome.best_bound_musd,
+        "relative_gap": outcome.relative_gap,
+        "do_nothing_musd": outcome.do_nothing_musd,
+        "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
+        "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
+        "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha),
+        "defence_short": float(pi[short > SHORT_T].sum()),
+        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
+        **parts,
+    }
+
+
+def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str, Any]]:
+    """What is signed, the largest stock of each material, contracts and market floors."""
+    problem = answer.problem
+    signed = projects(problem, solution)
+    lines = [
+        {
+            "point": point,
+            "kind": "project",
+            "item": f"{row.project}: {row.package}",
+            "year": row.signed,
+            "value": row.share,
+        }
+        for row in signed[signed["share"] > 0].itertuples()
+    ]
+    held = stock(problem, solution)
+    for material, rows in held.groupby("material", sort=False):
+        top = rows.iloc[int(rows["stock_t"].argmax())]
+        if top.stock_t > 0:
+            lines.append(
+                {"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)}
+            )
+    n, structure = problem.natural, problem.structure
+    in_force = np.zeros((len(n.producers), n.calendar.periods))
+    for contract, tonnes in zip(structure.contracts, solution.contract, strict=True):
+        in_force[contract.source, contract.start : contract.end] += tonnes / n.calendar.step
+    most = in_force.max(axis=1)
+    chosen = [("contract", n.producers[j], most[j]) for j in np.flatnonzero(most > TRACE_T)]
+    markets = zip(structure.support.markets, solution.floor, strict=True)
+    chosen += [("floor", market.floor.name, share) for market, share in markets if share > HALF]
+    first = n.calendar.period_label(0)
+    return lines + [
+        {"point": point, "kind": kind, "item": item, "year": first, "value": float(value)}
+        for kind, item, value in chosen
+    ]
+
+
+# What a sweep found: answers and decisions of its points, how often each thing is chosen, what moves the answer; in words.
+
+
+TITLES = {"indices": "What moves it", "chosen": "Chosen, by share of the points", "points": "Points"}
+"""Headings of the short tables."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All points of a sweep, answered."""
+
+    points: pd.DataFrame
+    """One row a point, in the order asked: the values of the axes, then `FIGURES`, and where new scenarios were asked for
+    `common_draws.DIFFERENCES`; numbers are NaN where there is no answer."""
+    decisions: pd.DataFrame
+    """point, kind, item, year, value: what is signed of a project (share), the largest stock of each material [t], contracts by
+    producer [t/yr] and market floors."""
+    checked: int
+    """Points that were solved again from nothing."""
+    disagreed: int
+    """Those of them that did not agree; their stretches were solved from nothing."""
+    names: Names
+    """What readers call the items of `decisions`."""
+    relaxed: frozenset[int]
+    """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
+    notes: tuple[str, ...]
+    """What was varied and the plan does not read, and factors that look like percent."""
+    design: Design
+    """What asked for the points, and how their answers are to be read."""
+    fresh_scenarios: int
+    """New scenarios in which every plan was scored."""
+
+    def study(self) -> Study:
+        """The answers as a study."""
+        tables = {"points": self.points, "decisions": self.decisions, "chosen": self.chosen()}
+        facts = {
+            "failed_share": self.failed,
+            "checked": self.checked,
+            "disagreed": self.disagreed,
+            "notes": self.notes,
+            "varied": sorted({address for point in self.design.points for address in point}),
+            "block": self.design.block,
+        }
+        if self.fresh_scenarios:
+            facts["fresh_scenarios"] = self.fresh_scenarios
+        if self.design.has_indices:
+            tables["indices"] = indices(self.design, self.points)
+            facts["left_out_share"] = left_out(self.design, self.points, "objective_musd")
+        return Study("sweep", tables, in_words(self.design, self), facts, TITLES)
+
+    @property
+    def failed(self) -> float:
+        """Share of points without an answer."""
+        return float(self.points["objective_musd"].isna().mean())
+
+    def chosen(self) -> pd.DataFrame:
+        """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values."""
+        answered = int(self.points["objective_musd"].notna().sum())
+        found = self.decisions
+        if found.empty:
+            return pd.DataFrame(columns=["kind", "item", "share"])
+        least = np.where(found["point"].isin(self.relaxed), HALF, CHOSEN)
+        found = found[(found["kind"] != "project") | (found["value"] > least)]
+        pairs = zip(found["kind"], found["item"], strict=True)
+        named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
+        counted = (
+            found.assign(item=named)
+            .drop_duplicates(["point", "kind", "item"])
+            .groupby(["kind", "item"], sort=True)
+            .size()
+        )
+        return (
+            (counted / max(1, answered))
+            .rename("share")
+            .reset_index()
+            .sort_values("share", ascending=False, kind="stable", ignore_index=True)
+        )
+
+
+def in_words(design: Design, found: Answers) -> list[str]:
+    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen at any value."""
+    points = found.points
+    answered = points[points["objective_musd"].notna()]
+    again = ", so their neighbours were solved again too" if found.disagreed else ""
+    lines = [
+        f"SWEEP: {len(points):,} points, {found.failed:.1%} without an answer. Solved a second time without a warm start: "
+        f"{found.checked}, of which {found.disagreed} gave another answer{again}."
+    ]
+    lines += [f"  Note: {note}." for note in found.notes]
+    for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
+        lines.append(f"  No answer at {len(rows)} points: {reason}")
+    if len(answered):
+        spans = {
+            "worth compared with doing nothing": 0.0 - answered["objective_musd"],
+            "expected losses": answered["expected_loss_musd"],
+            "discounted spending": answered["spending_musd"],
+        }
+        lines.append(
+            "  [million USD] "
+            + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
+        )
+    if design.kind == "loss_functions":
+        same: dict[tuple[float, float, float], list[str]] = {}
+        for row in rows_of(answered):
+            key = row.objective_musd, row.expected_loss_musd, row.spending_musd
+            same.setdefault(key, []).append(row.loss_function)
+        for (aim, loss, spent), names in same.items():
+            worth = f"worth {0.0 - aim:,.1f}, expected losses {loss:,.1f}, spending {spent:,.1f} million USD"
+            lines.append(f"  {', '.join(names)}{' (the same for these materials)' * (len(names) > 1)}: {worth}")
+    elif design.has_indices:
+        lines += _moved(design, found)
+    if found.fresh_scenarios:
+        lines += _in_new_scenarios(found)
+    chosen = found.chosen()
+    always = chosen["share"] >= 1 - 1e-9
+    claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
+    for title, part in (
+        (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
+        ("CHOSEN AT SOME POINTS", chosen[~always]),
+    ):
+        named = [
+            f"{found.names.chosen(f'{row.kind} {row.item}')}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
+            for row in rows_of(part)
+        ]
+        lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
+    return lines
+
+
+def _in_new_scenarios(found: Answers) -> list[str]:
+    """How the points' plans differ from that of the question as it stands, as far as the samples can tell."""
+    lines = [
+        f"IN {found.fresh_scenarios:,} NEW SCENARIOS, the same for all points (million USD that a point's plan saves more than the "
+        "plan of the question as it stands; in brackets the standard error). Less than the true gap of these plans, which `solve` "
+        "states, may come from the few scenarios that they were made with:"
+    ]
+    known = [row for row in found.points.to_dict("records") if not pd.isna(row["difference_musd"])]
+    if not known:
+        return [*lines, "  no difference could be worked out"]
+    untold = sum(not row["told"] for row in known)
+    if untold:
+        lines.append(f"  no difference that the samples can tell at {untold} of {len(known)} points")
+    axes = [str(name) for name in found.points if name not in (*FIGURES, *DIFFERENCES)]
+    known.sort(key=lambda row: float(row["difference_musd"]))
+    for end, row in (("most", known[-1]), ("least", known[0])):
+        at = ", ".join(f"{address} {_shown(row[address])}" for address in axes if not pd.isna(row[address]))
+        apart = f"{row['difference_musd']:+,.1f} ({row['difference_error_musd']:,.1f})"
+        sure = "" if row["told"] else "; may be none"
+        lines.append(f"  {end}: {apart}{sure}, at {at or 'the question itself'}")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    """A value of an axis: numbers in four figures."""
+    return number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _moved(design: Design, found: Answers) -> list[str]:
+    """What each figure does to the aim, the largest first."""
+    out = left_out(design, found.points, "objective_musd")
+    left = f"{out:.1%} of the points left out, because a point of their group has no answer"
+    lines = [f"WHAT MOVES THE ANSWER (worth compared with doing nothing, million USD; {left}):"]
+    for row in rows_of(indices(design, found.points)):
+        if design.kind == "one_at_a_time":
+            ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
+            said = f"{number(row.low)} to {number(row.high)} gives {' to '.join(ends)}"
+        elif design.kind == "morris":
+            said = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
+        else:
+            said = (
+                f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
+            )
+        lines.append(f"  {row.address}: {said}")
+    first = next(iter(rows_of(indices(design, found.points))), None)
+    if (
+        first is not None
+        and design.kind in WIDE
+        and getattr(first, f"{WIDE[design.kind]}_conf") >= getattr(first, WIDE[design.kind])
+    ):
+        lines.append("  Intervals are as wide as the effects: more samples are needed to say what matters most.")
+    return lines
+
+
+WIDE = {"morris": "mu_star", "sobol": "total"}
+"""Kind of design -> the index by which it ranks."""
+
+
+# What a sensitivity study varies and its plan does not read, and factors that look like percent.
+
+
+MOST_TRIED = 8
+"""Points at which an address is tried, until one is read."""
+PERCENT = 20.0
+"""Factors from here on are rather percent."""
+
+
+def varied_in_vain(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Notes on addresses of tables that the plan reads at no point that was looked at, and on factors that look like percent.
+
+    points: values by address. Raises nothing for points that are faults: they are told elsewhere.
+    """
+    addresses = list(dict.fromkeys(address for point in points for address in point))
+    return (*_unread(plan, data, points, addresses), *_percent(points, addresses))
+
+
+def _unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> Iterator[str]:
+    """Addresses whose values change nothing that a solve is given, beside the other values of the same point."""
+    known: dict[str, Any] = {}
+    contexts = [repr([(at, value) for at, value in point.items() if not read_axis(at).table]) for point in points]
+    for address in addresses:
+        if not read_axis(address).table:
+            continue
+        tried = []
+        for point in _different(address, points, contexts):
+            others = {other: value for other, value in point.items() if other != address}
+            try:
+                if repr(others) not in known:
+                    known = {
+                        repr(others): _given(*edited(plan, data, others))
+                    }  # points of one context follow one another
+                changed = edited(plan, data, point)
+                if changed[1].tables == edited(plan, data, others)[1].tables:
+                    continue
+                tried.append(_same(known[repr(others)], _given(*changed)))
+            except ReserveError:
+                tried.append(False)
+            if not tried[-1]:
+                break
+        if tried and all(tried):
+            yield f"{address} has no effect on this plan: points that differ only in it are the same question"
+
+
+def _different(address: str, points: Sequence[Mapping[str, Any]], contexts: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Points with an address, those that differ in fields of the plan first: it may be read in one of them alone.
+
+    contexts: what each point says of fields of the plan.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    mine = [n for n, point in enumerate(points) if address in point]
+    for n in mine:
+        found.setdefault(contexts[n], points[n])
+    ends = [points[n] for n in (mine[-1], mine[0]) if all(points[n] is not other for other in found.values())]
+    return [*found.values()][: MOST_TRIED - len(ends)] + ends
+
+
+def _given(plan: Plan, data: Dataset) -> tuple[Any, ...]:
+    """All that a solve is given of the tables. Raises PlanError and InputError."""
+    instance = build_instance(plan, data, longest_event(plan, data))
+    return replace(instance, left_out=(), impossible=()), listed(instance, data), sampled(plan, data)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, arrays in them compared by what they hold."""
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+    if is_dataclass(one) and type(one) is type(other):
+        return all(_same(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def _percent(points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> Iterator[str]:
+    """Factors so large that they were rather meant as percent."""
+    for address in addresses:
+        if read_axis(address).factor:
+            values = dict.fromkeys(point[address] for point in points if address in point)
+            large = [value for value in values if isinstance(value, int | float) and value >= PERCENT]
+            if large:
+                told = ", ".join(f"{value:g}" for value in large[:3])
+                meant = f"{large[0]:g} % is {large[0] / 100:g}"
+                yield f"{address} is multiplied by {told}, which looks like a percentage given as a factor: {meant}"
+
+
+STRETCH = 100
+"""Points answered one after the other before a new session starts: a fresh one costs two cold solves."""
+PARTS = 16
+"""Stretches aimed at for an executor, whose size is not known."""
+LEAST_STRETCH = 4
+"""Least points of a stretch: its first one, and the one checked, are solved from nothing."""
+MOST_RANKED = 2_000
+"""Points up to which the path goes on to the nearest one; beyond, it follows the axes in turn."""
+MOST_POINTS = 100_000
+
+
+@verb
+def sweep(
+    plan: Plan,
+    data: Dataset,
+    points: Design | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+    *,
+    gap: Gap = 1e-3,
+    relax: Relax = False,
+    method: MethodOption = "auto",
+    fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0,
+    run: Runner = HERE,
+) -> Study:
+    """Solve a question again and again with other values.
+
+    points: values by address (`question.names`), every combination of which is solved; or a list of points, a data frame
+    with an address a column, or a design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
+    independent samples, in which every point's plan is scored, and that of the question as it stands: differences come with their
+    standard error (`common_draws.DIFFERENCES`); 0: none. run: its store is a folder in which rows are written down as they finish;
+    called again with the same arguments, a sweep that was stopped goes on from there.
+
+    Tables: `points`, one row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no
+    answer. `decisions`: point, kind, item, year, value (what is signed of a project as a share, the largest stock of each material
+    [t], contracts by producer [t/yr] and market floors). `chosen`: kind, item, share of the points with an answer that have it.
+    `indices`, where the design has any. Facts: failed_share, checked (points solved again from nothing), disagreed, notes, varied
+    (addresses), block (points that hang together).
+
+    Raises PlanError and InputError for an address or a value that is none, and for a store with rows of another sweep, before
+    anything is solved. A point without an answer is a row with its reason.
+    """
+    asked = _points(points.points if isinstance(points, Design) else points)
+    design = points if isinstance(points, Design) else Design("points", tuple(asked), {})
+    if not asked:
+        raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
+    require(plan, data)
+    _require_points(plan, data, asked)
+    if fresh_scenarios:
+        require_scored(plan, fresh_scenarios, relax)
+        asked = [*asked, {}]  # the question as it stands comes last
+    scored = {"fresh_scenarios": fresh_scenarios} if fresh_scenarios else {}
+    held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
+    journal = (
+        None
+        if run.store is None
+        else Checkpoint(run.store, identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored))
+    )
+    kept = SegmentResult([], [], 0, 0) if journal is None else SegmentResult(*journal.read())
+    there = {row["point"] for row in kept.rows}
+    path = [k for k in _path(asked) if k not in there]
+    parallel = run.processes > 1 or run.executor is not None
+    parts = 1 if not parallel else PARTS if run.executor is not None else run.processes
+    size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
+    stretches = [
+        PathSegment(
+            plan,
+            data,
+            tuple(part),
+            tuple(asked[k] for k in part),
+            held,
+            gap,
+            relax,
+            method,
+            int(parallel),
+            fresh_scenarios,
+            "" if run.store is None or run.executor is not None else str(run.store),
+        )
+        for part in (path[k : k + size] for k in range(0, len(path), size))
+    ]
+    walked = [kept]
+    call = current()
+
+    def tell(done: int) -> None:
+        call.report(Progress("points", call.seconds, done=done, of=len(asked)))
+
+    if not parallel:
+        for stretch in stretches:
+            before = sum(len(part.rows) for part in walked)
+            walked.append(solve_segment(stretch, partial(_after, tell, before)))
+    else:
+        for done in run.each("", solve_segment, stretches):
+            walked.append(done)
+            if journal is not None and run.executor is not None:  # its workers may not see the folder
+                journal.write(done.rows[0]["point"], done.rows, done.decisions, done.checked, done.disagreed)
+            tell(sum(len(part.rows) for part in walked))
+    rows = sorted((row for part in walked for row in part.rows), key=lambda row: row["point"])
+    decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
+    if fresh_scenarios:
+        base = len(asked) - 1
+        rows, own = [row for row in rows if row["point"] != base], [row for row in rows if row["point"] == base]
+        rows = with_differences(rows, own[0] if own else None)
+        decisions = [row for row in decisions if row["point"] != base]
+        asked = asked[:-1]
+    table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
+    return Answers(
+        table,
+        pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
+        sum(part.checked for part in walked),
+        sum(part.disagreed for part in walked),
+        Names.of(data),
+        frozenset(
+            k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support
+        ),
+        varied_in_vain(plan, data, asked),
+        design,
+        fresh_scenarios,
+    ).study()
+
+
+def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
+    """Raise PlanError with every address and every value that is none, each once and with the first point that has it."""
+    faults: dict[tuple[str, str, str], Fault] = {}
+    for n, changes in enumerate(asked):
+        try:
+            for address in changes:
+                read_axis(address)
+            edited(plan, data, changes)
+        except FaultsError as error:
+            for fault in error.faults:
+                told = Fault(SWEEP, f"point {n}", fault.column, fault.found, fault.expected)
+                faults.setdefault((fault.column, fault.found, fault.expected), told)
+        except ReserveError as error:
+            raise PlanError(
+                [Fault(SWEEP, f"point {n}", "", str(error), "values that the plan and the tables allow")]
+            ) from None
+    if faults:
+        raise PlanError(faults.values())
+
+
+SWEEP = "sweep"
+"""Where a fault of a point stands, for who does not know the file."""
+
+
+def _after(tell: Callable[[int], None], before: int, done: int) -> None:
+    """Report what is done with what was done before."""
+    tell(before + done)
+
+
+def _points(points: Any) -> list[dict[str, Any]]:
+    """One mapping of address to value a point; an empty cell of a frame leaves its field as it is."""
+    if isinstance(points, pd.DataFrame):
+        if points.columns.has_duplicates:
+            raise PlanError([Fault("sweep", "", "points", "an address twice", "each address once")])
+        rows = points.to_dict("records")
+        found = [{str(k): _plain(v) for k, v in row.items() if not pd.isna(v)} for row in rows]
+    elif isinstance(points, Mapping):
+        size = math.prod(len(values) for values in points.values())
+        if size > MOST_POINTS:
+            raise PlanError([Fault("sweep", "", "points", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+        names = [str(name) for name in points]
+        found = (
+            [dict(zip(names, map(_plain, values), strict=True)) for values in product(*points.values())]
+            if points
+            else []
+        )
+    else:
+        found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
+    if len(found) > MOST_POINTS:
+        raise PlanError([Fault("sweep", "", "points", f"{len(found):,} points", f"at most {MOST_POINTS:,}")])
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
+    """An order in which neighbours are near: always on to the nearest point left, axes by the ranks of their values.
+
+    Random order would lose most of what a hot start saves.
+    """
+    axes = sorted({address for point in points for address in point})
+    ranks = np.zeros((len(points), len(axes)))
+    for a, address in enumerate(axes):
+        values = [point.get(address, -math.inf) for point in points]
+        numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        keys: list[Any] = values if numeric else [repr(v) for v in values]
+        place = {v: k for k, v in enumerate(sorted(set(keys)))}
+        ranks[:, a] = [place[v] / max(1, len(place) - 1) for v in keys]
+    if len(points) > MOST_RANKED:
+        return np.lexsort(ranks.T[::-1]).tolist() if len(axes) else list(range(len(points)))
+    left = np.ones(len(points), dtype=bool)
+    at = int(np.lexsort(ranks.T[::-1])[0]) if len(axes) else 0
+    order = [at]
+    left[at] = False
+    while left.any():
+        rest = np.flatnonzero(left)
+        at = int(rest[np.abs(ranks[rest] - ranks[at]).sum(axis=1).argmin()])
+        order.append(at)
+        left[at] = False
+    return order

@@ -1,0 +1,199 @@
+"""What a sweep file (TOML) says: which figures are varied, how, and with which options.
+
+kind = "grid"                       # every combination of the values of [axes]
+[axes]
+"budget.appropriation_musd" = [200, 400, 800]
+
+kind = "one_at_a_time"              # tornado; latin_hypercube, morris and sobol take the same ranges
+estimates = 20                      # the widest estimates of the tables at their own low and high ...
+[ranges]
+discount_rate = [0.02, 0.05]        # ... and what else is to be varied
+
+kind = "loss_functions"             # the plan under every named loss function
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from ..answer.study import Study
+from ..core.errors import Fault, MisplacedError, PlanError
+from ..core.runner import HERE, Runner
+from ..core.verb import FromFile, verb
+from ..question.base import Section
+from ..question.dataset import Dataset
+from ..question.plan import Plan
+from ..question.read_toml import PlanText, read_as
+from .designs import Design, estimate_ranges, latin_hypercube, loss_functions, morris, one_at_a_time, sobol
+from .sweep import MOST_POINTS, SWEEP, sweep
+
+Plain = bool | int | float | str
+Entry = dict[str, Plain | list[Plain]]
+"""An entry of a list of the plan, such as a floor's menu."""
+Value = Plain | list[Plain] | list[Entry]
+
+
+class SweepFile(Section):
+    """A sensitivity study."""
+
+    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
+    axes: dict[str, list[Value]] = Field(default_factory=dict)
+    """`grid`: values by address."""
+    points: list[dict[str, Value]] = Field(default_factory=list)
+    """`points`: one table a point, values by address."""
+    ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
+    """`one_at_a_time`, `latin_hypercube`, `morris`, `sobol`: low and high by address."""
+    estimates: Annotated[int, Field(ge=0, le=1000)] = 0
+    """The same: how many of the widest estimates are varied within their own ranges."""
+    trajectories: Annotated[int, Field(ge=2, le=10_000)] = 10
+    levels: Annotated[int, Field(ge=4, le=20, multiple_of=2)] = 4
+    samples: Annotated[int, Field(ge=2, le=65_536)] = 64
+    """`latin_hypercube`: points in all; `sobol`: blocks of points, a power of two."""
+    second_order: bool = False
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    relax: bool = False
+    method: Literal["auto", "flat", "decomposed"] = "auto"
+    fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """New scenarios, the same for all points, in which every plan is scored: differences come with their standard error."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _quoted(cls, content: Any) -> Any:
+        """Addresses with dots stand in quotation marks; without them they read as tables in tables."""
+        places = [
+            (
+                f"{of}.{'.'.join(path)}",
+                "an address without quotation marks",
+                f'quotation marks: "{".".join(path)}" = ...',
+            )
+            for of in ("axes", "ranges")
+            if isinstance(content, dict) and isinstance(content.get(of), dict)
+            for path in _leaves(content[of])
+            if len(path) > 1
+        ]
+        if places:
+            raise MisplacedError(*places)
+        return content
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        """Nothing is said that the kind does not read."""
+        reads = {"grid": {"axes"}, "points": {"points"}, "loss_functions": set()}.get(
+            self.kind, {"ranges", "estimates"}
+        )
+        reads |= {
+            "latin_hypercube": {"samples", "seed"},
+            "morris": {"trajectories", "levels", "seed"},
+            "sobol": {"samples", "second_order", "seed"},
+        }.get(self.kind, set())
+        options = {"kind", "gap", "relax", "method", "fresh_scenarios"}
+        places = [
+            (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
+            for name in sorted(self.model_fields_set - options - reads)
+        ]
+        if places:
+            raise MisplacedError(*places)
+        return self
+
+    def design(self, plan: Plan, data: Dataset) -> Design:
+        """The points that it asks for. Raises PlanError where it asks for none, InputError where SALib is missing."""
+        if self.kind == "loss_functions":
+            return loss_functions(plan, data)
+        if self.kind in ("grid", "points"):
+            asked: list[dict[str, Any]] = list(self.points)
+            size = math.prod(len(values) for values in self.axes.values())
+            if size > MOST_POINTS:
+                raise PlanError([Fault(SWEEP, "", "axes", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+            if self.kind == "grid" and self.axes:
+                asked = [dict(zip(self.axes, values, strict=True)) for values in product(*self.axes.values())]
+            if not asked:
+                raise PlanError(
+                    [Fault(SWEEP, "", {"grid": "axes"}.get(self.kind, "points"), "none", "at least one point")]
+                )
+            return Design("points", tuple(asked), {})
+        ranges = {
+            **estimate_ranges(plan, data, self.estimates),
+            **{at: (pair[0], pair[1]) for at, pair in self.ranges.items()},
+        }
+        if self.kind == "one_at_a_time":
+            return one_at_a_time(ranges)
+        if self.kind == "latin_hypercube":
+            return latin_hypercube(ranges, self.samples, seed=self.seed)
+        if self.kind == "morris":
+            return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
+        return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
+
+
+class _Placed(SweepFile):
+    """A sweep file that was read, and knows its lines."""
+
+    _place: PlanText = PrivateAttr()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises PlanError with file and line of each fault."""
+        found, place = read_as(cls, path, wanted="a sweep file")
+        found._place = place
+        return found
+
+
+@verb
+def sweep_study(
+    plan: Plan,
+    data: Dataset,
+    study: Annotated[
+        SweepFile,
+        FromFile(_Placed.read),
+        Field(description="Sweep file (TOML): the kind of study, and its axes, ranges or points."),
+    ],
+    *,
+    run: Runner = HERE,
+) -> Study:
+    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube, Morris, Sobol, or every loss function.
+
+    As `sweep`, with the points and options that a sweep file states.
+    """
+    try:
+        design = study.design(plan, data)
+        options = study.model_dump(include={"gap", "relax", "method", "fresh_scenarios"})
+        return sweep(plan, data, design, **options, run=run)
+    except PlanError as error:
+        raise located(study._place, error) if isinstance(study, _Placed) else error from None
+
+
+def _leaves(content: dict[str, Any]) -> Iterator[list[str]]:
+    """Paths of the values in tables in tables."""
+    for name, value in content.items():
+        if isinstance(value, dict) and value:
+            yield from ([name, *path] for path in _leaves(value))
+        else:
+            yield [name]
+
+
+def located(place: PlanText, error: PlanError) -> PlanError:
+    """Faults of the points of a sweep with file and line of the address; others as they are."""
+    return PlanError([_located(place, fault) if fault.file in (SWEEP, "axis") else fault for fault in error.faults])
+
+
+def _located(place: PlanText, fault: Fault) -> Fault:
+    """A fault with the line of its address among axes, ranges or points, or of its field."""
+    number = fault.row.removeprefix("point ")
+    parts = fault.column.split(".")
+    for n in range(len(parts), 0, -1):
+        for of in ("axes.", "ranges.", f"points.{number}.", ""):
+            at = f"{of}{'.'.join(parts[:n])}"
+            found = (
+                line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}.")
+            )
+            line = next(found, None)
+            if line is not None:
+                return replace(fault, file=place.name, row=str(line))
+    return replace(fault, file=place.name, row=fault.row)

@@ -1,0 +1,1 @@
+"""The question as arrays: instance, scenarios, what support costs."""

@@ -1,0 +1,861 @@
+"""Events with everything stated: what a plan lists, and what its hazards say where the plan is silent."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.special import ndtri
+
+from ..core.frames import Bools, Floats, Ints
+from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
+from ..question.base import parse_multipliers
+from ..question.dataset import Dataset
+from ..question.plan import Event, Plan
+from .build import exposed_feed, named_materials, touched_producers
+from .instance import Calendar, Instance, overlap
+from .producers import built_anyway, survival
+
+# How deep a disruption cuts and what it does to prices, by months since its onset, as observed (formulation section 13).
+
+
+EFFECTIVE, DIRECT = "effective", "direct"
+INSIDE, OUTSIDE = "inside", "outside"
+NORMAL_90 = 1.6448536269514722
+"""Standard deviations to the 5 % and 95 % points."""
+
+Step = tuple[float, float, float]
+"""(begin, end, share cut or multiple of the price) [years since onset]."""
+Steps = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class HazardProfile:
+    """A hazard's cuts, and prices where they were quoted, by material."""
+
+    effective: tuple[tuple[str, Steps], ...]
+    """What home users lose by all routes; the direct flow where no record of all routes exists."""
+    direct: tuple[tuple[str, Steps], ...]
+    """What the controlled flow itself loses, which the reserve meets."""
+    all_routes: bool = False
+    """Whether arrivals by all routes were recorded: other countries' part in them is then counted already."""
+    inside: tuple[tuple[str, Steps], ...] = ()
+    """Multiples of the price in the hazard's countries; of a material that has them outside only, 1."""
+    outside: tuple[tuple[str, Steps], ...] = ()
+    """Multiples of the price elsewhere; of a material that has them inside only, those."""
+    highest: tuple[tuple[str, float], ...] = ()
+    """Highest multiple of each priced material, upper ends of ranges included: no event, however severe, multiplies it by more."""
+
+    @property
+    def priced(self) -> frozenset[str]:
+        """Materials with prices of their own; others follow the hazard's one multiple."""
+        return frozenset(name for name, _ in (*self.inside, *self.outside))
+
+    def without_prices(self) -> HazardProfile:
+        """The same cuts at the hazard's one multiple of the price."""
+        return replace(self, inside=(), outside=()) if self.priced else self
+
+    @property
+    def length(self) -> float:
+        """Years from the onset to the last cut."""
+        return max(end for _, steps in (*self.effective, *self.direct) for _, end, share in steps if share > 0)
+
+    @property
+    def deepest(self) -> float:
+        """Largest share that home users lose of a material."""
+        return max(share for _, steps in self.effective for *_, share in steps)
+
+
+def profiles(data: Dataset) -> dict[str, HazardProfile]:
+    """Profile of each hazard that has one, from the tables `hazard_profiles` and `hazard_prices`."""
+    found: dict[str, dict[str, dict[str, list[Step]]]] = defaultdict(
+        lambda: {EFFECTIVE: defaultdict(list), DIRECT: defaultdict(list)}
+    )
+    for row in data.rows("hazard_profiles"):
+        step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.cut_share)
+        found[row.hazard][row.flow][row.material].append(step)
+    quoted: dict[str, dict[str, dict[str, list[Step]]]] = defaultdict(
+        lambda: {INSIDE: defaultdict(list), OUTSIDE: defaultdict(list)}
+    )
+    for row in data.rows("hazard_prices"):
+        step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.price_multiplier)
+        quoted[row.hazard][row.market][row.material].append(step)
+
+    highest: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in data.rows("hazard_prices"):
+        most = max(row.price_multiplier, row.price_multiplier_high or 1.0)
+        highest[row.hazard][row.material] = max(most, highest[row.hazard].get(row.material, 1.0))
+
+    def laid(by_material: dict[str, list[Step]], spare: dict[str, list[Step]]) -> tuple[tuple[str, Steps], ...]:
+        names = {**spare, **by_material}
+        return tuple((name, tuple(sorted(steps))) for name, steps in sorted(names.items()))
+
+    return {
+        hazard: HazardProfile(
+            laid(flows[EFFECTIVE], flows[DIRECT]),
+            laid(flows[DIRECT], flows[EFFECTIVE]),
+            bool(flows[EFFECTIVE]),
+            laid(quoted[hazard][INSIDE], {}),
+            laid(quoted[hazard][OUTSIDE], {}),
+            tuple(sorted(highest[hazard].items())),
+        )
+        for hazard, flows in found.items()
+        if any(share > 0 for by in flows.values() for steps in by.values() for *_, share in steps)
+    }
+
+
+def mean_cuts(calendar: Calendar, steps: Steps, start: Floats, severity: Floats, stretch: Floats) -> Floats:
+    """(n, T) share cut of each period by n events: mean over the period of min(1, x * cut(a / z)).
+
+    start: (n,) onsets of the cuts [decimal fiscal years]; severity, stretch: (n,) x and z.
+    """
+    total = np.zeros((len(start), calendar.periods))
+    for begin, end, share in steps:
+        cut = np.minimum(1.0, severity * share)
+        total += cut[:, None] * overlap(calendar, start + stretch * begin, start + stretch * end)
+    return total
+
+
+def envelope(profile: HazardProfile, names: Sequence[str]) -> Steps:
+    """How much an event of severity and stretch 1 cuts of the named materials, of the one that it cuts most at each time."""
+    mine = [steps for name, steps in profile.effective if name in names]
+    edges = sorted({edge for steps in mine for begin, end, _ in steps for edge in (begin, end)})
+    return tuple(
+        (begin, end, max((share for steps in mine for a, b, share in steps if a <= begin and end <= b), default=0.0))
+        for begin, end in pairwise(edges)
+    )
+
+
+def relative(steps: Steps, severity: float, stretch: float) -> Steps:
+    """An envelope of an event against its own deepest cut: (begin, end, ratio) [years]."""
+    cuts = [min(1.0, severity * share) for *_, share in steps]
+    deepest = max(cuts, default=0.0)
+    return tuple(
+        (stretch * begin, stretch * end, cut / deepest)
+        for (begin, end, _), cut in zip(steps, cuts, strict=True)
+        if cut > 0
+    )
+
+
+def year_equivalents(profile: HazardProfile, material: str, severity: Floats, stretch: Floats) -> Floats:
+    """(n,) years of the usual supply of a material that users lose in events of given severities and stretches, after clipping."""
+    steps = dict(profile.effective).get(material, ())
+    lost = sum(
+        (np.minimum(1.0, severity * share) * (end - begin) for begin, end, share in steps), np.zeros(len(severity))
+    )
+    return np.asarray(lost * stretch)
+
+
+def drawn_spreads(row: Any, u: Floats) -> tuple[Floats, Floats, Bools]:
+    """(n,) severity, stretch, and whether users lose any tonnes, of a hazard's events; u: (n, 2) in (0, 1), stretch first."""
+    none = row.no_loss_share
+    felt = np.asarray(u[:, 1] >= none, dtype=bool)
+    within = np.where(felt, (u[:, 1] - none) / max(1e-12, 1 - none), 0.5)
+    severity = spread(row.severity_p05, row.severity_p95, np.clip(within, 2.0**-40, 1 - 2.0**-40))
+    return severity, spread(row.stretch_p05, row.stretch_p95, u[:, 0]), felt
+
+
+def spread(low: float | None, high: float | None, u: Floats) -> Floats:
+    """Factor with median 1 and the given 5 % and 95 % points, lognormal; 1 where they are not given."""
+    if low is None or high is None or low >= high:
+        return np.ones(len(u))
+    return np.asarray(np.exp(math.log(high / low) / (2 * NORMAL_90) * ndtri(u)))
+
+
+@dataclass(frozen=True)
+class DisruptionEvent:
+    """One event with everything stated: when, where, how hard. Years are decimal fiscal years."""
+
+    start: float
+    flood: float
+    """Years of flood before the cut."""
+    duration: float
+    """Years of the cut."""
+    countries: str
+    materials: str
+    cut: float
+    price: float
+    flood_price: float
+    third_cut: float
+    demand: tuple[tuple[str, float], ...]
+    tight: bool | None
+    label: str
+    """Code of its hazard."""
+    name: str = ""
+    """What readers call its hazard; empty where there is none."""
+    profile: HazardProfile | None = None
+    """How deep it cuts by months; None: `cut` throughout."""
+    severity: float = 1.0
+    """Factor on what users lose by the profile; 0: they lose nothing."""
+    direct_severity: float = 1.0
+    """The same of the direct flow and of the price."""
+    stretch: float = 1.0
+    """Factor on the length of the profile."""
+    third_scope: str = "all"
+    """Which other countries' sources are cut, as `third_country_scope` of hazards says."""
+    spares_home: bool = False
+    """Whether plants at home go on though their country is named: who limits exports serves its own users."""
+    begun: DisruptionEvent | None = None
+    """Of an event that had begun before the plan: itself as its hazard has it. When it ends was then not known."""
+
+    @property
+    def moves_price(self) -> bool:
+        """Whether its cut changes a price."""
+        return self.price != 1 or (self.profile is not None and bool(self.profile.priced))
+
+
+def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) -> DisruptionEvent:
+    """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself).
+
+    profile: of the hazard; an event with a cut of its own leaves it aside, one with a price or countries of its own the prices in
+    it. The cut of a hazard is the likeliest one; that of an
+    `on_off` hazard, whose `cut_share` is a probability, is everything.
+    """
+    share = event.cut_share
+    if share is None and row is not None and row.cut_law == "on_off":
+        share = 1.0
+    demand = event.demand_multipliers
+    if demand is None:
+        demand = parse_multipliers("" if row is None else row.demand_multipliers)
+    shaped = profile if event.cut_share is None else None
+    if shaped is not None and (event.price_multiplier is not None or event.countries is not None):
+        shaped = shaped.without_prices()  # the event says itself what it does to prices, or where
+    stretch, severity = event.stretch, 1.0 if event.severity is None or shaped is None else event.severity
+    if shaped is not None and stretch is None:
+        stretch = 1.0 if event.duration_years is None else event.duration_years / shaped.length
+    duration = _or(event.duration_years, row, "duration_yr", 0.0)
+    if shaped is not None:
+        duration, share = shaped.length * (stretch or 1.0), min(1.0, severity * shaped.deepest)
+    return DisruptionEvent(
+        start=event.start_year,
+        flood=_or(event.flood_years, row, "flood_yr", 0.0),
+        duration=duration,
+        countries=_or(event.countries, row, "countries", ""),
+        materials=_or(event.materials, row, "materials", ""),
+        cut=_or(share, row, "cut_share", 0.0),
+        price=_or(event.price_multiplier, row, "price_multiplier", 1.0),
+        flood_price=_or(event.flood_multiplier, row, "flood_multiplier", 1.0),
+        third_cut=_or(event.third_country_cut_share, row, "third_country_cut_share", 0.0),
+        demand=tuple(sorted(demand.items())),
+        tight=event.tight,
+        label=event.hazard or "event",
+        name="" if row is None else row.name,
+        profile=shaped,
+        severity=severity,
+        direct_severity=severity,
+        stretch=stretch or 1.0,
+        third_scope="all" if row is None else row.third_country_scope,
+        spares_home=row is not None and row.kind == "ally_limit",
+    )
+
+
+def resolver(plan: Plan, data: Dataset) -> Callable[[Event], DisruptionEvent]:
+    """`resolve_event` with what the hazards of a plan say: their rows with overrides, their profiles."""
+    rows, shaped = hazards(plan, data), profiles_of(plan, data)
+    return lambda event: resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or ""))
+
+
+def profiles_of(plan: Plan, data: Dataset) -> dict[str, HazardProfile]:
+    """Profiles of the hazards; a hazard whose cut or duration the plan states itself has none, one whose price it states none of
+    prices."""
+    flat = {o.hazard for o in plan.hazards if o.cut_share is not None or o.duration_yr is not None}
+    one_price = {o.hazard for o in plan.hazards if o.price_multiplier is not None}
+    return {
+        hazard: profile.without_prices() if hazard in one_price else profile
+        for hazard, profile in profiles(data).items()
+        if hazard not in flat
+    }
+
+
+def hazards(plan: Plan, data: Dataset) -> dict[str, Any]:
+    """Rows of the table of hazards by name, with what the plan overrides; their ranges move along in proportion."""
+    rows = {row.hazard: row for row in data.rows("hazards")}
+    for override in plan.hazards:
+        if override.hazard in rows:
+            changed = override.model_dump(exclude={"hazard"}, exclude_none=True)
+            ranges = {
+                f"{name}_{end}": _scaled(rows[override.hazard], name, end, value)
+                for name, value in changed.items()
+                for end in ("low", "high")
+                if f"{name}_{end}" in type(rows[override.hazard]).model_fields
+            }
+            rows[override.hazard] = rows[override.hazard].model_copy(update={**ranges, **changed})
+    return rows
+
+
+def _scaled(row: Any, name: str, end: str, value: float) -> float | None:
+    """The end of a range that moves with its value; shares end at 1."""
+    old, bound = getattr(row, name), getattr(row, f"{name}_{end}")
+    if bound is None or old <= 0:
+        return None
+    moved = float(bound * value / old)
+    return min(1.0, moved) if name in ("cut_share", "after_probability") else moved
+
+
+def sampled(plan: Plan, data: Dataset) -> list[Any]:
+    """Rows of the hazards that the plan's sample draws from, in order of their names."""
+    if plan.sample is None:
+        return []
+    wanted = plan.sample.hazards
+    return sorted(
+        (row for name, row in hazards(plan, data).items() if "*" in wanted or name in wanted),
+        key=lambda row: row.hazard,
+    )
+
+
+def longest_event(plan: Plan, data: Dataset) -> float:
+    """Longest event in years of the listed scenarios and of the hazards that may be sampled, at their mean duration or, with a
+    profile, at its own length."""
+    rows, shaped = hazards(plan, data), profiles_of(plan, data)
+    lengths = [0.0]
+    for scenario in plan.scenarios:
+        for event in scenario.events:
+            resolved = resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or ""))
+            lengths.append(resolved.flood + resolved.duration)
+    drawn = [
+        row.flood_yr + (shaped[row.hazard].length if row.hazard in shaped else row.duration_yr)
+        for row in sampled(plan, data)
+    ]
+    return float(max(lengths + drawn))
+
+
+def describe(event: DisruptionEvent) -> str:
+    """An event in words: what, from when, how hard, how long, and what the price does."""
+    flood = f"price {event.flood_price:.3g} times as high for {event.flood:.1f} years, then " if event.flood else ""
+    quoted = event.profile is not None and event.profile.priced
+    price = f", price {event.price:.3g} times as high" if event.price != 1 and not quoted else ""
+    price = ", prices by material as quoted" if quoted else price
+    cut = f"supply cut by {event.cut:.0%} for {event.duration:.1f} years"
+    return f"{event.name or event.label} from {event.start:.1f}: {flood}{cut}{price}"
+
+
+def _or(value: Any, row: Any, name: str, default: Any) -> Any:
+    if value is not None:
+        return value
+    return default if row is None else getattr(row, name)
+
+
+# What events do to prices in each of two markets, inside their countries and outside (formulation sections 2 and 13).
+
+
+class EventPrices:
+    """Factors on trunk prices, (S, I, T) in each market, gathered event by event."""
+
+    def __init__(self, instance: Instance, scenarios: int) -> None:
+        shape = scenarios, len(instance.materials), instance.calendar.periods
+        self._instance = instance
+        self._inside, self._outside, self._fall = np.ones(shape), np.ones(shape), np.ones(shape)
+
+    def strike(self, s: Ints, hit: Ints, profile: HazardProfile | None, events: Sequence[DisruptionEvent]) -> None:
+        """Add events of the same materials and profile. s: (n,) scenario of each; hit: materials that they name."""
+        calendar, at = self._instance.calendar, (s[:, None], hit)
+        start = np.array([event.start for event in events])
+        begin = start + [event.flood for event in events]
+        until = begin + [event.duration for event in events]
+        flat = np.array([event.price**event.direct_severity for event in events])
+        cut = 1 + (flat[:, None] - 1) * overlap(calendar, begin, until)
+        flood = 1 + (np.array([event.flood_price for event in events])[:, None] - 1) * overlap(calendar, start, begin)
+        inside = np.repeat(cut[:, None, :], len(hit), axis=1)
+        outside = inside.copy()
+        if profile is not None and profile.priced:
+            severity, stretch = (
+                np.array([event.direct_severity for event in events]),
+                np.array([event.stretch for event in events]),
+            )
+            for n, i in enumerate(hit):
+                name = self._instance.materials[i]
+                if name in profile.priced:
+                    quoted = self._means(profile, name, begin, severity, stretch)
+                    inside[:, n], outside[:, n] = quoted
+        np.maximum.at(self._inside, at, inside)
+        np.maximum.at(self._outside, at, outside)
+        for factor in (inside, flood[:, None, :]):
+            np.minimum.at(self._fall, at, factor)
+            np.maximum.at(self._inside, at, factor)
+            np.maximum.at(self._outside, at, factor)
+
+    def _means(
+        self, profile: HazardProfile, name: str, begin: Floats, severity: Floats, stretch: Floats
+    ) -> tuple[Floats, Floats]:
+        """(n, T) twice: mean over each period of min(multiple(a / z) ** x, highest of the material) inside, and outside, where at
+        no moment it is less than inside."""
+        calendar, here, there = (
+            self._instance.calendar,
+            dict(profile.inside).get(name, ()),
+            dict(profile.outside).get(name),
+        )
+        most = dict(profile.highest)[name]
+        edges = sorted({edge for a, b, _ in (*here, *(there or ())) for edge in (a, b)})
+        inside = np.ones((len(begin), calendar.periods))
+        outside = inside.copy()
+        for a, b in pairwise(edges):
+            low = _raised(multiple_at(here, a, b), severity, most)
+            high = low if there is None else np.maximum(low, _raised(multiple_at(there, a, b), severity, most))
+            share = overlap(calendar, begin + stretch * a, begin + stretch * b)
+            inside += (low - 1)[:, None] * share
+            outside += (high - 1)[:, None] * share
+        return inside, outside
+
+    @property
+    def price(self) -> Floats:
+        """(S, I, T) price inside, in the instance's units."""
+        return np.asarray(self._instance.price * self._inside * self._fall)
+
+    @property
+    def gap(self) -> Floats:
+        """(S, I, T) price outside as a multiple of that inside, 1 or more."""
+        return np.asarray(self._outside / self._inside)
+
+
+def multiple_at(steps: Steps, begin: float, end: float) -> float:
+    """The multiple of a step function between two neighbouring edges; 1 where it has no step."""
+    return next((multiple for a, b, multiple in steps if a <= begin and end <= b), 1.0)
+
+
+def _raised(multiple: float, severity: Floats, highest: float) -> Floats:
+    return np.asarray(np.minimum(multiple**severity, max(highest, multiple)))
+
+
+# Scenarios: what availability, demand, prices and tightness are in each period of each course of events.
+
+
+Demand = tuple[tuple[str, float], ...]
+"""(segment, multiplier) pairs."""
+
+SMALLEST_TOUCH = 1e-9
+"""Changes of availability, demand or price below this do not count as touching a component."""
+
+
+@dataclass(frozen=True)
+class SampledScenarios:
+    """Sampled scenarios, before what the plan lists takes its share of probability."""
+
+    asked: Any
+    """What they were drawn for: equal questions have equal scenarios."""
+    events: tuple[tuple[DisruptionEvent, ...], ...]
+    share: Floats
+    """Probability of each, given that no listed scenario comes."""
+
+
+@dataclass(frozen=True)
+class ScenarioSet:
+    """Arrays over S scenarios. Where no event has touched a component, its values are the trunk's."""
+
+    names: tuple[str, ...]
+    probability: Floats
+    """(S,) sums to one."""
+    design_basis: Bools
+    events: tuple[tuple[DisruptionEvent, ...], ...]
+    availability: Floats
+    """(S, J, T) rho."""
+    demand_factor: Floats
+    """(S, Q, T) delta."""
+    price: Floats
+    """(S, I, T) [million USD/t]; where events split a market, that of the countries that control the material."""
+    market_gap: Floats
+    """(S, I, T) price outside the countries of an event as a multiple of that inside, 1 or more; 1 where there is one market."""
+    tight: Bools
+    """(S, I, T) whether a material is tight at any time of a period."""
+    direct: Floats
+    """(S, J, T) availability of a source to the reserve: that of its controlled flow, which may be less than what users find."""
+    lasting: Floats
+    """(S, chains, T) share of a period in which the cut of an event on the chain lasts."""
+    squeeze: Floats
+    """(S, I, T) the same by material, each moment weighed by how deep the cut is against the deepest of its event: sources ration
+    as deep. Materials of the chain that the event does not name follow those that it does."""
+    onset: Ints
+    """(S, C) first touched period, T where never."""
+    end: Ints
+    """(S, C) period after the last event that touches the component."""
+    trunk: ScenarioSet | None = None
+    """The course of the trunk as a set of one, where events have begun before the plan; None: nothing has happened."""
+    drawn: SampledScenarios | None = None
+    """Where some of the scenarios were sampled: what was drawn, to be weighed again."""
+
+    def baseline(self, instance: Instance) -> ScenarioSet:
+        """The course of the trunk as a set of one scenario, in the units of the instance."""
+        return undisturbed(instance) if self.trunk is None else self.trunk
+
+    def demand(self, instance: Instance, of: Any = slice(None)) -> Floats:
+        """(S, demands asked for, T) what users want in each scenario [t per period]."""
+        return np.asarray(instance.demand[of] * self.demand_factor[:, of], dtype=float)
+
+    def counted_in(self, unit: Floats) -> ScenarioSet:
+        """The same scenarios with prices per `unit` [(I,) in today's units]: all else has no unit."""
+        trunk = None if self.trunk is None else self.trunk.counted_in(unit)
+        return replace(self, price=self.price * unit[:, None], trunk=trunk)
+
+    def rows(self, chosen: slice) -> ScenarioSet:
+        """Some of the scenarios as they are."""
+        picked = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name not in ("trunk", "drawn")}
+        return replace(self, **picked, drawn=None)
+
+    def touched(self, component: int, periods: int) -> Ints:
+        """Scenarios in which the component branches."""
+        return np.flatnonzero(self.onset[:, component] < periods)
+
+    def trunk_weight(self, periods: int) -> Floats:
+        """(C, T) w0: probability that nothing has happened to the component up to and including a period."""
+        later = self.onset[:, :, None] > np.arange(periods)
+        return np.asarray(np.einsum("s,sct->ct", self.probability, later), dtype=float)
+
+
+def undisturbed(instance: Instance) -> ScenarioSet:
+    """The course on which nothing happens, as a set of one scenario."""
+    many, chains, T = len(instance.materials), int(instance.chain.max(initial=-1)) + 1, instance.calendar.periods
+    never = np.full((1, len(instance.components)), T)
+    return ScenarioSet(
+        names=(BASELINE_COURSE,),
+        probability=np.ones(1),
+        design_basis=np.zeros(1, dtype=bool),
+        events=((),),
+        availability=instance.availability[None],
+        demand_factor=np.ones((1, len(instance.demands), T)),
+        price=instance.price[None],
+        market_gap=np.ones((1, many, T)),
+        tight=np.zeros((1, many, T), dtype=bool),
+        direct=instance.availability[None],
+        lasting=np.zeros((1, chains, T)),
+        squeeze=np.zeros((1, many, T)),
+        onset=never,
+        end=np.zeros_like(never),
+    )
+
+
+def combine_events(
+    instance: Instance,
+    names: Sequence[str],
+    probability: Floats,
+    design_basis: Bools,
+    events: Sequence[tuple[DisruptionEvent, ...]],
+    trunk: ScenarioSet | None = None,
+) -> ScenarioSet:
+    """Scenarios from their strikes: section 2 and the definition of `tight` in section 3 of the formulation.
+
+    trunk: where events have begun before the plan, the course on which they go on: what differs from it touches a component.
+    """
+    calendar = instance.calendar
+    S, T = len(events), calendar.periods
+    J, Q, C = len(instance.producers), len(instance.demands), int(instance.chain.max(initial=-1)) + 1
+    availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
+    direct = availability.copy()
+    arrives = {flow: np.ones((S, J, T)) for flow in (EFFECTIVE, DIRECT)}
+    shaped = np.zeros((S, J, T))
+    factor, prices = np.ones((S, Q, T)), EventPrices(instance, S)
+    lasting = np.zeros((S, C, T))
+    override: list[tuple[int, int, Ints, Bools, bool]] = []
+    spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
+    segments = np.array([segment for _, segment in instance.demands])
+    at_name = {name: n for n, name in enumerate(instance.materials)}
+    for (countries, materials, demand, profile, scope, spares_home), several in _alike(events).items():
+        touched = named_materials(materials, at_name)
+        cut, third = touched_producers(
+            instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
+        )
+        third = _reached(instance, scope, countries, third)
+        hit, components = np.flatnonzero(touched), np.unique(instance.chain[touched])
+        s = np.array([scenario for scenario, _, _ in several])
+        begin = np.array([event.start + event.flood for _, _, event in several])
+        until = begin + [event.duration for _, _, event in several]
+        phi = overlap(calendar, begin, until)
+
+        def share(values: list[float], phase: Floats) -> Floats:
+            return np.asarray(1 + (np.array(values)[:, None] - 1) * phase)[:, None, :]
+
+        if profile is None:
+            left = share([1 - k.cut for _, _, k in several], phi)
+            np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), left)
+            np.multiply.at(direct, (s[:, None], np.flatnonzero(cut)), left)
+        else:
+            at = s[:, None], np.flatnonzero(cut)
+            for flow, lost in _lost(instance, profile, [k for _, _, k in several], begin, cut, touched).items():
+                np.multiply.at(arrives[flow], at, 1 - lost)
+            np.maximum.at(shaped, at, np.broadcast_to(phi[:, None, :], (len(several), int(cut.sum()), T)))
+        felt = [profile is None or (k.severity > 0 and not profile.all_routes) for _, _, k in several]
+        users = share([1 - k.third_cut * on for (_, _, k), on in zip(several, felt, strict=True)], phi)
+        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), users)
+        reserve = share([1 - k.third_cut for _, _, k in several], phi)
+        np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), reserve)
+        prices.strike(s, hit, profile, [k for _, _, k in several])
+        for segment, multiple in demand:
+            mine = np.flatnonzero((segments == segment) & touched[instance.demand_material])
+            np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
+        for n, (scenario, order, event) in enumerate(several):
+            for c in components:
+                spans[scenario, int(c)].append((float(begin[n]), float(until[n])))
+            if event.tight is not None:
+                override.append((scenario, order, hit, phi[n] > 0, event.tight))
+    for flow, found in (
+        (EFFECTIVE, availability),
+        (DIRECT, direct),
+    ):  # a cut is a share of the usual flow, which counts once
+        found *= 1 - shaped * (1 - instance.usual) - (1 - arrives[flow]) * instance.usual
+    for (scenario, c), parts in spans.items():
+        lasting[scenario, c] = _union(calendar, parts)
+    squeeze = _squeeze(instance, events, lasting, at_name)
+    price, market_gap = prices.price, prices.gap
+    lasts = lasting > 0
+    tight = _tight(instance, availability, factor, price, market_gap, lasts)
+    for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
+        tight[scenario, ruled[:, None], np.flatnonzero(inside)] = value
+    base = undisturbed(instance) if trunk is None else trunk
+    onset, end = _extent(instance, base, np.minimum(availability, direct), factor, price * market_gap, tight, lasts)
+    return ScenarioSet(
+        tuple(names),
+        probability,
+        design_basis,
+        tuple(events),
+        availability,
+        factor,
+        price,
+        market_gap,
+        tight,
+        np.minimum(availability, direct),
+        lasting,
+        squeeze,
+        onset,
+        end,
+        trunk,
+    )
+
+
+Span = tuple[float, float, float]
+"""(begin, end, depth against the deepest cut of the event) [decimal fiscal years]."""
+
+
+def _squeeze(
+    instance: Instance,
+    events: Sequence[tuple[DisruptionEvent, ...]],
+    lasting: Floats,
+    at_name: Mapping[str, int],
+) -> Floats:
+    """(S, I, T) as `ScenarioSet.squeeze`; where no event has a profile it is how long the cuts last."""
+    squeeze, by = lasting[:, instance.chain].copy(), _squeezed_by(instance, events, at_name)
+    envelopes: dict[tuple[int, tuple[str, ...]], Steps] = {}  # by identity: a profile is costly to compare
+
+    def spans(event: DisruptionEvent, names: tuple[str, ...]) -> list[Span]:
+        """When an event cuts some materials, and how deep against its own deepest cut of them."""
+        begin = event.start + event.flood
+        if event.profile is None:
+            return [(begin, begin + event.duration, 1.0)]
+        known = envelopes.get((id(event.profile), names))
+        if known is None:
+            known = envelopes[id(event.profile), names] = envelope(event.profile, names)
+        return [(begin + a, begin + b, depth) for a, b, depth in relative(known, event.severity, event.stretch)]
+
+    for s, scenario in enumerate(events):
+        if all(event.profile is None for event in scenario):
+            continue
+        deepest: dict[tuple[Span, ...], Floats] = {}  # many materials share their spans
+        for i in range(len(instance.materials)):
+            mine = [(event, by[event.materials, i]) for event in scenario if by[event.materials, i]]
+            if not mine:
+                continue
+            cut = tuple(span for event, names in mine for span in spans(event, names))
+            if cut not in deepest:
+                deepest[cut] = _deepest(instance.calendar, cut) if cut else np.zeros(instance.calendar.periods)
+            squeeze[s, i] = deepest[cut]
+    return squeeze
+
+
+def _squeezed_by(
+    instance: Instance, events: Sequence[tuple[DisruptionEvent, ...]], at_name: Mapping[str, int]
+) -> dict[tuple[str, int], tuple[str, ...]]:
+    """(materials as an event names them, a material) -> those of them by which it is squeezed: itself, or else those of its
+    chain."""
+    found = {}
+    for names in {event.materials for scenario in events for event in scenario}:
+        touched = named_materials(names, at_name)
+        for i, c in enumerate(instance.chain):
+            inside = [i] if touched[i] else np.flatnonzero(touched & (instance.chain == c)).tolist()
+            found[names, i] = tuple(instance.materials[k] for k in inside)
+    return found
+
+
+def _lost(
+    instance: Instance,
+    profile: HazardProfile,
+    events: Sequence[DisruptionEvent],
+    begin: Floats,
+    cut: Bools,
+    touched: Bools,
+) -> dict[str, Floats]:
+    """(n, cut producers, T) by flow: share of the usual flow that users, and the reserve, lose. A producer of several materials
+    loses what the deepest of their cuts takes."""
+    stretch = np.array([k.stretch for k in events])
+    producers = np.flatnonzero(cut)
+    found = {}
+    for flow, of_flow, severity in (
+        (EFFECTIVE, profile.effective, np.array([k.severity for k in events])),
+        (DIRECT, profile.direct, np.array([k.direct_severity for k in events])),
+    ):
+        lost = np.zeros((len(events), len(producers), instance.calendar.periods))
+        for name, steps in of_flow:
+            if name in instance.materials and touched[i := instance.materials.index(name)]:
+                mean = mean_cuts(instance.calendar, steps, begin, severity, stretch)
+                makes = np.asarray(instance.yields[producers, i] > 0, dtype=bool)
+                lost = np.maximum(lost, mean[:, None, :] * makes[None, :, None])
+        found[flow] = lost
+    return found
+
+
+def _reached(instance: Instance, scope: str, countries: str, third: Bools) -> Bools:
+    """(J,) which of other countries' producers an event reaches, by its scope (`third_country_scope` of hazards)."""
+    if scope == "feed":
+        return third & exposed_feed(instance.feed, instance.members, countries)
+    return third & ~instance.overland if scope == "overseas" else third
+
+
+def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
+    """How far producers serve their contracts alone, as much as for the scarcest thing that each makes.
+
+    squeeze: (N, I, ...) by material. makes: (J, I). Returns (N, J, ...).
+    """
+    if not len(makes):
+        return squeeze[:, :0]
+    return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
+
+
+Kind = tuple[str, str, Demand, HazardProfile | None, str, bool]
+"""What strikes of one kind touch, and how."""
+
+
+def _alike(events: Sequence[tuple[DisruptionEvent, ...]]) -> dict[Kind, list[tuple[int, int, DisruptionEvent]]]:
+    """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments by the same profile."""
+    found: dict[Kind, list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
+    for s, scenario in enumerate(events):
+        for order, event in enumerate(scenario):
+            kind = (
+                event.countries,
+                event.materials,
+                event.demand,
+                event.profile,
+                event.third_scope,
+                event.spares_home,
+            )
+            found[kind].append((s, order, event))
+    return found
+
+
+def _union(calendar: Calendar, spans: Sequence[tuple[float, float]]) -> Floats:
+    """(T,) share of each period that lies in any of the spans [decimal fiscal years]."""
+    reached = -math.inf
+    apart = []
+    for begin, end in sorted(spans):
+        if end > reached:
+            apart.append((max(begin, reached), end))
+            reached = end
+    edges = np.array(apart)
+    return np.asarray(np.minimum(overlap(calendar, edges[:, 0], edges[:, 1]).sum(axis=0), 1.0))
+
+
+def _deepest(calendar: Calendar, spans: Sequence[Span]) -> Floats:
+    """(T,) mean over each period of the deepest of what lasts."""
+    edges = np.array(sorted({edge for begin, end, _ in spans for edge in (begin, end)}))
+    depth = [max((d for begin, end, d in spans if begin <= a and b <= end), default=0.0) for a, b in pairwise(edges)]
+    return np.asarray(np.minimum(np.array(depth) @ overlap(calendar, edges[:-1], edges[1:]), 1.0))
+
+
+def baseline_sources(instance: Instance) -> Bools:
+    """(J,) existing sources, and projects that their owners would build at once without support."""
+    baseline = np.arange(len(instance.producers)) < instance.sources
+    for project in instance.projects:
+        baseline[project.producer] = built_anyway(instance, project)
+    return baseline
+
+
+def _tight(
+    instance: Instance, availability: Floats, factor: Floats, price: Floats, market_gap: Floats, lasts: Bools
+) -> Bools:
+    """tight[s,i,t]: an event on i's chain lasts, and a source of i is short, shut, or i is drawn on by demand;
+    or an input of its makers, or an output made from it, is tight."""
+    makes, uses = (instance.yields > 0).astype(float), (instance.yields < 0).astype(float)
+    counted = baseline_sources(instance)
+    active = lasts[:, instance.chain]
+    troubled = availability < instance.usual * (1 - max(SMALLEST_TOUCH, instance.plan.tight_cut_share))
+    for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
+        troubled[:, j] |= ~survival(instance, int(j), price, (), 0, market_gap)
+    troubled &= counted[:, None]
+    tight = np.matmul(makes.T, troubled) > 0
+    surged = factor > 1 + SMALLEST_TOUCH
+    for q, i in enumerate(instance.demand_material):
+        tight[:, i] |= surged[:, q]
+    tight &= active
+    while True:  # spreads along the chain, both ways
+        by_input, by_output = np.matmul(uses, tight) > 0, np.matmul(makes, tight) > 0
+        spread = (np.matmul(makes.T, by_input) > 0) | (np.matmul(uses.T, by_output) > 0)
+        after = tight | (spread & active)
+        if (after == tight).all():
+            return np.asarray(after, dtype=bool)
+        tight = after
+
+
+def _extent(
+    instance: Instance,
+    base: ScenarioSet,
+    availability: Floats,
+    factor: Floats,
+    price: Floats,
+    tight: Bools,
+    lasts: Bools,
+) -> tuple[Ints, Ints]:
+    """Onset and end of what touches each component in each scenario: of what differs from the trunk's course `base`."""
+    S, _, T = price.shape
+    C = len(instance.components)
+    changed = np.zeros((S, C, T), dtype=bool)
+    moved = np.abs(availability - base.direct) > SMALLEST_TOUCH
+    for j, c in enumerate(instance.producer_component):
+        changed[:, c] |= moved[:, j]
+    for q, i in enumerate(instance.demand_material):
+        changed[:, instance.component[i]] |= np.abs(factor[:, q] - base.demand_factor[:, q]) > SMALLEST_TOUCH
+    calm = base.price * base.market_gap
+    for i, c in enumerate(instance.component):
+        changed[:, c] |= np.abs(price[:, i] / calm[:, i] - 1) > SMALLEST_TOUCH
+        changed[:, c] |= base.tight[:, i] & ~tight[:, i]
+    period = np.arange(T)
+    onset = np.where(changed, period, T).min(axis=2, initial=T)
+    under = np.zeros_like(changed)
+    for i, c in enumerate(instance.component):
+        under[:, c] |= lasts[:, instance.chain[i]]
+    last = np.where(changed | (under & changed.any(axis=2, keepdims=True)), period + 1, 0).max(axis=2, initial=0)
+    return onset.astype(int), np.asarray(last, dtype=int)
+
+
+# What a segment goes short of a promise: the one definition that operations along other scenarios and reverse stress tests share.
+
+
+class Promised(Protocol):
+    """A share of a segment's demand that is to be met: a service level of the plan, or one that is asked about."""
+
+    @property
+    def material(self) -> str: ...
+    @property
+    def segment(self) -> str: ...
+    @property
+    def level(self) -> float: ...
+    @property
+    def per(self) -> str: ...
+
+
+def short_of_promise(n: Instance, scenarios: ScenarioSet, short: Floats, promise: Promised) -> tuple[Floats, Floats]:
+    """(S, counts) tonnes short of a promise, and the demand that it is counted against (formulation section 6).
+
+    max(0, sum_{t in tau..end} short[t] - (1 - level) sum_{t in tau..end} delta[t] demand[t])                     [t]
+
+    over the whole episode from onset to end, or over each fiscal year of it. short: (S, Q, T) tonnes that each demand goes short.
+    Zero in scenarios that never touch the material's component. ValueError for a demand that there is not.
+    """
+    q = n.demands.index((promise.material, promise.segment))
+    c = int(n.component[n.demand_material[q]])
+    period = np.arange(n.calendar.periods)
+    window = (period >= scenarios.onset[:, [c]]) & (period < scenarios.end[:, [c]])
+    years = n.calendar.year_index if promise.per == "fiscal_year" else np.zeros(n.calendar.periods, dtype=int)
+    counted = (years == np.unique(years)[:, None]).astype(float).T
+    missing = (window * short[:, q]) @ counted
+    wanted = (window * scenarios.demand(n, q)) @ counted
+    return np.maximum(0.0, missing - (1 - promise.level) * wanted), wanted

@@ -1,0 +1,223 @@
+"""What supports do to owners and to the treasury: pure functions of data, computed before the solve.
+
+Financing gap, price-floor receipts and cost, survival of plants through a flood, capital instruments. Section 4 of the
+formulation. Money in million USD, prices in million USD per tonne, periods counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..core.frames import Bools, Floats
+from .instance import Floor, Instance, Instrument, Project
+
+TOLERANCE = 1e-9
+"""Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
+
+
+ROUNDING = 1e-12
+"""Relative distance of price and floor that is rounding."""
+
+
+def recv(price: Floats, floor: Floor) -> Floats:
+    """What an owner receives per tonne under a floor: max(P, F) - upside*max(0, P - F)."""
+    above = np.maximum(0.0, price - floor.level)
+    return np.asarray(np.maximum(price, floor.level) - floor.upside * above, dtype=float)
+
+
+def payment(price: Floats, floor: Floor) -> Floats:
+    """What the payer of a floor pays per tonne, net of the upside share: max(0, F-P) - upside*max(0, P-F)."""
+    short = floor.level - price
+    short = np.where(
+        np.abs(short) <= ROUNDING * floor.level, 0.0, short
+    )  # a floor at the price pays nothing, not 1e-17
+    return np.asarray(np.maximum(0.0, short) - floor.upside * np.maximum(0.0, -short), dtype=float)
+
+
+def expected_payment(instance: Instance, price: Floats, floor: Floor) -> Floats:
+    """E_w of `payment` over the price states, elementwise."""
+    states = instance.state_factor.reshape((-1,) + (1,) * price.ndim)
+    return np.asarray(np.tensordot(instance.state_probability, payment(states * price, floor), axes=1), dtype=float)
+
+
+def quantile_state(instance: Instance, quantile: float) -> float:
+    """w*: the largest factor with Prob(w >= w*) >= quantile; floor payments fall in w, so they stay below that state's."""
+    order = np.argsort(instance.state_factor)[::-1]
+    reached = np.cumsum(instance.state_probability[order])
+    return float(instance.state_factor[order][np.argmax(reached >= quantile - 1e-12)])
+
+
+def in_term(instance: Instance, floor: Floor, start: int, periods: int) -> Bools:
+    """(periods,) whether a floor is in force: market floors from period 1, a project's own from first output."""
+    t = np.arange(periods)
+    begin = start if floor.begin is None else floor.begin
+    return np.asarray((t >= begin) & (t < begin + floor.term))
+
+
+def covered(instance: Instance, producer: int, floor: Floor) -> float:
+    """Share of the producer's output of the floor's material that the floor covers (below 1 only for purchase floors)."""
+    output = instance.yields[producer, floor.material] * instance.capacity[producer].max()
+    return min(1.0, floor.take / output) if output > 0 else 0.0
+
+
+def unit_revenue(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Floats:
+    """(..., n) revenue per unit of activity over n periods, modelled inputs paid: sum y+ recv((1+premium)P) + sum y- P.
+
+    `price` is (..., I, n), on any paths; `start` is the period of first output, from which own floors count.
+    """
+    return revenue_of(instance, producer, own_prices(instance, producer, price), floors, start)
+
+
+def own_prices(instance: Instance, producer: int, price: Floats, gap: Floats | None = None) -> dict[int, Floats]:
+    """(..., n) price of each material that a producer makes or uses in its market, of (..., I, n) in the lower one.
+
+    gap: (..., I, n) price outside as a multiple of it in an event, 1 where none is given.
+
+    What it uses counts at the lower price, as in users' costs: products of dear inputs are taken to be as dear, which is quoted of
+    few.
+    """
+    return {
+        i: instance.market_price(
+            i, bool(instance.outside[producer, i]), price[..., i, :], gap=None if gap is None else gap[..., i, :]
+        )
+        for i in instance.yields[producer].nonzero()[0].tolist()
+    }
+
+
+def revenue_of(
+    instance: Instance, producer: int, price: Mapping[int, Floats], floors: Sequence[Floor], start: int
+) -> Floats:
+    """As `unit_revenue`, of the prices (..., n) of the producer's own materials alone."""
+    total = np.zeros(np.broadcast_shapes(*(path.shape for path in price.values())))
+    for i, path in price.items():
+        y = instance.yields[producer, i]
+        if y < 0:
+            total += y * path
+            continue
+        received = (1 + instance.premium[producer]) * path
+        total += y * _received(instance, producer, received, [f for f in floors if f.material == i], start)
+    return total
+
+
+def _received(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Floats:
+    """What a tonne brings under the floors on its material: the best of those in force, the price where none is."""
+    if not floors:
+        return price
+    best = np.full_like(price, -np.inf)
+    for floor in floors:
+        share = covered(instance, producer, floor)
+        floored = share * recv(price, floor) + (1 - share) * price
+        best = np.where(in_term(instance, floor, start, price.shape[-1]), np.maximum(best, floored), best)
+    return np.where(np.isfinite(best), best, price)
+
+
+def survival(
+    instance: Instance,
+    producer: int,
+    price: Floats,
+    floors: Sequence[Floor],
+    start: int,
+    gap: Floats | None = None,
+) -> Bools:
+    """(..., n) alive: revenue per unit has covered cash cost in every period from max(start, t - restart) to t.
+
+    Floors agreed before the plan count too. Before `start` nothing runs and nothing can be shut: a plant commissioned
+    after a flood is not killed by it.
+    """
+    return survival_of(instance, producer, own_prices(instance, producer, price, gap), floors, start)
+
+
+def survival_of(
+    instance: Instance, producer: int, price: Mapping[int, Floats], floors: Sequence[Floor], start: int
+) -> Bools:
+    """As `survival`, of the prices (..., n) of the producer's own materials alone."""
+    every = (*floors, *instance.in_force[producer])
+    ok = revenue_of(instance, producer, price, every, start) >= instance.cash[producer] * (1 - TOLERANCE)
+    return window_all(ok, start, int(instance.restart[producer]))
+
+
+def window_all(ok: Bools, start: int, restart: int) -> Bools:
+    """(..., n) whether all of ok[max(start, t-restart) .. t] hold; True before start."""
+    n = ok.shape[-1]
+    t = np.arange(n)
+    bad = np.where(ok | (t < start), 0, 1)
+    summed = np.concatenate([np.zeros((*ok.shape[:-1], 1), dtype=int), np.cumsum(bad, axis=-1)], axis=-1)
+    since = np.minimum(np.maximum(start, t - restart), t + 1)
+    return np.asarray(summed[..., t + 1] - summed[..., since] == 0)
+
+
+def owner_npv(instance: Instance, project: Project, floors: Sequence[Floor], signed: int) -> float:
+    """Owner's NPV at signing, at the hurdle rate, on the trunk path and without capital support.
+
+    Capex in `lead` equal parts from signing; over the life K*ramp*(E_w revenue - cash); prices after T hold P[T].
+    """
+    j, D, T = project.producer, instance.calendar.step, instance.calendar.periods
+    start = signed + project.lead
+    n = start + project.life
+    held = np.concatenate([instance.price, np.repeat(instance.price[:, -1:], max(0, n - T), axis=1)], axis=1)[:, :n]
+    states = instance.state_factor[:, None]
+    own = {i: states * path for i, path in own_prices(instance, j, held).items()}
+    revenue = instance.state_probability @ revenue_of(instance, j, own, floors, start)
+    discount = (1 + project.hurdle) ** (-D * np.arange(n - signed))
+    capacity = instance.capacity[j, 0]
+    margin = capacity * project.ramp * (revenue[start:] - instance.cash[j])
+    return float(margin @ discount[project.lead :] - project.capex / project.lead * discount[: project.lead].sum())
+
+
+def financing_gap(project: Project, npv: float) -> float:
+    """max(0, -NPV of the owner): the grant at signing that makes a project pay its hurdle rate; 0 once it is committed."""
+    return 0.0 if project.committed else max(0.0, -npv)
+
+
+def built_anyway(instance: Instance, project: Project) -> bool:
+    """Baseline: committed, or without need at its own date and not declared additional."""
+    if project.earliest + project.lead >= instance.calendar.periods:
+        return False
+    wanted = not project.additional and owner_npv(instance, project, (), project.earliest) >= 0
+    return project.committed or wanted
+
+
+def worth(instrument: Instrument, hurdle: float) -> float:
+    """Grant equivalent to the owner of one USD of face, at the owner's hurdle rate, yearly payments in arrears.
+
+    Grant 1. Loan: 1 - PV of interest (grace) and of the level annuity after it. Equity: 1 - PV of the returns given up.
+    """
+    if instrument.kind == "grant":
+        return 1.0
+    if instrument.kind == "none":
+        return 0.0
+    years = np.arange(1, max(1, round(instrument.tenor)) + 1)
+    discount = (1 + hurdle) ** (-years.astype(float))
+    paid = np.full(len(years), instrument.rate)
+    if instrument.kind == "loan":
+        repaying = years > instrument.grace
+        n = int(repaying.sum())
+        r = instrument.rate
+        paid[repaying] = 1 / n if r == 0 else r / (1 - (1 + r) ** (-n))
+    return float(1 - paid @ discount)
+
+
+def capital_cost(instrument: Instrument, gap: float, project: Project) -> float | None:
+    """Budget cost at signing of closing a gap with an instrument; None where it cannot.
+
+    face = gap / worth, at most max_share of capex and no more than others have left to finance; with a grant on top the grant
+    closes what is left.
+    """
+    if gap <= 0:
+        return 0.0
+    value = worth(instrument, project.hurdle)
+    if instrument.kind == "none" or value <= 0:
+        return gap if instrument.grant_on_top and instrument.kind != "none" else None
+    face, limit = gap / value, min(instrument.max_share, 1 - project.financed) * project.capex
+    if face <= limit * (1 + TOLERANCE):
+        return instrument.score * face
+    if not instrument.grant_on_top:
+        return None
+    return instrument.score * limit + (gap - value * limit)
+
+
+def payment_parts(project: Project, step: float) -> float:
+    """Divisor that turns a cost at signing into `lead` equal payments of the same worth to the owner at signing."""
+    return float(((1 + project.hurdle) ** (-step * np.arange(project.lead))).sum())

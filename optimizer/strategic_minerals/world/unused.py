@@ -1,0 +1,429 @@
+"""Entries of a plan that change nothing, or something else than they seem to; limits of zero where an empty cell means no limit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..core.stats import MONTHS_PER_YEAR
+from ..question.base import key_of
+from ..question.dataset import Dataset, members
+from ..question.names import Names
+from ..question.plan import Event, Owners, Plan
+from ..question.references import select_materials
+from .events import DisruptionEvent, Steps, hazards, profiles_of, resolver, sampled
+
+KIND = "without effect"
+"""Kind of these notes."""
+HALF = 0.5
+"""Level of the CVaR below which it is the mean of most outcomes, not of the worst ones."""
+MOST_KEYS = 3
+SERIES = {"prices": ("price_set", "material"), "capacities": ("activity",), "demand": ("material", "segment")}
+"""Tables of series by year, and the columns that name a series."""
+ZERO_LIMITS = {"storage_t": "store none of it", "drawdown_t_per_yr": "release none of it to users"}
+"""Limits on the reserve that an empty cell does without -> what the reserve can with 0."""
+
+Finding = tuple[str, str]
+"""Dotted field of the plan, or what a table's row is about; why nothing, or something else, comes of it."""
+
+
+def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """(kind, item, text) of such entries, and of rows of the tables that a planner should know of.
+
+    years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials.
+    """
+    known = _Known(plan, data, years, chosen)
+    for check in (_rules, _controls, _events, _overlaps, _sample, _overrides, _money, _floors, _losses, _materials):
+        yield from ((KIND, place, f"plan {place}: {why}") for place, why in check(known))
+    for rows in (_limits, _series, _ramps, _sources):
+        yield from ((KIND, item, text) for item, text in rows(known))
+
+
+class _Known:
+    """What a plan covers: its materials, where they are made, who uses them."""
+
+    def __init__(self, plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> None:
+        self.plan, self.data, self.years, self.chosen = plan, data, years, frozenset(chosen)
+        self.end, self.members = years[-1] + 1, members(data, plan.home)
+        self.rows, self.resolved = hazards(plan, data), resolver(plan, data)
+        self.drawn = {row.hazard: row for row in sampled(plan, data)}
+        country = {row.activity: row.country for row in data.rows("activities")}
+        country |= {row.project: row.country for row in data.rows("projects")}
+        made = [row for row in data.rows("yields") if row.yield_t_per_t > 0]
+        self.makers = {(country[row.producer], row.material) for row in made if row.producer in country}
+        self.producers = {row.producer for row in made if row.material in self.chosen}
+        self.users = {(row.material, row.segment) for row in data.rows("demand") if row.material in self.chosen}
+
+    def touched(self, materials: str) -> frozenset[str]:
+        """Planned materials among those that a list names."""
+        names = materials.split()
+        return self.chosen if "*" in names else self.chosen & set(names)
+
+    def cut(self, countries: str, touched: Collection[str], elsewhere: bool = False) -> bool:
+        """Whether some of them are made in the countries; elsewhere: abroad outside them."""
+        names = countries.split()
+        return any(
+            material in touched
+            and not (elsewhere and country in self.members)
+            and elsewhere != (country in names or ("*" in names and country not in self.members))
+            for country, material in self.makers
+        )
+
+    def has_floors(self) -> bool:
+        """Whether the plan may agree a price floor, alone or in a package."""
+        instruments = self.plan.instruments
+        offered = instruments.packages if instruments.projects else ()
+        floors = (row.package for row in self.data.rows("packages") if row.floor_kind is not None)
+        return bool(instruments.price_floors) or any("*" in offered or name in offered for name in floors)
+
+
+def _unplanned(materials: str) -> str:
+    names = materials.split()
+    return f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''} {'is' if len(names) == 1 else 'are'} not planned"
+
+
+def _nowhere(countries: str, touched: Collection[str]) -> str:
+    names = sorted(touched)
+    return f"no planned source in {countries} makes {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}"
+
+
+def _rules(known: _Known) -> Iterator[Finding]:
+    """Rules on a material that is not planned, of years that are not, or on what no source makes."""
+    for name in ("diversification", "days_of_cover"):
+        for n, rule in enumerate(getattr(known.plan, name)):
+            country = getattr(rule, "country", None)
+            if rule.material not in known.chosen:
+                yield f"{name}.{n}.material", f"{rule.material} is not planned: the rule has no effect"
+            elif rule.from_year > known.years[-1]:
+                why = f"{rule.from_year} is after the last computed year, {known.years[-1]}"
+                yield f"{name}.{n}.from_year", f"{why}: the rule has no effect"
+            elif country is not None and (country, rule.material) not in known.makers:
+                yield f"{name}.{n}.country", f"{_nowhere(country, [rule.material])}: the cap has no effect"
+
+
+def _controls(known: _Known) -> Iterator[Finding]:
+    """Measures in force that affect nothing planned."""
+    for n, control in enumerate(known.plan.controls):
+        place, touched = f"controls.{n}", known.touched(control.materials)
+        cuts = any(control.cut_shares.get(material, control.cut_share) for material in touched)
+        dear = control.price_multiplier != 1 or control.outside_prices or control.feed_cut_share > 0
+        if control.until_year <= known.years[0]:
+            why = f"{control.until_year:g} is not after the first year, {known.years[0]}"
+            yield f"{place}.until_year", f"{why}: the measure has no effect"
+        elif not touched:
+            yield f"{place}.materials", f"{_unplanned(control.materials)}: the measure has no effect"
+        elif cuts and not known.cut(control.countries, touched):
+            effect = "cuts nothing" if dear else "has no effect"
+            yield f"{place}.countries", f"{_nowhere(control.countries, touched)}: the measure {effect}"
+        elif not cuts and not dear:
+            yield place, "no cut and an unchanged price: the measure has no effect"
+
+
+def _events(known: _Known) -> Iterator[Finding]:
+    """Events of listed scenarios without effect, wholly or in part."""
+    shaped = profiles_of(known.plan, known.data)
+    for n, scenario in enumerate(known.plan.scenarios):
+        for e, event in enumerate(scenario.events):
+            place, resolved = f"scenarios.{n}.events.{e}", known.resolved(event)
+            if why := _nothing(known, resolved):
+                yield place, f"{why}: the event has no effect"
+                continue
+            touched = known.touched(resolved.materials)
+            if resolved.cut > 0 and not known.cut(resolved.countries, touched):
+                yield place, f"{_nowhere(resolved.countries, touched)}: the event cuts nothing"
+            if resolved.cut > 0 and resolved.price < 1 and not (resolved.profile and resolved.profile.priced):
+                rise = f"a rise of {resolved.price:.0%} is written {1 + resolved.price:g}"
+                yield place, f"price_multiplier {resolved.price:g}: prices fall while supply is cut; {rise}"
+            yield from ((place, why) for why in _flood(resolved.flood, resolved.flood_price))
+            has_profile = event.cut_share is None and event.hazard in shaped
+            for name in ("severity", "stretch"):
+                if not has_profile and getattr(event, name) is not None:
+                    why = "the event states its own cut" if event.cut_share is not None else "its hazard has no profile"
+                    yield f"{place}.{name}", f"{why}: {name} has no effect"
+            if has_profile and event.stretch is not None and event.duration_years is not None:
+                yield f"{place}.duration_years", "stretch gives the length of the profile: duration_years has no effect"
+
+
+def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
+    """Why an event has no effect on the plan; empty if it has one."""
+    touched, start = known.touched(resolved.materials), resolved.start + resolved.flood
+    if not touched:
+        return _unplanned(resolved.materials)
+    if resolved.flood > 0 and resolved.flood_price != 1:
+        return ""
+    if start >= known.end:
+        flood = f"after a flood of {resolved.flood:g} years from {resolved.start:g} its cut would begin in {start:g}"
+        return f"{flood}, after the last computed year, {known.end - 1}"
+    surges = any(factor != 1 and (name, to) in known.users for to, factor in resolved.demand for name in touched)
+    third = resolved.third_cut > 0 and known.cut(resolved.countries, touched, elsewhere=True)
+    if surges or third or resolved.moves_price or (resolved.cut > 0 and known.cut(resolved.countries, touched)):
+        return ""
+    if resolved.cut > 0 or resolved.third_cut > 0:
+        return f"{_nowhere(resolved.countries, touched)}, and prices and demand do not change"
+    return "no cut, and unchanged price and demand"
+
+
+def _flood(years: float, price: float) -> Iterator[str]:
+    """A flood without a length, or without a price."""
+    if years > 0 and price == 1:
+        yield f"a flood of {years:g} years at the usual price: prices do not fall, and the cut only begins later"
+    elif years == 0 and price != 1:
+        yield f"a price of a flood, {price:g}, without years of a flood: there is none to which it applies"
+
+
+def _overlaps(known: _Known) -> Iterator[Finding]:
+    """Events that begin while an earlier one of the same hazard lasts, in the same countries and on the same materials."""
+    for n, scenario in enumerate(known.plan.scenarios):
+        events = sorted(
+            ((known.resolved(event), e) for e, event in enumerate(scenario.events)), key=lambda of: of[0].start
+        )
+        for at, (later, e) in enumerate(events):
+            for first, f in events[:at]:
+                lasts = first.start + first.flood + first.duration
+                if first.label == later.label and later.start < lasts and _meet(first, later):
+                    during = f"while the same of scenarios.{n}.events.{f} lasts ({first.start:g} to {lasts:.6g})"
+                    both = "both apply, so their cuts and demand factors multiply"
+                    yield f"scenarios.{n}.events.{e}", f"{later.label} begins in {later.start:g}, {during}: {both}"
+                    break
+
+
+def _meet(first: DisruptionEvent, later: DisruptionEvent) -> bool:
+    """Whether two events have countries and materials in common; `*` has all."""
+    pairs = ((first.countries.split(), later.countries.split()), (first.materials.split(), later.materials.split()))
+    return all("*" in one or "*" in other or not set(one).isdisjoint(other) for one, other in pairs)
+
+
+def _sample(known: _Known) -> Iterator[Finding]:
+    """A sample without probability, or of hazards that affect nothing planned; floods that hazards state only in part."""
+    sample = known.plan.sample
+    if sample is None:
+        return
+    listed = sum(scenario.probability for scenario in known.plan.scenarios)
+    quiet = min(max(1 - listed, 0.0), sample.quiet_probability)
+    if 1 - listed - quiet <= 1e-9:
+        why = f"the listed scenarios take {listed:g} and the scenario without an event {quiet:g}"
+        yield "sample.scenarios", f"the sample has no probability left: {why}; sampled scenarios have no weight"
+    for name, row in known.drawn.items():
+        if "*" not in sample.hazards and (why := _never(known, row)):
+            yield "sample.hazards", f"{name} affects no planned material: {why}"
+        if known.touched(row.materials):
+            yield from (("sample.hazards", f"{name}: {why}") for why in _flood(row.flood_yr, row.flood_multiplier))
+
+
+def _never(known: _Known, row: Any) -> str:
+    """Why a hazard never affects sampled scenarios; empty if it may."""
+    if known.touched(row.materials) and not row.rate_per_yr and known.drawn.keys().isdisjoint(row.after.split()):
+        return "rate_per_yr is 0, and no sampled hazard triggers it"
+    return _nothing(known, replace(known.resolved(Event(hazard=row.hazard, start_year=known.end - 1)), flood=0.0))
+
+
+def _overrides(known: _Known) -> Iterator[Finding]:
+    """Overrides of hazards that nothing uses, or that set the hazard's quotes aside."""
+    quoted = {row.hazard for row in known.data.rows("hazard_prices")}
+    for n, own in enumerate(known.plan.hazards):
+        stated = [name for name in ("price_multiplier", "cut_share", "duration_yr") if getattr(own, name) is not None]
+        if not known.plan.uses_hazard(own.hazard):
+            yield f"hazards.{n}", f"neither the sample nor a scenario uses {own.hazard}: no effect"
+        elif own.hazard in quoted and stated:
+            why = f"stated here, so that the quotes of {own.hazard} by material and market (hazard_prices.csv)"
+            yield f"hazards.{n}.{stated[0]}", f"{why} have no effect"
+
+
+def _money(known: _Known) -> Iterator[Finding]:
+    """Amounts of years that no computed year takes, years without money, and limits that leave no money at all."""
+    budget, years = known.plan.budget, known.years
+    for name in ("appropriation_musd", "liability_cap_musd", "emergency_musd"):
+        amounts = getattr(budget, name)
+        for year in sorted(amounts) if isinstance(amounts, Mapping) else ():
+            later = min((other for other in amounts if year < other <= years[0]), default=None)
+            if year > years[-1] or later is not None:
+                why = (
+                    f"the last computed year is {years[-1]}" if later is None else f"the figure of {later} replaces it"
+                )
+                yield f"budget.{name}.{year}", f"{amounts[year]:,g} is not used: {why}"
+    money = budget.appropriation_musd
+    if isinstance(money, dict) and years[0] < min(money) <= years[-1]:
+        yield "budget.appropriation_musd", f"the first year named is FY{min(money)}: there is no money before it"
+    if budget.total_musd == 0 and _some(money):
+        yield "budget.total_musd", "0: nothing may be spent, whatever is appropriated; leave it out for no limit"
+    cap = budget.liability_cap_musd
+    if cap is not None and not known.has_floors():
+        why = "the plan offers no price floor, alone or in a package: the cap has no effect"
+        yield "budget.liability_cap_musd", why
+    elif cap is not None and not _some(cap):
+        yield "budget.liability_cap_musd", "0: floors may never cost anything; leave it out for no limit"
+
+
+def _some(amount: Any) -> bool:
+    """Whether an amount, or one of any year, is more than nothing."""
+    return any(amount.values()) if isinstance(amount, Mapping) else amount > 0
+
+
+def _floors(known: _Known) -> Iterator[Finding]:
+    """Figures of owners where they look at the baseline course, or of price risk where no floor takes any away."""
+    owners, usual = known.plan.owners, Owners()
+    for name in ("sample", "seed") if owners.expectation == "trunk" else ():
+        if getattr(owners, name) != getattr(usual, name):
+            yield (
+                f"owners.{name}",
+                "owners look at the baseline course (owners.expectation = 'trunk'): no sample is drawn",
+            )
+    for name in () if known.has_floors() else ("price_risk_premium", "risk_charge"):
+        if getattr(owners, name) > 0:
+            yield f"owners.{name}", "the plan offers no price floor, so no price risk is taken away: no effect"
+
+
+def _losses(known: _Known) -> Iterator[Finding]:
+    """Fields on losses and shortage that change nothing, and a CVaR of nearly all outcomes."""
+    plan, data = known.plan, known.data
+    risk, aim = plan.risk, plan.objective
+    counts = risk.cvar_weight > 0 or risk.cvar_limit_musd is not None
+    if risk.alpha < HALF and (counts or (aim.kind == "risk_within_budget" and aim.cvar_share > 0)):
+        why = f"{risk.alpha:g}: the CVaR is the mean of the worst {100 * (1 - risk.alpha):.6g} % of losses"
+        yield "risk.alpha", f"{why}; alpha {1 - risk.alpha:.6g} is the worst {100 * risk.alpha:.6g} %"
+    if plan.users_convenience_share != Plan.model_fields["users_convenience_share"].default and not data.rows(
+        "users_stock"
+    ):
+        yield "users_convenience_share", "the tables have no stock of users (users_stock.csv): it has no effect"
+    tiers: dict[tuple[str, str], int] = defaultdict(int)
+    for row in data.rows("tiers"):
+        tiers[row.material, row.segment] += 1
+    if plan.loss.spikes and not any((tiers[pair] or tiers["*", pair[1]]) > 1 for pair in known.users):
+        yield "loss.spikes", "no segment has more than one tier: it has no effect"
+
+
+def _materials(known: _Known) -> Iterator[Finding]:
+    """Materials named one by one that nobody demands and no plant of the plan uses, nor is made beside one that is."""
+    demand: dict[str, list[Any]] = defaultdict(list)
+    for row in known.data.rows("demand"):
+        demand[row.material].append(row)
+    used = {name for name in known.chosen if any(_wanted(demand[name], known.years))}
+    if used:
+        yields = known.data.rows("yields")
+        used |= {row.material for row in yields if row.yield_t_per_t < 0 and row.producer in known.producers}
+        beside = {row.producer for row in yields if row.yield_t_per_t > 0 and row.material in used}
+        used |= {row.material for row in yields if row.yield_t_per_t > 0 and row.producer in beside}
+        for n, name in enumerate(known.plan.materials):
+            if name in known.chosen - used:
+                yield f"materials.{n}", f"nobody demands {name} in the planned years, and no planned producer uses it"
+
+
+def _wanted(rows: Sequence[Any], years: Sequence[int]) -> Iterator[float]:
+    """Demand that some computed year takes: a figure holds until the next of its segment, and before the first one."""
+    for segment in {row.segment for row in rows}:
+        series = {row.from_year: row.demand_t_per_yr for row in rows if row.segment == segment}
+        start = max((year for year in series if year <= years[0]), default=min(series))
+        yield from (amount for year, amount in series.items() if start <= year <= max(years[-1], start))
+
+
+# --- rows of the tables --------------------------------------------------------------------------------------------
+
+
+def _limits(known: _Known) -> Iterator[Finding]:
+    """Limits of 0 on a reserve that is offered or holds the material, and smallest contracts of 0."""
+    plan, data = known.plan, known.data
+    wanted = {row.material for row in data.rows("stock") if row.opening_t > 0}
+    if plan.instruments.reserve:
+        wanted |= {row.material for row in data.rows("offers") if row.depth_t_per_yr > 0}
+        wanted |= {menu.material for menu in plan.instruments.price_floors if menu.kind == "purchase"}
+        wanted |= {rule.material for rule in plan.days_of_cover if rule.days > 0}
+    for row in data.rows("materials"):
+        for column, can in ZERO_LIMITS.items() if row.material in wanted & known.chosen else ():
+            if getattr(row, column) == 0:
+                why = f"0: the reserve can {can}, although it holds or may buy some; leave the cell empty for no limit"
+                yield row.material, f"materials.csv {row.material} {column}: {why}"
+    for row in data.rows("activities") if plan.instruments.offtake_contracts else ():
+        offers = row.term_yr is not None and row.kappa < 1 and row.country not in known.members
+        if row.lot_t_per_yr == 0 and offers and row.activity in known.producers:
+            why = "0: the source offers offtake contracts of any size; leave the cell empty if it offers none"
+            yield row.activity, f"activities.csv {row.activity} lot_t_per_yr: {why}"
+
+
+def _series(known: _Known) -> Iterator[Finding]:
+    """Series that begin after the plan does: the years before take their first value."""
+    for table, names in SERIES.items():
+        first: dict[tuple[str, ...], Any] = {}
+        for row in known.data.rows(table):
+            planned = row.activity in known.producers if table == "capacities" else row.material in known.chosen
+            if planned and getattr(row, "price_set", known.plan.price_set) == known.plan.price_set:
+                of = tuple(getattr(row, name) for name in names)
+                first[of] = min(first.get(of, row), row, key=lambda one: one.from_year)
+        late = [row for row in first.values() if row.from_year > known.years[0]]
+        if late:
+            why = f"begins after the first year, {known.years[0]}: all years before it take its first value"
+            yield key_of(late[0]), f"{table}.csv from_year: {_rows(late)}: the series {why}"
+
+
+def _ramps(known: _Known) -> Iterator[Finding]:
+    """Ramps that begin some years after first output."""
+    ages: dict[str, list[int]] = defaultdict(list)
+    for row in known.data.rows("ramps"):
+        ages[row.project].append(row.age_yr)
+    planned = {row.project for row in known.data.rows("projects")} & known.producers
+    for name, found in ages.items():
+        if min(found) > 0 and (planned - ages.keys() if name == "*" else name in planned):
+            years = f"there is no output in the first {min(found)} year{'s' * (min(found) > 1)} after first output"
+            yield name, f"ramps.csv {name} age_yr: the first is {min(found)}: {years}"
+
+
+def _sources(known: _Known) -> Iterator[Finding]:
+    """Rows of a table without a source where others have one: values that nobody can check."""
+    for table in known.data.tables:
+        rows = known.data.rows(table)
+        bare = [row for row in rows if not row.source.strip()]
+        if bare and len(bare) < len(rows):
+            has = "has" if len(bare) == 1 else "have"
+            yield (
+                table,
+                f"{table}.csv source: {_rows(bare)} {has} no source; {len(rows) - len(bare):,} of the table have one",
+            )
+
+
+def _rows(rows: Sequence[Any]) -> str:
+    """`3 rows (gallium, germanium, antimony)`."""
+    more = f" and {len(rows) - MOST_KEYS:,} more" if len(rows) > MOST_KEYS else ""
+    return f"{len(rows):,} row{'s' * (len(rows) > 1)} ({', '.join(map(key_of, rows[:MOST_KEYS]))}{more})"
+
+
+# What periods longer than the steps of a disruption's profile average away (formulation section 13).
+
+
+HIDDEN = 0.1
+"""Share of supply by which the deepest step exceeds the mean of a period, from which on it is told."""
+
+
+def averaged_away(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
+    """(hazard, text) of the hazards in the plan whose deepest cut lasts for less than a period; of the material hidden most."""
+    period = plan.horizon.period_months / MONTHS_PER_YEAR
+    used = {row.hazard for row in sampled(plan, data)}
+    used |= {event.hazard for scenario in plan.scenarios for event in scenario.events if _as_recorded(event)}
+    chosen, names = set(select_materials(plan, data)), Names.of(data)
+    for hazard, profile in profiles_of(plan, data).items():
+        cuts = [(*_cuts(steps, period), material) for material, steps in profile.effective if material in chosen]
+        if hazard not in used or not cuts:
+            continue
+        deepest, mean, material = max(cuts, key=lambda cut: cut[0] - cut[1])
+        if deepest - mean > HIDDEN:
+            yield (
+                hazard,
+                f"{names.any(hazard)}: as recorded, in its worst month {deepest:.0%} of {names.material(material)} is cut, over a "
+                f"period of {plan.horizon.period_months} months {mean:.0%} at most; shorter periods (horizon.period_months) show "
+                "more losses",
+            )
+
+
+def _as_recorded(event: Any) -> bool:
+    """Whether an event has the profile of its hazard, neither deeper nor longer."""
+    return not any(getattr(event, name) is not None for name in ("cut_share", "severity", "stretch", "duration_years"))
+
+
+def _cuts(steps: Steps, period: float) -> tuple[float, float]:
+    """Deepest cut of a step, and the largest mean over a period of so many years that begins with a step or ends with one."""
+    starts = {begin for begin, _, _ in steps} | {end - period for _, end, _ in steps}
+    means = [
+        sum(share * max(0.0, min(end, start + period) - max(begin, start)) for begin, end, share in steps) / period
+        for start in starts
+    ]
+    return max(share for *_, share in steps), max(means)
