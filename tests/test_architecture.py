@@ -1,4 +1,4 @@
-"""How the rooms of the package hang together: arrows run one way, files stay readable, and the audit shares nothing with the model."""
+"""How the rooms of the package depend on one another: one way, in files that can be read, the audit apart from the model."""
 
 from __future__ import annotations
 

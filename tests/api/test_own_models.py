@@ -275,8 +275,8 @@ def test_an_extended_run_is_kept_and_verified_as_far_as_it_can_be(tmp_path: Path
     assert again.tables["own_parts"].equals(found.tables["own_parts"])
     assert again.summary() == found.summary()
     checked = verify(tmp_path / "run")
-    assert checked.objections == ()
-    assert "caller's own code" in checked.uncompared[0]
+    assert checked.facts["objections"] == ()
+    assert "caller's own code" in checked.facts["not_compared"][0]
     told = CliRunner().invoke(app, ["verify", str(tmp_path / "run")])
     assert told.exit_code == 0
     assert "not solved again" in told.output
@@ -484,7 +484,7 @@ def test_terms_on_what_is_done_anyway_leave_doing_nothing_as_it_is(tmp_path: Pat
     assert found.outcome.do_nothing_musd == pytest.approx(free.outcome.do_nothing_musd, rel=1e-9)
     assert found.tables["own_parts"].value.iloc[0] > 0
     write_run(found, tmp_path / "run")
-    assert verify(tmp_path / "run").objections == ()
+    assert verify(tmp_path / "run").facts["objections"] == ()
 
 
 def test_no_bound_is_claimed_of_worth_where_terms_are_weighed_with_it() -> None:

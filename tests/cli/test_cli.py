@@ -171,28 +171,6 @@ def test_years_are_whole_numbers_in_the_summary(solved: tuple[Path, Any]) -> Non
     assert not re.search(r"FY20\d\d\.0", solved[1].stdout)
 
 
-def test_profile_says_where_the_time_went(cli: Cli, solved: tuple[Path, Any]) -> None:
-    """Proves: --profile prints sizes, every phase with its seconds and HiGHS's own, and the share of HiGHS."""
-    said = cli("solve", "quickstart", "--profile").stdout
-    told = said[said.index("PROFILE: ") :].splitlines()
-    assert [line.split("  ")[1].strip() for line in told[2:-1]] == [
-        "build",
-        "compile",
-        "instantiate",
-        "do nothing",
-        "hand over",
-        "solve",
-        "prices",
-        "residual 0",
-        "extract",
-        "tables",
-        "audit",
-        "total",
-    ]
-    assert told[-1].startswith("Share of time spent in HiGHS: ")
-    assert "PROFILE" not in solved[1].stdout
-
-
 def test_relax_says_that_it_is_a_bound_and_no_plan(cli: Cli, tmp_path: Path, solved: tuple[Path, Any]) -> None:
     """Proves: --relax prints LINEAR RELAXATION, gives no BUY or SIGN list, and is marked in the folder; its worth is
     no less than the plan's."""
@@ -243,14 +221,10 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
         (["solve"], "Missing argument"),
         (["dance"], "No such command"),
         (["solve", "quickstart", "--gapp", "0.1"], "No such option"),
-        (["solve", "quickstart", "--gap", "2"], "--gap is a share"),
-        (["solve", "quickstart", "--gap", "nan"], "--gap is a share"),
-        (["solve", "quickstart", "--time-limit", "0"], "--time-limit is a number of seconds of at least 1"),
-        (
-            ["solve", "quickstart", "--time-limit", "0.001"],
-            "of at least 1, to which every solve has a right, not 0.001",
-        ),
-        (["solve", "quickstart", "--time-limit", "inf"], "--time-limit is a number of seconds of at least 1"),
+        (["solve", "quickstart", "--gap", "2"], "--gap  found 2.0; expected less than 1"),
+        (["solve", "quickstart", "--gap", "nan"], "--gap  found nan; expected less than 1"),
+        (["solve", "quickstart", "--time-limit", "0.001"], "--time-limit  found '0.001'; expected at least 1"),
+        (["solve", "quickstart", "--time-limit", "inf"], "--time-limit  found 'inf'; expected at most 1e+09"),
         (["solve", "quickstart", "--gap", "x"], "--gap"),
         (["solve", "quickstart", "--set", "budget"], "one line key=value"),
         (["solve", "quickstart", "--set", "budgett.x=1"], "did you mean 'budget'"),
@@ -363,7 +337,7 @@ def test_a_limit_before_any_plan_is_exit_4_without_numbers(tmp_path: Path, cli: 
     said = cli("solve", *question, "--time-limit", "1", "--gap", "0", "--out", out)
     assert said.returncode == 4, said.stderr
     assert said.stdout == ""
-    assert said.stderr.startswith("Stopped: stopped in ")
+    assert said.stderr.startswith("Stopped: the deadline was reached")
     keeps_the_question(out, "time_limit", cli)
 
 
@@ -401,7 +375,7 @@ def test_verify_solves_again_and_agrees(solved: tuple[Path, Any], cli: Cli) -> N
     said = cli("verify", solved[0])
     assert said.returncode == 0, said.stderr
     assert "audit of the stored decisions: passed" in said.stdout
-    assert said.stdout.rstrip().endswith("verified")
+    assert said.stdout.startswith("verified\n")
 
 
 def copied(folder: Path, to: Path) -> Path:
@@ -452,7 +426,7 @@ def test_forged_decisions_and_objectives_do_not_verify(solved: tuple[Path, Any],
         said = cli("verify", folder)
         assert said.returncode == 5, said.stdout + said.stderr
         assert f"audit of the stored decisions: {word}" in said.stdout
-        assert "Not trusted: the run folder does not reproduce" in said.stderr
+        assert "the run does not reproduce" in said.stdout
         assert "verified" not in said.stdout
 
 
@@ -478,12 +452,12 @@ def test_an_internal_error_is_exit_70_with_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Proves: what nobody foresaw is not called the planner's fault: exit 70, a traceback to report."""
-    from strategic_minerals.answer import solving
+    from strategic_minerals.studies import solve as tested
 
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("unforeseen")
 
-    monkeypatch.setattr(solving, "solve", broken)
+    monkeypatch.setattr(tested, "solve_once", broken)
     monkeypatch.setattr(sys, "argv", ["strategic-minerals", "solve", "quickstart"])
     with pytest.raises(SystemExit) as stop:
         cli.main()
@@ -646,8 +620,8 @@ def test_exit_codes_in_the_documents_are_those_of_the_code() -> None:
 @pytest.mark.parametrize(
     ("arguments", "column", "found"),
     [
-        (["solve", "quickstart", "--gap", "nan"], "--gap", "--gap is a share"),
-        (["solve", "quickstart", "--time-limit", "0"], "--time-limit", "--time-limit is a number"),
+        (["solve", "quickstart", "--gap", "nan"], "--gap", "nan"),
+        (["solve", "quickstart", "--time-limit", "0"], "--time-limit", "0"),
         (["solve", "quickstart", "--gapp", "0.1"], "--gapp", "No such option"),
         (["check"], "plan", "Missing argument"),
         (["dance"], "", "No such command"),

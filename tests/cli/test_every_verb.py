@@ -1,174 +1,465 @@
-"""What every verb of the command line takes: -h, --quiet, --verbose, and --threads where a model is solved."""
+"""Every verb of the table on a question small enough to answer in a second or two: the same answer from the command line, as JSON
+and in a folder, and as a job of the service; and what all commands take."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import typer.main
-from strategic_minerals.core.parallel import at_most, cores, workforce
+from fastapi.testclient import TestClient
+from jsonschema import Draft202012Validator
 
 from conftest import Cli, environment
+from strategic_minerals import Dataset, Plan, Study, load_result
+from strategic_minerals.cli.common import time_left
 from strategic_minerals.cli.main import app
-from strategic_minerals.solver.lshaped import subproblems as evaluator
+from strategic_minerals.core.runner import cores
+from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.service.requests import KINDS_OF_JOBS
+from strategic_minerals.solver.lshaped.subproblems import Evaluator
+from strategic_minerals.verbs import VERBS
+from support.drawn_cases import deciding
+from support.one_mineral import one_mineral
+from support.plan_text import toml_of
+from support.promising import promising
+from support.served import client, ended
+
+# --- the questions ------------------------------------------------------------------------------------------------------------
+
+
+def doubted() -> tuple[Plan, Dataset]:
+    """A control of which nobody knows whether it is in force."""
+    plan, data = one_mineral(110.0)
+    known = {"name": "quota", "countries": "CHN", "materials": "*", "cut_share": 0.1, "until_year": 2028.0}
+    return Plan.model_validate({**plan.to_toml_like(), "controls": [{**known, "probability": 0.5}]}), data
+
+
+def printed() -> tuple[Plan, Dataset]:
+    """A shortfall that a report printed."""
+    plan, data = one_mineral(110.0)
+    row = {"report": 2013, "item": "one", "name": "One", "materials": "a", "shortfall_t": 10.0}
+    return plan, data.replace(published_requirements=pd.DataFrame([row]))
+
+
+TWO_HOMES = {
+    "name": "two",
+    "price_year": 2024,
+    "price_set": "mcs2024",
+    "loss_function": "imf_2026",
+    "discount_rate": 0.03,
+    "materials": ["gallium"],
+    "horizon": {"first_year": 2027, "years": 2, "tail_years": 1},
+    "budget": {"appropriation_musd": 50},
+    "instruments": {"packages": ["none"]},
+    "together": {"members": [{"home": home, "money_share": 0.5} for home in ("USA", "JPN")]},
+    "scenarios": [
+        {
+            "name": "ban",
+            "probability": 0.2,
+            "events": [{"hazard": "ga_ge_sb_ban", "start_year": 2028.0, "duration_years": 1.0, "cut_share": 1.0}],
+        }
+    ],
+}
+QUESTIONS: dict[str, Callable[[], tuple[Plan, Dataset]]] = {
+    "one": lambda: one_mineral(110.0),
+    "drawn": deciding,
+    "promising": promising,
+    "doubted": doubted,
+    "printed": printed,
+}
+SHIPPED = ("quickstart", "rare-earths")
+"""Asked by their names, with the tables of the package, as `two` is."""
+GRID = {"kind": "grid", "relax": True, "axes": {"discount_rate": [n / 200 for n in range(40)]}}
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "solve": ("drawn", {"samples": 2, "scenarios": 10, "candidates": 1}),
+    "sweep": ("one", {"study": GRID}),
+    "frontier": ("one", {"factors": [0.5, 1.0], "tolerance": 0.5, "relax": True}),
+    "worth": ("drawn", {"fresh": 10, "gap": 0.01}),
+    "diagnose": ("promising", {}),
+    "origins": ("one", {"gap": 0.01}),
+    "controls": ("doubted", {"gap": 0.01}),
+    "requirements": ("printed", {}),
+    "losses": ("quickstart", {}),
+    "scenarios": ("drawn", {"scenarios": 50}),
+    "missing": ("quickstart", {"estimates": 1}),
+    "deals": ("rare-earths", {"set": {"owners.sample": 16}, "beliefs": False}),
+    "together": ("two", {"gap": 0.1}),
+    "stress": ("drawn", {"scenarios": 60}),
+    "reverse": ("one", {"longest_yr": 1.0}),
+    "explain": ("one", {"item": "project A", "gap": 0.0}),
+    "alternatives": ("one", {"count": 1, "slack": 0.3}),
+    "rules": ("drawn", {"samples": 2, "scenarios": 10}),
+    "simulate": ("drawn", {"paths": 3, "exact": 1, "grid_months": 12}),
+    "verify": ("one", {}),
+    "roll": ("one", {"learning": False, "gap": 0.0, "done": [{"kind": "stock", "item": "a", "amount": "5"}]}),
+    "compare": ("one", {}),
+    "discover": ("sweep", {"promise": "objective_musd <= -400", "held_out": 0.0}),
+}
+"""Verb -> what it is asked about (a question, its solved run, or the study of another verb) and its options."""
+
+
+def sent(name: str) -> dict[str, Any]:
+    """A question as a request has it."""
+    if name in SHIPPED:
+        return {"shipped": name}
+    if name == "two":
+        return {"plan": TWO_HOMES}
+    plan, data = QUESTIONS[name]()
+    rows = {table: [r.model_dump(mode="json", exclude_none=True) for r in data.rows(table)] for table in data.tables}
+    return {"plan": plan.model_dump(mode="json", exclude_none=True), "tables": {t: r for t, r in rows.items() if r}}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every question: its plan and its tables."""
+    folder = tmp_path_factory.mktemp("questions")
+    for name, question in QUESTIONS.items():
+        plan, data = question()
+        (folder / name).mkdir()
+        (folder / name / "plan.toml").write_text(toml_of(plan), encoding="utf-8")
+        write_dataset(data, folder / name / "tables")
+    (folder / "two.json").write_text(json.dumps(TWO_HOMES), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    with client(tmp_path_factory.mktemp("verbs") / "s", workers=2, requests_per_minute=10**6) as found:
+        yield found
+
+
+class Asked:
+    """Answers by both ways: in folders, and as jobs. What others build on is asked for once."""
+
+    def __init__(self, place: Path, cli: Cli, service: TestClient) -> None:
+        self.place, self.cli, self.service = place, cli, service
+        self.folders: dict[str, Path] = {}
+        self.jobs: dict[str, str] = {}
+
+    def folder(self, name: str) -> Path:
+        """A run folder of a question, or a study of a verb, as the command line wrote it."""
+        if name not in self.folders:
+            verb = name if name in VERBS else "solve"
+            self.folders[name] = self.place / f"{verb}-{name}"
+            options = CASES[name][1] if name in VERBS else {"quick": True}
+            about = CASES[name][0] if name in VERBS else name
+            self.command(verb, about, options, self.folders[name])
+        return self.folders[name]
+
+    def job(self, name: str) -> str:
+        """The same as a job."""
+        if name not in self.jobs:
+            verb = name if name in VERBS else "solve"
+            options = CASES[name][1] if name in VERBS else {"quick": True}
+            about = CASES[name][0] if name in VERBS else name
+            self.jobs[name] = self.request(verb, about, options)["id"]
+        return self.jobs[name]
+
+    def command(self, verb: str, about: str, options: dict[str, Any], out: Path) -> dict[str, Any]:
+        """What a command prints as JSON; its folder is written."""
+        of = VERBS[verb].of
+        if of in ("plan", "homes"):
+            names = {**{name: name for name in SHIPPED}, "two": self.place / "two.json"}
+            sources = [names.get(about, self.place / about), *(["--tables", "shipped"] * (about == "two"))]
+        else:
+            sources = [self.folder(about)] * (1 + (of == "runs"))
+        more = ["--workers", "1"] * VERBS[verb].long
+        said = self.cli(verb, *sources, *self.typed(verb, options), *more, "--json", "--out", out)
+        assert said.returncode == (3 if verb == "diagnose" else 0), said.stderr  # what it looks at has no plan
+        return dict(json.loads(said.stdout, parse_constant=pytest.fail))
+
+    def typed(self, verb: str, options: dict[str, Any]) -> Iterator[Any]:
+        """Options as they are typed: some are words of their own, some are read from files."""
+        for name, value in options.items():
+            option = VERBS[verb].options.get(name)
+            if name == "study":
+                (self.place / "study.json").write_text(json.dumps(value), encoding="utf-8")
+                yield self.place / "study.json"
+            elif name == "done":
+                pd.DataFrame(value).to_csv(self.place / "done.csv", index=False)
+                yield from ("--done", self.place / "done.csv")
+            elif name == "set":
+                yield from (word for field in value.items() for word in ("--set", "=".join(map(str, field))))
+            elif option is not None and option.kind is option.POSITIONAL_OR_KEYWORD:
+                yield value
+            elif isinstance(value, bool):
+                yield f"--{'' if value else 'no-'}{name.replace('_', '-')}"
+            else:
+                values = value if isinstance(value, list) else [value]
+                yield from (word for one in values for word in (f"--{name.replace('_', '-')}", one))
+
+    def request(self, verb: str, about: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The result of a job, its tables included, as the API describes it."""
+        of = VERBS[verb].of
+        base = sent(about) if of in ("plan", "homes") else {"of": self.job(about)}
+        if of == "runs":
+            base["of"] = [base["of"]] * 2
+        answer = self.service.post("/v1/jobs", json={"kind": verb, **base, **options, "label": f"{verb}-{about}"})
+        assert answer.status_code == 202, answer.text
+        status = ended(self.service, answer.json()["id"])
+        assert status["state"] == "succeeded", str(status["problem"])
+        assert ("report" in status["links"]) == KINDS_OF_JOBS[verb].has_report
+        link = status["links"]["result"]
+        names = list(self.service.get(link).json()["tables"])
+        result = self.service.get(link, params={"include": names})
+        assert result.status_code == 200, result.text
+        declared = self.service.get("/v1/openapi.json").json()["components"]["schemas"]
+        schema = {"$ref": f"#/components/schemas/{verb.title()}Result", "components": {"schemas": declared}}
+        Draft202012Validator(schema).validate(result.json())
+        assert self.service.get(f"/jobs/{status['id']}", headers={"Accept": "text/html"}).status_code == 200
+        return dict(result.json())
+
+
+@pytest.fixture(scope="module")
+def asked(place: Path, cli: Cli, service: TestClient) -> Asked:
+    return Asked(place, cli, service)
+
+
+def test_every_verb_has_a_case() -> None:
+    assert set(CASES) == set(VERBS) == set(KINDS_OF_JOBS)
+
+
+TIMES = ("seconds", "cost_seconds")
+"""Columns and facts that no two solves have alike."""
+
+
+def same(one: Any, other: Any) -> None:
+    """Asserts that two pieces of JSON say the same, but for rounding and times."""
+    if isinstance(one, dict):
+        assert set(one) == set(other)
+        for name in set(one) - set(TIMES):
+            same(one[name], other[name])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for pair in zip(one, other, strict=True):
+            same(*pair)
+    elif isinstance(one, float) and other is not None:
+        assert one == pytest.approx(float(other), rel=1e-6, abs=1e-6)  # text in a column of words and figures
+    else:
+        assert one == other
+
+
+@pytest.mark.parametrize("verb", CASES)
+def test_a_verb_answers_alike_from_the_command_line_and_as_a_job(
+    verb: str, asked: Asked, cli: Cli, tmp_path: Path
+) -> None:
+    """Proves: the command ends well, its JSON is strict and is what its folder holds; the job has the same facts and tables."""
+    about, options = CASES[verb]
+    out = tmp_path / "out"
+    told = asked.command(verb, about, options, out)
+    result = asked.request(verb, about, options)
+    if VERBS[verb].makes_plan:
+        one, other = (re.sub(r"in [\d.]+ s", "", text) for text in (load_result(out).summary(), result["summary"]))
+        assert verb == "roll" or one == other
+        written = {path.stem for part in ("results", f"analyses/{verb}") for path in (out / part).glob("*.csv")}
+        assert written >= set(result["tables"])
+    if verb == "solve":
+        assert told["act_now"]
+        return
+    study = Study.load(out / "analyses" / verb if VERBS[verb].makes_plan else out)
+    assert study.kind == verb
+    assert study.summary().strip()
+    same(told, json.loads(json.dumps(study.to_dict())))
+    facts = {name: value for name, value in told.items() if name not in ("schema_version", "kind", *study.tables)}
+    same(facts, result["facts"])
+    if not VERBS[verb].makes_plan:
+        same({name: told[name] for name in study.tables}, result["included"])
+
+
+def test_a_command_without_json_prints_the_words_of_its_study(asked: Asked, cli: Cli) -> None:
+    """Proves: words on standard output, as the study has them, and nothing else."""
+    said = cli(
+        "frontier", asked.place / "one", "--factors", "1", "--relax", "--workers", "1", "--out", asked.place / "f"
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.strip() == Study.load(asked.place / "f").summary().strip()
+    assert "SWITCHES" in said.stdout
+
+
+def test_a_sweep_goes_on_where_it_stopped(asked: Asked, cli: Cli, tmp_path: Path) -> None:
+    """Proves: asked again it solves nothing anew; rows of another question are refused, and so is a file in place of the folder."""
+    study = tmp_path / "study.toml"
+    study.write_text('kind = "one_at_a_time"\ngap = 0.0\n[ranges]\ndiscount_rate = [0.0, 0.05]\n')
+    words = ("sweep", asked.place / "one", study, "--workers", "1", "--json", "--out")
+    first, again = (json.loads(cli(*words, tmp_path / "out").stdout)["points"] for _ in range(2))
+    assert len(first) == 3
+    assert [row["seconds"] for row in again] == pytest.approx([row["seconds"] for row in first], rel=1e-6)
+    (tmp_path / "file").write_text("")
+    assert cli(*words, tmp_path / "file").returncode == 2
+    wrong = cli(*words, tmp_path / "out", "--set", "discount_rate=0.01")
+    assert wrong.returncode == 2
+    assert "rows of another sweep" in wrong.stderr
+
+
+def test_a_year_that_passed_leaves_a_plan_to_build_on(asked: Asked) -> None:
+    """Proves: the folder that `roll` wrote begins a year later with the stock that was noted, and can be compared with the plan
+    before; faults of a request name row and column of what was sent."""
+    folder = asked.folder("roll")
+    plan = one_mineral(110.0)[0]
+    assert load_result(folder).plan.horizon.first_year == plan.horizon.first_year + 1
+    state = Study.load(folder / "analyses" / "roll").tables["state"]
+    assert {("stock", 5.0)} <= set(zip(state["kind"], state["amount"], strict=True))
+    compared = asked.cli("compare", asked.folder("one"), folder)
+    assert compared.returncode == 0
+    assert "COMPARED" in compared.stdout
+    request = {"kind": "roll", "of": asked.job("one"), "done": [{"kind": "stokc", "amount": 5}], "happened": [{"x": 1}]}
+    wrong = asked.service.post("/v1/jobs", json=request)
+    assert wrong.status_code == 422
+    assert {(f["file"], f["column"]) for f in wrong.json()["faults"]} >= {("done", "kind"), ("happened", "x")}
+
+
+WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a share beyond its limits": ("frontier", {"factors": [-1.0]}, "factors"),
+    "a number beyond its limits": ("worth", {"fresh": 10**7}, "fresh"),
+    "too few": ("simulate", {"paths": 1}, "paths"),
+    "another form": ("reverse", {"promises": ["a:civil"]}, "promises"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_value_outside_the_limits_of_a_signature_is_refused_by_both_ways(name: str, asked: Asked) -> None:
+    """Proves: one fault that names the option as it was spelled, before anything is solved."""
+    verb, options, column = WRONG[name]
+    of_run = VERBS[verb].of == "run"
+    said = asked.cli(
+        verb, asked.folder("one") if of_run else asked.place / "one", *asked.typed(verb, options), "--json"
+    )
+    assert said.returncode == 2, said.stderr
+    assert [fault["column"] for fault in json.loads(said.stdout)["faults"]] == [f"--{column}"]
+    base = {"of": asked.job("one")} if of_run else sent("one")
+    answer = asked.service.post("/v1/jobs", json={"kind": verb, **base, **options})
+    assert answer.status_code == 422, answer.text
+    assert [fault["column"].partition("[")[0] for fault in answer.json()["faults"]] == [column]
+
+
+def test_what_a_job_cannot_build_on_is_refused(asked: Asked) -> None:
+    """Proves: rows are those of a sweep or a stress test, a promise names a column of them, homes take the shipped tables."""
+    service, looked = asked.service, {"kind": "discover", "promise": "objective_musd <= -400"}
+    planless = service.post("/v1/jobs", json={**looked, "of": asked.job("one")})
+    assert planless.status_code == 409
+    assert "sweep or stress" in planless.json()["detail"]
+    job = service.post("/v1/jobs", json={**looked, "of": asked.job("sweep"), "promise": "objectvie_musd >= 1"}).json()[
+        "id"
+    ]
+    assert "objective_musd" in ended(service, job)["problem"]["faults"][0]["expected"]
+    for given, column in (
+        ({"plan": TWO_HOMES, "tables": {"prices": sent("one")["tables"]["prices"]}}, "tables"),
+        ({"shipped": "quickstart"}, "together"),
+    ):
+        refused = service.post("/v1/jobs", json={"kind": "together", **given})
+        assert [fault["column"] for fault in refused.json()["faults"]] == [column]
+
+
+# --- what all commands take ---------------------------------------------------------------------------------------------------
 
 PROGRAM = typer.main.get_command(app)
 
 
-def verbs(group: Any = PROGRAM, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(words of the verb, its command) of every verb of the application, those of groups too."""
+def commands(group: Any = PROGRAM, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(words, command) of every command of the application, those of groups too."""
     for name, command in group.commands.items():
         inside = getattr(command, "commands", None)
         if inside is None:
             yield (*before, name), command
         else:
-            yield from verbs(command, (*before, name))
+            yield from commands(command, (*before, name))
 
 
-EVERY = dict(verbs())
-SOLVING = {
-    "alternatives", "controls", "diagnose", "explain", "frontier", "missing", "origins", "requirements", "roll", "rules",
-    "simulate", "solve", "stress", "sweep", "together", "verify", "worth",
-}  # fmt: skip
-"""Verbs that solve a model, as somebody who reads them says."""
-NOT_SOLVING = {
-    "backup", "check", "compare", "create", "deals", "discover", "doctor", "init", "list", "losses", "migrate",
-    "report", "reverse", "revoke", "scenarios", "schema", "serve",
-}  # fmt: skip
-"""Verbs that solve none."""
+EVERY = dict(commands())
 
 
-def options(command: Any) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts}
-
-
-@pytest.mark.parametrize("words", EVERY, ids=" ".join)
-@pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_every_verb_shows_its_help_by_either_name(words: tuple[str, ...], flag: str, cli: Cli) -> None:
-    """Proves: the short form does what the long one does, on every verb, and names the verb."""
-    said = cli(*words, flag)
-    assert (said.returncode, said.stderr) == (0, "")
-    assert f"strategic-minerals {' '.join(words)}" in said.stdout
-    assert re.search(r"--help\s+-h", said.stdout)
-
-
-@pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_the_program_shows_its_help_by_either_name(flag: str, cli: Cli) -> None:
-    """Proves: without a verb the help lists the verbs, and groups of verbs take the short form too."""
-    said = cli(flag)
-    assert said.returncode == 0
-    assert all(words[0] in said.stdout for words in EVERY)
-    assert "create" in cli("token", flag).stdout
-
-
-@pytest.mark.parametrize("words", EVERY, ids=" ".join)
-def test_every_verb_takes_how_much_it_tells(words: tuple[str, ...], cli: Cli) -> None:
-    """Proves: no verb refuses the flags, of which two exclude each other on every verb, with exit 2; what is missing beside them is
-    what is missing without them."""
-    both = cli(*words, "-q", "--verbose", *needed(EVERY[words]))
-    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
-    if needed(EVERY[words]):
-        plain = cli(*words)
-        assert "Missing" in plain.stderr
-        assert [cli(*words, flag).stderr for flag in ("--quiet", "-vv")] == [plain.stderr] * 2
-
-
-def needed(command: Any) -> list[str]:
-    """Arguments that a verb cannot be called without."""
-    required = [one for one in command.params if one.required]
+def needed(words: tuple[str, ...]) -> list[str]:
+    """Arguments that a command cannot be called without."""
+    if words[0] in VERBS:
+        positional = [one for one in VERBS[words[0]].options.values() if one.default is one.empty]
+        return ["x"] * (1 + len(positional))
+    required = [one for one in EVERY[words].params if one.required]
     return [word for one in required for word in ([one.opts[0], "x"] if one.opts[0].startswith("-") else ["x"])]
 
 
-def test_verbs_of_the_planner_list_the_flags_in_their_help() -> None:
-    """Proves: who asks a verb for help is told of them, without asking the program."""
-    for words, command in EVERY.items():
-        if len(words) == 1 and words[0] != "serve":
-            assert {"--quiet", "-q", "--verbose", "-v"} <= options(command), words
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_command_shows_its_help_and_takes_how_much_it_tells(words: tuple[str, ...], cli: Cli) -> None:
+    """Proves: -h and --help name the command and list the flags; of --quiet and --verbose one excludes the other, with exit 2."""
+    short, long = cli(*words, "-h"), cli(*words, "--help")
+    assert (short.returncode, short.stderr) == (0, "")
+    assert short.stdout == long.stdout
+    assert f"strategic-minerals {' '.join(words)}" in short.stdout
+    both = cli(*words, "-q", "--verbose", *needed(words))
+    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
+    if needed(words):
+        assert "Missing" in cli(*words, "--quiet").stderr
 
 
-def test_verbs_that_solve_take_threads_and_the_others_do_not() -> None:
-    """Proves: every verb is in one of two lists, and `--threads` is an option of exactly those of the first."""
-    assert {words[-1] for words in EVERY} == SOLVING | NOT_SOLVING
-    assert {words[-1] for words, command in EVERY.items() if "--threads" in options(command)} == SOLVING
+def test_the_program_shows_its_help_by_either_name(cli: Cli) -> None:
+    """Proves: without a verb the help lists the verbs, and groups of verbs take the short form too."""
+    for flag in ("-h", "--help"):
+        said = cli(flag)
+        assert said.returncode == 0
+        assert all(words[0] in said.stdout for words in EVERY)
+        assert "create" in cli("token", flag).stdout
 
 
-@pytest.mark.parametrize(
-    ("verb", "value", "expected"),
-    [
-        ("solve", "two", "an integer"),
-        ("solve", "1.5", "an integer"),
-        ("solve", "5000", "at most 1024"),
-        *((verb, "-1", "at least 0") for verb in sorted(SOLVING)),
-    ],
-)
-def test_a_number_of_threads_that_is_none_is_refused(verb: str, value: str, expected: str, cli: Cli) -> None:
+@pytest.mark.parametrize("value", ["two", "1.5", "5000", "-1"])
+def test_a_number_of_threads_that_is_none_is_refused(value: str, cli: Cli) -> None:
     """Proves: nonsense is one fault that names the option, before anything is read."""
-    said = cli(verb, *needed(EVERY[(verb,)]), f"--threads={value}")
+    said = cli("solve", "x", f"--threads={value}")
     assert (said.returncode, said.stdout) == (2, "")
     assert "--threads" in said.stderr
-    assert expected in said.stderr
 
 
-@pytest.mark.parametrize("asked", [0, 1, 3])
+@pytest.mark.parametrize("asked_for", [0, 1, 3])
 def test_threads_reach_the_solve_and_leave_the_answer_alone(
-    asked: int, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    asked_for: int, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves: a decomposed solve takes as many threads as were asked for, 0 one for each core; nothing stays afterwards."""
     seen: list[int] = []
 
-    def counted() -> int:
-        seen.append(cores())
-        return seen[-1]
+    begin = Evaluator.__init__
 
-    monkeypatch.setattr(evaluator, "cores", counted)
-    said = cli("solve", "quickstart", "--quick", "--method", "decomposed", f"--threads={asked}")
+    def watched(self: Evaluator, *given: Any, **options: Any) -> None:
+        begin(self, *given, **options)
+        seen.append(self._threads)
+
+    monkeypatch.setattr(Evaluator, "__init__", watched)
+    said = cli("solve", "quickstart", "--quick", "--method", "decomposed", f"--threads={asked_for}")
     assert said.returncode == 0, said.stderr
-    assert set(seen) == {asked or cores()}
+    assert set(seen) == {asked_for or cores()}
     plain = cli("solve", "quickstart", "--quick", "--method", "flat", "--threads=1")
     assert plain.stdout.splitlines()[0] == said.stdout.splitlines()[0]
 
 
-@pytest.mark.slow
-def test_processes_that_are_started_take_as_many_threads() -> None:
-    """Proves: what was asked for holds in every process, and only as long as it was asked for."""
-    with at_most(3), workforce(None, 2) as map_over:
-        assert [*map_over(_cores, [0, 1])] == [3, 3]
-    with workforce(None, 2) as map_over:
-        assert [*map_over(_cores, [0])] == [cores()]
-
-
-def _cores(_: int) -> int:
-    return cores()
-
-
-# --- as a module --------------------------------------------------------------------------------------------------------------
-
-
-def as_module(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "strategic_minerals", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=environment(),
-        check=False,
-    )
+@pytest.mark.parametrize(
+    ("done", "left", "seconds", "words"),
+    [(1, 9, 10.0, ", about 2 min left"), (5, 5, 10.0, ", about 10 s left"), (3, 0, 9.0, ""), (0, 9, 1.0, "")],
+)
+def test_time_left_goes_by_the_pace_so_far(done: int, left: int, seconds: float, words: str) -> None:
+    """Proves: what is left at the pace of what is done."""
+    assert time_left(done, left, seconds) == words
 
 
 def test_the_package_runs_as_a_module_under_its_own_name(tmp_path: Path) -> None:
     """Proves: `python -m strategic_minerals` names itself so in help and in the commands that it shows, with the same exit codes
     and the same answer as the command."""
-    assert "Usage: python -m strategic_minerals solve" in as_module("solve", "-h", cwd=tmp_path).stdout
-    made = as_module("init", "mine", cwd=tmp_path)
+
+    def as_module(*words: str) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-m", "strategic_minerals", *words]
+        return subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env=environment(), check=False)
+
+    assert "Usage: python -m strategic_minerals solve" in as_module("solve", "-h").stdout
+    made = as_module("init", "mine")
     assert made.returncode == 0, made.stderr
     assert "  python -m strategic_minerals check mine/plan.toml" in made.stdout
-    assert as_module("check", "mine", cwd=tmp_path).returncode == 0
-    wrong = as_module("check", "nowhere", cwd=tmp_path)
+    assert as_module("check", "mine").returncode == 0
+    wrong = as_module("check", "nowhere")
     assert wrong.returncode == 2
     assert "no such file" in wrong.stderr
 
@@ -178,9 +469,7 @@ def test_the_command_names_itself(cli: Cli, tmp_path: Path) -> None:
     assert "  strategic-minerals check" in cli("init", tmp_path / "mine").stdout
 
 
-def test_a_verb_called_without_the_program_tells_as_much_as_it_is_asked(
-    cli: Cli, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_command_called_without_the_program_tells_as_much_as_it_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     """Proves: the flags of the verb itself do what those of the program do, for whoever calls the application by itself."""
     with pytest.raises(SystemExit):
         app(["schema", "prices", "-v", "-q"])

@@ -86,7 +86,7 @@ def test_a_joint_run_folder_is_verified(tmp_path: Path) -> None:
     """Proves: what is stored of a plan of several homes is a question of its own, worked out again from the folder alone."""
     homes, plan = both(stock=0.5, depth=1.0), allied(STRUCK, freight=1.0)
     write_run(solved(plan, homes), tmp_path / "run")
-    assert verify(tmp_path / "run").objections == ()
+    assert verify(tmp_path / "run").facts["objections"] == ()
 
 
 def sellers(depth: float) -> dict[str, list[dict[str, Any]]]:

@@ -147,7 +147,7 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
     assert stated["act_now"]["acts"][0]["kind"] == "buy"
     again = load_result(folder)
     assert told(again).manifest() == told(answer).manifest()
-    assert not verify(folder).objections
+    assert not verify(folder).facts["objections"]
     for table, column, word in (
         ("act_now", "chosen", "chosen"),
         ("act_now", "firm", "firmer"),
@@ -160,7 +160,7 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
         altered = answer.tables[table].copy()
         altered[column] = altered[column] * 1.5
         forged = replace(answer, tables={**answer.tables, table: altered})
-        assert any(word in objection for objection in verify(forged, again=answer).objections), (table, column)
+        assert any(word in objection for objection in verify(forged, again=answer).facts["objections"]), (table, column)
 
 
 def test_the_summary_leads_with_new_scenarios_and_puts_its_own_last(answer: Result) -> None:

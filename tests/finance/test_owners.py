@@ -452,7 +452,7 @@ def test_a_run_folder_says_what_owners_expected_and_is_verified(tmp_path: Path) 
     write_run(result, tmp_path / "run")
     told = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert told["pricing_sample"] == {"scenarios": 9, "seed": 4}
-    assert verify(tmp_path / "run").objections == ()
+    assert verify(tmp_path / "run").facts["objections"] == ()
 
 
 @pytest.mark.parametrize(

@@ -563,4 +563,4 @@ def test_what_is_doubted_is_the_same_wherever_the_plan_stands(kind: str, tmp_pat
     doubts = [note for note in solved.tables["notes"].note if "appropriation_musd" in note]
     assert doubts
     assert not any(file.name in note for note in doubts)
-    assert verify(write_run(solved, tmp_path / "run")).objections == ()
+    assert verify(write_run(solved, tmp_path / "run")).facts["objections"] == ()

@@ -209,7 +209,7 @@ def test_a_run_reproduces_that_would_buy_at_calm_prices_what_it_does_not_buy() -
         pytest.approx(0.0, abs=1e-6),
         True,
     )
-    assert not verify(result).objections
+    assert not verify(result).facts["objections"]
 
 
 def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:

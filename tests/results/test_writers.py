@@ -14,13 +14,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from strategic_minerals.answer.study import Study
 
 from conftest import Cli, environment
 from strategic_minerals import InputError, Result, load_result, solve, write_run
 from strategic_minerals.answer import run_folder as runfolder
 from strategic_minerals.answer.run_folder import is_run_folder, write_parquet, write_results
-from strategic_minerals.answer.study import write_study
+from strategic_minerals.answer.study import store_study
 from strategic_minerals.core.files import LOCK, one_writer, staged, whole_file, write_whole
 from strategic_minerals.page.page import save_figures
 from strategic_minerals.question.workbook import write_workbook
@@ -198,7 +200,7 @@ def pictures(folder: Path) -> None:
 
 
 def studies(folder: Path) -> None:
-    write_study({"a": "x\n1\n", "b": "y\n2\n"}, folder)
+    store_study(Study("some", {"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"y": [2]})}), folder)
 
 
 def pages(folder: Path) -> None:

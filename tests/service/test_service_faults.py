@@ -72,7 +72,7 @@ BODIES: dict[str, tuple[Any, str]] = {
     "a gap of one": ({**QUICK, "gap": 1}, "gap"),
     "a gap below nothing": ({**QUICK, "gap": -0.1}, "gap"),
     "a gap that is null": ({**QUICK, "gap": None}, "gap"),
-    "a limit of no time": ({**QUICK, "time_limit_s": 0}, "time_limit_s"),
+    "a limit of no time": ({**QUICK, "deadline_s": 0}, "deadline_s"),
     "relax that is a number": ({**QUICK, "relax": 1}, "relax"),
     "relax that is a text": ({**QUICK, "relax": "yes"}, "relax"),
     "a method that is none": ({**QUICK, "method": "fast"}, "method"),

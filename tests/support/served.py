@@ -11,11 +11,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from fastapi.testclient import TestClient
-from pydantic import BaseModel
-from strategic_minerals.service.result_schemas import JobResult
 
 from conftest import ENTRY, PATIENCE_S, environment, until
 from strategic_minerals import load_dataset, shipped
@@ -26,35 +24,12 @@ from strategic_minerals.service.job_folder import ENDED_FILE, REQUEST, RESULT, F
 from strategic_minerals.service.job_runners import JobLimits, Runner
 from strategic_minerals.service.settings import Settings
 
-QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05}
+QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05, "quick": True}
 
 
 def records(table: str) -> list[dict[str, Any]]:
     """Rows of a shipped table as JSON has them."""
     return [row.model_dump(mode="json", exclude_none=True) for row in load_dataset(shipped("inputs")).rows(table)]
-
-
-FACTS: dict[str, type[BaseModel]] = {
-    get_args(one.model_fields["kind"].annotation)[0]: one.model_fields["facts"].annotation
-    for one in get_args(get_args(JobResult)[0])
-}
-"""Kind of job -> the model of its facts."""
-
-
-def least(model: type[BaseModel]) -> dict[str, Any]:
-    """The least that a model takes: nothing of everything that it asks for."""
-    nothing: dict[Any, Any] = {str: "", int: 0, float: 0.0, bool: False, list: [], dict: {}}
-    found: dict[str, Any] = {}
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found[name] = least(kind)
-        elif type(None) in get_args(kind):
-            found[name] = None
-        else:
-            choice = get_args(kind)[0] if get_origin(kind) is Literal else None
-            found[name] = choice if choice is not None else nothing[get_origin(kind) or kind]
-    return found
 
 
 class Obedient(Runner):
@@ -79,7 +54,7 @@ class Obedient(Runner):
         (folder.path / "out" / "t.csv").write_text("a,b\n1,'=x\n", encoding="utf-8")
         kinds = {"a": "integer", "b": "text"}
         checked = {"faults": [], "notes": [], "facts": 1, "estimates": 1, "columns_at_most": 1}
-        facts = checked if kind == "check" else least(FACTS[kind])
+        facts = checked if kind == "check" else {}
         folder.write(
             RESULT,
             {

@@ -16,10 +16,21 @@ import pandas as pd
 
 from ..core.errors import FORMAT, Fault, InputError, format_fault
 from ..core.files import LOCK, PART, one_writer, staged, whole_file
-from ..core.frames import notebook_html, plainly, records
-from ..question.read_csv import csv_text, unguarded
+from ..core.frames import kinds_of, notebook_html, plainly, records
+from ..question.read_csv import csv_text
 from .act_now import Plotted
-from .manifest import ANALYSES, DIGEST, MANIFEST, is_litter, names_in, read_manifest, seal_faults, sealed, spelled
+from .manifest import (
+    ANALYSES,
+    DIGEST,
+    MANIFEST,
+    is_litter,
+    names_in,
+    read_manifest,
+    read_table,
+    seal_faults,
+    sealed,
+    spelled,
+)
 
 if TYPE_CHECKING:
     from .result import Result
@@ -79,9 +90,16 @@ class Study(Plotted):
         return open_study(Path(folder))
 
     def stated(self) -> str:
-        """What `study.json` says: everything but the tables."""
-        content = {"schema_version": FORMAT, "kind": self.kind, "words": list(self.words)}
-        return json.dumps(content | {"facts": plainly(self.facts), "titles": dict(self.titles)}, indent=1) + "\n"
+        """What `study.json` says: everything but the tables, of which it names the columns and their kinds."""
+        content = {
+            "schema_version": FORMAT,
+            "kind": self.kind,
+            "words": list(self.words),
+            "facts": plainly(self.facts),
+            "titles": dict(self.titles),
+            "columns": {name: kinds_of(table.infer_objects()) for name, table in self.tables.items()},
+        }
+        return json.dumps(content, indent=1) + "\n"
 
     def _repr_html_(self) -> str:
         """As notebooks show it: the first line, then the tables that have a heading."""
@@ -134,21 +152,9 @@ def store_study(study: Study, out: Path) -> None:
 
 
 def open_study(folder: Path) -> Study:
-    """A stored study, its seal checked where it belongs to a run. Raises as `read_study`, and InputError without `study.json`."""
-    tables = read_study(folder)
-    try:
-        stated = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-        kept = {name: stated[name] for name in ("kind", "words", "facts", "titles")}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError([Fault(str(folder / STUDY), "", "", "no study", "the file that `save` wrote")]) from None
-    return Study(tables=tables, **kept)
+    """A stored study, its seal checked where it belongs to a run.
 
-
-def read_study(folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables of a stored study by name; of a study of a run, after its seal was checked.
-
-    Raises InputError for a folder that is none or has no tables, for a study that is not as it was written, and for a file that is
-    no table.
+    Raises InputError for a folder that holds none, for a study that is not as it was written, and for a file that is no table.
     """
     if not folder.is_dir():
         raise InputError(
@@ -159,20 +165,26 @@ def read_study(folder: Path) -> dict[str, pd.DataFrame]:
     faults = [] if run is None else _faults_of(run, folder, read_manifest(run)[1].get(DIGEST))
     if faults:
         raise InputError(faults)
-    found: dict[str, pd.DataFrame] = {}
-    for path in sorted(folder.glob("*.csv")):
-        try:
-            found[path.stem] = unguarded(pd.read_csv(path, keep_default_na=False, na_values=[""]))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
-    if not found:
+    try:
+        stated = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+        kept = {name: stated[name] for name in ("kind", "words", "facts", "titles")}
+        files = {name: (folder / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         inside = folder / ANALYSES
         studies = ", ".join(str(path) for path in sorted(inside.glob("*")) if path.is_dir()) if inside.is_dir() else ""
         expected = (
             f"one of its studies: {studies}" if studies else "the folder that a study was written into with --out"
         )
-        raise InputError([Fault(str(folder), "", "", "a folder without tables", expected)])
-    return found
+        raise InputError([Fault(str(folder), "", "", f"no study: {STUDY} is missing or damaged", expected)]) from None
+    return Study(tables={name: _table(*file) for name, file in files.items()}, **kept)
+
+
+def _table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """A table of a study as it was written. Raises InputError."""
+    try:
+        return read_table(path, kinds)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
 
 
 def refuse_mixed(out: Path, kind: str) -> None:

@@ -421,9 +421,9 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
     content, and its studies against their seals. again: the same question solved before, in place of solving it here; None:
     it is solved here.
 
-    Table `objections`: every difference. Facts: verified (there is none), audit_passed, stated_musd and again_musd (bound and
-    objective of the plan's main aim [million USD], as stored and solved again), objections, not_compared, not_of_the_run (files
-    in the folder that other programs left).
+    No tables. Facts: objections (every difference), verified (there is none), audit_passed, stated_musd and again_musd (bound and
+    objective of the plan's main aim [million USD], as stored and solved again), not_compared, not_of_the_run (files in the folder
+    that other programs left).
 
     Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
     SolveError where the second solve is interrupted.
@@ -462,9 +462,7 @@ def _study(found: _Verified, beside: Sequence[str]) -> Study:
         "not_compared": found.uncompared,
         "not_of_the_run": list(beside),
     }
-    return Study(
-        "verify", {"objections": pd.DataFrame({"objection": list(found.objections)}, dtype=object)}, words, facts
-    )
+    return Study("verify", {}, words, facts)
 
 
 def _misfiled(result: Result, files: Mapping[str, str]) -> Iterator[str]:

@@ -143,7 +143,7 @@ def _option(option: inspect.Parameter) -> Any:
     read = next((one for one in get_args(option.annotation) if isinstance(one, FromFile)), None)
     kind = _plain(get_args(option.annotation)[0]) if read is None else Path if positional else Path | None
     if positional:
-        return Annotated[kind, typer.Argument(help=text)]
+        return Annotated[kind, typer.Argument(metavar=option.name.upper(), help=text)]
     flags = [f"--{option.name.replace('_', '-')}"] if option.default is False else []
     return Annotated[kind, typer.Option(*flags, help=text)]
 
@@ -171,9 +171,11 @@ def _plain(kind: Any) -> Any:
 def _default(option: inspect.Parameter) -> Any:
     if option.default is option.empty:
         return ...
+    if any(isinstance(one, FromFile) for one in get_args(option.annotation)):
+        return None
     if get_origin(_plain(get_args(option.annotation)[0])) is list:
         return [] if option.default is None else list(option.default)
-    return None if any(isinstance(one, FromFile) for one in get_args(option.annotation)) else option.default
+    return option.default
 
 
 def options_from(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:

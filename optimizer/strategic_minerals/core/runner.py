@@ -74,7 +74,7 @@ class Call:
 
     @property
     def seconds(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the outermost call began."""
         return time.monotonic() - self.begin
 
     def left(self) -> float:
@@ -164,6 +164,7 @@ class Runner:
             cancelled=(lambda: any(ask() for ask in asks)) if asks else None,
             on_progress=self.on_progress or (None if around is None else around.inner),
             crew=crew,
+            begin=around.begin if around is not None else time.monotonic(),
         )
         token = _CALL.set(call)
         try:

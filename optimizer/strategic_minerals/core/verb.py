@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .errors import Fault, InputError, shown
@@ -100,7 +100,9 @@ _ADAPTERS: dict[tuple[Any, str], TypeAdapter[Any]] = {}
 def _adapter(function: Callable[..., Any], name: str, annotation: Any) -> TypeAdapter[Any]:
     key = (inspect.unwrap(function), name)
     if key not in _ADAPTERS:
-        _ADAPTERS[key] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+        plain = get_args(annotation)[0]
+        has_own = isinstance(plain, type) and issubclass(plain, BaseModel)  # pydantic refuses a second configuration
+        _ADAPTERS[key] = TypeAdapter(annotation, config=None if has_own else ConfigDict(arbitrary_types_allowed=True))
     return _ADAPTERS[key]
 
 

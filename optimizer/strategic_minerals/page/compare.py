@@ -16,7 +16,7 @@ from ..answer.manifest import ANALYSES
 from ..answer.notes import ENDED, OWN_PARTS, SOLVER, floor_in_words, scenario_names
 from ..answer.result import Result
 from ..answer.run_folder import load_result
-from ..answer.study import Study, read_study
+from ..answer.study import Study, open_study
 from ..core.errors import Fault, InputError
 from ..core.frames import rows_of
 from ..core.stats import BASELINE_COURSE, estimated
@@ -360,7 +360,7 @@ def compare(
         raise InputError([Fault("compare", "", "results", f"{len(results)} result", "two or more")])
     last = results[-1]
     if why is None and not isinstance(last, Result) and (folder := Path(last) / ANALYSES / "roll").is_dir():
-        why = read_study(folder).get("why")
+        why = open_study(folder).tables.get("why")
     return compared(opened(results), names, why)
 
 

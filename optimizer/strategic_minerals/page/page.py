@@ -19,13 +19,13 @@ from ..answer.act_now import UNITS, ActNow
 from ..answer.manifest import ANALYSES, dictionary, read_manifest
 from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, floor_in_words, heading, provenance
 from ..answer.result import Result
-from ..answer.study import Analyses, Study, study_faults, tables_of
-from ..core.errors import Fault, InputError, missing_part
+from ..answer.study import Analyses, Study, open_study, study_faults, tables_of
+from ..core.errors import InputError, missing_part
 from ..core.files import staged, write_whole
 from ..core.frames import rows_of
 from ..matrix.problem import FIRST_YEARS
 from ..question.names import Names, column_in_words, number_in_words, owner_in_words, unit_in_words
-from ..question.read_csv import csv_text, unguarded
+from ..question.read_csv import csv_text
 from .charts import NARROW, Figure, all_rows, altair, figures, money_unit
 from .compare import (
     RULE_IN_WORDS,
@@ -574,17 +574,11 @@ def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
 
     Raises InputError for a study that is not as it was written or is one of another run, and for a file that is no table.
     """
-    found: dict[str, pd.DataFrame] = {}
     faults = study_faults(folder, read_manifest(folder)[1])
     if faults:
         raise InputError(faults)
-    for path in sorted((folder / ANALYSES).glob("*/*.csv")):
-        try:
-            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-            found[f"{path.parent.name}/{path.stem}"] = unguarded(table)
-        except (ValueError, UnicodeDecodeError) as error:
-            raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
-    return found
+    studies = {place.name: open_study(place) for place in sorted((folder / ANALYSES).glob("*")) if place.is_dir()}
+    return {f"{place}/{name}": table for place, study in studies.items() for name, table in study.tables.items()}
 
 
 def _environment() -> Any:

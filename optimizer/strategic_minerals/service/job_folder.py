@@ -745,7 +745,8 @@ def told(found: Study) -> Answer:
     from ..core.frames import plainly
 
     words = found.summary()
-    return Answer(headline_of(words), words, dict(plainly(found.facts)), found.tables, study=found.stated())
+    tables = {name: table.infer_objects() for name, table in found.tables.items()}
+    return Answer(headline_of(words), words, dict(plainly(found.facts)), tables, study=found.stated())
 
 
 def run_of(folder: Folder, place: int = 0) -> Result:

@@ -623,7 +623,8 @@ def request_of(verb: Verb) -> type[BaseModel]:
         if name in elsewhere:
             fields[name] = elsewhere[name]
         elif not any(isinstance(one, FromFile) for one in get_args(option.annotation)):
-            fields[name] = (strictly(option.annotation), ... if option.default is option.empty else option.default)
+            default = ... if option.default is option.empty else option.default
+            fields[name] = (strictly(option.annotation), list(default) if isinstance(default, tuple) else default)
     bases = (*_BASES[verb.of], *((Limited,) if verb.long else ()))
     return create_model(f"{verb.name.title()}Request", __base__=bases, __doc__=verb.help, **fields)
 

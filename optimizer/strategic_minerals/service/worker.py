@@ -298,8 +298,9 @@ def _written(folder: Folder, found: Answer) -> dict[str, Any]:
     from ..core.frames import kinds_of, whole
     from ..question.read_csv import csv_text
 
-    for name, frame in found.frames.items():
+    if found.study:
         (folder.path / "out").mkdir(exist_ok=True)
+    for name, frame in found.frames.items():
         write_whole(folder.path / "out" / f"{name}.csv", csv_text(whole(frame)).encode())
     if found.study:
         write_whole(folder.path / "out" / "study.json", found.study.encode())

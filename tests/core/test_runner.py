@@ -1,0 +1,176 @@
+"""How work runs: tasks in order from processes that end with their parent, under one deadline, one cancellation, one memory limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import environment
+from strategic_minerals import InputError, Progress, Runner, StoppedError, solve
+from strategic_minerals.core.runner import checkpoint, cores, current
+from support.tiny import offer, source, tiny
+
+AT_WORK = """
+import sys
+
+sys.path.insert(0, {here!r})
+from test_runner import mark_and_wait
+from strategic_minerals import Runner
+
+if __name__ == "__main__":
+    run = Runner(processes=2)
+    with run.started():
+        list(run.each("tasks", mark_and_wait, [{place!r}] * 2))
+"""
+PATIENCE_S = 60.0
+
+
+def double(value: int) -> int:
+    return 2 * value
+
+
+def seconds_left(_: int) -> float:
+    return current().left()
+
+
+def wait_for_ever(_: int) -> None:
+    while True:
+        checkpoint()
+        time.sleep(0.01)
+
+
+def mark_and_wait(place: str) -> None:
+    """Say which process this is, and be busy."""
+    (Path(place) / str(os.getpid())).touch()
+    time.sleep(10 * PATIENCE_S)
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold within a while."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def alive(process: int) -> bool:
+    try:
+        return "zombie" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+def question() -> tuple[Any, Any]:
+    return tiny(
+        {"x": 60.0},
+        sources={"far": source("CHN", "x", 6.0)},
+        demand={"x": 10.0},
+        loss=340.0,
+        offers={"o": offer("x", 3.0)},
+    )
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_answers_come_in_order_and_parts_are_counted(processes: int) -> None:
+    """Proves: results keep the order of their tasks, here and elsewhere; progress counts parts from none to all."""
+    seen: list[Progress] = []
+    run = Runner(processes=processes, on_progress=seen.append)
+    with run.started():
+        assert list(run.each("numbers", double, [3, 1, 2])) == [6, 2, 4]
+    assert [(one.phase, one.done, one.of) for one in seen] == [("numbers", n, 3) for n in range(4)]
+
+
+def test_the_narrower_limit_holds_within() -> None:
+    """Proves: work within work has the deadline that comes first, and the threads that are stated nearest."""
+    with Runner(deadline_s=100.0, threads=3).started():
+        assert cores() == 3
+        with Runner(deadline_s=1e6).started() as inner:
+            assert inner.left() <= 100.0
+            assert cores() == 3
+        with Runner(deadline_s=1.0, threads=1).started() as inner:
+            assert inner.left() <= 1.0
+            assert cores() == 1
+    assert current().left() > 1e6
+
+
+def test_a_deadline_travels_to_other_processes() -> None:
+    run = Runner(processes=2, deadline_s=1000.0)
+    with run.started():
+        assert all(0 < left <= 1000.0 for left in run.each("tasks", seconds_left, [1, 2, 3]))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_cancellation_stops_tasks_that_are_at_work(processes: int) -> None:
+    """Proves: tasks that ask on their way end when the caller says so, wherever they run, and the error says why."""
+    begin = time.monotonic()
+    run = Runner(processes=processes, cancelled=lambda: time.monotonic() - begin > 1.0)
+    with run.started(), pytest.raises(StoppedError, match="cancelled") as error:
+        list(run.each("tasks", wait_for_ever, [1, 2]))
+    assert error.value.outcome.reason == "interrupted"
+
+
+def test_a_memory_limit_stops_work() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    with Runner(memory_mib=1.0).started(), pytest.raises(StoppedError) as error:
+        checkpoint()
+    assert error.value.outcome.reason == "out_of_memory"
+
+
+def test_a_deadline_holds_before_there_is_a_model() -> None:
+    """Proves: a solve whose time is over while it is built stops there, and the phases until then were reported."""
+    seen: list[str] = []
+    with pytest.raises(StoppedError, match="deadline") as error:
+        solve(*question(), run=Runner(deadline_s=0.0, on_progress=lambda now: seen.append(now.phase)))
+    assert error.value.outcome.reason == "time_limit"
+    assert error.value.outcome.objective_musd is None
+    assert seen == ["checking the question"]
+    seen.clear()
+    assert solve(*question(), run=Runner(on_progress=lambda now: seen.append(now.phase))).audited.passed
+    assert list(dict.fromkeys(seen))[:6] == [
+        "checking the question",
+        "building the model",
+        "drawing scenarios",
+        "what owners expect",
+        "ways of support",
+        "compiling the model",
+    ]
+
+
+def test_options_outside_their_limits_are_refused_with_all_of_them() -> None:
+    """Proves: a call from Python meets the limits of the signature, as the command line and the service do."""
+    plan, data = question()
+    with pytest.raises(InputError) as error:
+        solve(plan, data, gap=7.0, samples=1, method="guess")  # type: ignore[arg-type]
+    assert [(fault.file, fault.column, fault.found) for fault in error.value.faults] == [
+        ("solve", "gap", "7.0"),
+        ("solve", "method", "'guess'"),
+        ("solve", "samples", "1"),
+    ]
+    assert error.value.faults[0].expected == "less than 1"
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    """Proves: a process that is killed, and so cannot tell its workers to stop, leaves none behind."""
+    script, place = tmp_path / "at_work.py", tmp_path / "workers"
+    place.mkdir()
+    script.write_text(AT_WORK.format(here=str(Path(__file__).parent), place=str(place)))
+    parent = subprocess.Popen([sys.executable, str(script)], env=environment())
+    try:
+        assert until(lambda: len(list(place.iterdir())) == 2)
+        workers = [int(path.name) for path in place.iterdir()]
+        assert all(alive(worker) for worker in workers)
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    assert until(lambda: not any(alive(worker) for worker in workers))
