@@ -1,4 +1,4 @@
-"""The documents' site: pages are the READMEs, taken from where they stand, under the paths that they have in the checkout, and
+"""The documents' site: pages are the documents, taken from where they stand, under the paths that they have in the checkout, and
 pages of table columns, verbs and public names, written from the code.
 
 Relative links therefore lead where they lead in the checkout, but for `.github`: a site's folders do not begin with a dot, so its
@@ -22,7 +22,7 @@ PLACES = (
     "README.md",
     "CHANGELOG.md",
     ".github/*.md",
-    "models/*.md",
+    "models/**/*.md",
     "models/notebooks/*.ipynb",
     "inputs/*.md",
     "tests/**/README.md",

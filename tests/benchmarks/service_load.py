@@ -1,7 +1,7 @@
 """How the service bears load, kills and long use: one command prints a table.
 
-    python tests/benchmarks/service_load.py [--jobs 200] [--callers 20] [--kills 20] [--write]
-    python tests/benchmarks/service_load.py --hostile --minutes 3 [--write]
+    python tests/benchmarks/service_load.py [--jobs 200] [--callers 20] [--kills 20]
+    python tests/benchmarks/service_load.py --hostile --minutes 3
 
 A server of its own on loopback with two workers. First all jobs are submitted at once by all callers, while health is asked ten
 times a second; then the server is killed at random moments and started again. Every answer stored is opened and audited.
@@ -32,7 +32,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import record
 
 from strategic_minerals import load_result
 from strategic_minerals.service.client import Client, ServiceError
@@ -328,7 +327,6 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--hostile", action="store_true")
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--write", action="store_true", help="write the table into README.md beside this file")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         if asked.hostile:
@@ -338,12 +336,9 @@ def main() -> None:
                 *loaded(Path(place) / "load", asked.jobs, asked.callers),
                 *killed(Path(place) / "kill", asked.kills),
             ]
-    told = record.Lines()
-    told("| | |\n|---|---|")
+    print("| | |\n|---|---|")
     for what, figure in rows:
-        told(f"| {what} | {figure} |")
-    if asked.write:
-        record.write("service-hostile" if asked.hostile else "service", told.lines)
+        print(f"| {what} | {figure} |")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""The project's documents: where they stand, what they show, what they link to."""
+"""The project's documents: where they are, what they show, what they link to."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-README, ASKING = "README.md", "models/README.md"
-PACKAGE = "optimizer/strategic_minerals/README.md"
+README, ASKING = "README.md", "models/ask.md"
+PROGRAM = "strategic-minerals"
 SERVICE = "optimizer/strategic_minerals/service/README.md"
 PLACES = (
     "README.md",
@@ -52,19 +52,19 @@ def the_block(name: str, language: str, holds: str) -> str:
     return found[0]
 
 
-def command_lines(name: str, program: str) -> Iterator[str]:
-    """Lines of a document that call a program: in shell blocks, in lines after a prompt, and between backticks."""
-    shown = text(name)
-    fenced = [
-        line for block in blocks(name) if block.language in ("sh", "text", "") for line in block.text.splitlines()
-    ]
-    for line in (
-        *fenced,
-        *re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", shown, flags=re.DOTALL | re.MULTILINE)),
-    ):
+def command_lines(name: str, verbs: Collection[str]) -> Iterator[str]:
+    """Command lines of a document, without the program's name, which may be missing between backticks where a verb comes first."""
+    fenced = [line for block in blocks(name) if block.language in ("sh", "") for line in block.text.splitlines()]
+    prose = re.sub(r"^```.*?^```$", "", text(name), flags=re.DOTALL | re.MULTILINE)
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+    for line in (*fenced, *spans):
         for part in re.split(r" && |\$ ", line):
-            if re.match(rf"(\S*/)?{program} ", f"{part.strip()} "):
-                yield part.strip()
+            found = re.match(rf"(?:\S*/)?{PROGRAM} ([a-z].*)", part.strip())
+            if found is not None:
+                yield found[1]
+    for span in spans:
+        if span.partition(" ")[0] in verbs and re.fullmatch(r"[^\[\](){}=:]+", span):
+            yield span
 
 
 def links(name: str) -> Iterator[str]:

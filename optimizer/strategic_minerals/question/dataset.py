@@ -255,7 +255,7 @@ class Dataset:
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
-        """Validate data frames (columns as in `inputs/README.md`). Raises InputError with every fault."""
+        """Validate data frames (columns as `strategic-minerals schema TABLE` prints them). Raises InputError with every fault."""
         faults = Faults()
         tables: dict[str, tuple[Row, ...]] = {}
         for table, frame in frames.items():
