@@ -79,15 +79,15 @@ def cluster() -> None:
     """A stress test on a worker of a cluster."""
     import distributed
 
-    from strategic_minerals import load_result, stress_test
+    from strategic_minerals import Runner, load_result, stress_test
 
     result = load_result("run")
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as here,
         distributed.Client(here) as client,
     ):
-        there = stress_test(result, scenarios=20, seed=1, executor=client.get_executor())
-    assert there.figures.equals(stress_test(result, scenarios=20, seed=1).figures)
+        there = stress_test(result, scenarios=20, seed=1, run=Runner(executor=client.get_executor()))
+    assert there.tables["figures"].equals(stress_test(result, scenarios=20, seed=1).tables["figures"])
 
 
 def service() -> None:

@@ -14,9 +14,8 @@ export const request: JobRequest = {
 export function gapOf(result: JobResult): number | null {
   switch (result.kind) {
     case "frontier":
-      return result.facts.gap;
-    case "solve":
-      return result.facts.outcome.relative_gap;
+    case "explain":
+      return Number(result.facts["gap"]);
     default:
       return null;
   }
