@@ -537,6 +537,15 @@ def test_a_floor_costs_more_where_the_price_falls():
     assert result.objective_parts["terminal_liability"] == close(6.4)
 
 
+def test_a_floor_brings_nothing_back_at_crisis_prices_that_the_plan_does_not_count():
+    """Proves: where the price doubles in 2029 (probability 1/2) half of 160 - 110 and of 240 - 110 comes back: 10 + .64*(.5*12.5 -
+    .5*45) = -.4. Without gain on prices the floor costs what it costs on the baseline course, 18."""
+    rise = cut("squeeze", 0.5, 2029, 1, share=0.0, price_multiplier=2.0)
+    for price_gain, cost in ((True, -0.4), (False, 18.0)):
+        result = optimum(*clawback(scenarios=[rise], price_gain=price_gain))
+        assert result.objective_parts["floor_cost"] == close(cost)
+
+
 def test_the_liability_cap_refuses_what_could_fall_due():
     """Proves: a cap of 29.9 forbids the floor that may cost 30 in a year, although it is expected to cost 12.5."""
     assert built(optimum(*clawback(budget={"liability_cap_musd": 29.9}))) == set()
@@ -1264,9 +1273,11 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
     assert (result.objective_parts["floor_cost"] > 0) != agreed
 
 
-def test_a_floor_that_ends_before_first_output_leaves_room_for_another():
-    """Proves: with a lead of two years and an agreed floor until FY2027 the package with a floor can be signed."""
-    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": 2027}
+@pytest.mark.parametrize(("until", "room"), [(2027, True), (2028, True), (2029, False)])
+def test_a_floor_that_ends_before_first_output_leaves_room_for_another(until, room):
+    """Proves: signed in 2027 with a lead of two years, the package with a floor stands beside an agreed floor until FY2028, whose
+    last year is the one before first output, and not beside one until FY2029."""
+    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": until}
     row = project("a", 1.0, cash_usd_per_kg=60.0, committed=True, lead_yr=2.0, **own)
     package = {"floor_material": "a", "floor_usd_per_kg": 70.0, "floor_kind": "contract", "floor_term_yr": 4.0}
     plan, data = tiny(
@@ -1277,11 +1288,11 @@ def test_a_floor_that_ends_before_first_output_leaves_room_for_another():
         sources={"far": source("CHN", "a", 1.0)},
         projects={"new": row},
         packages={"carried": {"instrument": "none", **package}},
-        instruments={"packages": ["none", "carried"]},
+        instruments={"packages": ["none", "carried"], "signing_years": [2027]},
     )
     found = prepare(plan, data).structure.support
-    assert "its owner has a floor on this output already" not in {why for _, why in found.dropped}
-    assert "carried" in {option.package.name for option in found.options}
+    assert ("its owner has a floor on this output already" in {why for _, why in found.dropped}) is not room
+    assert ("carried" in {option.package.name for option in found.options}) is room
 
 
 def test_an_agreed_floor_is_of_a_committed_project():
