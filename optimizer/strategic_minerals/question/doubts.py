@@ -551,9 +551,10 @@ class _Search:
                 self.of[figure][id(each)] = each
         groups: dict[tuple[str, ...], list[Figure]] = defaultdict(list)
         for figure in self.of:
-            table, key, column = figure
-            column = column.removesuffix("_low").removesuffix("_high") if table != PLAN else column
-            for group in {(table, column), (table, column, key.split("/")[0]), (table, column, key, "row")}:
+            table, key, cell = figure
+            column = cell.removesuffix("_low").removesuffix("_high") if table != PLAN else cell
+            row = (table, column, key, "row")
+            for group in {(table, column), (table, column, key.split("/")[0]), row, (*row, cell)}:
                 groups[group].append(figure)
         self.candidates: dict[Figure, list[Candidate]] = defaultdict(list)
         for candidate in {tuple(figures) for figures in groups.values()}:
