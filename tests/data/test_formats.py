@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conftest import Cli
 from strategic_minerals import InputError, Plan, PlanError, load_dataset, load_plan, shipped
 from strategic_minerals.answer.manifest import sealed, spelled
-from strategic_minerals.answer.study import read_study, write_study
+from strategic_minerals.answer.study import Study
 from strategic_minerals.question.read_csv import STAMP, write_dataset
 from strategic_minerals.question.workbook import load_workbook, write_workbook
 
@@ -83,11 +84,11 @@ def test_a_study_of_another_format_is_refused(tmp_path: Path) -> None:
     study = tmp_path / "run" / "analyses" / "stress"
     study.parent.mkdir(parents=True)
     (tmp_path / "run" / "manifest.json").write_text('{"schema_version": 1, "digest": "x"}', encoding="utf-8")
-    write_study({"events": "a\n1\n"}, study)
-    assert list(read_study(study)) == ["events"]
+    Study("stress", {"events": pd.DataFrame({"a": [1]})}).save(study)
+    assert list(Study.load(study).tables) == ["events"]
     seal = json.loads((study / "seal.json").read_text(encoding="utf-8"))
     (study / "seal.json").write_text(spelled(sealed({**seal, "schema_version": 2})), encoding="utf-8")
     with pytest.raises(InputError) as error:
-        read_study(study)
+        Study.load(study)
     (fault,) = error.value.faults
     assert (fault.file, fault.column, fault.expected) == ("analyses/stress/seal.json", "schema_version", ONLY)

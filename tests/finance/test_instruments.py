@@ -25,9 +25,7 @@ def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
     plan = plan.model_copy(update={"materials": ("x",)})
     assert check(plan, data).faults == ()
     for relax in (False, True):
-        assert total(solve(plan, data, gap=0.0, relax=relax, quick=True)) == pytest.approx(
-            14 * 1000 + 16 * 100
-        )
+        assert total(solve(plan, data, gap=0.0, relax=relax, quick=True)) == pytest.approx(14 * 1000 + 16 * 100)
 
 
 def test_a_plan_that_nobody_supplies_is_answered() -> None:

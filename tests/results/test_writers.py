@@ -16,13 +16,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from strategic_minerals.results.study import Study
 
 from conftest import Cli, environment
 from strategic_minerals import InputError, Result, load_result, solve, write_run
 from strategic_minerals.answer import run_folder as runfolder
 from strategic_minerals.answer.run_folder import is_run_folder, write_parquet, write_results
-from strategic_minerals.answer.study import store_study
+from strategic_minerals.answer.study import Study, store_study
 from strategic_minerals.core.files import LOCK, one_writer, staged, whole_file, write_whole
 from strategic_minerals.page.page import save_figures
 from strategic_minerals.question.workbook import write_workbook

@@ -36,7 +36,7 @@ from strategic_minerals.service.app import create_app
 from strategic_minerals.service.authentication import Rates
 from strategic_minerals.service.dispatcher import open_store
 from strategic_minerals.service.reading import kind_of_plan, table_file
-from strategic_minerals.service.requests import Question, SolveRequest, sanitise
+from strategic_minerals.service.requests import KINDS_OF_JOBS, Question, sanitise
 from strategic_minerals.service.settings import Settings
 from support.served import QUICK, Obedient, client, ended, running, token
 from support.served import settings as service_settings
@@ -405,7 +405,7 @@ def test_plain_data_is_tame_or_refused(value: Any) -> None:
 def test_a_request_says_what_it_does_not_know() -> None:
     """Proves R29: a misspelt field is an error."""
     with pytest.raises(ValidationError, match="gapp"):
-        SolveRequest.model_validate({"kind": "solve", "shipped": "quickstart", "gapp": 0.1})
+        KINDS_OF_JOBS["solve"].request.model_validate({"kind": "solve", "shipped": "quickstart", "gapp": 0.1})
 
 
 @pytest.mark.slow

@@ -176,6 +176,9 @@ def open_study(folder: Path) -> Study:
             f"one of its studies: {studies}" if studies else "the folder that a study was written into with --out"
         )
         raise InputError([Fault(str(folder), "", "", f"no study: {STUDY} is missing or damaged", expected)]) from None
+    other_format = format_fault(str(folder / STUDY), "", "schema_version", stated.get("schema_version"))
+    if other_format is not None:
+        raise InputError([other_format])
     return Study(tables={name: _table(*file) for name, file in files.items()}, **kept)
 
 
