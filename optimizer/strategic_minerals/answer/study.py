@@ -102,9 +102,9 @@ class Study(Plotted):
         return json.dumps(content, indent=1) + "\n"
 
     def _repr_html_(self) -> str:
-        """As notebooks show it: the first line, then the tables that have a heading."""
+        """As notebooks show it: a warning or the first line, then the tables that have a heading."""
         headed = {title: self.tables[name] for name, title in self.titles.items() if title and name in self.tables}
-        return notebook_html(self.summary(), headed)
+        return notebook_html("\n".join([*self.facts.get("warnings", ()), *self.words]), headed)
 
 
 Analyses = Mapping[str, pd.DataFrame] | Iterable[Study]
