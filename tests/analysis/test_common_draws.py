@@ -34,7 +34,7 @@ def test_what_a_plan_saves_in_a_sample_is_what_recourse_says() -> None:
     answer = Session(gap=0.0).answer(plan, data)
     problem = answer.problem
     solution, nothing = (extract(problem.structure, problem.assembly, x) for x in (answer.x, answer.z0))
-    found = CommonDraws(2 * SAMPLES).worths(problem, solution, nothing, 60.0)
+    found = CommonDraws(2 * SAMPLES).worths(problem, solution, nothing)
     first, zero = FirstStage.of(plan, data, solution), FirstStage.of(plan, data, nothing, is_reference=True)
     assert plan.sample is not None
     for worth, seed in zip(found, sample_seeds(plan.sample.seed, SAMPLES, APART), strict=True):

@@ -590,7 +590,7 @@ def test_a_comparison_names_what_own_code_added() -> None:
         [solve(*small(), gap=0.0, quick=True), solve(*small(), gap=0.0, extend=at_most(1.0), quick=True)],
         ["as it is", "capped"],
     )
-    assert found.inputs.to_numpy().tolist() == [["own code: constraint cap", "-", "at most 1"]]
+    assert found.tables["inputs"].to_numpy().tolist() == [["own code: constraint cap", "-", "at most 1"]]
 
 
 def test_a_row_among_those_of_the_plan_is_ones_own() -> None:

@@ -53,8 +53,9 @@ def heard(level: int, work: Any) -> Heard:
     return handler
 
 
-def solved(seed: int = 1, **asked: Any) -> Any:
-    return solve(*random_case(seed), gap=0.0, **asked, quick=True, run=Runner(threads=1))
+def solved(seed: int = 1, on_progress: Any = None, **asked: Any) -> Any:
+    run = Runner(threads=1, on_progress=on_progress)
+    return solve(*random_case(seed), gap=0.0, **asked, quick=True, run=run)
 
 
 def impossible() -> Any:
@@ -123,7 +124,7 @@ def test_a_solve_tells_its_phases_at_info_and_its_rounds_at_debug(method: str) -
         assert re.search(line, told), line
     assert f"method: {method}" in told
     rooms = {record.name.split(".")[1] for record in found.records if record.name.count(".") > 1}
-    assert {"core", "api", "optimization"} <= rooms
+    assert {"core", "answer", "solver"} <= rooms
     rounds = [record for record in found.records if record.name == f"{PACKAGE}.solver.lshaped.search"]
     assert bool(rounds) == (method == "decomposed")
     assert ": round, best" not in told
@@ -222,7 +223,7 @@ def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:
         solved(method="flat", on_progress=lambda progress: log.info("asked"))
     told = [record for record in handler.records if record.getMessage() == "asked"]
     assert told
-    assert {record.threadName for record in told} == {"highs"}
+    assert "highs" in {record.threadName for record in told}
     assert {record.job for record in told} == {"0123"}
     assert {record.run for record in told} == {handler.records[0].run}
 

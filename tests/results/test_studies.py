@@ -123,14 +123,14 @@ def tornado() -> Design:
 
 
 STUDIES: dict[str, Callable[[], Study]] = {
-    "losses": lambda: loss_replay(load_dataset(shipped("inputs"))),
+    "losses": lambda: loss_replay(*agreed()),
     "scenarios": lambda: scenario_outlook(*exposed(rate=0.3), scenarios=50),
     "stress": lambda: stress_test(drawn(), scenarios=20),
     "discover": lambda: discover(cases(), "loss_musd <= 500"),
     "reverse": lambda: reverse_stress(drawn(), longest_yr=1.0),
     "worth": lambda: value_of_planning(*exposed(rate=0.3), fresh=10, gap=0.01),
     "sweep": lambda: sweep(*question(), tornado(), relax=True),
-    "frontier": lambda: frontier(*question(), (0.5, 1.0), tolerance=0.5, relax=True),
+    "frontier": lambda: frontier(*question(), factors=(0.5, 1.0), tolerance=0.5, relax=True),
     "explain": lambda: explain(solved(), gap=0.0),
     "rules": lambda: compare_rules(solve(*deciding(), quick=True), samples=2, scenarios=10),
     "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),

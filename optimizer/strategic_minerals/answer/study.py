@@ -102,9 +102,9 @@ class Study(Plotted):
         return json.dumps(content, indent=1) + "\n"
 
     def _repr_html_(self) -> str:
-        """As notebooks show it: the first line, then the tables that have a heading."""
+        """As notebooks show it: a warning or the first line, then the tables that have a heading."""
         headed = {title: self.tables[name] for name, title in self.titles.items() if title and name in self.tables}
-        return notebook_html(self.summary(), headed)
+        return notebook_html("\n".join([*self.facts.get("warnings", ()), *self.words]), headed)
 
 
 Analyses = Mapping[str, pd.DataFrame] | Iterable[Study]
@@ -176,6 +176,9 @@ def open_study(folder: Path) -> Study:
             f"one of its studies: {studies}" if studies else "the folder that a study was written into with --out"
         )
         raise InputError([Fault(str(folder), "", "", f"no study: {STUDY} is missing or damaged", expected)]) from None
+    other_format = format_fault(str(folder / STUDY), "", "schema_version", stated.get("schema_version"))
+    if other_format is not None:
+        raise InputError([other_format])
     return Study(tables={name: _table(*file) for name, file in files.items()}, **kept)
 
 
