@@ -560,10 +560,7 @@ def test_blocks_of_a_design_are_held_out_as_a_whole(tmp_path: Path) -> None:
 def test_a_stored_study_is_read_as_it_was_given(made: str, tmp_path: Path) -> None:
     """Proves: from the folder of its tables the same boxes come as from the study itself."""
     study, promise = (stressed(), "loss_musd <= 700") if made == "stress" else (swept(), "expected_loss_musd <= 30")
-<<<<<<< HEAD
     assert isinstance(study, Study)
-=======
->>>>>>> verbs-tests
     study.save(tmp_path / made)
     given, read = discover(study, promise), discover(tmp_path / made, promise)
     pd.testing.assert_frame_equal(
