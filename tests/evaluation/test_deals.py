@@ -201,7 +201,12 @@ def test_the_verb_prints_words_json_and_tables(tmp_path: Path, cli: Any) -> None
     assert "mp_dow_2025" in words.stdout
     told = cli(*asked, "--json", "--out", tmp_path / "deals")
     assert json.loads(told.stdout)["kind"] == "deals"
-    assert sorted(file.name for file in (tmp_path / "deals").iterdir()) == ["capital.csv", "floors.csv", "terms.csv"]
+    assert sorted(file.name for file in (tmp_path / "deals").iterdir()) == [
+        "capital.csv",
+        "floors.csv",
+        "study.json",
+        "terms.csv",
+    ]
 
 
 AROUND = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]

@@ -254,23 +254,23 @@ def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
 def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: Any) -> None:
     run = tmp_path / "run"
     assert cli("solve", "quickstart", "--out", run).returncode == 0
-    said = cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban")
+    said = cli("reverse", run, "--longest-yr", "2", "--hazards", "ga_ge_sb_ban")
     assert said.returncode == 0, said.stderr
     ban = "Chinese ban on gallium, germanium and antimony"
     assert f"Gallium, defence at 100%: kept in each of 2 disruptions ({ban}) of up to 2 years" in said.stdout
     assert "ga_ge_sb_ban" not in said.stdout
-    chosen = cli("reverse", run, "--promise", "germanium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
+    chosen = cli("reverse", run, "--promises", "germanium:other:1", "--hazards", "ga_ge_sb_ban", "--longest-yr", "2")
     assert f"Germanium, other at 100%, {ban} on this material only: broken after" in chosen.stdout
     for wrong in ("gallium:civil", "gallium:civil:2", "unobtainium:civil:1"):
-        refused = cli("reverse", run, "--promise", wrong)
+        refused = cli("reverse", run, "--promises", wrong)
         assert refused.returncode == 2
         assert (
             wrong in refused.stderr or "not 2" in refused.stderr or "no demand for unobtainium:civil" in refused.stderr
         )
-    told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
+    told = json.loads(cli("reverse", run, "--longest-yr", "2", "--hazards", "ga_ge_sb_ban", "--json").stdout)
     assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}
     assert {row["hazard"] for row in told["reverse"]} == {"ga_ge_sb_ban"}
-    assert cli("reverse", run, "--hazard", "typo").returncode == 2
+    assert cli("reverse", run, "--hazards", "typo").returncode == 2
 
 
 @pytest.fixture(scope="module")
@@ -284,13 +284,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("option", "value", "found", "expected"),
     [
-        ("--hazard", "stopp", "'stopp'", "one of stop (did you mean 'stop'?)"),
-        ("--hazard", "pacific", "'pacific'", "one of stop"),
-        ("--promise", "a:defense:0.8", "no demand for a:defense", "(did you mean 'a:defence'?)"),
-        ("--promise", "a:defence:80%", "'a:defence:80%'", "a level from 0 to 1 (80 % is 0.8)"),
-        ("--promise", "a:defence:80", "'a:defence:80'", "a level from 0 to 1 (80 % is 0.8)"),
-        ("--promise", "a:defence:nan", "'a:defence:nan'", "a level from 0 to 1 (80 % is 0.8)"),
-        ("--promise", "a:defence", "'a:defence'", "material:segment:level"),
+        ("--hazards", "stopp", "'stopp'", "one of stop (did you mean 'stop'?)"),
+        ("--hazards", "pacific", "'pacific'", "one of stop"),
+        ("--promises", "a:defense:0.8", "no demand for a:defense", "(did you mean 'a:defence'?)"),
+        ("--promises", "a:defence:80%", "'a:defence:80%'", "a level from 0 to 1 (80 % is 0.8)"),
+        ("--promises", "a:defence:80", "'a:defence:80'", "a level from 0 to 1 (80 % is 0.8)"),
+        ("--promises", "a:defence:nan", "'a:defence:nan'", "a level from 0 to 1 (80 % is 0.8)"),
+        ("--promises", "a:defence", "'a:defence'", "material:segment:level"),
     ],
 )
 def test_a_wrong_hazard_or_promise_names_its_option(

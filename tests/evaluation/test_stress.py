@@ -323,6 +323,7 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
         "scenarios.csv",
         "events.csv",
         "shortfalls.csv",
+        "study.json",
     }
     told = json.loads(cli("stress", run, "--scenarios", "20", "--workers", "1", "--json").stdout)
     assert {row["figure"] for row in told["figures"]} >= {"worth", "expected_loss", "cvar"}
