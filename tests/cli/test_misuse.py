@@ -166,14 +166,15 @@ def test_a_study_goes_into_a_run_folder_as_a_study_of_it_alone(tmp_path: Path) -
     (run / "manifest.json").write_text("{}", encoding="utf-8")
     for out in (run, run / "results", run / "new", run / "analyses", run / "analyses" / "a" / "b"):
         with pytest.raises(FaultsError, match="a place in the run folder"):
-            refuse_mixed(out, ["points"])
-    refuse_mixed(run / "analyses" / "frontier", ["points"])
+            refuse_mixed(out, "frontier")
+    refuse_mixed(run / "analyses" / "frontier", "frontier")
     (tmp_path / "points.csv").write_text("x", encoding="utf-8")
+    (tmp_path / "study.json").write_text('{"kind": "sweep"}', encoding="utf-8")
     (tmp_path / "rows").mkdir()
     (run / "manifest.json").rename(tmp_path / "rows" / "sweep.json")
-    refuse_mixed(tmp_path, ["points"], resumed=True)
-    with pytest.raises(FaultsError, match=r"sweep\.json"):
-        refuse_mixed(tmp_path, ["points"])
+    refuse_mixed(tmp_path, "sweep")
+    with pytest.raises(FaultsError, match=r"points\.csv and 1 more"):
+        refuse_mixed(tmp_path, "frontier")
 
 
 @pytest.mark.parametrize("verb", ["verify", "report", "explain", "stress", "reverse", "alternatives"])

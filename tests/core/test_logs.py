@@ -341,7 +341,7 @@ def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path)
     folder the log of the solve; none of them names a place on this machine."""
     folder = Folder(tmp_path / "job")
     folder.path.mkdir()
-    folder.write("request.json", {**QUICK, "time_limit_s": 600.0})
+    folder.write("request.json", {**QUICK, "deadline_s": 600.0})
     folder.write("limits.json", {"threads": 1, "job": "0123", "tenant": "office"})
     answer(folder)
     lines = [json.loads(line) for line in (folder.path / RECORDS).read_text(encoding="utf-8").splitlines()]

@@ -85,7 +85,8 @@ def test_a_mineral_that_is_planned_can_go_short(mineral: str) -> None:
     assert found.audited.passed
     assert found.tables["scenario_losses"].loss_without_plan_musd.max() > 0, "it goes short without a reserve"
     short = complete(plan, data())
-    gaps = short.gaps[short.gaps.material.isin(wanted)]
+    gaps = short.tables["gaps"]
+    gaps = gaps[gaps.material.isin(wanted)]
     assert not [table for table in gaps.table if table in ("demand", "prices", "loss_functions", "yields")]
     lost = problem.natural.tier_loss
     assert (lost > 0).all(), "a loss"
