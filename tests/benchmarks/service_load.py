@@ -156,7 +156,7 @@ LARGE = (
     + b",".join([b'{"x":1,"y":"zzzzzzzzzz"}'] * 190_000)
     + b"]}}"
 )
-LONG = {"shipped": "critical-minerals", "gap": 0.0, "time_limit_s": 60}
+LONG = {"shipped": "critical-minerals", "gap": 0.0, "deadline_s": 60}
 ERRORS = (OSError, ServiceError, http.client.HTTPException)
 
 

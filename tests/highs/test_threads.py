@@ -100,11 +100,14 @@ def workers() -> Any:
 
 @pytest.mark.slow
 def test_spawned_workers_solve_after_the_parent_has(workers: ProcessPoolExecutor) -> None:
-    """Proves R21: after a solve in the parent, two spawned workers solve four plans: `executor=` hands the whole solve to
+    """Proves R21: after a solve in the parent, two spawned workers solve four plans: a runner's executor takes the whole solve to
     a worker, the result comes back complete and equal to the parent's own."""
     expected = serial()
     with ThreadPoolExecutor(4) as callers:
-        futures = {callers.submit(solve, *random_case(seed), gap=0.0, executor=workers): seed for seed in SEEDS}
+        futures = {
+            callers.submit(solve, *random_case(seed), gap=0.0, quick=True, run=Runner(executor=workers)): seed
+            for seed in SEEDS
+        }
         results = {futures[future]: future.result() for future in as_completed(futures)}
     for seed, found in results.items():
         assert isinstance(found, Result)
@@ -146,8 +149,7 @@ def test_progress_is_told_in_order() -> None:
     assert result.outcome.objective_musd == pytest.approx(serial()[5], rel=1e-9, abs=1e-9)
     assert told
     phases = [progress.phase for progress in told]
-    assert set(phases) <= {"do nothing", "social_cost", "prices"}
-    assert "social_cost" in phases
+    assert {"do nothing", "social_cost"} <= set(phases)
     for before, after in itertools.pairwise(told):
         assert after.phase != before.phase or after.seconds >= before.seconds - 1e-9
     for progress in told:
@@ -156,15 +158,15 @@ def test_progress_is_told_in_order() -> None:
             assert progress.bound <= progress.incumbent + 1e-6 * max(1.0, abs(progress.incumbent))
 
 
-def test_progress_that_answers_true_cancels() -> None:
-    """Proves R25: cancelled at the first word, the solve stops with reason interrupted and no numbers; cancelled later it
-    may keep a plan, called interrupted; any answer but True goes on."""
+def test_a_cancelled_solve_stops() -> None:
+    """Proves R25: cancelled from the start, the solve stops with reason interrupted and no numbers; what a progress function
+    answers stops nothing."""
     plan, data = random_case(5)
     with pytest.raises(StoppedError) as stop:
-        solve(plan, data, gap=0.0, quick=True, run=Runner(on_progress=lambda progress: True))
+        solve(plan, data, gap=0.0, quick=True, run=Runner(cancelled=lambda: True))
     assert stop.value.outcome.reason == "interrupted"
     assert stop.value.outcome.objective_musd is None
-    for answer in (None, False, 0, 1, "yes"):
+    for answer in (None, False, True):
         found = solve(plan, data, gap=0.0, quick=True, run=Runner(on_progress=lambda progress, answer=answer: answer))
         assert found.outcome.objective_musd == pytest.approx(serial()[5], rel=1e-9, abs=1e-9)
 
@@ -206,5 +208,5 @@ def test_no_thread_stays_behind() -> None:
     before = set(threading.enumerate())
     objective(1)
     with pytest.raises(StoppedError):
-        solve(*random_case(5), gap=0.0, quick=True, run=Runner(on_progress=lambda progress: True))
+        solve(*random_case(5), gap=0.0, quick=True, run=Runner(cancelled=lambda: True))
     assert set(threading.enumerate()) == before
