@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import Dataset, InfeasibleError, Plan, UntrustedError, diagnose, solve
+from strategic_minerals import Dataset, InfeasibleError, Outcome, Plan, StoppedError, UntrustedError, diagnose, solve
 from strategic_minerals.answer.study import Study
 from strategic_minerals.matrix.assembly import Assembly
 from strategic_minerals.question.names import edited
@@ -243,9 +243,7 @@ def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
     from strategic_minerals.studies import diagnosis
 
     def late(case: Case) -> list[Any]:
-        case.deadline = 0.0
-        case.left()
-        return []
+        raise StoppedError("out of time", Outcome("time_limit", None, None, None, None))
 
     monkeypatch.setattr(diagnosis, "_conflict", late)
     found = diagnose(*promising())

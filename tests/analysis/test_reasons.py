@@ -59,9 +59,7 @@ def picture(
     """An item over one figure alone. chosen: at the plan's own value."""
     problem = prepare(plan, data)
     item = DecisionIndex(problem).find(name)
-    pair = Pair(
-        plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.structure.scenarios.drawn, threads=1
-    )
+    pair = Pair(plan, data, item, in_amounts(item, plan), 0.0, edited, problem.structure.scenarios.drawn, threads=1)
     varied = next(one for one in figures_of(problem, item) if one.name == figure)
     return find_break_even(pair, varied, chosen, tolerance, most)
 

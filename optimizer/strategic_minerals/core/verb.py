@@ -113,6 +113,7 @@ WORDS = (
     ("Input should be greater than ", "more than "),
     ("Input should be less than ", "less than "),
     ("Input should be ", ""),
+    ("Value should have at least 1 item", "at least one"),
 )
 """How pydantic begins a message -> how a fault says what is expected."""
 
@@ -121,5 +122,5 @@ def expected(message: str) -> str:
     """What is expected, from a message of pydantic."""
     for begin, words in WORDS:
         if message.startswith(begin):
-            return words + message[len(begin) :]
+            return words + message[len(begin) :].partition(" after validation")[0]
     return message
