@@ -105,13 +105,14 @@ def test_bounds_close_in_from_both_sides_and_a_caller_may_stop() -> None:
     assert np.all(np.diff([incumbent for incumbent, _ in told]) <= 1e-9)
     assert np.all(np.diff([bound for _, bound in told]) >= -1e-9)
     assert told[-1][1] <= result.outcome.objective_musd + 1e-6
+    begun: list[Any] = []
     stopped = solve(
         plan,
         data,
         gap=1e-6,
         method="decomposed",
         quick=True,
-        run=Runner(on_progress=lambda progress: progress.phase == "social_cost"),
+        run=Runner(on_progress=begun.append, cancelled=lambda: any(one.phase == "social_cost" for one in begun)),
     )
     assert stopped.outcome.reason == "interrupted"
     assert stopped.outcome.relative_gap > 1e-6

@@ -455,12 +455,12 @@ def test_progress_tells_parts_and_no_bound_that_says_nothing(tmp_path: Path) -> 
     """Proves: parts of a search are counted; a gap of thousands of per cent is no gap yet, and its bound none."""
     folder = Folder(tmp_path)
     reporter = ProgressReporter(folder, None)
-    reporter.solving(Progress("social_cost", 1.0, incumbent=0.0, bound=-1e9, gap=1e12))
+    reporter.report(Progress("social_cost", 1.0, incumbent=0.0, bound=-1e9, gap=1e12))
     told = folder.read(PROGRESS)
     assert told is not None
     assert (told["incumbent_musd"], told["bound_musd"], told["gap"]) == (0.0, None, None)
     time.sleep(PACE_S)
-    reporter.solving(Progress("2 of 13 parts", 1.0))
+    reporter.report(Progress("plans and tests", 1.0, done=2, of=13))
     told = folder.read(PROGRESS)
     assert told is not None
     assert (told["done"], told["of"]) == (2, 13)

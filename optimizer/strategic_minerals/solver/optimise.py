@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from ..core.errors import OnProgress, Outcome, UntrustedError
+from ..core.errors import OnProgress, Outcome, StoppedError, UntrustedError
 from ..core.frames import Floats, Ints
 from ..core.logs import logger_of
 from ..core.stats import LEAST_TIME_LIMIT_S, Timings
@@ -410,7 +410,11 @@ def _at_undisturbed_prices(
     if too_large(solver):
         LOG.info("left out: operations at undisturbed prices (too many scenarios for one solver)")
         return None
-    other = at_undisturbed_prices(problem)
+    try:
+        other = at_undisturbed_prices(problem)
+    except StoppedError as error:  # at a limit that has left a plan
+        LOG.info("left out: operations at undisturbed prices (%s)", error)
+        return None
     other = replace(other, assembly=replace(other.assembly, row_upper=problem.assembly.row_upper))
     model = with_commitments(other, objective_costs(other)[last], x, 0.0)
     again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
