@@ -91,7 +91,7 @@ def least_budget(money: float) -> tuple[Plan, Dataset]:
 def test_the_least_budget_that_has_a_plan_is_narrowed_down() -> None:
     """Proves: 3 kt at 10 USD/kg and holding them take 15 million USD a year; between no plan and a plan with the same portfolio the
     frontier halves budgets as it does between portfolios. It once said 75 in all, where 45 will do."""
-    points = frontier(*least_budget(50.0)).points
+    points = frontier(*least_budget(50.0)).tables["points"]
     possible = points.objective_musd.notna()
     assert points.factor[~possible].max() == pytest.approx(0.3, abs=0.011)
     assert points.factor[possible].min() == pytest.approx(0.3, abs=0.011)
@@ -123,7 +123,7 @@ def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
         scenarios=[cut("stop", 0.5, 2028, 1.0, materials="a")],
         money=5.0,
     )
-    gaps = complete(plan, data).gaps
+    gaps = complete(plan, data).tables["gaps"]
     assert list(gaps.material[gaps.table == "hazards"]) == ["b"]
 
 
