@@ -39,7 +39,7 @@ def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model counts as too large for solvers to stay in memory."""
     set_search(monkeypatch, "subproblems", loaded_columns=0)
     set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
-    set_search(monkeypatch, "evaluator", least_groups=3)
+    set_search(monkeypatch, "subproblems", least_groups=3)
 
 
 @pytest.mark.usefixtures("crowded")
@@ -96,8 +96,8 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("crowded")
 def test_an_executor_answers_clusters_that_nobody_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with workers that forget every program, sent some at a time, the plan is the same."""
-    set_search(monkeypatch, "remote", most_kept_columns=0)
-    set_search(monkeypatch, "remote", tasks_at_once=3)
+    set_search(monkeypatch, "subproblems", most_kept_columns=0)
+    set_search(monkeypatch, "subproblems", tasks_at_once=3)
     plan, data = many(3)
     with ThreadPoolExecutor(2) as executor:
         sent = solve(plan, data, gap=1e-6, method="decomposed", quick=True, run=Runner(executor=executor)).outcome
@@ -323,8 +323,8 @@ def test_many_scenarios_have_a_group_for_every_so_many(
 def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where a variant has another number of groups, cuts of the old ones are not taken for theirs."""
     set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
-    set_search(monkeypatch, "evaluator", cut_groups=2)
-    set_search(monkeypatch, "evaluator", least_groups=4)
+    set_search(monkeypatch, "subproblems", cut_groups=2)
+    set_search(monkeypatch, "subproblems", least_groups=4)
     small = tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 10.0)},
