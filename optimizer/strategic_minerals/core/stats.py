@@ -110,7 +110,7 @@ class Timings:
             seconds = time.perf_counter() - start
             self.phases[phase] += seconds
             LOG.info("%s: %.3f s", phase, seconds)
-            self.memory[phase] = peak_memory_mib()
+            self.memory[phase] = self._peak()
 
     def ran(self, phase: str, run: AnyRun) -> AnyRun:
         """Count a solver's run within a phase; the run itself."""
@@ -141,14 +141,19 @@ class Timings:
                 "share": 1.0,
                 "highs_seconds": sum(self.highs.values()),
                 "iterations": sum(self.iterations.values()),
-                "peak_memory_mib": peak_memory_mib(),
+                "peak_memory_mib": self._peak(),
             }
         )
         return pd.DataFrame(rows)
 
+    def _peak(self) -> float:
+        """Peak of memory, never below that of a phase before: Linux, which counts pages by core, reads it up to a few hundred KiB
+        apart from call to call."""
+        return max([peak_memory_mib(), *self.memory.values()])
+
 
 def peak_memory_mib() -> float:
-    """Largest resident memory of this process so far; it never falls, so a phase shows what it added to the peak."""
+    """Largest resident memory of this process so far, as the system reads it, so that a phase shows what it added to the peak."""
     if sys.platform == "win32":
         return float("nan")
     import resource

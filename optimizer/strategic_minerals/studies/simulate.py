@@ -128,12 +128,13 @@ def simulate(
             lived.update(kept.read(task))
     left = [task for task in tasks if not all(_key(task, p, name) in lived for p in task.paths for name in task.names)]
     done = total - sum(len(task.paths) for task in left)
+    current().report(Progress("paths", current().seconds, done=done, of=total))
     for task, found in zip(left, run.each("", _live, left), strict=True):
-        current().report(Progress("paths", current().seconds, done=done, of=total))
         lived.update(found)
         if kept is not None:
             kept.write(task, found)
         done += len(task.paths)
+        current().report(Progress("paths", current().seconds, done=done, of=total))
     tables = tables_of_paths(plan, problem.natural, drawn, lived, [*names], confidence)
     facts = {
         "plan": plan.name,
