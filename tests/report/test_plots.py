@@ -65,7 +65,7 @@ def test_a_result_plots_the_figures_of_its_page() -> None:
 STUDIES = {
     "side-by-side": lambda: compare([solved(), solved(70.0)]),
     "tornado": lambda: sweep(*one_mineral(110.0), one_at_a_time({"discount_rate": (0.0, 0.05)}), relax=True),
-    "frontier": lambda: frontier(*one_mineral(110.0), (0.5, 1.0), tolerance=0.5, relax=True),
+    "frontier": lambda: frontier(*one_mineral(110.0), factors=(0.5, 1.0), tolerance=0.5, relax=True),
     "beside-rules-of-thumb": lambda: value_of_planning(*exposed(rate=0.3), fresh=0, gap=0.01),
     "stress-losses": lambda: stress_test(drawn(), scenarios=20),
     "what-items-bring": lambda: explain(solved(), gap=0.0),
@@ -84,7 +84,7 @@ def test_a_study_plots_what_it_found(name: str) -> None:
     assert any(spec["datasets"].values())
     assert name in (charts.__doc__ or "")
     said = repr(study)
-    assert said.startswith(f"<{type(study).__name__} ({study.kind}): ")
+    assert said.startswith(f"<Study {study.kind}: ")
     assert "\n" not in said
     assert len(said) < 260
     with pytest.raises(InputError, match=name):

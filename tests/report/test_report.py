@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from conftest import PATIENCE_S
-from strategic_minerals import Result, solve, write_run
+from strategic_minerals import InputError, Result, solve, write_run
 from strategic_minerals.answer.run_folder import write_parquet
 from strategic_minerals.cli.doctor import examine
 from strategic_minerals.core.frames import kinds_of, typed, whole
@@ -282,19 +282,19 @@ def test_a_comparison_tells_what_differs(result: Result) -> None:
     plan, data = one_mineral(110.0)
     one, two = solve(plan, data, gap=0.0, quick=True), solve(*one_mineral(70.0), gap=0.0, quick=True)
     found = compare([one, two], ["rich", "poor"])
-    fields = found.inputs.set_index("field")
+    fields = found.tables["inputs"].set_index("field")
     assert fields.loc["budget.appropriation_musd.2027", "rich"] == "110"
-    assert ("support", "A") in set(zip(found.plan["kind"], found.plan["item"], strict=True))
+    assert ("support", "A") in set(zip(found.tables["plan"]["kind"], found.tables["plan"]["item"], strict=True))
     frames = {name: data.frame(name) for name in data.tables}
     frames["offers"] = frames["offers"].assign(premium_share=0.5)
     dearer = solve(plan, type(data).from_tables(frames), gap=0.0, quick=True)
-    assert "offers[spot].premium_share" in set(compare([one, dearer]).inputs["field"])
+    assert "offers[spot].premium_share" in set(compare([one, dearer]).tables["inputs"]["field"])
     same = compare([one, one])
-    assert same.inputs.empty
-    assert same.plan.empty
-    assert same.names == ("tiny (1)", "tiny (2)")
-    assert "What differs in the question: nothing" in "\n".join(same.lines())
-    with pytest.raises(ValueError, match="two results"):
+    assert same.tables["inputs"].empty
+    assert same.tables["plan"].empty
+    assert same.facts["names"] == ("tiny (1)", "tiny (2)")
+    assert "What differs in the question: nothing" in same.summary()
+    with pytest.raises(InputError, match="two or more"):
         compare([one])
 
 

@@ -121,7 +121,7 @@ def test_a_new_capacity_is_that_of_the_whole_source() -> None:
         assert capacity(found.result, part, FIRST + 3) == pytest.approx(held)
         assert capacity(found.result, "ally", FIRST + 3) == pytest.approx(3.0 * KT - held)
         assert capacity(found.result, "ally", FIRST + 5) == pytest.approx(3.0 * KT)
-        assert found.causes == (FACTS,) or FACTS in found.causes
+        assert FACTS in found.facts["causes"]
     same = roll(
         with_contract, facts=tables(capacities={**news, "from_year": FIRST, "capacity_t_per_yr": 2.0 * KT}), **QUIET
     )

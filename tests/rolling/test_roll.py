@@ -151,7 +151,7 @@ def test_what_was_signed_is_paid_kept_and_not_signed_again() -> None:
         assert "plant" not in set(found.result.tables["projects"].project)
         assert found.result.tables["contracts"].empty
         assert found.result.audited.passed
-        kinds = set(found.state.kind)
+        kinds = set(found.tables["state"].kind)
         assert {"package", "contract", "payment_due", "money_kept"} <= kinds
         short = [r.solution.shortfall.sum(axis=1) for r in (first, found.result)]
         if years < 3:  # before the stop, which both plans reckon with
@@ -169,7 +169,7 @@ def test_a_floor_of_before_keeps_the_plant_alive_and_is_paid_on_the_facts_of_the
     assert fees > 0
     assert due[1] - fees == pytest.approx(4.0 * (3.0 - 2.0))
     assert due[0] - fees == pytest.approx(4.0 * (3.0 - 2.8))
-    assert found.causes == (FACTS,)
+    assert found.facts["causes"] == [FACTS]
     assert found.result.audited.passed
 
 
@@ -182,8 +182,8 @@ def test_a_plan_made_in_mid_crisis_releases() -> None:
     )  # fmt: skip
     found = roll(first, happened=[begun], learning=False, gap=0.0)
     assert found.result.tables["stock"].released_t.iloc[0] > 0
-    assert found.causes == (STATE,)
-    assert list(found.state[found.state.kind == "event"].item) == ["stop"]
+    assert found.facts["causes"] == [STATE]
+    assert list(found.tables["state"][found.tables["state"].kind == "event"].item) == ["stop"]
     lifted = roll(found.result, happened=[HappenedRow(event="stop", status="ended")], learning=False, gap=0.0)
     assert not lifted.result.plan.ongoing
     assert lifted.result.tables["stock"].released_t.iloc[0] == 0
@@ -212,8 +212,8 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     row = found.result.data.rows("hazards")[0]
     assert row.rate_per_yr == pytest.approx(3.5 / (3.5 / 0.3 + 1))
     assert row.rate_per_yr_low < row.rate_per_yr < row.rate_per_yr_high
-    assert found.causes == (EVIDENCE,)
-    said = compare([first, found.result], ["then", "now"], why=found.why).summary()
+    assert found.facts["causes"] == [EVIDENCE]
+    said = compare([first, found.result], ["then", "now"], why=found.tables["why"]).summary()
     assert f"The only cause of what differs from the plan of before: {EVIDENCE}." in said
     twice = roll(found.result).result.data.rows("hazards")[0]
     assert twice.rate_per_yr == pytest.approx(3.5 / (3.5 / 0.3 + 2))
@@ -242,7 +242,7 @@ def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
     found = roll(first, done=read_noted(file, DoneRow), learning=False, gap=0.0)
     assert found.result.data.rows("stock")[0].opening_t == pytest.approx(planned / 2)
     assert found.result.plan.budget.carried_in_musd == 3.5
-    assert found.causes == (STATE,)
+    assert found.facts["causes"] == [STATE]
     asked = first.plan.model_copy(update={"budget": first.plan.budget.model_copy(update={"carry_over_share": 0.5})})
     thrifty = solve(
         asked.model_copy(update={"budget": asked.budget.model_copy(update={"appropriation_musd": 9.0})}),
@@ -295,7 +295,7 @@ def test_a_rolling_horizon_plans_as_many_years_as_before() -> None:
     found = roll(first, horizon="rolling", learning=False)
     assert found.result.plan.horizon.years == 4
     assert found.result.plan.horizon.first_year == FIRST + 1
-    assert found.why.cause.tolist() == [AS_PLANNED, STATE, FACTS, EVIDENCE]
+    assert found.tables["why"].cause.tolist() == [AS_PLANNED, STATE, FACTS, EVIDENCE]
 
 
 def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning() -> None:

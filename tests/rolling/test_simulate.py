@@ -57,7 +57,7 @@ def plant(chance: float) -> Result:
 
 def worth_by_onset(result: Result, policy: str, **asked: Any) -> dict[float, set[float]]:
     """Fiscal year of the first event (infinite: none) -> worth on the paths of that kind [million USD]."""
-    found = simulate(result, exact=0, rules=(), learning=False, grid_months=12, **asked).paths
+    found = simulate(result, exact=0, rules=(), learning=False, grid_months=12, **asked).tables["paths"]
     mine = found[found.policy == policy]
     return {
         year: set(np.round(part.worth_musd, 6))
@@ -152,7 +152,7 @@ def test_a_markov_reserve_with_lost_sales_reaches_its_value_by_dynamic_programmi
     interval, and on the same paths within a hundredth of what dynamic programming pays there."""
     result = reserve()
     asked: dict[str, Any] = {"paths": 60, "seed": 3, "learning": False, "grid_months": 12}
-    found = simulate(result, exact=0, rules=(), **asked).paths
+    found = simulate(result, exact=0, rules=(), **asked).tables["paths"]
     cost = found[found.policy == REPLANNED].set_index("path").cost_musd
     error = float(cost.std(ddof=1)) / len(cost) ** 0.5
     value = least(0, 0, 0.0)[0]
@@ -190,9 +190,10 @@ def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(kept) == 6 * 3 + 1
     for name in kept[:7]:
         (tmp_path / "s" / name).unlink()
-    told: list[tuple[int, int]] = []
-    again = simulate(reserve(), **asked, run=Runner(store=tmp_path / "s", on_progress=lambda *done: told.append(done)))
-    assert again.paths.equals(whole.paths)
+    told: list[tuple[int | None, int | None]] = []
+    follow = Runner(store=tmp_path / "s", on_progress=lambda progress: told.append((progress.done, progress.of)))
+    again = simulate(reserve(), **asked, run=follow)
+    assert again.tables["paths"].equals(whole.tables["paths"])
     assert told[-1] == (7, 7)
     with pytest.raises(InputError, match="another simulation"):
         simulate(reserve(), **{**asked, "seed": 2}, run=Runner(store=tmp_path / "s"))
@@ -201,21 +202,21 @@ def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_differences_are_paired_and_say_what_cannot_be_told() -> None:
     """Proves: each difference is the mean over the same paths, by stratum too; two paths tell nothing."""
     found = simulate(reserve(), paths=8, exact=2, rules=("60 days of cover",))
-    worth = found.paths.pivot(index="path", columns="policy", values="worth_musd")
-    for row in found.differences[found.differences.stratum == "all paths"].itertuples():
+    worth = found.tables["paths"].pivot(index="path", columns="policy", values="worth_musd")
+    for row in found.tables["differences"][found.tables["differences"].stratum == "all paths"].itertuples():
         both = (worth[row.of] - worth[row.policy]).dropna()
         assert row.difference_musd == pytest.approx(both.mean())
         assert row.error_musd == pytest.approx(both.std(ddof=1) / len(both) ** 0.5)
     assert float(worth[NOTHING].abs().max()) == 0
     assert "Against plans in integers on 2 of the paths" in found.summary()
-    assert found.replans.plans.iloc[0] == 8 * YEARS
+    assert found.tables["replans"].plans.iloc[0] == 8 * YEARS
 
 
 def test_drawdown_and_refill_are_read_off_the_paths() -> None:
     """Proves: a stock in a stop is released for what is short, and is back once the reserve has bought again."""
     found = simulate(reserve(), paths=12, exact=0, rules=(), learning=False, grid_months=12)
-    row = found.drawdown.iloc[0]
-    mine = found.years[found.years.policy == REPLANNED]
+    row = found.tables["drawdown"].iloc[0]
+    mine = found.tables["years"][found.tables["years"].policy == REPLANNED]
     tight = mine[mine.tight_share > 0]
     assert row.material == "gallium"
     assert row.years_tight == len(tight)
