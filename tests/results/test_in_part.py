@@ -39,7 +39,7 @@ def partly(money: float, *, part: bool = True, later: float = 0.0) -> tuple[Plan
 
 def said(result: Result, item: str | None = None, **options: Any) -> dict[str, str]:
     """What `explain` says of every item, by kind and name."""
-    rows = explain(result, item, gap=0.0, prices=False, **options).reasons
+    rows = explain(result, item, gap=0.0, prices=False, **options).tables["reasons"]
     return {f"{row.kind} {row.item}": row.sentence for row in rows.itertuples()}
 
 
@@ -65,9 +65,9 @@ def test_a_project_supported_in_part_is_chosen_and_told_with_its_share(money: fl
 def test_break_evens_of_a_part_agree_with_the_plan() -> None:
     """Proves: what the plan has in part it has at the figures as they stand."""
     found = explain(solve(*partly(30.0), gap=0.0, quick=True), "mine", gap=0.0, prices=False, most_solves=10)
-    assert found.break_evens.chosen.all()
-    for row in found.break_evens.itertuples():
-        mine = found.intervals[found.intervals.figure == row.figure]
+    assert found.tables["break_evens"].chosen.all()
+    for row in found.tables["break_evens"].itertuples():
+        mine = found.tables["intervals"][found.tables["intervals"].figure == row.figure]
         assert mine[(mine.from_value <= row.base) & (row.base <= mine.to_value)].state.tolist() == ["chosen"]
 
 
@@ -106,11 +106,15 @@ def test_portfolios_count_what_is_supported_in_part(money: float) -> None:
     """Proves: the plan's own portfolio is the mine; beside it the other one comes in part and neither can go, as a twentieth of the
     worth may be lost; so the mine is in all of them, with its shares, as the range of grants says."""
     found = alternatives(solve(*partly(money), gap=0.0, quick=True))
-    assert found.portfolios["items"].iloc[0] == ("project mine",)
-    assert (found.extremes.set_index("item").loc["support by grant", "least"]) == pytest.approx(0.95 * money, rel=1e-3)
-    assert all({"project mine", "project mine2"} & set(items) for items in found.portfolios["items"])
-    assert len(found.firm) == 1
-    assert found.firm[0].startswith(f"project mine ({money:g}% of it, ")
+    assert found.tables["portfolios"]["items"].iloc[0] == "project mine"
+    assert (found.tables["extremes"].set_index("item").loc["support by grant", "least"]) == pytest.approx(
+        0.95 * money, rel=1e-3
+    )
+    assert all(
+        {"project mine", "project mine2"} & set(items.split("; ")) for items in found.tables["portfolios"]["items"]
+    )
+    assert len(found.facts["firm"]) == 1
+    assert found.facts["firm"][0].startswith(f"project mine ({money:g}% of it, ")
     assert "adds project mine2 (" in found.summary()
     assert "In all of them: project mine (" in found.summary()
 
@@ -119,11 +123,11 @@ def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() ->
     """Proves: 15 % and 30 % of a mine are the mine chosen at every point; 30 % of one that is signed whole or not is a trace of a
     relaxation, unless the point is one that may have parts."""
     plan, data = partly(30.0)
-    chosen = sweep(plan, data, {f"{MONEY} *": [0.5, 1.0]}, gap=0.0).chosen()
+    chosen = sweep(plan, data, {f"{MONEY} *": [0.5, 1.0]}, gap=0.0).tables["chosen"]
     assert chosen[["kind", "item", "share"]].to_numpy().tolist() == [["project", "mine", 1.0]]
-    both = sweep(
-        *partly(30.0, part=False), {"instruments.partial_support": [False, True]}, gap=0.0, relax=True
-    ).chosen()
+    both = sweep(*partly(30.0, part=False), {"instruments.partial_support": [False, True]}, gap=0.0, relax=True).tables[
+        "chosen"
+    ]
     assert both[["kind", "item", "share"]].to_numpy().tolist() == [["project", "mine", 0.5]]
 
 
@@ -163,13 +167,13 @@ def test_figures_of_the_plan_are_those_that_later_aims_left_it() -> None:
     it."""
     result = aimed("risk_within_budget")
     found = alternatives(result, count=1)
-    row = found.extremes.set_index("item").loc["purchases for the reserve"]
+    row = found.tables["extremes"].set_index("item").loc["purchases for the reserve"]
     assert row.plan == pytest.approx(result.tables["acquisitions"].cost_musd.sum()) == pytest.approx(100.0)
     assert "(this plan: 100)" in row.sentence
-    assert (found.extremes.least <= found.extremes.plan + 1e-9).all()
-    assert (found.extremes.plan <= found.extremes.most + 1e-9).all()
+    assert (found.tables["extremes"].least <= found.tables["extremes"].plan + 1e-9).all()
+    assert (found.tables["extremes"].plan <= found.tables["extremes"].most + 1e-9).all()
     assert "worse by at most 5.0% of what the plan takes off it (41.25 million USD)" in found.summary()
-    assert found.portfolios.aim_musd.iloc[0] == pytest.approx(result.outcome.stages[0][1])
+    assert found.tables["portfolios"].aim_musd.iloc[0] == pytest.approx(result.outcome.stages[0][1])
 
 
 def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
@@ -190,7 +194,7 @@ def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
         "the plan takes all that is offered of it in 1 of 4 years; one more tonne would be worth at most "
         in said(result)["offer o"]
     )
-    row = alternatives(result, count=0).extremes.set_index("item").loc["purchases for the reserve"]
+    row = alternatives(result, count=0).tables["extremes"].set_index("item").loc["purchases for the reserve"]
     assert (row.plan, row.least) == (pytest.approx(91.0), pytest.approx(91.0 - 0.05 * 750.75 / 82.5 * 10.0, rel=1e-3))
 
 
@@ -204,8 +208,8 @@ def test_plans_of_least_spending_are_told_in_spending() -> None:
         in summary
     )
     assert "worth" not in summary
-    assert found.portfolios.aim_musd.iloc[0] == pytest.approx(50.0)
-    assert all(math.isnan(worth) for worth in found.portfolios.worth_musd)
+    assert found.tables["portfolios"].aim_musd.iloc[0] == pytest.approx(50.0)
+    assert all(math.isnan(worth) for worth in found.tables["portfolios"].worth_musd)
     assert "M more than doing nothing" in summary
 
 
@@ -225,7 +229,7 @@ def test_spending_is_discounted_by_the_year_as_everywhere() -> None:
     budget = result.tables["budget"]
     assert budget.outlay_musd.iloc[1] > 0
     paid = sum(outlay / 1.1**k for k, outlay in enumerate(budget.purchases_musd))
-    found = alternatives(result, count=0).extremes.set_index("item").loc["purchases for the reserve"]
+    found = alternatives(result, count=0).tables["extremes"].set_index("item").loc["purchases for the reserve"]
     assert found.plan == pytest.approx(paid, rel=1e-6)
 
 
@@ -282,7 +286,7 @@ def test_an_offer_that_another_one_stands_for_is_as_good_either_way() -> None:
     result = solve(plan, data, gap=0.0, quick=True)
     for name in ("o1", "o2"):
         found = explain(result, name, gap=0.0, prices=False, most_solves=16)
-        of = {figure: rows.state.tolist() for figure, rows in found.intervals.groupby("figure")}
+        of = {figure: rows.state.tolist() for figure, rows in found.tables["intervals"].groupby("figure")}
         assert of["loss value"] == of["hazard rate"] == ["as good with as without"]
         assert of["premium"] == ["as good with as without", "not chosen"]
 
@@ -292,5 +296,5 @@ def test_an_offer_that_costs_more_is_not_as_good() -> None:
     offers = {"o1": offer("a", 10.0), "o2": offer("a", 5.0, premium=0.1)}
     plan, data = tiny({"a": 10.0}, **CALM, offers=offers, scenarios=STOP, money=50.0)
     found = explain(solve(plan, data, gap=0.0, quick=True), "o2", gap=0.0, prices=False, most_solves=16)
-    assert found.intervals[found.intervals.figure == "loss value"].state.tolist() == ["not chosen"]
-    assert (found.break_evens.solves <= 16).all()
+    assert found.tables["intervals"][found.tables["intervals"].figure == "loss value"].state.tolist() == ["not chosen"]
+    assert (found.tables["break_evens"].solves <= 16).all()

@@ -557,7 +557,7 @@ STUDIES = {
     "which uncertain figures change the answer most": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
     "where a promise fails": (
         "discover/boxes",
-        "discover RUN/analyses/stress --promise 'loss_musd <= 500' --out RUN/analyses/discover",
+        "discover RUN/analyses/stress 'loss_musd <= 500' --out RUN/analyses/discover",
     ),
     "disruptions as they were observed": ("scenarios/replay", "scenarios PLAN --replay --out RUN/analyses/scenarios"),
 }
