@@ -284,7 +284,7 @@ def prepared(folder: Path, request: dict[str, Any], **limits: Any) -> Folder:
     return found
 
 
-LONG = {"kind": "solve", "shipped": "critical-minerals", "gap": 0.0, "time_limit_s": 3000}
+LONG = {"kind": "solve", "shipped": "critical-minerals", "gap": 0.0, "deadline_s": 3000}
 
 
 @pytest.mark.slow
