@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
@@ -13,7 +14,7 @@ import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
-from ..core.errors import Fault, InfeasibleError, InputError, ReserveError, SolveError
+from ..core.errors import Fault, FaultsError, InfeasibleError, InputError, ReserveError, SolveError
 from ..core.logs import kept, logger_of
 from ..core.runner import LONGEST_S, Runner
 from ..core.verb import FromFile, checked, field_of
@@ -189,18 +190,30 @@ def options_from(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or (value == [] and option.default in (None, ())):
             continue
         found[name] = value
+    with _as_typed(verb):
+        return checked(verb.function, found)
+
+
+@contextmanager
+def _as_typed(verb: Verb) -> Iterator[None]:
+    """Let faults of options that the function finds name the option as it is typed."""
     try:
-        return checked(verb.function, found, COMMAND_LINE)
-    except InputError as error:
-        faults = [Fault(one.file, one.row, _spelled(verb, one.column), one.found, one.expected) for one in error.faults]
-        raise InputError(faults) from None
+        yield
+    except FaultsError as error:
+        faults = [_spelled(verb, one) for one in error.faults]
+        if faults == list(error.faults):
+            raise
+        raise type(error)(faults) from None
 
 
-def _spelled(verb: Verb, column: str) -> str:
-    """An option as it is typed."""
-    name = column.split("[")[0].split(".")[0]
-    option = verb.options[name]
-    return name.upper() if option.kind is option.POSITIONAL_OR_KEYWORD else f"--{name.replace('_', '-')}"
+def _spelled(verb: Verb, fault: Fault) -> Fault:
+    """A fault of an option as of the command line; any other as it is."""
+    name = fault.column.split("[")[0].split(".")[0]
+    option = verb.options.get(name)
+    if option is None or fault.file != verb.function.__name__:
+        return fault
+    typed = name.upper() if option.kind is option.POSITIONAL_OR_KEYWORD else f"--{name.replace('_', '-')}"
+    return Fault(COMMAND_LINE, fault.row, typed, fault.found, fault.expected)
 
 
 def _answer(verb: Verb, given: dict[str, Any]) -> None:
@@ -214,7 +227,10 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         refuse_mixed(out, verb.name)
     options = options_from(verb, given)
     if not verb.long:
-        show(verb.function(*_first(verb, given), **options), out, as_json)
+        first = _first(verb, given)
+        with _as_typed(verb):
+            answer = verb.function(*first, **options)
+        show(answer, out, as_json)
         return
     limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
     with progress(verb.name) as follow:
@@ -224,7 +240,8 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
             if verb.makes_plan:
                 answer, log = _planned(verb, first, options, run, given, out, as_json)
             else:
-                answer, log = verb.function(*first, **options, run=run), ""
+                with _as_typed(verb):
+                    answer, log = verb.function(*first, **options, run=run), ""
     if verb.makes_plan:
         _show_plan(answer, out, as_json, log, given)
     else:
