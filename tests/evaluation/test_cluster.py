@@ -37,6 +37,7 @@ def test_a_stress_test_on_a_cluster_gives_the_same_figures(client: Any) -> None:
     assert len(client.scheduler_info()["workers"]) == 2
 
 
+@pytest.mark.slow
 def test_samples_on_a_cluster_say_what_one_process_says(client: Any) -> None:
     """Proves: plans and samples go to the workers and come back in their order."""
     here = solve(*deciding(), samples=3, scenarios=20)

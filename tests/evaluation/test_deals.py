@@ -194,6 +194,7 @@ def test_the_shipped_agreements_are_replayed() -> None:
     assert "thacker_pass" in found.summary()
 
 
+@pytest.mark.slow
 def test_the_verb_prints_words_json_and_tables(tmp_path: Path, cli: Any) -> None:
     asked = ("deals", "rare-earths", "--no-beliefs", "--set", "owners.sample=16")
     words = cli(*asked)
