@@ -123,7 +123,7 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
     and the job may run again."""
     folder = Folder(tmp_path / "job")
     folder.path.mkdir()
-    folder.write("request.json", {**QUICK, "time_limit_s": 100.0})
+    folder.write("request.json", {**QUICK, "deadline_s": 100.0})
     preexec = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     command = f"{preexec}; from strategic_minerals.service.worker import main; import sys; main(sys.argv[1:])"
     from strategic_minerals.service import job_runners as runners
