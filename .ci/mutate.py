@@ -113,9 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("seen.tsv"), help="where the table goes")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument(
-        "--deadline", type=float, default=900.0, help="seconds for the nearest tests, and for the wider"
-    )
+    parser.add_argument("--deadline", type=float, default=900.0, help="seconds for either kind of tests")
     parser.add_argument("--nearest", action="store_true", help="leave the wider tests out")
     parser.add_argument("ids", nargs="*")
     asked = parser.parse_args()
