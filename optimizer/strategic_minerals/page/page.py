@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ..answer.act_now import UNITS, ActNow
-from ..answer.manifest import ANALYSES, dictionary, read_manifest
+from ..answer.manifest import ANALYSES, dictionary, names_in, read_manifest
 from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, floor_in_words, heading, provenance
 from ..answer.result import Result
 from ..answer.study import Analyses, Study, open_study, study_faults, tables_of
@@ -577,7 +577,11 @@ def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
     faults = study_faults(folder, read_manifest(folder)[1])
     if faults:
         raise InputError(faults)
-    studies = {place.name: open_study(place) for place in sorted((folder / ANALYSES).glob("*")) if place.is_dir()}
+    studies = {
+        place.name: open_study(place)
+        for place in sorted((folder / ANALYSES).glob("*"))
+        if place.is_dir() and names_in(place)
+    }
     return {f"{place}/{name}": table for place, study in studies.items() for name, table in study.tables.items()}
 
 
