@@ -521,7 +521,7 @@ def test_inputs_and_options_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no folder"):
         discover(tmp_path / "nowhere", "y < 1")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="without tables"):
+    with pytest.raises(InputError, match="found no study"):
         discover(tmp_path / "empty", "y < 1")
 
 

@@ -99,7 +99,15 @@ def test_the_summary_reads_named_figures_and_nothing_else() -> None:
     reached = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not reached & {"tables", "solution", "reference", "outcome", "objective_parts", "reference_parts", "audited"}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules == {"__future__", "act_now", "notes", "audit.figures", "model.sets", "question.names", "question.plan"}
+    assert modules == {
+        "__future__",
+        "act_now",
+        "notes",
+        "audit.figures",
+        "model.sets",
+        "question.names",
+        "question.plan",
+    }
     of_origin = {"bought_from_t", "bought_from_musd"}  # read where rules of origin are put in words
     assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd", *of_origin}
 
