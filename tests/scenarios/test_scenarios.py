@@ -508,7 +508,8 @@ def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> N
     said = cli("scenarios", "quickstart", "--scenarios", "64", "--out", tmp_path / "look")
     assert said.returncode == 0, said.stderr
     assert "Gallium [gallium]: 22% chance of being hit; it is then short for 19 months in all" in said.stdout
-    assert {f.name for f in (tmp_path / "look").iterdir()} == {"hazards.csv", "materials.csv", "years.csv", "worst.csv"}
+    tables = {"hazards.csv", "materials.csv", "years.csv", "worst.csv"}
+    assert {f.name for f in (tmp_path / "look").iterdir()} == {*tables, "study.json"}
     told = json.loads(cli("scenarios", "quickstart", "--json").stdout)
     assert {row["material"] for row in told["materials"]} == {"gallium", "germanium", "antimony"}
     assert cli("scenarios", "quickstart", "--set", "hazards.0.hazard=nobody").returncode == 2
