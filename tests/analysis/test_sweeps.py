@@ -720,13 +720,11 @@ def test_a_decomposed_session_whose_clock_runs_out_can_go_on() -> None:
     assert found.objective == pytest.approx(alone.objective, rel=1e-8)
 
 
-@pytest.mark.parametrize(
-    "options", [{"gap": float("nan")}, {"gap": -1.0}, {"method": "bender"}, {"time_limit_s": 0.0}, {"workers": 0}]
-)
+@pytest.mark.parametrize("options", [{"gap": float("nan")}, {"gap": -1.0}, {"method": "bender"}])
 def test_options_that_are_none_are_refused(options: dict[str, Any]) -> None:
     """Proves: a wrong option is an error before anything is solved."""
     plan, data = tiny({"a": 10.0}, **SOME)
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(InputError, match=f"sweep  {next(iter(options))}  found"):
         sweep(plan, data, [{}], **options)
 
 
