@@ -797,11 +797,11 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = ["objective_musd", "bound_musd", "do_nothing_musd", "spending_musd", "expected_loss_musd"]
     assert np.allclose(one.tables["points"][figures], two.tables["points"][figures], rtol=1e-12)
     assert one.facts["checked"] == two.facts["checked"] == 1
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int | None, int | None]] = []
     monkeypatch.setattr(sweeps, "STRETCH", 2)
     monkeypatch.setattr(sweeps, "LEAST_STRETCH", 1)
     sweep(plan, data, points, gap=0.0, run=Runner(on_progress=lambda now: told.append((now.done, now.of))))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [each for each in told if each[0]] == [(1, 4), (2, 4), (3, 4), (4, 4)]  # beside phases of each solve
 
 
 @pytest.mark.parametrize(
@@ -943,8 +943,8 @@ def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: 
         sweep(plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows"))
     assert calls == [True, False]
     monkeypatch.setattr(segments, "_answers", real)
-    told: list[int] = []
+    told: list[int | None] = []
     sweep(
         plan, data, points, gap=0.0, run=Runner(store=tmp_path / "rows", on_progress=lambda now: told.append(now.done))
     )
-    assert len(told) == 5
+    assert len([done for done in told if done]) == 5
