@@ -21,12 +21,12 @@ from strategic_minerals import (
     shipped,
     sweep,
 )
+from strategic_minerals.core.errors import InputError
 from strategic_minerals.question.base import Row
 from strategic_minerals.question.plan import Sample
 from strategic_minerals.question.read_toml import parse_plan
 from strategic_minerals.question.tables import TABLES
-from strategic_minerals.studies.designs import Design
-from strategic_minerals.studies.sweep import in_words, varied_in_vain
+from strategic_minerals.studies.sweep import varied_in_vain
 from strategic_minerals.world.unused import unused
 from support.tiny import cut, offer, source, tiny
 from support.tiny import project as mill
@@ -120,7 +120,7 @@ def test_a_scenario_without_probability_has_an_outlook() -> None:
 
 @pytest.mark.parametrize("slack", [5.0, 1.5, 100.0])
 def test_a_slack_in_percent_is_refused(slack: float) -> None:
-    with pytest.raises(PlanError, match=f"{slack:g} % is {slack / 100:g}"):
+    with pytest.raises(InputError, match=f"slack  found {slack}; expected at most 1"):
         alternatives(SimpleNamespace(), slack=slack)  # type: ignore[arg-type]
 
 
@@ -391,10 +391,9 @@ def test_factors_in_percent_are_told_with_a_sweep() -> None:
     assert "50 % is 0.5" in note
     assert varied_in_vain(asked, data, [{address: 0.5}, {address: 2}]) == ()
     found = sweep(asked, data, {"prices[base/c/*].price_usd_per_kg *": [50.0]})
-    assert len(found.notes) == 2
-    said = in_words(Design("points", ({},), {}), found)
-    assert all(note in said for note in found.notes)
-    assert "(no regret; but see the notes)" in said
+    assert len(found.facts["notes"]) == 2
+    assert all(note in found.summary() for note in found.facts["notes"])
+    assert "(no regret; but see the notes)" in found.summary()
 
 
 def test_a_ramp_that_begins_late_is_told() -> None:
