@@ -95,6 +95,7 @@ def test_the_first_faults_say_where_they_stand() -> None:
     assert "did you mean 'demand'" in caught.value.faults[-1].expected
 
 
+@pytest.mark.slow
 def test_a_large_body_is_read_as_a_small_one_is(tmp_path: Path) -> None:
     """Proves: a process of its own reads a large request to the same job: same digest, so the same key is the same job; its faults
     come back; nothing but the question stays in the folder."""

@@ -404,6 +404,7 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path, caller: Any) -> No
     assert not list((tmp_path / "s").rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any) -> None:
     """Proves: 60 submissions at once from 12 callers against two workers: none lost or doubled, health answers while they run, a
     stop in the middle puts the running ones back. The benchmark `service_load.py` takes 200 from 20, and measures."""
@@ -432,6 +433,7 @@ def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any
     assert labels == {f"{n}-{k}" for n in range(12) for k in range(5)}
 
 
+@pytest.mark.slow
 def test_the_client_of_the_documents_works(tmp_path: Path, caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the documents' lines submit, wait and download; a refusal is an error with its faults, a full rate waits."""
     block = the_block(SERVICE, "python", "service.client import Client")

@@ -123,6 +123,7 @@ def test_the_bound_and_the_best_plan_are_drawn_while_it_runs(page: Any) -> None:
     page.wait_for_selector("h1:has-text('Plans')")
 
 
+@pytest.mark.slow
 def test_a_workbook_is_uploaded_and_run(page: Any, tmp_path: Path) -> None:
     """Proves: a workbook goes the same way; what is wrong in a file is said on the page."""
     plan = load_plan(shipped("models") / "quickstart.toml")
