@@ -193,6 +193,7 @@ CELLS = [
     ("tiers", "*/defence/3", "loss_multiplier", 100.0, "percent"),
     ("crisis_prices", "ree_2010_11.dysprosium.oxide_fob_china.2011_08", "months", 0.5, "years"),
     ("projects", "nolans", "hurdle_rate", 0.45, ""),
+    ("yields", "nolans/ndpr_oxide", "yield_t_per_t", 500.0, ""),
 ]
 """Table, row, column, a figure that the schema lets through, how it was given."""
 

@@ -6,8 +6,9 @@ it, where correcting them together reconciles more."""
 from __future__ import annotations
 
 import math
-from collections import ChainMap, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -68,9 +69,8 @@ class Comparison:
         above, below = total(self.above, values), total(self.below, values)
         return above / below if above > 0 and below > 0 else math.nan
 
-    def fails(self, values: Values) -> bool:
-        """Whether the ratio is outside its range."""
-        ratio = self.ratio(values)
+    def is_odd(self, ratio: float) -> bool:
+        """Whether a ratio is outside the range; none is not."""
         return ratio < self.low or ratio > self.high
 
     def refuses(self, values: Values) -> bool:
@@ -401,6 +401,8 @@ TRUSTED = (*FACT_TABLES, "yields")
 THOUSANDS = (1e3, 1e-3, 1e6, 1e-6)
 """What figures in another unit are off by."""
 MOST_DOUBTS = 50
+MANY = 100
+"""Figures that are not tried together again once correcting them explains nothing."""
 MOST_SHOWN = 3
 """Rows, and comparisons, that are named."""
 SLIPS: Mapping[str, tuple[tuple[float, str], ...]] = {
@@ -514,13 +516,13 @@ def _misread(name: str, value: float, column: Column) -> str:
     unit = unit_of(name, column)
     if unit == "share" and 1 < value < 2 and column.low <= value - 1 <= column.high:
         return "1 + the share"
-    return next((words for factor, words in SLIPS[unit] if column.low <= value / factor <= column.high), "")
+    return next((words for factor, words in SLIPS.get(unit, ()) if column.low <= value / factor <= column.high), "")
 
 
 # --- figures that contradict others --------------------------------------------------------------------------------
 
 
-def contradictions(values: dict[Figure, float], compared: Iterable[Comparison]) -> Iterator[Doubt]:
+def contradictions(values: Values, compared: Iterable[Comparison]) -> Iterator[Doubt]:
     """Figures whose correction reconciles most, one after the other, with the comparisons of each."""
     search = _Search(values, list(compared))
     for _ in range(MOST_DOUBTS):
@@ -533,18 +535,18 @@ def contradictions(values: dict[Figure, float], compared: Iterable[Comparison]) 
 
 Candidate = tuple[Figure, ...]
 """Figures that are corrected together."""
-Score = tuple[bool, bool, bool, int, float, int, float]
-"""Whether a comparison that no opinion explains fails; whether a correction reconciles more than it breaks; whether the table is
-not trusted; comparisons mended less twice those broken; by how many factors of ten ratios come nearer to what is usual; minus the
-figures; how near the factor is to the evidence."""
+Score = tuple[bool, int, bool, int, float, int, float]
+"""Whether a comparison that no opinion explains fails; 1 if a correction reconciles more than it breaks, else 0 for one row and -1
+for several; whether the table is not trusted; comparisons mended less twice those broken; by how many factors of ten ratios come
+nearer to what is usual; minus the figures; how near the factor is to the evidence."""
 
 
 class _Search:
     """Comparisons that still count, and what correcting figures would do to them."""
 
-    def __init__(self, values: dict[Figure, float], compared: Sequence[Comparison]) -> None:
-        self.values = values
-        self.failing = {id(each): each for each in compared if each.fails(values)}
+    def __init__(self, values: Values, compared: Sequence[Comparison]) -> None:
+        self.values = dict(values)
+        self.failing = {id(each): each for each in compared if each.is_odd(each.ratio(values))}
         self.of: dict[Figure, dict[int, Comparison]] = defaultdict(dict)
         for each in compared if self.failing else ():
             for figure in each.figures:
@@ -554,57 +556,65 @@ class _Search:
             table, key, cell = figure
             column = cell.removesuffix("_low").removesuffix("_high") if table != PLAN else cell
             row = (table, column, key, "row")
-            for group in {(table, column), (table, column, key.split("/")[0]), row, (*row, cell)}:
+            for group in ((table, column), (table, column, key.split("/")[0]), row, (*row, cell)):
                 groups[group].append(figure)
-        self.candidates: dict[Figure, list[Candidate]] = defaultdict(list)
-        for candidate in {tuple(figures) for figures in groups.values()}:
+        self.candidates = list(dict.fromkeys(map(tuple, groups.values())))
+        self.within: dict[Figure, list[int]] = defaultdict(list)
+        for n, candidate in enumerate(self.candidates):
             for figure in candidate:
-                self.candidates[figure].append(candidate)
-        self.scores: dict[Candidate, tuple[Score, float]] = {}
+                self.within[figure].append(n)
+        self.scores: dict[int, tuple[Score, float]] = {}
 
     def best(self) -> tuple[Candidate, float] | None:
         """The figures to doubt next, and by which factor they are off; None where nothing is left to explain."""
         failed = {figure for each in self.failing.values() for figure in each.figures}
-        asked = {candidate for figure in failed for candidate in self.candidates[figure]}
-        for candidate in asked - self.scores.keys():
-            self.scores[candidate] = self._score(candidate)
-        if not asked:
-            return None
-        best = max(sorted(asked), key=lambda candidate: self.scores[candidate][0])
-        return best, self.scores[best][1]
+        asked = sorted({n for figure in failed for n in self.within[figure]})
+        for n in asked:
+            if n not in self.scores:
+                self.scores[n] = self._score(self.candidates[n])
+        best = max((n for n in asked if self.scores[n][0][1] >= 0), key=lambda n: self.scores[n][0], default=None)
+        return None if best is None else (self.candidates[best], self.scores[best][1])
 
     def _touching(self, candidate: Candidate) -> dict[int, Comparison]:
         return {key: each for figure in candidate for key, each in self.of[figure].items()}
 
     def _score(self, candidate: Candidate) -> tuple[Score, float]:
         """The best of the factors by which figures may be off."""
-        mine = self._touching(candidate)
-        failed = {key: each for key, each in mine.items() if key in self.failing}
-        refused, trust = any(each.refuses(self.values) for each in failed.values()), candidate[0][0] not in TRUSTED
-        guess, found = self._guess(candidate, failed.values()), []
+        mine = [(each, each.ratio(self.values)) for each in self._touching(candidate).values()]
+        failed = [each for each, _ in mine if id(each) in self.failing]
+        refused, trust = any(each.refuses(self.values) for each in failed), candidate[0][0] not in TRUSTED
+        alone = len({key for _, key, _ in candidate}) == 1
+        guess, found = self._guess(candidate, failed), []
         for factor in dict.fromkeys((guess, *THOUSANDS)):
-            values, net, nearer = self._corrected(candidate, factor), 0, 0.0
-            for key, each in mine.items():
-                fails, before, after = each.fails(values), each.ratio(self.values), each.ratio(values)
-                net += (not fails) if key in failed else -2 * fails
+            net, nearer = 0, 0.0
+            with self._corrected(candidate, factor):
+                ratios = [each.ratio(self.values) for each, _ in mine]
+            for (each, before), after in zip(mine, ratios, strict=True):
+                net += (not each.is_odd(after)) if id(each) in self.failing else -2 * each.is_odd(after)
                 if before > 0 and after > 0:
                     nearer += abs(math.log10(before / each.usual)) - abs(math.log10(after / each.usual))
+            helps = 1 if net > 0 else 0 if alone else -1
             size, distance = -len(candidate), -abs(math.log(factor / guess))
-            found.append(((refused, net > 0, trust, net, round(nearer), size, distance), factor))
+            found.append(((refused, helps, trust, net, round(nearer), size, distance), factor))
         return max(found)
 
-    def _guess(self, candidate: Candidate, failed: Iterable[Comparison]) -> float:
+    def _guess(self, candidate: Candidate, failed: Sequence[Comparison]) -> float:
         """By what factor failing comparisons have figures too large, in the middle of them."""
-        halves, logs = self._corrected(candidate, 2.0), []
-        for each in failed:
-            ratio, half = each.ratio(self.values), each.ratio(halves)
+        ratios, logs = [each.ratio(self.values) for each in failed], []
+        with self._corrected(candidate, 2.0):
+            halves = [each.ratio(self.values) for each in failed]
+        for each, ratio, half in zip(failed, ratios, halves, strict=True):
             if half != ratio:
                 logs.append(math.log(ratio / each.usual) * (1 if half < ratio else -1))
         return math.exp(min(max(median(logs), -60.0), 60.0)) if logs else 1.0
 
-    def _corrected(self, candidate: Candidate, factor: float) -> Mapping[Figure, float]:
-        """Sizes of figures, those of a candidate divided by a factor."""
-        return ChainMap({figure: self.values[figure] / factor for figure in candidate}, self.values)
+    @contextmanager
+    def _corrected(self, candidate: Candidate, factor: float) -> Iterator[None]:
+        """While it is open, the figures of a candidate are divided by a factor."""
+        kept = {figure: self.values[figure] for figure in candidate}
+        self.values.update({figure: value / factor for figure, value in kept.items()})
+        yield
+        self.values.update(kept)
 
     def settle(self, candidate: Candidate) -> None:
         """Take out what doubted figures explain."""
@@ -612,8 +622,9 @@ class _Search:
             self.failing.pop(key, None)
             for figure in each.figures:
                 self.of[figure].pop(key, None)
-                for other in self.candidates[figure]:
-                    self.scores.pop(other, None)
+                for n in self.within[figure]:
+                    if len(self.candidates[n]) < MANY or (n in self.scores and self.scores[n][0][1] > 0):
+                        self.scores.pop(n, None)
 
     def doubt(self, candidate: Candidate, factor: float) -> Doubt:
         """Figures in doubt in words: how far they are off, in which unit they probably are, and compared with what."""
