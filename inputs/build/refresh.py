@@ -28,8 +28,8 @@ import prices
 import trade
 import usgs
 from strategic_minerals import Dataset, load_dataset
-from strategic_minerals.core.errors import Fault, InputError
-from strategic_minerals.question.base import expected, key_of
+from strategic_minerals.core.errors import Fault, InputError, expected
+from strategic_minerals.question.base import key_of
 from strategic_minerals.question.read_csv import HOMES, homes_of
 from strategic_minerals.question.recipes import Recipe, Stale, gone, rounded, stale
 from strategic_minerals.question.tables import TABLES

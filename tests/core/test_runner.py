@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,23 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
     assert until(lambda: not any(alive(worker) for worker in workers))
+
+
+class Busy(Executor):
+    """An executor whose workers never come to a task."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Future[Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.tasks.append(Future())
+        return self.tasks[-1]
+
+
+def test_a_solve_that_waits_for_a_worker_can_be_cancelled() -> None:
+    """Proves: a flat solve sent to an executor asks for a cancellation while it waits, and takes its task back."""
+    busy = Busy()
+    question = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, offers={"spot": offer("a", 5.0)})
+    with pytest.raises(StoppedError, match="cancelled"):
+        solve(*question, method="flat", quick=True, run=Runner(executor=busy, cancelled=lambda: bool(busy.tasks)))
+    assert [task.cancelled() for task in busy.tasks] == [True]

@@ -25,11 +25,10 @@ import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from ..audit.audit import Audit
-from ..core.errors import Fault, InputError, Outcome, format_fault
+from ..core.errors import Fault, InputError, Outcome, expected, format_fault
 from ..core.files import read_bounded
 from ..core.frames import kinds_of, typed
 from ..matrix.solution import OPERATIONS, Solution
-from ..question.base import expected as expected_words
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_csv import csv_pieces, dataset_texts, unguarded
@@ -246,9 +245,7 @@ def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
         schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
     except ValidationError as error:
         items = error.errors(include_url=False)
-        return [
-            Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected_words(item)) for item in items
-        ]
+        return [Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected(item)) for item in items]
     return []
 
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -131,6 +132,11 @@ def solve_once(
         return _solved(plan, data, gap, relax, method, extend, run)
 
 
+def _alone(question: tuple[Plan, Dataset], *, gap: float, relax: bool, extend: Extend | None) -> Result:
+    """A flat solve as one task."""
+    return solve_once(*question, gap=gap, relax=relax, method="flat", extend=extend)
+
+
 def _solved(
     plan: Plan, data: Dataset, gap: float, relax: bool, method: Method, extend: Extend | None, run: Runner
 ) -> Result:
@@ -148,9 +154,9 @@ def _solved(
         own, z0 = extended(problem, extend, call.left())
         problem = own.problem
     if run.executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
-        inside = Runner(threads=call.threads, deadline_s=call.left())
-        asked = {"gap": gap, "relax": relax, "method": "flat", "extend": extend, "run": inside}
-        return run.executor.submit(solve_once, plan, data, **asked).result()  # type: ignore[arg-type]
+        alone = partial(_alone, gap=gap, relax=relax, extend=extend)
+        (sent,) = run.each("", alone, [(plan, data)])
+        return sent
     checkpoint("solving")
     try:
         solved = optimise(

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..core.errors import MOST_PRINTED, Fault, FaultsError, InputError, legible, missing_part, near_miss, shown
+from ..core.errors import (
+    MOST_PRINTED,
+    Fault,
+    FaultsError,
+    InputError,
+    expected,
+    legible,
+    missing_part,
+    near_miss,
+    shown,
+)
 from .common import COMMAND_LINE, EXIT_INPUT, EXIT_START, EXIT_STORE, app, log_level, standard_error, standard_output
 
 if TYPE_CHECKING:
@@ -262,8 +272,6 @@ def _settings(**given: Any) -> Settings:
         raise missing_part("serve", str(error.name), "service") from None
     from pydantic import ValidationError
 
-    from ..question.base import expected
-
     del fastapi, prometheus_client, uvicorn
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
@@ -408,7 +416,6 @@ def _earlier(message: str) -> list[Any]:
 
 def _expected(item: Any) -> str:
     """What an option accepts."""
-    from ..question.base import expected
 
     choice = CHOICES.search(str(item["msg"]))
     if choice is None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from .errors import Fault, InputError, shown
+from .errors import Fault, InputError, expected, shown
 from .runner import HERE
 
 P = ParamSpec("P")
@@ -86,9 +86,7 @@ def checked(function: Callable[..., Any], given: Mapping[str, Any], where: str =
         except ValidationError as error:
             for one in error.errors(include_url=False):
                 place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in one["loc"])
-                faults.append(
-                    Fault(where or function.__name__, "", name + place, shown(one["input"]), expected(one["msg"]))
-                )
+                faults.append(Fault(where or function.__name__, "", name + place, shown(one["input"]), expected(one)))
     if faults:
         raise InputError(faults)
     return found
@@ -104,23 +102,3 @@ def _adapter(function: Callable[..., Any], name: str, annotation: Any) -> TypeAd
         has_own = isinstance(plain, type) and issubclass(plain, BaseModel)  # pydantic refuses a second configuration
         _ADAPTERS[key] = TypeAdapter(annotation, config=None if has_own else ConfigDict(arbitrary_types_allowed=True))
     return _ADAPTERS[key]
-
-
-WORDS = (
-    ("Value error, ", ""),
-    ("Input should be greater than or equal to ", "at least "),
-    ("Input should be less than or equal to ", "at most "),
-    ("Input should be greater than ", "more than "),
-    ("Input should be less than ", "less than "),
-    ("Input should be ", ""),
-    ("Value should have at least 1 item", "at least one"),
-)
-"""How pydantic begins a message -> how a fault says what is expected."""
-
-
-def expected(message: str) -> str:
-    """What is expected, from a message of pydantic."""
-    for begin, words in WORDS:
-        if message.startswith(begin):
-            return words + message[len(begin) :].partition(" after validation")[0]
-    return message

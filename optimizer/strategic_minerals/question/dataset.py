@@ -12,8 +12,8 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, Faults, Hints, InputError, near_miss, shown
-from .base import Row, expected, key_of
+from ..core.errors import Fault, Faults, Hints, InputError, expected, near_miss, shown
+from .base import Row, key_of
 from .project_tables import HomeRow
 from .read_toml import PlanText, set_elsewhere
 from .tables import TABLES

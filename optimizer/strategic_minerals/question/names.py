@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..core.errors import Fault, PlanError, meant, near_miss
-from .base import Column, Row, column_of, expected, key_of, stem_and_unit
+from ..core.errors import Fault, PlanError, expected, meant, near_miss
+from .base import Column, Row, column_of, key_of, stem_and_unit
 from .dataset import Dataset
 from .plan import Plan
 from .read_toml import counted, parse_plan, put

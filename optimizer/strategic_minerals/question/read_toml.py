@@ -20,6 +20,7 @@ from ..core.errors import (
     Faults,
     MisplacedError,
     PlanError,
+    expected,
     format_fault,
     more_faults,
     near_miss,
@@ -29,7 +30,7 @@ from ..core.errors import (
 )
 from ..core.files import read_bounded, text_of
 from ..core.stats import LARGEST_NUMBER
-from .base import expected, fields_at
+from .base import fields_at
 from .plan import Plan
 
 

@@ -28,9 +28,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from ..core.errors import DEEPEST_ADDRESS, Fault, MisplacedError, near_miss, overlapping, shipped
+from ..core.errors import DEEPEST_ADDRESS, Fault, MisplacedError, expected, near_miss, overlapping, shipped
 from ..core.verb import FromFile
-from ..question.base import expected
 from ..question.tables import TABLES
 from ..verbs import VERBS, Verb
 from .job_folder import State

@@ -15,10 +15,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from scipy.stats import gamma
 
-from ..core.errors import Fault, Faults, InputError, near_miss, shown
+from ..core.errors import Fault, Faults, InputError, expected, near_miss, shown
 from ..core.files import read_bounded, text_of
 from ..core.stats import MONTHS_PER_YEAR
-from ..question.base import Key, Names, NonNegative, Positive, Share, expected
+from ..question.base import Key, Names, NonNegative, Positive, Share
 from ..question.dataset import Dataset
 from ..question.estimates import LEVEL
 from ..question.plan import Event, Ongoing, Plan
