@@ -7,7 +7,8 @@ import pytest
 from strategic_minerals import load_dataset, shipped
 from strategic_minerals.cli.service import columns_in_words
 from strategic_minerals.core.errors import Fault
-from strategic_minerals.question.names import Names, amount_in_words, column_in_words, number_in_words, range_in_words
+from strategic_minerals.core.formats import digits
+from strategic_minerals.question.names import Names, amount_in_words, column_in_words, range_in_words
 from strategic_minerals.question.tables import FACT_TABLES, TABLES
 
 
@@ -85,7 +86,7 @@ def test_every_figure_with_a_range_has_words_of_its_own() -> None:
     ],
 )
 def test_a_number_is_read_without_an_exponent(value: float, figures: int, said: str) -> None:
-    assert number_in_words(value, figures) == said
+    assert digits(value, figures) == said
 
 
 def test_columns_of_faults_are_explained_once() -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..audit.figures import Figures
 from ..core.errors import Fault, InputError, near_miss
+from ..core.formats import SMALL_MUSD, amount, musd
 from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 from ..question.dataset import Dataset, home_row
@@ -23,14 +24,8 @@ from ..question.names import Names
 from ..question.plan import Plan
 from ..question.tables import HOME_TABLES
 
-GAP, ACTS, LATER, SAMPLES, SAMPLE_ACTS, SETTLES = TABLES = (
-    "sample_gap",
-    "act_now",
-    "later_years",
-    "samples",
-    "sample_acts",
-    "settled_by",
-)
+TABLES = "sample_gap act_now later_years samples sample_acts settled_by".split()
+GAP, ACTS, LATER, SAMPLES, SAMPLE_ACTS, SETTLES = TABLES
 """One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it."""
 
 ROUNDING = 1e-6
@@ -140,8 +135,6 @@ def _plain(value: Any) -> Any:
 
 MOST_ACTS, MOST_LATER, MOST_SETTLED = 14, 8, 4
 """Lines of each kind before the rest is counted."""
-LEAST_MUSD = 0.05
-"""Million USD below which nothing is said of later money."""
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign an", "floor": "guarantee"}
 UNITS = {"t": " t", "t/yr": " t a year"}
 
@@ -151,10 +144,10 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
     confidence = f"{of.figure('confidence'):.0%}"
     tested = int(of.figure("samples") * of.figure("scenarios"))
     return [
-        f"The plan is worth {_musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, in {tested:,} new "
+        f"The plan is worth {musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, in {tested:,} new "
         f"scenarios ({confidence} interval {_interval(of, 'worth')}; {price_year} money, discounted, expected).",
         gap_said(of),
-        f"It lowers expected shortage losses from {_musd(of.figure('loss_without_musd'))} M to {_musd(of.figure('loss_musd'))} M "
+        f"It lowers expected shortage losses from {musd(of.figure('loss_without_musd'))} M to {musd(of.figure('loss_musd'))} M "
         f"({confidence} interval {_interval(of, 'loss')}).",
     ]
 
@@ -164,9 +157,9 @@ def untested(of: ActNow) -> list[str]:
     said = [f"No gap of the sample is claimed: {of.why_not}."]
     if of.figure("tried") > 0:
         said.append(
-            f"In {int(of.figure('tried')):,} new scenarios the plan is worth {_musd(of.figure('worth_musd'))} M "
+            f"In {int(of.figure('tried')):,} new scenarios the plan is worth {musd(of.figure('worth_musd'))} M "
             f"({of.figure('confidence'):.0%} interval {_interval(of, 'worth')}); expected losses are "
-            f"{_musd(of.figure('loss_musd'))} M ({_interval(of, 'loss')}) instead of {_musd(of.figure('loss_without_musd'))} M."
+            f"{musd(of.figure('loss_musd'))} M ({_interval(of, 'loss')}) instead of {musd(of.figure('loss_without_musd'))} M."
         )
     return said
 
@@ -176,13 +169,13 @@ def gap_said(of: ActNow) -> str:
     limit, mean, count = of.figure("gap_limit_musd"), of.figure("gap_musd"), int(of.figure("samples"))
     if mean < 0:
         return (
-            f"The true gap is not known: in {count} samples the plan costs {_musd(-mean)} M less than what every plan is said to "
+            f"The true gap is not known: in {count} samples the plan costs {musd(-mean)} M less than what every plan is said to "
             "cost at least. Such samples are not to be trusted."
         )
     return (
-        f"True gap: no plan is worth over {_musd(limit)} M more, {of.figure('gap_share'):.1%} of this one "
-        f"({of.figure('confidence'):.0%} confidence; {_musd(mean)} M on average of {count} samples, standard error "
-        f"{_musd(of.figure('gap_error_musd'))})."
+        f"True gap: no plan is worth over {musd(limit)} M more, {of.figure('gap_share'):.1%} of this one "
+        f"({of.figure('confidence'):.0%} confidence; {musd(mean)} M on average of {count} samples, standard error "
+        f"{musd(of.figure('gap_error_musd'))})."
     )
 
 
@@ -199,10 +192,10 @@ def _now(of: ActNow) -> list[str]:
     (spent, common, firm), plans = of.money, int(of.acts.plans.iloc[0])
     shares = [f" ({part / spent:.0%})" if spent > 0 else "" for part in (firm, common)]
     lines = [
-        f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {_musd(spent)} M of the budgets of these years, of which "
-        f"{_musd(firm)} M{shares[0]} is firm, and {_musd(common)} M{shares[1]} is in all plans that were made.",
+        f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {musd(spent)} M of the budgets of these years, of which "
+        f"{musd(firm)} M{shares[0]} is firm, and {musd(common)} M{shares[1]} is in all plans that were made.",
         f"  Firm: all {plans} plans do it that were made with different samples, and in the first test every plan that costs up to "
-        f"{_musd(of.figure('ranges_allow_musd'))} M more than its best. The rest is open: it is not shown to be needed.",
+        f"{musd(of.figure('ranges_allow_musd'))} M more than its best. The rest is open: it is not shown to be needed.",
     ]
     by_act = of.acts.groupby(["kind", "item"], sort=False)
     lines += _cut([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
@@ -224,13 +217,13 @@ def _act(rows: pd.DataFrame) -> str:
     else:
         same = chosen.chosen.nunique() == 1
         told = rows_of(chosen.head(1) if same else chosen)
-        amounts = ", ".join(f"{_amount(row.chosen)}{unit} by FY{row.through_year}" for row in told)
+        amounts = ", ".join(f"{amount(row.chosen)}{unit} by FY{row.through_year}" for row in told)
         alike = last.in_plans == last.plans and last.least_in_samples == last.most_in_samples
-        span = f"{_amount(last.least_in_samples)} to {_amount(last.most_in_samples)}{unit}"
+        span = f"{amount(last.least_in_samples)} to {amount(last.most_in_samples)}{unit}"
         said = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
-        said += f"; nearly as good: {_amount(last['least'])} to {_amount(last['most'])}{unit}"
-    later = f"; {_musd(last.later_musd)} M later" if last.later_musd >= LEAST_MUSD else ""
-    firm = {"firm": "FIRM", "open": "open"}.get(str(last.status), f"FIRM up to {_amount(last.firm)}{unit}")
+        said += f"; nearly as good: {amount(last['least'])} to {amount(last['most'])}{unit}"
+    later = f"; {musd(last.later_musd)} M later" if last.later_musd >= SMALL_MUSD else ""
+    firm = {"firm": "FIRM", "open": "open"}.get(str(last.status), f"FIRM up to {amount(last.firm)}{unit}")
     return f"  {DOES[str(last.kind)]} {last.what}: {amounts}. {firm} ({said}{later})"
 
 
@@ -239,8 +232,8 @@ def _later(of: ActNow) -> list[str]:
     if of.later.empty:
         return []
     told = [
-        f"  {row.kind} {row.what}: {_amount(row.without_disruption)} t if nothing happens (probability {row.probability:.0%}); "
-        f"{_amount(row.expected)} t expected over all scenarios"
+        f"  {row.kind} {row.what}: {amount(row.without_disruption)} t if nothing happens (probability {row.probability:.0%}); "
+        f"{amount(row.expected)} t expected over all scenarios"
         for row in rows_of(of.later.sort_values("expected", ascending=False, kind="stable"))
     ]
     head = f"LATER: {of.later.years.iloc[0]}, a course for as long as nothing happens. Plan again each year, and after any event."
@@ -276,17 +269,7 @@ def _cut(lines: list[str], most: int) -> list[str]:
 
 
 def _interval(of: ActNow, name: str) -> str:
-    return f"{_musd(of.figure(f'{name}_low_musd'))} to {_musd(of.figure(f'{name}_high_musd'))}"
-
-
-def _musd(value: float) -> str:
-    """Million USD with about three figures, never -0."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= LEAST_MUSD else "0"
-
-
-def _amount(value: float) -> str:
-    """Tonnes with about three figures."""
-    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{musd(of.figure(f'{name}_low_musd'))} to {musd(of.figure(f'{name}_high_musd'))}"
 
 
 # A plan's home in words: its money beside the dollar, and how much of its figures somebody has published.

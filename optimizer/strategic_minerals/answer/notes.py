@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..audit.audit import Audit, Residual
 from ..core.errors import FORMAT, Fault, FormulationError, InputError, Outcome, PlanError, UntrustedError
+from ..core.formats import digits
 from ..core.frames import plainly, records, rows_of, typed
 from ..core.stats import MUSD_PER_T, SMALL_T, rounded_to_add_up
 from ..matrix.named import objective_costs
@@ -25,7 +26,7 @@ from ..question.dataset import Dataset
 from ..question.deflation import restated
 from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
-from ..question.names import Names, number_in_words, range_in_words
+from ..question.names import Names, range_in_words
 from ..question.plan import Plan
 from ..question.recipes import outdated
 from ..question.references import select_materials
@@ -229,7 +230,7 @@ def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> 
         material, price = instance.materials[i], peak[i] / instance.material_unit[i] / MUSD_PER_T
         yield (
             material,
-            f"{names.material(material)}: in some scenarios the crisis price of {number_in_words(price, 4)} USD/kg exceeds the "
+            f"{names.material(material)}: in some scenarios the crisis price of {digits(price, 4)} USD/kg exceeds the "
             f"value of the supply to some users (segment and tier: {', '.join(users)})",
         )
 

@@ -6,6 +6,7 @@ inputs and of the solve, comes from `Basis`."""
 from __future__ import annotations
 
 from ..audit.figures import ORIGIN, OUTLAYS, Figures
+from ..core.formats import SMALL_MUSD, in_tonnes, musd
 from ..model.sets import aim_in_words
 from ..question.names import Names
 from ..question.plan import Plan
@@ -171,8 +172,6 @@ def _country(names: Names, country: str) -> str:
 
 WORST = 3
 """Scenarios that are told."""
-SMALL_MUSD = 0.05
-"""Million USD below which nothing is said of a line."""
 
 
 def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
@@ -195,16 +194,6 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
 
 ROUND_MUSD = 100.0
 """Million USD from which on whole millions are told."""
-
-
-def _tonnes(value: float) -> str:
-    """Tonnes with about three figures: 31,490 t, 92.4 t, 0.0512 t."""
-    return f"{float(f'{value:.4g}'):,.0f} t" if value >= 100 else f"{value:.3g} t"
-
-
-def _musd(value: float) -> str:
-    """Million USD with about three figures, never -0."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= SMALL_MUSD else "0"
 
 
 def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -232,8 +221,8 @@ def _in_sample(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     if basis.act_now is None or basis.act_now.why_not or basis.relaxed:
         return []
     return [
-        f"  In its own {basis.counts['scenarios']:,} scenarios the plan is worth {_musd(figures.value('worth_musd'))} M and "
-        f"loses {_musd(figures.value('expected_loss_musd'))} M instead of {_musd(figures.value('expected_loss_without_musd'))} M. "
+        f"  In its own {basis.counts['scenarios']:,} scenarios the plan is worth {musd(figures.value('worth_musd'))} M and "
+        f"loses {musd(figures.value('expected_loss_musd'))} M instead of {musd(figures.value('expected_loss_without_musd'))} M. "
         f"{_proof(figures, basis)}."
     ]
 
@@ -281,7 +270,7 @@ def _proof(figures: Figures, basis: Basis) -> str:
 def _most(worth: float, most: float) -> str:
     """A bound in as many figures as tell it from what it bounds, where they differ."""
     alike = round(worth) == round(most) and abs(worth - most) >= SMALL_MUSD
-    return _musd(most) if alike and abs(most) < ROUND_MUSD else f"{round(most):,}"
+    return musd(most) if alike and abs(most) < ROUND_MUSD else f"{round(most):,}"
 
 
 def _relaxed(figures: Figures, plan: Plan, basis: Basis) -> str:
@@ -357,9 +346,9 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
         years = f"FY{first:.0f}" if first == last else f"FY{first:.0f}-{last:.0f}"
         name = basis.names.material(material)
         lines.append(
-            f"  {name}: {_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; largest stock "
-            f"{_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
-            f"expected purchases over all scenarios {_tonnes(figures.value('bought_expected_t', material))}"
+            f"  {name}: {in_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; largest stock "
+            f"{in_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
+            f"expected purchases over all scenarios {in_tonnes(figures.value('bought_expected_t', material))}"
         )
     calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
     origin = origin_of_purchases(figures, basis.names)
@@ -447,8 +436,8 @@ def _out_of_reach(basis: Basis) -> list[str]:
 def _contracts(figures: Figures, basis: Basis) -> list[str]:
     tonnes, fees = figures.items("contract_t_per_yr"), figures.items("contract_fees_musd")
     lines = [
-        f"  {basis.names.producer(name.partition(' (')[0])}: {_tonnes(tonnes[name])} a year from FY{name.rpartition(', ')[2]} for "
-        f"{figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M over its term"
+        f"  {basis.names.producer(name.partition(' (')[0])}: {in_tonnes(tonnes[name])} a year from FY{name.rpartition(', ')[2]} "
+        f"for {figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M over its term"
         for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
     return (
@@ -462,22 +451,22 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     most = plan.budget.total_musd
     allowed = f"{given:,.0f} M appropriated" if most is None or most >= given else f"{most:,.0f} M allowed in all"
     lines = [
-        f"MONEY: the plan spends {_musd(figures.total('outlay_by_year_musd'))} M of the {allowed} for "
-        f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({_musd(by_year[peak])} M)."
+        f"MONEY: the plan spends {musd(figures.total('outlay_by_year_musd'))} M of the {allowed} for "
+        f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({musd(by_year[peak])} M)."
     ]
     paid = figures.items("outlay_musd")
     parts = [
-        f"{line.replace('_', ' ').replace('top ups', 'top-ups')} {_musd(paid[line])}"
+        f"{line.replace('_', ' ').replace('top ups', 'top-ups')} {musd(paid[line])}"
         for line in OUTLAYS
         if paid[line] > SMALL_MUSD
     ]
     sales = figures.value("sales_musd")
-    returned = f" Disposals return {_musd(sales)} M to the treasury." if sales > SMALL_MUSD else ""
+    returned = f" Disposals return {musd(sales)} M to the treasury." if sales > SMALL_MUSD else ""
     lines.append(f"  By budget line [M]: {', '.join(parts) or 'nothing'}.{returned}")
     most = max(figures.items("liability_by_year_musd").values(), default=0.0)
     if most > SMALL_MUSD:
         lines.append(
-            f"  Contingent liability of price floors, outside the budget: up to {_musd(most)} M a year "
+            f"  Contingent liability of price floors, outside the budget: up to {musd(most)} M a year "
             f"(in {plan.budget.liability_quantile:.0%} of cases it stays below that)."
         )
     return [*lines, *(f"  {note}." for note in basis.owed)]
@@ -488,13 +477,13 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     if not any(value > 0 for value in without.values()):
         return ["PROTECTS: no scenario of this plan has a shortage.", *_inside_goods(figures, basis)]
     before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
-    lines = [f"PROTECTS: expected shortage losses fall from {_musd(before)} M to {_musd(after)} M."]
+    lines = [f"PROTECTS: expected shortage losses fall from {musd(before)} M to {musd(after)} M."]
     lines.append("  What remains at risk, the worst scenarios first:")
     harmful = [name for name in loss if max(loss[name], without[name]) > SMALL_MUSD]
     for name in sorted(harmful, key=lambda scenario: -loss[scenario])[:WORST]:
         lines.append(
-            f"  {basis.scenarios.get(name, name)}: probability {chance[name]:.1%}, loss {_musd(loss[name])} M "
-            f"({_musd(without[name])} M without the plan)"
+            f"  {basis.scenarios.get(name, name)}: probability {chance[name]:.1%}, loss {musd(loss[name])} M "
+            f"({musd(without[name])} M without the plan)"
         )
     short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]
     lines.append(
@@ -507,7 +496,7 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     remaining = sorted(figures.items("remaining_loss_musd").items(), key=lambda pair: -pair[1])
     remaining = [pair for pair in remaining if pair[0] not in basis.embedded]
     named = [
-        f"{basis.names.material(material)} {_musd(value)}" for material, value in remaining[:5] if value > SMALL_MUSD
+        f"{basis.names.material(material)} {musd(value)}" for material, value in remaining[:5] if value > SMALL_MUSD
     ]
     if named:
         lines.append(f"  Expected losses that remain, by material [M]: {', '.join(named)}.")
@@ -521,7 +510,7 @@ def _inside_goods(figures: Figures, basis: Basis) -> list[str]:
         return []
     counted = "not counted above, nor in risk measures" if basis.embedded else "counted above, as the plan asks"
     return [
-        f"  Materials inside imported goods: expected losses of {_musd(lost)} M with the plan or without it, {counted}. "
+        f"  Materials inside imported goods: expected losses of {musd(lost)} M with the plan or without it, {counted}. "
         "Neither a stock nor a plant at home can prevent them."
     ]
 
@@ -558,7 +547,7 @@ def _bets(figures: Figures, basis: Basis) -> list[str]:
     bets = [material for material, other in undisturbed.items() if other < 0.5 * expected.get(material, 0.0) - 1e-3]
     if bets:
         named = [
-            f"{names.material(m)} {_tonnes(undisturbed[m])} instead of {_tonnes(expected[m])}"
+            f"{names.material(m)} {in_tonnes(undisturbed[m])} instead of {in_tonnes(expected[m])}"
             for m in bets[:MOST_LINES]
         ]
         lines.append(
@@ -580,7 +569,7 @@ def _left(figures: Figures, basis: Basis) -> list[str]:
     lines, stock, life = [], figures.value("salvage_musd"), figures.value("residual_musd")
     if abs(stock) + abs(life) > 1:
         lines.append(
-            f"  Credited at the end of the horizon: stock {_musd(stock)} M, remaining life of projects {_musd(life)} M."
+            f"  Credited at the end of the horizon: stock {musd(stock)} M, remaining life of projects {musd(life)} M."
         )
     lost, won = (
         [basis.names.producer(name) for name in figures.items(figure)]

@@ -399,17 +399,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
                         "cost_musd": tonnes * price,
                     }
                 )
-    columns = [
-        "fiscal_year",
-        "period",
-        "material",
-        "offer",
-        "source",
-        "country",
-        "acquired_t",
-        "price_usd_per_kg",
-        "cost_musd",
-    ]
+    columns = "fiscal_year period material offer source country acquired_t price_usd_per_kg cost_musd".split()
     return frame(rows, columns).sort_values(["fiscal_year", "period", "material"], ignore_index=True)
 
 
@@ -495,32 +485,13 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
                     "hurdle_rate": project.hurdle,
                 }
             )
-    columns = [
-        "project",
-        "signed",
-        "package",
-        "instrument",
-        "offtake_share",
-        "floor_material",
-        "floor_usd_per_kg",
-        "market_floors",
-        "first_output",
-        "share",
-        "baseline",
-        "committed",
-        "capacity_t_per_yr",
-        "capex_musd",
-        "hurdle_rate",
-        "hurdle_rate_expected",
-        "hurdle_rate_with_package",
-        "financing_gap_musd",
-        "support_cost_musd",
-        "offtake_fees_musd",
-        "floor_expected_musd",
-        "terminal_liability_musd",
-        "residual_credit_musd",
-        "risk_transfer_musd",
-    ]
+    columns = (
+        "project signed package instrument offtake_share floor_material floor_usd_per_kg market_floors "
+        "first_output share baseline committed capacity_t_per_yr capex_musd hurdle_rate "
+        "hurdle_rate_expected hurdle_rate_with_package financing_gap_musd support_cost_musd "
+        "offtake_fees_musd floor_expected_musd terminal_liability_musd residual_credit_musd "
+        "risk_transfer_musd"
+    ).split()
     return frame(rows, columns)
 
 
@@ -562,21 +533,10 @@ def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
 def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Price floors guaranteed, market-wide and in packages, with what they are expected to cost."""
     n, support, rows = problem.natural, problem.structure.support, []
-    columns = [
-        "floor",
-        "scope",
-        "kind",
-        "material",
-        "level_usd_per_kg",
-        "upside_share",
-        "start",
-        "term_yr",
-        "expected_cost_musd",
-        "terminal_liability_musd",
-        "users_pay_musd",
-        "tariff_revenue_musd",
-        "tariff_inversion",
-    ]
+    columns = (
+        "floor scope kind material level_usd_per_kg upside_share start term_yr expected_cost_musd "
+        "terminal_liability_musd users_pay_musd tariff_revenue_musd tariff_inversion"
+    ).split()
     for m, market in enumerate(support.markets):
         if solution.floor[m] > 1e-6:
             floor = next(f for f in n.market_floors if f.name == market.floor.name).floor

@@ -209,20 +209,12 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
     P, gap = prices
     total: Any = path_data.along if by_scenario else path_data.expect
     last: Any = (lambda _, values: values[1:]) if by_scenario else path_data.expect_last
-    names = (
-        "users_activities",
-        "users_reserve_inputs",
-        "users_surplus",
-        "users_substitution",
-        "users_release",
-        "users_own_stock",
-        "users_freight",
-        "authority_purchases",
-        "authority_holding",
-        "authority_disposal",
-        "authority_release",
-        "loss",
-        "salvage",
+    names = tuple(
+        (
+            "users_activities users_reserve_inputs users_surplus users_substitution users_release "
+            "users_own_stock users_freight authority_purchases authority_holding authority_disposal "
+            "authority_release loss salvage"
+        ).split()
     )
     shape = (len(n.components), len(path_data.scenarios.names)) if by_scenario else (len(n.components),)
     parts = {name: np.zeros(shape) for name in names}
@@ -316,18 +308,11 @@ def commitments(accounts: Accounts) -> dict[str, float]:
     n, x = accounts.problem.natural, accounts.solution
     beta, plan = n.calendar.beta[:-1], n.plan
     parts = dict.fromkeys(
-        (
-            "users_border_surcharge",
-            "authority_border_revenue",
-            "contract_fees",
-            "offtake_fees",
-            "capital_support",
-            "risk_transfer",
-            "floor_cost",
-            "terminal_liability",
-            "residual_credit",
-            "cvar",
-            "soft_penalties",
+        tuple(
+            (
+                "users_border_surcharge authority_border_revenue contract_fees offtake_fees capital_support "
+                "risk_transfer floor_cost terminal_liability residual_credit cvar soft_penalties"
+            ).split()
         ),
         0.0,
     )

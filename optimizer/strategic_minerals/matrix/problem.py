@@ -49,21 +49,11 @@ PLAN_FIGURES = {
 }
 """Fields of a plan that compiled blocks hold as parameters, or that only weigh costs."""
 
-SEEN_ELSEWHERE = (
-    "name",
-    "title",
-    "description",
-    "price_set",
-    "loss_function",
-    "loss_level",
-    "users_convenience_share",
-    "residual",
-    "procurement",
-    "controls",
-    "ongoing",
-    "hazards",
-    "scenarios",
-    "sample",
+SEEN_ELSEWHERE = tuple(
+    (
+        "name title description price_set loss_function loss_level users_convenience_share residual "
+        "procurement controls ongoing hazards scenarios sample"
+    ).split()
 )
 """Fields of a plan that act through the arrays of the instance, through scenarios, or as a weight of a cost."""
 

@@ -11,23 +11,11 @@ from ..core.frames import Floats, Ints
 from ..model.sets import Structure
 from .assembly import Assembly, PlacedBlock
 
-OPERATIONS = (
-    "output",
-    "reserve_output",
-    "clean_output",
-    "acquisition",
-    "release",
-    "disposal",
-    "stock",
-    "sent",
-    "received",
-    "surplus",
-    "substitute",
-    "shortfall",
-    "excess",
-    "users_pull",
-    "users_refill",
-    "users_missing",
+OPERATIONS = tuple(
+    (
+        "output reserve_output clean_output acquisition release disposal stock sent received surplus "
+        "substitute shortfall excess users_pull users_refill users_missing"
+    ).split()
 )
 
 HALF_LOT = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,9 @@ import pandas as pd
 from ..answer.notes import ALTERNATIVES, scenario_names
 from ..answer.result import Result
 from ..core.errors import missing_part
+from ..core.formats import digits
 from ..core.stats import BASELINE_COURSE
-from ..question.names import Names, number_in_words
+from ..question.names import Names
 from .compare import (
     ELSEWHERE,
     OTHERS,
@@ -107,6 +108,25 @@ def altair() -> Any:
 
 _ROWS = threading.Lock()
 """Held while altair's limit of rows, which is the process's, is taken away."""
+
+
+def coloured(column: str, values: Sequence[str], colours: Sequence[str] | None = None, **legend: Any) -> Any:
+    """A column of names by colour, its legend above. values: in order, each with its colour; legend: what else it is to be."""
+    alt, of = altair(), PALETTE if colours is None else colours
+    return alt.Color(
+        f"{column}:N",
+        title=None,
+        sort=list(values),
+        scale=alt.Scale(domain=list(values), range=[of[n % len(of)] for n in range(len(values))]),
+        legend=alt.Legend(orient="top", **legend),
+    )
+
+
+def tip(column: str, form: str = "", title: str = "") -> Any:
+    """A line that shows when one points at a mark. form: of a number; none: text."""
+    kind = "Q" if form else "N"
+    named = {name: value for name, value in (("format", form), ("title", title)) if value}
+    return altair().Tooltip(f"{column}:{kind}", **named)
 
 
 @contextmanager
@@ -248,10 +268,10 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         ),
         tooltip=[
             "scenario",
-            alt.Tooltip("probability:Q", format=".1%"),
-            alt.Tooltip("case:N", title="case"),
-            alt.Tooltip("loss_musd:Q", format=",.0f", title="loss [million USD]"),
-            alt.Tooltip("events:N"),
+            tip("probability", ".1%"),
+            tip("case", title="case"),
+            tip("loss_musd", ",.0f", "loss [million USD]"),
+            tip("events"),
         ],
     )
     line = base.mark_line(color=GREY, strokeWidth=2).encode(x="loss_musd:Q", detail="scenario:N")
@@ -261,12 +281,8 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
             title=f"shortage loss, discounted [{money_unit(result)}]",
             axis=alt.Axis(tickCount=4),
         ),
-        color=alt.Color(
-            "case:N",
-            title=None,
-            sort=cases,
-            scale=alt.Scale(domain=cases, range=[OF_CASES[n % len(OF_CASES)] for n in range(len(cases))]),
-            legend=alt.Legend(orient="top", columns=2, labelLimit=260),
+        color=coloured(
+            "case", cases, [OF_CASES[n % len(OF_CASES)] for n in range(len(cases))], columns=2, labelLimit=260
         ),
     )
     spoken = (
@@ -317,13 +333,11 @@ def _timeline(result: Result) -> Iterator[Figure]:
     colours = [ACTIONS[kind] for kind in kinds_shown]
     base = alt.Chart(table).encode(
         y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=440)),
-        color=alt.Color(
-            "kind:N", title=None, scale=alt.Scale(domain=kinds_shown, range=colours), legend=alt.Legend(orient="top")
-        ),
+        color=coloured("kind", kinds_shown, colours),
         tooltip=[
-            alt.Tooltip("what:N", title="what"),
-            alt.Tooltip("said:N", title="how much"),
-            alt.Tooltip("years:N", title="when"),
+            tip("what", title="what"),
+            tip("said", title="how much"),
+            tip("years", title="when"),
         ],
     )
     bars = (
@@ -395,10 +409,10 @@ def _stocks(result: Result) -> Iterator[Figure]:
             y=alt.Y("stock_t:Q", title=f"stock at the end of the {period} [t]"),
             detail="scenario:N",
             tooltip=[
-                alt.Tooltip("scenario:N", title="scenario"),
-                alt.Tooltip("period:N"),
-                alt.Tooltip("stock_t:Q", format=",.4g", title="stock [t]"),
-                alt.Tooltip("days_of_use:Q", format=",.0f", title="days of use"),
+                tip("scenario", title="scenario"),
+                tip("period"),
+                tip("stock_t", ",.4g", "stock [t]"),
+                tip("days_of_use", ",.0f", "days of use"),
             ],
         )
     )
@@ -412,9 +426,7 @@ def _stocks(result: Result) -> Iterator[Figure]:
         .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
     )
     peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
-    said = (
-        "; ".join(f"{name} {number_in_words(value, 4)} t" for name, value in peak.items() if value > SMALL_T) or "none"
-    )
+    said = "; ".join(f"{name} {digits(value, 4)} t" for name, value in peak.items() if value > SMALL_T) or "none"
     yield Figure(
         "stocks",
         "Stocks",
@@ -453,20 +465,14 @@ def _mix(result: Result) -> Iterator[Figure]:
                 axis=alt.Axis(format="%", tickCount=5),
             ),
             y=alt.Y("when:N", sort=list(dict.fromkeys(table["when"])), title=None),
-            color=alt.Color(
-                "supplier:N",
-                title=None,
-                sort=order,
-                scale=alt.Scale(domain=order, range=colours),
-                legend=alt.Legend(orient="top", columns=4, labelLimit=170),
-            ),
+            color=coloured("supplier", order, colours, columns=4, labelLimit=170),
             order=alt.Order("rank:Q"),
             tooltip=[
                 "material",
-                alt.Tooltip("when:N", title="when"),
+                tip("when", title="when"),
                 "supplier",
-                alt.Tooltip("tonnes:Q", format=",.4g", title="t"),
-                alt.Tooltip("share:Q", format=".0%"),
+                tip("tonnes", ",.4g", "t"),
+                tip("share", ".0%"),
             ],
             row=alt.Row(
                 "material:N",
@@ -511,9 +517,9 @@ def _chain(result: Result) -> Iterator[Figure]:
         tooltip=[
             "step",
             "group",
-            alt.Tooltip("capacity_t:Q", format=",.4g", title="capacity [t a year]"),
-            alt.Tooltip("used:Q", format=".0%", title="used"),
-            alt.Tooltip("bottleneck:N"),
+            tip("capacity_t", ",.4g", "capacity [t a year]"),
+            tip("used", ".0%", "used"),
+            tip("bottleneck"),
         ],
     )
     boxes = base.mark_rect(stroke="white").encode(
@@ -560,7 +566,7 @@ def _money(result: Result) -> Iterator[Figure]:
                     scale=alt.Scale(range=PALETTE),
                     legend=alt.Legend(orient="top", columns=3, labelLimit=170),
                 ),
-                tooltip=["fiscal_year", "line", alt.Tooltip("musd:Q", format=",.1f", title="million USD")],
+                tooltip=["fiscal_year", "line", tip("musd", ",.1f", "million USD")],
             )
         )
         limit = (
@@ -570,7 +576,7 @@ def _money(result: Result) -> Iterator[Figure]:
             .encode(
                 x="fiscal_year:O",
                 y="musd:Q",
-                tooltip=["fiscal_year", alt.Tooltip("musd:Q", format=",.1f", title="appropriation")],
+                tooltip=["fiscal_year", tip("musd", ",.1f", "appropriation")],
             )
         )
         spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
@@ -589,7 +595,7 @@ def _money(result: Result) -> Iterator[Figure]:
         base = alt.Chart(liability).encode(x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)))
         owed = base.mark_bar(color=PALETTE[3]).encode(
             y=alt.Y("liability_musd:Q", title=money_unit(result)),
-            tooltip=["fiscal_year", alt.Tooltip("liability_musd:Q", format=",.1f")],
+            tooltip=["fiscal_year", tip("liability_musd", ",.1f")],
         )
         cap = base.mark_tick(thickness=3, color=INK, width=36).encode(y="liability_cap_musd:Q")
         worst = float(liability["liability_musd"].max())
@@ -669,13 +675,7 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
                 axis=_axis(across["called"]),
             ),
             y=alt.Y("up:Q", title=upward, scale=scale, axis=_axis(upward)),
-            color=alt.Color(
-                "promise:N",
-                title=None,
-                sort=[FAILS, KEPT],
-                scale=alt.Scale(domain=[FAILS, KEPT], range=[PALETTE[1], GREY]),
-                legend=alt.Legend(orient="top"),
-            ),
+            color=coloured("promise", [FAILS, KEPT], [PALETTE[1], GREY]),
             shape=alt.Shape(
                 "part:N",
                 title=None,
@@ -760,19 +760,13 @@ def _path_figure(path: pd.DataFrame) -> Figure:
             axis=alt.Axis(format="%"),
             scale=alt.Scale(domain=[0, 1]),
         ),
-        color=alt.Color(
-            "rows:N",
-            title=None,
-            sort=[SEARCHED, HELD_OUT],
-            scale=alt.Scale(domain=[SEARCHED, HELD_OUT], range=PALETTE[:2]),
-            legend=alt.Legend(orient="top"),
-        ),
+        color=coloured("rows", [SEARCHED, HELD_OUT], PALETTE[:2]),
         order="step:Q",
         tooltip=[
             "step",
             "rows",
-            alt.Tooltip("coverage:Q", format=".0%"),
-            alt.Tooltip("density:Q", format=".0%"),
+            tip("coverage", ".0%"),
+            tip("density", ".0%"),
             "limits",
         ],
     )

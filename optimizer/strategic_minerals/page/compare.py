@@ -18,12 +18,13 @@ from ..answer.result import Result
 from ..answer.run_folder import load_result
 from ..answer.study import Study, open_study
 from ..core.errors import Fault, InputError
+from ..core.formats import SMALL_MUSD, capital, digits
 from ..core.frames import rows_of
 from ..core.stats import BASELINE_COURSE, estimated
 from ..core.verb import verb
 from ..question.base import key_of
 from ..question.dataset import members
-from ..question.names import Names, number_in_words
+from ..question.names import Names
 from ..question.tables import TABLES
 from ..studies.roll import causes_in_words
 from ..world.instance import CHOSEN
@@ -632,8 +633,6 @@ def _told(value: Any) -> str:
 MOST_STORIES = 5
 MOST_NAMED = 3
 """Materials and users of each kind that a story names."""
-SMALL_MUSD = 0.05
-"""Million USD below which a loss counts as none."""
 EVENT = re.compile(r"(.+?) from (\d+)(?:\.\d+)?: ")
 """How the table `scenario_losses` begins what it says of an event: its name, and the year in which it begins."""
 
@@ -716,7 +715,7 @@ def stories(result: Result) -> list[Story]:
             Story(
                 scenario,
                 titles[scenario],
-                _capital("; ".join(why)),
+                capital("; ".join(why)),
                 float(row.probability),
                 float(row.loss_musd),
                 float(row.loss_without_plan_musd),
@@ -747,9 +746,9 @@ def story_titles(result: Result) -> dict[str, str]:
     listed = {scenario.name for scenario in result.plan.scenarios}
     known = scenario_names(result.plan, losses)
     return {
-        row.scenario: f"{_capital(row.what_happens)} ({row.scenario})"
+        row.scenario: f"{capital(row.what_happens)} ({row.scenario})"
         if row.scenario in listed
-        else _capital(known[row.scenario])
+        else capital(known[row.scenario])
         for row in rows_of(losses)
     }
 
@@ -780,9 +779,7 @@ def _short(result: Result, scenario: str, names: Names) -> str:
     inside = {row.material for row in result.data.rows("materials") if row.embedded}
     goods = float(table.loc[table["material"].isin(inside), "shortfall_t"].sum())
     beside = (
-        f" Imported goods lack {number_in_words(goods)} t inside them, which no plan can prevent."
-        if goods > SMALL_T
-        else ""
+        f" Imported goods lack {digits(goods)} t inside them, which no plan can prevent." if goods > SMALL_T else ""
     )
     table = table[~table["material"].isin(inside)]
     if table.empty:
@@ -792,7 +789,7 @@ def _short(result: Result, scenario: str, names: Names) -> str:
     )
     total = total.sort_values(["loss", "tonnes"], ascending=False, kind="stable")
     said = [
-        f"{names.material(row.Index[0])} for {users_in_words(row.Index[1])} ({number_in_words(row.tonnes)} t, "
+        f"{names.material(row.Index[0])} for {users_in_words(row.Index[1])} ({digits(row.tonnes)} t, "
         f"{_years(str(row.first), str(row.last))})"
         for row in rows_of(total.head(MOST_NAMED))
     ]
@@ -809,8 +806,8 @@ def _defence(row: Any, result: Result) -> str:
     if without <= SMALL_T and short <= SMALL_T:
         return ""
     if short <= SMALL_T:
-        return f"Defence is fully supplied; without the plan it would lack {number_in_words(without)} t."
-    return f"Defence lacks {number_in_words(short)} t; without the plan {number_in_words(without)} t."
+        return f"Defence is fully supplied; without the plan it would lack {digits(without)} t."
+    return f"Defence lacks {digits(short)} t; without the plan {digits(without)} t."
 
 
 def _done(result: Result, scenario: str, names: Names) -> str:
@@ -819,7 +816,7 @@ def _done(result: Result, scenario: str, names: Names) -> str:
     mine = flows[flows["scenario"] == scenario].groupby("material", sort=False)[["released_t", "acquired_t"]].sum()
     given = mine["released_t"].sort_values(ascending=False, kind="stable")
     said = [
-        f"{number_in_words(float(tonnes))} t of {names.material(str(material))}"
+        f"{digits(float(tonnes))} t of {names.material(str(material))}"
         for material, tonnes in given.items()
         if tonnes > SMALL_T
     ]
@@ -840,7 +837,3 @@ def _years(first: str, last: str) -> str:
     """Fiscal years of two period labels."""
     one, two = first.partition(".")[0], last.partition(".")[0]
     return f"FY{one}" if one == two else f"FY{one}-{two}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

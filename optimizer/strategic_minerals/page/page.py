@@ -22,9 +22,10 @@ from ..answer.result import Result
 from ..answer.study import Analyses, Study, open_study, study_faults, tables_of
 from ..core.errors import InputError, missing_part
 from ..core.files import staged, write_whole
+from ..core.formats import SMALL_MUSD, capital, digits, musd
 from ..core.frames import rows_of
 from ..matrix.problem import FIRST_YEARS
-from ..question.names import Names, column_in_words, number_in_words, owner_in_words, unit_in_words
+from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
 from .charts import NARROW, Figure, all_rows, altair, figures, money_unit
 from .compare import (
@@ -47,8 +48,6 @@ from .study_charts import Subject, comparison_figure, study_figures
 
 MOST_ACTS = 7
 """Acts of the first screen; the rest is counted."""
-SMALL_MUSD = 0.05
-"""Million USD below which money counts as none."""
 DOES = {"buy": "Buy", "sell": "Sell", "support": "Support", "offtake": "Sign", "floor": "Guarantee"}
 NOTHING_NOW = "Nothing in the first years: this plan buys, supports, signs and guarantees nothing before FY{year}."
 NOTHING_TO_DO = "Nothing: within the rules and the budget of this plan, doing nothing is best."
@@ -118,18 +117,16 @@ def tiles(result: Result) -> list[Tile]:
     money = f"million USD of {plan.price_year}"
     where = "" if tested is None else ", in new scenarios"
     found = [
-        Tile("Worth, net of cost", _musd(worth), f"{money}, compared with doing nothing"),
+        Tile("Worth, net of cost", musd(worth), f"{money}, compared with doing nothing"),
         Tile(
             "Expected shortage losses",
-            f"{_musd(before)} → {_musd(after)}",
+            f"{musd(before)} → {musd(after)}",
             f"{money}, without the plan and with it{where}",
         ),
-        Tile(
-            "Spending", _musd(spent), f"of {_musd(may)} million USD appropriated for {years}, if no disruption occurs"
-        ),
+        Tile("Spending", musd(spent), f"of {musd(may)} million USD appropriated for {years}, if no disruption occurs"),
     ]
     if tested is not None:
-        limit = f"no plan is worth over {_musd(tested.figure('gap_limit_musd'))} million USD more"
+        limit = f"no plan is worth over {musd(tested.figure('gap_limit_musd'))} million USD more"
         found.append(Tile("True gap", f"{tested.figure('gap_share'):.1%}", limit))
     elif result.outcome.relative_gap is not None and result.outcome.relative_gap < float("inf"):
         found.append(Tile("Gap", f"{result.outcome.relative_gap:.2%}", _proof(result)))
@@ -144,7 +141,7 @@ def _proof(result: Result) -> str:
     if extended == "terms":
         return "best for its worth and the terms of own code together; of its worth alone no bound is known"
     kept = " that keeps the constraints of own code" * (extended == "rules")
-    best = f"no plan{kept} is worth more than {_musd(-float(result.outcome.best_bound_musd or 0.0))} million USD"
+    best = f"no plan{kept} is worth more than {musd(-float(result.outcome.best_bound_musd or 0.0))} million USD"
     return f"proven: {best} in the plan's own scenarios"
 
 
@@ -171,8 +168,8 @@ def _tested(tested: ActNow) -> Iterator[Act]:
         return
     for row in rows_of(last[last.chosen > 0].sort_values("budget_musd", ascending=False, kind="stable")):
         unit = UNITS.get(str(row.unit), "")
-        amount = f"{number_in_words(row.chosen)}{unit} by FY{row.through_year}" if unit else f"by FY{row.through_year}"
-        sure = {"firm": "firm", "open": "open"}.get(str(row.status), f"firm up to {number_in_words(row.firm)}{unit}")
+        amount = f"{digits(row.chosen)}{unit} by FY{row.through_year}" if unit else f"by FY{row.through_year}"
+        sure = {"firm": "firm", "open": "open"}.get(str(row.status), f"firm up to {digits(row.firm)}{unit}")
         verb = DOES[str(row.kind)]
         yield Act(
             verb, str(row.what), f"{amount}, {_cost(row.budget_musd)}" if row.budget_musd > SMALL_MUSD else amount, sure
@@ -184,9 +181,7 @@ def _planned(result: Result, last: int, names: Names) -> Iterator[Act]:
     bought = result.tables["acquisitions"]
     bought = bought[bought["fiscal_year"] <= last].groupby("material", sort=False)[["acquired_t", "cost_musd"]].sum()
     for row in rows_of(bought.sort_values("cost_musd", ascending=False, kind="stable")):
-        yield Act(
-            "Buy", names.material(str(row.Index)), f"{number_in_words(row.acquired_t)} t, {_cost(row.cost_musd)}", ""
-        )
+        yield Act("Buy", names.material(str(row.Index)), f"{digits(row.acquired_t)} t, {_cost(row.cost_musd)}", "")
     supported = result.tables["projects"]
     supported = supported[(supported["share"] > SIGNED) & (supported["package"] != "none")]
     for row in rows_of(supported.sort_values("support_cost_musd", ascending=False, kind="stable")):
@@ -197,7 +192,9 @@ def _planned(result: Result, last: int, names: Names) -> Iterator[Act]:
     contracts = result.tables["contracts"].sort_values("fees_musd", ascending=False, kind="stable")
     for row in rows_of(contracts):
         if year_of(result, row.start) < last + 1:
-            amount = f"{number_in_words(row.contract_t_per_yr)} t a year for {row.term_yr:g} years, {_cost(row.fees_musd)} of fees"
+            amount = (
+                f"{digits(row.contract_t_per_yr)} t a year for {row.term_yr:g} years, {_cost(row.fees_musd)} of fees"
+            )
             yield Act("Sign", f"offtake from {names.producer(row.activity)}", amount, "")
     for row in rows_of(result.tables["floors"]):
         if row.scope != "project" and year_of(result, row.start) < last + 1:
@@ -222,9 +219,7 @@ def all_acts(result: Result) -> pd.DataFrame | None:
             "firm": _quantity(last.firm, unit),
             "in all samples": _quantity(last.least_in_samples, unit),
             "in plans": f"{last.in_plans} of {last.plans}",
-            "nearly as good": f"{number_in_words(last['least'])} to {number_in_words(last['most'])}{unit}"
-            if unit
-            else "yes or no",
+            "nearly as good": f"{digits(last['least'])} to {digits(last['most'])}{unit}" if unit else "yes or no",
         }
         rows.append(told)
     return pd.DataFrame(rows)
@@ -234,17 +229,12 @@ def _quantity(value: float, unit: str) -> str:
     """An amount with its unit; what is signed whole as yes or no."""
     if not unit and value in (0.0, 1.0):
         return "yes" if value else "no"
-    return f"{number_in_words(value, 3)}{unit}"
+    return f"{digits(value, 3)}{unit}"
 
 
-def _cost(musd: float) -> str:
+def _cost(cost_musd: float) -> str:
     """Money in words."""
-    return f"{_musd(musd)} million USD" if musd >= SMALL_MUSD else "under 0.1 million USD"
-
-
-def _musd(value: float) -> str:
-    """Million USD with about three figures, never -0."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= SMALL_MUSD else "0"
+    return f"{musd(cost_musd)} million USD" if cost_musd >= SMALL_MUSD else "under 0.1 million USD"
 
 
 CODE = re.compile(r"`([^`]+)`")
@@ -423,7 +413,7 @@ def _ore(table: pd.DataFrame) -> pd.DataFrame:
             "reserves_t": table["reserves_t"],
             "part_of_the_world": [f"{share:.1%}" if share == share else "" for share in table["world_share"]],
             "mine_output_t": table["mine_output_t"],
-            "years_left": [number_in_words(years, 2) if years == years else "" for years in table["years_left"]],
+            "years_left": [digits(years, 2) if years == years else "" for years in table["years_left"]],
         }
     )
 
@@ -451,7 +441,7 @@ def _vintage(result: Result) -> pd.DataFrame:
 def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
     """A table for readers: its sentences alone where it has them, names in place of codes. The file to download has all."""
     if "sentence" in table.columns:
-        return pd.DataFrame({"sentence": [said[:1].upper() + said[1:] for said in table["sentence"].astype(str)]})
+        return pd.DataFrame({"sentence": [capital(str(sentence)) for sentence in table["sentence"]]})
     if "alternative" in table.columns:
         return table.replace({"alternative": ALTERNATIVES})
     return table.drop(columns=[column for column, beside in BESIDE.items() if {column, beside} <= set(table.columns)])
@@ -617,7 +607,7 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         if abs(value) < NOTHING:
             return "0"
-        return number_in_words(value, 4)
+        return digits(value, 4)
     return str(value)
 
 
@@ -684,7 +674,7 @@ def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
 
     def begun(line: str) -> str:
         """A line with a capital letter, unless it begins with the name of a scenario, which is a code."""
-        return line if line.startswith(names) else line[:1].upper() + line[1:]
+        return line if line.startswith(names) else capital(line)
 
     for part in result.summary().split("\n\n")[1:]:
         first, *rest = part.splitlines()

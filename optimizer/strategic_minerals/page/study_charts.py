@@ -13,7 +13,7 @@ from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, PlanError
 from ..question.names import UNNAMED, Names, read_axis
-from .charts import INK, PALETTE, TABLES, WIDTH, Figure, altair, country_colours, discovery_figures
+from .charts import INK, PALETTE, TABLES, WIDTH, Figure, altair, coloured, country_colours, discovery_figures, tip
 from .compare import WITH, WITHOUT
 
 # What figures of a study are about: money, risk and names, as its result or the study itself states them.
@@ -184,15 +184,8 @@ def homes_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
             y=alt.Y("case:N", sort=cases, title=None, axis=alt.Axis(labelLimit=300)),
             yOffset=alt.YOffset("country:N", sort=[about.names.country(home) for home in homes]),
             x=alt.X("musd:Q", title=f"worth, discounted [{about.money}]"),
-            color=alt.Color(
-                "country:N",
-                title=None,
-                scale=alt.Scale(
-                    domain=[about.names.country(home) for home in homes], range=[colours[home] for home in homes]
-                ),
-                legend=alt.Legend(orient="top"),
-            ),
-            tooltip=["country", "case", alt.Tooltip("musd:Q", format=",.4g", title=about.money)],
+            color=coloured("country", [about.names.country(home) for home in homes], [colours[home] for home in homes]),
+            tooltip=["country", "case", tip("musd", ",.4g", about.money)],
         )
         .properties(width=WIDTH - 120, height=16 * len(homes) * len(cases), usermeta={"rows": len(cases)})
     )
@@ -257,16 +250,11 @@ def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         .encode(
             x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{about.money}]"),
             y=alt.Y("at_least:Q", title="probability of this loss or more", axis=alt.Axis(format="%")),
-            color=alt.Color(
-                "case:N",
-                title=None,
-                scale=alt.Scale(domain=[WITH, WITHOUT], range=[PALETTE[0], PALETTE[1]]),
-                legend=alt.Legend(orient="top"),
-            ),
+            color=coloured("case", [WITH, WITHOUT], [PALETTE[0], PALETTE[1]]),
             tooltip=[
-                alt.Tooltip("case:N"),
-                alt.Tooltip("loss_musd:Q", format=",.0f", title=about.money),
-                alt.Tooltip("at_least:Q", format=".1%", title="this or more"),
+                tip("case"),
+                tip("loss_musd", ",.0f", about.money),
+                tip("at_least", ".1%", "this or more"),
             ],
         )
         .properties(width=WIDTH, height=260)
@@ -330,10 +318,10 @@ def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
                 "risk:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top", labelLimit=360)
             ),
             tooltip=[
-                alt.Tooltip("appropriation_musd:Q", format=",.0f", title="budget"),
+                tip("appropriation_musd", ",.0f", "budget"),
                 "risk",
-                alt.Tooltip("musd:Q", format=",.0f"),
-                alt.Tooltip("portfolio:N"),
+                tip("musd", ",.0f"),
+                tip("portfolio"),
             ],
         )
         .properties(width=WIDTH, height=260)
@@ -388,7 +376,7 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
             ),
             x2="at_end_musd:Q",
             color=alt.Color("end:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
-            tooltip=["figure", "low", "high", "end", alt.Tooltip("at_end_musd:Q", format=",.1f", title="worth")],
+            tooltip=["figure", "low", "high", "end", tip("at_end_musd", ",.1f", "worth")],
         )
         .properties(width=WIDTH - 240, height=24 * len(table), usermeta={"rows": len(table)})
     )
@@ -423,7 +411,7 @@ def thumb_figure(table: pd.DataFrame, where: str, about: Subject) -> Iterator[Fi
     base = alt.Chart(long).encode(
         y=alt.Y("alternative:N", sort=list(told["alternative"]), title=None, axis=alt.Axis(labelLimit=280)),
         yOffset=alt.YOffset("risk:N", sort=list(ends.values())),
-        tooltip=["alternative", "risk", alt.Tooltip("musd:Q", format=",.0f", title="million USD")],
+        tooltip=["alternative", "risk", tip("musd", ",.0f", "million USD")],
     )
     bars = base.mark_bar().encode(
         x=alt.X("musd:Q", title=f"shortage loss, discounted [{about.money}]"),
@@ -469,7 +457,7 @@ def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
             y=alt.Y("result:N", sort=names, title=None, axis=alt.Axis(labelLimit=200)),
             x=alt.X("musd:Q", title=f"{figure} [million USD]", axis=alt.Axis(tickCount=4)),
             color=alt.Color("result:N", sort=names, scale=alt.Scale(range=PALETTE), legend=None),
-            tooltip=["result", "figure", alt.Tooltip("musd:Q", format=",.1f", title="million USD")],
+            tooltip=["result", "figure", tip("musd", ",.1f", "million USD")],
         )
         .properties(width=WIDTH / 2 - 90, height=24 * len(names))
         for figure in dict.fromkeys(long["figure"])

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..core.errors import Fault, PlanError, expected, meant, near_miss
+from ..core.formats import digits
 from .base import Column, Row, column_of, key_of, stem_and_unit
 from .dataset import Dataset
 from .plan import Plan
@@ -376,17 +377,12 @@ def amount_in_words(column: str, value: float) -> str:
     """A value with its unit: `15%`, `1.87 t/yr`."""
     if is_share(_value_of(column)):
         return f"{100 * value:.3g}%"
-    return f"{number_in_words(value)}{unit_in_words(column)}"
+    return f"{digits(value)}{unit_in_words(column)}"
 
 
 def _value_of(column: str) -> str:
     """The column of whose range it is an end; itself where it is none."""
     return column.removesuffix("_low").removesuffix("_high")
-
-
-def number_in_words(value: float, figures: int = 3) -> str:
-    """So many figures, or all before the point where there are more; without an exponent from 0.0001 on."""
-    return f"{value:,.0f}" if abs(value) >= 10**figures - 0.5 else f"{value:,.{figures}g}"
 
 
 PARTS = {"*": "all", "direct": "the controlled flow", "effective": "arrivals of all origins"}

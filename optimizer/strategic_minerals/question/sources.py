@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.errors import Fault
+from ..core.formats import digits
 from ..core.stats import MONTHS_PER_YEAR, USD_PER_MUSD
 from .dataset import Dataset
-from .names import number_in_words
 from .plan import Plan
 from .read_csv import HOMES, homes_of, load_dataset
 from .references import select_materials
@@ -116,7 +116,7 @@ class Replay:
         e, (low, central, high) = self.episode, self.loss
         if self.verdict == "nothing was missing":
             return "as much arrived as usual, so that no loss per tonne is tested"
-        short = number_in_words(e.tonnes[1], 4)
+        short = digits(e.tonnes[1], 4)
         said = f"{short} t short would have cost {_money(central)} million USD ({_money(low)} to {_money(high)})"
         weeks, most = self.weeks, e.most_weeks
         if weeks is None or most is None:

@@ -411,13 +411,8 @@ class TokenStore(BaseStore):
         return [log_entry_of(row) for row in rows]
 
 
-REQUEST, LIMITS, PROGRESS, RESULT, ENDED_FILE, LOG_FILE = (
-    "request.json",
-    "limits.json",
-    "progress.json",
-    "result.json",
-    "ended.json",
-    "log.txt",
+REQUEST, LIMITS, PROGRESS, RESULT, ENDED_FILE, LOG_FILE = tuple(
+    "request.json limits.json progress.json result.json ended.json log.txt".split()
 )
 REPORT, ERRORS, RECORDS = "report.html", "errors.txt", "log.jsonl"
 ROWS = "rows"

@@ -588,14 +588,8 @@ REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
 
 
-RELAXED_IN_Z0 = (
-    "service_level",
-    "cvar_limit",
-    "expected_loss_limit",
-    "diversification",
-    "trunk_shortfall",
-    "days_of_cover",
-    "project_logic",
+RELAXED_IN_Z0 = tuple(
+    ("service_level cvar_limit expected_loss_limit diversification trunk_shortfall days_of_cover project_logic").split()
 )
 """Constraint families that the do-nothing reference leaves out."""
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, ReserveError
+from ..core.formats import SMALL_MUSD, digits
 from ..core.stats import MUSD_PER_T
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, same_owners
 from ..model.sets import slack_of_later_aims
@@ -738,17 +739,7 @@ def _apart(whys: Iterable[str]) -> list[str]:
 # What an item would be over a figure's range, in a sentence.
 
 
-INTERVALS = [
-    "figure",
-    "unit",
-    "item",
-    "state",
-    "from_value",
-    "to_value",
-    "switch_low",
-    "switch_high",
-    "why",
-]
+INTERVALS = "figure unit item state from_value to_value switch_low switch_high why".split()
 """Columns: one row an interval; between switch_low and switch_high lies the switch to the next one."""
 CALLED = {
     "capex": "capital cost",
@@ -758,7 +749,6 @@ CALLED = {
     "loss value": "what a missing tonne costs",
 }
 """Figure -> what it is called in a sentence."""
-SMALL_MUSD = 0.05
 
 
 def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
@@ -781,7 +771,7 @@ def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
 def in_words(item: Item, found: BreakEven) -> str:
     """`capex (50 million USD now): its owner builds it up to 41; supported from 41.2 to 63; not chosen from 63.4 to 200 ...`."""
     as_assumed = found.unit.startswith("times") and found.base == 1
-    begin = f"{CALLED.get(found.figure, found.figure)} ({'1 is' if as_assumed else f'{number(found.base)} {found.unit}'} now)"
+    begin = f"{CALLED.get(found.figure, found.figure)} ({'1 is' if as_assumed else f'{digits(found.base, 4)} {found.unit}'} now)"
     if not found.intervals:
         return f"{begin}: {found.note or 'nothing could be determined'}"
     alone = len(found.intervals) == 1
@@ -789,7 +779,7 @@ def in_words(item: Item, found: BreakEven) -> str:
     said = f"{begin}: {'; '.join(parts)}"
     because = _nowhere(item, found)
     refused = [
-        f"{side} {number(end)} {found.unit} the plan and the tables do not allow it (expected {why})"
+        f"{side} {digits(end, 4)} {found.unit} the plan and the tables do not allow it (expected {why})"
         for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above))
         if why
     ]
@@ -800,7 +790,7 @@ def in_words(item: Item, found: BreakEven) -> str:
 
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:
     """One interval in words; between the numbers of neighbours lies the switch."""
-    start, end = number(interval.start), number(interval.end)
+    start, end = digits(interval.start, 4), digits(interval.end, 4)
     if interval.start == interval.end:
         where = f"at {start} {found.unit}"
     else:
@@ -834,16 +824,13 @@ def _nowhere(item: Item, found: BreakEven) -> str:
         whys = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why]
         best = found.cheapest
         if best is not None and best.cost >= SMALL_MUSD:
-            at = f"at {number(best.value)} {found.unit}, the best level tried,"
+            at = f"at {digits(best.value, 4)} {found.unit}, the best level tried,"
             whys.append(f"{at} it costs {best.cost:,.1f} M more than it brings")
-    return f"No floor up to {number(found.high)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
+    return (
+        f"No floor up to {digits(found.high, 4)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
+    )
 
 
 def _span(part: Interval, unit: str) -> str:
-    start, end = number(part.start), number(part.end)
+    start, end = digits(part.start, 4), digits(part.end, 4)
     return f"at {start} {unit}" if start == end else f"from {start} to {end} {unit}"
-
-
-def number(value: float) -> str:
-    """Four figures, never an exponent of what can be read without."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"

@@ -595,11 +595,8 @@ class _Carrier:
             for to, part in ((activity, 1 - share), (name, share)):
                 sizes = {
                     field: None if getattr(now, field) is None else part * getattr(now, field)
-                    for field in (
-                        "capacity_t_per_yr",
-                        "capacity_t_per_yr_low",
-                        "capacity_t_per_yr_high",
-                        "normal_t_per_yr",
+                    for field in tuple(
+                        "capacity_t_per_yr capacity_t_per_yr_low capacity_t_per_yr_high normal_t_per_yr".split()
                     )
                 }
                 self.rows["capacities"].append(now.model_copy(update={"activity": to, "from_year": year, **sizes}))

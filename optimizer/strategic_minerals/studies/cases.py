@@ -17,38 +17,22 @@ from ..answer.study import Study
 from ..answer.tables import frame, shortfalls
 from ..audit.figures import ORIGIN
 from ..core.errors import Fault, InfeasibleError, PlanError
+from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner
 from ..core.stats import SMALL_T
 from ..core.verb import Gap, verb
 from ..matrix.problem import prepare
 from ..question.dataset import Dataset
-from ..question.names import Names, number_in_words
+from ..question.names import Names
 from ..question.plan import Plan, Procurement
 from ..question.sources import Replay, replays
 
-EPISODE_COLUMNS = [
-    "control_event",
-    "country",
-    "material",
-    "loss_function",
-    "undelivered_t",
-    "undelivered_t_low",
-    "undelivered_t_high",
-    "mean_depth_share",
-    "depth_share",
-    "trough_months",
-    "loss_musd",
-    "loss_musd_low",
-    "loss_musd_high",
-    "plant_weeks",
-    "plant_weeks_low",
-    "plant_weeks_high",
-    "plant_weeks_known",
-    "plant_weeks_most",
-    "verdict",
-    "reason",
-]
+EPISODE_COLUMNS = (
+    "control_event country material loss_function undelivered_t undelivered_t_low undelivered_t_high "
+    "mean_depth_share depth_share trough_months loss_musd loss_musd_low loss_musd_high plant_weeks "
+    "plant_weeks_low plant_weeks_high plant_weeks_known plant_weeks_most verdict reason"
+).split()
 TESTED = ("far too high", "too high", "plausible")
 """Verdicts of episodes that say something of a function."""
 TEST = (
@@ -160,16 +144,7 @@ def _or_nan(value: float | None) -> float:
 
 MOST_OPEN = 4
 """Open controls of a plan: each doubles the cases."""
-CASES = [
-    "case",
-    "probability",
-    "in_force",
-    "worth_musd",
-    "expected_loss_musd",
-    "outlay_musd",
-    "bought_musd",
-    "supported",
-]
+CASES = "case probability in_force worth_musd expected_loss_musd outlay_musd bought_musd supported".split()
 DECISIONS = ["kind", "item", "unit", "least", "most", "cases"]
 CONTROL_TITLES = {"cases": "Cases", "decisions": "What each case decides"}
 
@@ -235,9 +210,9 @@ def _decision(row: Any, names: Names) -> str:
     what = "largest stock of" if row.kind == "stock" else "contract with"
     unit = "t" if row.kind == "stock" else "t a year"
     amount = (
-        number_in_words(row.least, 4)
+        digits(row.least, 4)
         if math.isclose(row.least, row.most, rel_tol=1e-3)
-        else f"{number_in_words(row.least, 4)} to {number_in_words(row.most, 4)}"
+        else f"{digits(row.least, 4)} to {digits(row.most, 4)}"
     )
     return f"{what} {name}: {amount} {unit}"
 
@@ -282,14 +257,8 @@ def _controls_case(
 
 
 SWITCHES = ("law", "practice", "policy")
-FIGURES = (
-    "worth_musd",
-    "bound_musd",
-    "expected_loss_musd",
-    "outlay_musd",
-    "bought_musd",
-    "covered_share",
-    "unpublished_share",
+FIGURES = tuple(
+    "worth_musd bound_musd expected_loss_musd outlay_musd bought_musd covered_share unpublished_share".split()
 )
 WORDS = {
     "none": "no rule of origin",
@@ -375,19 +344,9 @@ def _origin_words(table: pd.DataFrame, gap: float) -> list[str]:
 # Shortfalls that a plan foresees if nothing is held, beside those that a government's own report printed.
 
 
-REQUIREMENT_COLUMNS = [
-    "report",
-    "item",
-    "name",
-    "published_t",
-    "after_extra_buy_t",
-    "computed_t",
-    "lowest_t",
-    "highest_t",
-    "ratio",
-    "within_factor_two",
-    "reason",
-]
+REQUIREMENT_COLUMNS = (
+    "report item name published_t after_extra_buy_t computed_t lowest_t highest_t ratio within_factor_two reason"
+).split()
 FACTOR = 2.0
 """Ratio up to which two ways of computing a requirement count as agreeing."""
 REQUIREMENT_TITLES = {"comparison": "Computed and published shortfalls", "computed": "Computed shortfalls by scenario"}
@@ -454,11 +413,11 @@ def _requirement_words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> li
         f"  {facts['within_factor_two']} of {facts['compared']} materials with both figures agree within a factor of two.",
     ]
     for row in rows_of(comparison):
-        printed = number_in_words(row.published_t, 4)
+        printed = digits(row.published_t, 4)
         if np.isnan(row.computed_t):
             lines.append(f"  {row.name}: {printed} printed; not computed: {row.reason}")
             continue
-        span = f"{number_in_words(row.lowest_t, 4)} to {number_in_words(row.highest_t, 4)}"
+        span = f"{digits(row.lowest_t, 4)} to {digits(row.highest_t, 4)}"
         why = f"; {row.reason}" if row.within_factor_two == "no" and row.reason else ""
-        lines.append(f"  {row.name}: {printed} printed, {number_in_words(row.computed_t, 4)} computed ({span}){why}")
+        lines.append(f"  {row.name}: {printed} printed, {digits(row.computed_t, 4)} computed ({span}){why}")
     return lines

@@ -27,12 +27,12 @@ from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..audit.accounts import costs_by_home, homes_of_materials, open_accounts
 from ..core.errors import Fault, PlanError, Progress
+from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.verb import Gap, verb
 from ..matrix.problem import Problem, prepare
 from ..question.dataset import Dataset
-from ..question.names import number_in_words
 from ..question.plan import Plan
 from ..question.together import Taken, joint_question, shared_plants
 
@@ -46,23 +46,11 @@ SAME = 1e-3
 """Relative change of what a plan takes that counts as none."""
 EXISTS, NONE, OPEN = "exists", "none", "cannot be told"
 
-HOMES = [
-    "home",
-    "alone_musd",
-    "unopposed_musd",
-    "before_payments_musd",
-    "division_musd",
-    "payment_musd",
-    "shapley_musd",
-    "loss_alone_musd",
-    "loss_together_musd",
-    "spends_alone_musd",
-    "spends_together_musd",
-    "stock_musd",
-    "stock_share",
-    "released_musd",
-    "released_share",
-]
+HOMES = (
+    "home alone_musd unopposed_musd before_payments_musd division_musd payment_musd shapley_musd "
+    "loss_alone_musd loss_together_musd spends_alone_musd spends_together_musd stock_musd stock_share "
+    "released_musd released_share"
+).split()
 COALITIONS = ["members", "size", "worth_musd", "open_musd", "apart_musd", "gain_musd", "division_musd"]
 STOCKS = ["material", "home", "alone_t", "together_t"]
 TITLES = {"homes": "Homes", "coalitions": "Coalitions", "stocks": "Stocks"}
@@ -623,13 +611,9 @@ def _stock_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, s
     lines = ["LARGEST STOCKS [t] if nothing happens: alone -> together"]
     for material in dict.fromkeys(row.material for row in rows):
         mine = [row for row in rows if row.material == material]
-        said = ", ".join(
-            f"{row.home} {number_in_words(row.alone_t, 3)} -> {number_in_words(row.together_t, 3)}" for row in mine
-        )
+        said = ", ".join(f"{row.home} {digits(row.alone_t, 3)} -> {digits(row.together_t, 3)}" for row in mine)
         alone, joint = sum(row.alone_t for row in mine), sum(row.together_t for row in mine)
-        lines.append(
-            f"  {names.get(material, material)}: {number_in_words(alone, 3)} -> {number_in_words(joint, 3)} ({said})"
-        )
+        lines.append(f"  {names.get(material, material)}: {digits(alone, 3)} -> {digits(joint, 3)} ({said})")
     return lines
 
 

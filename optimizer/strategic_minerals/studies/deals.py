@@ -20,6 +20,7 @@ from pydantic import Field
 
 from ..answer.study import Study
 from ..core.errors import Fault, InputError
+from ..core.formats import digits
 from ..core.frames import Bools, Floats
 from ..core.runner import HERE, Runner
 from ..core.stats import MUSD_PER_T
@@ -27,7 +28,7 @@ from ..core.verb import verb
 from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.deflation import restated, restating
-from ..question.names import Names, number_in_words
+from ..question.names import Names
 from ..question.plan import HazardOverride, Plan
 from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, sampled
@@ -53,53 +54,18 @@ HIGHEST = 2.0
 CLOSE = 0.01
 """Relative accuracy of a belief."""
 
-FLOORS = [
-    "agreement",
-    "producers",
-    "signed_year",
-    "price_set",
-    "material",
-    "price_usd_per_kg",
-    "floor_usd_per_kg",
-    "term_yr",
-    "upside_share",
-    "firm_t_per_yr",
-    "capex_musd",
-    "hurdle_rate",
-    "hurdle_rate_expected",
-    "hurdle_rate_with_floor",
-    "gap_without_musd",
-    "gap_with_musd",
-    "expected_cost_musd",
-    "closing_level_usd_per_kg",
-    "closing_cost_musd",
-    "signed_fair_value_musd",
-    "liability_musd",
-    "downside_moved_musd",
-    "advantage_musd",
-    "cheapest",
-    "risk_charge_at_switch",
-    "owner_risk_price",
-    "hazard_multiple_at_switch",
-    "price_multiple_at_switch",
-    "premium_at_switch",
-    "output_kept_without_share",
-    "output_kept_with_share",
-    "cost_of_output_kept_usd_per_kg",
-]
-CAPITAL_COLUMNS = [
-    "agreement",
-    "producers",
-    "price_set",
-    "capex_musd",
-    "gap_musd",
-    "signed_loans_musd",
-    "signed_grants_musd",
-    "signed_equity_musd",
-    "worth_to_owner_musd",
-    "of_gap_share",
-    "of_capex_share",
-]
+FLOORS = (
+    "agreement producers signed_year price_set material price_usd_per_kg floor_usd_per_kg term_yr "
+    "upside_share firm_t_per_yr capex_musd hurdle_rate hurdle_rate_expected hurdle_rate_with_floor "
+    "gap_without_musd gap_with_musd expected_cost_musd closing_level_usd_per_kg closing_cost_musd "
+    "signed_fair_value_musd liability_musd downside_moved_musd advantage_musd cheapest "
+    "risk_charge_at_switch owner_risk_price hazard_multiple_at_switch price_multiple_at_switch "
+    "premium_at_switch output_kept_without_share output_kept_with_share cost_of_output_kept_usd_per_kg"
+).split()
+CAPITAL_COLUMNS = (
+    "agreement producers price_set capex_musd gap_musd signed_loans_musd signed_grants_musd "
+    "signed_equity_musd worth_to_owner_musd of_gap_share of_capex_share"
+).split()
 SLACK = 1e-6
 """Of capital cost: what an owner may lose by a package and still take it."""
 CAPITAL = {"debt": "loan", "loan": "loan", "grant": "grant", "equity": "equity"}
@@ -739,7 +705,7 @@ def _verdict(row: Mapping[Any, Any]) -> str:
 def _bought(row: Mapping[Any, Any]) -> str:
     """What a floor keeps open."""
     cost = row["cost_of_output_kept_usd_per_kg"]
-    return "" if math.isnan(cost) else f", or {number_in_words(cost)} USD for each kg that would else not be made"
+    return "" if math.isnan(cost) else f", or {digits(cost)} USD for each kg that would else not be made"
 
 
 def _belief_words(row: Mapping[Any, Any]) -> str:

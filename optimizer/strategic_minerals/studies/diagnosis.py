@@ -98,16 +98,11 @@ class Change:
     """Values by address that the plan needs before its model has these rows; they count for nothing."""
 
 
-DEMANDING = (
-    "service_level",
-    "budget",
-    "total_budget",
-    "contingent_liability",
-    "diversification",
-    "days_of_cover",
-    "cvar_limit",
-    "expected_loss_limit",
-    "project_logic",
+DEMANDING = tuple(
+    (
+        "service_level budget total_budget contingent_liability diversification days_of_cover cvar_limit "
+        "expected_loss_limit project_logic"
+    ).split()
 )
 """Constraints that demands and limits of a plan are."""
 

@@ -490,39 +490,14 @@ def row_table(
 # What scenario discovery found: boxes, their limits, the path of the search, and all of it in words.
 
 
-BOXES = [
-    "box",
-    "promised",
-    "fails_when",
-    "confirmed",
-    "limits",
-    "rows",
-    "failures",
-    "coverage",
-    "density",
-    "held_out_rows",
-    "held_out_failures",
-    "held_out_coverage",
-    "held_out_density",
-    "luck",
-    "probability",
-    "failing_probability",
-]
+BOXES = (
+    "box promised fails_when confirmed limits rows failures coverage density held_out_rows "
+    "held_out_failures held_out_coverage held_out_density luck probability failing_probability"
+).split()
 LIMITS = ["box", "input", "called", "category", "side", "limit", "quasi_p", "held_out_quasi_p", "density_without"]
-TRAJECTORY = [
-    "box",
-    "step",
-    "peeled",
-    "side",
-    "limits",
-    "rows",
-    "failures",
-    "coverage",
-    "density",
-    "held_out_coverage",
-    "held_out_density",
-    "chosen",
-]
+TRAJECTORY = (
+    "box step peeled side limits rows failures coverage density held_out_coverage held_out_density chosen".split()
+)
 MOSTLY = 0.5
 """Share of a box that fails from which it is said that a promise fails in it; below, that it fails more often."""
 

@@ -21,6 +21,7 @@ from ..answer.result import Result
 from ..answer.study import Study
 from ..audit.accounts import losses, open_accounts, social_cost
 from ..core.errors import Fault, InfeasibleError, InputError, Progress, ReserveError, StoppedError, UntrustedError
+from ..core.formats import SMALL_MUSD, digits
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import BASELINE_COURSE, USD_PER_MUSD, rounded_to_add_up
@@ -54,27 +55,12 @@ from .explain_figures import Figure, figures_of
 # Shadow prices in sentences: what one unit more is worth, and how far that holds.
 
 
-RANGING_COLUMNS = [
-    "price",
-    "item",
-    "scenario",
-    "period",
-    "value",
-    "unit",
-    "holds_for_more",
-    "holds_for_less",
-    "holds_unit",
-    "sentence",
-]
-ONCE = (
-    "appropriation",
-    "total_budget",
-    "contingent_liability",
-    "cvar_limit",
-    "expected_loss_limit",
-    "service_level",
-    "diversification",
-    "days_of_cover",
+RANGING_COLUMNS = "price item scenario period value unit holds_for_more holds_for_less holds_unit sentence".split()
+ONCE = tuple(
+    (
+        "appropriation total_budget contingent_liability cvar_limit expected_loss_limit service_level "
+        "diversification days_of_cover"
+    ).split()
 )
 """Families told in full; of stock and supply, the year with the largest price of each material."""
 SAME = 1e-6
@@ -232,7 +218,7 @@ def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
     if math.isinf(more):
         holds = "no matter how many more"
     elif more > 0:
-        holds = f"valid for the next {_figures(more)} {unit}"
+        holds = f"valid for the next {digits(more)} {unit}"
     else:
         holds = f"only at this point: the next unit {'is worth less' if price.value > 0 else 'costs more'}"
     return f"{what} {effect}, {holds}."
@@ -240,19 +226,10 @@ def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
 
 def _usd(value: float) -> str:
     """An amount with a unit that reads well."""
-    return f"{value / USD_PER_MUSD:,.3g} million USD" if value >= 0.1 * USD_PER_MUSD else f"{_figures(value)} USD"
-
-
-def _figures(value: float) -> str:
-    """Three or four figures, never an exponent of a thousand or more."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:,.3g}"
+    return f"{value / USD_PER_MUSD:,.3g} million USD" if value >= 0.1 * USD_PER_MUSD else f"{digits(value)} USD"
 
 
 # Why an item was chosen or rejected, in a sentence.
-
-
-SMALL_MUSD = 0.05
-"""Million USD below which nothing is said to bind, or to be brought."""
 
 
 def has(item: Item, decided: Decided, amount: float) -> str:
@@ -355,29 +332,18 @@ def _between(low: float, high: float) -> str:
 # Who bears the cost of a plan: what an item changes for each, as parts that add up to what it changes in the main aim.
 
 
-USERS = (
-    "users_activities",
-    "users_reserve_inputs",
-    "users_surplus",
-    "users_release",
-    "users_border_surcharge",
-    "users_own_stock",
-    "users_freight",
+USERS = tuple(
+    (
+        "users_activities users_reserve_inputs users_surplus users_release users_border_surcharge "
+        "users_own_stock users_freight"
+    ).split()
 )
-GOVERNMENT = (
-    "authority_purchases",
-    "authority_holding",
-    "authority_disposal",
-    "authority_release",
-    "authority_border_revenue",
-    "salvage",
-    "contract_fees",
-    "offtake_fees",
-    "capital_support",
-    "floor_cost",
-    "terminal_liability",
-    "residual_credit",
-    "risk_transfer",
+GOVERNMENT = tuple(
+    (
+        "authority_purchases authority_holding authority_disposal authority_release authority_border_revenue "
+        "salvage contract_fees offtake_fees capital_support floor_cost terminal_liability residual_credit "
+        "risk_transfer"
+    ).split()
 )
 """Parts of a result's objective (`Result.objective_parts`) by who bears them; shortage losses, the charge for risk and penalties
 are those of nobody."""
@@ -565,38 +531,11 @@ def _found(task: _Task) -> BreakEven:
     return find_break_even(replace(task.pair), task.figure, task.chosen, task.tolerance, task.most_solves)
 
 
-EXPLAINED_COLUMNS = [
-    "kind",
-    "item",
-    "chosen",
-    "amount",
-    "unit",
-    "brings_musd",
-    "brings_low_musd",
-    "brings_high_musd",
-    "loss_change_musd",
-    "users_change_musd",
-    "government_change_musd",
-    "spending_change_musd",
-    "binds",
-    "instead",
-    "sentence",
-]
-BREAK_EVENS = [
-    "figure",
-    "unit",
-    "base",
-    "chosen",
-    "stands_at",
-    "flips_at",
-    "proved",
-    "solves",
-    "note",
-    "low",
-    "high",
-    "switches",
-    "sentence",
-]
+EXPLAINED_COLUMNS = (
+    "kind item chosen amount unit brings_musd brings_low_musd brings_high_musd loss_change_musd "
+    "users_change_musd government_change_musd spending_change_musd binds instead sentence"
+).split()
+BREAK_EVENS = "figure unit base chosen stands_at flips_at proved solves note low high switches sentence".split()
 BINDING = {
     "budget": "the appropriation of {when}",
     "total_budget": "the total budget",

@@ -30,18 +30,10 @@ FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 TOLERANCE = 0.01
 """Of a switch point: share of the plan's own budget."""
 MOST_SOLVES = 200
-POINT = [
-    "factor",
-    "appropriation_musd",
-    "spending_musd",
-    "objective_musd",
-    "bound_musd",
-    "expected_loss_musd",
-    "cvar_musd",
-    "defence_short",
-    "reason",
-    "portfolio",
-]
+POINT = (
+    "factor appropriation_musd spending_musd objective_musd bound_musd expected_loss_musd cvar_musd "
+    "defence_short reason portfolio"
+).split()
 
 
 TITLES = {"points": "Budgets", "switches": "Switch points", "coming_and_going": "Items that come and go"}

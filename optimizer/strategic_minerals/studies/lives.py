@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import UntrustedError
+from ..core.formats import digits
 from ..core.frames import Floats, Ints, rows_of, typed
 from ..core.stats import estimated
 from ..matrix.assembly import Assembly
@@ -612,8 +613,8 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
     )
     lines = [_head(differences), shown]
     for row in rows_of(policies[policies.policy != IN_INTEGERS]):
-        interval = f"({_musd(row.low_musd)} to {_musd(row.high_musd)})"
-        lines.append(f"  {row.policy}: worth {_musd(row.worth_musd)} {interval}, at worst {_musd(row.worst_musd)}")
+        interval = f"({digits(row.low_musd)} to {digits(row.high_musd)})"
+        lines.append(f"  {row.policy}: worth {digits(row.worth_musd)} {interval}, at worst {digits(row.worst_musd)}")
     for of in (REPLANNED, TWO_STAGE):
         mine = differences[(differences.of == of) & (differences.stratum == ALL)]
         others = [row for row in rows_of(mine) if row.policy != IN_INTEGERS]
@@ -628,14 +629,14 @@ def _head(differences: pd.DataFrame) -> str:
     beaten = every[(every.of == TWO_STAGE) & (every.difference_musd < 0) & (every.told == "yes")]
     if len(beaten):
         worst = next(rows_of(beaten.sort_values("difference_musd")))
-        by = _musd(-worst.difference_musd)
+        by = digits(-worst.difference_musd)
         return f"A SIMPLER RULE DOES BETTER than the plan as it was made: {worst.policy}, by {by} million USD."
     again = every[(every.of == REPLANNED) & (every.policy == TWO_STAGE)]
     row = next(rows_of(again))
     if row.told != "yes":
         return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
     word = "IS WORTH" if row.difference_musd > 0 else "LOSES"
-    by = _musd(abs(row.difference_musd))
+    by = digits(abs(row.difference_musd))
     return f"PLANNING AGAIN EVERY YEAR {word} {by} million USD against the plan as it was made."
 
 
@@ -643,8 +644,8 @@ def _form(replans: pd.DataFrame, differences: pd.DataFrame, scenarios: int) -> l
     """How the years were planned."""
     lines = [
         f"Quick form: {row.plans:.0f} years planned on at most {scenarios} scenarios, {row.seconds:.1f} processor "
-        f"seconds and {row.columns:,.0f} columns each; rounding what is signed costs {_musd(row.mean_gap_musd)} million USD "
-        f"on average, {_musd(row.largest_gap_musd)} at most."
+        f"seconds and {row.columns:,.0f} columns each; rounding what is signed costs {digits(row.mean_gap_musd)} million USD "
+        f"on average, {digits(row.largest_gap_musd)} at most."
         for row in rows_of(replans)
     ]
     exact = differences[(differences.policy == IN_INTEGERS) & (differences.stratum == ALL)]
@@ -666,13 +667,8 @@ def _released(drawdown: pd.DataFrame) -> list[str]:
 
 def _in_words(row: Any) -> str:
     told = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
-    interval = f"{_musd(row.low_musd)} to {_musd(row.high_musd)}"
-    return f"{_musd(row.difference_musd)} (standard error {_musd(row.error_musd)}, {interval}){told}"
-
-
-def _musd(value: float) -> str:
-    """Million USD, to three digits where they are few."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+    interval = f"{digits(row.low_musd)} to {digits(row.high_musd)}"
+    return f"{digits(row.difference_musd)} (standard error {digits(row.error_musd)}, {interval}){told}"
 
 
 ALL = "all paths"

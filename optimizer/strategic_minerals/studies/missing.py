@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ..answer.notes import without_data
 from ..answer.study import Study
+from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner
 from ..core.verb import Gap, verb
@@ -19,7 +20,6 @@ from ..question.names import Names
 from ..question.plan import Plan
 from ..question.references import select_materials
 from ..world.events import resolver, sampled
-from .break_even import number
 from .designs import TORNADO, estimate_ranges, indices, one_at_a_time
 from .sweep import sweep
 
@@ -116,7 +116,7 @@ def _words(tables: Mapping[str, pd.DataFrame], lacking: Sequence[str], names: Na
         )
     for row in rows_of(tables["influence"]):
         ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
-        lines.append(f"    {row.address}: {number(row.low)} to {number(row.high)} gives {ends}")
+        lines.append(f"    {row.address}: {digits(row.low, 4)} to {digits(row.high, 4)} gives {ends}")
     return lines
 
 

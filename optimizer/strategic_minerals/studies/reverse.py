@@ -43,19 +43,7 @@ COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fi
 """How a promise is counted, stated where the same one is counted both ways."""
 
 
-COLUMNS = [
-    "material",
-    "segment",
-    "level",
-    "per",
-    "hazard",
-    "scope",
-    "start_year",
-    "shortest_yr",
-    "least_cut_share",
-    "held",
-    "tried_yr",
-]
+COLUMNS = "material segment level per hazard scope start_year shortest_yr least_cut_share held tried_yr".split()
 
 
 @verb

@@ -200,16 +200,7 @@ def _scaled(row: Any, year: int, sizes: Mapping[str, Any]) -> Any:
 
 
 OVER = ("suspended", "ended")
-EVENT_FIELDS = (
-    "hazard",
-    "countries",
-    "materials",
-    "cut_share",
-    "price_multiplier",
-    "severity",
-    "stretch",
-    "duration_years",
-)
+EVENT_FIELDS = tuple("hazard countries materials cut_share price_multiplier severity stretch duration_years".split())
 
 
 def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], until: float) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,13 +24,14 @@ from scipy.stats import t as student
 from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, InputError
+from ..core.formats import digits, percent
 from ..core.frames import Bools, Floats, Ints, rows_of
 from ..core.runner import HERE, Runner
 from ..core.verb import Confidence, Seed, verb
 from ..matrix.solution import Solution
 from ..question.dataset import Dataset
 from ..question.load import Promise
-from ..question.names import Names, number_in_words
+from ..question.names import Names
 from ..question.plan import Plan, no_room_for_draws
 from ..world.events import DisruptionEvent, ScenarioSet, describe, hazards, short_of_promise
 from ..world.instance import DEFENCE, Instance
@@ -181,9 +183,9 @@ def _words(
     worth, lost = of["worth"], of["expected_loss"]
     year = "" if price_year is None else f" of {price_year}"
     lines = [
-        f"STRESS TEST: in new random scenarios the plan is worth {_amount(worth.estimate)} million USD{year} "
-        f"({_amount(worth.low)} to {_amount(worth.high)}) compared with doing nothing; the expected loss is "
-        f"{_amount(lost.estimate)} instead of {_amount(lost.do_nothing)}.",
+        f"STRESS TEST: in new random scenarios the plan is worth {digits(worth.estimate, 4)} million USD{year} "
+        f"({digits(worth.low, 4)} to {digits(worth.high, 4)}) compared with doing nothing; the expected loss is "
+        f"{digits(lost.estimate, 4)} instead of {digits(lost.do_nothing, 4)}.",
         f"  Tested in {facts['fresh']:,} new random scenarios, {REPLICATES} independent samples (seed {facts['seed']}), plus "
         f"the listed ones. Commitments and purchases before a disruption are fixed. How long a disruption lasts is known "
         f"{'only when it ends, and no other is foreseen' if facts['myopic'] else 'once it has begun'}. Money in million USD"
@@ -199,7 +201,7 @@ def _words(
             f"raise --scenarios."
         )
     for row in rows_of(tables["figures"]):
-        say = _percent if row.unit == "probability" else _amount
+        say = percent if row.unit == "probability" else partial(digits, figures=4)
         between = f" ({say(row.low)} to {say(row.high)})" if pd.notna(row.low) else ""
         lines.append(
             f"  {row.meaning}: {say(row.estimate)}{between}; in the plan's own scenarios {say(row.in_sample)}; without the "
@@ -233,14 +235,6 @@ def _drivers(driven_by: str, names: Names) -> str:
         return ""
     pairs = [part.rpartition(" ") for part in driven_by.split(", ")]
     return f"; loss from {', '.join(f'{names.material(code)} {share}' for code, _, share in pairs)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g}%"
-
-
-def _amount(musd: float) -> str:
-    return number_in_words(musd, 4)
 
 
 def drawn_in_all(scenarios: int) -> int:

@@ -30,6 +30,7 @@ from ..answer.tables import losses_by_scenario, projects, stock
 from ..audit.audit import audit
 from ..core.errors import Fault, FaultsError, InputError, PlanError, Progress, ReserveError, SolveError, UntrustedError
 from ..core.files import write_whole
+from ..core.formats import digits
 from ..core.frames import records, rows_of
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
@@ -47,7 +48,6 @@ from ..world.build import build_instance
 from ..world.events import SampledScenarios, longest_event, sampled
 from ..world.instance import CHOSEN
 from ..world.scenarios import build_scenarios, cvar_of, listed
-from .break_even import number
 from .designs import DIFFERENCES, WORTHS, CommonDraws, Design, indices, left_out, require_scored, with_differences
 
 # Rows of a long computation written down as they finish, so that one that was killed goes on where it stopped.
@@ -559,7 +559,7 @@ def _in_new_scenarios(found: Answers) -> list[str]:
 
 def _shown(value: Any) -> str:
     """A value of an axis: numbers in four figures."""
-    return number(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return digits(float(value), 4) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def _moved(design: Design, found: Answers) -> list[str]:
@@ -570,7 +570,7 @@ def _moved(design: Design, found: Answers) -> list[str]:
     for row in rows_of(indices(design, found.points)):
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
-            said = f"{number(row.low)} to {number(row.high)} gives {' to '.join(ends)}"
+            said = f"{digits(row.low, 4)} to {digits(row.high, 4)} gives {' to '.join(ends)}"
         elif design.kind == "morris":
             said = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
         else:
