@@ -32,6 +32,7 @@ from ..world.instance import Instance, scale
 from ..world.owners import OwnerValuation
 from ..world.packages import Identity, Item, Option, Support, build_support, identity, market_items, refusals, signings
 from ..world.scenarios import PricingSample, build_scenarios, pricing_sample
+from .bracket import bracket
 from .explain_figures import Figure
 
 # How an item stands at a value of a figure, from data alone: whether it can be chosen, why not, and what a floor would change.
@@ -482,13 +483,15 @@ class _Search:
         settled = self._settled(end)
         if settled is not None:
             return settled, ""
-        fine, refused = self.figure.base, end
-        while abs(refused - fine) > SHARP * self.width:
-            middle = (fine + refused) / 2
-            fine, refused = (fine, middle) if self._look(middle) is None else (middle, refused)
-        said = self.evaluations[refused]
-        assert isinstance(said, str)
-        return fine, said
+        fine, refused = bracket(
+            lambda value: self._look(value) is None,
+            self.figure.base,
+            end,
+            narrow=lambda a, b: abs(b - a) <= SHARP * self.width,
+        )
+        reason = self.evaluations[refused]
+        assert isinstance(reason, str)
+        return fine, reason
 
     def _changes(self, low: float, high: float) -> list[tuple[float, float]]:
         """Neighbouring values between which something changes in the data, narrowed down, the widest first while looks last."""

@@ -1,11 +1,12 @@
-"""Loss functions that survive the replay: what each would have said of the shortages of 2023 to 2026, beside what stopped."""
+"""Plans and loss functions case by case: uncertain controls, rules of origin, published requirements, observed losses."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..core.verb import Gap, verb
 from ..matrix.problem import prepare
 from ..question.dataset import Dataset
 from ..question.names import Names
-from ..question.plan import Plan, Procurement
+from ..question.plan import Control, Plan, Procurement
 from ..question.sources import Replay, replays
 
 EPISODE_COLUMNS = (
@@ -139,6 +140,71 @@ def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
+# One engine for plans that differ in a field: each case is solved by itself, and leaves the same figures.
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What a case leaves: figures of its plan, and what it decides."""
+
+    figures: Mapping[str, float]
+    """worth_musd, bound_musd (the most that the worth can be), expected_loss_musd, outlay_musd of the planned years, bought_musd on
+    the baseline course, covered_share and unpublished_share of these purchases; NaN where there is no plan."""
+    supported: int
+    """Projects signed with support."""
+    closed: int
+    """Offers, supports and contracts that rules of origin close."""
+    decided: Mapping[tuple[str, str, str], float]
+    """(kind, item, unit) -> amount: largest stocks, shares signed, tonnes a year reserved."""
+    no_plan: InfeasibleError | None = None
+    """Why there is none."""
+
+
+FIGURES = "worth_musd bound_musd expected_loss_musd outlay_musd bought_musd covered_share unpublished_share".split()
+
+
+def solved_cases(
+    plan: Plan, data: Dataset, cases: Sequence[Mapping[str, Any]], gap: float, run: Runner
+) -> list[Solved]:
+    """Solve the plan once for each case. cases: fields of the plan and their values there. Raises as `solve_once`."""
+    return list(run.each("solves", partial(_solved_case, plan, data, gap), cases))
+
+
+def _solved_case(plan: Plan, data: Dataset, gap: float, case: Mapping[str, Any]) -> Solved:
+    """One case. It travels to other processes."""
+    try:
+        result = solve_once(plan.model_copy(update=dict(case)), data, gap=gap)
+    except InfeasibleError as error:
+        return Solved(dict.fromkeys(FIGURES, math.nan), 0, 0, {}, error)
+    figures, projects, contracts = result.figures, result.tables["projects"], result.tables["contracts"]
+    covered = {row.country for row in data.rows("countries") if row.tier == "covered"}
+    paid = figures.items("bought_from_musd")
+    total = sum(paid.values())
+    from_covered = sum(money for item, money in paid.items() if item.partition(ORIGIN)[2] in covered)
+    unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
+    signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
+    opening = {row.material: row.opening_t for row in data.rows("stock")}
+    decided = {
+        ("stock", str(item), "t"): float(v)
+        for item, v in figures.items("peak_stock_t").items()
+        if v > opening.get(str(item), 0.0) + SMALL_T
+    }
+    decided |= {("support", str(item), "share"): float(v) for item, v in signed.items()}
+    reserved = contracts.groupby("activity").contract_t_per_yr.max()
+    decided |= {("contract", str(item), "t/yr"): float(v) for item, v in reserved.items()}
+    amounts = (
+        figures.value("worth_musd"),
+        -figures.value("bound_musd"),
+        figures.value("expected_loss_musd"),
+        figures.total("outlay_by_year_musd"),
+        total,
+        from_covered / total if total > 0 else 0.0,
+        unpublished / total if total > 0 else 0.0,
+    )
+    closed = int(result.tables["dropped"].reason.str.contains("origin").sum())
+    return Solved(dict(zip(FIGURES, amounts, strict=True)), len(signed), closed, decided)
+
+
 # Controls of which nobody knows whether they are in force: the plan for each case, and what all of them have in common.
 
 
@@ -168,13 +234,26 @@ def control_cases(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = H
             f"1 to {MOST_OPEN} controls with a probability: whether they are in force is what the cases are about"
         )
         raise PlanError([Fault("plan", "", "controls", f"{len(open_ones)} with a probability", expected)])
-    cases = list(itertools.product((True, False), repeat=len(open_ones)))
-    found = list(run.each("solves", partial(_controls_case, plan, data, tuple(open_ones), gap), cases))
-    table = pd.DataFrame([{"case": n + 1, **row} for n, (row, _) in enumerate(found)], columns=CASES)
-    every = sorted({key for _, decided in found for key in decided})
+    cases = [dict(zip(open_ones, case, strict=True)) for case in product((True, False), repeat=len(open_ones))]
+    found = solved_cases(plan, data, [{"controls": _controls(plan, case)} for case in cases], gap, run)
+    if impossible := next((solved.no_plan for solved in found if solved.no_plan), None):
+        raise impossible
+    table = pd.DataFrame(
+        [
+            {
+                "case": n + 1,
+                "probability": _chance(plan, case),
+                "in_force": ", ".join(plan.controls[k].name for k, on in case.items() if on),
+                **solved.figures,
+                "supported": solved.supported,
+            }
+            for n, (case, solved) in enumerate(zip(cases, found, strict=True))
+        ],
+        columns=CASES,
+    )
     rows = []
-    for kind, item, unit in every:
-        amounts = [decided.get((kind, item, unit), 0.0) for _, decided in found]
+    for kind, item, unit in sorted({key for solved in found for key in solved.decided}):
+        amounts = [solved.decided.get((kind, item, unit), 0.0) for solved in found]
         rows.append([kind, item, unit, min(amounts), max(amounts), sum(amount > 0 for amount in amounts)])
     decisions = pd.DataFrame(rows, columns=DECISIONS)
     expected_worth = float((table.probability * table.worth_musd).sum())
@@ -217,49 +296,24 @@ def _decision(row: Any, names: Names) -> str:
     return f"{what} {name}: {amount} {unit}"
 
 
-def _controls_case(
-    plan: Plan, data: Dataset, open_ones: tuple[int, ...], gap: float, case: tuple[bool, ...]
-) -> tuple[dict[str, Any], dict[tuple[str, str, str], float]]:
-    """Figures of a case, and what it decides by kind, item and unit. It travels to other processes."""
-    holds = dict(zip(open_ones, case, strict=True))
-    controls = tuple(
-        control.model_copy(update={"in_force": holds.get(n, control.in_force)})
+def _controls(plan: Plan, case: Mapping[int, bool]) -> tuple[Control, ...]:
+    """The plan's controls, those of a case in force or not as it states."""
+    return tuple(
+        control.model_copy(update={"in_force": case.get(n, control.in_force)})
         for n, control in enumerate(plan.controls)
     )
-    chances = [
-        (plan.controls[n].probability or 0.0) if on else 1 - (plan.controls[n].probability or 0.0)
-        for n, on in holds.items()
-    ]
-    result = solve_once(plan.model_copy(update={"controls": controls}), data, gap=gap)
-    figures, projects, contracts = result.figures, result.tables["projects"], result.tables["contracts"]
-    signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
-    opening = {row.material: row.opening_t for row in data.rows("stock")}
-    decided = {
-        ("stock", str(item), "t"): float(v)
-        for item, v in figures.items("peak_stock_t").items()
-        if v > opening.get(str(item), 0.0) + SMALL_T
-    }
-    decided |= {("support", str(item), "share"): float(v) for item, v in signed.items()}
-    reserved = contracts.groupby("activity").contract_t_per_yr.max()
-    decided |= {("contract", str(item), "t/yr"): float(v) for item, v in reserved.items()}
-    return {
-        "probability": math.prod(chances),
-        "in_force": ", ".join(plan.controls[n].name for n, on in holds.items() if on),
-        "worth_musd": figures.value("worth_musd"),
-        "expected_loss_musd": figures.value("expected_loss_musd"),
-        "outlay_musd": figures.total("outlay_by_year_musd"),
-        "bought_musd": figures.total("bought_musd"),
-        "supported": len(signed),
-    }, decided
+
+
+def _chance(plan: Plan, case: Mapping[int, bool]) -> float:
+    """Probability of a case: the product of those of its controls."""
+    chances = ((plan.controls[n].probability or 0.0, on) for n, on in case.items())
+    return math.prod(chance if on else 1 - chance for chance, on in chances)
 
 
 # What rules of origin cost: the plan under none of them, under each switch alone, and under its own.
 
 
 SWITCHES = ("law", "practice", "policy")
-FIGURES = tuple(
-    "worth_musd bound_musd expected_loss_musd outlay_musd bought_musd covered_share unpublished_share".split()
-)
 WORDS = {
     "none": "no rule of origin",
     "law": "law alone: the forms that statutes name",
@@ -282,42 +336,22 @@ def origin_costs(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HE
     cases = {"none": Procurement(), **{name: Procurement(**{name: True}) for name in SWITCHES}}
     if plan.procurement not in cases.values():
         cases["own"] = plan.procurement
-    table = pd.DataFrame(run.each("solves", partial(_rules_case, plan, data, gap), list(cases.items())))
+    found = solved_cases(plan, data, [{"procurement": rules} for rules in cases.values()], gap, run)
+    table = pd.DataFrame(
+        [
+            {
+                "rules": name,
+                **one.figures,
+                "supported": one.supported,
+                "closed": one.closed,
+                "no_plan": str(one.no_plan or ""),
+            }
+            for name, one in zip(cases, found, strict=True)
+        ]
+    )
     table.insert(2, "cost_musd", table.worth_musd[0] - table.worth_musd)
     titles = {"costs": "What rules of origin cost"}
     return Study("origins", {"costs": table}, _origin_words(table, gap), {"gap": gap}, titles)
-
-
-def _rules_case(plan: Plan, data: Dataset, gap: float, case: tuple[str, Procurement]) -> dict[str, Any]:
-    """One row, but for its cost. It travels to other processes."""
-    name, procurement = case
-    row: dict[str, Any] = {"rules": name}
-    try:
-        result = solve_once(plan.model_copy(update={"procurement": procurement}), data, gap=gap)
-    except InfeasibleError as error:
-        return row | dict.fromkeys(FIGURES, math.nan) | {"supported": 0, "closed": 0, "no_plan": str(error)}
-    figures, projects = result.figures, result.tables["projects"]
-    covered = {row.country for row in data.rows("countries") if row.tier == "covered"}
-    paid = figures.items("bought_from_musd")
-    total = sum(paid.values())
-    from_covered = sum(money for item, money in paid.items() if item.partition(ORIGIN)[2] in covered)
-    unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
-    signed = projects[(projects.share > 0) & (projects.package != "none")]
-    amounts = (
-        figures.value("worth_musd"),
-        -figures.value("bound_musd"),
-        figures.value("expected_loss_musd"),
-        figures.total("outlay_by_year_musd"),
-        total,
-        from_covered / total if total > 0 else 0.0,
-        unpublished / total if total > 0 else 0.0,
-    )
-    return row | {
-        **dict(zip(FIGURES, amounts, strict=True)),
-        "supported": int(signed.project.nunique()),
-        "closed": int(result.tables["dropped"].reason.str.contains("origin").sum()),
-        "no_plan": "",
-    }
 
 
 def _origin_words(table: pd.DataFrame, gap: float) -> list[str]:

@@ -45,6 +45,7 @@ from ..world.owners import (
 )
 from ..world.producers import covered, own_prices, revenue_of, survival, survival_of, worth
 from ..world.scenarios import PricingSample, pricing_sample
+from .bracket import bracket, first_switch
 
 MULTIPLES = (1.25, 1.6, 2.0, 3.0, 5.0)
 """Multiples and fractions of today's belief at which another sign is looked for, nearest first."""
@@ -242,10 +243,10 @@ def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tupl
     low, high = 0.0, HIGHEST * signed
     if at(high).gap_with > 0:
         return math.nan, math.nan
-    while high - low > CLOSE / 10 * signed:
-        middle = (low + high) / 2
-        low, high = (low, middle) if at(middle).gap_with <= 0 else (middle, high)
-    return high, at(high).paid
+    _, least = bracket(
+        lambda level: at(level).gap_with <= 0, low, high, narrow=lambda a, b: b - a <= CLOSE / 10 * signed
+    )
+    return least, at(least).paid
 
 
 def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures) -> dict[str, float]:
@@ -283,29 +284,8 @@ def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures
 
 
 def switch_point(cheapest: Callable[[float], bool], now: float, at_now: bool, tried: Sequence[float]) -> float:
-    """The value nearest to today's, among intervals between values tried, from which on the floor is or is not the cheapest way;
-    NaN for none."""
-    best = math.nan
-    for side in (sorted(v for v in tried if v > now), sorted((v for v in tried if v < now), reverse=True)):
-        inside = now
-        for outside in side:
-            if cheapest(outside) != at_now:
-                found = _between(cheapest, inside, outside, at_now)
-                if math.isnan(best) or abs(found - now) < abs(best - now):
-                    best = found
-                break
-            inside = outside
-    return best
-
-
-def _between(cheapest: Callable[[float], bool], inside: float, outside: float, at_now: bool) -> float:
-    while abs(outside - inside) > CLOSE * max(abs(inside), abs(outside)):
-        middle = (inside + outside) / 2
-        if cheapest(middle) == at_now:
-            inside = middle
-        else:
-            outside = middle
-    return (inside + outside) / 2
+    """The value nearest to today's from which on the floor is, or is not, the cheapest way; NaN for none."""
+    return first_switch(cheapest, now, at_now, tried, lambda a, b: abs(b - a) <= CLOSE * max(abs(a), abs(b)))
 
 
 def _capital_rows(

@@ -36,6 +36,7 @@ from ..question.plan import Plan
 from ..solver.highs import Model, UnsolvedRun, canary
 from ..solver.lshaped.subproblems import master_alone
 from ..solver.stages import with_reference
+from .bracket import bracket
 
 # What a plan asks for and limits, entry by entry as the planner wrote it: its rows in the model, and how it could be moved.
 
@@ -770,14 +771,9 @@ def _least_by_trying(case: Case, plan: Plan, data: Dataset, change: Change) -> f
     """The same for an entry that multiplies what is decided."""
     if not _restored(case, plan, data, change.put(change.most), whole=False):
         return None
-    low, high = 0.0, change.most
-    for _ in range(TRIES):
-        middle = (low + high) / 2
-        if _restored(case, plan, data, change.put(middle), whole=False):
-            high = middle
-        else:
-            low = middle
-    return high
+    return bracket(
+        lambda by: _restored(case, plan, data, change.put(by), whole=False), 0.0, change.most, halvings=TRIES
+    )[1]
 
 
 def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:

@@ -7,6 +7,7 @@ way for a more expensive one."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from ..core.verb import Gap, verb
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan
+from .bracket import midpoints
 from .designs import DIFFERENCES
 from .sweep import sweep
 
@@ -85,7 +87,7 @@ def frontier(
         done = sweep(plan, data, points, gap=gap, relax=relax, method=method, fresh_scenarios=fresh_scenarios, run=run)
         for k, factor in enumerate(asked):
             rows[factor] = _point(plan, factor, done, k)
-        asked = _between(rows, tolerance)[: max(0, most_solves - len(rows))]
+        asked = midpoints(list(rows), partial(_differ, rows), tolerance)[: max(0, most_solves - len(rows))]
     columns = [*POINT, *(DIFFERENCES if fresh_scenarios else ())]
     table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=columns)
     tables = {
@@ -187,20 +189,10 @@ def discounted_appropriation(plan: Plan) -> float:
     return total if plan.budget.total_musd is None else min(total, plan.budget.total_musd)
 
 
-def _between(rows: dict[float, dict[str, object]], tolerance: float) -> list[float]:
-    """Factors half-way between neighbours that differ, by portfolio or since one of them has no plan, and are too far apart."""
-    known = sorted(rows)
-    return [
-        (low + high) / 2
-        for low, high in pairwise(known)
-        if high - low > tolerance
-        and (rows[low]["portfolio"] != rows[high]["portfolio"] or _impossible(rows[low]) != _impossible(rows[high]))
-    ]
-
-
-def _impossible(row: dict[str, object]) -> bool:
-    """Whether a budget is known to have no plan."""
-    return row["reason"] == "infeasible"
+def _differ(rows: Mapping[float, Mapping[str, object]], low: float, high: float) -> bool:
+    """Whether two budgets differ by portfolio, or since one of them is known to have no plan."""
+    impossible = [rows[factor]["reason"] == "infeasible" for factor in (low, high)]
+    return rows[low]["portfolio"] != rows[high]["portfolio"] or impossible[0] != impossible[1]
 
 
 def _switches(points: pd.DataFrame, tolerance: float, names: Names) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from ..world.events import DisruptionEvent, combine_events, resolve_event, short
 from ..world.events import hazards as hazard_rows
 from ..world.instance import DEFENCE, Instance
 from ..world.scenarios import as_expected, ongoing_events, trunk_course
+from .bracket import bracket
 from .recourse import FirstStage, evaluate_recourse
 
 TOGETHER = "all together"
@@ -270,14 +271,12 @@ def _search(
 
 
 def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, low: float, high: float) -> float:
-    """The smallest value at which a promise breaks, by bisection between one at which it is kept and one at which it breaks."""
-    for _ in range(ROUNDS):
-        middle = (low + high) / 2
-        if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
-            high = middle
-        else:
-            low = middle
-    return high
+    """The smallest value at which a promise breaks, between one at which it is kept and one at which it breaks."""
+
+    def breaks(value: float) -> bool:
+        return value > 0 and bool(_broken(first, [promise], [make(year, value)])[0, 0])
+
+    return bracket(breaks, low, high, halvings=ROUNDS)[1]
 
 
 def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[DisruptionEvent, ...]]) -> Any:

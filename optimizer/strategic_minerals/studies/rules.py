@@ -29,6 +29,7 @@ from ..model.values import net_imports
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded, whole_sample
+from .bracket import bracket
 from .solve import DRAWN_APART, MOST_SCENARIOS, SCENARIOS
 from .solve import SAMPLES as COUNT
 from .worth import without_promises
@@ -199,16 +200,13 @@ def _money(problem: Problem, market: Mapping[int, Offered], money: Mapping[int, 
 
 def _scale(problem: Problem, market: Mapping[int, Offered], schedule: Schedule, musd: float) -> tuple[float, str]:
     """(scale at which a rule spends as much, why it does not)."""
-    low, high = 0.0, MOST_SCALE
-    if spent(problem, market, schedule(high)) < musd:
-        return high, "the market offers no more"
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if spent(problem, market, schedule(middle)) < musd:
-            low = middle
-        else:
-            high = middle
-    return high, ""
+
+    def enough(scale: float) -> bool:
+        return spent(problem, market, schedule(scale)) >= musd
+
+    if not enough(MOST_SCALE):
+        return MOST_SCALE, "the market offers no more"
+    return bracket(enough, 0.0, MOST_SCALE, halvings=HALVINGS)[1], ""
 
 
 # A plan beside what ministries do: every rule of thumb and the plan in the same new scenarios, with paired differences.
