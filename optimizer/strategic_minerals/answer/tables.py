@@ -4,6 +4,7 @@ Plan tables show planned years; `operations`, `flows` and `shortfalls` hold the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,22 @@ def path_labels(problem: Problem) -> list[str]:
     return [calendar.period_label(t) for t in range(calendar.periods)]
 
 
+def _places(problem: Problem, kept: Any, paths: Sequence[str] | None = None, **items: Sequence[str]) -> dict[str, Any]:
+    """Columns that place each kept cell of (paths, items, periods): scenario, period, tail, and a name of its item a column.
+
+    paths: their names; None: the baseline course, then the scenarios.
+    """
+    path, item, t = np.nonzero(kept)
+    calendar = problem.natural.calendar
+    names = [name for _, name in named_paths(problem)] if paths is None else paths
+    return {
+        "scenario": named(names, path),
+        "period": named(path_labels(problem), t),
+        "tail": t >= calendar.planned,
+        **{column: named(of, item) for column, of in items.items()},
+    }
+
+
 # Tables of what happens in each scenario: operations, flows, shortfalls, losses and what they are worth.
 
 
@@ -67,15 +84,9 @@ def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
     n = problem.natural
     output, reserve_output = solution.output, solution.reserve_output
     kept = (output > SMALL_T) | (reserve_output > SMALL_T)
-    path, j, t = np.nonzero(kept)
-    names = [name for _, name in named_paths(problem)]
     return pd.DataFrame(
         {
-            "scenario": named(names, path),
-            "period": named(path_labels(problem), t),
-            "tail": t >= n.calendar.planned,
-            "producer": named(n.producers, j),
-            "country": named(n.country, j),
+            **_places(problem, kept, producer=n.producers, country=n.country),
             "output_t": output[kept],
             "reserve_output_t": reserve_output[kept],
         }
@@ -97,14 +108,9 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
         "surplus_t": solution.surplus,
     }
     kept = np.any([v > SMALL_T for v in values.values()], axis=0)
-    path, i, t = np.nonzero(kept)
-    names = [name for _, name in named_paths(problem)]
     return pd.DataFrame(
         {
-            "scenario": named(names, path),
-            "period": named(path_labels(problem), t),
-            "tail": t >= n.calendar.planned,
-            "material": named(n.materials, i),
+            **_places(problem, kept, material=n.materials),
             **{name: v[kept] for name, v in values.items()},
         }
     )
@@ -114,14 +120,9 @@ def transfers(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock moved between homes on every path, by the material that gives it up or receives it; empty for a plan of one home."""
     n = problem.natural
     kept = np.maximum(solution.sent, solution.received) > SMALL_T
-    path, i, t = np.nonzero(kept)
-    names = [name for _, name in named_paths(problem)]
     return pd.DataFrame(
         {
-            "scenario": named(names, path),
-            "period": named(path_labels(problem), t),
-            "tail": t >= n.calendar.planned,
-            "material": named(n.materials, i),
+            **_places(problem, kept, material=n.materials),
             "sent_t": solution.sent[kept],
             "received_t": solution.received[kept],
         }
@@ -169,15 +170,10 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     short, thrift, loss, cost = _by_demand(problem, solution)
     least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
     kept = (short > least) | (thrift > least)
-    path, q, t = np.nonzero(kept)
-    names = [name for _, name in named_paths(problem)]
+    materials, segments = zip(*n.demands, strict=True) if n.demands else ((), ())
     return pd.DataFrame(
         {
-            "scenario": named(names, path),
-            "period": named(path_labels(problem), t),
-            "tail": t >= n.calendar.planned,
-            "material": named([m for m, _ in n.demands], q),
-            "segment": named([k for _, k in n.demands], q),
+            **_places(problem, kept, material=materials, segment=segments),
             "shortfall_t": short[kept],
             "substituted_t": thrift[kept],
             "loss_musd": loss[kept],
@@ -193,15 +189,12 @@ def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     moved = np.zeros(solution.users_missing[1:].shape, dtype=bool)
     for u, (i, _) in enumerate(n.users):
         moved[:, u] = np.arange(n.calendar.periods) >= first[:, n.component[i], None]
-    scenario, stock, period = np.nonzero(moved)
     level = n.users_level[:, None] - solution.users_missing[1:]
+    held = [n.materials[i] for i, _ in n.users]
+    holders = [n.demands[q][1] if q >= 0 else PLANTS for _, q in n.users]
     return pd.DataFrame(
         {
-            "scenario": named(problem.structure.scenarios.names, scenario),
-            "period": named(path_labels(problem), period),
-            "tail": period >= n.calendar.planned,
-            "material": named([n.materials[i] for i, _ in n.users], stock),
-            "segment": named([n.demands[q][1] if q >= 0 else PLANTS for _, q in n.users], stock),
+            **_places(problem, moved, problem.structure.scenarios.names, material=held, segment=holders),
             "level_t": level[moved],
             "pulled_t": solution.users_pull[1:][moved],
             "refilled_t": solution.users_refill[1:][moved],
