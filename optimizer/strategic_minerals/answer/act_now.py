@@ -154,14 +154,14 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
 
 def untested(of: ActNow) -> list[str]:
     """Why no gap of the sample is claimed, and what the plan is worth in new scenarios all the same."""
-    said = [f"No gap of the sample is claimed: {of.why_not}."]
+    lines = [f"No gap of the sample is claimed: {of.why_not}."]
     if of.figure("tried") > 0:
-        said.append(
+        lines.append(
             f"In {int(of.figure('tried')):,} new scenarios the plan is worth {musd(of.figure('worth_musd'))} M "
             f"({of.figure('confidence'):.0%} interval {_interval(of, 'worth')}); expected losses are "
             f"{musd(of.figure('loss_musd'))} M ({_interval(of, 'loss')}) instead of {musd(of.figure('loss_without_musd'))} M."
         )
-    return said
+    return lines
 
 
 def gap_said(of: ActNow) -> str:
@@ -213,31 +213,31 @@ def _act(rows: pd.DataFrame) -> str:
     if unit is None:
         begun = f"FY{int(chosen.through_year.min())}"
         amounts = f"in {begun}" if last.chosen == 1 else f"{last.chosen:.0%} of it, in {begun}"
-        said = f"in {last.in_plans} of {last.plans} plans"
+        text = f"in {last.in_plans} of {last.plans} plans"
     else:
         same = chosen.chosen.nunique() == 1
         told = rows_of(chosen.head(1) if same else chosen)
         amounts = ", ".join(f"{amount(row.chosen)}{unit} by FY{row.through_year}" for row in told)
         alike = last.in_plans == last.plans and last.least_in_samples == last.most_in_samples
         span = f"{amount(last.least_in_samples)} to {amount(last.most_in_samples)}{unit}"
-        said = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
-        said += f"; nearly as good: {amount(last['least'])} to {amount(last['most'])}{unit}"
+        text = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
+        text += f"; nearly as good: {amount(last['least'])} to {amount(last['most'])}{unit}"
     later = f"; {musd(last.later_musd)} M later" if last.later_musd >= SMALL_MUSD else ""
     firm = {"firm": "FIRM", "open": "open"}.get(str(last.status), f"FIRM up to {amount(last.firm)}{unit}")
-    return f"  {DOES[str(last.kind)]} {last.what}: {amounts}. {firm} ({said}{later})"
+    return f"  {DOES[str(last.kind)]} {last.what}: {amounts}. {firm} ({text}{later})"
 
 
 def _later(of: ActNow) -> list[str]:
     """Years after the first: on the course without a disruption, and over all scenarios."""
     if of.later.empty:
         return []
-    told = [
+    lines = [
         f"  {row.kind} {row.what}: {amount(row.without_disruption)} t if nothing happens (probability {row.probability:.0%}); "
         f"{amount(row.expected)} t expected over all scenarios"
         for row in rows_of(of.later.sort_values("expected", ascending=False, kind="stable"))
     ]
     head = f"LATER: {of.later.years.iloc[0]}, a course for as long as nothing happens. Plan again each year, and after any event."
-    return [head, *_cut(told, MOST_LATER)]
+    return [head, *_cut(lines, MOST_LATER)]
 
 
 def _settled(of: ActNow, names: Names) -> list[str]:

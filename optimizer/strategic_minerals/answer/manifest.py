@@ -253,8 +253,8 @@ def _found(item: Mapping[str, Any]) -> str:
     """What stood in the place of an error, shortened."""
     if item["type"] == "missing":
         return "nothing"
-    said = repr(item["input"])
-    return said if len(said) <= 80 else f"{said[:77]}..."
+    text = repr(item["input"])
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 RUN_FOLDER = "a finished run folder"

@@ -208,9 +208,9 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
         "no demand": _nothing_demanded(instance),
         EITHER: _ties(instance, names),
     }
-    told = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
+    lines = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
     never_chosen = never(instance, support)
-    return [*told, *((NEVER, what, f"{names.item(what)} cannot be chosen: {why}") for what, why in never_chosen)]
+    return [*lines, *((NEVER, what, f"{names.item(what)} cannot be chosen: {why}") for what, why in never_chosen)]
 
 
 def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
@@ -441,8 +441,8 @@ def own_table(solved: Solved, own: OwnParts, solver: str = "", found: str = "") 
         price, meaning = _price(solved, row.row, row.factor, row.lower, row.upper, aim)
         limits = {"lower": _finite(row.lower), "upper": _finite(row.upper)}
         binds = min(value - row.lower, row.upper - value) <= TOLERANCE * (1 + size)
-        told = {**limits, "binds": binds, "price": price, "meaning": meaning}
-        rows.append({"part": CONSTRAINT, "name": row.name, "value": value + 0.0, **told})
+        entry = {**limits, "binds": binds, "price": price, "meaning": meaning}
+        rows.append({"part": CONSTRAINT, "name": row.name, "value": value + 0.0, **entry})
     _require_own_limits(solved, own)
     rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v) + 0.0, "meaning": ""} for v in own.added]
     if solver:
@@ -496,13 +496,13 @@ def own_said(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if table is None or not len(table):
         return []
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
-    told = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
+    text = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
     lines = []
     for name, meaning in zip(*(table[table.part == SOLVER][c] for c in ("name", "meaning")), strict=True):
         lines.append(f"Decisions found by {name}, and audited here.")
         lines += [f"  {SAID[meaning]}"] if meaning in SAID else []
-    if told:
-        lines.append(f"Extended by own code: {told}. Every figure here is the plan's alone; the terms are told apart.")
+    if text:
+        lines.append(f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart.")
     for name, value in zip(*(table[table.part == TERM][c] for c in ("name", "value")), strict=True):
         lines.append(f"  Term {name}: {value:,.6g} million USD.")
     rules = table[(table.part == CONSTRAINT) & table.binds & (table.lower != table.upper)]
@@ -869,7 +869,7 @@ class CheckReport:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
         counted = self.provenance
-        told = {
+        entry = {
             "schema_version": FORMAT,
             "kind": "check",
             "faults": [asdict(fault) for fault in self.faults],
@@ -882,7 +882,7 @@ class CheckReport:
             "minerals_without_data": self.without_data,
             "notes": self.notes,
         }
-        return dict(plainly(told))
+        return dict(plainly(entry))
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:

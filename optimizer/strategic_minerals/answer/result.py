@@ -539,28 +539,28 @@ class Result(Plotted):
     @property
     def facts(self) -> dict[str, Any]:
         """How it ended and by what means, JSON-ready: outcome, audit_passed, counts, options, versions."""
-        told = {
+        entry = {
             "outcome": asdict(self.outcome),
             "audit_passed": self.audited.passed,
             "counts": self.counts,
             "options": self.options,
             "versions": self.versions,
         }
-        return dict(plainly(told))
+        return dict(plainly(entry))
 
     def __repr__(self) -> str:
         """Plan, how the solve ended, worth and gap, in one line."""
         outcome, unit = self.outcome, f"million USD of {self.plan.price_year}"
-        said = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
+        lines = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
         extended = extended_by(self.tables)
         if extended:
-            said[1] += " with the terms of own code" if extended == "terms" else " with the constraints of own code"
+            lines[1] += " with the terms of own code" if extended == "terms" else " with the constraints of own code"
         if outcome.objective_musd is not None:
             meaning = "at most worth" if outcome.relaxed and extended != "terms" else "worth"
-            said.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")
+            lines.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")
         if outcome.relative_gap is not None:
-            said.append(f"gap {outcome.relative_gap:.2%}")
-        return f"<Result: {', '.join(said)}; {len(self.tables)} tables>"
+            lines.append(f"gap {outcome.relative_gap:.2%}")
+        return f"<Result: {', '.join(lines)}; {len(self.tables)} tables>"
 
     def summary(self) -> str:
         """The answer in plain words."""
@@ -623,7 +623,7 @@ class Result(Plotted):
         parts = [f"<h3>{html.escape(title)}</h3>", *(f"<p>{html.escape(line)}</p>" for line in verdict)]
         heads = {"acquisitions": "Purchases", "projects": "Projects", "contracts": "Contracts", "budget": "Money"}
         names = Names.of(self.data)
-        told = {
+        entry = {
             "material": names.material,
             "project": names.producer,
             "activity": names.producer,
@@ -636,7 +636,9 @@ class Result(Plotted):
             elif name == "projects":
                 table = table[table["share"] > 0][["project", "package", "signed", "first_output", "support_cost_musd"]]
             if len(table):
-                table = table.assign(**{column: table[column].map(told[column]) for column in told if column in table})
+                table = table.assign(
+                    **{column: table[column].map(entry[column]) for column in entry if column in table}
+                )
                 shown = table.to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
                 parts.append(f"<h4>{head}</h4>{shown}")
         words = html.escape("\n\n".join(rest))

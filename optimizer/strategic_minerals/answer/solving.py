@@ -90,8 +90,8 @@ def blamed(error: InfeasibleError, own: OwnParts, relax: bool, time_limit_s: flo
     names = [row.name for row in own.rows if row.row in missed]
     if not names:
         return error
-    told = ", ".join(names[:MOST_BLAMED]) + f" and {len(names) - MOST_BLAMED} more" * (len(names) > MOST_BLAMED)
-    joined = f"{error}, and what was asked for beside the plan: {told}" if error.culprits else f"{error}: {told}"
+    text = ", ".join(names[:MOST_BLAMED]) + f" and {len(names) - MOST_BLAMED} more" * (len(names) > MOST_BLAMED)
+    joined = f"{error}, and what was asked for beside the plan: {text}" if error.culprits else f"{error}: {text}"
     return InfeasibleError(joined, error.outcome, error.culprits)
 
 

@@ -63,39 +63,39 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
 
 def controls_said(plan: Plan) -> list[str]:
     """Measures that other countries have in force when the plan starts, and of which it is not known whether they are."""
-    said = []
+    lines = []
     lasting = [control for control in plan.controls if control.until_year > plan.horizon.first_year]
     known = [control for control in lasting if control.in_force and control.probability is None]
     if known:
         first = plan.horizon.first_year
-        told = ", ".join(f"{control.name}, for {control.until_year - first:.1f} more years" for control in known)
-        said.append(f"  In force when the plan starts: {told}.")
+        text = ", ".join(f"{control.name}, for {control.until_year - first:.1f} more years" for control in known)
+        lines.append(f"  In force when the plan starts: {text}.")
     if plan.ongoing:
         begun = ", ".join(f"{event.name}, since {event.start_year:.1f}" for event in plan.ongoing)
-        said.append(f"  Has begun, and nobody knows when it ends: {begun}.")
+        lines.append(f"  Has begun, and nobody knows when it ends: {begun}.")
     for control in (control for control in lasting if control.probability is not None):
         taken = "in force" if control.in_force else "not in force"
-        said.append(
+        lines.append(
             f"  Not known: whether {control.name} is in force (probability {control.probability:.0%}). This answer takes it as "
             f"{taken}; the command `controls` solves every case."
         )
-    return said
+    return lines
 
 
 def owners_said(plan: Plan) -> list[str]:
     """What owners of projects are taken to expect, where it is not the baseline course at their own hurdle rates."""
-    owners, said = plan.owners, []
+    owners, lines = plan.owners, []
     if owners.expectation == "scenarios":
         drawn = (
             f"{owners.sample:,} scenarios (seed {owners.seed})" if plan.sample is not None else "the listed scenarios"
         )
-        said.append(f"  Project owners value their plants over {drawn}, in which low prices may close them.")
+        lines.append(f"  Project owners value their plants over {drawn}, in which low prices may close them.")
     if owners.price_risk_premium > 0:
-        said.append(
+        lines.append(
             f"  Assumption: owners' hurdle rates contain a price-risk premium of {owners.price_risk_premium:.1%}; a price floor "
             "removes part of it."
         )
-    return said
+    return lines
 
 
 def evidence_said(basis: Basis) -> list[str]:
@@ -138,10 +138,12 @@ def origin_of_purchases(figures: Figures, names: Names) -> list[str]:
         by_material.setdefault(material, {})[country] = tonnes[item]
     parts = sorted(by_country.items(), key=lambda pair: -pair[1])
     large = [(country, paid) for country, paid in parts if paid >= SMALL * total]
-    said = [f"{_country(names, country)} {paid / total:.0%}" for country, paid in large]
+    sentences = [f"{_country(names, country)} {paid / total:.0%}" for country, paid in large]
     rest = len(parts) - len(large)
-    said += [f"{rest} more below {SMALL:.0%} each"] if rest > 1 else [f"one more below {SMALL:.0%}"] if rest else []
-    lines = [f"  Origin of these purchases as declared, by cost: {', '.join(said)}"]
+    sentences += (
+        [f"{rest} more below {SMALL:.0%} each"] if rest > 1 else [f"one more below {SMALL:.0%}"] if rest else []
+    )
+    lines = [f"  Origin of these purchases as declared, by cost: {', '.join(sentences)}"]
     one: dict[str, list[str]] = {}
     for material, amounts in by_material.items():
         country = max(amounts, key=lambda name: amounts[name])

@@ -380,8 +380,8 @@ def _size(audited: Audit) -> float:
 
 
 def _short(value: Any) -> str:
-    said = repr(value)
-    return said if len(said) <= 60 else f"{said[:57]}..."
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")

@@ -560,12 +560,12 @@ def _terms(n: Instance, signing: SignedPackage) -> str:
     package, project = signing.package, n.projects[signing.project]
     if package.name == "none" and is_baseline(n, project):
         return "committed before this plan" if project.committed else "expected to be built without support (baseline)"
-    said = "no capital support" if package.instrument.name == "none" else package.instrument.name
+    text = "no capital support" if package.instrument.name == "none" else package.instrument.name
     if package.offtake:
-        said += f", offtake right on {package.offtake:.0%} in a crisis"
+        text += f", offtake right on {package.offtake:.0%} in a crisis"
     if package.floor is not None:
-        said += f", floor {package.floor.level / MUSD_PER_T:g} USD/kg {n.materials[package.floor.material]}"
-    return said
+        text += f", floor {package.floor.level / MUSD_PER_T:g} USD/kg {n.materials[package.floor.material]}"
+    return text
 
 
 def _floors(accounts: Accounts) -> Records:

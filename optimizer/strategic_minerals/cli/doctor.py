@@ -60,12 +60,12 @@ def examine(folder: Path | None = None) -> list[Finding]:
     ]
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        said = (
+        text = (
             f"not installed: {', '.join(missing)}. Install with: pip install 'strategic-minerals[{extra}]'"
             if missing
             else "installed"
         )
-        found.append(Finding(f"optional part {extra}", not missing, False, said))
+        found.append(Finding(f"optional part {extra}", not missing, False, text))
     return found
 
 

@@ -212,8 +212,8 @@ def check(
         console.print("Most uncertain figures (range in brackets; file, row and column after it):")
         names = Names.of(data)
         for row in rows_of(counted.widest.head(MOST_ESTIMATES)):
-            said = range_in_words(row.key, row.column, row.low, row.value, row.high, names)
-            console.print(f"  {said} [{row.table}.csv {row.key} {row.column}]")
+            text = range_in_words(row.key, row.column, row.low, row.value, row.high, names)
+            console.print(f"  {text} [{row.table}.csv {row.key} {row.column}]")
     if found.numeric:
         spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
         console.print(

@@ -133,9 +133,9 @@ def _serve(settings: Settings) -> None:
         served.state.works.start(served)
         with _listening(settings) as listener:  # from here on the service answers
             where = f"http://{settings.host}:{listener.getsockname()[1]}"
-            said = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
+            text = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
             with suppress(OSError):  # even if the disk of the log is full
-                standard_output().print(said, markup=False)
+                standard_output().print(text, markup=False)
             uvicorn.Server(config).run([listener])
     finally:
         served.state.works.stop()
@@ -219,8 +219,8 @@ def token_list(
     for known in found:
         since = datetime.fromtimestamp(known.created, UTC).date()
         state = "active" if known.revoked is None else f"revoked {datetime.fromtimestamp(known.revoked, UTC).date()}"
-        told = f"{known.id}  {known.tenant}  {','.join(known.scopes)}  since {since}  {state}  {known.note}"
-        console.print(told.rstrip(), markup=False)
+        text = f"{known.id}  {known.tenant}  {','.join(known.scopes)}  since {since}  {state}  {known.note}"
+        console.print(text.rstrip(), markup=False)
     if not found:
         console.print("No tokens.")
 
@@ -256,8 +256,8 @@ def service_backup(
         typer.echo(json.dumps(asdict(found), indent=1))
         return
     gone = f" ({found.deleted:,} were deleted meanwhile)" if found.deleted else ""
-    said = f"Copied {found.jobs:,} jobs{gone}, {found.bytes / 2**20:,.1f} MiB, to {out}."
-    standard_output().print(said, markup=False)
+    text = f"Copied {found.jobs:,} jobs{gone}, {found.bytes / 2**20:,.1f} MiB, to {out}."
+    standard_output().print(text, markup=False)
 
 
 def _settings(**given: Any) -> Settings:
@@ -329,9 +329,9 @@ def print_misuse(errors: Console, error: Any) -> int:
     """Print what is wrong with the command line; the exit code."""
     wrong = option_faults(error)
     if not wrong:
-        said = str(error.format_message())
-        print_json([Fault(COMMAND_LINE, "", _blamed(error), said, "a command as --help shows")])
-        say(errors, f"Error: {said}")
+        text = str(error.format_message())
+        print_json([Fault(COMMAND_LINE, "", _blamed(error), text, "a command as --help shows")])
+        say(errors, f"Error: {text}")
         return EXIT_INPUT
     return print_faults(errors, InputError(wrong))
 
@@ -376,14 +376,14 @@ def columns_in_words(faults: Sequence[Fault]) -> list[str]:
     from ..question.plan import Plan
     from ..question.tables import TABLES
 
-    told: dict[str, str] = {}
+    entry: dict[str, str] = {}
     for fault in faults:
         table, column = TABLES.get(fault.file.rpartition("/")[2].partition(".")[0]), fault.column
         if table is not None and column in table.model_fields:
-            told.setdefault(column, meaning(table, column))
+            entry.setdefault(column, meaning(table, column))
         elif table is None:
-            told.setdefault(column, field_meaning(Plan, column))
-    lines = [f"  {column}: {words.rstrip('.')}." for column, words in told.items() if words]
+            entry.setdefault(column, field_meaning(Plan, column))
+    lines = [f"  {column}: {words.rstrip('.')}." for column, words in entry.items() if words]
     return ["What they are:", *lines] if lines else []
 
 

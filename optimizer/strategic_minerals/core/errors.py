@@ -429,11 +429,14 @@ class FaultsError(ReserveError):
         found.extend(faults)
         self.faults = tuple(found.told())
         count = "1 fault" if found.count == 1 else f"{found.count:,} faults"
-        told = [*self.faults[:MOST_PRINTED], *([more_faults(rest)] if (rest := found.count - MOST_PRINTED) > 0 else [])]
-        if len(told) == 1 and isinstance(told[0], MissingPart):
-            super().__init__(str(told[0]))
+        lines = [
+            *self.faults[:MOST_PRINTED],
+            *([more_faults(rest)] if (rest := found.count - MOST_PRINTED) > 0 else []),
+        ]
+        if len(lines) == 1 and isinstance(lines[0], MissingPart):
+            super().__init__(str(lines[0]))
             return
-        super().__init__("\n".join([count, *(f"  {fault}" for fault in told)]))
+        super().__init__("\n".join([count, *(f"  {fault}" for fault in lines)]))
 
     def __reduce__(self) -> tuple[type[FaultsError], tuple[tuple[Fault, ...]]]:
         return type(self), (self.faults,)

@@ -90,9 +90,9 @@ def refuse_changes(
             )
     for kind in model.collect_ctypes(active=True):
         if not issubclass(kind, PLAIN):
-            told = ", ".join(item.name for item in model.component_objects(kind, active=True))
+            text = ", ".join(item.name for item in model.component_objects(kind, active=True))
             expected = "variables, linear constraints and terms of the objective"
-            faults.append(Fault("model", "", told, f"a {kind.__name__}", expected))
+            faults.append(Fault("model", "", text, f"a {kind.__name__}", expected))
     raise_first(faults + _objective_faults(named, model, known, z0))
 
 
@@ -146,8 +146,8 @@ def _objective_faults(named: NamedMatrix, model: pyo.ConcreteModel, known: Seque
     aim = model.stages[0]
     active = list(model.component_data_objects(pyo.Objective, active=True))
     if [item.name for item in active] != [aim] or active[0].sense != pyo.minimize:
-        told = ", ".join(item.name for item in active) or "none"
-        return [Fault("model", "", "objective", told, f"{aim} alone, to be minimised")]
+        text = ", ".join(item.name for item in active) or "none"
+        return [Fault("model", "", "objective", text, f"{aim} alone, to be minimised")]
     stated = model.component(PLAN_COST)
     if stated is None or aim not in stated:
         expected = "the model of this plan, made by this version"

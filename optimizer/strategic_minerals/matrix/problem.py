@@ -207,14 +207,14 @@ def tiny_entry(structure: Structure, data: Dataset, entry: TinyEntryError) -> Fa
             "0, or a share that the solver can tell from 0 (1e-6 or more)",
         )
     found = next((getattr(one, column, None) for one in data.rows(table) if key_of(one) == row), None)
-    told = f"{found:g}" if isinstance(found, int | float) else "a figure"
+    text = f"{found:g}" if isinstance(found, int | float) else "a figure"
     more = f", and {entry.count - 1} more like it" if entry.count > 1 else ""
     least = SMALLEST_ENTRY / abs(entry.value)
     expected = (
         f"0, or a figure nearer to what it stands beside, by a factor of {least:,.3g} at least: the solver takes {entry.value:.1e} "
         f"({entry.constraint.replace('_', ' ')}) for 0"
     )
-    return data.placed(Fault(f"{table}.csv", row, column, f"{told}{more}", expected))
+    return data.placed(Fault(f"{table}.csv", row, column, f"{text}{more}", expected))
 
 
 def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
@@ -624,8 +624,8 @@ class DecisionIndex:
         if len(hits) == 1:
             return hits[0]
         if hits:
-            told = ", ".join(f"'{hit}'" for hit in hits)
-            raise PlanError([Fault("explain", "", "item", f"'{text}', of several kinds", f"one of {told}")])
+            phrase = ", ".join(f"'{hit}'" for hit in hits)
+            raise PlanError([Fault("explain", "", "item", f"'{text}', of several kinds", f"one of {phrase}")])
         gone = self._gone(text)
         if gone:
             raise PlanError(

@@ -165,8 +165,8 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
         "supplier": known.country,
         "scenario": lambda code: scenarios.get(code, code),
     }
-    told = {column: name for column, name in words.items() if column in table.columns}
-    return table.assign(**{column: [name(value) for value in table[column]] for column, name in told.items()})
+    entry = {column: name for column, name in words.items() if column in table.columns}
+    return table.assign(**{column: [name(value) for value in table[column]] for column, name in entry.items()})
 
 
 # Colours of the figures: those of countries are the same in every figure, whatever else is shown beside them.
@@ -426,7 +426,7 @@ def _stocks(result: Result) -> Iterator[Figure]:
         .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
     )
     peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
-    said = "; ".join(f"{name} {digits(value, 4)} t" for name, value in peak.items() if value > SMALL_T) or "none"
+    text = "; ".join(f"{name} {digits(value, 4)} t" for name, value in peak.items() if value > SMALL_T) or "none"
     yield Figure(
         "stocks",
         "Stocks",
@@ -434,7 +434,7 @@ def _stocks(result: Result) -> Iterator[Figure]:
         f"Tonnes of one material in the reserve at the end of each {period}; choose the material and a scenario below the chart. "
         "Blue: while no disruption occurs. Orange: the scenario chosen. Grey: all others. A material without a blue line is bought "
         "only once a disruption has begun.",
-        f"Largest stock of the reserve while no disruption occurs: {said}.",
+        f"Largest stock of the reserve while no disruption occurs: {text}.",
         alt.layer(faint, trunk, chosen).add_params(pick, highlight).properties(width=WIDTH, height=280),
         table,
     )
@@ -486,7 +486,7 @@ def _mix(result: Result) -> Iterator[Figure]:
     )
     first = table[table["when"] == table["when"].iloc[0]]
     leaders = first.loc[first.groupby("material")["share"].idxmax()]
-    said = "; ".join(f"{row.material}: {row.supplier}, {row.share:.0%}" for row in leaders.itertuples())
+    text = "; ".join(f"{row.material}: {row.supplier}, {row.share:.0%}" for row in leaders.itertuples())
     yield Figure(
         "supply-mix",
         "Supply",
@@ -494,7 +494,7 @@ def _mix(result: Result) -> Iterator[Figure]:
         "Three bars for each material, all with the plan: now; at the end of the plan if no disruption occurs; in the worst year "
         f"of the scenario with the largest loss without the plan ({worst}). Shares of all supply, including exports, and of the "
         "shortfall (what users need and do not get)." + _cut(result, table),
-        f"Largest suppliers {first['when'].iloc[0]}: {said}.",
+        f"Largest suppliers {first['when'].iloc[0]}: {text}.",
         chart,
         table,
     )
@@ -531,7 +531,7 @@ def _chain(result: Result) -> Iterator[Figure]:
     text = base.mark_text(fontSize=11, color=INK).encode(text=alt.Text("label:N"))
     steps = table["step"].nunique()
     tight = table[table["bottleneck"] != ""]
-    said = "; ".join(dict.fromkeys(f"{row.step}, {row.group}" for row in tight.itertuples())) or "none"
+    phrase = "; ".join(dict.fromkeys(f"{row.step}, {row.group}" for row in tight.itertuples())) or "none"
     last = result.plan.horizon.first_year + result.plan.horizon.years - 1
     yield Figure(
         "value-chain",
@@ -540,7 +540,7 @@ def _chain(result: Result) -> Iterator[Figure]:
         f"Each box: the share of capacity that is used, and the capacity in tonnes a year, at the end of the plan (FY{last}) if no "
         "disruption occurs; the darker, the fuller. An orange frame and an exclamation mark: plants run at capacity, and users "
         "would pay for one more tonne.",
-        f"At capacity, with users who would pay for more: {said}.",
+        f"At capacity, with users who would pay for more: {phrase}.",
         alt.layer(boxes, full, text).properties(width=WIDTH - 220, height=24 * steps, usermeta={"rows": steps}),
         table,
     )
@@ -580,14 +580,14 @@ def _money(result: Result) -> Iterator[Figure]:
             )
         )
         spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
-        said = "; ".join(f"FY{year} {value:,.0f}" for year, value in spent.items())
+        text = "; ".join(f"FY{year} {value:,.0f}" for year, value in spent.items())
         yield Figure(
             "budget",
             "Spending",
             "What the government spends, by budget line",
             "What the government spends in each fiscal year if no disruption occurs, not discounted. Black marks: what it may "
             "spend in that year, which is the appropriation with money carried over.",
-            f"Spending in {money_unit(result)}: {said}.",
+            f"Spending in {money_unit(result)}: {text}.",
             alt.layer(bars, limit).properties(width=WIDTH, height=260),
             table,
         )
@@ -698,7 +698,7 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
         drawn = alt.Chart(frame).mark_rect(fill=PALETTE[0], fillOpacity=0.08, stroke=PALETTE[0], strokeWidth=2)
         layers.append(drawn.encode(x="across:Q", x2="across2:Q", y="up:Q", y2="up2:Q"))
     tested = box["held_out_rows"] > 0
-    told = "held_out_" if tested else ""
+    text = "held_out_" if tested else ""
     where = "Among the rows held out" if tested else "Among the rows searched"
     more = len(limits.drop_duplicates("input")) - 1 - (up is not None)
     hidden = f" {more} more limited input{'s' * (more > 1)} not drawn." if more > 0 else ""
@@ -708,8 +708,8 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
         f"Where it fails, {box['box']}" if box["box"] > 1 else "Where it fails",
         f"Where it fails: {box['fails_when']}",
         f"Each point is a row of the study; the frame is the box.{hidden}",
-        f"The promise that {box['promised']} fails when {box['fails_when']}. {where} this explains {box[f'{told}coverage']:.0%} of "
-        f"the failures, and {box[f'{told}density']:.0%} of what lies in it fails.",
+        f"The promise that {box['promised']} fails when {box['fails_when']}. {where} this explains {box[f'{text}coverage']:.0%} of "
+        f"the failures, and {box[f'{text}density']:.0%} of what lies in it fails.",
         alt.layer(*layers).properties(width=WIDTH - 240, height=360),
         table,
     )

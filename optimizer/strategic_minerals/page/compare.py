@@ -310,16 +310,16 @@ def losses(result: Result, kept: Sequence[str]) -> pd.DataFrame:
 
 def package_in_words(row: Any, names: Names) -> str:
     """How a row of the table `projects` is supported: `loan, 50% of output under contract, floor 40 USD/kg for NdFeB magnets`."""
-    said = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
+    lines = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
     if row.offtake_share > 0:
-        said.append(
+        lines.append(
             "all output under contract"
             if row.offtake_share >= 1
             else f"{row.offtake_share:.0%} of output under contract"
         )
     if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
-        said.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
-    return ", ".join(said) or "no support"
+        lines.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
+    return ", ".join(lines) or "no support"
 
 
 # Several results side by side: what differs in the question, in the plan, in the outcome.
@@ -383,9 +383,9 @@ def compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFra
     ]
     nothing = [result.outcome.do_nothing_musd or 0.0 for result in results]
     if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
-        told = ", ".join(f"{value:,.0f}" for value in nothing)
+        text = ", ".join(f"{value:,.0f}" for value in nothing)
         warnings.append(
-            f"Doing nothing costs {told} million USD in these results, so the worth of each plan starts from a different point."
+            f"Doing nothing costs {text} million USD in these results, so the worth of each plan starts from a different point."
         )
     tables = {
         "inputs": _inputs(results, called),
@@ -705,7 +705,7 @@ def stories(result: Result) -> list[Story]:
     found = []
     for scenario, why in chosen(result).items():
         row = losses[scenario]
-        told = [
+        lines = [
             _others(str(row.events), titles[scenario], names),
             _short(result, scenario, names),
             _defence(row, result),
@@ -719,7 +719,7 @@ def stories(result: Result) -> list[Story]:
                 float(row.probability),
                 float(row.loss_musd),
                 float(row.loss_without_plan_musd),
-                tuple(text for text in told if text),
+                tuple(text for text in lines if text),
             )
         )
     return found
@@ -788,14 +788,14 @@ def _short(result: Result, scenario: str, names: Names) -> str:
         tonnes=("shortfall_t", "sum"), loss=("loss_musd", "sum"), first=("period", "min"), last=("period", "max")
     )
     total = total.sort_values(["loss", "tonnes"], ascending=False, kind="stable")
-    said = [
+    lines = [
         f"{names.material(row.Index[0])} for {users_in_words(row.Index[1])} ({digits(row.tonnes)} t, "
         f"{_years(str(row.first), str(row.last))})"
         for row in rows_of(total.head(MOST_NAMED))
     ]
     more = len(total) - MOST_NAMED
     rest = "; and a smaller shortfall" if more == 1 else f"; and {more} smaller shortfalls" if more > 1 else ""
-    return f"Short with the plan: {'; '.join(said)}{rest}.{beside}"
+    return f"Short with the plan: {'; '.join(lines)}{rest}.{beside}"
 
 
 def _defence(row: Any, result: Result) -> str:
@@ -815,15 +815,15 @@ def _done(result: Result, scenario: str, names: Names) -> str:
     flows = result.tables["flows"]
     mine = flows[flows["scenario"] == scenario].groupby("material", sort=False)[["released_t", "acquired_t"]].sum()
     given = mine["released_t"].sort_values(ascending=False, kind="stable")
-    said = [
+    lines = [
         f"{digits(float(tonnes))} t of {names.material(str(material))}"
         for material, tonnes in given.items()
         if tonnes > SMALL_T
     ]
-    if not said:
+    if not lines:
         return "The reserve releases nothing."
-    more = len(said) - MOST_NAMED
-    return f"The reserve releases {', '.join(said[:MOST_NAMED])}{f', and of {more} more' if more > 0 else ''}."
+    more = len(lines) - MOST_NAMED
+    return f"The reserve releases {', '.join(lines[:MOST_NAMED])}{f', and of {more} more' if more > 0 else ''}."
 
 
 def users_in_words(segment: str) -> str:

@@ -213,15 +213,15 @@ def all_acts(result: Result) -> pd.DataFrame | None:
     for _, years in found.acts.groupby(["kind", "item"], sort=False):
         last = years.iloc[-1]
         unit = UNITS.get(str(last.unit), "")
-        told = {"do": f"{DOES[str(last.kind)].lower()}: {last.what}"}
-        told |= {f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)}
-        told |= {
+        entry = {"do": f"{DOES[str(last.kind)].lower()}: {last.what}"}
+        entry |= {f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)}
+        entry |= {
             "firm": _quantity(last.firm, unit),
             "in all samples": _quantity(last.least_in_samples, unit),
             "in plans": f"{last.in_plans} of {last.plans}",
             "nearly as good": f"{digits(last['least'])} to {digits(last['most'])}{unit}" if unit else "yes or no",
         }
-        rows.append(told)
+        rows.append(entry)
     return pd.DataFrame(rows)
 
 
@@ -386,11 +386,11 @@ def estimates(result: Result) -> pd.DataFrame:
     first = ~of.duplicated()
     wide, alike = wide[first].head(MOST_ESTIMATES), alike[first].head(MOST_ESTIMATES)
     places = zip(wide["key"], wide["column"], alike, strict=True)
-    said = [
+    lines = [
         f"{owner_in_words(key, names)}{_beside(count)}: {column_in_words(column)}{_unit(column)}"
         for key, column, count in places
     ]
-    return pd.concat([pd.Series(said, index=wide.index, name="estimate", dtype=object), wide], axis=1)
+    return pd.concat([pd.Series(lines, index=wide.index, name="estimate", dtype=object), wide], axis=1)
 
 
 def _beside(count: int) -> str:
@@ -759,8 +759,8 @@ def markdown(
     told = stories(first)
     lines += ["## Scenarios that matter", "", RULE_IN_WORDS, ""] if told else []
     for story in told:
-        said = [f"{story.why}.", story.losses(), *story.sentences]
-        lines += [f"### {_plain(story.title)}", "", *(f"- {_plain(line)}" for line in said), ""]
+        sentences = [f"{story.why}.", story.losses(), *story.sentences]
+        lines += [f"### {_plain(story.title)}", "", *(f"- {_plain(line)}" for line in sentences), ""]
     for figure in _drawn(several, compared, tables_of(analyses)):
         lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
     if compared is not None:

@@ -103,8 +103,8 @@ def _best(table: pd.DataFrame, label: str, value: str, money: str) -> str:
 
 def rules_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """Worth of rules of thumb beside the plan, at their own money and at the plan's."""
-    told = table[table["worth_musd"].notna()]
-    if len(told) < 2:
+    shown = table[table["worth_musd"].notna()]
+    if len(shown) < 2:
         return
     yield Figure(
         "ministries",
@@ -112,54 +112,54 @@ def rules_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         "What rules of thumb of ministries are worth beside the plan",
         "Worth compared with doing nothing, in the same new scenarios; each rule spends its own money, or as much as the plan. "
         "Black lines: 95% intervals.",
-        _best(told, "rule", "worth_musd", about.money),
+        _best(shown, "rule", "worth_musd", about.money),
         _bars(
-            told,
+            shown,
             f"worth, discounted [{about.money}]",
             label="rule",
             value="worth_musd",
             ends=("worth_low_musd", "worth_high_musd"),
             by="money",
         ),
-        told,
+        shown,
     )
 
 
 def policies_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """Worth of policies on the same paths of years."""
-    told = table[table["worth_musd"].notna()]
-    if told.empty:
+    shown = table[table["worth_musd"].notna()]
+    if shown.empty:
         return
     yield Figure(
         "policies",
         "Policies",
         "What planning again every year is worth",
         "Worth of each policy compared with doing nothing, on average over the same paths of years. Black lines: intervals.",
-        _best(told, "policy", "worth_musd", about.money),
+        _best(shown, "policy", "worth_musd", about.money),
         _bars(
-            told,
+            shown,
             f"worth, discounted [{about.money}]",
             label="policy",
             value="worth_musd",
             ends=("low_musd", "high_musd"),
         ),
-        told,
+        shown,
     )
 
 
 def origins_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """Worth of the plan under rules of origin."""
-    told = table[table["worth_musd"].notna()]
-    if len(told) < 2:
+    shown = table[table["worth_musd"].notna()]
+    if len(shown) < 2:
         return
     yield Figure(
         "origins",
         "Origin",
         "What rules of origin cost",
         "Worth of the best plan under each set of rules of where the government may buy. Shorter bars: the rules cost more.",
-        _best(told, "rules", "worth_musd", about.money),
-        _bars(told, f"worth, discounted [{about.money}]", label="rules", value="worth_musd"),
-        told,
+        _best(shown, "rules", "worth_musd", about.money),
+        _bars(shown, f"worth, discounted [{about.money}]", label="rules", value="worth_musd"),
+        shown,
     )
 
 
@@ -203,33 +203,35 @@ def homes_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
 
 def explanation_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """How much better the plan is with each item."""
-    told = table[table["brings_musd"].notna()]
-    told = (
-        told.assign(size=told["brings_musd"].abs()).sort_values("size", ascending=False, kind="stable").head(MOST_BARS)
+    shown = table[table["brings_musd"].notna()]
+    shown = (
+        shown.assign(size=shown["brings_musd"].abs())
+        .sort_values("size", ascending=False, kind="stable")
+        .head(MOST_BARS)
     )
-    if told.empty:
+    if shown.empty:
         return
-    kinds = told["kind"] + " " if "kind" in told.columns else pd.Series("", index=told.index)
-    told = told.assign(
-        item=[about.names.chosen(f"{kind}{item}") for kind, item in zip(kinds, told["item"], strict=True)],
-        choice=["chosen" if chosen else "not chosen" for chosen in told["chosen"]],
+    kinds = shown["kind"] + " " if "kind" in shown.columns else pd.Series("", index=shown.index)
+    shown = shown.assign(
+        item=[about.names.chosen(f"{kind}{item}") for kind, item in zip(kinds, shown["item"], strict=True)],
+        choice=["chosen" if chosen else "not chosen" for chosen in shown["chosen"]],
     ).sort_values("brings_musd", ascending=False, kind="stable")
-    told = told[["item", "choice", "brings_musd"]]
+    shown = shown[["item", "choice", "brings_musd"]]
     yield Figure(
         "what-items-bring",
         "Items",
         "What each item brings to the plan",
         "How much better the plan is with the item than without it, solved again each way. An item not chosen makes it worse.",
-        _best(told, "item", "brings_musd", about.money),
+        _best(shown, "item", "brings_musd", about.money),
         _bars(
-            told,
+            shown,
             f"gain with the item [{about.money}]",
             label="item",
             value="brings_musd",
             by="choice",
             colours=(["chosen", "not chosen"], [PALETTE[0], PALETTE[4]]),
         ),
-        told,
+        shown,
     )
 
 
@@ -327,7 +329,7 @@ def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         .properties(width=WIDTH, height=260)
     )
     first, last = table.iloc[0], table.iloc[-1]
-    said = (
+    text = (
         f"With a budget of {first['appropriation_musd']:,.0f} million USD the expected loss is "
         f"{first['expected_loss_musd']:,.0f} million USD; with a budget of {last['appropriation_musd']:,.0f} it is "
         f"{last['expected_loss_musd']:,.0f}."
@@ -337,7 +339,7 @@ def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         "Budget and risk",
         "Budget against risk",
         "Each dot is the best plan for that budget. Hover over a dot to see its portfolio.",
-        said,
+        text,
         chart,
         table,
     )
@@ -382,14 +384,14 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
     top = table.iloc[0]
     ends = [f"{top[f'worth_at_{end}_musd']:,.0f} million USD at {top[end]:.4g}" for end in ("low", "high")]
-    said = f"What moves the answer most is {top['figure']}: the plan is worth {' and '.join(ends)}."
+    text = f"What moves the answer most is {top['figure']}: the plan is worth {' and '.join(ends)}."
     yield Figure(
         "tornado",
         "What moves it",
         "What moves the answer",
         f"The worth of the best plan when one figure is at its low or at its high end and the others are unchanged ({base:,.0f} "
         "million USD when none is changed). Longer bars matter more.",
-        said,
+        text,
         chart,
         table,
     )
@@ -462,7 +464,7 @@ def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
         .properties(width=WIDTH / 2 - 90, height=24 * len(names))
         for figure in dict.fromkeys(long["figure"])
     ]
-    said = "; ".join(
+    text = "; ".join(
         f"{figure}: " + ", ".join(f"{row.result} {row.musd:,.0f}" for row in rows.itertuples())
         for figure, rows in long.groupby("figure", sort=False)
     )
@@ -471,7 +473,7 @@ def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
         "Side by side",
         "Results side by side",
         "Each panel has its own scale.",
-        f"In million USD: {said}.",
+        f"In million USD: {text}.",
         alt.concat(*panels, columns=2).properties(usermeta={"rows": len(names)}),
         money,
     )

@@ -287,17 +287,17 @@ async def _trouble(request: Request, error: Any) -> Response:
 def _unavailable(request: Request, error: BaseException) -> Response:
     """Nothing was changed, and trying again later may help."""
     logger.warning("%s %s: %s", request.method, request.url.path, error)
-    said = "The disk is full" if no_room(error) else "The store cannot be used"
+    text = "The disk is full" if no_room(error) else "The store cannot be used"
     again = {"Retry-After": f"{TROUBLE_RETRY_S:.0f}"}
-    return _answer(request, ProblemError("unavailable", f"{said}: nothing was stored. Try again later.", headers=again))
+    return _answer(request, ProblemError("unavailable", f"{text}: nothing was stored. Try again later.", headers=again))
 
 
 async def _http(request: Request, error: Any) -> Response:
     if no_room(error.__cause__):  # the framework reads forms, and puts files down
         return _unavailable(request, error.__cause__)
     kind = KIND_OF_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "malformed")
-    said = str(error.detail) if isinstance(error, BodyError) else NOT_OURS.get(kind, "")
-    return _answer(request, ProblemError(kind, said, headers=dict(error.headers or {})))
+    text = str(error.detail) if isinstance(error, BodyError) else NOT_OURS.get(kind, "")
+    return _answer(request, ProblemError(kind, text, headers=dict(error.headers or {})))
 
 
 async def _internal(request: Request, error: Any) -> Response:

@@ -94,7 +94,7 @@ class LocalRunner:
         folder.clear_answers()
         process = start(folder)
         begin = last = time.monotonic()
-        told: dict[str, Any] | None = None
+        entry: dict[str, Any] | None = None
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -103,8 +103,8 @@ class LocalRunner:
                 if now - last < REPORT_EVERY_S:
                     continue
                 last = now
-                if (found := folder.read(PROGRESS)) is not None and found != told:
-                    told = found
+                if (found := folder.read(PROGRESS)) is not None and found != entry:
+                    entry = found
                     report(found)
                 if stop():
                     end(process, limits.grace_s)

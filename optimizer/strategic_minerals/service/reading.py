@@ -245,8 +245,8 @@ def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
 
     if (found := columns_at_most(plan, data)) > most_columns:
         scenarios = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.scenarios)
-        said = f"about {found:,} columns ({scenarios:,} scenarios, {len(plan.materials)} entries of materials)"
-        raise PlanError([Fault("plan", "", "sample.scenarios", said, f"at most {most_columns:,} columns")])
+        text = f"about {found:,} columns ({scenarios:,} scenarios, {len(plan.materials)} entries of materials)"
+        raise PlanError([Fault("plan", "", "sample.scenarios", text, f"at most {most_columns:,} columns")])
 
 
 def look(folder: Folder, request: Mapping[str, Any]) -> None:

@@ -233,17 +233,19 @@ def problem(
 ) -> Problem:
     """Problem details of a kind."""
     status, title = KINDS[kind]
-    told = list(faults[:MOST_FAULTS])
+    lines = list(faults[:MOST_FAULTS])
     if len(faults) > MOST_FAULTS:
-        told.append(
-            Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones to be corrected")
+        lines.append(
+            Fault(
+                lines[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones to be corrected"
+            )
         )
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}",
         title=title,
         status=status,
         detail=printable(detail, LONGEST_DETAIL),
-        faults=[_model(fault) for fault in told],
+        faults=[_model(fault) for fault in lines],
         diagnosis=diagnosis,
     )
 
@@ -253,8 +255,8 @@ def _model(fault: Fault) -> FaultModel:
     file = (
         place(["set", fault.column]) if fault.file == "--set" else fault.file
     )  # what the command line calls so is a field here
-    told = {**vars(fault), "file": file}
-    return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in told.items()})
+    entry = {**vars(fault), "file": file}
+    return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in entry.items()})
 
 
 def printable(text: str, most: int) -> str:

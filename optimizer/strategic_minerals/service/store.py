@@ -119,8 +119,8 @@ class QueueStore(TokenStore):
                 **values,
             )
             if webhook is not None:
-                told = {"job": job.id, "url": webhook[0], "secret": webhook[1]}
-                ask("INSERT INTO webhooks (job, url, secret) VALUES (:job, :url, :secret)", **told)
+                cells = {"job": job.id, "url": webhook[0], "secret": webhook[1]}
+                ask("INSERT INTO webhooks (job, url, secret) VALUES (:job, :url, :secret)", **cells)
             ask(
                 "INSERT INTO audit_log (at, tenant, token, address, action, job) "
                 "VALUES (:at, :tenant, :token, :address, :action, :job)",
@@ -596,21 +596,21 @@ class Deliveries:
         with about(job=job.id, tenant=job.tenant, trace=Trace(parent=job.trace).id):
             try:
                 status = self._sent(found)
-                said, good = f"status {status}", 200 <= status < 300
+                text, good = f"status {status}", 200 <= status < 300
                 if 300 <= status < 400:
-                    said += ": redirects are not followed"
+                    text += ": redirects are not followed"
             except RefusedError as error:
-                said, good = str(error), False
+                text, good = str(error), False
             except MisplacedError as error:  # the settings allowed it once
-                said, good = error.places[0][1], False
+                text, good = error.places[0][1], False
             except Exception:  # whatever goes wrong is one try of one webhook
                 logger.exception("the webhook could not be sent")
-                said, good = "an internal error", False
+                text, good = "an internal error", False
             try:
                 again = None if good else self._waits[min(found.tries, len(self._waits)) - 1]
-                self._store.webhook_told(found, said, again_s=again)
+                self._store.webhook_told(found, text, again_s=again)
                 left = "delivered" if good else "given up" if found.tries > len(self._waits) else "to be sent again"
-                logger.info("webhook %s at try %d: %s, %.1f s", left, found.tries, said, time.monotonic() - begin)
+                logger.info("webhook %s at try %d: %s, %.1f s", left, found.tries, text, time.monotonic() - begin)
             except StoreError as error:  # the lease ends, and it is sent again
                 logger.warning("the end of a webhook could not be written: %s", error)
             finally:
@@ -638,12 +638,12 @@ class Deliveries:
 
     def body(self, job: Job) -> bytes:
         """What is sent: the job's status as its owner sees it, without a diagnosis, which the API has."""
-        told: dict[str, Any] = self._told(job).model_dump(mode="json")
-        if told["problem"] is not None:
-            told["problem"]["diagnosis"] = None
-        sent = {"type": EVENT, "timestamp": told["ended"], "tenant": job.tenant, "data": told}
+        entry: dict[str, Any] = self._told(job).model_dump(mode="json")
+        if entry["problem"] is not None:
+            entry["problem"]["diagnosis"] = None
+        sent = {"type": EVENT, "timestamp": entry["ended"], "tenant": job.tenant, "data": entry}
         text = json.dumps(sent, allow_nan=False).encode()
         if len(text) > MOST_BODY_BYTES:
-            told["problem"] = told["progress"] = None
+            entry["problem"] = entry["progress"] = None
             text = json.dumps(sent, allow_nan=False).encode()
         return text

@@ -741,7 +741,7 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     named = {"shipped": start.shipped_plan or None, "set": changed(form, start.values)}
     gap = value_of(form.get(GAP, "0.001"))
     shown |= {GAP: form[GAP]} if GAP in form else {}
-    said, notes, faults = "", list[str](), list[FaultModel]()
+    text, notes, faults = "", list[str](), list[FaultModel]()
     try:
         if isinstance(gap, str | dict) or not 0 <= gap < 1:
             raise PlanError([Fault("form", "", GAP, form[GAP], "a share from 0 to under 1, such as 0.001 for 0.1 %")])
@@ -758,7 +758,7 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
         found, _ = checked(request, Sent("check", json.dumps(named).encode(), files))
         faults, notes = _models(found), found.notes
         size = f"at most about {found.columns_at_most:,} columns, {found.facts} facts, {found.estimates} estimates"
-        said = "" if faults else f"No faults. Model and data: {size}."
+        text = "" if faults else f"No faults. Model and data: {size}."
     except FaultsError as error:
         faults = ProblemError("invalid", "", error.faults).problem.faults
     except ProblemError as error:
@@ -770,8 +770,8 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     ):  # the page's script, which puts them beside their fields
         near, others = _placed(faults)
         beside = {name: [_words(fault) for fault in found] for name, found in near.items() if found}
-        return JSONResponse({"near": beside, "others": [_words(f, place=True) for f in others], "said": said})
-    return _form(request, start, shown, faults, said, notes, status=422 if faults else 200)
+        return JSONResponse({"near": beside, "others": [_words(f, place=True) for f in others], "said": text})
+    return _form(request, start, shown, faults, text, notes, status=422 if faults else 200)
 
 
 def _words(fault: FaultModel, *, place: bool = False) -> str:
@@ -922,8 +922,8 @@ def _named(job: Job) -> str:
 
 def _short(job: Job) -> str:
     """The beginning of an answer, to tell jobs apart by."""
-    said = str(job.outcome.get("headline") or "")
-    return said if len(said) <= MOST_SHORT else f"{said[:MOST_SHORT].rsplit(' ', 1)[0]} ..."
+    text = str(job.outcome.get("headline") or "")
+    return text if len(text) <= MOST_SHORT else f"{text[:MOST_SHORT].rsplit(' ', 1)[0]} ..."
 
 
 @page_router.post("/jobs/{job_id}/{action}")

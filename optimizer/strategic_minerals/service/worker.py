@@ -179,9 +179,9 @@ def _check(folder: Folder, request: Given) -> Answer:
             }
     except FaultsError as error:
         faults = list(error.faults)
-    said = f"{len(faults) or 'no'} fault{'s' * (len(faults) != 1)}"
+    text = f"{len(faults) or 'no'} fault{'s' * (len(faults) != 1)}"
     return Answer(
-        said, said, {**facts, SEEN: seen, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]}
+        text, text, {**facts, SEEN: seen, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]}
     )
 
 

@@ -260,8 +260,8 @@ def _words(extremes: pd.DataFrame, portfolios: pd.DataFrame, facts: Mapping[str,
         lines.append("PORTFOLIOS that have least in common with the plan and with one another (M: million USD):")
         for row in rows_of(portfolios.iloc[1:]):
             moves = [f"{word} {names}" for word, names in (("adds", row.gained), ("drops", row.lost)) if names]
-            said = "; ".join(moves) or "the same items in other amounts"
-            lines.append(f"  {row.number}: {_aim_of(row.aim_musd, unit_of_aim)}; {said}")
+            text = "; ".join(moves) or "the same items in other amounts"
+            lines.append(f"  {row.number}: {_aim_of(row.aim_musd, unit_of_aim)}; {text}")
         lines.append(f"  In all of them: {', '.join(facts['firm']) or 'nothing'}")
     return lines
 

@@ -177,14 +177,14 @@ def _idle(
     if market is not None:
         return _market_idle(instance, support, market)
     projects = list(dict.fromkeys(option.project for option in options))
-    told = {
+    entry = {
         p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p], names) for p in projects
     }
-    if not all(told.values()):
+    if not all(entry.values()):
         return ""
-    if len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return "; ".join(f"{names.producer(instance.projects[p].name)}: {why}" for p, why in told.items())
+    if len(set(entry.values())) == 1:
+        return next(iter(entry.values()))
+    return "; ".join(f"{names.producer(instance.projects[p].name)}: {why}" for p, why in entry.items())
 
 
 def _option_idle(
@@ -735,8 +735,8 @@ class _Search:
 
 def _apart(whys: Iterable[str]) -> list[str]:
     """Different reasons, in order; none that is part of another one."""
-    told = [why for why in dict.fromkeys(whys) if why]
-    return [why for why in told if not any(why != other and why in other for other in told)]
+    lines = [why for why in dict.fromkeys(whys) if why]
+    return [why for why in lines if not any(why != other and why in other for other in lines)]
 
 
 # What an item would be over a figure's range, in a sentence.
@@ -779,7 +779,7 @@ def in_words(item: Item, found: BreakEven) -> str:
         return f"{begin}: {found.note or 'nothing could be determined'}"
     alone = len(found.intervals) == 1
     parts = [_part(item, interval, found, k, alone=alone) for k, interval in enumerate(found.intervals)]
-    said = f"{begin}: {'; '.join(parts)}"
+    phrase = f"{begin}: {'; '.join(parts)}"
     because = _nowhere(item, found)
     refused = [
         f"{side} {digits(end, 4)} {found.unit} the plan and the tables do not allow it (expected {why})"
@@ -788,7 +788,7 @@ def in_words(item: Item, found: BreakEven) -> str:
     ]
     tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
     note = found.advice if tied else found.note
-    return ". ".join(text for text in (said, because, *refused, note) if text)
+    return ". ".join(text for text in (phrase, because, *refused, note) if text)
 
 
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:

@@ -266,9 +266,9 @@ def _control_words(cases: pd.DataFrame, decisions: pd.DataFrame, expected: float
     """In plain words. expected: worth over the cases [million USD]."""
     lines = ["CONTROLS IN FORCE are not known; each case planned for by itself (M: million USD):"]
     for row in rows_of(cases):
-        said = f"in force: {row.in_force}" if row.in_force else "none of them in force"
+        text = f"in force: {row.in_force}" if row.in_force else "none of them in force"
         lines.append(
-            f"  {said} (probability {row.probability:.0%}): worth {row.worth_musd:,.0f} M, expected loss "
+            f"  {text} (probability {row.probability:.0%}): worth {row.worth_musd:,.0f} M, expected loss "
             f"{row.expected_loss_musd:,.0f} M, purchases {row.bought_musd:,.0f} M, {row.supported} projects supported"
         )
     lines.append(f"  Expected worth over the cases: {expected:,.0f} M")
@@ -276,9 +276,9 @@ def _control_words(cases: pd.DataFrame, decisions: pd.DataFrame, expected: float
     common = [row for row in rows_of(decisions) if row.cases == count]
     lines.append("SAFE TO BEGIN, because every case decides it:" if common else "Nothing is decided in every case.")
     lines += [f"  {_decision(row, names)}" for row in common]
-    apart = [row for row in rows_of(decisions) if row.cases < count]
-    lines += ["DEPENDS ON THE CASE:"] if apart else []
-    lines += [f"  {_decision(row, names)}; in {row.cases} of {count} cases" for row in apart]
+    differing = [row for row in rows_of(decisions) if row.cases < count]
+    lines += ["DEPENDS ON THE CASE:"] if differing else []
+    lines += [f"  {_decision(row, names)}; in {row.cases} of {count} cases" for row in differing]
     return lines
 
 

@@ -170,8 +170,8 @@ def require_separable(plan: Plan) -> None:
         ("risk.expected_loss_limit_musd", risk.expected_loss_limit_musd, risk.expected_loss_limit_musd is None),
         ("objective.kind", f"'{plan.objective.kind}'", plan.objective.kind == "social_cost"),
     ]
-    said = "none: it binds the losses of all homes together, of which no coalition has a part"
-    faults = [Fault("plan", "", field, str(found), said) for field, found, right in wanted if not right]
+    text = "none: it binds the losses of all homes together, of which no coalition has a part"
+    faults = [Fault("plan", "", field, str(found), text) for field, found, right in wanted if not right]
     if faults:
         raise PlanError(faults)
 
@@ -229,7 +229,7 @@ def _told(
         }
         for chosen, answer in answers.items()
     ]
-    told = {
+    entry = {
         "homes": pd.DataFrame(rows, columns=HOMES),
         "coalitions": pd.DataFrame(table, columns=COALITIONS),
         "stocks": _stocks(members, answers, whole),
@@ -245,7 +245,7 @@ def _told(
         "gap": gap,
         "names": names,
     }
-    return Study("together", told, _words(told, facts, _material_names(alone.tables) | names), facts, TITLES)
+    return Study("together", entry, _words(entry, facts, _material_names(alone.tables) | names), facts, TITLES)
 
 
 def _material_names(tables: Mapping[str, Dataset]) -> dict[str, str]:
@@ -272,10 +272,10 @@ def _before_payments(
     beyond what the searches have left open, everybody keeps a plan of its own: the joint one is one of many then.
     """
     everybody = frozenset(members)
-    apart = {home: worth[frozenset({home})] for home in members}
-    if worth[everybody] - sum(apart.values()) <= whole.open + ROUNDING * max(1.0, abs(worth[everybody])):
-        left = (worth[everybody] - sum(apart.values())) / len(members)
-        return {home: value + left for home, value in apart.items()}
+    entry = {home: worth[frozenset({home})] for home in members}
+    if worth[everybody] - sum(entry.values()) <= whole.open + ROUNDING * max(1.0, abs(worth[everybody])):
+        left = (worth[everybody] - sum(entry.values())) / len(members)
+        return {home: value + left for home, value in entry.items()}
     money = {} if plan.together is None else {member.home: member.money_share for member in plan.together.members}
     named = {
         home: money[home]
@@ -542,7 +542,7 @@ def _verdict_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str,
             "outside would mend that."
         )
         return lines
-    said = (
+    text = (
         "A division exists that no member, pair or larger group would leave"
         if facts["core"] == "exists"
         else "Whether a division exists that nobody would leave cannot be told at this gap; at the plans found there is one"
@@ -551,15 +551,15 @@ def _verdict_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str,
         f"want of {_musd(facts['missing_musd'])}"
     )
     if math.isnan(facts["paid_musd"]):
-        return [*lines, f"{said}."]
+        return [*lines, f"{text}."]
     paid = [row for row in rows_of(tables["homes"]) if abs(row.payment_musd) >= 0.5]
     if not paid:
-        return [*lines, f"{said}, and it takes no payments: everybody keeps what the joint plan brings it."]
-    told = "; ".join(
+        return [*lines, f"{text}, and it takes no payments: everybody keeps what the joint plan brings it."]
+    text = "; ".join(
         f"{names[row.home]} {'receives' if row.payment_musd > 0 else 'pays'} {_musd(abs(row.payment_musd))}"
         for row in paid
     )
-    return [*lines, f"{said}. The least payments between members that make one: {told}."]
+    return [*lines, f"{text}. The least payments between members that make one: {text}."]
 
 
 def _home_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
@@ -572,8 +572,8 @@ def _home_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, st
         )
     opposed = [row for row in rows_of(tables["homes"]) if row.unopposed_musd - row.alone_musd >= 0.5]
     if opposed:
-        said = "; ".join(f"{names[row.home]} {_number(row.unopposed_musd - row.alone_musd)}" for row in opposed)
-        lines.append(f"  Planning against the others instead of by itself costs [M]: {said}")
+        text = "; ".join(f"{names[row.home]} {_number(row.unopposed_musd - row.alone_musd)}" for row in opposed)
+        lines.append(f"  Planning against the others instead of by itself costs [M]: {text}")
     return lines
 
 
@@ -611,9 +611,9 @@ def _stock_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, s
     lines = ["LARGEST STOCKS [t] if nothing happens: alone -> together"]
     for material in dict.fromkeys(row.material for row in rows):
         mine = [row for row in rows if row.material == material]
-        said = ", ".join(f"{row.home} {digits(row.alone_t, 3)} -> {digits(row.together_t, 3)}" for row in mine)
+        text = ", ".join(f"{row.home} {digits(row.alone_t, 3)} -> {digits(row.together_t, 3)}" for row in mine)
         alone, joint = sum(row.alone_t for row in mine), sum(row.together_t for row in mine)
-        lines.append(f"  {names.get(material, material)}: {digits(alone, 3)} -> {digits(joint, 3)} ({said})")
+        lines.append(f"  {names.get(material, material)}: {digits(alone, 3)} -> {digits(joint, 3)} ({text})")
     return lines
 
 

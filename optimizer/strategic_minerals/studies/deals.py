@@ -116,13 +116,13 @@ def deals(
             continue
         floors += [found.floor] if found.floor is not None else []
         capital += found.capital
-    told = [row for row in data.rows("support_agreements") if row.agreement in made]
+    lines = [row for row in data.rows("support_agreements") if row.agreement in made]
     left_out += [f"{name}: no producer of the tables is named for it" for name in terms if name not in made]
     tables = {
         "floors": pd.DataFrame(floors, columns=FLOORS),
         "capital": pd.DataFrame(capital, columns=CAPITAL_COLUMNS),
         "terms": pd.DataFrame(
-            [(row.agreement, row.term, row.value, row.unit) for row in told],
+            [(row.agreement, row.term, row.value, row.unit) for row in lines],
             columns=["agreement", "term", "value", "unit"],
         ),
     }
@@ -698,8 +698,8 @@ def _belief_words(row: Mapping[Any, Any]) -> str:
         (row["premium_at_switch"], "a price-risk premium of {:.1%}"),
         (row["risk_charge_at_switch"], "a charge of {:.2g} USD for each USD of downside" + charge),
     )
-    told = [words.format(value) for value, words in known if not math.isnan(value)]
-    return f" That would turn at {' or '.join(told)}." if told else ""
+    lines = [words.format(value) for value, words in known if not math.isnan(value)]
+    return f" That would turn at {' or '.join(lines)}." if lines else ""
 
 
 def capital_words(row: Mapping[Any, Any], names: Names) -> str:

@@ -340,7 +340,7 @@ class CommonDraws:
 def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Rows with `DIFFERENCES` in place of what their plans save in each sample. base: the row of the question as it stands."""
     of_base = None if base is None else base.get(WORTHS)
-    told = []
+    lines = []
     for row in rows:
         mine, kept = row.get(WORTHS), {name: value for name, value in row.items() if name != WORTHS}
         figures: dict[str, Any] = dict.fromkeys(DIFFERENCES, math.nan) | {"told": None}
@@ -356,8 +356,8 @@ def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] 
                 "difference_high_musd": apart.high,
                 "told": bool(apart.low > _left_open(base) or apart.high < -_left_open(row)),
             }
-        told.append(kept | figures)
-    return told
+        lines.append(kept | figures)
+    return lines
 
 
 def _left_open(row: Mapping[str, Any] | None) -> float:

@@ -407,10 +407,10 @@ def boxes_of(search: Search, most: int, weights: Floats | None, promised: str) -
 def _figures(search: Search, box: Bools, left: Bools, weights: Floats | None) -> dict[str, Any]:
     """What a box holds, on the rows searched and on those held out; left: (rows,) those of no earlier box."""
     failed, aside = search.failed, search.aside
-    told: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     for prefix, part in (("", ~aside), ("held_out_", aside)):
         inside = box & part
-        told |= {
+        entry |= {
             f"{prefix}rows": int(inside.sum()),
             f"{prefix}failures": int(failed[inside].sum()),
             f"{prefix}coverage": _share(failed[inside].sum(), failed[part].sum()),
@@ -418,9 +418,9 @@ def _figures(search: Search, box: Bools, left: Bools, weights: Floats | None) ->
         }
     tested = left & aside
     luck = chance(box[tested], failed[tested]) if aside.any() else math.nan
-    told |= {"luck": luck, "confirmed": not luck > LUCK}  # NaN: nothing was held out
+    entry |= {"luck": luck, "confirmed": not luck > LUCK}  # NaN: nothing was held out
     chances = (math.nan, math.nan) if weights is None else (weights[box].sum(), weights[box & failed].sum())
-    return told | dict(zip(("probability", "failing_probability"), map(float, chances), strict=True))
+    return entry | dict(zip(("probability", "failing_probability"), map(float, chances), strict=True))
 
 
 def _share(part: Any, whole: Any) -> float:
@@ -482,9 +482,9 @@ def row_table(
     search: Search, which: Any, places: Any, values: Floats, inputs: pd.DataFrame, limits: Rows
 ) -> pd.DataFrame:
     """The rows with what the boxes limit, for pictures and for looking at."""
-    told = dict(zip(OWN, (places, search.failed, search.aside, which, values), strict=True))
+    entry = dict(zip(OWN, (places, search.failed, search.aside, which, values), strict=True))
     limited = inputs[list(dict.fromkeys(str(row["input"]) for row in limits))].replace([np.inf, -np.inf], np.nan)
-    return pd.concat([pd.DataFrame(told), limited.reset_index(drop=True)], axis=1)
+    return pd.concat([pd.DataFrame(entry), limited.reset_index(drop=True)], axis=1)
 
 
 # What scenario discovery found: boxes, their limits, the path of the search, and all of it in words.

@@ -72,9 +72,9 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
     """
     if {"points", "decisions"} <= set(tables):
         points = tables["points"].reset_index(drop=True)
-        told = [str(name) for name in points if name in FIGURES or name in DIFFERENCES]
-        outcomes = points[[name for name in told if name not in NO_OUTCOMES]]
-        inputs = points[[name for name in points if name not in told]]
+        lines = [str(name) for name in points if name in FIGURES or name in DIFFERENCES]
+        outcomes = points[[name for name in lines if name not in NO_OUTCOMES]]
+        inputs = points[[name for name in points if name not in lines]]
         return Cases(inputs, outcomes, POINTS, block=block)
     if {"scenarios", "events"} <= set(tables):
         scenarios = tables["scenarios"].reset_index(drop=True)
@@ -315,8 +315,8 @@ class InputWords:
             whose = "all disruptions" if of == EVERY else self._called(of, feature)
             return f"{whose}: {said}{unit}"
         subject, unit, scale = self._subject(name)
-        told = " [share]" if scale != 1 else f" [{unit.strip()}]" if unit else ""
-        return f"{subject}{told}"
+        text = " [share]" if scale != 1 else f" [{unit.strip()}]" if unit else ""
+        return f"{subject}{text}"
 
     def _feature(self, name: str) -> tuple[str, str]:
         """(hazard or material, feature) of an input that tells of events; two empty texts of others."""
@@ -379,8 +379,8 @@ class InputWords:
             return (subject, " times the table", 1.0) if axis.factor else (subject, *_unit(axis.column))
         before, _, last = (name if axis is None else axis.path).rpartition(".")
         whose = self._listed(name if axis is None else axis.path)[0] or before.replace("_", " ")
-        told = column_in_words(last.removesuffix("_years"))
-        subject = f"{whose}: {told}" if whose else told
+        text = column_in_words(last.removesuffix("_years"))
+        subject = f"{whose}: {text}" if whose else text
         return (subject, " times the plan's", 1.0) if axis is not None and axis.factor else (subject, *_unit(last))
 
 

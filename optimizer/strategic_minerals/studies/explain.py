@@ -234,8 +234,8 @@ def _usd(value: float) -> str:
 
 def has(item: Item, decided: Decided, amount: float) -> str:
     """How much the plan has of an item: tonnes, or the share of what is supported in part; empty for what is chosen whole."""
-    told = f"{amount:,.4g} {decided.unit}" if decided.unit.startswith("t") else part_in_words(item, decided, amount)
-    return f" ({told})" if told else ""
+    text = f"{amount:,.4g} {decided.unit}" if decided.unit.startswith("t") else part_in_words(item, decided, amount)
+    return f" ({text})" if text else ""
 
 
 def least(item: Item, decided: Decided) -> str:
@@ -320,8 +320,8 @@ def _sum(total: float, gains: Mapping[str, float]) -> str:
     the item held that is slightly better, of which nothing is counted.
     """
     found = rounded_to_add_up(total, list(gains.values()), 1)
-    told = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
-    return f": {', '.join(f'{part:+,.1f} M {PARTS[name][part < 0]}' for name, part in told)}" if told else ""
+    lines = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
+    return f": {', '.join(f'{part:+,.1f} M {PARTS[name][part < 0]}' for name, part in lines)}" if lines else ""
 
 
 def _between(low: float, high: float) -> str:
@@ -671,9 +671,9 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_s
 def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
     """One row of `COLUMNS` for an item that the plan could not choose."""
     unknown = dict.fromkeys((name for name in EXPLAINED_COLUMNS if name.endswith("_musd")), math.nan)
-    said = f"{names.item(str(item))}: {'not' if why == BUILT_ALONE else 'cannot be'} chosen; {why}"
+    text = f"{names.item(str(item))}: {'not' if why == BUILT_ALONE else 'cannot be'} chosen; {why}"
     row = {"kind": item.kind, "item": item.name, "chosen": False, "amount": 0.0, "unit": "", "binds": "", "instead": ""}
-    return {**row, **unknown, "sentence": said}
+    return {**row, **unknown, "sentence": text}
 
 
 def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> ForcedSolve:

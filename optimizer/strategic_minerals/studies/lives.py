@@ -384,8 +384,8 @@ class Lives:
             return lived, ahead
         signed = _with_signed(planned.question, plan, at.data)
         if last:  # what is expected of the rest is believed alike under all policies
-            told = {name: self._start.data.rows(name) for name in ("hazards", "hazard_evidence")}
-            signed = Dataset(types.MappingProxyType({**signed.tables, **told}), signed.name)
+            entry = {name: self._start.data.rows(name) for name in ("hazards", "hazard_evidence")}
+            signed = Dataset(types.MappingProxyType({**signed.tables, **entry}), signed.name)
         new = [event.begin for event in path.events if year <= event.begin < year + 1]
         share = min(new) - year if new else 1.0
         acted = operating(plan.model_copy(update={"ongoing": now}), signed, bought, form, more=True, before=share)
@@ -666,9 +666,9 @@ def _released(drawdown: pd.DataFrame) -> list[str]:
 
 
 def _in_words(row: Any) -> str:
-    told = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
+    text = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
     interval = f"{digits(row.low_musd)} to {digits(row.high_musd)}"
-    return f"{digits(row.difference_musd)} (standard error {digits(row.error_musd)}, {interval}){told}"
+    return f"{digits(row.difference_musd)} (standard error {digits(row.error_musd)}, {interval}){text}"
 
 
 ALL = "all paths"
@@ -746,8 +746,8 @@ def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float
         groups = {ALL: difference, **{str(k): part for k, part in difference.groupby(stratum.loc[difference.index])}}
         for group, values in groups.items():
             found = estimated(values.tolist(), confidence)
-            told = "yes" if len(values) > 1 and not found.low <= 0 <= found.high else "cannot be told"
-            rows.append([of, name, group, len(values), found.mean, found.standard_error, found.low, found.high, told])
+            text = "yes" if len(values) > 1 and not found.low <= 0 <= found.high else "cannot be told"
+            rows.append([of, name, group, len(values), found.mean, found.standard_error, found.low, found.high, text])
     return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)
 
 

@@ -149,7 +149,7 @@ def hazard_of(course: Course, material: str, rows: Iterable[Any], countries: set
 
 def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names) -> dict[str, Any]:
     known, recorded = course.months
-    told: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "event": " ".join(course.events),
         "disruption": _disruption(course, material, names),
         "profile": course.profile,
@@ -166,12 +166,12 @@ def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names)
         "hazard_name": "" if hazard is None else hazard.name,
     }
     if hazard is None:
-        return {**told, "verdict": "the hazards do not have it"}
+        return {**entry, "verdict": "the hazards do not have it"}
     lost = lost if len(lost) else np.zeros(1)  # events that never cut anything
     low, high = (float(point) for point in np.quantile(lost, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     mean = float(lost.mean())
     return {
-        **told,
+        **entry,
         "hazard_mean_yr": mean,
         "hazard_low_yr": low,
         "hazard_high_yr": high,

@@ -517,8 +517,8 @@ def _binds(state: pd.DataFrame) -> list[str]:
         )
     stock = state[state.kind == "stock"]
     if len(stock):
-        told = ", ".join(f"{row.item} {row.amount:,.4g} t" for row in rows_of(stock.head(8)))
-        lines.append(f"  In store: {told}{' ...' if len(stock) > 8 else ''}.")
+        text = ", ".join(f"{row.item} {row.amount:,.4g} t" for row in rows_of(stock.head(8)))
+        lines.append(f"  In store: {text}{' ...' if len(stock) > 8 else ''}.")
     events = state[state.kind == "event"]
     if len(events):
         lines.append(f"  In force, and nobody knows when it ends: {', '.join(events.item)}.")

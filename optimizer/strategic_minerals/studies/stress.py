@@ -262,16 +262,16 @@ def replicates(
 def _note(plan: Plan) -> str:
     """How the new scenarios differ from the plan's own, apart from sampling."""
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
-    told = []
+    lines = []
     if plan.sample is None:
-        told.append(
+        lines.append(
             "The plan was made with its listed scenarios only; the new scenarios are sampled from all hazards of the table."
         )
     if plan.objective.kind != "social_cost" or limited or plan.risk.cvar_weight > 0:
-        told.append(
+        lines.append(
             "In this test operations minimise social cost in each scenario, not the plan's own objective or limits on losses."
         )
-    return " ".join(told)
+    return " ".join(lines)
 
 
 def own_scenarios_met(result: Result, *, myopic: bool = False) -> tuple[RecourseOutcome, RecourseOutcome, ScenarioSet]:

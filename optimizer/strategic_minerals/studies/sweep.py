@@ -551,9 +551,9 @@ def _in_new_scenarios(found: Answers) -> list[str]:
     known.sort(key=lambda row: float(row["difference_musd"]))
     for end, row in (("most", known[-1]), ("least", known[0])):
         at = ", ".join(f"{address} {_shown(row[address])}" for address in axes if not pd.isna(row[address]))
-        apart = f"{row['difference_musd']:+,.1f} ({row['difference_error_musd']:,.1f})"
+        text = f"{row['difference_musd']:+,.1f} ({row['difference_error_musd']:,.1f})"
         sure = "" if row["told"] else "; may be none"
-        lines.append(f"  {end}: {apart}{sure}, at {at or 'the question itself'}")
+        lines.append(f"  {end}: {text}{sure}, at {at or 'the question itself'}")
     return lines
 
 
@@ -570,14 +570,14 @@ def _moved(design: Design, found: Answers) -> list[str]:
     for row in rows_of(indices(design, found.points)):
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
-            said = f"{digits(row.low, 4)} to {digits(row.high, 4)} gives {' to '.join(ends)}"
+            text = f"{digits(row.low, 4)} to {digits(row.high, 4)} gives {' to '.join(ends)}"
         elif design.kind == "morris":
-            said = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
+            text = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
         else:
-            said = (
+            text = (
                 f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
             )
-        lines.append(f"  {row.address}: {said}")
+        lines.append(f"  {row.address}: {text}")
     first = next(iter(rows_of(indices(design, found.points))), None)
     if (
         first is not None
@@ -674,9 +674,9 @@ def _percent(points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> I
             values = dict.fromkeys(point[address] for point in points if address in point)
             large = [value for value in values if isinstance(value, int | float) and value >= PERCENT]
             if large:
-                told = ", ".join(f"{value:g}" for value in large[:3])
+                text = ", ".join(f"{value:g}" for value in large[:3])
                 meant = f"{large[0]:g} % is {large[0] / 100:g}"
-                yield f"{address} is multiplied by {told}, which looks like a percentage given as a factor: {meant}"
+                yield f"{address} is multiplied by {text}, which looks like a percentage given as a factor: {meant}"
 
 
 STRETCH = 100

@@ -439,7 +439,7 @@ def value_of_planning(
         done = replicates(free, data, list(stages.values()), scenarios=fresh, seed=seed, run=run)
         drawn = _in_fresh_scenarios(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
-    told = {
+    entry = {
         "evpi": here - known,
         "vss": without - here,
         "wait_and_see": known,
@@ -447,7 +447,7 @@ def value_of_planning(
         "average_plan": without,
         "largest_gap": max(gaps),
     }
-    information = pd.DataFrame({"figure": list(told), "musd": list(told.values())})
+    information = pd.DataFrame({"figure": list(entry), "musd": list(entry.values())})
     tables = {"alternatives": table, "information": information, "scenarios": by_scenario}
     if drawn is not None:
         tables["fresh_scenarios"] = drawn
