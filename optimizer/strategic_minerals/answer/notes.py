@@ -208,9 +208,9 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
         "no demand": _nothing_demanded(instance),
         EITHER: _ties(instance, names),
     }
-    lines = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
+    noted = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
     never_chosen = never(instance, support)
-    return [*lines, *((NEVER, what, f"{names.item(what)} cannot be chosen: {why}") for what, why in never_chosen)]
+    return [*noted, *((NEVER, what, f"{names.item(what)} cannot be chosen: {why}") for what, why in never_chosen)]
 
 
 def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:

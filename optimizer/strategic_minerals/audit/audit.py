@@ -125,10 +125,10 @@ class OriginFacts:
         row = self.rows[self.k.n.producers[j]]
         feed = self.feed.get(self.k.n.producers[j], [])
         takes_modelled = any(y < 0 for _, y in self.k.y[j])
-        lines = [name for name in feed if name != "modelled"]
+        origins = [name for name in feed if name != "modelled"]
         if not feed or ("modelled" in feed and not takes_modelled):
-            lines = [""]
-        return not any(rule.country(origin) for rule in back for origin in [row.country, *lines])
+            origins = [""]
+        return not any(rule.country(origin) for rule in back for origin in [row.country, *origins])
 
     def closed(self, purpose: str, j: int, material: str) -> Floats:
         """(T,) 1 where a producer's output of a material is closed to a purpose."""

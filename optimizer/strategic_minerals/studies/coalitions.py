@@ -229,7 +229,7 @@ def _told(
         }
         for chosen, answer in answers.items()
     ]
-    entry = {
+    tables = {
         "homes": pd.DataFrame(rows, columns=HOMES),
         "coalitions": pd.DataFrame(table, columns=COALITIONS),
         "stocks": _stocks(members, answers, whole),
@@ -245,7 +245,7 @@ def _told(
         "gap": gap,
         "names": names,
     }
-    return Study("together", entry, _words(entry, facts, _material_names(alone.tables) | names), facts, TITLES)
+    return Study("together", tables, _words(tables, facts, _material_names(alone.tables) | names), facts, TITLES)
 
 
 def _material_names(tables: Mapping[str, Dataset]) -> dict[str, str]:
@@ -272,10 +272,10 @@ def _before_payments(
     beyond what the searches have left open, everybody keeps a plan of its own: the joint one is one of many then.
     """
     everybody = frozenset(members)
-    entry = {home: worth[frozenset({home})] for home in members}
-    if worth[everybody] - sum(entry.values()) <= whole.open + ROUNDING * max(1.0, abs(worth[everybody])):
-        left = (worth[everybody] - sum(entry.values())) / len(members)
-        return {home: value + left for home, value in entry.items()}
+    separate = {home: worth[frozenset({home})] for home in members}
+    if worth[everybody] - sum(separate.values()) <= whole.open + ROUNDING * max(1.0, abs(worth[everybody])):
+        left = (worth[everybody] - sum(separate.values())) / len(members)
+        return {home: value + left for home, value in separate.items()}
     money = {} if plan.together is None else {member.home: member.money_share for member in plan.together.members}
     named = {
         home: money[home]

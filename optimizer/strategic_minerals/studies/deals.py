@@ -116,13 +116,13 @@ def deals(
             continue
         floors += [found.floor] if found.floor is not None else []
         capital += found.capital
-    lines = [row for row in data.rows("support_agreements") if row.agreement in made]
+    agreed = [row for row in data.rows("support_agreements") if row.agreement in made]
     left_out += [f"{name}: no producer of the tables is named for it" for name in terms if name not in made]
     tables = {
         "floors": pd.DataFrame(floors, columns=FLOORS),
         "capital": pd.DataFrame(capital, columns=CAPITAL_COLUMNS),
         "terms": pd.DataFrame(
-            [(row.agreement, row.term, row.value, row.unit) for row in lines],
+            [(row.agreement, row.term, row.value, row.unit) for row in agreed],
             columns=["agreement", "term", "value", "unit"],
         ),
     }

@@ -72,9 +72,9 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
     """
     if {"points", "decisions"} <= set(tables):
         points = tables["points"].reset_index(drop=True)
-        lines = [str(name) for name in points if name in FIGURES or name in DIFFERENCES]
-        outcomes = points[[name for name in lines if name not in NO_OUTCOMES]]
-        inputs = points[[name for name in points if name not in lines]]
+        figures = [str(name) for name in points if name in FIGURES or name in DIFFERENCES]
+        outcomes = points[[name for name in figures if name not in NO_OUTCOMES]]
+        inputs = points[[name for name in points if name not in figures]]
         return Cases(inputs, outcomes, POINTS, block=block)
     if {"scenarios", "events"} <= set(tables):
         scenarios = tables["scenarios"].reset_index(drop=True)

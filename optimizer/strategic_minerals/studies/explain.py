@@ -320,8 +320,8 @@ def _sum(total: float, gains: Mapping[str, float]) -> str:
     the item held that is slightly better, of which nothing is counted.
     """
     found = rounded_to_add_up(total, list(gains.values()), 1)
-    lines = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
-    return f": {', '.join(f'{part:+,.1f} M {PARTS[name][part < 0]}' for name, part in lines)}" if lines else ""
+    parts = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
+    return f": {', '.join(f'{part:+,.1f} M {PARTS[name][part < 0]}' for name, part in parts)}" if parts else ""
 
 
 def _between(low: float, high: float) -> str:

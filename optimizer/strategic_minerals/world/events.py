@@ -745,12 +745,12 @@ def _alike(events: Sequence[tuple[DisruptionEvent, ...]]) -> dict[Kind, list[tup
 def _union(calendar: Calendar, spans: Sequence[tuple[float, float]]) -> Floats:
     """(T,) share of each period that lies in any of the spans [decimal fiscal years]."""
     reached = -math.inf
-    lines = []
+    disjoint = []
     for begin, end in sorted(spans):
         if end > reached:
-            lines.append((max(begin, reached), end))
+            disjoint.append((max(begin, reached), end))
             reached = end
-    edges = np.array(lines)
+    edges = np.array(disjoint)
     return np.asarray(np.minimum(overlap(calendar, edges[:, 0], edges[:, 1]).sum(axis=0), 1.0))
 
 
