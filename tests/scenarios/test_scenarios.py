@@ -15,7 +15,7 @@ from scipy.stats import gamma
 from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.matrix.problem import structure_of
-from strategic_minerals.question.estimates import calibrate, duration_posterior, rate_posterior
+from strategic_minerals.question.estimates import calibrate, duration_posterior, hazard_rate
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.events import hazards, longest_event
@@ -75,8 +75,8 @@ def national() -> tuple[Instance, Any]:
 def test_few_events_give_wide_intervals_and_many_give_narrow_ones() -> None:
     """Proves: none in 16 years is a rate of 1/32 with up to .12 in its interval, not 0; a hundred in 800 years, at the same
     frequency as two in 16, leave a tenth of the spread."""
-    none, two, hundred = rate_posterior(0, 16), rate_posterior(2, 16), rate_posterior(100, 800)
-    assert none.mean == 1 / 32
+    none, two, hundred = hazard_rate(0, 16), hazard_rate(2, 16), hazard_rate(100, 800)
+    assert none.central == 1 / 32
     assert (none.low, none.high) == pytest.approx((gamma.ppf(0.05, 0.5) / 16, gamma.ppf(0.95, 0.5) / 16))
     assert none.low < 0.001 < 0.11 < none.high
     assert two.high - two.low > 7 * (hundred.high - hundred.low)
@@ -84,15 +84,15 @@ def test_few_events_give_wide_intervals_and_many_give_narrow_ones() -> None:
 
 def test_a_running_measure_counts_as_lasting_at_least_so_long() -> None:
     """Proves: with one event ended in three years of events the mean is 3/1.5; twice as many years double it all."""
-    assert duration_posterior(1, 3.0).mean == pytest.approx(2.0)
+    assert duration_posterior(1, 3.0).central == pytest.approx(2.0)
     once, twice = duration_posterior(1, 3.0), duration_posterior(1, 6.0)
-    assert (twice.low, twice.mean, twice.high) == pytest.approx((2 * once.low, 2 * once.mean, 2 * once.high))
+    assert (twice.low, twice.central, twice.high) == pytest.approx((2 * once.low, 2 * once.central, 2 * once.high))
 
 
 def test_credible_intervals_hold_what_they_promise() -> None:
     """Proves: the 90 % interval of a rate of 0.2 a year from 40 years of record covers it in about nine of ten histories."""
     rng = np.random.default_rng(5)
-    found = [rate_posterior(int(n), 40.0) for n in rng.poisson(0.2 * 40, 2000)]
+    found = [hazard_rate(int(n), 40.0) for n in rng.poisson(0.2 * 40, 2000)]
     inside = np.mean([p.low <= 0.2 <= p.high for p in found])
     assert 0.87 <= inside <= 0.94
 

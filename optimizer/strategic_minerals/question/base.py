@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -74,13 +75,12 @@ def _closed_up(value: Any) -> Any:
 
 def _iso_day(value: Any) -> Any:
     """Text is a date only as year-month-day, between the years of tables: digits alone would be read as seconds."""
-    if isinstance(value, str):
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip(), flags=re.ASCII):
-            raise ValueError("a date such as 2026-11-25")
-        return value.strip()
-    if isinstance(value, bool | int | float):
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, int | float) or (
+        isinstance(text, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, flags=re.ASCII)
+    ):
         raise ValueError("a date such as 2026-11-25")
-    return value
+    return text
 
 
 def _recent(day: dt.date) -> dt.date:
@@ -136,19 +136,17 @@ def _kinds(annotation: Any) -> set[type]:
     if get_origin(annotation) is dict:
         return _kinds(arguments[1])
     if arguments:
-        return set[type]().union(
-            *(_kinds(argument) for argument in arguments if argument not in (type(None), Ellipsis))
-        )
+        inner = (_kinds(argument) for argument in arguments if argument not in (type(None), Ellipsis))
+        return set[type]().union(*inner)
     return {annotation} if isinstance(annotation, type) else set()
 
 
 def _scalars(value: Any) -> list[Any]:
     """The scalars of a value, of a list, or of a table of scalars."""
-    if isinstance(value, dict):
-        return [v for v in value.values() if not isinstance(v, dict | list)]
-    if isinstance(value, list | tuple):
-        return [v for v in value if not isinstance(v, dict | list)]
-    return [value]
+    if not isinstance(value, dict | list | tuple):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value
+    return [part for part in parts if not isinstance(part, dict | list)]
 
 
 class Row(BaseModel):
@@ -156,6 +154,19 @@ class Row(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
     key: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, *, key: str = "", ranged: str = "", **config: Any) -> None:
+        """A table. key: columns that name a row; ranged: columns `x` with the ends of a range beside them, `x_low` and `x_high`."""
+        super().__init_subclass__(**config)
+        if key:
+            cls.key = tuple(key.split())
+        columns: dict[str, Any] = {}
+        for name, annotation in cls.__annotations__.items():
+            ends = (f"{name}_low", f"{name}_high") if name in ranged.split() else ()
+            columns |= {name: annotation, **dict.fromkeys(ends, "float | None")}
+            for end in ends:
+                setattr(cls, end, None)
+        cls.__annotations__ = columns
 
     source: str = ""
     """Source of the figure: publication, chapter, web site and date."""
@@ -170,6 +181,15 @@ class Row(BaseModel):
 def key_of(row: Any) -> str:
     """The key of a row as text, parts joined by slashes."""
     return "/".join(str(getattr(row, name)) for name in type(row).key)
+
+
+def grouped(rows: Iterable[Any], *columns: str) -> defaultdict[Any, list[Any]]:
+    """Rows by what they have in a column, or by the tuple of it in several or in none, in order."""
+    found = defaultdict[Any, list[Any]](list)
+    for row in rows:
+        parts = tuple(getattr(row, column) for column in columns)
+        found[parts[0] if len(parts) == 1 else parts].append(row)
+    return found
 
 
 # What a column or a field holds beyond its type: its meaning, label, unit and usual range, stated once, where it is declared.

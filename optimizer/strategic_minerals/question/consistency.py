@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
-from .base import key_of
+from .base import grouped, key_of
 from .dataset import Dataset, members
 from .deflation import unknown_years
 from .doubts import unit_slips
@@ -28,37 +30,51 @@ DAY = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 """Day, month or year of a quote."""
 
 
+def _wrong(table: str, row: Any, column: str, expected: str, found: str = "") -> Fault:
+    """A fault of a cell. found: what is wrong there, where that is not its value."""
+    return Fault(f"{table}.csv", key_of(row), column, found or _written(getattr(row, column)), expected)
+
+
+def _written(value: Any) -> str:
+    """A cell as it stands in a table."""
+    if value is None or value == "":
+        return "an empty cell"
+    if isinstance(value, bool | dt.date):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else f"'{value}'"
+
+
+def _undated(table: str, row: Any) -> Iterator[Fault]:
+    if not DAY.fullmatch(row.date):
+        yield _wrong(table, row, "date", "a year, a month or a day, such as 2026-02", f"'{row.date}'")
+
+
 def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A price gap is the quotient of its two prices, of a year that the index has where a plan asks for it."""
     asked = {name for control in plan.controls if control.outside_prices for name in control.materials.split()}
     index = {row.money_year for row in data.rows("deflators")}
     for row in data.rows("price_gaps"):
-        if not DAY.fullmatch(row.date):
-            yield Fault(
-                "price_gaps.csv", key_of(row), "date", f"'{row.date}'", "a year, a month or a day, such as 2026-02"
-            )
+        undated = [*_undated("price_gaps", row)]
+        yield from undated
+        if undated:
             continue
         if index and (row.material in asked or "*" in asked) and int(row.date[:4]) not in index:
-            yield Fault("price_gaps.csv", key_of(row), "date", f"'{row.date}'", "a year of deflators.csv")
+            yield _wrong("price_gaps", row, "date", "a year of deflators.csv")
         ratio = row.outside_usd_per_kg / row.inside_usd_per_kg
         if abs(ratio - row.ratio) > ROUNDED * max(1.0, ratio):
-            yield Fault("price_gaps.csv", key_of(row), "ratio", f"{row.ratio:g}", f"outside/inside ({ratio:.4g})")
+            yield _wrong("price_gaps", row, "ratio", f"outside/inside ({ratio:.4g})")
 
 
 def market_quotes_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Quotes have a date, and a range in order."""
     for row in data.rows("market_quotes"):
-        if not DAY.fullmatch(row.date):
-            expected = "a year, a month or a day, such as 2026-02"
-            yield Fault("market_quotes.csv", key_of(row), "date", f"'{row.date}'", expected)
-        if row.printed_unit == "USD/kg" and not row.printed_from <= row.usd_per_kg * (1 + ROUNDED) <= row.printed_to * (
-            1 + 2 * ROUNDED
-        ):
-            expected = f"a figure of the printed range ({row.printed_from:g} to {row.printed_to:g})"
-            yield Fault("market_quotes.csv", key_of(row), "usd_per_kg", f"{row.usd_per_kg:g}", expected)
-        if row.printed_to < row.printed_from:
-            expected = f"at least printed_from ({row.printed_from:g})"
-            yield Fault("market_quotes.csv", key_of(row), "printed_to", f"{row.printed_to:g}", expected)
+        low, high = row.printed_from, row.printed_to
+        yield from _undated("market_quotes", row)
+        if row.printed_unit == "USD/kg" and not low <= row.usd_per_kg * (1 + ROUNDED) <= high * (1 + 2 * ROUNDED):
+            expected = f"a figure of the printed range ({low:g} to {high:g})"
+            yield _wrong("market_quotes", row, "usd_per_kg", expected)
+        if high < low:
+            yield _wrong("market_quotes", row, "printed_to", f"at least printed_from ({low:g})")
 
 
 def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -73,11 +89,11 @@ def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             continue
         if "*" in countries:
             expected = "inside: the hazard strikes all countries, and nobody sells outside them"
-            yield Fault("hazard_prices.csv", key_of(row), "market", "'outside'", expected)
+            yield _wrong("hazard_prices", row, "market", expected)
         first, others = of.setdefault(row.material, (f"hazard {row.hazard}", countries))
         if others != countries:
             expected = f"one with the countries of {first}, whose prices split the market of {row.material} too"
-            yield Fault("hazard_prices.csv", key_of(row), "hazard", f"'{row.hazard}'", expected)
+            yield _wrong("hazard_prices", row, "hazard", expected)
     for n, control in enumerate(plan.controls):
         countries, named = frozenset(control.countries.split()), control.materials.split()
         if not control.outside_prices:
@@ -99,96 +115,84 @@ def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 def origin_rules_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A rule of origin that a switch turns on says what it closes, of which materials, from which countries; dates are in order."""
     for row in data.rows("origin_rules"):
-        purposes = row.applies_to.split()
-        for name in sorted(set(purposes) - set(PURPOSES)):
+        for name in sorted({*row.applies_to.split()} - {*PURPOSES}):
             expected = f"{', '.join(PURPOSES)}, separated by spaces{near_miss(name, PURPOSES)}"
-            yield Fault("origin_rules.csv", row.rule, "applies_to", f"'{name}'", expected)
+            yield _wrong("origin_rules", row, "applies_to", expected, f"'{name}'")
         for name in row.binds.split():
             if name != "*" and not re.fullmatch("[A-Z]{3}", name):
-                yield Fault("origin_rules.csv", row.rule, "binds", f"'{name}'", "ISO3 codes of homes, or '*'")
+                yield _wrong("origin_rules", row, "binds", "ISO3 codes of homes, or '*'", f"'{name}'")
         if row.from_date is not None and row.to_date is not None and row.to_date <= row.from_date:
-            yield Fault(
-                "origin_rules.csv", row.rule, "to_date", f"{row.to_date}", f"a day after from_date ({row.from_date})"
-            )
-        if row.switch == "none":
-            continue
-        for column in ("applies_to", "materials", "countries", "binds"):
+            yield _wrong("origin_rules", row, "to_date", f"a day after from_date ({row.from_date})")
+        for column in ("applies_to", "materials", "countries", "binds") if row.switch != "none" else ():
             if not getattr(row, column):
                 expected = f"something: the switch '{row.switch}' turns the rule on, and without it nothing happens"
-                yield Fault("origin_rules.csv", row.rule, column, "an empty cell", expected)
+                yield _wrong("origin_rules", row, column, expected)
 
 
 # Whether the courses of disruptions make sense: what was observed, and the cuts and prices of hazards by months since their onset
 
 
+OF_A_PROFILE = ("control_event", "materials", "form", "destination", "flow", "onset", "running")
+"""Columns in which all rows of an observed profile are alike."""
+
+
 def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Periods of a profile have a length and follow each other; its rows are of one flow; a loss is 1 - observed/normal."""
-    first: dict[str, Any] = {}
-    until: dict[str, float] = {}
-    for row in sorted(data.rows("observed_profiles"), key=lambda row: row.month_from):
+    table, first, until = "observed_profiles", dict[str, Any](), dict[str, float]()
+    for row in sorted(data.rows(table), key=lambda row: row.month_from):
         head = first.setdefault(row.profile, row)
-        for column in ("control_event", "materials", "form", "destination", "flow", "onset", "running"):
+        for column in OF_A_PROFILE:
             mine, its = getattr(row, column), getattr(head, column)
             if mine != its:
-                yield Fault("observed_profiles.csv", key_of(row), column, f"'{mine}'", f"'{its}', as in {key_of(head)}")
+                yield _wrong(table, row, column, f"'{its}', as in {key_of(head)}", f"'{mine}'")
         begins = until.get(row.profile, row.month_from)
         if row.month_from < begins:
-            expected = f"at least {begins:g}, where the period before it ends"
-            yield Fault("observed_profiles.csv", key_of(row), "month_from", f"{row.month_from:g}", expected)
-        if row.month_to <= row.month_from:
-            expected = f"more than month_from ({row.month_from:g})"
-            yield Fault("observed_profiles.csv", key_of(row), "month_to", f"{row.month_to:g}", expected)
+            yield _wrong(table, row, "month_from", f"at least {begins:g}, where the period before it ends")
+        yield from _without_length(table, row)
         until[row.profile] = max(begins, row.month_to)
         if row.loss_share is not None and row.normal_per_month and row.observed_per_month is not None:
             share = 1 - row.observed_per_month / row.normal_per_month
             if abs(share - row.loss_share) > ROUNDED * max(1.0, abs(share)):
-                expected = f"1 - observed/normal ({share:.4g})"
-                yield Fault("observed_profiles.csv", key_of(row), "loss_share", f"{row.loss_share:g}", expected)
+                yield _wrong(table, row, "loss_share", f"1 - observed/normal ({share:.4g})")
 
 
 def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Steps of a profile end after they begin and do not overlap, and every material of the hazard has some."""
-    steps: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
-    for row in data.rows("hazard_profiles"):
-        steps[row.hazard, row.material, row.flow].append(row)
-    yield from _steps_follow("hazard_profiles.csv", steps)
-    shaped = {hazard for hazard, _, _ in steps}
+    yield from _steps_follow(data, "hazard_profiles", "flow")
+    steps = grouped(data.rows("hazard_profiles"), "hazard")
     for row in data.rows("hazards"):
         for low, high in (("severity_p05", "severity_p95"), ("stretch_p05", "stretch_p95")):
             a, b = getattr(row, low), getattr(row, high)
             if (a is None) != (b is None):
                 empty, given = (low, high) if a is None else (high, low)
-                yield Fault("hazards.csv", row.hazard, empty, "an empty cell", f"a figure, as {given} has one")
+                yield _wrong("hazards", row, empty, f"a figure, as {given} has one")
             elif a is not None and not a <= 1 <= b:
-                yield Fault("hazards.csv", row.hazard, low, f"{a:g} to {b:g}", "a range around 1, the median")
-        named = {material for hazard, material, _ in steps if hazard == row.hazard}
-        for material in sorted(set(row.materials.split()) - named) if row.hazard in shaped else ():
-            expected = (
-                "steps for every material of the hazard" if material != "*" else "materials by name, as its profile"
-            )
-            yield Fault("hazards.csv", row.hazard, "materials", f"'{material}' without a profile", expected)
+                yield _wrong("hazards", row, low, "a range around 1, the median", f"{a:g} to {b:g}")
+        named = {step.material for step in steps[row.hazard]}
+        for material in sorted({*row.materials.split()} - named) if named else ():
+            what = "materials by name, as its profile" if material == "*" else "steps for every material of the hazard"
+            yield _wrong("hazards", row, "materials", what, f"'{material}' without a profile")
 
 
-def _steps_follow(file: str, steps: Mapping[tuple[str, str, str], Sequence[Any]]) -> Iterator[Fault]:
-    """Steps end after they begin and do not overlap. steps: by hazard, material and flow or market."""
-    for rows in steps.values():
+def _without_length(table: str, row: Any) -> Iterator[Fault]:
+    if row.month_to <= row.month_from:
+        yield _wrong(table, row, "month_to", f"more than month_from ({row.month_from:g})")
+
+
+def _steps_follow(data: Dataset, table: str, column: str) -> Iterator[Fault]:
+    """Steps of a hazard, a material and a flow or market (column) end after they begin and do not overlap."""
+    for rows in grouped(data.rows(table), "hazard", "material", column).values():
         ordered = sorted(rows, key=lambda row: row.month_from)
         for row in ordered:
-            if row.month_to <= row.month_from:
-                expected = f"more than month_from ({row.month_from:g})"
-                yield Fault(file, key_of(row), "month_to", f"{row.month_to:g}", expected)
+            yield from _without_length(table, row)
         for before, after in itertools.pairwise(ordered):
             if before.month_from < before.month_to and after.month_from < before.month_to - 1e-9:
-                expected = f"at least {before.month_to:g}, where the step before ends"
-                yield Fault(file, key_of(after), "month_from", f"{after.month_from:g}", expected)
+                yield _wrong(table, after, "month_from", f"at least {before.month_to:g}, where the step before ends")
 
 
 def hazard_prices_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Prices of a hazard are of its materials, follow each other, and end with the last cut of its profile."""
-    steps: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
-    for row in data.rows("hazard_prices"):
-        steps[row.hazard, row.material, row.market].append(row)
-    yield from _steps_follow("hazard_prices.csv", steps)
+    yield from _steps_follow(data, "hazard_prices", "market")
     named = {row.hazard: row.materials.split() for row in data.rows("hazards")}
     last: dict[str, float] = defaultdict(float)
     for row in data.rows("hazard_profiles"):
@@ -196,14 +200,12 @@ def hazard_prices_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             last[row.hazard] = max(last[row.hazard], row.month_to)
     for row in data.rows("hazard_prices"):
         if row.hazard not in last:
-            yield Fault(
-                "hazard_prices.csv", key_of(row), "hazard", f"'{row.hazard}'", "a hazard of hazard_profiles.csv"
-            )
+            yield _wrong("hazard_prices", row, "hazard", "a hazard of hazard_profiles.csv")
         elif row.month_to > last[row.hazard] + 1e-9:
             expected = f"at most {last[row.hazard]:g}, the end of its last cut (hazard_profiles)"
-            yield Fault("hazard_prices.csv", key_of(row), "month_to", f"{row.month_to:g}", expected)
+            yield _wrong("hazard_prices", row, "month_to", expected)
         if row.hazard in named and row.material not in named[row.hazard]:
-            yield Fault("hazard_prices.csv", key_of(row), "material", f"'{row.material}'", "a material of the hazard")
+            yield _wrong("hazard_prices", row, "material", "a material of the hazard")
 
 
 # Materials that come only inside imported goods: nothing that a plan decides may reach them.
@@ -217,53 +219,39 @@ def inside_goods_stand_alone(plan: Plan, data: Dataset) -> Iterator[Fault]:
     of the plan; its producers make and use nothing that is not embedded. Then it is a component without decisions, whose loss is
     the same with any plan."""
     inside = {row.material for row in data.rows("materials") if row.embedded}
-    if inside:
-        yield from _rows(plan, data, inside)
-        yield from _plan(plan, inside)
-
-
-def _rows(plan: Plan, data: Dataset, inside: set[str]) -> Iterator[Fault]:
     for row in data.rows("offers"):
         if row.material in inside:
-            yield Fault("offers.csv", row.offer, "material", f"'{row.material}'", ALONE)
+            yield _wrong("offers", row, "material", ALONE)
     for row in data.rows("stock"):
         if row.material in inside and row.opening_t > 0:
-            yield Fault("stock.csv", row.material, "opening_t", f"{row.opening_t:g}", f"0: {ALONE}")
-    touched: dict[str, set[str]] = defaultdict(set)
-    for row in data.rows("yields"):
-        touched[row.producer].add(row.material)
-    projects = {row.project for row in data.rows("projects")}
-    sources = {row.activity: row for row in data.rows("activities")}
-    for producer, materials in touched.items():
-        mine = sorted(materials & inside)
-        if not mine:
-            continue
-        if producer in projects:
-            yield Fault("yields.csv", f"{producer}/{mine[0]}", "material", f"'{mine[0]}', of a project", ALONE)
-        elif materials - inside:
-            other = sorted(materials - inside)[0]
-            expected = f"'{mine[0]}' and nothing else that is not embedded"
-            yield Fault("yields.csv", f"{producer}/{other}", "material", f"'{other}'", expected)
-        elif sources[producer].country in members(data, plan.home):
-            yield Fault(
-                "activities.csv", producer, "country", f"'{sources[producer].country}'", f"a foreign country; {ALONE}"
-            )
-        elif sources[producer].lot_t_per_yr is not None:
-            found = f"{sources[producer].lot_t_per_yr:g}"
-            yield Fault("activities.csv", producer, "lot_t_per_yr", found, f"an empty cell; {ALONE}")
-
-
-def _plan(plan: Plan, inside: set[str]) -> Iterator[Fault]:
-    ruled: tuple[tuple[str, tuple[Any, ...]], ...] = (
-        ("instruments.price_floors", plan.instruments.price_floors),
-        ("service_levels", plan.service_levels),
-        ("diversification", plan.diversification),
-        ("days_of_cover", plan.days_of_cover),
-    )
-    for section, rules in ruled:
-        for n, rule in enumerate(rules):
+            yield _wrong("stock", row, "opening_t", f"0: {ALONE}")
+    if inside:
+        yield from _who_makes(plan, data, inside)
+    for section in ("instruments.price_floors", "service_levels", "diversification", "days_of_cover"):
+        for n, rule in enumerate(attrgetter(section)(plan)):
             if rule.material in inside:
                 yield Fault("plan", "", f"{section}.{n}.material", f"'{rule.material}'", ALONE)
+
+
+def _who_makes(plan: Plan, data: Dataset, inside: set[str]) -> Iterator[Fault]:
+    """Producers of what is embedded that decide something, or make something else too."""
+    projects = {row.project for row in data.rows("projects")}
+    sources = {row.activity: row for row in data.rows("activities")}
+    for producer, rows in grouped(data.rows("yields"), "producer").items():
+        materials = {row.material for row in rows}
+        mine, others = sorted(materials & inside), sorted(materials - inside)
+        if not mine:
+            continue
+        source: Any = sources.get(producer)
+        if producer in projects:
+            yield Fault("yields.csv", f"{producer}/{mine[0]}", "material", f"'{mine[0]}', of a project", ALONE)
+        elif others:
+            expected = f"'{mine[0]}' and nothing else that is not embedded"
+            yield Fault("yields.csv", f"{producer}/{others[0]}", "material", f"'{others[0]}'", expected)
+        elif source.country in members(data, plan.home):
+            yield _wrong("activities", source, "country", f"a foreign country; {ALONE}")
+        elif source.lot_t_per_yr is not None:
+            yield _wrong("activities", source, "lot_t_per_yr", f"an empty cell; {ALONE}")
 
 
 # What contradicts itself in the table of users' own stocks.
@@ -271,21 +259,18 @@ def _plan(plan: Plan, inside: set[str]) -> Iterator[Fault]:
 
 def shortage_tables_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A stock of users has one level, and a holder: a segment that demands the material, or plants that use it."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for row in data.rows("demand"):
-        wanted[row.material].add(row.segment)
+    wanted = grouped(data.rows("demand"), "material")
     used = {row.material for row in data.rows("yields") if row.yield_t_per_t < 0}
     for row in data.rows("users_stock"):
-        key = f"{row.material}/{row.segment}"
         if (row.level_months is None) == (row.level_t is None):
             found = "neither level_months nor level_t" if row.level_t is None else "both level_months and level_t"
-            yield Fault("users_stock.csv", key, "level_months", found, "one of the two")
-        segments = wanted.get(row.material, set())
+            yield _wrong("users_stock", row, "level_months", "one of the two", found)
+        segments = sorted({each.segment for each in wanted[row.material]})
         if row.segment != "*" and row.segment not in segments:
-            expected = f"one of {', '.join(sorted(segments))}, or '*'" if segments else "'*': the plants that use it"
-            yield Fault("users_stock.csv", key, "segment", f"'{row.segment}', which demands none of it", expected)
+            expected = f"one of {', '.join(segments)}, or '*'" if segments else "'*': the plants that use it"
+            yield _wrong("users_stock", row, "segment", expected, f"'{row.segment}', which demands none of it")
         elif not segments and row.material not in used:
-            yield Fault("users_stock.csv", key, "material", f"'{row.material}'", "a material that somebody uses")
+            yield _wrong("users_stock", row, "material", "a material that somebody uses")
 
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
@@ -331,16 +316,14 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
         if name not in priced:
             yield Fault("prices.csv", name, "price_usd_per_kg", "no row", f"a price in set '{plan.price_set}'")
     with_capacity = {row.activity for row in data.rows("capacities")}
-    outputs: dict[str, list[float]] = defaultdict(list)
-    for row in data.rows("yields"):
-        outputs[row.producer].append(row.yield_t_per_t)
+    making = {row.producer for row in data.rows("yields") if row.yield_t_per_t > 0}
     for table, column in (("activities", "activity"), ("projects", "project")):
         for row in data.rows(table):
             name = getattr(row, column)
-            if not any(y > 0 for y in outputs.get(name, [])):
-                yield Fault(f"{table}.csv", name, column, "no positive yield", "an output in yields.csv")
+            if name not in making:
+                yield _wrong(table, row, column, "an output in yields.csv", "no positive yield")
             if table == "activities" and name not in with_capacity:
-                yield Fault("activities.csv", name, column, "no capacity", "a row in capacities.csv")
+                yield _wrong(table, row, column, "a row in capacities.csv", "no capacity")
     losses = {(r.material, r.segment) for r in data.rows("loss_functions") if r.loss_function == plan.loss_function}
     wide = {row.segment for row in data.rows("tiers") if row.material == "*"}
     own = {(row.material, row.segment) for row in data.rows("tiers")}
@@ -355,32 +338,25 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 def one_priority(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A use has one priority, in whatever years its demand is told."""
-    said: dict[tuple[str, str], Any] = {}
-    for row in data.rows("demand"):
-        first = said.setdefault((row.material, row.segment), row)
-        if row.priority != first.priority:
-            expected = f"{'empty' if first.priority is None else first.priority}, as in the row of {first.from_year}"
-            found = "empty" if row.priority is None else str(row.priority)
-            yield Fault("demand.csv", f"{row.material}/{row.segment}/{row.from_year}", "priority", found, expected)
+    for rows in grouped(data.rows("demand"), "material", "segment").values():
+        for row in rows:
+            if row.priority != rows[0].priority:
+                first, found = ("empty" if each.priority is None else str(each.priority) for each in (rows[0], row))
+                expected = f"{first}, as in the row of {rows[0].from_year}"
+                yield _wrong("demand", row, "priority", expected, found)
 
 
 def tiers_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Tiers cover the demand, and later tiers hurt at least as much."""
-    groups: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for row in data.rows("tiers"):
-        groups[row.material, row.segment].append(row)
-    for (material, segment), rows in groups.items():
-        ordered = sorted(rows, key=lambda row: row.tier)
-        total = math.fsum(row.share for row in ordered)
-        key = f"{material}/{segment}"
+    for (material, segment), rows in grouped(data.rows("tiers"), "material", "segment").items():
+        total = math.fsum(row.share for row in rows)
         if total < 1 - 1e-9:
-            yield Fault("tiers.csv", key, "share", f"{total:g} in all", "shares that add to at least 1")
-        for before, after in itertools.pairwise(ordered):
+            expected = "shares that add to at least 1"
+            yield Fault("tiers.csv", f"{material}/{segment}", "share", f"{total:g} in all", expected)
+        for before, after in itertools.pairwise(sorted(rows, key=lambda row: row.tier)):
             if after.loss_multiplier < before.loss_multiplier:
                 expected = f"at least {before.loss_multiplier:g}, that of tier {before.tier}"
-                yield Fault(
-                    "tiers.csv", f"{key}/{after.tier}", "loss_multiplier", f"{after.loss_multiplier:g}", expected
-                )
+                yield _wrong("tiers", after, "loss_multiplier", expected)
 
 
 def price_states_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -401,68 +377,66 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     rows = {row.material: row for row in data.rows("materials")}
     producers = {row.activity: ("activities", row) for row in data.rows("activities")}
     producers |= {row.project: ("projects", row) for row in data.rows("projects")}
+    outputs = {(row.producer, row.material) for row in data.rows("yields") if row.yield_t_per_t > 0}
     for row in data.rows("yields"):
         table, producer = producers[row.producer]
         haircut = rows[row.material].haircut_share
         if row.yield_t_per_t > 0 and -producer.premium_share > haircut + 1e-12:
             why = f"{row.material} is exported at that haircut, and a larger discount would be a risk-free profit"
-            expected = f"at least {-haircut:g}: {why}"
-            yield Fault(f"{table}.csv", row.producer, "premium_share", f"{producer.premium_share:g}", expected)
-    for name, row in rows.items():
+            yield _wrong(table, producer, "premium_share", f"at least {-haircut:g}: {why}")
+    for row in rows.values():
         if row.salvage_share is not None and row.salvage_share < 1 - row.haircut_share - 1e-12:
             expected = f"at least 1 - haircut_share ({1 - row.haircut_share:g})"
-            yield Fault("materials.csv", name, "salvage_share", f"{row.salvage_share:g}", expected)
+            yield _wrong("materials", row, "salvage_share", expected)
     for row in data.rows("offers"):
         if row.source_producer == "outside":
             if row.crisis_availability is None:
-                yield Fault(
-                    "offers.csv", row.offer, "crisis_availability", "an empty cell", "a share (mandatory for 'outside')"
-                )
-        elif not any(
-            y.producer == row.source_producer and y.material == row.material and y.yield_t_per_t > 0
-            for y in data.rows("yields")
-        ):
-            yield Fault("offers.csv", row.offer, "material", f"'{row.material}'", f"an output of {row.source_producer}")
+                yield _wrong("offers", row, "crisis_availability", "a share (mandatory for 'outside')")
+        elif (row.source_producer, row.material) not in outputs:
+            yield _wrong("offers", row, "material", f"an output of {row.source_producer}")
         if row.material in rows and -row.premium_share > rows[row.material].haircut_share:
-            expected = (
-                "a discount of at most the haircut: otherwise buying and selling at once would be a risk-free profit"
-            )
-            yield Fault("offers.csv", row.offer, "premium_share", f"{row.premium_share:g}", expected)
+            why = "otherwise buying and selling at once would be a risk-free profit"
+            yield _wrong("offers", row, "premium_share", f"a discount of at most the haircut: {why}")
+
+
+def _in_part(row: Any, columns: str) -> bool:
+    """Whether a row has some of the columns, named in one text, and not all."""
+    stated = {getattr(row, column) is not None for column in columns.replace(",", "").replace("and ", "").split()}
+    return len(stated) > 1
+
+
+PACKAGE_FLOOR = "floor_material, floor_usd_per_kg, floor_kind and floor_term_yr"
+AGREED_FLOOR = "floor_usd_per_kg, floor_material and floor_until_year"
+"""What a floor consists of."""
 
 
 def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A floor is stated whole or not at all; equity and loans have terms."""
     for row in data.rows("packages"):
-        stated = [row.floor_material, row.floor_usd_per_kg, row.floor_kind, row.floor_term_yr]
-        if any(v is not None for v in stated) and any(v is None for v in stated):
-            expected = "floor_material, floor_usd_per_kg, floor_kind and floor_term_yr, all or none"
-            yield Fault("packages.csv", row.package, "floor_material", "an incomplete floor", expected)
+        if _in_part(row, PACKAGE_FLOOR):
+            yield _wrong("packages", row, "floor_material", f"{PACKAGE_FLOOR}, all or none", "an incomplete floor")
         if row.floor_kind == "purchase" and row.take_t_per_yr is None:
-            yield Fault(
-                "packages.csv", row.package, "take_t_per_yr", "an empty cell", "tonnes that a purchase floor covers"
-            )
+            yield _wrong("packages", row, "take_t_per_yr", "tonnes that a purchase floor covers")
     for row in data.rows("instruments"):
         if row.kind in ("loan", "equity") and row.tenor_yr <= 0:
-            yield Fault("instruments.csv", row.instrument, "tenor_yr", f"{row.tenor_yr:g}", f"years, for a {row.kind}")
+            yield _wrong("instruments", row, "tenor_yr", f"years, for a {row.kind}")
         if row.kind == "loan" and row.grace_yr >= row.tenor_yr:
-            yield Fault("instruments.csv", row.instrument, "grace_yr", f"{row.grace_yr:g}", "less than tenor_yr")
+            yield _wrong("instruments", row, "grace_yr", "less than tenor_yr")
 
 
 def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A floor in force has a level, an output of its source, and an end: all or none."""
     outputs = {(row.producer, row.material) for row in data.rows("yields") if row.yield_t_per_t > 0}
-    producers = [("activities.csv", row.activity, row) for row in data.rows("activities")]
-    producers += [("projects.csv", row.project, row) for row in data.rows("projects")]
-    for file, name, row in producers:
-        stated = (row.floor_usd_per_kg, row.floor_material, row.floor_until_year)
-        if any(v is not None for v in stated) and any(v is None for v in stated):
-            expected = "floor_usd_per_kg, floor_material and floor_until_year, all or none"
-            yield Fault(file, name, "floor_material", "an incomplete floor", expected)
-        elif row.floor_material is not None and (name, row.floor_material) not in outputs:
-            yield Fault(file, name, "floor_material", f"'{row.floor_material}'", f"an output of {name} in yields.csv")
-        elif row.floor_material is not None and file == "projects.csv" and not row.committed:
-            expected = "committed = true: who has a floor already has his finance, and what it leaves open is not asked"
-            yield Fault(file, name, "floor_material", f"'{row.floor_material}'", expected)
+    for table in ("activities", "projects"):
+        for row in data.rows(table):
+            name, material = key_of(row), row.floor_material
+            if _in_part(row, AGREED_FLOOR):
+                yield _wrong(table, row, "floor_material", f"{AGREED_FLOOR}, all or none", "an incomplete floor")
+            elif material is not None and (name, material) not in outputs:
+                yield _wrong(table, row, "floor_material", f"an output of {name} in yields.csv")
+            elif material is not None and table == "projects" and not row.committed:
+                why = "who has a floor already has his finance, and what it leaves open is not asked"
+                yield _wrong(table, row, "floor_material", f"committed = true: {why}")
 
 
 def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -470,10 +444,10 @@ def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     first = plan.horizon.first_year
     for row in data.rows("projects"):
         if row.committed and row.additional:
-            yield Fault("projects.csv", row.project, "committed", "true", "additional = false as well")
+            yield _wrong("projects", row, "committed", "additional = false as well")
         if row.committed and row.earliest_signing < first:
             expected = f"{first} or later, with the remaining lead time; a plant that already runs is an activity"
-            yield Fault("projects.csv", row.project, "earliest_signing", str(row.earliest_signing), expected)
+            yield _wrong("projects", row, "earliest_signing", expected)
 
 
 def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -481,29 +455,24 @@ def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
     Projects that need each other are built together, or not at all.
     """
-    needs = {row.project: set(row.needs.split()) for row in data.rows("projects")}
-    excludes = {row.project: set(row.excludes.split()) for row in data.rows("projects")}
+    needs = {row.project: {*row.needs.split()} for row in data.rows("projects")}
+    excludes = {row.project: {*row.excludes.split()} for row in data.rows("projects")}
     for row in data.rows("projects"):
         name = row.project
         for column, others in (("needs", needs[name]), ("excludes", excludes[name])):
             if name in others:
-                yield Fault("projects.csv", name, column, f"'{name}', the project itself", "other projects")
+                yield _wrong("projects", row, column, "other projects", f"'{name}', the project itself")
         together = _reached(name, needs) | {name}
-        clash = sorted(
-            (one, other) for one in together for other in excludes.get(one, ()) if other in together and one != other
-        )
+        clash = sorted((one, other) for one in together for other in excludes.get(one, set()) & together - {one})
         for one, other in clash[:1]:
-            found = (
-                f"'{row.needs}', of which {one} excludes {other}"
-                if one != name
-                else f"'{other}', which it also excludes"
-            )
-            yield Fault("projects.csv", name, "needs", found, "projects that can be built together with it")
+            which = f"'{row.needs}', of which {one} excludes {other}"
+            found = which if one != name else f"'{other}', which it also excludes"
+            yield _wrong("projects", row, "needs", "projects that can be built together with it", found)
 
 
 def _reached(start: str, steps: Mapping[str, set[str]]) -> set[str]:
     """What is reached from a name over any number of steps."""
-    reached, fresh = set[str](), set(steps.get(start, ()))
+    reached, fresh = set[str](), steps.get(start, set())
     while fresh:
         reached |= fresh
         fresh = {name for step in fresh for name in steps.get(step, ())} - reached
@@ -512,20 +481,15 @@ def _reached(start: str, steps: Mapping[str, set[str]]) -> set[str]:
 
 def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Elements are named where events come element by element; no hazard brings itself on, over any number of steps."""
-    after = {row.hazard: set(row.after.split()) for row in data.rows("hazards")}
+    after = {row.hazard: {*row.after.split()} for row in data.rows("hazards")}
     for row in data.rows("hazards"):
         if row.element_share < 1 and "*" in row.materials.split():
-            expected = "1 with materials = '*', or materials by name"
-            yield Fault("hazards.csv", row.hazard, "element_share", f"{row.element_share:g}", expected)
+            yield _wrong("hazards", row, "element_share", "1 with materials = '*', or materials by name")
         if row.hazard in _reached(row.hazard, after):
-            yield Fault(
-                "hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not trigger itself"
-            )
+            yield _wrong("hazards", row, "after", "hazards that this one does not trigger itself")
     for event in data.rows("policy_events"):
         if event.took_effect and event.effective is None:
-            yield Fault(
-                "policy_events.csv", event.event, "effective", "an empty cell", "the date on which it took effect"
-            )
+            yield _wrong("policy_events", event, "effective", "the date on which it took effect")
 
 
 def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -534,28 +498,22 @@ def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
     for row in data.rows("stock"):
         room = store.get(row.material)
         if room is not None and row.opening_t > room:
-            yield Fault("stock.csv", row.material, "opening_t", f"{row.opening_t:g}", f"at most storage_t ({room:g} t)")
+            yield _wrong("stock", row, "opening_t", f"at most storage_t ({room:g} t)")
 
 
 def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Measures end after they begin, and a measure that never took effect is not called in force."""
     for row in data.rows("policy_events"):
         if row.took_effect and row.effective and row.end_or_review and row.end_or_review < row.effective:
-            expected = f"a date from {row.effective.isoformat()} on"
-            yield Fault("policy_events.csv", row.event, "end_or_review", row.end_or_review.isoformat(), expected)
+            yield _wrong("policy_events", row, "end_or_review", f"a date from {row.effective} on")
         if row.announced and row.effective and row.effective < row.announced:
-            expected = f"a date from {row.announced.isoformat()} on"
-            yield Fault("policy_events.csv", row.event, "effective", row.effective.isoformat(), expected)
+            yield _wrong("policy_events", row, "effective", f"a date from {row.announced} on")
         if row.status == "announced" and row.took_effect:
-            yield Fault(
-                "policy_events.csv", row.event, "took_effect", "true", "false: according to status it never took effect"
-            )
+            yield _wrong("policy_events", row, "took_effect", "false: according to status it never took effect")
 
 
 TABLES_THERE: tuple[Check, ...] = (one_home, missing_tables)
 REFERENCES: tuple[Check, ...] = (references,)
-
-
 MEANING: tuple[Check, ...] = (
     complete,
     one_priority,

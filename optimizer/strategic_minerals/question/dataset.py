@@ -90,18 +90,18 @@ def _range_faults(row: Row, file: str, line: int | str) -> Iterator[Fault]:
             found = f"{value:g}, outside its own range {low:g} to {high:g}"
             yield Fault(file, str(line), name, found, "a value in that range, or a range around it")
             continue
-        for suffix, sign, relation in (("_low", 1, "at most"), ("_high", -1, "at least")):
-            bound = getattr(row, f"{name}{suffix}")
+        for suffix, bound, sign, relation in (("_low", low, 1, "at most"), ("_high", high, -1, "at least")):
             if bound is None:
                 continue
+            wanted = ""
             try:
                 adapter.validate_python(bound)
             except ValidationError as error:
                 wanted = expected(error.errors(include_url=False)[0])
+            if not wanted and value is not None and sign * (bound - value) > 0:
+                wanted = f"{relation} {name} ({value:g})"
+            if wanted:
                 yield Fault(file, str(line), f"{name}{suffix}", str(bound), wanted)
-                continue
-            if value is not None and sign * (bound - value) > 0:
-                yield Fault(file, str(line), f"{name}{suffix}", str(bound), f"{relation} {name} ({value:g})")
 
 
 @cache
@@ -209,12 +209,12 @@ class PlanSheet:
         unfilled = [row for own, row in self.empty.items() if own == name or own.startswith(f"{name}.")]
         if fault.found == "nothing" and unfilled:
             return replace(fault, file=self.place, row=cell_name(min(unfilled), 1), column=name, found="an empty cell")
-        parts = name.split(".")
-        for n in range(len(parts), 0, -1):
-            path = ".".join(parts[:n])
+        path = name
+        while path:
             inside = [row for own, row in self.rows.items() if own == path or own.startswith(f"{path}.")]
             if inside:
                 return replace(fault, file=self.place, row=cell_name(min(inside), 1), column=name)
+            path = path.rpartition(".")[0]
         return replace(fault, file=self.place, row=cell_name(self.last + 1, 0), column=name)
 
 
@@ -230,8 +230,7 @@ class Book:
 
     def placed(self, fault: Fault, table: str, rows: Sequence[Any]) -> Fault:
         """A fault with sheet and cell; its row is told by key, whole or the first part of it."""
-        keys = [[str(getattr(row, part)) for part in type(row).key] for row in rows]
-        at = [n for n, key in enumerate(keys) if fault.row in ("/".join(key), key[0])]
+        at = [n for n, row in enumerate(rows) if fault.row in (key_of(row), str(getattr(row, row.key[0])))]
         line = self.lines[table][at[0]] if at else None
         columns = self.columns[table]
         cell = f" row {line}" if line else ""
@@ -280,11 +279,9 @@ class Dataset:
         table = fault.file.removesuffix(".csv")
         if table == "plan" and self.asked is not None:
             return self.asked.placed(fault)
-        return (
-            fault
-            if self.book is None or table not in self.book.lines
-            else self.book.placed(fault, table, self.rows(table))
-        )
+        if self.book is None or table not in self.book.lines:
+            return fault
+        return self.book.placed(fault, table, self.rows(table))
 
     def without_places(self) -> Dataset:
         """The same tables, of which nobody knows in what file, sheet or line they stand: what is said of them is the same
@@ -320,21 +317,12 @@ class Dataset:
         return Dataset.from_tables({**kept, **frames}, name=self.name)
 
 
-def _restored(
-    tables: dict[str, tuple[Row, ...]],
-    name: str,
-    book: Book | None,
-    asked: PlanText | PlanSheet | None,
-    lines: dict[str, tuple[int | str, ...]],
-) -> Dataset:
+def _restored(tables: dict[str, tuple[Row, ...]], *others: Any) -> Dataset:
     """A dataset from another process."""
-    return Dataset(types.MappingProxyType(tables), name, book, asked, lines)
+    return Dataset(types.MappingProxyType(tables), *others)
 
 
 # The home of a plan: a country, or a union of countries, and what its government is known by.
-
-
-JANUARY = 1
 
 
 def home_row(data: Dataset, home: str) -> HomeRow | None:
@@ -351,4 +339,4 @@ def members(data: Dataset, home: str) -> frozenset[str]:
 def fiscal_month(data: Dataset, home: str) -> int:
     """Month in which a home's fiscal year begins; January where nothing is said."""
     row = home_row(data, home)
-    return JANUARY if row is None else row.fiscal_year_month
+    return 1 if row is None else row.fiscal_year_month

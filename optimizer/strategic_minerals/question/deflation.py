@@ -44,11 +44,7 @@ def restating(plan: Plan, data: Dataset, year: int) -> float:
 def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Money of another year than the plan's can be restated: the index has both years."""
     index = {row.money_year for row in data.rows("deflators")}
-    known = (
-        f"a year of deflators.csv ({min(index)} to {max(index)})"
-        if index
-        else "a year of deflators.csv, which is empty"
-    )
+    years = f" ({min(index)} to {max(index)})" if index else ", which is empty"
     missing = set()
     for table in DATED:
         for row in data.rows(table):
@@ -58,7 +54,7 @@ def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 if row.money_year not in index:
                     missing.add((f"{table}.csv", key_of(row), "money_year", str(row.money_year)))
     for file, key, column, found in sorted(missing):
-        yield Fault(file, key, column, found, known)
+        yield Fault(file, key, column, found, f"a year of deflators.csv{years}")
 
 
 def _apart(row: Any, plan: Plan) -> bool:

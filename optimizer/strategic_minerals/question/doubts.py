@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..core.errors import Fault
-from .base import ENDS, Column, column_of, key_of, parse_multipliers, unit_of
+from .base import ENDS, Column, column_of, grouped, key_of, parse_multipliers, unit_of
 from .dataset import Dataset
 from .names import Names, column_in_words, owner_in_words
 from .plan import Plan
@@ -262,11 +262,8 @@ def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
                 above, below = one(facts.figure(table, row, column)), reference(facts, name)
                 yield Comparison(above, below, low, high, usual, _label(facts, reference, name, below), refused)
     for table, column, names, most in SERIES:
-        series: dict[tuple[str, ...], list[Figure]] = defaultdict(list)
-        for row in facts.rows(table):
-            series[tuple(getattr(row, name) for name in names)].append(facts.figure(table, row, column))
-        for figures in series.values():
-            yield from _neighbours(figures, most)
+        for rows in grouped(facts.rows(table), *names).values():
+            yield from _neighbours([facts.figure(table, row, column) for row in rows], most)
     for of_tables in (_prices, _markets, _producers, _hazards, _ends, _rules):
         yield from of_tables(facts)
     yield from _money(facts, planned)
@@ -284,15 +281,20 @@ def _neighbours(figures: Sequence[Figure], most: float) -> Iterator[Comparison]:
             yield Comparison(one(figure), one(other), 1 / most, most)
 
 
+def _published(facts: Facts, column: str) -> dict[str, Figure]:
+    """Material -> what the table of minerals has of its mineral."""
+    of = {row.mineral: facts.figure("minerals", row, column) for row in facts.data.rows("minerals")}
+    return {row.material: of[row.mineral] for row in facts.data.rows("materials") if row.mineral in of}
+
+
 def _prices(facts: Facts) -> Iterator[Comparison]:
     """Prices of all sets beside the plan's set and the published one; losses beside the price."""
-    mineral = {row.material: row.mineral for row in facts.data.rows("materials")}
-    published = {row.mineral: facts.figure("minerals", row, "price_usd_per_kg") for row in facts.data.rows("minerals")}
+    published = _published(facts, "price_usd_per_kg")
     for row in facts.data.rows("prices"):
         mine = facts.figure("prices", row, "price_usd_per_kg")
         either = 1 / UNIT_SLIP, UNIT_SLIP
         yield Comparison(one(mine), facts.price(row.material), *either, refused=either)
-        yield Comparison(one(mine), one(published.get(mineral.get(row.material, ""))), 1 / 60, 60)
+        yield Comparison(one(mine), one(published.get(row.material)), 1 / 60, 60)
     for row in facts.rows("loss_functions"):
         loss = one(facts.figure("loss_functions", row, "loss_usd_per_t"), 1e-3)
         yield Comparison(loss, facts.price(row.material), 0.02, 3e5, 3)
@@ -300,13 +302,11 @@ def _prices(facts: Facts) -> Iterator[Comparison]:
 
 def _markets(facts: Facts) -> Iterator[Comparison]:
     """Demand beside what is made, and what is published."""
-    mineral = {row.material: row.mineral for row in facts.data.rows("materials")}
-    published = {row.mineral: facts.figure("minerals", row, "consumption_t") for row in facts.data.rows("minerals")}
+    published = _published(facts, "consumption_t")
     for material in facts.demand:
         needed, made = facts.needed(material), facts.made(material)
-        label = _label(facts, Facts.made, material, made)
-        yield Comparison(needed, made, 3e-4, 30, 1, label, (0, UNIT_SLIP))
-        yield Comparison(needed, one(published.get(mineral.get(material, ""))), 0.01, 60)
+        yield Comparison(needed, made, 3e-4, 30, 1, _label(facts, Facts.made, material, made), (0, UNIT_SLIP))
+        yield Comparison(needed, one(published.get(material)), 0.01, 60)
         yield Comparison(needed, facts.world(material), 0, 3, 0.05)
 
 
@@ -343,9 +343,10 @@ def _ends(facts: Facts) -> Iterator[Comparison]:
 
 def _amounts(facts: Facts, place: str, value: Any) -> list[Figure]:
     """Figures of an amount, of each year's, or of a list."""
-    named = value if isinstance(value, Mapping) else dict(enumerate(value)) if isinstance(value, tuple) else None
-    amounts = {place: value} if named is None else {f"{place}.{name}": amount for name, amount in named.items()}
-    return [facts.note((PLAN, "", name), amount) for name, amount in amounts.items()]
+    if not isinstance(value, Mapping | tuple):
+        return [facts.note((PLAN, "", place), value)]
+    named = value if isinstance(value, Mapping) else dict(enumerate(value))
+    return [facts.note((PLAN, "", f"{place}.{name}"), amount) for name, amount in named.items()]
 
 
 def _rules(facts: Facts) -> Iterator[Comparison]:
@@ -433,6 +434,12 @@ class Doubt:
     refused: bool = False
     """True: no opinion explains it, the question is refused."""
 
+    @property
+    def fault(self) -> Fault:
+        """It as a fault of its first figure."""
+        table, key, column = self.figures[0]
+        return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, self.found, self.expected)
+
 
 def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -> list[tuple[str, str, str]]:
     """(kind, item, text) of figures of the tables and the plan that are probably not meant.
@@ -440,12 +447,11 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
     chosen: materials that are looked at; None: all of the tables.
     """
     facts, names, told = gather(plan, data, chosen), Names.of(data), []
-    compared = list(comparisons(facts, select_materials(plan, data)))
-    unusual = list(_unusual(facts))
+    compared, unusual = list(comparisons(facts, select_materials(plan, data))), list(_unusual(facts))
     odd = {figure for doubt in unusual for figure in doubt.figures}
     compared = [each for each in compared if odd.isdisjoint(each.figures)]
     for doubt in (*unusual, *contradictions(facts.values, compared)):
-        (table, key, column), fault = doubt.figures[0], data.placed(_fault(doubt))
+        (table, key, column), fault = doubt.figures[0], data.placed(doubt.fault)
         place = " ".join(part for part in (fault.file, key, fault.column) if part)
         what = "" if table == PLAN else f" [{column_in_words(column)}: {owner_in_words(key, names)}]"
         told.append((KIND, key or column, f"{place}: {fault.found}; expected {fault.expected}{what}"))
@@ -457,12 +463,7 @@ def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
     facts = gather(plan, data)
     compared = list(comparisons(facts, select_materials(plan, data)))
     if any(each.refuses(facts.values) for each in compared):
-        yield from (_fault(doubt) for doubt in contradictions(facts.values, compared) if doubt.refused)
-
-
-def _fault(doubt: Doubt) -> Fault:
-    table, key, column = doubt.figures[0]
-    return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, doubt.found, doubt.expected)
+        yield from (doubt.fault for doubt in contradictions(facts.values, compared) if doubt.refused)
 
 
 # --- figures outside the usual range of their column ---------------------------------------------------------------
@@ -478,13 +479,9 @@ def _unusual(facts: Facts) -> Iterator[Doubt]:
     for (_, _, misread), found in alike.items():
         _, value, column = found[0]
         figures = tuple(figure for figure, _, _ in found)
-        range_ = f"at least {column.low:g}" if math.isinf(column.high) else f"{column.low:g} to {column.high:g}"
-        guess = f", probably {misread}" if misread else ""
-        yield Doubt(
-            figures,
-            f"{_stated(value)}, outside the usual range{guess}{_more(figures)}",
-            f"{range_}, the usual range of such figures; if it is intended, leave it",
-        )
+        usual = f"at least {column.low:g}" if math.isinf(column.high) else f"{column.low:g} to {column.high:g}"
+        text = f"{_stated(value)}, outside the usual range{f', probably {misread}' if misread else ''}{_more(figures)}"
+        yield Doubt(figures, text, f"{usual}, the usual range of such figures; if it is intended, leave it")
 
 
 def _of_tables(facts: Facts) -> Iterator[tuple[Figure, float, Column]]:
@@ -600,12 +597,14 @@ class _Search:
 
     def _guess(self, candidate: Candidate, failed: Sequence[Comparison]) -> float:
         """By what factor failing comparisons have figures too large, in the middle of them."""
-        ratios, logs = [each.ratio(self.values) for each in failed], []
+        ratios = [each.ratio(self.values) for each in failed]
         with self._corrected(candidate, 2.0):
             halves = [each.ratio(self.values) for each in failed]
-        for each, ratio, half in zip(failed, ratios, halves, strict=True):
-            if half != ratio:
-                logs.append(math.log(ratio / each.usual) * (1 if half < ratio else -1))
+        logs = [
+            math.log(ratio / each.usual) * (1 if half < ratio else -1)
+            for each, ratio, half in zip(failed, ratios, halves, strict=True)
+            if half != ratio
+        ]
         return math.exp(min(max(median(logs), -60.0), 60.0)) if logs else 1.0
 
     @contextmanager
@@ -634,12 +633,11 @@ class _Search:
         first = max(values, key=lambda figure: sum(figure in each.figures for each in failed))
         figures = (first, *(figure for figure in values if figure != first))
         times, where = (factor, "high") if factor > 1 else (1 / factor, "low")
-        near = [words for off, words in SLIPS.get(unit_of(first[2]), ()) if 0.25 < factor / off < 4]
-        guess = f", probably {near[0]}" if near else ""
+        near = (f", probably {words}" for off, words in SLIPS.get(unit_of(first[2]), ()) if 0.25 < factor / off < 4)
         beside = "; ".join(list(dict.fromkeys(self._other(each, candidate) for each in failed))[:MOST_SHOWN])
         return Doubt(
             figures,
-            f"{_stated(self.values[first])}, about {_short(times)} times too {where}{guess}{_more(figures)}",
+            f"{_stated(self.values[first])}, about {_short(times)} times too {where}{next(near, '')}{_more(figures)}",
             f"about {_short(self.values[first] / factor)}, compared with {beside}",
             any(each.refuses(self.values) for each in failed),
         )

@@ -30,25 +30,39 @@ RUNNING = ("in force", "announced", "relief", "negotiation", "support")
 
 
 @dataclass(frozen=True)
-class Posterior:
-    """5 % point, mean and 95 % point."""
+class Estimate:
+    """A value with the range it may lie in."""
 
     low: float
-    mean: float
+    central: float
     high: float
 
+    def __post_init__(self) -> None:
+        if not self.low <= self.central <= self.high:
+            raise ValueError(f"low {self.low}, central {self.central}, high {self.high} are out of order")
 
-def rate_posterior(onsets: int, years: float) -> Posterior:
-    """Onsets per year: Gamma(n + 1/2, years)."""
-    shape, tail = onsets + 0.5, (1 - LEVEL) / 2
-    return Posterior(float(gamma.ppf(tail, shape)) / years, shape / years, float(gamma.ppf(1 - tail, shape)) / years)
+    def times(self, factor: float) -> Estimate:
+        """The same with all three multiplied."""
+        return Estimate(self.low * factor, self.central * factor, self.high * factor)
+
+    def plus(self, amount: float) -> Estimate:
+        """The same with an amount added to all three."""
+        return Estimate(self.low + amount, self.central + amount, self.high + amount)
 
 
-def duration_posterior(ended: int, years: float) -> Posterior:
-    """Mean duration in years: 1/rate of ending, Gamma(d + 1/2, years); `mean` is 1 over the mean rate, which few ended events
+def hazard_rate(events: float, years: float) -> Estimate:
+    """Onsets per year after n in some years of record: Gamma(n + 1/2, years), its mean and 5 to 95 % (`calibration`)."""
+    shape, tail = int(events) + 0.5, (1 - LEVEL) / 2
+    low, high = (float(gamma.ppf(point, shape)) / years for point in (tail, 1 - tail))
+    return Estimate(low, shape / years, high)
+
+
+def duration_posterior(ended: int, years: float) -> Estimate:
+    """Mean duration in years: 1/rate of ending, Gamma(d + 1/2, years); `central` is 1 over the mean rate, which few ended events
     put below the (for none ended, infinite) mean of 1/rate."""
     shape, tail = ended + 0.5, (1 - LEVEL) / 2
-    return Posterior(years / float(gamma.ppf(1 - tail, shape)), years / shape, years / float(gamma.ppf(tail, shape)))
+    low, high = (years / float(gamma.ppf(point, shape)) for point in (1 - tail, tail))
+    return Estimate(low, years / shape, high)
 
 
 def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
@@ -69,54 +83,26 @@ def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
         if hazard.observed_yr is None:
             continue
         named = [events[name] for name in hazard.calibrated_on.split()]
-        counted = [
-            event for event in named if event.took_effect and event.effective is not None and event.effective <= until
-        ]
         lengths, ended = [], 0
-        for event in counted:
-            over = event.end_or_review is not None and event.status not in RUNNING and event.end_or_review <= until
-            end = event.end_or_review if over else until
-            ended += over
-            lengths.append((end - event.effective).days / MEAN_DAYS_PER_YEAR)
-        onsets = len(counted) + hazard.onsets_elsewhere
-        rate, length = rate_posterior(onsets, hazard.observed_yr), None
-        if sum(lengths) > 0:
-            length = duration_posterior(ended, sum(lengths))
-        rows.append(
-            {
-                "hazard": hazard.hazard,
-                "onsets": onsets,
-                "observed_yr": hazard.observed_yr,
-                "rate_low": rate.low,
-                "rate_mean": rate.mean,
-                "rate_high": rate.high,
-                "events_ended": ended,
-                "event_years": sum(lengths),
-                "legal_duration_low": length.low if length else float("nan"),
-                "legal_duration_mean": length.mean if length else float("nan"),
-                "legal_duration_high": length.high if length else float("nan"),
-                "table_rate_per_yr": hazard.rate_per_yr,
-                "table_duration_yr": hazard.duration_yr,
-            }
-        )
+        for event in named:
+            if event.took_effect and event.effective is not None and event.effective <= until:
+                over = event.end_or_review is not None and event.status not in RUNNING and event.end_or_review <= until
+                end = event.end_or_review if over else until
+                ended += over
+                lengths.append((end - event.effective).days / MEAN_DAYS_PER_YEAR)
+        onsets = len(lengths) + hazard.onsets_elsewhere
+        row = {"hazard": hazard.hazard, "onsets": onsets, "observed_yr": hazard.observed_yr}
+        row |= _points("rate", hazard_rate(onsets, hazard.observed_yr))
+        row |= {"events_ended": ended, "event_years": sum(lengths)}
+        row |= _points("legal_duration", duration_posterior(ended, sum(lengths)) if sum(lengths) > 0 else None)
+        rows.append(row | {"table_rate_per_yr": hazard.rate_per_yr, "table_duration_yr": hazard.duration_yr})
     return pd.DataFrame(rows)
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value with the range it may lie in."""
-
-    low: float
-    central: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.central <= self.high:
-            raise ValueError(f"low {self.low}, central {self.central}, high {self.high} are out of order")
-
-    def times(self, factor: float) -> Estimate:
-        """The same with all three multiplied."""
-        return Estimate(self.low * factor, self.central * factor, self.high * factor)
+def _points(name: str, found: Estimate | None) -> dict[str, float]:
+    """5 % point, mean and 95 % point in columns; NaN where there are none."""
+    points = (math.nan,) * 3 if found is None else (found.low, found.central, found.high)
+    return {f"{name}_{end}": point for end, point in zip(("low", "mean", "high"), points, strict=True)}
 
 
 # The reserve: selling, keeping, buying.
@@ -195,7 +181,7 @@ def accessible_capacity(consumption_t: float, home_output_t: float, import_share
 def accessible_within(consumption_t: float, home_output_t: float, import_share: float, output_t: float) -> Estimate:
     """`accessible_capacity` of an origin that sells no more than it makes."""
     found = accessible_capacity(consumption_t, home_output_t, import_share)
-    return Estimate(*(min(tonnes, output_t) for tonnes in (found.low, found.central, found.high)))
+    return Estimate(min(found.low, output_t), min(found.central, output_t), min(found.high, output_t))
 
 
 def usual_flow(accessible_t: float) -> Estimate:
@@ -251,13 +237,12 @@ def separation_cash(*price_and_yield: float) -> Estimate:
 
 def tolled_cash(mine_usd_per_kg: float, *price_and_yield: float) -> Estimate:
     """Cash cost of a mine whose product is separated for 29 % (20-40) of its value (Aclara Carina PFS)."""
-    return Estimate(*(mine_usd_per_kg + share * _value(*price_and_yield) for share in (0.20, 0.29, 0.40)))
+    return Estimate(0.20, 0.29, 0.40).times(_value(*price_and_yield)).plus(mine_usd_per_kg)
 
 
 def separated_cash(mine_usd_per_kg: float, *price_and_yield: float) -> Estimate:
     """Cash cost of a mine with a separation plant of its own, whose capital is in the project's: mine and `separation_cash`."""
-    own = separation_cash(*price_and_yield)
-    return Estimate(mine_usd_per_kg + own.low, mine_usd_per_kg + own.central, mine_usd_per_kg + own.high)
+    return separation_cash(*price_and_yield).plus(mine_usd_per_kg)
 
 
 def equivalent_cash(cash_usd_per_kg: float, price_usd_per_kg: float, *price_and_yield: float) -> Estimate:
@@ -280,8 +265,7 @@ def metal_price(oxide_usd_per_kg: float, oxide_t_per_t: float, conversion_usd_pe
     USGS prints no NdPr or samarium metal price. Charges assumed: 6 USD/kg NdPr (electrolysis; enough to
     keep makers outside China open), 8 USD/kg Sm (reduction with lanthanum, then distillation).
     """
-    oxide = oxide_usd_per_kg * oxide_t_per_t
-    return Estimate(*(oxide + factor * conversion_usd_per_kg for factor in (0.5, 1.0, 2.0)))
+    return Estimate(0.5, 1.0, 2.0).times(conversion_usd_per_kg).plus(oxide_usd_per_kg * oxide_t_per_t)
 
 
 def magnet_price(conversion_usd_per_kg: float, *price_and_content: float) -> Estimate:
@@ -290,8 +274,7 @@ def magnet_price(conversion_usd_per_kg: float, *price_and_content: float) -> Est
     No price series is published. NdFeB 20 USD/kg: the size of the tax credit asked for US magnets (bill of
     2021) and of the margin guaranteed to MP Materials for 10X. SmCo 40 USD/kg assumed, cobalt included.
     """
-    content = _value(*price_and_content)
-    return Estimate(*(content + factor * conversion_usd_per_kg for factor in (0.5, 1.0, 1.75)))
+    return Estimate(0.5, 1.0, 1.75).times(conversion_usd_per_kg).plus(_value(*price_and_content))
 
 
 def plant_conversion(step: str) -> Estimate:
@@ -403,8 +386,7 @@ def substitution_cost(price_usd_per_kg: float, step: float) -> Estimate:
 
     It takes the place of the price, so that nobody substitutes while the market supplies.
     """
-    extra = Estimate(0.5, 1.0, 3.0).times({1: 1.0, 2: 5.0}[int(step)])
-    return Estimate(1 + extra.low, 1 + extra.central, 1 + extra.high).times(price_usd_per_kg)
+    return Estimate(0.5, 1.0, 3.0).times({1: 1.0, 2: 5.0}[int(step)]).plus(1).times(price_usd_per_kg)
 
 
 def restart_time(idle_yr: float) -> Estimate:
@@ -452,12 +434,6 @@ def market_loss(
 
 
 # Hazards, prices, finance.
-
-
-def hazard_rate(events: float, years: float) -> Estimate:
-    """Onsets per year after n in some years of record: Gamma(n + 1/2, years), its mean and 5 to 95 % (`calibration`)."""
-    found = rate_posterior(int(events), years)
-    return Estimate(found.low, found.mean, found.high)
 
 
 def geometric_range(*observed: float) -> Estimate:
@@ -668,41 +644,25 @@ def civil_direct_share(direct_t: float, total_t: float, defence_t: float) -> flo
 
 
 def direct_demand(
-    low_t: float,
-    direct_t: float,
-    high_t: float,
-    total_t: float,
-    defence_t: float,
-    year: float,
-    low: float,
-    share: float,
-    high: float,
+    low_t: float, direct_t: float, high_t: float, total_t: float, defence_t: float, year: float, *shares: float
 ) -> Estimate:
     """Magnets that home factories of a civilian segment use: its share of the published total x direct part x growth.
 
-    With `embedded_demand` of the same segment it adds up to `magnet_demand` of the total.
+    With `embedded_demand` of the same segment it adds up to `magnet_demand` of the total. shares: low, central, high.
     """
-    shares = zip((low_t, direct_t, high_t), (low, share, high), strict=True)
-    parts = (total_t * part * civil_direct_share(tonnes, total_t, defence_t) for tonnes, part in shares)
+    pairs = zip((low_t, direct_t, high_t), shares, strict=True)
+    parts = (total_t * part * civil_direct_share(tonnes, total_t, defence_t) for tonnes, part in pairs)
     return Estimate(*parts).times(growth(year))
 
 
 def embedded_demand(
-    direct_t: float,
-    low_t: float,
-    total_t: float,
-    most_t: float,
-    defence_t: float,
-    year: float,
-    low: float,
-    share: float,
-    high: float,
+    direct_t: float, low_t: float, total_t: float, most_t: float, defence_t: float, year: float, *shares: float
 ) -> Estimate:
     """Magnets inside imported goods that a civilian segment uses: its share of the published total x what is not direct x growth.
 
-    Low: a total of direct imports alone leaves none. High: the largest published total.
+    Low: a total of direct imports alone leaves none. High: the largest published total. shares: low, central, high.
     """
-    totals = zip((low_t, total_t, most_t), (low, share, high), strict=True)
+    totals = zip((low_t, total_t, most_t), shares, strict=True)
     parts = (tonnes * part * max(0.0, 1 - civil_direct_share(direct_t, tonnes, defence_t)) for tonnes, part in totals)
     return Estimate(*parts).times(growth(year))
 
@@ -724,10 +684,8 @@ def earnings_floor(guarantee_musd: float, output_t: float, *price_and_use: float
     A guarantee of earnings is no price floor, but keeps a plant open in the same way. Feed at prices of the year of the agreement;
     range of the conversion cost as in `plant_conversion`.
     """
-    feed = sum(price * use for price, use in zip(price_and_use[::2], price_and_use[1::2], strict=True))
     earned = guarantee_musd / output_t * 1000
-    conversion = plant_conversion("oxide_to_magnet")
-    return Estimate(*(earned + feed + cost for cost in (conversion.low, conversion.central, conversion.high)))
+    return plant_conversion("oxide_to_magnet").plus(earned + _value(*price_and_use))
 
 
 def allocated_loss(
@@ -791,29 +749,19 @@ class OreReserve:
 
 def ore_reserves(data: Dataset, minerals: Iterable[str]) -> list[OreReserve]:
     """Of some minerals, the largest first; of several editions the latest counts. Countries whose reserves are 0 are left out."""
-    wanted, held, mined = set(minerals), {}, {}
-    for row in sorted(data.rows("reserves"), key=lambda row: row.year or 0):
-        if row.mineral in wanted:
-            held[row.mineral, row.country] = row
-    for row in sorted(data.rows("production"), key=lambda row: row.year or 0):
-        if row.mineral in wanted and row.stage == MINE:
-            mined[row.mineral, row.country] = row.production_t
+    wanted = set(minerals)
+    reserves, production = (
+        sorted(data.rows(name), key=lambda row: row.year or 0) for name in ("reserves", "production")
+    )
+    held = {(row.mineral, row.country): row for row in reserves if row.mineral in wanted}
+    mined = {(row.mineral, row.country): row.production_t for row in production if row.stage == MINE}
     found = []
     for (mineral, country), row in held.items():
         world = held.get((mineral, "WLD"))
         if country not in REGIONS and row.reserves_t > 0:
-            together = row.basis.startswith(TOGETHER)
             share = row.reserves_t / world.reserves_t if world is not None and world.reserves_t > 0 else None
-            found.append(
-                OreReserve(
-                    mineral,
-                    country,
-                    row.reserves_t,
-                    share,
-                    None if together else mined.get((mineral, country)) or None,
-                    int(row.year or 0),
-                )
-            )
+            output = None if row.basis.startswith(TOGETHER) else mined.get((mineral, country)) or None
+            found.append(OreReserve(mineral, country, row.reserves_t, share, output, int(row.year or 0)))
     order = list(dict.fromkeys(mineral for mineral, _ in held))
     return sorted(found, key=lambda one: (order.index(one.mineral), -one.reserves_t))
 
@@ -825,9 +773,8 @@ DUG = ("mine", "ore", "concentrate", "primary")
 def ore_ends(data: Dataset) -> dict[str, float]:
     """Activity -> calendar date at which its country's reserves of what it makes are mined, of several minerals the first."""
     of = {row.material: row.mineral for row in data.rows("materials")}
-    dates = {
-        (one.mineral, one.country): one.ends for one in ore_reserves(data, set(of.values())) if one.ends is not None
-    }
+    reserves = ore_reserves(data, set(of.values()))
+    dates = {(one.mineral, one.country): one.ends for one in reserves if one.ends is not None}
     made: dict[str, list[str]] = {}
     for row in data.rows("yields"):
         if row.yield_t_per_t > 0 and row.material in of:

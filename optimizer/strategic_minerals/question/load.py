@@ -33,14 +33,11 @@ def find_plan(path: Path) -> Path:
     known = sorted(each.stem for each in shipped("models").glob("*.toml"))
     if len(path.parts) == 1 and path.name.removesuffix(".toml") in known:
         return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
-    if path.is_dir():
-        raise PlanError(
-            [Fault(str(path), "", "", "a folder without a plan", "a folder with plan.toml, plan.json or plan.xlsx")]
-        )
-    close = near_miss(path.name, known)
-    raise PlanError(
-        [Fault(str(path), "", "", "no such file", f"a plan file, or a shipped plan: {', '.join(known)}{close}")]
-    )
+    found, expected = "a folder without a plan", "a folder with plan.toml, plan.json or plan.xlsx"
+    if not path.is_dir():
+        found = "no such file"
+        expected = f"a plan file, or a shipped plan: {', '.join(known)}{near_miss(path.name, known)}"
+    raise PlanError([Fault(str(path), "", "", found, expected)])
 
 
 SHIPPED = "shipped"
@@ -77,9 +74,9 @@ def load_question(
         from .workbook import load_workbook
 
         asked, own = load_workbook(path, values)
-        return asked, own if tables is None else replace(
-            load_dataset(find_tables(path, tables), asked.home), asked=own.asked
-        )
+        if tables is not None:
+            own = replace(load_dataset(find_tables(path, tables), asked.home), asked=own.asked)
+        return asked, own
     faults: list[Fault] = []
     loaded, place, data = None, None, None
     try:
@@ -94,10 +91,8 @@ def load_question(
             return together, replace(data, asked=place)
         if loaded is None or not homes or loaded.home in homes:
             data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
-        else:
-            expected = homes_in_words(folder, homes) + near_miss(loaded.home, homes)
-            fault = Fault("plan", "", "home", f"'{loaded.home}'", expected)
-            faults.append(fault if place is None else place.placed(fault))
+        elif place is not None:
+            faults.append(place.placed(_homeless("home", loaded.home, folder, homes)))
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
@@ -118,7 +113,7 @@ def load_members(
     plan, place = read_as(Plan, path, values)
     if plan.together is None:
         fault = Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")
-        raise PlanError([fault if place is None else place.placed(fault)])
+        raise PlanError([place.placed(fault)])
     return plan, members_tables(plan, find_tables(path, tables))
 
 
@@ -128,10 +123,13 @@ def members_tables(plan: Plan, folder: Path) -> dict[str, Dataset]:
     homes = homes_of(folder)
     for member in members:
         if member.home not in homes:
-            found = f"'{member.home}'"
-            expected = homes_in_words(folder, homes) + near_miss(member.home, homes)
-            raise InputError([Fault("plan", "", "together.members", found, expected)])
+            raise InputError([_homeless("together.members", member.home, folder, homes)])
     return {member.home: load_dataset(folder, member.home) for member in members}
+
+
+def _homeless(field: str, home: str, folder: Path, homes: Sequence[str]) -> Fault:
+    """A home of a plan that has no tables of its own."""
+    return Fault("plan", "", field, f"'{home}'", homes_in_words(folder, homes) + near_miss(home, homes))
 
 
 def with_demand(data: Dataset, whence: str) -> Dataset:

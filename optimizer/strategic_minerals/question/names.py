@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 import types
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..core.errors import Fault, PlanError, expected, meant, near_miss
+from ..core.errors import Fault, PlanError, expected, near_miss
 from ..core.formats import digits
 from .base import Column, Row, column_of, key_of, stem_and_unit
 from .dataset import Dataset
@@ -47,41 +47,30 @@ def read_axis(address: str) -> Axis:
     """An address as an axis. Raises PlanError where it is none."""
     text = address.strip()
     if not text:
-        raise PlanError([Fault("axis", "", address, "nothing", "a field of the plan, or table[key].column")])
+        raise _refused(address, "nothing", "a field of the plan, or table[key].column")
     factor = text.endswith("*")
     text = text.removesuffix("*").rstrip()
-    said, _, column = text.partition(".")
-    table = next(
-        (name for name in (said, *meant(said, TABLES)) if name in TABLES and column in TABLES[name].model_fields), ""
-    )
-    if "[" not in text and table and said not in Plan.model_fields:
-        cells = f"{table}[{'/'.join('*' * len(TABLES[table].key))}].{column}"
-        raise PlanError(
-            [
-                Fault(
-                    "axis",
-                    "",
-                    address,
-                    "a table without a key",
-                    f"the key of its rows in brackets; for all rows: {cells}",
-                )
-            ]
-        )
-    if "[" not in text:
+    if "[" not in text and text.partition(".")[0] not in TABLES.keys() - Plan.model_fields.keys():
         return Axis(address, text, "", "", "", factor)
     found = CELL.match(text)
     if found is None:
-        raise PlanError(
-            [Fault("axis", "", address, "not an address", "table[key].column, e.g. stock[gallium].opening_t")]
-        )
+        raise _refused(address, "not an address", "table[key].column, e.g. stock[gallium].opening_t")
     table, key, column = found["table"], found["key"], found["column"]
     if table not in TABLES:
-        raise PlanError([Fault("axis", "", address, f"'{table}'", "a whole table" + near_miss(table, TABLES))])
+        raise _refused(address, f"'{table}'", "a whole table" + near_miss(table, TABLES))
     columns = TABLES[table].model_fields
     if column not in columns or column in TABLES[table].key:
         expected = f"a column of {table} that is not part of the key" + near_miss(column, columns)
-        raise PlanError([Fault("axis", "", address, f"'{column}'", expected)])
+        raise _refused(address, f"'{column}'", expected)
     return Axis(address, "", table, key, column, factor)
+
+
+def _refused(address: str, found: str, expected: str, row: str = "") -> PlanError:
+    return PlanError([Fault("axis", row, address, found, expected)])
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan, Dataset]:
@@ -114,7 +103,7 @@ def _paths(content: Any, path: str) -> list[str]:
         return [path]
     entries = _at(content, before)
     if not isinstance(entries, list) or not entries:
-        raise PlanError([Fault("axis", "", path, f"no entries of '{before}'", "a list of the plan that has some")])
+        raise _refused(path, f"no entries of '{before}'", "a list of the plan that has some")
     return [one for n in range(len(entries)) for one in _paths(content, f"{before}.{n}.{after}")]
 
 
@@ -132,36 +121,32 @@ def _moved(axis: Axis, old: Any, value: Any) -> Any:
     """The value to put: given, or what is there times it (every entry of a list or of a series by year)."""
     if not axis.factor:
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise PlanError([Fault("axis", "", axis.address, repr(value), "a factor")])
+    if not _is_number(value) or not math.isfinite(value):
+        raise _refused(axis.address, repr(value), "a factor")
     if isinstance(old, Mapping):
         return {key: _moved(axis, entry, value) for key, entry in old.items()}
     if isinstance(old, list | tuple):
         return [_moved(axis, entry, value) for entry in old]
-    if isinstance(old, bool) or not isinstance(old, int | float):
-        raise PlanError([Fault("axis", "", axis.address, repr(old), "a number to multiply")])
+    if not _is_number(old):
+        raise _refused(axis.address, repr(old), "a number to multiply")
     return old * value
 
 
 def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
     """Rows with the cells of an axis changed. Raises PlanError where no row matches or the value is not allowed."""
-    parts = axis.key.split("/")
-    exact = any(key_of(row) == axis.key for row in rows)
-    changed, hits, filled = [], 0, False
-    for row in rows:
-        found = key_of(row).split("/")
-        alike = len(found) == len(parts) and all(fnmatchcase(f, p) for f, p in zip(found, parts, strict=True))
-        hit = key_of(row) == axis.key if exact else alike
-        changed.append(_changed(axis, row, value) if hit else row)
-        hits += hit
-        filled = filled or (hit and getattr(row, axis.column) is not None)
-    if axis.factor and hits and not filled:
-        raise PlanError([Fault("axis", "", axis.address, "only empty cells", "a number to multiply")])
+    keys, parts = [key_of(row) for row in rows], axis.key.split("/")
+    if axis.key in keys:
+        hits = {axis.key}
+    else:
+        patterns = {key: zip(key.split("/"), parts, strict=True) for key in keys if key.count("/") == len(parts) - 1}
+        hits = {key for key, pairs in patterns.items() if all(fnmatchcase(part, like) for part, like in pairs)}
     if not hits:
-        known = [key_of(row) for row in rows]
-        expected = f"a key of {axis.table}: {'/'.join(TABLES[axis.table].key)}" + near_miss(axis.key, known)
-        raise PlanError([Fault("axis", "", axis.address, f"'{axis.key}'", expected)])
-    return tuple(changed)
+        expected = f"a key of {axis.table}: {'/'.join(TABLES[axis.table].key)}" + near_miss(axis.key, keys)
+        raise _refused(axis.address, f"'{axis.key}'", expected)
+    changed = tuple(_changed(axis, row, value) if key in hits else row for key, row in zip(keys, rows, strict=True))
+    if axis.factor and all(getattr(row, axis.column) is None for row in changed if key_of(row) in hits):
+        raise _refused(axis.address, "only empty cells", "a number to multiply")
+    return changed
 
 
 def _changed(axis: Axis, row: Row, value: Any) -> Row:
@@ -170,12 +155,8 @@ def _changed(axis: Axis, row: Row, value: Any) -> Row:
     if axis.factor and old is None:
         return row
     new = _moved(axis, old, value)
-    if (
-        isinstance(old, int | float)
-        and not isinstance(old, bool)
-        and (isinstance(new, bool) or not isinstance(new, int | float))
-    ):
-        raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), "a number")])
+    if _is_number(old) and not _is_number(new):
+        raise _refused(axis.address, repr(value), "a number", key_of(row))
     changed = {axis.column: new}
     for end in ("low", "high"):
         bound = getattr(row, f"{axis.column}_{end}", None)
@@ -185,7 +166,7 @@ def _changed(axis: Axis, row: Row, value: Any) -> Row:
         return type(row).model_validate({**row.model_dump(), **changed})
     except ValidationError as error:
         wanted = expected(error.errors(include_url=False)[0])
-        raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), wanted)]) from None
+        raise _refused(axis.address, repr(value), wanted, key_of(row)) from None
 
 
 def _end(bound: float, old: Any, new: float, end: str, column: str) -> float:
@@ -226,21 +207,14 @@ class Names:
         made += [(row.project, row.name, row.country) for row in data.rows("projects")]
         placed = {at: name for at, name in countries.items() if name != at}
         producers = _apart((key, _placed(name or key, placed.get(at, ""))) for key, name, at in made)
-        return cls(
-            materials,
-            countries,
-            producers,
-            _apart((row.hazard, row.name) for row in data.rows("hazards")),
-            _lots(
-                (
-                    row.offer,
-                    _offered(materials.get(row.material, row.material), producers.get(row.source_producer, "")),
-                    row.premium_share,
-                )
-                for row in data.rows("offers")
-            ),
-            {row.hazard: row.countries for row in data.rows("hazards")},
-        )
+        offered: dict[str, list[Any]] = defaultdict(list)
+        for row in data.rows("offers"):
+            material, seller = materials.get(row.material, row.material), producers.get(row.source_producer, "")
+            what = seller if material in seller else f"{material} from {seller or 'other suppliers'}"
+            offered[what].append(row)
+        hazards = _apart((row.hazard, row.name) for row in data.rows("hazards"))
+        hit = {row.hazard: row.countries for row in data.rows("hazards")}
+        return cls(materials, countries, producers, hazards, _lots(offered), hit)
 
     def material(self, code: str) -> str:
         """A material."""
@@ -302,20 +276,13 @@ def _apart(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {key: name if times[name] == 1 else f"{name} ({key})" for key, name in named.items()}
 
 
-def _lots(offers: Iterable[tuple[str, str, float]]) -> dict[str, str]:
-    """Offer -> name; where one seller makes several offers of a material, each is a lot with its own price.
-
-    offers: code, name of what is offered and by whom, premium as a share of the market price.
-    """
-    known = list(offers)
-    of: dict[str, list[tuple[float, str]]] = {}
-    for key, name, premium in known:
-        of.setdefault(name, []).append((premium, key))
-    numbers = {key: n for lots in of.values() for n, (_, key) in enumerate(sorted(lots), 1)}
-    return {
-        key: name if len(of[name]) == 1 else f"{name}, lot {numbers[key]}, {_step(premium)}"
-        for key, name, premium in known
-    }
+def _lots(offered: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    """Offer -> what it gives and who sells it; several of one seller and material are lots, each with its price."""
+    found = {}
+    for what, rows in offered.items():
+        for n, row in enumerate(sorted(rows, key=lambda row: (row.premium_share, row.offer)), start=1):
+            found[row.offer] = what if len(rows) == 1 else f"{what}, lot {n}, {_step(row.premium_share)}"
+    return found
 
 
 def _step(premium: float) -> str:
@@ -334,17 +301,10 @@ def _placed(name: str, country: str) -> str:
     return name if told else f"{name} ({country})"
 
 
-def _offered(material: str, seller: str) -> str:
-    """What an offer gives, and who sells it; an empty seller: none of the tables' producers."""
-    return seller if material in seller else f"{material} from {seller or 'other suppliers'}"
-
-
 # Figures of the tables in words: what a column holds, of what, and how much in which unit.
 
 
 ENDS = {"_low": "lowest estimate of the ", "_high": "highest estimate of the "}
-
-
 KNOWN: dict[str, Column] = {
     name: column
     for model in reversed(TABLES.values())
@@ -392,19 +352,14 @@ PARTS = {"*": "all", "direct": "the controlled flow", "effective": "arrivals of 
 def owner_in_words(key: str, names: Names) -> str:
     """Whose figure it is, by the names of the parts of its row's key: `Gallium, defence, 2026`; `*` in it stands for all, a number
     with a point for the month from which on a step of a profile counts."""
-    return ", ".join(_part_in_words(part, names) for part in key.split("/"))
-
-
-def _part_in_words(part: str, names: Names) -> str:
-    if re.fullmatch(r"\d+\.\d+", part):
-        return f"from month {float(part):g}"
-    return PARTS.get(part) or names.any(part)
+    parts = key.split("/")
+    months = {part: f"from month {float(part):g}" for part in parts if re.fullmatch(r"\d+\.\d+", part)}
+    return ", ".join(months.get(part) or PARTS.get(part) or names.any(part) for part in parts)
 
 
 def range_in_words(key: str, column: str, low: float, value: float, high: float, names: Names) -> str:
     """An uncertain figure: `Gallium, defence, 2026: demand 1.87 t/yr (0.561 to 5.61)`."""
     unit = unit_in_words(column)
     first, last = (amount_in_words(column, end).removesuffix(unit) for end in (low, high))
-    return (
-        f"{owner_in_words(key, names)}: {column_in_words(column)} {amount_in_words(column, value)} ({first} to {last})"
-    )
+    amount = amount_in_words(column, value)
+    return f"{owner_in_words(key, names)}: {column_in_words(column)} {amount} ({first} to {last})"

@@ -13,19 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from ..core.errors import FORMAT, MisplacedError, near_miss, shown
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
+from . import base
 from .base import (
-    AFTER,
-    CHEAPER,
-    CUT,
-    DEARER,
-    DURATION,
-    ELEMENTS,
-    FLOOD,
-    LAG,
-    RATE,
-    SURGE,
-    THIRD_CUT,
-    UPSIDE,
     USA,
     Column,
     Iso3,
@@ -45,11 +34,6 @@ DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
 QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
-
-
-def _given(value: str | None) -> str:
-    """A choice that may be missing, as found."""
-    return "nothing" if value is None else f"'{value}'"
 
 
 class Horizon(Section):
@@ -78,7 +62,7 @@ class FloorMenu(Section):
     levels_usd_per_kg: Annotated[tuple[Positive, ...], Field(min_length=1)]
     term_years: Annotated[Positive, Column(low=1, high=30)]
     """Term: project floors from first output, market floors from the first period."""
-    upside_share: Annotated[Share, UPSIDE] = 0.0
+    upside_share: Annotated[Share, base.UPSIDE] = 0.0
     """Share of the price above the floor that is paid back to the treasury."""
     take_share: Annotated[float, Field(gt=0, le=1), Column(low=0.02)] = 1.0
     """Purchase floors: share of the project's output of the material that is covered."""
@@ -215,17 +199,17 @@ class Event(Section):
     hazard: Key | None = None
     """A row of the table `hazards`; unset: the event states all fields itself."""
     start_year: DecimalYear
-    duration_years: Annotated[Positive, DURATION] | None = None
+    duration_years: Annotated[Positive, base.DURATION] | None = None
     """Length of the cut, without the flood before it."""
     countries: Names | None = None
     """ISO3 codes separated by spaces; `*`: all except the home country."""
     materials: Names | None = None
-    cut_share: Annotated[Share, CUT] | None = None
+    cut_share: Annotated[Share, base.CUT] | None = None
     price_multiplier: Annotated[Positive, Column(low=0.05, high=25)] | None = None
-    flood_years: Annotated[NonNegative, FLOOD] | None = None
-    flood_multiplier: Annotated[Positive, CHEAPER] | None = None
-    third_country_cut_share: Annotated[Share, THIRD_CUT] | None = None
-    demand_multipliers: Annotated[dict[str, NonNegative], SURGE] | None = None
+    flood_years: Annotated[NonNegative, base.FLOOD] | None = None
+    flood_multiplier: Annotated[Positive, base.CHEAPER] | None = None
+    third_country_cut_share: Annotated[Share, base.THIRD_CUT] | None = None
+    demand_multipliers: Annotated[dict[str, NonNegative], base.SURGE] | None = None
     severity: NonNegative | None = None
     """Factor on the cuts of the hazard's profile; unset: 1."""
     stretch: Positive | None = None
@@ -235,17 +219,11 @@ class Event(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.hazard is None:
-            named = {
-                "duration_years": self.duration_years,
-                "countries": self.countries,
-                "materials": self.materials,
-                "cut_share": self.cut_share,
-            }
-            missing = [name for name, value in named.items() if value is None]
-            if missing:
-                expected = f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}"
-                raise MisplacedError(("", "no hazard", expected))
+        needed = ("duration_years", "countries", "materials", "cut_share")
+        missing = [name for name in needed if getattr(self, name) is None]
+        if self.hazard is None and missing:
+            expected = f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}"
+            raise MisplacedError(("", "no hazard", expected))
         return self
 
 
@@ -262,11 +240,7 @@ class Scenario(Section):
 class Sample(Section):
     """Scenarios sampled from the table of hazards; they share the probability that the listed scenarios leave."""
 
-    scenarios: Annotated[
-        int,
-        Field(ge=1, le=100_000),
-        Column("Number of random scenarios"),
-    ]
+    scenarios: Annotated[int, Field(ge=1, le=100_000), Column("Number of random scenarios")]
     """Number of sampled scenarios that the plan uses."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Number of scenarios sampled and then reduced to `scenarios`, each with the probability of those it represents; unset: no
@@ -286,16 +260,16 @@ class HazardOverride(Section):
     """The plan's own assumptions on a hazard, replacing those of the table."""
 
     hazard: Key
-    rate_per_yr: Annotated[NonNegative, RATE] | None = None
-    duration_yr: Annotated[Positive, DURATION] | None = None
-    cut_share: Annotated[Share, CUT] | None = None
-    price_multiplier: Annotated[Positive, DEARER] | None = None
-    flood_yr: Annotated[NonNegative, FLOOD] | None = None
-    flood_multiplier: Annotated[Positive, CHEAPER] | None = None
-    third_country_cut_share: Annotated[Share, THIRD_CUT] | None = None
-    element_share: Annotated[float, Field(gt=0, le=1), ELEMENTS] | None = None
-    after_probability: Annotated[Share, AFTER] | None = None
-    after_lag_yr: Annotated[NonNegative, LAG] | None = None
+    rate_per_yr: Annotated[NonNegative, base.RATE] | None = None
+    duration_yr: Annotated[Positive, base.DURATION] | None = None
+    cut_share: Annotated[Share, base.CUT] | None = None
+    price_multiplier: Annotated[Positive, base.DEARER] | None = None
+    flood_yr: Annotated[NonNegative, base.FLOOD] | None = None
+    flood_multiplier: Annotated[Positive, base.CHEAPER] | None = None
+    third_country_cut_share: Annotated[Share, base.THIRD_CUT] | None = None
+    element_share: Annotated[float, Field(gt=0, le=1), base.ELEMENTS] | None = None
+    after_probability: Annotated[Share, base.AFTER] | None = None
+    after_lag_yr: Annotated[NonNegative, base.LAG] | None = None
 
 
 class Control(Section):
@@ -310,7 +284,7 @@ class Control(Section):
     """The same by material, for those that it cuts more or less."""
     feed_cut_share: Annotated[Share, Column(low=0.02)] = 0.0
     """Share lost by producers elsewhere whose declared feed comes from its countries, or which declare none (`feed_origins`)."""
-    price_multiplier: Annotated[Positive, DEARER] = 1.0
+    price_multiplier: Annotated[Positive, base.DEARER] = 1.0
     until_year: DecimalYear
     in_force: bool = True
     """False: it is not in force, as where a suspension was extended; `controls` solves both cases."""
@@ -414,12 +388,11 @@ class Diversification(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.kind == "country_cap") != (self.country is not None):
-            expected = "country must be given for kind 'country_cap', and only there"
-            raise MisplacedError(("country", _given(self.country), expected))
-        if (self.kind == "least_share") != (self.group is not None):
-            expected = "group must be given for kind 'least_share', and only there"
-            raise MisplacedError(("group", _given(self.group), expected))
+        for kind, name in (("country_cap", "country"), ("least_share", "group")):
+            given = getattr(self, name)
+            if (self.kind == kind) != (given is not None):
+                expected = f"{name} must be given for kind '{kind}', and only there"
+                raise MisplacedError((name, "nothing" if given is None else f"'{given}'", expected))
         if self.hard == (self.penalty_usd_per_kg is not None):
             found = "both a penalty and hard = true" if self.hard else "neither a penalty nor hard = true"
             raise MisplacedError(("", found, "either penalty_usd_per_kg (soft) or hard = true"))
@@ -459,9 +432,8 @@ class Ongoing(Event):
     @model_validator(mode="after")
     def _told(self) -> Ongoing:
         if self.hazard is None and self.remaining_years is None and self.ended_year is None:
-            raise ValueError(
-                "remaining_years, as the event has no hazard whose law of durations would say how long it may last"
-            )
+            why = "as the event has no hazard whose law of durations would say how long it may last"
+            raise ValueError(f"remaining_years, {why}")
         return self
 
 
@@ -589,39 +561,24 @@ class Plan(Section):
         """(place, found, expected) of fields that do not fit together."""
         kind, sample = self.objective.kind, self.sample
         if self.budget.branch_money == "appropriated" and kind != "social_cost":
-            yield (
-                "budget.branch_money",
-                "'appropriated'",
-                f"'planned' with objective.kind = '{kind}': an objective that counts the plan's spending would shift all purchases "
-                "to disruptions, where they cost nothing",
-            )
+            why = "an objective that counts the plan's spending would shift all purchases to disruptions, where they cost nothing"
+            yield "budget.branch_money", "'appropriated'", f"'planned' with objective.kind = '{kind}': {why}"
         if sample is not None and sample.draws is not None and sample.draws < sample.scenarios:
             yield "sample.draws", str(sample.draws), f"at least sample.scenarios ({sample.scenarios})"
         total = sum(scenario.probability for scenario in self.scenarios)
         if total > 1 + 1e-9:
             yield "scenarios", f"probabilities that sum to {total:g}", "a sum of at most 1"
-        elif (
-            sample is not None
-            and sample.quiet_probability != QUIET
-            and (both := sample.quiet_probability + total) > 1 + 1e-9
-        ):
-            quiet = f"{sample.quiet_probability:g}"
-            yield (
-                "sample.quiet_probability",
-                quiet,
-                f"at most {1 - total:g}: quiet_probability {quiet} and the listed {total:g} add up to {both:g}, and the sample "
-                "gets the rest of 1",
-            )
+        elif sample is not None and sample.quiet_probability != QUIET and sample.quiet_probability + total > 1 + 1e-9:
+            quiet, both = f"{sample.quiet_probability:g}", f"{sample.quiet_probability + total:g}"
+            why = f"quiet_probability {quiet} and the listed {total:g} add up to {both}, and the sample gets the rest of 1"
+            yield "sample.quiet_probability", quiet, f"at most {1 - total:g}: {why}"
         yield from self._doubly_overridden()
         yield from self._not_begun()
         years = range(self.horizon.first_year, self.horizon.first_year + self.horizon.years)
-        for what, signing in (
-            ("signing", self.instruments.signing_years),
-            ("contract", self.instruments.contract_years),
-        ):
-            outside = sorted(set(signing or ()) - set(years))
+        for name in ("signing_years", "contract_years"):
+            outside = sorted({*(getattr(self.instruments, name) or ())} - {*years})
             if outside:
-                yield f"instruments.{what}_years", str(outside), f"years of the horizon, {years[0]}-{years[-1]}"
+                yield f"instruments.{name}", str(outside), f"years of the horizon, {years[0]}-{years[-1]}"
 
     def _not_begun(self) -> Iterator[tuple[str, str, str]]:
         """Events in force that begin after the plan does, or have one name."""
@@ -644,30 +601,20 @@ class Plan(Section):
             for name, value in override.model_dump(exclude={"hazard"}, exclude_none=True).items():
                 first, known = stated.setdefault((override.hazard, name), (n, value))
                 if known != value:
-                    yield (
-                        f"hazards.{n}.{name}",
-                        f"{value:g}",
-                        f"one value of {override.hazard}: hazards.{first} says {known:g}",
-                    )
+                    expected = f"one value of {override.hazard}: hazards.{first} says {known:g}"
+                    yield f"hazards.{n}.{name}", f"{value:g}", expected
 
     def _misnamed(self) -> Iterator[tuple[str, str, str]]:
         """(place, found, expected) of names that occur twice, or that no scenario has."""
         names = [scenario.name for scenario in self.scenarios]
         for n, name in enumerate(names):
+            at = f"scenarios.{n}.name", f"'{name}'"
             if name in names[:n]:
-                yield f"scenarios.{n}.name", f"'{name}'", "a unique name"
+                yield *at, "a unique name"
             if name == BASELINE_COURSE:
-                yield (
-                    f"scenarios.{n}.name",
-                    f"'{name}'",
-                    "another name: this is the name of the baseline course (before any disruption)",
-                )
+                yield *at, "another name: this is the name of the baseline course (before any disruption)"
             if self.sample is not None and name.startswith("sample-"):
-                yield (
-                    f"scenarios.{n}.name",
-                    f"'{name}'",
-                    "another name: sampled scenarios are called sample-1, sample-2, ...",
-                )
+                yield *at, "another name: sampled scenarios are called sample-1, sample-2, ..."
         for n, level in enumerate(self.service_levels):
             for name in level.scenarios:
                 place = f"service_levels.{n}.scenarios"

@@ -14,6 +14,7 @@ from scipy.special import ndtri
 
 from ..core.frames import Floats
 from ..core.stats import MONTHS_PER_YEAR
+from .base import grouped
 from .estimates import LEVEL, Estimate, clipped, log_spread, no_loss, spread_high, spread_low
 
 LOSS = 0.05
@@ -68,9 +69,8 @@ class Course:
     @property
     def months(self) -> tuple[float, float]:
         """Months of record since the onset: known, all."""
-        return sum(months for months, _ in self.known), sum(
-            end - max(begin, 0.0) for begin, end, _ in self.steps if end > 0
-        )
+        every = sum(end - max(begin, 0.0) for begin, end, _ in self.steps if end > 0)
+        return sum(months for months, _ in self.known), every
 
 
 @dataclass(frozen=True)
@@ -99,30 +99,19 @@ class ObservedEvent:
 
 def courses(rows: Iterable[Any]) -> tuple[Course, ...]:
     """Profiles of the table in its order; each has what its first row says of it."""
-    found: dict[str, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row.profile, []).append(row)
-    return tuple(
-        Course(
-            name,
-            tuple(own[0].control_event.split()),
-            tuple(own[0].materials.split()),
-            own[0].form,
-            own[0].destination,
-            own[0].flow,
-            own[0].onset,
-            own[0].running,
-            tuple(
-                (row.month_from, row.month_to, row.loss_share) for row in sorted(own, key=lambda row: row.month_from)
-            ),
+    found = []
+    for own in grouped(rows, "profile").values():
+        first, ordered = own[0], sorted(own, key=lambda row: row.month_from)
+        found.append(
+            Course(
+                first.profile,
+                tuple(first.control_event.split()),
+                tuple(first.materials.split()),
+                *(first.form, first.destination, first.flow, first.onset, first.running),
+                tuple((row.month_from, row.month_to, row.loss_share) for row in ordered),
+            )
         )
-        for name, own in found.items()
-    )
-
-
-def kind_of(instruments: Iterable[str]) -> str:
-    """Kind of disruption that measures of some instruments make: `licence` where all are licences, else `embargo`."""
-    return LICENCE if all("licence" in instrument for instrument in instruments) else EMBARGO
+    return tuple(found)
 
 
 def observed_events(rows: Iterable[Any], events: Mapping[str, Any], home: str) -> tuple[ObservedEvent, ...]:
@@ -131,28 +120,24 @@ def observed_events(rows: Iterable[Any], events: Mapping[str, Any], home: str) -
     events: rows of `policy_events` by name. A material counts by the flow to the home country, else by that to all countries, else
     by the others recorded; forms of it are averaged. So no event counts twice because it was recorded for many destinations.
     """
-    grouped: dict[tuple[str, ...], list[Course]] = {}
-    for course in courses(rows):
-        grouped.setdefault(course.events, []).append(course)
     found = []
-    for names, own in grouped.items():
+    for names, own in grouped(courses(rows), "events").items():
         direct = _by_material([course for course in own if course.flow == "direct"], home)
         instruments = [events[name].instrument for name in names if name in events]
         if not direct or not instruments:
             continue
         effective = _by_material([course for course in own if course.flow == "effective"], home)
         lost = [(peak, width) for peak, width in map(_average, direct.values()) if peak > 0]
+        unhurt = [all(course.gross == 0 for course in several) for several in effective.values()]
         found.append(
             ObservedEvent(
                 " ".join(names),
-                kind_of(instruments),
+                LICENCE if all("licence" in instrument for instrument in instruments) else EMBARGO,
                 tuple(direct),
                 geometric_mean([peak for peak, _ in lost]),
                 geometric_mean([width for _, width in lost]),
                 any(course.running for several in direct.values() for course in several),
-                fmean(all(course.gross == 0 for course in several) for several in effective.values())
-                if effective
-                else None,
+                fmean(unhurt) if unhurt else None,
             )
         )
     return tuple(found)
@@ -172,9 +157,8 @@ def _by_material(found: Sequence[Course], home: str) -> dict[str, list[Course]]:
 def _average(several: Sequence[Course]) -> tuple[float, float]:
     """Geometric means of peak and width over the forms of a material that lost something."""
     lost = [course for course in several if course.peak > 0]
-    return geometric_mean([course.peak for course in lost]), geometric_mean(
-        [course.gross / course.peak for course in lost]
-    )
+    widths = [course.gross / course.peak for course in lost]
+    return geometric_mean([course.peak for course in lost]), geometric_mean(widths)
 
 
 def geometric_mean(values: Sequence[float]) -> float:
@@ -262,30 +246,16 @@ INSIDE, OUTSIDE, OPEN, UNTESTED = "inside", "outside", "still running, so far be
 def _held_against_others(event: ObservedEvent, every: Sequence[ObservedEvent]) -> dict[str, Any]:
     kin = [other for other in every if other.kind == event.kind and other.peak > 0]
     others = [other for other in every if other is not event]
-    told: dict[str, Any] = {
-        "event": event.event,
-        "kind": event.kind,
-        "observed_yr": event.gross,
-        "running": event.running,
-    }
+    told = {"event": event.event, "kind": event.kind, "observed_yr": event.gross, "running": event.running}
     if len(kin) < FEWEST:
         return {**told, "events_fitted": 0, "verdict": UNTESTED, "within_factor_two": ""}
     fit = fit_kind(event.kind, others)
     low, middle, high = fit.interval()
-    verdict = _verdict(event, fit, low, high)
     ratio = event.gross / middle
     asked = event.gross > FROM_YEARS and not (event.running and ratio < 1)
     near = "" if not asked else "yes" if 1 / FACTOR <= ratio <= FACTOR else "no"
-    return {
-        **told,
-        "events_fitted": len(fit.events),
-        "low_yr": low,
-        "median_yr": middle,
-        "high_yr": high,
-        "ratio": ratio,
-        "verdict": verdict,
-        "within_factor_two": near,
-    }
+    told |= {"events_fitted": len(fit.events), "low_yr": low, "median_yr": middle, "high_yr": high, "ratio": ratio}
+    return {**told, "verdict": _verdict(event, fit, low, high), "within_factor_two": near}
 
 
 def _verdict(event: ObservedEvent, fit: KindFit, low: float, high: float) -> str:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from ..core.stats import LARGEST_NUMBER
+from . import base
 from .base import (
-    AFTER,
-    CAPACITY,
-    CHEAPER,
-    CUT,
-    DEARER,
-    DURATION,
-    ELEMENTS,
-    FLOOD,
-    FLOOR,
-    FLOOR_END,
-    KAPPA,
-    LAG,
-    MONTH,
-    RATE,
-    RESTART,
-    SURGE,
-    TAKE,
-    THIRD_CUT,
-    UPSIDE,
     Column,
     Country,
     FloorPrice,
@@ -53,44 +35,35 @@ from .base import (
 )
 
 
-class ProjectRow(Row):
+class ProjectRow(Row, key="project", ranged="capex_musd cash_usd_per_kg hurdle_rate restart_yr floor_usd_per_kg"):
     """A mine, refinery or plant that could be built."""
 
-    key: ClassVar[tuple[str, ...]] = ("project",)
     project: Project
     name: Name
     company: str = ""
     """Owner."""
     country: Country
     stage: Stage
-    capacity_t_per_yr: Annotated[Positive, CAPACITY]
+    capacity_t_per_yr: Annotated[Positive, base.CAPACITY]
     """Tonnes of activity per year at full ramp."""
     capex_musd: Annotated[NonNegative, Column("capital cost")]
     """Capital cost up to first output."""
-    capex_musd_low: float | None = None
-    capex_musd_high: float | None = None
     financed_share: Annotated[Share, Column(low=0.01)] = 0.0
     """Share of the capital cost that others have paid or promised: a loan or equity of this plan covers no more than the rest. On
     what terms is not asked, so the financing gap stays as it is."""
     cash_usd_per_kg: Annotated[NonNegative, Column("cash cost")]
     """Cash cost per kg of activity, gross of by-products, modelled inputs excluded."""
-    cash_usd_per_kg_low: float | None = None
-    cash_usd_per_kg_high: float | None = None
     lead_yr: Annotated[PositiveYears, Column("time until first output", 0.2, 8)]
     """Years from signing to first output (at least one period)."""
     life_yr: Annotated[PositiveYears, Column("years of output", 4, 100)]
     """Years of output after first output."""
     hurdle_rate: Annotated[float, Field(ge=0, le=1), Column("return that the owner asks for", 0.03, 0.4, "share")]
     """Real rate of return that the owner requires."""
-    hurdle_rate_low: float | None = None
-    hurdle_rate_high: float | None = None
     premium_share: Premium = 0.0
-    kappa: Annotated[Share, KAPPA] = 1.0
+    kappa: Annotated[Share, base.KAPPA] = 1.0
     """Share of output that home users get without an offtake contract while the material is tight (in short supply)."""
-    restart_yr: Annotated[Years, RESTART] = 0.0
+    restart_yr: Annotated[Years, base.RESTART] = 0.0
     """Years that a plant, once shut, stays shut after its revenue has recovered."""
-    restart_yr_low: float | None = None
-    restart_yr_high: float | None = None
     earliest_signing: Year
     """First fiscal year in which support can be signed; a baseline project is signed then by its owner."""
     additional: bool = False
@@ -99,13 +72,11 @@ class ProjectRow(Row):
     committed: bool = False
     """True: under construction, with its finance agreed before this plan. It is built in any case, in
     `earliest_signing` + `lead_yr`; its capital cost is sunk and costs this plan nothing."""
-    floor_usd_per_kg: Annotated[Positive, FLOOR] | None = None
+    floor_usd_per_kg: Annotated[Positive, base.FLOOR] | None = None
     """Price floor that its owner has already, agreed before this plan and not paid from its budget."""
-    floor_usd_per_kg_low: float | None = None
-    floor_usd_per_kg_high: float | None = None
     floor_material: Key | None = None
     """Output to which that floor applies."""
-    floor_until_year: Annotated[Year, FLOOR_END] | None = None
+    floor_until_year: Annotated[Year, base.FLOOR_END] | None = None
     """Last fiscal year of that floor."""
     needs: Names = ""
     """Projects that it requires, separated by spaces."""
@@ -113,10 +84,9 @@ class ProjectRow(Row):
     """Projects that it excludes, separated by spaces."""
 
 
-class RampRow(Row):
+class RampRow(Row, key="project age_yr"):
     """Share of capacity reached at an age; ages beyond the last row keep the last value."""
 
-    key: ClassVar[tuple[str, ...]] = ("project", "age_yr")
     project: str
     """A project, or `*` for all without rows of their own."""
     age_yr: Annotated[int, Field(ge=0, le=1000), Column("years since first output")]
@@ -125,10 +95,9 @@ class RampRow(Row):
     """Share of capacity reached at that age."""
 
 
-class PackageRow(Row):
+class PackageRow(Row, key="package", ranged="offtake_fee_share"):
     """One way to support a project: capital instrument, offtake right, floor."""
 
-    key: ClassVar[tuple[str, ...]] = ("package",)
     package: Key
     """Name of a support package."""
     project: Key | None = None
@@ -140,8 +109,6 @@ class PackageRow(Row):
     """Fee per kg under offtake, each year of the project's life."""
     offtake_fee_share: Annotated[Share, Column("contract fee", 0.001, 0.25)] = 0.0
     """Fee as a share of the base price of the output under offtake, added to the fee per kg."""
-    offtake_fee_share_low: float | None = None
-    offtake_fee_share_high: float | None = None
     floor_material: Key | None = None
     """Material with a floor of the package's own; empty: none (the plan's floor menu adds levels)."""
     floor_usd_per_kg: FloorPrice = None
@@ -149,24 +116,21 @@ class PackageRow(Row):
     """Who pays for the floor."""
     floor_term_yr: Annotated[PositiveYears, Column("term of the guaranteed price", 1, 30)] | None = None
     """Term in years."""
-    upside_share: Annotated[Share, UPSIDE] = 0.0
+    upside_share: Annotated[Share, base.UPSIDE] = 0.0
     """Share of the price above the floor that is paid back to the authority."""
-    take_t_per_yr: Annotated[Positive, TAKE] | None = None
+    take_t_per_yr: Annotated[Positive, base.TAKE] | None = None
     """Purchase floors: tonnes per year that the floor covers."""
     money_year: MoneyYear = None
 
 
-class InstrumentRow(Row):
+class InstrumentRow(Row, key="instrument", ranged="score"):
     """A capital instrument: its value to the owner and its cost to the budget."""
 
-    key: ClassVar[tuple[str, ...]] = ("instrument",)
     instrument: Instrument
     kind: Literal["none", "grant", "loan", "equity"]
     """Kind; the schema lists the choices."""
     score: Annotated[NonNegative, Column("budget cost of the capital given", 0.004, 1, "share")]
     """Budget cost per USD of face: grant 1, loan its credit-subsidy rate, equity 1 - expected recovery."""
-    score_low: float | None = None
-    score_high: float | None = None
     max_share_of_capex: Annotated[Share, Column("most of the capital cost that is covered", 0.05, unit="share")]
     """Upper limit."""
     rate: Annotated[NonNegative, Column("interest rate", 0.003, 0.3, "share")] = 0.0
@@ -182,10 +146,9 @@ class InstrumentRow(Row):
 # Rows of what may happen: hazards, and how deep they cut month by month.
 
 
-class HazardRow(Row):
+class HazardRow(Row, key="hazard", ranged="rate_per_yr duration_yr cut_share price_multiplier after_probability"):
     """A kind of disruption: what it affects, how often, how long and how severely."""
 
-    key: ClassVar[tuple[str, ...]] = ("hazard",)
     hazard: Hazard
     name: Name
     kind: Literal["licence", "embargo", "war", "outage", "ally_limit", "flood_squeeze", "demand_surge"]
@@ -194,34 +157,26 @@ class HazardRow(Row):
     """Countries whose sources are cut, ISO3 codes separated by spaces; `*`: all except the home country."""
     materials: Names
     """Materials affected, separated by spaces; `*`: all."""
-    rate_per_yr: Annotated[NonNegative, RATE]
+    rate_per_yr: Annotated[NonNegative, base.RATE]
     """Expected onsets per year (Poisson)."""
-    rate_per_yr_low: float | None = None
-    rate_per_yr_high: float | None = None
-    duration_yr: Annotated[PositiveYears, DURATION]
+    duration_yr: Annotated[PositiveYears, base.DURATION]
     """Mean duration, see `duration_law`."""
-    duration_yr_low: float | None = None
-    duration_yr_high: float | None = None
-    cut_share: Annotated[Share, CUT]
+    cut_share: Annotated[Share, base.CUT]
     """Share of the sources' output that stops."""
-    cut_share_low: float | None = None
-    cut_share_high: float | None = None
-    price_multiplier: Annotated[Positive, DEARER] = 1.0
+    price_multiplier: Annotated[Positive, base.DEARER] = 1.0
     """Price of the materials while the cut lasts, as a multiple of the undisturbed price."""
-    price_multiplier_low: float | None = None
-    price_multiplier_high: float | None = None
-    flood_yr: Annotated[Years, FLOOD] = 0.0
+    flood_yr: Annotated[Years, base.FLOOD] = 0.0
     """Flood phase before the cut: years with full supply at `flood_multiplier` times the price."""
-    flood_multiplier: Annotated[Positive, CHEAPER] = 1.0
+    flood_multiplier: Annotated[Positive, base.CHEAPER] = 1.0
     """Price while the market is flooded, as a multiple of the undisturbed price."""
-    third_country_cut_share: Annotated[Share, THIRD_CUT] = 0.0
+    third_country_cut_share: Annotated[Share, base.THIRD_CUT] = 0.0
     """Cut of other foreign sources of the same materials: lost feed, rules on trace content, shipping. What allies
     keep for themselves is in their `kappa`, or a separate hazard."""
     third_country_scope: Literal["all", "feed", "overseas"] = "all"
     """Which of these other sources are cut. `all`; `feed`: those whose feed comes from the hazard's countries or is of unpublished
     origin (`feed_origins`), as rules on trace content reach them; `overseas`: those that no land border of `countries` joins to the
     home country, as a loss of shipping reaches them."""
-    demand_multipliers: Annotated[Multipliers, SURGE] = ""
+    demand_multipliers: Annotated[Multipliers, base.SURGE] = ""
     """Factors on demand while the event lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
     duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
     """Distribution of the duration: exponential with the mean; lognormal with the mean and the ratio high/low between its
@@ -239,15 +194,13 @@ class HazardRow(Row):
     """With a profile: 5 % point of the factor on its length, whose median is 1; empty: always 1."""
     stretch_p95: Annotated[Positive, Column(low=1, high=50)] | None = None
     """95 % point of that factor."""
-    element_share: Annotated[float, Field(gt=0, le=1), ELEMENTS] = 1.0
+    element_share: Annotated[float, Field(gt=0, le=1), base.ELEMENTS] = 1.0
     """Probability that an event affects each of the materials (at least one): controls are imposed element by element."""
     after: Names = ""
     """Hazards that may trigger this one, separated by spaces."""
-    after_probability: Annotated[Share, AFTER] = 0.0
+    after_probability: Annotated[Share, base.AFTER] = 0.0
     """Probability that an event of one of them triggers it, independently for each event."""
-    after_probability_low: float | None = None
-    after_probability_high: float | None = None
-    after_lag_yr: Annotated[Years, LAG] = 0.0
+    after_lag_yr: Annotated[Years, base.LAG] = 0.0
     """Mean years from their onset to that of this hazard (exponential)."""
     calibrated_on: Names = ""
     """Policy events counted as onsets of this hazard, separated by spaces."""
@@ -257,44 +210,38 @@ class HazardRow(Row):
     """Years of record in which they were counted."""
 
 
-class HazardProfileRow(Row):
+class HazardProfileRow(Row, key="hazard material flow month_from", ranged="cut_share"):
     """Share that a hazard cuts of what used to come, by months since its onset, as observed; a step of a step function."""
 
-    key: ClassVar[tuple[str, ...]] = ("hazard", "material", "flow", "month_from")
     hazard: Key
     """A row of `hazards`. Its events then cut as the profile says, stretched and scaled, and not `cut_share` throughout."""
     material: Material
     flow: Literal["effective", "direct"]
     """`effective`: arrivals by all routes, which users meet; `direct`: the controlled flow, which the reserve's purchases meet.
     Where one is not recorded the other is used."""
-    month_from: Annotated[float, Field(ge=0, le=600), MONTH]
+    month_from: Annotated[float, Field(ge=0, le=600), base.MONTH]
     """Months since the onset at which the step begins."""
-    month_to: Annotated[float, Field(gt=0, le=600), MONTH]
+    month_to: Annotated[float, Field(gt=0, le=600), base.MONTH]
     """Months since the onset at which it ends."""
     cut_share: Annotated[Share, Column("supply cut", 0.001)]
-    cut_share_low: float | None = None
-    cut_share_high: float | None = None
 
 
-class HazardPriceRow(Row):
+class HazardPriceRow(Row, key="hazard material market month_from", ranged="price_multiplier"):
     """Multiple of a material's price in an event of a hazard with a profile, by market and months since its onset; a step."""
 
-    key: ClassVar[tuple[str, ...]] = ("hazard", "material", "market", "month_from")
     hazard: Key
     """A row of `hazards` that has rows in `hazard_profiles`. Its materials without rows here follow its `price_multiplier`."""
     material: Material
     market: Literal["inside", "outside"]
     """`inside`: what the countries of the hazard sell; `outside`: what others do, at no moment less than inside. Without rows
     `inside` the price there stays; without rows `outside` it is that inside."""
-    month_from: Annotated[float, Field(ge=0, le=600), MONTH]
+    month_from: Annotated[float, Field(ge=0, le=600), base.MONTH]
     """Months since the onset at which the step begins."""
-    month_to: Annotated[float, Field(gt=0, le=600), MONTH]
+    month_to: Annotated[float, Field(gt=0, le=600), base.MONTH]
     """Months since the onset at which it ends: not later than the last cut of the hazard."""
     price_multiplier: Annotated[float, Field(ge=1, lt=LARGEST_NUMBER), Column(low=1, high=100)]
     """At least 1: a cut is no glut. Raised to the power of the event's severity, but to no more than the highest multiple that the
     hazard has of the material, ends of ranges included."""
-    price_multiplier_low: float | None = None
-    price_multiplier_high: float | None = None
 
 
 # Rows of the state that earlier years left: what was signed, what it still costs, where stock is from, what hazards have shown.
@@ -306,10 +253,9 @@ Date = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it."""
 
 
-class CommitmentRow(Row):
+class CommitmentRow(Row, key="commitment"):
     """Something that was signed before the plan and still binds: the plan pays it, and cannot cancel it or sign it again."""
 
-    key: ClassVar[tuple[str, ...]] = ("commitment",)
     commitment: Key
     kind: Literal["package", "contract", "market_floor"]
     """Kind; the schema lists the choices."""
@@ -334,21 +280,20 @@ class CommitmentRow(Row):
     floor_usd_per_kg: FloorPrice = None
     floor_from_year: Date | None = None
     """Date from which the floor pays."""
-    floor_until_year: Annotated[Date, FLOOR_END] | None = None
+    floor_until_year: Annotated[Date, base.FLOOR_END] | None = None
     """Date at which it ends."""
-    upside_share: Annotated[Share, UPSIDE] = 0.0
+    upside_share: Annotated[Share, base.UPSIDE] = 0.0
     """Share of the price above the floor that is paid back to the authority."""
-    take_t_per_yr: Annotated[Positive, TAKE] | None = None
+    take_t_per_yr: Annotated[Positive, base.TAKE] | None = None
     """Tonnes per year that the floor covers; empty: all."""
     residual_musd: NonNegative = 0.0
     """What its remaining life is worth at the end of the plan's horizon [million USD of that date]: told, and in no objective, for
     no decision changes it."""
 
 
-class PaymentDueRow(Row):
+class PaymentDueRow(Row, key="commitment fiscal_year payment"):
     """A payment that was signed for: an instalment of capital support, or the fee of a right that is still held."""
 
-    key: ClassVar[tuple[str, ...]] = ("commitment", "fiscal_year", "payment")
     commitment: Key
     """A row of `commitments`."""
     fiscal_year: Year
@@ -358,20 +303,18 @@ class PaymentDueRow(Row):
     """In money of the plan's price year."""
 
 
-class StockOriginRow(Row):
+class StockOriginRow(Row, key="material from_country"):
     """Where the reserve's opening stock came from, as far as it was bought by a plan that said so."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "from_country")
     material: Material
     from_country: Key = UNKNOWN
     """Country of origin, an ISO3 code; `unknown`."""
     stock_t: NonNegative
 
 
-class HazardEvidenceRow(Row):
+class HazardEvidenceRow(Row, key="hazard"):
     """What the years since the table of hazards was made have shown of a hazard: time without an event of it, and its onsets."""
 
-    key: ClassVar[tuple[str, ...]] = ("hazard",)
     hazard: Hazard
     exposure_yr: Annotated[Years, Column(low=0.02, high=100)]
     """Years in which it could have begun: those in which it was in force already are left out."""
@@ -389,10 +332,9 @@ class HazardEvidenceRow(Row):
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z]{2}$")]
 
 
-class HomeRow(Row):
+class HomeRow(Row, key="home", ranged="discount_rate"):
     """A home of plans."""
 
-    key: ClassVar[tuple[str, ...]] = ("home",)
     home: Iso3
     """Code that plans use: of a country, or of a union (`EUU`)."""
     name: Name
@@ -404,18 +346,15 @@ class HomeRow(Row):
     """Month in which its fiscal year begins; from July on it is called by the calendar year in which it ends."""
     discount_rate: Annotated[float, Field(ge=0, le=0.5), Column(low=0.002, high=0.2)] | None = None
     """Real rate per year that its government prescribes for public projects; empty: none found."""
-    discount_rate_low: float | None = None
-    discount_rate_high: float | None = None
     agency: str = ""
     """Who holds the reserve."""
     law: str = ""
     """Under which law."""
 
 
-class ExchangeRateRow(Row):
+class ExchangeRateRow(Row, key="currency money_year"):
     """Money of a home for one US dollar, mean of a year."""
 
-    key: ClassVar[tuple[str, ...]] = ("currency", "money_year")
     currency: Currency
     money_year: PriceYear
     local_per_usd: Positive

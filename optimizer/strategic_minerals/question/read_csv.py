@@ -55,7 +55,7 @@ class Sheet:
     """Filled cells by column."""
 
 
-def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault], tuple[int | str, ...]]:
+def read_csv_table(file: Path) -> Read:
     """Rows of a table file that is named as its table, what is wrong with it, and the lines of the rows where nothing is."""
     sheet = read_sheet(file, file.name)
     if not isinstance(sheet, Sheet):
@@ -169,21 +169,23 @@ def homes_of(folder: Path) -> list[str]:
 
 def homes_in_words(folder: Path, homes: Sequence[str]) -> str:
     """What is expected of a home: one of those with tables of their own, by name where the table `homes` has it."""
-    sheet = read_sheet(folder / f"{HOMES}.csv", "") if (folder / f"{HOMES}.csv").is_file() else []
-    named = {row.get("home"): row.get("name") for row in sheet.records} if isinstance(sheet, Sheet) else {}
+    named = {record.get("home"): record.get("name") for record in _records(folder / f"{HOMES}.csv")}
     told = [f"{home} for {named[home]}" if home in named else home for home in homes]
     return f"a home with tables of its own: {', '.join(told)}"
+
+
+def _records(file: Path) -> list[dict[str, object]]:
+    """Records of a file; none where there is no such file, or something is wrong with it."""
+    sheet = read_sheet(file, "") if file.is_file() else []
+    return sheet.records if isinstance(sheet, Sheet) else []
 
 
 def read_laid_over(table: str, folder: Path, home: str) -> Read:
     """A table of the world with a home's laid over it; either may be missing."""
     sheets: list[Sheet] = []
-    for file, name in (
-        (folder / f"{table}.csv", f"{table}.csv"),
-        (folder / HOMES / home / f"{table}.csv", f"{HOMES}/{home}/{table}.csv"),
-    ):
-        if file.is_file():
-            sheet = read_sheet(file, name)
+    for name in (f"{table}.csv", f"{HOMES}/{home}/{table}.csv"):
+        if (folder / name).is_file():
+            sheet = read_sheet(folder / name, name)
             if not isinstance(sheet, Sheet):
                 return (), sheet, ()
             sheets.append(sheet)
@@ -200,12 +202,11 @@ def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
         seen: dict[tuple[str, ...], int] = {}
         for line, record in zip(sheet.lines, sheet.records, strict=True):
             key = tuple(str(record.get(name, "")).strip() for name in TABLES[table].key)
-            at = known.get(key) if key not in seen else None  # twice in one file: both stay, and that is a fault
-            if at is None:
-                at = len(records)
+            # twice in one file: both stay, and that is a fault
+            at = seen[key] = known.get(key, len(records)) if key not in seen else len(records)
+            if at == len(records):
                 records.append({})
                 places.append({})
-            seen[key] = at
             # a figure of the home's own is not made by the recipe of another
             if "note" in records[at] and "note" not in record:
                 records[at]["note"] = without_recipes(str(records[at]["note"]), record)
@@ -233,12 +234,7 @@ def of_the_home(
     tables: Mapping[str, tuple[Any, ...]], lines: Mapping[str, tuple[int | str, ...]], folder: Path, home: str
 ) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[int | str, ...]]]:
     """Tables without sources that the home cannot buy from and without projects that it does not name, nor what hangs on them."""
-    own = (
-        read_sheet(folder / HOMES / home / "projects.csv", "")
-        if (folder / HOMES / home / "projects.csv").is_file()
-        else []
-    )
-    named = {record.get("project") for record in own.records} if isinstance(own, Sheet) else set()
+    named = {record.get("project") for record in _records(folder / HOMES / home / "projects.csv")}
     buys = {row.activity for row in tables.get("capacities", ())}
     gone = {row.activity for row in tables.get("activities", ())} - buys
     gone |= {row.project for row in tables.get("projects", ())} - named
@@ -283,10 +279,8 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     lines: dict[str, tuple[int | str, ...]] = {}
     for file in _files(folder, homes, home, faults):
         checkpoint()
-        rows, found, lines[file.stem] = (
-            read_laid_over(file.stem, folder, home) if homes else read_csv_table(folder / file.name)
-        )
-        tables[file.stem] = rows
+        read = read_laid_over(file.stem, folder, home) if homes else read_csv_table(folder / file.name)
+        tables[file.stem], found, lines[file.stem] = read
         faults.extend(found)
     if not tables and not faults:
         faults.add(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
@@ -356,13 +350,13 @@ def dataset_texts(data: Dataset) -> Iterator[tuple[str, str]]:
         yield table, csv_text(frame[[*(c for c in used if c not in beside), *beside]])
 
 
-def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy in which no text cell starts like a formula."""
-    safe = frame.copy()
-    for column in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[column]):
-            safe[column] = safe[column].map(guarded)
-    return safe
+def _each_text(frame: pd.DataFrame, change: Callable[[object], object]) -> pd.DataFrame:
+    """A copy with every cell of the columns that hold text changed."""
+    changed = frame.copy()
+    for column in changed.columns:
+        if not pd.api.types.is_numeric_dtype(changed[column]):
+            changed[column] = changed[column].map(change)
+    return changed
 
 
 def csv_pieces(frame: pd.DataFrame) -> Iterator[str]:
@@ -374,22 +368,14 @@ def csv_pieces(frame: pd.DataFrame) -> Iterator[str]:
 
 def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
     """A table as CSV text that reads back as it is, formulas made inert."""
-    safe = safe_csv(frame)
-    bare_return = any(
-        "\r" in str(v) for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c]) for v in safe[c]
-    )
+    safe = _each_text(frame, guarded)
+    texts = (safe[column] for column in safe.columns if not pd.api.types.is_numeric_dtype(safe[column]))
+    bare_return = any("\r" in str(value) for column in texts for value in column)
     return safe.to_csv(
-        index=False,
-        header=header,
-        lineterminator="\n",
-        quoting=csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL,
+        index=False, header=header, lineterminator="\n", quoting=csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL
     )
 
 
 def unguarded(frame: pd.DataFrame) -> pd.DataFrame:
     """A copy of a table read back, its text as it was before it was written."""
-    plain = frame.copy()
-    for column in plain.columns:
-        if not pd.api.types.is_numeric_dtype(plain[column]):
-            plain[column] = plain[column].map(unguarded_cell)
-    return plain
+    return _each_text(frame, unguarded_cell)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -25,18 +25,12 @@ from ..core.errors import (
     more_faults,
     near_miss,
     overlapping,
-    plain,
     shown,
 )
 from ..core.files import read_bounded, text_of
 from ..core.stats import LARGEST_NUMBER
 from .base import fields_at
 from .plan import Plan
-
-
-def field_lines(text: str) -> dict[str, int]:
-    """Dotted field -> line, of the fields that begin a line of a TOML text that reads."""
-    return dict(_lines(text))
 
 
 def set_elsewhere(field: str, overrides: Sequence[str]) -> bool:
@@ -62,9 +56,9 @@ class PlanText:
         return replace(fault, file=self.name, row=str(next(lines, "")))
 
 
-def _lines(text: str) -> Iterator[tuple[str, int]]:
-    """(dotted path, line number) of the keys of a TOML text that stand at the start of a line."""
-    prefix = ""
+def _lines(text: str) -> dict[str, int]:
+    """Dotted path -> line number, of the keys of a TOML text that stand at the start of a line."""
+    prefix, found = "", dict[str, int]()
     seen: dict[str, int] = {}
     current: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -74,53 +68,19 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
             parent, _, leaf = name.rpartition(".")
             full = f"{current.get(parent, parent)}.{leaf}" if parent else leaf
             seen[full] = seen.get(full, -1) + 1
-            prefix = f"{full}.{seen[full]}"
-            current[name] = prefix
-            yield prefix, number
+            prefix = current[name] = f"{full}.{seen[full]}"
+            found[prefix] = number
         elif line.startswith("[") and "]" in line:
             prefix = line[1 : line.index("]")].strip()
-            yield prefix, number
+            found[prefix] = number
         elif "=" in line and not line.startswith("#"):
             key = line.split("=", 1)[0].strip().strip('"')
-            yield (f"{prefix}.{key}" if prefix else key), number
-
-
-# What a field of a plan that is none was meant to be: one of its table that is spelled alike, or the same of another table.
+            found[f"{prefix}.{key}" if prefix else key] = number
+    return found
 
 
 TextKind = Literal["TOML", "JSON", ""]
 """How a plan is written; empty: a field at a time, as on a sheet or by `--set`."""
-MOST_TABLES = 2
-"""Tables with a field of one name from which on nobody can say which was meant."""
-
-
-def known_field(model: type[BaseModel], place: Sequence[str]) -> str:
-    """What is expected in place of a field that is none. place: where it stands."""
-    *around, name = place
-    here = fields_at(model, ".".join(around))
-    outer = [".".join(around[:n]) for n in range(len(around))]
-    tables = [table for table in outer if name in fields_at(model, table)]
-    tables = tables or [table for table in tables_of(model) if name in fields_at(model, table)]
-    if plain(name) in map(plain, here) or not 0 < len(tables) <= MOST_TABLES:
-        return f"a known field{near_miss(name, here)}"
-    homes = [f"'{table}.{name}'" if table else f"'{name}' above the first table" for table in tables]
-    return f"a known field (did you mean {' or '.join(homes)}?)"
-
-
-@cache
-def tables_of(model: type[BaseModel]) -> tuple[str, ...]:
-    """Every table that a plan may have, dotted, with 0 for the first one where there are several; the plan itself first."""
-    return ("", *_tables(model, ""))
-
-
-def _tables(model: type[BaseModel], around: str) -> Iterator[str]:
-    for name in fields_at(model, around):
-        path = f"{around}.{name}" if around else name
-        for table in (path, f"{path}.0"):
-            if fields_at(model, table):
-                yield table
-                yield from _tables(model, table)
-
 
 # Plan files: read within limits, validated, with the line of every fault.
 
@@ -166,7 +126,7 @@ def read_as(
             faults.extend(error.faults)
     if faults:
         raise PlanError(faults.told())
-    place = PlanText(path.name, field_lines(text) if kind == "TOML" else {}, tuple(changed))
+    place = PlanText(path.name, _lines(text) if kind == "TOML" else {}, tuple(changed))
     return _parsed(model, data, place), place
 
 
@@ -209,17 +169,15 @@ def parse_as(model: type[M], data: Mapping[str, Any], *, file: str) -> M:
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON. ValueError for a key that stands there twice, as in TOML."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"key {twice!r} occurs twice")
-    return found
+    ((key, times),) = Counter(key for key, _ in pairs).most_common(1) or [("", 1)]
+    if times > 1:
+        raise ValueError(f"key {key!r} occurs twice")
+    return dict(pairs)
 
 
-def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()) -> Plan:
-    """Validate plain data as a plan; `file`, `text` and `overrides` only locate the faults. Raises PlanError."""
-    return _parsed(Plan, data, PlanText(file, field_lines(text), tuple(overrides)))
+def parse_plan(data: Mapping[str, Any], *, file: str = "plan") -> Plan:
+    """As `parse_as`, of a plan."""
+    return parse_as(Plan, data, file=file)
 
 
 def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
@@ -342,7 +300,10 @@ def _faults(model: type[BaseModel], item: Any) -> list[Fault]:
             Fault("", "", ".".join(filter(None, (column, path))), found, wanted) for path, found, wanted in error.places
         ]
     if kind == "extra_forbidden":
-        return [Fault("", "", column, shown(loc[-1]), known_field(model, loc))]
+        near = near_miss(loc[-1], fields_at(model, ".".join(loc[:-1])))
+        if len(loc) > 1 and loc[-1] in model.model_fields:
+            near = f" (did you mean '{loc[-1]}' above the first table?)"
+        return [Fault("", "", column, shown(loc[-1]), f"a known field{near}")]
     if kind == "missing":
         inside = fields_at(model, column)
         return [Fault("", "", column, "nothing", f"a table with {', '.join(inside[:3])} ..." if inside else "a value")]

@@ -16,15 +16,11 @@ from typing import Any
 
 from ..core.errors import Fault, InputError, near_miss
 from . import estimates
-from . import estimates as demand_estimates
-from . import estimates as profile_estimates
 from .base import key_of
 from .dataset import Dataset
 from .estimates import Estimate
 from .tables import TABLES
 
-SOURCES = (estimates, demand_estimates, profile_estimates)
-"""Modules of functions that notes name."""
 CALL = re.compile(r"(?<!\w)(\w{1,80}) = (-?)([a-z]\w{0,80})\(([^()]{0,4000})\)")
 REFERENCE = re.compile(r"(\w+)\[([^\]]+)\]\.(\w+)")
 SAME = 1e-4
@@ -43,9 +39,8 @@ DEEPEST = 8
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
     {
         name: value
-        for source in SOURCES
-        for name, value in vars(source).items()
-        if getattr(value, "__module__", "") == source.__name__ and callable(value) and not name.startswith("_")
+        for name, value in vars(estimates).items()
+        if getattr(value, "__module__", "") == estimates.__name__ and callable(value) and not name.startswith("_")
     }
 )
 """Functions that a recipe may name, by name."""
@@ -111,10 +106,8 @@ class Facts:
         """What a recipe gives. Raises LookupError with what is not there, ValueError where the function has no value."""
         given: list[float | str] = []
         for argument in recipe.arguments:
-            if match := REFERENCE.fullmatch(argument):
-                given.append(self.figure(match[1], match[2], match[3]))
-            else:
-                given.append(_number_or_word(argument))
+            match = REFERENCE.fullmatch(argument)
+            given.append(self.figure(*match.groups()) if match else _number_or_word(argument))
         if any(isinstance(each, float) and abs(each) > LARGEST_ARGUMENT for each in given):
             raise ValueError(f"{recipe.function} is given a number beyond {LARGEST_ARGUMENT:g}")
         try:
@@ -156,26 +149,18 @@ def stale(data: Dataset) -> list[Stale]:
     facts, found = Facts(data), list[Stale]()
     for recipe in recipes(data):
         row = facts.row(recipe.table, recipe.key)
-        stands = (
-            getattr(row, f"{recipe.column}_low", None),
-            getattr(row, recipe.column),
-            getattr(row, f"{recipe.column}_high", None),
-        )
+        low, high = (getattr(row, f"{recipe.column}_{end}", None) for end in ("low", "high"))
+        stands = low, getattr(row, recipe.column), high
         try:
             follows = facts.value(recipe)
         except (LookupError, ValueError) as error:
             found.append(Stale(recipe, stands, None, str(error)))
             continue
         wanted = (follows.low, follows.central, follows.high)
-        if not all(
-            one is None or _same(one, other, max(map(abs, wanted))) for one, other in zip(stands, wanted, strict=True)
-        ):
+        most = SAME * max(map(abs, wanted)) + 1e-12
+        if any(one is not None and abs(one - other) > most for one, other in zip(stands, wanted, strict=True)):
             found.append(Stale(recipe, stands, follows, ""))
     return found
-
-
-def _same(stands: float, follows: float, size: float) -> bool:
-    return abs(stands - follows) <= SAME * size + 1e-12
 
 
 def gone(data: Dataset, found: Iterable[Stale] | None = None) -> list[Stale]:
@@ -230,9 +215,8 @@ def chain(data: Dataset, table: str, key: str, column: str) -> list[str]:
     """
     facts = Facts(data)
     if table not in TABLES:
-        raise InputError(
-            [Fault("figure", "", table, "no such table", f"the name of a table{near_miss(table, TABLES)}")]
-        )
+        near = near_miss(table, TABLES)
+        raise InputError([Fault("figure", "", table, "no such table", f"the name of a table{near}")])
     if facts.row(table, key) is None:
         near = near_miss(key, [key_of(row) for row in data.rows(table)])
         raise InputError([Fault(f"{table}.csv", key, "", "no such row", f"the key of a row{near}")])

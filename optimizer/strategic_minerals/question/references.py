@@ -65,10 +65,8 @@ def country_names(data: Dataset, home: str) -> Known:
 
 def segment_names(data: Dataset) -> Known:
     """Segments that have demand, or tiers for all materials."""
-    used = {row.segment for row in data.rows("demand")} | {
-        row.segment for row in data.rows("tiers") if row.material == "*"
-    }
-    return Known(frozenset(used), "a segment of demand.csv")
+    tiers = [row for row in data.rows("tiers") if row.material == "*"]
+    return Known(frozenset(row.segment for row in (*data.rows("demand"), *tiers)), "a segment of demand.csv")
 
 
 # Names that a plan uses, and its tables should have.
@@ -87,7 +85,7 @@ def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     what = "the home whose demand, stock and imports these tables hold"
     known = country_names(data, theirs or plan.home)
     called = {**known.called, **{name: home for home, name in unions.items()}}
-    known = replace(known, names=known.names | unions.keys(), called=called, where="a country or a union with tables")
+    known = Known(known.names | unions.keys(), "a country or a union with tables", called)
     if not inside:
         yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for the members of {what}")
     if plan.home not in known.names:
@@ -113,12 +111,11 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     pairs = {(row.material, row.segment) for row in data.rows("demand")}
     for n, level in enumerate(plan.service_levels):
         if (level.material, level.segment) not in pairs:
-            near = (
-                ""
-                if level.material in materials.names
-                else hints.near(level.material, materials.names, materials.called)
+            near = "".join(
+                hints.near(name, of.names, of.called)
+                for name, of in ((level.material, materials), (level.segment, segments))
+                if name not in of.names
             )
-            near += "" if level.segment in segments.names else hints.near(level.segment, segments.names)
             found = f"'{level.material}', '{level.segment}'"
             expected = f"a material and segment with demand in demand.csv{near}"
             yield Fault("plan", "", f"service_levels.{n}", found, expected)
@@ -153,13 +150,10 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
         yield f"stock_rules.{n}.segments", law.segments, segments.and_("*")
     for n, cover in enumerate(plan.days_of_cover):
         yield f"days_of_cover.{n}.material", [cover.material], materials
-    events: list[tuple[str, Event]] = [(f"ongoing.{n}", event) for n, event in enumerate(plan.ongoing)]
-    events += [
-        (f"scenarios.{n}.events.{e}", event)
-        for n, scenario in enumerate(plan.scenarios)
-        for e, event in enumerate(scenario.events)
-    ]
-    for place, event in events:
+    events: dict[str, Event] = {f"ongoing.{n}": event for n, event in enumerate(plan.ongoing)}
+    for n, scenario in enumerate(plan.scenarios):
+        events |= {f"scenarios.{n}.events.{e}": event for e, event in enumerate(scenario.events)}
+    for place, event in events.items():
         yield f"{place}.hazard", [event.hazard], hazards
         yield f"{place}.countries", (event.countries or "").split(), codes
         yield f"{place}.materials", (event.materials or "").split(), goods
@@ -255,23 +249,20 @@ def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
         row.country not in members(data, plan.home) for table in ("activities", "projects") for row in data.rows(table)
     )
     own = any(row.project for row in data.rows("packages"))
-    needed = [
-        ("materials", True, "it defines what is planned"),
-        ("activities", True, "it defines who produces"),
-        (
-            "projects",
-            bool(producers and others - producers) or own,
-            "the projects that yields.csv and packages.csv name",
-        ),
-        ("instruments", bool(data.rows("packages")), "the instruments that packages.csv names"),
-        ("countries", foreign, "the countries of the producers, with their tiers"),
-        ("prices", True, f"the prices of the set '{plan.price_set}'"),
-        ("loss_functions", True, f"the loss per tonne of shortfall, in loss function '{plan.loss_function}'"),
-        ("yields", bool(producers), "what the producers make"),
-        ("capacities", bool(producers), "how much the producers make"),
-        ("tiers", bool(data.rows("demand")), "how the demand of each segment is divided"),
-    ]
-    for table, wanted, expected in needed:
+    named = bool(producers and others - producers) or own
+    needed = {
+        "materials": (True, "it defines what is planned"),
+        "activities": (True, "it defines who produces"),
+        "projects": (named, "the projects that yields.csv and packages.csv name"),
+        "instruments": (data.rows("packages"), "the instruments that packages.csv names"),
+        "countries": (foreign, "the countries of the producers, with their tiers"),
+        "prices": (True, f"the prices of the set '{plan.price_set}'"),
+        "loss_functions": (True, f"the loss per tonne of shortfall, in loss function '{plan.loss_function}'"),
+        "yields": (producers, "what the producers make"),
+        "capacities": (producers, "how much the producers make"),
+        "tiers": (data.rows("demand"), "how the demand of each segment is divided"),
+    }
+    for table, (wanted, expected) in needed.items():
         if wanted and not data.rows(table):
             yield absent(data, table, expected)
 

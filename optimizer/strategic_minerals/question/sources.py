@@ -93,7 +93,7 @@ class Replay:
         """The same in weeks of plants; None where they cannot be told."""
         if self.episode.most_weeks is None:
             return None
-        low, central, high = (self.episode.weeks(loss) for loss in self.loss)
+        low, central, high = map(self.episode.weeks, self.loss)
         return low, central, high
 
     @property
@@ -129,10 +129,8 @@ class Replay:
             through = f": {plants:,.1f} such plants closed through the {e.months:g} months of the trough"
         known = f"Known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
         if e.surveyed > 1:
-            known += (
-                f"; {most:,.0f} at most can be inferred, if each of the {e.surveyed:g} stops of a survey was as long and the plant "
-                "as large"
-            )
+            survey = f"if each of the {e.surveyed:g} stops of a survey was as long and the plant as large"
+            known += f"; {most:,.0f} at most can be inferred, {survey}"
         return f"{said}, {share}. That equals {depth}{through}. {known}. Verdict: {self.verdict}{self._depth()}"
 
     def _depth(self) -> str:
@@ -141,11 +139,9 @@ class Replay:
         if not self.failed:
             return ""
         horizon = f", stated for {self.horizon_months:g} months" if self.horizon_months else ""
-        seen = (
-            f"; seen was a loss of {e.mean_depth:.0%} over the year, {e.depth:.0%} in the worst month"
-            if e.depth and e.mean_depth
-            else ""
-        )
+        seen = ""
+        if e.depth and e.mean_depth:
+            seen = f"; seen was a loss of {e.mean_depth:.0%} over the year, {e.depth:.0%} in the worst month"
         return f". It is the mean loss of another case ({self.case}{horizon}){seen}"
 
 
@@ -239,13 +235,13 @@ def oversold(folder: Path) -> list[Fault]:
     output: dict[str, float] = {}
     for home in homes_of(folder):
         data = load_dataset(folder, home)
-        known = {
-            row.activity: row.output_t_per_yr for row in data.rows("activities") if row.output_t_per_yr is not None
-        }
-        output |= known
-        for activity, series in _flows(data).items():
-            if activity in known:
-                bought[activity][home] = series
+        known = {row.activity: row.output_t_per_yr for row in data.rows("activities")}
+        output |= {activity: tonnes for activity, tonnes in known.items() if tonnes is not None}
+        for row in data.rows("capacities"):
+            if known.get(row.activity) is not None:
+                usual = row.capacity_t_per_yr if row.normal_t_per_yr is None else row.normal_t_per_yr
+                series = bought[row.activity].setdefault(home, {})
+                series[row.from_year] = min(usual, row.capacity_t_per_yr)
     found = []
     for activity, homes in sorted(bought.items()):
         for year in sorted({year for series in homes.values() for year in series}):
@@ -253,20 +249,8 @@ def oversold(folder: Path) -> list[Fault]:
             if sum(flows.values()) > output[activity] * ROUNDED:
                 told = " + ".join(f"{tonnes:,.5g} t ({home})" for home, tonnes in sorted(flows.items()))
                 expected = f"at most {output[activity]:,.5g} t a year in all, its output"
-                found.append(
-                    Fault(f"{HOMES}/*/capacities.csv", f"{activity}/{year}", "normal_t_per_yr", told, expected)
-                )
-    return found
-
-
-def _flows(data: Dataset) -> dict[str, dict[int, float]]:
-    """Source -> first year -> tonnes a year that the home usually buys from then on."""
-    found: dict[str, dict[int, float]] = defaultdict(dict)
-    for row in data.rows("capacities"):
-        usual = (
-            row.capacity_t_per_yr if row.normal_t_per_yr is None else min(row.normal_t_per_yr, row.capacity_t_per_yr)
-        )
-        found[row.activity][row.from_year] = usual
+                place = f"{HOMES}/*/capacities.csv", f"{activity}/{year}", "normal_t_per_yr"
+                found.append(Fault(*place, told, expected))
     return found
 
 
@@ -282,15 +266,12 @@ def _at(series: dict[int, float], year: int) -> float:
 def unquoted(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
     """(material, text) of such planned materials: their price is taken to be the same everywhere."""
     chosen = set(select_materials(plan, data))
-    split = [
-        control for control in plan.controls if control.outside_prices and control.until_year > plan.horizon.first_year
-    ]
-    for control in (control for control in split if control.in_force or control.probability is not None):
+    for control in plan.controls:
+        held = control.until_year > plan.horizon.first_year and (control.in_force or control.probability is not None)
+        if not (held and control.outside_prices):
+            continue
         named, countries = set(control.materials.split()), set(control.countries.split())
         quoted = {row.material for row in data.rows("price_gaps") if row.country in countries}
         for material in sorted((chosen if "*" in named else chosen & named) - quoted):
-            yield (
-                material,
-                f"control {control.name}: price_gaps.csv has no quote of {material} outside {control.countries}: it is taken to "
-                "cost the same everywhere",
-            )
+            why = f"price_gaps.csv has no quote of {material} outside {control.countries}"
+            yield material, f"control {control.name}: {why}: it is taken to cost the same everywhere"

@@ -5,19 +5,13 @@ A column `x` that may be an estimate has `x_low` and `x_high` beside it."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ..core.stats import LARGEST_NUMBER
+from . import base
 from .base import (
-    CAPACITY,
-    FLOOR,
-    FLOOR_END,
-    KAPPA,
-    PREMIUM,
-    PRICE,
-    RESTART,
     Activity,
     Agreement,
     Basis,
@@ -76,10 +70,9 @@ from .project_tables import (
 # Rows of the fact tables, used by estimates, checks and the report; plans do not read them row by row.
 
 
-class PolicyEventRow(Row):
+class PolicyEventRow(Row, key="event"):
     """A dated control, ban, quota, suspension or support measure."""
 
-    key: ClassVar[tuple[str, ...]] = ("event",)
     event: Key
     """Name of a dated event."""
     announced: Day | None = None
@@ -110,10 +103,9 @@ class PolicyEventRow(Row):
     """Effect that was observed."""
 
 
-class ObservedProfileRow(Row):
+class ObservedProfileRow(Row, key="profile period", ranged="loss_share"):
     """Share of a normal trade flow that was lost in one period of an observed disruption, by months since its onset."""
 
-    key: ClassVar[tuple[str, ...]] = ("profile", "period")
     profile: Key
     """Name of the course of losses that the row belongs to: one event, material and destination."""
     control_event: Names
@@ -142,8 +134,6 @@ class ObservedProfileRow(Row):
     unit: Unit
     loss_share: Annotated[float, Field(gt=-LARGEST_NUMBER, le=1), Column(low=5e-4, high=5)] | None = None
     """1 - observed/normal; below 0 the flow was above normal. Empty: looked for and not found, whatever `confidence` says."""
-    loss_share_low: float | None = None
-    loss_share_high: float | None = None
     normal_basis: str = ""
     """What the normal flow is taken from."""
     running: bool
@@ -151,10 +141,9 @@ class ObservedProfileRow(Row):
     profile."""
 
 
-class PriceGapRow(Row):
+class PriceGapRow(Row, key="material pair date", ranged="ratio"):
     """Price of a material outside a controlling country as a multiple of its price inside, at near dates."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "pair", "date")
     material: Material
     pair: str
     """The two markets."""
@@ -168,14 +157,11 @@ class PriceGapRow(Row):
     """Price inside it."""
     ratio: Positive
     """Price outside / price inside."""
-    ratio_low: float | None = None
-    ratio_high: float | None = None
 
 
-class MarketQuoteRow(Row):
+class MarketQuoteRow(Row, key="material place date"):
     """Price of a material at a date in one market, as price reporters printed it."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "place", "date")
     material: Material
     place: str
     """Market as printed."""
@@ -193,10 +179,9 @@ class MarketQuoteRow(Row):
     printed_unit: str
 
 
-class ListedMineralRow(Row):
+class ListedMineralRow(Row, key="mineral"):
     """A mineral of the home country's official list of critical minerals."""
 
-    key: ClassVar[tuple[str, ...]] = ("mineral",)
     mineral: Mineral
     name: Name
     rank: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -205,10 +190,9 @@ class ListedMineralRow(Row):
     """Materials that it can be planned as, separated by spaces; empty: none, for the reason in `not_planned`."""
 
 
-class PublishedRequirementRow(Row):
+class PublishedRequirementRow(Row, key="report item"):
     """A shortfall that a government's report on stockpile requirements printed."""
 
-    key: ClassVar[tuple[str, ...]] = ("report", "item")
     report: Year
     item: Key
     name: Name
@@ -224,20 +208,18 @@ class PublishedRequirementRow(Row):
     """Why these tables give another figure, or none."""
 
 
-class PurchaseCeilingRow(Row):
+class PurchaseCeilingRow(Row, key="material fiscal_year"):
     """The most that a published yearly plan lets a stockpile buy of a material."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "fiscal_year")
     material: Material
     fiscal_year: Year
     ceiling_t_per_yr: NonNegative
     """Potential acquisitions of the year; 0: the plan lists none."""
 
 
-class NotPlannedRow(Row):
+class NotPlannedRow(Row, key="kind item"):
     """A mineral or a project that plans leave out for want of a published figure."""
 
-    key: ClassVar[tuple[str, ...]] = ("kind", "item")
     kind: Literal["mineral", "project"]
     """Kind; the schema lists the choices."""
     item: Key
@@ -248,10 +230,9 @@ class NotPlannedRow(Row):
     """Where it would most likely be found."""
 
 
-class ProductionRow(Row):
+class ProductionRow(Row, key="mineral country stage year edition"):
     """Output of a country as published; `WLD` is the world, `OTH` the rest."""
 
-    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "stage", "year", "edition")
     mineral: Mineral
     country: Country
     stage: Stage
@@ -262,10 +243,9 @@ class ProductionRow(Row):
     basis: Basis = ""
 
 
-class ReserveBaseRow(Row):
+class ReserveBaseRow(Row, key="mineral country year"):
     """Geological reserves of a country as published."""
 
-    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "year")
     mineral: Mineral
     country: Country
     reserves_t: Annotated[NonNegative, Column("reserves in the ground")]
@@ -273,10 +253,9 @@ class ReserveBaseRow(Row):
     basis: Basis = ""
 
 
-class ImportShareRow(Row):
+class ImportShareRow(Row, key="mineral form country"):
     """Share of home imports by origin."""
 
-    key: ClassVar[tuple[str, ...]] = ("mineral", "form", "country")
     mineral: Mineral
     form: Form
     country: Country
@@ -286,10 +265,9 @@ class ImportShareRow(Row):
     """Years averaged."""
 
 
-class MineralRow(Row):
+class MineralRow(Row, key="mineral"):
     """Home market of a mineral (consumption, trade), prices of five years, world output."""
 
-    key: ClassVar[tuple[str, ...]] = ("mineral",)
     mineral: Mineral
     symbol: str
     """Chemical symbol or common abbreviation."""
@@ -309,7 +287,7 @@ class MineralRow(Row):
     """Home secondary production (recycling) in tonnes."""
     net_import_reliance_pct: Annotated[Percent, Column(low=1)] | None = None
     """Net imports in percent of apparent consumption."""
-    price_usd_per_kg: Annotated[Positive, PRICE] | None = None
+    price_usd_per_kg: Annotated[Positive, base.PRICE] | None = None
     """Average of the last full reported year (2024)."""
     price_basis: str = ""
     """Product, quality and place to which the price refers."""
@@ -319,10 +297,9 @@ class MineralRow(Row):
     """World production in tonnes."""
 
 
-class DemandSegmentRow(Row):
+class DemandSegmentRow(Row, key="record"):
     """A published figure on the users of a material."""
 
-    key: ClassVar[tuple[str, ...]] = ("record",)
     record: Record
     material: MaterialName
     segment: SegmentName
@@ -333,10 +310,9 @@ class DemandSegmentRow(Row):
     unit: Unit
 
 
-class InstrumentTermRow(Row):
+class InstrumentTermRow(Row, key="record"):
     """A published term of a support instrument."""
 
-    key: ClassVar[tuple[str, ...]] = ("record",)
     record: Record
     instrument: str
     """Capital instrument, from `instruments`."""
@@ -352,10 +328,9 @@ class InstrumentTermRow(Row):
     """How the budget counts the term."""
 
 
-class CrisisPriceRow(Row):
+class CrisisPriceRow(Row, key="record"):
     """How far a price moved in a past crisis or glut."""
 
-    key: ClassVar[tuple[str, ...]] = ("record",)
     record: Record
     episode: str
     """What happened."""
@@ -374,10 +349,9 @@ class CrisisPriceRow(Row):
     """Share of supply that was lost."""
 
 
-class AlliedReliabilityRow(Row):
+class AlliedReliabilityRow(Row, key="record"):
     """Allied supply that is committed elsewhere, restricted or interrupted."""
 
-    key: ClassVar[tuple[str, ...]] = ("record",)
     record: Record
     topic: str
     """Subject of the record."""
@@ -394,10 +368,9 @@ class AlliedReliabilityRow(Row):
     """Share of supply left for buyers without a contract."""
 
 
-class SupportAgreementRow(Row):
+class SupportAgreementRow(Row, key="agreement term"):
     """A dated support agreement and its terms."""
 
-    key: ClassVar[tuple[str, ...]] = ("agreement", "term")
     agreement: Agreement
     term: Key
     """Which term, e.g. `floor_price`, `duration`, `upside_share`, `equity_stake`."""
@@ -406,10 +379,9 @@ class SupportAgreementRow(Row):
     unit: Unit
 
 
-class SupportedProducerRow(Row):
+class SupportedProducerRow(Row, key="agreement producer"):
     """A source or project of the planning tables that a support agreement is about, with the prices of its day."""
 
-    key: ClassVar[tuple[str, ...]] = ("agreement", "producer")
     agreement: Agreement
     producer: Key
     """A source or a project of the tables."""
@@ -427,10 +399,9 @@ Months = Annotated[float, Field(ge=0, le=12_000)]
 """A length in months."""
 
 
-class LossFunctionRow(Row):
+class LossFunctionRow(Row, key="loss_function material segment", ranged="loss_usd_per_t"):
     """Loss per tonne of unserved demand in a named loss function, net of the material's own price."""
 
-    key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
     loss_function: Key
     """Name of a loss function; a plan selects one."""
     material: Material
@@ -438,8 +409,6 @@ class LossFunctionRow(Row):
     """A segment, or `*` for all."""
     loss_usd_per_t: Annotated[NonNegative, Column("loss from a missing tonne, beyond its price")]
     """Economic loss per tonne of shortfall, in excess of the price."""
-    loss_usd_per_t_low: float | None = None
-    loss_usd_per_t_high: float | None = None
     event: str = ""
     """The event whose loss the study estimated."""
     horizon_months: Annotated[float, Field(gt=0, le=12_000), Column(low=1, high=120)] | None = None
@@ -447,13 +416,12 @@ class LossFunctionRow(Row):
     money_year: MoneyYear = None
 
 
-class AdaptationRow(Row):
+class AdaptationRow(Row, key="material segment from_month", ranged="multiplier"):
     """How users' loss per tonne changes while a disruption lasts: they redesign, save and find other suppliers.
 
     A segment with rows values unserved demand at its price, at least the undisturbed one, plus `multiplier` times the named loss.
     """
 
-    key: ClassVar[tuple[str, ...]] = ("material", "segment", "from_month")
     material: str
     """A material, or `*` for all without rows of their own."""
     segment: str
@@ -463,34 +431,26 @@ class AdaptationRow(Row):
     the last row holds for as long as the event lasts."""
     multiplier: Annotated[Positive, Column(low=0.02, high=3)]
     """Loss per tonne as a multiple of the named loss."""
-    multiplier_low: float | None = None
-    multiplier_high: float | None = None
 
 
-class UsersStockRow(Row):
+class UsersStockRow(Row, key="material segment", ranged="level_months level_t"):
     """Stock that users hold themselves, as a level that they return to after a disruption."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "segment")
     material: Material
     segment: str
     """A segment of the material's demand, or `*`: all without a row of their own; for a material without demand, the plants
     that use it."""
     level_months: Annotated[float, Field(ge=0, le=120), Column(low=0.25, high=24)] | None = None
     """Months of mean use over the planned years; give either this or `level_t`."""
-    level_months_low: float | None = None
-    level_months_high: float | None = None
     level_t: NonNegative | None = None
     """Tonnes; with segment `*`, of all these segments together, in proportion to their use."""
-    level_t_low: float | None = None
-    level_t_high: float | None = None
     missing_share: Annotated[Share, Column(low=0.001)] = 0.0
     """Share of it that is missing when the plan starts: drawn in a disruption and not refilled yet."""
 
 
-class LossReplayRow(Row):
+class LossReplayRow(Row, key="control_event country sector metric"):
     """What was seen, or modelled, of the losses of a dated disruption."""
 
-    key: ClassVar[tuple[str, ...]] = ("control_event", "country", "sector", "metric")
     control_event: Key
     """The event of `policy_events`."""
     country: str
@@ -523,10 +483,9 @@ class LossReplayRow(Row):
 # Rows on origin: rules on where material may come from, and what producers declare of their feed.
 
 
-class OriginRuleRow(Row):
+class OriginRuleRow(Row, key="rule"):
     """A law, a practice of suppliers or a policy on where material may come from that the authority buys, reserves or supports."""
 
-    key: ClassVar[tuple[str, ...]] = ("rule",)
     rule: Key
     authority: str
     """Statute, regulation or practice."""
@@ -554,10 +513,9 @@ class OriginRuleRow(Row):
     exceptions: str = ""
 
 
-class FeedOriginRow(Row):
+class FeedOriginRow(Row, key="producer"):
     """Where the feed of a producer comes from, as it declares or as is published; not traced."""
 
-    key: ClassVar[tuple[str, ...]] = ("producer",)
     producer: Key
     """An activity or a project."""
     origins: Names
@@ -565,10 +523,11 @@ class FeedOriginRow(Row):
     without a row."""
 
 
-class MaterialRow(Row):
+class MaterialRow(
+    Row, key="material", ranged="haircut_share holding_share_per_yr disposal_t_per_yr freight_usd_per_kg"
+):
     """A commodity at one stage of its value chain."""
 
-    key: ClassVar[tuple[str, ...]] = ("material",)
     material: Material
     name: str
     """Name for people."""
@@ -582,12 +541,8 @@ class MaterialRow(Row):
     """What one tonne consists of, e.g. `t NdPr oxide`."""
     haircut_share: Annotated[float, Field(ge=0, lt=1), Column("discount on what the reserve sells", 0.01, 0.6)]
     """Share of the market price lost when selling (disposal, export of surplus)."""
-    haircut_share_low: float | None = None
-    haircut_share_high: float | None = None
     holding_share_per_yr: Annotated[Share, Column("yearly cost of holding stock", 0.002, 0.2)]
     """Holding cost of the reserve, as a share of the base price per year."""
-    holding_share_per_yr_low: float | None = None
-    holding_share_per_yr_high: float | None = None
     decay_share_per_yr: Annotated[float, Field(ge=0, lt=1), Column("stock that spoils in a year", 5e-4, 0.2)] = 0.0
     """Share of the stock lost per year (oxidation, caking)."""
     salvage_share: (
@@ -602,8 +557,6 @@ class MaterialRow(Row):
     """Fastest release; empty: no limit."""
     disposal_t_per_yr: Annotated[NonNegative, Column("most that the reserve can sell off in a year")] = 0.0
     """Largest quantity that the reserve may sell per year without moving the market (0: no disposal)."""
-    disposal_t_per_yr_low: float | None = None
-    disposal_t_per_yr_high: float | None = None
     net_import_reliance_pct: Annotated[Percent, Column("net import reliance", 1)] | None = None
     """Net imports as a share of apparent consumption, as published (a bound where the source prints one)."""
     embedded: bool = False
@@ -618,98 +571,77 @@ class MaterialRow(Row):
     disruption each home draws on what it has; `struck`: in a disruption, to whom needs it."""
     freight_usd_per_kg: NonNegative = 0.0
     """Cost of moving a kg of its stock to another home; the one who receives it pays, not the budget."""
-    freight_usd_per_kg_low: float | None = None
-    freight_usd_per_kg_high: float | None = None
 
 
-class ActivityRow(Row):
+class ActivityRow(Row, key="activity", ranged="cash_usd_per_kg kappa fee_usd_per_kg restart_yr"):
     """An existing source: mining, separation, metal making or recycling in one country."""
 
-    key: ClassVar[tuple[str, ...]] = ("activity",)
     activity: Activity
     name: Name
     country: Country
     stage: Stage
-    premium_share: Annotated[float, Field(ge=-0.9, le=10), PREMIUM] = 0.0
+    premium_share: Annotated[float, Field(ge=-0.9, le=10), base.PREMIUM] = 0.0
     """Premium on the market price of its outputs."""
     cash_usd_per_kg: Annotated[NonNegative, Column("cash cost")] = 0.0
     """Cash cost per kg of activity, modelled inputs excluded; the source shuts when its revenue falls below it."""
-    cash_usd_per_kg_low: float | None = None
-    cash_usd_per_kg_high: float | None = None
-    kappa: Annotated[Share, KAPPA] = 1.0
+    kappa: Annotated[Share, base.KAPPA] = 1.0
     """Share of capacity that home users without a contract still get while the material is tight (1 at home)."""
-    kappa_low: float | None = None
-    kappa_high: float | None = None
     lot_t_per_yr: Annotated[NonNegative, Column("smallest contract")] | None = None
     """Smallest offtake contract; empty: the source offers none."""
     fee_usd_per_kg: Annotated[NonNegative, Column("contract fee")] = 0.0
     """Fee per kg reserved and year of the contract."""
-    fee_usd_per_kg_low: float | None = None
-    fee_usd_per_kg_high: float | None = None
     term_yr: Annotated[PositiveYears, Column("term of a contract", 1, 30)] | None = None
     """Length of an offtake contract."""
-    restart_yr: Annotated[Years, RESTART] = 0.0
+    restart_yr: Annotated[Years, base.RESTART] = 0.0
     """Years that a source, once shut, stays shut after its revenue has recovered."""
-    restart_yr_low: float | None = None
-    restart_yr_high: float | None = None
-    floor_usd_per_kg: Annotated[Positive, FLOOR] | None = None
+    floor_usd_per_kg: Annotated[Positive, base.FLOOR] | None = None
     """Price floor in force at the start, agreed before this plan and not paid from its budget."""
     floor_material: Key | None = None
     """Output to which the floor applies."""
-    floor_until_year: Annotated[Year, FLOOR_END] | None = None
+    floor_until_year: Annotated[Year, base.FLOOR_END] | None = None
     """Last fiscal year of that floor."""
     output_t_per_yr: NonNegative | None = None
     """Tonnes of activity a year that it makes for all buyers: homes together buy no more of it. Empty: not published."""
     money_year: MoneyYear = None
 
 
-class CapacityRow(Row):
+class CapacityRow(Row, key="activity from_year", ranged="capacity_t_per_yr"):
     """Capacity of an existing source that home users can buy from."""
 
-    key: ClassVar[tuple[str, ...]] = ("activity", "from_year")
     activity: Activity
     from_year: FromYear
-    capacity_t_per_yr: Annotated[NonNegative, CAPACITY]
+    capacity_t_per_yr: Annotated[NonNegative, base.CAPACITY]
     """Tonnes of activity per year (of its main output, where the yield is 1)."""
-    capacity_t_per_yr_low: float | None = None
-    capacity_t_per_yr_high: float | None = None
     normal_t_per_yr: NonNegative | None = None
     """Usual flow, of which a profiled disruption cuts its share while it lasts; empty: the capacity."""
 
 
-class YieldRow(Row):
+class YieldRow(Row, key="producer material", ranged="yield_t_per_t"):
     """What one tonne of an activity or project makes (positive) or uses (negative)."""
 
-    key: ClassVar[tuple[str, ...]] = ("producer", "material")
     producer: Key
     """An activity or a project."""
     material: Material
     yield_t_per_t: Annotated[Number, Column("yield", 1e-4, 100)]
     """Tonnes made (above 0) or used (below 0) by a tonne of activity."""
-    yield_t_per_t_low: float | None = None
-    yield_t_per_t_high: float | None = None
 
 
-class DemandRow(Row):
+class DemandRow(Row, key="material segment from_year", ranged="demand_t_per_yr"):
     """Home demand of one segment."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "segment", "from_year")
     material: Material
     segment: Segment
     from_year: FromYear
     demand_t_per_yr: Annotated[NonNegative, Column("demand")]
     """Demand at undisturbed prices."""
-    demand_t_per_yr_low: float | None = None
-    demand_t_per_yr_high: float | None = None
     priority: Annotated[int, Field(ge=1, le=3)] | None = None
     """Whether its shortage is reported separately: 1 as defence, 2 as other essential uses, 3 not. Empty: by the segment's
     name, `defence` 1, `essential` 2, any other 3."""
 
 
-class TierRow(Row):
+class TierRow(Row, key="material segment tier", ranged="loss_multiplier"):
     """A tier of a segment's demand, from the least to the most costly to leave unserved."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "segment", "tier")
     material: str
     """A material, or `*` for all without rows of their own."""
     segment: Segment
@@ -719,48 +651,37 @@ class TierRow(Row):
     """Share of the segment's demand in this tier; the tiers must sum to at least one."""
     loss_multiplier: Annotated[NonNegative, Column("multiple of the loss per tonne", 0.05, 50)]
     """Loss per tonne of unserved demand in this tier, as a multiple of the loss function's average."""
-    loss_multiplier_low: float | None = None
-    loss_multiplier_high: float | None = None
 
 
-class SubstitutionRow(Row):
+class SubstitutionRow(Row, key="material segment step", ranged="limit_share cost_usd_per_kg"):
     """Substitution: saving, or another material, up to a limit and at a cost."""
 
-    key: ClassVar[tuple[str, ...]] = ("material", "segment", "step")
     material: Material
     segment: Segment
     step: Annotated[int, Field(ge=1, le=1000)]
     """Step of substitution, cheapest first."""
     limit_share: Annotated[Share, Column("most that can be substituted", 0.002)]
     """Share of the segment's demand that can be substituted."""
-    limit_share_low: float | None = None
-    limit_share_high: float | None = None
     cost_usd_per_kg: Annotated[NonNegative, Column("cost of substituting")]
     """Total cost of serving a kg of demand by substitution, instead of its price."""
-    cost_usd_per_kg_low: float | None = None
-    cost_usd_per_kg_high: float | None = None
     money_year: MoneyYear = None
 
 
-class PriceRow(Row):
+class PriceRow(Row, key="price_set material from_year", ranged="price_usd_per_kg"):
     """Market price of a material in one price set."""
 
-    key: ClassVar[tuple[str, ...]] = ("price_set", "material", "from_year")
     price_set: Key
     """Name of a set of prices; a plan selects one."""
     material: Material
     from_year: FromYear
-    price_usd_per_kg: Annotated[Positive, PRICE]
+    price_usd_per_kg: Annotated[Positive, base.PRICE]
     """Price without a disruption."""
-    price_usd_per_kg_low: float | None = None
-    price_usd_per_kg_high: float | None = None
     money_year: MoneyYear = None
 
 
-class PriceStateRow(Row):
+class PriceStateRow(Row, key="state"):
     """A state of the common price factor: the costs of floors and financing gaps are averaged over these states."""
 
-    key: ClassVar[tuple[str, ...]] = ("state",)
     state: Key
     """Name of a price state."""
     factor: Annotated[Positive, Column("multiple of the price", 0.1, 8)]
@@ -769,21 +690,16 @@ class PriceStateRow(Row):
     """Probability of the state."""
 
 
-class OfferRow(Row):
+class OfferRow(Row, key="offer", ranged="depth_t_per_yr premium_share"):
     """Material that the reserve can buy; several offers of a material form a rising supply curve."""
 
-    key: ClassVar[tuple[str, ...]] = ("offer",)
     offer: Key
     """Name of an offer; other tables refer to it."""
     material: Material
     source_producer: str
     """An activity, a project, or `outside` (tonnes that are in no activity)."""
     depth_t_per_yr: Depth
-    depth_t_per_yr_low: float | None = None
-    depth_t_per_yr_high: float | None = None
     premium_share: Premium
-    premium_share_low: float | None = None
-    premium_share_high: float | None = None
     origin: Iso3 | None = None
     """Only for `outside`: country of origin; empty: not published."""
     crisis_availability: (
@@ -794,22 +710,18 @@ class OfferRow(Row):
     """Offers that name one seller together buy no more than it sells (`sellers`); empty: an offer of its own."""
 
 
-class SellerRow(Row):
+class SellerRow(Row, key="seller from_year", ranged="depth_t_per_yr"):
     """What is for sale to all homes together at one premium: their offers of that name share it."""
 
-    key: ClassVar[tuple[str, ...]] = ("seller", "from_year")
     seller: Key
     """Name of the offers that share it."""
     from_year: FromYear
     depth_t_per_yr: Depth
-    depth_t_per_yr_low: float | None = None
-    depth_t_per_yr_high: float | None = None
 
 
-class CountryRow(Row):
+class CountryRow(Row, key="country"):
     """A country, its alliance flags and its tier."""
 
-    key: ClassVar[tuple[str, ...]] = ("country",)
     country: Country
     name: Name
     tier: Literal["home", "ally", "partner", "other", "covered"]
@@ -825,28 +737,43 @@ class CountryRow(Row):
     """World Bank WGI estimate, -2.5 to 2.5."""
 
 
-class StockRow(Row):
+class StockRow(Row, key="material", ranged="opening_t"):
     """Opening stock of the reserve."""
 
-    key: ClassVar[tuple[str, ...]] = ("material",)
     material: Material
     opening_t: Annotated[NonNegative, Column("stock at the start")]
     """Stock held when the plan starts."""
-    opening_t_low: float | None = None
-    opening_t_high: float | None = None
 
 
-class DeflatorRow(Row):
+class DeflatorRow(Row, key="money_year", ranged="price_index"):
     """General price index by year, which converts money of different years to one price level."""
 
-    key: ClassVar[tuple[str, ...]] = ("money_year",)
     money_year: PriceYear
     price_index: Annotated[Positive, Column("price index")]
     """Consumer price index of that year."""
-    price_index_low: float | None = None
-    price_index_high: float | None = None
 
 
+EVIDENCE: dict[str, type[Row]] = {
+    "production": ProductionRow,
+    "reserves": ReserveBaseRow,
+    "import_shares": ImportShareRow,
+    "minerals": MineralRow,
+    "demand_segments": DemandSegmentRow,
+    "instrument_terms": InstrumentTermRow,
+    "crisis_prices": CrisisPriceRow,
+    "allied_reliability": AlliedReliabilityRow,
+    "support_agreements": SupportAgreementRow,
+    "observed_profiles": ObservedProfileRow,
+    "price_gaps": PriceGapRow,
+    "market_quotes": MarketQuoteRow,
+    "listed_minerals": ListedMineralRow,
+    "not_planned": NotPlannedRow,
+    "published_requirements": PublishedRequirementRow,
+    "purchase_ceilings": PurchaseCeilingRow,
+    "supported_producers": SupportedProducerRow,
+    "loss_replay": LossReplayRow,
+}
+"""Tables of published facts, by name."""
 TABLES: dict[str, type[Row]] = {
     "materials": MaterialRow,
     "activities": ActivityRow,
@@ -881,24 +808,7 @@ TABLES: dict[str, type[Row]] = {
     "adaptation": AdaptationRow,
     "users_stock": UsersStockRow,
     "deflators": DeflatorRow,
-    "production": ProductionRow,
-    "reserves": ReserveBaseRow,
-    "import_shares": ImportShareRow,
-    "minerals": MineralRow,
-    "demand_segments": DemandSegmentRow,
-    "instrument_terms": InstrumentTermRow,
-    "crisis_prices": CrisisPriceRow,
-    "allied_reliability": AlliedReliabilityRow,
-    "support_agreements": SupportAgreementRow,
-    "observed_profiles": ObservedProfileRow,
-    "price_gaps": PriceGapRow,
-    "market_quotes": MarketQuoteRow,
-    "listed_minerals": ListedMineralRow,
-    "not_planned": NotPlannedRow,
-    "published_requirements": PublishedRequirementRow,
-    "purchase_ceilings": PurchaseCeilingRow,
-    "supported_producers": SupportedProducerRow,
-    "loss_replay": LossReplayRow,
+    **EVIDENCE,
 }
 """Every table by name, in the order in which they are listed."""
 
@@ -913,29 +823,5 @@ HOME_TABLES = (
     "loss_functions",
 )
 """Tables of which every row is a figure of the home."""
-FACT_TABLES = (
-    "homes",
-    "exchange_rates",
-    "production",
-    "reserves",
-    "import_shares",
-    "minerals",
-    "demand_segments",
-    "instrument_terms",
-    "crisis_prices",
-    "allied_reliability",
-    "policy_events",
-    "support_agreements",
-    "observed_profiles",
-    "price_gaps",
-    "market_quotes",
-    "listed_minerals",
-    "not_planned",
-    "published_requirements",
-    "purchase_ceilings",
-    "supported_producers",
-    "loss_replay",
-    "stock_origins",
-    "hazard_evidence",
-)
+FACT_TABLES = ("homes", "exchange_rates", "policy_events", "stock_origins", "hazard_evidence", *EVIDENCE)
 """Tables that plans do not read row by row."""

@@ -8,13 +8,14 @@ nothing costs as much together as apart, but for such plants. The answer is an o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from ..core.errors import Fault, InputError, PlanError
-from .base import key_of
+from .base import grouped, key_of
 from .dataset import Dataset
 from .plan import Plan, Together
 from .tables import TABLES
@@ -33,18 +34,15 @@ AGREED = (
     "hazard_prices",
 )
 """Tables in which homes that plan together have to say the same."""
-PROVENANCE = frozenset({"source", "year", "confidence", "note"})
+PROVENANCE = ("source", "year", "confidence", "note")
 
 
-def require_same(table: str, first: str, known: Any, home: str, row: Any, free: frozenset[str] = frozenset()) -> None:
+def require_same(table: str, first: str, known: Any, home: str, row: Any, free: Collection[str] = ()) -> None:
     """Raise InputError where two homes say different things in a row of one key, but for `free` columns and provenance."""
-    for name, value in known.model_dump(exclude=set(PROVENANCE | free)).items():
+    for name, value in known.model_dump(exclude={*PROVENANCE, *free}).items():
         if getattr(row, name) != value:
-            found, expected = (
-                str(getattr(row, name)),
-                f"{value}, as in the tables of {first}: it is the same for all homes of a plan",
-            )
-            raise InputError([Fault(f"homes/{home}/{table}.csv", key_of(row), name, found, expected)])
+            expected = f"{value}, as in the tables of {first}: it is the same for all homes of a plan"
+            raise InputError([Fault(f"homes/{home}/{table}.csv", key_of(row), name, str(getattr(row, name)), expected)])
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,8 @@ class Taken:
 def shared_plants(plan: Plan, tables: Mapping[str, Dataset]) -> dict[str, float]:
     """Projects that several members of a plan name -> tonnes a year of the whole plant, which is the largest that one states."""
     members = () if plan.together is None else plan.together.members
-    named: dict[str, list[float]] = defaultdict(list)
-    for member in members:
-        for row in tables[member.home].rows("projects"):
-            named[row.project].append(row.capacity_t_per_yr)
-    return {project: max(sizes) for project, sizes in named.items() if len(sizes) > 1}
+    named = grouped((row for member in members for row in tables[member.home].rows("projects")), "project")
+    return {project: max(row.capacity_t_per_yr for row in rows) for project, rows in named.items() if len(rows) > 1}
 
 
 @dataclass(frozen=True)
@@ -122,11 +117,10 @@ class Union:
 
     def once(self, table: str) -> list[Any]:
         """Rows of all members, one of each key: the first that is found."""
-        key = TABLES[table].key
-        rows: dict[tuple[Any, ...], tuple[str, Any]] = {}
+        rows: dict[str, tuple[str, Any]] = {}
         for home in self.every:
             for row in self.tables[home].rows(table):
-                first, known = rows.setdefault(tuple(getattr(row, name) for name in key), (home, row))
+                first, known = rows.setdefault(key_of(row), (home, row))
                 if table in AGREED and known is not row:
                     require_same(table, first, known, home, row)
         return [row for _, row in rows.values()]
@@ -198,13 +192,13 @@ class Union:
         for home in self.homes:
             for row in self.tables[home].rows("packages"):
                 update: dict[str, Any] = {}
-                if row.project is not None or row.floor_material is not None:
-                    shared = row.project in self.joint
-                    update = {"package": row.package if shared else f"{home}.{row.package}"}
-                    if row.project is not None:
-                        update["project"] = self.called(home, row.project)
-                    if row.floor_material is not None:
-                        update["floor_material"] = f"{row.project if shared else home}.{row.floor_material}"
+                around = row.project if row.project in self.joint else home
+                if row.project is not None:
+                    update["project"] = self.called(home, row.project)
+                if row.floor_material is not None:
+                    update["floor_material"] = f"{around}.{row.floor_material}"
+                if update and around == home:
+                    update["package"] = f"{home}.{row.package}"
                 made = row.model_copy(update=update)
                 found.setdefault(made.package, (made, row.package))
         return list(found.values())
@@ -265,70 +259,60 @@ def _part(row: Any, tonnes: float) -> dict[str, Any]:
 
 def _add_plant(u: Union, found: Rows, project: str, homes: Sequence[str]) -> None:
     """A plant that homes build together, and what each of them gives it and draws from it."""
-    rows = [u.projects[home][project] for home in homes]
-    whole = max(rows, key=lambda row: row.capacity_t_per_yr)
+    rows = {home: u.projects[home][project] for home in homes}
+    whole = max(rows.values(), key=lambda row: row.capacity_t_per_yr)
     tonnes = u.free(project)
     own = {
-        "kappa": max(row.kappa for row in rows),
-        "committed": any(row.committed for row in rows),
+        "kappa": max(row.kappa for row in rows.values()),
+        "committed": any(row.committed for row in rows.values()),
         "note": f"one plant for {', '.join(homes)}",
         **_part(whole, tonnes),
     }
     for column in ("needs", "excludes"):
-        named = [u.called(home, p) for home, row in zip(homes, rows, strict=True) for p in getattr(row, column).split()]
+        named = [u.called(home, name) for home, row in rows.items() for name in getattr(row, column).split()]
         own[column] = " ".join(dict.fromkeys(named))
     if whole.floor_material:
         own["floor_material"] = f"{project}.{whole.floor_material}"
     found["projects"].append(whole.model_copy(update=own))
     makes = {m: y for home in homes for m, y in u.makes(home, project).items()}
-    found["yields"] += [_yield(whole, project, f"{project}.{m}", y) for m, y in makes.items()]
-    found["feed_origins"] += [
-        row for home in homes for row in u.tables[home].rows("feed_origins") if row.producer == project
-    ][:1]
+    for m, y in makes.items():
+        _put(found, "yields", whole, producer=project, material=f"{project}.{m}", yield_t_per_t=y)
+    feeds = (row for home in homes for row in u.tables[home].rows("feed_origins") if row.producer == project)
+    found["feed_origins"] += islice(feeds, 1)
     ramps = {row.age_yr: row for home in homes for row in u.tables[home].rows("ramps") if row.project == project}
     found["ramps"] += ramps.values()
     for home in homes:
         for m, y in makes.items():
             if m in u.materials[home] and u.deals_in(f"{home}.{m}"):
-                for table, row in _handed(u, whole, home, m, y, tonnes):
-                    found[table].append(row)
+                _hand_over(u, found, whole, home, m, tonnes * y)
 
 
-def _handed(u: Union, plant: Any, home: str, material: str, y: float, tonnes: float) -> Iterator[tuple[str, Any]]:
-    """(table, row) of what a plant gives to a home, or takes from it, of one material."""
-    way, project = "to" if y > 0 else "from", plant.project
+def _hand_over(u: Union, found: Rows, plant: Any, home: str, material: str, tonnes: float) -> None:
+    """What a plant gives to a home, or takes from it where the tonnes a year are below 0, of one material."""
+    way, project = "to" if tonnes > 0 else "from", plant.project
     name = f"{project}.{material}.{way}.{home}"
     ends = [f"{project}.{material}", f"{home}.{material}"]
-    source, target = ends if y > 0 else reversed(ends)
-    said_by = {"source": plant.source, "year": plant.year, "confidence": plant.confidence}
-    yield (
+    _put(
+        found,
         "activities",
-        TABLES["activities"].model_validate(
-            {
-                "activity": name,
-                "name": f"{u.materials[home][material].name} {way} {u.titles[home]}, {plant.name}",
-                "country": u.countries(home)[0],
-                "stage": "distribution",
-                "note": "what a plant built together gives to a home or takes from it",
-                **said_by,
-            }
-        ),
+        plant,
+        activity=name,
+        name=f"{u.materials[home][material].name} {way} {u.titles[home]}, {plant.name}",
+        country=u.countries(home)[0],
+        stage="distribution",
+        note="what a plant built together gives to a home or takes from it",
     )
-    capacity = {
-        "activity": name,
-        "from_year": u.asked.horizon.first_year,
-        "capacity_t_per_yr": tonnes * abs(y),
-        **said_by,
-    }
-    yield "capacities", TABLES["capacities"].model_validate(capacity)
-    yield "feed_origins", TABLES["feed_origins"].model_validate({"producer": name, "origins": "modelled", **said_by})
-    yield "yields", _yield(plant, name, source, -1.0)
-    yield "yields", _yield(plant, name, target, 1.0)
+    first = u.asked.horizon.first_year
+    _put(found, "capacities", plant, activity=name, from_year=first, capacity_t_per_yr=abs(tonnes))
+    _put(found, "feed_origins", plant, producer=name, origins="modelled")
+    for end, y in zip(ends if tonnes > 0 else reversed(ends), (-1.0, 1.0), strict=True):
+        _put(found, "yields", plant, producer=name, material=end, yield_t_per_t=y)
 
 
-def _yield(plant: Any, producer: str, material: str, y: float) -> Any:
-    said_by = {"source": plant.source, "year": plant.year, "confidence": plant.confidence}
-    return TABLES["yields"].model_validate({"producer": producer, "material": material, "yield_t_per_t": y, **said_by})
+def _put(found: Rows, table: str, plant: Any, **cells: Any) -> None:
+    """Add a row that is about a plant, and from where that is."""
+    cells |= {"source": plant.source, "year": plant.year, "confidence": plant.confidence}
+    found[table].append(TABLES[table].model_validate(cells))
 
 
 # The plan of homes that plan together: rules for each of them, their part of the money.
@@ -515,9 +499,7 @@ def _materials(u: Union) -> Iterator[Any]:
     for name in u.ordered:
         kind, plant = u.kind(name), name in u.hubs
         home = None if plant else name.partition(".")[0]
-        row = (
-            next(own[kind] for own in u.materials.values() if kind in own) if home is None else u.materials[home][kind]
-        )
+        row = next(own[kind] for at, own in u.materials.items() if kind in own and home in (None, at))
         title = f"of {name.removesuffix(f'.{kind}')}" if home is None else u.titles[home]
         several = sum(kind in u.materials[other] for other in u.homes) > 1
         update = said(
@@ -533,36 +515,31 @@ def _materials(u: Union) -> Iterator[Any]:
 
 
 def _prices(u: Union) -> Iterator[Any]:
-    by_kind: dict[str, list[Any]] = defaultdict(list)
-    for row in u.once("prices"):
-        if row.price_set == u.asked.price_set:
-            by_kind[row.material].append(row)
+    by_kind = grouped(u.once("prices"), "material")
     for name in u.ordered:
-        yield from (
-            row.model_copy(update={"material": name, "note": "as in the common tables"})
-            for row in by_kind[u.kind(name)]
-        )
+        for row in by_kind[u.kind(name)]:
+            if row.price_set == u.asked.price_set:
+                yield row.model_copy(update={"material": name, "note": "as in the common tables"})
 
 
 def _of_materials(u: Union, table: str) -> list[Any]:
     """Rows of the coalition about single materials, under the names of their homes."""
-    found: dict[tuple[Any, ...], Any] = {}
+    found: dict[str, Any] = {}
     for home in u.homes:
         for row in u.tables[home].rows(table):
-            made = row
             if row.material in u.materials[home]:
                 made = row.model_copy(update=said(home, material=f"{home}.{row.material}"))
-            if row.material == "*" or made is not row:
-                found[tuple(getattr(made, name) for name in TABLES[table].key)] = made
+                found[key_of(made)] = made
+            elif row.material == "*":
+                found[key_of(row)] = row
     return list(found.values())
 
 
 def _origin_rules(u: Union) -> Iterator[Any]:
     """Rules of origin, each material of which stands for that of every member; whom a rule binds is asked of each."""
     for row in u.once("origin_rules"):
-        names: list[str] = []
-        for name in row.materials.split():
-            names += [name] if name == "*" else [each for each in u.ordered if u.kind(each) == name]
+        kinds = row.materials.split()
+        names = ["*"] * ("*" in kinds) + [name for kind in kinds for name in u.ordered if u.kind(name) == kind]
         if names or not row.materials:
             yield row.model_copy(update={"materials": " ".join(names)})
 
@@ -576,8 +553,7 @@ def _losses(u: Union) -> Iterator[Any]:
             expected = f"a loss function of the tables of {home}: {', '.join(known)}"
             raise InputError([Fault("plan", "", "together.members", f"'{wanted}'", expected)])
         for row in rows:
-            own = said(home, loss_function=LOSSES, material=f"{home}.{row.material}")
-            yield row.model_copy(update=own)
+            yield row.model_copy(update=said(home, loss_function=LOSSES, material=f"{home}.{row.material}"))
 
 
 def _hazards(u: Union) -> tuple[list[Any], dict[str, dict[str, list[str]]]]:
@@ -599,21 +575,16 @@ def _hazards(u: Union) -> tuple[list[Any], dict[str, dict[str, list[str]]]]:
     found = []
     for hazard, rows in known.items():
         first = rows[0][1]
-        _require_agreement(hazard, rows)
+        # only who limits exports differs by who buys
+        free = {"materials", "countries"} if first.kind == "ally_limit" else {"materials"}
+        for home, row in rows[1:]:
+            require_same("hazards", rows[0][0], first, home, row, free)
         countries = dict.fromkeys(code for _, row in rows for code in row.countries.split())
         everything = len(rows) == len(u.every) and "*" in first.materials.split()
         materials = "*" if everything else " ".join(name for names in struck[hazard].values() for name in names)
         if materials:
             found.append(first.model_copy(update={"countries": " ".join(countries), "materials": materials}))
     return found, struck
-
-
-def _require_agreement(hazard: str, rows: Sequence[tuple[str, Any]]) -> None:
-    """Raise InputError where homes say different things of one hazard; only who limits exports differs by who buys."""
-    (home, first), *others = rows
-    free = {"materials", "countries"} if first.kind == "ally_limit" else {"materials"}
-    for other, row in others:
-        require_same("hazards", home, first, other, row, frozenset(free))
 
 
 def _add_sources(u: Union, found: Rows) -> None:
@@ -639,21 +610,16 @@ def _add_offers(u: Union, found: Rows) -> None:
                 source = f"{source}.{row.material}.to.{home}"
             elif source != "outside":
                 source = f"{home}.{source}"
-            if row.material in u.materials[home] and (source == "outside" or source in made):
-                update = said(
-                    home,
-                    offer=f"{home}.{row.offer}",
-                    material=f"{home}.{row.material}",
-                    source_producer=source,
-                    seller=row.offer if row.offer in shared else None,
-                )
-                found["offers"].append(row.model_copy(update=update))
+            if row.material in u.materials[home] and source in {"outside", *made}:
+                own = {"offer": f"{home}.{row.offer}", "material": f"{home}.{row.material}", "source_producer": source}
+                seller = row.offer if row.offer in shared else None
+                found["offers"].append(row.model_copy(update=said(home, **own, seller=seller)))
     first, past = u.asked.horizon.first_year, u.asked.horizon.first_year + u.asked.horizon.years
     for name in sorted(shared):
-        series = sorted(((row.from_year, row) for row in sold if row.seller == name), key=lambda pair: pair[0])
+        series = sorted((row for row in sold if row.seller == name), key=lambda row: row.from_year)
         told = -1.0
         for year in range(first, past + 1):  # plans tell what they buy within their years; beyond nothing is taken
-            row = next((row for begins, row in reversed(series) if begins <= year), series[0][1])
+            row = next((row for row in reversed(series) if row.from_year <= year), series[0])
             left = max(0.0, row.depth_t_per_yr - u.taken.purchases.get((name, year), 0.0))
             if left != told:
                 update = {"from_year": year, "depth_t_per_yr": left, "note": "what others have left"}
@@ -663,11 +629,8 @@ def _add_offers(u: Union, found: Rows) -> None:
 
 def _countries(u: Union) -> Iterator[Any]:
     inside = {country for home in u.every for country in u.countries(home)}
-    rows: dict[str, list[Any]] = defaultdict(list)
-    for home in u.every:
-        for row in u.tables[home].rows("countries"):
-            rows[row.country].append(row)
-    for country, several in rows.items():
+    rows = (row for home in u.every for row in u.tables[home].rows("countries"))
+    for country, several in grouped(rows, "country").items():
         tier = "home" if country in inside else max((row.tier for row in several), key=DISTANT.index)
         beside = dict.fromkeys(name for row in several for name in row.land_neighbours.split())
         yield several[0].model_copy(update={"tier": tier, "land_neighbours": " ".join(beside)})

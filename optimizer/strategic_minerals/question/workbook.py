@@ -18,7 +18,7 @@ import types
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import SequenceMatcher
 from importlib import import_module
 from itertools import islice, pairwise
@@ -164,9 +164,8 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
             faults.add(Fault(place, cell_name(number, 1), field, str(error), expected))
     numbers: dict[str, tuple[int, ...]] = {}
-    plain = _closed(content, "", numbers)
+    plain, changed = _closed(content, "", numbers), list[str]()
     apart(overrides)
-    changed: list[str] = []
     for field, value in overrides.items():
         try:
             own = _renumbered(field, numbers)
@@ -245,40 +244,27 @@ def typed(value: Any, field: str) -> Any:
                 return value
             raise ValueError(f"{value[:40]!r}, which is not a valid list or table") from None
     if listed and isinstance(value, str):
-        return [_entry(part, listed) for part in re.split(r"[\s,;]+", value) if part]
-    if isinstance(value, str):
-        value = _as_intended_text(value.strip(), kinds_at(Plan, field), value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+        return [_as_intended(part, {listed}) for part in re.split(r"[\s,;]+", value) if part]
+    value = _as_intended(value, kinds_at(Plan, field))
     if isinstance(value, datetime.date | datetime.datetime | datetime.time):
         value = value.isoformat()
     return [value] if listed else value
 
 
-def _as_intended_text(text: str, kinds: Collection[str], otherwise: str) -> Any:
-    """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it was, otherwise."""
-    if "string" in kinds:
-        return otherwise
+def _as_intended(value: Any, kinds: Collection[str]) -> Any:
+    """A figure or a truth value that a cell holds as text, where the field takes no text; whole figures as integers."""
+    text = value.strip() if isinstance(value, str) and "string" not in kinds else ""
     if "boolean" in kinds and text.lower() in TRUTHS:
         return TRUTHS[text.lower()]
-    return float(text) if {"number", "integer"} & {*kinds} and NUMBER.fullmatch(text) else otherwise
+    if {"number", "integer"} & {*kinds} and NUMBER.fullmatch(text):
+        value = float(text)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 """A plain number that a cell holds as text."""
 TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 """What people type into a cell for a truth value."""
-
-
-def _entry(text: str, kind: str) -> Any:
-    """An entry of a list in the kind that the list holds; text that is no such number stays, and is told as a fault."""
-    if kind not in ("number", "integer"):
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else number
 
 
 PLAN, READ_ME, NOTES = "plan", "read me", "notes"
@@ -313,21 +299,20 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook.
     """
     path = Path(path)
-    found = _sheets_of(path)
-    sheets = found.cells
+    sheets, others = _sheets_of(path)
     faults = Faults()
-    faults.extend(found.misnamed)
+    faults.extend(_misnamed(path.name, others))
     plan, data, sheet = None, None, None
     try:
         if PLAN not in sheets:
-            there = ", ".join([*sheets, *found.others][:MOST_SHEETS_NAMED]) or "none"
+            there = ", ".join([*sheets, *others][:MOST_SHEETS_NAMED]) or "none"
             expected = f"a sheet with one field of the plan per row; the sheets are {there}"
             raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
         plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
     except FaultsError as error:
         faults.extend(error.faults)
     try:
-        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, found.others)
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, others)
     except FaultsError as error:
         faults.extend(error.faults)
     if faults or plan is None or data is None:
@@ -341,20 +326,8 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
 MOST_SHEETS_NAMED = 30
 
 
-@dataclass(frozen=True)
-class _Sheets:
-    """The sheets of a book."""
-
-    cells: Mapping[str, Sequence[Sequence[Any]]]
-    """Of the sheets that are read."""
-    others: tuple[str, ...]
-    """Names of the sheets that are not read."""
-    misnamed: Sequence[Fault]
-    """Sheets whose name is a slip."""
-
-
-def _sheets_of(path: Path) -> _Sheets:
-    """What is in a book. Raises InputError for what is no workbook, or too large a one."""
+def _sheets_of(path: Path) -> tuple[dict[str, Sequence[Sequence[Any]]], tuple[str, ...]]:
+    """Cells of the sheets that are read, and names of the others. Raises InputError for what is no workbook, or too large a one."""
     content = read_bounded(path, LARGEST_BOOK_BYTES, "a workbook (xlsx)")
     if isinstance(content, Fault):
         raise InputError([content])
@@ -377,8 +350,7 @@ def _sheets_of(path: Path) -> _Sheets:
     ]
     if faults:
         raise InputError(faults)
-    others = tuple(name for name in names if name not in cells)
-    return _Sheets(cells, others, [*_misnamed(path.name, others)])
+    return cells, tuple(name for name in names if name not in cells)
 
 
 def columns_read(sheet: str) -> float:
@@ -415,13 +387,14 @@ def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: S
         wrong = header_faults(name, place, columns, lambda k: cell_name(1, k)) or _headless(place, columns, cells)
         if len(cells) > MOST_ROWS:
             wrong = [Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}")]
+        if not wrong:
+            # cells in the words of a CSV file: the same rules then read them
+            filled = [zip(columns, cells[n - 1], strict=False) for n in lines]
+            records = [{name: _text(value) for name, value in row if name and value != ""} for row in filled]
+            rows, found = validate_rows(name, records, place, [column for column in columns if column], lines)
+            tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
+            wrong = [_with_cell(fault, columns) for fault in found]
         faults.extend(wrong)
-        if wrong:
-            continue
-        records = [_record(columns, cells[n - 1]) for n in lines]
-        rows, found = validate_rows(name, records, place, [column for column in columns if column], lines)
-        tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
-        faults.extend(_with_cell(fault, columns) for fault in found)
     if not tables and not faults:
         faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
     if faults:
@@ -448,11 +421,6 @@ MOST_NAMED = 20
 """Cells without a header that are named."""
 
 
-def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    """Cells by column, in the words of a CSV file: the same rules then read them."""
-    return {column: _text(value) for column, value in zip(columns, row, strict=False) if column and value != ""}
-
-
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -467,10 +435,9 @@ def _with_cell(fault: Fault, columns: Sequence[str]) -> Fault:
     """A fault of a table with its cell in place of the line."""
     if not fault.row.isdigit():
         return fault
-    row = int(fault.row)
-    return replace(
-        fault, row=cell_name(row, columns.index(fault.column)) if fault.column in {*columns} - {""} else f"row {row}"
-    )
+    if fault.column and fault.column in columns:
+        return replace(fault, row=cell_name(int(fault.row), columns.index(fault.column)))
+    return replace(fault, row=f"row {fault.row}")
 
 
 def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
@@ -481,39 +448,42 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
     """
     with whole_file(Path(path)) as file:
         book, formats = new_book(file)
-        _fill(book, formats, plan, data)
+        _write_start(book, formats, plan, data)
+        sheet = book.add_worksheet(READ_ME)
+        sheet.set_column(0, 0, 110)
+        for row, line in enumerate(WELCOME):
+            sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
+        _write_plan(book, formats, plan)
+        for table in data.tables:
+            _write_table(book, formats, table, data)
         book.close()
 
 
-def _fill(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
-    """All sheets of a book to fill in."""
-    _write_start(book, formats, plan, data)
-    sheet = book.add_worksheet(READ_ME)
-    sheet.set_column(0, 0, 110)
-    for row, line in enumerate(WELCOME):
-        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
-    _write_plan(book, formats, plan)
-    for table in data.tables:
-        frame = data.frame(table)
-        own = [column for column in frame.columns if column not in PROVENANCE]
-        columns = list(dict.fromkeys([*TABLES[table].key, *own, *PROVENANCE]))
-        frame = frame[columns]
-        sheet = book.add_worksheet(table)
-        sheet.freeze_panes(1, len(TABLES[table].key))
-        sheet.autofilter(0, 0, max(1, len(frame)), len(columns) - 1)
-        for k, column in enumerate(columns):
-            sheet.write_string(0, k, column, formats["header"])
-            note = meaning(TABLES[table], column)
-            if note:
-                sheet.write_comment(0, k, note, {"x_scale": 2})
-            allowed = _allowed(TABLES[table].model_fields[column].annotation)
-            if allowed:
-                sheet.data_validation(1, k, MOST_ROWS, k, {"validate": "list", "source": allowed})
-            sheet.set_column(k, k, min(40, max(10, len(column) + 2)), formats["open"])
-        for row, values in enumerate(frame.itertuples(index=False, name=None), start=1):
-            for k, value in enumerate(values):
-                write_cell(sheet, row, k, value, formats["open"])
-        sheet.protect("", PROTECTED)
+def _write_table(book: Any, formats: Mapping[str, Any], table: str, data: Dataset) -> None:
+    frame, model = data.frame(table), TABLES[table]
+    own = [column for column in model.model_fields if column not in PROVENANCE]
+    columns = list(dict.fromkeys([*model.key, *own, *PROVENANCE]))
+    sheet = _sheet(book, table, formats, columns, len(model.key))
+    sheet.autofilter(0, 0, max(1, len(frame)), len(columns) - 1)
+    for k, column in enumerate(columns):
+        if note := meaning(model, column):
+            sheet.write_comment(0, k, note, {"x_scale": 2})
+        if allowed := _allowed(model.model_fields[column].annotation):
+            sheet.data_validation(1, k, MOST_ROWS, k, {"validate": "list", "source": allowed})
+        sheet.set_column(k, k, min(40, max(10, len(column) + 2)), formats["open"])
+    for row, values in enumerate(frame[columns].itertuples(index=False, name=None), start=1):
+        for k, value in enumerate(values):
+            write_cell(sheet, row, k, value, formats["open"])
+    sheet.protect("", PROTECTED)
+
+
+def _sheet(book: Any, name: str, formats: Mapping[str, Any], columns: Sequence[str], frozen: int = 0) -> Any:
+    """A new sheet with its header, which stays in view, with so many columns."""
+    sheet = book.add_worksheet(name)
+    sheet.freeze_panes(1, frozen)
+    for k, column in enumerate(columns):
+        sheet.write_string(0, k, column, formats["header"])
+    return sheet
 
 
 PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "delete_rows", "sort", "autofilter"), True)
@@ -522,14 +492,13 @@ PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "dele
 
 def _write_start(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
     """Questions in plain words with their answers, on which the book opens."""
-    sheet = book.add_worksheet(START)
+    home = home_row(data, plan.home)
+    head = f"A plan for {plan.home if home is None else home.name}: question"
+    sheet = _sheet(book, START, formats, (head, "answer", "what it means"))
     sheet.activate()
     sheet.set_column(0, 0, 44)
     sheet.set_column(1, 1, 30, formats["open"])
     sheet.set_column(2, 2, 100)
-    sheet.freeze_panes(1, 0)
-    for k, head in enumerate((f"A plan for {_home_name(plan, data)}: question", "answer", "what it means")):
-        sheet.write_string(0, k, head, formats["header"])
     row, block = 0, ""
     codes = [each.material for each in data.rows("materials")]
     for question in questions(plan, data):
@@ -563,19 +532,10 @@ def _also_in_force(plan: Plan) -> Iterator[str]:
     yield f"Also in this plan, unless changed in the sheet plan: {'; '.join(filter(None, told)) or 'nothing'}."
 
 
-def _home_name(plan: Plan, data: Dataset) -> str:
-    row = home_row(data, plan.home)
-    return plan.home if row is None else row.name
-
-
 def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
-    sheet = book.add_worksheet(PLAN)
-    sheet.set_column(0, 0, 46, formats["open"])
-    sheet.set_column(1, 1, 60, formats["open"])
-    sheet.freeze_panes(1, 0)
-    sheet.set_column(2, 2, 90, formats["open"])
-    for k, head in enumerate(("field", "value", "meaning")):
-        sheet.write_string(0, k, head, formats["header"])
+    sheet = _sheet(book, PLAN, formats, ("field", "value", "meaning"))
+    for k, width in enumerate((46, 60, 90)):
+        sheet.set_column(k, k, width, formats["open"])
     for row, (field, value) in enumerate(_fields({"format": FORMAT, **plan.to_toml_like()}), start=1):
         sheet.write_string(row, 0, field, formats["open"])
         quoted = isinstance(value, list) or (isinstance(value, str) and value.strip().startswith(TEXT_STARTS))
@@ -609,13 +569,8 @@ def _allowed(annotation: Any) -> list[str]:
 def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
     """An empty book in which no text becomes a formula or a link, and its formats. file: where it is written when it is closed."""
     xlsxwriter = optional("xlsxwriter")
-    options = {
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-        "nan_inf_to_errors": False,
-    }
-    book = xlsxwriter.Workbook(file, options)
+    turned = ("strings_to_formulas", "strings_to_urls", "strings_to_numbers", "nan_inf_to_errors")
+    book = xlsxwriter.Workbook(file, dict.fromkeys(turned, False))
     return book, {
         "title": book.add_format({"bold": True, "font_size": 13}),
         "plain": book.add_format({"text_wrap": False}),
@@ -640,7 +595,6 @@ def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any) -> Non
         text = " ".join(map(str, plain)) if isinstance(plain, tuple | list) else str(plain)
         if len(text) > LONGEST_TEXT or UNFIT.search(text) or (text.startswith("<r>") and text.endswith("</r>")):
             expected = f"at most {LONGEST_TEXT:,} characters, no control characters, not between <r> and </r>"
-            raise InputError(
-                [Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)]
-            )
+            place = f"sheet {sheet.get_name()}", cell_name(row + 1, column), ""
+            raise InputError([Fault(*place, repr(text[:60]), expected)])
         sheet.write_string(row, column, text, style)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..core.stats import MONTHS_PER_YEAR
-from ..question.base import key_of
+from ..question.base import grouped, key_of
 from ..question.dataset import Dataset, members
 from ..question.names import Names
 from ..question.plan import Event, Owners, Plan
@@ -49,8 +49,7 @@ class _Known:
         self.end, self.members = years[-1] + 1, members(data, plan.home)
         self.rows, self.resolved = hazards(plan, data), resolver(plan, data)
         self.drawn = {row.hazard: row for row in sampled(plan, data)}
-        country = {row.activity: row.country for row in data.rows("activities")}
-        country |= {row.project: row.country for row in data.rows("projects")}
+        country = {key_of(row): row.country for table in ("activities", "projects") for row in data.rows(table)}
         made = [row for row in data.rows("yields") if row.yield_t_per_t > 0]
         self.makers = {(country[row.producer], row.material) for row in made if row.producer in country}
         self.producers = {row.producer for row in made if row.material in self.chosen}
@@ -81,12 +80,15 @@ class _Known:
 
 def _unplanned(materials: str) -> str:
     names = materials.split()
-    return f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''} {'is' if len(names) == 1 else 'are'} not planned"
+    return f"{_first(names)} {'is' if len(names) == 1 else 'are'} not planned"
 
 
 def _nowhere(countries: str, touched: Collection[str]) -> str:
-    names = sorted(touched)
-    return f"no planned source in {countries} makes {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}"
+    return f"no planned source in {countries} makes {_first(sorted(touched))}"
+
+
+def _first(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:MOST_KEYS])}{' and more' if len(names) > MOST_KEYS else ''}"
 
 
 def _rules(known: _Known) -> Iterator[Finding]:
@@ -124,26 +126,26 @@ def _controls(known: _Known) -> Iterator[Finding]:
 def _events(known: _Known) -> Iterator[Finding]:
     """Events of listed scenarios without effect, wholly or in part."""
     shaped = profiles_of(known.plan, known.data)
-    for n, scenario in enumerate(known.plan.scenarios):
-        for e, event in enumerate(scenario.events):
-            place, resolved = f"scenarios.{n}.events.{e}", known.resolved(event)
-            if why := _nothing(known, resolved):
-                yield place, f"{why}: the event has no effect"
-                continue
-            touched = known.touched(resolved.materials)
-            if resolved.cut > 0 and not known.cut(resolved.countries, touched):
-                yield place, f"{_nowhere(resolved.countries, touched)}: the event cuts nothing"
-            if resolved.cut > 0 and resolved.price < 1 and not (resolved.profile and resolved.profile.priced):
-                rise = f"a rise of {resolved.price:.0%} is written {1 + resolved.price:g}"
-                yield place, f"price_multiplier {resolved.price:g}: prices fall while supply is cut; {rise}"
-            yield from ((place, why) for why in _flood(resolved.flood, resolved.flood_price))
-            has_profile = event.cut_share is None and event.hazard in shaped
-            for name in ("severity", "stretch"):
-                if not has_profile and getattr(event, name) is not None:
-                    why = "the event states its own cut" if event.cut_share is not None else "its hazard has no profile"
-                    yield f"{place}.{name}", f"{why}: {name} has no effect"
-            if has_profile and event.stretch is not None and event.duration_years is not None:
-                yield f"{place}.duration_years", "stretch gives the length of the profile: duration_years has no effect"
+    listed = [(n, e, event) for n, one in enumerate(known.plan.scenarios) for e, event in enumerate(one.events)]
+    for n, e, event in listed:
+        place, resolved = f"scenarios.{n}.events.{e}", known.resolved(event)
+        if why := _nothing(known, resolved):
+            yield place, f"{why}: the event has no effect"
+            continue
+        touched = known.touched(resolved.materials)
+        if resolved.cut > 0 and not known.cut(resolved.countries, touched):
+            yield place, f"{_nowhere(resolved.countries, touched)}: the event cuts nothing"
+        if resolved.cut > 0 and resolved.price < 1 and not (resolved.profile and resolved.profile.priced):
+            rise = f"a rise of {resolved.price:.0%} is written {1 + resolved.price:g}"
+            yield place, f"price_multiplier {resolved.price:g}: prices fall while supply is cut; {rise}"
+        yield from ((place, why) for why in _flood(resolved.flood, resolved.flood_price))
+        has_profile = event.cut_share is None and event.hazard in shaped
+        for name in ("severity", "stretch"):
+            if not has_profile and getattr(event, name) is not None:
+                why = "the event states its own cut" if event.cut_share is not None else "its hazard has no profile"
+                yield f"{place}.{name}", f"{why}: {name} has no effect"
+        if has_profile and event.stretch is not None and event.duration_years is not None:
+            yield f"{place}.duration_years", "stretch gives the length of the profile: duration_years has no effect"
 
 
 def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
@@ -239,9 +241,8 @@ def _money(known: _Known) -> Iterator[Finding]:
         for year in sorted(amounts) if isinstance(amounts, Mapping) else ():
             later = min((other for other in amounts if year < other <= years[0]), default=None)
             if year > years[-1] or later is not None:
-                why = (
-                    f"the last computed year is {years[-1]}" if later is None else f"the figure of {later} replaces it"
-                )
+                last = f"the last computed year is {years[-1]}"
+                why = last if later is None else f"the figure of {later} replaces it"
                 yield f"budget.{name}.{year}", f"{amounts[year]:,g} is not used: {why}"
     money = budget.appropriation_musd
     if isinstance(money, dict) and years[0] < min(money) <= years[-1]:
@@ -250,8 +251,10 @@ def _money(known: _Known) -> Iterator[Finding]:
         yield "budget.total_musd", "0: nothing may be spent, whatever is appropriated; leave it out for no limit"
     cap = budget.liability_cap_musd
     if cap is not None and not known.has_floors():
-        why = "the plan offers no price floor, alone or in a package: the cap has no effect"
-        yield "budget.liability_cap_musd", why
+        yield (
+            "budget.liability_cap_musd",
+            "the plan offers no price floor, alone or in a package: the cap has no effect",
+        )
     elif cap is not None and not _some(cap):
         yield "budget.liability_cap_musd", "0: floors may never cost anything; leave it out for no limit"
 
@@ -266,10 +269,8 @@ def _floors(known: _Known) -> Iterator[Finding]:
     owners, usual = known.plan.owners, Owners()
     for name in ("sample", "seed") if owners.expectation == "trunk" else ():
         if getattr(owners, name) != getattr(usual, name):
-            yield (
-                f"owners.{name}",
-                "owners look at the baseline course (owners.expectation = 'trunk'): no sample is drawn",
-            )
+            why = "owners look at the baseline course (owners.expectation = 'trunk'): no sample is drawn"
+            yield f"owners.{name}", why
     for name in () if known.has_floors() else ("price_risk_premium", "risk_charge"):
         if getattr(owners, name) > 0:
             yield f"owners.{name}", "the plan offers no price floor, so no price risk is taken away: no effect"
@@ -283,22 +284,17 @@ def _losses(known: _Known) -> Iterator[Finding]:
     if risk.alpha < HALF and (counts or (aim.kind == "risk_within_budget" and aim.cvar_share > 0)):
         why = f"{risk.alpha:g}: the CVaR is the mean of the worst {100 * (1 - risk.alpha):.6g} % of losses"
         yield "risk.alpha", f"{why}; alpha {1 - risk.alpha:.6g} is the worst {100 * risk.alpha:.6g} %"
-    if plan.users_convenience_share != Plan.model_fields["users_convenience_share"].default and not data.rows(
-        "users_stock"
-    ):
+    usual = Plan.model_fields["users_convenience_share"].default
+    if plan.users_convenience_share != usual and not data.rows("users_stock"):
         yield "users_convenience_share", "the tables have no stock of users (users_stock.csv): it has no effect"
-    tiers: dict[tuple[str, str], int] = defaultdict(int)
-    for row in data.rows("tiers"):
-        tiers[row.material, row.segment] += 1
+    tiers = Counter((row.material, row.segment) for row in data.rows("tiers"))
     if plan.loss.spikes and not any((tiers[pair] or tiers["*", pair[1]]) > 1 for pair in known.users):
         yield "loss.spikes", "no segment has more than one tier: it has no effect"
 
 
 def _materials(known: _Known) -> Iterator[Finding]:
     """Materials named one by one that nobody demands and no plant of the plan uses, nor is made beside one that is."""
-    demand: dict[str, list[Any]] = defaultdict(list)
-    for row in known.data.rows("demand"):
-        demand[row.material].append(row)
+    demand = grouped(known.data.rows("demand"), "material")
     used = {name for name in known.chosen if any(_wanted(demand[name], known.years))}
     if used:
         yields = known.data.rows("yields")
@@ -312,8 +308,8 @@ def _materials(known: _Known) -> Iterator[Finding]:
 
 def _wanted(rows: Sequence[Any], years: Sequence[int]) -> Iterator[float]:
     """Demand that some computed year takes: a figure holds until the next of its segment, and before the first one."""
-    for segment in {row.segment for row in rows}:
-        series = {row.from_year: row.demand_t_per_yr for row in rows if row.segment == segment}
+    for of in grouped(rows, "segment").values():
+        series = {row.from_year: row.demand_t_per_yr for row in of}
         start = max((year for year in series if year <= years[0]), default=min(series))
         yield from (amount for year, amount in series.items() if start <= year <= max(years[-1], start))
 
@@ -344,13 +340,11 @@ def _limits(known: _Known) -> Iterator[Finding]:
 def _series(known: _Known) -> Iterator[Finding]:
     """Series that begin after the plan does: the years before take their first value."""
     for table, names in SERIES.items():
-        first: dict[tuple[str, ...], Any] = {}
-        for row in known.data.rows(table):
-            planned = row.activity in known.producers if table == "capacities" else row.material in known.chosen
-            if planned and getattr(row, "price_set", known.plan.price_set) == known.plan.price_set:
-                of = tuple(getattr(row, name) for name in names)
-                first[of] = min(first.get(of, row), row, key=lambda one: one.from_year)
-        late = [row for row in first.values() if row.from_year > known.years[0]]
+        column, planned = ("activity", known.producers) if table == "capacities" else ("material", known.chosen)
+        rows = [row for row in known.data.rows(table) if getattr(row, column) in planned]
+        rows = [row for row in rows if getattr(row, "price_set", known.plan.price_set) == known.plan.price_set]
+        firsts = (min(series, key=lambda row: row.from_year) for series in grouped(rows, *names).values())
+        late = [row for row in firsts if row.from_year > known.years[0]]
         if late:
             why = f"begins after the first year, {known.years[0]}: all years before it take its first value"
             yield key_of(late[0]), f"{table}.csv from_year: {_rows(late)}: the series {why}"
@@ -358,14 +352,13 @@ def _series(known: _Known) -> Iterator[Finding]:
 
 def _ramps(known: _Known) -> Iterator[Finding]:
     """Ramps that begin some years after first output."""
-    ages: dict[str, list[int]] = defaultdict(list)
-    for row in known.data.rows("ramps"):
-        ages[row.project].append(row.age_yr)
+    ramps = grouped(known.data.rows("ramps"), "project")
     planned = {row.project for row in known.data.rows("projects")} & known.producers
-    for name, found in ages.items():
-        if min(found) > 0 and (planned - ages.keys() if name == "*" else name in planned):
-            years = f"there is no output in the first {min(found)} year{'s' * (min(found) > 1)} after first output"
-            yield name, f"ramps.csv {name} age_yr: the first is {min(found)}: {years}"
+    for name, rows in ramps.items():
+        first = min(row.age_yr for row in rows)
+        if first > 0 and (planned - ramps.keys() if name == "*" else name in planned):
+            years = f"there is no output in the first {first} year{'s' * (first > 1)} after first output"
+            yield name, f"ramps.csv {name} age_yr: the first is {first}: {years}"
 
 
 def _sources(known: _Known) -> Iterator[Finding]:
@@ -375,10 +368,8 @@ def _sources(known: _Known) -> Iterator[Finding]:
         bare = [row for row in rows if not row.source.strip()]
         if bare and len(bare) < len(rows):
             has = "has" if len(bare) == 1 else "have"
-            yield (
-                table,
-                f"{table}.csv source: {_rows(bare)} {has} no source; {len(rows) - len(bare):,} of the table have one",
-            )
+            others = f"{len(rows) - len(bare):,} of the table have one"
+            yield table, f"{table}.csv source: {_rows(bare)} {has} no source; {others}"
 
 
 def _rows(rows: Sequence[Any]) -> str:
