@@ -1,8 +1,8 @@
 """The documents' site: pages are the documents, taken from where they stand, under the paths that they have in the checkout, and
 pages of table columns, verbs and public names, written from the code.
 
-Relative links therefore lead where they lead in the checkout, but for `.github`: a site's folders do not begin with a dot, so its
-files stand under `project`. Other files that documents link to, such as tests and the picture, are copied beside the pages.
+Relative links therefore lead where they lead in the checkout, but for `.github` and `.ci`: a site's folders do not begin with a dot, so their
+files stand under `project` and `ci`. Other files that documents link to, such as tests and the picture, are copied beside the pages.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ PLACES = (
     "models/notebooks/*.ipynb",
     "inputs/*.md",
     "tests/**/README.md",
+    ".ci/benchmarks/README.md",
     "optimizer/strategic_minerals/**/README.md",
 )
-RENAMED = {".github": "project"}
+RENAMED = {".github": "project", ".ci": "ci"}
 LINK = re.compile(r"`[^`\n]*`|(?P<before>\]\()(?P<path>[^)\s#:]+)(?P<rest>#[^)\s]*)?\)")
 """A link to a file of the checkout, or code, which is passed over."""
 

@@ -244,7 +244,7 @@ LEAST_SCENARIOS = {True: 4, False: 25}
 LEAST_COLUMNS = 20_000
 """Scenarios outside the master, with integers and without, and columns in all, from which `auto` decomposes.
 
-Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 scenarios.
+Calibrated on the shipped plans (`.ci/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 scenarios.
 """
 
 LEAST_GAP = 1e-6

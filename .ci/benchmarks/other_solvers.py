@@ -5,7 +5,7 @@ Every tool gets the model of a plan as this package compiles it, in the same uni
 reading does not count. Wall-clock and processor seconds are reported: the first is what people wait for, the second hardly depends
 on what else the machine does. Nothing here passes or fails by the clock.
 
-    python tests/benchmarks/other_solvers.py [--plans rare-earths] [--scenarios 25 100] [--limit 900] [--write]
+    python .ci/benchmarks/other_solvers.py [--plans rare-earths] [--scenarios 25 100] [--limit 900] [--write]
                                                           needs the extra `bench` (PySCIPOpt; PuLP, which carries CBC)
 """
 

@@ -6,7 +6,7 @@ twelve solves would take by a flat model in HiGHS and by mpi-sppy's extensive fo
 gap; what those tools need for anything else is left out, in their favour. They are left out where a size before took longer than
 the limit. Objectives of the tools on the same sample are compared. Nothing here passes or fails by the clock.
 
-    python tests/benchmarks/true_gap.py [--plan rare-earths] [--scenarios 4 25 50 100 200] [--limit 600] [--write]
+    python .ci/benchmarks/true_gap.py [--plan rare-earths] [--scenarios 4 25 50 100 200] [--limit 600] [--write]
                                                           needs the extra `bench` (mpi-sppy)
 """
 

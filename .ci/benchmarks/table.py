@@ -5,7 +5,7 @@ Set-up is compared on critical-minerals, each tool in a process of its own: raw 
 Re-solving is compared between a session and solves from nothing. Medians, ratios, growth exponents
 (slope of log seconds in log scenarios). Nothing here passes or fails by the clock.
 
-    python tests/benchmarks/table.py [--repeats 5] [--quick] [--only re-solves] [--write]
+    python .ci/benchmarks/table.py [--repeats 5] [--quick] [--only re-solves] [--write]
                                                           needs the extra `bench` (linopy, mpi-sppy)
 
 `--write` puts both tables, re-solves with integers alone, into that README, with the day, the commit and the machine.

@@ -1,7 +1,7 @@
 """How the service bears load, kills and long use: one command prints a table.
 
-    python tests/benchmarks/service_load.py [--jobs 200] [--callers 20] [--kills 20]
-    python tests/benchmarks/service_load.py --hostile --minutes 3
+    python .ci/benchmarks/service_load.py [--jobs 200] [--callers 20] [--kills 20]
+    python .ci/benchmarks/service_load.py --hostile --minutes 3
 
 A server of its own on loopback with two workers. First all jobs are submitted at once by all callers, while health is asked ten
 times a second; then the server is killed at random moments and started again. Every answer stored is opened and audited.
@@ -30,7 +30,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 
 from strategic_minerals import load_result

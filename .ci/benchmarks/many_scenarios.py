@@ -3,7 +3,7 @@
 Scenarios are drawn unreduced. The growth exponent is the slope of log seconds against log scenarios. Nothing here passes or fails
 by the clock. Five thousand scenarios take six minutes as a relaxation, and some thirty with whole numbers.
 
-    python tests/benchmarks/many_scenarios.py [--plan critical-minerals] [--scenarios 100 400 1000 5000] [--mixed] [--quick]
+    python .ci/benchmarks/many_scenarios.py [--plan critical-minerals] [--scenarios 100 400 1000 5000] [--mixed] [--quick]
     [--write]
 """
 

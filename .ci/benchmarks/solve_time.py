@@ -4,7 +4,7 @@ Scenarios are drawn unreduced. Each pair is solved in turn, `--repeats` times, i
 (slope of log seconds against log scenarios) are printed. Seconds are those of solving alone: set-up, prices and tables are the
 same. Nothing here passes or fails by the clock.
 
-    python tests/benchmarks/solve_time.py [--plan rare-earths] [--scenarios 25 50 100 200] [--mixed] [--repeats 3] [--quick]
+    python .ci/benchmarks/solve_time.py [--plan rare-earths] [--scenarios 25 50 100 200] [--mixed] [--repeats 3] [--quick]
     [--write]
 """
 

@@ -71,7 +71,7 @@ def origin() -> str:
             versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    command = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    command = " ".join(["python", f".ci/benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     return f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}; {machine()}; {', '.join(versions)}; `{command}`"
 
 
