@@ -1,8 +1,9 @@
 """The documents' site: pages are the documents, taken from where they stand, under the paths that they have in the checkout, and
 pages of table columns, verbs and public names, written from the code.
 
-Relative links therefore lead where they lead in the checkout, but for `.github` and `.ci`: a site's folders do not begin with a dot, so their
-files stand under `project` and `ci`. Other files that documents link to, such as tests and the picture, are copied beside the pages.
+Relative links therefore lead where they lead in the checkout, but for `.github` and `.ci`: a site's folders do not begin with a
+dot, so their files stand under `project` and `ci`. Other files that documents link to, such as tests and the picture, are copied
+beside the pages.
 """
 
 from __future__ import annotations
