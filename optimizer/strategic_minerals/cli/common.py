@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from ..core.errors import Fault, InputError
+from ..core.errors import Fault, InputError, shipped
 from ..core.files import write_whole
 from ..core.logs import SecondsSince, listening, logger_of
 from ..core.runner import Runner
@@ -42,8 +42,8 @@ OWN_LOG = "serve"
 """The verb that writes records in a form of its own."""
 FLAG = re.compile(r"-v+|-q|--verbose|--quiet")
 
-VERBOSITY: ContextVar[int] = ContextVar("told", default=PLAIN)
-"""What this command was asked to tell."""
+VERBOSITY: ContextVar[int] = ContextVar("verbosity", default=PLAIN)
+"""How much this command reports."""
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:
@@ -72,16 +72,6 @@ def log_level() -> int:
 def is_quiet() -> bool:
     """Whether the answer alone is asked for."""
     return VERBOSITY.get() == QUIET
-
-
-def is_verbose() -> bool:
-    """Whether what is done is told too."""
-    return VERBOSITY.get() in LEVELS
-
-
-def shows_progress() -> bool:
-    """Whether a line of progress is shown: on a terminal, where it neither disturbs a log nor was refused."""
-    return VERBOSITY.get() == PLAIN and sys.stderr.isatty()
 
 
 # The application and what every verb of it takes: `-h`, `--quiet`, `--verbose`, and `--threads` where a model is solved.
@@ -151,17 +141,13 @@ def _with_common(verb: Callable[..., Any], solves: bool) -> Callable[..., Any]:
             return verb(**given)
 
     context = inspect.Parameter("typer_context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in added.items()
-    ]
+    more = [context.replace(name=name, default=default, annotation=kind) for name, (kind, default) in added.items()]
     parameters = [one.replace(kind=one.KEYWORD_ONLY, annotation=hints[name]) for name, one in own.items()]
     functools.update_wrapper(called, verb, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
     del called.__dict__["__wrapped__"]
     called.__dict__["__signature__"] = inspect.Signature([context, *parameters, *more])
-    called.__annotations__ = {
+    called.__annotations__ = hints | {
         "typer_context": typer.Context,
-        **hints,
         **{name: kind for name, (kind, _) in added.items()},
     }
     return called
@@ -169,15 +155,8 @@ def _with_common(verb: Callable[..., Any], solves: bool) -> Callable[..., Any]:
 
 LOG = logger_of(__name__)
 
-EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
-    0,
-    2,
-    3,
-    4,
-    5,
-    70,
-    130,
-)
+EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED = 0, 2, 3, 4
+EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 5, 70, 130
 COMMAND_LINE = "command line"
 """The place of an option in a fault."""
 EXIT_START, EXIT_STORE = 6, 7
@@ -193,8 +172,6 @@ app = Verbs(
 
 def plan_names(incomplete: str) -> list[str]:
     """Shipped plans whose names begin with a word, for shell completion."""
-    from ..core.errors import shipped
-
     return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
 
 
@@ -227,14 +204,14 @@ def cores(workers: int) -> int:
 
 
 def standard_error() -> Console:
-    """Where faults, notes and progress are printed, text as it stands."""
+    """Where faults, notes and progress are printed, text without markup."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def standard_output() -> Console:
-    """Where answers are printed, text as it stands."""
+    """Where answers are printed, text without markup."""
     from rich.console import Console
 
     class Printer(Console):
@@ -262,7 +239,6 @@ def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan,
 
 def whence(path: Path, tables: Path | None) -> str:
     """Where the tables of a plan come from, in words."""
-    from ..core.errors import shipped
     from ..question.load import find_tables
 
     if path.suffix.lower() == ".xlsx" and tables is None:
@@ -277,8 +253,8 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
 
     what: the verb, shown until there is more to say.
     """
-    if not shows_progress():
-        yield _logged() if is_verbose() else None
+    if VERBOSITY.get() != PLAIN or not sys.stderr.isatty():  # it would disturb a log, or was refused
+        yield _logged() if VERBOSITY.get() in LEVELS else None
         return
     from rich.text import Text
 
@@ -311,30 +287,16 @@ def _logged() -> Callable[[Progress], None]:
     return follow
 
 
-def refuse_inside_runs(place: Path, option: str) -> None:
-    """Raise InputError for a file that would lie in a run folder."""
-    from ..answer.run_folder import is_run_folder
-    from ..core.errors import Fault, InputError
-
-    inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
-    if inside is not None:
-        expected = "a file or folder outside the run folder, which holds only the files of its run"
-        raise InputError([Fault(str(place), "", option, f"a path inside the run folder {inside}", expected)])
-
-
 def refuse_others(folder: Path | None, ending: str, option: str) -> None:
     """Raise InputError if a folder is a file, or holds files with other endings than those to be written."""
-    from ..core.errors import Fault, InputError
-
     if folder is None:
         return
     if folder.exists() and not folder.is_dir():
         raise InputError([Fault(str(folder), "", option, "a file", "a folder, or a new name")])
     foreign = sorted(file.name for file in folder.glob("*") if file.suffix != ending)
     if foreign:
-        raise InputError(
-            [Fault(str(folder), "", option, f"a folder with {foreign[0]} in it", "a new or an empty folder")]
-        )
+        found = f"a folder with {foreign[0]} in it"
+        raise InputError([Fault(str(folder), "", option, found, "a new or an empty folder")])
 
 
 def words(now: Progress) -> str:
@@ -387,7 +349,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
-    from ..answer.run_folder import load_result
+    from ..answer.run_folder import load_result, refuse_inside, write_parquet, write_results
     from ..page.page import markdown, read_analyses, save_figures
     from ..page.page import report as page
     from ..question.workbook import is_plan_workbook
@@ -395,9 +357,8 @@ def report(
     results = [load_result(directory) for directory in directories]
     if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
         found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
-        raise InputError(
-            [Fault("report", "", "--format", found, f"one run folder, without --figures, for the format {form}")]
-        )
+        expected = f"one run folder, without --figures, for the format {form}"
+        raise InputError([Fault("report", "", "--format", found, expected)])
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
     ending = target.suffix.lower().removeprefix(".")
     if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
@@ -405,39 +366,28 @@ def report(
         found = f"a name that ends in .{ending}" if ending else "a file of another kind"
         raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
     if form == "xlsx" and target.is_file() and is_plan_workbook(target):
-        raise InputError(
-            [Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")]
-        )
+        found = "a workbook with a plan in it"
+        raise InputError([Fault(str(target), "", "--out", found, "a new name, or an earlier report")])
     for place in (target, *([] if figures is None else [figures / "figure"])):
-        refuse_inside_runs(place, "--out")
+        refuse_inside(place, "--out")
     refuse_others(figures, f".{image}", "--figures")
     if form == "parquet":
-        from ..answer.run_folder import write_parquet
-
         refuse_others(target, ".parquet", "--out")
         _wrote(write_parquet(results[0], target), as_json)
         return
     if target.is_dir():
         raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
+    target.parent.mkdir(parents=True, exist_ok=True)
     if form == "xlsx":
-        from ..answer.run_folder import write_results
-
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_results(results[0], target)
         _wrote([target], as_json)
         return
     names = [directory.resolve().name for directory in directories]
     analyses = read_analyses(directories[0])
     text = (markdown if form == "md" else page)(results, names=names, analyses=analyses)
-    target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
     _wrote([target, *drawn], as_json)
-
-
-def _size(count: int) -> str:
-    """Bytes in a unit that reads well."""
-    return f"{count / 1e6:,.2g} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
 
 
 def _wrote(files: list[Path], as_json: bool) -> None:
@@ -448,10 +398,10 @@ def _wrote(files: list[Path], as_json: bool) -> None:
     console = standard_output()
     for folder, inside in groupby(files, key=lambda file: file.parent):
         first, *others = inside
-        size = _size(first.stat().st_size)
-        console.print(
-            f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False
-        )
+        count = first.stat().st_size
+        size = f"{count / 1e6:,.2g} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+        text = f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size})."
+        console.print(text, markup=False)
 
 
 @app.command()

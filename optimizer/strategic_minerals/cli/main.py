@@ -115,17 +115,14 @@ def init(
 
     known = {path.stem: load_plan(path) for path in sorted(shipped("models").glob("*.toml"))}
     if plan is not None and plan not in known:
-        raise PlanError(
-            [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
-        )
-    chosen = plan or (
-        START if home in (None, USA) else next((name for name, each in known.items() if each.home == home), "")
-    )
+        expected = f"one of {', '.join(known)}{near_miss(plan, known)}"
+        raise PlanError([Fault("--plan", "", "plan", f"'{plan}'", expected)])
+    of_home = next((name for name, each in known.items() if each.home == home), "")
+    chosen = plan or (START if home in (None, USA) else of_home)
     if not chosen or home not in (None, known[chosen].home):
         homes = sorted({each.home for each in known.values()} if plan is None else {known[chosen].home})
-        raise PlanError(
-            [Fault("--home", "", "home", f"'{home}'", f"one of {', '.join(homes)}{near_miss(home or '', homes)}")]
-        )
+        expected = f"one of {', '.join(homes)}{near_miss(home or '', homes)}"
+        raise PlanError([Fault("--home", "", "home", f"'{home}'", expected)])
     several = known[chosen].together is not None
     if several and excel:
         expected = "a plan of one home: a workbook holds the tables of one; without --excel a folder for each home"
@@ -216,18 +213,15 @@ def check(
             console.print(f"  {text} [{row.table}.csv {row.key} {row.column}]")
     if found.numeric:
         spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
-        console.print(
-            "Size of numbers in the model, for engineers (tonnes scaled by a power of ten for each material, million USD): "
-            f"{spread}"
-        )
+        what = "tonnes scaled by a power of ten for each material, million USD"
+        console.print(f"Size of numbers in the model, for engineers ({what}): {spread}")
     if show_ranges:
         console.print("Columns (smallest, median, largest):")
         for row in found.ranges.itertuples():
             console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
     if found.without_data:
-        console.print(
-            f"Minerals with published facts, but not yet the data that a plan needs: {', '.join(found.without_data)}"
-        )
+        minerals = ", ".join(found.without_data)
+        console.print(f"Minerals with published facts, but not yet the data that a plan needs: {minerals}")
 
 
 def _oversold(path: Path, tables: Path | None) -> list[str]:
@@ -243,13 +237,7 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
     """Whether a question can be solved, what is doubtful in it, where there is more."""
     counted, unsafe = found.provenance, [note for note in found.notes if note.startswith("numerically unsafe")]
     can = "cannot be solved: see the last note" if unsafe else "can be solved: no fault"
-    many = (
-        f"{len(found.notes):,} notes, below"
-        if len(found.notes) > 1
-        else "one note, below"
-        if found.notes
-        else "nothing"
-    )
+    many = {0: "nothing", 1: "one note, below"}.get(len(found.notes), f"{len(found.notes):,} notes, below")
     return [
         f"{plan} {can}. {counted.facts} reported or derived rows, {counted.estimates} estimates. Tables: {tables}.",
         f"Doubtful: {many}.",

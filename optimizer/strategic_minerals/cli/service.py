@@ -68,9 +68,6 @@ def serve(
             min=1, help="Number of jobs that run at the same time. Default: STRATEGIC_MINERALS_WORKERS, else 2."
         ),
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler whose workers run the jobs.")
-    ] = None,
     open_on_loopback: Annotated[
         bool,
         typer.Option(
@@ -81,12 +78,7 @@ def serve(
     """Run the planning service: an HTTP API and web pages. All other settings are environment variables (see the README)."""
     with _starting():
         settings = _settings(
-            folder=folder,
-            host=host,
-            port=port,
-            workers=workers,
-            scheduler=scheduler,
-            open_on_loopback=open_on_loopback or None,
+            folder=folder, host=host, port=port, workers=workers, open_on_loopback=open_on_loopback or None
         )
         from ..service.job_folder import server_log
 
@@ -102,18 +94,14 @@ def _serve(settings: Settings) -> None:
     from ..service.connections import Bounds, Connection, Connections
     from ..service.dispatcher import lock_folder
 
-    if settings.database is None:
-        lock_folder(
-            settings.folder
-        ).close()  # a folder in use by another server is reported before anything is opened or started
-    if not settings.open_on_loopback and not any(
-        known.revoked is None for known in _with_store(settings, lambda s: s.tokens())
-    ):
+    if settings.database is None:  # a folder in use by another server is reported before anything is opened or started
+        lock_folder(settings.folder).close()
+    tokens = [] if settings.open_on_loopback else _with_store(settings, lambda store: store.tokens())
+    if not settings.open_on_loopback and all(known.revoked is not None for known in tokens):
         expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
-    bounds = Bounds(
-        settings.most_connections, settings.most_connections_of_address, settings.header_s, settings.answer_s
-    )
+    most = (settings.most_connections, settings.most_connections_of_address)
+    bounds = Bounds(*most, settings.header_s, settings.answer_s)
     protocol: Any = partial(Connection, connections=Connections(bounds))
     _listening(settings).close()  # a port in use is reported before anything is started
     served = create_app(settings)
@@ -191,12 +179,10 @@ def token_create(
     from ..service.authentication import new_token
     from ..service.job_folder import SCOPES
 
-    wrong = [name for name in scope if name not in SCOPES]
-    if wrong or not tenant.isprintable() or not 1 <= len(tenant) <= 100:
-        found, expected = (
-            (wrong[0], ", ".join(SCOPES)) if wrong else (repr(tenant), "a name of 1 to 100 printable characters")
-        )
-        raise InputError([Fault("token", "", "scope" if wrong else "tenant", found, expected)])
+    if wrong := [name for name in scope if name not in SCOPES]:
+        raise InputError([Fault("token", "", "scope", wrong[0], ", ".join(SCOPES))])
+    if not tenant.isprintable() or not 1 <= len(tenant) <= 100:
+        raise InputError([Fault("token", "", "tenant", repr(tenant), "a name of 1 to 100 printable characters")])
     text, kept, digest = new_token(tenant, tuple(known for known in SCOPES if known in scope), note)
     with _starting():
         _with_store(_settings(folder=folder), lambda store: store.keep_token(kept, digest))
@@ -233,9 +219,8 @@ def token_revoke(
     with _starting():
         revoked = _with_store(_settings(folder=folder), lambda store: store.revoke(name), made=True)
     if not revoked:
-        raise InputError(
-            [Fault("token", "", "name", f"'{name}'", "the name of an active token: strategic-minerals token list")]
-        )
+        expected = "the name of an active token: strategic-minerals token list"
+        raise InputError([Fault("token", "", "name", f"'{name}'", expected)])
     standard_output().print(f"Revoked {name}.", markup=False)
 
 
@@ -250,8 +235,7 @@ def service_backup(
 
     with _starting(as_json=as_json):
         settings = _settings(folder=folder)
-        database = None if settings.database is None else settings.database.get_secret_value()
-        found = back_up(settings.folder, database, out)
+        found = back_up(settings.folder, settings.address, out)
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=1))
         return
@@ -299,13 +283,9 @@ def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
     from ..service.job_folder import StoreError
 
     if made and settings.database is None and not file_of(settings.folder).is_file():
-        raise StoreError(
-            "away",
-            f"the folder {settings.folder} holds no store (choose another with --folder; `token create` makes one)",
-        )
-    store: Store = open_store(
-        settings.folder, None if settings.database is None else settings.database.get_secret_value()
-    )
+        advice = "choose another with --folder; `token create` makes one"
+        raise StoreError("away", f"the folder {settings.folder} holds no store ({advice})")
+    store: Store = open_store(settings.folder, settings.address)
     try:
         return work(store)
     finally:
@@ -357,8 +337,8 @@ def _blamed(error: Any) -> str:
     named = getattr(error, "option_name", None)
     parameter = getattr(error, "param", None)
     first = getattr(parameter, "opts", None) or [""]
-    told = re.match(r"--[a-z][a-z-]*", str(getattr(error, "message", "")))
-    return str(named or next((name for name in first if name.startswith("--")), first[0]) or (told[0] if told else ""))
+    flag = re.match(r"--[a-z][a-z-]*", str(getattr(error, "message", "")))
+    return str(named or next((name for name in first if name.startswith("--")), first[0]) or (flag[0] if flag else ""))
 
 
 def print_faults(errors: Console, error: FaultsError) -> int:
@@ -394,16 +374,12 @@ def option_faults(error: Any) -> list[Fault]:
     """
     from pydantic import ValidationError
 
-    cause, parameter = error.__cause__, getattr(error, "param", None)
-    if parameter is None:
+    cause = error.__cause__
+    if getattr(error, "param", None) is None:
         return []
-    name = next(
-        (option for option in parameter.opts if option.startswith("--")), parameter.opts[0] if parameter.opts else ""
-    )
-    items: list[Any] = (
-        cause.errors(include_url=False) if isinstance(cause, ValidationError) else _earlier(str(error.message))
-    )
-    return [Fault(COMMAND_LINE, "", name, shown(item["input"]), _expected(item)) for item in items]
+    validated = isinstance(cause, ValidationError)
+    items: list[Any] = cause.errors(include_url=False) if validated else _earlier(str(error.message))
+    return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), _expected(item)) for item in items]
 
 
 def _earlier(message: str) -> list[Any]:
@@ -416,7 +392,6 @@ def _earlier(message: str) -> list[Any]:
 
 def _expected(item: Any) -> str:
     """What an option accepts."""
-
     choice = CHOICES.search(str(item["msg"]))
     if choice is None:
         return expected(item)

@@ -49,26 +49,16 @@ LONGEST_DIAGNOSIS_S = 600.0
 """Seconds that a verb without a plan spends on a diagnosis; `diagnose` may be given more."""
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a solved plan.")]
+RunFolders = Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Two or more run folders.")]
+STUDY = "Folder that `sweep` or `stress` wrote with --out, such as my-run/analyses/stress."
+QUESTION: dict[str, tuple[Any, Any]] = {"source": (PlanFile, ...), "tables": (Tables, None), "set_": (SetFields, [])}
 SOURCES: Mapping[str, dict[str, tuple[Any, Any]]] = {
-    "plan": {"source": (PlanFile, ...), "tables": (Tables, None), "set_": (SetFields, [])},
-    "homes": {"source": (PlanFile, ...), "tables": (Tables, None), "set_": (SetFields, [])},
+    "plan": QUESTION,
+    "homes": QUESTION,
     "run": {"source": (RunFolder, ...)},
     "folder": {"source": (RunFolder, ...)},
-    "runs": {
-        "source": (Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Two or more run folders.")], ...)
-    },
-    "rows": {
-        "source": (
-            Annotated[
-                Path,
-                typer.Argument(
-                    metavar="STUDY",
-                    help="Folder that `sweep` or `stress` wrote with --out, such as my-run/analyses/stress.",
-                ),
-            ],
-            ...,
-        )
-    },
+    "runs": {"source": (RunFolders, ...)},
+    "rows": {"source": (Annotated[Path, typer.Argument(metavar="STUDY", help=STUDY)], ...)},
 }
 """What a verb builds on -> its arguments and the options that belong to them."""
 LIMITS: dict[str, tuple[Any, Any]] = {
@@ -320,16 +310,14 @@ def _planned(
             return verb.function(*first, **options, run=run), log.text()
         except SolveError as error:
             stopped = error.outcome.reason == "interrupted"
-            found = (
-                _diagnosed(plan, first[1], options, as_json)
-                if isinstance(error, InfeasibleError) and verb.of == "plan"
-                else None
-            )
+            found = None
+            if isinstance(error, InfeasibleError) and verb.of == "plan":
+                found = _diagnosed(plan, first[1], options, as_json)
             if out is not None and verb.of == "plan" and not stopped:
                 asked = {"gap": 1e-3, "relax": False, "method": "auto"}
                 asked |= {name: value for name, value in options.items() if name in asked}
-                told = None if found is None else found.to_dict()
-                write_unanswered(plan, first[1], error, out, options=asked, log=log.text(), diagnosis=told)
+                diagnosis = None if found is None else found.to_dict()
+                write_unanswered(plan, first[1], error, out, options=asked, log=log.text(), diagnosis=diagnosis)
             raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -16,16 +17,16 @@ from starlette.exceptions import HTTPException
 
 from ..core.errors import Fault, FaultsError
 from ..core.logs import logger_of
-from .authentication import Guard, told_of
+from .authentication import Guard, job_status
 from .authentication import router as results
 from .described import describe
 from .dispatcher import Dispatcher, OnEnd, open_store
 from .gate import BodyBounds, BodyError, Gate, leaves
 from .job_folder import Folder, Job, StoreError, no_room
-from .job_runners import DaskRunner, LocalRunner, Runner, end, start
+from .job_runners import LocalRunner, Runner, end, start
 from .metrics import Metrics
 from .readiness import Readiness
-from .requests import MEDIA_TYPE, MOST_FAULTS, ProblemError, faults_of
+from .requests import KINDS, MEDIA_TYPE, MOST_FAULTS, ProblemError, faults_of
 from .settings import Settings
 from .store import Deliveries, Store
 from .web import health, router, wrong
@@ -42,19 +43,8 @@ RETRY_S = 30.0
 POLL_S, GRACE_S = 0.1, 1.0
 TROUBLE_RETRY_S = 30.0
 MIB = 2**20
-KIND_OF_STATUS = {
-    400: "malformed",
-    401: "unauthenticated",
-    403: "forbidden",
-    404: "not-found",
-    405: "method",
-    406: "not-acceptable",
-    408: "late",
-    413: "too-large",
-    415: "unsupported",
-    429: "busy",
-    503: "unavailable",
-}
+KIND_OF_STATUS = {status: kind for kind, (status, _) in reversed(KINDS.items())}
+"""Of kinds with the same status, the first."""
 
 NOT_OURS = {
     "not-found": "There is no such address; /v1/openapi.json lists all addresses. No address ends with a slash.",
@@ -118,11 +108,10 @@ class Canary:
 def create_app(
     settings: Settings, store: Store | None = None, runner: Runner | None = None, checker: Runner | None = None
 ) -> FastAPI:
-    """The application of a server; it runs jobs from startup on. store, runner: None, those of the settings. checker: checks
+    """The application of a server; it runs jobs from startup on. store: None, that of the settings. runner: of jobs, checker: of
     questions that are not jobs; None, children of this process.
     """
-    password = None if settings.database is None else settings.database.get_secret_value()
-    kept = store or open_store(settings.folder, password)
+    kept = store or open_store(settings.folder, settings.address)
     metrics = Metrics()
 
     @asynccontextmanager
@@ -135,7 +124,7 @@ def create_app(
             if store is None:
                 kept.close()
 
-    works = Works(settings, kept, runner, metrics.ended)
+    works = Works(settings, kept, runner or LocalRunner(), metrics.ended)
     app = FastAPI(
         title="strategic-minerals",
         version=_version(),
@@ -168,7 +157,7 @@ def create_app(
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(StoreError, _trouble)
     app.add_exception_handler(OSError, _trouble)
-    app.add_exception_handler(FaultsError, _faults)
+    app.add_exception_handler(FaultsError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
@@ -185,63 +174,52 @@ def _version() -> str:
 class Works:
     """Background work of a server: running jobs and the solver self-test."""
 
-    def __init__(self, settings: Settings, store: Store, runner: Runner | None, on_end: OnEnd) -> None:
-        self._settings, self._store, self._given, self._on_end = settings, store, runner, on_end
-        self._dispatcher: Dispatcher | None = None
-        self._deliveries: Deliveries | None = None
-        self._runner: Runner | None = None
-        self._canary = Canary(settings)
+    def __init__(self, settings: Settings, store: Store, runner: Runner, on_end: OnEnd) -> None:
+        self._settings, self._store, self._runner, self._on_end = settings, store, runner, on_end
+        self._parts: tuple[Canary, Deliveries, Dispatcher] | None = None
+        """In the order in which they are stopped."""
 
     def start(self, app: FastAPI) -> None:
         """Start, unless already started. Raises InputError, OSError and StoreError."""
-        if self._dispatcher is not None:
+        if self._parts is not None:
             return
-        settings = self._settings
-        self._runner = self._given or (LocalRunner() if settings.scheduler is None else DaskRunner(settings.scheduler))
-        self._deliveries = Deliveries(settings, self._store, told_of)
-        dispatcher = Dispatcher(settings, self._store, self._runner, self._ended)
-        dispatcher.start()
-        self._deliveries.start()
-        self._dispatcher, self._canary = dispatcher, Canary(settings)
-        app.state.dispatcher, app.state.canary = dispatcher, self._canary
-        app.state.readiness = Readiness(app.state, self._canary.word)
+        deliveries = Deliveries(self._settings, self._store, job_status)
 
-    def _ended(self, job: Job, state: str, seconds: float) -> None:
-        """A job ended here."""
-        self._on_end(job, state, seconds)
-        if self._deliveries is not None:
-            self._deliveries.wake()
+        def ended(job: Job, state: str, seconds: float) -> None:
+            self._on_end(job, state, seconds)
+            deliveries.wake()
+
+        dispatcher = Dispatcher(self._settings, self._store, self._runner, ended)
+        dispatcher.start()
+        deliveries.start()
+        canary = Canary(self._settings)
+        self._parts = (canary, deliveries, dispatcher)
+        app.state.dispatcher = dispatcher
+        app.state.readiness = Readiness(app.state, canary.word)
 
     def stop(self) -> None:
         """Stop, unless already stopped."""
-        self._canary.stop()
-        if self._deliveries is not None:
-            self._deliveries.stop()
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
-        if self._given is None and isinstance(self._runner, DaskRunner):
-            self._runner.close()
-        self._dispatcher = self._runner = None
+        for part in self._parts or ():
+            part.stop()
+        self._parts = None
 
 
 class Streams:
     """Open event streams by tenant."""
 
     def __init__(self) -> None:
-        self._open: dict[str, int] = {}
+        self._open = Counter[str]()
 
     def enter(self, tenant: str, most: int, in_all: int) -> bool:
         """Add one, if there is room."""
-        if self._open.get(tenant, 0) >= most or sum(self._open.values()) >= in_all:
+        if self._open[tenant] >= most or self._open.total() >= in_all:
             return False
-        self._open[tenant] = self._open.get(tenant, 0) + 1
+        self._open[tenant] += 1
         return True
 
     def leave(self, tenant: str) -> None:
         """Remove one."""
-        self._open[tenant] -= 1
-        if not self._open[tenant]:
-            del self._open[tenant]
+        self._open -= Counter([tenant])
 
 
 def _answer(request: Request, error: ProblemError) -> Response:
@@ -256,11 +234,8 @@ def _answer(request: Request, error: ProblemError) -> Response:
 
 
 async def _problem(request: Request, error: Any) -> Response:
-    return _answer(request, error)
-
-
-async def _faults(request: Request, error: Any) -> Response:
-    return _answer(request, ProblemError("invalid", "", error.faults))
+    faulty = isinstance(error, FaultsError)
+    return _answer(request, ProblemError("invalid", "", error.faults) if faulty else error)
 
 
 async def _invalid(request: Request, error: Any) -> Response:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import IO, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -113,9 +114,8 @@ class Rates:
         """Seconds to wait; 0 where one may."""
         now = time.monotonic()
         with self._lock:
-            if (
-                len(self._buckets) >= MOST_BUCKETS
-            ):  # those that are full again say nothing; of others the older half is forgiven
+            if len(self._buckets) >= MOST_BUCKETS:
+                # full ones say nothing; of the others the older half is forgiven
                 fresh = {key: held for key, held in self._buckets.items() if now - held[1] < 60.0}
                 self._buckets = dict(list(fresh.items())[-MOST_BUCKETS // 2 :])
             left, since = self._buckets.get(name, (float(self._most), now))
@@ -190,9 +190,8 @@ def needs(scope: Scope) -> Callable[[Request], Caller]:
         caller: Caller = getattr(request.state, "caller", None) or guard.caller(request)
         request.state.caller = caller  # the log says whose request it was
         if not caller.may(scope):
-            raise ProblemError(
-                "forbidden", f"The token has the scopes {', '.join(caller.scopes)}; this request needs {scope}."
-            )
+            scopes = ", ".join(caller.scopes)
+            raise ProblemError("forbidden", f"The token has the scopes {scopes}; this request needs {scope}.")
         if request.url.path.startswith("/v1/"):
             known_query(request)
         return caller
@@ -297,7 +296,7 @@ def _read_aside(sent: Sent, folder: Folder, settings: Settings) -> dict[str, Any
         most = f"{READ_S:.0f} s or {settings.memory_aside_mib:,} MiB"
         raise ProblemError("too-large", f"Reading the request needs more than {most}.")
     if "problem" in found:
-        raise ProblemError.of(Problem(**found["problem"]))
+        raise ProblemError.of(found["problem"])
     return dict(found)
 
 
@@ -316,8 +315,8 @@ def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, nicen
 
 
 def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settings, room: Room) -> None:
-    """Look at a job whose folder is written. What would fail it at once is told now; what cannot be seen quickly, or where there is
-    no room for one more process, is left to the job. Raises ProblemError, PlanError and InputError."""
+    """Look at a job whose folder is written. What would fail it at once is refused now; the job itself finds what takes longer, or
+    what there is no room to look for. Raises ProblemError, PlanError and InputError."""
     if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was looked at when it was read
         return
     if not sent.large and asked.get("item") is None:
@@ -335,93 +334,61 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
         except ProblemError:
             return
         try:
-            memory_mib = (
-                settings.memory_mib if "of" in asked else settings.memory_aside_mib
-            )  # what a job wrote is no stranger's
+            # what a job wrote is no stranger's
+            memory_mib = settings.memory_mib if "of" in asked else settings.memory_aside_mib
             _run_aside(folder, "look", POLL_S, memory_mib, settings.niceness)
             found = folder.read(ADMISSION) or {}
         finally:
             (folder.path / ADMISSION).unlink(missing_ok=True)
             (folder.path / ERRORS).unlink(missing_ok=True)
     if "problem" in found:
-        raise ProblemError.of(Problem(**found["problem"]))
+        raise ProblemError.of(found["problem"])
 
 
 def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
-    """Whether there may be a fault: not in what the package ships as it stands, nor in a comparison of what was solved."""
+    """Whether there may be a fault: not in a shipped plan without changes, nor in a comparison of solved plans."""
     if not KINDS_OF_JOBS[asked["kind"]].asks or asked["kind"] in ("sweep", "together"):
         return asked["kind"] not in ("compare", "discover", "verify")
     return bool(asked["set"]) or any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
 
 
-def submit(
-    sent: Sent,
-    caller: Caller,
-    key: str | None,
-    settings: Settings,
-    store: Store,
-    room: Room,
-    trace: Trace = NO_TRACE,
-) -> tuple[Job, bool]:
-    """What was sent as a job that will run; whether it is a new one.
+def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
+    """What was sent as a job that will run, or the job that the same key brought before.
 
     Raises ProblemError; PlanError and InputError where plan or tables are wrong. Then nothing is kept.
     """
+    state, trace = request.app.state, getattr(request.state, "trace", NO_TRACE)
+    settings: Settings = state.settings
+    store: Store = state.store
+    room = partial(aside, request)
     folder = Folder.of(settings.folder, new_id())
     try:
         folder.path.mkdir(parents=True)
         found = take(sent, folder, settings, room)
-        asked = found["asked"]
-        with told():
-            known = None if key is None else store.by_key(caller.tenant, key, found["digest"])
-            kept = known or _kept(sent, asked, found["digest"], folder, caller, key, settings, store, room, trace)
+        asked, digest = found["asked"], found["digest"]
+        with store_refusals():
+            kept = None if key is None else store.by_key(caller.tenant, key, digest)
+            if kept is None:
+                webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
+                folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
+                _look(sent, asked, folder, settings, room)
+                named = {"digest": digest, "trace": trace.parent, "trace_state": trace.state}
+                now, name = time.time(), folder.path.name
+                job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, **named)
+                folder.sync()
+                entry = entry_of(caller, f"submit {job.kind}", job.id, now)
+                most, quota = (settings.most_queued, settings.most_queued_of_tenant), quota_of(settings)
+                kept = store.submit(job, key, *most, entry, quota, folder.size, webhook)
     except BaseException:
         folder.delete()
         raise
-    if kept.id != folder.path.name:
+    if kept.id == folder.path.name:
+        state.metrics.submitted(kept.kind)
+    else:
         folder.delete()
-    return kept, kept.id == folder.path.name
-
-
-def _kept(
-    sent: Sent,
-    asked: dict[str, Any],
-    digest: str,
-    folder: Folder,
-    caller: Caller,
-    key: str | None,
-    settings: Settings,
-    store: Store,
-    room: Room,
-    trace: Trace,
-) -> Job:
-    """Write the rest of a job's folder, look at it, then keep the job."""
-    webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
-    names = _lend(asked, folder, caller, settings, store)
-    folder.write(REQUEST, {**asked, **names})
-    _look(sent, asked, folder, settings, room)
-    job = Job(
-        folder.path.name,
-        caller.tenant,
-        asked["kind"],
-        asked["label"],
-        "queued",
-        time.time(),
-        None,
-        None,
-        None,
-        digest,
-        False,
-        {},
-        {},
-        trace.parent,
-        trace.state,
-    )
-    folder.sync()
-    entry = AuditLogEntry(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
-    return store.submit(
-        job, key, settings.most_queued, settings.most_queued_of_tenant, entry, quota_of(settings), folder.size, webhook
-    )
+    state.dispatcher.wake()
+    request.state.job = kept.id  # for the log of the request
+    return kept
 
 
 def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, str] | None:
@@ -431,9 +398,8 @@ def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, 
     default = settings.webhook_secret
     secret = asked["secret"] or (None if default is None else default.get_secret_value())
     if secret is None:
-        raise PlanError(
-            [Fault("body", "", "webhook.secret", "nothing", "a secret, for the service has none of its own")]
-        )
+        expected = "a secret, for the service has none of its own"
+        raise PlanError([Fault("body", "", "webhook.secret", "nothing", expected)])
     try:
         target_of(asked["url"], hosts_of(settings.webhook_hosts))
     except MisplacedError as error:
@@ -442,7 +408,7 @@ def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, 
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def store_refusals() -> Iterator[None]:
     """What the store refuses, as a problem."""
     try:
         yield
@@ -482,8 +448,8 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
 
 
 WRONG = {
-    code: {"description": said, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    for code, said in (
+    code: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for code, text in (
         (400, "Cannot be read"),
         (401, "No token, or an unknown token"),
         (403, "Not allowed"),
@@ -536,15 +502,20 @@ def aside(request: Request) -> Iterator[None]:
 
 def note(request: Request, caller: Caller, action: str, job_id: str) -> None:
     """A line of the audit log."""
-    request.app.state.store.log(AuditLogEntry(time.time(), caller.tenant, caller.token, caller.address, action, job_id))
+    request.app.state.store.log(entry_of(caller, action, job_id, time.time()))
+
+
+def entry_of(caller: Caller, action: str, job_id: str, at: float) -> AuditLogEntry:
+    """What a caller did."""
+    return AuditLogEntry(at, caller.tenant, caller.token, caller.address, action, job_id)
 
 
 def status_of(request: Request, job: Job, places: Mapping[str, int] | None = None) -> JobStatus:
     """A job as callers see it. places: places in the queue by job, where they are known already."""
-    return told_of(job, request.app.state.store.position(job) if places is None else places.get(job.id))
+    return job_status(job, request.app.state.store.position(job) if places is None else places.get(job.id))
 
 
-def told_of(job: Job, place: int | None = None) -> JobStatus:
+def job_status(job: Job, place: int | None = None) -> JobStatus:
     """A job as callers see it, at a place in the queue."""
     at = f"/v1/jobs/{job.id}"
     links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
@@ -552,9 +523,9 @@ def told_of(job: Job, place: int | None = None) -> JobStatus:
         links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
         links |= {"report": f"{at}/report"} if KINDS_OF_JOBS[job.kind].has_report else {}
     given = job.outcome.get("problem")
-    told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
-    if told and job.state == "running" and job.started is not None:
-        told["seconds"] = max(0.0, time.time() - job.started)  # what its process wrote down is some seconds old
+    progress = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
+    if progress and job.state == "running" and job.started is not None:
+        progress["seconds"] = max(0.0, time.time() - job.started)  # what its process wrote down is some seconds old
     return JobStatus(
         id=job.id,
         kind=job.kind,
@@ -565,7 +536,7 @@ def told_of(job: Job, place: int | None = None) -> JobStatus:
         ended=None if job.ended is None else _time(job.ended),
         stopping=job.stopping and job.state == "running",
         position=place,
-        progress=Progress(**told) if told else None,
+        progress=Progress(**progress) if progress else None,
         trace_id=Trace(parent=job.trace).id or None,
         headline=job.outcome.get("headline"),
         problem=None if given is None else Problem(**given),
@@ -606,6 +577,11 @@ WHOLE = {"Accept-Ranges": "none"}
 router = APIRouter(prefix="/v1", responses={**WRONG})  # type: ignore[dict-item]
 
 
+def gives(what: str, content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """What the API's description says of a good answer. content: by media type."""
+    return {200: {"content": content, "description": what}}
+
+
 @router.get("/jobs/{job_id}/result", tags=["results"], response_model=JobResult)
 def get_result(
     request: Request,
@@ -636,12 +612,7 @@ def get_result(
     "/jobs/{job_id}/tables/{name}",
     tags=["results"],
     response_class=FileResponse,
-    responses={
-        200: {
-            "content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {}},
-            "description": "The table",
-        }
-    },
+    responses=gives("The table", {"text/csv": {"schema": {"type": "string"}}, "application/json": {}}),
 )
 def get_table(
     request: Request,
@@ -664,12 +635,7 @@ def get_table(
     "/jobs/{job_id}/archive",
     tags=["results"],
     response_class=Response,
-    responses={
-        200: {
-            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-            "description": "A ZIP",
-        }
-    },
+    responses=gives("A ZIP", {"application/zip": {"schema": {"type": "string", "format": "binary"}}}),
 )
 def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
     """The run folder, or the tables of a study, as a ZIP; a run folder can be opened with `load_result` and `verify`."""
@@ -697,7 +663,7 @@ def _sent(held: IO[bytes]) -> Iterator[bytes]:
     "/jobs/{job_id}/report",
     tags=["results"],
     response_class=Response,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page"}},
+    responses=gives("The page", {"text/html": {"schema": {"type": "string"}}}),
 )
 def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
     """The report as a page that works offline; for a study or comparison, the report of its plan."""
@@ -712,15 +678,12 @@ def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
                 process.wait(PAGE_S)
             end(process, 0.0)
     if not path.is_file():
-        raise ProblemError(
-            "unavailable", "The report could not be made. It needs the extra: pip install 'strategic-minerals[report]'"
-        )
+        text = "The report could not be made. It needs the extra: pip install 'strategic-minerals[report]'"
+        raise ProblemError("unavailable", text)
     from ..page.page import POLICY
 
-    headers = {
-        **WHOLE,
-        "Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'",
-    }
+    policy = f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
+    headers = {**WHOLE, "Content-Security-Policy": policy}
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
 
 

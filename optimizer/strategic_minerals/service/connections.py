@@ -120,7 +120,7 @@ class Connection(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
         self._untaken: asyncio.TimerHandle | None = None
         self._refused = False
-        """Whether the caller was told that its data is not a valid request: further data is ignored."""
+        """Whether an answer has refused the data as no valid request: further data is ignored."""
         self._unheard = 0
         """Bytes that came afterwards."""
 
@@ -217,7 +217,7 @@ class Connection(H11Protocol):
         self.cut()
 
     def cut(self) -> None:
-        """Close it, whatever is on its way; what was said last is sent where the system takes it at once."""
+        """Close it, whatever is on its way; the last answer is sent where the system takes it at once."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
@@ -248,7 +248,7 @@ class Connection(H11Protocol):
             self._refuse("The request is not valid HTTP, or its header is too large.")
 
     def _refuse(self, detail: str) -> None:
-        """Answer 400 where no other answer has begun, let nothing else be said, and close when the caller has had time to read."""
+        """Answer 400 where no other answer has begun, send nothing else, and close when the caller has had time to read."""
         if self.transport.is_closing() or self._refused:
             return
         if self._busy and self.cycle.response_started:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
-from .client import put_in
 from .requests import JobRequest, Question
 
 REF = "#/components/schemas/{model}"
@@ -19,13 +20,8 @@ SECURITY = {
         "description": "Create one with `strategic-minerals token create OFFICE`.",
     },
 }
-OPEN_TAGS = ("health",)
+OPEN_TAG = "health"
 """What anybody may ask."""
-
-
-def sentence(name: str) -> str:
-    """`get_job` as words."""
-    return name.replace("_", " ").capitalize()
 
 
 def without_null_defaults(described: Any) -> Any:
@@ -53,15 +49,23 @@ def describe(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
             schemas |= schema.pop("$defs", {})
             schemas[name] = schema
         found["components"]["schemas"] = without_null_defaults(schemas)
-        for operations in found["paths"].values():
-            for operation in operations.values():
-                operation["summary"] = sentence(operation["operationId"])
-                put_in(operation)
         if needs_token:
             found["components"]["securitySchemes"] = SECURITY
-            for path, operations in found["paths"].items():
-                for operation in operations.values():
-                    if not set(operation.get("tags", ())) & set(OPEN_TAGS) or path == "/metrics":
-                        operation["security"] = [{"token": []}]
+        text = resources.files("strategic_minerals.service").joinpath("web_files", "examples.json").read_text("utf-8")
+        examples = json.loads(text)
+        for path, operations in found["paths"].items():
+            for operation in operations.values():
+                name = operation["operationId"]
+                operation["summary"] = name.replace("_", " ").capitalize()
+                if needs_token and (OPEN_TAG not in operation.get("tags", ()) or path == "/metrics"):
+                    operation["security"] = [{"token": []}]
+                if name in examples["requests"]:
+                    stated = {one: {"value": value} for one, value in examples["requests"][name].items()}
+                    for content in operation["requestBody"]["content"].values():
+                        content["examples"] = stated
+                if name in examples["answers"]:
+                    answer = examples["answers"][name]
+                    contents = operation["responses"][answer["status"]].setdefault("content", {})
+                    contents.setdefault(answer["media"], {})["example"] = answer["example"]
         app.openapi_schema = found
     return app.openapi_schema

@@ -11,9 +11,10 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -33,7 +34,7 @@ DRAFT_S = 86_400.0
 YOUNG_S = 3600.0
 """A folder without a job may be one that is being submitted: it is left alone for so long."""
 APART_S = 60.0
-"""Wall and monotonic clock may come apart by so much between two looks (a slewed clock, a machine that was asleep for a moment)."""
+"""Wall and monotonic clock may differ by so much between two looks (a slewed clock, a machine that was asleep for a moment)."""
 
 
 class Clocks:
@@ -268,39 +269,32 @@ class Dispatcher:
             raise
 
     def _attend(self, job: Job) -> None:
-        with about(job=job.id, tenant=job.tenant, trace=Trace(parent=job.trace).id):
+        named = {"job": job.id, "tenant": job.tenant, "trace": Trace(parent=job.trace).id}
+        with about(**named):
             logger.info("%s begins", job.kind)
-            self._attend_to_end(job)
+            self._attend_to_end(job, named)
 
-    def _attend_to_end(self, job: Job) -> None:
+    def _attend_to_end(self, job: Job, named: dict[str, str]) -> None:
         begin, settings, folder = time.monotonic(), self.settings, Folder.of(self.settings.folder, job.id)
         try:
             if folder.read(REQUEST) is None:
                 raise LookupError("the job's folder does not exist")
-            folder.write(
-                LIMITS,
-                {
-                    "job": job.id,
-                    "tenant": job.tenant,
-                    "trace": Trace(parent=job.trace).id,
-                    "memory_mib": settings.memory_mib,
-                    "niceness": settings.niceness,
-                    "threads": settings.threads_of_job,
-                    "most_columns": settings.most_columns,
-                    "deadline_s": settings.deadline_s,
-                },
-            )
+            limits = {
+                name: getattr(settings, name) for name in ("memory_mib", "niceness", "most_columns", "deadline_s")
+            }
+            folder.write(LIMITS, {**named, **limits, "threads": settings.threads_of_job})
             patience = JobLimits(settings.deadline_s, settings.grace_s)
-            ended = self._runner.run(
-                folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job)
-            )
+            ended = self._runner.run(folder, patience, partial(self._tell, job), partial(self._to_stop, job))
             self._in_order(job)
-        except OSError as error:  # a full disk, say: what happened is known, and where in the code is no news
+        except OSError as error:  # a full disk, say: jobs wait, and so does this server
             logger.warning("job %s could not be run: %s", job.id, error)
-            ended = self._not_run(job, error)
-        except Exception as error:
+            tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
+            self.trouble = f"jobs cannot be run: {in_words(error)}"
+            self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(tries, 10))
+            ended = {"state": "queued"}
+        except Exception:  # the job's own
             logger.exception("job %s could not be run", job.id)
-            ended = self._not_run(job, error)
+            ended = {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
         try:
             seconds = time.monotonic() - begin
             unstarted = ended["state"] == "queued"
@@ -314,9 +308,8 @@ class Dispatcher:
             if self._finish(job, ended, seconds, folder.size):
                 logger.info("%s has ended: %s after %.1f s", job.kind, ended["state"], seconds)
                 if dict(ended.get("problem") or {}).get("status") == 500:
-                    logger.error(
-                        "an internal error of %s: log.jsonl in the folder of the job has the details", job.kind
-                    )
+                    text = "an internal error of %s: log.jsonl in the folder of the job has the details"
+                    logger.error(text, job.kind)
                 self._on_end(job, ended["state"], seconds)
         except StoreError as error:  # the heartbeat puts back jobs that no thread runs
             logger.warning("the end of job %s could not be written: %s", job.id, error)
@@ -326,17 +319,6 @@ class Dispatcher:
             if self._attending.get(job.id) is threading.current_thread():
                 del self._attending[job.id]
             self.wake()
-
-    def _not_run(self, job: Job, error: Exception) -> dict[str, Any]:
-        """Where the place in which jobs run is in trouble, a full disk or a scheduler that is away, jobs wait, and so does this
-        server, as long as that lasts. What is the job's own fails it."""
-        if not isinstance(error, OSError):
-            self._unstarted.pop(job.id, None)
-            return {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
-        tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
-        self.trouble = f"jobs cannot be run: {in_words(error)}"
-        self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(tries, 10))
-        return {"state": "queued"}
 
     def _in_order(self, job: Job) -> None:
         """Jobs can be run again."""
@@ -361,9 +343,8 @@ class Dispatcher:
             self.store.tell(job.id, self.server, progress)
 
     def _to_stop(self, job: Job) -> bool:
-        return self._stopping.is_set() or self._cancelled(job)
-
-    def _cancelled(self, job: Job) -> bool:
+        if self._stopping.is_set():
+            return True
         try:
             found = self.store.job(job.id)
         except Exception:  # what is not known is asked again at the next look
@@ -374,14 +355,12 @@ class Dispatcher:
         """Jobs whose server is gone: ended where their folder says so, else interrupted."""
         for job in lost:
             folder = Folder.of(self.settings.folder, job.id)
-            ended = folder.read(ENDED_FILE) or {"state": "interrupted"}
-            outcome = {name: value for name, value in ended.items() if name != "state"}
+            outcome = folder.read(ENDED_FILE) or {"state": "interrupted"}
+            state = outcome.pop("state")
             ran = min(max(0.0, time.time() - (job.started or time.time())), self.settings.deadline_s)
-            if job.server is not None and self.store.finish(
-                job.id, job.server, ended["state"], outcome, ran, folder.size
-            ):
+            if job.server is not None and self.store.finish(job.id, job.server, state, outcome, ran, folder.size):
                 with about(job=job.id, tenant=job.tenant):
-                    logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
+                    logger.info("job %s of a server that is gone: %s", job.id, state)
 
 
 def lock_folder(folder: Path) -> IO[bytes]:
@@ -419,13 +398,7 @@ MAGIC, SMALLEST = b"SQLite format 3\0", 512
 """What an SQLite file begins with, and bytes that it has at least."""
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 """SQLite cannot write: the disk is full or gone, or the file is another user's."""
-AWAY = (
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_PROTOCOL,
-)
+AWAY = tuple(getattr(sqlite3, f"SQLITE_{name}") for name in "BUSY LOCKED NOMEM INTERRUPT PROTOCOL".split())
 
 
 class SqliteStore(Store):
@@ -437,10 +410,10 @@ class SqliteStore(Store):
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         _look_at(path)
-        with _told():
+        with _as_store_errors():
             self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
-            with _told():
+            with _as_store_errors():
                 found = self._connection.execute("PRAGMA integrity_check(3)").fetchall()
                 if found != [("ok",)]:
                     raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
@@ -457,7 +430,7 @@ class SqliteStore(Store):
         return self._connection.execute(statement, values).fetchall()
 
     def _within(self, work: Callable[[Ask], T]) -> T:
-        with self._lock, _told():
+        with self._lock, _as_store_errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 found = work(self._ask)
@@ -487,8 +460,8 @@ def _look_at(path: Path) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """SQLite's errors as the store's. What a statement of ours has wrong is told as it is."""
+def _as_store_errors() -> Iterator[None]:
+    """SQLite's errors as the store's, except those that a statement of ours has caused."""
     try:
         yield
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
@@ -516,7 +489,7 @@ class PostgresStore(Store):
         except ImportError:
             raise missing_part("serve", "psycopg", "postgres") from None
         self._psycopg, self._address, self._lock = psycopg, address, threading.Lock()
-        with self._told():
+        with self._as_store_errors():
             self._connection = self._connected()
         try:
             self.set_up()
@@ -543,7 +516,7 @@ class PostgresStore(Store):
             cursor = self._connection.execute(VALUE.sub(r"%(\1)s", statement), values)
             return cursor.fetchall() if cursor.description is not None else []
 
-        with self._lock, self._told():
+        with self._lock, self._as_store_errors():
             for attempt in (1, 2):
                 try:
                     with self._connection.transaction():
@@ -556,24 +529,19 @@ class PostgresStore(Store):
         raise AssertionError
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_store_errors(self) -> Iterator[None]:
         """The driver's errors as the store's, without its words: they may hold the password."""
-        psycopg = self._psycopg
+        psycopg, errors = self._psycopg, self._psycopg.errors
         try:
             yield
-        except (
-            psycopg.errors.DiskFull,
-            psycopg.errors.ReadOnlySqlTransaction,
-            psycopg.errors.InsufficientPrivilege,
-        ) as error:
+        except (errors.DiskFull, errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege) as error:
             raise StoreError("full", f"the store cannot be written ({type(error).__name__})") from None
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.DataCorrupted) as error:
+        except (errors.UndefinedTable, errors.UndefinedColumn, errors.DataCorrupted) as error:
             raise StoreError("damaged", f"the store is damaged ({type(error).__name__})") from None
         except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-            found = f"no connection to the database ({type(error).__name__})"
-            raise StoreError(
-                "away", f"{found}; expected postgresql://user:password@host/name of a running server"
-            ) from None
+            expected = "expected postgresql://user:password@host/name of a running server"
+            text = f"no connection to the database ({type(error).__name__}); {expected}"
+            raise StoreError("away", text) from None
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -623,9 +591,8 @@ def back_up(folder: Path, database: str | None, out: Path) -> BackedUp:
     if out.resolve().is_relative_to(folder.resolve()):
         raise InputError([Fault(str(out), "", "OUT", "a folder inside the service's own", "a folder elsewhere")])
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            [Fault(str(out), "", "OUT", "something that is there already", "a new name or an empty folder")]
-        )
+        found = "something that is there already"
+        raise InputError([Fault(str(out), "", "OUT", found, "a new name or an empty folder")])
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(mode=0o700, parents=True)
@@ -634,24 +601,20 @@ def back_up(folder: Path, database: str | None, out: Path) -> BackedUp:
         copied = [name for name in names if _copied(folder / "jobs" / name, part / "jobs" / name)]
         gone = sorted(set(names) - set(copied))
         if database is None:
-            _forget(file_of(part), gone)
+            with contextlib.closing(sqlite3.connect(file_of(part))) as store, store:
+                store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in gone])
         (part / "jobs").mkdir(exist_ok=True)
         if out.exists():
             out.rmdir()
-        _close(part)
+        for path in (part, *part.rglob("*")):  # wherever it is moved, nobody else may read tokens' hashes and plans
+            if not path.is_symlink():
+                path.chmod(0o700 if path.is_dir() else 0o600)
         part.rename(out)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return BackedUp(len(copied), len(gone), size)
-
-
-def _close(part: Path) -> None:
-    """Let nobody else read a copy, wherever it is moved: it has tokens' hashes and plans."""
-    for path in (part, *part.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def _sqlite(folder: Path, part: Path) -> list[str]:
@@ -670,12 +633,6 @@ def _sqlite(folder: Path, part: Path) -> list[str]:
             return [str(name) for (name,) in target.execute("SELECT id FROM jobs")]
     except sqlite3.DatabaseError as error:
         raise StoreError("damaged", f"the store cannot be copied: {str(error)[:200]}") from error
-
-
-def _forget(path: Path, jobs: Iterable[str]) -> None:
-    """Take jobs without a folder out of a copy."""
-    with contextlib.closing(sqlite3.connect(path)) as store, store:
-        store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in jobs])
 
 
 def _postgres(address: str, part: Path) -> list[str]:
@@ -703,9 +660,8 @@ def _postgres(address: str, part: Path) -> list[str]:
             check=False,
         )
         if done.returncode:
-            raise StoreError(
-                "away", f"pg_dump ended with code {done.returncode}; is it of the server's version or later?"
-            )
+            text = f"pg_dump ended with code {done.returncode}; is it of the server's version or later?"
+            raise StoreError("away", text)
         with psycopg.connect(address, connect_timeout=5) as connection:
             return [str(name) for (name,) in connection.execute("SELECT id FROM jobs").fetchall()]
     except (psycopg.Error, subprocess.TimeoutExpired) as error:

@@ -70,7 +70,7 @@ class BodyBounds:
 
 
 class Gate:
-    """ASGI middleware. `routes`: all of the application; `observe` is told of every answer, `refuse` makes one of a problem."""
+    """ASGI middleware. `routes`: all of the application; `observe` counts every answer, `refuse` makes one of a problem."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Gate:
             try:
                 await self._answer(scope, body, with_headers)
             except Exception:
-                # told here, where request and tenant are known; the answer reveals nothing about this machine
+                # logged here, where request and tenant are known; the answer reveals nothing about this machine
                 with about(**_whose(scope)):
                     logger.exception("%s %s failed", scope["method"], scope["path"])
                 if begun:
@@ -188,7 +188,7 @@ class Gate:
 
 
 class _Body:
-    """A request's body on its way: counted, timed, and told to the gate while it is held."""
+    """A request's body on its way: counted, timed, and reported to the gate while it is held."""
 
     def __init__(self, gate: Gate, scope: Any, receive: Any) -> None:
         self._gate, self._receive, self._most = gate, receive, gate.most(scope)

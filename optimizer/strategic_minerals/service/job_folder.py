@@ -4,7 +4,7 @@ request.json, plan.(toml|json|xlsx), tables/ or tables.json    the question; lim
 of/0, of/1 ...                                                  run folders that it builds on, or the job whose rows it takes
 progress.json                                                   how far it is
 run/ (a run folder) or out/                                     tables; report.html once somebody asked for it
-log.txt, log.jsonl                                              what the job told its owner, and whoever runs the service
+log.txt, log.jsonl                                              what the job reports to its owner, and to whoever runs the service
 result.json, then ended.json                                    written last: the job has ended, and how"""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -58,16 +58,16 @@ class Job:
     label: str
     state: State
     submitted: float
-    started: float | None
-    ended: float | None
-    server: str | None
+    started: float | None = None
+    ended: float | None = None
+    server: str | None = None
     """Who runs it."""
-    digest: str
+    digest: str = ""
     """Of the request."""
-    stopping: bool
+    stopping: bool = False
     """True: it was asked to stop while it ran."""
-    progress: dict[str, Any]
-    outcome: dict[str, Any]
+    progress: dict[str, Any] = field(default_factory=dict)
+    outcome: dict[str, Any] = field(default_factory=dict)
     """How it ended: `headline` and figures of an answer, `problem` of a failure."""
     trace: str = ""
     """`traceparent` of the request that brought it; empty: none."""
@@ -220,6 +220,10 @@ class BaseStore(ABC):
         """Statements in one transaction; the rows of each."""
         return self._within(lambda ask: [ask(statement, **values) for statement, values in statements])
 
+    def _rows(self, statement: str, **values: Any) -> Rows:
+        """The rows of one statement."""
+        return self._within(lambda ask: ask(statement, **values))
+
     def _alone(self, work: Callable[[Ask], T]) -> T:
         """Work that must see all that others have written, and whom no other writes beside."""
 
@@ -280,42 +284,38 @@ class BaseStore(ABC):
 
 def job_of(row: tuple[Any, ...]) -> Job:
     """A job of its row. Raises StoreError for a row that no version has written."""
-    name, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome, *trace = (
-        row
-    )
+    stopping, progress, outcome = row[10:13]
     try:
-        told, came = json.loads(progress), json.loads(outcome)
-        texts = all(isinstance(text, str) for text in (name, tenant, kind, label, digest, *trace))
-        times = all(
-            when is None or (isinstance(when, float | int) and math.isfinite(when))
-            for when in (started, ended, submitted)
-        )
-        named = len(name) == 32 and set(name) <= set("0123456789abcdef")
-        sound = texts and times and named and state in STATES and isinstance(told, dict) and isinstance(came, dict)
-        if not sound or submitted is None or stopping not in (0, 1):
+        job = replace(Job(*row), stopping=bool(stopping), progress=json.loads(progress), outcome=json.loads(outcome))
+        cells_of_text = (job.id, job.tenant, job.kind, job.label, job.digest, job.trace, job.trace_state)
+        texts = all(isinstance(text, str) for text in cells_of_text)
+        stated = [when for when in (job.submitted, job.started, job.ended) if when is not None]
+        times = all(isinstance(when, float | int) and math.isfinite(when) for when in stated)
+        named = len(job.id) == 32 and set(job.id) <= set("0123456789abcdef")
+        objects = isinstance(job.progress, dict) and isinstance(job.outcome, dict)
+        sound = texts and times and named and objects and job.state in STATES
+        if not sound or job.submitted is None or stopping not in (0, 1):
             raise ValueError
     except (TypeError, ValueError, RecursionError):
         raise StoreError("damaged", "the store is damaged: a job cannot be read") from None
-    return Job(
-        name, tenant, kind, label, state, submitted, started, ended, server, digest, bool(stopping), told, came, *trace
-    )
+    return job
 
 
 def token_of(row: tuple[Any, ...]) -> Token:
     """A token of its row. Raises StoreError for a row that no version has written."""
     name, tenant, scopes, created, revoked, note = row
-    said = scopes.split() if isinstance(scopes, str) else ["none"]
-    held: tuple[Scope, ...] = tuple(known for known in SCOPES if known in said)
+    words = scopes.split() if isinstance(scopes, str) else ["none"]
+    held: tuple[Scope, ...] = tuple(known for known in SCOPES if known in words)
     texts = all(isinstance(text, str) for text in (name, tenant, note))
     times = isinstance(created, float | int) and (revoked is None or isinstance(revoked, float | int))
-    if not (texts and times and set(said) <= set(SCOPES)):
+    if not (texts and times and set(words) <= set(SCOPES)):
         raise StoreError("damaged", "the store is damaged: a token cannot be read")
     return Token(name, tenant, held, created, revoked, note)
 
 
-def log_entry_of(row: tuple[Any, ...]) -> AuditLogEntry:
-    """A line of the audit log."""
-    return AuditLogEntry(*row)
+def put(ask: Ask, table: str, row: Mapping[str, Any]) -> None:
+    """Insert a row: column -> value."""
+    ask(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{column}' for column in row)})", **row)
 
 
 # The store's part for tokens, the audit log, servers and their heartbeats, and the service's own uptime.
@@ -341,14 +341,13 @@ class TokenStore(BaseStore):
 
     def gone(self, server: str) -> None:
         """This server ends."""
-        self._run(("DELETE FROM servers WHERE id = :id", {"id": server}))
+        self._rows("DELETE FROM servers WHERE id = :id", id=server)
 
     def orphans(self, silent_s: float) -> list[Job]:
         """Running jobs of servers that gave no sign of life for so long, or never."""
         living = f"SELECT id FROM servers WHERE seen >= {self.clock} - :silent"
         lost = f"state = 'running' AND server NOT IN ({living})"
-        (rows,) = self._run((f"SELECT {JOB} FROM jobs WHERE {lost}", {"silent": float(silent_s)}))
-        return [job_of(row) for row in rows]
+        return [job_of(row) for row in self._rows(f"SELECT {JOB} FROM jobs WHERE {lost}", silent=float(silent_s))]
 
     def passed(self, seconds: float) -> float:
         """Add time that went by to the service's uptime [s]: no more than both the caller's monotonic clock (seconds) and the
@@ -356,59 +355,40 @@ class TokenStore(BaseStore):
         now = self.clock
         gone = f"{now} - at"
         added = f"CASE WHEN {gone} <= 0 THEN 0 WHEN {gone} < :seconds THEN {gone} ELSE :seconds END"
-        (rows,) = self._run(
-            (
-                f"UPDATE clock SET uptime = uptime + {added}, at = {now} WHERE id = 1 RETURNING uptime",
-                {"seconds": float(seconds)},
-            )
-        )
+        changed = f"UPDATE clock SET uptime = uptime + {added}, at = {now} WHERE id = 1 RETURNING uptime"
+        rows = self._rows(changed, seconds=float(seconds))
         return float(rows[0][0]) if rows else 0.0
 
     def keep_token(self, token: Token, digest: str) -> None:
         """Keep a new token by its hash."""
-        values = {**vars(token), "scopes": " ".join(token.scopes), "hash": digest}
-        columns = "id, hash, tenant, scopes, created, revoked, note"
-        self._run(
-            (f"INSERT INTO tokens ({columns}) VALUES (:id, :hash, :tenant, :scopes, :created, :revoked, :note)", values)
-        )
+        put(self._rows, "tokens", {**vars(token), "scopes": " ".join(token.scopes), "hash": digest})
 
     def token(self, digest: str) -> Token | None:
         """The token with a hash, unless it was revoked."""
-        (rows,) = self._run((f"SELECT {TOKEN} FROM tokens WHERE hash = :hash AND revoked IS NULL", {"hash": digest}))
+        rows = self._rows(f"SELECT {TOKEN} FROM tokens WHERE hash = :hash AND revoked IS NULL", hash=digest)
         return token_of(rows[0]) if rows else None
 
     def in_force(self, token: str) -> bool:
         """Whether a token, by its name, still is one."""
-        (rows,) = self._run(("SELECT 1 FROM tokens WHERE id = :id AND revoked IS NULL", {"id": token}))
-        return bool(rows)
+        return bool(self._rows("SELECT 1 FROM tokens WHERE id = :id AND revoked IS NULL", id=token))
 
     def tokens(self) -> list[Token]:
         """All, revoked ones too."""
-        (rows,) = self._run((f"SELECT {TOKEN} FROM tokens ORDER BY created", {}))
-        return [token_of(row) for row in rows]
+        return [token_of(row) for row in self._rows(f"SELECT {TOKEN} FROM tokens ORDER BY created")]
 
     def revoke(self, token: str) -> bool:
         """Make a token worthless; whether there was one of that name in force."""
-        values = {"id": token, "now": time.time()}
-        (rows,) = self._run(
-            ("UPDATE tokens SET revoked = :now WHERE id = :id AND revoked IS NULL RETURNING id", values)
-        )
-        return bool(rows)
+        changed = "UPDATE tokens SET revoked = :now WHERE id = :id AND revoked IS NULL RETURNING id"
+        return bool(self._rows(changed, id=token, now=time.time()))
 
     def log(self, entry: AuditLogEntry) -> None:
         """A line of the audit log."""
-        values = ":at, :tenant, :token, :address, :action, :job"
-        self._run((f"INSERT INTO audit_log (at, tenant, token, address, action, job) VALUES ({values})", vars(entry)))
+        put(self._rows, "audit_log", vars(entry))
 
     def log_entries(self, limit: int = 1000) -> list[AuditLogEntry]:
         """The audit log, the newest first."""
-        (rows,) = self._run(
-            (
-                "SELECT at, tenant, token, address, action, job FROM audit_log ORDER BY at DESC LIMIT :limit",
-                {"limit": limit},
-            )
-        )
-        return [log_entry_of(row) for row in rows]
+        stated = "SELECT at, tenant, token, address, action, job FROM audit_log ORDER BY at DESC LIMIT :limit"
+        return [AuditLogEntry(*row) for row in self._rows(stated, limit=limit)]
 
 
 REQUEST, LIMITS, PROGRESS, RESULT, ENDED_FILE, LOG_FILE = tuple(
@@ -498,16 +478,16 @@ class Folder:
         shutil.copytree(other.path / "run", target, copy_function=_link)
 
     def lend_rows(self, other: Folder) -> None:
-        """Take over another job, without what it told while it ran. Raises FileNotFoundError where it is not whole."""
+        """Take over another job, without its reports while it ran. Raises FileNotFoundError where it is not whole."""
 
-        def told(folder: str, names: list[str]) -> set[str]:
-            unneeded = {*ANSWERS, ERRORS, RECORDS, LIMITS, ROWS} if Path(folder) == other.path else set()
-            return {name for name in names if name in unneeded or name.endswith(".part")}
+        def unneeded(folder: str, names: list[str]) -> set[str]:
+            own = {*ANSWERS, ERRORS, RECORDS, LIMITS, ROWS} if Path(folder) == other.path else set()
+            return {name for name in names if name in own or name.endswith(".part")}
 
         target = self.path / "of" / "0"
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            shutil.copytree(other.path, target, copy_function=_link, ignore=told)
+            shutil.copytree(other.path, target, copy_function=_link, ignore=unneeded)
         except shutil.Error:  # a file went meanwhile
             raise FileNotFoundError(other.path.name) from None
         if not (other.path / ENDED_FILE).is_file():  # the first that goes when a job is deleted
@@ -562,7 +542,7 @@ def write_whole(path: Path, content: bytes) -> None:
 MOST_LOG_BYTES = 8 * 2**20
 """Of one file of a job: a study of many thousand points tells no more."""
 OWNERS = f"{PACKAGE}.service"
-"""Of a job's records, those that its owner is told."""
+"""Of a job's records, those that its owner may read."""
 
 
 class JsonLines(logging.Formatter):
@@ -571,17 +551,17 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        told = {
+        entry = {
             "time": _utc(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
-        told |= {name: value for name in FIELDS if (value := getattr(record, name, ""))}
-        told |= getattr(record, "http", {})
+        entry |= {name: value for name in FIELDS if (value := getattr(record, name, ""))}
+        entry |= getattr(record, "http", {})
         if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
-        return json.dumps(told)
+            entry["error"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
 
 
 class Sentences(logging.Formatter):
@@ -646,7 +626,7 @@ def _utc(record: logging.LogRecord) -> datetime:
 LOG = logger_of(__name__)
 
 MOST_GAP = 10.0
-"""Relative gap from which on a bound is not told: at the start of a search it says nothing."""
+"""Relative gap from which on a bound is left out: at the start of a search it says nothing."""
 PACE_S = 0.3
 """Seconds between two words on progress."""
 
@@ -735,8 +715,8 @@ def headline_of(words: str) -> str:
     return found if len(found) <= MOST_HEADLINE else f"{found[: MOST_HEADLINE - 4].rsplit(' ', 1)[0]} ..."
 
 
-def told(found: Study) -> Answer:
-    """What a study found, as a job's answer."""
+def answer_of_study(found: Study) -> Answer:
+    """A study as a job's answer."""
     from ..core.frames import plainly
 
     words = found.summary()
@@ -749,18 +729,3 @@ def run_of(folder: Folder, place: int = 0) -> Result:
     from ..answer.run_folder import load_result
 
     return load_result(folder.path / "of" / str(place))
-
-
-def labels_of(request: Mapping[str, Any]) -> list[str] | None:
-    """What the solved plans that a job builds on are called; None: it builds on none."""
-    found: list[str] | None = request.get("labels")
-    return found
-
-
-def written_run(result: Result, folder: Folder, reporter: ProgressReporter, log: str) -> Mapping[str, pd.DataFrame]:
-    """Write a plan's run folder; its tables."""
-    from ..answer.run_folder import write_run
-
-    reporter.phase("writing")
-    write_run(result, folder.path / "run", log=log)
-    return result.tables

@@ -1,4 +1,4 @@
-"""From bytes that somebody sent to a question in a job's folder: bounded first, validated then, with as many faults as are told.
+"""From bytes that somebody sent to a question in a job's folder: bounded first, validated then, with so many faults at most.
 
 What validates reports every fault that it finds, and a table of a million wrong rows has millions. So rows, fields and cells are
 counted before, and only what could be right goes on. Large requests are read in a process of their own (`child`), with a limit on
@@ -23,10 +23,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, overlapping, shipped
 from ..question.base import USA, column_of
-from ..question.plan import Plan
-from ..question.read_toml import load_plan
+from ..question.plan import Plan, no_room_for_draws
+from ..question.read_toml import load_plan, parse_as, parse_plan
 from ..question.tables import TABLES
-from .job_folder import READ, Folder
+from .job_folder import Folder
 from .requests import (
     KINDS_OF_JOBS,
     MOST_FAULTS,
@@ -41,6 +41,8 @@ from .requests import (
     faults_of,
     fields_set,
     place,
+    problem,
+    problem_of,
     sanitise,
     spelt,
     walked,
@@ -62,7 +64,6 @@ begins."""
 
 def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
     """Raises PlanError with the faults that a sweep would end with before it solves anything, as far as they are quickly seen."""
-    from ..question.read_toml import parse_as
     from ..studies.sweep_file import SweepFile
 
     asked = parse_as(SweepFile, study, file="study")
@@ -116,20 +117,13 @@ def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
             continue
         at = axis.path or f"{axis.table}[{axis.key}]/{axis.column}".replace(".", "/")
         if at in known:
-            faults.append(
-                Fault(f"study.{name}", "", address, f"the same figure as {brief(known[at])}", "each figure only once")
-            )
+            found = f"the same figure as {brief(known[at])}"
+            faults.append(Fault(f"study.{name}", "", address, found, "each figure only once"))
         known.setdefault(at, address)
-    return faults + [
-        Fault(
-            f"study.{name}",
-            "",
-            known[inner],
-            f"a figure inside {brief(known[outer])}, which also varies",
-            "each figure only once",
-        )
-        for outer, inner in overlapping(known)
-    ]
+    for outer, inner in overlapping(known):
+        found = f"a figure inside {brief(known[outer])}, which also varies"
+        faults.append(Fault(f"study.{name}", "", known[inner], found, "each figure only once"))
+    return faults
 
 
 def _put(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
@@ -151,10 +145,8 @@ def _faults(work: Callable[[], Any], where: str) -> list[Fault]:
     try:
         work()
     except FaultsError as error:
-        return [
-            replace(fault, file=where, row="", found="nothing" if fault.found == "none" else fault.found)
-            for fault in error.faults
-        ]
+        faults = [replace(fault, file=where, row="") for fault in error.faults]
+        return [replace(fault, found="nothing") if fault.found == "none" else fault for fault in faults]
     return []
 
 
@@ -167,7 +159,6 @@ STATED, FACTS = "tables.json", "facts.json"
 @cache
 def shipped_tables(home: str = USA) -> Dataset:
     """Those of the package for a home; no request changes them. Raises InputError for a home without tables."""
-    from ..core.errors import shipped
     from ..question.read_csv import load_dataset
 
     return load_dataset(shipped("inputs"), home)
@@ -176,38 +167,25 @@ def shipped_tables(home: str = USA) -> Dataset:
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
     """Plan and tables of a request; of a plan of several homes the joint ones. Raises PlanError or InputError with the faults of
     both."""
-    from ..core.errors import shipped
-    from ..question.read_toml import load_plan
     from ..question.together import joint_question
 
-    values = request.get("set")
-    if (book := folder.path / "plan.xlsx").is_file():
-        from ..question.workbook import load_workbook
-
-        try:
-            plan, own = load_workbook(book, values)
-        except FaultsError as error:
-            raise PlanError([as_sent(fault, values) for fault in error.faults]) from None
-        return plan, _tables(folder, request, plan.home) or own
-    uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json")) if path.is_file()]
-    path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
     faults: list[Fault] = []
-    loaded, data = None, None
+    plan, data = None, None
     try:
-        loaded = load_plan(path, values)
-    except FaultsError as error:
-        faults += [as_sent(fault, values) for fault in error.faults]
+        plan, data = _loaded(folder, request)
+    except PlanError as error:
+        faults += error.faults
     try:
-        home = USA if loaded is None else loaded.home
-        sent = _tables(folder, request, home)
-        if loaded is not None and loaded.together is not None and sent is None:
-            return joint_question(loaded, {one.home: shipped_tables(one.home) for one in loaded.together.members})
-        data = sent or shipped_tables(home)
+        home = USA if plan is None else plan.home
+        data = _tables(folder, request, home) or data
+        if plan is not None and plan.together is not None and data is None:
+            return joint_question(plan, {one.home: shipped_tables(one.home) for one in plan.together.members})
+        data = data or shipped_tables(home)
     except FaultsError as error:
         faults += error.faults
-    if loaded is None or data is None:
+    if plan is None or data is None or faults:
         raise PlanError(faults)
-    return loaded, data
+    return plan, data
 
 
 def _tables(folder: Folder, request: Mapping[str, Any], home: str) -> Dataset | None:
@@ -258,10 +236,10 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
         noted_rows(request)
         new_facts(folder)
     elif kind == "stress":
-        from ..question.read_toml import parse_plan
-
         if (stated := Folder(first_of(folder)).read("plan.json")) is not None:
-            testable(parse_plan(stated))
+            plan = parse_plan(stated)
+            if reason := no_room_for_draws(plan):
+                raise PlanError([Fault("body", "", "of", plan.name, reason)])
     elif kind == "explain":
         stated = Folder(first_of(folder)).read("manifest.json") or {}
         if stated.get("outcome", {}).get("relaxed"):
@@ -287,13 +265,13 @@ def _look_at_question(folder: Folder, request: Mapping[str, Any]) -> None:
 
 
 def members_of(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, dict[str, Dataset]]:
-    """A plan of several homes as it stands, and the shipped tables of each by home. Raises PlanError and InputError."""
+    """A plan of several homes without the joint tables, and the shipped tables of each by home. Raises PlanError and InputError."""
     from ..studies.coalitions import MOST_MEMBERS
 
     if (folder.path / STATED).is_file() or (folder.path / "tables").is_dir():
         expected = "none: a plan of several homes takes the shipped tables of each"
         raise InputError([Fault("body", "", "tables", "own tables", expected)])
-    plan = _loaded(folder, request)
+    plan, _ = _loaded(folder, request)
     if plan.together is None:
         raise PlanError([Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")])
     if (count := len(plan.together.members)) > MOST_MEMBERS:
@@ -301,21 +279,19 @@ def members_of(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, dict[s
     return plan, {one.home: shipped_tables(one.home) for one in plan.together.members}
 
 
-def _loaded(folder: Folder, request: Mapping[str, Any]) -> Plan:
-    """The plan of a request as it stands. Raises PlanError."""
-    from ..core.errors import shipped
-    from ..question.read_toml import load_plan
-
-    if (book := folder.path / "plan.xlsx").is_file():
-        from ..question.workbook import load_workbook
-
-        return load_workbook(book, request.get("set"))[0]
-    uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json")) if path.is_file()]
+def _loaded(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset | None]:
+    """The plan of a request, and the tables of its workbook; None: it is none. Raises PlanError."""
+    values = request.get("set")
+    uploads = [path for name in ("plan.xlsx", "plan.toml", "plan.json") if (path := folder.path / name).is_file()]
     path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
     try:
-        return load_plan(path, request.get("set"))
+        if path.suffix != ".xlsx":
+            return load_plan(path, values), None
+        from ..question.workbook import load_workbook
+
+        return load_workbook(path, values)
     except FaultsError as error:
-        raise PlanError([as_sent(fault, request.get("set")) for fault in error.faults]) from None
+        raise PlanError([as_sent(fault, values) for fault in error.faults]) from None
 
 
 def noted_rows(request: Mapping[str, Any]) -> tuple[tuple[DoneRow, ...], tuple[HappenedRow, ...]]:
@@ -354,14 +330,6 @@ def new_facts(folder: Folder) -> Dataset | None:
 def first_of(folder: Folder) -> Path:
     """The run folder that a job builds on."""
     return folder.path / "of" / "0"
-
-
-def testable(plan: Plan) -> None:
-    """Raises PlanError where a plan leaves nothing to draw."""
-    from ..question.plan import no_room_for_draws
-
-    if reason := no_room_for_draws(plan):
-        raise PlanError([Fault("body", "", "of", plan.name, reason)])
 
 
 def look_at_item(run: Path, item: str) -> None:
@@ -415,11 +383,9 @@ def parsed(body: bytes, where: str) -> Any:
         raw = json.loads(str(body, "utf-8"), parse_constant=_no_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         faults = [Fault(where, "", "", _no_json(error, body), "JSON in UTF-8")]
-        raise (
-            PlanError(faults)
-            if where == "options"
-            else ProblemError("malformed", "The body is not valid JSON.", faults)
-        ) from None
+        if where == "options":
+            raise PlanError(faults) from None
+        raise ProblemError("malformed", "The body is not valid JSON.", faults) from None
     if twice:
         raise PlanError(_told_twice(raw, twice, where))
     return raw
@@ -448,9 +414,8 @@ def _no_json(error: Exception, body: bytes) -> str:
 def _told_twice(raw: Any, twice: Sequence[tuple[dict[str, Any], str]], where: str) -> list[Fault]:
     """Where names stand twice; a place inside what is itself a value of such a name may be gone."""
     names = {id(within): name for within, name in islice(twice, MOST_FAULTS)}
-    places = [
-        place([*path, names[id(item)]]) for path, item in walked(raw) if isinstance(item, dict) and id(item) in names
-    ]
+    objects = [(path, id(item)) for path, item in walked(raw) if isinstance(item, dict)]
+    places = [place([*path, names[item]]) for path, item in objects if item in names]
     return [Fault(where, "", at, "the field twice", "each field once") for at in sorted(places or names.values())]
 
 
@@ -463,7 +428,7 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
     for name in ("plan", "study", "set", "done", "happened"):
         if _entries(raw.get(name), MOST_ENTRIES) > MOST_ENTRIES:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} values.")
-    if faults := list(_first(fields_set(raw.get("set"), where), MOST_FAULTS)):
+    if faults := _first(fields_set(raw.get("set"), where)):
         raise PlanError(faults)
     of = raw.get("of")
     if isinstance(of, list) and len(of) > MOST_FIELDS:
@@ -471,7 +436,7 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
     for tables in (raw.get("tables"), raw.get("facts")):
         if isinstance(tables, dict):
             _few_rows(sum(len(rows) for rows in tables.values() if isinstance(rows, list)), most_rows)
-            if faults := list(_first(_odd_tables(tables), MOST_FAULTS)):
+            if faults := _first(_odd_tables(tables)):
                 raise PlanError(faults)
 
 
@@ -525,13 +490,12 @@ def _odd_rows(name: str, rows: list[Any]) -> Iterator[Fault]:
                 yield Fault(name, str(n), column, "an object or a list", "a single value")
 
 
-def _first(faults: Iterator[Fault], most: int) -> Iterator[Fault]:
+def _first(faults: Iterator[Fault]) -> list[Fault]:
     """The first faults, and that there are more where there are."""
-    for n, fault in enumerate(faults):
-        if n == most:
-            yield Fault(fault.file, "", "", "more faults", "the first ones to be corrected")
-            return
-        yield fault
+    found = list(islice(faults, MOST_FAULTS + 1))
+    if len(found) > MOST_FAULTS:
+        found[-1] = Fault(found[-1].file, "", "", "more faults", "the first ones to be corrected")
+    return found
 
 
 def validated(form: Form, raw: Any, where: str) -> Any:
@@ -543,7 +507,7 @@ def validated(form: Form, raw: Any, where: str) -> Any:
         model = Question if kind is None or form == "check" else kind.request
         kinds = {"job": tuple(KINDS_OF_JOBS), "upload": WITH_FILES}.get(form, ())
         errors = error.errors(include_url=False)
-        raise PlanError(list(_first(faults_of(errors, where, model.model_fields, kinds), MOST_FAULTS))) from None
+        raise PlanError(_first(faults_of(errors, where, model.model_fields, kinds))) from None
 
 
 def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: int) -> dict[str, Any]:
@@ -564,9 +528,8 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
         raw = {"kind": "solve", **raw}
         twice = [name for name in (*PLANS, "tables") if raw.get(name) is not None]
         if twice:
-            raise PlanError(
-                [Fault(where, "", name, "a value", "no value: the files of the form contain it") for name in twice]
-            )
+            expected = "no value: the files of the form contain it"
+            raise PlanError([Fault(where, "", name, "a value", expected) for name in twice])
     request = validated(form, raw, where)
     try:
         asked = _written(request, files, folder, most_rows, most_columns)
@@ -575,21 +538,15 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
     return {"asked": asked, "digest": _digest(request, files)}
 
 
-def read_in(folder: Folder) -> None:
-    """In a process of its own: read what lies in a folder, and write down what came of it."""
-    told = folder.read(READ) or {}
+def read_in(folder: Folder, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """In a process of its own: what `read` returns for a folder, or its `problem`. asked: form and limits."""
     try:
         body = (folder.path / BODY).read_bytes()
-        found = read(told["form"], body, folder, told["most_rows"], told["most_columns"])
-    except FaultsError as error:
-        found = {"problem": ProblemError("invalid", "", error.faults).problem.model_dump()}
-    except ProblemError as error:
-        found = {"problem": error.problem.model_dump()}
+        return read(asked["form"], body, folder, asked["most_rows"], asked["most_columns"])
+    except (FaultsError, ProblemError) as error:
+        return {"problem": problem_of(error).model_dump()}
     except MemoryError:
-        found = {
-            "problem": ProblemError("too-large", "Reading the request needs too much memory.").problem.model_dump()
-        }
-    folder.write(READ, {"found": found})
+        return {"problem": problem("too-large", "Reading the request needs too much memory.").model_dump()}
 
 
 def _files(folder: Folder) -> dict[str, bytes]:
@@ -607,14 +564,8 @@ def _written(
         folder.write(FACTS, facts)
     if not isinstance(request, Question):
         return asked
-    _few_rows(
-        sum(
-            max(content.count(b"\n"), content.count(b"\r"))
-            for name, content in files.items()
-            if name.startswith("tables/")
-        ),
-        most_rows,
-    )
+    tables = [content for name, content in files.items() if name.startswith("tables/")]
+    _few_rows(sum(max(content.count(b"\n"), content.count(b"\r")) for content in tables), most_rows)
     if request.plan is not None:
         folder.write("plan.json", request.plan)
     if request.plan_toml is not None:
@@ -697,14 +648,6 @@ class FormField:
     """Its choices are names in the tables."""
 
 
-@dataclass(frozen=True)
-class Group:
-    """Fields under one heading."""
-
-    title: str
-    fields: tuple[FormField, ...]
-
-
 def _field(name: str) -> FormField:
     """A field with the label and the choices of the plan's schema."""
     *sections, last = name.split(".")
@@ -733,8 +676,8 @@ SHOWN = {
     "Random scenarios": "sample.scenarios sample.seed",
 }
 """Heading -> fields under it."""
-GROUPS = tuple(Group(title, tuple(map(_field, names.split()))) for title, names in SHOWN.items())
-FIELDS = {field.name: field for group in GROUPS for field in group.fields}
+GROUPS = {title: [_field(name) for name in names.split()] for title, names in SHOWN.items()}
+FIELDS = {field.name: field for fields in GROUPS.values() for field in fields}
 
 
 def values_of(plan: Mapping[str, Any]) -> dict[str, str]:
@@ -772,16 +715,12 @@ def choices_of(field: FormField, value: str, lists: Mapping[str, Iterable[str]])
 
 def changed(form: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
     """Fields that were typed in otherwise than the plan has them, as values of a request; emptied ones are taken away."""
-    typed = {name: form[name].strip() for name in FIELDS if name in form}
-    return {
-        name: None
-        if not text
-        else text == "true"
-        if FIELDS[name].choices == FLAGS and text in FLAGS
-        else value_of(text)
-        for name, text in typed.items()
-        if text != given.get(name, "")
-    }
+    found: dict[str, Any] = {}
+    for name in FIELDS:
+        if name in form and (text := form[name].strip()) != given.get(name, ""):
+            flag = FIELDS[name].choices == FLAGS and text in FLAGS
+            found[name] = text == "true" if flag else value_of(text) if text else None
+    return found
 
 
 def value_of(text: str) -> Any:

@@ -21,14 +21,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
     WithJsonSchema,
     create_model,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
-from ..core.errors import DEEPEST_ADDRESS, Fault, MisplacedError, expected, near_miss, overlapping, shipped
+from ..core.errors import DEEPEST_ADDRESS, Fault, FaultsError, MisplacedError, expected, near_miss, overlapping, shipped
 from ..core.verb import FromFile
 from ..question.tables import TABLES
 from ..verbs import VERBS, Verb
@@ -37,7 +36,7 @@ from .webhooks import key_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 LONGEST_NAME = 100
-"""Characters of a field's name that are told."""
+"""Characters of a field's name in a fault."""
 
 
 class _Brief(reprlib.Repr):
@@ -63,7 +62,7 @@ def brief(value: Any) -> str:
 
 
 def spelt(name: str) -> str:
-    """A name as it was sent; letters that only look like others are told by their numbers."""
+    """A name as it was sent; letters that only look like others stand as their numbers."""
     short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
     return brief(short) if short.isascii() else ascii(short)
 
@@ -97,13 +96,14 @@ def faults_of(
             continue
         kind = item["type"]
         if kind.startswith("union_tag"):
-            found = "nothing" if kind == "union_tag_not_found" else brief(item["ctx"].get("tag"))
-            near = (
-                "" if kind == "union_tag_not_found" else near_miss(str(item["ctx"].get("tag"))[:LONGEST_NAME], branches)
-            )
+            found, near = "nothing", ""
+            if kind != "union_tag_not_found":
+                tag = item["ctx"].get("tag")
+                found, near = brief(tag), near_miss(str(tag)[:LONGEST_NAME], branches)
             yield Fault(where, "", place([*path, "kind"]), found, f"one of {', '.join(kinds)}{near}")
         elif kind == "extra_forbidden":
-            yield Fault(where, "", place(path), spelt(str(path[-1])), no_such(str(path[-1]), known, "field"))
+            name = str(path[-1])
+            yield Fault(where, "", place(path), spelt(name), f"a known field{near_miss(name[:LONGEST_NAME], known)}")
         else:
             found = "nothing" if kind == "missing" else brief(item.get("input"))
             if "webhook" in path[:1] and kind != "missing":  # there may be a secret in it
@@ -111,20 +111,9 @@ def faults_of(
             wanted = _expected(item)
             if path == ["plan"] and isinstance(item.get("input"), str):
                 wanted = f"{wanted} with the plan's fields; use `plan_toml` for the text of a TOML file"
-            told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
-            yield Fault(
-                where,
-                "",
-                place(path),
-                found,
-                f"{wanted}: {told[0].lower()}{told[1:].rstrip('.')}" if told else wanted,
-            )
-
-
-def no_such(name: str, known: Iterable[str], called: str) -> str:
-    """That there is nothing of a name, and which one may have been meant."""
-    near = near_miss(name[:LONGEST_NAME], known)
-    return f"a known {called}{near}"
+            if kind == "missing" and len(path) == 1 and path[0] in known and (text := known[path[0]].description):
+                wanted = f"{wanted}: {text[0].lower()}{text[1:].rstrip('.')}"
+            yield Fault(where, "", place(path), found, wanted)
 
 
 def _expected(item: Mapping[str, Any]) -> str:
@@ -221,11 +210,17 @@ class ProblemError(Exception):
         super().__init__(detail)
 
     @classmethod
-    def of(cls, told: Problem) -> ProblemError:
-        """The error of a problem that was found elsewhere."""
-        found = cls(told.type.rpartition(":")[2], told.detail)
-        found.problem = told
+    def of(cls, stated: Mapping[str, Any]) -> ProblemError:
+        """The error of a problem that another process wrote down."""
+        problem = Problem(**stated)
+        found = cls(problem.type.rpartition(":")[2], problem.detail)
+        found.problem = problem
         return found
+
+
+def problem_of(error: FaultsError | ProblemError) -> Problem:
+    """The problem of an error; faults make the request invalid."""
+    return error.problem if isinstance(error, ProblemError) else problem("invalid", "", error.faults)
 
 
 def problem(
@@ -235,11 +230,8 @@ def problem(
     status, title = KINDS[kind]
     lines = list(faults[:MOST_FAULTS])
     if len(faults) > MOST_FAULTS:
-        lines.append(
-            Fault(
-                lines[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones to be corrected"
-            )
-        )
+        more = f"{len(faults) - MOST_FAULTS:,} more faults"
+        lines.append(Fault(lines[-1].file, "", "", more, "the first ones to be corrected"))
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}",
         title=title,
@@ -252,9 +244,8 @@ def problem(
 
 def _model(fault: Fault) -> FaultModel:
     """A fault in the form of the API."""
-    file = (
-        place(["set", fault.column]) if fault.file == "--set" else fault.file
-    )  # what the command line calls so is a field here
+    # what the command line calls `--set` is a field here
+    file = place(["set", fault.column]) if fault.file == "--set" else fault.file
     entry = {**vars(fault), "file": file}
     return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in entry.items()})
 
@@ -268,6 +259,8 @@ def printable(text: str, most: int) -> str:
 # Requests and responses: the schemas of the service's API.
 
 
+NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+"""NUL, and halves of characters."""
 DEEPEST = 40
 """Levels of nesting."""
 LARGEST_NUMBER = 1e15
@@ -287,7 +280,8 @@ def sanitise(value: Any) -> Any:
                 path = next(path for path, other in walked(value) if other is item)
                 raise MisplacedError((place(path), *wrong))
         level = [inner for item in level for inner in _inside(item)]
-    raise MisplacedError((_deepest(value), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
+    deepest = next((path for path, _ in walked(value) if len(path) > DEEPEST), ())
+    raise MisplacedError((place(deepest[:2]), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
 
 
 def _unsanitary(item: Any) -> tuple[str, str] | None:
@@ -296,7 +290,7 @@ def _unsanitary(item: Any) -> tuple[str, str] | None:
         return brief(item), "a number that is finite"
     if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
         return f"an integer of {len(str(abs(item)))} digits", "a number of at most 1e15"
-    if isinstance(item, str) and ("\x00" in item or not _whole_text(item)):
+    if isinstance(item, str) and NO_TEXT.search(item):
         return "text with a NUL character or an incomplete character", "text in UTF-8"
     return None
 
@@ -314,20 +308,6 @@ def walked(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
             waiting += [((*path, name), inner) for name, inner in item.items()]
         elif isinstance(item, list):
             waiting += [((*path, n), inner) for n, inner in enumerate(item)]
-
-
-def _deepest(value: Any) -> str:
-    """The field in which nesting goes too far."""
-    path = next((path for path, _ in walked(value) if len(path) > DEEPEST), ())
-    return place(path[:2])
-
-
-def _whole_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _inside(item: Any) -> Iterator[Any]:
@@ -606,8 +586,8 @@ def strictly(kind: Any) -> Any:
     if kind in _STRICT:
         return _STRICT[kind]
     if get_origin(kind) is Annotated:
-        inner, *said = get_args(kind)
-        return Annotated[strictly(inner), *said]
+        inner, *limits = get_args(kind)
+        return Annotated[strictly(inner), *limits]
     if get_origin(kind) in (Union, UnionType):
         inner = tuple(NoneType if one is NoneType else strictly(one) for one in get_args(kind))
         return Union[inner]  # noqa: UP007  (built from a tuple)
@@ -696,7 +676,6 @@ def result_of(verb: Verb) -> type[BaseModel]:
 
 
 JobResult: Any = _one_of([result_of(verb) for verb in VERBS.values()])
-RESULTS: TypeAdapter[Any] = TypeAdapter(JobResult)
 
 
 # Trace context of requests (W3C `traceparent` and `tracestate`) and their own identifiers.
@@ -727,8 +706,7 @@ class Trace:
         """Headers for a request or an answer of ours: the same trace, a span of our own."""
         if not self.parent:
             return {}
-        version, trace, _, flags = self.parent.split("-")[:4]
-        del version
+        _, trace, _, flags = self.parent.split("-")[:4]
         headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-{flags}"}
         return {**headers, "tracestate": self.state} if self.state else headers
 
@@ -741,14 +719,14 @@ def trace_of(headers: Mapping[str, str], states: list[str]) -> Trace:
     found = PARENT.fullmatch(parent)
     if found is None or found[1] == "ff" or not int(found[2], 16) or not int(found[3], 16):
         return Trace(request)
-    if found[1] == "00" and found[5]:  # this version has four parts
+    if found[1] == "00" and found[5]:  # version 00 has four parts
         return Trace(request)
     state = ",".join(states).strip()
     fits = len(state) <= LONGEST_STATE and state.isascii() and state.isprintable()
     return Trace(request, f"00-{found[2]}-{found[3]}-{found[4]}", state if fits else "")
 
 
-# Check the addresses that a request sets: each exists, none occurs twice, none lies inside another; and name faults by the
+# Check the addresses that a request sets, and name faults as the caller sent them.
 
 
 EXAMPLE = "a field of the plan, e.g. budget.appropriation_musd"
@@ -759,24 +737,14 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
     addresses = list(raw) if isinstance(raw, dict) else []
     for address in addresses:
         parts = address.split(".")
+        at = place(["set", address])
         if not all(part.strip() for part in parts):
-            yield Fault(
-                where, "", place(["set", address]), "an empty part between dots" if address else "nothing", EXAMPLE
-            )
+            yield Fault(where, "", at, "an empty part between dots" if address else "nothing", EXAMPLE)
         elif len(parts) > DEEPEST_ADDRESS:
-            yield Fault(
-                where, "", place(["set", address]), f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}"
-            )
-    yield from (
-        Fault(
-            where,
-            "",
-            place(["set", inner]),
-            f"a value inside set[{brief(outer)}], which is also set",
-            "each value only once",
-        )
-        for outer, inner in overlapping(addresses)
-    )
+            yield Fault(where, "", at, f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}")
+    for outer, inner in overlapping(addresses):
+        found = f"a value inside set[{brief(outer)}], which is also set"
+        yield Fault(where, "", place(["set", inner]), found, "each value only once")
 
 
 def as_sent(fault: Fault, values: Mapping[str, Any] | None) -> Fault:

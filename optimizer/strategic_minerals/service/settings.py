@@ -36,10 +36,6 @@ class Settings(BaseSettings):
     open_on_loopback: bool = Field(
         False, description="Require no token; allowed only if the host is this machine itself."
     )
-    scheduler: str | None = Field(
-        None,
-        description="Address of a Dask scheduler whose workers run the jobs; unset: child processes of this server.",
-    )
 
     workers: int = Field(2, ge=1, le=256, description="Number of jobs that run at the same time.")
     threads: int = Field(
@@ -118,6 +114,11 @@ class Settings(BaseSettings):
         if self.open_on_loopback and not on_loopback(self.host):
             raise ValueError(f"open_on_loopback: other machines can reach the host {self.host}; create a token instead")
         return self
+
+    @property
+    def address(self) -> str | None:
+        """The database's address with its password; None: SQLite in the folder."""
+        return None if self.database is None else self.database.get_secret_value()
 
     @property
     def threads_of_job(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core.errors import MisplacedError
 from ..core.logs import about, logger_of
-from .job_folder import ENDED, JOB, STATES, Ask, AuditLogEntry, Job, State, StoreError, TokenStore, job_of
+from .job_folder import ENDED, JOB, STATES, Ask, AuditLogEntry, Job, State, StoreError, TokenStore, job_of, put
 from .requests import JobStatus, Trace
 from .settings import Settings
 from .webhooks import LIMIT_S, MOST_BODY_BYTES, RefusedError, checked_address, hosts_of, send, signature, target_of
@@ -100,7 +100,7 @@ class QueueStore(TokenStore):
         webhook: tuple[str, str] | None = None,
     ) -> Job:
         """Keep a job, or find the one that the same key brought; the audit log's line is written with it. size: bytes of its files.
-        webhook: (address, secret) to be told of its end.
+        webhook: (address, secret) to which its end is sent.
 
         Raises FullError (QuotaError) and KeyTakenError; then nothing is kept.
         """
@@ -112,20 +112,11 @@ class QueueStore(TokenStore):
                 return known
             self._room(ask, job.tenant, most, most_of_tenant, quota or Quota())
             names = ("id", "tenant", "kind", "label", "submitted", "digest", "trace", "trace_state")
-            values = {**{name: getattr(job, name) for name in names}, "key": key, "size": size}
-            ask(
-                "INSERT INTO jobs (id, tenant, kind, label, state, submitted, idempotency_key, digest, bytes, trace, trace_state) "
-                "VALUES (:id, :tenant, :kind, :label, 'queued', :submitted, :key, :digest, :size, :trace, :trace_state)",
-                **values,
-            )
+            cells = {"state": "queued", "idempotency_key": key, "bytes": size}
+            put(ask, "jobs", {**{name: getattr(job, name) for name in names}, **cells})
             if webhook is not None:
-                cells = {"job": job.id, "url": webhook[0], "secret": webhook[1]}
-                ask("INSERT INTO webhooks (job, url, secret) VALUES (:job, :url, :secret)", **cells)
-            ask(
-                "INSERT INTO audit_log (at, tenant, token, address, action, job) "
-                "VALUES (:at, :tenant, :token, :address, :action, :job)",
-                **vars(entry),
-            )
+                put(ask, "webhooks", {"job": job.id, "url": webhook[0], "secret": webhook[1]})
+            put(ask, "audit_log", vars(entry))
             self._use(ask, job.tenant, jobs=1)
             return job
 
@@ -150,12 +141,10 @@ class QueueStore(TokenStore):
         return self._within(lambda ask: self._used(ask, tenant, quota))
 
     def _room(self, ask: Ask, tenant: str, most: int, most_of_tenant: int, quota: Quota) -> None:
-        if (
-            _counted(ask("SELECT count(*) FROM jobs WHERE state = 'queued' AND tenant = :tenant", tenant=tenant))
-            >= most_of_tenant
-        ):
+        queued = "SELECT count(*) FROM jobs WHERE state = 'queued'"
+        if int(ask(f"{queued} AND tenant = :tenant", tenant=tenant)[0][0]) >= most_of_tenant:
             raise FullError("of yours", most_of_tenant)
-        if _counted(ask("SELECT count(*) FROM jobs WHERE state = 'queued'")) >= most:
+        if int(ask(queued)[0][0]) >= most:
             raise FullError("in all", most)
         used, window = self._used(ask, tenant, quota), f"within {WINDOW_HOURS} hours"
         if used.jobs >= quota.jobs:
@@ -165,10 +154,8 @@ class QueueStore(TokenStore):
                 f"your jobs ran for {used.seconds / 60:,.1f} minutes {window}; at most {quota.seconds / 60:,.1f} are allowed"
             )
         if used.bytes >= quota.bytes:
-            kept = (
-                f"your jobs occupy {used.bytes / 2**20:,.1f} MiB; at most {quota.bytes / 2**20:,.1f}: delete some jobs"
-            )
-            raise QuotaError(kept, storage=True)
+            limit = f"at most {quota.bytes / 2**20:,.1f}: delete some jobs"
+            raise QuotaError(f"your jobs occupy {used.bytes / 2**20:,.1f} MiB; {limit}", storage=True)
 
     def _used(self, ask: Ask, tenant: str, quota: Quota) -> Used:
         ((jobs, seconds),) = ask(
@@ -176,8 +163,8 @@ class QueueStore(TokenStore):
             tenant=tenant,
             since=self._hour(ask) - WINDOW_HOURS,
         )
-        kept = _counted(ask("SELECT coalesce(sum(bytes), 0) FROM jobs WHERE tenant = :tenant", tenant=tenant))
-        return Used(int(jobs), float(seconds) + self._running(ask, quota.longest_s).get(tenant, 0.0), kept)
+        ((kept,),) = ask("SELECT coalesce(sum(bytes), 0) FROM jobs WHERE tenant = :tenant", tenant=tenant)
+        return Used(int(jobs), float(seconds) + self._running(ask, quota.longest_s).get(tenant, 0.0), int(kept))
 
     def _running(self, ask: Ask, longest_s: float) -> dict[str, float]:
         """Seconds that running jobs have taken so far, by tenant."""
@@ -248,7 +235,7 @@ class QueueStore(TokenStore):
 
     def positions(self) -> dict[str, int]:
         """Places of all that wait, as turns stand now: the order in which they would be claimed if no running job ended."""
-        (rows,) = self._run((f"SELECT id, tenant, submitted, running, turn FROM ({TURNS}) q ORDER BY place", {}))
+        rows = self._rows(f"SELECT id, tenant, submitted, running, turn FROM ({TURNS}) q ORDER BY place")
         waiting: dict[str, deque[tuple[Any, ...]]] = {}
         for job, tenant, submitted, running, turn in rows:
             waiting.setdefault(tenant, deque()).append((running, turn, submitted, job))
@@ -313,10 +300,6 @@ class QueueStore(TokenStore):
         return self._within(work)
 
 
-def _counted(rows: list[tuple[Any, ...]]) -> int:
-    return int(rows[0][0])
-
-
 # The store's part for webhooks: what is to be sent at the end of a job, and how far that is. It survives a restart.
 
 
@@ -329,7 +312,7 @@ DUE = (
     f"j.state IN ({AMONG}) AND j.ended IS NOT NULL AND (w.ended IS NULL OR w.ended <> j.ended "
     "OR (w.delivered IS NULL AND w.tries < :most))"
 )
-"""Of a webhook and its job: the job's end has not been told, and there are tries left. A job that was resumed ends anew."""
+"""Of a webhook and its job: the end was not delivered, and there are tries left. A job that was resumed ends anew."""
 
 
 @dataclass(frozen=True)
@@ -370,7 +353,7 @@ class WebhookStore(QueueStore):
         among = f"FROM webhooks w JOIN jobs j ON j.id = w.job WHERE {DUE} AND {when}"
         tenants = f"SELECT j.tenant, MIN(w.due) {among} GROUP BY j.tenant"
         first = f"SELECT j.id {among} AND j.tenant = :tenant ORDER BY w.due LIMIT 1"
-        (waiting,) = self._run((tenants, {"most": most_tries}))
+        waiting = self._rows(tenants, most=most_tries)
         turns = [(busy.get(str(tenant), 0), float(due), str(tenant)) for tenant, due in waiting]
         turns = [turn for turn in turns if most_of_tenant is None or turn[0] < most_of_tenant]
         if not turns:  # nearly always: nobody is kept waiting for that
@@ -399,17 +382,16 @@ class WebhookStore(QueueStore):
 
         return self._alone(work)
 
-    def webhook_told(self, sent: Delivery, said: str, *, again_s: float | None) -> None:
+    def webhook_tried(self, sent: Delivery, said: str, *, again_s: float | None) -> None:
         """How a try ended. again_s: seconds until the next one; None: it was delivered."""
         values = {"said": said[:300], "id": sent.job.id, "ended": sent.job.ended}
+        values |= {} if again_s is None else {"again": again_s}
         changed = f"delivered = {self.clock}" if again_s is None else f"due = {self.clock} + :again"
-        if again_s is not None:
-            values["again"] = again_s
-        self._run((f"UPDATE webhooks SET said = :said, {changed} WHERE job = :id AND ended = :ended", values))
+        self._rows(f"UPDATE webhooks SET said = :said, {changed} WHERE job = :id AND ended = :ended", **values)
 
     def webhook(self, job: str) -> WebhookState | None:
         """How far a job's webhook is; None: it has none."""
-        (rows,) = self._run(("SELECT url, tries, due, delivered, said FROM webhooks WHERE job = :id", {"id": job}))
+        rows = self._rows("SELECT url, tries, due, delivered, said FROM webhooks WHERE job = :id", id=job)
         if not rows:
             return None
         url, tries, due, delivered, said = rows[0]
@@ -424,7 +406,7 @@ class Store(WebhookStore):
 
     def job(self, job: str, tenant: str | None = None) -> Job | None:
         """A job, where it is the tenant's; None: any tenant's."""
-        (rows,) = self._run((f"SELECT {JOB} FROM jobs WHERE id = :id", {"id": job}))
+        rows = self._rows(f"SELECT {JOB} FROM jobs WHERE id = :id", id=job)
         found = job_of(rows[0]) if rows else None
         return found if found is not None and tenant in (None, found.tenant) else None
 
@@ -435,36 +417,30 @@ class Store(WebhookStore):
         at, last = before or (None, None)
         earlier = "(submitted < :at OR (submitted = :at AND id < :last))"
         asked = [("tenant = :tenant", tenant), ("state = :state", state), (earlier, at)]
-        where = " AND ".join(["1 = 1", *(said for said, value in asked if value is not None)])
+        where = " AND ".join(["1 = 1", *(condition for condition, value in asked if value is not None)])
         values = {"tenant": tenant, "state": state, "at": at, "last": last, "limit": limit}
         used = {name: value for name, value in values.items() if value is not None}
-        (rows,) = self._run(
-            (f"SELECT {JOB} FROM jobs WHERE {where} ORDER BY submitted DESC, id DESC LIMIT :limit", used)
-        )
+        rows = self._rows(f"SELECT {JOB} FROM jobs WHERE {where} ORDER BY submitted DESC, id DESC LIMIT :limit", **used)
         return [job_of(row) for row in rows]
 
     def count(self, state: State, tenant: str | None = None) -> int:
         """Jobs in a state."""
-        own = "" if tenant is None else " AND tenant = :tenant"
-        values = {"state": state} if tenant is None else {"state": state, "tenant": tenant}
-        (rows,) = self._run((f"SELECT count(*) FROM jobs WHERE state = :state{own}", values))
-        return int(rows[0][0])
+        own, values = ("", {}) if tenant is None else (" AND tenant = :tenant", {"tenant": tenant})
+        return int(self._rows(f"SELECT count(*) FROM jobs WHERE state = :state{own}", state=state, **values)[0][0])
 
     def counts(self) -> dict[str, int]:
         """Jobs in every state."""
-        (rows,) = self._run(("SELECT state, count(*) FROM jobs GROUP BY state", {}))
+        rows = self._rows("SELECT state, count(*) FROM jobs GROUP BY state")
         return dict.fromkeys(STATES, 0) | {str(state): int(count) for state, count in rows}
 
     def tell(self, job: str, server: str, progress: dict[str, Any]) -> None:
         """How far a running job of this server is."""
-        values = {"progress": json.dumps(progress), "id": job, "server": server}
-        self._run(
-            ("UPDATE jobs SET progress = :progress WHERE id = :id AND server = :server AND state = 'running'", values)
-        )
+        changed = "UPDATE jobs SET progress = :progress WHERE id = :id AND server = :server AND state = 'running'"
+        self._rows(changed, progress=json.dumps(progress), id=job, server=server)
 
     def running_of(self, server: str) -> list[str]:
         """Jobs that a server runs, as the store has it."""
-        (rows,) = self._run(("SELECT id FROM jobs WHERE state = 'running' AND server = :server", {"server": server}))
+        rows = self._rows("SELECT id FROM jobs WHERE state = 'running' AND server = :server", server=server)
         return [str(row[0]) for row in rows]
 
     def cancel(self, job: str) -> Job | None:
@@ -482,27 +458,24 @@ class Store(WebhookStore):
 
     def delete(self, job: str) -> bool:
         """Forget a job that has ended; whether it had."""
-        among = ", ".join(f"'{state}'" for state in ENDED)
         rows, _ = self._run(
-            (f"DELETE FROM jobs WHERE id = :id AND state IN ({among}) RETURNING id", {"id": job}),
+            (f"DELETE FROM jobs WHERE id = :id AND state IN ({AMONG}) RETURNING id", {"id": job}),
             ("DELETE FROM webhooks WHERE job = :id AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = :id)", {"id": job}),
         )
         return bool(rows)
 
     def outdated(self, before: float, before_uptime: float | None = None) -> list[str]:
         """Jobs that ended before a time; before_uptime: and before so much uptime of the service [s] too, where it is known."""
-        also = "" if before_uptime is None else " AND ended_uptime < :uptime"
-        values = {"before": before} if before_uptime is None else {"before": before, "uptime": before_uptime}
-        (rows,) = self._run((f"SELECT id FROM jobs WHERE ended < :before{also} LIMIT 100", values))
+        also, values = ("", {}) if before_uptime is None else (" AND ended_uptime < :uptime", {"uptime": before_uptime})
+        rows = self._rows(f"SELECT id FROM jobs WHERE ended < :before{also} LIMIT 100", before=before, **values)
         return [str(row[0]) for row in rows]
 
     def known(self) -> set[str]:
         """Every job."""
-        (rows,) = self._run(("SELECT id FROM jobs", {}))
-        return {str(row[0]) for row in rows}
+        return {str(row[0]) for row in self._rows("SELECT id FROM jobs")}
 
 
-# Delivery of webhooks: a thread that looks for jobs whose end is to be told, and tells it, again and again where need be.
+# Delivery of webhooks: a thread that looks for jobs with a webhook that have ended, and sends it, again where need be.
 
 
 LEASE_S = LIMIT_S + 60.0
@@ -520,10 +493,10 @@ class Deliveries:
     """Sends webhooks of the store until it is stopped."""
 
     def __init__(
-        self, settings: Settings, store: Store, told: Callable[[Job], JobStatus], waits_s: tuple[float, ...] = WAITS_S
+        self, settings: Settings, store: Store, status: Callable[[Job], JobStatus], waits_s: tuple[float, ...] = WAITS_S
     ) -> None:
-        """told: a job as callers see it."""
-        self._store, self._told, self._waits = store, told, waits_s
+        """status: a job as callers see it."""
+        self._store, self._status, self._waits = store, status, waits_s
         self._allowed = hosts_of(settings.webhook_hosts)
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -608,7 +581,7 @@ class Deliveries:
                 text, good = "an internal error", False
             try:
                 again = None if good else self._waits[min(found.tries, len(self._waits)) - 1]
-                self._store.webhook_told(found, text, again_s=again)
+                self._store.webhook_tried(found, text, again_s=again)
                 left = "delivered" if good else "given up" if found.tries > len(self._waits) else "to be sent again"
                 logger.info("webhook %s at try %d: %s, %.1f s", left, found.tries, text, time.monotonic() - begin)
             except StoreError as error:  # the lease ends, and it is sent again
@@ -638,7 +611,7 @@ class Deliveries:
 
     def body(self, job: Job) -> bytes:
         """What is sent: the job's status as its owner sees it, without a diagnosis, which the API has."""
-        entry: dict[str, Any] = self._told(job).model_dump(mode="json")
+        entry: dict[str, Any] = self._status(job).model_dump(mode="json")
         if entry["problem"] is not None:
             entry["problem"]["diagnosis"] = None
         sent = {"type": EVENT, "timestamp": entry["ended"], "tenant": job.tenant, "data": entry}

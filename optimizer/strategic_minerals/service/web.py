@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from importlib import resources
 from typing import Annotated, Any
@@ -29,7 +29,6 @@ from ..question.read_toml import load_plan
 from ..question.tables import TABLES
 from .authentication import (
     COOKIE,
-    NO_TRACE,
     SMALL_BYTES,
     WRONG,
     Admin,
@@ -46,9 +45,9 @@ from .authentication import (
     own,
     records,
     status_of,
+    store_refusals,
     submit,
     take,
-    told,
     webhook_of,
 )
 from .gate import PART_BYTES
@@ -86,6 +85,7 @@ from .requests import (
     Readiness,
     WebhookStatus,
     place,
+    problem_of,
     spelt,
 )
 from .store import quota_of
@@ -138,18 +138,12 @@ class Uploaded:
 
 async def uploaded(request: Request) -> AsyncIterator[Uploaded]:
     """The form of a request. Raises ProblemError where it cannot be read, PlanError for its parts."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
-        raise ProblemError(
-            "unsupported", "Send a form with files, with the header `Content-Type: multipart/form-data; boundary=...`."
-        )
-    try:
-        body = await request.body()
-    except ClientDisconnect:
-        raise ProblemError("malformed", "The body ended early.") from None
-    if not ends(
-        body, request.headers.get("content-type", "")
-    ):  # otherwise a part that was cut off would be missing without a message
+    if kind_of(request) != "multipart/form-data":
+        expected = "Send a form with files, with the header `Content-Type: multipart/form-data; boundary=...`."
+        raise ProblemError("unsupported", expected)
+    body = await whole_body(request)
+    if not ends(body, request.headers.get("content-type", "")):
+        # otherwise a part that was cut off would be missing without a message
         raise _unread("")
     limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
     try:
@@ -175,23 +169,34 @@ def ends(body: bytes, kind: str) -> bool:
     )
 
 
+def kind_of(request: Request) -> str:
+    """The media type of a request's body."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def whole_body(request: Request) -> bytes:
+    """The body of a request. Raises ProblemError where it ends early."""
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ProblemError("malformed", "The body ended early.") from None
+
+
 async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
-    """A body piece by piece: it is taken apart where everybody waits."""
+    """A body piece by piece: the parser of forms blocks all other requests while it works."""
     for begin in range(0, len(body), PART_BYTES):
         yield body[begin : begin + PART_BYTES]
         await asyncio.sleep(0)
 
 
-def _unread(said: str) -> ProblemError:
-    """Why a form could not be read, in words of ours."""
-    if "Too many" in said:
-        return ProblemError(
-            "too-large", f"The form has more than {MOST_FILES} files, or more than {MOST_TEXTS} other parts."
-        )
-    if "maximum size" in said:
-        return ProblemError(
-            "too-large", f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes."
-        )
+def _unread(message: str) -> ProblemError:
+    """Why a form could not be read, in words of ours. message: the framework's."""
+    if "Too many" in message:
+        text = f"The form has more than {MOST_FILES} files, or more than {MOST_TEXTS} other parts."
+        return ProblemError("too-large", text)
+    if "maximum size" in message:
+        text = f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes."
+        return ProblemError("too-large", text)
     expected = "parts according to RFC 7578, each with a name, between the boundaries stated in `Content-Type`"
     faults = [Fault("form", "", "", "parts that cannot be separated", expected)]
     return ProblemError("malformed", "The form cannot be read.", faults)
@@ -209,8 +214,11 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
         elif isinstance(part, UploadFile) is (name == "options"):
             found_there = "a file" if name == "options" else "text (a part without a file name)"
             faults.append(Fault("form", "", name, found_there, PARTS[name]))
+        elif name == "options" and len(part) > LONGEST_OPTIONS:
+            expected = f"at most {LONGEST_OPTIONS:,} characters"
+            faults.append(Fault("form", "", "options", f"{len(part):,} characters", expected))
         elif name == "options":
-            faults += _options(found, str(part))
+            found.options = part
         else:
             faults += await _file(found, name, part)
         seen.add(name)
@@ -219,14 +227,6 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
     if faults:
         raise PlanError(faults[:MOST_FAULTS])
     return found
-
-
-def _options(found: Uploaded, text: str) -> list[Fault]:
-    """Take the options."""
-    if len(text) > LONGEST_OPTIONS:
-        return [Fault("form", "", "options", f"{len(text):,} characters", f"at most {LONGEST_OPTIONS:,} characters")]
-    found.options = text
-    return []
 
 
 async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
@@ -312,13 +312,10 @@ def get_metrics(request: Request, caller: Reader) -> Response:
 
 async def json_body(request: Request) -> bytes:
     """The body of a request that is JSON, not looked into yet. Raises ProblemError."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = kind_of(request)
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise ProblemError("unsupported", "Send JSON, with the header `Content-Type: application/json`.")
-    try:
-        return await request.body()
-    except ClientDisconnect:
-        raise ProblemError("malformed", "The body ended early.") from None
+    return await whole_body(request)
 
 
 Body = Annotated[bytes, Depends(json_body)]
@@ -334,27 +331,14 @@ def submit_job(request: Request, response: Response, caller: Submitter, body: Bo
 @router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=UPLOAD)
 def submit_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
     """Submit a plan as a file, with its tables as files. File names of tables say which table they are; others are only labels."""
-    return _submitted(
-        request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key
-    )
+    sent = Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files)
+    return _submitted(request, response, sent, caller, key)
 
 
 def _submitted(request: Request, response: Response, sent: Sent, caller: Caller, key: str | None) -> JobStatus:
-    job = accept(request, sent, caller, key)
+    job = submit(request, sent, caller, key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return status_of(request, job)
-
-
-def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
-    """What was sent as a job, counted where it is new, told to the dispatcher. Raises as `submit`."""
-    state = request.app.state
-    trace = getattr(request.state, "trace", NO_TRACE)
-    job, fresh = submit(sent, caller, key, state.settings, state.store, lambda: aside(request), trace)
-    if fresh:
-        state.metrics.submitted(job.kind)
-    state.dispatcher.wake()
-    request.state.job = job.id  # for the log of the request
-    return job
 
 
 @router.get("/jobs", tags=["jobs"])
@@ -371,9 +355,9 @@ def list_jobs(
     at, _, last = (before or "").partition("-")
     found = request.app.state.store.jobs(caller.tenant, state, limit, (float(at), last) if before else None)
     more = f"&state={state}" if state is not None else ""
-    following = (
-        f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}-{found[-1].id}{more}" if len(found) == limit else None
-    )
+    following = None
+    if len(found) == limit:
+        following = f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}-{found[-1].id}{more}"
     places = request.app.state.store.positions() if any(job.state == "queued" for job in found) else {}
     return JobList(jobs=[status_of(request, job, places) for job in found], next=following)
 
@@ -398,21 +382,19 @@ async def stream_job_events(request: Request, caller: Reader, job_id: Id) -> Res
         raise busy("Too many event streams are open.", 10.0)
 
     async def events() -> AsyncIterator[str]:
-        begin, told, now = time.monotonic(), "", job
+        begin, last, now = time.monotonic(), "", job
         try:
             while time.monotonic() - begin < LONGEST_STREAM_S:
                 status = await run_in_threadpool(status_of, request, now)
                 changed = _without_time(status)
-                yield f"event: status\ndata: {status.model_dump_json()}\n\n" if changed != told else ": still there\n\n"
-                told = changed
+                yield f"event: status\ndata: {status.model_dump_json()}\n\n" if changed != last else ": still there\n\n"
+                last = changed
                 if now.state in ENDED or state.dispatcher.stopping:
                     return
                 await asyncio.sleep(STREAM_PAUSE_S)
                 found = await run_in_threadpool(state.store.job, job_id, caller.tenant)
-                if found is None or not await run_in_threadpool(
-                    state.guard.still, caller
-                ):  # deleted, or no caller any more
-                    return
+                if found is None or not await run_in_threadpool(state.guard.still, caller):
+                    return  # deleted, or no caller any more
                 now = found
         finally:
             state.streams.leave(caller.tenant)
@@ -451,12 +433,11 @@ def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
     job = own(request, caller, job_id)
     store, settings = request.app.state.store, request.app.state.settings
     if job.state != "queued":
-        with told():
+        with store_refusals():
             store.room(caller.tenant, settings.most_queued, settings.most_queued_of_tenant, quota_of(settings))
     if not store.put_back(job_id, ("interrupted", "cancelled", "failed")):
-        raise ProblemError(
-            "conflict", f"The state of the job is {job.state}; only a job that ended without an answer can be resumed."
-        )
+        text = f"The state of the job is {job.state}; only a job that ended without an answer can be resumed."
+        raise ProblemError("conflict", text)
     note(request, caller, "resume", job_id)
     request.app.state.dispatcher.wake()
     return status_of(request, own(request, caller, job_id))
@@ -494,12 +475,9 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
         finally:
             folder.delete()
     if found is None:
-        told_of = ended.get("problem")
-        raise (
-            ProblemError("unavailable", "The question could not be checked.")
-            if told_of is None
-            else ProblemError.of(Problem(**told_of))
-        )
+        if (wrong := ended.get("problem")) is not None:
+            raise ProblemError.of(wrong)
+        raise ProblemError("unavailable", "The question could not be checked.")
     seen = found["facts"].pop(SEEN, {})
     return CheckResult(**found["facts"]), seen
 
@@ -550,7 +528,11 @@ DRAFT = "draft.json"
 def keep_draft(request: Request, caller: Caller, form: Uploaded) -> str:
     """Keep an upload; its name. The tenant's oldest ones make room."""
     files = dict(sorted(form.files.items(), key=lambda file: file[0].startswith("tables/")))  # the plan first
-    _make_room(request, caller)
+    settings = request.app.state.settings
+    drafts = [(Folder(path).read(DRAFT) or {}, path) for path in (settings.folder / "drafts").glob("*")]
+    mine = sorted((stated["at"], path) for stated, path in drafts if stated.get("tenant") == caller.tenant)
+    for _, path in mine[: max(0, len(mine) - settings.most_drafts + 1)]:
+        Folder(path).delete()
     folder = _place(request, new_id())
     try:
         folder.path.mkdir(parents=True)
@@ -561,12 +543,6 @@ def keep_draft(request: Request, caller: Caller, form: Uploaded) -> str:
         folder.delete()
         raise
     return folder.path.name
-
-
-def seen_of_draft(request: Request, caller: Caller, name: str, seen: dict[str, Any]) -> None:
-    """Keep what was seen of a draft's plan."""
-    folder, stated = own_draft(request, caller, name)
-    folder.write(DRAFT, {**stated, "seen": seen})
 
 
 def files_of(request: Request, caller: Caller, name: str) -> dict[str, bytes]:
@@ -588,18 +564,6 @@ def own_draft(request: Request, caller: Caller, name: str) -> tuple[Folder, dict
 
 def _place(request: Request, name: str) -> Folder:
     return Folder(request.app.state.settings.folder / "drafts" / name)
-
-
-def _make_room(request: Request, caller: Caller) -> None:
-    """Delete the oldest drafts of a tenant that has many."""
-    settings = request.app.state.settings
-    mine = [
-        (stated["at"], path)
-        for path in (settings.folder / "drafts").glob("*")
-        if (stated := Folder(path).read(DRAFT)) is not None and stated["tenant"] == caller.tenant
-    ]
-    for _, path in sorted(mine)[: max(0, len(mine) - settings.most_drafts + 1)]:
-        Folder(path).delete()
 
 
 page_router = APIRouter(include_in_schema=False)
@@ -683,18 +647,18 @@ def home(request: Request, caller: Reader) -> Response:
     store = request.app.state.store
     places = store.positions()
     jobs = [status_of(request, job, places) for job in store.jobs(caller.tenant, None, MOST_JOBS)]
-    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
-    return page("home.html", request, jobs=jobs, plans=plans, may_submit=caller.may("submit"))
+    return page("home.html", request, jobs=jobs, plans=list_plans(caller), may_submit=caller.may("submit"))
 
 
 @page_router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload) -> Response:
     """Keep an uploaded plan as a draft."""
     name = keep_draft(request, caller, form)
+    folder, stated = own_draft(request, caller, name)
     try:
-        seen_of_draft(request, caller, name, _seen(request, caller, name))
+        folder.write(DRAFT, {**stated, "seen": _seen(request, caller, name)})
     except BaseException:  # a full disk: nothing half is kept
-        own_draft(request, caller, name)[0].delete()
+        folder.delete()
         raise
     return RedirectResponse(f"/edit?draft={name}", 303)
 
@@ -705,10 +669,8 @@ def _seen(request: Request, caller: Caller, draft: str) -> dict[str, Any]:
     try:
         found, seen = checked(request, Sent("check", b"{}", files_of(request, caller, draft)))
         return {**seen, "faults": [fault.model_dump() for fault in _models(found)], "notes": found.notes}
-    except FaultsError as error:
-        faults = ProblemError("invalid", "", error.faults).problem.faults
-    except ProblemError as error:
-        faults = error.problem.faults
+    except (FaultsError, ProblemError) as error:
+        faults = problem_of(error).faults
     folder, stated = own_draft(request, caller, draft)
     path = folder.path / stated["files"][0]
     readable = path.suffix in (".toml", ".json") and path.stat().st_size <= SMALL_BYTES
@@ -723,8 +685,7 @@ def _models(found: CheckResult) -> list[FaultModel]:
 @page_router.get("/edit")
 def edit(request: Request, caller: Submitter, shipped_plan: str = "", draft: str = "") -> Response:
     """A plan's main fields, with the faults that it came with."""
-    start = _start(request, caller, shipped_plan, draft)
-    return _form(request, start, start.values, start.faults, "", start.notes)
+    return _form(request, _start(request, caller, shipped_plan, draft), "")
 
 
 @page_router.post("/edit")
@@ -746,32 +707,25 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
         if isinstance(gap, str | dict) or not 0 <= gap < 1:
             raise PlanError([Fault("form", "", GAP, form[GAP], "a share from 0 to under 1, such as 0.001 for 0.1 %")])
         if form.get("action") == "run":
-            asked = {
-                "kind": "solve",
-                "quick": True,
-                "label": (form.get("label") or start.title)[:200],
-                "gap": gap,
-                **named,
-            }
-            job = accept(request, Sent("job", json.dumps(asked).encode(), files), caller)
+            label = (form.get("label") or start.title)[:200]
+            asked = {"kind": "solve", "quick": True, "label": label, "gap": gap, **named}
+            job = submit(request, Sent("job", json.dumps(asked).encode(), files), caller)
             return RedirectResponse(f"/jobs/{job.id}", 303)
         found, _ = checked(request, Sent("check", json.dumps(named).encode(), files))
         faults, notes = _models(found), found.notes
         size = f"at most about {found.columns_at_most:,} columns, {found.facts} facts, {found.estimates} estimates"
         text = "" if faults else f"No faults. Model and data: {size}."
-    except FaultsError as error:
-        faults = ProblemError("invalid", "", error.faults).problem.faults
-    except ProblemError as error:
-        if not error.problem.faults:
+    except (FaultsError, ProblemError) as error:
+        faults = problem_of(error).faults
+        if not faults:
             raise
-        faults = error.problem.faults
-    if "application/json" in request.headers.get(
-        "accept", ""
-    ):  # the page's script, which puts them beside their fields
+    if "application/json" in request.headers.get("accept", ""):
+        # for the page's script, which puts them beside their fields
         near, others = _placed(faults)
         beside = {name: [_words(fault) for fault in found] for name, found in near.items() if found}
         return JSONResponse({"near": beside, "others": [_words(f, place=True) for f in others], "said": text})
-    return _form(request, start, shown, faults, text, notes, status=422 if faults else 200)
+    start = replace(start, values=shown, faults=faults, notes=notes)
+    return _form(request, start, text, status=422 if faults else 200)
 
 
 def _words(fault: FaultModel, *, place: bool = False) -> str:
@@ -789,37 +743,18 @@ def _placed(faults: list[FaultModel]) -> tuple[dict[str, list[FaultModel]], list
     return near, [fault for fault in faults if fault not in beside]
 
 
-def _form(
-    request: Request,
-    start: Start,
-    values: Mapping[str, str],
-    faults: list[FaultModel],
-    said: str,
-    notes: list[str],
-    status: int = 200,
-) -> Response:
-    near, others = _placed(faults)
-    return page(
-        "edit.html",
-        request,
-        status,
-        groups=GROUPS,
-        values=values,
-        choices={name: choices_of(field, values.get(name, ""), start.lists) for name, field in FIELDS.items()},
-        near={name: " ".join(_words(fault) for fault in found) for name, found in near.items()},
-        others=others,
-        said=said,
-        notes=notes,
-        title=start.title,
-        shipped_plan=start.shipped_plan,
-        draft=start.draft,
-        unread=not values,
-    )
+def _form(request: Request, start: Start, text: str, status: int = 200) -> Response:
+    near, others = _placed(start.faults)
+    values = start.values
+    choices = {name: choices_of(field, values.get(name, ""), start.lists) for name, field in FIELDS.items()}
+    beside = {name: " ".join(_words(fault) for fault in found) for name, found in near.items()}
+    facts = {**vars(start), "groups": GROUPS, "choices": choices, "near": beside, "others": others, "said": text}
+    return page("edit.html", request, status, **facts, unread=not values)
 
 
 @dataclass(frozen=True)
 class Start:
-    """What the form begins with: a plan that ships or a draft, its fields as text, what they choose among, its faults."""
+    """What the form shows: a plan that ships or a draft, its fields as text, what they choose among, faults, doubtful figures."""
 
     shipped_plan: str
     draft: str
@@ -850,16 +785,12 @@ def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
     """One job, live."""
     job = own(request, caller, job_id)
     solved = request.app.state.store.jobs(caller.tenant, "succeeded", MOST_JOBS)
-    others = [
-        (other.id, f"{_named(other)}: {_short(other)}")
-        for other in solved
-        if other.kind in PLANNING and other.id != job_id
-    ]
+    others = [other for other in solved if other.kind in PLANNING and other.id != job_id]
     return page(
         "job.html",
         request,
         job=status_of(request, job),
-        others=others,
+        others=[(other.id, f"{_named(other)}: {_short(other)}") for other in others],
         ended=job.state in ENDED,
         makes_plan=job.kind in PLANNING,
         may_submit=caller.may("submit"),
@@ -937,7 +868,7 @@ def act(
     """What the buttons of a job's page do."""
     if action == "compare" and other:
         asked = {"kind": "compare", "of": [job_id, other], "label": "comparison"}
-        return RedirectResponse(f"/jobs/{accept(request, Sent('job', json.dumps(asked).encode()), caller).id}", 303)
+        return RedirectResponse(f"/jobs/{submit(request, Sent('job', json.dumps(asked).encode()), caller).id}", 303)
     if action == "delete":
         delete_job(request, caller, job_id)
         return RedirectResponse("/", 303)

@@ -35,13 +35,11 @@ from .job_folder import (
     Answer,
     Folder,
     ProgressReporter,
+    answer_of_study,
     job_log,
-    labels_of,
     no_room,
     run_of,
-    told,
     write_whole,
-    written_run,
 )
 from .reading import (
     SEEN,
@@ -56,12 +54,10 @@ from .reading import (
     sized,
     values_of,
 )
-from .requests import KINDS_OF_JOBS, Problem, as_sent, problem
+from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ..answer.result import Result
 
 
 # Answers of jobs: a verb called with what its folder holds, and the look at a question without solving it.
@@ -77,6 +73,7 @@ def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     if request["kind"] == "check":
         return _check(folder, request)
     from ..answer.result import Result
+    from ..answer.run_folder import write_run
     from ..answer.study import store_study
     from ..core.logs import kept
 
@@ -89,13 +86,16 @@ def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressR
         with kept(str(name)) as log:
             found = verb.function(*first, **options, **run)
     if not verb.makes_plan:
-        return told(found)
+        return answer_of_study(found)
     result = found if isinstance(found, Result) else found.result
-    tables = written_run(result, folder, reporter, log.text())
+    reporter.phase("writing")
+    write_run(result, folder.path / "run", log=log.text())
     if isinstance(found, Result):
-        return Answer(_headline(result), result.summary(), result.facts, of_run=tables)
+        lines = result.summary().split("\n\n")[0].splitlines()
+        headline = " ".join(line.strip() for line in lines[1:3])
+        return Answer(headline, result.summary(), result.facts, of_run=result.tables)
     store_study(found, folder.path / "run" / "analyses" / found.kind)
-    return replace(told(found), of_run=tables)
+    return replace(answer_of_study(found), of_run=result.tables)
 
 
 def runner_of(request: Given, limits: Given, reporter: ProgressReporter, folder: Folder) -> Runner:
@@ -127,7 +127,7 @@ def _first(verb: Verb, folder: Folder, request: Given, limits: Given) -> tuple[A
         return (first_of(folder),)
     if verb.of == "rows":
         return (Study.load(first_of(folder) / "out"),)
-    return ([folder.path / "of" / str(n) for n in range(len(request["of"]))], labels_of(request))
+    return ([folder.path / "of" / str(n) for n in range(len(request["of"]))], request.get("labels"))
 
 
 def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
@@ -146,11 +146,6 @@ def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
         if (facts := new_facts(folder)) is not None:
             asked["facts"] = facts
     return asked | checked(verb.function, asked, "body")
-
-
-def _headline(result: Result) -> str:
-    lines = result.summary().split("\n\n")[0].splitlines()
-    return " ".join(line.strip() for line in lines[1:3])
 
 
 def _check(folder: Folder, request: Given) -> Answer:
@@ -180,9 +175,8 @@ def _check(folder: Folder, request: Given) -> Answer:
     except FaultsError as error:
         faults = list(error.faults)
     text = f"{len(faults) or 'no'} fault{'s' * (len(faults) != 1)}"
-    return Answer(
-        text, text, {**facts, SEEN: seen, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]}
-    )
+    stated = [vars(fault) for fault in problem("invalid", "", faults).faults]
+    return Answer(text, text, {**facts, SEEN: seen, "faults": stated})
 
 
 def page(folder: Folder, request: Given) -> None:
@@ -219,8 +213,7 @@ NO_ROOM = 75
 def answer(folder: Folder) -> None:
     """Answer the request in a folder, whatever comes of it. Raises OSError where the disk is full: that is no answer."""
     limits = folder.read(LIMITS) or {}
-    named = {name: str(limits.get(name, "")) for name in ("job", "tenant", "trace")}
-    with job_log(folder, **named):
+    with job_log(folder, **{name: str(limits.get(name, "")) for name in ("job", "tenant", "trace")}):
         _answer(folder, limits)
 
 
@@ -231,26 +224,17 @@ def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     reporter.phase("reading")
     try:
         found = answer_of(folder, request, limits, reporter)
-        stated = _written(folder, found)
-        folder.write(
-            RESULT,
-            {
-                "kind": request["kind"],
-                "headline": found.headline,
-                "summary": found.summary,
-                "facts": found.facts,
-                "tables": stated,
-            },
-        )
+        texts = {"kind": request["kind"], "headline": found.headline, "summary": found.summary}
+        folder.write(RESULT, {**texts, "facts": found.facts, "tables": _written(folder, found)})
         ended: dict[str, Any] = {"state": "succeeded", "headline": found.headline}
     except Exception as error:
         if any(no_room(one) for one in _chain(error)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        told = _failure(error, folder, request, reporter)
-        if told.type.endswith(":internal"):
+        wrong = _failure(error, folder, request, reporter)
+        if wrong.type.endswith(":internal"):
             LOG.exception("the job met an error of the service's own")
-        LOG.info("%s", told.detail or told.title)
-        ended = {"state": "failed", "problem": told.model_dump()}
+        LOG.info("%s", wrong.detail or wrong.title)
+        ended = {"state": "failed", "problem": wrong.model_dump()}
     LOG.info("ended: %s", ended["state"])
     folder.write(ENDED_FILE, ended)
 
@@ -265,7 +249,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> Problem:
     """What went wrong, in the form of the API and without details of this machine."""
     if isinstance(error, FaultsError):
-        return problem("invalid", "", error.faults)
+        return problem_of(error)
     if isinstance(error, InfeasibleError):
         return problem("infeasible", str(error), diagnosis=_diagnosed(folder, request, reporter))
     if isinstance(error, StoppedError):
@@ -346,25 +330,13 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _look_in(folder: Folder) -> None:
-    """Write down the faults that a job would fail with, where they are quickly seen; else nothing."""
-    found: dict[str, Any] = {}
+def _looked(folder: Folder, request: Given) -> dict[str, Any]:
+    """The problem that a job would fail with, where it is quickly seen; else nothing."""
     try:
-        look(folder, folder.read(REQUEST) or {})
+        look(folder, request)
     except FaultsError as error:
-        found = {"problem": problem("invalid", "", error.faults).model_dump()}
-    folder.write(ADMISSION, found)
-
-
-def _look_at_read(folder: Folder) -> None:
-    """Look at what was read just now, which stands as it is unless there are faults."""
-    found = (folder.read(READ) or {}).get("found", {})
-    if "asked" not in found:
-        return
-    try:
-        look(folder, found["asked"])
-    except FaultsError as error:
-        folder.write(READ, {"found": {"problem": problem("invalid", "", error.faults).model_dump()}})
+        return {"problem": problem_of(error).model_dump()}
+    return {}
 
 
 def _work(folder: Folder, arguments: list[str]) -> None:
@@ -375,14 +347,15 @@ def _work(folder: Folder, arguments: list[str]) -> None:
     elif arguments == ["page"]:
         page(folder, folder.read(REQUEST) or {})
     elif arguments == ["look"]:
-        _look_in(folder)
+        folder.write(ADMISSION, _looked(folder, folder.read(REQUEST) or {}))
     elif arguments == ["read"]:
         from .reading import read_in
 
-        told = folder.read(READ) or {}
-        read_in(folder)
-        if told.get("form") != "check":  # whoever checks looks later
-            _look_at_read(folder)
+        stated = folder.read(READ) or {}
+        found = read_in(folder, stated)
+        folder.write(READ, {"found": found})  # stands where a look takes too long; whoever checks looks later
+        if "asked" in found and stated["form"] != "check" and (wrong := _looked(folder, found["asked"])):
+            folder.write(READ, {"found": wrong})
     else:
         answer(folder)
 
