@@ -57,14 +57,3 @@ def test_the_audit_shares_nothing_with_the_model() -> None:
         if other in world or other.split(".")[0] in ("model", "solver", "answer", "studies")
     }
     assert wrong == set()
-
-
-def test_nothing_but_the_command_line_prints() -> None:
-    """Proves: `print` is called nowhere in the package, and typer stands in `cli` and in what declares verbs for it alone."""
-    calls = {
-        name
-        for name, path in house().modules().items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-    }
-    assert calls == set()

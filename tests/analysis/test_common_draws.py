@@ -28,8 +28,7 @@ def drawn(seed: int = 4) -> tuple[Plan, Dataset]:
 
 
 def test_what_a_plan_saves_in_a_sample_is_what_recourse_says() -> None:
-    """Proves: the figure of every sample is the mean over its scenarios of what doing nothing and the plan cost, scenario by
-    scenario, by the evaluator of stress tests."""
+    """Proves: each sample's figure is the mean of what doing nothing and the plan cost, by the evaluator of stress tests."""
     plan, data = drawn()
     answer = Session(gap=0.0).answer(plan, data)
     problem = answer.problem
@@ -45,8 +44,7 @@ def test_what_a_plan_saves_in_a_sample_is_what_recourse_says() -> None:
 
 
 def test_variants_meet_the_same_scenarios_and_differ_by_what_was_changed() -> None:
-    """Proves: a budget of nothing is told to be worth less, by no more noise than pairing leaves; the budget that the plan has
-    makes no difference at all; a point's own answer stays what it is without new scenarios."""
+    """Proves: no budget is told to be worth less, the plan's own makes no difference, and answers stay what they are alone."""
     plan, data = drawn()
     points = [{MONEY: 1.0}, {MONEY: 0.0}]
     found = sweep(plan, data, points, gap=0.0, fresh_scenarios=10 * SAMPLES).tables["points"]
@@ -116,43 +114,30 @@ def test_without_the_question_itself_there_are_no_differences() -> None:
     assert found[0]["told"] is None
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"fresh_scenarios": SAMPLES - 1}, "at least 10"),
-        ({"fresh_scenarios": 20, "relax": True}, "a relaxation is none"),
-    ],
-)
-def test_what_cannot_be_scored_is_refused_first(options: dict[str, Any], said: str) -> None:
-    """Proves: too few scenarios, and relaxations, are refused before anything is solved."""
-    with pytest.raises(PlanError, match=said):
-        sweep(*drawn(), [{}], **options)
-
-
 def test_plans_of_which_samples_say_nothing_are_not_scored() -> None:
-    """Proves: a plan without a sample, with a limit on losses or with a weight on CVaR, which is not the cost of a single scenario,
-    is refused before anything is solved; a point that gives itself such a weight keeps its answer and has no difference."""
+    """Proves: they are refused first; a point that gives itself a weight on CVaR keeps its answer and has no difference."""
     plan, data = drawn()
     limited, weighted = (
         plan.model_copy(update={"risk": plan.risk.model_copy(update=of)})
         for of in ({"cvar_limit_musd": 1e9}, {"cvar_weight": 0.5})
     )
-    without = plan.model_copy(update={"sample": None})
-    for asked, said in (
-        (without, "a plan that draws scenarios"),
-        (limited, "limit on losses"),
-        (weighted, "weight on CVaR"),
-    ):
+    refused: tuple[tuple[Plan, dict[str, Any], str], ...] = (
+        (plan, {"fresh_scenarios": SAMPLES - 1}, "at least 10"),
+        (plan, {"relax": True}, "a relaxation is none"),
+        (plan.model_copy(update={"sample": None}), {}, "a plan that draws scenarios"),
+        (limited, {}, "limit on losses"),
+        (weighted, {}, "weight on CVaR"),
+    )
+    for asked, options, said in refused:
         with pytest.raises(PlanError, match=said):
-            sweep(asked, data, [{}], fresh_scenarios=20)
+            sweep(asked, data, [{}], **{"fresh_scenarios": 20, **options})
     row = sweep(plan, data, [{"risk.cvar_weight": 0.5}], gap=0.0, fresh_scenarios=20).tables["points"].iloc[0]
     assert np.isfinite(row["objective_musd"])
     assert np.isnan(row["difference_musd"])
 
 
 def test_budgets_are_told_apart_against_the_plans_own() -> None:
-    """Proves: a frontier sets every budget beside the plan's own in the same new scenarios: none of it is told to be worth less,
-    its own makes no difference; without new scenarios nothing is said."""
+    """Proves: a frontier sets every budget beside the plan's own in the same new scenarios, if any are asked for."""
     plan, data = drawn()
     asked: dict[str, Any] = {"gap": 0.0, "most_solves": 2}
     found = frontier(plan, data, factors=(0.0, 1.0), fresh_scenarios=10 * SAMPLES, **asked)
@@ -160,15 +145,3 @@ def test_budgets_are_told_apart_against_the_plans_own() -> None:
     assert found.tables["points"]["difference_musd"].iloc[0] < 0
     assert "In 100 new scenarios" in found.summary()
     assert "told" not in frontier(plan, data, factors=(0.0, 1.0), **asked).tables["points"]
-
-
-def test_words_name_the_point_that_differs_most_whatever_it_changes() -> None:
-    """Proves: where each point changes something else, the summary says what the extreme ones change, and warns of differences
-    below the true gap."""
-    plan, data = drawn()
-    losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
-    said = sweep(plan, data, [{MONEY: 0.0}, {losses: 1.5}], gap=0.0, fresh_scenarios=2 * SAMPLES).summary()
-    most, least = (line for line in said.splitlines() if line.startswith(("  most: ", "  least: ")))
-    assert most.endswith(f"at {losses} 1.5")
-    assert least.endswith(f"at {MONEY} 0")
-    assert "true gap" in said

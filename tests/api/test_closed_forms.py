@@ -28,7 +28,22 @@ from strategic_minerals.world.producers import (
     worth,
 )
 from support.newsvendor import newsvendor
-from support.tiny import KT, bought, cut, flow, offer, price, project, ran, short, source, tiny, total
+from support.tiny import (
+    KT,
+    bought,
+    cut,
+    floored,
+    flow,
+    imported,
+    offer,
+    price,
+    project,
+    ran,
+    short,
+    source,
+    tiny,
+    total,
+)
 
 TO = 1e-6
 """Million USD or kilotonnes: what rounding may change."""
@@ -40,6 +55,11 @@ def close(expected: float) -> object:
 
 def optimum(*case, **options):
     return solve(*case, gap=0.0, **options, quick=True)
+
+
+def answered(prices, kt=10.0, **case):
+    """The best plan of `imported`."""
+    return optimum(*imported(prices, kt, **case))
 
 
 # --- the reserve -------------------------------------------------------------------------------------------------
@@ -116,16 +136,8 @@ def test_offers_are_used_in_order_of_their_price():
     The scenario cuts 5 kt with probability 1, so no stock is left. Buying all at the first price would cost 50.
     """
     offers = {f"o{n}": offer("a", 2.0, premium) for n, premium in enumerate((0.0, 0.1, 0.5, 1.0))}
-    result = optimum(
-        *tiny(
-            {"a": 10.0},
-            sources={"far": source("CHN", "a", 5.0)},
-            demand={"a": 5.0},
-            offers=offers,
-            scenarios=[cut("cut", 1.0, 2028, 1)],
-            years=2,
-            money={2027: 1e3, 2028: 0.0},
-        )
+    result = answered(
+        10.0, 5.0, offers=offers, scenarios=[cut("cut", 1.0, 2028, 1)], years=2, money={2027: 1e3, 2028: 0.0}
     )
     assert [bought(result, name) for name in offers] == [close(2.0), close(2.0), close(1.0), close(0.0)]
     assert result.objective_parts["authority_purchases"] == close(57.0)
@@ -136,18 +148,15 @@ def test_stock_decays():
 
     Decay counted once too often would leave 7.29, once too few 9.
     """
-    result = optimum(
-        *tiny(
-            {"a": 10.0},
-            materials={"a": {"decay_share_per_yr": 0.1}},
-            sources={"far": source("CHN", "a", 8.1)},
-            demand={"a": 8.1},
-            offers={"spot": offer("a", 100.0)},
-            scenarios=[cut("cut", 1.0, 2029, 1)],
-            money={2027: 1e4, 2028: 0.0},
-            budget={"carry_over_share": 0.0},
-            loss=1000.0,
-        )
+    result = answered(
+        10.0,
+        8.1,
+        materials={"a": {"decay_share_per_yr": 0.1}},
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 1.0, 2029, 1)],
+        money={2027: 1e4, 2028: 0.0},
+        budget={"carry_over_share": 0.0},
+        loss=1000.0,
     )
     assert bought(result, "a") == close(10.0)
     assert flow(result, "stock_t", "a", "baseline course", "2028") == close(9.0)
@@ -157,16 +166,7 @@ def test_stock_decays():
 @pytest.mark.parametrize(("months", "last"), [(12, "2027"), (6, "2027.2"), (3, "2027.4")])
 def test_a_year_decays_alike_in_all_its_parts(months, last):
     """Proves: 10 kt that lose a tenth a year are 9 after it; in halves that lose a twentieth each, 9.025 would be left."""
-    result = optimum(
-        *tiny(
-            {"a": 10.0},
-            materials={"a": {"decay_share_per_yr": 0.1}},
-            sources={"far": source("CHN", "a", 5.0)},
-            demand={"a": 5.0},
-            stock={"a": 10.0},
-            months=months,
-        )
-    )
+    result = answered(10.0, 5.0, materials={"a": {"decay_share_per_yr": 0.1}}, stock={"a": 10.0}, months=months)
     assert flow(result, "stock_t", "a", "baseline course", last) == close(9.0)
 
 
@@ -176,31 +176,15 @@ def test_holding_is_paid_each_year_on_what_is_in_store():
     Charged a period instead of a year, half years would cost 12, and 2 a year would not be enough to keep it all.
     """
     for months in (12, 6):
-        result = optimum(
-            *tiny(
-                {"a": 10.0},
-                materials={"a": {"holding_share_per_yr": 0.02}},
-                sources={"far": source("CHN", "a", 5.0)},
-                demand={"a": 5.0},
-                stock={"a": 10.0},
-                months=months,
-                money=2.0,
-            )
+        result = answered(
+            10.0, 5.0, materials={"a": {"holding_share_per_yr": 0.02}}, stock={"a": 10.0}, months=months, money=2.0
         )
         assert total(result) == close(150 + 6 - 100)
 
 
 def test_an_event_within_a_year_cuts_its_part_of_the_year():
     """Proves: a cut of 60 % from mid 2028 for a year takes 3 kt of 10 in 2028 and 3 in 2029; rounded to whole years, 6."""
-    result = optimum(
-        *tiny(
-            {"a": 10.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            years=4,
-            scenarios=[cut("cut", 0.5, 2028.5, 1, share=0.6)],
-        )
-    )
+    result = answered(10.0, years=4, scenarios=[cut("cut", 0.5, 2028.5, 1, share=0.6)])
     assert [short(result, "cut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 3, 3, 0)]
     assert total(result) == close(400 + 0.5 * 6 * 100)
 
@@ -228,23 +212,8 @@ def test_a_control_in_force_ends_on_its_date():
     Shortfall 5, 2.5, 0; price 20, 15, 10: users pay 5*20 + 7.5*15 + 10*10 = 312.5. A control taken as lasting to the
     end would leave 5 kt short in 2029 as well.
     """
-    result = optimum(
-        *tiny(
-            {"a": 10.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            controls=[
-                {
-                    "name": "quota",
-                    "countries": "CHN",
-                    "materials": "a",
-                    "cut_share": 0.5,
-                    "price_multiplier": 2.0,
-                    "until_year": 2028.5,
-                }
-            ],
-        )
-    )
+    quota = {"name": "quota", "countries": "CHN", "materials": "a", "cut_share": 0.5, "price_multiplier": 2.0}
+    result = answered(10.0, controls=[{**quota, "until_year": 2028.5}])
     assert [short(result, "baseline course", y) for y in ("2027", "2028", "2029")] == [
         close(5.0),
         close(2.5),
@@ -258,11 +227,10 @@ def test_a_control_in_force_ends_on_its_date():
 
 def cheaper_next_year(share: float):
     """10 million USD in 2027 and in 2028; a kg costs 2, then 1 USD; 20 kt go missing in 2029 in half of the scenarios."""
-    return tiny(
-        {"a": {2027: 2.0, 2028: 1.0}},
+    return imported(
+        {2027: 2.0, 2028: 1.0},
+        20.0,
         materials={"a": {"haircut_share": 0.5}},
-        sources={"far": source("CHN", "a", 20.0)},
-        demand={"a": 20.0},
         loss=98.0,
         offers={"spot": offer("a", 100.0)},
         scenarios=[cut("cut", 0.5, 2029, 1)],
@@ -295,16 +263,12 @@ def test_a_branch_spends_what_the_trunk_had_planned():
     40 + .5*40 + .5*(40 - 660) - .3*880 - .2*72 = -528.4. With no money 4 kt would be spared, -438.4; with money for 4
     kt at any price -593.4.
     """
-    result = optimum(
-        *tiny(
-            {"a": 10.0},
-            materials={"a": {"haircut_share": 0.1}},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            offers={"spot": offer("a", 4.0, crisis=1.0)},
-            money={2027: 1e4, 2029: 0.0},
-            scenarios=[cut("early", 0.5, 2028, 1, price_multiplier=2.0), cut("late", 0.3, 2029, 1)],
-        )
+    result = answered(
+        10.0,
+        materials={"a": {"haircut_share": 0.1}},
+        offers={"spot": offer("a", 4.0, crisis=1.0)},
+        money={2027: 1e4, 2029: 0.0},
+        scenarios=[cut("early", 0.5, 2028, 1, price_multiplier=2.0), cut("late", 0.3, 2029, 1)],
     )
     assert flow(result, "acquired_t", "a", "early", "2028") == close(2.0)
     assert flow(result, "acquired_t", "a", "late", "2028") == close(4.0)
@@ -367,10 +331,9 @@ def test_the_relaxation_is_a_bound_and_no_plan():
 def owner(**changes):
     """Capex 100 over two years, then two years of 1 kt at 100 less 50 cash; the owner asks 25 %."""
     mine = project("a", 1.0, capex_musd=100.0, cash_usd_per_kg=50.0, lead_yr=2.0, life_yr=2.0, hurdle_rate=0.25)
-    return tiny(
-        {"a": 100.0},
+    return imported(
+        100.0,
         sources={"far": source("CHN", "a", 1.0)},
-        demand={"a": 10.0},
         projects={"mine": mine},
         packages={"support": {"instrument": "grant"}},
         years=4,
@@ -486,14 +449,7 @@ def clawback(rate: float = 0.25, **changes):
 
     The plant makes 1 kt at 102.5 cash and 30 of capex: with the floor it earns (110 + 115)/2 = 112.5, which just pays.
     """
-    floor = {
-        "instrument": "none",
-        "floor_material": "a",
-        "floor_usd_per_kg": 110.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 3.0,
-        "upside_share": 0.5,
-    }
+    floor = floored("a", 110.0, 3.0, upside_share=0.5)
     plant = project(
         "a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0, earliest_signing=2027, hurdle_rate=0.0
     )
@@ -557,24 +513,14 @@ def test_a_floor_is_paid_within_its_term_in_every_world():
 
     With it 70 + 50 + 50 cover the capex of 160. Paid on in the scenarios that are cut in 2029 it would cost 30.
     """
-    floor = {
-        "instrument": "none",
-        "floor_material": "a",
-        "floor_usd_per_kg": 120.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 1.0,
-    }
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            packages={"floored": floor},
-            projects={"plant": project("a", 1.0, cash_usd_per_kg=50.0, capex_musd=160.0, life_yr=3.0)},
-            loss=200.0,
-            scenarios=[cut("cut", 0.5, 2029, 1)],
-            instruments={"signing_years": [2027]},
-        )
+    floor = floored("a", 120.0, 1.0)
+    result = answered(
+        100.0,
+        packages={"floored": floor},
+        projects={"plant": project("a", 1.0, cash_usd_per_kg=50.0, capex_musd=160.0, life_yr=3.0)},
+        loss=200.0,
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        instruments={"signing_years": [2027]},
     )
     assert result.objective_parts["floor_cost"] == close(20.0)
     assert result.objective_parts["terminal_liability"] == close(0.0)
@@ -587,15 +533,12 @@ def test_a_market_floor_owes_after_the_horizon_too():
     Left to those who come after, the 120 would make it -270.
     """
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 5}
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
-            demand={"a": 10.0},
-            loss=300.0,
-            scenarios=[cut("cut", 0.5, 2029, 1)],
-            instruments={"price_floors": [menu]},
-        )
+    result = answered(
+        100.0,
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+        loss=300.0,
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        instruments={"price_floors": [menu]},
     )
     assert result.objective_parts["floor_cost"] == close(180.0)
     assert result.objective_parts["terminal_liability"] == close(120.0)
@@ -625,24 +568,15 @@ def flood_then_squeeze(**changes):
     A plant that shuts stays shut for five years. `kept` has a floor of 80, `open` has none.
     """
     plant = {"cash_usd_per_kg": 60.0, "restart_yr": 5.0, "additional": True}
-    floor = {
-        "instrument": "none",
-        "project": "kept",
-        "floor_material": "a",
-        "floor_usd_per_kg": 80.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 4.0,
-    }
+    floor = floored("a", 80.0, 4.0, project="kept")
     case = {
-        "sources": {"far": source("CHN", "a", 10.0)},
-        "demand": {"a": 10.0},
         "projects": {"kept": project("a", 5.0, **plant), "open": project("a", 5.0, **plant)},
         "packages": {"floored": floor},
         "scenarios": [cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)],
         "years": 5,
         "instruments": {"signing_years": [2027]},
     }
-    return tiny({"a": 100.0}, **{**case, **changes})
+    return imported(100.0, **{**case, **changes})
 
 
 def test_only_the_floored_plant_lives_to_see_the_squeeze():
@@ -669,13 +603,12 @@ def test_without_floors_nobody_lives_to_see_the_squeeze():
 
 def reviving():
     """An ally of 4 kt, cash 60, that takes a year to restart; a glut halves the price of 100 in 2028."""
-    return tiny(
-        {"a": 100.0},
+    return imported(
+        100.0,
         sources={
             "ally": source("AUS", "a", 4.0, cash_usd_per_kg=60.0, restart_yr=1.0),
             "home": source("USA", "a", 6.0),
         },
-        demand={"a": 10.0},
         scenarios=[cut("glut", 0.5, 2028, 1, share=0.0, price_multiplier=0.5)],
         years=4,
     )
@@ -702,17 +635,14 @@ def test_a_border_floor_by_hand():
     the floor would seem to cost nothing: -300.
     """
     floor = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
-            demand={"a": 10.0},
-            loss=200.0,
-            states=[(0.8, 0.5), (1.2, 0.5)],
-            scenarios=[cut("cut", 0.5, 2028, 1)],
-            money=0.0,
-            instruments={"price_floors": [floor]},
-        )
+    result = answered(
+        100.0,
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+        loss=200.0,
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        money=0.0,
+        instruments={"price_floors": [floor]},
     )
     parts = result.objective_parts
     assert parts["users_border_surcharge"] == close(600.0)
@@ -728,14 +658,8 @@ def test_a_border_floor_charges_the_feed_of_home_plants(embedded, paid, taken):
     Home oxide of 1 kt (cash 12) is not taxed, 15 less for the treasury; in the cut of 2029 it makes a kt of magnets,
     .5*(110 - 40 - 10) = 30. Net -15 either way.
     """
-    menu = {
-        "material": "oxide",
-        "kind": "border",
-        "scope": "market",
-        "levels_usd_per_kg": [15.0],
-        "term_years": 3,
-        "embedded_content": embedded,
-    }
+    border = {"material": "oxide", "kind": "border", "scope": "market", "levels_usd_per_kg": [15.0], "term_years": 3}
+    menu = {**border, "embedded_content": embedded}
     made = {"magnet": 1.0, "oxide": -1.0}
     result = optimum(
         *tiny(
@@ -769,18 +693,14 @@ def test_a_purchase_floor_by_hand():
     the floor paid on all: -390.
     """
     floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            materials={"a": {"haircut_share": 0.5}},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            loss=200.0,
-            states=[(0.8, 0.5), (1.2, 0.5)],
-            scenarios=[cut("cut", 0.5, 2029, 1)],
-            projects={"plant": project("a", 4.0, cash_usd_per_kg=105.0, capex_musd=39.0, life_yr=2.0)},
-            instruments={"price_floors": [floor], "signing_years": [2027]},
-        )
+    result = answered(
+        100.0,
+        materials={"a": {"haircut_share": 0.5}},
+        loss=200.0,
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        projects={"plant": project("a", 4.0, cash_usd_per_kg=105.0, capex_musd=39.0, life_yr=2.0)},
+        instruments={"price_floors": [floor], "signing_years": [2027]},
     )
     assert bought(result, "a") == close(2.0)
     assert result.objective_parts["floor_cost"] == close(80.0)
@@ -795,16 +715,12 @@ def test_a_purchase_floor_covers_a_share_of_revenue_only():
     Its margin would be 8 a kg if all were covered, and capex of 39 paid back in two years of 4 kt.
     """
     floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            loss=200.0,
-            projects={"plant": project("a", 4.0, cash_usd_per_kg=112.0, capex_musd=39.0, life_yr=2.0)},
-            scenarios=[cut("cut", 0.5, 2029, 1)],
-            instruments={"price_floors": [floor], "signing_years": [2027]},
-        )
+    result = answered(
+        100.0,
+        loss=200.0,
+        projects={"plant": project("a", 4.0, cash_usd_per_kg=112.0, capex_musd=39.0, life_yr=2.0)},
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        instruments={"price_floors": [floor], "signing_years": [2027]},
     )
     assert built(result) == set()
     assert result.outcome.objective_musd == close(0.0)
@@ -910,15 +826,12 @@ def test_a_contract_ends_where_the_next_one_begins():
     Were the first in force in the second's year too, 10 kt in all could be signed; paid for a period more, it would cost 20.
     """
     ally = source("AUS", "a", 10.0, kappa=0.4, lot_t_per_yr=0.0, fee_usd_per_kg=1.0, term_yr=1.0)
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0), "ally": ally},
-            demand={"a": 10.0},
-            loss=10.0,
-            scenarios=[cut("cut", 0.5, 2028, 2)],
-            instruments={"contract_years": [2028, 2029]},
-        )
+    result = answered(
+        100.0,
+        sources={"far": source("CHN", "a", 10.0), "ally": ally},
+        loss=10.0,
+        scenarios=[cut("cut", 0.5, 2028, 2)],
+        instruments={"contract_years": [2028, 2029]},
     )
     assert contracted(result) == close(20.0)
     assert result.objective_parts["contract_fees"] == close(20.0)
@@ -948,18 +861,14 @@ def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, packag
     """
     plant = project("a", 5.0, country="AUS", kappa=0.5, additional=True)
     rights = {"instrument": "none", "offtake_share": 0.6, "offtake_fee_usd_per_kg": 2.5}
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            loss=loss,
-            projects={"plant": plant},
-            packages={"plain": {"instrument": "none"}, "claim": rights},
-            scenarios=[cut("cut", 0.5, 2029, 1)],
-            years=5,
-            instruments={"signing_years": [2027]},
-        )
+    result = answered(
+        100.0,
+        loss=loss,
+        projects={"plant": plant},
+        packages={"plain": {"instrument": "none"}, "claim": rights},
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        years=5,
+        instruments={"signing_years": [2027]},
     )
     assert result.outcome.objective_musd == close(z)
     assert ran(result, "plant", "cut", "2029") == close({"claim": 4.0, "plain": 2.5}[package])
@@ -1028,18 +937,11 @@ def test_an_expected_loss_limit_is_kept():
 
 def promise(per: str, penalty: float | None = None, level: float = 0.6):
     """10 kt a year are wanted in a cut of two years; home gives 7, then 1. Stock costs 10 USD/kg and is else not worth it."""
-    made = {
-        "material": "a",
-        "segment": "civil",
-        "level": level,
-        "scenarios": ["cut"],
-        "per": per,
-        "penalty_usd_per_kg": penalty,
-    }
-    return tiny(
-        {"a": 1.0},
+    of = {"material": "a", "segment": "civil", "scenarios": ["cut"]}
+    made = {**of, "level": level, "per": per, "penalty_usd_per_kg": penalty}
+    return imported(
+        1.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", {2027: 0.0, 2028: 7.0, 2029: 1.0})},
-        demand={"a": 10.0},
         loss=1.0,
         offers={"spot": offer("a", 100.0, premium=9.0)},
         scenarios=[cut("cut", 0.1, 2028, 2, design_basis=True)],
@@ -1136,17 +1038,13 @@ def test_doing_nothing_is_the_reference():
     that had to keep the promise could not exist.
     """
     made = {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}
-    result = optimum(
-        *tiny(
-            {"a": 10.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            offers={"spot": offer("a", 10.0)},
-            scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
-            service_levels=[made],
-            years=2,
-            money={2027: 1e3, 2028: 0.0},
-        )
+    result = answered(
+        10.0,
+        offers={"spot": offer("a", 10.0)},
+        scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
+        service_levels=[made],
+        years=2,
+        money={2027: 1e3, 2028: 0.0},
     )
     assert result.outcome.do_nothing_musd == close(300.0)
     assert result.outcome.objective_musd == close(-100.0)
@@ -1158,17 +1056,12 @@ def test_a_baseline_project_is_part_of_doing_nothing():
 
     Declared additional, it is the plan's: worth 200.
     """
-    case = {
-        "sources": {"far": source("CHN", "a", 10.0)},
-        "demand": {"a": 10.0},
-        "scenarios": [cut("cut", 0.5, 2028, 1)],
-        "years": 2,
-    }
-    own = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0)}, **case))
+    case = {"scenarios": [cut("cut", 0.5, 2028, 1)], "years": 2}
+    own = answered(100.0, projects={"plant": project("a", 4.0)}, **case)
     assert built(own) == {"plant"}
     assert own.outcome.objective_musd == close(0.0)
     assert own.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
-    added = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, additional=True)}, **case))
+    added = answered(100.0, projects={"plant": project("a", 4.0, additional=True)}, **case)
     assert added.outcome.objective_musd == close(-200.0)
 
 
@@ -1176,20 +1069,14 @@ def test_a_committed_project_stands_whatever_the_plan_does_and_costs_it_nothing(
     """Proves: a plant under construction is part of doing nothing although it would need 900 of support if it were not:
     its 4 kt spare .5*4*100 in both. Not committed, it is not worth its gap and stays unbuilt.
     """
-    case = {
-        "sources": {"far": source("CHN", "a", 10.0)},
-        "demand": {"a": 10.0},
-        "scenarios": [cut("cut", 0.5, 2028, 1)],
-        "years": 2,
-        "packages": {"grant": {"instrument": "grant"}},
-    }
+    case = {"scenarios": [cut("cut", 0.5, 2028, 1)], "years": 2, "packages": {"grant": {"instrument": "grant"}}}
     plant = {"capex_musd": 1000.0, "cash_usd_per_kg": 75.0, "life_yr": 1.0}
-    under = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, **plant, committed=True)}, **case))
+    under = answered(100.0, projects={"plant": project("a", 4.0, **plant, committed=True)}, **case)
     assert built(under) == {"plant"}
     assert under.outcome.objective_musd == close(0.0)
     assert under.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
     assert under.objective_parts["capital_support"] == 0.0
-    asked = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, **plant)}, **case))
+    asked = answered(100.0, projects={"plant": project("a", 4.0, **plant)}, **case)
     assert built(asked) == set()
     assert asked.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * 2000)
 
@@ -1199,18 +1086,10 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
 
     100 in 2027 and 50 from 2028 on at 25 %: 100 + 40 + 32 = 172. An objective of -500 counts 500, one of -3 counts 172.
     """
-    problem = prepare(
-        *tiny(
-            {"a": 1e4},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            rate=0.25,
-            money={2027: 100.0, 2028: 50.0},
-        )
-    )
+    problem = prepare(*imported(1e4, rate=0.25, money={2027: 100.0, 2028: 50.0}))
     assert denominator(problem, -500.0) == close(500.0)
     assert denominator(problem, -3.0) == close(172.0)
-    bare = prepare(*tiny({"a": 1e4}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, money=0.0))
+    bare = prepare(*imported(1e4, money=0.0))
     assert denominator(bare, -0.5) == 1.0
     result = solve(*knapsack(), gap=0.5, quick=True)
     outcome = result.outcome
@@ -1252,15 +1131,7 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
         scenarios=[cut("war", 0.2, 2028.0, 2.0, share=0.0, price_multiplier=0.5)],
         sources={"far": source("CHN", "a", 1.0)},
         projects={"new": project("a", 1.0, cash_usd_per_kg=60.0, committed=True, **own)},
-        packages={
-            "carried": {
-                "instrument": "none",
-                "floor_material": "a",
-                "floor_usd_per_kg": 70.0,
-                "floor_kind": "contract",
-                "floor_term_yr": 4.0,
-            },
-        },
+        packages={"carried": floored("a", 70.0, 4.0)},
         instruments={"packages": ["none", "carried"]},
     )
     result = optimum(plan, data)
@@ -1279,7 +1150,7 @@ def test_a_floor_that_ends_before_first_output_leaves_room_for_another(until, ro
     last year is the one before first output, and not beside one until FY2029."""
     own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": until}
     row = project("a", 1.0, cash_usd_per_kg=60.0, committed=True, lead_yr=2.0, **own)
-    package = {"floor_material": "a", "floor_usd_per_kg": 70.0, "floor_kind": "contract", "floor_term_yr": 4.0}
+    package = floored("a", 70.0, 4.0)
     plan, data = tiny(
         {"a": 100.0},
         demand={"a": 2.0},
@@ -1297,12 +1168,7 @@ def test_a_floor_that_ends_before_first_output_leaves_room_for_another(until, ro
 
 def test_an_agreed_floor_is_of_a_committed_project():
     own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": 2040}
-    plan, data = tiny(
-        {"a": 100.0},
-        demand={"a": 1.0},
-        sources={"far": source("CHN", "a", 1.0)},
-        projects={"new": project("a", 1.0, **own)},
-    )
+    plan, data = imported(100.0, 1.0, projects={"new": project("a", 1.0, **own)})
     assert [fault.column for fault in check(plan, data).faults] == ["floor_material"]
 
 
@@ -1311,19 +1177,16 @@ def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():
     paid on the other's 3 kt alone: 3 years of 30, not of 60."""
     agreed = {"floor_usd_per_kg": 120.0, "floor_material": "a", "floor_until_year": 2040}
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3}
-    result = optimum(
-        *tiny(
-            {"a": 100.0},
-            demand={"a": 10.0},
-            loss=500.0,
-            scenarios=[cut("cut", 0.5, 2029, 1)],
-            sources={
-                "far": source("CHN", "a", 10.0),
-                "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0, **agreed),
-                "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0),
-            },
-            instruments={"price_floors": [menu]},
-        )
+    result = answered(
+        100.0,
+        loss=500.0,
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        sources={
+            "far": source("CHN", "a", 10.0),
+            "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0, **agreed),
+            "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0),
+        },
+        instruments={"price_floors": [menu]},
     )
     assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
     assert result.objective_parts["floor_cost"] == close(3 * 30.0)

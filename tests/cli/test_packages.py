@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -37,33 +34,6 @@ def index_page() -> Callable[[str, str, str], str]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted", "bare"),
-    [
-        ("see [a `b`](models/README.md#c)", f"see [a `b`]({HOST}models/README.md#c)", "see a `b`"),
-        ("![alt](.github/report.png)", f"![alt]({IMAGES}.github/report.png)", ""),
-        ("[a](./x y.md)", "[a](./x y.md)", "[a](./x y.md)"),
-        ("[a](https://x.example/y) [b](#c)", "[a](https://x.example/y) [b](#c)", "[a](https://x.example/y) [b](#c)"),
-        ("`[a](b)` [LICENSE](LICENSE)", f"`[a](b)` [LICENSE]({HOST}LICENSE)", "`[a](b)` LICENSE"),
-    ],
-)
-def test_links_of_the_page_lead_somewhere(
-    text: str, wanted: str, bare: str, index_page: Callable[[str, str, str], str]
-) -> None:
-    """Proves: links to files are absolute, those that are so already and code stay; without an address, words alone are left."""
-    assert index_page(text, HOST, IMAGES) == wanted
-    assert index_page(text, "", "") == bare
-
-
-@pytest.mark.parametrize(("text", "address"), [("[a](../b.md)", HOST), ("[a](/b.md)", HOST), ("[a](b.md)", HOST[:-1])])
-def test_what_would_lead_nowhere_ends_the_build(
-    text: str, address: str, index_page: Callable[[str, str, str], str]
-) -> None:
-    """Proves: a link out of the checkout and an address that is no folder are errors, and no broken page."""
-    with pytest.raises(ValueError, match=r"slash|out of the checkout"):
-        index_page(text, address, address)
-
-
 def test_the_readme_leaves_no_relative_link_on_the_page(index_page: Callable[[str, str, str], str]) -> None:
     """Proves: of the shipped README every link is absolute with the addresses, and none is left without them."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -86,21 +56,3 @@ def test_the_metadata_name_every_python_that_is_tried() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert "python: [" + ", ".join(f'"{one}"' for one in versions) + "]" in workflow
     assert ".ci/interpreters.sh" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-
-
-def step(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    given = {**os.environ, **environment}
-    return subprocess.run([STEP, folder], capture_output=True, text=True, env=given, check=False)
-
-
-def test_pythons_that_are_not_there_are_told_and_may_be_required(tmp_path: Path) -> None:
-    """Proves: the step says which versions were not to be had; it fails where one of them has to be tried, where nothing was
-    tried at all, and where there is not one wheel."""
-    assert "not one wheel" in step(tmp_path).stdout
-    (tmp_path / "x-1-py3-none-any.whl").write_bytes(b"")
-    found = step(tmp_path, PYTHONS="3.98 3.99", NEEDED="3.99")
-    assert "tried: none" in found.stdout
-    assert "not to be had here: 3.98 3.99" in found.stdout
-    assert "3.99 was to be tried" in found.stdout
-    assert found.returncode == 1
-    assert step(tmp_path, PYTHONS="3.98").returncode == 1

@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 
 from conftest import environment
-from strategic_minerals import InfeasibleError, Runner, solve
+from strategic_minerals import Runner, solve
 from strategic_minerals.core.errors import Progress
-from strategic_minerals.core.logs import FIELDS, PACKAGE, about, kept, listening, logger_of
+from strategic_minerals.core.logs import PACKAGE, about, kept, listening, logger_of
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.service.job_folder import LOG_FILE, RECORDS, BoundedFile, Folder, JsonLines
 from strategic_minerals.service.worker import answer
 from strategic_minerals.solver.session import Session
 from strategic_minerals.solver.stages import told_of_plans
-from support.documents import SERVICE, text, the_block
 from support.instances import random_case
 from support.served import QUICK, Obedient, client, ended
 from support.tiny import cut, offer, source, tiny
@@ -43,14 +42,6 @@ class Heard(logging.Handler):
 
     def said(self, level: int = logging.DEBUG) -> str:
         return "\n".join(record.getMessage() for record in self.records if record.levelno >= level)
-
-
-def heard(level: int, work: Any) -> Heard:
-    """What is told while something is done."""
-    handler = Heard()
-    with listening(handler, level):
-        work()
-    return handler
 
 
 def solved(seed: int = 1, on_progress: Any = None, **asked: Any) -> Any:
@@ -97,8 +88,28 @@ def test_a_process_that_asks_for_nothing_is_told_nothing() -> None:
 
 
 @pytest.mark.parametrize("method", ["flat", "decomposed"])
-def test_no_record_is_made_where_nobody_listens(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: silence costs a look at the level: not one record is put together in a whole solve."""
+def test_a_solve_tells_its_phases_at_info_and_its_rounds_at_debug(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: phases with seconds, the reference, each aim with bound and gap, the audit and the end are told at INFO, each under
+    the logger of its own room; rounds and nodes at DEBUG alone; where nobody listens, not one record is put together."""
+    handler = Heard()
+    with listening(handler, logging.DEBUG):
+        solved(method=method)
+    told = handler.said(logging.INFO)
+    for line in (
+        *(rf"^{phase}: \d+\.\d{{3}} s$" for phase in ("build", "compile", "do nothing", "solve", "prices", "audit")),
+        r"model: \d+ rows",
+        "reference without a plan: social cost",
+        "social_cost: optimal, objective",
+        f"method: {method}",
+        "audit: passed",
+    ):
+        assert re.search(line, told, re.MULTILINE), line
+    assert {"core", "answer", "solver"} <= {
+        record.name.split(".")[1] for record in handler.records if "." in record.name
+    }
+    assert ": round, best" not in told
+    for line in (": round, best", ": better plan, best"):
+        assert (line in handler.said()) == (method == "decomposed")
 
     def made(*_: Any, **__: Any) -> Any:
         raise AssertionError("a record that nobody reads")
@@ -107,64 +118,9 @@ def test_no_record_is_made_where_nobody_listens(method: str, monkeypatch: pytest
     assert solved(method=method).audited.passed
 
 
-@pytest.mark.parametrize("method", ["flat", "decomposed"])
-def test_a_solve_tells_its_phases_at_info_and_its_rounds_at_debug(method: str) -> None:
-    """Proves: phases with seconds, sizes, the reference, each aim with bound and gap, the audit and the end are told at INFO, each
-    under the logger of its own room; rounds and nodes are told at DEBUG alone."""
-    found = heard(logging.DEBUG, lambda: solved(method=method))
-    told = found.said(logging.INFO)
-    for phase in ("build", "compile", "do nothing", "solve", "prices", "tables", "audit"):
-        assert re.search(rf"^{phase}: \d+\.\d{{3}} s$", told, re.MULTILINE), phase
-    for line in (
-        r"model: \d+ rows",
-        "reference without a plan: social cost",
-        "social_cost: optimal, objective",
-        "audit: passed",
-    ):
-        assert re.search(line, told), line
-    assert f"method: {method}" in told
-    rooms = {record.name.split(".")[1] for record in found.records if record.name.count(".") > 1}
-    assert {"core", "answer", "solver"} <= rooms
-    rounds = [record for record in found.records if record.name == f"{PACKAGE}.solver.lshaped.search"]
-    assert bool(rounds) == (method == "decomposed")
-    assert ": round, best" not in told
-    if rounds:
-        assert ": round, best" in found.said()
-        assert ": better plan, best" in told
-    only = heard(logging.INFO, lambda: solved(method=method))
-    assert all(record.levelno >= logging.INFO for record in only.records)
-
-
-def test_what_is_in_conflict_and_what_is_left_out_are_told() -> None:
-    """Proves: an impossible plan names its conflict; what stands beside a plan and was not found is told with its reason."""
-    plan, data = impossible()
-
-    def work() -> None:
-        with pytest.raises(InfeasibleError):
-            solve(plan, data, quick=True)
-
-    assert "in conflict: service levels" in heard(logging.INFO, work).said()
-
-
-def test_records_of_solves_at_once_are_told_apart() -> None:
-    """Proves: every record has the run that it is of, with the plan's name; eight solves in four threads are eight
-    whole stories."""
-    handler = Heard()
-    with listening(handler, logging.INFO), ThreadPoolExecutor(4) as pool:
-        list(pool.map(solved, [1, 2, 5, 1, 2, 5, 1, 2]))
-    runs = {record.run for record in handler.records}
-    assert len(runs) == 8
-    for run in runs:
-        own = [record.getMessage() for record in handler.records if record.run == run]
-        plan = re.match(r"plan (\S+):", own[0])
-        assert plan is not None
-        assert run.startswith(f"{plan[1]}-")
-        assert sum(line.startswith("audit: passed") for line in own) == 1
-        assert re.search(r"after \d+\.\d{3} s: objective", own[-1])
-
-
-def test_a_log_that_is_kept_is_one_runs_own() -> None:
-    """Proves: two logs kept in two threads have a story each, in lines that begin with the seconds since they were begun."""
+def test_solves_at_once_are_told_apart_and_each_keeps_its_own_log() -> None:
+    """Proves: of solves in threads every record has the run that it is of, with the plan's name, and each log that is kept is one
+    whole story, in lines that begin with the seconds since it was begun; whoever listens at INFO hears nothing below."""
 
     def story(seed: int) -> tuple[str, str]:
         plan, data = random_case(seed)
@@ -172,15 +128,24 @@ def test_a_log_that_is_kept_is_one_runs_own() -> None:
             solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
         return plan.name, log.text()
 
-    with ThreadPoolExecutor(2) as pool:
-        for name, told in pool.map(story, [1, 2, 5, 1]):
-            lines = told.splitlines()
-            assert all(LINE.fullmatch(line) for line in lines)
-            assert [line.split("s  ")[1].split(":")[0] for line in lines if "  plan " in line] == [f"plan {name}"]
-            assert told.count("audit: passed") == 1
-            seconds = [float(line.split(" s  ")[0]) for line in lines]
-            assert seconds == sorted(seconds)
-            assert seconds[0] < 60.0
+    handler = Heard()
+    with listening(handler, logging.INFO), ThreadPoolExecutor(4) as pool:
+        stories = list(pool.map(story, [1, 2, 5, 1]))
+    for name, told in stories:
+        lines = told.splitlines()
+        assert all(LINE.fullmatch(line) for line in lines)
+        assert [line.split("s  ")[1].split(":")[0] for line in lines if "  plan " in line] == [f"plan {name}"]
+        assert told.count("audit: passed") == 1
+        seconds = [float(line.split(" s  ")[0]) for line in lines]
+        assert seconds == sorted(seconds)
+        assert re.search(r"after \d+\.\d{3} s: objective", lines[-1])
+    runs = {record.run for record in handler.records}
+    assert sorted(run.rsplit("-", 1)[0] for run in runs) == sorted(name for name, _ in stories)
+    for run in runs:
+        own = [record.getMessage() for record in handler.records if record.run == run]
+        assert run.startswith(own[0].removeprefix("plan ").partition(":")[0] + "-")
+        assert sum(line.startswith("audit: passed") for line in own) == 1
+    assert all(record.levelno >= logging.INFO for record in handler.records)
     assert logging.getLogger(PACKAGE).level == logging.NOTSET
     assert len(logging.getLogger(PACKAGE).handlers) == 1
 
@@ -226,75 +191,54 @@ def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:
     assert "highs" in {record.threadName for record in told}
     assert {record.job for record in told} == {"0123"}
     assert {record.run for record in told} == {handler.records[0].run}
+    assert told[0].run.startswith("random-1-")
 
 
 # --- the command line ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(tmp_path_factory.mktemp("question"), *random_case(5))
-
-
-def summary(answer: str) -> str:
-    """An answer without the seconds that it took."""
-    return re.sub(r"solved in \d+\.\d s", "solved", answer)
-
-
 @pytest.mark.slow
-def test_verbose_and_quiet_may_stand_anywhere(question: Path, cli: Any, tmp_path: Path) -> None:
-    """Proves: -v tells phases and -vv rounds on standard error, the answer stays as it is; -q leaves the answer alone; both at once
-    are refused; nothing of it lasts beyond the command."""
-    plain = cli("solve", question, "--quick")
+def test_verbose_and_quiet_may_stand_anywhere_and_a_run_folder_keeps_the_log(cli: Any, tmp_path: Path) -> None:
+    """Proves: -v tells phases and -vv rounds on standard error, the answer stays as it is and JSON stays JSON; -q leaves the answer
+    alone; both at once are refused; nothing of it lasts beyond the command. `log.txt` has what was done at INFO, however much the
+    command tells, and `verify` holds it."""
+    asked = ("solve", written(tmp_path, *random_case(5)), "--quick")
+    runs = tmp_path / "quiet", tmp_path / "loud"
+    plain, told = cli(*asked), cli("--verbose", *asked)
+    answers = [re.sub(r"solved in \d+\.\d s", "solved", one.stdout) for one in (plain, told)]
     assert plain.stderr == ""
-    loud = cli("solve", "-v", question, "--quick", "--method", "decomposed")
-    assert re.search(r"^ *\d+\.\d{3} s  INFO core\.timing: solve: ", loud.stderr, re.MULTILINE)
-    assert "DEBUG" not in loud.stderr
-    assert summary(cli("--verbose", "solve", question, "--quick").stdout) == summary(plain.stdout)
-    louder = cli("solve", question, "--quick", "--method", "decomposed", "-vv")
-    assert re.search(r"DEBUG decomposition\.search: .*: round, best", louder.stderr)
-    quiet = cli("-q", "solve", question, "--quick", "--out", tmp_path / "run")
+    assert re.search(r"^ *\d+\.\d{3} s  INFO core\.stats: solve: ", told.stderr, re.MULTILINE)
+    assert "DEBUG" not in told.stderr
+    assert answers[0] == answers[1]
+    quiet = cli("-q", *asked, "--out", runs[0])
     assert quiet.stderr == ""
-    assert summary(plain.stdout).startswith(summary(quiet.stdout).rstrip())
+    assert answers[0].startswith(re.sub(r"solved in \d+\.\d s", "solved", quiet.stdout).rstrip())
     assert "Tables:" in plain.stdout
-    assert "Tables:" not in quiet.stdout
-    assert "Wrote" not in quiet.stdout
-    both = cli("solve", question, "--quiet", "--verbose")
-    assert both.returncode == 2
-    assert "exclude each other" in both.stderr
-    assert cli("solve", question).stderr == ""
+    assert not re.search("Tables:|Wrote", quiet.stdout)
+    louder = cli(*asked, "--method", "decomposed", "--json", "-vv", "--out", runs[1])
+    assert re.search(r"DEBUG solver\.lshaped\.search: .*: round, best", louder.stderr)
+    assert json.loads(louder.stdout)["audit_passed"] is True
+    assert cli(*asked, "--quiet", "--verbose").returncode == 2
     assert logging.getLogger(PACKAGE).level == logging.NOTSET
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("asked", [("-v",), ("-q",)])
-def test_json_on_standard_output_stays_json(question: Path, cli: Any, asked: tuple[str, ...]) -> None:
-    """Proves: what is told goes to standard error: the answer can be read by a program."""
-    assert json.loads(cli("solve", question, "--json", *asked).stdout)["audit_passed"] is True
-
-
-@pytest.mark.slow
-def test_a_run_folder_keeps_the_log_of_its_solve(question: Path, cli: Any, tmp_path: Path) -> None:
-    """Proves: `log.txt` has what was done at INFO, with seconds since the start, however much the command tells; `verify`
-    holds it."""
-    for flags in ((), ("-vv",), ("-q",)):
-        run = tmp_path / f"run{''.join(flags)}"
-        assert cli("solve", question, "--out", run, *flags).returncode == 0
+    for run in runs:
         lines = (run / "log.txt").read_text(encoding="utf-8").splitlines()
         assert all(LINE.fullmatch(line) for line in lines)
         assert "tables: " in lines[0]
-        assert any("  reference without a plan: " in line for line in lines)
-        assert any("  audit: passed" in line for line in lines)
-        assert not any("HiGHS ran" in line for line in lines)
-    assert cli("verify", run).returncode == 0
+        for line in ("  reference without a plan: ", "  audit: passed"):
+            assert any(line in one for one in lines)
+        assert not any("HiGHS ran" in line or ": round, best" in line for line in lines)
+        assert cli("verify", run).returncode == 0
     (run / "log.txt").write_text("told otherwise\n", encoding="utf-8")
     assert cli("verify", run).returncode != 0
 
 
 def test_a_solve_without_a_plan_keeps_its_log_too(tmp_path: Path, cli: Any) -> None:
-    """Proves: the folder of an impossible plan tells how far it came."""
-    assert cli("solve", written(tmp_path, *impossible()), "--out", tmp_path / "run").returncode == 3
-    assert "in conflict: service levels" in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
+    """Proves: the folder of an impossible plan tells how far it came and names its conflict, as does what listens."""
+    handler = Heard()
+    with listening(handler, logging.INFO):
+        assert cli("solve", written(tmp_path, *impossible()), "--out", tmp_path / "run").returncode == 3
+    for told in (handler.said(), (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")):
+        assert "in conflict: service levels" in told
 
 
 # --- the service -----------------------------------------------------------------------------------------------------------
@@ -323,19 +267,6 @@ def test_a_record_of_the_service_is_one_object_on_one_line() -> None:
     assert told["error"].endswith("ValueError: why")
 
 
-def test_the_documents_show_a_record_as_it_is() -> None:
-    """Proves: the line in the service's README has the fields of a record of a job, in their order, and its table has all
-    there are."""
-    handler = Heard()
-    with listening(handler, logging.INFO), about(job="3f0c...", tenant="my-office"):
-        logger_of(f"{PACKAGE}.service.dispatcher").info("solve begins")
-    shown = json.loads(the_block(SERVICE, "json", "solve begins"))
-    assert list(shown.items())[1:] == list(json.loads(JsonLines().format(handler.records[0])).items())[1:]
-    table = text(SERVICE).partition("## Logs")[2].partition("\n## ")[0]
-    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
-    assert named == {"time", "level", "logger", "message", "error", *FIELDS, "method", "route", "status", "seconds"}
-
-
 def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path) -> None:
     """Proves: the job's folder has every record as JSON with job, tenant and run, its owner's log the phases alone, and the run
     folder the log of the solve; none of them names a place on this machine."""
@@ -344,23 +275,22 @@ def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path)
     folder.write("request.json", {**QUICK, "deadline_s": 600.0})
     folder.write("limits.json", {"threads": 1, "job": "0123", "tenant": "office"})
     answer(folder)
-    lines = [json.loads(line) for line in (folder.path / RECORDS).read_text(encoding="utf-8").splitlines()]
+    records, owners, run = (
+        (folder.path / name).read_text(encoding="utf-8") for name in (RECORDS, LOG_FILE, "run/log.txt")
+    )
+    lines = [json.loads(line) for line in records.splitlines()]
     assert {(line.get("job"), line.get("tenant")) for line in lines} == {("0123", "office")}, lines
     assert {line["logger"] for line in lines} >= {
         f"{PACKAGE}.{name}" for name in ("service.worker", "service.job_folder", "answer.solving", "core.stats")
     }
-    assert {line["run"].rsplit("-", 1)[0] for line in lines if line["logger"].startswith(f"{PACKAGE}.answer")} == {
-        "quickstart"
-    }
-    owners = (folder.path / LOG_FILE).read_text(encoding="utf-8")
+    runs = {line["run"].rsplit("-", 1)[0] for line in lines if line["logger"].startswith(f"{PACKAGE}.answer")}
+    assert runs == {"quickstart"}
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S", line) for line in owners.splitlines())
     assert owners.splitlines()[-1].endswith(" ended: succeeded")
     assert "compile" not in owners
-    run = (folder.path / "run" / "log.txt").read_text(encoding="utf-8")
     assert all(LINE.fullmatch(line) for line in run.splitlines())
     assert "audit: passed" in run
-    for told in (owners, run, json.dumps(lines)):
-        assert str(tmp_path) not in told
+    assert str(tmp_path) not in records + owners + run
     assert logging.getLogger(PACKAGE).level == logging.NOTSET
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import environment
+from conftest import environment, until
 from strategic_minerals import InputError, Progress, Runner, StoppedError, solve
 from strategic_minerals.core.runner import checkpoint, cores, current
 from support.tiny import offer, source, tiny
@@ -31,7 +30,6 @@ if __name__ == "__main__":
     with run.started():
         list(run.each("tasks", mark_and_wait, [{place!r}] * 2))
 """
-PATIENCE_S = 60.0
 
 
 def double(value: int) -> int:
@@ -51,17 +49,7 @@ def wait_for_ever(_: int) -> None:
 def mark_and_wait(place: str) -> None:
     """Say which process this is, and be busy."""
     (Path(place) / str(os.getpid())).touch()
-    time.sleep(10 * PATIENCE_S)
-
-
-def until(holds: Callable[[], bool]) -> bool:
-    """Whether something comes to hold within a while."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        if holds():
-            return True
-        time.sleep(0.1)
-    return False
+    time.sleep(600.0)
 
 
 def alive(process: int) -> bool:
@@ -73,22 +61,30 @@ def alive(process: int) -> bool:
 
 def question() -> tuple[Any, Any]:
     return tiny(
-        {"x": 60.0},
-        sources={"far": source("CHN", "x", 6.0)},
-        demand={"x": 10.0},
-        loss=340.0,
-        offers={"o": offer("x", 3.0)},
+        {"x": 60.0}, sources={"far": source("CHN", "x", 6.0)}, demand={"x": 10.0}, offers={"o": offer("x", 3.0)}
     )
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_answers_come_in_order_and_parts_are_counted(processes: int) -> None:
-    """Proves: results keep the order of their tasks, here and elsewhere; progress counts parts from none to all."""
+def test_tasks_keep_order_deadline_and_cancellation_wherever_they_run(processes: int) -> None:
+    """Proves: results keep the order of their tasks, here and elsewhere; progress counts parts from none to all; a deadline
+    travels; tasks that ask on their way end when the caller says so, and the error says why."""
     seen: list[Progress] = []
-    run = Runner(processes=processes, on_progress=seen.append)
+    stop: list[float] = []
+    run = Runner(
+        processes=processes,
+        deadline_s=1000.0,
+        on_progress=seen.append,
+        cancelled=lambda: bool(stop) and time.monotonic() > stop[0],
+    )
     with run.started():
         assert list(run.each("numbers", double, [3, 1, 2])) == [6, 2, 4]
-    assert [(one.phase, one.done, one.of) for one in seen] == [("numbers", n, 3) for n in range(4)]
+        assert [(one.phase, one.done, one.of) for one in seen] == [("numbers", n, 3) for n in range(4)]
+        assert all(0 < left <= 1000.0 for left in run.each("tasks", seconds_left, [1, 2, 3]))
+        stop.append(time.monotonic() + 0.5)
+        with pytest.raises(StoppedError, match="cancelled") as error:
+            list(run.each("tasks", wait_for_ever, [1, 2]))
+    assert error.value.outcome.reason == "interrupted"
 
 
 def test_the_narrower_limit_holds_within() -> None:
@@ -104,25 +100,7 @@ def test_the_narrower_limit_holds_within() -> None:
     assert current().left() > 1e6
 
 
-def test_a_deadline_travels_to_other_processes() -> None:
-    run = Runner(processes=2, deadline_s=1000.0)
-    with run.started():
-        assert all(0 < left <= 1000.0 for left in run.each("tasks", seconds_left, [1, 2, 3]))
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_cancellation_stops_tasks_that_are_at_work(processes: int) -> None:
-    """Proves: tasks that ask on their way end when the caller says so, wherever they run, and the error says why."""
-    begin = time.monotonic()
-    run = Runner(processes=processes, cancelled=lambda: time.monotonic() - begin > 1.0)
-    with run.started(), pytest.raises(StoppedError, match="cancelled") as error:
-        list(run.each("tasks", wait_for_ever, [1, 2]))
-    assert error.value.outcome.reason == "interrupted"
-
-
 def test_a_memory_limit_stops_work() -> None:
-    if not sys.platform.startswith("linux"):
-        return
     with Runner(memory_mib=1.0).started(), pytest.raises(StoppedError) as error:
         checkpoint()
     assert error.value.outcome.reason == "out_of_memory"
@@ -158,7 +136,7 @@ def test_options_outside_their_limits_are_refused_with_all_of_them() -> None:
         ("solve", "method", "'guess'"),
         ("solve", "samples", "1"),
     ]
-    assert error.value.faults[0].expected == "less than 1"
+    assert error.value.faults[0].expected.startswith("less than 1")
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
@@ -168,13 +146,13 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     script.write_text(AT_WORK.format(here=str(Path(__file__).parent), place=str(place)))
     parent = subprocess.Popen([sys.executable, str(script)], env=environment())
     try:
-        assert until(lambda: len(list(place.iterdir())) == 2)
+        until(lambda: len(list(place.iterdir())) == 2)
         workers = [int(path.name) for path in place.iterdir()]
         assert all(alive(worker) for worker in workers)
     finally:
-        parent.send_signal(signal.SIGKILL)
+        parent.kill()
         parent.wait()
-    assert until(lambda: not any(alive(worker) for worker in workers))
+    until(lambda: not any(alive(worker) for worker in workers))
 
 
 class Busy(Executor):
@@ -191,7 +169,6 @@ class Busy(Executor):
 def test_a_solve_that_waits_for_a_worker_can_be_cancelled() -> None:
     """Proves: a flat solve sent to an executor asks for a cancellation while it waits, and takes its task back."""
     busy = Busy()
-    question = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, offers={"spot": offer("a", 5.0)})
     with pytest.raises(StoppedError, match="cancelled"):
-        solve(*question, method="flat", quick=True, run=Runner(executor=busy, cancelled=lambda: bool(busy.tasks)))
+        solve(*question(), method="flat", quick=True, run=Runner(executor=busy, cancelled=lambda: bool(busy.tasks)))
     assert [task.cancelled() for task in busy.tasks] == [True]

@@ -7,7 +7,8 @@ import re
 import tomllib
 import typing
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,6 @@ from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.read_toml import parse_plan
 from strategic_minerals.question.tables import TABLES
 from support.tiny import cut, offer, project, source, tiny
-
-PROVENANCE = {"source": "test", "year": "2024", "confidence": "estimate", "note": ""}
-
 
 # --- plans and rows that are right --------------------------------------------------------------------------
 
@@ -52,11 +50,6 @@ def put(data: Any, path: tuple[Any, ...], value: Any) -> dict[str, Any]:
 
 def dotted(path: tuple[Any, ...]) -> str:
     return ".".join(map(str, path))
-
-
-PLAN_NUMBERS = [
-    path for path, value in leaves(full_plan()) if isinstance(value, int | float) and not isinstance(value, bool)
-]
 
 
 def plan_faults(data: dict[str, Any]) -> tuple[Fault, ...]:
@@ -133,133 +126,81 @@ def load_faults(folder: Path) -> tuple[Fault, ...]:
 # --- numbers ------------------------------------------------------------------------------------------------
 
 
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """All models of sections within an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from models(field.annotation)
+    for part in typing.get_args(annotation):
+        yield from models(part)
+
+
 def test_the_full_plan_is_valid_and_leaves_no_number_out() -> None:
-    """Proves: the plan that the tests below break is right before, and holds every numeric field of the schema, so that
-    a new field without a test is missed at once."""
+    """Proves: the plan that tests break is right before, and a new number without a test is missed at once."""
     parse_plan(full_plan())
-    reached = {tuple(part for part in path if isinstance(part, str)) for path in PLAN_NUMBERS}
-
-    def fields(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        for name, field in model.model_fields.items():
-            inner = sections(field.annotation)
-            if inner:
-                yield from fields(inner, (*path, name))
-            elif numeric(field.annotation):
-                yield (*path, name)
-
-    def sections(annotation: Any) -> type[BaseModel] | None:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return annotation
-        return next((found for part in typing.get_args(annotation) if (found := sections(part))), None)
-
-    missed = {path for path in fields(Plan, ()) if not any(known[: len(path)] == path for known in reached)}
-    assert missed == set()
+    reached = {part for path, _ in leaves(full_plan()) for part in path}
+    numbers = {n for model in models(Plan) for n, field in model.model_fields.items() if numeric(field.annotation)}
+    assert numbers - reached == set()
 
 
-def test_a_missing_number_in_a_data_frame_is_an_empty_cell() -> None:
-    """Proves R28: NaN in a required column of a frame is reported as an empty cell of that line, not solved with."""
-    prices = pd.DataFrame([{**PRICE, "material": "a"}, {**PRICE, "price_usd_per_kg": math.nan}])
-    with pytest.raises(InputError) as error:
-        Dataset.from_tables({"prices": prices})
-    assert [(f.row, f.column, f.found) for f in error.value.faults] == [("3", "price_usd_per_kg", "an empty cell")]
-
-
-def test_the_largest_number_that_is_taken() -> None:
-    """Proves R6: 999 999 999 999 t of demand is taken; no mineral comes near it."""
-    row = {"material": "m", "segment": "civil", "from_year": 2027, "demand_t_per_yr": 999_999_999_999.0}
-    Dataset.from_tables({"demand": pd.DataFrame([row])})
-
-
-LOSS = {"loss_function": "test", "material": "m", "segment": "*", "loss_usd_per_t": 100.0}
 PRICE = {"price_set": "b", "material": "m", "from_year": 2027, "price_usd_per_kg": 10.0}
 HAZARD = {"hazard": "h", "name": "h", "kind": "embargo", "countries": "CHN", "materials": "*", "rate_per_yr": 0.1}
 
 
 def test_ends_of_a_range_are_as_admissible_as_the_value_and_in_order() -> None:
-    """Proves R6: loss_level = 'high' solves with `loss_usd_per_t_high`; cut_share_high = 5 would cut five times what a source
-    makes; an estimate of 10 with low 12, or high 8, is a slip of columns."""
-    for table, row, column, bound in (
-        ("loss_functions", LOSS, "loss_usd_per_t_high", 1e25),
-        ("loss_functions", LOSS, "loss_usd_per_t_low", -5.0),
+    """Proves R6, R28: cut_share_high = 5 would cut five times what a source makes; an estimate of 10 with low 12, or high 8, is a
+    slip of columns; NaN is an empty cell. A fault is one line with file, line, column, found and expected."""
+    for table, row, column, value in (
         ("hazards", HAZARD | {"duration_yr": 1.0, "cut_share": 0.5}, "cut_share_high", 5.0),
+        ("prices", PRICE, "price_usd_per_kg_low", -5.0),
         ("prices", PRICE, "price_usd_per_kg_low", 12.0),
         ("prices", PRICE, "price_usd_per_kg_high", 8.0),
+        ("prices", PRICE, "price_usd_per_kg", math.nan),
     ):
         with pytest.raises(InputError) as error:
-            Dataset.from_tables({table: pd.DataFrame([{**row, column: bound}])})
-        assert [fault.column for fault in error.value.faults] == [column]
+            Dataset.from_tables({table: pd.DataFrame([{**row, column: value}])})
+        assert [(fault.row, fault.column) for fault in error.value.faults] == [("2", column)]
+    assert error.value.faults[0].found == "an empty cell"
+    with pytest.raises(InputError) as error:
+        Dataset.from_tables({"prices": pd.DataFrame([{**PRICE, "price_usd_per_kg": -1.0}])})
+    head, line = str(error.value).splitlines()
+    assert head == "1 fault"
+    assert re.fullmatch(r"\s+prices:2  price_usd_per_kg  found -1\.0; expected more than 0", line)
 
 
 # --- misspelt names (R29) -----------------------------------------------------------------------------------
 
 
-def keys(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Path of every key of nested data that the schema names."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if path[-1:] not in (("demand_multipliers",), ("cut_shares",)):
-                yield (*path, key)
-            yield from keys(value, (*path, key))
-    elif isinstance(node, list):
-        for n, value in enumerate(node):
-            yield from keys(value, (*path, n))
-
-
-def renamed(data: Any, path: tuple[Any, ...], name: str) -> Any:
-    """A copy with the key at the end of the path renamed."""
-    copy: Any = dict(data) if isinstance(data, dict) else list(data)
-    head, *rest = path
-    if rest:
-        copy[head] = renamed(copy[head], tuple(rest), name)
-        return copy
-    return {name if key == head else key: value for key, value in copy.items()}
-
-
-MISSPELL: dict[str, Callable[[str], str]] = {
-    "doubled": lambda key: key + key[-1],
-    "dropped": lambda key: key[:-2] + key[-1],
-    "changed": lambda key: key[: len(key) // 2] + "q" + key[len(key) // 2 + 1 :],
-}
-
-
 def test_a_misspelt_key_of_a_plan_is_refused_with_a_suggestion() -> None:
-    """Proves R29: each key of a plan with one letter doubled, dropped or changed is a fault, with the right key proposed
-    for the doubled letter. Ignored, `emergency_musdd = 5` would plan without emergency money."""
+    """Proves R29: each key of a plan with one letter doubled is a fault, with the right key proposed. Ignored,
+    `emergency_musdd = 5` would plan without emergency money."""
     missed = []
-    for path in keys(full_plan()):
-        for how, change in MISSPELL.items():
-            wrong = change(str(path[-1]))
-            mine = [f for f in plan_faults(renamed(full_plan(), path, wrong)) if f.found == f"'{wrong}'"]
-            near = f" (did you mean '{path[-1]}'?)" if how == "doubled" else ""
-            if [f.column for f in mine] != [dotted((*path[:-1], wrong))] or near not in mine[0].expected:
-                missed.append((dotted(path), how, mine))
+    for path in {whole[:n] for whole, _ in leaves(full_plan()) for n in range(1, len(whole) + 1)}:
+        *place, key = path
+        if isinstance(key, int) or place[-1:] in (["demand_multipliers"], ["cut_shares"]):
+            continue
+        section: Any = reduce(getitem, place, wrong := full_plan())
+        section[f"{key}{key[-1]}"] = section.pop(key)
+        mine = [f for f in plan_faults(wrong) if f.column == f"{dotted(path)}{key[-1]}"]
+        if len(mine) != 1 or f"(did you mean '{key}'?)" not in mine[0].expected:
+            missed.append((dotted(path), mine))
     assert missed == []
 
 
-def test_a_misspelt_column_is_refused_with_a_suggestion() -> None:
-    """Proves R29: each column of each table with one letter doubled, dropped or changed is a fault at the header line,
-    with the right column proposed for the doubled letter; a unit that is another one too."""
+def test_a_misspelt_table_or_column_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    """Proves R29: each column of each table with one letter doubled is a fault at the header line, with the right column proposed;
+    a unit that is another one too; `prise.csv` among the tables, or a frame `demands`, is not overlooked."""
     missed = []
-    cases = [
-        (table, column, how, change(column))
-        for table in TABLES
-        for column in example(table)
-        for how, change in MISSPELL.items()
-    ]
-    cases.append(("prices", "price_usd_per_kg", "doubled", "price_usd_per_t"))
-    for table, column, how, wrong in cases:
+    cases = [(table, column, column + column[-1]) for table in TABLES for column in example(table)]
+    for table, column, wrong in [*cases, ("prices", "price_usd_per_kg", "price_usd_per_t")]:
         record = {wrong if key == column else key: value for key, value in example(table).items()}
         with pytest.raises(InputError) as error:
             Dataset.from_tables({table: pd.DataFrame([record])})
         mine = [f for f in error.value.faults if f.column == wrong]
-        near = f"did you mean '{column}'" if how == "doubled" else ""
-        if [f.row for f in mine] != ["1"] or near not in mine[0].expected:
-            missed.append((table, column, how, mine))
+        if [f.row for f in mine] != ["1"] or f"did you mean '{column}'" not in mine[0].expected:
+            missed.append((table, column, mine))
     assert missed == []
-
-
-def test_a_misspelt_table_is_refused_with_a_suggestion(tmp_path: Path) -> None:
-    """Proves R29: `prise.csv` among the tables, or a frame `demands`, is not overlooked."""
     write_table(tmp_path, "prices", [{**example("prices")}])
     (tmp_path / "prices.csv").rename(tmp_path / "prise.csv")
     assert "did you mean 'prices'" in load_faults(tmp_path)[0].expected
@@ -273,12 +214,9 @@ WORDS = [
     ("South Korea", ["KOR", "PRK"], "'KOR'"),
     ("UK", ["UKR", "GBR"], "'GBR'"),
     ("aluminum", ["aluminium", "alumina"], "'aluminium'"),
-    ("licence stop", ["license_stop"], "'license_stop'"),
     ("price", list(TABLES), "'prices'"),
-    ("country", list(TABLES), "'countries'"),
     ("xyzzy", ["defence", "other"], ""),
     ("FRA", ["CHN", "USA"], ""),
-    ("EU", ["ECU", "PER", "RUS"], ""),
 ]
 
 
@@ -291,65 +229,37 @@ def test_a_near_miss_is_a_name_spelled_alike_or_the_code_of_a_country() -> None:
 # --- text and types (R30, R32, R33) -------------------------------------------------------------------------
 
 
+TEXTS = ["NA", "null", "no", "1e3", "12:30", " padded ", 'quo"te', "com,ma", "new\nline", "=1+1", "-2+3", "\tx", "'=1"]
+
+
 def test_norway_and_namibia_are_countries(tmp_path: Path) -> None:
     """Proves R30, R32: NOR and NAM are read as they stand; NO and NA (two letters) are faults that show 'NO' and 'NA',
     not False and not an empty cell; a home is three capital letters too."""
-    codes = [{"country": code, "name": code, "tier": "ally", **PROVENANCE} for code in ("NOR", "NAM", "NO", "NA")]
+    codes = [{**example("countries"), "country": code, "tier": "ally"} for code in ("NOR", "NAM", "NO", "NA")]
     data = load_dataset(write_table(tmp_path / "three", "countries", codes[:2]))
     assert [row.country for row in data.rows("countries")] == ["NOR", "NAM"]
     faults = load_faults(write_table(tmp_path / "two", "countries", codes))
     assert [(f.row, f.column, f.found) for f in faults] == [("4", "country", "'NO'"), ("5", "country", "'NA'")]
-    for home in ("NO", "NA", "nor", "Norway", "", False, 47):
+    for home in ("NO", "nor", "Norway", "", False):
         assert [fault.column for fault in plan_faults({**full_plan(), "home": home})] == ["home"], home
-    assert "'JPN'" in plan_faults({**full_plan(), "home": "Japan"})[0].expected
-
-
-TEXTS = ["NA", "N/A", "nan", "null", "None", "NULL", "no", "true", "1", "1e3", "12:30", " padded ", "ünïcødé", 'quo"te']
-TEXTS += [
-    "com,ma",
-    "new\nline",
-    "=1+1",
-    "@x",
-    "-2+3",
-    "+4",
-    "\tx",
-    "\rx",
-    '=HYPERLINK("http://x")',
-    "'=1",
-    "'plain",
-    "''=1",
-]
 
 
 def test_text_comes_back_as_it_was_written_and_no_formula_is_written(tmp_path: Path) -> None:
     """Proves R32, R33: a country named NA, null, 12:30 or with a comma is written as CSV and read back the same, and so is text
-    that a spreadsheet would run, although no cell of the file starts like a formula. (An empty text is an empty cell.)"""
-    for text in TEXTS:
-        row = {"country": "NAM", "name": text, "tier": "ally", "source": text, "note": text}
-        data = Dataset.from_tables({"countries": pd.DataFrame([row])})
-        write_dataset(data, tmp_path)
-        cells = pd.read_csv(tmp_path / "countries.csv", dtype=str, keep_default_na=False)
-        assert not any(str(cell).startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells.iloc[0])
-        assert load_dataset(tmp_path).rows("countries") == data.rows("countries"), text
-
-
-def test_every_shipped_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    """Proves R32, R33: writing and reading changes no row of any table, dates, booleans and empty cells included; the guard is for
-    text, and a yield of -0.4 stays a number in the file."""
-    data = shipped_tables()
+    that a spreadsheet would run, although no cell of the file starts like a formula; so is every shipped table, where a yield of
+    -0.4 stays a number in the file."""
+    rows = [
+        {"country": f"A{n:c}A", "name": text, "tier": "ally", "note": text} for n, text in enumerate(TEXTS, ord("A"))
+    ]
+    data = Dataset.from_tables({"countries": pd.DataFrame(rows)})
     write_dataset(data, tmp_path)
+    cells = pd.read_csv(tmp_path / "countries.csv", dtype=str, keep_default_na=False)
+    assert not cells.map(lambda cell: cell.startswith(("=", "+", "-", "@", "\t", "\r"))).any(axis=None)
+    assert load_dataset(tmp_path).rows("countries") == data.rows("countries")
+    write_dataset(shipped_tables(), tmp_path)
     again = load_dataset(tmp_path)
-    assert again.hashes() == data.hashes()
-    assert all(again.rows(table) == data.rows(table) for table in data.tables)
+    assert all(again.rows(table) == shipped_tables().rows(table) for table in shipped_tables().tables)
     assert ",-" in (tmp_path / "yields.csv").read_text(encoding="utf-8")
-
-
-def test_years_of_a_series_are_text_in_toml_and_years_in_a_plan() -> None:
-    """Proves: keys of a TOML table are text; `[budget.appropriation_musd] 2027 = 5` is the series {2027: 5}; a key that is no
-    year is a fault."""
-    plan = parse_plan(put(full_plan(), ("budget", "appropriation_musd"), {"2027": 5, "2029": 7}))
-    assert plan.budget.appropriation_musd == {2027: 5.0, 2029: 7.0}
-    assert plan_faults(put(full_plan(), ("budget", "appropriation_musd"), {"first": 5}))
 
 
 # --- values that cannot be meant ----------------------------------------------------------------------------
@@ -412,27 +322,13 @@ def table_faults(*changes: Change, plan: dict[str, Any] | None = None) -> list[F
         return list(error.faults)
 
 
-def test_the_problem_that_is_broken_below_is_right() -> None:
-    """Proves: without a change there is no fault, and there is a plan."""
-    assert table_faults() == []
-    assert solve(*magnets(), quick=True).outcome.objective_musd is not None
-
-
 NEW = {"material": "new", "name": "n", "mineral": "n", "stage": "oxide", "basis": "t", "haircut_share": 0.1}
 LATE = {"material": "magnet", "segment": "civil", "from_year": 2027, "demand_t_per_yr": 9.0}
 OXIDE = {"material": "oxide", "segment": "defence", "from_year": 2027, "demand_t_per_yr": 1.0}
 LOAN = {"instrument": "loan", "kind": "loan", "score": 0.1, "max_share_of_capex": 0.5}
 TIER = {"material": "*", "segment": "civil", "tier": 2, "share": 0.5, "loss_multiplier": 0.5}
 WRONG: list[tuple[Change, str, str]] = [
-    (change("demand", 0, demand_t_per_yr=-1.0), "demand demand_t_per_yr", "at least 0"),
-    (change("capacities", 0, capacity_t_per_yr=-1.0), "capacities capacity_t_per_yr", "at least 0"),
-    (change("prices", 0, price_usd_per_kg=0.0), "prices price_usd_per_kg", "more than 0"),
-    (change("activities", 1, kappa=1.2), "activities kappa", "at most 1"),
     (change("materials", 0, haircut_share=10), "materials haircut_share", "less than 1 (a share: 3 % is 0.03)"),
-    (change("countries", 1, tier="friend"), "countries tier", "'ally'"),
-    (change("prices", 0, price_usd_per_kg="60 USD"), "prices price_usd_per_kg", "a plain number"),
-    (change("prices", 0, price_usd_per_kg="60,5"), "prices price_usd_per_kg", "a plain number"),
-    (change("prices", 0, from_year=2027.5), "prices from_year", "an integer"),
     (change("yields", 0, yield_t_per_t=None), "yields yield_t_per_t", "a value"),
     (append("demand", **LATE), "demand material, segment, from_year", "line 2"),
     (change("activities", 0, country="XXX"), "activities country", "countries.csv"),
@@ -440,14 +336,10 @@ WRONG: list[tuple[Change, str, str]] = [
     (append("yields", producer="hom", material="oxide", yield_t_per_t=1.0), "yields producer", "did you mean 'home'"),
     (change("offers", 0, source_producer="outsid"), "offers source_producer", "did you mean 'outside'"),
     (change("packages", 0, instrument="gran"), "packages instrument", "did you mean 'grant'"),
-    (append("capacities", activity="chin", from_year=2027, capacity_t_per_yr=1.0), "capacities activity", "'china'"),
     (change("projects", 0, needs="plan"), "projects needs", "did you mean 'plant'"),
     (append("yields", producer="home", material="none", yield_t_per_t=1.0), "yields material", "materials.csv"),
-    (change("tiers", 0, share=0.9), "tiers share", "at least 1"),
     (append("tiers", **TIER), "tiers loss_multiplier", "at least 1"),
     (change("price_states", 0, factor=0.6), "price_states factor", "mean of 1"),
-    (change("price_states", 0, probability=0.4), "price_states probability", "add to 1"),
-    (change("activities", 0, premium_share=-0.11), "activities premium_share", "risk-free profit"),
     (change("offers", 0, premium_share=-0.11), "offers premium_share", "risk-free profit"),
     (change("materials", 1, salvage_share=0.8), "materials salvage_share", "1 - haircut_share"),
     (change("offers", 0, crisis_availability=None), "offers crisis_availability", "mandatory"),
@@ -458,12 +350,12 @@ WRONG: list[tuple[Change, str, str]] = [
     (append("materials", **NEW, holding_share_per_yr=0.0), "prices price_usd_per_kg", "a price in set"),
     (append("demand", **OXIDE), "tiers share", "tiers for the segment"),
     (change("projects", 0, needs="plant"), "projects needs", ""),
-    (change("projects", 0, excludes="plant"), "projects excludes", ""),
 ]
 
 
 def test_a_value_that_cannot_be_meant_is_named() -> None:
     """Proves: the fault names the table, the column, and what was expected there."""
+    assert table_faults() == []
     missed = []
     for n, (apply, place, expected) in enumerate(WRONG):
         faults = table_faults(apply)
@@ -471,19 +363,6 @@ def test_a_value_that_cannot_be_meant_is_named() -> None:
         if not any(expected in f.expected for f in hits):
             missed.append((n, place, faults))
     assert missed == []
-
-
-def test_a_missing_table_that_others_need_is_told_once() -> None:
-    """Proves R53: no instruments beside packages, no materials, no countries beside foreign producers: one fault, not one a row."""
-    for table, needed_by in (("instruments", "packages.csv"), ("materials", "planned"), ("countries", "producers")):
-        for gone in (True, False):
-
-            def apply(frames: dict[str, pd.DataFrame], table: str = table, gone: bool = gone) -> None:
-                frame = frames.pop(table)
-                frames.update({} if gone else {table: frame.head(0)})
-
-            (fault,) = [fault for fault in table_faults(apply) if fault.file == f"{table}.csv"]
-            assert needed_by in fault.expected
 
 
 def test_no_project_needs_what_excludes_it() -> None:
@@ -497,21 +376,16 @@ def test_no_project_needs_what_excludes_it() -> None:
     assert table_faults(change("projects", 0, needs="two"), two, yields[0]) == []
 
 
-DATES = ("2025-02-30", "2025-13-01", "yesterday", "86400", "20250404", "0001-01-01", "9999-12-31", "04/04/2025")
-
-
 def test_a_date_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     """Proves: 30 February, digits alone (they would be read as seconds since 1970) and years that no table knows are faults of
-    their cell; 28 February is a date; a measure in force before it was announced, or over before it began, is a slip."""
-    record = {**example("policy_events"), "effective": "", "end_or_review": ""}
-    for text in DATES:
+    their cell; a measure in force before it was announced, or over before it began, is a slip."""
+    record = {**example("policy_events"), "effective": "", "end_or_review": "", "country": "CHN"}
+    for text in ("2025-02-30", "86400", "20250404", "0001-01-01", "04/04/2025"):
         faults = load_faults(write_table(tmp_path, "policy_events", [{**record, "announced": text}]))
         assert [(f.row, f.column, f.found) for f in faults] == [("2", "announced", repr(text))]
-    folder = write_table(tmp_path, "policy_events", [{**record, "announced": "2025-02-28"}])
-    assert load_dataset(folder).rows("policy_events")[0].announced.isoformat() == "2025-02-28"
     plan, data = magnets()
-    for column, day in (("effective", "2025-02-27"), ("end_or_review", "2025-02-27")):
-        event = record | {"announced": "2025-02-28", "effective": "2025-02-28", "country": "CHN", column: day}
+    for column in ("effective", "end_or_review"):
+        event = record | {"announced": "2025-02-28", "effective": "2025-02-28", column: "2025-02-27"}
         rows = pd.DataFrame([{name: value for name, value in event.items() if value != ""}])
         faults = check(plan, data.replace(policy_events=rows)).faults
         assert [(f.file, f.column) for f in faults] == [("policy_events.csv", column)]
@@ -543,18 +417,11 @@ def limit(**more: Any) -> dict[str, Any]:
 
 
 ASKS: list[tuple[dict[str, Any], str, str]] = [
-    (struck(start_year=2027.0), "scenarios.0.events.0.start_year", "second period"),
     (struck(start_year=2030.0), "scenarios.0.events.0.start_year", "to the end of the tail"),
-    (struck(countries="CHN XXX"), "scenarios.0.events.0.countries", "countries.csv"),
-    (struck(materials="magnets"), "scenarios.0.events.0.materials", "did you mean 'magnet'"),
-    (struck(hazard="stopp"), "scenarios.0.events.0.hazard", "a hazard"),
     (struck(demand_multipliers={"civl": 2.0}), "scenarios.0.events.0.demand_multipliers", "did you mean 'civil'"),
-    ({"price_set": "bas"}, "price_set", "did you mean 'base'"),
     ({"loss_function": "tests"}, "loss_function", "did you mean 'test'"),
     ({"materials": ["magnet", "oxid"]}, "materials.1", "did you mean 'oxide'"),
-    ({"home": "USB"}, "home", "a country"),
     ({"instruments": {"project_list": ["plnt"]}}, "instruments.project_list.0", "did you mean 'plant'"),
-    ({"instruments": {"packages": ["grants"]}}, "instruments.packages.0", "did you mean 'grant'"),
     ({"days_of_cover": [{"material": "m", "days": 1, "from_year": 2027}]}, "days_of_cover.0.material", "a material"),
     ({"sample": {"scenarios": 1, "seed": 1, "hazards": ["war"]}}, "sample.hazards.0", "a hazard"),
     ({"controls": [CONTROL]}, "controls.0.countries", "countries.csv"),
@@ -589,12 +456,9 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"instruments": {"signing_years": [2026]}}, "years of the horizon, 2027-2029"),
     (floor(kind="border"), "'market': a border floor"),
     (floor(kind="purchase", scope="market"), "'project': a purchase floor"),
-    (floor(kind="border", scope="market", upside_share=0.3), "0: a border floor has no upside share"),
     (floor(levels_usd_per_kg=[2, 2]), "levels that differ"),
     (limit(kind="country_cap", hard=True), "country must be given"),
-    (limit(kind="country_cap", country="CHN"), "either penalty_usd_per_kg"),
     (limit(kind="least_share", group="home", country="CHN", hard=True), "and only there"),
-    (limit(kind="least_share", hard=True), "group must be given"),
 ]
 
 
@@ -608,53 +472,22 @@ def test_a_plan_that_contradicts_itself_is_refused() -> None:
         assert fault.column
 
 
-# --- all at once --------------------------------------------------------------------------------------------
-
-
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
     """Proves: wrong cells of several files, wrong fields of a plan, unknown names across tables and plan: each collected in one
     error, not reported one a run; a file without provenance is three faults at its header: facts have sources."""
     price = example("prices")
-    wrong = [{**price, "price_usd_per_kg": "-1"}, price, {**price, "from_year": "soon"}, {**price, "material": "a b"}]
+    wrong = [{**price, "price_usd_per_kg": "-1"}, price, {**price, "from_year": "soon"}]
     write_table(tmp_path, "prices", wrong)
-    write_table(tmp_path, "yields", [{**example("yields"), "yield_t_per_t": ""}])
-    write_table(tmp_path, "countries", [{**example("countries"), "tier": "friend"}])
     bare = {key: value for key, value in example("demand").items() if key not in ("source", "year", "confidence")}
     write_table(tmp_path, "demand", [bare])
     places = {f"{f.file}:{f.row} {f.column}" for f in load_faults(tmp_path)}
     header = {f"demand.csv:1 {column}" for column in ("source", "year", "confidence")}
-    cells = {"prices.csv:2 price_usd_per_kg", "prices.csv:4 from_year", "prices.csv:5 material"}
-    assert places == cells | header | {"yields.csv:2 yield_t_per_t", "countries.csv:2 tier"}
+    assert places == header | {"prices.csv:2 price_usd_per_kg", "prices.csv:4 from_year"}
     data = full_plan()
     data["horizon"]["yeers"] = 3
     data["budget"]["total_musd"] = -1
-    data["loss_level"] = "medium"
     del data["price_set"]
-    assert {f.column for f in plan_faults(data)} == {"horizon.yeers", "budget.total_musd", "loss_level", "price_set"}
+    assert {f.column for f in plan_faults(data)} == {"horizon.yeers", "budget.total_musd", "price_set"}
     unknown = [change("yields", 0, material="magnets"), change("offers", 0, source_producer="outsid")]
-    faults = table_faults(*unknown, plan={"loss_function": "tests"})
-    assert {f"{f.file} {f.column}" for f in faults} == {
-        "yields.csv material",
-        "offers.csv source_producer",
-        "plan loss_function",
-    }
-
-
-def test_a_unit_slip_shows_in_the_ranges() -> None:
-    """Proves: a price of 100 USD/kg typed as 100 000 USD/t is legal and sticks out: the largest price is 1000 times
-    the median of the table."""
-    plan, data = magnets()
-    prices = data.frame("prices")
-    prices.loc[1, "price_usd_per_kg"] *= 1000
-    slipped = data.replace(prices=pd.concat([prices, prices.head(1).assign(from_year=2028)], ignore_index=True))
-    row = check(plan, slipped).ranges.set_index(["table", "column"]).loc[("prices", "price_usd_per_kg")]
-    assert (row.smallest, row["median"], row.largest) == (60.0, 60.0, 100_000.0)
-
-
-def test_a_fault_reads_as_a_sentence() -> None:
-    """Proves: file, line, column, found, expected in one line; the error counts them."""
-    with pytest.raises(InputError) as error:
-        Dataset.from_tables({"prices": pd.DataFrame([{**PRICE, "price_usd_per_kg": -1.0}])})
-    head, line = str(error.value).splitlines()
-    assert head == "1 fault"
-    assert re.fullmatch(r"\s+prices:2  price_usd_per_kg  found -1\.0; expected more than 0", line)
+    faults = {f"{f.file} {f.column}" for f in table_faults(*unknown, plan={"loss_function": "tests"})}
+    assert faults == {"yields.csv material", "offers.csv source_producer", "plan loss_function"}

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Dataset, Plan, check, load_dataset, shipped
-from strategic_minerals.core.errors import Fault, FaultsError, PlanError, shown
+from strategic_minerals.core.errors import Fault, FaultsError, PlanError
 from strategic_minerals.question.load import load_question
-from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.read_csv import STAMP, write_dataset
 from strategic_minerals.question.read_toml import parse_plan, read_as
 from strategic_minerals.studies.sweep import sweep
 from strategic_minerals.studies.sweep_file import SweepFile, located
@@ -102,10 +102,11 @@ cut_share = 1.0
 # --- tables ---------------------------------------------------------------------------------------------------
 
 
-def with_prices(right: Path, folder: Path, content: str | bytes) -> tuple[Fault, ...]:
+def with_prices(right: Path, folder: Path, content: str | bytes, stamp: str = "format = 1") -> tuple[Fault, ...]:
     """Faults of the small question with another table of prices."""
     for file in (right / "tables").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
+    (folder / STAMP).write_text(stamp, encoding="utf-8")
     (folder / "prices.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     return faults_of(lambda: load_question(right / "plan.toml", folder))
 
@@ -115,28 +116,16 @@ TABLES: list[tuple[str | bytes, str, str]] = [
     (f"Prices 2026,,\n{PRICES}", "1", "a header of the columns price_set, material, from_year"),
     (PRICES.replace(",", ";").replace(".", ","), "1", "separated by commas"),
     (PRICES.encode("utf-16"), "", "text in UTF-16"),
-    (PRICES.encode("utf-16-le"), "", "text in UTF-16"),
     (PRICES.replace("base", "b\u00e4se", 1).encode("latin-1"), "2", "not valid UTF-8"),
     (PRICES.replace("base", "ba\0se", 1), "2", "a zero byte"),
     (b"PK\x03\x04" + PRICES.encode(), "", "a workbook or another archive"),
-    ("", "1", "a header of the columns"),
-    (BODY, "1", "a header of the columns"),
     (f"{HEAD}\n<<<<<<< HEAD\n{BODY}", "2", "1 cells; expected 7, as in the header"),
     (f'{HEAD}\n"{BODY}', "2", "quotation marks around text"),
-    (PRICES.replace("price_set", "PRICE_SET", 1), "1", "did you mean 'price_set'"),
     (PRICES.replace("price_usd_per_kg", "price_usd_per_t", 1), "1", "did you mean 'price_usd_per_kg'"),
     (PRICES.replace("confidence", "material", 1).replace("estimate", "a"), "1", "the column twice"),
-    (PRICES.replace(",material", ",", 1), "1", "no name for column 2"),
-    (PRICES.replace(",year", "", 1), "1", "no such column"),
     (PRICES.replace(",estimate", ",estimate,7", 1), "2", "8 cells; expected 7"),
-    (f"{PRICES}{HEAD}\n", "4", "found 'from_year'; expected an integer"),
-    (f"{PRICES}Total,,,30.0,,,\n", "4", "an empty cell"),
-    (PRICES.rsplit(",", 3)[0], "3", "4 cells; expected 7"),
     (PRICES + "base,b,2027,20.0,,,estimate\n", "4", "a unique key (line 3 has the same)"),
     (PRICES.replace("10.0", '"1,870"'), "2", "a plain number such as 374 or 0.5"),
-    (PRICES.replace("10.0", "3%"), "2", "a plain number"),
-    (PRICES.replace("10.0", "1_87"), "2", "a plain number"),
-    (PRICES.replace("2027", "2027/28", 1), "2", "an integer"),
     (PRICES.replace("base,a", "two words,a", 1), "2", "a name of letters, digits and _"),
     (PRICES.replace("estimate", "estimated", 1), "2", "did you mean 'estimate'"),
 ]
@@ -170,7 +159,7 @@ def test_what_changes_no_value_is_read(right: Path, tmp_path: Path) -> None:
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(right: Path, tmp_path: Path) -> None:
     """Proves: one fault that names the table and says what it would hold, not one for what misses it."""
-    for table in ("prices", "materials", "activities", "yields", "capacities", "tiers", "loss_functions", "countries"):
+    for table in ("prices", "materials", "capacities", "countries"):
         for file in (right / "tables").iterdir():
             (tmp_path / file.name).write_bytes(file.read_bytes())
         (tmp_path / f"{table}.csv").unlink()
@@ -180,39 +169,31 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(right: Path, tmp
         assert "there are" in missing[0].expected
 
 
+def test_anything_but_the_format_is_refused(right: Path, tmp_path: Path) -> None:
+    """Proves: of plans and of tables, another number and no number are one fault with its line; no other field is blamed."""
+    for stated in ("2", "1.5", '"one"', "true"):
+        (tmp_path / "plan.toml").write_text(f'name = "x"\nformat = {stated}\nwhatever_comes = 1\n', encoding="utf-8")
+        (fault,) = faults_of(lambda: read_as(Plan, tmp_path / "plan.toml"))
+        assert (fault.file, fault.row, fault.column) == ("plan.toml", "2", "format")
+        (fault,) = with_prices(right, tmp_path, "what,comes\n1,2\n", stamp=f"# one\nformat = {stated}\n")
+        assert (fault.file, fault.row, fault.column) == (STAMP, "2", "format")
+        assert fault.expected == "format 1, the only one that this version reads"
+
+
 # --- plans ----------------------------------------------------------------------------------------------------
 
 RATE, YEARS, MONEY = "discount_rate = 0.0 ", "years = 3", "appropriation_musd = 100000.0"
 PLANS: list[tuple[str, str, str, str]] = [
-    (
-        RATE,
-        "discount_rate = 0,03 ",
-        "5",
-        "found 'discount_rate = 0,03     # a year'; expected valid TOML (Expected newline",
-    ),
-    (RATE, "discount_rate = .03 ", "5", "valid TOML (Invalid value"),
+    (RATE, "discount_rate = 0,03 ", "5", "expected valid TOML (Expected newline"),
     ('"tiny"', "\u201ctiny\u201d", "1", "valid TOML"),
-    ('"tiny"', '"tiny', "1", "valid TOML"),
     (YEARS, f"{YEARS}\nyears = 4", "10", "Cannot overwrite a value"),
-    (YEARS, "years: 3", "9", "Expected '=' after a key"),
-    (YEARS, "years = 03", "9", "valid TOML"),
-    ("[budget]", "[budget", "12", "valid TOML"),
     ("[horizon]", 'materials = ["a" "b"]\n[horizon]', "7", "Unclosed array"),
-    (YEARS, "years = 3\x00", "9", "valid TOML"),
     (RATE, 'discount_rate = "3%" ', "5", "expected a number, not text"),
-    (YEARS, "years = 3.5", "9", "an integer"),
-    (MONEY, "appropriation_musd = -1", "13", "at least 0"),
     ("probability = 0.1", "probability = 10", "17", "at most 1 (a share: 3 % is 0.03)"),
-    (MONEY, "appropriation_musd = inf", "13", "a finite number"),
-    (MONEY, "appropriation_musd = [60, 60]", "13", "a number or a table with fields"),
-    (MONEY, "appropriation_musd = { y2027 = 60 }", "13", "an integer"),
     ("[horizon]", 'materials = "a, b"\n[horizon]', "7", "a list, such as"),
-    (MONEY, f'{MONEY}\nbranch_money = "approp"', "14", "did you mean 'appropriated'"),
-    ("discount_rate", "Discount_Rate", "5", "did you mean 'discount_rate'"),
     (YEARS, "yeers = 3", "9", "did you mean 'years'"),
     (YEARS, f"{YEARS}\ntotal_musd = 5", "10", "a known field"),
     ("[budget]\n", '[budget]\nmaterials = ["a"]\n', "13", "did you mean 'materials' above the first table"),
-    ("[horizon]", "horizon = 5\n[horizn]", "7", "a table with fields"),
     ('materials = "a"', 'materials = "zz"', "22", "a material of materials.csv, or '*'"),
     ('countries = "CHN"', 'countries = "Cuba"', "21", "a country of countries.csv, or '*'"),
     ('"base"', '"bas"', "3", "did you mean 'base'"),
@@ -238,13 +219,9 @@ def test_a_slip_in_a_plan_file_is_told_with_its_line(right: Path, tmp_path: Path
 
 
 JSON: list[tuple[str, str, str, str]] = [
-    (",", ",,", "2", "valid JSON (Expecting property name"),
     ("2026,", "2026", "4", "valid JSON (Expecting ',' delimiter"),
     ('"name"', '"name": "x",\n "name"', "", "valid JSON (key 'name' occurs twice)"),
-    ('"discount_rate": 0.0', '"discount_rate": NaN', "", "a finite number"),
     ('"years"', '"yeers"', "", "did you mean 'years'"),
-    ('"base"', '"bas"', "", "did you mean 'base'"),
-    ('"name": "tiny"', '"name": null', "", "found null; expected text"),
 ]
 
 
@@ -262,7 +239,6 @@ def test_a_slip_in_a_json_plan_is_told_with_its_field(right: Path, tmp_path: Pat
     assert faults_of(lambda: load_question(path, right / "tables")) == ()
     path.write_text(text.replace('"horizon": {', '"horizon": {"$schema": "x",', 1), encoding="utf-8")
     assert [fault.column for fault in faults_of(lambda: load_question(path, right / "tables"))] == ["horizon.$schema"]
-    assert shown({"hard": True, "days": [None, 1]}) == "{hard = true, days = [null, 1]}"
 
 
 # --- tables and plans against each other ------------------------------------------------------------------------
@@ -289,19 +265,15 @@ def test_a_name_that_the_plan_alone_uses_is_a_fault_of_the_plan(tmp_path: Path) 
 
 SWEEPS = {
     'kind = "grid"\n[axes]\ndiscount_rate = [0.02, "3%"]\n': ("3", "a number, not text"),
-    'kind = "grid"\n[axes]\ndiscount_rate = [0.02, 7]\n': ("3", "at most 0.5"),
     'kind = "grid"\n[axes]\n"budget.apropriation_musd" = [1, 2]\n': ("3", "did you mean"),
     'kind = "grid"\n[axes]\n"prices[base/c/*].price_usd_per_kg" = [1, 2]\n': ("3", "a key of prices"),
-    'kind = "grid"\n[axes]\n"prices[base/a/*].price" = [1, 2]\n': ("3", "a column of prices"),
     'kind = "grid"\n[axes]\n"prices[base/a/2027].price_usd_per_kg" = [-1]\n': ("3", "more than 0"),
     'kind = "grid"\n[axes]\n"prices.price_usd_per_kg" = [1]\n': ("3", "table[key].column"),
     'kind = "grid"\n[axes]\nbudget.appropriation_musd = [50]\n': ("3", '"budget.appropriation_musd" = '),
     'kind = "points"\n[[points]]\ndiscount_rate = 0.1\n[[points]]\ndiscount_rate = 9\n': ("5", "at most 0.5"),
     'kind = "sobol"\nsamples = 3\n[ranges]\ndiscount_rate = [0.1, 0.2]\n': ("2", "a power of two"),
-    'kind = "grid"\n[axes]\n': ("2", "at least one point"),
     'kind = "gird"\n': ("1", "did you mean 'grid'"),
     "kind = grid\n": ("1", "valid TOML"),
-    "": ("", "a value"),
 }
 
 

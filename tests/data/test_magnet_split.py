@@ -31,32 +31,28 @@ def tonnes(data, material: str, year: int) -> dict[str, float]:
     return {r.segment: r.demand_t_per_yr for r in data.rows("demand") if (r.material, r.from_year) == (material, year)}
 
 
-@pytest.mark.parametrize("year", YEARS)
-def test_direct_and_embedded_demand_add_up_to_the_published_total(data, year: int) -> None:
-    direct, inside = tonnes(data, DIRECT, year), tonnes(data, EMBEDDED, year)
-    assert set(inside) == {"essential", "other"}  # arms are made at home
-    for segment, share in (("essential", 0.294), ("other", 0.686)):
-        whole = magnet_demand(0, TOTAL, TOTAL, year, 0, share, 1).central
-        assert direct[segment] + inside[segment] == pytest.approx(whole, rel=1e-4)
-    assert sum(direct.values()) + sum(inside.values()) == pytest.approx(TOTAL * growth(year), rel=1e-3)
-
-
-def test_direct_demand_is_what_factories_were_said_to_use_in_2025(data) -> None:
-    """7,000 to 10,000 t in 2025, 8,900 by customs; the table's year 2026 is 2^(1/10) of it."""
+def test_direct_and_embedded_demand_add_up_to_the_published_total(data) -> None:
+    """Direct: 7,000 to 10,000 t in 2025, 8,900 by customs; the table's year 2026 is 2^(1/10) of it."""
+    for year in YEARS:
+        direct, inside = tonnes(data, DIRECT, year), tonnes(data, EMBEDDED, year)
+        assert set(inside) == {"essential", "other"}  # arms are made at home
+        for segment, share in (("essential", 0.294), ("other", 0.686)):
+            whole = magnet_demand(0, TOTAL, TOTAL, year, 0, share, 1).central
+            assert direct[segment] + inside[segment] == pytest.approx(whole, rel=1e-4)
+        assert sum(direct.values()) + sum(inside.values()) == pytest.approx(TOTAL * growth(year), rel=1e-3)
     assert sum(tonnes(data, DIRECT, 2026).values()) == pytest.approx(8900 * 2**0.1, rel=1e-3)
 
 
-def test_half_of_civilian_use_is_direct() -> None:
+def test_use_is_direct_or_embedded_by_hand() -> None:
     assert civil_direct_share(8900, TOTAL, DEFENCE) == pytest.approx((8900 * 2**0.3 - 407) / 20193)
-    assert civil_direct_share(growth(2025) * TOTAL, TOTAL, DEFENCE) == pytest.approx(1.0)
-
-
-def test_nothing_is_embedded_where_the_total_is_direct_imports_alone() -> None:
     found = embedded_demand(8900, 7092, TOTAL, 38000, DEFENCE, 2028, 0.15, 0.3, 0.5)
     assert found.low == 0.0
     assert found.high > found.central > 0.0
     direct = direct_demand(7000, 8900, 10000, TOTAL, DEFENCE, 2028, 0.15, 0.3, 0.5)
     assert direct.central + found.central == pytest.approx(0.3 * TOTAL)
+    assert direct_origin(8900, 2025, 3000, 0.84).low == pytest.approx((8900 - 3000) * 0.84)
+    inside = embedded_origin(8900, TOTAL, DEFENCE, 2028, 0.94).low
+    assert inside == pytest.approx(0.94 * (TOTAL - 8900 / growth(2025)), rel=1e-9)
 
 
 def test_a_published_loss_is_counted_once_over_both(data) -> None:
@@ -72,20 +68,10 @@ def test_a_published_loss_is_counted_once_over_both(data) -> None:
         per_t = {r.material: r.loss_usd_per_t for r in data.rows("loss_functions") if r.loss_function == name}
         whole = (per_t[DIRECT] * 8900 + per_t[EMBEDDED] * embedded) * exposure / 1e6
         assert whole == pytest.approx(musd, rel=1e-4), name
-
-
-def test_the_range_of_a_loss_reaches_from_none_to_all_of_it_on_goods() -> None:
     direct = allocated_loss(3437, 4435, 5433, 1, 8900, TOTAL, 38000, "direct")
     goods = allocated_loss(3437, 4435, 5433, 1, 8900, TOTAL, 38000, "embedded")
-    assert direct.high == pytest.approx(5433e6 / 8900)
-    assert goods.low == 0.0
     assert direct.central == goods.central
-
-
-def test_sources_reach_users_at_home_and_makers_of_goods_apart() -> None:
-    assert direct_origin(8900, 2025, 3000, 0.84).low == pytest.approx((8900 - 3000) * 0.84)
-    inside = embedded_origin(8900, TOTAL, DEFENCE, 2028, 0.94).low
-    assert inside == pytest.approx(0.94 * (TOTAL - 8900 / growth(2025)), rel=1e-9)
+    assert (direct.high, goods.low) == pytest.approx((5433e6 / 8900, 0.0))
 
 
 def test_the_embedded_material_is_a_component_of_its_own_that_no_decision_reaches(data) -> None:

@@ -56,38 +56,22 @@ def test_a_source_gives_no_more_than_its_country_holds(reserves, left):
     result = solve(*question(reserves, ore_runs_out=True), gap=0.0, quick=True)
     given = supplied(result)
     assert [given.get(str(year), 0.0) for year in range(2027, 2031)] == pytest.approx(left)
+    (section,) = [one for one in sections(result, {}) if one.name == "ore"]
+    assert "a mine ends when they do" in section.note
 
 
-def test_a_refinery_buys_its_ore_elsewhere():
-    assert sum(
-        supplied(solve(*question(2.0, stage="refined", ore_runs_out=True), gap=0.0, quick=True)).values()
-    ) == pytest.approx(8.0)
-
-
-def test_what_is_not_asked_limits_nothing():
-    assert sum(supplied(solve(*question(5.0), gap=0.0, quick=True)).values()) == pytest.approx(8.0)
-
-
-def test_the_table_says_who_holds_the_ore_and_for_how_long():
+def test_a_refinery_buys_its_ore_elsewhere_and_what_is_not_asked_limits_nothing():
     """5 of 2000 kt at 2 kt a year; the world's row is no holder. The table stands beside every answer, whether it binds or not."""
-    table = solve(*question(5.0), gap=0.0, quick=True).tables["ore_reserves"].set_index("country")
+    refined = solve(*question(2.0, stage="refined", ore_runs_out=True), gap=0.0, quick=True)
+    unasked = solve(*question(5.0), gap=0.0, quick=True)
+    assert [sum(supplied(result).values()) for result in (refined, unasked)] == pytest.approx([8.0, 8.0])
+    table = unasked.tables["ore_reserves"].set_index("country")
     assert list(table.index) == ["USA", "AUS"]
-    assert table.loc["AUS", ["reserves_t", "world_share", "mine_output_t", "years_left"]].tolist() == [
-        5e3,
-        0.0025,
-        2e3,
-        2.5,
-    ]
-
-
-@pytest.mark.parametrize("asked", [False, True])
-def test_the_report_says_who_holds_the_ore(asked):
-    """Proves: the page has a section of it, with years left, and says so where mines end with the ore."""
-    (section,) = [
-        one for one in sections(solve(*question(5.0, ore_runs_out=asked), gap=0.0, quick=True), {}) if one.name == "ore"
-    ]
+    columns = ["reserves_t", "world_share", "mine_output_t", "years_left"]
+    assert table.loc["AUS", columns].tolist() == [5e3, 0.0025, 2e3, 2.5]
+    (section,) = [one for one in sections(unasked, {}) if one.name == "ore"]
     assert section.table.years_left.tolist() == ["500", "2.5"]
-    assert ("a mine ends when they do" in section.note) is asked
+    assert "a mine ends when they do" not in section.note
 
 
 def test_a_country_without_output_has_no_last_year():
@@ -98,15 +82,13 @@ def test_a_country_without_output_has_no_last_year():
     assert sum(supplied(solve(plan, data, gap=0.0, quick=True)).values()) == pytest.approx(8.0)
 
 
-def test_reserves_that_several_metals_share_last_no_number_of_years():
-    """The platinum group's 63 000 t of South Africa stand with palladium, whose output alone would take 900 years."""
-    found = {one.country: one for one in ore_reserves(load_dataset(shipped("inputs")), {"palladium"})}
-    assert found["ZAF"].reserves_t == 63_000
-    assert all(one.years is None for one in found.values())
-
-
 def test_shipped_reserves_last_the_years_that_their_tables_say():
-    """Silver of Mexico: 37 000 t at 6 300 t a year, counted at the end of 2025."""
-    (mexico,) = [one for one in ore_reserves(load_dataset(shipped("inputs")), {"silver"}) if one.country == "MEX"]
+    """Silver of Mexico: 37 000 t at 6 300 t a year, counted at the end of 2025. The platinum group's 63 000 t of South Africa stand
+    with palladium, whose output alone would take 900 years: what several metals share lasts no number of years."""
+    data = load_dataset(shipped("inputs"))
+    (mexico,) = [one for one in ore_reserves(data, {"silver"}) if one.country == "MEX"]
     assert (mexico.reserves_t, mexico.output_t) == (37_000, 6_300)
     assert mexico.ends == pytest.approx(2026 + 37_000 / 6_300)
+    found = {one.country: one for one in ore_reserves(data, {"palladium"})}
+    assert found["ZAF"].reserves_t == 63_000
+    assert all(one.years is None for one in found.values())

@@ -45,32 +45,35 @@ def test_doing_nothing_costs_as_much_together_as_apart() -> None:
     assert solved(plan, homes).figures.value("expected_loss_without_musd") == near(0.25 * (110 + 60))
 
 
-def test_stock_goes_where_a_tonne_spares_most() -> None:
-    """On paper: of the half kt that Australia has, all goes to American users, who lose 100 USD/kg by going short and Australians
-    50: it spares 50 M in one of two courses, less the freight of 1 USD/kg."""
-    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
-    plan = allied(STRUCK, freight=1.0)
+def stocked() -> Homes:
+    """Australia has half a kt; American users lose 100 USD/kg by going short and Australians 50."""
+    return {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
+
+
+def test_stock_goes_where_a_tonne_spares_most_and_who_receives_it_pays_the_freight() -> None:
+    """On paper: all goes to American users: it spares 50 M in one of two courses, less the freight of 1 USD/kg. What Americans pay
+    the reserve for a tonne cancels; Australians go short instead of them."""
+    homes, plan = stocked(), allied(STRUCK, freight=1.0)
     assert worth(plan, homes) == near(0.5 * 0.5 * (100 - 50 - 1))
-    moved = solved(plan, homes).tables["transfers"]
+    result = solved(plan, homes)
+    moved = result.tables["transfers"]
     assert dict(zip(moved.material, moved.sent_t, strict=True)) == {"USA.ore": 0.0, "AUS.ore": near(500)}
     assert dict(zip(moved.material, moved.received_t, strict=True)) == {"USA.ore": near(500), "AUS.ore": 0.0}
-    assert {*moved.scenario} == {"both"}
+    assert ({*moved.scenario}, {*moved.period}) == ({"both"}, {"2028"})
+    problem = prepare(result.plan, result.data)
+    after = costs_by_home(open_accounts(problem, result.solution))
+    before = costs_by_home(open_accounts(problem, result.reference))
+    assert before["USA"] - after["USA"] == near(0.25 * (110 - 1))
+    assert before["AUS"] - after["AUS"] == near(-0.25 * 60)
 
 
-def test_shares_are_divided_before_the_disruption() -> None:
+def test_shares_are_divided_before_the_disruption_or_not_at_all() -> None:
     """Nothing is moved in a disruption; before it, Australia gives its stock to whom it spares more, in the first year."""
-    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
     plan = allied(STRUCK, freight=1.0, together={"joint_stock": "by_share"})
-    moved = solved(plan, homes).tables["transfers"]
-    assert {*moved.period} == {"2027"}
-    assert {*solved(allied(STRUCK, freight=1.0), homes).tables["transfers"].period} == {"2028"}
+    assert {*solved(plan, stocked()).tables["transfers"].period} == {"2027"}
     # the freight is paid whatever happens then
-    assert worth(plan, homes) == near(0.5 * (0.5 * 50 - 1))
-
-
-def test_each_keeps_its_own_where_nothing_is_joint() -> None:
-    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
-    assert worth(allied(STRUCK, together={"joint_stock": "none"}), homes) == near(0.0)
+    assert worth(plan, stocked()) == near(0.5 * (0.5 * 50 - 1))
+    assert worth(allied(STRUCK, together={"joint_stock": "none"}), stocked()) == near(0.0)
 
 
 def test_one_home_is_struck_and_the_stock_of_another_helps() -> None:
@@ -101,11 +104,7 @@ def test_offers_of_one_name_share_what_their_seller_has() -> None:
     assert worth(allied(STRUCK), homes) == near(0.5 * (100 + 0.2 * 50))
     bought = solved(allied(STRUCK), homes).tables["acquisitions"]
     assert bought[bought.fiscal_year == 2027].acquired_t.sum() <= tonnes(1.2) * (1 + 1e-9)
-
-
-def test_what_others_have_bought_is_gone() -> None:
-    homes = both(depth=1.0, more=sellers(1.2))
-    taken = Taken(purchases={("spot", 2027): tonnes(1.0)})
+    taken = Taken(purchases={("spot", 2027): tonnes(1.0)})  # what others have bought is gone
     assert worth(allied(STRUCK), homes, "AUS", taken=taken) == near(0.5 * 0.2 * 50)
 
 
@@ -148,26 +147,9 @@ def test_costs_of_the_homes_add_up_and_are_those_of_homes_apart() -> None:
         assert before[home] - after[home] == near(worth(plan, homes, home))
 
 
-def test_who_receives_stock_pays_the_freight() -> None:
-    homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
-    result = solved(allied(STRUCK, freight=2.0), homes)
-    problem = prepare(result.plan, result.data)
-    after = costs_by_home(open_accounts(problem, result.solution))
-    before = costs_by_home(open_accounts(problem, result.reference))
-    # what Americans pay the reserve for a tonne cancels; Australians go short instead of them
-    assert before["USA"] - after["USA"] == near(0.25 * (110 - 2))
-    assert before["AUS"] - after["AUS"] == near(-0.25 * 60)
-
-
 def hazards(home: str) -> dict[str, list[dict[str, Any]]]:
-    common = {
-        "kind": "embargo",
-        "countries": "CHN",
-        "materials": "ore",
-        "rate_per_yr": 0.5,
-        "duration_yr": 1.0,
-        "cut_share": 1.0,
-    }
+    common: dict[str, Any] = {"kind": "embargo", "countries": "CHN", "materials": "ore", "rate_per_yr": 0.5}
+    common |= {"duration_yr": 1.0, "cut_share": 1.0}
     rows = [{"hazard": "stop", "name": "stop", **common}]
     if home == "AUS":
         rows.append({"hazard": "ban", "name": "ban on Australia", **common, "rate_per_yr": 0.3})
@@ -188,7 +170,7 @@ def test_draws_are_the_same_whoever_plans_together() -> None:
     assert struck == {"stop": "USA.ore AUS.ore", "ban": "AUS.ore"}
 
 
-def test_homes_that_disagree_on_a_hazard_are_told() -> None:
+def test_homes_that_disagree_on_a_hazard_or_a_price_are_told() -> None:
     homes = {home: home_tables(home, more=hazards(home)) for home in ("USA", "AUS")}
     other = homes["AUS"].frame("hazards").assign(cut_share=0.5)
     homes["AUS"] = homes["AUS"].replace(hazards=other)
@@ -196,9 +178,6 @@ def test_homes_that_disagree_on_a_hazard_are_told() -> None:
         InputError, match=r"homes/AUS/hazards.csv:stop .*cut_share.*0.5.*expected 1.0, as in the tables of USA"
     ):
         joint_question(allied({}), homes)
-
-
-def test_prices_that_differ_are_told() -> None:
     homes = both()
     homes["AUS"] = homes["AUS"].replace(prices=homes["AUS"].frame("prices").assign(price_usd_per_kg=20.0))
     with pytest.raises(InputError, match=r"homes/AUS/prices.csv:base/ore/2027 .*20.0.*10.0, as in the tables of USA"):
@@ -222,27 +201,20 @@ def test_what_is_one_homes_leaves_the_others_plans_whole() -> None:
     assert list(solved(plan, homes).tables["projects"].project) == ["USA.plant"]
 
 
-@pytest.mark.parametrize("name", ["FRA.ore", "nope"])
-def test_an_unknown_name_is_the_one_fault_beside_a_scenario_of_others(name: str) -> None:
+def test_an_unknown_name_is_the_one_fault_beside_a_scenario_of_others() -> None:
     """Proves: where no name that is planned is known, a scenario that strikes others alone neither hides that nor adds a fault."""
-    plan = allied({"ban": (0.5, [event("AUS.ore")])}, materials=[name])
-    with pytest.raises(PlanError) as told:
-        solve(*joint_question(plan, both(), ["USA"]), quick=True)
-    (fault,) = told.value.faults
-    assert (fault.column, fault.found) == ("materials.0", f"'{name}'")
+    for name in ("FRA.ore", "nope"):
+        plan = allied({"ban": (0.5, [event("AUS.ore")])}, materials=[name])
+        with pytest.raises(PlanError) as told:
+            solve(*joint_question(plan, both(), ["USA"]), quick=True)
+        (fault,) = told.value.faults
+        assert (fault.column, fault.found) == ("materials.0", f"'{name}'")
 
 
 def test_a_rule_of_origin_binds_whom_it_binds() -> None:
     """American law excludes China: the American reserve may not buy there, the Australian one may."""
-    rule = {
-        "rule": "R1",
-        "authority": "law",
-        "switch": "law",
-        "binds": "USA",
-        "applies_to": "purchases",
-        "materials": "ore",
-        "countries": "CHN",
-    }
+    rule = {"rule": "R1", "authority": "law", "switch": "law", "binds": "USA", "applies_to": "purchases"}
+    rule |= {"materials": "ore", "countries": "CHN"}
     sources = {"mine": source("CHN", "ore", 2.0)}
     homes = {}
     for home in ("USA", "AUS"):
@@ -254,31 +226,19 @@ def test_a_rule_of_origin_binds_whom_it_binds() -> None:
 
 
 def test_rules_hold_for_every_member_or_for_one() -> None:
-    homes = both(depth=1.0)
+    homes, cover = both(depth=1.0), {"days": 30, "from_year": 2028}
+    quota = {"name": "c", "countries": "CHN", "cut_share": 0.1, "until_year": 2028.0}
     plan = allied(
         {},
-        days_of_cover=[
-            {"material": "ore", "days": 30, "from_year": 2028},
-            {"material": "AUS.ore", "days": 60, "from_year": 2028},
-        ],
+        days_of_cover=[{**cover, "material": "ore"}, {**cover, "material": "AUS.ore", "days": 60}],
         controls=[
-            {
-                "name": "c",
-                "countries": "CHN",
-                "materials": "ore",
-                "cut_share": 0.1,
-                "cut_shares": {"AUS.ore": 0.3, "ore": 0.2},
-                "until_year": 2028.0,
-            },
-            {"name": "a", "countries": "CHN", "materials": "AUS.ore", "cut_share": 0.1, "until_year": 2028.0},
+            {**quota, "materials": "ore", "cut_shares": {"AUS.ore": 0.3, "ore": 0.2}},
+            {**quota, "materials": "AUS.ore", "name": "a"},
         ],
     )
     joint, _ = joint_question(plan, homes)
-    assert [(rule.material, rule.days) for rule in joint.days_of_cover] == [
-        ("USA.ore", 30.0),
-        ("AUS.ore", 30.0),
-        ("AUS.ore", 60.0),
-    ]
+    days = [("USA.ore", 30.0), ("AUS.ore", 30.0), ("AUS.ore", 60.0)]
+    assert [(rule.material, rule.days) for rule in joint.days_of_cover] == days
     assert joint.controls[0].materials == "USA.ore AUS.ore"
     assert joint.controls[0].cut_shares == {"USA.ore": 0.2, "AUS.ore": 0.3}
     alone, _ = joint_question(plan, homes, ["USA"])
@@ -312,13 +272,10 @@ def test_members_are_homes_of_the_plan_once_and_have_all_the_money() -> None:
             allied({}, together={"members": members})
 
 
-@pytest.mark.parametrize("home", ["USA", "JPN", "EUU", "KOR"])
-def test_shipped_homes_sell_no_more_together_than_sellers_have(home: str) -> None:
-    """Every seller of the shipped tables names offers of two homes at least."""
-    folder = shipped("inputs")
-    sold = {row.seller for row in load_dataset(folder, home).rows("sellers")}
-    named = [
-        {row.offer for row in load_dataset(folder, other).rows("offers")} for other in ("USA", "JPN", "EUU", "KOR")
-    ]
-    assert all(sum(seller in offers for offers in named) > 1 for seller in sold)
-    assert len(sold) > 20
+def test_every_seller_of_the_shipped_tables_names_offers_of_two_homes_at_least() -> None:
+    tables = [load_dataset(shipped("inputs"), home) for home in ("USA", "JPN", "EUU", "KOR")]
+    named = [{row.offer for row in data.rows("offers")} for data in tables]
+    for data in tables:
+        sold = {row.seller for row in data.rows("sellers")}
+        assert len(sold) > 20
+        assert all(sum(seller in offers for offers in named) > 1 for seller in sold)

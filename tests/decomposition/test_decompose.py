@@ -40,10 +40,26 @@ from strategic_minerals.solver.lshaped.subproblems import (
 from strategic_minerals.solver.stages import solve_reference
 from support.instances import many, quick_first, random_case
 from support.search_settings import set_search
-from support.tiny import cut, offer, source, tiny
+from support.tiny import cut, imported, offer
 
 
-@pytest.mark.parametrize("seed", range(12))
+def assert_named_alike() -> None:
+    """Both methods name the same families where a hard promise cannot be kept."""
+    plan, data = imported(
+        10.0,
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1) | {"design_basis": True}, cut("other", 0.2, 2028, 1)],
+        service_levels=[{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}],
+    )
+    said = []
+    for method in ("flat", "decomposed"):
+        with pytest.raises(InfeasibleError) as caught:
+            solve(plan, data, method=method, quick=True)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("seed", quick_first(range(12), 5))
 def test_both_methods_find_the_same_plan(seed: int) -> None:
     """Proves: with floors, contracts, rules, promises, tails and integer decisions of every kind, both bounds enclose both
     objectives, do-nothing references agree, and the audit passes (solve raises where it does not)."""
@@ -58,7 +74,7 @@ def test_both_methods_find_the_same_plan(seed: int) -> None:
     assert b.objective_musd == pytest.approx(a.objective_musd, abs=2 * room)
 
 
-@pytest.mark.parametrize("seed", [0, 2, 5, 7])
+@pytest.mark.parametrize("seed", quick_first([0, 2, 5, 7], 1))
 def test_both_methods_find_the_same_relaxation(seed: int) -> None:
     """Proves: the linear relaxation is the same."""
     plan, data = many(seed)
@@ -69,7 +85,7 @@ def test_both_methods_find_the_same_relaxation(seed: int) -> None:
     assert apart.outcome.best_bound_musd <= flat.outcome.objective_musd + 1e-6
 
 
-@pytest.mark.parametrize("seed", [1, 4, 9])
+@pytest.mark.parametrize("seed", quick_first([1, 4, 9], 1))
 def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     """Proves: at random points between doing nothing and a plan, every cut found at one point is at most the cost at another."""
     problem = prepare(*many(seed))
@@ -122,17 +138,12 @@ def test_bounds_close_in_from_both_sides_and_a_caller_may_stop() -> None:
 
 def test_what_binds_worlds_together_is_not_taken_apart() -> None:
     """Proves: a limit on losses, or one aim after another, refuses a decomposed solve by name and is solved flat by `auto`."""
-    base = {
-        "sources": {"far": source("CHN", "a", 10.0)},
-        "demand": {"a": 10.0},
-        "offers": {"spot": offer("a", 5.0)},
-        "scenarios": [cut("cut", 0.4, 2028, 1)],
-    }
+    base = {"offers": {"spot": offer("a", 5.0)}, "scenarios": [cut("cut", 0.4, 2028, 1)]}
     for more, found in (
         ({"risk": {"cvar_limit_musd": 1e6}}, "a limit on losses"),
         ({"objective": {"kind": "least_budget"}}, "least_budget"),
     ):
-        plan, data = tiny({"a": 10.0}, **base, **more)
+        plan, data = imported(10.0, **base, **more)
         with pytest.raises(PlanError, match=found):
             solve(plan, data, method="decomposed", quick=True)
         assert solve(plan, data, method="auto", quick=True).outcome.method == "flat"
@@ -140,20 +151,7 @@ def test_what_binds_worlds_together_is_not_taken_apart() -> None:
 
 def test_a_plan_that_cannot_be_kept_is_infeasible_by_either_method() -> None:
     """Proves: a hard promise that nothing can keep is found in the master, with the same family named."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
-        offers={"spot": offer("a", 1.0)},
-        scenarios=[cut("cut", 0.4, 2028, 1) | {"design_basis": True}, cut("other", 0.2, 2028, 1)],
-        service_levels=[{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}],
-    )
-    said = []
-    for method in ("flat", "decomposed"):
-        with pytest.raises(InfeasibleError) as caught:
-            solve(plan, data, method=method, quick=True)
-        said.append(str(caught.value))
-    assert said[0] == said[1]
+    assert_named_alike()
 
 
 def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
@@ -181,7 +179,7 @@ def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
         parts.minimise(shifted, None, gap=1e-9, absolute_gap=0.0)
 
 
-@pytest.mark.parametrize("seed", [0, 11, 111, 123, 152])
+@pytest.mark.parametrize("seed", quick_first([0, 11, 111, 123, 152], 2))
 def test_a_gap_of_nothing_ends_and_no_bound_lies_above_a_plan(seed: int) -> None:
     """Proves: asked for the exact optimum, both methods end with bounds that no plan of the other undercuts (several of these
     cases had a bound 1e-4 above a plan at HiGHS's own tolerance for whole numbers, and rounds without end)."""
@@ -195,7 +193,7 @@ def test_a_gap_of_nothing_ends_and_no_bound_lies_above_a_plan(seed: int) -> None
     assert max(a.best_bound_musd, b.best_bound_musd) <= min(a.objective_musd, b.objective_musd) + room
 
 
-@pytest.mark.parametrize("seed", quick_first(range(300, 312), 4))
+@pytest.mark.parametrize("seed", quick_first(range(300, 312), 2))
 def test_a_rough_relaxation_counts_its_tail_at_its_best(seed: int) -> None:
     """Proves: a relaxation that stops early states the CVaR that its losses have, as the audit adds it up."""
     plan, data = random_case(seed, loss_limits=False, sample=True, cvar=True)
@@ -264,7 +262,7 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     assert run.bound <= run.objective <= float(costs @ z0) + 1e-6
 
 
-@pytest.mark.parametrize("seed", [2, 5])
+@pytest.mark.parametrize("seed", quick_first([2, 5], 1))
 def test_clusters_that_are_not_kept_loaded_answer_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: large models, whose solvers are made again from their last basis, give the same optimum."""
     plan, data = many(seed)
@@ -274,7 +272,7 @@ def test_clusters_that_are_not_kept_loaded_answer_the_same(seed: int, monkeypatc
     assert lean.objective_musd == pytest.approx(kept.objective_musd, abs=1e-8 * (1 + abs(kept.do_nothing_musd)))
 
 
-@pytest.mark.parametrize("seed", [0, 4, 8])
+@pytest.mark.parametrize("seed", quick_first([0, 4, 8], 1))
 def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: fewer, larger clusters give the same plan."""
     set_search(monkeypatch, "subproblems", clusters=2)
@@ -283,7 +281,7 @@ def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPat
     assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=1e-6 * (1 + abs(flat.do_nothing_musd)))
 
 
-@pytest.mark.parametrize("seed", [0, 3, 6, 10])
+@pytest.mark.parametrize("seed", quick_first([0, 3, 6, 10], 1))
 def test_cuts_that_were_taken_out_come_back_where_they_are_missed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with every cut taken out that one solve leaves idle, and two groups, the plan is the same."""
     set_search(monkeypatch, "master", idle_solves=0)
@@ -459,10 +457,8 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
     """Proves: how the matrix is scaled may change between two runs. HiGHS alone goes on from factors that were scaled otherwise,
     and once called a plan of this kind optimal at -9 whose optimum is -20."""
     problem = prepare(
-        *tiny(
-            {"a": 10.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
+        *imported(
+            10.0,
             offers={"spot": offer("a", 5.0)},
             scenarios=[cut(f"cut-{k}", 0.002 * (k + 1), 2029, 1) for k in range(4)],
         )

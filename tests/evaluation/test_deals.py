@@ -3,9 +3,8 @@ plants, what is left out, and the verb."""
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -30,34 +29,21 @@ def agreed(terms: dict[str, float], producers: dict[str, str | None], **more: An
     """Tables of one agreement: its terms, and its producers with the material of the floor that each gets."""
     units = {"loan": "million USD", "grant": "million USD"}
     row = {"agreement": "deal", "signed_year": 2027, "price_set": "base", **more}
-    return {
-        "support_agreements": pd.DataFrame(
-            [{"agreement": "deal", "term": k, "value": v, "unit": units.get(k, "as signed")} for k, v in terms.items()]
-        ),
-        "supported_producers": pd.DataFrame(
-            [{**row, "producer": name, "floor_material": material} for name, material in producers.items()]
-        ),
-    }
+    signed = [{"agreement": "deal", "term": k, "value": v, "unit": units.get(k, "as signed")} for k, v in terms.items()]
+    built = [{**row, "producer": name, "floor_material": material} for name, material in producers.items()]
+    return {"support_agreements": pd.DataFrame(signed), "supported_producers": pd.DataFrame(built)}
 
 
 def case(premium: float = 0.09, charge: float = 0.0, **agreement: Any) -> tuple[Plan, Any]:
     """The plant of `tests/finance/test_owners.py`, committed by now, with an agreement on a floor of 75 for a year."""
+    built = agreement.pop("committed", True)
+    plant = {"cash_usd_per_kg": 60.0, "capex_musd": 50.0, "life_yr": 1.0, "hurdle_rate": 0.25, "committed": built}
     plan, data = tiny(
         {"x": 100.0},
         sources={"imp": source("CHN", "x", 10.0), "old": source("USA", "x", 2.0, cash_usd_per_kg=60.0)},
         demand={"x": 13.0},
         loss=900.0,
-        projects={
-            "p": project(
-                "x",
-                1.0,
-                cash_usd_per_kg=60.0,
-                capex_musd=50.0,
-                life_yr=1.0,
-                hurdle_rate=0.25,
-                committed=agreement.pop("committed", True),
-            )
-        },
+        projects={"p": project("x", 1.0, **plant)},
         packages={"aid": {"instrument": "grant"}},
         scenarios=[cut("dip", 0.1, 2028.0, 1.0, share=0.0, price_multiplier=0.5)],
         years=3,
@@ -76,40 +62,41 @@ def the_floor(plan: Plan, data: Any, beliefs: bool = False) -> dict[str, Any]:
 
 def test_the_figures_of_an_agreement_are_those_worked_out_by_hand() -> None:
     row = the_floor(*case())
-    assert (row["hurdle_rate"], row["hurdle_rate_expected"], row["hurdle_rate_with_floor"]) == (
-        0.25,
-        close(0.125),
-        close(0.075),
-    )
+    rates = (row["hurdle_rate"], row["hurdle_rate_expected"], row["hurdle_rate_with_floor"])
+    assert rates == (0.25, close(0.125), close(0.075))
+    before = the_floor(*case(committed=False))["capex_musd"]
+    assert row["capex_musd"] == before == 50.0, "what is committed by now was not when it was signed"
     assert (row["gap_without_musd"], row["gap_with_musd"]) == (close(18.0), close(50 - CARRIED))
     assert (row["expected_cost_musd"], row["liability_musd"]) == (close(2.5), 0.0)
     assert row["downside_moved_musd"] == close(2.5 / 1.125)
     assert row["advantage_musd"] == close(SAVED)
     assert bool(row["cheapest"])
-    assert row["risk_charge_at_switch"] == close(SAVED / (2.5 / 1.125))
+    switch = SAVED / (2.5 / 1.125)
+    assert row["risk_charge_at_switch"] == close(switch)
+    assert bool(the_floor(*case(charge=switch - 0.01))["cheapest"])
+    assert not the_floor(*case(charge=switch + 0.01))["cheapest"]
     assert row["owner_risk_price"] == close((CARRIED - 37.5 / 1.125) / (2.5 / 1.125))
     assert (row["output_kept_without_share"], row["output_kept_with_share"]) == (close(0.9), close(1.0))
     assert row["cost_of_output_kept_usd_per_kg"] == close(25.0)
     assert row["signed_fair_value_musd"] == 2.0
+    # a plan that looks at the baseline course is replayed in expectation all the same
+    plan, data = case()
+    told = {**plan.to_toml_like(), "owners": {"price_risk_premium": 0.09, "expectation": "scenarios"}}
+    assert the_floor(Plan.model_validate(told), data)["gap_with_musd"] == close(50 - CARRIED)
 
 
-@pytest.mark.parametrize("signed", [75.0, 120.0])
-def test_the_lowest_floor_that_closes_the_gap_is_found(signed: float) -> None:
+def test_the_lowest_floor_that_closes_the_gap_is_found() -> None:
     """Proves: above the price a floor makes F - 60 certain, at a rate of 0.125 - 0.09: (F - 60)/1.035 = 50 at F = 111.75, which
     costs 0.9 x 11.75 + 0.1 x 61.75; a floor on a twentieth of the output does not close it."""
-    row = the_floor(*case(terms={"floor_price": signed, "duration": 1.0}))
-    assert row["closing_level_usd_per_kg"] == pytest.approx(111.75, rel=1.5e-3)
-    assert row["closing_cost_musd"] == pytest.approx(16.75, abs=0.15)
-    few = the_floor(*case(terms={"floor_price": signed, "duration": 1.0, "firm_quantity": 50.0}))
+    for signed in (75.0, 120.0):
+        row = the_floor(*case(terms={"floor_price": signed, "duration": 1.0}))
+        assert row["closing_level_usd_per_kg"] == pytest.approx(111.75, rel=1.5e-3)
+        assert row["closing_cost_musd"] == pytest.approx(16.75, abs=0.15)
+    few = the_floor(*case(terms={"floor_price": 75.0, "duration": 1.0, "firm_quantity": 50.0}))
     assert math.isnan(few["closing_level_usd_per_kg"])
 
 
-def test_what_is_committed_by_now_was_not_when_it_was_signed() -> None:
-    for committed in (False, True):
-        assert the_floor(*case(committed=committed))["capex_musd"] == 50.0
-
-
-@pytest.mark.parametrize("premium", [0.0, 0.05, 0.12])
+@pytest.mark.parametrize("premium", [0.05, 0.12])
 def test_the_premium_to_be_believed_is_the_break_even_one(premium: float) -> None:
     row = the_floor(*case(premium), beliefs=True)
     assert bool(row["cheapest"]) == (premium > BREAK_EVEN)
@@ -117,27 +104,14 @@ def test_the_premium_to_be_believed_is_the_break_even_one(premium: float) -> Non
     assert math.isnan(row["hazard_multiple_at_switch"]), "nothing is drawn from hazards"
 
 
-def test_a_charge_for_the_risk_moved_counts_against_the_floor() -> None:
-    switch = SAVED / (2.5 / 1.125)
-    assert bool(the_floor(*case(charge=switch - 0.01))["cheapest"])
-    assert not the_floor(*case(charge=switch + 0.01))["cheapest"]
-
-
-def test_the_plants_of_one_owner_add_up() -> None:
-    """Proves: an existing plant that earns 2 x 40 a year pays for the new one: no gap is left for a floor to close."""
+def test_the_plants_of_one_owner_add_up_and_a_floor_may_be_on_existing_output() -> None:
+    """Proves: an existing plant that earns 2 x 40 a year pays for the new one: no gap is left for a floor to close. A floor on 1.5
+    of its 2 kt for two years runs from the first day: one of them is the dip, in which 25 are paid on what is covered."""
     row = the_floor(*case(producers={"p": "x", "old": None}))
-    assert row["gap_without_musd"] == 0.0
-    assert row["producers"] == "p old"
-    assert not row["cheapest"]
-    assert "No support was needed" in deals(*case(producers={"p": "x", "old": None}), beliefs=False).summary()
-
-
-def test_a_floor_on_existing_output_runs_from_the_first_day_and_covers_the_firm_tonnes() -> None:
-    """Proves: 1.5 of 2 kt for two years: one of them is the dip, in which 25 are paid on what is covered."""
+    assert (row["gap_without_musd"], row["producers"], bool(row["cheapest"])) == (0.0, "p old", False)
     terms = {"floor_price": 75.0, "duration": 2.0, "firm_quantity": 1.5 * KT}
     row = the_floor(*case(terms=terms, producers={"old": "x"}))
-    assert row["expected_cost_musd"] == close(0.1 * 25 * 1.5)
-    assert row["firm_t_per_yr"] == 1.5 * KT
+    assert (row["expected_cost_musd"], row["firm_t_per_yr"]) == (close(0.1 * 25 * 1.5), 1.5 * KT)
     assert row["hurdle_rate"] == 0.25, "that of who would build such a plant"
 
 
@@ -147,140 +121,70 @@ def test_capital_stands_beside_the_gap_that_it_closed() -> None:
     row = found.tables["capital"].iloc[0]
     assert (row.gap_musd, row.capex_musd, row.signed_grants_musd) == (close(18.0), 50.0, 9.0), "in million USD alone"
     assert (row.worth_to_owner_musd, row.of_gap_share) == (close(9.0), close(0.5))
+    # money of the day of signature is restated
+    plan, data = case(terms={"floor_price": 75.0, "duration": 1.0, "fair_value_at_signing": 2.0, "grant": 9.0})
+    index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2027, "price_index": 125.0}])
+    found = deals(plan, data.replace(deflators=index), beliefs=False)
+    floor, capital = found.tables["floors"].iloc[0], found.tables["capital"].iloc[0]
+    assert (floor.floor_usd_per_kg, floor.signed_fair_value_musd) == (close(75.0 * 0.8), close(1.6))
+    assert (capital.signed_grants_musd, capital.of_gap_share) == (close(7.2), close(7.2 / capital.gap_musd))
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
+def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
+    for change, why in (
         ({"producers": {"nobody": "x"}}, "nobody is not in the plan"),
         ({"price_set": "other"}, "no price set other"),
         ({"producers": {"p": "y"}}, "makes no y"),
-    ],
-)
-def test_what_cannot_be_replayed_is_said(change: dict[str, Any], why: str) -> None:
-    found = deals(*case(**change), beliefs=False)
-    assert len(found.tables["floors"]) == 0
-    assert why in found.facts["left_out"][0]
-    assert why in found.summary()
-
-
-def test_tables_without_agreements_are_refused() -> None:
+        ({"terms": {"offtake_share": 1.0}}, "it has no price floor, and no capital"),
+    ):
+        found = deals(*case(**change), beliefs=False)
+        assert found.tables["floors"].empty
+        assert why in found.facts["left_out"][0]
+        assert found.facts["left_out"][0] in found.summary()
     plan, data = case()
     with pytest.raises(InputError, match="supported_producers"):
         deals(plan, data.replace(supported_producers=pd.DataFrame()))
 
 
-def test_the_plan_itself_is_taken_as_it_is() -> None:
-    """Proves: the owners of a plan that looks at the baseline course are replayed in expectation; the plan's own floors and the
-    agreements in force do not count."""
-    plan, data = case()
-    told = {**plan.to_toml_like(), "owners": {"price_risk_premium": 0.09, "expectation": "scenarios"}}
-    assert the_floor(Plan.model_validate(told), data)["gap_with_musd"] == close(50 - CARRIED)
-
-
 def test_the_shipped_agreements_are_replayed() -> None:
     data = load_dataset(shipped("inputs"))
     found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data, beliefs=False)
-    assert found.kind == "deals"
     assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
     assert list(found.tables["capital"].agreement) == ["mp_dow_2025", "arafura_efa_naif", "vulcan_osc"]
     mp, lynas = found.tables["floors"].to_dict("records")
     assert (mp["term_yr"], mp["upside_share"], lynas["term_yr"], lynas["firm_t_per_yr"]) == (10.0, 0.3, 12.0, 5000.0)
     assert mp["price_usd_per_kg"] < mp["floor_usd_per_kg"] < 110.0, "110 USD of 2025 in money of 2024"
-    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert told["kind"] == "deals"
-    assert {"floors", "capital", "terms", "left_out"} <= set(told)
-    assert len(told["terms"]) > len(told["floors"])
     assert "thacker_pass" in found.summary()
-
-
-@pytest.mark.slow
-def test_the_verb_prints_words_json_and_tables(tmp_path: Path, cli: Any) -> None:
-    asked = ("deals", "rare-earths", "--no-beliefs", "--set", "owners.sample=16")
-    words = cli(*asked)
-    assert words.returncode == 0
-    assert "mp_dow_2025" in words.stdout
-    told = cli(*asked, "--json", "--out", tmp_path / "deals")
-    assert json.loads(told.stdout)["kind"] == "deals"
-    assert sorted(file.name for file in (tmp_path / "deals").iterdir()) == [
-        "capital.csv",
-        "floors.csv",
-        "study.json",
-        "terms.csv",
-    ]
 
 
 AROUND = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]
 
 
-@pytest.mark.parametrize(
-    ("pays", "found"),
-    [
+def test_the_nearest_belief_that_turns_the_answer_is_found() -> None:
+    beliefs: list[tuple[Callable[[float], bool], float]] = [
         (lambda m: m > 2.4, 2.4),
         (lambda m: m < 0.3, 0.3),
         (lambda m: m < 0.5 or m > 1.3, 1.3),
         (lambda m: m < 0.9 or m > 3.0, 0.9),
         (lambda m: m > 7.0, math.nan),
         (lambda m: False, math.nan),
-    ],
-)
-def test_the_nearest_belief_that_turns_the_answer_is_found(pays: Any, found: float) -> None:
-    assert switch_point(pays, 1.0, False, AROUND) == pytest.approx(found, rel=0.01, nan_ok=True)
-    turned = switch_point(lambda m: not pays(m), 1.0, True, AROUND)
-    assert turned == pytest.approx(found, rel=0.01, nan_ok=True)
-
-
-def drawn(rate: float) -> tuple[Plan, Any]:
-    """The same plant where the price dips by a hazard of a year that strikes so often a year."""
-    plan, data = case(0.05)
-    hazard = {
-        "hazard": "dip", "name": "dip", "kind": "embargo", "countries": "CHN", "materials": "x", "cut_share": 0.0,
-        "duration_yr": 1.0, "price_multiplier": 0.5, "rate_per_yr": rate,
-    }  # fmt: skip
-    told = {**plan.to_toml_like(), "scenarios": [], "sample": {"scenarios": 16, "draws": 64, "seed": 1}}
-    told["owners"] = {"price_risk_premium": 0.05, "sample": 512, "seed": 2}
-    return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([hazard]))
+    ]
+    for pays, found in beliefs:
+        assert switch_point(pays, 1.0, False, AROUND) == pytest.approx(found, rel=0.01, nan_ok=True)
+        turned = switch_point(lambda m, pays=pays: not pays(m), 1.0, True, AROUND)
+        assert turned == pytest.approx(found, rel=0.01, nan_ok=True)
 
 
 def test_how_often_hazards_strike_is_a_belief_that_turns_the_verdict() -> None:
     """Proves: hurdle rates stay those of the table's rates, so that the more often prices dip the more the floor costs beside what
     it takes off the owner's rate: at some multiple a grant is the cheaper way, and that multiple is told."""
-    found = deals(*drawn(0.3), beliefs=True)
+    plan, data = case(0.05)
+    hazard = {"hazard": "dip", "name": "dip", "kind": "embargo", "countries": "CHN", "materials": "x", "cut_share": 0.0}
+    hazard |= {"duration_yr": 1.0, "price_multiplier": 0.5, "rate_per_yr": 0.3}
+    told = {**plan.to_toml_like(), "scenarios": [], "sample": {"scenarios": 16, "draws": 64, "seed": 1}}
+    told["owners"] = {"price_risk_premium": 0.05, "sample": 512, "seed": 2}
+    found = deals(Plan.model_validate(told), data.replace(hazards=pd.DataFrame([hazard])), beliefs=True)
     row = found.tables["floors"].iloc[0]
     assert bool(row.cheapest)
     assert 1.0 < row.hazard_multiple_at_switch < 5.0
     assert f"{row.hazard_multiple_at_switch:.2g}" in found.summary().split("That would turn at")[1]
-
-
-def test_terms_that_are_not_valued_are_left_out_with_the_reason() -> None:
-    found = deals(*case(terms={"offtake_share": 1.0}), beliefs=False)
-    assert found.facts["left_out"] == [
-        "deal: it has no price floor, and no capital in million USD for a plant to be built"
-    ]
-
-
-def test_money_of_the_day_of_signature_is_restated() -> None:
-    """Proves: floor, fair value and capital of 2027 stand in money of the plan's year 2026, the gap of the capital too."""
-    plan, data = case(terms={"floor_price": 75.0, "duration": 1.0, "fair_value_at_signing": 2.0, "grant": 9.0})
-    index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2027, "price_index": 125.0}])
-    found = deals(plan, data.replace(deflators=index), beliefs=False)
-    floor, capital = found.tables["floors"].iloc[0], found.tables["capital"].iloc[0]
-    assert (floor.floor_usd_per_kg, floor.signed_fair_value_musd) == (close(75.0 * 0.8), close(1.6))
-    assert capital.signed_grants_musd == close(7.2)
-    assert capital.of_gap_share == close(7.2 / capital.gap_musd)
-
-
-def test_beliefs_that_do_not_turn_a_verdict_are_named() -> None:
-    """Proves: of the shipped Lynas agreement, whose plants stand: nothing that is tried makes its floor the cheaper way."""
-    plan = load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 32, "owners.price_risk_premium": 0.03})
-    data = load_dataset(shipped("inputs"))
-    lynas = data.frame("supported_producers")
-    found = deals(plan, data.replace(supported_producers=lynas[lynas.agreement == "lynas_jare_2026"]))
-    row = found.tables["floors"].iloc[0]
-    assert row.capex_musd == row.gap_without_musd == 0
-    for column in ("hazard_multiple_at_switch", "price_multiple_at_switch", "premium_at_switch"):
-        assert math.isnan(row[column]), column
-    assert found.facts["beliefs"]
-    tried = "No hazards or prices from 0.2 to 5 times today's, and no premium up to 20%, change that."
-    assert "No support was needed" in found.summary()
-    assert tried in found.summary()

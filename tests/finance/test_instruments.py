@@ -5,24 +5,28 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from strategic_minerals import InfeasibleError, Runner, check, solve
-from support.tiny import bought, cut, offer, project, source, tiny, total
+from strategic_minerals import Dataset, InfeasibleError, Plan, Result, Runner, check, solve
+from support.tiny import bought, cut, floored, imported, offer, project, source, supply_rule, tiny, total
+
+
+def best(case: tuple[Plan, Dataset]) -> Result:
+    return solve(*case, gap=0.0, quick=True, run=Runner(threads=1))
 
 
 def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
     """Proves: no existing source makes x, its project gives 8 of 10 kt from the second year: 10 + 2 + 2 kt short at 1,000, 16 kt at
     100."""
     plan, data = tiny(
-        {"x": 100.0, "y": 50.0},
-        sources={"imp": source("CHN", "y", 10.0)},
-        demand={"x": 10.0},
+        {"a": 100.0, "y": 50.0},
+        sources={"far": source("CHN", "y", 10.0)},
+        demand={"a": 10.0},
         loss=900.0,
-        projects={"p": project("x", 8.0, cash_usd_per_kg=50.0, capex_musd=1.0)},
+        projects={"p": project("a", 8.0, cash_usd_per_kg=50.0, capex_musd=1.0)},
         packages={"g": {"instrument": "grant"}},
         years=3,
-        materials={"x": {}, "y": {}},
+        materials={"a": {}, "y": {}},
     )
-    plan = plan.model_copy(update={"materials": ("x",)})
+    plan = plan.model_copy(update={"materials": ("a",)})
     assert check(plan, data).faults == ()
     for relax in (False, True):
         assert total(solve(plan, data, gap=0.0, relax=relax, quick=True)) == pytest.approx(14 * 1000 + 16 * 100)
@@ -31,9 +35,9 @@ def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
 def test_a_plan_that_nobody_supplies_is_answered() -> None:
     """Proves: neither source nor project: all is short, and doing anything is as good as doing nothing."""
     plan, data = tiny(
-        {"x": 100.0, "y": 1.0}, sources={"imp": source("CHN", "y", 1.0)}, demand={"x": 10.0}, loss=900.0, years=2
+        {"a": 100.0, "y": 1.0}, sources={"far": source("CHN", "y", 1.0)}, demand={"a": 10.0}, loss=900.0, years=2
     )
-    result = solve(plan.model_copy(update={"materials": ("x",)}), data, gap=0.0, quick=True)
+    result = solve(plan.model_copy(update={"materials": ("a",)}), data, gap=0.0, quick=True)
     assert total(result) == pytest.approx(20 * 1000)
 
 
@@ -41,29 +45,16 @@ def test_a_plan_that_nobody_supplies_is_answered() -> None:
 def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: float) -> None:
     """Proves: 4 kt a year may be bought from 2028 on, as long as the floor lasts, and nothing after; two years are worth having
     before a cut of half of 10 kt a year in 2030 and 2031."""
-    plan, data = tiny(
-        {"x": 100.0},
-        materials={"x": {"haircut_share": 0.1, "salvage_share": 1.0}},
-        sources={"imp": source("CHN", "x", 10.0)},
-        demand={"x": 10.0},
+    case = imported(
+        100.0,
+        materials={"a": {"haircut_share": 0.1, "salvage_share": 1.0}},
         loss=900.0,
-        projects={"p": project("x", 4.0, country="AUS", kappa=0.0, cash_usd_per_kg=50.0)},
-        packages={
-            "take": {
-                "instrument": "none",
-                "project": "p",
-                "floor_material": "x",
-                "floor_usd_per_kg": 60.0,
-                "floor_kind": "purchase",
-                "floor_term_yr": term,
-                "take_t_per_yr": 4000.0,
-            }
-        },
+        projects={"p": project("a", 4.0, country="AUS", kappa=0.0, cash_usd_per_kg=50.0)},
+        packages={"take": floored("a", 60.0, term, "purchase", project="p", take_t_per_yr=4000.0)},
         scenarios=[cut("s", 0.5, 2030.0, 2.0)],
         years=5,
-        money=1e5,
     )
-    table = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).tables["acquisitions"]
+    table = best(case).tables["acquisitions"]
     assert float(table.acquired_t.sum()) / 1000 == pytest.approx(bought)
     assert table.fiscal_year.max() < 2028 + term
 
@@ -72,32 +63,21 @@ def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: floa
 def test_a_package_with_a_floor_of_its_own_never_stands_beside_a_market_floor(level: float) -> None:
     """Proves: a project that has its own floor on x has no variant with a market floor on x, and is excluded by it: the audit says
     so of both together."""
-    plan, data = tiny(
-        {"x": 100.0},
-        sources={"imp": source("CHN", "x", 10.0), "us": source("USA", "x", 4.0, cash_usd_per_kg=110.0)},
-        demand={"x": 10.0},
+    case = imported(
+        100.0,
+        sources={"far": source("CHN", "a", 10.0), "us": source("USA", "a", 4.0, cash_usd_per_kg=110.0)},
         loss=900.0,
-        projects={"p": project("x", 4.0, cash_usd_per_kg=140.0)},
-        packages={
-            "own": {
-                "instrument": "none",
-                "project": "p",
-                "floor_material": "x",
-                "floor_usd_per_kg": 150.0,
-                "floor_kind": "contract",
-                "floor_term_yr": 10.0,
-            }
-        },
+        projects={"p": project("a", 4.0, cash_usd_per_kg=140.0)},
+        packages={"own": floored("a", 150.0, 10.0, project="p")},
         scenarios=[cut("s", 0.5, 2029.0, 2.0)],
         years=4,
-        money=1e5,
         instruments={
             "price_floors": [
-                {"material": "x", "scope": "market", "levels_usd_per_kg": [level], "term_years": 4, "eligible": "home"}
+                {"material": "a", "scope": "market", "levels_usd_per_kg": [level], "term_years": 4, "eligible": "home"}
             ]
         },
     )
-    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
+    result = best(case)
     assert len(result.tables["floors"]) == 1
     projects = result.tables["projects"]
     assert not ((projects.package == "own") & (projects.share > 0)).any() or "market" not in set(
@@ -109,25 +89,15 @@ def test_a_package_with_a_floor_of_its_own_never_stands_beside_a_market_floor(le
 def test_soft_penalties_of_the_trunk_count_as_often_as_somebody_is_on_it(probability: float, penalty: float) -> None:
     """Proves: 3 kt beyond a cap in each of four years at 50 USD/kg: in full in the first two years, then with the chance that the
     cut of 2029 does not come; with a chance of none there is no penalty."""
-    plan, data = tiny(
-        {"x": 100.0},
-        sources={"chn": source("CHN", "x", 10.0), "us": source("USA", "x", 2.0, premium_share=0.1)},
-        demand={"x": 10.0},
+    case = imported(
+        100.0,
+        sources={"chn": source("CHN", "a", 10.0), "us": source("USA", "a", 2.0, premium_share=0.1)},
         loss=900.0,
         scenarios=[cut("s", probability, 2029.0, 1.0)],
         years=4,
-        diversification=[
-            {
-                "material": "x",
-                "kind": "country_cap",
-                "country": "CHN",
-                "share": 0.5,
-                "from_year": 2027,
-                "penalty_usd_per_kg": 50.0,
-            }
-        ],
+        diversification=[supply_rule("country_cap", "a", 0.5, country="CHN", penalty_usd_per_kg=50.0)],
     )
-    result = solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1))
+    result = best(case)
     assert result.objective_parts["soft_penalties"] == pytest.approx(penalty)
     assert result.audited.passed
 
@@ -137,19 +107,18 @@ def test_a_hard_rule_binds_nobody_where_nobody_can_be() -> None:
     by then; with a chance to be there it is."""
 
     def ask(probability: float) -> str:
-        plan, data = tiny(
-            {"x": 100.0},
-            sources={"chn": source("CHN", "x", 10.0), "us": source("USA", "x", {2027: 6.0, 2029: 2.0})},
-            demand={"x": 10.0},
+        case = imported(
+            100.0,
+            sources={"chn": source("CHN", "a", 10.0), "us": source("USA", "a", {2027: 6.0, 2029: 2.0})},
             loss=900.0,
             scenarios=[cut("s", probability, 2029.0, 1.0)],
             years=4,
             diversification=[
-                {"material": "x", "kind": "least_share", "group": "home", "share": 0.5, "from_year": 2027, "hard": True}
+                {"material": "a", "kind": "least_share", "group": "home", "share": 0.5, "from_year": 2027, "hard": True}
             ],
         )
         try:
-            return solve(plan, data, gap=0.0, quick=True, run=Runner(threads=1)).outcome.reason
+            return best(case).outcome.reason
         except InfeasibleError as error:
             return error.outcome.reason
 
@@ -168,23 +137,14 @@ def test_what_a_floor_brings_in_a_dear_year_is_no_money_of_the_budget() -> None:
         loss=1000.0,
         offers={"spot": offer("b", 1.0)},
         projects={"plant": project("a", 1.0, capex_musd=30.0, cash_usd_per_kg=102.5, life_yr=3.0)},
-        packages={
-            "floored": {
-                "instrument": "none",
-                "floor_material": "a",
-                "floor_usd_per_kg": 110.0,
-                "floor_kind": "contract",
-                "floor_term_yr": 3.0,
-                "upside_share": 0.5,
-            }
-        },
+        packages={"floored": floored("a", 110.0, 3.0, upside_share=0.5)},
         states=[(0.8, 0.5), (1.2, 0.5)],
         scenarios=[cut("stop", 0.5, 2030.0, 1.0, "b")],
         years=4,
         money={2027: 0.0, 2028: 12.5, 2029: 0.0, 2030: 12.5},
         instruments={"signing_years": [2027]},
     )
-    result = solve(plan, data, gap=0.0, quick=True)
+    result = best((plan, data))
     assert list(result.tables["budget"].floor_top_ups_musd) == pytest.approx([0.0, 12.5, 0.0, 12.5])
     assert result.objective_parts["floor_cost"] == pytest.approx(23.5)
     assert bought(result, "b") == pytest.approx(0.0)

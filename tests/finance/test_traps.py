@@ -26,7 +26,23 @@ from strategic_minerals.world import owners
 from strategic_minerals.world import owners as floor_money
 from strategic_minerals.world import packages as support
 from strategic_minerals.world import producers as price_support
-from support.tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
+from support.tiny import (
+    KT,
+    bought,
+    cut,
+    floored,
+    flow,
+    imported,
+    offer,
+    project,
+    ran,
+    short,
+    source,
+    supply_rule,
+    tiny,
+    total,
+    unaudited,
+)
 
 
 def close(expected: float) -> object:
@@ -35,6 +51,11 @@ def close(expected: float) -> object:
 
 def optimum(case: tuple) -> Any:
     return solve(*case, gap=0.0, quick=True)
+
+
+def answered(prices: Any, kt: float = 10.0, **case: Any) -> Any:
+    """The best plan of `imported`."""
+    return optimum(imported(prices, kt, **case))
 
 
 @pytest.fixture
@@ -87,11 +108,9 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
     So none is bought. Credited with 60 for each kt released, while nobody pays, the reserve would earn
     10*(60 - 24 - 32 - 12) = -80.
     """
-    case = tiny(
-        {"a": 60.0},
+    case = imported(
+        60.0,
         materials={"a": {"haircut_share": 0.5}},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
         offers={"spot": offer("a", 10.0)},
         scenarios=[cut("cut", 0.2, 2028, 1)],
         years=2,
@@ -109,16 +128,13 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
 def test_1_the_two_sides_of_a_release_cancel():
     """Proves: trap 1. Of 10 kt in store 5 are released in half of the scenarios at .8 of 60: users pay 120, the authority
     gets 120."""
-    parts = optimum(
-        tiny(
-            {"a": 60.0},
-            materials={"a": {"resale_share": 0.8}},
-            sources={"far": source("CHN", "a", 5.0)},
-            demand={"a": 5.0},
-            stock={"a": 10.0},
-            scenarios=[cut("cut", 0.5, 2028, 1)],
-            years=2,
-        )
+    parts = answered(
+        60.0,
+        5.0,
+        materials={"a": {"resale_share": 0.8}},
+        stock={"a": 10.0},
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        years=2,
     ).objective_parts
     assert parts["users_release"] == close(120.0)
     assert parts["authority_release"] == close(-120.0)
@@ -156,14 +172,7 @@ def test_3_stock_does_not_leave_through_exports(drop):
 
     Counted as surplus they would be exported at five times the price: 90 - 11*50 = -460.
     """
-    case = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 9.0)},
-        demand={"a": 9.0},
-        stock={"a": 20.0},
-        scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)],
-        years=2,
-    )
+    case = imported(10.0, 9.0, stock={"a": 20.0}, scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], years=2)
     result = optimum(case)
     assert flow(result, "released_t", "a", "cut", "2028") == close(9.0)
     assert total(result) == close(-20.0)
@@ -176,14 +185,7 @@ def test_3_stock_is_not_released_while_nothing_is_tight(distort):
 
     Released at full price in quiet years they would save 100 instead: Z 80, not 90.
     """
-    case = tiny(
-        {"a": 10.0},
-        materials={"a": {"haircut_share": 0.1}},
-        sources={"far": source("CHN", "a", 9.0)},
-        demand={"a": 9.0},
-        stock={"a": 10.0},
-        years=2,
-    )
+    case = imported(10.0, 9.0, materials={"a": {"haircut_share": 0.1}}, stock={"a": 10.0}, years=2)
     assert total(optimum(case)) == close(90.0)
 
     def opened(structure: Any, blocks: Any, values: Any) -> None:
@@ -222,14 +224,8 @@ def test_4_a_tonne_goes_to_users_or_to_the_reserve(drop):
 
     Sold twice, 10 kt for 100 would spare .5*1100 and keep .5*100: -500.
     """
-    case = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
-        offers={"spot": offer("a", 10.0, source="far")},
-        scenarios=[cut("cut", 0.5, 2028, 1)],
-        years=2,
-        money=ONCE,
+    case = imported(
+        10.0, offers={"spot": offer("a", 10.0, source="far")}, scenarios=[cut("cut", 0.5, 2028, 1)], years=2, money=ONCE
     )
     result = optimum(case)
     assert bought(result, "a") == close(0.0)
@@ -317,10 +313,8 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy(drop):
 
 def glut_then_cut(**budget: Any) -> tuple:
     """No appropriation. In half of the scenarios the price halves in 2028, then all 10 kt are cut in 2029."""
-    return tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    return imported(
+        10.0,
         offers={"spot": offer("a", 10.0)},
         scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
         money=0.0,
@@ -348,10 +342,8 @@ def certain_cut(*, gold: bool, rule: str) -> tuple:
     offers = {"spot": offer("a", 10.0, crisis=1.0)}
     if gold:
         offers["gold"] = offer("a", 10.0, premium=9.0, crisis=1.0)
-    return tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    return imported(
+        10.0,
         offers=offers,
         scenarios=[cut("squeeze", 0.9, 2029, 1, price_multiplier=5.0)],
         money={2029: 500.0},
@@ -381,11 +373,9 @@ def test_5_money_left_over_buys_nothing_in_the_flood(drop):
     would buy 10 kt at 5.5: .1*10*(5.5 - 20) = -14.5. It may not; the 44 of 2029, when material is tight, buy 4 kt at 11:
     .1*4*(11 - 20) = -3.6.
     """
-    case = tiny(
-        {"a": 10.0},
+    case = imported(
+        10.0,
         materials={"a": {"haircut_share": 0.5}},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
         loss=10.0,
         offers={"spot": offer("a", 10.0, premium=0.1, crisis=1.0)},
         money={2027: 0.0, 2028: 1000.0, 2029: 44.0},
@@ -459,26 +449,15 @@ def test_6_a_low_floor_with_an_upside_share_prints_no_money():
     The owner, at 25 %, asks 44 for it; the treasury, at 0 %, counts 50: signed, it would earn 6 without a shortage
     anywhere. It is dropped, with its reason.
     """
-    floor = {
-        "instrument": "grant",
-        "floor_material": "a",
-        "floor_usd_per_kg": 50.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 2.0,
-        "upside_share": 0.5,
-    }
+    floor = floored("a", 50.0, 2.0, instrument="grant", upside_share=0.5)
     plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=50.0, life_yr=2.0, hurdle_rate=0.25)
-    result = optimum(
-        tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            projects={"plant": plant},
-            packages={"trick": floor},
-            states=[(0.8, 0.5), (1.2, 0.5)],
-            instruments={"signing_years": [2027]},
-            residual=0.0,
-        )
+    result = answered(
+        100.0,
+        projects={"plant": plant},
+        packages={"trick": floor},
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        instruments={"signing_years": [2027]},
+        residual=0.0,
     )
     assert result.outcome.objective_musd == close(0.0)
     reasons = result.tables["dropped"].set_index("item").reason
@@ -488,14 +467,11 @@ def test_6_a_low_floor_with_an_upside_share_prints_no_money():
 def test_6_nor_does_a_market_floor():
     """Proves: trap 6. On 4 kt of existing home output the same floor would bring 25*4*3 = 300: it is dropped."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [50.0], "term_years": 3, "upside_share": 0.5}
-    result = optimum(
-        tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 4.0)},
-            demand={"a": 10.0},
-            states=[(0.8, 0.5), (1.2, 0.5)],
-            instruments={"price_floors": [menu]},
-        )
+    result = answered(
+        100.0,
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 4.0)},
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        instruments={"price_floors": [menu]},
     )
     assert result.outcome.objective_musd == close(0.0)
     assert ["print money" in reason for reason in result.tables["dropped"].reason] == [True]
@@ -503,16 +479,7 @@ def test_6_nor_does_a_market_floor():
 
 def test_6_a_project_that_pays_by_itself_is_no_free_gift():
     """Proves: trap 6. A plant without a gap is built in the reference too; its .5*4*100 = 200 are not the plan's."""
-    result = optimum(
-        tiny(
-            {"a": 100.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            projects={"plant": project("a", 4.0)},
-            scenarios=[cut("cut", 0.5, 2028, 1)],
-            years=2,
-        )
-    )
+    result = answered(100.0, projects={"plant": project("a", 4.0)}, scenarios=[cut("cut", 0.5, 2028, 1)], years=2)
     assert ran(result, "plant", "cut", "2028") == close(4.0)
     assert result.outcome.objective_musd == close(0.0)
 
@@ -623,10 +590,9 @@ def sheltered() -> tuple:
     """Price 100. A home mine of 3 kt (cash 110) lives under a market floor of 120 alone; a plant of 1 kt (cash 90) that
     an owner would build for nothing gets the top-up too. In half of the scenarios China is cut in 2029; a loss of 200."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3, "eligible": "home"}
-    return tiny(
-        {"a": 100.0},
+    return imported(
+        100.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
-        demand={"a": 10.0},
         loss=200.0,
         scenarios=[cut("cut", 0.5, 2029, 1)],
         projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=19.0, life_yr=2.0, additional=True)},
@@ -661,21 +627,11 @@ def test_8_a_contract_with_a_dead_source_gives_nothing(distort):
 
     Survival left out of the contract's share, 10 kt for 3 of fees would give .6*10 kt, worth .5*6*100 = 300: -297.
     """
-    ally = source(
-        "AUS",
-        "a",
-        10.0,
-        kappa=0.4,
-        lot_t_per_yr=0.0,
-        fee_usd_per_kg=0.1,
-        term_yr=3.0,
-        cash_usd_per_kg=60.0,
-        restart_yr=5.0,
-    )
-    case = tiny(
-        {"a": 100.0},
+    deal = {"lot_t_per_yr": 0.0, "fee_usd_per_kg": 0.1, "term_yr": 3.0}
+    ally = source("AUS", "a", 10.0, kappa=0.4, cash_usd_per_kg=60.0, restart_yr=5.0, **deal)
+    case = imported(
+        100.0,
         sources={"far": source("CHN", "a", 10.0), "ally": ally},
-        demand={"a": 10.0},
         scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
         instruments={"contract_years": [2027]},
     )
@@ -696,10 +652,8 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project(drop):
     The 40 pay for its capex of 39; it spares .5*1*200 = 100: net -60. Not charged to anybody, -100.
     """
     menu = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
-    case = tiny(
-        {"a": 100.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    case = imported(
+        100.0,
         loss=200.0,
         scenarios=[cut("cut", 0.5, 2029, 1)],
         projects={"plant": project("a", 1.0, cash_usd_per_kg=100.0, capex_musd=39.0, life_yr=2.0)},
@@ -727,10 +681,8 @@ def test_9_a_flood_does_not_shut_what_is_not_built_yet(drop):
     Judged from the first period on, it would be dead for the five years of its restart: 0.
     """
     plant = project("a", 5.0, cash_usd_per_kg=60.0, restart_yr=5.0, additional=True)
-    case = tiny(
-        {"a": 100.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    case = imported(
+        100.0,
         projects={"late": plant},
         years=4,
         scenarios=[cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)],
@@ -758,17 +710,13 @@ def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
     Gap 50 - 40 + 10 + 10 = 30, spared .5*1*200 = 100 in 2028: -70. A third of its life is left; credited, -80.
     """
     plant = project("a", 1.0, cash_usd_per_kg=60.0, capex_musd=50.0, life_yr=3.0)
-    result = optimum(
-        tiny(
-            {"a": {2027: 100.0, 2029: 50.0}},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            loss=200.0,
-            projects={"plant": plant},
-            packages={"grant": {"instrument": "grant"}},
-            scenarios=[cut("cut", 0.5, 2028, 1)],
-            instruments={"signing_years": [2027]},
-        )
+    result = answered(
+        {2027: 100.0, 2029: 50.0},
+        loss=200.0,
+        projects={"plant": plant},
+        packages={"grant": {"instrument": "grant"}},
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        instruments={"signing_years": [2027]},
     )
     assert result.objective_parts["capital_support"] == close(30.0)
     assert result.objective_parts["residual_credit"] == close(0.0)
@@ -796,11 +744,9 @@ def test_10_stock_is_not_valued_at_crisis_prices(drop):
 
     At the tripled price of half of the scenarios it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40.
     """
-    case = tiny(
-        {"a": 10.0},
+    case = imported(
+        10.0,
         materials={"a": {"haircut_share": 0.1}},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
         offers={"spot": offer("a", 5.0)},
         years=2,
         money=ONCE,
@@ -816,11 +762,9 @@ def test_10_nor_at_trunk_prices_when_the_world_is_cheaper(drop):
 
     Valued at the trunk's 10 they would earn .5*10*(9 - 3) = 30: buying in the flood for the end of the scenario.
     """
-    case = tiny(
-        {"a": 10.0},
+    case = imported(
+        10.0,
         materials={"a": {"haircut_share": 0.1}},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
         offers={"spot": offer("a", 20.0)},
         years=2,
         money=0.0,
@@ -834,12 +778,7 @@ def test_10_nor_at_trunk_prices_when_the_world_is_cheaper(drop):
 
 def test_10_stock_is_not_sold_off_before_the_end():
     """Proves: trap 10. A salvage share below what a sale brings is refused as data: it would empty the store in T."""
-    case = tiny(
-        {"a": 10.0},
-        materials={"a": {"haircut_share": 0.1, "salvage_share": 0.5}},
-        demand={"a": 1.0},
-        sources={"far": source("CHN", "a", 10.0)},
-    )
+    case = imported(10.0, materials={"a": {"haircut_share": 0.1, "salvage_share": 0.5}}, demand={"a": 1.0})
     with pytest.raises(InputError, match="salvage_share"):
         optimum(case)
 
@@ -852,13 +791,7 @@ def test_11_floors_are_costed_over_price_states_in_branches_too(drop):
 
     10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15.
     """
-    floor = {
-        "instrument": "none",
-        "floor_material": "a",
-        "floor_usd_per_kg": 100.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 3.0,
-    }
+    floor = floored("a", 100.0, 3.0)
     case = tiny(
         {"a": 100.0},
         sources={"far": source("CHN", "a", 1.0)},
@@ -890,25 +823,15 @@ def test_12_what_is_owed_after_the_horizon_stands_beside_what_is_left(residual, 
     Margin 10*4 of a capex of 100: grant 60; half of the life is left: credit 30. Spared .5*400 = 200 in 2028.
     60 + 20 + 40 - 30 - 200 = -110. Liability without service would make it -80, neither of them -120.
     """
-    floor = {
-        "instrument": "grant",
-        "floor_material": "a",
-        "floor_usd_per_kg": 100.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 4.0,
-    }
-    result = optimum(
-        tiny(
-            {"a": {2027: 100.0, 2029: 80.0}},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            loss=400.0,
-            projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=100.0, life_yr=4.0)},
-            packages={"floored": floor},
-            scenarios=[cut("cut", 0.5, 2028, 1)],
-            instruments={"signing_years": [2027]},
-            residual=residual,
-        )
+    floor = floored("a", 100.0, 4.0, instrument="grant")
+    result = answered(
+        {2027: 100.0, 2029: 80.0},
+        loss=400.0,
+        projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=100.0, life_yr=4.0)},
+        packages={"floored": floor},
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        instruments={"signing_years": [2027]},
+        residual=residual,
     )
     parts = result.objective_parts
     assert (parts["floor_cost"], parts["terminal_liability"]) == (close(20.0), close(40.0))
@@ -953,10 +876,8 @@ def test_14_a_promise_holds_in_the_event_not_over_the_branch(distort):
     Spread over the five years of the branch, 25 kt could go missing and nothing would be bought.
     """
     made = {"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}
-    case = tiny(
-        {"a": 1.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    case = imported(
+        1.0,
         loss=1.0,
         offers={"spot": offer("a", 10.0, premium=9.0)},
         scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
@@ -986,10 +907,9 @@ def test_15_exports_do_not_count_as_home_supply(drop):
     discount beyond the haircut is refused as data; the audit is left out to show what the rule alone forbids.)
     """
     rule = {"material": "a", "kind": "least_share", "group": "home", "share": 0.4, "from_year": 2027, "hard": True}
-    case = tiny(
-        {"a": 10.0},
+    case = imported(
+        10.0,
         materials={"a": {"haircut_share": 0.1}},
-        demand={"a": 10.0},
         years=1,
         diversification=[rule],
         sources={"far": source("CHN", "a", 10.0, premium_share=-0.3), "home": source("USA", "a", 4.0)},
@@ -1010,17 +930,9 @@ def test_15_going_short_is_no_way_to_comply(drop):
 
     Going short of 6 kt at 110 would comply for 20 + 20 + 660 = 700.
     """
-    rule = {
-        "material": "a",
-        "kind": "country_cap",
-        "country": "CHN",
-        "share": 0.5,
-        "from_year": 2027,
-        "penalty_usd_per_kg": 300.0,
-    }
-    case = tiny(
-        {"a": 10.0},
-        demand={"a": 10.0},
+    rule = supply_rule("country_cap", "a", 0.5, country="CHN", penalty_usd_per_kg=300.0)
+    case = imported(
+        10.0,
         years=1,
         diversification=[rule],
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 2.0)},
@@ -1082,18 +994,15 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     paid and .5*45 kept.
     At quiet prices they save 25: 50 - 25 - 22.5 > 0, none is bought.
     """
-    result = optimum(
-        tiny(
-            {"a": 10.0},
-            materials={"a": {"haircut_share": 0.1}},
-            price_gain=price_gain,
-            sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0)},
-            demand={"a": 10.0},
-            offers={"spot": offer("a", 5.0)},
-            scenarios=[cut("cut", 0.5, 2028, 1, share=0.2, price_multiplier=5.0)],
-            years=2,
-            money=ONCE,
-        )
+    result = answered(
+        10.0,
+        materials={"a": {"haircut_share": 0.1}},
+        price_gain=price_gain,
+        sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0)},
+        offers={"spot": offer("a", 5.0)},
+        scenarios=[cut("cut", 0.5, 2028, 1, share=0.2, price_multiplier=5.0)],
+        years=2,
+        money=ONCE,
     )
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(z)
@@ -1136,15 +1045,11 @@ def test_17_a_bet_inside_a_chain_is_told_from_what_protects():
 def test_17_a_price_that_drifts_while_material_is_held_is_named():
     """Proves: trap 17. Bought at 10 in 2027, worth 15 from 2028 on whatever happens: the report names the drift of 50 %, and
     shortage, price and rest add up to what the plan is worth."""
-    result = optimum(
-        tiny(
-            {"a": {2027: 10.0, 2028: 15.0}},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
-            offers={"spot": offer("a", 5.0)},
-            scenarios=[cut("cut", 0.5, 2029, 1, price_multiplier=2.0)],
-            money=ONCE,
-        )
+    result = answered(
+        {2027: 10.0, 2028: 15.0},
+        offers={"spot": offer("a", 5.0)},
+        scenarios=[cut("cut", 0.5, 2029, 1, price_multiplier=2.0)],
+        money=ONCE,
     )
     assert bought(result, "a") == close(5.0)
     assert "PRICE CHANGE while in stock, without a disruption: a (+50%)" in result.summary()
@@ -1163,10 +1068,9 @@ def test_18_a_baseline_project_does_not_forbid_a_market_floor(drop):
     which its owner builds anyway, would make the floor impossible: 0.
     """
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3, "upside_share": 0.5}
-    case = tiny(
-        {"a": 100.0},
+    case = imported(
+        100.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
-        demand={"a": 10.0},
         loss=200.0,
         states=[(0.8, 0.5), (1.2, 0.5)],
         scenarios=[cut("cut", 0.5, 2029, 1)],

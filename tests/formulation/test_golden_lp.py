@@ -26,7 +26,7 @@ from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.question.together import joint_question
 from support.allied import allied, event, home_tables
-from support.tiny import cut, offer, project, source, tiny
+from support.tiny import cut, floored, offer, project, source, supply_rule, tiny
 
 GOLDEN = Path(__file__).parent / "golden"
 BLOCKS = ("commitments", "period", "branch", "scenario")
@@ -38,6 +38,8 @@ TEXT = {c.name: c.text for c in COMPONENTS}
 def everything() -> tuple[Plan, Dataset]:
     """Oxide from an allied and a Chinese mine, magnets from a home plant and China, two projects of which one needs the
     other, a market floor that carries the allied mine through a flood, and every rule that a plan can state."""
+    contract = {"lot_t_per_yr": 500.0, "term_yr": 2.0, "fee_usd_per_kg": 1.0}
+    magnets, chain, owner = {"magnet": 1.0, "oxide": -0.4}, {"feed": "modelled"}, {"hurdle_rate": 0.1}
     plan, data = tiny(
         {"oxide": 60.0, "magnet": 100.0},
         materials={
@@ -50,19 +52,9 @@ def everything() -> tuple[Plan, Dataset]:
             "magnet": {"haircut_share": 0.2, "storage_t": 900.0, "drawdown_t_per_yr": 400.0},
         },
         sources={
-            "ally_mine": source(
-                "AUS",
-                "oxide",
-                3.0,
-                cash_usd_per_kg=40.0,
-                kappa=0.5,
-                lot_t_per_yr=500.0,
-                term_yr=2.0,
-                fee_usd_per_kg=1.0,
-                feed="AUS",
-            ),
+            "ally_mine": source("AUS", "oxide", 3.0, cash_usd_per_kg=40.0, kappa=0.5, feed="AUS", **contract),
             "china_mine": source("CHN", "oxide", 4.0),
-            "home_plant": source("USA", {"magnet": 1.0, "oxide": -0.4}, {2027: 5.0, 2029: 6.0}, feed="modelled"),
+            "home_plant": source("USA", magnets, {2027: 5.0, 2029: 6.0}, **chain),
             "china_magnets": source("CHN", "magnet", 8.0, premium_share=0.05),
         },
         demand={("oxide", "civil"): 1.0, ("magnet", "defence"): 2.0, ("magnet", "civil"): {2027: 6.0, 2029: 7.0}},
@@ -77,58 +69,30 @@ def everything() -> tuple[Plan, Dataset]:
         stock={"oxide": 0.2},
         projects={
             "mine": project(
-                "oxide",
-                2.0,
-                capex_musd=90.0,
-                cash_usd_per_kg=50.0,
-                hurdle_rate=0.1,
-                kappa=0.6,
-                country="AUS",
-                feed="AUS",
+                "oxide", 2.0, capex_musd=90.0, cash_usd_per_kg=50.0, kappa=0.6, country="AUS", feed="AUS", **owner
             ),
             "plant": project(
-                {"magnet": 1.0, "oxide": -0.4},
-                1.0,
-                capex_musd=80.0,
-                cash_usd_per_kg=60.0,
-                hurdle_rate=0.1,
-                needs="mine",
-                additional=True,
-                feed="modelled",
+                magnets, 1.0, capex_musd=80.0, cash_usd_per_kg=60.0, needs="mine", additional=True, **owner, **chain
             ),
         },
         packages={
             "grant": {"instrument": "grant", "offtake_share": 0.5, "offtake_fee_usd_per_kg": 0.1},
-            "take": {
-                "instrument": "grant",
-                "project": "mine",
-                "floor_material": "oxide",
-                "floor_usd_per_kg": 58.0,
-                "floor_kind": "purchase",
-                "floor_term_yr": 2.0,
-                "take_t_per_yr": 800.0,
-            },
+            "take": floored("oxide", 58.0, 2.0, "purchase", instrument="grant", project="mine", take_t_per_yr=800.0),
         },
         states=[(0.8, 0.5), (1.2, 0.5)],
         scenarios=[
-            {
-                "name": "squeeze",
-                "probability": 0.25,
-                "design_basis": True,
-                "events": [
-                    {
-                        "start_year": 2028.0,
-                        "flood_years": 1.0,
-                        "flood_multiplier": 0.5,
-                        "duration_years": 1.0,
-                        "countries": "CHN",
-                        "materials": "*",
-                        "cut_share": 0.8,
-                        "price_multiplier": 2.0,
-                        "demand_multipliers": {"defence": 1.5},
-                    }
-                ],
-            }
+            cut(
+                "squeeze",
+                0.25,
+                2028.0,
+                1.0,
+                share=0.8,
+                design_basis=True,
+                flood_years=1.0,
+                flood_multiplier=0.5,
+                price_multiplier=2.0,
+                demand_multipliers={"defence": 1.5},
+            )
         ],
         rate=0.05,
         money=40.0,
@@ -150,22 +114,8 @@ def everything() -> tuple[Plan, Dataset]:
             }
         ],
         diversification=[
-            {
-                "material": "oxide",
-                "kind": "country_cap",
-                "country": "CHN",
-                "share": 0.6,
-                "from_year": 2028,
-                "penalty_usd_per_kg": 10.0,
-            },
-            {
-                "material": "magnet",
-                "kind": "least_share",
-                "group": "home",
-                "share": 0.4,
-                "from_year": 2027,
-                "hard": True,
-            },
+            supply_rule("country_cap", "oxide", 0.6, country="CHN", from_year=2028, penalty_usd_per_kg=10.0),
+            supply_rule("least_share", "magnet", 0.4, group="home", hard=True),
         ],
         days_of_cover=[{"material": "magnet", "days": 10.0, "from_year": 2028}],
     )
@@ -379,39 +329,24 @@ def unlike(left: str, right: str) -> list[str]:
     return wrong
 
 
-FILES = sorted((case, file.stem) for case in CASES for file in (GOLDEN / case).glob("*.lp"))
-
-
-@pytest.mark.parametrize(("case", "name"), FILES, ids=lambda part: part or "everything")
-def test_the_written_mathematics_stands_still(case: str, name: str, request: pytest.FixtureRequest) -> None:
-    """Proves: the rows of a family (the objective, the bounds) are those on file, term by term. A dropped term, a wrong
-    sign or a shifted period shows as a line of mathematics, not as a changed optimum somewhere."""
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case or "everything")
+def test_the_written_mathematics_stands_still(case: str, request: pytest.FixtureRequest) -> None:
+    """Proves: the families of a problem (the objective, the bounds) are those on file, term by term. A dropped term, a wrong sign
+    or a shifted period shows as a line of mathematics, not as a changed optimum somewhere."""
+    texts, folder = written(case), GOLDEN / case
     if request.config.getoption("--refresh-golden"):
-        refresh(case)
-    assert unlike(written(case)[name], (GOLDEN / case / f"{name}.lp").read_text(encoding="utf-8")) == []
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name}.lp").write_text(text, encoding="utf-8")
+    filed = {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.lp")}
+    assert set(filed) == set(texts)
+    assert {name: wrong for name, text in texts.items() if (wrong := unlike(text, filed[name]))} == {}
 
 
-def refresh(case: str) -> None:
-    """Write every file of a problem anew."""
-    (GOLDEN / case).mkdir(exist_ok=True)
-    for name, text in written(case).items():
-        (GOLDEN / case / f"{name}.lp").write_text(text, encoding="utf-8")
-
-
-def test_every_family_that_the_model_can_build_is_on_file(request: pytest.FixtureRequest) -> None:
-    """Proves: the declared constraints, those that these problems build, and the files are the same set, so a new family
-    cannot stay unpinned and a family that vanishes is missed."""
-    if request.config.getoption("--refresh-golden"):
-        for case in CASES:
-            refresh(case)
-    built = {name for case in CASES for name in written(case)} - {"objective", "bounds"}
-    assert built == set(FAMILIES)
-    for case in CASES:
-        assert {file.stem for file in (GOLDEN / case).glob("*.lp")} == set(written(case))
-
-
-def test_every_variable_is_declared() -> None:
-    """Proves: these problems use every declared variable, and no other (naming one that is not declared fails)."""
+def test_every_family_and_variable_is_on_file() -> None:
+    """Proves: these problems build every declared family and use every declared variable, and no other (naming one that is not
+    declared fails), so that a new one cannot stay unpinned."""
+    assert {name for case in CASES for name in written(case)} - {"objective", "bounds"} == set(FAMILIES)
     bounds = "\n".join(written(case)["bounds"] for case in CASES)
     used = set(re.findall(r"(?:\]\.)?\b([a-z_]+)(?:\[[^\]]*\])? <=", bounds))
     assert used == {c.name for c in COMPONENTS if c.kind == "variable"}

@@ -14,14 +14,11 @@ from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.events import EventPrices, profiles
 from strategic_minerals.world.instance import Instance
 from strategic_minerals.world.scenarios import build_scenarios
-from support.instances import random_case
-from support.tiny import offer, source, tiny, total
+from support.instances import quick_first, random_case
+from support.tiny import hazard_row, offer, source, tiny, total
 
 PRICE = 10.0
-HAZARD = {
-    "hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "metal", "rate_per_yr": 0.3,
-    "duration_yr": 1.0, "cut_share": 1.0, "price_multiplier": 5.0,
-}  # fmt: skip
+HAZARD = hazard_row("stop", "metal", 0.3, cut_share=1.0, price_multiplier=5.0)
 
 
 def priced(*steps: tuple[str, float, float, float], material: str = "metal", hazard: str = "stop") -> pd.DataFrame:
@@ -91,26 +88,20 @@ def test_users_pay_the_price_of_whom_they_buy_from() -> None:
     assert result.audited.passed
 
 
-def test_a_material_without_prices_follows_the_one_multiple() -> None:
-    inside, outside = prices(*struck(rows=pd.DataFrame()))
-    assert inside == pytest.approx([10.0, 50.0, 10.0])
-    assert outside == pytest.approx(inside), "one market"
-
-
-def test_prices_outside_alone_leave_the_price_inside() -> None:
-    inside, outside = prices(*struck(("outside", 0, 12, 3.0)))
-    assert inside == pytest.approx([10.0, 10.0, 10.0])
-    assert outside == pytest.approx([10.0, 30.0, 10.0])
-
-
-def test_prices_inside_alone_are_those_of_the_world() -> None:
-    inside, outside = prices(*struck(("inside", 0, 12, 3.0)))
-    assert inside == outside == pytest.approx([10.0, 30.0, 10.0])
-
-
-def test_nobody_outside_sells_below_the_price_inside() -> None:
-    inside, outside = prices(*struck(("inside", 0, 12, 3.0), ("outside", 0, 12, 2.0)))
-    assert inside == outside == pytest.approx([10.0, 30.0, 10.0])
+@pytest.mark.parametrize(
+    ("steps", "inside", "outside"),
+    [
+        ((), 50.0, 50.0),
+        ((("outside", 0, 12, 3.0),), 10.0, 30.0),
+        ((("inside", 0, 12, 3.0),), 30.0, 30.0),
+        ((("inside", 0, 12, 3.0), ("outside", 0, 12, 2.0)), 30.0, 30.0),
+    ],
+    ids=["none", "outside alone", "inside alone", "lower outside"],
+)
+def test_what_is_not_quoted_and_what_is_quoted_below(steps: Any, inside: float, outside: float) -> None:
+    """Proves: without prices a material follows the hazard's one multiple; prices outside leave the price inside, those inside are
+    the world's, and nobody outside sells below them."""
+    assert prices(*struck(*steps)) == (pytest.approx([10.0, inside, 10.0]), pytest.approx([10.0, outside, 10.0]))
 
 
 def test_severity_is_a_power_and_stretch_a_length() -> None:
@@ -240,48 +231,33 @@ def test_the_audit_sees_prices_that_events_do_not_make(monkeypatch: pytest.Monke
         solve(plan, data, gap=0.0, quick=True)
 
 
+CONTROL = {"name": "licences", "countries": "CHN AUS", "materials": "metal", "cut_share": 0.0, "until_year": 2029.0}
+
+
 @pytest.mark.parametrize(
-    ("rows", "column"),
+    ("changes", "column"),
     [
-        (priced(("outside", 3, 2, 2.0)), "month_to"),
-        (priced(("outside", 0, 6, 2.0), ("outside", 4, 8, 2.0)), "month_from"),
-        (priced(("outside", 0, 13, 2.0)), "month_to"),
-        (priced(("outside", 0, 6, 2.0), hazard="flood"), "hazard"),
-        (priced(("outside", 0, 6, 2.0), material="ore"), "material"),
+        ({"rows": priced(("outside", 3, 2, 2.0))}, "month_to"),
+        ({"rows": priced(("outside", 0, 6, 2.0), ("outside", 4, 8, 2.0))}, "month_from"),
+        ({"rows": priced(("outside", 0, 13, 2.0))}, "month_to"),
+        ({"rows": priced(("outside", 0, 6, 2.0), hazard="flood")}, "hazard"),
+        ({"rows": priced(("outside", 0, 6, 2.0), material="ore")}, "material"),
+        ({"hazard": {"countries": "*"}}, "market"),
+        ({"controls": [CONTROL | {"outside_prices": True}]}, "controls.0.countries"),
     ],
 )
-def test_prices_that_make_no_sense_are_faults(rows: pd.DataFrame, column: str) -> None:
-    faults = check(*struck(rows=rows)).faults
-    assert [fault.file for fault in faults] == ["hazard_prices.csv"] * len(faults)
+def test_prices_that_make_no_sense_are_faults(changes: dict[str, Any], column: str) -> None:
+    """Proves: months, names, a market outside all countries, and a control that splits a market otherwise are told by column."""
+    faults = check(*struck(("outside", 0, 6, 2.0), **changes)).faults
     assert [fault.column for fault in faults][:1] == [column]
+    assert "rows" not in changes or {fault.file for fault in faults} == {"hazard_prices.csv"}
 
 
-def test_nobody_sells_outside_of_all_countries() -> None:
-    faults = check(*struck(("outside", 0, 6, 2.0), hazard={"countries": "*"})).faults
-    assert [(fault.column, fault.found) for fault in faults] == [("market", "'outside'")]
-
-
-def test_a_hazard_and_a_control_split_a_market_alike() -> None:
-    control = {
-        "name": "licences", "countries": "CHN AUS", "materials": "metal", "cut_share": 0.0, "until_year": 2029.0,
-        "outside_prices": True,
-    }  # fmt: skip
-    faults = check(*struck(("outside", 0, 6, 2.0), controls=[control])).faults
-    assert [fault.column for fault in faults] == ["controls.0.countries"]
-
-
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", quick_first(range(10), 4))
 def test_random_plans_with_prices_by_market_hold_in_both_methods(seed: int) -> None:
     """Proves: whatever else a plan has, the audit finds the same money, and the decomposed method the same optimum."""
-    plan, data = random_case(
-        seed,
-        hazard_prices=True,
-        two_markets=seed % 2 == 1,
-        adaptation=True,
-        users_stock=True,
-        loss_limits=False,
-        sample=True,
-    )
+    on = dict.fromkeys(("hazard_prices", "adaptation", "users_stock", "sample"), True)
+    plan, data = random_case(seed, two_markets=seed % 2 == 1, loss_limits=False, **on)
     flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
     assert (prepare(plan, data).structure.scenarios.market_gap > 1).any()
     assert flat.audited.passed

@@ -8,7 +8,7 @@ import pytest
 from strategic_minerals import Dataset, InputError, PlanError, UntrustedError, solve
 from strategic_minerals.world import build as procurement
 from strategic_minerals.world.build import build_instance, fiscal_year
-from support.tiny import KT, bought, cut, offer, project, source, tiny, total
+from support.tiny import KT, bought, cut, imported, offer, project, source, tiny, total
 
 MAGNET = {"magnet": 1.0, "oxide": -0.5}
 
@@ -305,10 +305,9 @@ def test_days_of_cover_of_what_nobody_may_sell_are_a_fault():
     """One country sells. A rule that closes it leaves nobody to buy the cover from, unless the reserve has it already."""
 
     def question(has=0.0, **plan):
-        return tiny(
-            {"a": 10.0},
-            sources={"far": source("CHN", "a", 1.0)},
-            demand={"a": 1.0},
+        return imported(
+            10.0,
+            1.0,
             offers={"spot": offer("a", 1.0, source="far")},
             stock={"a": has},
             days_of_cover=[{"material": "a", "days": 36.5, "from_year": 2028}],

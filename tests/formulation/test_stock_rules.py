@@ -8,7 +8,7 @@ import pytest
 
 from strategic_minerals import Plan, PlanError, Result, solve
 from strategic_minerals.question.dataset import Dataset
-from support.instances import random_case
+from support.instances import quick_first, random_case
 from support.tiny import FIRST, cut, flow, offer, source, tiny, total
 
 STOP = "stop"
@@ -90,7 +90,7 @@ def test_an_unknown_material_or_segment_is_a_fault() -> None:
         solve(*asked({"segments": ["army"]}), quick=True)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 4])
+@pytest.mark.parametrize("seed", quick_first([0, 1, 3, 4], 2))
 def test_random_questions_with_rules_pass_the_audit_by_either_method(seed: int) -> None:
     """Proves: flat and decomposed agree, and the independent audit finds the rules kept."""
     plan, data = random_case(seed, sample=True)

@@ -6,10 +6,10 @@ The files below are synthetic: their figures are made up, their form is that of 
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import pytest
+from test_refresh import contents, folder
 
 from prices import read_prices
 from refresh import refresh
@@ -19,31 +19,31 @@ from trade import HS, TO_CARBONATE, Flow, import_shares, read_flows
 near = pytest.approx
 
 
-def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(shipped("inputs"), tmp_path / "inputs"))
-
-
 PINK = """Synthetic,Crude oil average,Copper,Nickel,Potassium chloride **,Silver
 ,($/bbl),($/mt),($/mt),($/mt),($/troy oz)
 2024M12,70,9000,15000,300,30
 """ + "\n".join(f"2025M{month:02d},65,{9000 + 100 * month},16000,360,31.1034768" for month in range(1, 13))
 
 
+def pink(place: Path, text: str = PINK) -> Path:
+    (place / "pink.csv").write_text(text, encoding="utf-8")
+    return place / "pink.csv"
+
+
 def test_prices_are_means_of_the_last_whole_year_in_the_tables_units(tmp_path: Path) -> None:
-    (tmp_path / "pink.csv").write_text(PINK + "\n2026M01,60,1,1,1,1\n", encoding="utf-8")
-    found = read_prices(tmp_path / "pink.csv")
+    found = read_prices(pink(tmp_path, PINK + "\n2026M01,60,1,1,1,1\n"))
     assert found.year == 2025
     # 360 USD a tonne of potassium chloride is 600 a tonne of K2O; 31.1034768 USD an ounce is 1,000 a kilogram
     assert found.usd_per_kg == near({"copper": 9.65, "nickel": 16.0, "potash": 0.6, "silver": 1000.0})
 
 
 def test_prices_make_a_set_beside_the_others(tmp_path: Path) -> None:
-    (tmp_path / "pink.csv").write_text(PINK, encoding="utf-8")
-    inputs = folder(tmp_path)
-    found = refresh(inputs, tmp_path / "pink.csv")
-    rows = {row.material: row for row in load_dataset(inputs).rows("prices") if row.price_set == "wb2025"}
-    before = load_dataset(shipped("inputs")).rows("prices")
-    assert {row.price_set for row in before} < {row.price_set for row in load_dataset(inputs).rows("prices")}
+    inputs = folder(tmp_path, "USA")
+    before = load_dataset(inputs).rows("prices")
+    found = refresh(inputs, pink(tmp_path))
+    after = load_dataset(inputs).rows("prices")
+    rows = {row.material: row for row in after if row.price_set == "wb2025"}
+    assert {row.price_set for row in before} < {row.price_set for row in after}
     assert rows["copper"].price_usd_per_kg == near(9.65)
     assert (rows["copper"].money_year, rows["copper"].confidence) == (2025, "reported")
     assert rows["gallium"].note == "as in mcs2024"
@@ -52,22 +52,20 @@ def test_prices_make_a_set_beside_the_others(tmp_path: Path) -> None:
     assert not found.revisions
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
+def test_faults_of_prices_name_their_cell(tmp_path: Path) -> None:
+    """Proves: a unit, a name, a value and a year that are wrong are told, and no table is touched."""
+    inputs = folder(tmp_path, "USA")
+    before = contents(inputs)
+    text = PINK.replace("2024M12,70,9000,15000,300,30\n", "")
+    for old, new, said in (
         ("($/mt),($/mt),($/mt)", "($/ton),($/mt),($/mt)", r"Copper .*'\$/ton'; expected one of \$/mt"),
         ("Copper", "Coper", r"'Coper'; expected the name of a commodity \(did you mean 'copper'"),
         ("2025M12,65,10200", "2025M12,65,many", "'many'; expected a number"),
         ("2025M12", "2026M12", "no whole year"),
-    ],
-)
-def test_faults_of_prices_name_their_cell(old: str, new: str, said: str, tmp_path: Path) -> None:
-    text = PINK.replace("2024M12,70,9000,15000,300,30\n", "")
-    (tmp_path / "pink.csv").write_text(text.replace(old, new), encoding="utf-8")
-    inputs = folder(tmp_path)
-    with pytest.raises(InputError, match=said):
-        refresh(inputs, tmp_path / "pink.csv")
-    assert (inputs / "prices.csv").read_bytes() == (shipped("inputs") / "prices.csv").read_bytes()
+    ):
+        with pytest.raises(InputError, match=said):
+            refresh(inputs, pink(tmp_path, text.replace(old, new)))
+    assert contents(inputs) == before
 
 
 CODES = """country_code,country_name,country_iso3
@@ -123,7 +121,7 @@ def test_comtrade_is_read_in_kilograms_and_without_its_sums(tmp_path: Path) -> N
     with (tmp_path / "comtrade.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["refYear", "flowCode", "reporterISO", "partnerISO", "cmdCode", "netWgt"], *rows])
     assert read_flows(tmp_path / "comtrade.csv") == [Flow(2024, "CHN", "JPN", "250410", 900.0)]
-    inputs = folder(tmp_path)
+    inputs = folder(tmp_path, "JPN", "USA")
     refresh(inputs, tmp_path / "comtrade.csv")
     (row,) = [r for r in load_dataset(inputs, "JPN").rows("import_shares") if r.mineral == "graphite"]
     assert (row.country, row.source) == ("CHN", "UN Comtrade (comtrade.csv)")

@@ -21,16 +21,19 @@ from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import Problem, prepare
 from strategic_minerals.matrix.template import PYOMO_LOCK, compile_block
 from strategic_minerals.model.sets import STAGES, TRUNK
-from support.instances import ASKED, FEATURES, random_case
+from support.instances import ASKED, FEATURES, quick_first, random_case
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
-SMALL_CASES = [(seed, {}) for seed in range(10)] + [
+SMALL_CASES = [
     (100, {**EVERYTHING, "partial": False, "trunk_prices": False}),
     (101, {**EVERYTHING, "gallium": False, "trunk_release": False, "sample": False}),
     (102, dict.fromkeys(FEATURES, False)),
     *((seed, dict.fromkeys(ASKED, True)) for seed in (3, 4)),
+    *((seed, {}) for seed in range(10)),
 ]
-"""(seed, switches): ten draws, two with nearly all features, one with none, two with losses that change and users' stocks."""
+"""(seed, switches): two with nearly all features, one with none, two with losses that change and users' stocks, ten draws."""
+
+QUICK_AND_SLOW = [pytest.param(*case, marks=[pytest.mark.slow] * (n >= 9)) for n, case in enumerate(SMALL_CASES)]
 
 ROUNDING = 1e-11
 """Two ways of adding up the same terms may differ by this, relative to the largest term."""
@@ -156,7 +159,7 @@ def difference(problem: Problem, m: Any) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize(("seed", "switches"), SMALL_CASES)
+@pytest.mark.parametrize(("seed", "switches"), QUICK_AND_SLOW)
 def test_the_stamped_matrix_is_the_flat_model_entry_by_entry(seed: int, switches: dict[str, bool]) -> None:
     """Proves: columns, rows, coefficients, bounds, right-hand sides, integrality and costs of the compiled and stamped
     matrix are those of the flat model, each found by its name. A template compiled from the first stamp whose numbers
@@ -168,7 +171,7 @@ def test_the_stamped_matrix_is_the_flat_model_entry_by_entry(seed: int, switches
 
 
 @pytest.mark.parametrize("kind", ["risk_within_budget", "least_budget"])
-@pytest.mark.parametrize("seed", [1, 5, 8])
+@pytest.mark.parametrize("seed", quick_first([1, 5, 8], 1))
 def test_every_stage_of_an_aim_stands_in_the_flat_model(seed: int, kind: str) -> None:
     """Proves: the aims of a lexicographic plan are the flat model's objectives, coefficient by coefficient, in the order of
     `stages`; only the first is active. A model with social cost alone would be another problem than `solve` solves."""

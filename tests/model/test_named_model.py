@@ -18,10 +18,10 @@ from strategic_minerals.matrix.problem import Problem, prepare
 from strategic_minerals.matrix.template import PYOMO_LOCK
 from strategic_minerals.solver.highs import TOLERANCES
 from strategic_minerals.solver.optimise import optimise
-from support.instances import random_case
+from support.instances import quick_first, random_case
 from support.tiny import FIRST, KT, cut, offer, source, tiny
 
-SEEDS = range(6)
+SEEDS = range(3)
 
 
 def in_tonnes(plan: Any, data: Any, monkeypatch: pytest.MonkeyPatch) -> Problem:
@@ -75,7 +75,7 @@ def test_units_are_tonnes(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["social_cost", "risk_within_budget", "least_budget"])
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", quick_first([0, 1, 2, 3], 2))
 def test_another_route_to_the_solver_finds_the_same_optimum(seed: int, kind: str) -> None:
     """Proves: the public model, solved through Pyomo's own interface to HiGHS, has the optimum that `solve` states for the first
     aim, as a difference to doing nothing, diversification and its limit on trunk shortfall (from Z0) included."""

@@ -1,53 +1,46 @@
-"""What a reader sees: order of the page, names in place of codes, axes that end with the plan, one colour a country, stories."""
+"""What a reader sees: figures that equal the tables, axes of years, one colour a country, stories, captions."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
-from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from test_report import Opened, browser, full, needs_browser
+from test_report import full, quickstart
 
-from strategic_minerals import Result, load_dataset, load_plan, shipped, solve
-from strategic_minerals.page.charts import FURTHER, KNOWN, country_colours, figures
+from strategic_minerals import (
+    InputError,
+    Result,
+    solve,
+)
+from strategic_minerals.page.charts import FURTHER, KNOWN, TITLE_LETTERS, country_colours, figures
 from strategic_minerals.page.compare import (
     MOST_STORIES,
     OTHERS,
     RESERVE,
     RULES,
     SHORT,
+    chain,
     chosen,
+    drawdown,
+    mix,
+    money,
     remaining,
     stories,
     story_titles,
+    timeline,
 )
-from strategic_minerals.page.page import MOST_ACTS, acts, does_nothing, headline, report, tiles
+from strategic_minerals.page.page import acts, does_nothing, headline
+from strategic_minerals.page.study_charts import address_in_words
+from strategic_minerals.question.names import Names
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
-
-__all__ = ["browser"]  # the fixture
-
-
-@cache
-def quickstart() -> Result:
-    """The first shipped plan: real names, three scenarios."""
-    return solve(
-        load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), gap=1e-3, quick=True
-    )
-
-
-@cache
-def idle() -> Result:
-    """The same without money: doing nothing is best."""
-    plan = load_plan(shipped("models") / "quickstart.toml", {"budget.appropriation_musd": 0})
-    return solve(plan, load_dataset(shipped("inputs")), gap=1e-3, quick=True)
 
 
 @cache
@@ -57,41 +50,8 @@ def drawn() -> Result:
 
 
 @cache
-def small() -> Result:
-    return full()
-
-
-class Text(HTMLParser):
-    """Visible text of a page, ids in order, and whether each table stands in a box that scrolls."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.ids: list[str] = []
-        self.boxed: list[bool] = []
-        self._open: list[tuple[str, str]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = dict(attrs)
-        if known.get("id"):
-            self.ids.append(str(known["id"]))
-        if tag == "table":
-            self.boxed.append(bool(self._open) and "scroll" in self._open[-1][1].split())
-        if tag not in ("meta", "link", "br"):
-            self._open.append((tag, known.get("class") or ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        while self._open and self._open.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        if not {"script", "style"} & {tag for tag, _ in self._open}:
-            self.words.append(data)
-
-
-def specs(result: Result) -> dict[str, dict[str, Any]]:
-    return {figure.name: figure.chart.to_dict() for figure in figures(result)}
+def one(amount: float = 110.0) -> Result:
+    return solve(*one_mineral(amount), gap=0.0, quick=True)
 
 
 def within(spec: Any) -> Iterator[dict[str, Any]]:
@@ -105,107 +65,43 @@ def within(spec: Any) -> Iterator[dict[str, Any]]:
             yield from within(value)
 
 
-def test_the_page_begins_with_verdict_acts_and_one_figure() -> None:
-    """Proves: after the verdict come the acts of the first years, then the one figure of losses, then the scenarios; other figures,
-    words, tables and evidence follow."""
-    page = Text(report(quickstart()))
-    order = [
-        "now",
-        "losses",
-        "stories",
-        "timeline",
-        "stocks",
-        "supply-mix",
-        "budget",
-        "words",
-        "estimates",
-        "evidence",
-        "files",
-    ]
-    assert [name for name in page.ids if name in order] == order
-    head, listed, _ = acts(quickstart())
-    assert head == "FY2027 and FY2028"
-    assert {act.verb for act in listed} == {"Buy", "Sign"}
-    assert len(listed) <= MOST_ACTS
-    assert {tile.label for tile in tiles(quickstart())} >= {
-        "Worth, net of cost",
-        "Expected shortage losses",
-        "Spending",
-    }
-
-
-def test_acts_that_samples_tested_say_how_sure_they_are() -> None:
-    """Proves: each act of a tested plan is firm, open, or firm up to an amount, as its table says."""
-    _, listed, _ = acts(drawn())
-    assert listed
-    assert all(re.fullmatch(r"firm|open|firm up to .+", act.sure) for act in listed)
-
-
 def test_a_plan_in_which_nothing_is_best_says_so() -> None:
     """Proves: no list of acts, no avoided losses of 0 M; the verdict is that doing nothing is best."""
-    assert does_nothing(idle())
+    idle = quickstart(0.0)
+    assert does_nothing(idle)
     assert not does_nothing(quickstart())
-    assert headline(idle())[0].startswith("Doing nothing is best")
-    assert not any("avoids 0" in line for line in headline(idle()))
-    assert acts(idle())[1] == []
-    assert "doing nothing is best" in acts(idle())[2]
-    assert "with the plan or without it" in stories(idle())[0].losses()
+    assert headline(idle)[0].startswith("Doing nothing is best")
+    assert not any("avoids 0" in line for line in headline(idle))
+    assert acts(idle)[1] == []
+    assert "with the plan or without it" in stories(idle)[0].losses()
 
 
-def test_no_code_is_read_where_there_is_a_name() -> None:
-    """Proves: codes of materials, countries, producers, projects, hazards, offers, packages and loss functions that have an
-    underscore, which no word has, stand nowhere in the text of the page, but for the list of files."""
-    page = " ".join(Text(report(quickstart())).words)
-    body = page.partition("Every table as CSV")[0]
-    data = quickstart().data
-    codes = {
-        str(getattr(row, field))
-        for table, field in (
-            ("materials", "material"),
-            ("activities", "activity"),
-            ("projects", "project"),
-            ("hazards", "hazard"),
-            ("offers", "offer"),
-            ("packages", "package"),
-            ("minerals", "mineral"),
-            ("loss_functions", "loss_function"),
-        )
-        for row in data.rows(table)
-    }
-    seen = {code for code in codes if "_" in code and re.search(rf"(?<![\w/.]){re.escape(code)}(?![\w/.])", body)}
-    assert seen == set()
-    assert not re.search(r"\bsample-\d+\b", body)
-
-
-@pytest.mark.parametrize("made", [quickstart, small, drawn])
+@pytest.mark.parametrize("made", [quickstart, full, drawn])
 def test_axes_of_years_end_where_the_plan_ends(made: Any) -> None:
     """Proves: every axis of years begins with the first planned year and ends with the last; no mark stands after it."""
     result = made()
     first, years = result.plan.horizon.first_year, result.plan.horizon.years
     seen = 0
-    for name, spec in specs(result).items():
-        for part in within(spec):
-            if part.get("title") != "fiscal year" or part.get("type") != "quantitative":
-                continue
-            seen += 1
-            low, high = part["scale"]["domain"]
-            assert low == first, name
-            assert first + years - 1 <= high <= first + years, name
-            assert part["axis"]["values"] == list(range(first, first + years)), name
-            assert part["scale"]["nice"] is False
-    assert seen >= 2 or made is not quickstart
     for figure in figures(result):
+        for part in within(figure.chart.to_dict()):
+            if part.get("title") == "fiscal year" and part.get("type") == "quantitative":
+                seen += 1
+                low, high = part["scale"]["domain"]
+                assert low == first, figure.name
+                assert first + years - 1 <= high <= first + years, figure.name
+                assert part["axis"]["values"] == list(range(first, first + years)), figure.name
         if "fiscal_year" in figure.table.columns:
             assert set(figure.table["fiscal_year"]) <= set(range(first, first + years)), figure.name
+    assert seen >= 2 or made is not quickstart
 
 
 def test_a_country_has_one_colour_in_every_figure() -> None:
-    """Proves: whichever countries are shown beside it, in whatever order, a country has one colour, its own in reports of other
-    plans too; no two of a figure are alike; none has the colour of the reserve, of the shortfall or of the rest."""
+    """Proves: in whatever order countries are shown, each has one colour, its own in reports of other plans too, and no two of a
+    figure are alike, nor like the reserve, the shortfall or the rest."""
     given: dict[str, set[str]] = {}
-    for result in (quickstart(), small(), idle()):
-        for spec in specs(result).values():
-            for part in within(spec):
+    for result in (quickstart(), full()):
+        for figure in figures(result):
+            for part in within(figure.chart.to_dict()):
                 if part.get("field") != "supplier" or "scale" not in part:
                     continue
                 names, colours = part["scale"]["domain"], part["scale"]["range"]
@@ -219,10 +115,9 @@ def test_a_country_has_one_colour_in_every_figure() -> None:
     assert len(set(KNOWN.values()) | set(FURTHER)) == len(KNOWN) + len(FURTHER)
 
 
-@pytest.mark.parametrize("made", [quickstart, small, drawn, idle])
+@pytest.mark.parametrize("made", [quickstart, drawn, lambda: quickstart(0.0)])
 def test_at_most_five_scenarios_are_told_and_each_for_a_reason(made: Any) -> None:
-    """Proves: the worst is among them; each is what its reason says; none is told twice; none is without a loss; the figure shows
-    the same ones; the rest is in the table, with every probability."""
+    """Proves: the worst is among them; each is what its reason says; none is without a loss; the figure shows the same ones."""
     result = made()
     table = result.tables["scenario_losses"].set_index("scenario")
     told = chosen(result)
@@ -256,80 +151,63 @@ def test_a_story_says_what_strikes_who_lacks_what_and_what_is_done() -> None:
     assert not any(name.startswith("Sample-") for name in story_titles(drawn()).values())
 
 
-@pytest.mark.parametrize("made", [quickstart, small, drawn])
-def test_every_table_stands_in_a_box_that_scrolls(made: Any) -> None:
-    boxed = Text(report(made())).boxed
-    assert len(boxed) >= 6
-    assert all(boxed)
+def test_figures_say_what_the_tables_say() -> None:
+    """Proves: shares of every bar add to one; the timeline names every action; stocks of the trunk are those of the table; money by
+    line adds to the outlays; a step's use lies within its capacity."""
+    result = full()
+    shares = mix(result).groupby(["material", "when"])["share"].sum()
+    assert shares.to_numpy() == pytest.approx([1.0] * len(shares))
+    actions = set(timeline(result)["what"])
+    assert {f"buy {material}" for material in result.tables["acquisitions"]["material"]} <= actions
+    stock = result.tables["stock"].set_index(["material", "period"])["stock_t"]
+    courses = drawdown(result)
+    for row in courses[courses["scenario"] == "baseline course"].itertuples():
+        assert row.stock_t == pytest.approx(stock[row.material, row.period], abs=1e-6)
+    lines, owed = money(result)
+    spent = lines[lines["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
+    budget = result.tables["budget"].set_index("fiscal_year")["outlay_musd"]
+    assert spent.to_numpy() == pytest.approx(budget.loc[spent.index].to_numpy(), abs=1e-6)
+    assert len(owed) in (0, len(budget))
+    assert chain(result)["used"].between(0.0, 1.0).all()
 
 
-@needs_browser
-@pytest.mark.parametrize("width", [1200, 390])
-def test_nothing_is_wider_than_the_window_and_the_menu_takes_one_row(browser: Any, tmp_path: Path, width: int) -> None:
-    """Proves: on a desk and on a phone the page has the window's width, no chart and no table stick out of their boxes, the menu is
-    one line high, rows of charts have room beside their labels; the verdict and the first act stand on the first screen."""
-    file = tmp_path / "report.html"
-    file.write_text(report(quickstart()), encoding="utf-8")
-    page = Opened(browser, file, width).page
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate("document.querySelector('nav .inner').clientHeight") < 48
-    clipped = """all => all.filter(one => one.getBoundingClientRect().right > innerWidth + 1
-        && !one.closest('.scroll') && !one.closest('nav') && !one.closest('.skip')).map(one => one.outerHTML.slice(0, 200))"""
-    assert page.eval_on_selector_all("main *", clipped) == []
-    charts = "all => all.map(one => [one.id, one.scrollWidth - one.clientWidth])"
-    assert [name for name, beyond in page.eval_on_selector_all(".chart", charts) if beyond > 1] == []
-    plot = "document.querySelector('#chart-timeline svg .mark-rect path').getBoundingClientRect().width"
-    assert page.evaluate(plot) > 20  # a year of a purchase, beside names of any length
-    for seen in (".verdict", ".now li"):
-        assert page.locator(seen).first.bounding_box()["y"] < 900
-    inside = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel)"
-    assert page.eval_on_selector_all(".scroll", inside) == []  # on a phone the rows of tables are stacked
-    if width == 1200:
-        box = page.locator("#chart-losses svg").bounding_box()
-        assert box["y"] + box["height"] < 900  # act-now list and figure side by side
+def test_captions_say_what_is_shown_its_unit_and_its_year() -> None:
+    """Proves: money has the year of the money; captions tell the plan's first and last year; a varied figure has a name."""
+    captions = {figure.name: figure for figure in figures(full())}
+    for name in ("budget", "liability", "losses"):
+        assert f"million USD of {full().plan.price_year}" in json.dumps(captions[name].chart.to_dict()), name
+        assert f"million USD of {full().plan.price_year}" in captions[name].alt, name
+    assert captions["timeline"].alt.endswith("from FY2027 to FY2032.")
+    assert "Largest suppliers now, FY2027:" in captions["supply-mix"].alt
+    assert "(FY2032)" in captions["value-chain"].note
+    for address, words in (
+        (
+            "capacities[mine/*].capacity_t_per_yr *",
+            f"{Names.of(full().data).producer('mine')}, all: capacity, as a factor",
+        ),
+        ("scenarios.0.probability", "scenario squeeze: probability"),
+        ("scenarios.9.probability", "scenarios.9.probability"),
+    ):
+        assert address_in_words(address, full()) == words
 
 
-@needs_browser
-def test_printed_nothing_is_cut_off(browser: Any, tmp_path: Path) -> None:
-    """Proves: on paper tables and charts are as wide as the page at most, the menu is gone, what was chosen in a chart is told."""
-    file = tmp_path / "report.html"
-    file.write_text(report(quickstart()), encoding="utf-8")
-    page = Opened(browser, file, 1200).page
-    page.emulate_media(media="print")
-    page.set_viewport_size({"width": 700, "height": 1000})
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    beyond = "all => all.filter(one => one.getBoundingClientRect().right > innerWidth + 1).length"
-    assert page.eval_on_selector_all("main table, main svg, main dd", beyond) == 0
-    assert page.locator("nav").is_hidden()
-    assert page.locator("#chart-stocks select").first.is_visible()
-
-
-def test_estimates_are_told_once_and_their_cells_are_in_a_file() -> None:
-    """Proves: figures of many years that are one estimate take one row; no code of a table stands in it; the file has them."""
-    from strategic_minerals.page.page import estimates, sections
-
-    shown = next(section for section in sections(quickstart(), {}) if section.name == "estimates").table
-    assert not {"table", "key", "column"} & set(shown.columns)
-    assert shown["estimate"].is_unique
-    whole = estimates(quickstart())
-    assert {"table", "key", "column"} <= set(whole.columns)
-    assert 'download="estimates.csv"' in report(quickstart())
-
-
-def test_the_drawing_on_narrow_screens_is_written_once() -> None:
-    """Proves: the page carries the settings for narrow screens that the figures state, with as many rows as a figure has."""
-    page = report(one())
-    stated = json.loads(re.search(r'id="narrow">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
-    assert stated["row"] > 0
-    assert stated["scale"]["type"] == "band"
-    for name, spec in specs(one()).items():
-        if name in ("losses", "timeline", "value-chain"):
-            axis = [part for part in within(spec) if part.get("field") in ("scenario", "what", "step")]
-            assert axis
-            assert spec["usermeta"]["rows"] >= 1
-    assert pd.Series([figure.label for figure in figures(one())]).is_unique
-
-
-@cache
-def one() -> Result:
-    return solve(*one_mineral(110.0), gap=0.0, quick=True)
+def test_a_result_plots_the_figures_of_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: `plot` gives the charts of the page with their titles, or one by its name, or says what is missing; long titles are
+    broken into lines, none of it lost."""
+    shown, found = figures(one()), one().plot()
+    assert list(found) == [figure.name for figure in shown]
+    for figure in shown:
+        title = found[figure.name].to_dict()["title"]
+        assert (title if isinstance(title, str) else " ".join(title)) == figure.title
+    assert one().plot("budget").to_dict() == found["budget"].to_dict()
+    said = "It fails when the licence stop lasts over fourteen months, and the demand for magnets is over 1.3 times the table"
+    lines = replace(shown[0], title=said).titled.to_dict()["title"]
+    assert " ".join(lines) == said
+    assert max(map(len, lines)) <= TITLE_LETTERS
+    with pytest.raises(InputError, match="did you mean 'budget'"):
+        one().plot("buget")
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with pytest.raises(InputError, match=r"strategic-minerals\[report\]"):
+        one().plot()
+    worth = 0.0 - one().outcome.objective_musd  # type: ignore[operator]
+    assert f"proven best, worth {worth:,.4g} million USD of {one().plan.price_year}" in repr(one())

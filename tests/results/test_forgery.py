@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import cache
@@ -41,8 +42,9 @@ from strategic_minerals.answer.verification import (
     recompute,
 )
 from strategic_minerals.core.errors import FORMAT
+from strategic_minerals.matrix.named import denominator
 from strategic_minerals.matrix.solution import Solution
-from strategic_minerals.question.read_csv import csv_text
+from strategic_minerals.page.page import read_analyses
 from support.instances import random_case
 from support.one_mineral import one_mineral
 
@@ -159,18 +161,19 @@ FORGED: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", FORGED)
-def test_no_field_of_the_manifest_can_be_forged(kind: str, folder: Path) -> None:
+def test_no_field_of_the_manifest_can_be_forged(folder: Path) -> None:
     """Proves R44: each scalar of the manifest becomes null, nan, another type, -1, or another value of its kind, the digest fits
     again, and all of them are objected to but what `DIGEST_ALONE` lists with a reason; of that, too, what is no value at all."""
     manifest = content(folder)
     missed = []
-    for path, value in leaves(manifest):
-        changed = FORGED[kind](value)
-        if path[0] in ("files", "digest") or changed == value or (kind in ("plausible", "minus one") and exempt(path)):
-            continue
-        if not objected(put(manifest, path, changed), path, folder):
-            missed.append((".".join(map(str, path)), value, changed))
+    for kind, forged in FORGED.items():
+        for path, value in leaves(manifest):
+            changed = forged(value)
+            spared = kind in ("plausible", "minus one") and exempt(path)
+            if path[0] in ("files", "digest") or changed == value or spared:
+                continue
+            if not objected(put(manifest, path, changed), path, folder):
+                missed.append((kind, ".".join(map(str, path)), value, changed))
     assert missed == []
 
 
@@ -178,12 +181,9 @@ def test_no_key_of_the_manifest_can_be_taken_away_or_added(folder: Path) -> None
     """Proves R44: every mapping of the manifest with one key less, and with one more, is objected to."""
     manifest = content(folder)
     missed = []
-    kept = [path for path, _ in leaves(manifest) if not set(range(1, 100)) & set(path)]  # the first entry of each list
-    kept = [
-        path for path in kept if path[0] != "columns" or path[1] == "projects"
-    ]  # and a table that is as the others are
-    mappings = {path[:n] for path in kept for n in range(len(path))}
-    for path in sorted(mappings, key=str):
+    firsts = [path for path, _ in leaves(manifest) if not set(range(1, 100)) & set(path)]  # of each list
+    kept = [path for path in firsts if path[0] != "columns" or path[1] == "projects"]  # other tables are as this one is
+    for path in sorted({of[:n] for of in kept for n in range(len(of))}, key=str):
         node: Any = manifest
         for key in path:
             node = node[key]
@@ -212,6 +212,16 @@ def test_no_byte_of_the_manifest_can_change(folder: Path) -> None:
         assert stated.get("schema_version") != FORMAT or seal_faults(MANIFEST, stated, forged.decode())
 
 
+def told(folder: Path) -> str:
+    """What is said against a folder; a study is looked at last, with everything else in order."""
+    try:
+        load_result(folder)
+        read_analyses(folder)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def test_no_byte_of_any_file_can_change(copied: Path) -> None:
     """Proves R44: a bit flipped in each file of a run folder and of its studies makes `verify` object, and names the file; so does
     a file that is missing, and one too many."""
@@ -220,20 +230,12 @@ def test_no_byte_of_any_file_can_change(copied: Path) -> None:
         if path.is_dir() or name == MANIFEST:
             continue
         before = path.read_bytes()
-        for after in (before[:-1] + bytes([before[-1] ^ 1]), None):
-            path.unlink()
-            if after is not None:
-                path.write_bytes(after)
-            assert name in told(copied), name
+        path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        assert name in told(copied), name
+        path.unlink()
+        assert name in told(copied), name
         path.write_bytes(before)
-    for name in (
-        "more.txt",
-        "tables/more.csv",
-        "results/sub/more.csv",
-        ".more",
-        "analyses/more.csv",
-        "analyses/explain/more.csv",
-    ):
+    for name in ("more.txt", "tables/more.csv", "results/sub/more.csv", ".more", "analyses/explain/more.csv"):
         path = copied / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x", encoding="utf-8")
@@ -243,38 +245,30 @@ def test_no_byte_of_any_file_can_change(copied: Path) -> None:
     assert "linked" in told(copied)
 
 
-def told(folder: Path) -> str:
-    """What is said against a folder; a study is looked at last, with everything else in order."""
-    from strategic_minerals.page.page import read_analyses
-
-    try:
-        load_result(folder)
-        read_analyses(folder)
-    except InputError as error:
-        return str(error)
-    return ""
-
-
-@pytest.mark.parametrize("name", [name for name in found().tables if name != "notes"] + ["prices"])
-def test_no_table_can_be_forged(name: str) -> None:
-    """Proves R44: a cell of any column of a results table, a row less or twice, a column of another name: each is objected to,
-    whatever the hashes say."""
-    table, one = solved().tables[name], solved()
-    forged: dict[str, pd.DataFrame] = {"another column": table.rename(columns={table.columns[-1]: "x"})}
-    if len(table):
-        forged |= {"a row less": table.iloc[:-1], "a row twice": pd.concat([table, table.iloc[-1:]], ignore_index=True)}
-    for column in table.columns:
-        values = table[column].tolist()
-        at = next((k for k, value in enumerate(values) if value == value), None)
-        if at is not None:
-            values[at] = plausible(values[at])
-            forged[column] = table.assign(**{column: pd.Series(values, dtype=table[column].dtype)})
-    for what, changed in forged.items():
-        result = replace(one, tables={**one.tables, name: changed})
-        said = [*of_tables(result, found()), *against_another(result, one)[0]]
-        assert any(f"results/{name}.csv" in objection for objection in said), what
-    without = replace(one, tables={key: value for key, value in one.tables.items() if key != name})
-    assert any(name in objection for objection in of_tables(without, found()))
+def test_no_table_can_be_forged() -> None:
+    """Proves R44: a cell of any column of a results table, a row less or twice, a column of another name, no table: each is
+    objected to, whatever the hashes say."""
+    one, missed = solved(), []
+    for name in (*(name for name in found().tables if name != "notes"), "prices"):
+        table = one.tables[name]
+        forged: dict[str, pd.DataFrame] = {"another column": table.rename(columns={table.columns[-1]: "x"})}
+        if len(table):
+            forged["a row less"] = table.iloc[:-1]
+            forged["a row twice"] = pd.concat([table, table.iloc[-1:]], ignore_index=True)
+        for column in table.columns:
+            values = table[column].tolist()
+            at = next((k for k, value in enumerate(values) if value == value), None)
+            if at is not None:
+                values[at] = plausible(values[at])
+                forged[column] = table.assign(**{column: pd.Series(values, dtype=table[column].dtype)})
+        for what, changed in forged.items():
+            result = replace(one, tables={**one.tables, name: changed})
+            said = [*of_tables(result, found()), *against_another(result, one)[0]]
+            if not any(f"results/{name}.csv" in objection for objection in said):
+                missed.append((name, what))
+        without = replace(one, tables={key: value for key, value in one.tables.items() if key != name})
+        assert any(name in objection for objection in of_tables(without, found())), name
+    assert missed == []
 
 
 @pytest.mark.slow
@@ -294,54 +288,65 @@ def test_no_decision_can_be_forged() -> None:
     assert missed == []
 
 
-def forgeries() -> dict[str, Callable[[Path], None]]:
-    """What somebody may do to a folder, hashes and digest made to fit afterwards."""
+def decisions(name: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    """Writes the decisions with one array changed, or without it (None)."""
 
-    def decisions(folder: Path, **changed: Any) -> None:
+    def forged(folder: Path) -> None:
         with np.load(folder / "decisions.npz") as held:
-            arrays = {name: held[name] for name in held.files}
-        np.savez_compressed(folder / "decisions.npz", **{**arrays, **changed})
+            arrays = {each: held[each] for each in held.files}
+        arrays[name] = change(arrays[name])
+        np.savez_compressed(folder / "decisions.npz", **{n: array for n, array in arrays.items() if array is not None})
 
-    def text(name: str, old: str, new: str) -> Callable[[Path], None]:
-        def change(folder: Path) -> None:
-            before = (folder / name).read_text(encoding="utf-8")
-            assert old in before
-            (folder / name).write_text(before.replace(old, new, 1), encoding="utf-8", newline="")
-
-        return change
-
-    def more_columns(folder: Path) -> None:
-        path = folder / "results" / "budget.csv"
-        path.write_text(csv_text(pd.read_csv(path).assign(more=1.0)), encoding="utf-8", newline="")
-
-    one = solved()
-    return {
-        "stock": lambda folder: decisions(folder, **{"solution.stock": one.solution.stock + 50.0}),
-        "reference": lambda folder: decisions(folder, **{"reference.shortfall": one.reference.shortfall + 1.0}),
-        "another array": lambda folder: decisions(folder, more=np.zeros(3)),
-        "other axes": lambda folder: decisions(folder, **{"solution.sign": np.zeros(len(one.solution.sign) + 1)}),
-        "nan": lambda folder: decisions(folder, **{"solution.carry": one.solution.carry * math.nan}),
-        "summary": text("summary.txt", "The plan is worth", "The plan is worth far more,"),
-        "a letter more": text("summary.txt", "\n", " \n"),
-        "price": text("tables/prices.csv", "base,", "base ,"),
-        "plan": text("plan.json", '"discount_rate": 0.0', '"discount_rate": 0.1'),
-        "spelling": text("plan.json", "\n", "\n\n"),
-        "dictionary": text("results/dictionary.csv", "million USD", "thousand USD"),
-        "another column": more_columns,
-    }
+    return forged
 
 
-@pytest.mark.parametrize("what", forgeries())
+def cut_short(folder: Path) -> None:
+    path = folder / "decisions.npz"
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def huge(folder: Path) -> None:
+    """One array's header claims eight petabytes."""
+    decisions("solution.output", lambda values: None)(folder)
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,), }".ljust(117) + b"\n"
+    with zipfile.ZipFile(folder / "decisions.npz", "a") as archive:
+        archive.writestr("solution.output.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+
+
+def text(name: str, old: str, new: str) -> Callable[[Path], None]:
+    """Replaces the first such text of a file."""
+
+    def forged(folder: Path) -> None:
+        before = (folder / name).read_text(encoding="utf-8")
+        assert old in before
+        (folder / name).write_text(before.replace(old, new, 1), encoding="utf-8", newline="")
+
+    return forged
+
+
+FORGERIES: dict[str, Callable[[Path], None]] = {
+    "stock": decisions("solution.stock", lambda values: values + 50.0),
+    "reference": decisions("reference.shortfall", lambda values: values + 1.0),
+    "enormous": decisions("solution.stock", lambda values: values - 1e300),
+    "nan": decisions("solution.carry", lambda values: values * math.nan),
+    "other axes": decisions("solution.sign", lambda values: np.zeros(len(values) + 1)),
+    "text": decisions("solution.output", lambda values: np.array(["a"])),
+    "an array missing": decisions("solution.output", lambda values: None),
+    "cut short": cut_short,
+    "huge": huge,
+    "summary": text("summary.txt", "The plan is worth", "The plan is worth far more,"),
+    "a letter more": text("summary.txt", "\n", " \n"),
+    "price": text("tables/prices.csv", "base,", "base ,"),
+    "plan": text("plan.json", '"discount_rate": 0.', '"discount_rate": 0.0999'),
+    "spelling": text("plan.json", "\n", "\n\n"),
+    "dictionary": text("results/dictionary.csv", "million USD", "thousand USD"),
+}
+
+
+@pytest.mark.parametrize("what", FORGERIES)
 def test_no_file_can_be_forged(what: str, copied: Path) -> None:
     """Proves R44: decisions, words, tables, plan or dictionary changed and every hash made to fit: `verify` objects."""
-    if what == "plan":
-        rate = f'"discount_rate": {solved().plan.discount_rate}'
-        path = copied / "plan.json"
-        before = path.read_text(encoding="utf-8")
-        assert rate in before
-        path.write_text(before.replace(rate, '"discount_rate": 0.0999'), encoding="utf-8")
-    else:
-        forgeries()[what](copied)
+    FORGERIES[what](copied)
     forge(copied)
     try:
         objections = verify(copied, again=solved()).facts["objections"]
@@ -409,8 +414,6 @@ def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
 
 def _with_bound(result: Result, bound: float) -> Any:
     """An outcome of one aim with another bound, and the gap that goes with it."""
-    from strategic_minerals.matrix.named import denominator
-
     (name, z, _, _), *_ = result.outcome.stages
     gap = (z - bound) / denominator(found().problem, z)
     return replace(result.outcome, best_bound_musd=bound, relative_gap=max(0.0, gap), stages=((name, z, bound, gap),))
@@ -421,65 +424,25 @@ STRANGE = {
     "half a letter": lambda m: m["files"].update({"\ud800": ""}),
     "a long name": lambda m: m["files"].update({"x" * 5000: ""}),
     "files that are none": lambda m: m.update(files=3),
-    "tables that are none": lambda m: m.update(columns=None),
-    "inputs that are none": lambda m: m.update(input_hashes=4),
     "a table less": lambda m: m["columns"].pop("budget"),
     "a file less": lambda m: m["files"].pop("log.txt"),
-    "a table more": lambda m: m["columns"].update(more={"x": "number"}),
-    "no outcome": lambda m: m.pop("outcome"),
-    "a reason for no plan": lambda m: m.update(why=7),
-    "deep": lambda m: m.update(plan=_deep()),
+    "deep": lambda m: m.update(plan=json.loads("[" * 400 + "]" * 400)),
     "a huge figure": lambda m: m["counts"].update(rows=10**400),
-    "beyond all figures": lambda m: m["outcome"].update(objective_musd=math.inf),
-    "huge money": lambda m: m["outcome"].update(best_bound_musd=10**400),
     "another reason": lambda m: m["outcome"].update(reason="infeasible"),
-    "no aims": lambda m: m["outcome"].update(stages=[]),
-    "a gap below nothing": lambda m: m["outcome"].update(relative_gap=-math.inf),
 }
 
 
-def _deep() -> Any:
-    nested: Any = 1
-    for _ in range(400):
-        nested = [nested]
-    return nested
-
-
-@pytest.mark.parametrize("what", STRANGE)
-def test_a_strange_manifest_is_a_fault_and_no_failure(what: str, copied: Path) -> None:
+def test_a_strange_manifest_is_a_fault_and_no_failure(copied: Path) -> None:
     """Proves R44: whatever a manifest says in place of names, numbers and mappings, it is refused with faults; nothing fails."""
-    manifest = content(copied)
-    STRANGE[what](manifest)
-    (copied / MANIFEST).write_text(spelled(sealed(manifest)), encoding="utf-8")
-    with pytest.raises(InputError):
-        load_result(copied)
-    with pytest.raises(InputError):
-        verify(copied, again=solved())
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_decisions_of_any_size_are_objected_to(seed: int) -> None:
-    """Proves R44: decisions that are noise, enormous or negative are audited and objected to; nothing fails on them."""
-    one, rng = solved(), np.random.default_rng(seed)
-    size = (1.0, 1e6, 1e300)[seed]
-    arrays = {f.name: getattr(one.solution, f.name) for f in fields(Solution) if f.name != "purchases"}
-    noise = {name: size * rng.normal(size=array.shape) for name, array in arrays.items()}
-    forged = replace(one, solution=replace(one.solution, **noise))
-    assert verify(forged, again=one).facts["objections"]
-
-
-def test_decisions_of_another_run_have_no_place_here(copied: Path) -> None:
-    """Proves: decisions of another plan, hashes made to fit, are refused for their axes; nothing fails on them."""
-    other = solve(*one_mineral(110.0), gap=0.0, quick=True)
-    arrays = {
-        f"{name}.{f.name}": np.array(getattr(of, f.name), dtype=str if f.name == "purchases" else float)
-        for name, of in (("solution", other.solution), ("reference", other.reference))
-        for f in fields(Solution)
-    }
-    np.savez_compressed(copied / "decisions.npz", **arrays)
-    forge(copied)
-    with pytest.raises(InputError, match=r"decisions\.npz.*axes of"):
-        verify(copied, again=solved())
+    before = content(copied)
+    for change in STRANGE.values():
+        manifest = copy.deepcopy(before)
+        change(manifest)
+        (copied / MANIFEST).write_text(spelled(sealed(manifest)), encoding="utf-8")
+        with pytest.raises(InputError):
+            load_result(copied)
+        with pytest.raises(InputError):
+            verify(copied, again=solved())
 
 
 def test_what_further_solves_gave_is_compared() -> None:
@@ -503,8 +466,7 @@ def test_what_further_solves_gave_is_compared() -> None:
 
 
 def test_the_command_says_what_it_objects_to(copied: Path, cli: Cli) -> None:
-    """Proves R44: `verify` ends with 5 and every objection for a forged worth, with 2 for null in its place, never with 70;
-    nothing is made of either."""
+    """Proves R44: `verify` ends with 5 and every objection for a forged worth, with 2 for null in its place, never with 70."""
 
     def worth(manifest: dict[str, Any]) -> None:
         manifest["outcome"]["objective_musd"] -= 1000
@@ -518,18 +480,11 @@ def test_the_command_says_what_it_objects_to(copied: Path, cli: Cli) -> None:
         assert objection in said.stdout
     forge(copied, lambda manifest: manifest["outcome"].update(objective_musd=None))
     assert cli("verify", copied).returncode == 2
-    with pytest.raises(InputError, match="objective_musd"):
-        load_result(copied)
 
 
 def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     """Proves: a study carried into the folder of another run is refused there, one without a seal as unfinished; a run written
-    anew takes the old one's studies away; litter of a file manager is nobody's forgery."""
-    (copied / ".DS_Store").write_bytes(b"x")
-    (copied / "results" / ".~lock.spending.csv#").write_bytes(b"x")  # the table is open in a spreadsheet
-    (copied / "results" / "~$outcome.xlsx").write_bytes(b"x")
-    (copied / "analyses" / "explain" / ".DS_Store").write_bytes(b"x")
-    assert told(copied) == ""
+    anew takes the old one's studies away."""
     other = write_run(solve(*one_mineral(110.0), gap=0.0, quick=True), tmp_path / "other")
     shutil.copytree(copied / "analyses", other / "analyses")
     assert "a study of another run" in told(other)
@@ -544,50 +499,31 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
 
 LITTER = (
     ".gitignore",
-    ".gitattributes",
-    ".gitkeep",
     ".DS_Store",
-    "._summary.txt",
     "Thumbs.db",
-    "desktop.ini",
-    "Desktop.ini",
+    "._summary.txt",
+    "results/desktop.ini",
+    "results/.~lock.spending.csv#",
+    "analyses/explain/.DS_Store",
 )
 
 
-def test_files_of_other_programs_are_told_and_nothing_hides_behind_their_names(copied: Path, cli: Cli) -> None:
-    """Proves: what file managers and git leave is no fault, wherever it stands, and `verify` names it; a folder called so, a
-    link to one, and names that are only like theirs, are refused as any other file."""
+def test_files_of_other_programs_are_told_and_nothing_hides_behind_their_names(copied: Path) -> None:
+    """Proves: what file managers and git leave is no fault, and `verify` names it; folders and links called so, and names that are
+    only like theirs, are refused."""
     for name in LITTER:
         (copied / name).write_bytes(b"x")
-        (copied / "results" / name).write_bytes(b"x")
-        (copied / "analyses" / "explain" / name).write_bytes(b"x")
-    (copied / "tables" / "._prices.csv").write_bytes(b"x")
-    found = verify(copied, again=solved())
-    assert found.facts["objections"] == ()
-    assert {*LITTER, "results/.gitignore", "analyses/explain/Thumbs.db", "tables/._prices.csv"} <= {
-        *found.facts["not_of_the_run"]
-    }
-    assert load_result(copied).plan == solved().plan
+    looked = verify(copied, again=solved())
+    assert looked.facts["objections"] == ()
+    assert {*LITTER} <= {*looked.facts["not_of_the_run"]}
     write_run(solved(), copied, log="told\n")
     assert told(copied) == ""
-    for name in (
-        ".gitignore.csv",
-        "x.gitignore",
-        "Thumbs.db.csv",
-        ".gitmodules",
-        "._",
-        "desktop.ini/hidden.csv",
-        "analyses/.DS_Store/a.csv",
-    ):
+    for name in (".gitignore.csv", "x.gitignore", ".gitmodules", "._", "tables/desktop.ini/hidden.csv"):
         path = copied / name
-        if "/" in name:
-            path.parent.unlink(missing_ok=True)
-            path.parent.mkdir(parents=True)
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
         assert told(copied) != "", name
         path.unlink()
-        if "/" in name:
-            path.parent.rmdir()
-    (copied / "results" / "Thumbs.db").unlink(missing_ok=True)
+    (copied / "tables" / "desktop.ini").rmdir()
     (copied / "results" / "Thumbs.db").symlink_to(copied / "tables", target_is_directory=True)
     assert told(copied) != ""

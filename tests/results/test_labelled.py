@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
 from formulation.test_golden_lp import everything
-from strategic_minerals import InputError, solve
+from strategic_minerals import solve
 
 
 def test_every_decision_is_found_by_its_names() -> None:
@@ -29,10 +27,3 @@ def test_every_decision_is_found_by_its_names() -> None:
     assert arrays.attrs["plan"] == result.plan.name
     nothing = result.to_xarray(doing_nothing=True)
     np.testing.assert_allclose(nothing.shortfall.to_numpy(), result.reference.shortfall, rtol=0, atol=1e-9)
-
-
-def test_without_xarray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: the error names the extra."""
-    monkeypatch.setitem(sys.modules, "xarray", None)
-    with pytest.raises(InputError, match=r"strategic-minerals\[arrays\]"):
-        solve(*everything(), gap=0.0, quick=True).to_xarray()

@@ -16,7 +16,7 @@ from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.world.instance import Calendar
 from strategic_minerals.world.scenarios import lasting_until, ongoing_events, remaining
-from support.tiny import FIRST, KT, offer, source, tiny, total
+from support.tiny import FIRST, KT, imported, offer, source, total
 from support.tiny import ran as produced
 
 DEPTH = {"countries": "CHN", "materials": "gallium", "cut_share": 0.5}
@@ -28,10 +28,10 @@ def crisis(remaining_years: float | None, stock: float, years: int = 2, **asked:
     """Demand of 10 kt, all from China, half of it cut since 2026; 2 kt can be missed at 10 USD/kg, the rest at 100."""
     event = {"name": "stop", "start_year": FIRST - 0.5, "remaining_years": remaining_years}
     event |= {"hazard": "stop"} if remaining_years is None else {"duration_years": 1.0, **DEPTH}
-    return tiny(
-        {"gallium": 1.0},
+    return imported(
+        1.0,
+        of="gallium",
         sources={"china": source("CHN", "gallium", 10.0)},
-        demand={"gallium": 10.0},
         loss=10.0,
         tiers={"civil": [(0.2, 1.0), (0.8, 10.0)]},
         stock={"gallium": stock},
@@ -44,8 +44,7 @@ def crisis(remaining_years: float | None, stock: float, years: int = 2, **asked:
 def stop(data: Dataset, **row: Any) -> Dataset:
     """The tables with a hazard `stop`."""
     law = {"duration_law": "fixed", "rate_per_yr": 0.0, "kind": "licence", "name": "stop", **DEPTH, **row}
-    tables = {name: pd.DataFrame([row.model_dump() for row in rows]) for name, rows in data.tables.items() if rows}
-    return Dataset.from_tables({**tables, "hazards": pd.DataFrame([{"hazard": "stop", **law}])})
+    return data.replace(hazards=pd.DataFrame([{"hazard": "stop", **law}]))
 
 
 def on_trunk(result: Result, what: str) -> list[float]:
@@ -117,12 +116,7 @@ def test_a_profile_holds_its_last_cut_until_the_event_ends() -> None:
         {"hazard": "stop", "material": "gallium", "flow": "direct", "month_from": a, "month_to": b, "cut_share": share}
         for a, b, share in ((0, 6, 0.8), (6, 12, 0.2))
     ]
-    tables = {
-        name: pd.DataFrame([r.model_dump() for r in rows])
-        for name, rows in stop(data, duration_yr=1.0).tables.items()
-        if rows
-    }
-    structure, _ = structure_of(plan, Dataset.from_tables({**tables, "hazard_profiles": pd.DataFrame(profile)}))
+    structure, _ = structure_of(plan, stop(data, duration_yr=1.0).replace(hazard_profiles=pd.DataFrame(profile)))
     assert structure.trunk.availability[0, 0] == pytest.approx([0.8] * 4)
     found = structure.scenarios.availability[0, 0]
     assert found[[0, -1]] == pytest.approx([0.8, 1.0])
@@ -131,38 +125,28 @@ def test_a_profile_holds_its_last_cut_until_the_event_ends() -> None:
 def test_users_pull_their_own_stock_on_the_baseline_course_and_what_is_missing_is_refilled() -> None:
     """Proves: users who lack a tenth of 2 kt when a stop has begun draw the other nine tenths in it."""
     plan, data = crisis(ENDED, stock=0.0, years=3)
-    tables = {name: pd.DataFrame([r.model_dump() for r in rows]) for name, rows in data.tables.items() if rows}
     held = [{"material": "gallium", "segment": "*", "level_t": 2 * KT, "missing_share": 0.1}]
-    result = solve(plan, Dataset.from_tables({**tables, "users_stock": pd.DataFrame(held)}), quick=True)
+    result = solve(plan, data.replace(users_stock=pd.DataFrame(held)), quick=True)
     assert on_trunk(result, "users_pull")[0] == pytest.approx(1.8)
     assert on_trunk(result, "users_missing")[0] == pytest.approx(2.0)
-    calm, facts = tiny({"gallium": 1.0}, sources={"china": source("CHN", "gallium", 12.0)}, demand={"gallium": 10.0})
-    tables = {name: pd.DataFrame([r.model_dump() for r in rows]) for name, rows in facts.tables.items() if rows}
-    refilled = solve(calm, Dataset.from_tables({**tables, "users_stock": pd.DataFrame(held)}), quick=True)
+    calm, facts = imported(1.0, of="gallium", sources={"china": source("CHN", "gallium", 12.0)})
+    refilled = solve(calm, facts.replace(users_stock=pd.DataFrame(held)), quick=True)
     assert on_trunk(refilled, "users_refill")[0] == pytest.approx(0.2)
     assert on_trunk(refilled, "users_missing")[-1] == pytest.approx(0.0)
 
 
 def test_the_reserve_buys_on_while_it_goes_on_at_the_price_of_the_day() -> None:
     """Proves: an offer whose source is not cut is bought at the crisis price, which the budget pays."""
-    plan, data = tiny(
-        {"gallium": 1.0},
+    stop = {"name": "stop", "start_year": FIRST, "duration_years": 1.0, "remaining_years": 3.0, "price_multiplier": 2.0}
+    plan, data = imported(
+        1.0,
+        of="gallium",
         sources={"china": source("CHN", "gallium", 10.0), "ally": source("AUS", "gallium", 2.0)},
-        demand={"gallium": 10.0},
         offers={"ally-offer": offer("gallium", 1.0, source="ally")},
         years=3,
         price_gain=False,
         money=10.0,
-        ongoing=[
-            {
-                "name": "stop",
-                "start_year": FIRST,
-                "duration_years": 1.0,
-                "remaining_years": 3.0,
-                "price_multiplier": 2.0,
-                **DEPTH,
-            }
-        ],
+        ongoing=[{**stop, **DEPTH}],
         days_of_cover=[{"material": "gallium", "days": 10, "from_year": FIRST}],
     )
     result = solve(plan, data, quick=True)
@@ -174,9 +158,9 @@ def test_the_reserve_buys_on_while_it_goes_on_at_the_price_of_the_day() -> None:
 def test_an_event_in_force_cannot_begin_after_the_plan() -> None:
     """Proves: what begins later is a scenario, and the fault says so."""
     with pytest.raises((PlanError, ValueError), match="later events are scenarios"):
-        tiny(
-            {"gallium": 1.0},
+        imported(
+            1.0,
+            of="gallium",
             sources={"china": source("CHN", "gallium", 10.0)},
-            demand={"gallium": 10.0},
             ongoing=[{"name": "x", "start_year": FIRST + 1, "duration_years": 1, "remaining_years": 1, **DEPTH}],
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, check, solve
+from strategic_minerals import check, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.core.errors import InputError
 from strategic_minerals.matrix.problem import prepare
@@ -17,19 +17,10 @@ from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.events import mean_cuts
 from strategic_minerals.world.instance import Calendar
 from strategic_minerals.world.scenarios import build_scenarios
-from support.tiny import KT, bought, offer, source, tiny
+from support.tiny import KT, bought, hazard_row, offer, source, tiny
 
 YEAR = Calendar(2027, 1.0, 3, 3, 0.0)
-HAZARD = {
-    "hazard": "stop",
-    "name": "stop",
-    "kind": "licence",
-    "countries": "CHN",
-    "materials": "metal",
-    "rate_per_yr": 0.3,
-    "duration_yr": 1.0,
-    "cut_share": 1.0,
-}
+HAZARD = hazard_row("stop", "metal", 0.3, cut_share=1.0)
 
 
 def step(begin, end, share, flow="effective", material="metal", hazard="stop"):
@@ -54,12 +45,11 @@ def struck(steps, *, event=None, normal=None, hazard=None, months=12, offers=Non
         months=months,
         **plan,
     )
-    tables = {name: data.frame(name) for name in data.tables}
     if normal is not None:
-        known = tables["capacities"].activity == "china"
-        tables["capacities"] = tables["capacities"].assign(normal_t_per_yr=np.where(known, normal, np.nan))
-    tables |= {"hazards": pd.DataFrame([{**HAZARD, **(hazard or {})}]), "hazard_profiles": pd.DataFrame(steps)}
-    return plan, Dataset.from_tables(tables)
+        rows = data.frame("capacities")
+        data = data.replace(capacities=rows.assign(normal_t_per_yr=np.where(rows.activity == "china", normal, np.nan)))
+    hazards = pd.DataFrame([{**HAZARD, **(hazard or {})}])
+    return plan, data.replace(hazards=hazards, hazard_profiles=pd.DataFrame(steps))
 
 
 def scenarios_of(plan, data):
@@ -191,14 +181,8 @@ def test_a_plan_that_states_cut_or_duration_leaves_the_profile_aside():
 
 def test_drawn_events_follow_their_laws():
     """Severity and stretch have median 1 and the stated 5 % and 95 % points; a share of events costs no tonnes."""
-    law = {
-        "severity_p05": 0.5,
-        "severity_p95": 2.0,
-        "stretch_p05": 0.25,
-        "stretch_p95": 4.0,
-        "no_loss_share": 0.3,
-        "rate_per_yr": 3.0,
-    }
+    felt = {"severity_p05": 0.5, "severity_p95": 2.0, "stretch_p05": 0.25, "stretch_p95": 4.0}
+    law = {**felt, "no_loss_share": 0.3, "rate_per_yr": 3.0}
     plan, data = struck([step(0, 2, 0.4)], hazard=law, sample={"scenarios": 4096, "seed": 7, "events_per_hazard": 1})
     events = [e for s in scenarios_of(plan, data)[1].events[2:] for e in s]
     felt = np.array([e.severity for e in events if e.severity > 0])
@@ -244,10 +228,9 @@ def test_rules_on_trace_content_reach_producers_by_their_feed(feed, left):
     plan, data = struck(
         [step(0, 12, 1.0, flow="direct")], hazard={"third_country_cut_share": 0.4, "third_country_scope": "feed"}
     )
-    tables = {name: data.frame(name) for name in data.tables}
     if feed:
-        tables["feed_origins"] = pd.DataFrame([{"producer": "ally", "origins": feed}])
-    instance, found = scenarios_of(plan, Dataset.from_tables(tables))
+        data = data.replace(feed_origins=pd.DataFrame([{"producer": "ally", "origins": feed}]))
+    instance, found = scenarios_of(plan, data)
     assert found.availability[0, instance.producers.index("ally")] == pytest.approx([1.0, left, 1.0])
 
 

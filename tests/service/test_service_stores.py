@@ -1,30 +1,36 @@
-"""The store's promises, for both databases: PostgreSQL of the machine's own packages beside SQLite."""
+"""The store's promises, for both databases: PostgreSQL of the machine's own packages beside SQLite; copies of it."""
 
 from __future__ import annotations
 
 import glob
+import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
-from conftest import until
-from strategic_minerals.core.errors import FORMAT
+from conftest import Cli, until
+from strategic_minerals.core.errors import FORMAT, InputError
 from strategic_minerals.service import job_folder as base_store
+from strategic_minerals.service.app import create_app
 from strategic_minerals.service.client import Client
-from strategic_minerals.service.dispatcher import VALUE, PostgresStore, SqliteStore
-from strategic_minerals.service.job_folder import AuditLogEntry, Job, StoreError, Token, new_id
+from strategic_minerals.service.dispatcher import DUMP, PostgresStore, SqliteStore, back_up, file_of, open_store
+from strategic_minerals.service.job_folder import AuditLogEntry, Folder, Job, StoreError, Token, new_id
 from strategic_minerals.service.store import FullError, KeyTakenError, Quota, QuotaError, Store
-from support.served import Server, token
+from support.served import QUICK, Obedient, Server, client, ended, settings, token
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
 KEPT = ("jobs", "tokens", "audit_log", "servers", "tenants", "usage")
@@ -68,23 +74,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     found.close()
 
 
-def job(tenant: str = "t", **given: Any) -> Job:
-    plain: dict[str, Any] = {
-        "id": new_id(),
-        "tenant": tenant,
-        "kind": "solve",
-        "label": "x'; DROP TABLE jobs; --",
-        "state": "queued",
-        "submitted": time.time(),
-        "started": None,
-        "ended": None,
-        "server": None,
-        "digest": "d",
-        "stopping": False,
-        "progress": {},
-        "outcome": {},
-    }
-    return Job(**{**plain, **given})
+def job_of(tenant: str = "t", **given: Any) -> Job:
+    """A job that waits."""
+    plain = Job(new_id(), tenant, "solve", "", "queued", time.time(), None, None, None, "d", False, {}, {})
+    return replace(plain, **given)
 
 
 def put(
@@ -96,6 +89,7 @@ def put(
     quota: Quota | None = None,
     size: int = 0,
 ) -> Job:
+    """Submit a job."""
     entry = AuditLogEntry(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
     return store.submit(one, key, most, own, entry, quota, size)
 
@@ -108,37 +102,37 @@ def claimed(store: Store, quota: Quota | None = None) -> str | None:
 
 def test_what_is_submitted_is_kept_with_who_did_it(store: Store) -> None:
     """Proves: text is text to the database; the audit log has a line for each accepted job and none for a refused one."""
-    one = put(store, job())
+    one = put(store, job_of(label="x'; DROP TABLE jobs; --"))
     assert store.job(one.id) == one
     assert store.job(one.id, "another") is None
     with pytest.raises(FullError):
-        put(store, job(), most=1)
+        put(store, job_of(), most=1)
     with pytest.raises(FullError, match="of yours"):
-        put(store, job(), own=1)
+        put(store, job_of(), own=1)
     assert [entry.job for entry in store.log_entries()] == [one.id]
     assert store.counts()["queued"] == 1
 
 
 def test_a_key_is_one_job_of_one_tenant(store: Store) -> None:
     """Proves R39: the same key is the same job, of another tenant another, for another request a conflict; all at once too."""
-    one = put(store, job(), "k")
-    assert put(store, job(), "k").id == one.id
-    assert put(store, job("u"), "k").id != one.id
+    one = put(store, job_of(), "k")
+    assert put(store, job_of(), "k").id == one.id
+    assert put(store, job_of("u"), "k").id != one.id
     with pytest.raises(KeyTakenError):
-        put(store, job(digest="other"), "k")
+        put(store, job_of(digest="other"), "k")
     with ThreadPoolExecutor(8) as pool:
-        assert len({found.id for found in pool.map(lambda _: put(store, job(), "many"), range(16))}) == 1
+        assert len({found.id for found in pool.map(lambda _: put(store, job_of(), "many"), range(16))}) == 1
 
 
 def test_a_job_is_claimed_once_the_oldest_first(store: Store) -> None:
     """Proves: eight threads claim forty jobs, each once; in order for one claimer; not beyond a tenant's share."""
-    jobs = [put(store, job(submitted=float(n))) for n in range(40)]
+    jobs = [put(store, job_of(submitted=float(n))) for n in range(40)]
     assert store.position(jobs[4]) == 5
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: store.claim(f"s{n % 8}", 100), range(50)))
     claimed = [one.id for one in found if one is not None]
     assert len(claimed) == len(set(claimed)) == 40
-    mine = [put(store, job("other", submitted=100.0 + n)) for n in range(3)]
+    mine = [put(store, job_of("other", submitted=100.0 + n)) for n in range(3)]
     assert store.claim("s", 1).id == mine[0].id  # type: ignore[union-attr]
     assert store.claim("s", 1) is None
     assert store.finish(mine[0].id, "s", "succeeded", {"headline": "ä"})
@@ -149,43 +143,23 @@ def test_a_job_is_claimed_once_the_oldest_first(store: Store) -> None:
 def test_tenants_take_turns(store: Store) -> None:
     """Proves R48: while thirty jobs of one tenant wait, another tenant's job starts next, and its place in the queue says so; then
     the one with fewer running jobs, then the one served least recently; within a tenant first come, first served."""
-    greedy = [put(store, job("greedy", submitted=float(n))) for n in range(30)]
+    greedy = [put(store, job_of("greedy", submitted=float(n))) for n in range(30)]
     assert [claimed(store) for _ in range(2)] == [greedy[0].id, greedy[1].id]
-    late = [put(store, job("modest", submitted=100.0 + n)) for n in range(3)]
-    last = put(store, job("third", submitted=200.0))
+    late = [put(store, job_of("modest", submitted=100.0 + n)) for n in range(3)]
+    last = put(store, job_of("third", submitted=200.0))
     assert [store.position(one) for one in (late[0], last, late[1], greedy[2], late[2])] == [1, 2, 3, 4, 5]
     assert [claimed(store) for _ in range(5)] == [late[0].id, last.id, late[1].id, greedy[2].id, late[2].id]
     for one in (greedy[0], greedy[1], greedy[2], *late, last):
         store.finish(one.id, "s", "succeeded", {})
-    newest = put(store, job("third", submitted=300.0))
+    newest = put(store, job_of("third", submitted=300.0))
     assert claimed(store) == newest.id  # served longest ago
     assert claimed(store) == greedy[3].id
-
-
-def test_tenants_take_turns_in_webhooks_too(store: Store) -> None:
-    """Proves: of webhooks that are due that tenant's comes first for whom the least is being sent, and a tenant that has its share
-    waits; a webhook that is on its way is nobody else's."""
-    for number, tenant in enumerate(("much", "much", "much", "little")):
-        one = job(tenant, submitted=float(number))
-        entry = AuditLogEntry(one.submitted, tenant, "k", "127.0.0.1", "submit solve", one.id)
-        store.submit(one, None, 100, 100, entry, webhook=("https://plans.example/", "a secret of a test"))
-        assert store.claim("s", 100) is not None
-        assert store.finish(one.id, "s", "succeeded", {})
-
-    def due(**busy: int) -> str | None:
-        found = store.due_webhook(3, 60.0, busy, 2)
-        return None if found is None else found.job.tenant
-
-    assert due(little=1) == "much"
-    assert due(much=1) == "little"
-    assert due(much=2) is None
-    assert [due(much=1), due(), due()] == ["much", "much", None]
 
 
 def test_turns_hold_for_servers_that_claim_at_once(store: Store) -> None:
     """Proves R48: eight claims at the same moment are shared by four tenants, however many jobs each has."""
     for n in range(40):
-        put(store, job("t0" if n < 34 else f"t{1 + n % 3}", submitted=float(n)))
+        put(store, job_of("t0" if n < 34 else f"t{1 + n % 3}", submitted=float(n)))
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: store.claim(f"s{n}", 100), range(8)))
     assert sorted(one.tenant for one in found if one is not None) == [f"t{n}" for n in range(4) for _ in range(2)]
@@ -195,35 +169,28 @@ def test_a_tenant_has_quotas_of_jobs_minutes_and_bytes(store: Store) -> None:
     """Proves R48: beyond a quota nothing is kept, the refusal has figure and limit, others are not touched; seconds are counted
     where jobs end, are stopped or run; deleting a job gives back its bytes, and not its seconds."""
     quota = Quota(jobs=3, seconds=600.0, bytes=1000, longest_s=300.0)
-    first = put(store, job("a"), quota=quota, size=400)
+    first = put(store, job_of("a"), quota=quota, size=400)
     assert claimed(store) == first.id
     store.finish(first.id, "s", "succeeded", {}, 500.0, 1200)
     with pytest.raises(QuotaError, match=r"at most 0\.0") as full:
-        put(store, job("a"), quota=quota)
+        put(store, job_of("a"), quota=quota)
     assert full.value.storage
     assert store.delete(first.id)
-    second = put(store, job("a"), quota=quota)
+    second = put(store, job_of("a"), quota=quota)
     assert claimed(store, quota) == second.id
     assert store.put_back(second.id, server="s", seconds=200.0)
     with pytest.raises(QuotaError, match=r"11\.7 minutes within 24 hours; at most 10\.0"):
-        put(store, job("a"), quota=quota)
+        put(store, job_of("a"), quota=quota)
     assert store.claim("s", 9, quota) is None  # what waits, waits
-    other = put(store, job("b", submitted=1e12), quota=quota)
+    other = put(store, job_of("b", submitted=1e12), quota=quota)
     assert claimed(store, quota) == other.id
-    put(store, job("a"), quota=replace(quota, seconds=1e9))
+    put(store, job_of("a"), quota=replace(quota, seconds=1e9))
     with pytest.raises(QuotaError, match="you submitted 3 jobs within 24 hours; at most 3"):
-        put(store, job("a"), quota=replace(quota, seconds=1e9))
+        put(store, job_of("a"), quota=replace(quota, seconds=1e9))
     assert store.used("a", quota).jobs == 3
-
-
-def test_a_running_job_counts_for_what_it_may_take_at_most(store: Store) -> None:
-    """Proves: running jobs are counted, and a jump of the clock makes none of them dear."""
-    put(store, job("a"))
-    assert claimed(store)
-    store._run(("UPDATE jobs SET started = started - 1e9", {}))
-    assert store.used("a", Quota(longest_s=300.0)).seconds == 300.0
-    store._run(("UPDATE jobs SET started = started + 2e9", {}))
-    assert store.used("a", Quota(longest_s=300.0)).seconds == 0.0
+    for jump, seconds in ((-1e9, 300.0), (2e9, 0.0)):  # a jump of the clock makes no running job dear
+        store._run((f"UPDATE jobs SET started = started + {jump}", {}))
+        assert store.used("b", quota).seconds == seconds
 
 
 def test_uptime_goes_no_faster_than_any_clock(store: Store) -> None:
@@ -241,7 +208,7 @@ def test_uptime_goes_no_faster_than_any_clock(store: Store) -> None:
 
 def test_what_is_old_is_old_by_both_clocks(store: Store) -> None:
     """Proves R49: a job is outdated where its end lies back by the wall clock and by the service's uptime."""
-    one = put(store, job())
+    one = put(store, job_of())
     claimed(store)
     store._run(("UPDATE clock SET uptime = 1000", {}))
     before = time.time()
@@ -265,21 +232,21 @@ def test_a_store_that_is_cut_short_is_none(tmp_path: Path, monkeypatch: pytest.M
         again.close()
 
 
-@pytest.mark.parametrize("other", [0, FORMAT + 7])
-def test_a_store_of_another_format_is_left_alone(store: Store, other: int) -> None:
+def test_a_store_of_another_format_is_left_alone(store: Store) -> None:
     """Proves R51: what is of another format is not touched, and the refusal names both."""
-    store._run((f"UPDATE schema_version SET version = {other}", {}))
     try:
-        with pytest.raises(StoreError, match=f"format {other}; this program reads format {FORMAT}") as caught:
-            store.set_up()
-        assert caught.value.kind == "version"
+        for other in (0, FORMAT + 7):
+            store._run((f"UPDATE schema_version SET version = {other}", {}))
+            with pytest.raises(StoreError, match=f"format {other}; this program reads format {FORMAT}") as caught:
+                store.set_up()
+            assert caught.value.kind == "version"
     finally:
         store._run((f"UPDATE schema_version SET version = {FORMAT}", {}))
 
 
 def test_states_change_only_from_the_state_they_leave(store: Store) -> None:
     """Proves: another server cannot end a job; a cancelled one cannot be claimed; ended ones alone are deleted."""
-    one, two = put(store, job(submitted=1.0)), put(store, job(submitted=2.0))
+    one, two = put(store, job_of(submitted=1.0)), put(store, job_of(submitted=2.0))
     assert store.claim("s", 9) is not None
     assert not store.finish(one.id, "other", "failed", {})
     assert not store.delete(one.id)
@@ -297,15 +264,19 @@ def test_states_change_only_from_the_state_they_leave(store: Store) -> None:
 
 
 def test_jobs_of_servers_that_fell_silent_are_found(store: Store) -> None:
-    """Proves: a server's sign of life keeps its jobs; without one they are orphans."""
-    put(store, job(submitted=1.0))
-    put(store, job(submitted=2.0))
+    """Proves: a server's sign of life keeps its jobs; without one they are orphans, and once another server has taken one over, the
+    silent one cannot end it any more."""
+    one, two = put(store, job_of(submitted=1.0)), put(store, job_of(submitted=2.0))
     store.seen("alive")
-    store.claim("alive", 9)
-    store.claim("dead", 9)
-    assert [found.server for found in store.orphans(60)] == ["dead"]
+    assert store.claim("alive", 9) == store.job(one.id)
+    assert store.claim("dead", 9) == store.job(two.id)
     assert {found.server for found in store.orphans(-60)} == {"dead", "alive"}
-    assert store.running_of("alive")
+    assert [found.id for found in store.orphans(60)] == [two.id]
+    assert store.put_back(two.id)
+    assert store.claim("alive", 9) is not None
+    assert not store.finish(two.id, "dead", "succeeded", {})
+    assert store.finish(two.id, "alive", "failed", {})
+    assert store.running_of("alive") == [one.id]
     store.gone("alive")
     assert store.writable()
 
@@ -321,12 +292,101 @@ def test_tokens_are_known_by_their_hash_until_revoked(store: Store) -> None:
     assert store.tokens()[0].revoked is not None
 
 
-def test_values_never_become_statements() -> None:
-    """Proves: every value of the store's SQL is bound; `::` and times are left alone."""
-    assert (
-        VALUE.sub(r"%(\1)s", "a = :name AND t::text = '12:30' AND b=:b")
-        == "a = %(name)s AND t::text = '12:30' AND b=%(b)s"
-    )
+def test_a_copy_made_while_the_service_runs_takes_its_place(tmp_path: Path, cli: Cli) -> None:
+    """Proves: while jobs come, end and are deleted, copies are made that open, whose jobs all have their folders, and in which
+    what was running can go on."""
+    folder, runner = tmp_path / "s", Obedient()
+    with client(folder, runner, workers=2) as service:
+        first = service.post("/v1/jobs", json=QUICK).json()["id"]
+        assert ended(service, first)["state"] == "succeeded"
+        over = threading.Event()
+
+        def busy() -> None:
+            n = 0
+            while not over.is_set():
+                n += 1
+                job = service.post("/v1/jobs", json={**QUICK, "label": str(n)}).json()["id"]
+                if n % 2:
+                    ended(service, job)
+                    service.delete(f"/v1/jobs/{job}")
+
+        worker = threading.Thread(target=busy)
+        worker.start()
+        try:
+            for n in range(3):
+                back_up(folder, None, tmp_path / f"copy-{n}")
+        finally:
+            over.set()
+            worker.join()
+        told = json.loads(cli("service", "backup", tmp_path / "last", "--folder", folder, "--json").stdout)
+        assert told["jobs"] == len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"])
+    for name in (*(f"copy-{n}" for n in range(3)), "last"):
+        place = tmp_path / name
+        with closing(sqlite3.connect(file_of(place))) as store:
+            jobs = {row[0] for row in store.execute("SELECT id FROM jobs")}
+        assert jobs == {path.name for path in (place / "jobs").iterdir()}
+        assert not list(place.rglob("*.part"))
+        with client(place, Obedient()) as copy:
+            assert copy.get(f"/v1/jobs/{first}/tables/t").text.startswith("a,b")
+            for job in jobs:
+                if copy.get(f"/v1/jobs/{job}").json()["state"] == "interrupted":
+                    copy.post(f"/v1/jobs/{job}/resume")
+                assert ended(copy, job)["state"] == "succeeded"
+
+
+def test_a_copy_goes_nowhere_where_something_is(tmp_path: Path) -> None:
+    """Proves: a folder with files in it, one inside the service's own, and a service without a store are refused, and nothing is
+    written."""
+    folder = tmp_path / "s"
+    open_store(folder, None).close()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("mine")
+    for out in (tmp_path / "full", folder / "copy"):
+        with pytest.raises(InputError):
+            back_up(folder, None, out)
+    assert not (folder / "copy").exists()
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["x"]
+    with pytest.raises(StoreError):
+        back_up(tmp_path / "none", None, tmp_path / "copy")
+    assert not list(tmp_path.glob("copy*"))
+
+
+def test_a_job_that_was_deleted_meanwhile_is_not_in_the_copy(tmp_path: Path) -> None:
+    """Proves: a job whose folder is gone is left out and counted."""
+    folder = tmp_path / "s"
+    store = open_store(folder, None)
+    done, gone = (put(store, job_of("t")).id for _ in range(2))
+    store.close()
+    Folder.of(folder, done).path.mkdir(parents=True)
+    found = back_up(folder, None, tmp_path / "copy")
+    assert (found.jobs, found.deleted) == (1, 1)
+    again = open_store(tmp_path / "copy", None)
+    assert again.known() == {done} != {gone}
+    again.close()
+
+
+@needs_postgres
+@pytest.mark.skipif(shutil.which("pg_dump") is None, reason="pg_dump is not installed")
+def test_a_postgres_store_is_dumped_and_restored(postgres: str, tmp_path: Path) -> None:
+    """Proves: the dump that the backup makes, restored into a database as the README says, has every job and token."""
+    import psycopg
+
+    folder, database = tmp_path / "s", postgres.rpartition("/")[0] + "/copied"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE copied")
+    headers = token(folder, "t", database=database)
+    with TestClient(create_app(settings(folder, database=database), runner=Obedient()), headers=headers) as service:
+        job = service.post("/v1/jobs", json=QUICK).json()["id"]
+        assert ended(service, job)["state"] == "succeeded"
+        assert back_up(folder, database, tmp_path / "copy").jobs == 1
+        assert service.delete(f"/v1/jobs/{job}").status_code == 204
+    dump = tmp_path / "copy" / DUMP
+    restore = ["pg_restore", "--clean", "--if-exists", "--no-owner", f"--dbname={database}", str(dump)]
+    subprocess.run(restore, check=True, capture_output=True)
+    app = create_app(settings(tmp_path / "copy", database=database), runner=Obedient())
+    with TestClient(app, headers=headers) as service:
+        assert service.get(f"/v1/jobs/{job}").json()["state"] == "succeeded"
+        assert service.get(f"/v1/jobs/{job}/result").status_code == 200
 
 
 @needs_postgres

@@ -6,30 +6,27 @@ import contextlib
 import errno
 import os
 import random
-import resource
 import shutil
 import socket
 import sqlite3
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import until
+from conftest import Cli, until
+from service.test_service_stores import job_of, put
 from strategic_minerals import shipped
-from strategic_minerals.cli import main as cli
 from strategic_minerals.service import dispatcher as retention
-from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.dispatcher import Janitor, SqliteStore, open_store
-from strategic_minerals.service.job_folder import AuditLogEntry, Folder, Job, StoreError, Token
+from strategic_minerals.service import job_runners as runners
+from strategic_minerals.service.app import Canary
+from strategic_minerals.service.dispatcher import Janitor, SqliteStore, lock_folder, open_store
+from strategic_minerals.service.job_folder import Folder, StoreError, Token
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner
 from strategic_minerals.service.worker import NO_ROOM
-from support.served import QUICK, Obedient, Server, client, ended, records, settings, token
+from support.served import QUICK, Obedient, client, ended, records, settings, token
 
 # --- a full disk --------------------------------------------------------------------------------------------------------------
 
@@ -57,40 +54,42 @@ class Disk:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["json", "large", "upload", "draft"])
-def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(
-    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R50: wherever a submission meets a full disk, the answer is 503 with a problem and when to come back, and neither the
     store nor a folder has anything of it; where there is room again, the same is accepted."""
     rows = [{**row, "note": "x" * 500} for row in records("demand")]
     large = {**QUICK, "tables": {"demand": rows}, "on_top_of_shipped": True}
-    plan = shipped("models") / "quickstart.toml"
-    files = {"plan": ("p", b'name = "x"\n' if how == "draft" else plan.read_bytes())}
-    send: dict[str, Callable[[Any], Any]] = {
-        "json": lambda service: service.post("/v1/jobs", json=QUICK),
-        "large": lambda service: service.post("/v1/jobs", json=large),
-        "upload": lambda service: service.post("/v1/jobs/upload", files=files),
-        "draft": lambda service: service.post("/upload", files=files, follow_redirects=False),
-    }
+    plan = {"plan": ("p", (shipped("models") / "quickstart.toml").read_bytes())}
+    ways: list[tuple[str, dict[str, Any], int]] = [
+        ("/v1/jobs", {"json": QUICK}, 202),
+        ("/v1/jobs", {"json": large}, 202),
+        ("/v1/jobs/upload", {"files": plan}, 202),
+        ("/upload", {"files": {"plan": ("p", b'name = "x"\n')}, "follow_redirects": False}, 303),
+    ]
     runner, folder = Obedient(hold=True), tmp_path / "s"
+
+    def kept() -> list[str]:
+        """Folders, and jobs that the store knows."""
+        jobs = [job["id"] for job in service.get("/v1/jobs").json()["jobs"]]
+        return sorted([*jobs, *(str(path) for name in ("jobs", "drafts") for path in (folder / name).glob("*"))])
+
     with client(folder, runner, workers=1) as service:
         service.post("/v1/jobs", json=QUICK)
         until(lambda: runner.seen)
-        disk, kept = Disk(monkeypatch), sorted(p for name in ("jobs", "drafts") for p in (folder / name).glob("*"))
-        for n in range(100):
-            disk.left, disk.failed = n, 0
-            answer = send[how](service)
-            if not disk.failed:
-                break
-            disk.left = 10**9
-            assert answer.status_code == 503, (n, answer.text)
-            assert answer.headers["content-type"] == "application/problem+json"
-            assert int(answer.headers["retry-after"]) > 0
-            assert sorted(p for name in ("jobs", "drafts") for p in (folder / name).glob("*")) == kept
-            assert len(service.get("/v1/jobs").json()["jobs"]) == 1
-        assert n > 1
-        assert answer.status_code in (202, 303), answer.text
+        disk = Disk(monkeypatch)
+        for path, given, accepted in ways:
+            before = kept()
+            for n in range(100):
+                disk.left, disk.failed = n, 0
+                answer = service.post(path, **given)
+                met, disk.left = disk.failed, 10**9
+                if not met:
+                    break
+                assert answer.status_code == 503, (n, answer.text)
+                assert int(answer.headers["retry-after"]) > 0
+                assert kept() == before
+            assert n > 1
+            assert answer.status_code == accepted, answer.text
         runner.go.set()
 
 
@@ -126,8 +125,6 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
     folder.write("request.json", {**QUICK, "deadline_s": 100.0})
     preexec = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     command = f"{preexec}; from strategic_minerals.service.worker import main; import sys; main(sys.argv[1:])"
-    from strategic_minerals.service import job_runners as runners
-
     whole = runners.subprocess.Popen
     monkeypatch.setattr(
         runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", command, *given[3:]], **named)
@@ -139,47 +136,6 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
     assert not list(folder.path.rglob("*.part"))
 
 
-@pytest.mark.slow
-def test_a_server_whose_disk_is_full_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    """Proves R50, with a server and a child that may really write nothing: submitting is 503, readiness says why, health and
-    status answer; the job that ran meanwhile is not failed, and ends well once there is room."""
-    folder = tmp_path / "s"
-    headers = token(folder, "t")
-    server = Server(folder, workers="1").ready()
-    service = Client(server.address, headers["Authorization"].removeprefix("Bearer "))
-
-    def room(size: int) -> None:
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-    try:
-        one = service.submit("solve", shipped="quickstart", gap=0.05)
-        until(lambda: service.status(one)["state"] == "running")
-        room(0)
-        with pytest.raises(ServiceError) as refused:
-            service.submit("solve", shipped="quickstart", gap=0.05)
-        assert refused.value.status == 503
-        assert refused.value.problem["type"].endswith(":unavailable")
-        with pytest.raises(urllib.error.HTTPError) as unready:
-            urllib.request.urlopen(f"{server.address}/readyz", timeout=60)
-        said = unready.value.read().decode()
-        assert "not writable: File too large" in said
-        assert "cannot be written" in said
-        assert urllib.request.urlopen(f"{server.address}/healthz", timeout=60).status == 200
-        time.sleep(3.0)  # the job's child meets the full disk
-        assert service.status(one)["state"] in ("queued", "running")
-        room(resource.RLIM_INFINITY)
-        assert (
-            until(lambda: (found := service.status(one))["state"] not in ("queued", "running") and found)["state"]
-            == "succeeded"
-        )
-        assert not list(folder.rglob("*.part"))  # before another job writes
-        assert service.submit("solve", shipped="quickstart", gap=0.05)
-    finally:
-        room(resource.RLIM_INFINITY)
-        server.stop()
-    assert "Traceback" not in (tmp_path / "s.log").read_text(encoding="utf-8")
-
-
 # --- a damaged store ----------------------------------------------------------------------------------------------------------
 
 
@@ -189,281 +145,180 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sound") / "service.sqlite3"
     store = SqliteStore(path)
     for n in range(60):
-        job = Job(
-            f"{n:032x}", f"t{n % 3}", "solve", "ä" * n, "queued", float(n), None, None, None, "d" * 64, False, {}, {}
-        )
-        store.submit(job, f"k{n}", 999, 999, AuditLogEntry(1.0, "t", "k", "127.0.0.1", "submit solve", job.id))
+        put(store, job_of(f"t{n % 3}", id=f"{n:032x}", label="ä" * n, submitted=float(n)), f"k{n}")
         store.keep_token(Token(f"t{n}", "t", ("read",), 1.0, None, "n"), f"hash{n}")
-        if n % 2:
-            store.claim("s", 999)
-            store.finish(f"{n // 2:032x}", "s", "succeeded", {"headline": "done"})
+        if n % 2 and (one := store.claim("s", 999)):
+            store.finish(one.id, "s", "succeeded", {"headline": "done"})
     store.close()
     return path
 
 
-def flipped(content: bytes, chance: random.Random) -> bytes:
-    """Some bytes of one page turned over."""
-    found = bytearray(content)
-    page = chance.randrange(len(content) // 4096) * 4096
+def test_a_damaged_store_is_refused_or_read_and_nothing_between(sound: Path, tmp_path: Path) -> None:
+    """Proves R51: random bytes, a store cut short, pages exchanged or turned over: at start a StoreError that says so, or every
+    answer is read; never another error."""
+    content, path = sound.read_bytes(), tmp_path / "x.sqlite3"
+    refused = Counter[str]()
+    for kind in ("random bytes", "cut short", "pages exchanged", "a page turned over"):
+        chance = random.Random(kind)
+        for _ in range(30):
+            path.write_bytes(damaged(content, kind, chance))
+            try:
+                with contextlib.closing(SqliteStore(path)) as store:
+                    assert all(store.job(job.id) == job for job in store.jobs(None, limit=200))
+                    assert sum(store.counts().values()) == len(store.known())
+                    store.tokens(), store.log_entries(), store.positions(), store.claim("s", 9), store.writable()
+            except StoreError as error:
+                refused.update([kind, error.kind])
+    assert refused.pop("damaged") + refused.pop("version", 0) == refused.total()
+    assert refused.pop("a page turned over") >= 15
+    assert min(refused.values()) >= 29
+    assert len(refused) == 3
+
+
+def damaged(content: bytes, kind: str, chance: random.Random) -> bytes:
+    """A store after something has happened to it."""
+    if kind == "random bytes":
+        return chance.randbytes(chance.choice((1, 100, 5000, len(content))))
+    if kind == "cut short":
+        return content[: chance.randrange(1, len(content))]
+    if kind == "pages exchanged":
+        return content[:4096] + content[8192:12288] + content[4096:8192] + content[12288:]
+    found, page = bytearray(content), chance.randrange(len(content) // 4096) * 4096
     for _ in range(chance.choice((1, 20, 400))):
         found[page + chance.randrange(4096)] ^= chance.randrange(1, 256)
     return bytes(found)
 
 
-DAMAGE: dict[str, Callable[[bytes, random.Random], bytes]] = {
-    "random bytes": lambda content, chance: chance.randbytes(chance.choice((1, 100, 5000, len(content)))),
-    "cut short": lambda content, chance: content[: chance.randrange(1, len(content))],
-    "a page turned over": flipped,
-    "pages exchanged": lambda content, chance: (
-        content[:4096] + content[8192:12288] + content[4096:8192] + content[12288:]
-    ),
-    "zeros": lambda content, chance: content[: 4096 * chance.randrange(1, 5)].ljust(len(content), b"\0"),
-}
-
-
-@pytest.mark.parametrize("what", DAMAGE)
-def test_a_damaged_store_is_refused_or_read_and_nothing_between(what: str, sound: Path, tmp_path: Path) -> None:
-    """Proves R51: random bytes, a store cut short, pages turned over or exchanged: at start a StoreError that says so, or every
-    answer is read; never another error."""
-    chance, refused, said = random.Random(what), 0, set[str]()
-    for n in range(30):
-        path = tmp_path / f"{n}.sqlite3"
-        path.write_bytes(DAMAGE[what](sound.read_bytes(), chance))
-        try:
-            store = SqliteStore(path)
-        except StoreError as error:
-            said.add(error.kind)
-            refused += 1
-            continue
-        try:
-            assert all(store.job(job.id) == job for job in store.jobs(None, limit=200))
-            assert sum(store.counts().values()) == len(store.known())
-            store.tokens(), store.log_entries(), store.positions(), store.claim("s", 9), store.writable()
-        except StoreError:
-            refused += 1
-        finally:
-            store.close()
-    assert said <= {"damaged", "version"}
-    assert refused >= (15 if what == "a page turned over" else 29)
-
-
 def test_rows_that_nobody_wrote_are_told(sound: Path, tmp_path: Path) -> None:
-    """Proves R51: content that a sound file holds and no version writes is found at start: states, names, JSON, scopes."""
-    for n, wrong in enumerate(
-        (
-            "UPDATE jobs SET state = 'exploded'",
-            "UPDATE jobs SET id = '../../etc' WHERE submitted = 0.0",
-            "UPDATE jobs SET outcome = '{'",
-            "UPDATE jobs SET progress = '[]'",
-            "UPDATE jobs SET submitted = 'yesterday'",
-            "UPDATE tokens SET scopes = 'all'",
-            "UPDATE tokens SET created = 'x'",
-            "DROP TABLE tokens",
-            "DROP TABLE clock",
-            "ALTER TABLE jobs DROP COLUMN bytes",
-            "DELETE FROM schema_version",
-            "UPDATE schema_version SET version = 'x'",
-            "INSERT INTO schema_version VALUES (2)",
-        )
+    """Proves R51: content that a sound file holds and no version writes is found at start; another program's file is left alone."""
+    path = tmp_path / "x.sqlite3"
+    for wrong in (
+        "UPDATE jobs SET state = 'exploded'",
+        "UPDATE jobs SET id = '../../etc' WHERE submitted = 0.0",
+        "UPDATE jobs SET outcome = '{'",
+        "UPDATE jobs SET submitted = 'yesterday'",
+        "UPDATE tokens SET scopes = 'all'",
+        "DROP TABLE clock",
+        "ALTER TABLE jobs DROP COLUMN bytes",
+        "DELETE FROM schema_version",
+        "INSERT INTO schema_version VALUES (2)",
     ):
-        path = tmp_path / f"{n}.sqlite3"
         shutil.copy(sound, path)
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute(wrong)
-            connection.commit()
+        changed(path, wrong)
         with pytest.raises(StoreError, match="damaged"):
             SqliteStore(path)
-
-
-def test_another_programs_database_is_not_touched(tmp_path: Path) -> None:
-    """Proves R51: a file with other tables is left as it is."""
-    path = tmp_path / "x.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE recipes (name TEXT)")
-        connection.commit()
+    path.unlink()
+    changed(path, "CREATE TABLE recipes (name TEXT)")
     with pytest.raises(StoreError, match="belongs to another program"):
         SqliteStore(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
 
 
-def test_damage_while_it_runs_is_503(tmp_path: Path) -> None:
-    """Proves R51: a store that breaks under a running server gives problems, and readiness says why."""
+def changed(path: Path, statement: str) -> None:
+    """Change a closed store behind its back."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def test_damage_while_it_runs_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R51: a store that breaks under a running server gives problems; readiness says why, and says of the solver what its
+    test programs say, at the first time of asking."""
+    monkeypatch.setattr(Canary, "_look", lambda self: "the solver self-test fails")
     with client(tmp_path / "s", Obedient()) as service:
+        first = service.get("/readyz")
+        assert (first.status_code, first.json()["checks"]["solver"]) == (503, "the solver self-test fails")
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, job)
         store = service.app.state.store  # type: ignore[attr-defined]
         store._run(("UPDATE jobs SET outcome = '{'", {}))
         answer = service.get(f"/v1/jobs/{job}")
-        assert answer.status_code == 503
-        assert answer.json()["type"].endswith(":unavailable")
+        assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "unavailable")
         store._run(("ALTER TABLE jobs RENAME TO lost", {}))
         assert service.get("/v1/jobs").status_code == 503
         store._run(("ALTER TABLE servers RENAME TO gone", {}))
-        assert "damaged" in until(
-            lambda: "ok" not in (found := service.get("/readyz").json()["checks"]["store"]) and found
-        )
+        until(lambda: "damaged" in service.get("/readyz").json()["checks"]["store"])
 
 
 # --- a start that fails -------------------------------------------------------------------------------------------------------
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """The exit code of the command line, in this process."""
-    monkeypatch.setattr(sys, "argv", ["strategic-minerals", *arguments])
-    with pytest.raises(SystemExit) as left:
-        cli.main()
-    return int(left.value.code or 0)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder with a token."""
-    token(tmp_path / "s", "t")
-    return tmp_path / "s"
-
-
-@pytest.fixture
-def taken() -> Iterator[int]:
-    """A port that somebody has."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        one.listen()
-        yield one.getsockname()[1]
-
-
-def test_a_failed_start_has_a_code_of_its_own(
-    place: Path, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: a port that is taken, an address of another machine, a folder that cannot be made or is another server's, no token,
-    wrong settings: exit 6 with the reason, and no traceback; nothing is left running or locked."""
+    wrong settings: exit 6 with the reason; a store that cannot be used: 7, and it stays as it is."""
+    place = tmp_path / "s"
+    token(place, "t")
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    serve = ("serve", "--folder", str(place))
-    port = str(taken)
-    assert run(monkeypatch, *serve, "--port", port) == 6
-    assert port in capsys.readouterr().err
-    assert run(monkeypatch, *serve, "--host", "192.0.2.1", "--port", "0") == 6
-    assert run(monkeypatch, *serve, "--host", "no such name", "--port", "0") == 6
-    assert run(monkeypatch, "serve", "--folder", str(tmp_path / "file" / "s"), "--port", "0") == 6
-    assert run(monkeypatch, "serve", "--folder", str(tmp_path / "empty"), "--port", "0") == 6
-    assert "token create" in capsys.readouterr().err
-    from strategic_minerals.service.dispatcher import lock_folder
 
+    def refused(folder: Path, *more: str, port: int = 0) -> str:
+        said = cli("serve", "--folder", folder, "--port", port, *more)
+        assert said.returncode == 6, said.stderr
+        assert "Traceback" not in said.stderr
+        return said.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert str(port) in refused(place, port=port)
+    refused(place, "--host", "192.0.2.1")
+    refused(tmp_path / "file" / "s")
+    assert "token create" in refused(tmp_path / "empty")
     with lock_folder(place):
-        assert run(monkeypatch, *serve, "--port", "0") == 6
-    assert "another server" in capsys.readouterr().err
-    monkeypatch.setenv("STRATEGIC_MINERALS_KEEP_DAYS", "-1")
-    assert run(monkeypatch, *serve, "--port", "0") == 6
-    assert "keep_days" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("what", ["random bytes", "cut short", "another format", "another's", "empty"])
-def test_a_store_that_cannot_be_used_has_a_code_of_its_own(
-    what: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Proves R51: every verb that opens the store ends with 7 and a sentence; what is there stays as it is."""
-    path = place / "service.sqlite3"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if what == "another format":
-            connection.execute("UPDATE schema_version SET version = 99")
-            connection.commit()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    if what == "another's":
-        path.unlink()
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("CREATE TABLE recipes (name TEXT)")
-            connection.commit()
-    if what in DAMAGE:
-        path.write_bytes(DAMAGE[what](path.read_bytes(), random.Random(1)))
-    if what == "empty":
-        (place / "jobs" / ("0" * 32)).mkdir(parents=True)
-        path.write_bytes(b"")
-    before = path.read_bytes()
-    for arguments in (["serve", "--port", "0"], ["token", "create", "x"], ["token", "list"], ["token", "revoke", "x"]):
-        assert run(monkeypatch, *arguments, "--folder", str(place)) == 7, arguments
-        said = capsys.readouterr().err
-        assert "The store cannot be used" in said
-        assert "Traceback" not in said
-    assert path.read_bytes() == before
-
-
-def test_the_first_answer_about_readiness_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: the first `/readyz` waits for the solver's test programs and says ready, or what is wrong; it does not guess."""
-    with client(tmp_path / "s", Obedient()) as service:
-        first = service.get("/readyz")
-        assert (first.status_code, first.json()["ready"]) == (200, True), first.text
-    from strategic_minerals.service.app import Canary
-
-    monkeypatch.setattr(Canary, "_look", lambda self: "the solver self-test fails")
-    with client(tmp_path / "t", Obedient()) as service:
-        first = service.get("/readyz")
-        assert (first.status_code, first.json()["checks"]["solver"]) == (503, "the solver self-test fails")
+        assert "another server" in refused(place)
+    with monkeypatch.context() as patch:
+        patch.setenv("STRATEGIC_MINERALS_KEEP_DAYS", "-1")
+        assert "keep_days" in refused(place)
+    changed(place / "service.sqlite3", "UPDATE schema_version SET version = 99")
+    before = (place / "service.sqlite3").read_bytes()
+    for words in (("serve", "--port", "0"), ("token", "create", "x"), ("token", "revoke", "x")):
+        said = cli(*words, "--folder", place)
+        assert (said.returncode, "The store cannot be used" in said.stderr) == (7, True)
+    assert (place / "service.sqlite3").read_bytes() == before
 
 
 # --- clocks -------------------------------------------------------------------------------------------------------------------
 
 
-class Clock:
-    """A wall clock that jumps."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.ahead = 0.0
-        wall = time.time
-        patch.setattr(retention.time, "time", lambda: wall() + self.ahead)
-
-
 @pytest.mark.parametrize("jump_s", [86_400.0 * 400, -86_400.0 * 400])
 def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R49: a year forward or back while the server runs or between two starts: results, drafts and folders that are being
-    written stay; at start nothing is deleted at all, however old it looks."""
-    clock, store = Clock(monkeypatch), open_store(tmp_path, None)
-    job = Job("a" * 32, "t", "solve", "", "queued", time.time(), None, None, None, "d", False, {}, {})
-    store.submit(job, None, 9, 9, AuditLogEntry(0, "t", "k", "", "submit", job.id))
+    written stay; at start nothing is deleted at all, however old it looks; what is old by both clocks goes."""
+    store, wall, ahead = open_store(tmp_path, None), time.time, [0.0]
+    monkeypatch.setattr(retention.time, "time", lambda: wall() + ahead[0])
+    job = put(store, job_of())
     store.claim("s", 9)
     store.finish(job.id, "s", "succeeded", {})
     kept = [tmp_path / "jobs" / job.id, tmp_path / "jobs" / ("b" * 32), tmp_path / "drafts" / ("c" * 32)]
     for path in kept:
         path.mkdir(parents=True)
     running = Janitor(settings(tmp_path, keep_days=90), store)
-    running.beat()
-    running.tidy()
-    clock.ahead = jump_s
-    running.beat()
-    running.tidy()
+    for jump in (0.0, jump_s):
+        ahead[0] = jump
+        running.beat()
+        running.tidy()
     started = Janitor(settings(tmp_path, keep_days=90), store)
     started.tidy()
     assert not started.ready
-    assert store.known() == {job.id}
     assert all(path.is_dir() for path in kept)
     started.beat()
     started._old_jobs(started._uptime or 0.0)
     assert store.known() == {job.id}
-    store.close()
-
-
-def test_what_is_old_by_both_clocks_goes(tmp_path: Path) -> None:
-    """Proves: retention still deletes: after so much uptime, and not at start."""
-    store = open_store(tmp_path, None)
-    job = Job("a" * 32, "t", "solve", "", "queued", 1.0, None, None, None, "d", False, {}, {})
-    store.submit(job, None, 9, 9, AuditLogEntry(0, "t", "k", "", "submit", job.id))
-    store.claim("s", 9)
-    store.finish(job.id, "s", "succeeded", {})
-    (tmp_path / "jobs" / job.id).mkdir(parents=True)
+    ahead[0] = 0.0
     store._run(("UPDATE jobs SET ended = 1.0", {}), ("UPDATE clock SET uptime = 91 * 86400.0", {}))
-    janitor = Janitor(settings(tmp_path, keep_days=90), store)
-    janitor.tidy()
+    late = Janitor(settings(tmp_path, keep_days=90), store)
+    late.tidy()
     assert store.known() == {job.id}
-    janitor.beat()
-    janitor.tidy()
+    late.beat()
+    late.tidy()
     assert store.known() == set()
-    assert not (tmp_path / "jobs" / job.id).exists()
+    assert not kept[0].exists()
     store.close()
 
 
 def test_quotas_are_told_with_figure_and_limit(tmp_path: Path) -> None:
-    """Proves R48: 429 with when to come back for jobs and minutes, 507 for bytes kept, each with figure and limit; deleting makes
-    room."""
+    """Proves R48: 429 with when to come back for jobs, 507 for bytes kept, each with figure and limit; deleting makes room, and a
+    key that comes again is not counted."""
     with client(tmp_path / "s", Obedient(), most_jobs_of_tenant=2, most_mib_of_tenant=1e-4) as service:
         first = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, first)
@@ -471,16 +326,9 @@ def test_quotas_are_told_with_figure_and_limit(tmp_path: Path) -> None:
         assert (full.status_code, full.json()["type"]) == (507, "urn:strategic-minerals:problem:storage")
         assert "at most 0.0" in full.json()["detail"]
         assert service.delete(f"/v1/jobs/{first}").status_code == 204
-        assert service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).status_code == 202
-        assert service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).status_code == 202
+        for _ in range(2):
+            assert service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).status_code == 202
         many = service.post("/v1/jobs", json=QUICK)
         assert (many.status_code, many.json()["type"]) == (429, "urn:strategic-minerals:problem:quota")
         assert "you submitted 2 jobs" in many.json()["detail"]
         assert int(many.headers["retry-after"]) > 0
-    with client(tmp_path / "t", Obedient(), most_minutes_of_tenant=1.0) as service:
-        one = service.post("/v1/jobs", json=QUICK).json()["id"]
-        ended(service, one)
-        service.app.state.store._run(("UPDATE usage SET seconds = 90", {}))  # type: ignore[attr-defined]
-        late = service.post("/v1/jobs", json=QUICK)
-        assert late.status_code == 429
-        assert "1.5 minutes within 24 hours; at most 1.0" in late.json()["detail"]

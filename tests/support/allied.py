@@ -55,14 +55,8 @@ def home_tables(
 
 def event(materials: str, begin: float = 2028.0, years: float = 1.0, **changes: Any) -> dict[str, Any]:
     """China stops all exports of some materials for a year."""
-    return {
-        "start_year": begin,
-        "duration_years": years,
-        "countries": "CHN",
-        "materials": materials,
-        "cut_share": 1.0,
-        **changes,
-    }
+    struck = {"start_year": begin, "duration_years": years, "countries": "CHN", "materials": materials}
+    return {**struck, "cut_share": 1.0, **changes}
 
 
 def allied(

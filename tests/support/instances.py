@@ -16,6 +16,7 @@ import pytest
 
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
+from support.tiny import floored, hazard_row, supply_rule
 
 FEATURES = {
     "dy": 0.8,
@@ -402,26 +403,10 @@ def _yield_rows(case: _Case, producer: str, makes: dict[str, float]) -> list[dic
 def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     on, u, M = case.on, case.u, case.magnets
     instruments = [
-        {"instrument": "grant", "kind": "grant", "score": 1.0, "max_share_of_capex": 0.8},
-        {
-            "instrument": "loan",
-            "kind": "loan",
-            "score": u(0.05, 0.3),
-            "max_share_of_capex": 0.6,
-            "rate": 0.02,
-            "tenor_yr": 8,
-            "grace_yr": 2,
-            "grant_on_top": on["lean"],
-        },
-        {
-            "instrument": "equity",
-            "kind": "equity",
-            "score": u(0.3, 0.7),
-            "max_share_of_capex": 0.5,
-            "rate": 0.05,
-            "tenor_yr": 10,
-        },
-        {"instrument": "none", "kind": "none", "score": 0.0, "max_share_of_capex": 0.0},
+        _instrument("grant", 1.0, 0.8),
+        _instrument("loan", u(0.05, 0.3), 0.6, rate=0.02, tenor_yr=8, grace_yr=2, grant_on_top=on["lean"]),
+        _instrument("equity", u(0.3, 0.7), 0.5, rate=0.05, tenor_yr=10),
+        _instrument("none", 0.0, 0.0),
     ]
     packages: list[dict[str, Any]] = [
         {"package": "grant", "instrument": "grant", "offtake_share": 0.0},
@@ -437,19 +422,19 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     if on["package_floor"]:
         kind = case.pick("contract", "purchase")
         packages.append(
-            {
-                "package": "floored",
-                "project": "oxide-project",
-                "instrument": "grant",
-                "offtake_share": 1.0,
-                "offtake_fee_usd_per_kg": 0.1,
-                "floor_material": "ndpr",
-                "floor_usd_per_kg": case.price["ndpr"] * u(0.8, 1.3),
-                "floor_kind": kind,
-                "floor_term_yr": case.pick(2, 4),
-                "upside_share": 0.3 if on["upside"] else 0.0,
-                "take_t_per_yr": u(0.05, 0.4) * M if kind == "purchase" else None,
-            }
+            floored(
+                "ndpr",
+                case.price["ndpr"] * u(0.8, 1.3),
+                case.pick(2, 4),
+                kind,
+                package="floored",
+                project="oxide-project",
+                instrument="grant",
+                offtake_share=1.0,
+                offtake_fee_usd_per_kg=0.1,
+                upside_share=0.3 if on["upside"] else 0.0,
+                take_t_per_yr=u(0.05, 0.4) * M if kind == "purchase" else None,
+            )
         )
     offers = [
         ("ndpr-spot", "ndpr", "china-mine", u(0.02, 0.2) * M, u(0.0, 0.1), None),
@@ -473,21 +458,26 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
         ],
         "price_states": [{"state": f"s{k}", "factor": w, "probability": q} for k, (w, q) in enumerate(states)],
         "hazards": [
-            {
-                "hazard": "stop",
-                "name": "stop",
-                "kind": "licence",
-                "countries": "CHN",
-                "materials": "ndpr",
-                "rate_per_yr": 0.4,
-                "duration_yr": 1.0,
-                "cut_share": 0.7,
-                "cut_share_low": 0.4,
-                "cut_share_high": 1.0,
-                "price_multiplier": 1.6,
-            }
+            hazard_row("stop", "ndpr", 0.4, cut_share=0.7, cut_share_low=0.4, cut_share_high=1.0, price_multiplier=1.6)
         ],
     }
+
+
+def _instrument(name: str, score: float, most: float, **row: Any) -> dict[str, Any]:
+    return {"instrument": name, "kind": name, "score": score, "max_share_of_capex": most, **row}
+
+
+def _menu(material: str, levels: list[float], years: int, **menu: Any) -> dict[str, Any]:
+    return {"material": material, "levels_usd_per_kg": levels, "term_years": years, **menu}
+
+
+def _promise(segment: str, level: float, scenarios: list[str], per: str, **promise: Any) -> dict[str, Any]:
+    return {"material": "magnet", "segment": segment, "level": level, "scenarios": scenarios, "per": per, **promise}
+
+
+def _event(start: float, years: float, countries: str, materials: str, share: float, **event: Any) -> dict[str, Any]:
+    struck = {"start_year": start, "duration_years": years, "countries": countries, "materials": materials}
+    return {**struck, "cut_share": share, **event}
 
 
 def _scenarios(case: _Case) -> list[dict[str, Any]]:
@@ -497,50 +487,32 @@ def _scenarios(case: _Case) -> list[dict[str, Any]]:
     def start(latest: float) -> float:
         return FIRST + case.step * float(case.rng.integers(1, max(2, round(latest / case.step)))) + case.pick(0.0, 0.25)
 
-    cut = {
-        "start_year": start(case.years),
-        "duration_years": u(0.6, 2.2),
-        "countries": "CHN",
-        "materials": chain,
-        "cut_share": u(0.4, 1.0),
-        "price_multiplier": u(1.1, 2.5),
-    }
+    cut = _event(start(case.years), u(0.6, 2.2), "CHN", chain, u(0.4, 1.0), price_multiplier=u(1.1, 2.5))
     if on["third_cut"]:
         cut["third_country_cut_share"] = u(0.1, 0.4)
     if on["override"]:
         cut["tight"] = case.pick(True, False)
     scenarios = [{"name": "cut", "probability": u(0.1, 0.3), "design_basis": on["design_basis"], "events": [cut]}]
     if on["flood"]:
-        event = {
-            **cut,
-            "start_year": start(case.years - 1),
-            "flood_years": u(0.8, 1.6),
-            "flood_multiplier": u(0.3, 0.8),
-        }
+        flood = {"start_year": start(case.years - 1), "flood_years": u(0.8, 1.6), "flood_multiplier": u(0.3, 0.8)}
+        event = {**cut, **flood}
         event.pop("tight", None)
         scenarios.append({"name": "flood", "probability": u(0.1, 0.3), "events": [event]})
     if on["surge"]:
         segment = "defence" if on["segments"] else "civil"
-        event = {
-            "start_year": start(case.years),
-            "duration_years": u(0.6, 2.0),
-            "countries": "*",
-            "materials": "*",
-            "cut_share": case.pick(0.0, u(0.1, 0.4)),
-            "price_multiplier": u(1.0, 1.5),
-            "demand_multipliers": {segment: u(1.2, 2.0)},
-        }
+        event = _event(
+            start(case.years),
+            u(0.6, 2.0),
+            "*",
+            "*",
+            case.pick(0.0, u(0.1, 0.4)),
+            price_multiplier=u(1.0, 1.5),
+            demand_multipliers={segment: u(1.2, 2.0)},
+        )
         scenarios.append({"name": "surge", "probability": u(0.05, 0.2), "design_basis": True, "events": [event]})
     if on["two_events"]:
         other = "gallium" if on["gallium"] else "ndpr"
-        again = {
-            "start_year": start(case.years + 1),
-            "duration_years": u(0.5, 1.0),
-            "countries": "CHN CAN",
-            "materials": other,
-            "cut_share": u(0.5, 1.0),
-            "price_multiplier": u(1.2, 3.0),
-        }
+        again = _event(start(case.years + 1), u(0.5, 1.0), "CHN CAN", other, u(0.5, 1.0), price_multiplier=u(1.2, 3.0))
         first = {**cut, "duration_years": 0.5, "start_year": FIRST + case.step}
         scenarios.append({"name": "twice", "probability": u(0.05, 0.15), "events": [first, again]})
     return scenarios
@@ -553,90 +525,36 @@ def _plan(case: _Case) -> Plan:
     menus: list[dict[str, Any]] = []
     if on["project_floor"]:
         levels = [case.price["ndpr"] * f for f in (0.87, 1.13)[: case.pick(1, 2)]]
-        menus.append(
-            {
-                "material": "ndpr",
-                "levels_usd_per_kg": levels,
-                "term_years": case.pick(2, 3, 6),
-                "upside_share": 0.3 if on["upside"] else 0.0,
-            }
-        )
+        menus.append(_menu("ndpr", levels, case.pick(2, 3, 6), upside_share=0.3 if on["upside"] else 0.0))
     if on["purchase_floor"]:
-        menus.append(
-            {
-                "material": "ndpr",
-                "kind": "purchase",
-                "levels_usd_per_kg": [case.price["ndpr"] * u(0.9, 1.2)],
-                "term_years": 3,
-                "take_share": u(0.3, 1.0),
-            }
-        )
+        level = case.price["ndpr"] * u(0.9, 1.2)
+        menus.append(_menu("ndpr", [level], 3, kind="purchase", take_share=u(0.3, 1.0)))
     if on["market_floor"]:
         name = case.pick(*case.materials)
-        menus.append(
-            {
-                "material": name,
-                "scope": "market",
-                "levels_usd_per_kg": [case.price[name] * u(0.7, 1.05)],
-                "term_years": case.pick(2, 4, 8),
-                "upside_share": 0.1 if on["upside"] else 0.0,
-                "eligible": case.pick("home", "allied"),
-            }
-        )
+        level, term = case.price[name] * u(0.7, 1.05), case.pick(2, 4, 8)
+        upside, eligible = 0.1 if on["upside"] else 0.0, case.pick("home", "allied")
+        menus.append(_menu(name, [level], term, scope="market", upside_share=upside, eligible=eligible))
     if on["border_floor"]:
         taken = {menu["material"] for menu in menus if menu.get("scope") == "market"}
         name = case.pick(*[m for m in case.materials if m not in taken])
-        menus.append(
-            {
-                "material": name,
-                "scope": "market",
-                "kind": "border",
-                "levels_usd_per_kg": [case.price[name] * u(0.8, 1.2)],
-                "term_years": case.pick(2, 4, 8),
-                "embedded_content": on["embedded"],
-            }
-        )
+        level, term = case.price[name] * u(0.8, 1.2), case.pick(2, 4, 8)
+        menus.append(_menu(name, [level], term, scope="market", kind="border", embedded_content=on["embedded"]))
     scenarios = _scenarios(case)
     named = [s["name"] for s in scenarios if s.get("design_basis")]
     segment = "defence" if on["segments"] else "civil"
     promises: list[dict[str, Any]] = []
     per = "fiscal_year" if on["per_year"] else "episode"
     if on["service_soft"] and named:
-        promises.append(
-            {
-                "material": "magnet",
-                "segment": segment,
-                "level": u(0.8, 1.0),
-                "scenarios": named,
-                "per": per,
-                "penalty_usd_per_kg": u(5, 200),
-            }
-        )
+        promises.append(_promise(segment, u(0.8, 1.0), named, per, penalty_usd_per_kg=u(5, 200)))
     if on["service_hard"] and named:
-        promises.append({"material": "magnet", "segment": "civil", "level": 0.05, "scenarios": named, "per": per})
+        promises.append(_promise("civil", 0.05, named, per))
     rules: list[dict[str, Any]] = []
     if on["country_cap"]:
-        rules.append(
-            {
-                "material": "ndpr",
-                "kind": "country_cap",
-                "country": "CHN",
-                "share": u(0.2, 0.6),
-                "from_year": FIRST + 1,
-                "penalty_usd_per_kg": u(1, 60),
-            }
-        )
+        share, penalty = u(0.2, 0.6), {"from_year": FIRST + 1, "penalty_usd_per_kg": u(1, 60)}
+        rules.append(supply_rule("country_cap", "ndpr", share, country="CHN", **penalty))
     if on["least_share"]:
-        rules.append(
-            {
-                "material": "magnet",
-                "kind": "least_share",
-                "group": case.pick("home", "allied"),
-                "share": u(0.1, 0.6),
-                "from_year": FIRST,
-                "penalty_usd_per_kg": u(1, 60),
-            }
-        )
+        group = case.pick("home", "allied")
+        rules.append(supply_rule("least_share", "magnet", u(0.1, 0.6), group=group, penalty_usd_per_kg=u(1, 60)))
     return Plan.model_validate(
         {
             "name": f"random-{case.seed}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.tiny import cut, offer, source, tiny
+from support.tiny import cut, imported, offer
 
 
 def newsvendor(**changes):
@@ -14,8 +14,6 @@ def newsvendor(**changes):
     """
     lengths = {3: 0.12, 6: 0.10, 12: 0.06, 24: 0.02}
     case = {
-        "sources": {"far": source("CHN", "a", 12.0)},
-        "demand": {"a": 12.0},
         "materials": {"a": {"haircut_share": 0.1}},
         "offers": {"spot": offer("a", 100.0, premium=1 / 60)},
         "scenarios": [cut(f"m{m}", share, 2027.25, m / 12) for m, share in lengths.items()],
@@ -23,4 +21,4 @@ def newsvendor(**changes):
         "years": 3,
         "money": {2027: 1e4, 2028: 0.0},
     }
-    return tiny({"a": 60.0}, **{**case, **changes})
+    return imported(60.0, 12.0, **{**case, **changes})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from strategic_minerals import Dataset, Plan
-from support.tiny import cut, offer, project, source, tiny
+from support.tiny import cut, imported, offer, project
 
 
 def one_mineral(money: float = 200.0, **changes: Any) -> tuple[Plan, Dataset]:
@@ -16,8 +16,6 @@ def one_mineral(money: float = 200.0, **changes: Any) -> tuple[Plan, Dataset]:
     """
     case = {
         "materials": {"a": {"haircut_share": 0.25, "holding_share_per_yr": 0.05}},
-        "sources": {"far": source("CHN", "a", 10.0)},
-        "demand": {"a": 10.0},
         "loss": 340.0,
         "offers": {"spot": offer("a", 100.0)},
         "residual": 0.0,
@@ -31,4 +29,4 @@ def one_mineral(money: float = 200.0, **changes: Any) -> tuple[Plan, Dataset]:
         "money": {2027: money, 2028: 100.0},
         "scenarios": [cut("quarantine", 0.15, 2028, 1, share=0.5), cut("embargo", 0.10, 2028, 3)],
     }
-    return tiny({"a": 60.0}, **{**case, **changes})
+    return imported(60.0, **{**case, **changes})

@@ -114,11 +114,6 @@ def ended(client: Any, job: str, **given: Any) -> dict[str, Any]:
     return dict(until(told))
 
 
-def in_phase(client: Any, job: str) -> Any:
-    """The status of a job that tells what it is doing."""
-    return until(lambda: (client.get(f"/v1/jobs/{job}").json()["progress"] or {}).get("phase"))
-
-
 class Server:
     """A server as a process of its own, which may be killed."""
 

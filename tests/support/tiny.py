@@ -161,15 +161,37 @@ def cut(
     **event: Any,
 ) -> dict[str, Any]:
     """A scenario in which some countries' sources stop from `start` on for some years."""
-    struck = {
+    struck: dict[str, Any] = {
         "start_year": start,
         "duration_years": years,
         "countries": countries,
         "materials": materials,
-        "cut_share": share,
-        **event,
     }
+    struck |= {"cut_share": share, **event}
     return {"name": name, "probability": probability, "design_basis": design_basis, "events": [struck]}
+
+
+def imported(prices: Series, kt: float = 10.0, *, of: str = "a", **changes: Any) -> tuple[Plan, Dataset]:
+    """`tiny` with one material, so much of it wanted a year, and as much made in China (source `far`)."""
+    case = {"sources": {"far": source("CHN", of, kt)}, "demand": {of: kt}, **changes}
+    return tiny({of: prices}, **case)
+
+
+def floored(material: str, level: float, years: float, kind: str = "contract", **row: Any) -> dict[str, Any]:
+    """A package with a floor of its own, for so many years [USD/kg]; no capital unless `instrument` says so."""
+    floor = {"floor_material": material, "floor_usd_per_kg": level, "floor_kind": kind, "floor_term_yr": years}
+    return {**floor, **row}
+
+
+def hazard_row(hazard: str, materials: str, rate: float, /, **row: Any) -> dict[str, Any]:
+    """A row of `hazards`: Chinese licences that come at a rate a year and last a year."""
+    named = {"hazard": hazard, "name": hazard, "kind": "licence", "countries": "CHN", "materials": materials}
+    return {**named, "rate_per_yr": rate, "duration_yr": 1.0, **row}
+
+
+def supply_rule(kind: str, material: str, share: float, *, from_year: int = FIRST, **rule: Any) -> dict[str, Any]:
+    """An entry of `diversification`."""
+    return {"kind": kind, "material": material, "share": share, "from_year": from_year, **rule}
 
 
 def total(solved: Any) -> float:
