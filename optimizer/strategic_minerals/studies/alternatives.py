@@ -8,6 +8,7 @@ after the other is made as small and as large as possible, and portfolios are so
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,8 +37,6 @@ from .explain import Fixed, fixed_program
 
 SMALLEST_FACTOR = 1e-9
 """HiGHS drops smaller entries of a row."""
-
-
 LEAST_SUPPLIER = 0.05
 """Share of home demand that a country must be able to make for its range to be looked for."""
 
@@ -61,7 +60,7 @@ class Measure:
 
 
 def measured(problem: Problem) -> Iterable[Measure]:
-    """Every figure whose range is looked for."""
+    """Every figure whose range the study looks for."""
     yield from _stocks(problem)
     yield from _spending(problem)
     yield from _suppliers(problem)
@@ -69,8 +68,7 @@ def measured(problem: Problem) -> Iterable[Measure]:
 
 def _trunk(problem: Problem, c: int, variable: str, key: object) -> Ints:
     """(T,) columns of the baseline course."""
-    part = problem.assembly.operations[c]
-    return part.columns(variable, key)[: problem.natural.calendar.periods]
+    return problem.assembly.operations[c].columns(variable, key)[: problem.natural.calendar.periods]
 
 
 def _stocks(problem: Problem) -> Iterable[Measure]:
@@ -97,8 +95,7 @@ def _spending(problem: Problem) -> Iterable[Measure]:
                 weight * problem.instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
             )
     if columns:
-        what = "purchases for the reserve"
-        yield Measure("spending", what, what, "million USD", np.concatenate(columns), np.concatenate(factors))
+        yield _outlays("purchases for the reserve", columns, factors)
     root = problem.assembly.commitments
     signs = np.array([root.columns("sign", o)[0] for o in range(len(support.options))], dtype=np.int64)
     payments = np.array([float(weight @ option.payments) for option in support.options])
@@ -106,32 +103,23 @@ def _spending(problem: Problem) -> Iterable[Measure]:
     for name in dict.fromkeys(names):
         mine = np.array([other == name for other in names], dtype=bool) & (payments > 0)
         if mine.any():
-            what = f"support by {name}"
-            yield Measure("spending", what, what, "million USD", signs[mine], payments[mine])
+            yield _outlays(f"support by {name}", [signs[mine]], [payments[mine]])
     topup = np.array([0.0 if o.floor is None else float(weight @ o.floor.budget) for o in support.options])
-    floors = (
-        np.concatenate([root.columns("floor", m) for m in range(len(support.markets))])
-        if support.markets
-        else signs[:0]
-    )
+    floors = [root.columns("floor", m) for m in range(len(support.markets))]
     market = support.market_outlay @ weight
     if np.any(topup) or np.any(market):
-        yield Measure(
-            "spending",
-            "price floors",
-            "price floors",
-            "million USD",
-            np.concatenate([signs, floors]),
-            np.concatenate([topup, market]),
-        )
-    fees = [float(problem.instance.contract_fee[k.source] * weight[k.start : k.end].sum()) for k in structure.contracts]
-    contracts = [int(root.columns("contract", k)[0]) for k in range(len(structure.contracts))]
+        yield _outlays("price floors", [signs, *floors], [topup, market])
+    fees = np.array(
+        [float(problem.instance.contract_fee[k.source] * weight[k.start : k.end].sum()) for k in structure.contracts]
+    )
+    contracts = [root.columns("contract", k)[:1] for k in range(len(structure.contracts))]
     signed = np.array([float(weight @ o.fees) for o in support.options])
-    if any(fees) or np.any(signed):
-        both = np.concatenate([np.array(contracts, dtype=np.int64), signs])
-        yield Measure(
-            "spending", "offtake fees", "offtake fees", "million USD", both, np.concatenate([np.array(fees), signed])
-        )
+    if np.any(fees) or np.any(signed):
+        yield _outlays("offtake fees", [*contracts, signs], [fees, signed])
+
+
+def _outlays(what: str, columns: Sequence[Ints], factors: Sequence[Floats]) -> Measure:
+    return Measure("spending", what, what, "million USD", np.concatenate(columns), np.concatenate(factors))
 
 
 def _suppliers(problem: Problem) -> Iterable[Measure]:
@@ -143,10 +131,10 @@ def _suppliers(problem: Problem) -> Iterable[Measure]:
             producers = [j for j in (*shape.sources, *(n.sources + p for p in shape.projects)) if n.yields[j, i] > 0]
             if wanted <= 0 or not producers:
                 continue
-            able: dict[str, float] = {}
+            able: dict[str, float] = defaultdict(float)
             for j in producers:
                 if j < n.sources:
-                    able[n.country[j]] = able.get(n.country[j], 0.0) + float(n.capacity[j, t] * n.yields[j, i])
+                    able[n.country[j]] += float(n.capacity[j, t] * n.yields[j, i])
             groups = [
                 (country, [j for j in producers if n.country[j] == country])
                 for country, most in able.items()
@@ -163,7 +151,6 @@ def _suppliers(problem: Problem) -> Iterable[Measure]:
 
 
 SLACK = 0.05
-COUNT = 3
 GAP = 1e-3
 """Relative gap of an extreme; where the time limit comes first, the bound says how far it may still go."""
 KEEPS = 1e-6
@@ -211,7 +198,7 @@ def alternatives(
             description="Share of the plan's worth that an alternative may give up. Default: the true gap of the run, or 0.05.",
         ),
     ] = None,
-    count: Annotated[int, Field(ge=0, le=100, description="How many different portfolios to look for.")] = COUNT,
+    count: Annotated[int, Field(ge=0, le=100, description="How many different portfolios to look for.")] = 3,
     search_s: Annotated[float, Field(ge=1, le=1e6, description="Time limit of each search, in seconds.")] = SEARCH_S,
     run: Runner = HERE,
 ) -> Study:
@@ -261,16 +248,13 @@ def _words(extremes: pd.DataFrame, portfolios: pd.DataFrame, facts: Mapping[str,
         for row in rows_of(portfolios.iloc[1:]):
             moves = [f"{word} {names}" for word, names in (("adds", row.gained), ("drops", row.lost)) if names]
             text = "; ".join(moves) or "the same items in other amounts"
-            lines.append(f"  {row.number}: {_aim_of(row.aim_musd, unit_of_aim)}; {text}")
+            more = "more" if row.aim_musd > 0 else "less"
+            aim = f"{unit_of_aim} {abs(row.aim_musd):,.1f} M {more} than doing nothing"
+            if unit_of_aim == "worth":
+                aim = f"worth {0.0 - row.aim_musd:,.1f} M"
+            lines.append(f"  {row.number}: {aim}; {text}")
         lines.append(f"  In all of them: {', '.join(facts['firm']) or 'nothing'}")
     return lines
-
-
-def _aim_of(difference: float, unit_of_aim: str) -> str:
-    """A portfolio's main aim in words."""
-    if unit_of_aim == "worth":
-        return f"worth {0.0 - difference:,.1f} M"
-    return f"{unit_of_aim} {abs(difference):,.1f} M {'more' if difference > 0 else 'less'} than doing nothing"
 
 
 def _true_gap(result: Result) -> float:
@@ -282,7 +266,7 @@ def _true_gap(result: Result) -> float:
 
 
 SHOWN = {"social_cost": "worth", "spending": "discounted spending"}
-"""What the main aim of a portfolio is told as; others as they are called."""
+"""Main aim -> its name in the words of a portfolio; others keep their own."""
 LEAST_SIZE = 1.0
 """Million USD of which the slack is a share at least."""
 
@@ -304,9 +288,8 @@ def _solved(result: Result, slack: float) -> _Solved:
     nothing = Figures.of(result.tables["figures"]).value("stage_without_musd", stage)
     aim = max(nothing + difference, float(fixed.cost @ fixed.run.x))
     allowed = slack * max(LEAST_SIZE, abs(difference))
-    return _Solved(
-        fixed, decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution), aim, nothing, allowed
-    )
+    x = decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution)
+    return _Solved(fixed, x, aim, nothing, allowed)
 
 
 def _limited(solved: _Solved) -> Model:
@@ -330,18 +313,9 @@ def _extremes(result: Result, slack: float, time_limit_s: float, numbers: Sequen
         largest, high, kept_high = _end(model, solved, measure, -1.0, time_limit_s)
         least, largest = min(least, here), max(largest, here)  # searches end within a gap; the plan is one of them
         low, high = min(low, least), max(high, largest)
-        row: list[object] = [
-            measure.kind,
-            measure.item,
-            measure.unit,
-            here,
-            least,
-            low,
-            largest,
-            high,
-            kept_low and kept_high,
-        ]
-        rows.append([*row, _sentence(measure, here, (least, low), (largest, high))])
+        sentence = _sentence(measure, here, (least, low), (largest, high))
+        ends = (here, least, low, largest, high, kept_low and kept_high)
+        rows.append([measure.kind, measure.item, measure.unit, *ends, sentence])
     return rows
 
 
@@ -368,9 +342,8 @@ def _searched(model: Model, cost: Floats, time_limit_s: float) -> Run:
 
 def _sentence(measure: Measure, here: float, least: tuple[float, float], most: tuple[float, float]) -> str:
     """A range in words, with what is not proven."""
-    what = {"stock": "average reserve of ", "spending": "discounted spending on ", "supply": ""}[
-        measure.kind
-    ] + measure.words
+    of_kind = {"stock": "average reserve of ", "spending": "discounted spending on ", "supply": ""}
+    what = f"{of_kind[measure.kind]}{measure.words}"
     size = max(abs(most[0]), abs(here), 1e-9)
     least, most = ((0.0 if abs(end) < 1e-9 * size else end, bound) for end, bound in (least, most))
     scale, unit = (100.0, "%") if measure.unit == "share" else (1.0, f" {measure.unit}")
@@ -391,11 +364,8 @@ def _portfolios(
     fixed, choices = solved.fixed, DecisionIndex(solved.fixed.problem)
     names = Names.of(result.data)
     model = _limited(solved)
-    whole = [
-        item
-        for item in choices.items
-        if item.kind in ("project", "floor") and choices.decided(item).unit in ("projects", "market floors")
-    ]
+    units, kinds = ("projects", "market floors"), ("project", "floor")
+    whole = [item for item in choices.items if item.kind in kinds and choices.decided(item).unit in units]
     stocks = [measure for measure in measured(fixed.problem) if measure.kind == "stock"]
     is_worth = STAGES[result.plan.objective.kind][0] == "social_cost"
     found, seen = [choices.portfolio(solved.x)], np.zeros_like(fixed.cost)
@@ -412,15 +382,14 @@ def _portfolios(
             x, aim = other.x, float(fixed.cost @ other.x)
             found.append(has)
         base, has = found[0], found[-1]
+        gained = (with_parts(names.chosen(name), part) for name, part in has.items() if name not in base)
         rows.append(
             {
                 "number": number,
                 "aim_musd": aim - solved.nothing,
                 "worth_musd": solved.nothing - aim if is_worth else math.nan,
                 "items": tuple(has),
-                "gained": ", ".join(
-                    with_parts(names.chosen(name), part) for name, part in has.items() if name not in base
-                ),
+                "gained": ", ".join(gained),
                 "lost": ", ".join(names.chosen(name) for name in base if name not in has),
                 "differences": len(has.keys() ^ base.keys()),
             }

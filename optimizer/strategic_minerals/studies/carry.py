@@ -21,7 +21,7 @@ from ..model.sets import Structure
 from ..question.dataset import Dataset
 from ..question.project_tables import UNKNOWN
 from ..question.tables import TABLES
-from ..world.instance import Contract, Floor, Instance
+from ..world.instance import Contract, Floor, Instance, MarketFloor
 from ..world.packages import Option
 from ..world.producers import survival
 from .learning import DoneRow
@@ -30,7 +30,7 @@ from .learning import DoneRow
 
 
 SMALL = 1e-9
-"""Shares and tonnes that are none."""
+"""Shares and tonnes up to which there is nothing."""
 CHOSEN = 0.5
 """Share of a market floor from which it is chosen."""
 
@@ -80,87 +80,48 @@ class State:
 def as_planned(question: Question, years: int) -> State:
     """The state after some fiscal years along the baseline course. Raises ValueError beyond the planned years."""
     n, x = question.natural, question.solution
-    if not 1 <= years < len(n.calendar.planned_years):
-        raise ValueError(
-            f"from 1 to {len(n.calendar.planned_years) - 1} years, not {years}: nothing would be left to plan"
-        )
+    most = len(n.calendar.planned_years) - 1
+    if not 1 <= years <= most:
+        raise ValueError(f"from 1 to {most} years, not {years}: nothing would be left to plan")
     P = years * n.calendar.per_year
-    support = question.structure.support
     bought: dict[tuple[str, str], float] = defaultdict(float)
     for b, name in enumerate(x.purchases):
-        material, origin = purchased(question, name)
-        bought[material, origin] += float(x.acquisition[0, b, :P].sum())
-    return State(
-        periods=P,
+        bought[purchased(question, name)] += float(x.acquisition[0, b, :P].sum())
+    lacking = zip(n.users, x.users_missing[0, :, P - 1], n.users_level, strict=True)
+    return replace(
+        signed_by(question, P, P, packages=True),
         stock={name: float(max(0.0, x.stock[0, i, P - 1])) for i, name in enumerate(n.materials)},
         bought={key: tonnes for key, tonnes in bought.items() if tonnes > SMALL},
-        users_missing=_missing(n, x.users_missing[0, :, P - 1]),
-        packages=tuple(
-            (option, float(share))
-            for option, share in zip(support.options, x.sign, strict=True)
-            if share > SMALL and option.signed < P
-        ),
-        contracts=tuple(
-            (contract, float(tonnes))
-            for contract, tonnes in zip(question.structure.contracts, x.contract, strict=True)
-            if tonnes > SMALL and contract.start < P
-        ),
-        floors=tuple(m for m, share in enumerate(x.floor) if share > CHOSEN),
+        users_missing={
+            (n.materials[i], n.demands[q][1] if q >= 0 else ""): float(np.clip(missing / level, 0.0, 1.0))
+            for (i, q), missing, level in lacking
+        },
         kept_musd=_kept(question, years),
         spent_musd=float(outlays(question)[:years].sum()),
-        closed=_closed(n, question.structure, x.floor, P),
     )
 
 
 def signed_by(question: Question, begin: int, end: int, *, packages: bool) -> State:
-    """What stands at a period `begin` of what is signed before another one, `end`, and nothing else. packages: False where only
-    what owners build without support stands."""
+    """The state at period `begin` with nothing in it but what the plan signs before period `end`. packages: False for what owners
+    build without support alone."""
     support, x = question.structure.support, question.solution
-    signed = tuple(
-        (option, float(share))
-        for option, share in zip(support.options, x.sign, strict=True)
-        if share > SMALL and option.signed < end and (packages or option.package.name == "none")
-    )
-    owners = tuple(
-        (option, 1.0)
-        for option in support.options
-        if not packages and support.baseline[option.project] and option.signed < end and option.package.name == "none"
-    )
-    contracts = tuple(
-        (contract, float(tonnes))
-        for contract, tonnes in zip(question.structure.contracts, x.contract, strict=True)
-        if packages and tonnes > SMALL and contract.start < end
-    )
-    floors = tuple(m for m, share in enumerate(x.floor) if packages and share > CHOSEN)
-    kept = signed if packages else _once_each(owners)
-    return State(
-        begin,
-        {},
-        {},
-        {},
-        kept,
-        contracts,
-        floors,
-        0.0,
-        0.0,
-        _closed(question.natural, question.structure, x.floor, begin) if begin else {},
-    )
-
-
-def _once_each(options: Sequence[tuple[Option, float]]) -> tuple[tuple[Option, float], ...]:
-    """The first way of each project."""
-    found: dict[int, tuple[Option, float]] = {}
-    for option, share in options:
-        found.setdefault(option.project, (option, share))
-    return tuple(found.values())
-
-
-def _missing(n: Instance, missing: Any) -> dict[tuple[str, str], float]:
-    """Share of its level that each stock of users lacks."""
-    return {
-        (n.materials[i], n.demands[q][1] if q >= 0 else ""): float(np.clip(lacking / level, 0.0, 1.0))
-        for (i, q), lacking, level in zip(n.users, missing, n.users_level, strict=True)
-    }
+    early = [
+        (option, float(share)) for option, share in zip(support.options, x.sign, strict=True) if option.signed < end
+    ]
+    if packages:
+        kept = tuple((option, share) for option, share in early if share > SMALL)
+        pairs = zip(question.structure.contracts, x.contract, strict=True)
+        contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start < end)
+        floors = tuple(m for m, share in enumerate(x.floor) if share > CHOSEN)
+    else:
+        first: dict[int, Option] = {}
+        for option, _ in early:
+            if support.baseline[option.project] and option.package.name == "none":
+                first.setdefault(option.project, option)
+        kept = tuple((option, 1.0) for option in first.values())
+        contracts, floors = (), ()
+    closed = _closed(question.natural, question.structure, x.floor, begin) if begin else {}
+    return State(begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, closed)
 
 
 def purchased(question: Question, name: str) -> tuple[str, str]:
@@ -179,10 +140,8 @@ def outlays(question: Question) -> Any:
     known = {p.name: p for sets in structure.component_sets for p in sets.purchases}
     for b, name in enumerate(x.purchases):
         p = known[name]
-        price = n.purchase_price(
-            p, structure.trunk.price[0, p.material] / unit[p.material], structure.trunk.market_gap[0, p.material]
-        )
-        total += price * x.acquisition[0, b]
+        now = structure.trunk.price[0, p.material] / unit[p.material]
+        total += n.purchase_price(p, now, structure.trunk.market_gap[0, p.material]) * x.acquisition[0, b]
     total += (n.budget_holding[:, None] * x.stock[0] * n.calendar.step).sum(axis=0)
     if n.plan.budget.revolving:
         price = structure.trunk.price[0] / unit[:, None]
@@ -323,6 +282,14 @@ class _Draft:
 
 Rows = dict[str, list[Any]]
 """Rows by table."""
+OF_A_PLANT = (
+    "source year confidence note name country stage premium_share cash_usd_per_kg cash_usd_per_kg_low cash_usd_per_kg_high "
+    "restart_yr restart_yr_low restart_yr_high floor_usd_per_kg floor_material floor_until_year money_year"
+).split()
+"""Columns of a project that its plant keeps."""
+KEYED = {"activity": "activities", "commitment": "commitments", "offer": "offers"}
+"""Key -> its table."""
+CAPACITIES = ("capacity_t_per_yr", "capacity_t_per_yr_low", "capacity_t_per_yr_high", "normal_t_per_yr")
 
 
 def carried_rows(question: Question, state: State, data: Dataset, source: str) -> Rows:
@@ -353,11 +320,16 @@ class _Carrier:
         """Project -> share that was signed, of all packages together."""
         self.n, self.calendar = question.natural, question.natural.calendar
         self.first = self.calendar.first_year + state.periods // self.calendar.per_year
-        self.told = {"source": source, "year": self.first, "confidence": "derived"}
+        self.provenance = {"source": source, "year": self.first, "confidence": "derived"}
 
     def add(self, table: str, **cells: Any) -> None:
         """A row of a table that says where it comes from."""
-        self.rows.setdefault(table, []).append(TABLES[table].model_validate({**self.told, **cells}))
+        self.rows.setdefault(table, []).append(TABLES[table].model_validate({**self.provenance, **cells}))
+
+    def _new(self, name: str, column: str) -> str:
+        """A name that no row has yet. column: the key of its table, in the singular."""
+        taken = {getattr(row, column) for row in self.rows.get(KEYED[column], [])}
+        return next(one for one in (name, *(f"{name}-{k}" for k in range(2, 10_000))) if one not in taken)
 
     def date(self, period: float) -> float:
         """Start of a period of the old plan [decimal fiscal year]."""
@@ -379,7 +351,7 @@ class _Carrier:
         row, whole = self.projects[project.name], share > 1 - 1e-6
         self.shares[project.name] += share
         signed_year = self.calendar.first_year + option.signed // self.calendar.per_year
-        name = project.name if whole else _free(f"{project.name}-{signed_year}", self.rows["activities"], "activity")
+        name = project.name if whole else self._new(f"{project.name}-{signed_year}", "activity")
         years = math.ceil(max(self.calendar.periods, option.start + project.life) / self.calendar.per_year)
         output = np.zeros(years * self.calendar.per_year)
         output[option.start : option.start + project.life] = project.ramp[: len(output) - option.start]
@@ -387,40 +359,18 @@ class _Carrier:
             year: value / self.calendar.per_year * share * row.capacity_t_per_yr
             for year, value in self.by_year(output).items()
         }
-        self.rows["activities"].append(
-            TABLES["activities"].model_validate(
-                {
-                    **_provenance(row),
-                    "activity": name,
-                    "name": row.name,
-                    "country": row.country,
-                    "stage": row.stage,
-                    "premium_share": row.premium_share,
-                    "cash_usd_per_kg": row.cash_usd_per_kg,
-                    "cash_usd_per_kg_low": row.cash_usd_per_kg_low,
-                    "cash_usd_per_kg_high": row.cash_usd_per_kg_high,
-                    "kappa": row.kappa + (1 - row.kappa) * option.package.offtake,
-                    "restart_yr": row.restart_yr,
-                    "restart_yr_low": row.restart_yr_low,
-                    "restart_yr_high": row.restart_yr_high,
-                    "floor_usd_per_kg": row.floor_usd_per_kg,
-                    "floor_material": row.floor_material,
-                    "floor_until_year": row.floor_until_year,
-                    "money_year": row.money_year,
-                }
-            )
-        )
+        plant = {column: getattr(row, column) for column in OF_A_PLANT}
+        plant |= {"activity": name, "kappa": row.kappa + (1 - row.kappa) * option.package.offtake}
+        self.rows["activities"].append(TABLES["activities"].model_validate(plant))
         self._capacities(name, made)
         if not whole:
             self._copied(project.name, name)
-        paid = {"instalment": self.by_year(share * option.payments), "fee": self.by_year(share * option.fees)}
-        floors = [floor for floor in (self._own_floor(option), *self._markets(option)) if floor is not None]
+        every = (self._own_floor(option), *(self._market(m).floor for m in option.market))
+        floors = [floor for floor in every if floor is not None]
         if option.package.name == "none" and not floors:
             return
-        commitment = _free(f"{project.name}-{signed_year}", self.rows.get("commitments", []), "commitment")
-        life_ends = self.date(option.start + project.life)
+        commitment = self._new(f"{project.name}-{signed_year}", "commitment")
         beta = float(self.calendar.beta[self.calendar.periods])
-        first, others = (floors[0], floors[1:]) if floors else (None, [])
         for floor in floors:
             if floor.kind == "purchase":
                 self._right_to_buy(name, floor, share)
@@ -432,58 +382,42 @@ class _Carrier:
             "signed_year": signed_year,
             "share": share,
             "from_year": self.date(option.start),
-            "until_year": life_ends,
+            "until_year": self.date(option.start + project.life),
             "residual_musd": share * n.plan.residual * max(0.0, option.residual) / beta,
         }
-        self.add("commitments", commitment=commitment, **terms, **self._floor_cells(first, option.start, share))
-        for k, floor in enumerate(others, start=2):
-            cells = {**terms, "kind": "market_floor", "residual_musd": 0.0}
-            self.add(
-                "commitments",
-                commitment=f"{commitment}-floor{k}",
-                **cells,
-                **self._floor_cells(floor, option.start, share),
-            )
-        for payment, amounts in paid.items():
-            self._payments(commitment, payment, amounts)
+        of_floors = [self._floor_cells(floor, option.start, share) for floor in floors] or [{}]
+        self.add("commitments", commitment=commitment, **terms, **of_floors[0])
+        for k, cells in enumerate(of_floors[1:], start=2):
+            cells |= {**terms, "kind": "market_floor", "residual_musd": 0.0}
+            self.add("commitments", commitment=f"{commitment}-floor{k}", **cells)
+        self._payments(commitment, "instalment", self.by_year(share * option.payments))
+        self._payments(commitment, "fee", self.by_year(share * option.fees))
 
     def _right_to_buy(self, producer: str, floor: Floor, share: float) -> None:
         """The tonnes under a purchase floor are an offer of the plant at the market price, as long as the floor lasts."""
         material = self.n.materials[floor.material]
-        name = _free(f"{producer}-{material}-floor", self.rows.get("offers", []), "offer")
+        name = self._new(f"{producer}-{material}-floor", "offer")
         depth = share * floor.take / self.calendar.step
-        self.add(
-            "offers", offer=name, material=material, source_producer=producer, depth_t_per_yr=depth, premium_share=0.0
-        )
+        cells = {"material": material, "source_producer": producer, "depth_t_per_yr": depth, "premium_share": 0.0}
+        self.add("offers", offer=name, **cells)
 
     def _own_floor(self, option: Option) -> Floor | None:
         """The floor of a package in tonnes, as this project has it."""
-        package = option.package
-        project = self.n.projects[option.project]
-        if package.floor is None or self.n.yields[project.producer, package.floor.material] <= 0:
+        package, j = option.package, self.n.projects[option.project].producer
+        if package.floor is None or self.n.yields[j, package.floor.material] <= 0:
             return None
         natural = next(p for p in self.n.packages if p.name == package.name).floor
-        assert natural is not None
-        take = natural.take
-        if package.take_share is not None:
-            take = package.take_share * float(
-                self.n.yields[project.producer, natural.material] * self.n.capacity[project.producer, 0]
-            )
-        return Floor(
-            natural.material, natural.level, natural.upside, natural.kind, natural.term, begin=natural.begin, take=take
-        )
+        if natural is None or package.take_share is None:
+            return natural
+        made = float(self.n.yields[j, natural.material] * self.n.capacity[j, 0])
+        return replace(natural, take=package.take_share * made)
 
-    def _markets(self, option: Option) -> Iterable[Floor]:
-        return [self.n.market_floors[self._market_place(m)].floor for m in option.market]
+    def _market(self, m: int) -> MarketFloor:
+        """A market floor of the question, in tonnes."""
+        return self.n.market_floors[floor_place(self.n, self.question.structure.support.markets[m].floor.name)]
 
-    def _market_place(self, m: int) -> int:
-        """Place among the floors of the instance of one that was not dropped."""
-        return floor_place(self.n, self.question.structure.support.markets[m].floor.name)
-
-    def _floor_cells(self, floor: Floor | None, start: int, share: float = 1.0) -> dict[str, Any]:
+    def _floor_cells(self, floor: Floor, start: int, share: float = 1.0) -> dict[str, Any]:
         """Columns of `commitments` about a floor, in USD/kg and dates."""
-        if floor is None:
-            return {}
         begin = start if floor.begin is None else floor.begin
         take = None if not math.isfinite(floor.take) else share * floor.take / self.calendar.step
         return {
@@ -515,16 +449,14 @@ class _Carrier:
                 barred |= set(row.excludes.split()) - set(left)
             elif set(row.excludes.split()) & set(left):
                 barred.add(row.project)
-        while True:
-            needing = {r.project for r in self.projects.values() if set(r.needs.split()) & barred} - set(left)
-            if needing <= barred:
-                break
-            barred |= needing
-        kept = []
+        size = -1
+        while len(barred) > size:
+            size = len(barred)
+            barred |= {r.project for r in self.projects.values() if set(r.needs.split()) & barred} - set(left)
+        kept, strays = [], gone | barred
         for row in self.projects.values():
-            if row.project in gone | barred:
+            if row.project in strays:
                 continue
-            strays = gone | barred
             update: dict[str, Any] = {
                 name: " ".join(one for one in getattr(row, name).split() if one not in strays)
                 for name in ("needs", "excludes")
@@ -535,21 +467,18 @@ class _Carrier:
                     update[name] = None if value is None else left[row.project] * value
             kept.append(row.model_copy(update=update))
         self.rows["projects"] = kept
-        for table, column in (("ramps", "project"), ("packages", "project")):
-            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in gone | barred]
+        for table in ("ramps", "packages"):
+            self.rows[table] = [r for r in self.rows.get(table, []) if r.project not in strays]
         for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("offers", "source_producer")):
             self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in barred]
 
-    def _capacities(self, activity: str, by_year: Mapping[int, float], usual: float = 1.0) -> None:
+    def _capacities(self, activity: str, by_year: Mapping[int, float]) -> None:
         """Rows of an activity's capacity where it changes."""
         last: float | None = None
         for year in sorted({self.first, *by_year}):
             value = by_year.get(year, 0.0)
             if value != last:
-                normal = None if usual >= 1 else usual * value
-                self.add(
-                    "capacities", activity=activity, from_year=year, capacity_t_per_yr=value, normal_t_per_yr=normal
-                )
+                self.add("capacities", activity=activity, from_year=year, capacity_t_per_yr=value)
             last = value
         if by_year and last:
             self.add("capacities", activity=activity, from_year=max(by_year) + 1, capacity_t_per_yr=0.0)
@@ -568,23 +497,11 @@ class _Carrier:
         first_free = self.calendar.first_year + math.ceil(end / self.calendar.per_year)
         if first_free <= self.first:
             return  # it has ended
-        name = _free(f"{activity}-contract-{signed_year}", self.rows["activities"], "activity")
+        name = self._new(f"{activity}-contract-{signed_year}", "activity")
         row = next(row for row in self.rows["activities"] if row.activity == activity)
-        update = {
-            "activity": name,
-            "name": f"{row.name}, under contract",
-            "kappa": 1.0,
-            "kappa_low": None,
-            "kappa_high": None,
-        }
-        no_offer = {
-            "lot_t_per_yr": None,
-            "fee_usd_per_kg": 0.0,
-            "fee_usd_per_kg_low": None,
-            "fee_usd_per_kg_high": None,
-            "term_yr": None,
-        }
-        self.rows["activities"].append(row.model_copy(update={**update, **no_offer}))
+        unset = "kappa_low kappa_high lot_t_per_yr fee_usd_per_kg_low fee_usd_per_kg_high term_yr".split()
+        update = {"activity": name, "name": f"{row.name}, under contract", "kappa": 1.0, "fee_usd_per_kg": 0.0}
+        self.rows["activities"].append(row.model_copy(update={**dict.fromkeys(unset), **update}))
         self._copied(activity, name)
         mine = sorted((r for r in self.rows["capacities"] if r.activity == activity), key=lambda r: r.from_year)
         self.rows["capacities"] = [r for r in self.rows["capacities"] if r.activity != activity]
@@ -593,14 +510,9 @@ class _Carrier:
             reserved = min(per_yr, now.capacity_t_per_yr) if year < first_free else 0.0
             share = reserved / now.capacity_t_per_yr if now.capacity_t_per_yr > 0 else 0.0
             for to, part in ((activity, 1 - share), (name, share)):
-                sizes = {
-                    field: None if getattr(now, field) is None else part * getattr(now, field)
-                    for field in tuple(
-                        "capacity_t_per_yr capacity_t_per_yr_low capacity_t_per_yr_high normal_t_per_yr".split()
-                    )
-                }
+                sizes = {name: None if (v := getattr(now, name)) is None else part * v for name in CAPACITIES}
                 self.rows["capacities"].append(now.model_copy(update={"activity": to, "from_year": year, **sizes}))
-        commitment = _free(f"{activity}-contract-{signed_year}", self.rows.get("commitments", []), "commitment")
+        commitment = self._new(f"{activity}-contract-{signed_year}", "commitment")
         self.add(
             "commitments",
             commitment=commitment,
@@ -617,7 +529,7 @@ class _Carrier:
 
     def market_floor(self, m: int) -> None:
         """A market floor: every existing producer that it covers has it until it ends."""
-        market = self.n.market_floors[self._market_place(m)]
+        market = self._market(m)
         signed = {self.n.projects[option.project].producer for option, _ in self.state.packages}
         cells = self._floor_cells(market.floor, 0)
         if cells["floor_until_year"] <= self.first:
@@ -629,7 +541,7 @@ class _Carrier:
                 continue  # a plant under support has it by its package
             self.add(
                 "commitments",
-                commitment=_free(f"{name}-{market.name}", self.rows.get("commitments", []), "commitment"),
+                commitment=self._new(f"{name}-{market.name}", "commitment"),
                 kind="market_floor",
                 item=self.n.materials[market.floor.material],
                 package=market.name,
@@ -646,16 +558,10 @@ class _Carrier:
             now = next((r for r in reversed(mine) if r.from_year <= opens), mine[0] if mine else None)
             if now is None or opens <= self.first:
                 continue
+            kept = [r for r in self.rows["capacities"] if r.activity != activity or r.from_year > opens]
+            shut = {**dict.fromkeys(CAPACITIES), "capacity_t_per_yr": 0.0}
             self.rows["capacities"] = [
-                r for r in self.rows["capacities"] if r.activity != activity or r.from_year > opens
-            ]
-            shut = {
-                "capacity_t_per_yr": 0.0,
-                "capacity_t_per_yr_low": None,
-                "capacity_t_per_yr_high": None,
-                "normal_t_per_yr": None,
-            }
-            self.rows["capacities"] += [
+                *kept,
                 now.model_copy(update={"from_year": self.first, **shut}),
                 now.model_copy(update={"from_year": opens}),
             ]
@@ -695,12 +601,9 @@ class _Carrier:
             material, segment = self.n.materials[i], self.n.demands[q][1] if q >= 0 else "*"
             row = old.get((material, segment)) or old[material, "*"]
             lacking = self.state.users_missing.get((material, "" if q < 0 else segment), 0.0)
-            unset = dict.fromkeys(
-                ("level_months", "level_months_low", "level_months_high", "level_t_low", "level_t_high")
-            )
-            self.rows["users_stock"].append(
-                row.model_copy(update={**unset, "segment": segment, "level_t": float(level), "missing_share": lacking})
-            )
+            update = dict.fromkeys("level_months level_months_low level_months_high level_t_low level_t_high".split())
+            update |= {"segment": segment, "level_t": float(level), "missing_share": lacking}
+            self.rows["users_stock"].append(row.model_copy(update=update))
 
     def under_construction(self) -> None:
         """Projects whose finance was agreed before the plan, and that it does not plan, are a year nearer to their first output."""
@@ -729,13 +632,3 @@ def _binds(row: Any, first: int) -> bool:
     """Whether a commitment still pays or promises something from a year on."""
     floor = row.floor_usd_per_kg is not None and (row.floor_until_year is None or row.floor_until_year > first)
     return floor or row.until_year is None or row.until_year > first
-
-
-def _provenance(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in ("source", "year", "confidence", "note")}
-
-
-def _free(name: str, rows: Iterable[Any], column: str) -> str:
-    """A name that no row has yet."""
-    taken = {getattr(row, column) for row in rows}
-    return name if name not in taken else next(f"{name}-{k}" for k in range(2, 10_000) if f"{name}-{k}" not in taken)

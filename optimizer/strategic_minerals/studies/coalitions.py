@@ -2,7 +2,7 @@
 
 First each home plans alone, given what the others' plans take of what they share: homes answer each other in turn until nobody
 changes. Then every coalition plans together while the outsiders keep these plans. All meet the same scenarios. What a coalition
-saves against doing nothing is its worth; whether the worth of all can be divided so that nobody would rather leave is asked of it.
+saves against doing nothing is its worth; the study asks whether the worth of all can be divided so that nobody would rather leave.
 
 A game gives every coalition what it can get by itself. A division is in the core where no member, pair or larger group gets more
 apart (Gillies 1959); where there is none, the least that somebody outside would have to add is its cost of stability (Bachrach and
@@ -12,7 +12,8 @@ others 2009). The Shapley value (1953) gives each its mean addition over all ord
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -31,7 +32,7 @@ from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.verb import Gap, verb
-from ..matrix.problem import Problem, prepare
+from ..matrix.problem import prepare
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.together import Taken, joint_question, shared_plants
@@ -39,22 +40,14 @@ from ..question.together import Taken, joint_question, shared_plants
 MOST_MEMBERS = 6
 """Members of a plan: each doubles the coalitions."""
 ROUNDING = 1e-6
-"""Relative difference of two worths that is none."""
+"""Relative difference below which two worths are the same."""
 ROUNDS = 8
 """Times that each home may answer the others."""
 SAME = 1e-3
-"""Relative change of what a plan takes that counts as none."""
+"""Relative change below which a plan takes the same."""
 EXISTS, NONE, OPEN = "exists", "none", "cannot be told"
 
-HOMES = (
-    "home alone_musd unopposed_musd before_payments_musd division_musd payment_musd shapley_musd "
-    "loss_alone_musd loss_together_musd spends_alone_musd spends_together_musd stock_musd stock_share "
-    "released_musd released_share"
-).split()
-COALITIONS = ["members", "size", "worth_musd", "open_musd", "apart_musd", "gain_musd", "division_musd"]
-STOCKS = ["material", "home", "alone_t", "together_t"]
 TITLES = {"homes": "Homes", "coalitions": "Coalitions", "stocks": "Stocks"}
-Tables = Mapping[str, pd.DataFrame]
 Coalition = frozenset[str]
 
 
@@ -98,12 +91,11 @@ def coalitions(plan: Plan, tables: Mapping[str, Dataset], *, gap: Gap = 1e-2, ru
     work = partial(_coalition, plan, dict(tables), gap)
     answers = [_Answer(alone.results[home]) for home in members]
     answers += run.each("solves", work, tasks, done=alone.done, of=alone.done + len(tasks))
-    ordered = [frozenset({home}) for home in members] + larger
-    return _told(plan, members, alone, dict(zip(ordered, answers, strict=True)), settled, gap)
+    return _study(plan, members, alone, dict(zip(every, answers, strict=True)), settled, gap)
 
 
 class _Answer:
-    """What is kept of one plan."""
+    """Figures of one plan."""
 
     def __init__(self, result: Result) -> None:
         figures, outcome = result.figures, result.outcome
@@ -114,49 +106,32 @@ class _Answer:
         accounts = open_accounts(problem, result.solution)
         self.costs = costs_by_home(accounts)
         owners = homes_of_materials(accounts)
-        self.stock, self.released = _stock_by_home(problem, accounts, owners)
-        self.losses, self.outlays = _losses_by_home(result, problem, owners), _bought_by_home(result, problem, owners)
+        n, x, last = problem.natural, accounts.solution, problem.natural.calendar.planned - 1
+        self.stock = _sums(owners, x.stock[0, :, last] * n.price[:, last])
+        """Home -> value of its stock at the end of the planned years on the baseline course [million USD]."""
+        weight = accounts.path_data.weight
+        given = [(weight[:, n.component[i]] * x.release[:, i] * n.price[i]).sum() for i in range(len(owners))]
+        self.released = _sums(owners, given)
+        """Home -> expected value of releases [million USD]."""
+        owner, lost = dict(zip(n.materials, owners, strict=True)), figures.items("remaining_loss_musd")
+        self.losses = _sums([owner[str(material)] for material in lost], lost.values())
+        """Home -> expected shortage loss [million USD]."""
+        bought = result.tables["acquisitions"]
+        self.outlays = _sums([owner[str(material)] for material in bought["material"]], bought["cost_musd"])
+        """Home -> what is bought in its name on the baseline course in planned years [million USD]."""
         self.largest = {str(material): float(t) for material, t in figures.items("peak_stock_t").items()}
         self.scenarios = int(result.counts["scenarios"])
 
 
-def _stock_by_home(problem: Problem, accounts: Any, owners: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """Home -> value of its stock at the end of the planned years on the baseline course, and expected value of releases."""
-    n, x = problem.natural, accounts.solution
-    last = n.calendar.planned - 1
-    stock, released = dict.fromkeys(owners, 0.0), dict.fromkeys(owners, 0.0)
-    weight = accounts.path_data.weight
-    for i, owner in enumerate(owners):
-        stock[owner] += float(x.stock[0, i, last] * n.price[i, last])
-        expected = weight[:, n.component[i]] * x.release[:, i] * n.price[i]
-        released[owner] += float(expected.sum())
-    return stock, released
+def _sums(homes: Iterable[str], values: Iterable[float]) -> dict[str, float]:
+    """Home -> sum of its values."""
+    sums: dict[str, float] = defaultdict(float)
+    for home, value in zip(homes, values, strict=True):
+        sums[home] += float(value)
+    return sums
 
 
-def _losses_by_home(result: Result, problem: Problem, owners: Sequence[str]) -> dict[str, float]:
-    """Home -> expected shortage loss [million USD]."""
-    of = dict(zip(problem.natural.materials, owners, strict=True))
-    found = dict.fromkeys(owners, 0.0)
-    for material, value in result.figures.items("remaining_loss_musd").items():
-        found[of[str(material)]] += float(value)
-    return found
-
-
-def _bought_by_home(result: Result, problem: Problem, owners: Sequence[str]) -> dict[str, float]:
-    """Home -> what is bought in its name on the baseline course in planned years [million USD]."""
-    of = dict(zip(problem.natural.materials, owners, strict=True))
-    found = dict.fromkeys(owners, 0.0)
-    for row in rows_of(result.tables["acquisitions"]):
-        found[of[str(row.material)]] += float(row.cost_musd)
-    return found
-
-
-def _coalition(
-    plan: Plan,
-    tables: Mapping[str, Dataset],
-    gap: float,
-    asked: tuple[tuple[str, ...], Taken],
-) -> _Answer:
+def _coalition(plan: Plan, tables: Mapping[str, Dataset], gap: float, asked: tuple[tuple[str, ...], Taken]) -> _Answer:
     """The plan of a coalition, given what outsiders take. It travels to other processes."""
     return _Answer(solve_once(*joint_question(plan, tables, *asked), gap=gap))
 
@@ -176,64 +151,64 @@ def require_separable(plan: Plan) -> None:
         raise PlanError(faults)
 
 
-def _told(
-    plan: Plan,
-    members: list[str],
-    alone: OwnPlans,
-    answers: Mapping[Coalition, _Answer],
-    settled: bool,
-    gap: float,
+def _study(
+    plan: Plan, members: list[str], alone: OwnPlans, answers: Mapping[Coalition, _Answer], settled: bool, gap: float
 ) -> Study:
     """Tables and verdict."""
-    everybody = frozenset(members)
     # against one fixed cost of doing nothing for each home, whoever plans together and whatever others have taken
     idle = {home: alone.unopposed[home].figures.value("do_nothing_musd") for home in members}
-    whole = answers[everybody]
+    whole = answers[frozenset(members)]
     worth = {chosen: sum(idle[home] for home in chosen) - answer.cost for chosen, answer in answers.items()}
+    single = {home: worth[frozenset({home})] for home in members}
     before = _before_payments(plan, alone, whole, idle, worth, members)
     division, verdict, missing = _verdict(members, answers, worth, before)
     added = shapley(members, worth)
     held, given = sum(whole.stock.values()), sum(whole.released.values())
-    titles = {row.home: row.name for data in alone.tables.values() for row in data.rows("homes")}
-    rows = []
+    nothing = dict.fromkeys(members, math.nan)
+    shares, payments = (nothing, nothing) if division is None else (division.shares, division.payments)
+    homes = []
     for home in members:
         own = answers[frozenset({home})]
-        rows.append(
+        stock, released = whole.stock.get(home, 0.0), whole.released.get(home, 0.0)
+        homes.append(
             {
                 "home": home,
-                "alone_musd": worth[frozenset({home})],
+                "alone_musd": single[home],
                 "unopposed_musd": idle[home] - _cost_of(alone.unopposed[home]),
                 "before_payments_musd": before[home],
-                "division_musd": math.nan if division is None else division.shares[home],
-                "payment_musd": math.nan if division is None else division.payments[home],
+                "division_musd": shares[home],
+                "payment_musd": payments[home],
                 "shapley_musd": added[home],
                 "loss_alone_musd": own.losses.get(home, 0.0),
                 "loss_together_musd": whole.losses.get(home, 0.0),
                 "spends_alone_musd": own.outlays.get(home, 0.0),
                 "spends_together_musd": whole.outlays.get(home, 0.0),
-                "stock_musd": whole.stock.get(home, 0.0),
-                "stock_share": whole.stock.get(home, 0.0) / held if held > 0 else math.nan,
-                "released_musd": whole.released.get(home, 0.0),
-                "released_share": whole.released.get(home, 0.0) / given if given > 0 else math.nan,
+                "stock_musd": stock,
+                "stock_share": stock / held if held > 0 else math.nan,
+                "released_musd": released,
+                "released_share": released / given if given > 0 else math.nan,
             }
         )
-    table = [
-        {
-            "members": " ".join(home for home in members if home in chosen),
-            "size": len(chosen),
-            "worth_musd": worth[chosen],
-            "open_musd": answer.open,
-            "apart_musd": sum(worth[frozenset({home})] for home in chosen),
-            "gain_musd": worth[chosen] - sum(worth[frozenset({home})] for home in chosen),
-            "division_musd": math.nan if division is None else sum(division.shares[home] for home in chosen),
-        }
-        for chosen, answer in answers.items()
-    ]
+    every = []
+    for chosen, answer in answers.items():
+        apart = sum(single[home] for home in chosen)
+        every.append(
+            {
+                "members": " ".join(home for home in members if home in chosen),
+                "size": len(chosen),
+                "worth_musd": worth[chosen],
+                "open_musd": answer.open,
+                "apart_musd": apart,
+                "gain_musd": worth[chosen] - apart,
+                "division_musd": sum(shares[home] for home in chosen),
+            }
+        )
     tables = {
-        "homes": pd.DataFrame(rows, columns=HOMES),
-        "coalitions": pd.DataFrame(table, columns=COALITIONS),
+        "homes": pd.DataFrame(homes),
+        "coalitions": pd.DataFrame(every),
         "stocks": _stocks(members, answers, whole),
     }
+    titles = {row.home: row.name for data in alone.tables.values() for row in data.rows("homes")}
     names = {home: titles.get(home, home) for home in members}
     facts = {
         "core": verdict,
@@ -245,12 +220,8 @@ def _told(
         "gap": gap,
         "names": names,
     }
-    return Study("together", tables, _words(tables, facts, _material_names(alone.tables) | names), facts, TITLES)
-
-
-def _material_names(tables: Mapping[str, Dataset]) -> dict[str, str]:
-    """Code -> name of the materials of all homes."""
-    return {row.material: row.name for data in tables.values() for row in data.rows("materials")}
+    materials = {row.material: row.name for data in alone.tables.values() for row in data.rows("materials")}
+    return Study("together", tables, _words(tables, facts, materials | names), facts, TITLES)
 
 
 def _cost_of(result: Result) -> float:
@@ -271,11 +242,10 @@ def _before_payments(
     What plants built together cost is borne by the homes that name one, by their money. Where planning together gains nothing
     beyond what the searches have left open, everybody keeps a plan of its own: the joint one is one of many then.
     """
-    everybody = frozenset(members)
-    separate = {home: worth[frozenset({home})] for home in members}
-    if worth[everybody] - sum(separate.values()) <= whole.open + ROUNDING * max(1.0, abs(worth[everybody])):
-        left = (worth[everybody] - sum(separate.values())) / len(members)
-        return {home: value + left for home, value in separate.items()}
+    total, separate = worth[frozenset(members)], {home: worth[frozenset({home})] for home in members}
+    gain = total - sum(separate.values())
+    if gain <= whole.open + ROUNDING * max(1.0, abs(total)):
+        return {home: value + gain / len(members) for home, value in separate.items()}
     money = {} if plan.together is None else {member.home: member.money_share for member in plan.together.members}
     named = {
         home: money[home]
@@ -283,9 +253,9 @@ def _before_payments(
         if {row.project for row in alone.tables[home].rows("projects")} & alone.plants.keys()
     }
     bearing = named if sum(named.values()) > 0 else money
-    common = worth[everybody] - sum(idle[home] - whole.costs.get(home, 0.0) for home in members)
-    total = sum(bearing.values())
-    return {home: idle[home] - whole.costs.get(home, 0.0) + common * bearing.get(home, 0.0) / total for home in members}
+    saved = {home: idle[home] - whole.costs.get(home, 0.0) for home in members}
+    common, parts = total - sum(saved.values()), sum(bearing.values())
+    return {home: saved[home] + common * bearing.get(home, 0.0) / parts for home in members}
 
 
 def _verdict(
@@ -302,19 +272,14 @@ def _verdict(
     slack = ROUNDING * max(1.0, abs(worth[everybody]))  # figures are rounded, too
     worth = {chosen: value - (slack if chosen != everybody else 0.0) for chosen, value in worth.items()}
     division = in_core(members, worth, before)
+    missing = 0.0 if division is not None else cost_of_stability(members, worth)
     if not all(math.isfinite(answer.open) for answer in answers.values()):
-        missing = 0.0 if division is not None else cost_of_stability(members, worth)
         return division, OPEN, missing
-    dearest = {
-        chosen: value + (answers[chosen].open if chosen != everybody else 0.0) for chosen, value in worth.items()
-    }
-    cheapest = {
-        chosen: value + (answers[chosen].open if chosen == everybody else 0.0) for chosen, value in worth.items()
-    }
     if division is not None:
-        careful = in_core(members, dearest, before)
-        return division, (EXISTS if careful is not None else OPEN), 0.0
-    missing = cost_of_stability(members, worth)
+        dearest = {chosen: value + answers[chosen].open for chosen, value in worth.items()}
+        dearest[everybody] = worth[everybody]
+        return division, (OPEN if in_core(members, dearest, before) is None else EXISTS), missing
+    cheapest = {**worth, everybody: worth[everybody] + answers[everybody].open}
     return None, (NONE if cost_of_stability(members, cheapest) > 0 else OPEN), missing
 
 
@@ -326,7 +291,7 @@ def _stocks(members: Sequence[str], answers: Mapping[Coalition, _Answer], whole:
             alone, together = own.get(material, 0.0), whole.largest.get(material, 0.0)
             if max(alone, together) > SAME:
                 rows.append((material.removeprefix(f"{home}."), home, alone, together))
-    return pd.DataFrame(sorted(rows), columns=STOCKS)
+    return pd.DataFrame(sorted(rows), columns=["material", "home", "alone_t", "together_t"])
 
 
 class OwnPlans:
@@ -336,12 +301,7 @@ class OwnPlans:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        tables: Mapping[str, Dataset],
-        members: Sequence[str],
-        gap: float,
-        least: int,
+        self, plan: Plan, tables: Mapping[str, Dataset], members: Sequence[str], gap: float, least: int
     ) -> None:
         """least: solves that there will be in all."""
         self.plan, self.tables, self.members = plan, tables, members
@@ -358,14 +318,13 @@ class OwnPlans:
         for self.rounds in range(1, ROUNDS + 1):
             changed = False
             for home in self.members:
-                others = self.taken_by([other for other in self.members if other != home])
+                others = self._taken_from(home)
                 if home in answered and _alike(answered[home], others):
                     continue
                 answered[home] = others
-                result = self._solve(home, others)
-                if not self.rounds > 1 and not others.purchases and not others.plants:
+                result = self.results[home] = self._solve(home, others)
+                if self.rounds == 1 and not others.purchases and not others.plants:
                     self.unopposed[home] = result
-                self.results[home] = result
                 takes = _takes(self.plan, home, result, self.plants)
                 changed |= home not in self.takes or not _alike(self.takes[home], takes)
                 self.takes[home] = takes
@@ -374,10 +333,11 @@ class OwnPlans:
         for home in self.members:
             if home not in self.unopposed:
                 self.unopposed[home] = self._solve(home, Taken())
-        return all(
-            _alike(answered[home], self.taken_by([other for other in self.members if other != home]))
-            for home in self.members
-        )
+        return all(_alike(answered[home], self._taken_from(home)) for home in self.members)
+
+    def _taken_from(self, home: str) -> Taken:
+        """What the plans of all others take of what all share."""
+        return self.taken_by([other for other in self.members if other != home])
 
     def _solve(self, home: str, others: Taken) -> Result:
         question = joint_question(self.plan, self.tables, [home], others)
@@ -389,33 +349,31 @@ class OwnPlans:
 
     def taken_by(self, homes: Sequence[str]) -> Taken:
         """What the plans of some homes take of what all share."""
-        purchases: dict[tuple[str, int], float] = {}
-        plants: dict[str, float] = {}
-        for home in homes:
-            takes = self.takes.get(home, Taken())
+        purchases: dict[tuple[str, int], float] = defaultdict(float)
+        plants: dict[str, float] = defaultdict(float)
+        for takes in (self.takes[home] for home in homes if home in self.takes):
             for key, tonnes in takes.purchases.items():
-                purchases[key] = purchases.get(key, 0.0) + tonnes
+                purchases[key] += tonnes
             for project, tonnes in takes.plants.items():
-                plants[project] = plants.get(project, 0.0) + tonnes
+                plants[project] += tonnes
         return Taken(purchases, plants)
 
 
 def _takes(plan: Plan, home: str, result: Result, plants: Mapping[str, float]) -> Taken:
     """What a home's own plan takes of sellers, on its baseline course, and of plants that others name too."""
     sellers = {row.offer: row.seller for row in result.data.rows("offers")}
-    purchases: dict[tuple[str, int], float] = {}
+    purchases: dict[tuple[str, int], float] = defaultdict(float)
     for row in rows_of(result.tables["acquisitions"]):
         if seller := sellers.get(row.offer):
-            key = (seller, int(row.fiscal_year))
-            purchases[key] = purchases.get(key, 0.0) + float(row.acquired_t)
+            purchases[seller, int(row.fiscal_year)] += float(row.acquired_t)
     rows = {row.project: row for row in result.data.rows("projects")}
-    taken: dict[str, float] = {}
+    taken: dict[str, float] = defaultdict(float)
     for row in rows_of(result.tables["projects"]):
         project = str(row.project).removeprefix(f"{home}.")
         if project in plants and row.share > 0:
             stated = rows[str(row.project)]
             part = stated.kappa + (1 - stated.kappa) * float(row.offtake_share)
-            taken[project] = taken.get(project, 0.0) + float(row.share) * stated.capacity_t_per_yr * part
+            taken[project] += float(row.share) * stated.capacity_t_per_yr * part
     return Taken(purchases, taken)
 
 
@@ -519,120 +477,97 @@ def _keeping(
     return rows, limits
 
 
-def _words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
     """Verdict, who gains, every coalition, the stocks. names: of homes and materials, by code."""
-    parts = (_verdict_words, _home_words, _coalition_words, _stock_words)
-    return [line for part in parts for line in (*part(tables, facts, names), "")] + _basis(facts)
-
-
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _verdict_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    whole = list(rows_of(tables["coalitions"]))[-1]
-    whole_names = _and([names[home] for home in whole.members.split()])
-    lines = [
-        f"{whole_names} planning together save {_musd(whole.worth_musd)}, {_musd(whole.gain_musd)} more than with plans of "
-        f"their own ({_musd(whole.apart_musd)}; million USD against doing nothing, expected)."
-    ]
-    if facts["core"] == "none":
-        lines.append(
-            f"No division of it lasts: whatever each gets, some of them would do better apart. {_musd(facts['missing_musd'])} from "
-            "outside would mend that."
-        )
-        return lines
-    text = (
-        "A division exists that no member, pair or larger group would leave"
-        if facts["core"] == "exists"
-        else "Whether a division exists that nobody would leave cannot be told at this gap; at the plans found there is one"
-        if not math.isnan(facts["paid_musd"])
-        else "Whether a division exists that nobody would leave cannot be told at this gap; at the plans found there is none, for "
-        f"want of {_musd(facts['missing_musd'])}"
-    )
-    if math.isnan(facts["paid_musd"]):
-        return [*lines, f"{text}."]
-    paid = [row for row in rows_of(tables["homes"]) if abs(row.payment_musd) >= 0.5]
-    if not paid:
-        return [*lines, f"{text}, and it takes no payments: everybody keeps what the joint plan brings it."]
-    text = "; ".join(
-        f"{names[row.home]} {'receives' if row.payment_musd > 0 else 'pays'} {_musd(abs(row.payment_musd))}"
-        for row in paid
-    )
-    return [*lines, f"{text}. The least payments between members that make one: {text}."]
-
-
-def _home_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    lines = ["WHO GAINS [M]: alone, with the others at plans of their own -> together before payments -> after them"]
-    for row in rows_of(tables["homes"]):
-        after = "" if math.isnan(row.division_musd) else f" -> {_number(row.division_musd)}"
-        lines.append(
-            f"  {names[row.home]}: {_number(row.alone_musd)} -> {_number(row.before_payments_musd)}{after}; expected "
-            f"loss {_number(row.loss_alone_musd)} -> {_number(row.loss_together_musd)}{_shares(row)}"
-        )
-    opposed = [row for row in rows_of(tables["homes"]) if row.unopposed_musd - row.alone_musd >= 0.5]
-    if opposed:
-        text = "; ".join(f"{names[row.home]} {_number(row.unopposed_musd - row.alone_musd)}" for row in opposed)
-        lines.append(f"  Planning against the others instead of by itself costs [M]: {text}")
-    return lines
-
-
-def _shares(row: Any) -> str:
-    """Its part of the joint stock."""
-    parts = []
-    if not math.isnan(row.stock_share):
-        parts.append(f"holds {row.stock_share:.0%} of the joint stock")
-    if not math.isnan(row.released_share):
-        parts.append(f"is given {row.released_share:.0%} of what it releases")
-    return f"; {', '.join(parts)}" if parts else ""
-
-
-def _coalition_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    lines = ["WHAT EACH COALITION CAN GET [M], outsiders at plans of their own:"]
-    for row in rows_of(tables["coalitions"]):
-        if row.size > 1:
-            members = _and([names[home] for home in row.members.split()])
-            divided = (
-                ""
-                if math.isnan(row.division_musd)
-                else f"; the division gives its members {_number(row.division_musd)}"
-            )
-            lines.append(
-                f"  {members}: {_number(row.worth_musd)} (open: {_number(row.open_musd)}), {_number(row.gain_musd)} more than "
-                f"apart{divided}"
-            )
-    return lines
-
-
-def _stock_words(tables: Tables, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    rows = list(rows_of(tables["stocks"]))
-    if not rows:
-        return ["No stock is held, alone or together."]
-    lines = ["LARGEST STOCKS [t] if nothing happens: alone -> together"]
-    for material in dict.fromkeys(row.material for row in rows):
-        mine = [row for row in rows if row.material == material]
-        text = ", ".join(f"{row.home} {digits(row.alone_t, 3)} -> {digits(row.together_t, 3)}" for row in mine)
-        alone, joint = sum(row.alone_t for row in mine), sum(row.together_t for row in mine)
-        lines.append(f"  {names.get(material, material)}: {digits(alone, 3)} -> {digits(joint, 3)} ({text})")
-    return lines
-
-
-def _basis(facts: Mapping[str, Any]) -> list[str]:
+    homes, groups = list(rows_of(tables["homes"])), list(rows_of(tables["coalitions"]))
     settled = (
         f"Plans of their own answer each other after {facts['rounds']} rounds."
         if facts["settled"]
         else f"Plans of their own had not stopped answering each other after {facts['rounds']} rounds; the last ones are taken."
     )
     return [
+        *_verdict_words(homes, groups[-1], facts, names),
+        "",
+        *_home_words(homes, names),
+        "",
+        *_coalition_words(groups, names),
+        "",
+        *_stock_words(tables["stocks"], names),
+        "",
         f"BASED ON {facts['scenarios']} scenarios, the same for all; each plan solved to a gap of {facts['gap']:.1%}. {settled}",
         "  Outsiders keep what their own plan does on the baseline course. Losses of homes may come from different studies: who "
         "gains hangs on them.",
     ]
 
 
-def _musd(value: float) -> str:
-    return f"{value:,.0f} M"
+def _listed(members: str, names: Mapping[str, str]) -> str:
+    """Homes by their names: `A, B and C`."""
+    *first, last = [names[home] for home in members.split()]
+    return f"{', '.join(first)} and {last}"
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}"
+def _verdict_words(homes: Sequence[Any], whole: Any, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    missing = f"{facts['missing_musd']:,.0f} M"
+    head = (
+        f"{_listed(whole.members, names)} planning together save {whole.worth_musd:,.0f} M, {whole.gain_musd:,.0f} M more than "
+        f"with plans of their own ({whole.apart_musd:,.0f} M; million USD against doing nothing, expected)."
+    )
+    if facts["core"] == NONE:
+        text = "No division of it lasts: whatever each gets, some of them would do better apart."
+        return [head, f"{text} {missing} from outside would mend that."]
+    text = "A division exists that no member, pair or larger group would leave"
+    if facts["core"] == OPEN:
+        text = (
+            "Whether a division exists that nobody would leave cannot be told at this gap; at the plans found there is "
+        )
+        text += f"none, for want of {missing}" if math.isnan(facts["paid_musd"]) else "one"
+    if math.isnan(facts["paid_musd"]):
+        return [head, f"{text}."]
+    paid = [row for row in homes if abs(row.payment_musd) >= 0.5]
+    if not paid:
+        return [head, f"{text}, and it takes no payments: everybody keeps what the joint plan brings it."]
+    payments = "; ".join(
+        f"{names[row.home]} {'receives' if row.payment_musd > 0 else 'pays'} {abs(row.payment_musd):,.0f} M"
+        for row in paid
+    )
+    return [head, f"{text}. The least payments between members that make one: {payments}."]
+
+
+def _home_words(homes: Sequence[Any], names: Mapping[str, str]) -> list[str]:
+    lines = ["WHO GAINS [M]: alone, with the others at plans of their own -> together before payments -> after them"]
+    for row in homes:
+        after = "" if math.isnan(row.division_musd) else f" -> {row.division_musd:,.0f}"
+        parts = [] if math.isnan(row.stock_share) else [f"holds {row.stock_share:.0%} of the joint stock"]
+        parts += [] if math.isnan(row.released_share) else [f"is given {row.released_share:.0%} of what it releases"]
+        shares = f"; {', '.join(parts)}" if parts else ""
+        lines.append(
+            f"  {names[row.home]}: {row.alone_musd:,.0f} -> {row.before_payments_musd:,.0f}{after}; expected "
+            f"loss {row.loss_alone_musd:,.0f} -> {row.loss_together_musd:,.0f}{shares}"
+        )
+    opposed = [(names[row.home], row.unopposed_musd - row.alone_musd) for row in homes]
+    text = "; ".join(f"{name} {cost:,.0f}" for name, cost in opposed if cost >= 0.5)
+    return [*lines, f"  Planning against the others instead of by itself costs [M]: {text}"] if text else lines
+
+
+def _coalition_words(groups: Sequence[Any], names: Mapping[str, str]) -> list[str]:
+    lines = ["WHAT EACH COALITION CAN GET [M], outsiders at plans of their own:"]
+    for row in groups:
+        if row.size > 1:
+            nan = math.isnan(row.division_musd)
+            divided = "" if nan else f"; the division gives its members {row.division_musd:,.0f}"
+            lines.append(
+                f"  {_listed(row.members, names)}: {row.worth_musd:,.0f} (open: {row.open_musd:,.0f}), {row.gain_musd:,.0f} "
+                f"more than apart{divided}"
+            )
+    return lines
+
+
+def _stock_words(stocks: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+    if stocks.empty:
+        return ["No stock is held, alone or together."]
+    lines = ["LARGEST STOCKS [t] if nothing happens: alone -> together"]
+    for material, mine in stocks.groupby("material", sort=False):
+        text = ", ".join(f"{r.home} {digits(r.alone_t, 3)} -> {digits(r.together_t, 3)}" for r in rows_of(mine))
+        whole = f"{digits(sum(mine.alone_t), 3)} -> {digits(sum(mine.together_t), 3)}"
+        lines.append(f"  {names.get(str(material), str(material))}: {whole} ({text})")
+    return lines

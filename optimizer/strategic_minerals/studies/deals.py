@@ -32,7 +32,7 @@ from ..question.names import Names
 from ..question.plan import HazardOverride, Plan
 from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, sampled
-from ..world.instance import Floor, Instance, Instrument, Project, build_instruments
+from ..world.instance import Floor, Instance, Project, build_instruments
 from ..world.owners import (
     ROUNDING,
     ROUNDING_MUSD,
@@ -113,18 +113,16 @@ def deals(
     for agreement, found in zip(made, replays, strict=True):
         if isinstance(found, str):
             left_out.append(f"{agreement}: {found}")
-            continue
-        floors += [found.floor] if found.floor is not None else []
-        capital += found.capital
+        else:
+            floors += found[0]
+            capital += found[1]
     agreed = [row for row in data.rows("support_agreements") if row.agreement in made]
     left_out += [f"{name}: no producer of the tables is named for it" for name in terms if name not in made]
+    columns = ["agreement", "term", "value", "unit"]
     tables = {
         "floors": pd.DataFrame(floors, columns=FLOORS),
         "capital": pd.DataFrame(capital, columns=CAPITAL_COLUMNS),
-        "terms": pd.DataFrame(
-            [(row.agreement, row.term, row.value, row.unit) for row in agreed],
-            columns=["agreement", "term", "value", "unit"],
-        ),
+        "terms": pd.DataFrame([[getattr(row, name) for name in columns] for row in agreed], columns=columns),
     }
     facts = {
         "price_risk_premium": plan.owners.price_risk_premium,
@@ -132,20 +130,19 @@ def deals(
         "beliefs": beliefs,
         "left_out": left_out,
     }
-    steadfast = _steadfast(hazards=bool(sampled(plan, data))) if beliefs else ""
+    tried = "hazards or prices" if sampled(plan, data) else "prices"
+    steadfast = (
+        f" No {tried} from {1 / MULTIPLES[-1]:g} to {MULTIPLES[-1]:g} times today's, and no premium up to "
+        f"{PREMIUMS[-1]:.0%}, change that."
+    ) * beliefs
     return Study("deals", tables, _words(tables, facts, Names.of(data), steadfast), facts, TITLES)
-
-
-@dataclass(frozen=True)
-class _Replay:
-    floor: dict[str, Any] | None
-    capital: list[dict[str, Any]]
 
 
 def _replayed(
     plan: Plan, data: Dataset, beliefs: bool, asked: tuple[str, Mapping[str, Any], Sequence[Any]]
-) -> _Replay | str:
-    """One agreement, with its terms and producers; why not, where it cannot be replayed. It travels to other processes."""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | str:
+    """Rows on the floor and on the capital of an agreement, of which each may be missing; why not, where it cannot be replayed.
+    It travels to other processes. asked: the agreement, its terms and its producers."""
     agreement, terms, rows = asked
     then = plan.model_copy(
         update={
@@ -161,20 +158,35 @@ def _replayed(
     unknown = [row.producer for row in rows if row.producer not in instance.producers]
     if unknown:
         return f"{', '.join(unknown)} is not in the plan"
-    deal = deal_of(then, data, instance, terms, rows)
+    factor, year = restating(then, data, rows[0].signed_year), rows[0].signed_year
+    deal = deal_of(then, data, instance, terms, rows, factor)
     if isinstance(deal, str):
         return deal
     pricing = _pricing(deal, data)
-    premium = plan.owners.price_risk_premium
-    figures = deal_figures(deal, pricing, premium)
-    floor = None
+    capex = sum(project.capex for project in deal.projects.values())
+    common = {"agreement": agreement, "price_set": then.price_set, "capex_musd": capex}
+    floors = []
     if deal.floors:
-        found = _beliefs(deal, data, pricing, figures) if beliefs else {}
-        floor = _floor_row(agreement, deal, data, terms, rows, figures, _closing_level(deal, pricing, figures)) | found
-    capital = _capital_rows(agreement, deal, data, terms, rows, pricing)
-    if floor is None and not capital:
+        figures = deal_figures(deal, pricing, plan.owners.price_risk_premium)
+        level, cost = _closing_level(deal, pricing, figures)
+        floors.append(
+            {
+                **common,
+                **_floor_cells(deal, figures),
+                **(_beliefs(deal, data, pricing, figures) if beliefs else {}),
+                "signed_year": year,
+                "closing_level_usd_per_kg": level / MUSD_PER_T,
+                "closing_cost_musd": cost,
+                "signed_fair_value_musd": factor * term(terms, "fair_value_at_signing", math.nan),
+            }
+        )
+    signed = {kind: factor * amount for kind, amount in signed_capital(terms).items()}
+    capital = []
+    if deal.projects and any(signed.values()):
+        capital.append({**common, **_capital_cells(deal, data, signed, capex, pricing)})
+    if not floors and not capital:
         return "it has no price floor, and no capital in million USD for a plant to be built"
-    return _Replay(floor, capital)
+    return floors, capital
 
 
 def _pricing(deal: Deal, data: Dataset) -> PricingSample:
@@ -183,56 +195,33 @@ def _pricing(deal: Deal, data: Dataset) -> PricingSample:
     return pricing
 
 
-def _floor_row(
-    agreement: str,
-    deal: Deal,
-    data: Dataset,
-    terms: Mapping[str, Any],
-    rows: Sequence[Any],
-    found: DealFigures,
-    closing: tuple[float, float],
-) -> dict[str, Any]:
+def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
+    """Cells of `FLOORS` that follow from the deal and its figures."""
     n, charge = deal.instance, deal.instance.plan.owners.risk_charge
-    floor = next(iter(deal.floors.values()))
-    free, kept = found.advantage(0.0), (found.kept_with - found.kept_without) * found.full_output
+    floor, moved = next(iter(deal.floors.values())), found.downside_moved_musd
+    free = found.advantage(0.0)
+    kept = (found.output_kept_with_share - found.output_kept_without_share) * found.full_output_t
     return {
-        "agreement": agreement,
+        **vars(found),
         "producers": " ".join(n.producers[j] for j in deal.producers),
-        "signed_year": rows[0].signed_year,
-        "price_set": n.plan.price_set,
         "material": n.materials[floor.material],
         "price_usd_per_kg": float(n.price[floor.material, 0] / MUSD_PER_T),
         "floor_usd_per_kg": floor.level / MUSD_PER_T,
         "term_yr": floor.term * n.calendar.step,
         "upside_share": floor.upside,
         "firm_t_per_yr": floor.take / n.calendar.step if math.isfinite(floor.take) else math.nan,
-        "capex_musd": sum(project.capex for project in deal.projects.values()),
         "hurdle_rate": deal.hurdle,
-        "hurdle_rate_expected": found.expected_rate,
-        "hurdle_rate_with_floor": found.rate,
-        "gap_without_musd": found.gap_without,
-        "gap_with_musd": found.gap_with,
-        "expected_cost_musd": found.paid,
-        "closing_level_usd_per_kg": closing[0] / MUSD_PER_T,
-        "closing_cost_musd": closing[1],
-        "signed_fair_value_musd": restating(n.plan, data, rows[0].signed_year)
-        * term(terms, "fair_value_at_signing", math.nan),
-        "liability_musd": found.liability,
-        "downside_moved_musd": found.transferred,
         "advantage_musd": found.advantage(charge),
         "cheapest": found.cheapest(charge),
-        "risk_charge_at_switch": free / found.transferred if free > 0 and found.transferred > 0 else math.nan,
-        "owner_risk_price": found.risk_price,
-        "output_kept_without_share": found.kept_without,
-        "output_kept_with_share": found.kept_with,
-        "cost_of_output_kept_usd_per_kg": found.paid / kept / MUSD_PER_T if kept > 0 else math.nan,
+        "risk_charge_at_switch": free / moved if free > 0 and moved > 0 else math.nan,
+        "cost_of_output_kept_usd_per_kg": found.expected_cost_musd / kept / MUSD_PER_T if kept > 0 else math.nan,
     }
 
 
 def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tuple[float, float]:
     """(level, expected cost) of the lowest floor with these terms that closes the gap; NaN where there is none to close, or no
     level up to twice the signed one does."""
-    if now.gap_without <= 0:
+    if now.gap_without_musd <= 0:
         return math.nan, math.nan
     premium, signed = deal.instance.plan.owners.price_risk_premium, next(iter(deal.floors.values())).level
 
@@ -241,27 +230,26 @@ def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tupl
         return deal_figures(replace(deal, floors=floors), pricing, premium)
 
     low, high = 0.0, HIGHEST * signed
-    if at(high).gap_with > 0:
+    if at(high).gap_with_musd > 0:
         return math.nan, math.nan
     _, least = bracket(
-        lambda level: at(level).gap_with <= 0, low, high, narrow=lambda a, b: b - a <= CLOSE / 10 * signed
+        lambda level: at(level).gap_with_musd <= 0, low, high, narrow=lambda a, b: b - a <= CLOSE / 10 * signed
     )
-    return least, at(least).paid
+    return least, at(least).expected_cost_musd
 
 
 def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures) -> dict[str, float]:
     """Where the advantage of the floor changes sign: by how often hazards strike, by prices of the chain, by the premium."""
     n, owners = deal.instance, deal.instance.plan.owners
     premium, charge = owners.price_risk_premium, owners.risk_charge
+    drawn_hazards = sampled(n.plan, data)
     chain = np.isin(n.component, n.component[[floor.material for floor in deal.floors.values()]])
 
     def with_premium(value: float) -> bool:
         return deal_figures(deal, pricing, value).cheapest(charge)
 
     def with_hazards(multiple: float) -> bool:
-        more = tuple(
-            HazardOverride(hazard=row.hazard, rate_per_yr=row.rate_per_yr * multiple) for row in sampled(n.plan, data)
-        )
+        more = [HazardOverride(hazard=row.hazard, rate_per_yr=row.rate_per_yr * multiple) for row in drawn_hazards]
         plan = n.plan.model_copy(update={"hazards": (*n.plan.hazards, *more)})
         drawn = pricing_sample(replace(n, plan=plan), data)
         assert drawn is not None
@@ -275,9 +263,7 @@ def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures
     cheapest = now.cheapest(charge)
     around = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]
     return {
-        "hazard_multiple_at_switch": switch_point(with_hazards, 1.0, cheapest, around)
-        if sampled(n.plan, data)
-        else math.nan,
+        "hazard_multiple_at_switch": switch_point(with_hazards, 1.0, cheapest, around) if drawn_hazards else math.nan,
         "price_multiple_at_switch": switch_point(with_prices, 1.0, cheapest, around),
         "premium_at_switch": switch_point(with_premium, premium, cheapest, [0.0, *PREMIUMS]),
     }
@@ -288,47 +274,31 @@ def switch_point(cheapest: Callable[[float], bool], now: float, at_now: bool, tr
     return first_switch(cheapest, now, at_now, tried, lambda a, b: abs(b - a) <= CLOSE * max(abs(a), abs(b)))
 
 
-def _capital_rows(
-    agreement: str,
-    deal: Deal,
-    data: Dataset,
-    terms: Mapping[str, Any],
-    rows: Sequence[Any],
-    pricing: PricingSample,
-) -> list[dict[str, Any]]:
-    """The financing gap of the owner's plants without a floor, beside the capital that was signed."""
-    factor = restating(deal.instance.plan, data, rows[0].signed_year)
-    signed = {kind: factor * amount for kind, amount in signed_capital(terms).items()}
-    if not deal.projects or not any(signed.values()):
-        return []
+def _capital_cells(
+    deal: Deal, data: Dataset, signed: Mapping[str, float], capex: float, pricing: PricingSample
+) -> dict[str, Any]:
+    """The financing gap of the owner's plants without a floor, beside the capital that was signed, by kind."""
     plain = deal_figures(replace(deal, floors={}), pricing, 0.0)
-    capex = sum(project.capex for project in deal.projects.values())
-    worth_of = {
-        kind: worth(instrument, plain.expected_rate)
-        for kind, instrument in instruments_by_kind(data).items()
-        if kind in signed
-    }
+    gap = plain.gap_without_musd
+    kinds = {made.kind: made for made in reversed(build_instruments(data).values())}  # the first of each kind
+    worth_of = {kind: worth(kinds[kind], plain.hurdle_rate_expected) for kind in signed if kind in kinds}
     value = sum(amount * worth_of.get(kind, math.nan) for kind, amount in signed.items() if amount > 0)
-    total = sum(signed.values())
-    return [
-        {
-            "agreement": agreement,
-            "producers": " ".join(p.name for p in deal.projects.values()),
-            "price_set": deal.instance.plan.price_set,
-            "capex_musd": capex,
-            "gap_musd": plain.gap_without,
-            "signed_loans_musd": signed["loan"],
-            "signed_grants_musd": signed["grant"],
-            "signed_equity_musd": signed["equity"],
-            "worth_to_owner_musd": value,
-            "of_gap_share": value / plain.gap_without if plain.gap_without > 0 else math.nan,
-            "of_capex_share": total / capex if capex > 0 else math.nan,
-        }
-    ]
+    return {
+        "producers": " ".join(p.name for p in deal.projects.values()),
+        "gap_musd": gap,
+        "signed_loans_musd": signed["loan"],
+        "signed_grants_musd": signed["grant"],
+        "signed_equity_musd": signed["equity"],
+        "worth_to_owner_musd": value,
+        "of_gap_share": value / gap if gap > 0 else math.nan,
+        "of_capex_share": sum(signed.values()) / capex if capex > 0 else math.nan,
+    }
 
 
-def deal_of(plan: Plan, data: Dataset, instance: Instance, terms: Mapping[str, Any], rows: Sequence[Any]) -> Deal | str:
-    """The agreement's owner before anything was agreed, and its floor."""
+def deal_of(
+    plan: Plan, data: Dataset, instance: Instance, terms: Mapping[str, Any], rows: Sequence[Any], factor: float
+) -> Deal | str:
+    """The agreement's owner before anything was agreed, and its floor. factor: from money of the signed year to the plan's."""
     capex = {row.project: row.capex_musd for row in restated(plan, data).rows("projects")}
     at = {name: j for j, name in enumerate(instance.producers)}
     mine = tuple(at[row.producer] for row in rows)
@@ -336,39 +306,27 @@ def deal_of(plan: Plan, data: Dataset, instance: Instance, terms: Mapping[str, A
         p.producer: replace(p, capex=capex[p.name], committed=False) for p in instance.projects if p.producer in mine
     }
     bare = replace(instance, in_force=tuple(() if j in mine else floors for j, floors in enumerate(instance.in_force)))
-    floored = {at[row.producer]: row.floor_material for row in rows if row.floor_material}
-    for j, material in floored.items():
-        if material not in instance.materials or instance.yields[j, instance.materials.index(material)] <= 0:
-            return f"{instance.producers[j]} makes no {material} in the plan"
+    floored: dict[int, int] = {}
+    for j, name in ((at[row.producer], row.floor_material) for row in rows if row.floor_material):
+        if name not in instance.materials or instance.yields[j, instance.materials.index(name)] <= 0:
+            return f"{instance.producers[j]} makes no {name} in the plan"
+        floored[j] = instance.materials.index(name)
     floors: dict[int, Floor] = {}
-    if "floor_price" in terms and floored:
-        size = {
-            j: float(instance.capacity[j, 0] * instance.yields[j, instance.materials.index(name)])
-            for j, name in floored.items()
-        }
-        for j, name in floored.items():
-            floors[j] = _floor(plan, data, instance, terms, rows, instance.materials.index(name), _share(size, j))
-    hurdles = [p.hurdle for p in (projects.values() or _makers(instance, floored))]
+    if "floor_price" in terms:
+        size = {j: float(instance.capacity[j, 0] * instance.yields[j, i]) for j, i in floored.items()}
+        total = sum(size.values())
+        for j, i in floored.items():
+            share = size[j] / total if total > 0 else 1.0
+            floors[j] = _floor(instance, terms, rows[0].signed_year, i, share, factor)
+    made = list(floored.values())  # rates of those who make it stand for an owner who builds nothing
+    makers = [p for p in instance.projects if (instance.yields[p.producer, made] > 0).any()]
+    hurdles = [p.hurdle for p in (projects.values() or makers)]
     return Deal(bare, mine, projects, floors, max(hurdles, default=plan.discount_rate))
 
 
-def _share(size: Mapping[int, float], j: int) -> float:
-    total = sum(size.values())
-    return size[j] / total if total > 0 else 1.0
-
-
-def _makers(instance: Instance, floored: Mapping[int, str]) -> list[Project]:
-    """Projects that make what the floors are on: whose hurdle rates stand for an owner who builds nothing."""
-    made = [instance.materials.index(name) for name in floored.values()]
-    return [p for p in instance.projects if (instance.yields[p.producer, made] > 0).any()]
-
-
-def _floor(
-    plan: Plan, data: Dataset, instance: Instance, terms: Mapping[str, Any], rows: Sequence[Any], i: int, share: float
-) -> Floor:
+def _floor(instance: Instance, terms: Mapping[str, Any], year: int, i: int, share: float, factor: float) -> Floor:
     """The floor as signed, in the plan's money; one with a threshold for the upside above the floor is taken without upside."""
-    year, calendar = rows[0].signed_year, instance.calendar
-    factor = restating(plan, data, year)
+    calendar = instance.calendar
     years = term(terms, "duration", term(terms, "end_year", math.nan) - year)
     firm = term(terms, "firm_quantity", math.inf)
     upside = 0.0 if "upside_threshold" in terms else term(terms, "upside_share", 0.0)
@@ -389,14 +347,6 @@ def signed_capital(terms: Mapping[str, Any]) -> dict[str, float]:
         if kind is not None and row.unit == "million USD":
             signed[kind] += row.value
     return signed
-
-
-def instruments_by_kind(data: Dataset) -> dict[str, Instrument]:
-    """The first instrument of each kind in the table: what capital of that kind is worth to an owner."""
-    found: dict[str, Instrument] = {}
-    for made in build_instruments(data).values():
-        found.setdefault(made.kind, made)
-    return found
 
 
 @dataclass(frozen=True)
@@ -428,34 +378,35 @@ class Deal:
 
 @dataclass(frozen=True)
 class DealFigures:
-    """An agreement's floor beside a grant for the same plant."""
+    """An agreement's floor beside a grant for the same plant; fields are columns of `FLOORS`."""
 
-    expected_rate: float
-    rate: float
+    hurdle_rate_expected: float
+    hurdle_rate_with_floor: float
     """Hurdle rate of expected flows without the floor, and with it."""
-    gap_without: float
-    gap_with: float
+    gap_without_musd: float
+    gap_with_musd: float
     """Grant that makes the owner's plants pay, without the floor and with it."""
-    paid: float
+    expected_cost_musd: float
     """Expected payments of the floor over its term, discounted, less receipts of an upside share."""
-    liability: float
+    liability_musd: float
     """Most that it may cost in a year, at the plan's liability quantile."""
-    transferred: float
+    downside_moved_musd: float
     """Downside moved from the owner to the government."""
-    risk_price: float
-    """What the owner pays for each USD of downside: the most that the government's charge could be without a loss; NaN without
-    downside."""
+    owner_risk_price: float
+    """Price that the owner pays for each USD of downside: the most that the government's charge could be without a loss; NaN
+    without downside."""
     accepted: bool
     """Whether the owner takes the floor, and it would not earn money."""
-    kept_without: float
-    kept_with: float
+    output_kept_without_share: float
+    output_kept_with_share: float
     """Share of the full output over the floor's term that is expected to be made, without the floor and with it."""
-    full_output: float
+    full_output_t: float
     """Tonnes of the floors' materials over their terms, were all made."""
 
     def advantage(self, risk_charge: float) -> float:
-        """What the floor costs less than a grant alone, at a charge for the risk moved."""
-        return self.gap_without - self.gap_with - self.paid - risk_charge * self.transferred
+        """Cost of a grant alone less that of the floor, at a charge for the risk moved."""
+        gain = self.gap_without_musd - self.gap_with_musd - self.expected_cost_musd
+        return gain - risk_charge * self.downside_moved_musd
 
     def cheapest(self, risk_charge: float) -> bool:
         """Whether the floor is a way to have the plants at all, and a cheaper one than a grant alone."""
@@ -486,13 +437,11 @@ def deal_figures(deal: Deal, pricing: PricingSample, premium: float) -> DealFigu
     floored, unsupported = (_expected(scenarios, states, margins) for margins in (sold, alone))
     gained = float(worth(floored, rate)) - float(worth(floored, usual_rate))
     paid, liability = _floor_money(deal, scenarios)
-    better_without = float(worth(unsupported, rate)) > max(0.0, float(worth(floored, rate))) + SLACK * float(
-        capital.sum()
-    )
-    full = _full(deal)
-    kept_without, kept_with = (
-        _made(deal, scenarios, floors) / full if full > 0 else float("nan") for floors in (False, True)
-    )
+    room = SLACK * float(capital.sum())
+    better_without = float(worth(unsupported, rate)) > max(0.0, float(worth(floored, rate))) + room
+    made = [_made(deal, scenarios, floors) for floors in (None, False, True)]
+    full = made[0]
+    kept_without, kept_with = (part / full if full > 0 else float("nan") for part in made[1:])
     return DealFigures(
         usual_rate,
         rate,
@@ -536,8 +485,7 @@ def _prices(deal: Deal, j: int, scenarios: ScenarioSet) -> dict[int, Floats]:
 
 def _alive(deal: Deal, j: int, scenarios: ScenarioSet, kept: bool) -> Bools:
     """(S, n) whether a producer is open; kept: its floor counts."""
-    prices = _prices(deal, j, scenarios)
-    return survival_of(deal.instance, j, prices, _floors(deal, j, kept), deal.start(j))
+    return survival_of(deal.instance, j, _prices(deal, j, scenarios), _floors(deal, j, kept), deal.start(j))
 
 
 def _output(deal: Deal, j: int, scenarios: ScenarioSet, kept: bool) -> Floats:
@@ -598,27 +546,17 @@ def _floor_money(deal: Deal, scenarios: ScenarioSet) -> tuple[float, float]:
     return expected, float(max(by_year, default=0.0))
 
 
-def _full(deal: Deal) -> float:
-    """Tonnes of floored materials at full output within the floors' terms."""
-    return sum(
-        float(deal.instance.yields[j, floor.material] * _full_output(deal, j)[_term(deal, j, floor)].sum())
-        for j, floor in deal.floors.items()
-    )
-
-
-def _made(deal: Deal, scenarios: ScenarioSet, floors: bool) -> float:
-    """The same as expected, with the floors or without them."""
-    return sum(
-        float(
-            deal.instance.yields[j, floor.material]
-            * (scenarios.probability @ _output(deal, j, scenarios, floors)[:, _term(deal, j, floor)].sum(axis=1))
-        )
-        for j, floor in deal.floors.items()
-    )
-
-
-def _term(deal: Deal, j: int, floor: Floor) -> slice:
-    return slice(deal.start(j), deal.start(j) + floor.term)
+def _made(deal: Deal, scenarios: ScenarioSet, floors: bool | None) -> float:
+    """Tonnes of floored materials within the floors' terms, as expected with the floors or without them; None: at full output."""
+    total = 0.0
+    for j, floor in deal.floors.items():
+        within = slice(deal.start(j), deal.start(j) + floor.term)
+        if floors is None:
+            total += float(deal.instance.yields[j, floor.material] * _full_output(deal, j)[within].sum())
+        else:
+            expected = scenarios.probability @ _output(deal, j, scenarios, floors)[:, within].sum(axis=1)
+            total += float(deal.instance.yields[j, floor.material] * expected)
+    return total
 
 
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Names, steadfast: str) -> list[str]:
@@ -626,8 +564,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
     lines = [
         "Signed agreements on the prices of their day; hazards, calendar and capital costs are those of the plan and tables.",
         f"Price risk counts {facts['price_risk_premium']:.1%} in the owners' hurdle rates; the government is charged "
-        f"{facts['risk_charge']:g} USD "
-        "for each USD of downside that it takes over.",
+        f"{facts['risk_charge']:g} USD for each USD of downside that it takes over.",
         "Offtake, guaranteed earnings and capital in other money are listed as signed (table terms) and not valued.",
     ]
     for row in tables["floors"].to_dict("records"):
@@ -637,16 +574,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
     lines += [capital_words(row, names) for row in tables["capital"].to_dict("records")]
     left_out = facts["left_out"]
     return [*lines, *([""] if left_out else []), *(f"Left out: {text}" for text in left_out)]
-
-
-def _steadfast(*, hazards: bool) -> str:
-    """What was tried where no belief turns a verdict. hazards: whether the plan draws them, so that how often they strike is a
-    belief too."""
-    tried = "hazards or prices" if hazards else "prices"
-    return (
-        f" No {tried} from {1 / MULTIPLES[-1]:g} to {MULTIPLES[-1]:g} times today's, and no premium up to "
-        f"{PREMIUMS[-1]:.0%}, change that."
-    )
 
 
 def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[str]:
@@ -667,7 +594,9 @@ def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[st
             f"  A floor of {row['closing_level_usd_per_kg']:.3g} USD/kg with the same terms would close the gap, at "
             f"{row['closing_cost_musd']:,.0f} million USD."
         )
-    return [*lines, f"  {_verdict(row)}{_bought(row)}.{_belief_words(row) or steadfast}"]
+    cost = row["cost_of_output_kept_usd_per_kg"]
+    kept = "" if math.isnan(cost) else f", or {digits(cost)} USD for each kg that would else not be made"
+    return [*lines, f"  {_verdict(row)}{kept}.{_belief_words(row) or steadfast}"]
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
@@ -682,14 +611,8 @@ def _verdict(row: Mapping[Any, Any]) -> str:
     return f"A grant alone would be cheaper, by {abs(better):,.0f} million USD"
 
 
-def _bought(row: Mapping[Any, Any]) -> str:
-    """What a floor keeps open."""
-    cost = row["cost_of_output_kept_usd_per_kg"]
-    return "" if math.isnan(cost) else f", or {digits(cost)} USD for each kg that would else not be made"
-
-
 def _belief_words(row: Mapping[Any, Any]) -> str:
-    """What must be believed otherwise; empty where nothing is known."""
+    """Beliefs at which the verdict turns; empty where none is known."""
     pays = row["owner_risk_price"]
     charge = f" (its owner pays {pays:.2g})" if pays > 0 else ""
     known = (

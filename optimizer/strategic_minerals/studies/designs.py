@@ -2,8 +2,7 @@
 
 Grids; each figure at its low and high end alone (tornado); Latin hypercubes (McKay, Beckman and Conover 1979); elementary effects
 (Morris 1991; Campolongo, Cariboni and Saltelli 2007); variance-based indices (Sobol 2001; Saltelli et al. 2010), the last two by
-SALib. Runs that failed are never handed to an
-estimator: the trajectory or block that they belong to is left out, and the share left out is told."""
+SALib. No estimator gets a run that failed: its trajectory or block is left out, and the study states the share left out."""
 
 from __future__ import annotations
 
@@ -34,6 +33,13 @@ CONFIDENCE = 0.95
 YEAR_DIGITS = 4
 TORNADO = ["address", "low", "high", "at_low", "at_base", "at_high", "swing"]
 """Columns of the indices of `one_at_a_time`."""
+INDICES = {
+    "morris": {name: name for name in ("mu_star", "mu_star_conf", "mu", "sigma")},
+    "sobol": {"first": "S1", "first_conf": "S1_conf", "total": "ST", "total_conf": "ST_conf"},
+}
+"""Kind of design -> column of its indices -> its name in SALib."""
+RANKING = {"morris": "mu_star", "sobol": "total"}
+"""Kind of design -> the index by which it ranks."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Design:
 
 
 def one_at_a_time(ranges: Ranges) -> Design:
-    """The question as it stands, then each figure at its low and its high end alone (tornado).
+    """The unchanged question, then each figure at its low and its high end alone (tornado).
 
     ranges: address -> (low, high), in the unit of the figure at that address.
 
@@ -171,66 +177,40 @@ def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd"
     column.
     """
     if design.kind == "one_at_a_time":
-        found = _tornado(design, points[output].to_numpy(dtype=float))
-    elif design.kind in ("morris", "sobol"):
-        found = {"morris": _morris, "sobol": _sobol}[design.kind](design, points, output)
+        found, by = _tornado(design, points[output].to_numpy(dtype=float)), "swing"
+    elif design.kind in INDICES:
+        found, by = _salib_indices(design, points, output), RANKING[design.kind]
     else:
         raise ValueError(f"no indices from a design of kind {design.kind}")
-    by = {"one_at_a_time": "swing", "morris": "mu_star", "sobol": "total"}[design.kind]
     return found.sort_values(by, ascending=False, kind="stable", ignore_index=True, na_position="last")
 
 
 def _tornado(design: Design, y: Floats) -> pd.DataFrame:
     rows = [
-        {
-            "address": address,
-            "low": low,
-            "high": high,
-            "at_low": y[1 + 2 * k],
-            "at_base": y[0],
-            "at_high": y[2 + 2 * k],
-            "swing": float(np.ptp([y[0], y[1 + 2 * k], y[2 + 2 * k]])),
-        }
+        (address, low, high, y[1 + 2 * k], y[0], y[2 + 2 * k], float(np.ptp([y[0], y[1 + 2 * k], y[2 + 2 * k]])))
         for k, (address, (low, high)) in enumerate(design.ranges.items())
     ]
     return pd.DataFrame(rows, columns=TORNADO)
 
 
-def _morris(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
-    usable = _usable(design, points, output)
-    names = ["mu_star", "mu_star_conf", "mu", "sigma"]
-    if usable.sum() < 2 * design.block:
-        return _nothing(design, names)
+def _salib_indices(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
+    """Indices of SALib; NaN where fewer than two blocks are left, or where the output of Sobol points does not vary."""
+    usable, kind = _usable(design, points, output), design.kind
     y = points[output].to_numpy(dtype=float)[usable]
-    found = _salib("analyze.morris").analyze(
-        _problem(design.ranges),
-        _columns(design, points)[usable],
-        y,
-        num_levels=design.levels,
-        seed=design.seed,
-        conf_level=CONFIDENCE,
-    )
-    return pd.DataFrame(
-        {"address": list(design.ranges), **{name: np.asarray(found[name], dtype=float) for name in names}}
-    )
-
-
-def _sobol(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
-    usable = _usable(design, points, output)
-    names = {"first": "S1", "first_conf": "S1_conf", "total": "ST", "total_conf": "ST_conf"}
-    y = points[output].to_numpy(dtype=float)[usable]
-    if usable.sum() < 2 * design.block or np.ptp(y) == 0:
-        return _nothing(design, list(names))
-    found = _salib("analyze.sobol").analyze(
-        _problem(design.ranges), y, calc_second_order=design.second_order, seed=design.seed, conf_level=CONFIDENCE
-    )
-    return pd.DataFrame(
-        {"address": list(design.ranges), **{name: np.asarray(found[key]) for name, key in names.items()}}
-    )
-
-
-def _nothing(design: Design, names: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame({"address": list(design.ranges), **dict.fromkeys(names, math.nan)})
+    names = INDICES[kind]
+    if usable.sum() < 2 * design.block or (kind == "sobol" and np.ptp(y) == 0):
+        found: Mapping[str, Any] = dict.fromkeys(names.values(), np.full(len(design.ranges), math.nan))
+    elif kind == "morris":
+        at = np.asarray(points[list(design.ranges)], dtype=float)[usable]
+        found = _salib("analyze.morris").analyze(
+            _problem(design.ranges), at, y, num_levels=design.levels, seed=design.seed, conf_level=CONFIDENCE
+        )
+    else:
+        found = _salib("analyze.sobol").analyze(
+            _problem(design.ranges), y, calc_second_order=design.second_order, seed=design.seed, conf_level=CONFIDENCE
+        )
+    columns = {name: np.asarray(found[key], dtype=float) for name, key in names.items()}
+    return pd.DataFrame({"address": list(design.ranges), **columns})
 
 
 def _usable(design: Design, points: pd.DataFrame, output: str) -> Any:
@@ -239,10 +219,6 @@ def _usable(design: Design, points: pd.DataFrame, output: str) -> Any:
         raise ValueError(f"{len(points)} answers for a design of {len(design.points)} points")
     failed = points[output].isna().to_numpy(dtype=bool).reshape(-1, design.block).any(axis=1)
     return np.repeat(~failed, design.block)
-
-
-def _columns(design: Design, points: pd.DataFrame) -> Floats:
-    return np.asarray(points[list(design.ranges)], dtype=float)
 
 
 def _named(ranges: Ranges, points: Any) -> tuple[dict[str, Any], ...]:
@@ -277,13 +253,13 @@ def _salib(module: str) -> Any:
         raise InputError([Fault("sweep", "", "kind", "SALib is not installed", expected)]) from None
 
 
-# What plans of variants are worth in the same new scenarios, so that a difference between two of them can be told from luck.
+# Worth of the plans of variants in the same new scenarios, so that a difference between two of them is no luck.
 
 
 SAMPLES = 10
 """Independent samples: their spread is the standard error."""
 APART = 0xC0
-"""What tells seeds of these samples from those of plans and of tests."""
+"""Keeps seeds of these samples from those of plans and of tests."""
 WORTHS = "worths"
 """Where a row carries what its plan saves in each sample."""
 DIFFERENCES = {
@@ -295,7 +271,7 @@ DIFFERENCES = {
     "difference_high_musd": "upper end",
     "told": "whether the samples can tell the difference from none, and from what the search has left open",
 }
-"""What is told of a point beside its own answer."""
+"""Columns of a point in new scenarios, beside its own answer."""
 
 
 def require_scored(plan: Plan, scenarios: int, relax: bool) -> None:
@@ -306,7 +282,7 @@ def require_scored(plan: Plan, scenarios: int, relax: bool) -> None:
         ("relaxations", not relax, "plans, or 0: a relaxation is none"),
         (str(scenarios), not unbounded(plan), f"0: {unbounded(plan)}"),
     ]
-    faults = [Fault("sweep", "", "fresh_scenarios", found, said) for found, right, said in wanted if not right]
+    faults = [Fault("sweep", "", "fresh_scenarios", found, text) for found, right, text in wanted if not right]
     if faults:
         raise PlanError(faults)
 
@@ -338,7 +314,7 @@ class CommonDraws:
 
 
 def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Rows with `DIFFERENCES` in place of what their plans save in each sample. base: the row of the question as it stands."""
+    """Rows with `DIFFERENCES` in place of what their plans save in each sample. base: the row of the unchanged question."""
     of_base = None if base is None else base.get(WORTHS)
     lines = []
     for row in rows:

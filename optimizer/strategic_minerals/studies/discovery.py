@@ -1,8 +1,8 @@
 """Scenario discovery: which ranges of which inputs make a plan fail a promise (Bryant and Lempert 2010).
 
 Rows of a sweep or of a stress test are split by a seed. On one part a box is searched (`prim`). On the other, which the search
-never sees, it is told how many of the failures lie in it (coverage) and how many of its rows fail (density). A box that rows held
-out do not confirm is none. Rows in a box are then set aside, and the next one is searched in the rest."""
+never sees, coverage (how many of the failures lie in the box) and density (how many of its rows fail) are counted. A box that rows
+held out do not confirm does not count. Rows in a box are then set aside, and the next one is searched in the rest."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from scipy.stats import binom, hypergeom
 from ..answer.run_folder import load_result
 from ..answer.study import Study, run_of
 from ..core.errors import Fault, InputError, MisplacedError, near_miss
+from ..core.formats import capital
 from ..core.frames import Bools, Floats, Ints, rows_of
 from ..core.verb import Seed, verb
 from ..question.dataset import Dataset
@@ -38,7 +39,6 @@ from .discovery_words import (
     cases_of_study,
     chosen_inputs,
     luck_in_words,
-    require_other_names,
 )
 
 # Patient rule induction (PRIM): the box, a range of each of a few inputs, in which failures are frequent.
@@ -213,14 +213,10 @@ class _Ranks:
     def __init__(self, values: Floats) -> None:
         found = [np.unique(column, return_inverse=True) for column in values.T]
         self.known = [known for known, _ in found]
-        self.at = (
-            np.stack([at for _, at in found], axis=1).astype(np.int64) if found else np.zeros(values.shape, np.int64)
-        )
+        self.at = np.zeros(values.shape, np.int64)
+        for column, (_, at) in enumerate(found):
+            self.at[:, column] = at
         self.last = np.array([len(known) - 1 for known in self.known], dtype=np.int64)
-
-    def all(self, failed: Bools) -> _Box:
-        """Every row."""
-        return _Box(np.zeros_like(self.last), self.last.copy(), rows=len(failed), failures=int(failed.sum()))
 
     def inside(self, box: _Box, but: int = -1) -> Bools:
         """(rows,) which rows lie in a box, or would without the limits of the column `but`."""
@@ -236,21 +232,19 @@ class _Ranks:
 
     def limits(self, box: _Box | Any) -> Limits:
         """In values: the roundest numbers between the last value left out and the first one kept."""
-        low, high = np.full(len(self.last), math.nan), np.full(len(self.last), math.nan)
+        limits = np.full((2, len(self.last)), math.nan)
         for column, side in self.ends(box):
-            known = self.known[column]
-            if side == 0:
-                low[column] = roundest(float(known[box.low[column] - 1]), float(known[box.low[column]]))
-            else:
-                high[column] = roundest(float(known[box.high[column]]), float(known[box.high[column] + 1]))
-        return Limits(low, high)
+            below = box.high[column] if side else box.low[column] - 1
+            limits[side, column] = roundest(*map(float, self.known[column][below : below + 2]))
+        return Limits(*limits)
 
 
 def _peeled(ranks: _Ranks, failed: Bools) -> Iterator[_Box]:
     """Boxes from all rows to the smallest one, each without a slab of the one before."""
     rows, failures = len(failed), int(failed.sum())
     least = max(LEAST_ROWS, math.ceil(min(LEAST_MASS * rows, failures / 2)))
-    box, inside = ranks.all(failed), np.ones(rows, dtype=bool)
+    box = _Box(np.zeros_like(ranks.last), ranks.last.copy(), rows=rows, failures=failures)
+    inside = np.ones(rows, dtype=bool)
     while True:
         yield box
         best: tuple[float, _Box] | None = None
@@ -308,12 +302,11 @@ def _best_end(ranks: _Ranks, box: _Box, column: int, side: int, failed: Bools, m
     size = int(ranks.last[column]) + 1
     rows = np.bincount(at, minlength=size)
     failures = np.bincount(at, weights=failed[other], minlength=size)
+    shift = side * int(box.low[column])
     if side == 0:  # from each rank up to the high end
         until = int(box.high[column]) + 1
-        rows, failures = rows[:until][::-1].cumsum()[::-1], failures[:until][::-1].cumsum()[::-1]
-        shift = 0
+        rows, failures = (part[:until][::-1].cumsum()[::-1] for part in (rows, failures))
     else:
-        shift = int(box.low[column])
         rows, failures = rows[shift:].cumsum(), failures[shift:].cumsum()
     scores = np.where(rows >= LEAST_ROWS, measure.of(rows, failures, total), -math.inf)
     best = int(np.argmax(scores))
@@ -359,11 +352,8 @@ class Search:
 
     def in_words(self, limits: Limits, order: Sequence[int]) -> str:
         """All limits of a box, those of the columns that say most first."""
-        clauses = [
-            self.words.clause(self.columns[column], float(limits.low[column]), float(limits.high[column]))
-            for column in order
-        ]
-        return " and ".join(clauses)
+        ends = [(self.columns[at], float(limits.low[at]), float(limits.high[at])) for at in order]
+        return " and ".join(self.words.clause(*end) for end in ends)
 
 
 Rows = list[dict[str, Any]]
@@ -389,12 +379,8 @@ def boxes_of(search: Search, most: int, weights: Floats | None, promised: str) -
             break
         ends = sorted(_ends(search, number, found.limits, left), key=lambda row: float(row["density_without"]))
         order = list(dict.fromkeys(int(row.pop("column")) for row in ends))
-        row = {
-            "box": number,
-            "promised": promised,
-            "fails_when": search.in_words(found.limits, order),
-            "limits": len(ends),
-        }
+        fails_when = search.in_words(found.limits, order)
+        row = {"box": number, "promised": promised, "fails_when": fails_when, "limits": len(ends)}
         row |= _figures(search, box, left, weights)
         boxes.append(row)
         limits += ends
@@ -430,10 +416,13 @@ def _share(part: Any, whole: Any) -> float:
 def _ends(search: Search, number: int, limits: Limits, left: Bools) -> Iterator[dict[str, Any]]:
     """Rows of the limits of a box."""
     seen, tested = left & ~search.aside, left & search.aside
+
+    def by_luck(part: Bools, column: int, side: int) -> float:
+        return quasi_p(search.values[part], search.failed[part], limits, column, side) if part.any() else math.nan
+
     for column, side in limits.ends:
         of = search.columns[column]
         wider = seen & limits.without(column, side).hold(search.values)
-        value = float((limits.low, limits.high)[side][column])
         yield {
             "column": column,
             "box": number,
@@ -441,11 +430,9 @@ def _ends(search: Search, number: int, limits: Limits, left: Bools) -> Iterator[
             "called": search.words.title(of.name),
             "category": of.category,
             "side": (("is", "is not") if of.category else ("over", "under"))[side],
-            "limit": math.nan if of.category else value,
-            "quasi_p": quasi_p(search.values[seen], search.failed[seen], limits, column, side),
-            "held_out_quasi_p": quasi_p(search.values[tested], search.failed[tested], limits, column, side)
-            if tested.any()
-            else math.nan,
+            "limit": math.nan if of.category else float((limits.low, limits.high)[side][column]),
+            "quasi_p": by_luck(seen, column, side),
+            "held_out_quasi_p": by_luck(tested, column, side),
             "density_without": _share(search.failed[wider].sum(), wider.sum()),
         }
 
@@ -457,10 +444,12 @@ def _path(search: Search, number: int, found: FoundBox, left: Bools) -> Iterator
     for n, step in enumerate(found.path):
         inside = step.limits.hold(search.values[tested])
         failures = search.failed[tested][inside].sum()
+        of = search.columns[step.column]
+        peeled = f"{search.words.title(of.name)}{f': {of.category}' if of.category else ''}"
         yield {
             "box": number,
             "step": n,
-            "peeled": "" if step.column < 0 else _step_words(search, step),
+            "peeled": "" if step.column < 0 else peeled,
             "side": "" if step.column < 0 else ("from below", "from above")[step.side],
             "limits": len(step.limits.ends),
             "rows": step.rows,
@@ -471,20 +460,6 @@ def _path(search: Search, number: int, found: FoundBox, left: Bools) -> Iterator
             "held_out_density": _share(failures, inside.sum()),
             "chosen": n == found.chosen,
         }
-
-
-def _step_words(search: Search, step: Step) -> str:
-    of = search.columns[step.column]
-    return f"{search.words.title(of.name)}{f': {of.category}' if of.category else ''}"
-
-
-def row_table(
-    search: Search, which: Any, places: Any, values: Floats, inputs: pd.DataFrame, limits: Rows
-) -> pd.DataFrame:
-    """The rows with what the boxes limit, for pictures and for looking at."""
-    entry = dict(zip(OWN, (places, search.failed, search.aside, which, values), strict=True))
-    limited = inputs[list(dict.fromkeys(str(row["input"]) for row in limits))].replace([np.inf, -np.inf], np.nan)
-    return pd.concat([pd.DataFrame(entry), limited.reset_index(drop=True)], axis=1)
 
 
 # What scenario discovery found: boxes, their limits, the path of the search, and all of it in words.
@@ -499,9 +474,7 @@ TRAJECTORY = (
     "box step peeled side limits rows failures coverage density held_out_coverage held_out_density chosen".split()
 )
 MOSTLY = 0.5
-"""Share of a box that fails from which it is said that a promise fails in it; below, that it fails more often."""
-
-
+"""Share of a box that fails from which a promise fails in it, in words; below, it fails more often."""
 TITLES = {"boxes": "Where it fails", "limits": "Limits"}
 """Headings of the short tables."""
 
@@ -530,17 +503,13 @@ def words_of(facts: Mapping[str, Any], boxes: pd.DataFrame) -> list[str]:
     if not confirmed.any():
         lines.append(f"NO RANGE of the {facts['inputs']} inputs tells where it fails.")
     if boxes.empty:
-        lines.append(
-            f"  Luck may explain every limit that was tried on the {what} searched; "
-            "more of them, or others (--seed), may tell more."
-        )
+        text = "more of them, or others (--seed), may tell more."
+        lines.append(f"  Luck may explain every limit that was tried on the {what} searched; {text}")
     for row in rows_of(boxes[~confirmed]):
-        there = (
-            f"{row.held_out_failures} of {row.held_out_rows} fail there, "
-            f"by luck with a probability of {luck_in_words(row.luck)}"
-            if row.held_out_rows
-            else "none of them lies there"
-        )
+        there = "none of them lies there"
+        if row.held_out_rows:
+            there = f"{row.held_out_failures} of {row.held_out_rows} fail there, by luck with a probability of "
+            there += luck_in_words(row.luck)
         lines.append(f"  Not confirmed by the {what} held out, and so left aside: {row.fails_when} ({there}).")
     return [*lines, *(f"  Note: {note}." for note in facts["notes"])]
 
@@ -548,9 +517,10 @@ def words_of(facts: Mapping[str, Any], boxes: pd.DataFrame) -> list[str]:
 def _explained(row: Any, facts: Mapping[str, Any]) -> Iterator[str]:
     """What a box explains, on rows held out first."""
     what = facts["called"]
+    failures = facts["failures"] - facts["held_out_failures"]
     searched = (
-        f"explains {row.coverage:.0%} of the failures ({row.failures} of {facts['failures'] - facts['held_out_failures']}); "
-        f"in it {row.density:.0%} fail ({row.failures} of {row.rows})"
+        f"it explains {row.coverage:.0%} of the failures ({row.failures} of {failures}); "
+        f"in it {row.density:.0%} fail ({row.failures} of {row.rows})."
     )
     if facts["held_out_rows"]:
         overall = facts["held_out_failures"] / facts["held_out_rows"]
@@ -559,9 +529,9 @@ def _explained(row: Any, facts: Mapping[str, Any]) -> Iterator[str]:
             f"{facts['held_out_failures']}); in it {row.held_out_density:.0%} fail ({row.held_out_failures} of "
             f"{row.held_out_rows}), overall {overall:.0%}. By luck: {luck_in_words(row.luck)}."
         )
-        yield f"Where it was searched: it {searched}."
+        yield f"Where it was searched: {searched}"
     else:
-        yield f"It {searched}."
+        yield capital(searched)
     if not math.isnan(row.probability):
         yield (
             f"Probability of such {what}: {row.probability:.3g}; of such in which the promise fails: "
@@ -587,8 +557,7 @@ def discover(
         Field(
             max_length=300,
             description="What is promised: a column of the study, a sign and a number, in the column's unit, e.g. "
-            "'loss_musd <= 500'; of "
-            "a stress test also material:segment:level, e.g. ndfeb_magnet:civil:0.8.",
+            "'loss_musd <= 500'; of a stress test also material:segment:level, e.g. ndfeb_magnet:civil:0.8.",
         ),
     ],
     *,
@@ -631,52 +600,58 @@ def discover(
     where an event does not occur. Facts: promise, promised (in words), called (what the rows are), rows, failures, held_out_rows,
     held_out_failures, inputs (searched), unsolved (left out, or counted as failures), seed, measure (how a box was chosen), notes.
 
-    Raises InputError for a promise that is none or names no column, for inputs that are none, for rows of which none or all fail,
+    Raises InputError for a malformed promise or one that names no column, for unknown inputs, for rows of which none or all fail,
     and for a folder without such tables.
     """
     if isinstance(study, Path | str) and (run := run_of(Path(study))) is not None and plan is None and data is None:
         result = load_result(run)
         plan, data = result.plan, result.data
-    cases = _cases(study)
+    if isinstance(study, pd.DataFrame):
+        cases = cases_of_frame(study)
+    else:
+        found = study if isinstance(study, Study) else Study.load(study)
+        cases = cases_of_study(found.tables, int(found.facts.get("block", 1)))
     names = UNNAMED if data is None else Names.of(data)
     words = InputWords(names, cases.hazards, plan, cases.called == POINTS)
-    told = _promised(cases, promise, words.names)
-    chosen = chosen_inputs(cases, inputs, told.column)
-    require_other_names(list(map(str, chosen)))
-    answered, failed = _judged(told, unsolved_fail=unsolved_fail)
-    _require_both(told, failed[answered], cases.called)
+    promised = _promised(cases, promise, names)
+    chosen = chosen_inputs(cases, inputs, promised.column)
+    missing = np.isnan(promised.values)
+    failed, answered = promised.threshold.fails(promised.values) & ~missing, ~missing
+    if unsolved_fail:
+        failed, answered = failed | missing, np.ones_like(missing)
+    _require_both(promised, failed[answered], cases.called)
     columns, notes = _columns(chosen[answered])
     if not columns:
         known = ", ".join(map(str, chosen)) or "no columns"
         raise InputError([Fault(DISCOVER, "", "inputs", known, "at least one input that varies, stated in every row")])
     values, bad = np.stack([column.values for column in columns], axis=1), failed[answered]
     aside = _split(bad, held_out, np.random.default_rng(seed), np.flatnonzero(answered) // cases.block)
-    measure = Measure(coverage)
-    search = Search(columns, values, bad, aside, words, measure)
+    search = Search(columns, values, bad, aside, words, Measure(coverage))
     weights = None if cases.weights is None else cases.weights[answered]
-    boxes_found, limits, path, which = boxes_of(search, boxes, weights, told.words)
-    unsolved = int(np.isnan(told.values).sum())
+    boxes_found, limits, path, which = boxes_of(search, boxes, weights, promised.words)
     counts = {
         "rows": len(bad),
         "failures": int(bad.sum()),
         "held_out_rows": int(aside.sum()),
         "held_out_failures": int(bad[aside].sum()),
         "inputs": len({column.name for column in columns}),
-        "unsolved": unsolved,
+        "unsolved": int(missing.sum()),
     }
-    notes = [*_warnings(counts, cases, told, unsolved_fail=unsolved_fail), *notes]
-    measured = (
-        f"highest density of boxes that cover {coverage:.0%} of the failures" if coverage is not None else HARMONIC
+    notes = [*_warnings(counts, cases, promised, unsolved_fail=unsolved_fail), *notes]
+    measured = HARMONIC if coverage is None else f"highest density of boxes that cover {coverage:.0%} of the failures"
+    own = dict(zip(OWN, (np.flatnonzero(answered), bad, aside, which, promised.values[answered]), strict=True))
+    limited = chosen[answered][list(dict.fromkeys(str(row["input"]) for row in limits))].replace(
+        [np.inf, -np.inf], np.nan
     )
     tables = {
         "boxes": pd.DataFrame(boxes_found, columns=BOXES),
         "limits": pd.DataFrame(limits, columns=LIMITS),
         "trajectory": pd.DataFrame(path, columns=TRAJECTORY),
-        "cases": row_table(search, which, np.flatnonzero(answered), told.values[answered], chosen[answered], limits),
+        "cases": pd.concat([pd.DataFrame(own), limited.reset_index(drop=True)], axis=1),
     }
     facts = {
         "promise": promise,
-        "promised": told.words,
+        "promised": promised.words,
         "called": cases.called,
         **counts,
         "seed": seed,
@@ -684,13 +659,6 @@ def discover(
         "notes": tuple(notes),
     }
     return Study("discover", tables, words_of(facts, tables["boxes"]), facts, TITLES)
-
-
-def _cases(study: Study | pd.DataFrame | Path | str) -> Cases:
-    if isinstance(study, pd.DataFrame):
-        return cases_of_frame(study)
-    found = study if isinstance(study, Study) else Study.load(study)
-    return cases_of_study(found.tables, int(found.facts.get("block", 1)))
 
 
 @dataclass(frozen=True)
@@ -742,42 +710,26 @@ def _served(cases: Cases, shortfalls: pd.DataFrame, promise: str, names: Names) 
     return _Promised("", words, values, Threshold("served_share", ">=", asked.level - 1e-6))
 
 
-def _judged(told: _Promised, *, unsolved_fail: bool) -> tuple[Bools, Bools]:
-    """(rows,) which rows count, and which fail."""
-    missing = np.isnan(told.values)
-    failed = told.threshold.fails(told.values) & ~missing
-    return (np.ones_like(missing), failed | missing) if unsolved_fail else (~missing, failed)
-
-
-def _require_both(told: _Promised, failed: Bools, called: str) -> None:
+def _require_both(promised: _Promised, failed: Bools, called: str) -> None:
     """Raise InputError where nothing fails, or everything does: there is nothing to tell apart."""
     if 0 < failed.sum() < len(failed):
         return
-    values = told.values[~np.isnan(told.values)]
-    between = f"; {told.threshold.column} goes from {values.min():,.4g} to {values.max():,.4g}" if len(values) else ""
-    which = (
-        "fails in none" if len(failed) and not failed.any() else "fails in all" if len(failed) else "is told by none"
+    values = promised.values[~np.isnan(promised.values)]
+    between = (
+        f"; {promised.threshold.column} goes from {values.min():,.4g} to {values.max():,.4g}" if len(values) else ""
     )
-    raise InputError(
-        [
-            Fault(
-                DISCOVER,
-                "",
-                "promise",
-                f"one that {which} of {len(failed):,} {called}",
-                f"one that fails in some of them and not in others{between}",
-            )
-        ]
-    )
+    which = "is told by none" if not len(failed) else "fails in all" if failed.any() else "fails in none"
+    expected = f"one that fails in some of them and not in others{between}"
+    raise InputError([Fault(DISCOVER, "", "promise", f"one that {which} of {len(failed):,} {called}", expected)])
 
 
 def _columns(inputs: pd.DataFrame) -> tuple[list[Column], list[str]]:
-    """Inputs as the search takes them, and what is to be said of those left aside.
+    """Inputs as the search takes them, and notes on those left aside.
 
     Inputs that do not vary, and those that order the rows as an earlier one does, tell nothing more.
     """
     found: list[Column] = []
-    empty, many = [], []
+    empty, many, same = [], [], []
     for name in map(str, inputs):
         values = inputs[name]
         if values.isna().any():
@@ -794,7 +746,6 @@ def _columns(inputs: pd.DataFrame) -> tuple[list[Column], list[str]]:
             which, otherwise = (known[-1:], known[0]) if two else (known, "")
             found += [Column(name, (texts == text).to_numpy(dtype=float), text, otherwise) for text in which]
     kept: dict[bytes, Column] = {}
-    same = []
     for column in found:
         known_values, ranks = np.unique(column.values, return_inverse=True)
         if len(known_values) > 1:
@@ -802,13 +753,12 @@ def _columns(inputs: pd.DataFrame) -> tuple[list[Column], list[str]]:
             if first.name != column.name:
                 what = f"{column.name} is {column.category}" if column.category else column.name
                 same.append(f"{what} (as {first.name})")
-    notes = []
-    if same:
-        notes.append(f"left aside because they order the rows as another input does: {', '.join(same)}")
-    if empty:
-        notes.append(f"left aside because they are empty in some rows: {', '.join(empty)}")
-    if many:
-        notes.append(f"left aside because they are text with more than {MOST_CATEGORIES} values: {', '.join(many)}")
+    aside = {
+        "order the rows as another input does": same,
+        "are empty in some rows": empty,
+        f"are text with more than {MOST_CATEGORIES} values": many,
+    }
+    notes = [f"left aside because they {why}: {', '.join(those)}" for why, those in aside.items() if those]
     return list(kept.values()), notes
 
 
@@ -823,7 +773,7 @@ def _split(failed: Bools, share: float, draw: np.random.Generator, groups: Any) 
     return np.asarray(aside[at])
 
 
-def _warnings(counts: Mapping[str, int], cases: Cases, told: _Promised, *, unsolved_fail: bool) -> Iterator[str]:
+def _warnings(counts: Mapping[str, int], cases: Cases, promised: _Promised, *, unsolved_fail: bool) -> Iterator[str]:
     """What makes the answer weak."""
     rows, failures = counts["rows"], counts["failures"]
     if rows < FEW_ROWS:
@@ -831,9 +781,9 @@ def _warnings(counts: Mapping[str, int], cases: Cases, told: _Promised, *, unsol
     if min(failures, rows - failures) < FEW_FAILURES:
         few, which = min((failures, "fail"), (rows - failures, "do not fail"))
         yield f"only {few} {cases.called} {which}: ranges found among so few hang on single ones"
-    if failures > rows / 2 and told.column:
+    if failures > rows / 2 and promised.column:
         yield (
-            f"most {cases.called} fail: a box of nearly all of them says little; the promise `{told.threshold.opposite}` fails "
+            f"most {cases.called} fail: a box of nearly all of them says little; the promise `{promised.threshold.opposite}` fails "
             f"where this one is kept"
         )
     if counts["unsolved"]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,27 +24,40 @@ from .sweep import FIGURES
 
 
 DISCOVER = "discover"
-"""Where a fault of an argument stands."""
+"""Place of a fault of an argument."""
 POINTS = "points"
-"""What rows of a sweep are called."""
+"""Name of the rows of a sweep."""
 EVERY = "*"
 """Stands for all hazards in names of features."""
 MONTHS = 12
 OWN = ("row", "failed", "held_out", "box", "value")
-"""What the table `cases` of an answer tells of a row beside its inputs."""
+"""Columns of the table `cases` of an answer beside its inputs."""
 NO_OUTCOMES = ("reason", "seconds", "cold", "told")
-"""Columns of a sweep's points that are neither varied nor something to be promised."""
+"""Columns of a sweep's points that are neither inputs nor outcomes."""
 FEATURES = {
-    "strikes": "how many events of a hazard there are",
-    "start_year": "when the first of them begins, a decimal fiscal year; infinite where there is none",
-    "length_months": "length of the longest cut; 0 where there is none",
-    "cut_share": "the deepest cut of the supply that it hits; 0 where there is none",
-    "severity": "largest factor on the hazard's profile, where it has one; 0 where there is no event; of an event with a cut of "
-    "its own, the factor that would cut as deep",
-    "disrupted_months": "months in which some event touches a material, or anything",
-    "together_months": "months in which two events or more last at once",
+    "strikes": ("events", ""),
+    "start_year": ("begins", " [fiscal year]"),
+    "length_months": ("longest cut", " [months]"),
+    "cut_share": ("deepest cut", " [share]"),
+    "severity": ("severity", " [times its profile]"),
+    "disrupted_months": ("disrupted", " [months]"),
+    "together_months": ("two or more at once", " [months]"),
 }
-"""What is told of the events of a scenario, as `hazard.feature`, `material.disrupted_months` and `*.feature`."""
+"""Feature of the events of a scenario -> title and unit of the input `hazard.feature`, `material.disrupted_months` or `*.feature`.
+
+strikes: events of a hazard. start_year: begin of the first of them, a decimal fiscal year; infinite where there is none.
+length_months: of the longest cut. cut_share: deepest cut of the supply that it hits. severity: largest factor on the hazard's
+profile, where it has one; of an event with a cut of its own, the factor that would cut as deep. disrupted_months: months in which
+some event touches a material, or anything. together_months: months in which two events or more last at once. All 0 where there is
+no event."""
+CLAUSES = {
+    "length_months": "{name} lasts {span} months{never}",
+    "cut_share": "{name} cuts {span}% of the supply that it hits{never}",
+    "severity": "{name} is {span} times as deep as its profile{never}",
+    "together_months": "two disruptions last at once for {span} months",
+    "disrupted_months": "disruptions of {name} last {span} months in all",
+}
+"""Feature -> a range of it in words."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class Cases:
     outcomes: pd.DataFrame
     """(rows, columns) what may be promised; NaN where there is no answer."""
     called: str = "rows"
-    """What the rows are."""
+    """Name of the rows."""
     shortfalls: pd.DataFrame | None = None
     """row, material, segment, served_share of demands that go short; None: not known."""
     hazards: Mapping[str, str] = field(default_factory=dict)
@@ -88,10 +103,11 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
             dict(zip(events["hazard"], events["name"].fillna("").astype(str), strict=True)),
             scenarios["probability"].to_numpy(dtype=float),
         )
-    found_tables = ", ".join(sorted(tables)) or "no tables"
-    raise InputError(
-        [Fault(DISCOVER, "", "study", found_tables, "the tables of a sweep, or of a stress test with its events")]
+    known, expected = (
+        ", ".join(sorted(tables)) or "no tables",
+        "the tables of a sweep, or of a stress test with its events",
     )
+    raise InputError([Fault(DISCOVER, "", "study", known, expected)])
 
 
 def cases_of_frame(frame: pd.DataFrame) -> Cases:
@@ -110,8 +126,7 @@ def event_features(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What happens in each scenario of a stress test, as numbers: one row a scenario, in the order of its table `scenarios`.
 
     tables: of a stress test by name (`StressTest.tables`), or as they were stored. Columns: `hazard.feature` for each hazard that
-    occurs, `*.feature` for all together, `material.disrupted_months`; months, shares from 0 to 1, decimal fiscal years, as
-    `FEATURES` says.
+    occurs, `*.feature` for all together, `material.disrupted_months`; months, shares, decimal fiscal years (`FEATURES`).
 
     Raises KeyError where a table is missing.
     """
@@ -121,12 +136,15 @@ def event_features(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     columns: dict[str, Floats] = {}
     for hazard, rows in events.groupby("hazard", sort=True):
         by = rows.groupby("row")
-        columns[f"{hazard}.strikes"] = _filled(by.size(), count, 0.0)
-        columns[f"{hazard}.start_year"] = _filled(by["start_year"].min(), count, np.inf)
-        columns[f"{hazard}.length_months"] = _filled(MONTHS * by["duration_yr"].max(), count, 0.0)
-        columns[f"{hazard}.cut_share"] = _filled(by["cut_share"].max(), count, 0.0)
+        features: dict[str, pd.Series] = {
+            "strikes": by.size(),
+            "start_year": by["start_year"].min(),
+            "length_months": MONTHS * by["duration_yr"].max(),
+            "cut_share": by["cut_share"].max(),
+        }
         if rows["severity"].notna().any():
-            columns[f"{hazard}.severity"] = _filled(_severities(rows).groupby(rows["row"]).max(), count, 0.0)
+            features["severity"] = _severities(rows).groupby(rows["row"]).max()
+        columns |= {f"{hazard}.{name}": _filled(values, count, _never(name)) for name, values in features.items()}
     columns[f"{EVERY}.strikes"] = _filled(events.groupby("row").size(), count, 0.0)
     columns[f"{EVERY}.disrupted_months"], columns[f"{EVERY}.together_months"] = _lasting(events, count)
     named = events["materials"].astype(str).str.split()
@@ -137,26 +155,20 @@ def event_features(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def chosen_inputs(cases: Cases, asked: Sequence[str] | None, promised: str) -> pd.DataFrame:
-    """The inputs that a search looks at: those asked for, or all but the promised column. Raises InputError for unknown ones."""
+    """The inputs that a search looks at: those asked for, or all but the promised column. Raises InputError for unknown ones, and
+    for those that are named as columns of the answer are."""
     known = [str(name) for name in cases.inputs if str(name) != promised]
-    if asked is None:
-        return cases.inputs[known]
+    chosen = known if asked is None else list(dict.fromkeys(asked))
     faults = [
         Fault(DISCOVER, "", "inputs", f"'{name}'", f"one of {', '.join(known) or 'no inputs'}{near_miss(name, known)}")
-        for name in dict.fromkeys(asked)
+        for name in chosen
         if name not in known
     ]
+    expected = f"another name: {', '.join(OWN)} are columns of the answer"
+    faults = faults or [Fault(DISCOVER, "", "inputs", f"'{name}'", expected) for name in chosen if name in OWN]
     if faults:
         raise InputError(faults)
-    return cases.inputs[list(dict.fromkeys(asked))]
-
-
-def require_other_names(inputs: Sequence[str]) -> None:
-    """Raise InputError for inputs that are named as columns of the answer are."""
-    own = [name for name in inputs if name in OWN]
-    if own:
-        expected = f"another name: {', '.join(OWN)} are columns of the answer"
-        raise InputError([Fault(DISCOVER, "", "inputs", f"'{name}'", expected) for name in own])
+    return cases.inputs[chosen]
 
 
 def _placed(table: pd.DataFrame | None, scenarios: pd.DataFrame) -> pd.DataFrame | None:
@@ -193,9 +205,6 @@ def _lasting(events: pd.DataFrame, count: int) -> tuple[Floats, Floats]:
         begin = float(event.start_year + event.flood_yr)
         spans.setdefault(int(event.row), []).append((begin, begin + float(event.duration_yr)))
     for row, parts in spans.items():
-        if len(parts) == 1:
-            some[row] = parts[0][1] - parts[0][0]
-            continue
         turns = sorted([(begin, 1) for begin, _ in parts] + [(end, -1) for _, end in parts])
         at, on = turns[0][0], 0
         for when, change in turns:
@@ -205,8 +214,13 @@ def _lasting(events: pd.DataFrame, count: int) -> tuple[Floats, Floats]:
     return MONTHS * some, MONTHS * several
 
 
-SIGNS = {"<=": "at most", "<": "under", ">=": "at least", ">": "over"}
-"""Sign of a threshold -> in words."""
+SIGNS: dict[str, tuple[str, Callable[[Floats, float], Bools], str]] = {
+    "<=": ("at most", operator.gt, ">"),
+    "<": ("under", operator.ge, ">="),
+    ">=": ("at least", operator.lt, "<"),
+    ">": ("over", operator.le, "<="),
+}
+"""Sign of a threshold -> in words; where it is broken; the sign of the opposite promise."""
 THRESHOLD = re.compile(r"^\s*(?P<column>.+?)\s*(?P<sign><=|>=|<|>|≤|≥)\s*(?P<value>[^\s<>=]+)\s*$")
 WRITTEN = (
     "a column, a sign and a number, e.g. loss_musd <= 500, or for a stress test material:segment:level, "
@@ -231,36 +245,26 @@ class Threshold:
     @classmethod
     def parse(cls, text: str) -> Threshold:
         """From `column <= number`, or with <, > or >=. Raises InputError for another form."""
-        found = THRESHOLD.match(text)
-        try:
-            if found is None:
-                raise ValueError(text)
-            value = float(found["value"])
-            if not math.isfinite(value):
-                raise ValueError(text)
-        except ValueError:
-            raise InputError([Fault(DISCOVER, "", "promise", shown(text), WRITTEN)]) from None
+        found, value = THRESHOLD.match(text), math.nan
+        with contextlib.suppress(ValueError):
+            value = float(found["value"]) if found else math.nan
+        if found is None or not math.isfinite(value):
+            raise InputError([Fault(DISCOVER, "", "promise", shown(text), WRITTEN)])
         return cls(found["column"], {"≤": "<=", "≥": ">="}.get(found["sign"], found["sign"]), value)
 
     def fails(self, values: Floats) -> Bools:
         """(rows,) where it is broken; False where there is no value."""
-        return {
-            "<=": values > self.value,
-            "<": values >= self.value,
-            ">=": values < self.value,
-            ">": values <= self.value,
-        }[self.sign]
+        return SIGNS[self.sign][1](values, self.value)
 
     @property
     def opposite(self) -> str:
         """The promise that is kept where this one fails, as it is written."""
-        sign = {"<=": ">", "<": ">=", ">=": "<", ">": "<="}[self.sign]
-        return f"{self.column} {sign} {self.value:g}"
+        return f"{self.column} {SIGNS[self.sign][2]} {self.value:g}"
 
     def in_words(self) -> str:
         """`expected loss is at most 500 million USD`."""
         name, _, unit = heading(self.column).partition(" [")
-        return f"{name} is {SIGNS[self.sign]} {exact(self.value)}{' ' * bool(unit)}{unit.removesuffix(']')}"
+        return f"{name} is {SIGNS[self.sign][0]} {exact(self.value)}{' ' * bool(unit)}{unit.removesuffix(']')}"
 
 
 @dataclass(frozen=True)
@@ -289,20 +293,17 @@ class InputWords:
     """Whether inputs are addresses of a sweep alone: none is then a feature of events."""
 
     def clause(self, column: Column, low: float, high: float) -> str:
-        """What a range of an input says: `Licence stop lasts over 14 months`. NaN: no limit on that side."""
-        if column.category == YES:
-            return f"{self.title(column.name)} is {'false' if math.isnan(low) else YES}"
-        if column.category and column.otherwise:
-            return f"{self.title(column.name)} is {column.otherwise if math.isnan(low) else column.category}"
+        """A range of an input in words: `Licence stop lasts over 14 months`. NaN: no limit on that side."""
         if column.category:
-            return f"{self.title(column.name)} is {'not ' * math.isnan(low)}{column.category}"
+            otherwise = "false" if column.category == YES else column.otherwise or f"not {column.category}"
+            return f"{self.title(column.name)} is {otherwise if math.isnan(low) else column.category}"
         of, feature = self._feature(column.name)
         if of:
             return self._event(of, feature, low, high, never=bool((column.values == _never(feature)).any()))
-        who, said = self._listed(column.name)
-        if said == "start_year":
+        who, cell = self._listed(column.name)
+        if cell == "start_year":
             return f"{who} begins {_date(low, high)}"
-        if said == "duration_years":
+        if cell == "duration_years":
             return f"{who} lasts {span(low, high)} years"
         subject, unit, scale = self._subject(column.name)
         return f"{subject} is {span(low * scale, high * scale)}{unit}"
@@ -311,9 +312,9 @@ class InputWords:
         """An input as the title of an axis."""
         of, feature = self._feature(name)
         if of:
-            said, unit = TITLES[feature]
+            text, unit = FEATURES[feature]
             whose = "all disruptions" if of == EVERY else self._called(of, feature)
-            return f"{whose}: {said}{unit}"
+            return f"{whose}: {text}{unit}"
         subject, unit, scale = self._subject(name)
         text = " [share]" if scale != 1 else f" [{unit.strip()}]" if unit else ""
         return f"{subject}{text}"
@@ -331,25 +332,15 @@ class InputWords:
     def _event(self, of: str, feature: str, low: float, high: float, *, never: bool) -> str:
         """A range of a feature of events. never: whether there are rows without such an event."""
         name = "the disruptions together" if of == EVERY else self._called(of, feature)
-        none = " or does not occur" * (never and math.isnan(low))
         if feature == "strikes":
-            times = _times(low, high)
-            if of == EVERY:
-                return f"there {times[0]}"
-            return f"{name} {times[1]}"
+            return _strikes(name, low, high, every=of == EVERY)
         if feature == "start_year":
             return f"{name} begins {_date(low, high)}{' or does not occur' * (never and math.isnan(high))}"
-        if feature == "length_months":
-            return f"{name} lasts {span(low, high)} months{none}"
-        if feature == "cut_share":
-            return f"{name} cuts {span(100 * low, 100 * high)}% of the supply that it hits{none}"
-        if feature == "severity":
-            return f"{name} is {span(low, high)} times as deep as its profile{none}"
-        if feature == "together_months":
-            return f"two disruptions last at once for {span(low, high)} months"
-        if of == EVERY:
+        if feature == "disrupted_months" and of == EVERY:
             return f"disruptions last {span(low, high)} months in all"
-        return f"disruptions of {name} last {span(low, high)} months in all"
+        scale = 100 if feature == "cut_share" else 1
+        text = " or does not occur" * (never and math.isnan(low))
+        return CLAUSES[feature].format(name=name, span=span(scale * low, scale * high), never=text)
 
     def _listed(self, name: str) -> tuple[str, str]:
         """(scenario or event of the plan, field of it) of the address of one that the plan lists; two empty texts of others."""
@@ -384,30 +375,19 @@ class InputWords:
         return (subject, " times the plan's", 1.0) if axis is not None and axis.factor else (subject, *_unit(last))
 
 
-TITLES = {
-    "strikes": ("events", ""),
-    "start_year": ("begins", " [fiscal year]"),
-    "length_months": ("longest cut", " [months]"),
-    "cut_share": ("deepest cut", " [share]"),
-    "severity": ("severity", " [times its profile]"),
-    "disrupted_months": ("disrupted", " [months]"),
-    "together_months": ("two or more at once", " [months]"),
-}
-"""Feature -> what it is, and its unit."""
-
-
-def span(low: float, high: float) -> str:
+def span(
+    low: float, high: float, begin: str = "over", end: str = "under", write: Callable[[float], str] | None = None
+) -> str:
     """`over 14`, `under 3`, `between 3 and 14`. NaN: no limit on that side."""
+    first, last = ((write or exact)(limit) for limit in (low, high))
     if math.isnan(high):
-        return f"over {exact(low)}"
-    return f"under {exact(high)}" if math.isnan(low) else f"between {exact(low)} and {exact(high)}"
+        return f"{begin} {first}"
+    return f"{end} {last}" if math.isnan(low) else f"between {first} and {last}"
 
 
 def _date(low: float, high: float) -> str:
     """`before 2029.4`, decimal years without commas. NaN: no limit on that side."""
-    if math.isnan(high):
-        return f"after {low:.12g}"
-    return f"before {high:.12g}" if math.isnan(low) else f"between {low:.12g} and {high:.12g}"
+    return span(low, high, "after", "before", "{:.12g}".format)
 
 
 def exact(value: float) -> str:
@@ -425,24 +405,21 @@ def _never(feature: str) -> float:
     return math.inf if feature == "start_year" else 0.0
 
 
-def _times(low: float, high: float) -> tuple[str, str]:
-    """How often something strikes, of all hazards and of one. Limits lie between whole numbers."""
-    least = 0 if math.isnan(low) else math.floor(low) + 1
-    if math.isnan(high):
-        one = "strikes" if least == 1 else f"strikes {least} times or more"
-        return ("is a disruption" if least == 1 else f"are {least} disruptions or more"), one
-    most = math.ceil(high) - 1
+def _strikes(name: str, low: float, high: float, *, every: bool) -> str:
+    """How often a hazard strikes, or how many disruptions there are of all. Limits lie between whole numbers."""
+    least, most = 0 if math.isnan(low) else math.floor(low) + 1, math.inf if math.isnan(high) else math.ceil(high) - 1
     if most == 0:
-        return "is no disruption", "does not strike"
-    if least == most:
-        return f"{'is' if most == 1 else 'are'} exactly {most} disruption{'s' * (most > 1)}", _often(most)
-    if least == 0:
-        return f"is at most {most} disruption{'s' * (most > 1)}", f"strikes at most {most} time{'s' * (most > 1)}"
-    return f"are {least} to {most} disruptions", f"strikes {least} to {most} times"
-
-
-def _often(times: int) -> str:
-    return f"strikes exactly {times} time{'s' * (times > 1)}"
+        return "there is no disruption" if every else f"{name} does not strike"
+    if least == 1 and math.isinf(most):
+        return "there is a disruption" if every else f"{name} strikes"
+    noun = ("disruption" if every else "time") + "s" * (most > 1)
+    number = f"{least} to {most} {noun}"
+    if math.isinf(most):
+        number = f"{least} {noun} or more"
+    elif least in (0, most):
+        number = f"{'exactly' if least else 'at most'} {most} {noun}"
+    verb = "is" if most == 1 or least == 0 else "are"
+    return f"there {verb} {number}" if every else f"{name} strikes {number}"
 
 
 def _unit(column: str) -> tuple[str, float]:

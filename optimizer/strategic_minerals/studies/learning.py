@@ -8,10 +8,9 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from scipy.stats import gamma
 
@@ -121,24 +120,14 @@ def read_noted(path: Path, kind: type[Kind]) -> tuple[Kind, ...]:
     return validated(records, header, kind, path.name)
 
 
-def noted(frame: pd.DataFrame, kind: type[Kind]) -> tuple[Kind, ...]:
-    """Rows of a table in memory. Raises InputError."""
-    records = [
-        (n, {str(name): "" if pd.isna(value) else str(value) for name, value in row.items()})
-        for n, row in enumerate(frame.to_dict("records"), start=2)
-    ]
-    return validated(records, [str(name) for name in frame.columns], kind, kind.file)
-
-
 def validated(
     records: Iterable[tuple[int, Mapping[str, str]]], header: list[str], kind: type[Kind], file: str
 ) -> tuple[Kind, ...]:
     """Rows from records by line. Raises InputError with every fault."""
     faults, rows = Faults(), []
     fields = kind.model_fields
-    for column in header:
-        if column not in fields:
-            faults.add(Fault(file, "1", column, shown(column), f"a known column{near_miss(column, fields)}"))
+    for column in (column for column in header if column not in fields):
+        faults.add(Fault(file, "1", column, shown(column), f"a known column{near_miss(column, fields)}"))
     for column in (name for name, field in fields.items() if field.is_required() and name not in header):
         faults.add(Fault(file, "1", column, "no such column", "a required column"))
     if faults:
@@ -169,8 +158,7 @@ JEFFREYS = 0.5
 """Onsets that a rate without a record of its own stands for: as little as a rate can."""
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What some years have shown of one hazard."""
 
     exposure_yr: float
@@ -207,39 +195,31 @@ def evidence_of(
 def learned(
     rows: dict[str, list[Any]],
     evidence: Mapping[str, Evidence],
-    told: Mapping[str, Any],
-    believed: Mapping[str, float] | None = None,
+    provenance: Mapping[str, Any],
+    believed: Mapping[str, float],
 ) -> dict[str, list[Any]]:
     """Tables with the evidence added to `hazard_evidence` and the rates of `hazards` after it.
 
-    told: provenance of new rows. believed: hazard -> rate that the plan states itself in place of the table's.
+    provenance: of new rows. believed: hazard -> rate that the plan states itself in place of the table's.
     """
     known = {row.hazard: row for row in rows.get("hazard_evidence", [])}
     hazards, table = [], []
     for row in rows.get("hazards", []):
         new = evidence.get(row.hazard, Evidence(0.0, 0))
         before = known.get(row.hazard)
-        stated = (believed or {}).get(row.hazard, row.rate_per_yr)
-        prior_rate = stated if before is None else before.prior_rate_per_yr
-        shape = shape_of(row) if before is None else before.prior_onsets
-        exposure = new.exposure_yr + (0.0 if before is None else before.exposure_yr)
-        onsets = new.onsets + (0 if before is None else before.onsets)
+        exposure, onsets = new
+        if before is None:
+            prior_rate, shape = believed.get(row.hazard, row.rate_per_yr), shape_of(row)
+        else:
+            prior_rate, shape = before.prior_rate_per_yr, before.prior_onsets
+            exposure, onsets = exposure + before.exposure_yr, onsets + before.onsets
         if exposure <= 0 and onsets == 0:
             hazards.append(row)
             continue
         hazards.append(row.model_copy(update=posterior(prior_rate, shape, exposure, onsets)))
-        table.append(
-            TABLES["hazard_evidence"].model_validate(
-                {
-                    **told,
-                    "hazard": row.hazard,
-                    "exposure_yr": exposure,
-                    "onsets": onsets,
-                    "prior_rate_per_yr": prior_rate,
-                    "prior_onsets": shape,
-                }
-            )
-        )
+        cells = {"hazard": row.hazard, "exposure_yr": exposure, "onsets": onsets}
+        prior = {"prior_rate_per_yr": prior_rate, "prior_onsets": shape}
+        table.append(TABLES["hazard_evidence"].model_validate({**provenance, **cells, **prior}))
     return {**rows, "hazards": hazards, "hazard_evidence": table}
 
 
@@ -303,9 +283,8 @@ class PathEvent:
 
     def happened(self) -> HappenedRow:
         """The event as evidence on its hazard."""
-        return HappenedRow(
-            event=self.name, status="in force", hazard=self.event.label, from_year=self.begin, counted=self.own
-        )
+        hazard = self.event.label
+        return HappenedRow(event=self.name, status="in force", hazard=hazard, from_year=self.begin, counted=self.own)
 
 
 @dataclass(frozen=True)
@@ -325,18 +304,8 @@ class ScenarioPath:
 
     def history(self, date: float) -> tuple[Any, ...]:
         """All that has been seen up to a date: paths with the same history are one to a planner."""
-        return tuple(
-            (
-                e.event.label,
-                e.event.materials,
-                e.begin,
-                e.event.severity,
-                e.event.stretch,
-                e.event.cut,
-                min(e.end, date),
-            )
-            for e in self.begun(date)
-        )
+        seen = [(e.event, min(e.end, date)) for e in self.begun(date)]
+        return tuple((e.label, e.materials, e.start, e.severity, e.stretch, e.cut, until) for e, until in seen)
 
     @property
     def struck(self) -> str:
@@ -357,20 +326,16 @@ def draw_paths(
         rng = np.random.default_rng([PATHS, seed, number])
         course = _Course(window, grid_months / MONTHS_PER_YEAR, rng)
         for row in rows:
-            true = _true(row, shapes.get(row.hazard) or shape_of(row), rng) if uncertain else row
+            true = row
+            if uncertain and row.rate_per_yr > 0:  # a rate drawn from what is believed of the hazard
+                shape = shapes.get(row.hazard) or shape_of(row)
+                true = row.model_copy(update={"rate_per_yr": float(rng.gamma(shape, row.rate_per_yr / shape))})
             course.add(true, shaped.get(row.hazard), standing)
         named = sorted(course.events, key=lambda one: (one[0].start, one[0].label))
         found.append(
             ScenarioPath(number + 1, tuple(PathEvent(f"{e.label}-{k + 1}", e, own) for k, (e, own) in enumerate(named)))
         )
     return tuple(found)
-
-
-def _true(row: Any, shape: float, rng: np.random.Generator) -> Any:
-    """A hazard at a rate drawn from what is believed of it."""
-    if row.rate_per_yr <= 0:
-        return row
-    return row.model_copy(update={"rate_per_yr": float(rng.gamma(shape, row.rate_per_yr / shape))})
 
 
 class _Course:

@@ -21,7 +21,6 @@ from ..core.errors import UntrustedError
 from ..core.formats import digits
 from ..core.frames import Floats, Ints, rows_of, typed
 from ..core.stats import estimated
-from ..matrix.assembly import Assembly
 from ..matrix.named import objective_costs
 from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution, extract
@@ -79,17 +78,16 @@ def planning(plan: Plan, data: Dataset, form: Form) -> Solved:
     run = _run(model, cost, form)
     bound, gap = run.objective, 0.0
     if not form.integer:
-        fixed = _rounded(problem, run.x)
-        if len(fixed[0]):
+        at, values = _rounded(problem, run.x)
+        if len(at):
             lower, upper = problem.assembly.lower.copy(), problem.assembly.upper.copy()
-            lower[fixed[0]] = upper[fixed[0]] = fixed[1]
-            held = _bounded(problem.assembly, lower, upper)
-            model.load(held, cost)
+            lower[at] = upper[at] = values
+            model.load(replace(problem.assembly, lower=lower, upper=upper), cost)
             try:
                 run = _run(model, cost, form)
             except UntrustedError:  # rounded up it does not fit the budget: nothing new is signed
-                upper[fixed[0]] = lower[fixed[0]] = np.minimum(fixed[1], problem.assembly.lower[fixed[0]])
-                model.load(_bounded(problem.assembly, lower, upper), cost)
+                upper[at] = lower[at] = np.minimum(values, problem.assembly.lower[at])
+                model.load(replace(problem.assembly, lower=lower, upper=upper), cost)
                 run = _run(model, cost, form)
             gap = max(0.0, run.objective - bound)
     return _solved(problem, run.x, run.objective, gap, time.process_time() - begin)
@@ -112,13 +110,9 @@ def operating(
     risk = asked.risk.model_copy(update={"cvar_weight": 0.0})  # years are counted as they were lived
     update: dict[str, object] = {"instruments": menu, "owners": owners, "risk": risk}
     if not more:  # what a policy buys is given: no budget decides
-        given = {
-            "appropriation_musd": UNLIMITED_MUSD,
-            "total_musd": None,
-            "liability_cap_musd": None,
-            "branch_money": "planned",
-        }
-        update["budget"] = asked.budget.model_copy(update=given)
+        given = dict.fromkeys(("total_musd", "liability_cap_musd"))
+        free = {**given, "appropriation_musd": UNLIMITED_MUSD, "branch_money": "planned"}
+        update["budget"] = asked.budget.model_copy(update=free)
     problem = prepare(asked.model_copy(update=update), data)
     cost = objective_costs(problem)["social_cost"]
     lower, upper, made = _limits(problem, bought, before, more=more)
@@ -128,7 +122,7 @@ def operating(
         0.0,
     ):  # what was bought before fits the year's money unless prices have risen: then less of it
         held = np.where(made > 0, np.minimum(upper, np.maximum(lower, share * made)), lower)
-        model = FlatModel(_bounded(problem.assembly, held, upper), cost, integer=False)
+        model = FlatModel(replace(problem.assembly, lower=held, upper=upper), cost, integer=False)
         try:
             run = _run(model, cost, form)
         except UntrustedError:
@@ -173,10 +167,6 @@ UNLIMITED_MUSD = 1e6
 """A year's money where purchases are given [million USD]."""
 
 
-def _bounded(assembly: Assembly, lower: Floats, upper: Floats) -> Assembly:
-    return replace(assembly, lower=lower, upper=upper)
-
-
 def _run(model: FlatModel, cost: Floats, form: Form) -> SolvedRun:
     absolute = form.gap_musd if form.integer else 0.0
     run = model.minimise(cost, None, gap=0.0, absolute_gap=absolute, time_limit_s=form.time_limit_s)
@@ -207,8 +197,7 @@ def _rounded(problem: Problem, x: Floats) -> tuple[Ints, Floats]:
     root, support = problem.assembly.commitments, problem.structure.support
     place = {column: root.first_column + k for k, column in enumerate(root.template.columns)}
     year = problem.natural.calendar.per_year
-    columns: list[int] = []
-    values: list[float] = []
+    signed: dict[int, bool] = {}
     whole = not problem.plan.instruments.partial_support
     best: dict[int, tuple[float, int]] = {}
     for o, option in enumerate(support.options):
@@ -219,21 +208,17 @@ def _rounded(problem: Problem, x: Floats) -> tuple[Ints, Floats]:
     for o, option in enumerate(support.options):
         if option.signed < year and option.project in best:
             total, first = best[option.project]
-            columns.append(place["sign", o])
-            values.append(1.0 if o == first and total >= ROUNDED_UP else 0.0)
-    for k, contract in enumerate(problem.structure.contracts):
-        if contract.start < year and ("contract_signed", k) in place:
-            columns.append(place["contract_signed", k])
-            values.append(1.0 if x[place["contract_signed", k]] >= ROUNDED_UP else 0.0)
-    for m in range(len(support.markets)):
-        columns.append(place["floor", m])
-        values.append(1.0 if x[place["floor", m]] >= ROUNDED_UP else 0.0)
-    return np.array(columns, dtype=np.int64), np.array(values)
+            signed[place["sign", o]] = o == first and total >= ROUNDED_UP
+    contracts = [k for k, contract in enumerate(problem.structure.contracts) if contract.start < year]
+    for key in [*(("contract_signed", k) for k in contracts), *(("floor", m) for m in range(len(support.markets)))]:
+        if key in place:
+            signed[place[key]] = bool(x[place[key]] >= ROUNDED_UP)
+    return np.array(list(signed), dtype=np.int64), np.array(list(signed.values()), dtype=float)
 
 
 def first_year_cost(solved: Solved) -> float:
-    """What the first year costs as it was lived: users, reserve and losses, discounted to its start, whatever the chances were
-    [million USD]. Payments for what was signed stand apart."""
+    """Cost of the first year as it was lived: users, reserve and losses, discounted to its start, whatever the chances were
+    [million USD]; without payments for what was signed."""
     problem, x = solved.problem, solved.x
     cost, year = objective_costs(problem)["social_cost"], problem.natural.calendar.per_year
     beta, total = problem.natural.calendar.beta, 0.0
@@ -275,11 +260,6 @@ def later_signed_cost(solved: Solved) -> float:
     years = np.arange(len(n.calendar.years))
     beta = (1 + n.calendar.rate) ** -years.astype(float)
     return float((n.carried.due * beta)[1:].sum()) - n.carried.residual * float(n.calendar.beta[n.calendar.periods])
-
-
-def bought_in_first_year(solution: Solution, periods: int) -> dict[str, Floats]:
-    """Purchase -> tonnes of each period of the first year."""
-    return {name: solution.acquisition[0, b, :periods] for b, name in enumerate(solution.purchases)}
 
 
 # A path lived through under a policy, year by year: what is planned, what happens, how it is operated, what it costs.
@@ -355,47 +335,35 @@ class Lives:
         for k in range(years):
             key = (policy.name, k, path.history(first + k + 1.0))
             if key not in self._known:
-                self._known[key] = self._year(path, policy, standing, first + k, last=k == years - 1)
+                rest = (standing, first + k, k == years - 1)
+                if policy.bought is None:
+                    self._known[key] = self._planned_again(path, *rest)
+                else:
+                    self._known[key] = self._as_fixed(path, policy, policy.bought, *rest)
             year, standing = self._known[key]
             found.append(year)
         return found
-
-    def _year(
-        self, path: ScenarioPath, policy: Policy, at: Standing, year: int, *, last: bool
-    ) -> tuple[Year, Standing]:
-        if policy.bought is None:
-            return self._planned_again(path, at, year, last)
-        return self._as_fixed(path, policy, at, year, last)
 
     def _planned_again(self, path: ScenarioPath, at: Standing, year: int, last: bool) -> tuple[Year, Standing]:
         """Plan, then operate where anything is going on; else the year is as planned."""
         form, before = self._start.form, path.known(year, year)
         plan = at.plan.model_copy(update={"ongoing": before})
         planned = self._plan(plan, at.data, year, calm=not path.history(float(year)))
-        n = planned.question.natural
         now = path.known(year, year + 1.0)
-        eventful = bool(now)
-        bought = bought_in_first_year(planned.question.solution, n.calendar.per_year)
-        if not eventful and not last:
-            state = as_planned(planned.question, 1)
-            ahead = self._ahead(planned.question, plan, at.data, state, path, year)
-            paid = _signed_now(planned)
-            lived = _lived(planned, planned, paid + signed_cost(planned), 0.0, planned)
-            return lived, ahead
+        if not now and not last:
+            lived = _lived(planned, _signed_now(planned) + signed_cost(planned), 0.0, planned)
+            return lived, self._ahead(planned.question, plan, at.data, path, year)
+        solution, per_year = planned.question.solution, planned.question.natural.calendar.per_year
+        bought = {name: solution.acquisition[0, b, :per_year] for b, name in enumerate(solution.purchases)}
         signed = _with_signed(planned.question, plan, at.data)
-        if last:  # what is expected of the rest is believed alike under all policies
+        if last:  # all policies share the same beliefs about the years after the last
             entry = {name: self._start.data.rows(name) for name in ("hazards", "hazard_evidence")}
             signed = Dataset(types.MappingProxyType({**signed.tables, **entry}), signed.name)
-        new = [event.begin for event in path.events if year <= event.begin < year + 1]
-        share = min(new) - year if new else 1.0
-        acted = operating(plan.model_copy(update={"ongoing": now}), signed, bought, form, more=True, before=share)
+        moved, share = plan.model_copy(update={"ongoing": now}), _unseen(path, year)
+        acted = operating(moved, signed, bought, form, more=True, before=share)
         rest = acted.objective - first_year_cost(acted) + later_signed_cost(acted)
-        lived = _lived(acted, acted, signed_cost(acted), rest, planned)
-        if last:
-            return lived, at
-        state = as_planned(acted.question, 1)
-        moved = plan.model_copy(update={"ongoing": now})
-        return lived, self._ahead(acted.question, moved, signed, state, path, year)
+        lived = _lived(acted, signed_cost(acted), rest, planned)
+        return lived, at if last else self._ahead(acted.question, moved, signed, path, year)
 
     def _plan(self, plan: Plan, data: Dataset, year: int, *, calm: bool) -> Solved:
         """The year's plan; that of a year before which nothing has happened is made once for all paths."""
@@ -405,9 +373,7 @@ class Lives:
             self._calm[year] = planning(plan, data, self._start.form)
         return self._calm[year]
 
-    def _ahead(
-        self, question: Question, plan: Plan, data: Dataset, state: State, path: ScenarioPath, year: int
-    ) -> Standing:
+    def _ahead(self, question: Question, plan: Plan, data: Dataset, path: ScenarioPath, year: int) -> Standing:
         """The next year's question, before anything new is known."""
         happened = [e.happened() for e in path.events if year <= e.begin < year + 1]
         happened += [
@@ -415,12 +381,14 @@ class Lives:
             for e in plan.ongoing
             if e.ended_year is not None
         ]
-        form = self._start.form
-        ahead = next_question(question, plan, data, state, happened, learning=self._start.learning, chances=form.draws)
-        return Standing(ahead.plan.model_copy(update={"ongoing": ()}), ahead.data)
+        start, state = self._start, as_planned(question, 1)
+        plan, data = next_question(
+            question, plan, data, state, happened, learning=start.learning, chances=start.form.draws
+        )
+        return Standing(plan.model_copy(update={"ongoing": ()}), data)
 
     def _as_fixed(
-        self, path: ScenarioPath, policy: Policy, at: Standing, year: int, last: bool
+        self, path: ScenarioPath, policy: Policy, series: Mapping[str, Floats], at: Standing, year: int, last: bool
     ) -> tuple[Year, Standing]:
         """Buy and sign as fixed at the start, operate on what is known."""
         start, form = self._start, self._start.form
@@ -428,75 +396,69 @@ class Lives:
         n = start.question.natural
         P = k * n.calendar.per_year
         state = signed_by(start.question, P, P + n.calendar.per_year, packages=policy.signs)
-        if k == 0:
-            stock = {name: float(n.opening[i]) for i, name in enumerate(n.materials)}
-            state = replace(state, stock=stock, users_missing=_missing_at_start(n))
-        else:
-            state = replace(state, stock=at.stock, users_missing=at.missing)
-        rows = carried_rows(start.question, state, start.data, f"year {year}")
-        data = Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), start.data.name)
+        state = _at_start(state, n) if k == 0 else replace(state, stock=at.stock, users_missing=at.missing)
+        data = _carried(start.question, state, start.data, f"year {year}")
         plan = moved_plan(start.plan, start.data, start.question, state, year, form.draws)
         now = path.known(year, year + 1.0)
-        assert policy.bought is not None
-        bought = {name: series[P:] for name, series in policy.bought.items()}
-        new = [event.begin for event in path.events if year <= event.begin < year + 1]
-        begun = path.known(year, float(year))
-        share = 0.0 if begun else min(new) - year if new else 1.0
+        bought = {name: tonnes[P:] for name, tonnes in series.items()}
+        share = 0.0 if path.known(year, float(year)) else _unseen(path, year)
         acted = operating(plan.model_copy(update={"ongoing": now}), data, bought, form, more=False, before=share)
         rest = acted.objective - first_year_cost(acted) + later_signed_cost(acted) if last else 0.0
-        lived = _lived(acted, acted, signed_cost(acted), rest, None)
-        reached = as_planned(acted.question, 1) if not last else None
-        if reached is None:
+        lived = _lived(acted, signed_cost(acted), rest, None)
+        if last:
             return lived, at
+        reached = as_planned(acted.question, 1)
         return lived, Standing(plan, data, reached.stock, reached.users_missing)
 
 
-def _missing_at_start(n: Any) -> dict[tuple[str, str], float]:
-    return {
+def _unseen(path: ScenarioPath, year: int) -> float:
+    """Share of a year before an event begins in it."""
+    return min((event.begin for event in path.events if year <= event.begin < year + 1), default=year + 1.0) - year
+
+
+def _at_start(state: State, n: Instance) -> State:
+    """The state with stocks of the reserve and of users as they are when the plan begins."""
+    missing = {
         (n.materials[i], n.demands[q][1] if q >= 0 else ""): float(lacking / level)
         for (i, q), lacking, level in zip(n.users, n.users_missing, n.users_level, strict=True)
     }
+    stock = {name: float(n.opening[i]) for i, name in enumerate(n.materials)}
+    return replace(state, stock=stock, users_missing=missing)
+
+
+def _carried(question: Question, state: State, data: Dataset, source: str) -> Dataset:
+    """The tables of a state."""
+    rows = carried_rows(question, state, data, source)
+    return Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), data.name)
 
 
 def _with_signed(question: Question, plan: Plan, data: Dataset) -> Dataset:
     """The tables of the same year with what was signed in it."""
     n = question.natural
-    stock = {name: float(n.opening[i]) for i, name in enumerate(n.materials)}
-    state = replace(
-        signed_by(question, 0, n.calendar.per_year, packages=True), stock=stock, users_missing=_missing_at_start(n)
-    )
-    rows = carried_rows(question, state, data, plan.name)
-    return Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), data.name)
+    return _carried(question, _at_start(signed_by(question, 0, n.calendar.per_year, packages=True), n), data, plan.name)
 
 
 def _signed_now(planned: Solved) -> float:
     """Instalments, fees and floors of the first year for what is signed in it [million USD]."""
-    structure, x, year = (
-        planned.question.structure,
-        planned.question.solution,
-        planned.question.natural.calendar.per_year,
-    )
-    total = float(
-        (x.sign @ structure.support.outlay)[:year].sum() + (x.floor @ structure.support.market_outlay)[:year].sum()
-    )
+    structure, x, n = planned.question.structure, planned.question.solution, planned.question.natural
+    year, support = n.calendar.per_year, structure.support
+    total = float((x.sign @ support.outlay)[:year].sum() + (x.floor @ support.market_outlay)[:year].sum())
     for contract, tonnes in zip(structure.contracts, x.contract, strict=True):
-        fee = float(planned.question.natural.contract_fee[contract.source])
-        total += fee * float(tonnes) * max(0, min(year, contract.end) - contract.start)
+        periods = max(0, min(year, contract.end) - contract.start)
+        total += float(n.contract_fee[contract.source]) * float(tonnes) * periods
     return total
 
 
-def _lived(costed: Solved, acted: Solved, signed: float, rest: float, planned: Solved | None) -> Year:
-    flows = tuple(_flows(acted))
-    counted = planned or acted
+def _lived(acted: Solved, signed: float, rest: float, planned: Solved | None) -> Year:
     seconds = acted.seconds + (planned.seconds if planned is not None and planned is not acted else 0.0)
     return Year(
-        cost=first_year_cost(costed) + signed,
+        cost=first_year_cost(acted) + signed,
         rest=rest,
-        flows=flows,
+        flows=tuple(_flows(acted)),
         planned=planned is not None,
         gap=0.0 if planned is None else planned.gap,
         seconds=seconds,
-        columns=counted.problem.assembly.shape[1],
+        columns=(planned or acted).problem.assembly.shape[1],
     )
 
 
@@ -539,64 +501,27 @@ def bought_by(solution: Solution) -> dict[str, Floats]:
 
 
 FEWEST = 3
-"""Paths of a stratum from which its difference is told."""
+"""Paths that a stratum of its own has at least."""
 REFILLED = 0.95
 """Share of the stock before an event from which it counts as refilled."""
-POLICIES = dict.fromkeys(("policy",), "text") | dict.fromkeys(
-    ("paths", "worth_musd", "error_musd", "low_musd", "high_musd", "worst_musd"), "number"
-)
-DIFFERENCES = {
-    "of": "text",
-    "policy": "text",
-    "stratum": "text",
-    "paths": "number",
-    "difference_musd": "number",
-    "error_musd": "number",
-    "low_musd": "number",
-    "high_musd": "number",
-    "told": "text",
-}
-PATHS = {
-    "path": "number",
-    "struck": "text",
-    "first_event": "number",
-    "policy": "text",
-    "cost_musd": "number",
-    "worth_musd": "number",
-}
-YEARS = {
-    "path": "number",
-    "policy": "text",
-    "fiscal_year": "number",
-    "material": "text",
-    "tight_share": "number",
-    "short_t": "number",
-    "released_t": "number",
-    "opening_t": "number",
-    "stock_t": "number",
-    "bought_t": "number",
-}
-DRAWDOWN = {
-    "material": "text",
-    "years_tight": "number",
-    "releases_share": "number",
-    "of_stock": "number",
-    "of_short": "number",
-    "kept_share": "number",
-    "events_over": "number",
-    "refilled_1yr": "number",
-    "refilled_3yr": "number",
-    "peak_stock_t": "number",
-}
-REPLANS = {
-    "plans": "number",
-    "seconds": "number",
-    "columns": "number",
-    "mean_gap_musd": "number",
-    "largest_gap_musd": "number",
-}
-
-
+POLICIES = dict.fromkeys("policy paths worth_musd error_musd low_musd high_musd worst_musd".split(), "number")
+POLICIES |= {"policy": "text"}
+DIFFERENCES = dict.fromkeys(
+    "of policy stratum paths difference_musd error_musd low_musd high_musd told".split(), "number"
+) | dict.fromkeys(("of", "policy", "stratum", "told"), "text")
+PATHS = dict.fromkeys("path struck first_event policy cost_musd worth_musd".split(), "number")
+PATHS |= {"struck": "text", "policy": "text"}
+YEARS = dict.fromkeys(
+    "path policy fiscal_year material tight_share short_t released_t opening_t stock_t bought_t".split(), "number"
+) | {"policy": "text", "material": "text"}
+DRAWDOWN = dict.fromkeys(
+    (
+        "material years_tight releases_share of_stock of_short kept_share events_over refilled_1yr refilled_3yr peak_stock_t"
+    ).split(),
+    "number",
+) | {"material": "text"}
+REPLANS = dict.fromkeys("plans seconds columns mean_gap_musd largest_gap_musd".split(), "number")
+"""Columns of the tables and their kinds."""
 TITLES = {
     "policies": "Worth of each policy on the same paths",
     "differences": "What planning again is worth beyond it",
@@ -608,10 +533,10 @@ TITLES = {
 def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
     """A simulation in plain words."""
     policies, differences = tables["policies"], tables["differences"]
-    shown = (
-        f"{facts['paths_drawn']} paths, the same for all; million USD, discounted; {facts['confidence']:.0%} intervals:"
-    )
-    lines = [_head(differences), shown]
+    lines = [
+        _head(differences),
+        f"{facts['paths_drawn']} paths, the same for all; million USD, discounted; {facts['confidence']:.0%} intervals:",
+    ]
     for row in rows_of(policies[policies.policy != IN_INTEGERS]):
         interval = f"({digits(row.low_musd)} to {digits(row.high_musd)})"
         lines.append(f"  {row.policy}: worth {digits(row.worth_musd)} {interval}, at worst {digits(row.worst_musd)}")
@@ -686,23 +611,13 @@ def tables_of_paths(
     rate, first = plan.discount_rate, plan.horizon.first_year
     cost = {key: path_cost(years, rate) for key, years in lived.items()}
     policies = [*names, *sorted({name for _, name in lived} - set(names))]
-    rows: list[dict[str, Any]] = []
+    rows = []
     for path in drawn:
         begins = min((event.begin for event in path.events), default=float("nan"))
         for name in policies:
             if (path.number, name) in cost:
                 value = cost[path.number, name]
-                worth = cost[path.number, NOTHING] - value
-                rows.append(
-                    {
-                        "path": path.number,
-                        "struck": path.struck,
-                        "first_event": begins,
-                        "policy": name,
-                        "cost_musd": value,
-                        "worth_musd": worth,
-                    }
-                )
+                rows.append((path.number, path.struck, begins, name, value, cost[path.number, NOTHING] - value))
     table = typed(pd.DataFrame(rows, columns=list(PATHS)), PATHS)
     years = _years(lived, drawn, first)
     return {
@@ -756,17 +671,8 @@ def _years(lived: Mapping[tuple[int, str], list[Year]], drawn: Sequence[Scenario
     for path in drawn:
         for name in (REPLANNED, TWO_STAGE):
             for k, year in enumerate(lived.get((path.number, name), ())):
-                rows += [
-                    {
-                        "path": path.number,
-                        "policy": name,
-                        "fiscal_year": first + k,
-                        "material": flow["material"],
-                        "tight_share": flow["tight"],
-                        **{key: flow[key] for key in ("short_t", "released_t", "opening_t", "stock_t", "bought_t")},
-                    }
-                    for flow in year.flows
-                ]
+                of = {"path": path.number, "policy": name, "fiscal_year": first + k}
+                rows += [{**of, **flow, "tight_share": flow["tight"]} for flow in year.flows]
     return typed(pd.DataFrame(rows, columns=list(YEARS)), YEARS)
 
 
@@ -783,52 +689,34 @@ def drawdown(years: pd.DataFrame) -> pd.DataFrame:
         if not len(tight) or peak <= 0:
             continue
         held = tight[tight.opening_t > 0]
-        released = held.released_t > 0
         firsts: list[float] = []
         back: dict[int, list[bool]] = defaultdict(list)
         for _, path in mine.groupby("path"):
             course = path.sort_values("fiscal_year")
             is_tight, opening, stock = (course[c].to_numpy() for c in ("tight_share", "opening_t", "stock_t"))
             before = None
-            for k in range(len(course)):
-                begins = is_tight[k] > 0 and (k == 0 or is_tight[k - 1] == 0)
-                if begins:
+            for k in np.flatnonzero(is_tight > 0):
+                if k == 0 or is_tight[k - 1] == 0:
                     before = opening[k]
                     if before > 0:
                         firsts.append(float(min(1.0, stock[k] / before)))
-                ends = is_tight[k] > 0 and k + 1 < len(course) and is_tight[k + 1] == 0
-                if ends and before:
+                if k + 1 < len(course) and is_tight[k + 1] == 0 and before:
                     for within in (1, 3):
                         if k + within < len(course):
                             back[within].append(bool((stock[k + 1 : k + 1 + within] >= REFILLED * before).any()))
         short = float((tight.short_t + tight.released_t).sum())
-        rows.append(
-            [
-                material,
-                len(tight),
-                float(released.mean()) if len(held) else float("nan"),
-                float(held.released_t.sum() / held.opening_t.sum()) if len(held) else float("nan"),
-                float(tight.released_t.sum() / short) if short > 0 else float("nan"),
-                float(np.mean(firsts)) if firsts else float("nan"),
-                len(back[1]),
-                float(np.mean(back[1])) if back[1] else float("nan"),
-                float(np.mean(back[3])) if back[3] else float("nan"),
-                peak,
-            ]
-        )
+        share = float((held.released_t > 0).mean()) if len(held) else float("nan")
+        of_stock = float(held.released_t.sum() / held.opening_t.sum()) if len(held) else float("nan")
+        of_short = float(tight.released_t.sum() / short) if short > 0 else float("nan")
+        kept, *refilled = (float(np.mean(part)) if part else float("nan") for part in (firsts, back[1], back[3]))
+        rows.append([material, len(tight), share, of_stock, of_short, kept, len(back[1]), *refilled, peak])
     return typed(pd.DataFrame(rows, columns=list(DRAWDOWN)), DRAWDOWN)
 
 
 def _replans(lived: Mapping[tuple[int, str], list[Year]]) -> pd.DataFrame:
     again = [year for (_, name), years in lived.items() if name == REPLANNED for year in years if year.planned]
-    if not again:
-        return typed(pd.DataFrame(columns=list(REPLANS)), REPLANS)
-    gaps = [year.gap for year in again]
-    row = [
-        len(again),
-        float(np.mean([year.seconds for year in again])),
-        float(np.mean([year.columns for year in again])),
-        float(np.mean(gaps)),
-        max(gaps),
-    ]
-    return typed(pd.DataFrame([row], columns=list(REPLANS)), REPLANS)
+    rows = []
+    if again:
+        means = (float(np.mean([getattr(year, name) for year in again])) for name in ("seconds", "columns", "gap"))
+        rows = [(len(again), *means, max(year.gap for year in again))]
+    return typed(pd.DataFrame(rows, columns=list(REPLANS)), REPLANS)

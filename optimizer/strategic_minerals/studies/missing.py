@@ -34,8 +34,6 @@ WANTED = {
     "yields": "no known source",
 }
 """Tables in which a planned material should have a row, and what it means where it has none."""
-
-
 TITLES = {
     "gaps": "Materials without a row",
     "empty": "Empty fields",
@@ -70,11 +68,12 @@ def complete(
     """
     chosen = sorted(select_materials(plan, data))
     gaps = [
-        {"material": material, "table": table, "meaning": meaning}
+        (material, table, meaning)
         for table, meaning in WANTED.items()
         for material in chosen
         if not _covered(plan, data, table, material)
     ]
+    not_planned = [(row.kind, row.item, row.name, row.why, row.next_source) for row in data.rows("not_planned")]
     influence = pd.DataFrame(columns=TORNADO)
     if estimates:
         design = one_at_a_time(estimate_ranges(plan, data, estimates))
@@ -84,10 +83,7 @@ def complete(
         "gaps": pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
         "empty": _empty(plan, data, set(chosen)),
         "listed": _listed(data),
-        "not_planned": pd.DataFrame(
-            [[row.kind, row.item, row.name, row.why, row.next_source] for row in data.rows("not_planned")],
-            columns=["kind", "item", "name", "why", "next_source"],
-        ),
+        "not_planned": pd.DataFrame(not_planned, columns=["kind", "item", "name", "why", "next_source"]),
         "influence": influence,
     }
     lacking = tuple(without_data(data))
@@ -103,17 +99,16 @@ def _words(tables: Mapping[str, pd.DataFrame], lacking: Sequence[str], names: Na
     for row in rows_of(tables["not_planned"]):
         lines.append(f"  no plan has {row.name}: {row.why}; next source: {row.next_source}")
     if lacking:
-        lines.append(
-            f"  minerals with published facts but without planning data: {', '.join(lacking).replace('_', ' ')}"
-        )
+        minerals = ", ".join(lacking).replace("_", " ")
+        lines.append(f"  minerals with published facts but without planning data: {minerals}")
     for meaning, rows in tables["gaps"].groupby("meaning", sort=False):
         lines.append(f"  {meaning}: {', '.join(map(names.material, rows['material']))}")
     for row in rows_of(tables["empty"]):
         lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
-    if len(tables["influence"]):
-        lines.append(
-            "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
-        )
+    head = (
+        "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
+    )
+    lines += [head] if len(tables["influence"]) else []
     for row in rows_of(tables["influence"]):
         ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
         lines.append(f"    {row.address}: {digits(row.low, 4)} to {digits(row.high, 4)} gives {ends}")
@@ -135,24 +130,14 @@ def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
     if table == "hazards":
         resolved = resolver(plan, data)
         events = [resolved(event) for scenario in plan.scenarios for event in scenario.events]
-        touched = " ".join(
-            [*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]
-        ).split()
-        return material in touched or "*" in touched
-    for row in data.rows(table):
-        named = getattr(row, "materials", None)
-        names = (
-            (named if isinstance(named, str) else " ".join(named or ())).split()
-            if named is not None
-            else [row.material]
-        )
-        if (material not in names and "*" not in names) or getattr(row, "yield_t_per_t", 1.0) <= 0:
-            continue
-        if getattr(row, "price_set", plan.price_set) == plan.price_set and (
-            getattr(row, "loss_function", plan.loss_function) == plan.loss_function
-        ):
-            return True
-    return False
+        return any({material, "*"} & set(row.materials.split()) for row in (*events, *sampled(plan, data)))
+    return any(
+        row.material in (material, "*")
+        and getattr(row, "yield_t_per_t", 1.0) > 0
+        and getattr(row, "price_set", plan.price_set) == plan.price_set
+        and getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+        for row in data.rows(table)
+    )
 
 
 def _empty(plan: Plan, data: Dataset, chosen: set[str]) -> pd.DataFrame:
@@ -166,5 +151,5 @@ def _empty(plan: Plan, data: Dataset, chosen: set[str]) -> pd.DataFrame:
             numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
             skipped = column.endswith(("_low", "_high")) or column == "year"
             if numeric and holes and not skipped:
-                found.append({"table": table, "column": column, "empty": holes, "rows": len(rows)})
+                found.append((table, column, holes, len(rows)))
     return pd.DataFrame(found, columns=["table", "column", "empty", "rows"])

@@ -45,43 +45,19 @@ many the mean of a lognormal over a factor of 17 is within 0.3 %."""
 CONTROLS = (LICENCE, EMBARGO)
 """Kinds of hazard that an observed control may be one of, where no hazard names its event."""
 EXACT = 1e-9
-"""Relative difference of year-equivalents that is none."""
-REPLAY = {
-    "event": "text",
-    "disruption": "text",
-    "profile": "text",
-    "material": "text",
-    "flow": "text",
-    "peak_share": "number",
-    "loss_months": "number",
-    "known_months": "number",
-    "record_months": "number",
-    "net_yr": "number",
-    "gross_yr": "number",
-    "running": "text",
-    "hazard": "text",
-    "hazard_name": "text",
-    "hazard_mean_yr": "number",
-    "hazard_low_yr": "number",
-    "hazard_high_yr": "number",
-    "ratio": "number",
-    "verdict": "text",
-}
+"""Relative difference below which year-equivalents are the same."""
+REPLAY = dict.fromkeys(
+    (
+        "event disruption profile material flow peak_share loss_months known_months record_months net_yr gross_yr running "
+        "hazard hazard_name hazard_mean_yr hazard_low_yr hazard_high_yr ratio verdict"
+    ).split(),
+    "number",
+) | dict.fromkeys("event disruption profile material flow running hazard hazard_name verdict".split(), "text")
 """Columns of a replay and their kinds."""
-KINDS_HELD = {
-    "event": "text",
-    "disruption": "text",
-    "kind": "text",
-    "events_fitted": "number",
-    "gross_yr": "number",
-    "running": "text",
-    "low_yr": "number",
-    "median_yr": "number",
-    "high_yr": "number",
-    "ratio": "number",
-    "verdict": "text",
-    "within_factor_two": "text",
-}
+KINDS_HELD = dict.fromkeys(
+    "event disruption kind events_fitted gross_yr running low_yr median_yr high_yr ratio verdict within_factor_two".split(),
+    "number",
+) | dict.fromkeys("event disruption kind running verdict within_factor_two".split(), "text")
 """Columns of `kinds_held` and their kinds."""
 
 
@@ -107,9 +83,8 @@ def replayed(plan: Plan, data: Dataset) -> pd.DataFrame:
     found = []
     for course in courses(data.rows("observed_profiles")):
         for material in course.materials:
-            row = hazard_of(
-                course, material, rows.values(), {country[event] for event in course.events if event in country}
-            )
+            countries = {country[event] for event in course.events if event in country}
+            row = hazard_of(course, material, rows.values(), countries)
             lost = np.zeros(0) if row is None else year_equivalents(row, material, draws, shaped.get(row.hazard))
             found.append(_row(course, material, row, lost, names))
     return typed(pd.DataFrame(found, columns=list(REPLAY)), REPLAY)
@@ -148,6 +123,7 @@ def hazard_of(course: Course, material: str, rows: Iterable[Any], countries: set
 
 
 def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names) -> dict[str, Any]:
+    """A row of `REPLAY`. lost: year-equivalents of the hazard's events."""
     known, recorded = course.months
     entry: dict[str, Any] = {
         "event": " ".join(course.events),
@@ -162,8 +138,6 @@ def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names)
         "net_yr": course.net,
         "gross_yr": course.gross,
         "running": "yes" if course.running else "no",
-        "hazard": "" if hazard is None else hazard.hazard,
-        "hazard_name": "" if hazard is None else hazard.name,
     }
     if hazard is None:
         return {**entry, "verdict": "the hazards do not have it"}
@@ -172,6 +146,8 @@ def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names)
     mean = float(lost.mean())
     return {
         **entry,
+        "hazard": hazard.hazard,
+        "hazard_name": hazard.name,
         "hazard_mean_yr": mean,
         "hazard_low_yr": low,
         "hazard_high_yr": high,
@@ -218,50 +194,42 @@ def kinds_held(plan: Plan, data: Dataset) -> pd.DataFrame:
     """
     found = leave_one_out(data.rows("observed_profiles"), data.rows("policy_events"), plan.home)
     rows, names = {row.event: row for row in data.rows("policy_events")}, Names.of(data)
-    words = []
-    for event in found["event"]:
-        first = next(rows[name] for name in event.split() if name in rows)
-        words.append(
-            f"{names.country(first.country)}, {first.instrument} from {first.effective}: {', '.join(first.minerals.split(','))}"
-        )
-    told = found.rename(columns={"observed_yr": "gross_yr"}).assign(
-        disruption=words, running=["yes" if running else "no" for running in found["running"]]
-    )
-    return typed(told, KINDS_HELD)
+    firsts = [next(rows[name] for name in event.split() if name in rows) for event in found["event"]]
+    words = [
+        f"{names.country(row.country)}, {row.instrument} from {row.effective}: {', '.join(row.minerals.split(','))}"
+        for row in firsts
+    ]
+    running = ["yes" if running else "no" for running in found["running"]]
+    table = found.rename(columns={"observed_yr": "gross_yr"}).assign(disruption=words, running=running)
+    return typed(table, KINDS_HELD)
 
 
 def kind_lines(table: pd.DataFrame) -> list[str]:
     """The table of `kinds_held` in words, one line a row."""
-    found = []
-    for row in table.to_dict("records"):
-        so_far = " so far" if row["running"] == "yes" else ""
-        others = (
-            ""
-            if pd.isna(row["low_yr"])
-            else f"; {row['events_fitted']:.0f} others of the same kind ({row['kind']}) say "
-        )
-        if others:
-            others += f"{row['low_yr']:.2f} to {row['high_yr']:.2f}"
-        found.append(f"  {row['disruption']}: {row['gross_yr']:.2f}{so_far}{others}: {row['verdict']}")
-    return found
+    lines = []
+    for row in rows_of(table):
+        so_far, others = " so far" if row.running == "yes" else "", ""
+        if not pd.isna(row.low_yr):
+            others = f"; {row.events_fitted:.0f} others of the same kind ({row.kind}) say {row.low_yr:.2f} to {row.high_yr:.2f}"
+        lines.append(f"  {row.disruption}: {row.gross_yr:.2f}{so_far}{others}: {row.verdict}")
+    return lines
 
 
 def replay_lines(table: pd.DataFrame) -> list[str]:
     """A replay in words, one line a row."""
-    found = []
-    for row in table.to_dict("records"):
-        observed = (
-            f"  {row['disruption']}: up to {row['peak_share']:.0%} lost, months of loss: {row['loss_months']:.3g}, "
-            f"{row['gross_yr']:.2f} years of supply ({row['net_yr']:.2f} net)"
-        )
+    lines = []
+    for row in rows_of(table):
         model = ""
-        if row["hazard"]:
+        if row.hazard:
             model = (
-                f"; {row['hazard_name'] or row['hazard']}: {row['hazard_mean_yr']:.2f} on average, 90 % from "
-                f"{row['hazard_low_yr']:.2f} to {row['hazard_high_yr']:.2f}"
+                f"; {row.hazard_name or row.hazard}: {row.hazard_mean_yr:.2f} on average, 90 % from "
+                f"{row.hazard_low_yr:.2f} to {row.hazard_high_yr:.2f}"
             )
-        found.append(f"{observed}{model}: {row['verdict']}")
-    return found
+        lines.append(
+            f"  {row.disruption}: up to {row.peak_share:.0%} lost, months of loss: {row.loss_months:.3g}, "
+            f"{row.gross_yr:.2f} years of supply ({row.net_yr:.2f} net){model}: {row.verdict}"
+        )
+    return lines
 
 
 WORST = 10
@@ -359,16 +327,16 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
     dire = tables["years"].sort_values("expected_loss_musd", ascending=False, kind="stable").head(SHOWN)
     dire = dire[dire.expected_loss_musd > 0]
     lines += ["", f"Worst years ({ESTIMATE}):"] if len(dire) else []
-    for row in rows_of(dire):
-        lines.append(
-            f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
-            f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
-        )
+    lines += [
+        f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
+        f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
+        for row in rows_of(dire)
+    ]
     lines += ["", f"Worst scenarios ({ESTIMATE}; all events: table worst):"] if len(tables["worst"]) else []
-    for row in rows_of(tables["worst"].head(SHOWN)):
-        lines.append(
-            f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD, probability {row.probability:.2%}"
-        )
+    lines += [
+        f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD, probability {row.probability:.2%}"
+        for row in rows_of(tables["worst"].head(SHOWN))
+    ]
     if "reduction" in tables:
         expected, worst = tables["reduction"].error_share
         lines += [
@@ -377,17 +345,12 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
             f"{expected:+.1%}, mean of {tail} of losses (CVaR) {worst:+.1%}.",
         ]
     if "replay" in tables:
-        lines += [
-            "",
-            "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):",
-        ]
-        lines += replay_lines(tables["replay"]) or ["  the tables record none (observed_profiles)"]
+        head = "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):"
+        empty = ["  the tables record none (observed_profiles)"]
+        lines += ["", head, *(replay_lines(tables["replay"]) or empty)]
     if "kinds" in tables and len(tables["kinds"]):
-        lines += [
-            "",
-            "Observed controls and the range that others of their kind give (years of the controlled flow lost):",
-        ]
-        lines += kind_lines(tables["kinds"])
+        head = "Observed controls and the range that others of their kind give (years of the controlled flow lost):"
+        lines += ["", head, *kind_lines(tables["kinds"])]
     return lines
 
 
@@ -418,22 +381,18 @@ def _material(row: Any) -> str:
     name = _called(row.name, row.material)
     if row.chance <= 0:
         return f"{name}: not hit in any scenario"
+    price = "the price does not rise in 95 % of cases"
+    if row.price_factor_p95 >= 1.05:
+        price = f"in 95 % of cases the price rises to at most {row.price_factor_p95:.1f} times the usual one"
     return (
         f"{name}: {row.chance:.0%} chance of being hit; it is then short for {length_in_words(row.years_tight)} in all, and "
-        f"{row.supply_lost_share:.0%} of its supply is lost at the worst moment (averages); {_price(row.price_factor_p95)}"
+        f"{row.supply_lost_share:.0%} of its supply is lost at the worst moment (averages); {price}"
     )
 
 
 def _called(name: str, code: str) -> str:
     """A name, with the code that commands need."""
     return code if name == code else f"{name} [{code}]"
-
-
-def _price(factor: float) -> str:
-    """How far the price rises, in words. factor: 95 % point of the price as a multiple of the undisturbed one."""
-    if factor < 1.05:
-        return "the price does not rise in 95 % of cases"
-    return f"in 95 % of cases the price rises to at most {factor:.1f} times the usual one"
 
 
 def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
@@ -454,50 +413,36 @@ def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
 
 def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioSet, names: Names) -> pd.DataFrame:
     known = calibrate(data)
-    record = known.set_index("hazard") if len(known) else known
+    record = known.set_index("hazard") if len(known) else pd.DataFrame(columns=["rate_low", "rate_high", *LEGAL])
     end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
     rows = []
     overridden = {override.hazard for override in plan.hazards if override.rate_per_yr is not None}
     for name, row in hazards(plan, data).items():
-        stated = len(known) and name not in overridden
         mine = [[k for k in scenario if k.label == name and k.start < end] for scenario in scenarios.events]
-        every = [k for scenario in mine for k in scenario]
+        every = [(k, pi) for scenario, pi in zip(mine, scenarios.probability, strict=True) for k in scenario]
         if not every:
             continue
-        weight = _weights(
-            np.array([pi for scenario, pi in zip(mine, scenarios.probability, strict=True) for _ in scenario])
-        )
+        weight = _weights(np.array([pi for _, pi in every]))
+        stated = [] if name in overridden else ["rate_low", "rate_high"]
+        span = ["duration_yr_low", "duration_yr_high"] if row.duration_law == "lognormal" else []
         rows.append(
             {
                 "hazard": name,
                 "name": names.hazard(name),
                 "rate_per_yr": row.rate_per_yr,
                 "after": row.after,
-                "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
-                "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
                 "chance": float(sum(pi for scenario, pi in zip(mine, scenarios.probability, strict=True) if scenario)),
-                "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
-                "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
-                "duration_yr_low": row.duration_yr_low if row.duration_law == "lognormal" else np.nan,
-                "duration_yr_high": row.duration_yr_high if row.duration_law == "lognormal" else np.nan,
-                **{column: float(record[column].get(name, np.nan)) if len(known) else np.nan for column in LEGAL},
+                "mean_duration_yr": float(np.average([k.duration for k, _ in every], weights=weight)),
+                "mean_cut_share": float(np.average([k.cut for k, _ in every], weights=weight)),
+                **{column: getattr(row, column) for column in span},
+                **{column: float(record[column].get(name, np.nan)) for column in (*stated, *LEGAL)},
             }
         )
-    columns = [
-        "hazard",
-        "name",
-        "rate_per_yr",
-        "after",
-        "rate_low",
-        "rate_high",
-        "chance",
-        "mean_duration_yr",
-        "mean_cut_share",
-        "duration_yr_low",
-        "duration_yr_high",
-        *LEGAL,
-    ]
-    return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
+    columns = (
+        "hazard name rate_per_yr after rate_low rate_high chance mean_duration_yr mean_cut_share duration_yr_low duration_yr_high"
+    ).split()
+    found = pd.DataFrame(rows, columns=[*columns, *LEGAL])
+    return found.sort_values("chance", ascending=False, ignore_index=True)
 
 
 def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: Names) -> pd.DataFrame:
@@ -536,11 +481,10 @@ def _weights(probability: Floats) -> Floats:
 def _years(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
     """loss: (S, years) [million USD]."""
     rows, index, pi = [], instance.calendar.year_index, scenarios.probability
+    first = scenarios.onset.min(axis=1, initial=instance.calendar.periods)
     for f, year in enumerate(instance.calendar.planned_years):
         tight = scenarios.tight[:, :, index == f].any(axis=(1, 2))
-        begins = (
-            scenarios.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)
-        ).any(axis=1)
+        begins = (first[:, None] == np.flatnonzero(index == f)).any(axis=1)
         rows.append(
             {
                 "fiscal_year": year,
@@ -556,16 +500,9 @@ def _years(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.DataF
 def _worst(instance: Instance, scenarios: ScenarioSet, loss: Floats, names: Names) -> pd.DataFrame:
     total = loss.sum(axis=1)
     order = [s for s in np.argsort(-total, kind="stable")[:WORST] if total[s] > 0]
-    return pd.DataFrame(
-        [
-            {
-                "scenario": scenarios.names[s],
-                "probability": float(scenarios.probability[s]),
-                "loss_musd": float(total[s]),
-                "what_happens": headline(scenarios.events[s], instance, names),
-                "events": "; ".join(describe(k) for k in scenarios.events[s]),
-            }
-            for s in order
-        ],
-        columns=["scenario", "probability", "loss_musd", "what_happens", "events"],
-    )
+    rows = []
+    for s in order:
+        events = scenarios.events[s]
+        listed = "; ".join(describe(k) for k in events)
+        rows.append((scenarios.names[s], scenarios.probability[s], total[s], headline(events, instance, names), listed))
+    return pd.DataFrame(rows, columns=["scenario", "probability", "loss_musd", "what_happens", "events"])

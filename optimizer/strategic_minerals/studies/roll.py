@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import types
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,7 +45,7 @@ COUNTED = {
     "payments_due": "none: they follow from what was signed",
     "hazard_evidence": "none: it follows from the events of the year",
 }
-"""Tables of the state, which years leave and nobody publishes, and where to tell of them."""
+"""Table of the state, which years leave and nobody publishes -> where its facts go instead."""
 SIZES = ("capacity_t_per_yr", "capacity_t_per_yr_low", "capacity_t_per_yr_high", "normal_t_per_yr")
 COSTS = ("capex_musd", "capex_musd_low", "capex_musd_high")
 SIGNED = ("kappa", "kappa_low", "kappa_high", "lot_t_per_yr", "fee_usd_per_kg", "term_yr", "name")
@@ -83,9 +82,7 @@ def merged(old: Sequence[Any], new: Sequence[Any]) -> tuple[Any, ...]:
     if not new:
         return tuple(old)
     key = type(new[0]).key
-    found = {tuple(getattr(row, name) for name in key): row for row in old}
-    found.update({tuple(getattr(row, name) for name in key): row for row in new})
-    return tuple(found.values())
+    return tuple({tuple(getattr(row, name) for name in key): row for row in (*old, *new)}.values())
 
 
 def _refuse_state(tables: Tables, facts: Mapping[str, Sequence[Any]]) -> None:
@@ -113,7 +110,7 @@ def _signed_before(tables: Tables) -> tuple[dict[str, dict[str, float]], set[str
 
 
 def _projects(rows: Sequence[Any], parts: Mapping[str, Mapping[str, float]], whole: set[str]) -> list[Any]:
-    """Projects that may still be signed: none that is a plant, or that one excludes; what is left of those signed in part."""
+    """Projects that may still be signed: no plants, nor what plants exclude; of those signed in part what is left."""
     barred = {name for row in rows if row.project in whole for name in row.excludes.split()}
     found = []
     for row in rows:
@@ -156,9 +153,9 @@ def _capacities(old: Sequence[Any], news: Sequence[Any], parts: Mapping[str, Map
         whole: dict[int, Any] = {}
         for year in years:
             now = [row for series in mine.values() if (row := _in_force(series, year)) is not None]
-            total = _scaled(now[0], year, {name: _sum(now, name) for name in SIZES})
-            if not whole or _sizes(total) != _sizes(whole[max(whole)]):
-                whole[year] = total
+            sizes = {name: _sum(now, name) for name in SIZES}
+            if not whole or any(value != getattr(whole[max(whole)], name) for name, value in sizes.items()):
+                whole[year] = now[0].model_copy(update={"from_year": year, **sizes})
         whole |= _series(news, activity)
         found = [row for row in found if row.activity != activity]
         for year in sorted({*whole, *years}):
@@ -169,7 +166,7 @@ def _capacities(old: Sequence[Any], news: Sequence[Any], parts: Mapping[str, Map
             reserved = sum(row.capacity_t_per_yr for row in held)
             share = max(0.0, 1 - reserved / total.capacity_t_per_yr) if total.capacity_t_per_yr > 0 else 0.0
             sizes = {name: None if (v := getattr(total, name)) is None else share * v for name in SIZES}
-            found.append(_scaled(total.model_copy(update={"activity": activity}), year, sizes))
+            found.append(total.model_copy(update={"activity": activity, "from_year": year, **sizes}))
     return tuple(found)
 
 
@@ -186,14 +183,6 @@ def _in_force(series: Mapping[int, Any], year: int) -> Any:
 def _sum(rows: Sequence[Any], name: str) -> float | None:
     values = [getattr(row, name) for row in rows]
     return None if any(value is None for value in values) else float(sum(values))
-
-
-def _sizes(row: Any) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in SIZES)
-
-
-def _scaled(row: Any, year: int, sizes: Mapping[str, Any]) -> Any:
-    return row.model_copy(update={"from_year": year, **sizes})
 
 
 # What happened in the years that are over, as the next plan has it: events in force, lifted, announced, suspended.
@@ -286,8 +275,7 @@ CHANCES = 4096
 """Draws from which the chance is read off that nothing has happened yet."""
 
 
-@dataclass(frozen=True)
-class NextQuestion:
+class NextQuestion(NamedTuple):
     """A question to be solved."""
 
     plan: Plan
@@ -365,33 +353,27 @@ def _moved(
     n, passed = question.natural, first - plan.horizon.first_year
     years = plan.horizon.years - (passed if horizon == "fixed" else 0)
     if years < 1:
-        raise PlanError(
-            [Fault("plan", "", "horizon.years", str(plan.horizon.years), f"more than the {passed} that have passed")]
-        )
+        expected = f"more than the {passed} that have passed"
+        raise PlanError([Fault("plan", "", "horizon.years", str(plan.horizon.years), expected)])
     tail = (n.calendar.periods - n.calendar.planned) // n.calendar.per_year
     last = first + years - 1
-    budget = plan.budget.model_copy(
-        update={
-            "carried_in_musd": state.kept_musd,
-            "total_musd": None
-            if plan.budget.total_musd is None
-            else max(0.0, plan.budget.total_musd - state.spent_musd),
-        }
-    )
+    money: dict[str, Any] = {"carried_in_musd": state.kept_musd}
+    if plan.budget.total_musd is not None:
+        money["total_musd"] = max(0.0, plan.budget.total_musd - state.spent_musd)
     open_years = {
         name: None if asked is None else tuple(year for year in asked if first <= year <= last)
         for name in ("signing_years", "contract_years")
         for asked in (getattr(plan.instruments, name),)
     }
-    chosen = _floored_materials(question, state)
+    markets = [question.structure.support.markets[m] for m in state.floors]
+    chosen = {n.materials[n.market_floors[floor_place(n, m.floor.name)].floor.material] for m in markets}
     menus = tuple(m for m in plan.instruments.price_floors if m.scope != "market" or m.material not in chosen)
     begin = first + n.calendar.step  # events of the new plan begin with its second period
-    told = {row.event for row in happened}
-    listed, chance = _still_to_come(plan, data, n, begin, told, chances)
-    expected = to_come(happened, begin)
-    taken = sum(s.probability for s in expected)  # what was announced takes its probability from all else
+    listed, chance = _still_to_come(plan, data, n, begin, {row.event for row in happened}, chances)
+    coming = to_come(happened, begin)
+    taken = sum(s.probability for s in coming)  # what was announced takes its probability from all else
     others = (s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed)
-    scenarios = (*(others if taken > 0 else listed), *expected)
+    scenarios = (*(others if taken > 0 else listed), *coming)
     sample = plan.sample
     if sample is not None:
         quiet = min(1.0, sample.quiet_probability / chance * (1 - taken))
@@ -401,49 +383,37 @@ def _moved(
         elif sample.drawn_from_year is not None:
             update["drawn_from_year"] = None
         sample = sample.model_copy(update=update)
-    levels = []
     names = {s.name for s in scenarios}
-    for level in plan.service_levels:
-        kept = tuple(name for name in level.scenarios if name in names)
-        if kept:
-            levels.append(level.model_copy(update={"scenarios": kept}))
+    levels = [
+        level.model_copy(update={"scenarios": tuple(name for name in level.scenarios if name in names)})
+        for level in plan.service_levels
+    ]
     moved = plan.model_copy(
         update={
             "horizon": plan.horizon.model_copy(update={"first_year": first, "years": years, "tail_years": tail}),
-            "budget": budget,
+            "budget": plan.budget.model_copy(update=money),
             "instruments": plan.instruments.model_copy(update={**open_years, "price_floors": menus}),
             "controls": tuple(c for c in plan.controls if c.until_year > first and not lifted(c.name, happened)),
             "ongoing": in_force(plan, happened),
             "scenarios": scenarios,
             "sample": sample,
-            "service_levels": tuple(levels),
+            "service_levels": tuple(level for level in levels if level.scenarios),
         }
     )
     return Plan.model_validate(moved.to_toml_like())
 
 
-def _floored_materials(question: Question, state: State) -> set[str]:
-    """Materials with a market floor that was chosen."""
-    n, offered = question.natural, question.structure.support.markets
-    chosen = [n.market_floors[floor_place(n, offered[m].floor.name)] for m in state.floors]
-    return {n.materials[market.floor.material] for market in chosen}
-
-
 def _still_to_come(
-    plan: Plan, data: Dataset, n: Instance, begin: float, told: Collection[str], chances: int
+    plan: Plan, data: Dataset, n: Instance, begin: float, news: Collection[str], chances: int
 ) -> tuple[list[Scenario], float]:
-    """Listed scenarios in which nothing has happened so far, at their probability given that; and the chance of that. told: names
-    of events of which there is news, which replaces what the plan says of them."""
-    listed = [s for s in plan.scenarios if s.name not in told and min(event.start_year for event in s.events) >= begin]
-    sampled, quiet, share = 0.0, 0.0, 1.0
-    rest = max(0.0, 1.0 - sum(s.probability for s in plan.scenarios))
+    """Listed scenarios in which nothing has happened so far, at their probability given that; and the chance of that. news: names
+    of events of which there is news, which replaces the plan's own statement of them."""
+    listed = [s for s in plan.scenarios if s.name not in news and min(event.start_year for event in s.events) >= begin]
+    quiet, sampled = max(0.0, 1.0 - sum(s.probability for s in plan.scenarios)), 0.0
     if plan.sample is not None:
-        quiet = min(rest, plan.sample.quiet_probability)
-        sampled = rest - quiet
-        share = _untouched(plan, data, n, begin, chances)
-    else:
-        quiet = rest
-    chance = sum(s.probability for s in listed) + quiet + sampled * share
+        rest, quiet = quiet, min(quiet, plan.sample.quiet_probability)
+        sampled = (rest - quiet) * _untouched(plan, data, n, begin, chances)
+    chance = sum(s.probability for s in listed) + quiet + sampled
     if chance <= 0:
         return [], 1.0
     return [s.model_copy(update={"probability": min(1.0, s.probability / chance)}) for s in listed], chance
@@ -466,41 +436,13 @@ AS_PLANNED = "the year passed as planned"
 STATE = "what was done and what happened"
 FACTS = "new facts"
 EVIDENCE = "evidence on hazards"
-WHY_COLUMNS = {
-    "cause": "text",
-    "changed": "text",
-    "worth_musd": "number",
-    "difference_musd": "number",
-    "gap_share": "number",
-    "expected_loss_musd": "number",
-    "outlay_musd": "number",
-    "bought": "text",
-    "supported": "text",
-}
+WHY_COLUMNS = dict.fromkeys(
+    ("cause changed worth_musd difference_musd gap_share expected_loss_musd outlay_musd bought supported").split(),
+    "number",
+) | dict.fromkeys(("cause", "changed", "bought", "supported"), "text")
 """Columns of the table `why` and their kinds."""
 STATE_COLUMNS = {"kind": "text", "item": "text", "detail": "text", "amount": "number", "unit": "text"}
 """Columns of the table `state` and their kinds."""
-
-
-def rolled(result: Result, before: Plan, why: pd.DataFrame, state: pd.DataFrame, horizon: str, learning: bool) -> Study:
-    """The study of a plan made again after a year. before: the plan that was made before."""
-    now = result.plan.horizon
-    causes = list(why[(why.changed == "yes") & (why.cause != AS_PLANNED)].cause)
-    facts = {
-        "plan": result.plan.name,
-        "first_year": now.first_year,
-        "years": now.years,
-        "horizon": horizon,
-        "learning": learning,
-        "causes": causes,
-    }
-    head = (
-        f"PLANNED AGAIN: {result.plan.name}, FY{now.first_year} to FY{now.first_year + now.years - 1}, after the plan of "
-        f"FY{before.horizon.first_year} (million USD, discounted to FY{now.first_year}):"
-    )
-    words = [head, *causes_in_words(why), *_binds(state)]
-    titles = {"why": "What changed the plan", "state": "What the plan starts with"}
-    return Study("roll", {"why": why, "state": state}, words, facts, titles, result)
 
 
 def _binds(state: pd.DataFrame) -> list[str]:
@@ -529,26 +471,18 @@ def causes_in_words(why: pd.DataFrame) -> list[str]:
     """A line a cause: what it does to the worth of the plan."""
     lines = []
     for row in rows_of(why):
+        text = f"{row.difference_musd:+,.1f}, to {row.worth_musd:,.1f}; it spends {row.outlay_musd:,.1f}"
         if row.cause == AS_PLANNED:
-            lines.append(
-                f"  {row.cause}: the plan is worth {row.worth_musd:,.1f}; it spends {row.outlay_musd:,.1f} by its end"
-            )
+            text = f"the plan is worth {row.worth_musd:,.1f}; it spends {row.outlay_musd:,.1f} by its end"
         elif row.changed == "no":
-            lines.append(f"  {row.cause}: none")
-        else:
-            lines.append(
-                f"  {row.cause}: {row.difference_musd:+,.1f}, to {row.worth_musd:,.1f}; it spends {row.outlay_musd:,.1f}"
-            )
-    others = why[why.cause != AS_PLANNED]
-    changed = list(others[others.changed == "yes"].cause)
+            text = "none"
+        lines.append(f"  {row.cause}: {text}")
+    changed = list(why[(why.cause != AS_PLANNED) & (why.changed == "yes")].cause)
     if len(changed) == 1:
         lines.append(f"  The only cause of what differs from the plan of before: {changed[0]}.")
     elif not changed:
         lines.append("  Nothing but time has passed: what differs from the plan of before is its tail planned again.")
     return lines
-
-
-Tell = Callable[[str], Any]
 
 
 def question_of(result: Result) -> Question:
@@ -601,7 +535,7 @@ def roll(
     Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan, and as `solve_once`.
     """
     new = load_dataset(facts, result.plan.home) if isinstance(facts, Path) else facts
-    left = len(question_years(result.plan)) - 1
+    left = result.plan.horizon.years - 1
     if not 1 <= years <= left:
         expected = f"1 to {left}: a year at least is left to plan" if left else "a plan of more than one year"
         raise PlanError([Fault("plan", "", "years", str(years), expected)])
@@ -611,7 +545,8 @@ def roll(
     asked: dict[str, Any] = {"horizon": horizon, "fresh_draws": fresh_draws}
 
     def step(state: State, events: Sequence[HappenedRow], known: Dataset | None, learns: bool) -> NextQuestion:
-        return next_question(question, result.plan, result.data, state, events, _rows(known), learning=learns, **asked)
+        rows = None if known is None else known.tables
+        return next_question(question, result.plan, result.data, state, events, rows, learning=learns, **asked)
 
     steps = [
         (AS_PLANNED, step(planned, (), None, False)),
@@ -626,21 +561,31 @@ def roll(
         checkpoint(f"planning again: {cause}")
         solved.append(solved[-1] if same else solve_once(asked_now.plan, asked_now.data, gap=gap))
         rows.append(_row(cause, not same, solved[-1]))
-    why = typed(pd.DataFrame(_with_differences(rows), columns=list(WHY_COLUMNS)), WHY_COLUMNS)
-    return rolled(solved[-1], result.plan, why, _state_table(question, reached, steps[-1][1]), horizon, learning)
-
-
-def question_years(plan: Plan) -> range:
-    """Planned fiscal years of a plan."""
-    return range(plan.horizon.first_year, plan.horizon.first_year + plan.horizon.years)
-
-
-def _rows(facts: Dataset | None) -> Mapping[str, Sequence[Any]]:
-    return {} if facts is None else {name: rows for name, rows in facts.tables.items() if rows}
+    frame = pd.DataFrame(rows)
+    frame["difference_musd"] = frame["worth_musd"].diff()
+    frame.loc[:1, "difference_musd"] = None  # the plan of before, and the year as planned
+    why = typed(frame.iloc[1:], WHY_COLUMNS)
+    state = _state_table(question, reached, steps[-1][1])
+    new_plan, now = solved[-1].plan, solved[-1].plan.horizon
+    stated = {
+        "plan": new_plan.name,
+        "first_year": now.first_year,
+        "years": now.years,
+        "horizon": horizon,
+        "learning": learning,
+        "causes": list(why[(why.changed == "yes") & (why.cause != AS_PLANNED)].cause),
+    }
+    head = (
+        f"PLANNED AGAIN: {new_plan.name}, FY{now.first_year} to FY{now.first_year + now.years - 1}, after the plan of "
+        f"FY{result.plan.horizon.first_year} (million USD, discounted to FY{now.first_year}):"
+    )
+    titles = {"why": "What changed the plan", "state": "What the plan starts with"}
+    words = [head, *causes_in_words(why), *_binds(state)]
+    return Study("roll", {"why": why, "state": state}, words, stated, titles, solved[-1])
 
 
 def _same(one: NextQuestion, other: NextQuestion) -> bool:
-    """Whether two questions are the same, whatever is told of the hazards' evidence."""
+    """Whether two questions are the same but for the hazards' evidence."""
 
     def tables(question: NextQuestion) -> dict[str, str]:
         return {name: digest for name, digest in question.data.hashes().items() if name != "hazard_evidence"}
@@ -665,17 +610,9 @@ def _row(cause: str, changed: bool | None, result: Result) -> dict[str, Any]:
     }
 
 
-def _with_differences(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Steps with what each changes of the worth; none for the plan that was made before."""
-    found = []
-    for n, row in enumerate(rows):
-        change = None if n < 2 else row["worth_musd"] - rows[n - 1]["worth_musd"]
-        found.append({**row, "difference_musd": change})
-    return found[1:]
-
-
 def _state_table(question: Question, state: State, now: NextQuestion) -> pd.DataFrame:
     """What the next plan starts with, item by item."""
+    n = question.natural
     rows: list[tuple[str, str, str, float, str]] = []
     rows += [("stock", material, "", tonnes, "t") for material, tonnes in state.stock.items() if tonnes > SMALL_T]
     rows += [
@@ -687,19 +624,12 @@ def _state_table(question: Question, state: State, now: NextQuestion) -> pd.Data
         if share > 0
     ]
     rows += [
-        ("package", question.natural.projects[option.project].name, option.package.name, share, "share")
+        ("package", n.projects[option.project].name, option.package.name, share, "share")
         for option, share in state.packages
     ]
-    rows += [
-        (
-            "contract",
-            question.natural.producers[c.source],
-            _since(question, c.start),
-            tonnes / question.natural.calendar.step,
-            "t/yr",
-        )
-        for c, tonnes in state.contracts
-    ]
+    for c, tonnes in state.contracts:
+        since = f"since FY{n.calendar.period_label(c.start)}"
+        rows.append(("contract", n.producers[c.source], since, tonnes / n.calendar.step, "t/yr"))
     rows += [("market_floor", question.structure.support.markets[m].floor.name, "", 1.0, "share") for m in state.floors]
     rows += [
         ("payment_due", row.commitment, f"FY{row.fiscal_year} {row.payment}", row.amount_musd, "million USD")
@@ -713,8 +643,3 @@ def _state_table(question: Question, state: State, now: NextQuestion) -> pd.Data
     ]
     rows.append(("money_kept", "", "", state.kept_musd, "million USD"))
     return typed(pd.DataFrame(rows, columns=list(STATE_COLUMNS)), STATE_COLUMNS)
-
-
-def _since(question: Question, period: int) -> str:
-    """Fiscal year of a period, in words."""
-    return f"since FY{question.natural.calendar.period_label(period)}"

@@ -115,17 +115,13 @@ def simulate(
     whole = replace(start, form=replace(form, integer=True, gap_musd=max(form.gap_musd, EXACT_GAP * worth)))
     names = tuple(policy.name for policy in policies)
     tasks = [_Task(start, group, names) for group in by_history(drawn, CHUNK)]
-    tasks += [_Task(whole, group, (REPLANNED,)) for group in by_history(drawn[: max(0, exact)], CHUNK) if group]
-    kept = (
-        None
-        if run.store is None
-        else _Store(run.store, _identity(result, paths, seed, rules, learning, grid_months, form))
-    )
-    total = len(drawn) + max(0, min(exact, paths))
+    tasks += [_Task(whole, group, (REPLANNED,)) for group in by_history(drawn[:exact], CHUNK)]
+    total = len(drawn) + min(exact, paths)
     lived: dict[tuple[int, str], list[Year]] = {}
-    for task in tasks:
-        if kept is not None:
-            lived.update(kept.read(task))
+    kept = None
+    if run.store is not None:
+        kept = _Store(run.store, _identity(result, paths, seed, rules, learning, grid_months, form))
+        lived = {key: years for task in tasks for key, years in kept.read(task).items()}
     left = [task for task in tasks if not all(_key(task, p, name) in lived for p in task.paths for name in task.names)]
     done = total - sum(len(task.paths) for task in left)
     current().report(Progress("paths", current().seconds, done=done, of=total))
@@ -143,7 +139,7 @@ def simulate(
         "learning": learning,
         "confidence": confidence,
         "scenarios": scenarios,
-        "exact": max(0, min(exact, paths)),
+        "exact": min(exact, paths),
     }
     return Study("simulate", tables, words_of_paths(tables, facts), facts, TITLES)
 
@@ -173,10 +169,8 @@ def _policies(
     yield Policy(REPLANNED, None, True)
     yield Policy(TWO_STAGE, bought_by(solution), True)
     money = purchases_musd(problem, trunk_alone(solution))
-    known = {}
-    for rule in purchase_rules(problem, money, {}):
-        if rule.money != "its own" and not rule.plants:
-            known[rule.name] = rule
+    every = purchase_rules(problem, money, {})
+    known = {rule.name: rule for rule in every if rule.money != "its own" and not rule.plants}
     for name in rules:
         if name not in known:
             raise PlanError([Fault("simulate", "", "rules", f"'{name}'", f"one of {', '.join(known)}")])

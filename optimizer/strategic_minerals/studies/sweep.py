@@ -1,7 +1,7 @@
 """Many re-solves of one question: values put at addresses, answered along a path on which neighbours differ little.
 
-Sampled scenarios are those of the question as it stands, the same for all points, so that what differs between points is what was
-changed and not luck; a point that changes hazards draws its own, by the same seed. Points are cut into stretches of the path, each
+Sampled scenarios are those of the unchanged question, the same for all points, so that points differ by what was changed and not
+by luck; a point that changes hazards draws its own, by the same seed. Points are cut into stretches of the path, each
 answered by one `Session`; one hot-started point of every stretch, picked by a seed, is solved again from nothing, and where the two
 disagree the whole stretch is."""
 
@@ -14,7 +14,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -31,7 +31,7 @@ from ..audit.audit import audit
 from ..core.errors import Fault, FaultsError, InputError, PlanError, Progress, ReserveError, SolveError, UntrustedError
 from ..core.files import write_whole
 from ..core.formats import digits
-from ..core.frames import records, rows_of
+from ..core.frames import equal, records, rows_of
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
 from ..core.verb import Gap, verb
@@ -48,7 +48,17 @@ from ..world.build import build_instance
 from ..world.events import SampledScenarios, longest_event, sampled
 from ..world.instance import CHOSEN
 from ..world.scenarios import build_scenarios, cvar_of, listed
-from .designs import DIFFERENCES, WORTHS, CommonDraws, Design, indices, left_out, require_scored, with_differences
+from .designs import (
+    DIFFERENCES,
+    RANKING,
+    WORTHS,
+    CommonDraws,
+    Design,
+    indices,
+    left_out,
+    require_scored,
+    with_differences,
+)
 
 # Rows of a long computation written down as they finish, so that one that was killed goes on where it stopped.
 
@@ -74,9 +84,8 @@ class Checkpoint:
                 expected = "the same plan, tables, points and options as when it was begun, or another folder"
                 raise InputError([Fault(str(mark), "", "identity", "rows of another sweep", expected)])
         elif folder.exists() and any(path.name != NAME for path in folder.iterdir()):
-            raise InputError(
-                [Fault(str(folder), "", "store", "a folder with other files in it", "a new or an empty folder")]
-            )
+            found = "a folder with other files in it"
+            raise InputError([Fault(str(folder), "", "store", found, "a new or an empty folder")])
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
         self._folder, self._identity = folder, identity
@@ -88,24 +97,14 @@ class Checkpoint:
         mark = Path(folder) / NAME
         found = _marked(mark)
         if found is None:
-            raise InputError(
-                [Fault(str(mark), "", "identity", "none", "the mark that was written when the sweep began")]
-            )
+            expected = "the mark that was written when the sweep began"
+            raise InputError([Fault(str(mark), "", "identity", "none", expected)])
         journal._folder, journal._identity = Path(folder), found
         return journal
 
-    def write(
-        self,
-        stretch: int,
-        rows: Sequence[Mapping[str, Any]],
-        decisions: Sequence[Mapping[str, Any]],
-        checked: int = 0,
-        disagreed: int = 0,
-    ) -> None:
+    def write(self, stretch: int, rows: Rows, decisions: Rows, checked: int = 0, disagreed: int = 0) -> None:
         """Append what a stretch has found, a line a row; later rows of a point stand in for earlier ones."""
-        lines: list[dict[str, Any]] = [
-            {"row": row, "decisions": [d for d in decisions if d["point"] == row["point"]]} for row in rows
-        ]
+        lines: Rows = [{"row": row, "decisions": [d for d in decisions if d["point"] == row["point"]]} for row in rows]
         if checked or disagreed:
             lines.append({"checked": checked, "disagreed": disagreed})
         self._append(stretch, lines)
@@ -116,11 +115,8 @@ class Checkpoint:
 
     def _append(self, stretch: int, lines: Sequence[Mapping[str, Any]]) -> None:
         text = "".join(f"\n{_line(line, self._identity)}\n" for line in lines)  # the last line may have been torn
-        with self._file(stretch).open("a", encoding="utf-8") as file:
+        with (self._folder / f"rows-{stretch:06d}.jsonl").open("a", encoding="utf-8") as file:
             file.write(text)
-
-    def _file(self, stretch: int) -> Path:
-        return self._folder / f"rows-{stretch:06d}.jsonl"
 
     def read(self) -> tuple[Rows, Rows, int, int]:
         """(rows, decisions, points checked, points that disagreed) of everything written so far.
@@ -148,18 +144,16 @@ class Checkpoint:
 
     def _lines(self, file: Path) -> Iterator[dict[str, Any]]:
         """Lines of a file that are whole."""
-        for line, content in enumerate(file.read_bytes().split(b"\n"), start=1):
-            text = content.decode(errors="replace")
+        for line, written in enumerate(file.read_bytes().split(b"\n"), start=1):
+            text = written.decode(errors="replace")
             found = _loaded(text)
             if found is None and not END.search(text):
                 continue  # the end of a line is what a killed process did not write
-            if isinstance(found, dict) and text == _line(
-                {k: v for k, v in found.items() if k != DIGEST}, self._identity
-            ):
-                yield found
-                continue
-            expected = "the line as it was written: take it away, and its point is answered again"
-            raise InputError([Fault(str(file), str(line), "", "a row that differs from its digest", expected)])
+            content = {k: v for k, v in found.items() if k != DIGEST} if isinstance(found, dict) else {}
+            if text != _line(content, self._identity):
+                expected = "the line as it was written: take it away, and its point is answered again"
+                raise InputError([Fault(str(file), str(line), "", "a row that differs from its digest", expected)])
+            yield found
 
 
 def _marked(mark: Path) -> str | None:
@@ -189,8 +183,8 @@ def _loaded(text: str) -> Any:
 def identity(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], **options: Any) -> str:
     """Digest of a question, its tables, the points and the options that decide the answers."""
     tables = {name: records(data.frame(name)) for name in sorted(data.tables)}
-    said = json.dumps([plan.to_toml_like(), tables, list(points), options], sort_keys=True, default=str)
-    return hashlib.sha256(said.encode()).hexdigest()
+    text = json.dumps([plan.to_toml_like(), tables, list(points), options], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # One segment of a sweep: its points solved one after another, and some solved again cold.
@@ -199,13 +193,9 @@ def identity(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], **o
 LOG = logger_of(__name__)
 
 SAME = 1e-9
-"""Relative difference of two exact answers that counts as none."""
-
-
+"""Relative difference below which two exact answers are the same."""
 SHORT_T = 1e-3
 """Tonnes below this are no shortfall."""
-
-
 FIGURES = {
     "reason": "why the solve ended, or which error it met",
     "objective_musd": "Z - Z0, plan against doing nothing",
@@ -223,7 +213,7 @@ FIGURES = {
     "seconds": "wall clock of this point",
     "cold": "whether it was solved from nothing",
 }
-"""What is told of every point."""
+"""Columns of every point beside the values of its axes."""
 
 
 @dataclass(frozen=True)
@@ -249,10 +239,12 @@ class PathSegment:
 class SegmentResult:
     """A stretch answered."""
 
-    rows: list[dict[str, Any]]
-    decisions: list[dict[str, Any]]
-    checked: int
-    disagreed: int
+    rows: Rows
+    decisions: Rows
+    checked: int = 0
+    """Points that were solved again from nothing."""
+    disagreed: int = 0
+    """Those of them that did not agree; their stretches were solved from nothing."""
 
 
 def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = None) -> SegmentResult:
@@ -266,7 +258,7 @@ def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = Non
         plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
         cold = session.cold().answer(plan, data)
         solution = _hold_to_account(cold)
-    except ReserveError:  # nothing to compare with: told as one point less checked
+    except ReserveError:  # nothing to compare with: one point less is checked
         return walked
     if _agree(row, _figures(cold, solution)):
         walked = replace(walked, checked=1)
@@ -287,13 +279,13 @@ def _answers(
         gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads
     )
     journal = Checkpoint.at(stretch.journal) if stretch.journal else None
-    rows: list[dict[str, Any]] = []
-    decisions: list[dict[str, Any]] = []
+    rows: Rows = []
+    decisions: Rows = []
     draws = CommonDraws(stretch.fresh_scenarios)
     for point, changes in zip(stretch.numbers, stretch.changes, strict=True):
         begin = time.perf_counter()
         row: dict[str, Any] = {"point": point, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
-        decided: list[dict[str, Any]] = []
+        decided: Rows = []
         try:
             plan, data = edited(stretch.plan, stretch.data, changes)
             answer = (session if hot else session.cold()).answer(plan, data)
@@ -302,7 +294,7 @@ def _answers(
             if error.outcome.reason == "interrupted":
                 raise
             row["reason"] = error.outcome.reason
-        except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
+        except Exception as error:  # one point must not lose the others: its row has the reason and no numbers
             row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
         else:
             row |= _figures(answer, solution)
@@ -315,7 +307,7 @@ def _answers(
             journal.write(stretch.numbers[0], rows[-1:], decided)
         if tell is not None:
             tell(len(rows))
-    return SegmentResult(rows, decisions, 0, 0), session
+    return SegmentResult(rows, decisions), session
 
 
 def _scored(answer: Answer, solution: Solution, draws: CommonDraws) -> list[float]:
@@ -354,7 +346,6 @@ def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
     costs = problem.assembly.costs
     losses, _, short = losses_by_scenario(problem, solution)
     change = answer.x - answer.z0
-    parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
     return {
         "reason": outcome.reason,
         "objective_musd": outcome.objective_musd,
@@ -366,44 +357,31 @@ def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
         "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha),
         "defence_short": float(pi[short > SHORT_T].sum()),
         "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
-        **parts,
+        **{name: float(cost @ change) for name, cost in cost_groups(problem).items()},
     }
 
 
-def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str, Any]]:
+def _decisions(point: int, answer: Answer, solution: Solution) -> Rows:
     """What is signed, the largest stock of each material, contracts and market floors."""
     problem = answer.problem
     signed = projects(problem, solution)
-    lines = [
-        {
-            "point": point,
-            "kind": "project",
-            "item": f"{row.project}: {row.package}",
-            "year": row.signed,
-            "value": row.share,
-        }
-        for row in signed[signed["share"] > 0].itertuples()
+    rows: list[tuple[str, Any, Any, Any]] = [
+        ("project", f"{row.project}: {row.package}", row.signed, row.share) for row in rows_of(signed[signed.share > 0])
     ]
-    held = stock(problem, solution)
-    for material, rows in held.groupby("material", sort=False):
-        top = rows.iloc[int(rows["stock_t"].argmax())]
+    for material, held in stock(problem, solution).groupby("material", sort=False):
+        top = held.iloc[int(held["stock_t"].argmax())]
         if top.stock_t > 0:
-            lines.append(
-                {"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)}
-            )
+            rows.append(("stock", material, top.period, float(top.stock_t)))
     n, structure = problem.natural, problem.structure
+    first = n.calendar.period_label(0)
     in_force = np.zeros((len(n.producers), n.calendar.periods))
     for contract, tonnes in zip(structure.contracts, solution.contract, strict=True):
         in_force[contract.source, contract.start : contract.end] += tonnes / n.calendar.step
     most = in_force.max(axis=1)
-    chosen = [("contract", n.producers[j], most[j]) for j in np.flatnonzero(most > TRACE_T)]
+    rows += [("contract", n.producers[j], first, float(most[j])) for j in np.flatnonzero(most > TRACE_T)]
     markets = zip(structure.support.markets, solution.floor, strict=True)
-    chosen += [("floor", market.floor.name, share) for market, share in markets if share > HALF]
-    first = n.calendar.period_label(0)
-    return lines + [
-        {"point": point, "kind": kind, "item": item, "year": first, "value": float(value)}
-        for kind, item, value in chosen
-    ]
+    rows += [("floor", market.floor.name, first, float(share)) for market, share in markets if share > HALF]
+    return [dict(zip(DECISIONS, (point, *row), strict=True)) for row in rows]
 
 
 # What a sweep found: answers and decisions of its points, how often each thing is chosen, what moves the answer; in words.
@@ -411,90 +389,37 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str,
 
 TITLES = {"indices": "What moves it", "chosen": "Chosen, by share of the points", "points": "Points"}
 """Headings of the short tables."""
+DECISIONS = ("point", "kind", "item", "year", "value")
 
 
-@dataclass(frozen=True)
-class Answers:
-    """All points of a sweep, answered."""
+def _chosen(points: pd.DataFrame, found: pd.DataFrame, relaxed: Sequence[int]) -> pd.DataFrame:
+    """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values.
 
-    points: pd.DataFrame
-    """One row a point, in the order asked: the values of the axes, then `FIGURES`, and where new scenarios were asked for
-    `common_draws.DIFFERENCES`; numbers are NaN where there is no answer."""
-    decisions: pd.DataFrame
-    """point, kind, item, year, value: what is signed of a project (share), the largest stock of each material [t], contracts by
-    producer [t/yr] and market floors."""
-    checked: int
-    """Points that were solved again from nothing."""
-    disagreed: int
-    """Those of them that did not agree; their stretches were solved from nothing."""
-    names: Names
-    """What readers call the items of `decisions`."""
-    relaxed: frozenset[int]
-    """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
-    notes: tuple[str, ...]
-    """What was varied and the plan does not read, and factors that look like percent."""
-    design: Design
-    """What asked for the points, and how their answers are to be read."""
-    fresh_scenarios: int
-    """New scenarios in which every plan was scored."""
-
-    def study(self) -> Study:
-        """The answers as a study."""
-        tables = {"points": self.points, "decisions": self.decisions, "chosen": self.chosen()}
-        facts = {
-            "failed_share": self.failed,
-            "checked": self.checked,
-            "disagreed": self.disagreed,
-            "notes": self.notes,
-            "varied": sorted({address for point in self.design.points for address in point}),
-            "block": self.design.block,
-        }
-        if self.fresh_scenarios:
-            facts["fresh_scenarios"] = self.fresh_scenarios
-        if self.design.has_indices:
-            tables["indices"] = indices(self.design, self.points)
-            facts["left_out_share"] = left_out(self.design, self.points, "objective_musd")
-        return Study("sweep", tables, in_words(self.design, self), facts, TITLES)
-
-    @property
-    def failed(self) -> float:
-        """Share of points without an answer."""
-        return float(self.points["objective_musd"].isna().mean())
-
-    def chosen(self) -> pd.DataFrame:
-        """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values."""
-        answered = int(self.points["objective_musd"].notna().sum())
-        found = self.decisions
-        if found.empty:
-            return pd.DataFrame(columns=["kind", "item", "share"])
-        least = np.where(found["point"].isin(self.relaxed), HALF, CHOSEN)
-        found = found[(found["kind"] != "project") | (found["value"] > least)]
-        pairs = zip(found["kind"], found["item"], strict=True)
-        named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
-        counted = (
-            found.assign(item=named)
-            .drop_duplicates(["point", "kind", "item"])
-            .groupby(["kind", "item"], sort=True)
-            .size()
-        )
-        return (
-            (counted / max(1, answered))
-            .rename("share")
-            .reset_index()
-            .sort_values("share", ascending=False, kind="stable", ignore_index=True)
-        )
+    found: decisions. relaxed: points that are relaxations of whole signatures, which leave traces of many: a project counts as
+    chosen from half of it.
+    """
+    if found.empty:
+        return pd.DataFrame(columns=["kind", "item", "share"])
+    least = np.where(found["point"].isin(relaxed), HALF, CHOSEN)
+    found = found[(found["kind"] != "project") | (found["value"] > least)]
+    pairs = zip(found["kind"], found["item"], strict=True)
+    named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
+    each = found.assign(item=named).drop_duplicates(["point", "kind", "item"])
+    answered = int(points["objective_musd"].notna().sum())
+    share = (each.groupby(["kind", "item"], sort=True).size() / max(1, answered)).rename("share").reset_index()
+    return share.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
-def in_words(design: Design, found: Answers) -> list[str]:
+def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
     """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen at any value."""
-    points = found.points
+    points = tables["points"]
     answered = points[points["objective_musd"].notna()]
-    again = ", so their neighbours were solved again too" if found.disagreed else ""
+    again = ", so their neighbours were solved again too" if facts["disagreed"] else ""
     lines = [
-        f"SWEEP: {len(points):,} points, {found.failed:.1%} without an answer. Solved a second time without a warm start: "
-        f"{found.checked}, of which {found.disagreed} gave another answer{again}."
+        f"SWEEP: {len(points):,} points, {facts['failed_share']:.1%} without an answer. Solved a second time without a warm start: "
+        f"{facts['checked']}, of which {facts['disagreed']} gave another answer{again}."
     ]
-    lines += [f"  Note: {note}." for note in found.notes]
+    lines += [f"  Note: {note}." for note in facts["notes"]]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
         lines.append(f"  No answer at {len(rows)} points: {reason}")
     if len(answered):
@@ -503,51 +428,48 @@ def in_words(design: Design, found: Answers) -> list[str]:
             "expected losses": answered["expected_loss_musd"],
             "discounted spending": answered["spending_musd"],
         }
-        lines.append(
-            "  [million USD] "
-            + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
-        )
+        text = "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
+        lines.append(f"  [million USD] {text}")
     if design.kind == "loss_functions":
-        same: dict[tuple[float, float, float], list[str]] = {}
-        for row in rows_of(answered):
-            key = row.objective_musd, row.expected_loss_musd, row.spending_musd
-            same.setdefault(key, []).append(row.loss_function)
-        for (aim, loss, spent), names in same.items():
-            worth = f"worth {0.0 - aim:,.1f}, expected losses {loss:,.1f}, spending {spent:,.1f} million USD"
-            lines.append(f"  {', '.join(names)}{' (the same for these materials)' * (len(names) > 1)}: {worth}")
+        for _, rows in answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False):
+            row, functions = next(rows_of(rows)), ", ".join(rows["loss_function"])
+            lines.append(
+                f"  {functions}{' (the same for these materials)' * (len(rows) > 1)}: worth {0.0 - row.objective_musd:,.1f}, "
+                f"expected losses {row.expected_loss_musd:,.1f}, spending {row.spending_musd:,.1f} million USD"
+            )
     elif design.has_indices:
-        lines += _moved(design, found)
-    if found.fresh_scenarios:
-        lines += _in_new_scenarios(found)
-    chosen = found.chosen()
+        lines += _moved(design, tables["indices"], facts["left_out_share"])
+    if "fresh_scenarios" in facts:
+        lines += _in_new_scenarios(points, facts["fresh_scenarios"])
+    chosen = tables["chosen"]
     always = chosen["share"] >= 1 - 1e-9
-    claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
+    claim = "(no regret; but see the notes)" if facts["notes"] else "(no regret)"
     for title, part in (
         (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
         ("CHOSEN AT SOME POINTS", chosen[~always]),
     ):
         named = [
-            f"{found.names.chosen(f'{row.kind} {row.item}')}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
+            f"{names.chosen(f'{row.kind} {row.item}')}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
             for row in rows_of(part)
         ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return lines
 
 
-def _in_new_scenarios(found: Answers) -> list[str]:
-    """How the points' plans differ from that of the question as it stands, as far as the samples can tell."""
+def _in_new_scenarios(points: pd.DataFrame, scenarios: int) -> list[str]:
+    """How the points' plans differ from that of the unchanged question, as far as the samples can tell."""
     lines = [
-        f"IN {found.fresh_scenarios:,} NEW SCENARIOS, the same for all points (million USD that a point's plan saves more than the "
+        f"IN {scenarios:,} NEW SCENARIOS, the same for all points (million USD that a point's plan saves more than the "
         "plan of the question as it stands; in brackets the standard error). Less than the true gap of these plans, which `solve` "
         "states, may come from the few scenarios that they were made with:"
     ]
-    known = [row for row in found.points.to_dict("records") if not pd.isna(row["difference_musd"])]
+    known = [row for row in points.to_dict("records") if not pd.isna(row["difference_musd"])]
     if not known:
         return [*lines, "  no difference could be worked out"]
     untold = sum(not row["told"] for row in known)
     if untold:
         lines.append(f"  no difference that the samples can tell at {untold} of {len(known)} points")
-    axes = [str(name) for name in found.points if name not in (*FIGURES, *DIFFERENCES)]
+    axes = [str(name) for name in points if name not in (*FIGURES, *DIFFERENCES)]
     known.sort(key=lambda row: float(row["difference_musd"]))
     for end, row in (("most", known[-1]), ("least", known[0])):
         at = ", ".join(f"{address} {_shown(row[address])}" for address in axes if not pd.isna(row[address]))
@@ -562,12 +484,11 @@ def _shown(value: Any) -> str:
     return digits(float(value), 4) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def _moved(design: Design, found: Answers) -> list[str]:
-    """What each figure does to the aim, the largest first."""
-    out = left_out(design, found.points, "objective_musd")
+def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
+    """What each figure does to the aim, the largest first. out: share of the points left out."""
     left = f"{out:.1%} of the points left out, because a point of their group has no answer"
     lines = [f"WHAT MOVES THE ANSWER (worth compared with doing nothing, million USD; {left}):"]
-    for row in rows_of(indices(design, found.points)):
+    for row in rows_of(found):
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
             text = f"{digits(row.low, 4)} to {digits(row.high, 4)} gives {' to '.join(ends)}"
@@ -578,18 +499,10 @@ def _moved(design: Design, found: Answers) -> list[str]:
                 f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
             )
         lines.append(f"  {row.address}: {text}")
-    first = next(iter(rows_of(indices(design, found.points))), None)
-    if (
-        first is not None
-        and design.kind in WIDE
-        and getattr(first, f"{WIDE[design.kind]}_conf") >= getattr(first, WIDE[design.kind])
-    ):
+    by = RANKING.get(design.kind, "")
+    if by and len(found) and found[f"{by}_conf"].iloc[0] >= found[by].iloc[0]:
         lines.append("  Intervals are as wide as the effects: more samples are needed to say what matters most.")
     return lines
-
-
-WIDE = {"morris": "mu_star", "sobol": "total"}
-"""Kind of design -> the index by which it ranks."""
 
 
 # What a sensitivity study varies and its plan does not read, and factors that look like percent.
@@ -604,7 +517,7 @@ PERCENT = 20.0
 def varied_in_vain(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Notes on addresses of tables that the plan reads at no point that was looked at, and on factors that look like percent.
 
-    points: values by address. Raises nothing for points that are faults: they are told elsewhere.
+    points: values by address. Raises nothing for points with faults, which `sweep` reports itself.
     """
     addresses = list(dict.fromkeys(address for point in points for address in point))
     return (*_unread(plan, data, points, addresses), *_percent(points, addresses))
@@ -621,14 +534,12 @@ def _unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], addr
         for point in _different(address, points, contexts):
             others = {other: value for other, value in point.items() if other != address}
             try:
+                changed, base = edited(plan, data, point), edited(plan, data, others)
                 if repr(others) not in known:
-                    known = {
-                        repr(others): _given(*edited(plan, data, others))
-                    }  # points of one context follow one another
-                changed = edited(plan, data, point)
-                if changed[1].tables == edited(plan, data, others)[1].tables:
+                    known = {repr(others): _given(*base)}  # points of one context follow one another
+                if changed[1].tables == base[1].tables:
                     continue
-                tried.append(_same(known[repr(others)], _given(*changed)))
+                tried.append(equal(known[repr(others)], _given(*changed)))
             except ReserveError:
                 tried.append(False)
             if not tried[-1]:
@@ -653,18 +564,8 @@ def _different(address: str, points: Sequence[Mapping[str, Any]], contexts: Sequ
 def _given(plan: Plan, data: Dataset) -> tuple[Any, ...]:
     """All that a solve is given of the tables. Raises PlanError and InputError."""
     instance = build_instance(plan, data, longest_event(plan, data))
-    return replace(instance, left_out=(), impossible=()), listed(instance, data), sampled(plan, data)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, arrays in them compared by what they hold."""
-    if isinstance(one, np.ndarray):
-        return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
-    if is_dataclass(one) and type(one) is type(other):
-        return all(_same(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
+    scenarios: tuple[Any, ...] = tuple(tuple(each) for each in listed(instance, data))
+    return replace(instance, left_out=(), impossible=()), scenarios, tuple(sampled(plan, data))
 
 
 def _percent(points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> Iterator[str]:
@@ -706,8 +607,8 @@ def sweep(
 
     points: values by address (`question.names`), every combination of which is solved; or a list of points, a data frame
     with an address a column, or a design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
-    independent samples, in which every point's plan is scored, and that of the question as it stands: differences come with their
-    standard error (`common_draws.DIFFERENCES`); 0: none. run: its store is a folder in which rows are written down as they finish;
+    independent samples, in which every point's plan is scored, and that of the unchanged question: differences come with their
+    standard error (`designs.DIFFERENCES`); 0: none. run: its store is a folder in which rows are written down as they finish;
     called again with the same arguments, a sweep that was stopped goes on from there.
 
     Tables: `points`, one row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no
@@ -716,7 +617,7 @@ def sweep(
     `indices`, where the design has any. Facts: failed_share, checked (points solved again from nothing), disagreed, notes, varied
     (addresses), block (points that hang together).
 
-    Raises PlanError and InputError for an address or a value that is none, and for a store with rows of another sweep, before
+    Raises PlanError and InputError for a wrong address or value, and for a store with rows of another sweep, before
     anything is solved. A point without an answer is a row with its reason.
     """
     asked = _points(points.points if isinstance(points, Design) else points)
@@ -727,46 +628,34 @@ def sweep(
     _require_points(plan, data, asked)
     if fresh_scenarios:
         require_scored(plan, fresh_scenarios, relax)
-        asked = [*asked, {}]  # the question as it stands comes last
+        asked = [*asked, {}]  # the unchanged question comes last
     scored = {"fresh_scenarios": fresh_scenarios} if fresh_scenarios else {}
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
-    journal = (
-        None
-        if run.store is None
-        else Checkpoint(run.store, identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored))
-    )
-    kept = SegmentResult([], [], 0, 0) if journal is None else SegmentResult(*journal.read())
+    journal, kept = None, SegmentResult([], [])
+    if run.store is not None:
+        journal = Checkpoint(run.store, identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored))
+        kept = SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}
     path = [k for k in _path(asked) if k not in there]
     parallel = run.processes > 1 or run.executor is not None
     parts = 1 if not parallel else PARTS if run.executor is not None else run.processes
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
+    folder = "" if run.store is None or run.executor is not None else str(run.store)
+    options = (held, gap, relax, method, int(parallel), fresh_scenarios, folder)
     stretches = [
-        PathSegment(
-            plan,
-            data,
-            tuple(part),
-            tuple(asked[k] for k in part),
-            held,
-            gap,
-            relax,
-            method,
-            int(parallel),
-            fresh_scenarios,
-            "" if run.store is None or run.executor is not None else str(run.store),
-        )
+        PathSegment(plan, data, tuple(part), tuple(asked[k] for k in part), *options)
         for part in (path[k : k + size] for k in range(0, len(path), size))
     ]
     walked = [kept]
     call = current()
 
-    def tell(done: int) -> None:
-        call.report(Progress("points", call.seconds, done=done, of=len(asked)))
+    def tell(done: int, before: int = 0) -> None:
+        call.report(Progress("points", call.seconds, done=before + done, of=len(asked)))
 
     if not parallel:
         for stretch in stretches:
             before = sum(len(part.rows) for part in walked)
-            walked.append(solve_segment(stretch, partial(_after, tell, before)))
+            walked.append(solve_segment(stretch, partial(tell, before=before)))
     else:
         for done in run.each("", solve_segment, stretches):
             walked.append(done)
@@ -782,23 +671,26 @@ def sweep(
         decisions = [row for row in decisions if row["point"] != base]
         asked = asked[:-1]
     table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
-    return Answers(
-        table,
-        pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
-        sum(part.checked for part in walked),
-        sum(part.disagreed for part in walked),
-        Names.of(data),
-        frozenset(
-            k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support
-        ),
-        varied_in_vain(plan, data, asked),
-        design,
-        fresh_scenarios,
-    ).study()
+    decided = pd.DataFrame(decisions, columns=list(DECISIONS))
+    relaxed = [k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support]
+    tables = {"points": table, "decisions": decided, "chosen": _chosen(table, decided, relaxed)}
+    facts = {
+        "failed_share": float(table["objective_musd"].isna().mean()),
+        "checked": sum(part.checked for part in walked),
+        "disagreed": sum(part.disagreed for part in walked),
+        "notes": varied_in_vain(plan, data, asked),
+        "varied": sorted({address for point in design.points for address in point}),
+        "block": design.block,
+        **scored,
+    }
+    if design.has_indices:
+        tables["indices"] = indices(design, table)
+        facts["left_out_share"] = left_out(design, table, "objective_musd")
+    return Study("sweep", tables, in_words(design, Names.of(data), tables, facts), facts, TITLES)
 
 
 def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
-    """Raise PlanError with every address and every value that is none, each once and with the first point that has it."""
+    """Raise PlanError with every wrong address and value, each once and with the first point that has it."""
     faults: dict[tuple[str, str, str], Fault] = {}
     for n, changes in enumerate(asked):
         try:
@@ -807,23 +699,17 @@ def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]
             edited(plan, data, changes)
         except FaultsError as error:
             for fault in error.faults:
-                told = Fault(SWEEP, f"point {n}", fault.column, fault.found, fault.expected)
-                faults.setdefault((fault.column, fault.found, fault.expected), told)
+                stated = fault.column, fault.found, fault.expected
+                faults.setdefault(stated, Fault(SWEEP, f"point {n}", *stated))
         except ReserveError as error:
-            raise PlanError(
-                [Fault(SWEEP, f"point {n}", "", str(error), "values that the plan and the tables allow")]
-            ) from None
+            expected = "values that the plan and the tables allow"
+            raise PlanError([Fault(SWEEP, f"point {n}", "", str(error), expected)]) from None
     if faults:
         raise PlanError(faults.values())
 
 
 SWEEP = "sweep"
-"""Where a fault of a point stands, for who does not know the file."""
-
-
-def _after(tell: Callable[[int], None], before: int, done: int) -> None:
-    """Report what is done with what was done before."""
-    tell(before + done)
+"""Place of a fault of a point where no file is known."""
 
 
 def _points(points: Any) -> list[dict[str, Any]]:
@@ -838,11 +724,8 @@ def _points(points: Any) -> list[dict[str, Any]]:
         if size > MOST_POINTS:
             raise PlanError([Fault("sweep", "", "points", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
         names = [str(name) for name in points]
-        found = (
-            [dict(zip(names, map(_plain, values), strict=True)) for values in product(*points.values())]
-            if points
-            else []
-        )
+        every = product(*points.values()) if points else ()
+        found = [dict(zip(names, map(_plain, values), strict=True)) for values in every]
     else:
         found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
     if len(found) > MOST_POINTS:
@@ -868,11 +751,11 @@ def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
         keys: list[Any] = values if numeric else [repr(v) for v in values]
         place = {v: k for k, v in enumerate(sorted(set(keys)))}
         ranks[:, a] = [place[v] / max(1, len(place) - 1) for v in keys]
+    by_axis = np.lexsort(ranks.T[::-1]).tolist() if len(axes) else list(range(len(points)))
     if len(points) > MOST_RANKED:
-        return np.lexsort(ranks.T[::-1]).tolist() if len(axes) else list(range(len(points)))
+        return by_axis
     left = np.ones(len(points), dtype=bool)
-    at = int(np.lexsort(ranks.T[::-1])[0]) if len(axes) else 0
-    order = [at]
+    order, at = [by_axis[0]], by_axis[0]
     left[at] = False
     while left.any():
         rest = np.flatnonzero(left)
