@@ -1,7 +1,7 @@
-"""Every figure that the summary prints, as named records: what the answer states of itself.
+"""Every figure that the summary prints, as named records: the summary reads nothing else.
 
-The summary reads nothing else. The audit works out the same records from the decisions alone (`audit.accounts`), with formulas of
-its own, and an answer that states other figures is not trusted.
+The audit works out the same records from the decisions alone (`audit.accounts`), with formulas of its own; an answer that states
+other figures is not trusted.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ STATED: dict[str, str] = {
     "won_without_residual": "by project: not chosen, and chosen there",
     "same_without_residual": "1 where the same projects are chosen there",
 }
-"""What is told by another solve, and cannot be worked out from the decisions."""
+"""What another solve states: the decisions alone do not give it."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def figures_of(
     """
     scenarios = tables["scenario_losses"].set_index("scenario")
     pi = scenarios.probability
-    penalties = parts["soft_penalties"]
+    calm = [onset == "" or int(str(onset).split(".")[0]) >= horizon_end for onset in scenarios.onset]
     records: dict[str, dict[str, Any]] = {
         "worth_musd": {"": sum(before.values()) - sum(parts.values())},
         "do_nothing_musd": {"": sum(before.values())},
@@ -161,7 +161,7 @@ def figures_of(
         "stage_without_musd": {name: stages[name][1] for name, *_ in outcome.stages},
         "stage_difference_musd": {name: value for name, value, *_ in outcome.stages},
         "stage_bound_musd": {name: bound for name, _, bound, _ in outcome.stages},
-        "penalties_musd": {"": penalties},
+        "penalties_musd": {"": parts["soft_penalties"]},
         "expected_loss_musd": {"": float(pi.to_numpy() @ scenarios.loss_musd.to_numpy())},
         "expected_loss_without_musd": {"": float(pi.to_numpy() @ scenarios.loss_without_plan_musd.to_numpy())},
         "embedded_loss_musd": {"": float(pi.to_numpy() @ scenarios.embedded_loss_musd.to_numpy())},
@@ -170,7 +170,7 @@ def figures_of(
         "loss_without_musd": dict(scenarios.loss_without_plan_musd),
         "defence_short_t": dict(scenarios.defence_shortfall_t),
         "remaining_loss_musd": _remaining(tables["shortfalls"], pi),
-        "undisturbed_probability": {"": float(pi[[_calm(onset, horizon_end) for onset in scenarios.onset]].sum())},
+        "undisturbed_probability": {"": float(pi[calm].sum())},
         **_purchases(tables),
         **_signed(tables["projects"]),
         **_floors(tables["floors"]),
@@ -184,11 +184,6 @@ def figures_of(
     return Figures(records)
 
 
-def _calm(onset: str, horizon_end: int) -> bool:
-    """Whether a scenario's first event comes after the planned years, or never."""
-    return onset == "" or int(str(onset).split(".")[0]) >= horizon_end
-
-
 def _remaining(shortfalls: pd.DataFrame, pi: pd.Series) -> dict[str, float]:
     mine = shortfalls[shortfalls.scenario.isin(set(pi.index))]
     expected = (mine.discounted_loss_musd * mine.scenario.map(pi).astype(float)).groupby(mine.material).sum()
@@ -200,10 +195,9 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     total = bought.groupby("material", sort=False)
     peak = (stock.loc[stock.groupby("material").stock_t.idxmax()] if len(stock) else stock).set_index("material")
     peak = peak[peak.index.isin(set(bought.material))]
-    moved = {}
     mine = stock[stock.stock_t > SMALL_T]
-    for material, prices in (mine.value_musd / mine.stock_t).groupby(mine.material):
-        moved[str(material)] = float(prices.iloc[-1] / prices.iloc[0] - 1)
+    prices = (mine.value_musd / mine.stock_t).groupby(mine.material)
+    moved = {str(material): float(price.iloc[-1] / price.iloc[0] - 1) for material, price in prices}
     return {
         "bought_t": dict(total.acquired_t.sum()),
         "bought_musd": dict(total.cost_musd.sum()),
@@ -232,12 +226,9 @@ def _by_origin(bought: pd.DataFrame, column: str) -> dict[str, float]:
 
 def _signed(projects: pd.DataFrame) -> dict[str, dict[str, Any]]:
     chosen = projects[projects.share > CHOSEN]
-    names = [
-        f"{row.project}: {row.package}"
-        + "".join(f" beside {m}" for m in str(row.market_floors).split())
-        + f", {row.signed}"
-        for row in chosen.itertuples()
-    ]
+    beside = ["".join(f" beside {m}" for m in str(floors).split()) for floors in chosen.market_floors]
+    signed = zip(chosen.itertuples(), beside, strict=True)
+    names = [f"{row.project}: {row.package}{floors}, {row.signed}" for row, floors in signed]
     return {
         "signed_share": dict(zip(names, chosen.share, strict=True)),
         "signed_in": dict(zip(names, chosen.signed, strict=True)),
@@ -263,27 +254,16 @@ def _terms(row: Any) -> str:
 
 def _floors(floors: pd.DataFrame) -> dict[str, dict[str, Any]]:
     names = [f"{row.floor}, {row.start}" for row in floors.itertuples()]
-    return {
-        figure: dict(zip(names, floors[column], strict=True))
-        for figure, column in {
-            "floor_level": "level_usd_per_kg",
-            "floor_term_yr": "term_yr",
-            "floor_from": "start",
-            "floor_cost_musd": "expected_cost_musd",
-            "floor_later_musd": "terminal_liability_musd",
-        }.items()
-    }
+    columns = {"level": "level_usd_per_kg", "term_yr": "term_yr", "from": "start", "cost_musd": "expected_cost_musd"}
+    columns["later_musd"] = "terminal_liability_musd"
+    return {f"floor_{figure}": dict(zip(names, floors[column], strict=True)) for figure, column in columns.items()}
 
 
 def _contracts(contracts: pd.DataFrame) -> dict[str, dict[str, Any]]:
     names = [f"{row.activity} ({row.country}), {row.start}" for row in contracts.itertuples()]
+    columns = {"t_per_yr": "contract_t_per_yr", "term_yr": "term_yr", "fees_musd": "fees_musd"}
     return {
-        figure: dict(zip(names, contracts[column], strict=True))
-        for figure, column in {
-            "contract_t_per_yr": "contract_t_per_yr",
-            "contract_term_yr": "term_yr",
-            "contract_fees_musd": "fees_musd",
-        }.items()
+        f"contract_{figure}": dict(zip(names, contracts[column], strict=True)) for figure, column in columns.items()
     }
 
 
@@ -306,14 +286,11 @@ def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     """What other solves say."""
     bets, by_project = tables["held_for_price"], tables["projects"].groupby("project")
-    shares = by_project.agg(
-        {"share": "sum", "share_at_residual_0": "max"}
-    )  # a row a signature; the other is the project's already
+    # a row a signature; the other share is the project's already
+    shares = by_project.agg({"share": "sum", "share_at_residual_0": "max"})
     has = shares.share > CHOSEN
-    lost, won = (
-        shares.index[has & (shares.share_at_residual_0 <= TRACE)],
-        shares.index[~has & (shares.share_at_residual_0 > TRACE)],
-    )
+    lost = shares.index[has & (shares.share_at_residual_0 <= TRACE)]
+    won = shares.index[~has & (shares.share_at_residual_0 > TRACE)]
     known = bool(len(shares)) and bool(shares.share_at_residual_0.notna().all())
     return {
         "undisturbed_t": {

@@ -45,9 +45,8 @@ class IndexNames:
         u, v = structure.instance.material_unit, structure.instance.producer_unit
         self.courses = tuple(structure.scenarios.names)
         self.base = BASE if BASE not in self.courses else f"{BASE} course"
-        self.periods = [
-            int(label) if label.isdigit() else label for label in map(calendar.period_label, range(calendar.periods))
-        ]
+        labels = map(calendar.period_label, range(calendar.periods))
+        self.periods = [int(label) if label.isdigit() else label for label in labels]
         demand = [tuple(pair) for pair in n.demands]
         needed = list(n.demand_material)
         projects = [project.name for project in n.projects]
@@ -58,6 +57,7 @@ class IndexNames:
             classes[one.project] += 1
             numbered.append((projects[one.project], classes[one.project]))
         rules = [(d.material, d.country or d.group) for d in plan.diversification]
+        unit = dict(zip(n.materials, u, strict=True))
         self._labels: dict[str, Sequence[Label]] = {
             "option": _apart(
                 [(projects[o.project], o.package.name, self.periods[o.signed]) for o in support.options],
@@ -90,12 +90,9 @@ class IndexNames:
             "demand": [u[i] for i in needed],
             "tier": [u[needed[q]] for q, _ in n.tiers],
             "step": [u[needed[q]] for q, _ in n.steps],
-            "rule": [u[n.materials.index(m)] if m in n.materials else 1.0 for m, _ in rules],
+            "rule": [unit.get(material, 1.0) for material, _ in rules],
             "users_stock": [u[i] for i, _ in n.users],
-            "service_level": [
-                u[n.materials.index(level.material)] if level.material in n.materials else 1.0
-                for level in plan.service_levels
-            ],
+            "service_level": [unit.get(level.material, 1.0) for level in plan.service_levels],
             "seller": seller_unit(structure.instance, u) if n.sellers else [],
         }
         self._of_offer = {name: float(u[i]) for name, i in purchases.items()}
@@ -164,7 +161,7 @@ class IndexNames:
 
 
 def _apart(labels: Sequence[Label], more: Sequence[str] = ()) -> list[Label]:
-    """Labels, of which those that are alike say what else they have, or their place."""
+    """Labels; equal ones get `more` of their own, or their place."""
     found = list(labels)
     if more:
         alike = Counter(found)
@@ -204,10 +201,8 @@ def cost_groups(problem: Problem) -> dict[str, Floats]:
             found["commitments_musd"][part.own] = social[part.own]
         elif part.kind == "period":
             for name, variables in COST_GROUPS.items():
-                mine = np.tile(
-                    np.array([variable in variables for variable, _ in part.template.columns], dtype=bool), part.count
-                )
-                found[name][part.own] = np.where(mine, social[part.own], 0.0)
+                mine = np.array([variable in variables for variable, _ in part.template.columns], dtype=bool)
+                found[name][part.own] = np.where(np.tile(mine, part.count), social[part.own], 0.0)
     return found
 
 
@@ -350,7 +345,7 @@ def plan_cost(named: NamedMatrix, aim: str, variables: Sequence[Any], z0: Floats
 
 
 def add_term(model: pyo.ConcreteModel, name: str, expression: Any) -> None:
-    """Let the objective of a model from `build_model` count a term of your own [million USD, discounted], told by its name.
+    """Let the objective of a model from `build_model` count a term of your own [million USD, discounted].
 
     model: of `build_model`. name: what tables call it. expression: linear in the model's variables or your own.
 
@@ -378,9 +373,8 @@ def variables_of(named: NamedMatrix, model: pyo.ConcreteModel) -> list[Any]:
         try:
             found.append(model.component(name)[_key(index)])
         except (KeyError, TypeError, AttributeError):
-            faults.append(
-                Fault("model", "", name, f"no {name}[{', '.join(map(str, index))}]", "the model of this plan")
-            )
+            gone = f"no {name}[{', '.join(map(str, index))}]"
+            faults.append(Fault("model", "", name, gone, "the model of this plan"))
     if faults:
         raise InputError(faults[:5])
     return found
@@ -417,13 +411,8 @@ def _constraints(m: pyo.ConcreteModel, named: NamedMatrix, variables: list[Any])
         columns, coefficients = row_of(assembly, tonnes, row, unit)
         body = _linear(coefficients, [variables[k] for k in columns], 0.0)
         if m.component(name) is None:
-            m.add_component(
-                name,
-                pyo.Constraint(
-                    pyo.Any,
-                    doc=DOCS.get(("constraint", name)) or DOCS.get(("constraint", name.removesuffix("_limit")), ""),
-                ),
-            )
+            doc = DOCS.get(("constraint", name)) or DOCS.get(("constraint", name.removesuffix("_limit")), "")
+            m.add_component(name, pyo.Constraint(pyo.Any, doc=doc))
         lower, upper = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
         if lower == upper:
             limits: Any = (body, lower)

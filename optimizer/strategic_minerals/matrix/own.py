@@ -22,14 +22,15 @@ from .assembly import SMALLEST_ENTRY
 from .named import OWN, OWN_TERMS, PLAN_COST, NamedMatrix, objective_costs, plan_cost, row_key, row_of, variables_of
 from .problem import Problem, with_columns, with_rows
 
-# What a caller may not do to a model of `build_model`, told before it is solved: change its rows or costs, widen its variables.
+# What a caller may not do to a model of `build_model`: change its rows or costs, widen its variables. Checked before a solve.
 
 
 ROUNDING = 1e-9
 """Relative difference of two figures that is rounding."""
 WHOLE = 1e-5
 """Distance from a whole number that is a solver's rounding."""
-MOST_TOLD = 10
+MOST_FAULTS = 10
+"""Faults that are listed one by one."""
 PLAIN = (
     pyo.Var,
     pyo.Constraint,
@@ -47,8 +48,13 @@ PLAIN = (
 def raise_first(faults: Sequence[Fault]) -> None:
     """Raise InputError with the first of some faults, and how many more there are; nothing where there are none."""
     if faults:
-        rest = len(faults) - MOST_TOLD
-        raise InputError([*faults[:MOST_TOLD], *([more_faults(rest)] if rest > 0 else [])])
+        rest = len(faults) - MOST_FAULTS
+        raise InputError([*faults[:MOST_FAULTS], *([more_faults(rest)] if rest > 0 else [])])
+
+
+def refused(name: str, found: str, expected: str) -> InputError:
+    """One fault of a part of a model."""
+    return InputError([Fault("model", "", name, found, expected)])
 
 
 def rows_of_plan(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Any]:
@@ -56,9 +62,7 @@ def rows_of_plan(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Any]:
     for name in dict.fromkeys(place[0] for _, place, _ in named.rows()):
         family = model.component(name)
         if family is None:
-            raise InputError(
-                [Fault("model", "", name, "no such constraints", "the model of this plan, none of its rows gone")]
-            )
+            raise refused(name, "no such constraints", "the model of this plan, none of its rows gone")
         yield from family.values()
 
 
@@ -84,10 +88,8 @@ def refuse_changes(
             continue
         changed = made is not None and made.get(id(data)) is not data.expr
         if not data.active or changed:
-            what = "changed" if data.active else "not active"
-            faults.append(
-                Fault("model", "", data.name, f"a row of the plan that is {what}", "rows of the plan as they are")
-            )
+            what = f"a row of the plan that is {'changed' if data.active else 'not active'}"
+            faults.append(Fault("model", "", data.name, what, "rows of the plan as they are"))
     for kind in model.collect_ctypes(active=True):
         if not issubclass(kind, PLAIN):
             text = ", ".join(item.name for item in model.component_objects(kind, active=True))
@@ -106,9 +108,9 @@ def _changed(named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any])
         data = None if family is None or key not in family else family[key]
         limits = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
         if data is None or not _same(data, [known[k] for k in columns], coefficients, limits):
-            told = name if data is None else data.name
+            called = name if data is None else data.name
             expected = "the model of this plan and these tables, its rows as they were made"
-            faults.append(Fault("model", "", told, "a row of another plan, or one that was changed", expected))
+            faults.append(Fault("model", "", called, "a row of another plan, or one that was changed", expected))
     return faults
 
 
@@ -183,15 +185,11 @@ def refuse_wider(named: NamedMatrix, known: Sequence[Any], *, solved: bool) -> N
 
     solved: the model was solved elsewhere; what was wide or in part there is held against the plan as a point.
     """
-    faults = []
-    for whole, (variable, low, high) in zip(
-        named.problem.assembly.integer.tolist(), with_bounds(named.problem, named, known), strict=True
-    ):
+    faults, integer = [], named.problem.assembly.integer.tolist()
+    for whole, (variable, low, high) in zip(integer, with_bounds(named.problem, named, known), strict=True):
         if variable.is_continuous() == whole and not (solved and whole):
-            was = "whole" if whole else "continuous"
-            faults.append(
-                Fault("model", "", variable.name, "another domain", f"a variable that is {was}, as it was made")
-            )
+            was = f"a variable that is {'whole' if whole else 'continuous'}, as it was made"
+            faults.append(Fault("model", "", variable.name, "another domain", was))
         asked = number(variable.lb, -INF), number(variable.ub, INF)
         if not variable.fixed and not solved and (below(asked[0], low) or below(high, asked[1])):
             found = f"bounds from {asked[0]:g} to {asked[1]:g}"
@@ -224,7 +222,7 @@ def refuse_steps(added: Sequence[Any]) -> None:
 def limits_of(variable: Any) -> tuple[float, float]:
     if variable.fixed:
         if variable.value is None:
-            raise InputError([Fault("model", "", variable.name, "fixed without a value", "fix(value)")])
+            raise refused(variable.name, "fixed without a value", "fix(value)")
         value = float(variable.value)
         return value, value
     return number(variable.lb, -INF), number(variable.ub, INF)
@@ -237,11 +235,9 @@ def number(side: Any, otherwise: float) -> float:
 def require_sound(name: str, least: float, most: float) -> None:
     """Raise InputError for limits that are no numbers, or that leave no room between them."""
     if math.isnan(least) or math.isnan(most):
-        raise InputError([Fault("model", "", name, "a limit that is no number (nan)", "a number, or none")])
+        raise refused(name, "a limit that is no number (nan)", "a number, or none")
     if below(most, least):
-        raise InputError(
-            [Fault("model", "", name, f"limits from {least:g} to {most:g}", "a least that is not above the most")]
-        )
+        raise refused(name, f"limits from {least:g} to {most:g}", "a least that is not above the most")
 
 
 OTHER_TERMS = "other terms"
@@ -352,7 +348,7 @@ def own_parts(
         settled = [named.columns[k][0] for k in where if k < len(known) and named.columns[k][0] in SETTLED]
         if settled:
             expected = f"what it follows from: {settled[0]} is set to what the scenarios' losses make it"
-            raise InputError([Fault("model", "", name, f"a constraint on {settled[0]}", expected)])
+            raise refused(name, f"a constraint on {settled[0]}", expected)
         factor = _factor(name, np.abs(factors[factors != 0]))
         found.append(OwnRow(name, low, high, len(assembly.row_lower) + len(found), factor, body))
         index += where
@@ -377,7 +373,7 @@ def _factor(name: str, sizes: Floats) -> float:
     factor = float(10.0 ** -round(math.log10(sizes.max())))
     if sizes.min() * factor < SMALLEST_ENTRY:
         spread = f"coefficients from {sizes.min():.1e} to {sizes.max():.1e}, in the solver's units"
-        raise InputError([Fault("model", "", name, spread, f"a spread below {1 / SMALLEST_ENTRY:.0e}")])
+        raise refused(name, spread, f"a spread below {1 / SMALLEST_ENTRY:.0e}")
     return factor
 
 
@@ -392,7 +388,7 @@ def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[tuple[st
 def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[str, Any, float, float]]:
     """(name, variable, least, most) of each variable of the plan that was fixed or whose bounds were narrowed; INF: it was not.
 
-    Rows rather than bounds: they are told, priced, and blamed where no plan keeps them, like any other constraint.
+    Rows rather than bounds: tables list and price them, and blame them where no plan keeps them, like any other constraint.
     """
     for variable, low, high in with_bounds(problem, named, known):
         least, most = limits_of(variable)
@@ -402,7 +398,7 @@ def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Ite
             out = below(least, low) or below(high, most)
             if out or (not variable.is_continuous() and least != round(least)):
                 expected = f"a {'whole ' * (not variable.is_continuous())}number from {low:g} to {high:g}"
-                raise InputError([Fault("model", "", variable.name, f"fixed at {least:g}", expected)])
+                raise refused(variable.name, f"fixed at {least:g}", expected)
             if low != high:
                 yield f"{variable.name} fixed", variable, least, most
         elif below(low, least) or below(most, high):
@@ -420,10 +416,10 @@ def _linear(
     with _free(expression, column, known):
         repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
     if repn.nonlinear_vars:
-        raise InputError([Fault("model", "", name, "a product or a function of variables", "a linear expression")])
+        raise refused(name, "a product or a function of variables", "a linear expression")
     strange = [v.name for v in repn.linear_vars if id(v) not in column]
     if strange:
-        raise InputError([Fault("model", "", name, f"{strange[0]}, of another model", "variables of this model")])
+        raise refused(name, f"{strange[0]}, of another model", "variables of this model")
     where = [column[id(v)] for v in repn.linear_vars]
     return where, np.array(repn.linear_coefs, dtype=float) * tonnes[where], float(repn.constant)
 

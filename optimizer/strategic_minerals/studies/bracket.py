@@ -1,8 +1,4 @@
-"""Brackets: between a value at which something does not hold and one at which it does, halved until it is narrow enough.
-
-Break-even points, budgets at which a portfolio switches, the shortest disruption that breaks a promise, the least change that
-restores a plan and the amount at which a rule spends as much as a plan are all found here.
-"""
+"""Bisection: brackets between a value at which something fails and one at which it holds, halved until they are narrow enough."""
 
 from __future__ import annotations
 
@@ -32,8 +28,20 @@ def bracket(
     return fails_at, holds_at
 
 
+def brackets(
+    holds: Callable[[list[float]], Sequence[bool]], pairs: Sequence[tuple[float, float]], halvings: int
+) -> list[tuple[float, float]]:
+    """As `bracket`, for many pairs at once: each round asks for all their middles together."""
+    found = list(pairs)
+    for _ in range(halvings):
+        middles = [(fails_at + holds_at) / 2 for fails_at, holds_at in found]
+        answers = zip(found, middles, holds(middles), strict=True)
+        found = [(pair[0], middle) if held else (middle, pair[1]) for pair, middle, held in answers]
+    return found
+
+
 def midpoints(known: Sequence[float], differ: Callable[[float, float], bool], width: float) -> list[float]:
-    """The values half-way between neighbours that differ and are farther apart than `width`: what to try next."""
+    """The values half-way between neighbours that differ and lie more than `width` from each other: what to try next."""
     return [(a + b) / 2 for a, b in pairwise(sorted(known)) if b - a > width and differ(a, b)]
 
 

@@ -9,7 +9,7 @@ each pair of neighbours that differ is then narrowed down. So an item that comes
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Any, Final, Literal
@@ -97,29 +97,25 @@ class Standings:
             near, counted, known, None if pricing is None else pricing.counted_in(instance.material_unit)
         )
         self._last = _Built(natural, scenarios, pricing, near, support.owners)
-        project = next(
-            (p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None
-        )
-        alone = project is not None and bool(support.baseline[project])
+        built = [
+            bool(alone) for p, alone in zip(near.projects, support.baseline, strict=True) if p.name == item.project
+        ]
+        alone = item.kind == "project" and any(built)
         _, members = signings(near, support).get(key, (item, []))
         options = [support.options[o] for o in members]
         market = market_items(near, support).get(key)
-        there = bool(options) or market is not None
-        why = "" if there else _why(near, support, key)
-        idle = (
-            ""
-            if item.level is None or not there
-            else _idle(near, counted, support, options, None if market is None else market[1], Names.of(data))
-        )
+        there, why, idle = bool(options) or market is not None, "", ""
+        if not there:
+            why = refusals(near, support).get(key, (item, "neither the plan nor its tables offer it"))[1]
+        elif item.level is not None:
+            idle = _idle(near, counted, support, options, None if market is None else market[1], Names.of(data))
         return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
 
 
 def _near(instance: Instance, item: Item, key: Identity) -> Instance:
     """The instance with the projects alone that could have the item: ways of support of others do not hang on them."""
-    material = -1
-    if item.kind == "floor" and item.level is not None:
-        names = instance.materials
-        material = names.index(item.level.menu.material) if item.level.menu.material in names else -1
+    named = item.level.menu.material if item.kind == "floor" and item.level is not None else ""
+    material = instance.materials.index(named) if named in instance.materials else -1
 
     def mine(name: str, producer: int) -> bool:
         if item.kind == "project":
@@ -136,11 +132,6 @@ def _near(instance: Instance, item: Item, key: Identity) -> Instance:
     return replace(instance, projects=projects, packages=tuple(packages))
 
 
-def _why(instance: Instance, support: Support, key: Identity) -> str:
-    refused = refusals(instance, support).get(key)
-    return "neither the plan nor its tables offer it" if refused is None else refused[1]
-
-
 def _shape(support: Support, options: list[Option], market: tuple[Item, int] | None) -> frozenset[Hashable]:
     """Options with what they do at which dates, and what a market floor does to existing sources."""
     found: set[Hashable] = set()
@@ -148,17 +139,8 @@ def _shape(support: Support, options: list[Option], market: tuple[Item, int] | N
         output, floor = support.classes[option.output_class], option.package.floor
         beside = tuple(support.markets[m].floor.floor.id for m in option.market)
         package = option.package.row, None if floor is None else floor.id
-        found.add(
-            (
-                option.project,
-                package,
-                beside,
-                option.signed,
-                option.gap > 0,
-                output.trunk.tobytes(),
-                output.scenarios.tobytes(),
-            )
-        )
+        lasting = output.trunk.tobytes(), output.scenarios.tobytes()
+        found.add((option.project, package, beside, option.signed, option.gap > 0, *lasting))
     if market is not None:
         existing = support.markets[market[1]]
         found.add((existing.trunk.tobytes(), existing.scenarios.tobytes()))
@@ -176,15 +158,15 @@ def _idle(
     """Why a floor changes nothing that a plan could want; empty where it does."""
     if market is not None:
         return _market_idle(instance, support, market)
-    projects = list(dict.fromkeys(option.project for option in options))
-    entry = {
-        p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p], names) for p in projects
+    whys = {
+        p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p], names)
+        for p in dict.fromkeys(option.project for option in options)
     }
-    if not all(entry.values()):
+    if not all(whys.values()):
         return ""
-    if len(set(entry.values())) == 1:
-        return next(iter(entry.values()))
-    return "; ".join(f"{names.producer(instance.projects[p].name)}: {why}" for p, why in entry.items())
+    if len(set(whys.values())) == 1:
+        return next(iter(whys.values()))
+    return "; ".join(f"{names.producer(instance.projects[p].name)}: {why}" for p, why in whys.items())
 
 
 def _option_idle(
@@ -236,9 +218,8 @@ def _market_idle(instance: Instance, support: Support, m: int) -> str:
     if any(m in option.market for option in support.options):
         return ""
     covered = np.flatnonzero(market.floor.eligible[: instance.sources])
-    if not (
-        np.array_equal(market.trunk, support.trunk_alive) and np.array_equal(market.scenarios, support.scenarios_alive)
-    ):
+    lives, without = (market.trunk, market.scenarios), (support.trunk_alive, support.scenarios_alive)
+    if not all(map(np.array_equal, lives, without)):
         return ""
     if support.trunk_alive[covered].all() and support.scenarios_alive[:, covered].all():
         return "every producer that it covers keeps running in every disruption without it"
@@ -311,7 +292,6 @@ class BreakEven:
     low: float
     """Least value tried; below it plan and tables refuse the figure where `below` says so."""
     high: float
-    switches: int
     intervals: tuple[Interval, ...]
     below: str
     above: str
@@ -319,13 +299,18 @@ class BreakEven:
     """Of the values solved at which it is not chosen, the one at which having it costs least."""
     idle: tuple[Interval, ...]
     """Values at which it is not chosen, by the reason for which a floor brings nothing there; an empty one where it does."""
-    advice: str = CLOSER
-    """What may tell with and without apart where they are as good."""
+    advice: str
+    """What may separate with and without where they are as good."""
 
     @property
     def flips(self) -> bool:
         """Whether the plan has the item at some values of the range and not at others."""
         return not math.isnan(self.flips_at)
+
+    @property
+    def switches(self) -> int:
+        """How often the state changes over the range."""
+        return len(self.intervals) - 1
 
 
 TOLERANCE = 0.05
@@ -414,9 +399,9 @@ class Pair:
 def find_break_even(
     pair: Pair, figure: Figure, chosen: bool, tolerance: float = TOLERANCE, most_solves: int = MOST_SOLVES
 ) -> BreakEven:
-    """The states of an item over a figure's range, and its flip that is nearest. chosen: whether the plan has the item.
+    """The states of an item over a figure's range, and its nearest flip. chosen: whether the plan has the item.
 
-    What goes wrong on the way is told in the intervals and in the note, also where the item is as good in as out to begin with.
+    Intervals and note state what goes wrong on the way, also where the item is as good in as out to begin with.
     """
     return _Search(pair, figure, tolerance * (abs(figure.base) or figure.high - figure.low), most_solves).found(chosen)
 
@@ -444,13 +429,13 @@ class _Search:
         return self.pair.solves - self.begun
 
     def found(self, chosen: bool) -> BreakEven:
-        """Look, solve, narrow down, and tell."""
+        """Look, solve and narrow down."""
         self.has = chosen
         low, high, below, above = self._range()
         for value in self._sampled(low, high):
             self._try(value, SAMPLED * self.most)
         self._narrow()
-        return self._told(chosen, low, high, below, above)
+        return self._answer(chosen, low, high, below, above)
 
     # Data alone
 
@@ -465,7 +450,7 @@ class _Search:
         return None if isinstance(known, str) else known
 
     def _settled(self, value: float) -> float | None:
-        """The value as it can be told, or one beside it where it alone is refused; None where those are refused too."""
+        """The value, rounded, or one beside it where plan and tables refuse it alone; None where they refuse those too."""
         step = ASIDE * self.span
         near = (value, value + step, value - step) if value != self.figure.base else (value,)
         rounded = [v if v == self.figure.base else self._rounded(v) for v in near]
@@ -475,19 +460,17 @@ class _Search:
         return float(f"{value:.{FIGURES_OF_A_LEVEL}g}") if self.figure.name == "floor level" else float(value)
 
     def _range(self) -> tuple[float, float, str, str]:
-        """(least and greatest value that plan and tables allow, what they say below and above; empty: the figure's own ends)."""
-        ends = [self._end(self.figure.low), self._end(self.figure.high)]
-        return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
+        """(least and greatest value that plan and tables allow, their reason below and above; empty: the figure's own ends)."""
+        (low, below), (high, above) = self._end(self.figure.low), self._end(self.figure.high)
+        return low, high, below, above
 
     def _end(self, end: float) -> tuple[float, str]:
         settled = self._settled(end)
         if settled is not None:
             return settled, ""
+        narrow = SHARP * self.width
         fine, refused = bracket(
-            lambda value: self._look(value) is None,
-            self.figure.base,
-            end,
-            narrow=lambda a, b: abs(b - a) <= SHARP * self.width,
+            lambda value: self._look(value) is None, self.figure.base, end, narrow=lambda a, b: abs(b - a) <= narrow
         )
         reason = self.evaluations[refused]
         assert isinstance(reason, str)
@@ -561,11 +544,8 @@ class _Search:
         shared = self.figure.own and not look.alone
         try:
             inside = self.pair.solved(self.figure, value, inside=True)
-            outside = (
-                self.outside
-                if shared and self.outside is not None
-                else self.pair.solved(self.figure, value, inside=False)
-            )
+            known = self.outside if shared else None
+            outside = self.pair.solved(self.figure, value, inside=False) if known is None else known
         except FormulationError:
             raise
         except ReserveError as error:
@@ -586,20 +566,13 @@ class _Search:
             return Point(value, there, z_in - z_out, "")
         if z_out < inside.bound - room:
             return Point(value, absent, z_in - z_out, look.idle)
-        if (
-            self.pair.amounts
-            and abs(z_in - z_out) <= room
-            and not inside.has
-            and not self._some_as_good(value, z_out + room)
-        ):
-            return Point(
-                value, absent, z_in - z_out, ""
-            )  # free to use it, the plan does not, and some of it costs more
+        unused = self.pair.amounts and abs(z_in - z_out) <= room and not inside.has
+        if unused and not self._some_as_good(value, z_out + room):  # free to use it, and some of it costs more
+            return Point(value, absent, z_in - z_out, "")
         return Point(value, TIED, z_in - z_out, "")
 
     def _some_as_good(self, value: float, most: float) -> bool:
-        """Whether a plan that has some of the item costs no more, as far as solves last. Between two values at which that is not so
-        it is taken not to be."""
+        """Whether a plan that has some of the item costs no more, as far as solves last; not between two values without a tie."""
         if self.has and value == self.figure.base:  # the plan itself
             return True
         below, above = [v for v in self.points if v < value], [v for v in self.points if v > value]
@@ -620,10 +593,7 @@ class _Search:
     def _narrow(self) -> None:
         """Try values between neighbours that differ, nearest to the base value first, until brackets are narrow or solves spent."""
         done: set[tuple[float, float]] = set()
-        while True:
-            wide = [pair for pair in self._switches() if self._wide(*pair) and pair not in done]
-            if not wide:
-                return
+        while wide := [pair for pair in self._switches() if self._wide(*pair) and pair not in done]:
             pair = min(wide, key=lambda ends: abs(sum(ends) / 2 - self.figure.base))
             if not self._try(self._between(*pair), self.most):
                 done.add(pair)
@@ -647,7 +617,7 @@ class _Search:
 
     # What is found
 
-    def _told(self, chosen: bool, low: float, high: float, below: str, above: str) -> BreakEven:
+    def _answer(self, chosen: bool, low: float, high: float, below: str, above: str) -> BreakEven:
         figure, known = self.figure, sorted(self.points)
         stands, flips = self._nearest(chosen)
         note = ""
@@ -661,32 +631,13 @@ class _Search:
             note = f"equally good with and without it, within {within}"
         elif any(self._wide(*pair) for pair in self._switches()):
             note = f"{self.solves} solves were used up before every switch was found as closely as asked"
-        costly = [
-            self.points[v] for v in known if self.points[v].state == "not chosen" and math.isfinite(self.points[v].cost)
-        ]
-        intervals = tuple(self._intervals(known))
-        proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
+        rejected = [self.points[v] for v in known if self.points[v].state == "not chosen"]
+        costly = [point for point in rejected if math.isfinite(point.cost)]
         cheapest = min(costly, key=lambda point: point.cost, default=None)
-        return BreakEven(
-            figure.name,
-            figure.unit,
-            figure.base,
-            chosen,
-            stands,
-            flips,
-            proved,
-            self.solves,
-            note,
-            low,
-            high,
-            len(intervals) - 1,
-            intervals,
-            below,
-            above,
-            cheapest,
-            tuple(self._idle(known)),
-            NO_SLACK if self.slack else CLOSER,
-        )
+        proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
+        decision = figure.name, figure.unit, figure.base, chosen, stands, flips, proved, self.solves, note
+        picture = tuple(self._intervals(known)), below, above, cheapest, tuple(_idle_spans(rejected))
+        return BreakEven(*decision, low, high, *picture, NO_SLACK if self.slack else CLOSER)
 
     def _nearest(self, chosen: bool) -> tuple[float, float]:
         """(last value as the plan is, first value as it is not) around the flip nearest to the base; (end, NaN) where none is."""
@@ -709,21 +660,14 @@ class _Search:
         return (far, math.nan) if math.isnan(best[1]) else best
 
     def _intervals(self, known: list[float]) -> Iterator[Interval]:
-        begin = 0
-        for k in range(1, len(known) + 1):
-            if k == len(known) or self.points[known[k]].state != self.points[known[begin]].state:
-                mine = [self.points[v] for v in known[begin:k]]
-                whys = _apart(point.why for point in mine)
-                if not self._mere_tie(known, begin, k):
-                    yield Interval(mine[0].state, known[begin], known[k - 1], "; ".join(whys))
-                begin = k
-
-    def _idle(self, known: list[float]) -> Iterator[Interval]:
-        """The values at which it is not chosen, grouped by neighbours with one reason."""
-        rejected = [self.points[v] for v in known if self.points[v].state == "not chosen"]
-        for why, alike in groupby(rejected, key=lambda point: point.why):
-            values = [point.value for point in alike]
-            yield Interval("not chosen", values[0], values[-1], why)
+        end = 0
+        for state, group in groupby((self.points[v] for v in known), key=lambda point: point.state):
+            mine = list(group)
+            begin, end = end, end + len(mine)
+            whys = [why for why in dict.fromkeys(point.why for point in mine) if why]
+            different = [why for why in whys if not any(why != other and why in other for other in whys)]
+            if not self._mere_tie(known, begin, end):
+                yield Interval(state, mine[0].value, mine[-1].value, "; ".join(different))
 
     def _mere_tie(self, known: list[float], begin: int, end: int) -> bool:
         """Whether values at which both are as good lie within one bracket, that of the switch between their neighbours."""
@@ -733,10 +677,11 @@ class _Search:
         return left.state != right.state and right.value - left.value <= self.width * (1 + ROUNDING)
 
 
-def _apart(whys: Iterable[str]) -> list[str]:
-    """Different reasons, in order; none that is part of another one."""
-    lines = [why for why in dict.fromkeys(whys) if why]
-    return [why for why in lines if not any(why != other and why in other for other in lines)]
+def _idle_spans(rejected: list[Point]) -> Iterator[Interval]:
+    """Points at which it is not chosen, grouped by neighbours with one reason."""
+    for why, alike in groupby(rejected, key=lambda point: point.why):
+        values = [point.value for point in alike]
+        yield Interval("not chosen", values[0], values[-1], why)
 
 
 # What an item would be over a figure's range, in a sentence.
@@ -752,23 +697,25 @@ CALLED = {
     "loss value": "what a missing tonne costs",
 }
 """Figure -> what it is called in a sentence."""
+STATES = {
+    "built by its owner": "its owner builds it without support",
+    "built by its owner and supported": "its owner builds it, and the plan supports it",
+    "as good with as without": "equally good with and without it, within the gap of the solves,",
+    "no plan": "no plan exists",
+}
+"""State -> what it is in a sentence, where that differs."""
+SUPPORTED = {"chosen": "supported", "cannot be chosen": "cannot be supported"}
+"""The same of projects and packages."""
 
 
 def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
     """The intervals of a figure as rows of `INTERVALS`."""
     for k, interval in enumerate(found.intervals):
         last = k + 1 == len(found.intervals)
-        yield {
-            "figure": found.figure,
-            "unit": found.unit,
-            "item": str(item),
-            "state": interval.state,
-            "from_value": interval.start,
-            "to_value": interval.end,
-            "switch_low": math.nan if last else interval.end,
-            "switch_high": math.nan if last else found.intervals[k + 1].start,
-            "why": interval.why,
-        }
+        switch = (math.nan, math.nan) if last else (interval.end, found.intervals[k + 1].start)
+        states = interval.state, interval.start, interval.end
+        cells = (found.figure, found.unit, str(item), *states, *switch, interval.why)
+        yield dict(zip(INTERVALS, cells, strict=True))
 
 
 def in_words(item: Item, found: BreakEven) -> str:
@@ -794,44 +741,27 @@ def in_words(item: Item, found: BreakEven) -> str:
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:
     """One interval in words; between the numbers of neighbours lies the switch."""
     start, end = digits(interval.start, 4), digits(interval.end, 4)
+    where = f"from {start} {'up ' if k == 0 and not alone else ''}to {end} {found.unit}"
     if interval.start == interval.end:
         where = f"at {start} {found.unit}"
-    else:
-        where = f"from {start} {'up ' if k == 0 and not alone else ''}to {end} {found.unit}"
     where += ", the whole range tried" if alone else ""
     why = f" ({interval.why})" if interval.why and interval.state != "not chosen" else ""
-    return f"{_state(item, interval)} {where}{why}"
-
-
-def _state(item: Item, interval: Interval) -> str:
-    supported = item.kind in ("project", "package")
-    return {
-        "built by its owner": "its owner builds it without support",
-        "built by its owner and supported": "its owner builds it, and the plan supports it",
-        "chosen": "supported" if supported else "chosen",
-        "not chosen": "not chosen",
-        "cannot be chosen": "cannot be supported" if supported else "cannot be chosen",
-        "as good with as without": "equally good with and without it, within the gap of the solves,",
-        "no plan": "no plan exists",
-        "not known": "not known",
-    }[interval.state]
+    words = STATES | SUPPORTED if item.kind in ("project", "package") else STATES
+    return f"{words.get(interval.state, interval.state)} {where}{why}"
 
 
 def _nowhere(item: Item, found: BreakEven) -> str:
     """For a floor that no level brings into the plan: what decides that."""
     if found.figure != "floor level" or any(interval.state in IN for interval in found.intervals):
         return ""
+    whys, best = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why], found.cheapest
     if len(found.idle) == 1 and found.idle[0].why:
         whys = [found.idle[0].why]
-    else:
-        whys = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why]
-        best = found.cheapest
-        if best is not None and best.cost >= SMALL_MUSD:
-            at = f"at {digits(best.value, 4)} {found.unit}, the best level tried,"
-            whys.append(f"{at} it costs {best.cost:,.1f} M more than it brings")
-    return (
-        f"No floor up to {digits(found.high, 4)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
-    )
+    elif best is not None and best.cost >= SMALL_MUSD:
+        at = f"at {digits(best.value, 4)} {found.unit}, the best level tried,"
+        whys.append(f"{at} it costs {best.cost:,.1f} M more than it brings")
+    text = f"No floor up to {digits(found.high, 4)} {found.unit} changes that, because {'; '.join(whys)}"
+    return text if whys else ""
 
 
 def _span(part: Interval, unit: str) -> str:

@@ -88,56 +88,33 @@ def _functions(found: Sequence[Replay]) -> pd.DataFrame:
         mine = [r for r in found if r.function == name]
         tested = [r for r in mine if r.verdict in TESTED]
         deciding = min(tested, key=lambda r: TESTED.index(r.verdict)) if tested else mine[0]
-        rows.append(
-            {
-                "loss_function": name,
-                "horizon_months": _or_nan(deciding.horizon_months),
-                "case": deciding.case,
-                "passes": not deciding.failed,
-                "tested_on": len(tested),
-                "verdict": deciding.verdict if tested else "not tested",
-                "reason": deciding.reason(),
-            }
-        )
-    return frame(rows, ["loss_function", "horizon_months", "case", "passes", "tested_on", "verdict", "reason"])
+        verdict = deciding.verdict if tested else "not tested"
+        months = _or_nan(deciding.horizon_months)
+        rows.append((name, months, deciding.case, not deciding.failed, len(tested), verdict, deciding.reason()))
+    columns = ["loss_function", "horizon_months", "case", "passes", "tested_on", "verdict", "reason"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _episodes(found: Sequence[Replay]) -> pd.DataFrame:
     """One row a loss function and episode."""
     rows = []
     for r in found:
-        e, none = r.episode, float("nan")
-        weeks = r.weeks or (none, none, none)
-        rows.append(
-            {
-                "control_event": e.event,
-                "country": e.country,
-                "material": e.material,
-                "loss_function": r.function,
-                "undelivered_t": e.tonnes[1],
-                "undelivered_t_low": e.tonnes[0],
-                "undelivered_t_high": e.tonnes[2],
-                "mean_depth_share": _or_nan(e.mean_depth),
-                "depth_share": _or_nan(e.depth),
-                "trough_months": _or_nan(e.months),
-                "loss_musd": r.loss[1],
-                "loss_musd_low": r.loss[0],
-                "loss_musd_high": r.loss[2],
-                "plant_weeks": weeks[1],
-                "plant_weeks_low": weeks[0],
-                "plant_weeks_high": weeks[2],
-                "plant_weeks_known": e.stopped_weeks,
-                "plant_weeks_most": _or_nan(e.most_weeks),
-                "verdict": r.verdict,
-                "reason": r.reason(),
-            }
-        )
+        e = r.episode
+        row: dict[str, Any] = {}
+        row |= {"control_event": e.event, "country": e.country, "material": e.material, "loss_function": r.function}
+        for column, figure in (("undelivered_t", e.tonnes), ("loss_musd", r.loss), ("plant_weeks", r.weeks)):
+            low, central, high = figure or (math.nan, math.nan, math.nan)
+            row |= {column: central, f"{column}_low": low, f"{column}_high": high}
+        row |= {"mean_depth_share": _or_nan(e.mean_depth), "depth_share": _or_nan(e.depth)}
+        row |= {"trough_months": _or_nan(e.months), "plant_weeks_known": e.stopped_weeks}
+        row |= {"plant_weeks_most": _or_nan(e.most_weeks), "verdict": r.verdict, "reason": r.reason()}
+        rows.append(row)
     return frame(rows, EPISODE_COLUMNS)
 
 
 def _or_nan(value: float | None) -> float:
     """A figure, or that it is not known."""
-    return float("nan") if value is None else value
+    return math.nan if value is None else value
 
 
 # One engine for plans that differ in a field: each case is solved by itself, and leaves the same figures.
@@ -148,8 +125,7 @@ class Solved:
     """What a case leaves: figures of its plan, and what it decides."""
 
     figures: Mapping[str, float]
-    """worth_musd, bound_musd (the most that the worth can be), expected_loss_musd, outlay_musd of the planned years, bought_musd on
-    the baseline course, covered_share and unpublished_share of these purchases; NaN where there is no plan."""
+    """`FIGURES`; NaN where there is no plan."""
     supported: int
     """Projects signed with support."""
     closed: int
@@ -161,6 +137,7 @@ class Solved:
 
 
 FIGURES = "worth_musd bound_musd expected_loss_musd outlay_musd bought_musd covered_share unpublished_share".split()
+"""bound: the most that the worth can be; outlay: of the planned years; bought, and the shares of it: on the baseline course."""
 
 
 def solved_cases(
@@ -184,11 +161,8 @@ def _solved_case(plan: Plan, data: Dataset, gap: float, case: Mapping[str, Any])
     unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
     signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
     opening = {row.material: row.opening_t for row in data.rows("stock")}
-    decided = {
-        ("stock", str(item), "t"): float(v)
-        for item, v in figures.items("peak_stock_t").items()
-        if v > opening.get(str(item), 0.0) + SMALL_T
-    }
+    peaks = {item: v for item, v in figures.items("peak_stock_t").items() if v > opening.get(item, 0.0) + SMALL_T}
+    decided = {("stock", str(item), "t"): float(v) for item, v in peaks.items()}
     decided |= {("support", str(item), "share"): float(v) for item, v in signed.items()}
     reserved = contracts.groupby("activity").contract_t_per_yr.max()
     decided |= {("contract", str(item), "t/yr"): float(v) for item, v in reserved.items()}
@@ -252,9 +226,9 @@ def control_cases(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = H
         columns=CASES,
     )
     rows = []
-    for kind, item, unit in sorted({key for solved in found for key in solved.decided}):
-        amounts = [solved.decided.get((kind, item, unit), 0.0) for solved in found]
-        rows.append([kind, item, unit, min(amounts), max(amounts), sum(amount > 0 for amount in amounts)])
+    for key in sorted({key for solved in found for key in solved.decided}):
+        amounts = [solved.decided.get(key, 0.0) for solved in found]
+        rows.append((*key, min(amounts), max(amounts), sum(amount > 0 for amount in amounts)))
     decisions = pd.DataFrame(rows, columns=DECISIONS)
     expected_worth = float((table.probability * table.worth_musd).sum())
     words = _control_words(table, decisions, expected_worth, Names.of(data))
@@ -272,13 +246,13 @@ def _control_words(cases: pd.DataFrame, decisions: pd.DataFrame, expected: float
             f"{row.expected_loss_musd:,.0f} M, purchases {row.bought_musd:,.0f} M, {row.supported} projects supported"
         )
     lines.append(f"  Expected worth over the cases: {expected:,.0f} M")
-    count = len(cases)
-    common = [row for row in rows_of(decisions) if row.cases == count]
-    lines.append("SAFE TO BEGIN, because every case decides it:" if common else "Nothing is decided in every case.")
-    lines += [f"  {_decision(row, names)}" for row in common]
-    differing = [row for row in rows_of(decisions) if row.cases < count]
-    lines += ["DEPENDS ON THE CASE:"] if differing else []
-    lines += [f"  {_decision(row, names)}; in {row.cases} of {count} cases" for row in differing]
+    in_all, count = decisions["cases"] == len(cases), len(cases)
+    lines.append(
+        "SAFE TO BEGIN, because every case decides it:" if in_all.any() else "Nothing is decided in every case."
+    )
+    lines += [f"  {_decision(row, names)}" for row in rows_of(decisions[in_all])]
+    lines += ["DEPENDS ON THE CASE:"] * (not in_all.all())
+    lines += [f"  {_decision(row, names)}; in {row.cases} of {count} cases" for row in rows_of(decisions[~in_all])]
     return lines
 
 
@@ -288,12 +262,8 @@ def _decision(row: Any, names: Names) -> str:
     name = names.material(row.item) if row.kind == "stock" else names.producer(row.item)
     what = "largest stock of" if row.kind == "stock" else "contract with"
     unit = "t" if row.kind == "stock" else "t a year"
-    amount = (
-        digits(row.least, 4)
-        if math.isclose(row.least, row.most, rel_tol=1e-3)
-        else f"{digits(row.least, 4)} to {digits(row.most, 4)}"
-    )
-    return f"{what} {name}: {amount} {unit}"
+    most = "" if math.isclose(row.least, row.most, rel_tol=1e-3) else f" to {digits(row.most, 4)}"
+    return f"{what} {name}: {digits(row.least, 4)}{most} {unit}"
 
 
 def _controls(plan: Plan, case: Mapping[int, bool]) -> tuple[Control, ...]:
@@ -339,16 +309,11 @@ def origin_costs(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HE
     found = solved_cases(plan, data, [{"procurement": rules} for rules in cases.values()], gap, run)
     table = pd.DataFrame(
         [
-            {
-                "rules": name,
-                **one.figures,
-                "supported": one.supported,
-                "closed": one.closed,
-                "no_plan": str(one.no_plan or ""),
-            }
+            {"rules": name, **one.figures, "supported": one.supported, "closed": one.closed}
             for name, one in zip(cases, found, strict=True)
         ]
     )
+    table["no_plan"] = [str(one.no_plan or "") for one in found]
     table.insert(2, "cost_musd", table.worth_musd[0] - table.worth_musd)
     titles = {"costs": "What rules of origin cost"}
     return Study("origins", {"costs": table}, _origin_words(table, gap), {"gap": gap}, titles)
@@ -369,10 +334,10 @@ def _origin_words(table: pd.DataFrame, gap: float) -> list[str]:
             f"  {WORDS[row.rules]}: worth {row.worth_musd:,.0f} M{cost}; {bought}; expected loss "
             f"{row.expected_loss_musd:,.0f} M; {row.supported} projects supported; {row.closed} ways closed"
         )
-    return [
-        *lines,
-        f"  Each worth is within {gap:.2%} of the best possible social cost; a cost smaller than that may be none.",
-    ]
+    lines.append(
+        f"  Each worth is within {gap:.2%} of the best possible social cost; a cost smaller than that may be none."
+    )
+    return lines
 
 
 # Shortfalls that a plan foresees if nothing is held, beside those that a government's own report printed.
@@ -419,21 +384,8 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: R
         tonnes = [float(sum(total.get((name, m), 0.0) for m in wanted)) for name in names] if known else [np.nan]
         ratio = tonnes[0] / row.shortfall_t if row.shortfall_t > 0 else np.nan
         agrees = "" if np.isnan(ratio) else "yes" if 1 / FACTOR <= ratio <= FACTOR else "no"
-        rows.append(
-            [
-                row.report,
-                row.item,
-                row.name,
-                row.shortfall_t,
-                np.nan if row.after_extra_buy_t is None else row.after_extra_buy_t,
-                tonnes[0],
-                min(tonnes),
-                max(tonnes),
-                ratio,
-                agrees,
-                row.reason,
-            ]
-        )
+        printed = row.report, row.item, row.name, row.shortfall_t, _or_nan(row.after_extra_buy_t)
+        rows.append((*printed, tonnes[0], min(tonnes), max(tonnes), ratio, agrees, row.reason))
     comparison = pd.DataFrame(rows, columns=REQUIREMENT_COLUMNS)
     both = comparison[comparison.ratio.notna()]
     facts = {"compared": len(both), "within_factor_two": int((both.within_factor_two == "yes").sum())}

@@ -2,7 +2,7 @@
 
 Elastic programs: every requirement of the plan may be missed at a price, and the least total is found (Chinneck, Feasibility and
 Infeasibility in Optimization, 2008, chapter 6). Conflicts by deletion filtering (Chinneck and Dravnieks 1991) over requirements as
-the planner knows them. Each single change is put into the plan, and the plan solved again, before it is told."""
+the planner knows them. Each single change is put into the plan, and the plan solved again, before it is listed."""
 
 from __future__ import annotations
 
@@ -81,16 +81,16 @@ class Change:
     """What it is, without its value."""
     words: str
     """With {value} and {by} to be filled in."""
-    unit: str
     base: float
-    sign: int
-    """+1: relaxed by a larger value; -1: by a smaller one."""
-    most: float
-    """Of what it may be moved by."""
     put: Callable[[float], Mapping[str, Any]]
     """Moved by so much -> values by address (`question.names`)."""
-    rows: tuple[tuple[int, float], ...]
+    rows: tuple[tuple[int, float], ...] = ()
     """(row, what its right-hand side gains per unit moved); empty: found by trying values of the plan."""
+    unit: str = "million USD"
+    sign: int = 1
+    """+1: relaxed by a larger value; -1: by a smaller one."""
+    most: float = INF
+    """Of what it may be moved by."""
     widened: tuple[tuple[int, float], ...] = ()
     """(column, what its upper limit gains per unit moved)."""
     idle: tuple[tuple[int, float], ...] = ()
@@ -99,28 +99,25 @@ class Change:
     """Values by address that the plan needs before its model has these rows; they count for nothing."""
 
 
-DEMANDING = tuple(
-    (
-        "service_level budget total_budget contingent_liability diversification days_of_cover cvar_limit "
-        "expected_loss_limit project_logic"
-    ).split()
-)
+DEMANDING = (
+    "service_level budget total_budget contingent_liability diversification days_of_cover cvar_limit expected_loss_limit "
+    "project_logic"
+).split()
 """Constraints that demands and limits of a plan are."""
+OF_MATERIALS = ("service_level", "diversification", "days_of_cover")
+"""Those of them that count tonnes of a material."""
 
 
 def requirements(problem: Problem) -> Iterable[Requirement]:
     """Every requirement and limit that binds a plan hard, with its rows."""
     asked = _Asked(problem)
-    of = {
-        "service_level": asked.service_level,
-        "budget": asked.appropriation,
-        "contingent_liability": asked.liability,
-        "diversification": asked.diversification,
-        "days_of_cover": asked.cover,
-        "project_logic": asked.logic,
-    }
     for family, entry in asked.rows:
-        yield from of[family](entry) if family in of else asked.of_plan(family, entry)
+        if family == "project_logic":
+            yield asked.of_logic(entry)
+        elif family in OF_MATERIALS:
+            yield from asked.of_material(family, entry)
+        else:
+            yield asked.of_money(family, entry)
 
 
 class _Asked:
@@ -145,86 +142,68 @@ class _Asked:
             scenario = structure.scenarios.names[structure.block_index[c].branches[number]]
             self._where[row] = scenario if key[1] < 0 else f"{scenario}, FY{self._years[key[1]]}"
             return key[0]
-        if family in ("diversification", "days_of_cover"):
+        if family in OF_MATERIALS:
             self._where[row] = self._n.calendar.period_label(int(structure.block_index[c].period[number]))
         if family == "days_of_cover":
             return self._plan.days_of_cover.index(structure.component_sets[c].cover[key][1])
         return key
 
-    def service_level(self, entry: Any) -> Iterable[Requirement]:
-        """A level by its place in the plan; none where a penalty may be paid instead."""
-        level = self._plan.service_levels[entry]
-        if level.penalty_usd_per_kg is None:
-            item = f"{level.segment} service level for {self._names.material(level.material)}"
-            words = f"{item}: {100 * level.level:.6g}% in {', '.join(level.scenarios)}"
-            yield self._of_material("service_level", entry, item, words, level.material)
-
-    def appropriation(self, entry: Any) -> Iterable[Requirement]:
-        """Of a fiscal year, by its place among all."""
-        n, year = self._n, self._years[entry]
-        item = f"appropriation FY{year}{'' if year in n.calendar.planned_years else ' (after the planned years)'}"
-        owed = float(n.spendable[entry]) if n.owed_beyond[entry] > 0 else None
-        yield self._of_money("budget", entry, item, f"{item}: {n.appropriation[entry]:,.6g} million USD", owed)
-
-    def liability(self, entry: Any) -> Iterable[Requirement]:
-        """The cap of a fiscal year, by its place among all."""
-        year = self._years[entry]
-        yield self._of_money("contingent_liability", entry, f"liability cap FY{year}", f"liability cap of FY{year}")
-
-    def diversification(self, entry: Any) -> Iterable[Requirement]:
-        """A rule by its place in the plan; none where a penalty may be paid instead."""
-        rule = self._plan.diversification[entry]
-        if rule.penalty_usd_per_kg is None:
-            who = self._names.country(rule.country or rule.group or "")
-            item = f"diversification of {self._names.material(rule.material)} ({who})"
-            words = f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}"
-            yield self._of_material("diversification", entry, item, words, rule.material)
-
-    def cover(self, entry: Any) -> Iterable[Requirement]:
-        """Days of cover by their place in the plan."""
-        cover = self._plan.days_of_cover[entry]
-        item = f"days of cover of {self._names.material(cover.material)}"
-        words = f"{item}: {cover.days:g} from FY{cover.from_year}"
-        yield self._of_material("days_of_cover", entry, item, words, cover.material)
-
-    def logic(self, entry: Any) -> Iterable[Requirement]:
-        """(needs or excludes, two projects by number)."""
+    def of_logic(self, entry: Any) -> Requirement:
+        """entry: (needs or excludes, two projects by number)."""
         kind, p, q = entry
         names = [self._names.producer(self._n.projects[k].name) for k in (p, q)]
         words = f"{names[0]} {'needs' if kind == 'needs' else 'excludes'} {names[1]}"
         rows = np.array(self.rows["project_logic", entry])
-        yield Requirement("project_logic", words, words, rows, np.ones(len(rows)), LOGIC_MUSD, "projects")
+        return Requirement("project_logic", words, words, rows, np.ones(len(rows)), LOGIC_MUSD, "projects")
 
-    def of_plan(self, family: str, entry: Any) -> Iterable[Requirement]:
-        """A limit that the plan has once."""
-        n, plan = self._n, self._plan
-        name, amount = {
-            "total_budget": ("total budget", plan.budget.total_musd),
-            "cvar_limit": ("limit on CVaR", plan.risk.cvar_limit_musd),
-            "expected_loss_limit": ("limit on expected loss", plan.risk.expected_loss_limit_musd),
-        }[family]
-        owed = n.spendable_in_all if family == "total_budget" and n.owed_beyond_in_all > 0 else None
-        yield self._of_money(family, entry, name, f"{name}: {amount or 0.0:,.4g} million USD", owed)
-
-    def _of_money(self, family: str, entry: Any, item: str, words: str, owed: float | None = None) -> Requirement:
-        """A limit on money. owed: what is paid in its place."""
+    def of_money(self, family: str, entry: Any) -> Requirement:
+        """A limit of a fiscal year, by its place among all, or of the whole plan."""
+        n, plan, owed = self._n, self._plan, None
+        if family == "budget":
+            year = self._years[entry]
+            item = f"appropriation FY{year}{'' if year in n.calendar.planned_years else ' (after the planned years)'}"
+            words = f"{item}: {n.appropriation[entry]:,.6g} million USD"
+            owed = float(n.spendable[entry]) if n.owed_beyond[entry] > 0 else None
+        elif family == "contingent_liability":
+            item, words = (f"liability cap {of}FY{self._years[entry]}" for of in ("", "of "))
+        else:
+            item, amount = {
+                "total_budget": ("total budget", plan.budget.total_musd),
+                "cvar_limit": ("limit on CVaR", plan.risk.cvar_limit_musd),
+                "expected_loss_limit": ("limit on expected loss", plan.risk.expected_loss_limit_musd),
+            }[family]
+            words = f"{item}: {amount or 0.0:,.4g} million USD"
+            owed = n.spendable_in_all if family == "total_budget" and n.owed_beyond_in_all > 0 else None
+        if owed is not None:
+            words = f"{words} ({owed:,.6g} have to be paid to hold the opening stock)"
         rows = np.array(self.rows[family, entry])
-        return Requirement(
-            family, item, _with_owed(words, owed), rows, np.ones(len(rows)), 1.0, "million USD", owed=owed
-        )
+        return Requirement(family, item, words, rows, np.ones(len(rows)), 1.0, "million USD", owed=owed)
 
-    def _of_material(self, family: str, entry: Any, item: str, words: str, material: str) -> Requirement:
-        """A demand in tonnes of a material."""
+    def of_material(self, family: str, entry: Any) -> Iterator[Requirement]:
+        """A level or rule by its place in the plan; nothing where a penalty may be paid instead."""
+        entries: dict[str, Sequence[Any]] = {
+            "service_level": self._plan.service_levels,
+            "diversification": self._plan.diversification,
+            "days_of_cover": self._plan.days_of_cover,
+        }
+        rule = entries[family][entry]
+        if getattr(rule, "penalty_usd_per_kg", None) is not None:
+            return
+        material = self._names.material(rule.material)
+        if family == "service_level":
+            item = f"{rule.segment} service level for {material}"
+            words = f"{item}: {100 * rule.level:.6g}% in {', '.join(rule.scenarios)}"
+        elif family == "diversification":
+            item = f"diversification of {material} ({self._names.country(rule.country or rule.group or '')})"
+            words = f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}"
+        else:
+            item = f"days of cover of {material}"
+            words = f"{item}: {rule.days:g} from FY{rule.from_year}"
         rows, n = np.array(self.rows[family, entry]), self._n
-        i = n.materials.index(material)
+        i = n.materials.index(rule.material)
         unit, price = float(self._problem.instance.material_unit[i]), max(float(n.price[i].max()), MUSD_PER_T)
         places = tuple(self._where[row] for row in rows.tolist())
-        return Requirement(family, item, words, rows, np.full(len(rows), unit), price, "t", places)
-
-
-def _with_owed(words: str, owed: float | None) -> str:
-    """A limit on money in words, with what is paid in its place."""
-    return words if owed is None else f"{words} ({owed:,.6g} have to be paid to hold the opening stock)"
+        yield Requirement(family, item, words, rows, np.full(len(rows), unit), price, "t", places)
 
 
 def possible_changes(problem: Problem) -> Iterable[Change]:
@@ -232,23 +211,11 @@ def possible_changes(problem: Problem) -> Iterable[Change]:
     yield from _money_changes(problem)
     yield from _promise_changes(problem)
     yield from _rule_changes(problem)
-    for family, field_, words in (
-        ("cvar_limit", "cvar_limit_musd", "limit on CVaR"),
-        ("expected_loss_limit", "expected_loss_limit_musd", "limit on expected loss"),
-    ):
-        rows, base = problem.assembly.rows_of(family).tolist(), getattr(problem.plan.risk, field_)
+    for family, words in (("cvar_limit", "limit on CVaR"), ("expected_loss_limit", "limit on expected loss")):
+        rows, base = problem.assembly.rows_of(family).tolist(), getattr(problem.plan.risk, f"{family}_musd")
         if rows:
-            yield Change(
-                family,
-                words,
-                f"{words} at {{value}} million USD (+ {{by}})",
-                "million USD",
-                base,
-                1,
-                INF,
-                partial(_put, f"risk.{field_}", base, 1),
-                tuple((row, 1.0) for row in rows),
-            )
+            text, put = f"{words} at {{value}} million USD (+ {{by}})", partial(_put, f"risk.{family}_musd", base, 1)
+            yield Change(family, words, text, base, put, tuple((row, 1.0) for row in rows))
     yield from _share_carried(problem)
 
 
@@ -272,64 +239,30 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
 
     for f, row in rows.items():
         if years[f] in n.calendar.planned_years:
-            base = float(n.appropriation[f])
-            words = f"appropriation FY{years[f]} + {{by}} million USD (to {{value}})"
-            yield Change(
-                "budget",
+            entry, words = (
                 "the appropriation of a year",
-                words,
-                "million USD",
-                base,
-                1,
-                INF,
-                raised("appropriation_musd", n.appropriation, f),
-                ((row, 1.0),),
-                carried(f),
-                idle[f],
+                f"appropriation FY{years[f]} + {{by}} million USD (to {{value}})",
             )
+            base, put = float(n.appropriation[f]), raised("appropriation_musd", n.appropriation, f)
+            yield Change("budget", entry, words, base, put, ((row, 1.0),), widened=carried(f), idle=idle[f])
     if rows:
-        yield Change(
-            "budget",
-            "every year's appropriation",
-            "every year's appropriation + {by} million USD",
-            "million USD",
-            float(n.appropriation.mean()),
-            1,
-            INF,
-            raised("appropriation_musd", n.appropriation, None),
-            tuple((row, 1.0) for row in rows.values()),
-            tuple(pair for f in rows for pair in carried(f)),
-            tuple(pair for f in rows for pair in idle[f]),
-        )
+        entry = "every year's appropriation"
+        base, put = float(n.appropriation.mean()), raised("appropriation_musd", n.appropriation, None)
+        widened, every = (tuple(pair for f in rows for pair in of(f)) for of in (carried, idle.__getitem__))
+        gains = tuple((row, 1.0) for row in rows.values())
+        words = f"{entry} + {{by}} million USD"
+        yield Change("budget", entry, words, base, put, gains, widened=widened, idle=every)
     for row in assembly.rows_of("total_budget").tolist():
-        total = float(budget.total_musd or 0.0)
-        yield Change(
-            "total_budget",
-            "total budget",
-            "total budget + {by} million USD (to {value})",
-            "million USD",
-            total,
-            1,
-            INF,
-            partial(_put, "budget.total_musd", total, 1),
-            ((row, 1.0),),
-            idle=((row, n.owed_beyond_in_all),) if n.owed_beyond_in_all > 0 else (),
-        )
+        total, words = float(budget.total_musd or 0.0), "total budget + {by} million USD (to {value})"
+        put = partial(_put, "budget.total_musd", total, 1)
+        owed = ((row, n.owed_beyond_in_all),) if n.owed_beyond_in_all > 0 else ()
+        yield Change("total_budget", "total budget", words, total, put, ((row, 1.0),), idle=owed)
     caps = n.by_year(budget.liability_cap_musd or 0.0)
     for row in assembly.rows_of("contingent_liability").tolist():
         f = assembly.row_name(row).key
-        words = f"liability cap FY{years[f]} + {{by}} million USD (to {{value}})"
-        yield Change(
-            "contingent_liability",
-            "the liability cap of a year",
-            words,
-            "million USD",
-            float(caps[f]),
-            1,
-            INF,
-            raised("liability_cap_musd", caps, f),
-            ((row, 1.0),),
-        )
+        entry, words = "the liability cap of a year", f"liability cap FY{years[f]} + {{by}} million USD (to {{value}})"
+        put = raised("liability_cap_musd", caps, f)
+        yield Change("contingent_liability", entry, words, float(caps[f]), put, ((row, 1.0),))
 
 
 def _share_carried(problem: Problem) -> Iterable[Change]:
@@ -338,17 +271,9 @@ def _share_carried(problem: Problem) -> Iterable[Change]:
     money = n.appropriation[:-1].tolist()  # nothing is carried out of the last year
     widened = tuple((int(root.columns("carry", f)[0]), given) for f, given in enumerate(money) if given > 0)
     if widened and share < 1:
+        name, put = "carry-over share", partial(_put, "budget.carry_over_share", share, 1, most=1.0)
         yield Change(
-            "budget",
-            "carry-over share",
-            "carry-over share at {value} (+ {by})",
-            "share",
-            share,
-            1,
-            1 - share,
-            partial(_put, "budget.carry_over_share", share, 1, most=1.0),
-            (),
-            widened,
+            "budget", name, f"{name} at {{value}} (+ {{by}})", share, put, unit="share", most=1 - share, widened=widened
         )
 
 
@@ -358,12 +283,9 @@ def emergency_change(problem: Problem) -> Change | None:
     if not len(problem.assembly.rows_of("branch_purchases")):
         return None
     most = n.by_year(problem.plan.budget.emergency_musd)
-    series = dict(zip(n.calendar.years, most.tolist(), strict=True))
-    put = partial(_put_by_year, "budget.emergency_musd", series, None)
+    put = partial(_put_by_year, "budget.emergency_musd", dict(zip(n.calendar.years, most.tolist(), strict=True)), None)
     words = "emergency money of every year + {by} million USD"
-    return Change(
-        EMERGENCY, "emergency money", words, "million USD", float(most.mean()), 1, INF, put, (), within=put(FIRST_MUSD)
-    )
+    return Change(EMERGENCY, "emergency money", words, float(most.mean()), put, within=put(FIRST_MUSD))
 
 
 def emergency_rows(problem: Problem) -> tuple[tuple[int, float], ...]:
@@ -374,25 +296,21 @@ def emergency_rows(problem: Problem) -> tuple[tuple[int, float], ...]:
 
 def _promise_changes(problem: Problem) -> Iterable[Change]:
     """Service levels."""
-    assembly, structure, names = problem.assembly, problem.structure, Names.of(problem.data)
+    assembly, names = problem.assembly, Names.of(problem.data)
     by_level: dict[int, list[tuple[int, float]]] = {}
     for row, served in _promised(problem):
         by_level.setdefault(assembly.row_name(row).key[0], []).append((row, served))
     for k, rows in by_level.items():
-        level = structure.instance.plan.service_levels[k]
+        level = problem.plan.service_levels[k]
         if level.penalty_usd_per_kg is None:
             name = f"{level.segment} service level for {names.material(level.material)}"
-            yield Change(
-                "service_level",
-                name,
-                f"{name} at {{value}} (- {{by}})",
-                "share",
-                level.level,
-                -1,
-                level.level,
-                partial(_put, f"service_levels.{k}.level", level.level, -1),
-                tuple(rows),
-            )
+            yield _lowered("service_level", name, level.level, f"service_levels.{k}.level", rows, "share")
+
+
+def _lowered(family: str, name: str, base: float, at: str, rows: Sequence[tuple[int, float]], unit: str) -> Change:
+    """A demand that may be lowered down to nothing."""
+    put, words = partial(_put, at, base, -1), f"{name} at {{value}} (- {{by}})"
+    return Change(family, name, words, base, put, tuple(rows), unit=unit, sign=-1, most=base)
 
 
 def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
@@ -404,10 +322,8 @@ def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
         at_zero = replace(shape, services=tuple((k, s.model_copy(update={"level": 0.0})) for k, s in shape.services))
         terms = [key for family, key in branch.template.rows if family == "service_level"]
         if terms:
-            values[c] = (
-                terms,
-                branch_values(structure, at_zero, structure.block_index[c])["service_allowance"],
-            )
+            wanted = branch_values(structure, at_zero, structure.block_index[c])["service_allowance"]
+            values[c] = terms, wanted
     for row in assembly.rows_of("service_level").tolist():
         _, key, c, number = assembly.row_name(row)
         terms, wanted = values[c]
@@ -423,17 +339,8 @@ def _rule_changes(problem: Problem) -> Iterable[Change]:
             sign = 1 if rule.kind == "country_cap" else -1
             most = 1 - rule.share if sign > 0 else rule.share
             name = f"diversification of {names.material(rule.material)} ({names.country(rule.country or rule.group or '')})"
-            yield Change(
-                "diversification",
-                name,
-                f"{name} at {{value}}",
-                "share",
-                rule.share,
-                sign,
-                most,
-                partial(_put, f"diversification.{k}.share", rule.share, sign, most=1.0),
-                (),
-            )
+            put, words = partial(_put, f"diversification.{k}.share", rule.share, sign, most=1.0), f"{name} at {{value}}"
+            yield Change("diversification", name, words, rule.share, put, unit="share", sign=sign, most=most)
     rows_of: dict[int, list[tuple[int, float]]] = {}
     for row in assembly.rows_of("days_of_cover").tolist():
         _, key, c, _ = assembly.row_name(row)
@@ -444,17 +351,7 @@ def _rule_changes(problem: Problem) -> Iterable[Change]:
     for k, rows in rows_of.items():
         cover = plan.days_of_cover[k]
         name = f"days of cover of {names.material(cover.material)}"
-        yield Change(
-            "days_of_cover",
-            name,
-            f"{name} at {{value}} (- {{by}})",
-            "days",
-            cover.days,
-            -1,
-            cover.days,
-            partial(_put, f"days_of_cover.{k}.days", cover.days, -1),
-            tuple(rows),
-        )
+        yield _lowered("days_of_cover", name, cover.days, f"days_of_cover.{k}.days", rows, "days")
 
 
 def _put(at: str, base: float, sign: int, by: float, most: float = INF) -> Mapping[str, Any]:
@@ -494,10 +391,8 @@ class Case:
 
     def feasible(self, assembly: Assembly, *, relax: bool | None = None, presolve: bool = True) -> bool:
         """Whether a model has any plan. Raises StoppedError, and UntrustedError without a verdict."""
-        integer = not (self.relax if relax is None else relax)
-        run = Model(assembly, np.zeros_like(assembly.lower), integer=integer).run(
-            time_limit_s=self.left(), presolve=presolve
-        )
+        model = Model(assembly, np.zeros_like(assembly.lower), integer=not (self.relax if relax is None else relax))
+        run = model.run(time_limit_s=self.left(), presolve=presolve)
         if run.status in ("optimal", "infeasible", "infeasible_or_unbounded"):
             return run.status == "optimal"
         self.left()
@@ -564,15 +459,15 @@ def diagnose(plan: Plan, data: Dataset, *, relax: Relax = False, run: Runner = H
 
 def _study(possible: bool, begin: float, missed: pd.DataFrame, changes: pd.DataFrame, **more: Any) -> Study:
     """A diagnosis as a study. begin: when it began; more: facts of a question without a plan."""
-    none = {
-        "fractions": False,
-        "conflict": (),
-        "missed_musd": 0.0,
-        "missed_verified": False,
+    nothing: dict[str, Any] = {"fractions": False, "conflict": (), "missed_musd": 0.0, "missed_verified": False}
+    facts = {
+        "possible": possible,
+        **nothing,
         "complete": True,
         "tried": (),
+        **more,
+        "seconds": time.perf_counter() - begin,
     }
-    facts = {"possible": possible, **none, **more, "seconds": time.perf_counter() - begin}
     changes = changes.assign(put=pd.Series([json.dumps(put) for put in changes["put"]], dtype=object))
     titles = {"changes": "Any one of these restores a plan"}
     return Study("diagnose", {"missed": missed, "changes": changes}, _words(facts, missed, changes), facts, titles)
@@ -622,8 +517,7 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
     elastic = with_columns(assembly, [[(row, _relaxing(assembly, row))] for _, _, row in flat], np.full(len(flat), INF))
     cost = np.zeros_like(elastic.lower)
     first = len(assembly.lower)
-    for n, (d, k, _) in enumerate(flat):
-        cost[first + n] = case.requirements[d].price * case.requirements[d].natural[k]
+    cost[first:] = [case.requirements[d].price * case.requirements[d].natural[k] for d, k, _ in flat]
     run = Model(elastic, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="least relaxation")
     if isinstance(run, UnsolvedRun):
         return pd.DataFrame(columns=MISSED), math.nan, False
@@ -635,10 +529,9 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
             place = demand.places[k] if demand.places else ""
             rows.append([demand.family, demand.item, place, amount, demand.unit, _missed(demand, place, amount)])
     row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
-    for n, (_, _, row) in enumerate(flat):
-        room = float(slack[n]) * (1 + ROOM) + 1e-9
-        row_lower[row] -= room
-        row_upper[row] += room
+    rows_at, room = np.array([row for _, _, row in flat], dtype=np.int64), slack * (1 + ROOM) + 1e-9
+    np.subtract.at(row_lower, rows_at, room)
+    np.add.at(row_upper, rows_at, room)
     granted = replace(assembly, row_lower=row_lower, row_upper=row_upper)
     return pd.DataFrame(rows, columns=MISSED), float(cost[first:] @ slack), case.feasible(granted)
 
@@ -676,10 +569,8 @@ def _conflict(case: Case) -> list[Requirement]:
 def _without(case: Case, kept: Sequence[Requirement]) -> Assembly:
     """The model with some requirements alone."""
     assembly = case.problem.assembly
-    gone = {row for demand in case.requirements for row in demand.rows.tolist()} - {
-        r for d in kept for r in d.rows.tolist()
-    }
-    rows = np.array(sorted(gone), dtype=np.int64)
+    every, staying = ({row for demand in of for row in demand.rows.tolist()} for of in (case.requirements, kept))
+    rows = np.array(sorted(every - staying), dtype=np.int64)
     lower, upper = assembly.row_lower.copy(), assembly.row_upper.copy()
     lower[rows], upper[rows] = -INF, INF
     return replace(assembly, row_lower=lower, row_upper=upper)
@@ -688,15 +579,14 @@ def _without(case: Case, kept: Sequence[Requirement]) -> Assembly:
 def _changes(case: Case, families: set[str]) -> Iterator[Change]:
     """Changes that could make room in a conflict of some families: what restores a plan has to make some in every conflict."""
     yield from (change for change in possible_changes(case.problem) if change.demand in families)
-    emergency = emergency_change(case.problem) if families & IN_DISRUPTIONS else None
-    if emergency is not None:
+    if families & IN_DISRUPTIONS and (emergency := emergency_change(case.problem)) is not None:
         yield emergency
 
 
 def _single_change(case: Case, plan: Plan, data: Dataset, change: Change) -> list[Any] | None:
     """A change of one entry that restores a plan, as a row of `CHANGES`; None where it does not.
 
-    What is told is what was tried: moves are rounded outward to the figures shown before they are put into the plan.
+    Moves are rounded outward to the figures shown before they are put into the plan: the row states what was tried.
     """
     least = _least_move(case, plan, data, change)
     if least is None:
@@ -728,9 +618,7 @@ def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float 
     elif not change.rows and not change.widened:
         return _least_by_trying(case, plan, data, change)
     ends = sorted({0.0, *(start for _, start in change.idle), change.most})
-    for low, high in pairwise(
-        ends
-    ):  # in each of these stretches every right-hand side gains evenly; more never takes room away
+    for low, high in pairwise(ends):  # in each stretch every right-hand side gains evenly; more never takes room away
         least = _least_within(case, assembly, change, low, high)
         if least is not None:
             return least
@@ -771,9 +659,8 @@ def _least_by_trying(case: Case, plan: Plan, data: Dataset, change: Change) -> f
     """The same for an entry that multiplies what is decided."""
     if not _restored(case, plan, data, change.put(change.most), whole=False):
         return None
-    return bracket(
-        lambda by: _restored(case, plan, data, change.put(by), whole=False), 0.0, change.most, halvings=TRIES
-    )[1]
+    restored = partial(_restored, case, plan, data, whole=False)
+    return bracket(lambda by: restored(change.put(by)), 0.0, change.most, halvings=TRIES)[1]
 
 
 def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:
@@ -782,9 +669,9 @@ def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, 
     whole: in all scenarios, in place of those that promises name.
     """
     changed = _changed(case, plan, data, put)
-    return changed is not None and case.feasible(
-        changed.assembly if whole else master_alone(changed.structure, changed.assembly)
-    )
+    if changed is None:
+        return False
+    return case.feasible(changed.assembly if whole else master_alone(changed.structure, changed.assembly))
 
 
 def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> Problem | None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -56,13 +57,11 @@ from .explain_figures import Figure, figures_of
 
 
 RANGING_COLUMNS = "price item scenario period value unit holds_for_more holds_for_less holds_unit sentence".split()
-ONCE = tuple(
-    (
-        "appropriation total_budget contingent_liability cvar_limit expected_loss_limit service_level "
-        "diversification days_of_cover"
-    ).split()
-)
-"""Families told in full; of stock and supply, the year with the largest price of each material."""
+ONCE = (
+    "appropriation total_budget contingent_liability cvar_limit expected_loss_limit service_level diversification "
+    "days_of_cover"
+).split()
+"""Families shown in full; of stock and supply, the year with the largest price of each material."""
 SAME = 1e-6
 """Relative difference of a cost per unit from a price that counts as none."""
 FIRST_STEP = 1e-3
@@ -80,7 +79,6 @@ class Fixed:
     model: Model
     run: SolvedRun
     duals: Duals
-    """Those of the run."""
 
 
 def fixed_program(result: Result) -> Fixed:
@@ -105,40 +103,25 @@ def fixed_program(result: Result) -> Fixed:
 
 
 def price_words(fixed: Fixed) -> pd.DataFrame:
-    """One row a price that is not zero (`COLUMNS`): value in `unit`; how many units more, and less, it holds for; a sentence.
-
-    So too where money is worth nothing only because more is owed already: somebody would raise it in vain.
-    """
-    told = _told(published(fixed.problem, fixed.duals)) + worthless(fixed.problem, fixed.duals)
+    """One row a price that is not zero (`RANGING_COLUMNS`), and one for money that is worth nothing only since more is owed."""
+    prices = _worth_a_sentence(published(fixed.problem, fixed.duals)) + worthless(fixed.problem, fixed.duals)
     names = Names.of(fixed.problem.data)
-    alone = [p.row for p in told if p.widened is None and not p.beyond]
+    alone = [p.row for p in prices if p.widened is None and not p.beyond]
     reach = dict(zip(alone, fixed.model.rhs_ranging(alone), strict=True)) if alone else {}
     rows = []
-    for price in told:
+    for price in prices:
         down, up = reach.get(price.row, (0.0, 0.0))
         more, less = (up, down) if price.direction > 0 else (down, up)
         more = more if more > 0 else _stretch(fixed, price, 1)
         less = less if less > 0 else _stretch(fixed, price, -1)
         more, less = min(more, price.beyond or math.inf) * price.natural, min(less, price.less) * price.natural
         unit = "million USD" if price.unit == "USD/USD" else "t"
-        rows.append(
-            [
-                price.price,
-                price.item,
-                price.scenario,
-                price.period,
-                price.value,
-                price.unit,
-                more,
-                less,
-                unit,
-                _sentence(fixed.problem, price, more, names),
-            ]
-        )
+        figures = price.price, price.item, price.scenario, price.period, price.value, price.unit, more, less, unit
+        rows.append([*figures, _sentence(fixed.problem, price, more, names)])
     return pd.DataFrame(rows, columns=RANGING_COLUMNS)
 
 
-def _told(prices: list[Price]) -> list[Price]:
+def _worth_a_sentence(prices: list[Price]) -> list[Price]:
     """Those worth a sentence: all of `ONCE`; the best year of a material in store, and of supply without a disruption."""
     best: dict[tuple[str, str], Price] = {}
     for price in prices:
@@ -156,9 +139,8 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
     if price.beyond and price.widened is None:
         return math.inf  # nothing moves
     row, way = price.row, price.direction * sign
-    column, share = (
-        (np.array([price.widened[0]]), price.widened[1]) if price.widened else (np.zeros(0, dtype=np.int64), 0.0)
-    )
+    column = np.array([price.widened[0]] if price.widened else [], dtype=np.int64)
+    share = price.widened[1] if price.widened else 0.0
     low, high = assembly.row_lower[row], assembly.row_upper[row]
     size = max(abs(v) for v in (low, high) if math.isfinite(v))
     per_unit = price.value if price.widened else price.direction * -float(fixed.duals.row[row])
@@ -166,11 +148,10 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
     step, good = FIRST_STEP * max(1.0, size), 0.0
     try:
         for _ in range(STEPS):
-            moved = np.array([row]), np.array([low + way_of_row * step]), np.array([high + way_of_row * step])
-            fixed.model.set_row_bounds(*moved)
-            fixed.model.set_bounds(
-                column, assembly.lower[column], np.maximum(0.0, assembly.upper[column] + way * share * step)
-            )
+            moved = np.array([low + way_of_row * step]), np.array([high + way_of_row * step])
+            fixed.model.set_row_bounds(np.array([row]), *moved)
+            room = np.maximum(0.0, assembly.upper[column] + way * share * step)
+            fixed.model.set_bounds(column, assembly.lower[column], room)
             again = fixed.model.run(time_limit_s=60.0, phase="prices")
             if not isinstance(again, SolvedRun):
                 break
@@ -298,26 +279,22 @@ def sentence(
     total, effect = row["brings_musd"], _sum(row["brings_musd"], gains)
     if row["chosen"]:
         between = _between(row["brings_low_musd"], row["brings_high_musd"])
-        does = (
-            f"it makes the plan {total:,.1f} M better{between}"
-            if total >= SMALL_MUSD
-            else f"other items could take its place at no loss{between}"
-        )
+        better = f"it makes the plan {total:,.1f} M better"
+        does = (better if total >= SMALL_MUSD else "other items could take its place at no loss") + between
         other = f"; without it the plan takes {instead}" if instead else ""
         limit = f"; {row['binds']}" if row["binds"] else ""
         return f"{name}: {what}; {does}{effect}{other}{limit}"
     between = _between(-row["brings_high_musd"], -row["brings_low_musd"])
     worse = f"including {what} makes the plan {-total:,.1f} M worse"
-    does = f"{worse if -total >= SMALL_MUSD else f'the plan is as good with {what}'}{between}"
+    does = (worse if -total >= SMALL_MUSD else f"the plan is as good with {what}") + between
     binds = f"; what stands in the way: {row['binds']}" if row["binds"] else ""
     return f"{name}: rejected{', its owner builds it without support' * built_anyway}; {does}{effect}{binds}"
 
 
 def _sum(total: float, gains: Mapping[str, float]) -> str:
-    """`: +4.7 M shortage losses avoided, -0.4 M paid by users`: parts that add up to the total as it is printed.
+    """`: +4.7 M shortage losses avoided, -0.4 M paid by users`: parts that add up to the total as printed.
 
-    Empty where they do not add up: a search that stopped within its gap may find a plan with
-    the item held that is slightly better, of which nothing is counted.
+    Empty where they do not: a plan with the item held that is slightly better, within the gap, counts for nothing.
     """
     found = rounded_to_add_up(total, list(gains.values()), 1)
     parts = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
@@ -332,19 +309,13 @@ def _between(low: float, high: float) -> str:
 # Who bears the cost of a plan: what an item changes for each, as parts that add up to what it changes in the main aim.
 
 
-USERS = tuple(
-    (
-        "users_activities users_reserve_inputs users_surplus users_release users_border_surcharge "
-        "users_own_stock users_freight"
-    ).split()
-)
-GOVERNMENT = tuple(
-    (
-        "authority_purchases authority_holding authority_disposal authority_release authority_border_revenue "
-        "salvage contract_fees offtake_fees capital_support floor_cost terminal_liability residual_credit "
-        "risk_transfer"
-    ).split()
-)
+USERS = (
+    "users_activities users_reserve_inputs users_surplus users_release users_border_surcharge users_own_stock users_freight"
+).split()
+GOVERNMENT = (
+    "authority_purchases authority_holding authority_disposal authority_release authority_border_revenue salvage "
+    "contract_fees offtake_fees capital_support floor_cost terminal_liability residual_credit risk_transfer"
+).split()
 """Parts of a result's objective (`Result.objective_parts`) by who bears them; shortage losses, the charge for risk and penalties
 are those of nobody."""
 
@@ -420,19 +391,6 @@ EXECUTOR_SHARES = 8
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A task: items held one after the other in one session. It travels to other processes."""
-
-    plan: Plan
-    data: Dataset
-    holds: tuple[tuple[ForcedDecision, bool], ...]
-    """With whether the plan may have any amount of the item."""
-    held: SampledScenarios | None
-    gap: float
-    threads: int
-
-
-@dataclass(frozen=True)
 class ForcedSolve:
     """The plan with one item held."""
 
@@ -445,7 +403,7 @@ class ForcedSolve:
     note: str = ""
     """Why there is no answer."""
     impossible: bool = False
-    """Whether that is because no plan keeps to the hold."""
+    """Whether no plan keeps to the hold."""
     share: float = 1.0
     """Of the least that counts of the item, where it is held in (`ForcedDecision`)."""
 
@@ -460,35 +418,39 @@ def all_forced(
     """Every hold answered, in order."""
     parallel = run.executor is not None or run.processes > 1
     parts = min(len(holds), EXECUTOR_SHARES if run.executor is not None else run.processes)
-    tasks = [
-        Asked(result.plan, result.data, tuple(holds[k] for k in part), drawn, gap, int(parallel))
-        for part in np.array_split(np.arange(len(holds)), max(1, parts))
-    ]
     call, done = current(), list[ForcedSolve]()
-    groups = run.each("", _answered, tasks) if parallel else ([one] for one in _answers(tasks[0]))
-    for group in groups:
+    answers = partial(_answers, result.plan, result.data, drawn, gap, int(parallel))
+    tasks = [[holds[k] for k in part] for part in np.array_split(np.arange(len(holds)), max(1, parts))]
+    for group in run.each("", partial(_all_answers, answers), tasks) if parallel else ([one] for one in answers(holds)):
         done += group
         call.report(Progress("items", call.seconds, done=len(done), of=len(holds)))
     return done
 
 
-def _answered(asked: Asked) -> list[ForcedSolve]:
-    return list(_answers(asked))
+def _all_answers(answers: Callable[[Any], Iterator[ForcedSolve]], holds: Any) -> list[ForcedSolve]:
+    return list(answers(holds))
 
 
-def _answers(asked: Asked) -> Any:
-    """One answer after the other, each from where the last one ended."""
-    session = Session(gap=asked.gap, held=asked.held, threads=asked.threads)
-    for hold, any_amount in asked.holds:
-        yield _answer(asked, session, hold, SHARES if hold.inside and any_amount else SHARES[:1])
+def _answers(
+    plan: Plan,
+    data: Dataset,
+    drawn: SampledScenarios | None,
+    gap: float,
+    threads: int,
+    holds: Sequence[tuple[ForcedDecision, bool]],
+) -> Iterator[ForcedSolve]:
+    """One answer after the other, each from where the last one ended. holds: as of `all_forced`."""
+    session = Session(gap=gap, held=drawn, threads=threads)
+    for hold, any_amount in holds:
+        yield _answer(partial(session.answer, plan, data), hold, SHARES if hold.inside and any_amount else SHARES[:1])
 
 
-def _answer(asked: Asked, session: Session, hold: ForcedDecision, shares: Sequence[float]) -> ForcedSolve:
+def _answer(answered: Callable[..., Any], hold: ForcedDecision, shares: Sequence[float]) -> ForcedSolve:
     """The plan with an item held; held in, with the first share of what counts that any plan has."""
     none = ForcedSolve(math.nan, math.nan, NO_COSTS, math.nan, {})
     for share in shares:
         try:
-            answer = session.answer(asked.plan, asked.data, hold=replace(hold, share=share))
+            answer = answered(hold=replace(hold, share=share))
         except InfeasibleError as error:
             none = replace(none, note=str(error), impossible=True, share=share)
         except StoppedError:
@@ -496,39 +458,15 @@ def _answer(asked: Asked, session: Session, hold: ForcedDecision, shares: Sequen
         except ReserveError as error:
             return replace(none, note=str(error), impossible=False, share=share)
         else:
-            costs, (_, objective, bound, _) = answer.problem.assembly.costs, answer.outcome.stages[0]
-            spending = float(costs["spending"] @ answer.x) if "spending" in costs else 0.0
-            has = DecisionIndex(answer.problem).portfolio(answer.x)
-            return ForcedSolve(objective, bound, costs_of_point(answer.problem, answer.x), spending, has, share=share)
+            problem, x, (_, objective, bound, _) = answer.problem, answer.x, answer.outcome.stages[0]
+            has, costs = DecisionIndex(problem).portfolio(x), costs_of_point(problem, x)
+            return ForcedSolve(objective, bound, costs, _spending(problem, x), has, share=share)
     return none
 
 
-# Break-evens of one item over all figures that could flip it, one task a figure: answers do not depend on how many work.
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One figure of the item. It travels to other processes."""
-
-    pair: Pair
-    figure: Figure
-    chosen: bool
-    tolerance: float
-    most_solves: int
-
-
-def all_break_evens(
-    pair: Pair, figures: Sequence[Figure], chosen: bool, tolerance: float, most_solves: int, run: Runner
-) -> Iterator[BreakEven]:
-    """Of each figure in order. pair: that has answered nothing yet. chosen, tolerance, most_solves: as in `find_break_even`."""
-    alone = run.executor is None and run.processes == 1
-    own = pair if alone else replace(pair, threads=1)
-    tasks = [_Task(own, figure, chosen, tolerance, most_solves) for figure in figures]
-    return run.each("figures of the item", _found, tasks)
-
-
-def _found(task: _Task) -> BreakEven:
-    return find_break_even(replace(task.pair), task.figure, task.chosen, task.tolerance, task.most_solves)
+def _break_even(pair: Pair, chosen: bool, tolerance: float, most_solves: int, figure: Figure) -> BreakEven:
+    """Of one figure, from a pair that has answered nothing yet: answers do not depend on how many processes work."""
+    return find_break_even(replace(pair), figure, chosen, tolerance, most_solves)
 
 
 EXPLAINED_COLUMNS = (
@@ -625,13 +563,14 @@ def explain(
     intervals: list[dict[str, Any]] = []
     if item is not None:
         one = wanted[0]
-        figures = figures_of(fixed.problem, one)
-        pair = Pair(result.plan, result.data, one, in_amounts(one, result.plan), step, edited, drawn)
-        for found in all_break_evens(pair, figures, rows[0]["chosen"], tolerance, most_solves, run):
+        threads = 0 if run.executor is None and run.processes == 1 else 1
+        pair = Pair(result.plan, result.data, one, in_amounts(one, result.plan), step, edited, drawn, threads)
+        find = partial(_break_even, pair, rows[0]["chosen"], tolerance, most_solves)
+        for found in run.each("figures of the item", find, figures_of(fixed.problem, one)):
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
     every = {
-        "prices": price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"]),
+        "prices": price_words(fixed) if prices and item is None else pd.DataFrame(),
         "reasons": pd.DataFrame(rows, columns=EXPLAINED_COLUMNS),
         "break_evens": pd.DataFrame(flips, columns=BREAK_EVENS),
         "intervals": pd.DataFrame(intervals, columns=INTERVALS),
@@ -656,7 +595,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_s
                 "differences do not show, and larger ones may be off by as much. Set it to 0 to see them."
             )
         order = tables["reasons"].sort_values(
-            ["chosen", "brings_musd"], ascending=[False, False], kind="stable", na_position="first"
+            ["chosen", "brings_musd"], ascending=False, kind="stable", na_position="first"
         )
         lines += [f"  {row.sentence}" for row in rows_of(order)]
     if "break_evens" in tables:
@@ -669,7 +608,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_s
 
 
 def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
-    """One row of `COLUMNS` for an item that the plan could not choose."""
+    """One row of `EXPLAINED_COLUMNS` for an item that the plan could not choose."""
     unknown = dict.fromkeys((name for name in EXPLAINED_COLUMNS if name.endswith("_musd")), math.nan)
     text = f"{names.item(str(item))}: {'not' if why == BUILT_ALONE else 'cannot be'} chosen; {why}"
     row = {"kind": item.kind, "item": item.name, "chosen": False, "amount": 0.0, "unit": "", "binds": "", "instead": ""}
@@ -677,15 +616,16 @@ def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
 
 
 def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> ForcedSolve:
-    """The plan as it stands."""
+    """The plan itself."""
     _, objective, bound, _ = result.outcome.stages[0]
-    spending = fixed.problem.assembly.costs.get("spending")
-    spent = 0.0 if spending is None else float(spending @ x)
-    return ForcedSolve(objective, bound, _costs(result), spent, choices.portfolio(x))
+    costs = costs_of_parts(result.objective_parts, result.figures.value("expected_loss_musd"))
+    return ForcedSolve(objective, bound, costs, _spending(fixed.problem, x), choices.portfolio(x))
 
 
-def _costs(result: Result) -> Costs:
-    return costs_of_parts(result.objective_parts, result.figures.value("expected_loss_musd"))
+def _spending(problem: Problem, x: Floats) -> float:
+    """What a point spends [million USD]; 0 where the plan counts no spending."""
+    costs = problem.assembly.costs.get("spending")
+    return 0.0 if costs is None else float(costs @ x)
 
 
 def _reason(
@@ -697,7 +637,7 @@ def _reason(
     other: ForcedSolve,
     names: Names,
 ) -> dict[str, Any]:
-    """One row of `COLUMNS`. With the item and without: `brings` is what the first gains, whichever of the two the plan is."""
+    """One row of `EXPLAINED_COLUMNS`; `brings`: what having the item gains, whether the plan has it or not."""
     item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)
     decided = replace(decided, least=decided.least * other.share)
     sign = 1.0 if chosen else -1.0
@@ -706,7 +646,6 @@ def _reason(
     if not other.note:  # what is held cannot be better than what is free
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
     news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
-    binds = _at_limit(fixed, x, decided) if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
         "kind": item.kind,
         "item": item.name,
@@ -720,22 +659,16 @@ def _reason(
         "users_change_musd": sign * (base.costs.users - other.costs.users),
         "government_change_musd": sign * (base.costs.government - other.costs.government),
         "spending_change_musd": sign * (base.spending - other.spending),
-        "binds": binds,
+        "binds": _at_limit(fixed, x, decided) if chosen else _binding(fixed, decided),
         "instead": "; ".join(with_parts(name, part) for name, part in news.items()),
     }
     what = f"chosen{has(item, decided, row['amount'])}" if chosen else least(item, decided)
     note = f"no plan {'without it' if chosen else f'with {what}'}: {other.note}" if other.impossible else other.note
     name, instead = names.item(str(item)), "; ".join(with_parts(names.chosen(new), part) for new, part in news.items())
     gains = {part: sign * gain for part, gain in parts.items()}
-    said = sentence(row, name, gains, instead, note, what, built_anyway=_built_anyway(fixed, item))
-    return row | {"sentence": said}
-
-
-def _built_anyway(fixed: Fixed, item: Item) -> bool:
-    """Whether an item is a project that its owner builds without support."""
-    support, projects = fixed.problem.structure.support, fixed.problem.natural.projects
-    names = [project.name for project, alone in zip(projects, support.baseline, strict=True) if alone]
-    return item.kind == "project" and item.project in names
+    projects = zip(fixed.problem.natural.projects, fixed.problem.structure.support.baseline, strict=True)
+    alone = item.kind == "project" and item.project in [project.name for project, built in projects if built]
+    return row | {"sentence": sentence(row, name, gains, instead, note, what, built_anyway=alone)}
 
 
 def _binding(fixed: Fixed, decided: Decided) -> str:

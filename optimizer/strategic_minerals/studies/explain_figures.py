@@ -19,6 +19,8 @@ SHARE_AROUND = 1.0
 """How far a share is tried on both sides of its value."""
 LEVEL_TIMES = (0.1, 3.0)
 """Times its value between which the level of a floor is tried."""
+PREMIUM = ("premium", "premium_share", "share")
+"""Name of a figure, its column, its unit."""
 YEARS_OF_OUTPUT = 10.0
 """Years of output whose worth is the most tried of a capex that is 0."""
 
@@ -53,13 +55,10 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
     if item.kind == "project":
         own = _of_project(problem, item)
     elif item.kind == "contract":
-        own = _cell(
-            problem, "activities", item.name, ("fee", "fee_usd_per_kg", "USD/kg"), affects_owners=False, own=True
-        )
+        fee = "fee", "fee_usd_per_kg", "USD/kg"
+        own = _cell(problem, "activities", item.name, fee, affects_owners=False, own=True)
     elif item.kind == "offer":
-        own = _cell(
-            problem, "offers", item.name, ("premium", "premium_share", "share"), affects_owners=False, own=False
-        )
+        own = _cell(problem, "offers", item.name, PREMIUM, affects_owners=False, own=False)
     if item.level is not None:
         own += _of_level(problem, item, item.level)
     elif item.package:
@@ -70,24 +69,19 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
 
 def _of_project(problem: Problem, item: Item) -> list[Figure]:
     whole = not item.package  # with another package the project stands where this one is held out
-    premium = ("premium", "premium_share", "share")
-    found = _cell(problem, "projects", item.project, premium, affects_owners=True, own=whole)
     committed = any(project.committed for project in problem.natural.projects if project.name == item.project)
-    if committed:  # its capital is sunk
-        return found
-    return [
-        *_cell(
-            problem, "projects", item.project, ("capex", "capex_musd", "million USD"), affects_owners=True, own=whole
-        ),
-        *found,
-    ]
+    capex = [] if committed else [("capex", "capex_musd", "million USD")]  # of committed ones it is sunk
+    found: list[Figure] = []
+    for cell in (*capex, PREMIUM):
+        found += _cell(problem, "projects", item.project, cell, affects_owners=True, own=whole)
+    return found
 
 
 def _cell(
-    problem: Problem, table: str, key: str, told: tuple[str, str, str], *, affects_owners: bool, own: bool
+    problem: Problem, table: str, key: str, cell: tuple[str, str, str], *, affects_owners: bool, own: bool
 ) -> list[Figure]:
-    """A cell of one row, where it has a value. told: what the figure is called, its column, its unit."""
-    name, column, unit = told
+    """A cell of one row, where it has a value. cell: name of the figure, its column, its unit."""
+    name, column, unit = cell
     row = next((row for row in problem.data.rows(table) if key_of(row) == key), None)
     value = None if row is None else getattr(row, column)
     if value is None:
@@ -98,11 +92,9 @@ def _cell(
         low, high = (value * times for times in LEVEL_TIMES)
     else:
         low, high = 0.0, MOST_TIMES * value or _worth(problem, key, unit)
-    return (
-        [Figure(name, (f"{table}[{key}].{column}",), float(value), low, high, unit, affects_owners, own)]
-        if high > low
-        else []
-    )
+    address = f"{table}[{key}].{column}"
+    found = Figure(name, (address,), float(value), low, high, unit, affects_owners, own)
+    return [found] if high > low else []
 
 
 def _worth(problem: Problem, producer: str, unit: str) -> float:
@@ -110,11 +102,9 @@ def _worth(problem: Problem, producer: str, unit: str) -> float:
     n = problem.natural
     j = n.producers.index(producer)
     per_tonne = float(n.yields[j].clip(min=0.0) @ n.base_price)
-    return (
-        per_tonne / MUSD_PER_T
-        if unit == "USD/kg"
-        else per_tonne * float(n.capacity[j, 0]) / n.calendar.step * YEARS_OF_OUTPUT
-    )
+    if unit == "USD/kg":
+        return per_tonne / MUSD_PER_T
+    return per_tonne * float(n.capacity[j, 0]) / n.calendar.step * YEARS_OF_OUTPUT
 
 
 def _of_level(problem: Problem, item: Item, level: MenuLevel) -> list[Figure]:
@@ -127,9 +117,8 @@ def _of_level(problem: Problem, item: Item, level: MenuLevel) -> list[Figure]:
     rivals = {v for menu in menus if menu.material == menus[at.menu].material for v in menu.levels_usd_per_kg} - {value}
     address = f"instruments.price_floors.{at.menu}.levels_usd_per_kg.{at.level}"
     low, high = (value * times for times in LEVEL_TIMES)
-    return [
-        Figure("floor level", (address,), value, low, high, "USD/kg", True, item.kind == "floor", tuple(sorted(rivals)))
-    ]
+    own, landmarks = item.kind == "floor", tuple(sorted(rivals))
+    return [Figure("floor level", (address,), value, low, high, "USD/kg", True, own, landmarks)]
 
 
 def _of_hazards(problem: Problem) -> list[Figure]:

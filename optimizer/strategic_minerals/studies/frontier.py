@@ -82,8 +82,9 @@ def frontier(
     """
     asked = sorted(set(map(float, factors)))
     rows: dict[float, dict[str, object]] = {}
+    addresses = (BUDGET,) if plan.budget.total_musd is None else (BUDGET, TOTAL)
     while asked:
-        points = [dict.fromkeys(_addresses(plan), factor) for factor in asked]
+        points = [dict.fromkeys(addresses, factor) for factor in asked]
         done = sweep(plan, data, points, gap=gap, relax=relax, method=method, fresh_scenarios=fresh_scenarios, run=run)
         for k, factor in enumerate(asked):
             rows[factor] = _point(plan, factor, done, k)
@@ -160,20 +161,11 @@ def _in_new_scenarios(points: pd.DataFrame, scenarios: int) -> list[str]:
     ]
 
 
-def _addresses(plan: Plan) -> tuple[str, ...]:
-    """What a factor is put to: appropriations, and the total where the plan has one."""
-    return (BUDGET,) if plan.budget.total_musd is None else (BUDGET, TOTAL)
-
-
 def _point(plan: Plan, factor: float, done: Study, k: int) -> dict[str, object]:
     """One row of `POINT`."""
     row, decisions = done.tables["points"].iloc[k], done.tables["decisions"]
     mine = decisions[decisions["point"] == k]
-    names = {
-        f"{kind} {item.partition(': ')[0]}"
-        for kind, item in zip(mine["kind"], mine["item"], strict=True)
-        if kind != "stock"
-    }
+    names = {f"{row.kind} {row.item.partition(': ')[0]}" for row in rows_of(mine) if row.kind != "stock"}
     kept = {name: row[name] for name in (*POINT, *DIFFERENCES) if name in row.index}
     money = factor * discounted_appropriation(plan)
     return kept | {"factor": factor, "appropriation_musd": money, "portfolio": tuple(sorted(names))}
@@ -202,18 +194,11 @@ def _switches(points: pd.DataFrame, tolerance: float, names: Names) -> pd.DataFr
         if low.portfolio != high.portfolio:
             gained = [names.chosen(name) for name in high.portfolio if name not in low.portfolio]
             lost = [names.chosen(name) for name in low.portfolio if name not in high.portfolio]
-            rows.append(
-                {
-                    "below": low.factor,
-                    "above": high.factor,
-                    "appropriation_below_musd": low.appropriation_musd,
-                    "appropriation_above_musd": high.appropriation_musd,
-                    "gained": ", ".join(gained),
-                    "lost": ", ".join(lost),
-                    "resolved": high.factor - low.factor <= tolerance * (1 + 1e-9),
-                }
-            )
-    columns = ["below", "above", "appropriation_below_musd", "appropriation_above_musd", "gained", "lost", "resolved"]
+            resolved = high.factor - low.factor <= tolerance * (1 + 1e-9)
+            moves = ", ".join(gained), ", ".join(lost)
+            between = low.factor, high.factor, low.appropriation_musd, high.appropriation_musd
+            rows.append((*between, *moves, resolved))
+    columns = "below above appropriation_below_musd appropriation_above_musd gained lost resolved".split()
     return pd.DataFrame(rows, columns=columns)
 
 

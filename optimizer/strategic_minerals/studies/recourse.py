@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..audit.accounts import Accounts, costs_by_scenario, losses, open_accounts
+from ..audit.accounts import costs_by_scenario, losses, open_accounts
 from ..audit.producers import OwnerBook, path_data_along
 from ..core.errors import UntrustedError
 from ..core.frames import INF, Floats, Ints
@@ -98,7 +98,8 @@ class FirstStage:
         structure, natural = structure_of(plan, data)
         eta = 0.0
         if structure.uses_risk:
-            problem = _bookkeeping(plan, data, natural, structure)
+            never_compiled: Any = None
+            problem = Problem(plan, data, natural, structure, never_compiled, never_compiled, Timings())
             found = losses(open_accounts(problem, solution))
             pi, alpha = structure.scenarios.probability, plan.risk.alpha
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
@@ -124,17 +125,29 @@ def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutc
     found: list[RecourseOutcome] = []
     for part, probability in chunks(scenarios):
         checkpoint()
-        scaled = first.structure.instance
-        here = part.counted_in(scaled.material_unit)
-        support, shares = signed(first, here)
-        structure = build_structure(scaled, here, support)
-        if templates is None:
-            templates = compile_templates(every_component(structure, support))
-        problem = problem_of(first, structure, templates)
-        x = _operate(problem, first, shares, probability, bases)
-        solution = replace(extract(structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
-        found.append(evaluate(problem, solution, part, first))
+        problem, shares, templates = _along(first, part, templates)
+        columns, values = fixed_columns(problem, first, shares)
+        model, free = operations(problem, first, scenario_by_scenario(problem, probability))
+        model.set_bounds(columns, values, values)
+        x = best_course(problem, model, free, bases)
+        found.append(evaluate(problem, _solution(problem, x, shares), part, first))
     return RecourseOutcome.joined(found)
+
+
+def _along(first: FirstStage, scenarios: ScenarioSet, templates: Templates | None) -> tuple[Problem, Floats, Templates]:
+    """(the plan's problem along other scenarios, in tonnes; shares signed; templates, compiled where there are none yet)."""
+    here = scenarios.counted_in(first.structure.instance.material_unit)
+    support, shares = signed(first, here)
+    structure = build_structure(first.structure.instance, here, support)
+    if templates is None:
+        templates = compile_templates(every_component(structure, support))
+    assembly = instantiate(structure, templates)
+    problem = Problem(first.plan, first.data, first.natural, structure, templates, assembly, Timings())
+    return problem, shares, templates
+
+
+def _solution(problem: Problem, x: Floats, shares: Floats) -> Solution:
+    return replace(extract(problem.structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
 
 
 def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
@@ -174,19 +187,6 @@ def every_component(structure: Structure, support: Support) -> Structure:
     return build_structure(structure.instance, scenarios, support)
 
 
-def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, structure: Structure) -> Problem:
-    """A problem used for accounting only: it is never compiled."""
-    missing: Any = None
-    return Problem(plan, data, natural, structure, missing, missing, Timings())
-
-
-def problem_of(first: FirstStage, structure: Structure, templates: Templates) -> Problem:
-    """The plan's problem along other scenarios."""
-    return Problem(
-        first.plan, first.data, first.natural, structure, templates, instantiate(structure, templates), Timings()
-    )
-
-
 def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[Ints, Floats]:
     """(columns, values) of everything decided before an event."""
     assembly, structure = problem.assembly, problem.structure
@@ -214,14 +214,6 @@ def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:
     return np.asarray(costs - penalty + weighed)
 
 
-def _operate(problem: Problem, first: FirstStage, shares: Floats, probability: Floats, bases: BasisMemory) -> Floats:
-    """Solve the operations of all scenarios of a chunk for fixed commitments and baseline course."""
-    columns, values = fixed_columns(problem, first, shares)
-    model, free = operations(problem, first, scenario_by_scenario(problem, probability))
-    model.set_bounds(columns, values, values)
-    return best_course(problem, model, free, bases)
-
-
 def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Model, Ints]:
     """The linear program of all operations, and the rows that fixed decisions satisfy already; for the reference, nothing is
     bought and no promise enforced."""
@@ -230,16 +222,11 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
     free = before_events(problem)
     if first.is_reference:
         free = np.union1d(free, assembly.rows_of("service_level"))
-        bought = np.concatenate(
-            [
-                part.first_column + k + part.width * np.arange(part.count)
-                for part in assembly.blocks
-                for k, (name, _) in enumerate(part.template.columns)
-                if name == "acquisition"
-            ]
-            or [np.zeros(0, dtype=int)]
-        )
-        model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
+        for part in assembly.blocks:
+            for k, (name, _) in enumerate(part.template.columns):
+                if name == "acquisition":
+                    bought = part.first_column + k + part.width * np.arange(part.count)
+                    model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
     return model, free
 
 
@@ -268,9 +255,8 @@ def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory) 
 def before_events(problem: Problem) -> Any:
     """Rows of commitments and of the baseline course: fixed, and satisfied by the plan already."""
     assembly, T = problem.assembly, problem.natural.calendar.periods
-    trunk = np.array([block.kind == "period" for block in assembly.blocks])[assembly.row_block] & (
-        assembly.row_instance < T
-    )
+    periods = np.array([block.kind == "period" for block in assembly.blocks])
+    trunk = periods[assembly.row_block] & (assembly.row_instance < T)
     root = assembly.row_block == 0
     for family in KEPT_ROWS:
         root[assembly.rows_of(family)] = False
@@ -278,10 +264,11 @@ def before_events(problem: Problem) -> Any:
 
 
 def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage) -> RecourseOutcome:
-    """Costs and losses of a chunk, computed by the audit's evaluator."""
+    """Costs and losses of a chunk by the audit's evaluator, the plan's own packages and floors priced along its scenarios."""
     n = first.natural
     along = path_data_along(n, scenarios, first.owners)
-    accounts = _books(problem, solution, first, along)
+    whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
+    accounts = open_accounts(replace(problem, structure=first.structure), whole, along)
     beta = n.calendar.beta[:-1]
     by_material = np.zeros((len(scenarios.names), len(n.materials)))
     defence = np.zeros(len(scenarios.names))
@@ -311,13 +298,6 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
     )
 
 
-def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Accounts:
-    """The plan's own packages and market floors, priced along other scenarios."""
-    own = replace(problem, structure=first.structure)
-    whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
-    return open_accounts(own, whole, along)
-
-
 # Operations without foresight: solved period by period, and the length of an event is known only when it ends.
 
 
@@ -341,30 +321,22 @@ def evaluate_myopic_recourse(first: FirstStage, scenarios: ScenarioSet, rows: Ma
             touched = np.flatnonzero((part.onset <= t).any(axis=1))
             if not len(touched):
                 continue
-            known = _scaled(first, _known(first, part, touched, t, rows))
-            support, shares = signed(first, known)
-            structure = build_structure(first.structure.instance, known, support)
-            if templates is None:
-                templates = compile_templates(every_component(structure, support))
-            problem = problem_of(first, structure, templates)
-            costs = scenario_by_scenario(problem, probability[touched])
-            x = _decide(problem, costs, first, shares, done, touched, t, bases)
-            _remember(structure, problem, x, done, touched, t)
-        true_support, shares = signed(first, _scaled(first, part))
-        structure = build_structure(first.structure.instance, _scaled(first, part), true_support)
-        templates = templates or compile_templates(every_component(structure, true_support))
-        problem = problem_of(first, structure, templates)
+            problem, shares, templates = _along(first, _known(first, part, touched, t, rows), templates)
+            model, free = operations(problem, first, scenario_by_scenario(problem, probability[touched]))
+            columns, values = fixed_columns(problem, first, shares)
+            past, held, rows_before = _past(problem, done, touched, t)
+            columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
+            model.set_bounds(columns, values, values)
+            x = best_course(problem, model, np.union1d(free, rows_before), bases)
+            _remember(problem, x, done, touched, t)
+        problem, shares, templates = _along(first, part, templates)
         x = np.zeros(len(problem.assembly.lower))
         columns, values = fixed_columns(problem, first, shares)
         x[columns] = values
-        _fill(structure, problem, x, done, np.arange(len(part.names)), T)
-        solution = replace(extract(structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
-        found.append(evaluate(problem, solution, part, first))
+        columns, values, _ = _past(problem, done, np.arange(len(part.names)), T)
+        x[columns] = values
+        found.append(evaluate(problem, _solution(problem, x, shares), part, first))
     return RecourseOutcome.joined(found)
-
-
-def _scaled(first: FirstStage, scenarios: ScenarioSet) -> ScenarioSet:
-    return scenarios.counted_in(first.structure.instance.material_unit)
 
 
 def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, rows: Mapping[str, Any]) -> ScenarioSet:
@@ -396,25 +368,6 @@ def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> Dis
     return replace(event, duration=now - cut + mean)
 
 
-def _decide(
-    problem: Problem,
-    costs: Floats,
-    first: FirstStage,
-    shares: Floats,
-    done: Done,
-    touched: Ints,
-    t: int,
-    bases: BasisMemory,
-) -> Floats:
-    """Solve periods t and later, with all earlier ones fixed."""
-    model, free = operations(problem, first, costs)
-    columns, values = fixed_columns(problem, first, shares)
-    past, held, rows = _past(problem, done, touched, t)
-    columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
-    model.set_bounds(columns, values, values)
-    return best_course(problem, model, np.union1d(free, rows), bases)
-
-
 def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:
     """(columns, values, rows) of branch periods before t, which are decided."""
     structure, assembly = problem.structure, problem.assembly
@@ -436,17 +389,12 @@ def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Fl
     return join(columns or [empty]), np.maximum(0.0, join(values or [np.zeros(0)])), join(rows or [empty])
 
 
-def _remember(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
+def _remember(problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
     """Store the decisions of period t."""
-    for c, (part, blocks) in enumerate(zip(problem.assembly.operations, structure.block_index, strict=True)):
+    T = problem.natural.calendar.periods
+    for c, (part, blocks) in enumerate(zip(problem.assembly.operations, problem.structure.block_index, strict=True)):
         for n in np.flatnonzero((blocks.scenario >= 0) & (blocks.period == t)):
             scenario = int(touched[blocks.scenario[n]])
-            kept = done.setdefault((c, scenario), np.zeros((structure.instance.calendar.periods, part.width)))
+            kept = done.setdefault((c, scenario), np.zeros((T, part.width)))
             begin = part.first_column + part.width * n
             kept[t] = x[begin : begin + part.width]
-
-
-def _fill(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
-    """Write all decisions into the columns of a layout."""
-    columns, values, _ = _past(problem, done, touched, until)
-    x[columns] = values

@@ -9,8 +9,8 @@ hazard on the promise's material only, on all its materials, and all hazards tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from ..world.events import DisruptionEvent, combine_events, resolve_event, short
 from ..world.events import hazards as hazard_rows
 from ..world.instance import DEFENCE, Instance
 from ..world.scenarios import as_expected, ongoing_events, trunk_course
-from .bracket import bracket
+from .bracket import brackets
 from .recourse import FirstStage, evaluate_recourse
 
 TOGETHER = "all together"
@@ -42,8 +42,6 @@ ROUNDS = 5
 """Number of bisections: the remaining interval is 1/32 of a step."""
 COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fiscal year"}
 """How a promise is counted, stated where the same one is counted both ways."""
-
-
 COLUMNS = "material segment level per hazard scope start_year shortest_yr least_cut_share held tried_yr".split()
 
 
@@ -91,36 +89,25 @@ def reverse_stress(
     known = {k.label for scenario in first.structure.scenarios.events for k in scenario} & set(rows) or set(rows)
     chosen = [name for name in rows if (name in hazards if hazards is not None else name in known)]
     years = [float(year) for year in n.calendar.planned_years[1:]]
-    faults = [*_unknown_hazards(hazards or (), rows), *_unwanted(wanted, n)]
+    asked, demands = ([f"{p.material}:{p.segment}" for p in wanted], [":".join(pair) for pair in n.demands])
+    faults = [*_unknown("hazards", hazards or (), rows), *_unknown("promises", asked, demands, "no demand for ")]
     if not years:
         expected = "a plan of several years: a single year has no later one in which a disruption can start"
         faults.append(Fault(result.plan.name, "", "plan", "a plan of one year", expected))
     if faults:
         raise InputError(faults)
-    found: list[dict[str, Any]] = []
+    found: list[tuple[Any, ...]] = []
     bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
     for hazard, scope, together, concerned in _disruptions(n, bases, wanted):
         ends = end - max(k.flood for k in together)
         most = min(longest_yr, ends - years[0])
-        longer = _search(first, concerned, years, _Longer(together), most, ends)
-        harder = _search(first, concerned, years, _Harder(together), 1.0)
+        longer = _search(first, concerned, years, together, "duration", most, ends)
+        harder = _search(first, concerned, years, together, "cut", 1.0)
         for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
-            found.append(
-                {
-                    "material": promise.material,
-                    "segment": promise.segment,
-                    "level": promise.level,
-                    "per": promise.per,
-                    "hazard": hazard,
-                    "scope": scope,
-                    "start_year": hard if np.isnan(start) else start,
-                    "shortest_yr": shortest,
-                    "least_cut_share": least,
-                    "held": bool(np.isnan(shortest) and np.isnan(least)),
-                    "tried_yr": most,
-                }
-            )
+            promised = promise.material, promise.segment, promise.level, promise.per
+            held = bool(np.isnan(shortest) and np.isnan(least))
+            found.append((*promised, hazard, scope, hard if np.isnan(start) else start, shortest, least, held, most))
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
     table = pd.DataFrame(found, columns=COLUMNS).sort_values(order, kind="stable", ignore_index=True)
     tied = result.tables["notes"]
@@ -130,22 +117,12 @@ def reverse_stress(
     return Study("reverse", {"reverse": table}, words, {"notes": notes}, {"reverse": "What breaks each promise"})
 
 
-def _unknown_hazards(names: Sequence[str], known: Collection[str]) -> Iterator[Fault]:
-    """A fault for each name that no hazard has."""
+def _unknown(what: str, names: Iterable[str], known: Collection[str], begin: str = "") -> Iterator[Fault]:
+    """A fault for each name that is not known."""
     for name in dict.fromkeys(names):
         if name not in known:
-            expected = f"one of {', '.join(known) or 'no hazards'}{near_miss(name, known)}"
-            yield Fault("reverse_stress", "", "hazards", shown(name), expected)
-
-
-def _unwanted(promises: Sequence[Promise], n: Instance) -> Iterator[Fault]:
-    """A fault for each promise of what nobody demands."""
-    known = [f"{material}:{segment}" for material, segment in n.demands]
-    for promise in promises:
-        asked = f"{promise.material}:{promise.segment}"
-        if (promise.material, promise.segment) not in n.demands:
-            expected = f"one of {', '.join(known)}{near_miss(asked, known)}"
-            yield Fault("reverse_stress", "", "promises", f"no demand for {asked}", expected)
+            expected = f"one of {', '.join(known) or f'no {what}'}{near_miss(name, known)}"
+            yield Fault("reverse_stress", "", what, f"{begin}{name}" if begin else shown(name), expected)
 
 
 def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
@@ -173,9 +150,8 @@ def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
         asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
         what = f"  {asked}, {row.hazard}{' on this material only' * (row.scope == 'alone')}:"
         if row.held:
-            lines.append(
-                f"{what} kept for up to {row.tried_yr:g} years, and in a complete cut of the hazard's usual length"
-            )
+            always = f"kept for up to {row.tried_yr:g} years, and in a complete cut of the hazard's usual length"
+            lines.append(f"{what} {always}")
             continue
         lasts, cut = row.shortest_yr == row.shortest_yr, row.least_cut_share == row.least_cut_share  # NaN: holds
         long = f"kept for {row.tried_yr:g} years"
@@ -191,14 +167,12 @@ def _disruptions(
 ) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
     """(hazard, materials hit, its events, promises concerned): `alone` only if a hazard has more materials than the promise's."""
     count, reached = len(bases), set[str]()
-    scenarios = combine_events(
-        n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()]
-    )
+    alone = [(base,) for base in bases.values()]
+    scenarios = combine_events(n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), alone)
     for k, (name, base) in enumerate(bases.items()):
         own = base.materials.split()
-        touched = {
-            m for m, c in zip(n.materials, n.component, strict=True) if scenarios.onset[k, c] < n.calendar.periods
-        }
+        struck = scenarios.onset[k, n.component] < n.calendar.periods
+        touched = {material for material, hit in zip(n.materials, struck, strict=True) if hit}
         concerned = [promise for promise in wanted if promise.material in touched]
         reached |= touched
         if not concerned:
@@ -222,61 +196,45 @@ def _promises(result: Result, n: Instance) -> list[Promise]:
     return [Promise(*n.demands[q], 1.0) for q in first.tolist()]
 
 
-Search = Callable[[float, float], tuple[DisruptionEvent, ...]]
-"""(start year, value tested) -> the disruption."""
-
-
-@dataclass(frozen=True)
-class _Longer:
-    bases: tuple[DisruptionEvent, ...]
-
-    def __call__(self, start: float, years: float) -> tuple[DisruptionEvent, ...]:
-        return tuple(replace(base, start=start, duration=years) for base in self.bases)
-
-
-@dataclass(frozen=True)
-class _Harder:
-    bases: tuple[DisruptionEvent, ...]
-
-    def __call__(self, start: float, cut: float) -> tuple[DisruptionEvent, ...]:
-        return tuple(replace(base, start=start, cut=cut) for base in self.bases)
-
-
 def _search(
-    first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float, ends: float = np.inf
+    first: FirstStage,
+    promises: list[Promise],
+    years: list[float],
+    bases: tuple[DisruptionEvent, ...],
+    field: str,
+    most: float,
+    ends: float = np.inf,
 ) -> list[tuple[float, float]]:
-    """(start year, smallest value) at which each promise breaks; NaN if it is kept up to `most`. ends: last value of year +
-    value."""
+    """(start year, smallest value of a field of the events) at which each promise breaks; NaN if it is kept up to `most`.
+
+    ends: last value of year + value. Each round of bisection evaluates all starts of all promises together.
+    """
+
+    def broken(tried: Sequence[tuple[float, float]]) -> Any:
+        changes: list[dict[str, Any]] = [{"start": start, field: value} for start, value in tried]
+        return _broken(first, promises, [tuple(replace(base, **change) for base in bases) for change in changes])
+
+    def breaks(values: list[float]) -> list[bool]:
+        asked = [(year, value) for (_, year, _), value in zip(cells, values, strict=True)]
+        tried = list(dict.fromkeys(asked))
+        bad = broken(tried)
+        return [bool(bad[tried.index(one), p]) for one, (p, _, _) in zip(asked, cells, strict=True)]
+
     grid = most * np.arange(1, STEPS + 1) / STEPS
     tried = [(year, float(x)) for year in years for x in grid if year + x <= ends + 1e-9]
-    broken = _broken(first, promises, [make(*one) for one in tried])
+    bad = broken(tried)
+    cells: list[tuple[int, float, float]] = []
+    for p in range(len(promises)):
+        mine = [one for one, is_bad in zip(tried, bad[:, p], strict=True) if is_bad]
+        least = min((x for _, x in mine), default=np.nan)
+        cells += [(p, year, x) for year, x in mine if x == least]
+    refined = brackets(breaks, [(x - most / STEPS, x) for _, _, x in cells], ROUNDS) if cells else []
     found: list[tuple[float, float]] = []
-    for p, promise in enumerate(promises):
-        breaks = [one for one, bad in zip(tried, broken[:, p], strict=True) if bad]
-        if not breaks:
-            found.append((float("nan"), float("nan")))
-            continue
-        cell = min(x for _, x in breaks)
-        found.append(
-            min(
-                (
-                    (year, _bisected(first, promise, make, year, cell - most / STEPS, cell))
-                    for year, x in breaks
-                    if x == cell
-                ),
-                key=lambda one: (one[1], one[0]),
-            )
-        )
+    for p in range(len(promises)):
+        mine = [(value, year) for (q, year, _), (_, value) in zip(cells, refined, strict=True) if q == p]
+        value, year = min(mine, default=(float("nan"), float("nan")))
+        found.append((year, value))
     return found
-
-
-def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, low: float, high: float) -> float:
-    """The smallest value at which a promise breaks, between one at which it is kept and one at which it breaks."""
-
-    def breaks(value: float) -> bool:
-        return value > 0 and bool(_broken(first, [promise], [make(year, value)])[0, 0])
-
-    return bracket(breaks, low, high, halvings=ROUNDS)[1]
 
 
 def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[DisruptionEvent, ...]]) -> Any:

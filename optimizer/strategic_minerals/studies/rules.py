@@ -88,27 +88,24 @@ def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, fl
     total = sum(worth.values())
     own = float(n.appropriation[: len(n.calendar.planned_years)].sum())
     listed = {n.materials.index(m): tonnes for m, tonnes in ceilings.items() if m in n.materials}
-    schedules: list[tuple[str, Schedule, bool]] = []
-    for days in COVERS:
-        target = {i: imports[i] * days / DAYS_PER_YEAR for i in market}
-        schedules.append((f"{days} days of cover", _stock(problem, market, target), False))
-    target = {i: imports[i] * COVERS[0] / DAYS_PER_YEAR for i in market}
-    schedules.append((f"{COVERS[0]} days of cover and all that the plan signs", _stock(problem, market, target), True))
+    covers = {days: {i: imports[i] * days / DAYS_PER_YEAR for i in market} for days in COVERS}
+    schedules = {f"{days} days of cover": _stock(problem, market, target) for days, target in covers.items()}
+    signing = f"{COVERS[0]} days of cover and all that the plan signs"
+    schedules[signing] = _stock(problem, market, covers[COVERS[0]])
     if any(listed.get(i, 0.0) > 0 for i in market):
-        schedules.append(("published purchase ceilings", _yearly(problem, market, listed), False))
-    equal = {i: own / len(market) for i in market}
-    schedules.append(("equal money for each material", _money(problem, market, equal), False))
+        schedules["published purchase ceilings"] = _yearly(problem, market, listed)
+    schedules["equal money for each material"] = _money(problem, market, {i: own / len(market) for i in market})
     if total > 0:
         by_value = {i: own * worth[i] / total for i in market}
-        schedules.append(("money by value of net imports", _money(problem, market, by_value), False))
-    for name, schedule, plants in schedules:
+        schedules["money by value of net imports"] = _money(problem, market, by_value)
+    for name, schedule in schedules.items():
         bought = schedule(1.0)
-        yield PurchaseRule(name, "its own", bought, spent(problem, market, bought), plants)
+        yield PurchaseRule(name, "its own", bought, spent(problem, market, bought), name == signing)
         if name in OTHER_COVERS:  # scaled to the same money they are the first
             continue
         scale, note = _scale(problem, market, schedule, plan_musd)
         bought = schedule(scale)
-        yield PurchaseRule(name, "the plan's", bought, spent(problem, market, bought), plants, note)
+        yield PurchaseRule(name, "the plan's", bought, spent(problem, market, bought), name == signing, note)
 
 
 def offered(problem: Problem) -> dict[int, Offered]:
@@ -127,11 +124,8 @@ def offered(problem: Problem) -> dict[int, Offered]:
             ]
             order = sorted(range(len(mine)), key=lambda k: float(price[k][0]))
             if mine and max(float(d.max()) for d in depth) > 0:
-                found[i] = Offered(
-                    tuple(mine[k].name for k in order),
-                    np.array([np.where(np.isfinite(depth[k]), depth[k], 0.0) for k in order]),
-                    np.array([price[k] for k in order]),
-                )
+                tonnes = np.array([np.where(np.isfinite(depth[k]), depth[k], 0.0) for k in order])
+                found[i] = Offered(tuple(mine[k].name for k in order), tonnes, np.array([price[k] for k in order]))
     return found
 
 
@@ -215,7 +209,7 @@ def _scale(problem: Problem, market: Mapping[int, Offered], schedule: Schedule, 
 CLOSE = 0.05
 """Share of the plan's worth within which a rule counts as close."""
 ASKED = 0.01
-"""Share of the money that a rule asks for and cannot spend, beyond which that is told."""
+"""Share of the money that a rule asks for and cannot spend, beyond which its note says so."""
 PLAN = "the plan"
 
 
@@ -259,22 +253,18 @@ def compare_rules(
     worth = np.array(met)[:, :1] - np.array(met)[:, 1:]
     names = [(PLAN, ""), *((rule.name, rule.money) for rule, _ in fitting)]
     left_out = [rule for rule, course in zip(rules, courses, strict=True) if course is None]
-    spent = [purchases_musd(problem, course) for _, course in fitting]
-    money = [outlay, *spent]
-    notes = ["", *(_note(rule, musd) for (rule, _), musd in zip(fitting, spent, strict=True))]
-    rows = [
-        _row(name, spent, note, worth[:, k], worth[:, 0], confidence)
-        for k, (name, spent, note) in enumerate(zip(names, money, notes, strict=True))
-    ]
+    rows = [_row(PLAN, "", outlay, "", worth[:, 0], worth[:, 0], confidence)]
+    for k, (rule, course) in enumerate(fitting, 1):
+        musd = purchases_musd(problem, course)
+        rows.append(_row(rule.name, rule.money, musd, _note(rule, musd), worth[:, k], worth[:, 0], confidence))
     rows += [{"rule": rule.name, "money": rule.money, "note": "it does not fit the budget"} for rule in left_out]
     table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
-    by_sample = pd.DataFrame(
-        [
-            {"rule": name, "money": money_of, "seed": seed, "worth_musd": float(value)}
-            for k, (name, money_of) in enumerate(names)
-            for seed, value in zip(seeds, worth[:, k], strict=True)
-        ]
-    )
+    met_by = [
+        (*name, seed, float(value))
+        for k, name in enumerate(names)
+        for seed, value in zip(seeds, worth[:, k], strict=True)
+    ]
+    by_sample = pd.DataFrame(met_by, columns=["rule", "money", "seed", "worth_musd"])
     tables = {"rules": table, "by_sample": by_sample}
     facts = {"samples": len(seeds), "scenarios": scenarios, "confidence": confidence}
     words = _words(table, len(seeds) * scenarios, confidence)
@@ -312,9 +302,8 @@ def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
         money = f", {row.money} money ({row.purchases_musd:,.0f} of purchases)" if row.money else ""
         behind = (
             f"; {row.behind_musd:,.0f} less than the plan ({row.behind_low_musd:,.0f} to {row.behind_high_musd:,.0f})"
-            if row.rule != PLAN
-            else ""
         )
+        behind = "" if row.rule == PLAN else behind
         interval = f"{row.worth_low_musd:,.0f} to {row.worth_high_musd:,.0f}"
         lines.append(f"  {row.rule}{money}: worth {row.worth_musd:,.0f} ({interval}){behind}{note}")
     return lines
@@ -326,12 +315,12 @@ def _note(rule: PurchaseRule, musd: float) -> str:
     return "; ".join(part for part in (rule.note, short) if part)
 
 
-def _row(name: tuple[str, str], spent: float, note: str, worth: Any, plan: Any, confidence: float) -> dict[str, Any]:
+def _row(name: str, money: str, spent: float, note: str, worth: Any, plan: Any, confidence: float) -> dict[str, Any]:
     """One rule, or the plan."""
     own, behind = estimated(worth.tolist(), confidence), estimated((plan - worth).tolist(), confidence)
     return {
-        "rule": name[0],
-        "money": name[1],
+        "rule": name,
+        "money": money,
         "purchases_musd": spent,
         "worth_musd": own.mean,
         "worth_low_musd": own.low,

@@ -36,6 +36,10 @@ ActName = tuple[str, str, int]
 """(kind, item, fiscal year to whose end it counts)"""
 Amounts = dict[ActName, float]
 
+ACTS = (
+    "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples in_plans plans "
+    "budget_musd firm_musd later_musd status"
+).split()
 SAME = 0.005
 """Share of an amount that is rounding of the solver."""
 LIKELY = 0.05
@@ -69,7 +73,10 @@ def act_rows(
             continue
         least, most = ranges.get(act.name, (0.0, max(others)))
         low, most = min(chosen, least, *others), most if np.isfinite(most) else max(others)
-        firm = _firm(low if low > trace else 0.0, act.unit)
+        low = low if low > trace else 0.0
+        firm = (
+            float(np.floor(low + trace)) if act.unit in ("projects", "market floors") else low
+        )  # whole: signed in full
         spent, later = act.spent(x)
         rows.append(
             {
@@ -81,7 +88,7 @@ def act_rows(
                 "chosen": chosen,
                 "firm": firm,
                 "open": chosen - firm,
-                "least": low if low > trace else 0.0,
+                "least": low,
                 "most": max(chosen, most, *others),
                 "least_in_samples": min(others),
                 "most_in_samples": max(others),
@@ -93,15 +100,7 @@ def act_rows(
                 "status": "open" if firm <= trace else "firm" if firm >= chosen * (1 - SAME) else "firm in part",
             }
         )
-    columns = (
-        "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples in_plans plans"
-    )
-    return pd.DataFrame(rows, columns=[*columns.split(), "budget_musd", "firm_musd", "later_musd", "status"])
-
-
-def _firm(least: float, unit: str) -> float:
-    """A firm amount: the least; of what is signed whole, only what is signed in full."""
-    return float(np.floor(least + TRACE[unit])) if unit in ("projects", "market floors") else least
+    return pd.DataFrame(rows, columns=ACTS)
 
 
 def _what(act: Act, names: Names, problem: Problem, x: Any) -> str:
@@ -203,7 +202,7 @@ def settling(tests: Sequence[Seen], data: Dataset, plans: Sequence[tuple[str, Am
 LOG = logger_of(__name__)
 
 Preference = Literal["least_regret", "less_money_now", "fewer_projects", "less_from_one_country"]
-"""What decides between plans that the samples cannot tell apart."""
+"""What decides between plans that the samples cannot separate."""
 
 CANDIDATES = 2
 """Plans made, each with a sample of its own."""
@@ -317,7 +316,8 @@ def solve(
     try:
         for result in run.each("", partial(_candidate, data, method, gap), asked):
             results.append(result)
-            LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(results), len(asked), _own(result))
+            saved = -(result.outcome.objective_musd or 0.0)
+            LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(results), len(asked), saved)
             report(1)
     except StoppedError as error:
         if not results:
@@ -371,31 +371,28 @@ def _tried(result: Result, reason: str, scenarios: int, confidence: float, run: 
             run=run,
         )
         row["tried"] = found.facts["fresh"]
-        for one in rows_of(found.tables["figures"]):
-            name = {"worth": "worth", "expected_loss": "loss"}.get(one.figure)
-            if name:
-                row |= {f"{name}_musd": one.estimate, f"{name}_low_musd": one.low, f"{name}_high_musd": one.high}
-            if name == "loss":
-                row["loss_without_musd"] = one.do_nothing
+        known = {one.figure: one for one in rows_of(found.tables["figures"])}
+        for name, one in (("worth", known["worth"]), ("loss", known["expected_loss"])):
+            row |= {f"{name}_musd": one.estimate, f"{name}_low_musd": one.low, f"{name}_high_musd": one.high}
+        row["loss_without_musd"] = known["expected_loss"].do_nothing
     return _without_acts(result, row)
 
 
 def _untested(result: Result, stopped: StoppedError, confidence: float) -> Result:
     """A plan for its own scenarios, where there was no time to test it."""
-    return _without_acts(
-        result, {"why_not": f"no sample tested this plan: {stopped}", "confidence": confidence, "tried": 0}
-    )
+    reason = f"no sample tested this plan: {stopped}"
+    return _without_acts(result, {"why_not": reason, "confidence": confidence, "tried": 0})
 
 
 def _without_acts(result: Result, row: Mapping[str, object]) -> Result:
     """A plan with the reason why samples do not say what to do first."""
-    tables = ActNow.none(pd.DataFrame([row])).tables
-    return replace(result, tables={**result.tables, **{name: whole(table) for name, table in tables.items()}})
+    return _with(result, ActNow.none(pd.DataFrame([row])))
 
 
-def _own(result: Result) -> float:
-    """What a plan is said to save in its own scenarios [million USD]."""
-    return -(result.outcome.objective_musd or 0.0)
+def _with(result: Result, act_now: ActNow) -> Result:
+    """A plan with what samples say of it."""
+    tables = {name: whole(table) for name, table in act_now.tables.items()}
+    return replace(result, tables={**result.tables, **tables})
 
 
 def _answered(
@@ -432,15 +429,17 @@ def _answered(
         **_columns("loss", lost),
         **_columns("loss_without", without),
     }
-    told = ActNow(
+    names = Names.of(result.data)
+    done_by = [(name, *act, amount) for name, amounts in plans for act, amount in amounts.items()]
+    act_now = ActNow(
         pd.DataFrame([gap_row]),
-        act_rows(problem, result.solution, plans, tests[0].ranges, Names.of(result.data)),
-        later_rows(problem, result.solution, Names.of(result.data)),
+        act_rows(problem, result.solution, plans, tests[0].ranges, names),
+        later_rows(problem, result.solution, names),
         _sample_rows(number, tests, scenarios),
-        _sample_acts(plans),
+        pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
         settling(tests, result.data, plans),
     )
-    return replace(result, tables={**result.tables, **{name: whole(table) for name, table in told.tables.items()}})
+    return _with(result, act_now)
 
 
 def _columns(name: str, of: Estimate) -> dict[str, float]:
@@ -470,8 +469,7 @@ def _disliked(result: Result, preference: Preference) -> float:
     if preference == "fewer_projects":
         return float((result.tables["projects"].share > 0).sum()) if len(result.tables["projects"]) else 0.0
     if preference == "less_money_now":
-        budget = result.tables["budget"].head(FIRST_YEARS)
-        return float(budget.outlay_musd.sum())
+        return float(result.tables["budget"].head(FIRST_YEARS).outlay_musd.sum())
     bought = result.tables["acquisitions"]
     by_country = bought.groupby("country").cost_musd.sum() if len(bought) else pd.Series([0.0])
     return float(by_country.max())
@@ -497,12 +495,6 @@ def _sample_rows(number: int, tests: Sequence[Tested], scenarios: int) -> pd.Dat
             for k, test in enumerate(tests)
         ]
     )
-
-
-def _sample_acts(plans: Sequence[tuple[str, Amounts]]) -> pd.DataFrame:
-    """One row for what each plan does in its first years."""
-    rows = [(name, *act, amount) for name, amounts in plans for act, amount in amounts.items()]
-    return pd.DataFrame(rows, columns=["sample", "kind", "item", "through_year", "amount"])
 
 
 def _candidate(data: Dataset, method: Method, gap: float, plan: Plan) -> Result:

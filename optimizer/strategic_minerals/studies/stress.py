@@ -148,7 +148,8 @@ def stress_test(
     )
     materials = pd.DataFrame(
         [
-            _of_material(i, instance, pool, recourse, nothing, alpha, confidence)
+            _of_material(i, instance, pool, recourse, alpha, confidence)
+            | {"do_nothing_musd": float(pool.probability @ nothing.by_material[:, i])}
             | {"in_sample_musd": float(own_scenarios.probability @ own.by_material[:, i])}
             for i in range(len(instance.materials))
         ]
@@ -209,19 +210,16 @@ def _words(
         )
     lines.append("Expected loss by material, the largest without the plan first:")
     for row in rows_of(tables["materials"].head(WORST)):
-        short = (
-            f"; probability of a defence shortfall {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
-            f"{row.defence_short_high:.1%})"
-            if pd.notna(row.defence_short)
-            else ""
-        )
+        between = f"({row.defence_short_low:.1%} to {row.defence_short_high:.1%})"
+        short = f"; probability of a defence shortfall {row.defence_short:.1%} {between}"
+        short = short if pd.notna(row.defence_short) else ""
         lines.append(
             f"  {names.material(row.material)}: {row.expected_loss_musd:,.1f} ({row.expected_loss_musd_low:,.1f} to "
             f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}; expected without the plan "
             f"{row.do_nothing_musd:,.1f}{short}"
         )
     lines.append("Scenarios with the largest loss:")
-    for row in tables["worst"].head(5).itertuples():
+    for row in rows_of(tables["worst"].head(5)):
         lines.append(
             f"  loss {row.loss_musd:,.0f} (without the plan {row.without_plan_musd:,.0f}), defence shortfall "
             f"{row.defence_short_t:,.3g} t{_drivers(str(row.driven_by), names)}; {row.events}"
@@ -260,13 +258,11 @@ def replicates(
 
 
 def _note(plan: Plan) -> str:
-    """How the new scenarios differ from the plan's own, apart from sampling."""
+    """How the new scenarios differ from the plan's own, except by sampling."""
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
-    lines = []
-    if plan.sample is None:
-        lines.append(
-            "The plan was made with its listed scenarios only; the new scenarios are sampled from all hazards of the table."
-        )
+    lines = [
+        "The plan was made with its listed scenarios only; the new scenarios are sampled from all hazards of the table."
+    ] * (plan.sample is None)
     if plan.objective.kind != "social_cost" or limited or plan.risk.cvar_weight > 0:
         lines.append(
             "In this test operations minimise social cost in each scenario, not the plan's own objective or limits on losses."
@@ -278,11 +274,8 @@ def own_scenarios_met(result: Result, *, myopic: bool = False) -> tuple[Recourse
     """The plan, and doing nothing, in the plan's own scenarios; with known courses they add up to the plan's own objective."""
     first = FirstStage.of(result.plan, result.data, result.solution)
     nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
-    scenarios, rows = first.own_scenarios, hazards(result.plan, result.data)
-    recourse, zero = (
-        evaluate_myopic_recourse(one, scenarios, rows) if myopic else evaluate_recourse(one, scenarios)
-        for one in (first, nothing)
-    )
+    scenarios = first.own_scenarios
+    recourse, zero = (_evaluated(one, scenarios, myopic=myopic) for one in (first, nothing))
     return recourse, zero, scenarios
 
 
@@ -293,10 +286,14 @@ def _replicate(
     plan, data, stages, scenarios, seed, myopic = asked
     firsts = [FirstStage.of(plan, data, solution, is_reference=nothing) for solution, nothing in stages]
     drawn = population(firsts[0].natural, data, scenarios, seed, fresh=True)
-    rows = hazards(plan, data)
-    return drawn, [
-        evaluate_myopic_recourse(first, drawn, rows) if myopic else evaluate_recourse(first, drawn) for first in firsts
-    ]
+    return drawn, [_evaluated(first, drawn, myopic=myopic) for first in firsts]
+
+
+def _evaluated(first: FirstStage, scenarios: ScenarioSet, *, myopic: bool) -> RecourseOutcome:
+    """A first stage in scenarios, with foresight of how long an event lasts or without."""
+    if myopic:
+        return evaluate_myopic_recourse(first, scenarios, hazards(first.plan, first.data))
+    return evaluate_recourse(first, scenarios)
 
 
 def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:
@@ -313,22 +310,14 @@ def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOut
 
 
 def _of_material(
-    i: int,
-    instance: Instance,
-    pool: ReplicatePool,
-    recourse: RecourseOutcome,
-    nothing: RecourseOutcome,
-    alpha: float,
-    confidence: float,
+    i: int, instance: Instance, pool: ReplicatePool, recourse: RecourseOutcome, alpha: float, confidence: float
 ) -> dict[str, Any]:
-    """The figures of one material."""
+    """The figures of one material with the plan."""
     loss = recourse.by_material[:, i]
-    uses = [
-        q for q, priority in enumerate(instance.priority) if priority == DEFENCE and instance.demand_material[q] == i
-    ]
+    uses = np.flatnonzero((instance.priority == DEFENCE) & (instance.demand_material == i))
     short = recourse.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > SHORT_T
 
-    def told(pi: Floats) -> Figures:
+    def of_loss(pi: Floats) -> Figures:
         return {
             "expected_loss_musd": float(pi @ loss),
             "value_at_risk_musd": quantile(loss, pi / pi.sum(), alpha),
@@ -336,13 +325,15 @@ def _of_material(
             "defence_short": float(pi[short].sum()),
         }
 
-    found = pool.estimated(told, confidence)
-    found["defence_short"] = pool.chance(short, found["defence_short"], confidence) if uses else (float("nan"),) * 3
+    found = pool.estimated(of_loss, confidence)
+    found["defence_short"] = (
+        pool.chance(short, found["defence_short"], confidence) if len(uses) else (float("nan"),) * 3
+    )
     found["value_at_risk_musd"] = pool.quantile(loss, alpha, found["value_at_risk_musd"], confidence)
     row: dict[str, Any] = {"material": instance.materials[i]}
     for column, (estimate, low, high) in found.items():
         row |= named(column, (estimate, 0.0 if low < 0 else low, high))
-    return row | {"do_nothing_musd": float(pool.probability @ nothing.by_material[:, i])}
+    return row
 
 
 @dataclass(frozen=True)
@@ -417,9 +408,9 @@ def _chance(
     return max(0.0, certain, low), min(1.0, high)
 
 
-def named(column: str, told: Interval) -> dict[str, float]:
+def named(column: str, estimate: Interval) -> dict[str, float]:
     """An interval as three columns."""
-    return dict(zip((column, f"{column}_low", f"{column}_high"), told, strict=True))
+    return dict(zip((column, f"{column}_low", f"{column}_high"), estimate, strict=True))
 
 
 def interval(values: list[float], confidence: float) -> tuple[float, float, float]:
@@ -442,24 +433,21 @@ def scenario_rows(done: Draws, materials: Sequence[str]) -> pd.DataFrame:
     frames: list[pd.DataFrame] = []
     for r, (scenarios, (recourse, nothing)) in enumerate(done):
         drawn = is_drawn(scenarios)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "scenario": scenarios.names,
-                    "replicate": r + 1,
-                    "probability": np.where(drawn, scenarios.probability / len(done), scenarios.probability),
-                    "loss_musd": recourse.loss,
-                    "without_plan_musd": nothing.loss,
-                    "cost_musd": recourse.cost,
-                    "defence_short_t": recourse.defence,
-                    "driven_by": [_driven(losses, materials) for losses in recourse.by_material],
-                    "events": [
-                        "; ".join(describe(k) for k in scenario if _touches(k, set(materials)))
-                        for scenario in scenarios.events
-                    ],
-                }
-            ).loc[drawn | (r == 0)]
+        touching = [[k for k in scenario if _touches(k, set(materials))] for scenario in scenarios.events]
+        table = pd.DataFrame(
+            {
+                "scenario": scenarios.names,
+                "replicate": r + 1,
+                "probability": np.where(drawn, scenarios.probability / len(done), scenarios.probability),
+                "loss_musd": recourse.loss,
+                "without_plan_musd": nothing.loss,
+                "cost_musd": recourse.cost,
+                "defence_short_t": recourse.defence,
+                "driven_by": [_driven(losses, materials) for losses in recourse.by_material],
+                "events": ["; ".join(map(describe, events)) for events in touching],
+            }
         )
+        frames.append(table.loc[drawn | (r == 0)])
     return pd.concat(frames, ignore_index=True)
 
 
@@ -467,48 +455,42 @@ def event_rows(done: Draws, materials: Collection[str]) -> pd.DataFrame:
     """The events of every scenario of `scenario_rows` that touch planned materials, with the columns of `EVENTS`."""
     named = set(materials)
     rows = [
-        {
-            "scenario": scenarios.names[s],
-            "replicate": replicate,
-            "hazard": event.label,
-            "name": event.name,
-            "materials": event.materials,
-            "start_year": event.start,
-            "flood_yr": event.flood,
-            "duration_yr": event.duration,
-            "cut_share": event.cut,
-            "severity": np.nan if event.profile is None else event.severity,
-        }
-        for replicate, scenarios, _, s in _counted(done)
+        (scenarios.names[s], replicate, event.label, event.name, event.materials, *_figures_of(event))
+        for replicate, scenarios, s in _counted(done)
         for event in scenarios.events[s]
         if _touches(event, named)
     ]
     return pd.DataFrame(rows, columns=list(EVENTS))
 
 
+def _figures_of(event: DisruptionEvent) -> Sequence[float]:
+    severity = np.nan if event.profile is None else event.severity
+    return event.start, event.flood, event.duration, event.cut, severity
+
+
 def shortfall_rows(done: Draws, instance: Instance) -> pd.DataFrame:
     """The demands that go short with the plan in every scenario of `scenario_rows`, with the columns of `SHORTFALLS`."""
     served: list[Any] = []
     for scenarios, (recourse, _) in done:
-        told = np.ones((len(scenarios.names), len(instance.demands)))
+        shares = np.ones((len(scenarios.names), len(instance.demands)))
         for q, (material, segment) in enumerate(instance.demands):
             missing, wanted = short_of_promise(instance, scenarios, recourse.short, Promise(material, segment, 1.0))
             share = np.divide(missing, wanted, out=np.zeros_like(missing), where=wanted > 0)
-            told[:, q] = 1 - share.max(axis=1, initial=0.0)
-        served.append(told)
+            shares[:, q] = 1 - share.max(axis=1, initial=0.0)
+        served.append(shares)
     rows = [
         (scenarios.names[s], replicate, *instance.demands[q], float(served[replicate - 1][s, q]))
-        for replicate, scenarios, _, s in _counted(done)
+        for replicate, scenarios, s in _counted(done)
         for q in np.flatnonzero(served[replicate - 1][s] < 1 - SMALL_SHARE)
     ]
     return pd.DataFrame(rows, columns=list(SHORTFALLS))
 
 
-def _counted(done: Draws) -> Iterator[tuple[int, ScenarioSet, RecourseOutcome, int]]:
-    """(sample, its scenarios, what the plan does in them, a scenario's place) of all that count: listed ones once."""
-    for r, (scenarios, (recourse, _)) in enumerate(done):
+def _counted(done: Draws) -> Iterator[tuple[int, ScenarioSet, int]]:
+    """(sample, its scenarios, a scenario's place) of all that count: listed ones once."""
+    for r, (scenarios, _) in enumerate(done):
         for s in np.flatnonzero(is_drawn(scenarios) | (r == 0)).tolist():
-            yield r + 1, scenarios, recourse, s
+            yield r + 1, scenarios, s
 
 
 def _driven(losses: Any, materials: Sequence[str]) -> str:

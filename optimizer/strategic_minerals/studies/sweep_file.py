@@ -40,6 +40,18 @@ Entry = dict[str, Plain | list[Plain]]
 Value = Plain | list[Plain] | list[Entry]
 
 
+READS = {
+    "grid": "axes",
+    "points": "points",
+    "one_at_a_time": "ranges estimates",
+    "latin_hypercube": "ranges estimates samples seed",
+    "morris": "ranges estimates trajectories levels seed",
+    "sobol": "ranges estimates samples second_order seed",
+    "loss_functions": "",
+}
+"""Kind -> fields that it reads."""
+
+
 class SweepFile(Section):
     """A sensitivity study."""
 
@@ -68,12 +80,9 @@ class SweepFile(Section):
     @classmethod
     def _quoted(cls, content: Any) -> Any:
         """Addresses with dots stand in quotation marks; without them they read as tables in tables."""
+        expected = 'quotation marks: "{}" = ...'
         places = [
-            (
-                f"{of}.{'.'.join(path)}",
-                "an address without quotation marks",
-                f'quotation marks: "{".".join(path)}" = ...',
-            )
+            (f"{of}.{'.'.join(path)}", "an address without quotation marks", expected.format(".".join(path)))
             for of in ("axes", "ranges")
             if isinstance(content, dict) and isinstance(content.get(of), dict)
             for path in _leaves(content[of])
@@ -85,15 +94,8 @@ class SweepFile(Section):
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
-        """Nothing is said that the kind does not read."""
-        reads = {"grid": {"axes"}, "points": {"points"}, "loss_functions": set()}.get(
-            self.kind, {"ranges", "estimates"}
-        )
-        reads |= {
-            "latin_hypercube": {"samples", "seed"},
-            "morris": {"trajectories", "levels", "seed"},
-            "sobol": {"samples", "second_order", "seed"},
-        }.get(self.kind, set())
+        """Refuse fields that the kind does not read."""
+        reads = set(READS[self.kind].split())
         options = {"kind", "gap", "relax", "method", "fresh_scenarios"}
         places = [
             (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
@@ -115,13 +117,10 @@ class SweepFile(Section):
             if self.kind == "grid" and self.axes:
                 asked = [dict(zip(self.axes, values, strict=True)) for values in product(*self.axes.values())]
             if not asked:
-                raise PlanError(
-                    [Fault(SWEEP, "", {"grid": "axes"}.get(self.kind, "points"), "none", "at least one point")]
-                )
+                raise PlanError([Fault(SWEEP, "", READS[self.kind], "none", "at least one point")])
             return Design("points", tuple(asked), {})
-        ranges = {
-            **estimate_ranges(plan, data, self.estimates),
-            **{at: (pair[0], pair[1]) for at, pair in self.ranges.items()},
+        ranges = estimate_ranges(plan, data, self.estimates) | {
+            at: (low, high) for at, (low, high) in self.ranges.items()
         }
         if self.kind == "one_at_a_time":
             return one_at_a_time(ranges)
@@ -190,10 +189,7 @@ def _located(place: PlanText, fault: Fault) -> Fault:
     for n in range(len(parts), 0, -1):
         for of in ("axes.", "ranges.", f"points.{number}.", ""):
             at = f"{of}{'.'.join(parts[:n])}"
-            found = (
-                line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}.")
-            )
-            line = next(found, None)
-            if line is not None:
-                return replace(fault, file=place.name, row=str(line))
+            for field, line in place.lines.items():
+                if field.rstrip(' *"') == at or field.startswith(f"{at}."):
+                    return replace(fault, file=place.name, row=str(line))
     return replace(fault, file=place.name, row=fault.row)

@@ -39,7 +39,6 @@ from ..solver.stages import RELAXED_IN_Z0
 from ..world.events import ScenarioSet
 from ..world.instance import ESSENTIAL, Instance
 from ..world.packages import build_support
-from ..world.scenarios import cvar_of
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 from .stress import SHORT_T, Figures, drawn_in_all, figures, named, pooled, replicates
 
@@ -79,31 +78,19 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
         return base.model_copy(update={"instruments": Instruments.model_validate({**menu.model_dump(), **changes})})
 
     stock = having(projects=False, offtake_contracts=False, price_floors=())
-    least = stock.model_copy(
-        update={
-            "objective": Objective(kind="least_budget", stage_slack=LEAST_SLACK),
-            "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
-        }
-    )
+    objective = Objective(kind="least_budget", stage_slack=LEAST_SLACK)
+    money = plan.budget.model_copy(update={"branch_money": "planned"})
+    least = stock.model_copy(update={"objective": objective, "budget": money})
     n, names = problem.natural, Names.of(problem.data)
-    imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}
-    short = _base_case_shortfall(n, problem.structure.scenarios)
-    filled = (
-        Rule(FILLED, None, "the plan has no design-basis scenario")
-        if short is None
-        else _holding(FILLED, least, n, short, names)
-    )
+    cover = {m: float(net_imports(n, i).max()) * COVER_DAYS / DAYS_PER_YEAR for i, m in enumerate(n.materials)}
+    filled = Rule(FILLED, None, "the plan has no design-basis scenario")
+    if (short := _base_case_shortfall(n, problem.structure.scenarios)) is not None:
+        filled = _holding(FILLED, least, n, short, names)
     return [
         Rule("stockpile only", stock),
         Rule("projects only", having(reserve=False, offtake_contracts=False, price_floors=())),
         Rule("floors only", having(reserve=False, offtake_contracts=False, packages=("none",))),
-        _holding(
-            f"{COVER_DAYS:g} days of cover",
-            least,
-            n,
-            {m: float(v.max()) * COVER_DAYS / DAYS_PER_YEAR for m, v in imports.items()},
-            names,
-        ),
+        _holding(f"{COVER_DAYS:g} days of cover", least, n, cover, names),
         filled,
     ]
 
@@ -142,7 +129,7 @@ def _base_case_shortfall(n: Instance, scenarios: ScenarioSet) -> dict[str, float
     chosen = np.flatnonzero(scenarios.design_basis)
     if not len(chosen):
         return None
-    lacking: dict[str, float] = {}
+    lacking, t = dict[str, float](), np.arange(n.calendar.periods)
     for i, name in enumerate(n.materials):
         mine: Bools = (n.demand_material == i) & (n.priority <= ESSENTIAL)
         if not mine.any():
@@ -156,9 +143,7 @@ def _base_case_shortfall(n: Instance, scenarios: ScenarioSet) -> dict[str, float
             crisis = np.where(scenarios.tight[s, i], scenarios.squeeze[s, i], 0.0)
             kept = scenarios.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
             beyond = np.maximum(0.0, _missing(asked[users].sum(axis=0), (made * kept).sum(axis=0)) - usual)
-            inside = (np.arange(n.calendar.periods) >= scenarios.onset[s, c]) & (
-                np.arange(n.calendar.periods) < scenarios.end[s, c]
-            )
+            inside = (t >= scenarios.onset[s, c]) & (t < scenarios.end[s, c])
             gone = float((asked[mine].sum(axis=0) * beyond * inside).sum())
             lacking[name] = max(lacking.get(name, 0.0), gone)
     return {name: tonnes for name, tonnes in lacking.items() if tonnes > SHORT_T}
@@ -271,9 +256,8 @@ def along(plan: Plan, data: Dataset, choose: Callable[[ScenarioSet], ScenarioSet
     """The plan's problem with other scenarios made from its own."""
     own, natural = structure_of(plan, data)
     scenarios = choose(own.scenarios)
-    structure = build_structure(
-        own.instance, scenarios, build_support(own.instance, scenarios, pricing=own.support.owners.pricing)
-    )
+    support = build_support(own.instance, scenarios, pricing=own.support.owners.pricing)
+    structure = build_structure(own.instance, scenarios, support)
     templates = compile_templates(structure)
     return Problem(plan, data, natural, structure, templates, instantiate(structure, templates), Timings())
 
@@ -403,29 +387,29 @@ def value_of_planning(
             decided[name] = chosen
     see = np.array([found[f"scenario {s}"].bound_musd for s in scenarios])
     costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
-    if (
-        AVERAGE in costs and costs[AVERAGE] is None
-    ):  # what is bought in the average scenario may be unavailable or unaffordable without a disruption
+    if costs.get(AVERAGE, z0) is None:  # its purchases may be unavailable or unaffordable without a disruption
         costs[AVERAGE] = evaluated(problem, replace(decided[AVERAGE], at_most=True))
         notes[AVERAGE] = "not all its purchases fit the budget of the baseline course: it buys at most what it planned"
     notes |= {name: "its decisions do not fit the budget of the plan" for name, x in costs.items() if x is None}
-    stages = {NOTHING: (extract(problem.structure, problem.assembly, best.z0), True)}
-    stages |= {
-        name: (extract(problem.structure, problem.assembly, x), False) for name, x in costs.items() if x is not None
-    }
+    points = {NOTHING: best.z0, **{name: x for name, x in costs.items() if x is not None}}
+    stages = {name: (extract(problem.structure, problem.assembly, x), name == NOTHING) for name, x in points.items()}
     recourse = {name: _met(free, data, *stage) for name, stage in stages.items()}
-    by_scenario = pd.concat(
-        [
-            pd.DataFrame({"alternative": name, "scenario": problem.structure.scenarios.names, "loss_musd": m.loss})
-            for name, m in recourse.items()
-        ],
-        ignore_index=True,
-    )
-    pi = problem.structure.scenarios.probability
-    rows = [
-        _row(name, m, pi, see, recourse[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha)
+    named_scenarios = problem.structure.scenarios.names
+    losses = [
+        pd.DataFrame({"alternative": name, "scenario": named_scenarios, "loss_musd": m.loss})
         for name, m in recourse.items()
     ]
+    by_scenario = pd.concat(losses, ignore_index=True)
+    pi = problem.structure.scenarios.probability
+    spending = problem.assembly.costs.get("spending", np.zeros_like(best.z0))
+    rows: list[dict[str, Any]] = []
+    for name, m in recourse.items():
+        met = figures(pi, m, recourse[NOTHING], plan.risk.alpha)
+        row: dict[str, Any] = {"alternative": name}
+        row |= {f"{figure}_musd": met[figure] for figure in ("worth", "expected_loss", "cvar")}
+        row["defence_short"] = met["defence_short"]
+        row["spending_musd"] = 0.0 if name == NOTHING else float(spending @ points[name])
+        rows.append(row | {"largest_regret_musd": float((m.cost - see)[pi > 0].max())})
     rows += [{"alternative": name} for name in notes if name not in recourse]
     table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
     table["note"] = [notes.get(name, "") for name in table.alternative]
@@ -485,8 +469,8 @@ def _words(
             "(minimax regret)."
         )
     lines.append(
-        f"  Knowing the scenario in advance would add {_told(known['evpi'])} (EVPI); planning for the average scenario "
-        f"would lose {_told(known['vss'])} (VSS). These figures are accurate to {_told(known['largest_gap'])}."
+        f"  Knowing the scenario in advance would add {_musd(known['evpi'])} (EVPI); planning for the average scenario "
+        f"would lose {_musd(known['vss'])} (VSS). These figures are accurate to {_musd(known['largest_gap'])}."
     )
     if fresh is None:
         lines.append("NO NEW RANDOM SCENARIOS: none were asked for, or the plan draws none.")
@@ -494,17 +478,20 @@ def _words(
         lines.append(
             f"IN {facts['fresh']:,} NEW RANDOM SCENARIOS (seed {facts['seed']}; {facts['confidence']:.0%} confidence intervals):"
         )
-        for row in fresh.itertuples():
+        for row in fresh.to_dict("records"):
+            musd = ("worth_musd", "behind_plan_musd", "expected_loss_musd", "cvar_musd")
+            worth, behind, loss, cvar = (_between(row, figure, ",.0f") for figure in musd)
             lines.append(
-                f"  {_called(str(row.alternative))}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to "
-                f"{row.worth_musd_high:,.0f}), "
-                f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) less "
-                f"than the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
-                f"{row.expected_loss_musd_high:,.0f}), CVaR {row.cvar_musd:,.0f} ({row.cvar_musd_low:,.0f} to "
-                f"{row.cvar_musd_high:,.0f}), probability of a defence shortfall {row.defence_short:.1%} "
-                f"({row.defence_short_low:.1%} to {row.defence_short_high:.1%})"
+                f"  {_called(row['alternative'])}: worth {worth}, {behind} less than the plan; expected loss {loss}, CVaR "
+                f"{cvar}, probability of a defence shortfall {_between(row, 'defence_short', '.1%')}"
             )
     return lines
+
+
+def _between(row: Mapping[Any, Any], figure: str, form: str) -> str:
+    """A figure with its interval in brackets."""
+    estimate, low, high = (format(row[f"{figure}{end}"], form) for end in ("", "_low", "_high"))
+    return f"{estimate} ({low} to {high})"
 
 
 def _called(alternative: str) -> str:
@@ -512,7 +499,7 @@ def _called(alternative: str) -> str:
     return ALTERNATIVES.get(alternative, alternative)
 
 
-def _told(musd: float) -> str:
+def _musd(musd: float) -> str:
     return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}" if abs(musd) >= 10 else f"{musd:.2g}"
 
 
@@ -539,10 +526,8 @@ def _answer(asked: tuple[Plan, Dataset, int | None, float]) -> Answer:
     except (InfeasibleError, StoppedError) as error:
         checkpoint()
         return Answer(note=str(error))
-    decided = decisions(
-        problem, extract(problem.structure, problem.assembly, solved.x), path=1 if scenario == MEAN else 0
-    )
-    left = _open(solved)
+    solution, left = extract(problem.structure, problem.assembly, solved.x), _open(solved)
+    decided = decisions(problem, solution, path=int(scenario == MEAN))
     return Answer(decided, float(solved.costs["social_cost"] @ solved.x) - left, left)
 
 
@@ -577,28 +562,3 @@ def _beside(one: RecourseOutcome, plan: RecourseOutcome, nothing: RecourseOutcom
 def _open(solved: Solved) -> float:
     """Million USD between objective and bound."""
     return max(0.0, (solved.outcome.objective_musd or 0.0) - (solved.outcome.best_bound_musd or 0.0))
-
-
-def _spending(problem: Problem, x: Floats | None) -> float:
-    costs = problem.assembly.costs.get("spending")
-    return 0.0 if x is None or costs is None else float(costs @ x)
-
-
-def _row(
-    name: str,
-    recourse: RecourseOutcome,
-    pi: Floats,
-    see: Floats,
-    nothing: RecourseOutcome,
-    spending: float,
-    alpha: float,
-) -> dict[str, Any]:
-    return {
-        "alternative": name,
-        "worth_musd": float(pi @ (nothing.cost - recourse.cost)),
-        "expected_loss_musd": float(pi @ recourse.loss),
-        "cvar_musd": cvar_of(recourse.loss, pi, alpha),
-        "defence_short": float(pi[recourse.defence > SHORT_T].sum()),
-        "spending_musd": spending,
-        "largest_regret_musd": float((recourse.cost - see)[pi > 0].max()),
-    }

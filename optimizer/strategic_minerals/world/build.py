@@ -165,10 +165,8 @@ def build_procurement(
     clean_purchases, clean_support = np.zeros((I, T), dtype=bool), np.zeros((I, T), dtype=bool)
     declared = {row.producer: row.origins.split() for row in data.rows("feed_origins")}
     names = {getattr(row, "activity", getattr(row, "project", "")): j for j, row in enumerate(producers)}
-    clean = np.array(
-        [_clean(producers[j].country, declared.get(name, []), yields[j], rules) for name, j in names.items()],
-        dtype=bool,
-    )
+    cleans = [_clean(producers[j].country, declared.get(name, []), yields[j], rules) for name, j in names.items()]
+    clean = np.array(cleans, dtype=bool)
     for rule in rules:
         shut = np.array([rule.excludes(row.country) for row in producers], dtype=bool)
         shut |= rule.reach_back & ~clean
@@ -188,9 +186,7 @@ def build_procurement(
             support &= ~((shut & makes)[sources:, None] & when)
             if rule.reach_back:
                 clean_support |= rule.materials[:, None] & when
-        if (
-            "offtake" in rule.applies_to
-        ):  # users draw on a contract with whatever feed there is: none that is followed back
+        if "offtake" in rule.applies_to:  # users draw on a contract with whatever feed there is
             followed = rule.reach_back & (yields < 0).any(axis=1)
             offtake &= ~(((shut | followed) & makes)[:, None] & when)
     for o, row in enumerate(offers):
@@ -313,9 +309,8 @@ def demands(
             shares.append(row.share)
             loss.append(base[materials[material]] + row.loss_multiplier * gross)
             named.append(row.loss_multiplier * gross)
-        for row in sorted(
-            (r for r in step_rows if (r.material, r.segment) == (material, segment)), key=lambda r: r.step
-        ):
+        mine = [r for r in step_rows if (r.material, r.segment) == (material, segment)]
+        for row in sorted(mine, key=lambda r: r.step):
             steps.append((q, row.step))
             limits.append(row.limit_share)
             costs.append(row.cost_usd_per_kg * MUSD_PER_T)
@@ -382,15 +377,9 @@ def users_stock(
             holders = [q for q in segments if pairs[q][1] == row.segment]
         else:
             holders = [q for q in segments if pairs[q] not in named] if segments else [-1]
-        use = {
-            q: float(
-                (wanted["demand"][q] if q >= 0 else np.maximum(-yields[:, i], 0.0) @ capacity)[
-                    : calendar.planned
-                ].mean()
-            )
-            / calendar.step
-            for q in holders
-        }
+        taken = np.maximum(-yields[:, i], 0.0) @ capacity
+        course = {q: wanted["demand"][q] if q >= 0 else taken for q in holders}
+        use = {q: float(of[: calendar.planned].mean()) / calendar.step for q, of in course.items()}
         total = sum(use.values())
         for q, of in use.items():
             share = of / total if total > 0 else 0.0
@@ -406,7 +395,7 @@ def users_stock(
     }
 
 
-# Measures in force when the plan starts, as baseline data: what they cut, what they do to prices, and the market outside the
+# Measures in force when the plan starts, as baseline data: what they cut, what they do to prices, and the market outside them.
 
 
 @dataclass(frozen=True)
@@ -503,9 +492,8 @@ def signed_floors(
         begin = _period(calendar, row.floor_from_year, 0)
         term = _period(calendar, row.floor_until_year, 10 * calendar.periods) - begin
         if term > 0:
-            level, take = row.floor_usd_per_kg * MUSD_PER_T, math.inf
-            if row.take_t_per_yr is not None:
-                take = row.take_t_per_yr * calendar.step
+            level = row.floor_usd_per_kg * MUSD_PER_T
+            take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
             kind = row.floor_kind or "contract"
             floor = Floor(materials[row.floor_material], level, row.upside_share, kind, term, begin=begin, take=take)
             found.append(PaidFloor(producers[row.producer], floor))
@@ -517,12 +505,6 @@ def _period(calendar: Calendar, date: float | None, otherwise: int) -> int:
     if date is None:
         return otherwise
     return max(0, round((date - calendar.first_year) / calendar.step))
-
-
-def nothing_carried(calendar: Calendar) -> Carried:
-    """Nothing was signed before."""
-    zero = np.zeros(len(calendar.years))
-    return Carried(zero, zero, zero, (), 0.0)
 
 
 def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> Carried:
@@ -608,7 +590,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
     capacity = _capacities(data, sources, projects, calendar) * _ore_left(plan, data, sources, len(projects), calendar)
     wanted = demands(plan, data, materials, base, calendar)
-    step, n = calendar.step, len(sources)
+    step, n, nothing = calendar.step, len(sources), np.zeros(len(calendar.years))
     haircut = np.array([m.haircut_share for m in M])
     instance = Instance(
         plan=plan,
@@ -668,7 +650,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         procurement=procurement,
         left_out=(*left_out, *procurement.closed, *not_given),
         impossible=not_given,
-        carried=nothing_carried(calendar),
+        carried=Carried(nothing, nothing, nothing, (), 0.0),
     )
     return replace(instance, carried=carried(instance, data, signed))
 
@@ -834,11 +816,10 @@ def _contract_terms(
         and bool(procurement.offtake_open[j].any())
         for j, row in enumerate(sources)
     ]
-    lots = [
-        row.lot_t_per_yr * calendar.step if offered else math.nan for row, offered in zip(sources, offers, strict=True)
-    ]
+    both = list(zip(sources, offers, strict=True))
+    lots = [row.lot_t_per_yr * calendar.step if offered else math.nan for row, offered in both]
     fees = [row.fee_usd_per_kg * MUSD_PER_T for row in sources]
-    terms = [calendar.lasting(row.term_yr) if offered else 0 for row, offered in zip(sources, offers, strict=True)]
+    terms = [calendar.lasting(row.term_yr) if offered else 0 for row, offered in both]
     return {
         "contract_lot": np.array([*lots, *[math.nan] * projects], dtype=float),
         "contract_fee": np.array([*fees, *[0.0] * projects], dtype=float),
@@ -857,13 +838,11 @@ def _sellers(data: Dataset, offers: Sequence[Any], calendar: Calendar) -> dict[s
     series = _grouped(data.rows("sellers"), "seller", "depth_t_per_yr")
     named = [name for name in dict.fromkeys(row.seller for row in offers if row.seller) if name in series]
     place = {name: g for g, name in enumerate(named)}
+    depth = np.array([yearly(series[name], calendar) for name in named], dtype=float).reshape(-1, calendar.periods)
     return {
         "sellers": tuple(named),
         "offer_seller": np.array([place.get(row.seller, -1) for row in offers], dtype=int),
-        "seller_depth": np.array([yearly(series[name], calendar) for name in named], dtype=float).reshape(
-            -1, calendar.periods
-        )
-        * calendar.step,
+        "seller_depth": depth * calendar.step,
     }
 
 
@@ -881,10 +860,8 @@ def _offers(
     rows = [wanted[o] for o in ever]
     outside = [row.source_producer == "outside" for row in rows]
     material = np.array([materials[row.material] for row in rows], dtype=int)
-    origin = tuple(
-        (row.origin or "") if out else country[producers[row.source_producer]]
-        for row, out in zip(rows, outside, strict=True)
-    )
+    both = list(zip(rows, outside, strict=True))
+    origin = tuple((row.origin or "") if out else country[producers[row.source_producer]] for row, out in both)
     sells = material[:, None] == np.arange(len(materials))
     return {
         "offers": tuple(row.offer for row in rows),
@@ -895,7 +872,5 @@ def _offers(
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),
         "offer_premium": np.array([row.premium_share for row in rows], dtype=float),
-        "offer_crisis": np.array(
-            [row.crisis_availability if out else 1.0 for row, out in zip(rows, outside, strict=True)], dtype=float
-        ),
+        "offer_crisis": np.array([row.crisis_availability if out else 1.0 for row, out in both], dtype=float),
     }

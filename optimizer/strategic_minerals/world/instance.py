@@ -625,19 +625,8 @@ NO_INSTRUMENT = Instrument("none", "none", 0.0, 0.0, 0.0, 0.0, 0.0, False)
 
 def build_instruments(data: Dataset) -> dict[str, Instrument]:
     """Capital instruments of the table, by name and in its order."""
-    return {
-        row.instrument: Instrument(
-            row.instrument,
-            row.kind,
-            row.score,
-            row.max_share_of_capex,
-            row.rate,
-            row.tenor_yr,
-            row.grace_yr,
-            row.grant_on_top,
-        )
-        for row in data.rows("instruments")
-    }
+    fields = "instrument kind score max_share_of_capex rate tenor_yr grace_yr grant_on_top".split()
+    return {row.instrument: Instrument(*(getattr(row, name) for name in fields)) for row in data.rows("instruments")}
 
 
 def build_packages(
@@ -669,18 +658,8 @@ def build_packages(
             )
         project = None if row.project is None else producers[row.project] - first
         fee = row.offtake_fee_usd_per_kg * MUSD_PER_T
-        packages.append(
-            Package(
-                row.package,
-                row.package,
-                project,
-                instruments[row.instrument],
-                row.offtake_share,
-                fee,
-                row.offtake_fee_share,
-                floor,
-            )
-        )
+        terms = instruments[row.instrument], row.offtake_share, fee, row.offtake_fee_share
+        packages.append(Package(row.package, row.package, project, *terms, floor))
     taken = {"none", *(row.package for row in data.rows("packages"))}
     bare = [package for package in packages if package.floor is None]
     for at, called in floor_names(plan).items():
@@ -696,7 +675,9 @@ def build_packages(
             id=at,
         )
         for package in bare:
-            name = _package_name(package.row, called, taken)
+            name = f"{package.row}+{called}"
+            if name in taken:  # no name of a table has spaces
+                name = f"{package.row} + {called}"
             taken.add(name)
             share = menu.take_share if menu.kind == "purchase" else None
             packages.append(replace(package, name=name, floor=floor, take_share=share))
@@ -707,12 +688,6 @@ def chosen_packages(plan: Plan, data: Dataset) -> Iterator[Any]:
     """Rows of the table that the plan may use, in the order of the table; `none` is there anyway."""
     chosen = plan.instruments.packages
     return (row for row in data.rows("packages") if ("*" in chosen or row.package in chosen) and row.package != "none")
-
-
-def _package_name(row: str, floor: str, taken: set[str]) -> str:
-    """`grant+ndpr_oxide-floor-110`; with spaces, which no name of a table has, where a package is called so already."""
-    name = f"{row}+{floor}"
-    return f"{row} + {floor}" if name in taken else name
 
 
 def floor_names(plan: Plan) -> dict[FloorId, str]:
@@ -730,7 +705,7 @@ def floor_names(plan: Plan) -> dict[FloorId, str]:
 
 
 def _level_word(level: float) -> str:
-    """A level as short as it can be told without becoming another one."""
+    """A level in as few digits as it needs."""
     short = f"{level:g}"
     return short if float(short) == level else repr(float(level))
 
@@ -758,8 +733,7 @@ def _menu_in(plan: Plan, menu: FloorMenu, place: int) -> int | None:
     same_terms = [n for n, other in enumerate(menus) if _terms(other) == _terms(menu)]
     if place in same_terms:
         levels, before = menus[place].levels_usd_per_kg, menu.levels_usd_per_kg
-        moved = len(set(levels) ^ set(before))
-        if len(levels) == len(before) and moved <= 2:
+        if len(levels) == len(before) and len(set(levels) ^ set(before)) <= 2:
             return place
     equal = [n for n in same_terms if menus[n] == menu]
     if equal:
@@ -884,9 +858,9 @@ def _package_impossible(row: Any, materials: Mapping[str, int], projects: Sequen
     mine = [project for project in projects if row.project in (None, project.name)]
     if not mine:
         return "the plan has no project" if row.project is None else f"its project {row.project} is not in the plan"
-    if row.floor_material is not None and row.floor_material not in materials:
-        return f"the material of its floor, {row.floor_material}, is not in the plan"
     if row.floor_material is not None:
+        if row.floor_material not in materials:
+            return f"the material of its floor, {row.floor_material}, is not in the plan"
         makers = [project for project in mine if yields[project.producer, materials[row.floor_material]] > 0]
         if not makers:
             who = "no project of the plan makes" if row.project is None else f"its project {row.project} makes none of"
@@ -919,6 +893,7 @@ def scale(instance: Instance) -> Instance:
     tier = np.array([demand[q] for q, _ in instance.tiers])
     step = np.array([demand[q] for q, _ in instance.steps])
     held = u[[i for i, _ in instance.users]]
+    paid = tuple(replace(one, floor=_floor(one.floor, u)) for one in instance.carried.floors)
     return replace(
         instance,
         price=instance.price * u[:, None],
@@ -942,14 +917,11 @@ def scale(instance: Instance) -> Instance:
         tier_named=instance.tier_named * tier,
         users_level=instance.users_level / held,
         users_missing=instance.users_missing / held,
-        carried=replace(
-            instance.carried,
-            floors=tuple(replace(paid, floor=_floor(paid.floor, u)) for paid in instance.carried.floors),
-        ),
+        carried=replace(instance.carried, floors=paid),
         step_cost=instance.step_cost * step,
         packages=tuple(_package(p, u) for p in instance.packages),
         in_force=tuple(tuple(_floor(f, u) for f in floors) for floors in instance.in_force),
-        market_floors=tuple(_market(m, u) for m in instance.market_floors),
+        market_floors=tuple(replace(m, floor=_floor(m.floor, u)) for m in instance.market_floors),
         material_unit=u,
         producer_unit=v,
         money_unit=money_unit(instance),
@@ -978,10 +950,6 @@ def money_unit(instance: Instance) -> float:
 def _floor(floor: Floor, u: Floats) -> Floor:
     unit = u[floor.material]
     return replace(floor, level=floor.level * unit, take=floor.take / unit)
-
-
-def _market(market: MarketFloor, u: Floats) -> MarketFloor:
-    return replace(market, floor=_floor(market.floor, u))
 
 
 def _package(package: Package, u: Floats) -> Package:

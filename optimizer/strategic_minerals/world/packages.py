@@ -111,9 +111,8 @@ def _border(
         return per_tonne * B, per_tonne * (B - H)
 
     discount = (1 + calendar.rate) ** (-calendar.step * np.arange(length))
-    weight = np.concatenate(
-        [scenarios.trunk_weight(T)[c], np.ones(length - T)]
-    )  # after T on the trunk, as all terminal terms
+    # after T on the trunk, as all terminal terms
+    weight = np.concatenate([scenarios.trunk_weight(T)[c], np.ones(length - T)])
     term = np.arange(length) < floor.term
     base, more = scenarios.baseline(instance), length - T
     path, _ = trunk_prices(instance, scenarios, length)
@@ -231,9 +230,8 @@ class Support:
     @cached_property
     def liability(self) -> Floats:
         """(options, T) what a signature's floor may cost at the price state that the plan's cap is for."""
-        return self._stacked(
-            [np.zeros_like(o.payments) if o.floor is None else o.floor.liability for o in self.options]
-        )
+        nothing = np.zeros(self.trunk_alive.shape[1])
+        return self._stacked([nothing if o.floor is None else o.floor.liability for o in self.options])
 
     @cached_property
     def market_outlay(self) -> Floats:
@@ -267,12 +265,15 @@ def build_support(
     markets: list[MarketSupport] = []
     for market in instance.market_floors:
         support = market_support(instance, scenarios, market, trunk_alive, scenarios_alive)
-        judged = support if pricing is None else _on_pricing_sample(instance, pricing, market)
+        judged = support
+        if pricing is not None:  # whether it may be chosen must not depend on the plan's own sample
+            judged = market_support(instance, pricing.scenarios, market, *_survival(instance, pricing.scenarios))
         total = judged.money.expected + judged.money.terminal
         if market.floor.kind != "border" and total < -ROUNDING_MUSD:
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
             continue
-        markets.append(replace(support, floor=_renumber(market, len(markets))))
+        renumbered = replace(market, floor=replace(market.floor, market=len(markets)))
+        markets.append(replace(support, floor=renumbered))
     valuation = OwnerValuation(instance, scenarios, owners, pricing)
     builder = _Options(instance, scenarios, [m.floor for m in markets], valuation)
     baseline = []
@@ -301,9 +302,8 @@ def signed_support(
 
     Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
     """
-    builder = _Options(
-        instance, scenarios, [market.floor for market in support.markets], OwnerValuation(instance, scenarios)
-    )
+    markets = [market.floor for market in support.markets]
+    builder = _Options(instance, scenarios, markets, OwnerValuation(instance, scenarios))
     options: list[Option] = []
     classes: list[OutputClass] = []
     for o in signed:
@@ -318,11 +318,6 @@ def signed_support(
     trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
     along = alone[1] + sum((m.scenarios.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
     return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners.settle())
-
-
-def _on_pricing_sample(instance: Instance, pricing: PricingSample, market: MarketFloor) -> MarketSupport:
-    """A market floor along what owners expect: whether it may be chosen must not depend on the plan's own sample."""
-    return market_support(instance, pricing.scenarios, market, *_survival(instance, pricing.scenarios))
 
 
 def _survival(instance: Instance, scenarios: ScenarioSet) -> tuple[Bools, Bools]:
@@ -409,12 +404,10 @@ class _Options:
         floor = package.floor
         if floor is None or self.instance.yields[project.producer, floor.material] <= 0:
             return None
-        if package.take_share is not None:
-            output = (
-                self.instance.yields[project.producer, floor.material] * self.instance.capacity[project.producer, 0]
-            )
-            return replace(floor, take=package.take_share * output)
-        return floor
+        if package.take_share is None:
+            return floor
+        output = self.instance.yields[project.producer, floor.material] * self.instance.capacity[project.producer, 0]
+        return replace(floor, take=package.take_share * output)
 
     def _market_choices(self, project: Project, own: Floor | None) -> Iterator[tuple[int, ...]]:
         """Combinations of market floors, at most one a material, that the project's output would get."""
@@ -484,9 +477,7 @@ class _Options:
         return self.classes[index], index
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
-        """Which market floors each option may not stand beside: those for which its variant exists, and those on the material of
-        a floor of its own, which would top its output up twice.
-        """
+        """Market floors beside which each option may not stand: its variant counts on them, or it has a floor on the material."""
         excluded: dict[tuple[int, int], tuple[int, ...]] = {}
         if not self.markets:
             return excluded
@@ -512,10 +503,6 @@ def _right(floor: Floor, start: int) -> PurchaseRight:
     return PurchaseRight(floor.material, floor.take, begin, begin + floor.term)
 
 
-def _renumber(market: MarketFloor, index: int) -> MarketFloor:
-    return replace(market, floor=replace(market.floor, market=index))
-
-
 # What a plan may choose, as items that a planner can name, and why some of them cannot be chosen.
 
 
@@ -527,7 +514,7 @@ Identity = tuple[object, ...]
 
 BUILT_ALONE = "its owner builds it without support"
 MOST_REASONS = 3
-"""Projects whose reasons are told one by one."""
+"""Projects whose reasons are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -608,9 +595,8 @@ def signings(instance: Instance, support: Support) -> dict[Identity, tuple[Item,
             continue
         what = option.project, option.package.name
         if what not in known:
-            known[what] = [
-                (identity(item, instance.plan), item) for item in items_of(instance, option.project, option.package)
-            ]
+            items = items_of(instance, option.project, option.package)
+            known[what] = [(identity(item, instance.plan), item) for item in items]
         for key, item in known[what]:
             found.setdefault(key, (item, []))[1].append(o)
     return found
@@ -638,7 +624,7 @@ def refusals(instance: Instance, support: Support) -> dict[Identity, tuple[Item,
             if key not in there and not (name == "none" and support.baseline[p]):
                 items[key] = item
                 reasons[key].setdefault(instance.projects[p].name, {})[why] = None
-    found = {key: (item, _told(reasons[key])) for key, item in items.items()}
+    found = {key: (item, _in_words(reasons[key])) for key, item in items.items()}
     for project, alone in zip(instance.projects, support.baseline, strict=True):
         item = Item("project", project.name, project=project.name)
         key = identity(item, instance.plan)
@@ -654,7 +640,7 @@ def refusals(instance: Instance, support: Support) -> dict[Identity, tuple[Item,
     return found
 
 
-def _told(by_project: dict[str, dict[str, None]]) -> str:
+def _in_words(by_project: dict[str, dict[str, None]]) -> str:
     """Reasons of several projects: one alone where all have it, else each beside its project; `TWIN` where there is no other."""
     counted = {name: [why for why in whys if why != TWIN] or list(whys) for name, whys in by_project.items()}
     different = list(dict.fromkeys(why for whys in counted.values() for why in whys))
@@ -679,12 +665,12 @@ def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
         whole = item.kind in ("floor", "package")
         if (whole or (item.kind == "project" and not item.package)) and why not in (TWIN, BUILT_ALONE):
             found.append((str(item), why))
-    told = {what for what, _ in found}
+    listed = {what for what, _ in found}
     late = "no project that could have it can be signed in time to produce within the horizon"
     floors = [floor_item(instance.plan, at) for at in floor_names(instance.plan)]
     packages = [Item("package", k.row, package=k.row) for k in instance.packages if k.row != "none"]
     for item in dict.fromkeys([*floors, *packages] if instance.plan.instruments.projects else floors):
-        if identity(item, instance.plan) not in there and str(item) not in told:
+        if identity(item, instance.plan) not in there and str(item) not in listed:
             found.append((str(item), late))
     dropped = dict(support.dropped)
     for project, alone in zip(instance.projects, support.baseline, strict=True):
