@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import random
 import shutil
 import signal
 import threading
-import time
-import zipfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from conftest import PATIENCE_S, environment, until
+from conftest import PATIENCE_S, until
 from service.test_service_stores import job_of, put
 from strategic_minerals import InputError, load_result
 from strategic_minerals.core.errors import Progress
@@ -35,7 +30,7 @@ from strategic_minerals.service.job_folder import (
 )
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner, start
 from support.documents import SERVICE, the_block
-from support.served import QUICK, Obedient, Server, children_of, client, ended, in_phase, settings, token
+from support.served import QUICK, Obedient, Server, children_of, client, ended, settings, token
 
 # --- the queue, without the solver ----------------------------------------------------------------------------------------
 
@@ -44,23 +39,8 @@ def submitted(service: TestClient, label: str = "") -> str:
     return str(service.post("/v1/jobs", json={**QUICK, "label": label}).json()["id"])
 
 
-def test_a_key_sent_twice_is_one_job(tmp_path: Path) -> None:
-    """Proves R39: the same idempotency key brings the same job, also from eight threads at once; with another request it is a
-    conflict."""
-    with client(tmp_path / "s", Obedient(hold=True)) as service:
-        send = lambda _: service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "once"}).json()["id"]  # noqa: E731
-        with ThreadPoolExecutor(8) as pool:
-            assert len(set(pool.map(send, range(8)))) == 1
-        other = service.post("/v1/jobs", json={**QUICK, "gap": 0.2}, headers={"Idempotency-Key": "once"})
-        assert other.status_code == 409
-        turned = service.post("/v1/jobs", json=dict(reversed(QUICK.items())), headers={"Idempotency-Key": "once"})
-        assert turned.status_code == 202
-        assert len(list((tmp_path / "s" / "jobs").iterdir())) == 1
-
-
 def test_the_queue_is_bounded_and_says_when_to_come_back(tmp_path: Path) -> None:
-    """Proves R37: beyond the bound 429 with Retry-After, and nothing of the refused job stays; position is told; first come, first
-    served."""
+    """Proves R37: 429 with Retry-After, nothing of it stays; position is told; first come, first served."""
     runner = Obedient(hold=True)
     with client(tmp_path / "s", runner, workers=1, most_queued=3) as service:
         answers = [service.post("/v1/jobs", json=QUICK)]
@@ -94,8 +74,7 @@ def test_one_tenant_cannot_fill_the_queue_or_hold_all_workers(tmp_path: Path) ->
 
 
 def test_jobs_are_stopped_resumed_and_deleted(tmp_path: Path) -> None:
-    """Proves: a waiting job ends at once, a running one is stopped, an ended one stays as it is; a cancelled one can run
-    again; only ended ones are deleted, files too."""
+    """Proves: waiting and running jobs are stopped, ended ones are not; a cancelled one can run again; ended ones are deleted."""
     runner = Obedient(hold=True)
     with client(tmp_path / "s", runner, workers=1) as service:
         running, waiting = submitted(service, "a"), submitted(service, "b")
@@ -115,8 +94,7 @@ def test_jobs_are_stopped_resumed_and_deleted(tmp_path: Path) -> None:
 
 
 def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path) -> None:
-    """Proves R38: of a server that died, the job whose folder says how it ended has ended so, the one that ran is
-    interrupted, those that waited wait; a graceful stop lets the running one wait again."""
+    """Proves R38: what waited waits; a graceful stop lets the running one wait again."""
     store = open_store(tmp_path, None)
     for n, name in enumerate("abcd"):
         put(store, job_of(id=name * 32, submitted=float(n)))
@@ -143,8 +121,7 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
 
 
 def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a full disk or a scheduler that is away lets jobs wait, however long, and says so; when it is over they run, and
-    nothing is said any more; a job whose folder is gone fails alone."""
+    """Proves: with a full disk jobs wait, and it is said; afterwards they run; one whose folder is gone fails alone."""
 
     class Troubled(Obedient):
         over = False
@@ -182,8 +159,7 @@ def test_pages_of_a_list_lose_none(tmp_path: Path) -> None:
 
 
 def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
-    """Proves: results are kept as long as told; a folder that belongs to no job does not stay for ever, and an answer that this
-    database does not know is moved, not deleted."""
+    """Proves: a folder of no job does not stay; an answer that the database does not know is moved, not deleted."""
     runner, jobs = Obedient(), tmp_path / "s" / "jobs"
     with client(tmp_path / "s", runner) as service:
         job = submitted(service)
@@ -213,22 +189,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         assert [path.name for path in tmp_path.iterdir()] == ["f.json"]
 
 
-def test_a_packed_folder_stays_inside(tmp_path: Path) -> None:
-    """Proves R35: what comes back from a worker cannot write elsewhere."""
-    one, two = Folder(tmp_path / "one"), Folder(tmp_path / "two")
-    (one.path / "run").mkdir(parents=True)
-    two.path.mkdir()
-    (one.path / "run" / "x.csv").write_text("a", encoding="utf-8")
-    unpack(packed(one), two)
-    assert (two.path / "run" / "x.csv").read_text(encoding="utf-8") == "a"
-    evil = io.BytesIO()
-    with zipfile.ZipFile(evil, "w") as archive:
-        archive.writestr("../out.txt", "x")
-    with pytest.raises(ValueError, match="outside"):
-        unpack(evil.getvalue(), two)
-    assert not (tmp_path / "out.txt").exists()
-
-
 # --- children --------------------------------------------------------------------------------------------------------------
 
 
@@ -256,8 +216,7 @@ LONG = {"kind": "solve", "shipped": "critical-minerals", "gap": 0.0, "deadline_s
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", ["it imports", "any", "social cost"])
 def test_a_running_child_is_stopped_soon(tmp_path: Path, phase: str) -> None:
-    """Proves R25: stopped while it imports, builds or solves, a child that had an hour left is gone once the answer is there,
-    whoever it started too, and it is asked no second time."""
+    """Proves R25: while it imports, builds or solves, with whoever it started, and it is asked no second time."""
     told: list[dict[str, Any]] = [{"phase": "it imports"}]
     asked = list[bool]()
 
@@ -314,18 +273,23 @@ def test_a_child_dies_with_its_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments_lose_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Proves R24, R38: a server killed again and again while jobs wait, run and end: after the last start every job that
-    was accepted ends in a right state, and each stored result opens and passes the audit. Five kills here; the benchmark
-    `service_load.py` does twenty."""
-    folder, chance, accepted = tmp_path / "s", random.Random(7), list[str]()
+def test_kills_at_any_moment_lose_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Proves R24, R38: whether jobs wait, run, are written or end: all succeed, once. `service_load.py` kills at random."""
+    folder, accepted = tmp_path / "s", list[str]()
     text = token(folder, "t")["Authorization"].removeprefix("Bearer ")
-    for kills in range(6):
-        server = Server(folder, workers="2").ready()
+    moments: list[Callable[[dict[str, Any]], Any]] = [
+        lambda status: True,
+        lambda status: status["state"] != "queued",
+        lambda status: status["progress"] or status["state"] == "succeeded",
+        lambda status: (folder / "jobs" / status["id"] / "run").exists(),
+        lambda status: status["state"] == "succeeded",
+    ]
+    for moment in [*moments, None]:
+        server = Server(folder, workers="2", requests_per_minute="100000").ready()
         service = Client(server.address, text)
-        if kills < 5:
+        if moment is not None:
             accepted += [service.submit("solve", shipped="quickstart", gap=0.05) for _ in range(2)]
-            time.sleep(chance.uniform(0.0, 4.0))
+            until(lambda: any(moment(service.status(job)) for job in accepted[-2:]))  # noqa: B023
             server.kill()
     request.addfinalizer(server.stop)
     for job in accepted:
@@ -367,54 +331,3 @@ def test_progress_tells_no_bound_that_says_nothing(tmp_path: Path) -> None:
     ProgressReporter(Folder(tmp_path), None).report(Progress("social_cost", 1.0, incumbent=0.0, bound=-1e9, gap=1e12))
     told = Folder(tmp_path).read(PROGRESS) or {}
     assert (told["incumbent_musd"], told["bound_musd"], told["gap"]) == (0.0, None, None)
-
-
-# --- workers of a Dask cluster ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two workers, processes of their own, on loopback."""
-    distributed = pytest.importorskip("distributed")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment().items():
-            patch.setenv(name, value)
-        with distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-        ) as found:
-            yield found
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_workers_elsewhere_answer_jobs(cluster: Any, tmp_path: Path) -> None:
-    """Proves: jobs on two workers succeed, their run folders come back and pass the audit; a long one is watched, stopped and
-    begun again, goes on after a stop of the server in good order, and ends when it is cancelled."""
-    with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=2) as service:
-        jobs = [service.post("/v1/jobs", json=QUICK).json()["id"] for _ in range(3)]
-        assert [ended(service, job)["state"] for job in jobs] == ["succeeded"] * 3
-        for job in jobs:
-            assert load_result(tmp_path / "s" / "jobs" / job / "run").audit().passed
-        long = service.post("/v1/jobs", json={"kind": "solve", "shipped": "critical-minerals", "gap": 0}).json()["id"]
-        assert in_phase(service, long)
-        service.post(f"/v1/jobs/{long}/cancel")
-        assert ended(service, long)["state"] == "cancelled"
-        service.post(f"/v1/jobs/{long}/resume")  # what stopped the first attempt does not stop the second
-        assert in_phase(service, long)
-    with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=2) as service:
-        assert in_phase(service, long)
-        assert service.get(f"/v1/jobs/{long}").json()["state"] == "running"
-        service.post(f"/v1/jobs/{long}/cancel")
-        assert ended(service, long)["state"] == "cancelled"
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_lost_worker_loses_no_job(cluster: Any, tmp_path: Path) -> None:
-    """Proves: a worker that is killed while it answers: its job runs again and succeeds."""
-    with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=1) as service:
-        job = service.post("/v1/jobs", json=QUICK).json()["id"]
-        workers = [worker.pid for worker in cluster.workers.values()]
-        busy = until(lambda: [pid for pid in workers if jobs_children(pid)])
-        os.kill(busy[0], signal.SIGKILL)
-        assert ended(service, job)["state"] == "succeeded"

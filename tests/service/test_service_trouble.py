@@ -55,8 +55,7 @@ class Disk:
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R50: wherever a submission meets a full disk, the answer is 503 with a problem and when to come back, and neither the
-    store nor a folder has anything of it; where there is room again, the same is accepted."""
+    """Proves R50: 503 with when to come back, nothing of it in store or folders; where there is room, it is accepted."""
     rows = [{**row, "note": "x" * 500} for row in records("demand")]
     large = {**QUICK, "tables": {"demand": rows}, "on_top_of_shipped": True}
     plan = {"plan": ("p", (shipped("models") / "quickstart.toml").read_bytes())}
@@ -115,14 +114,26 @@ def test_a_store_that_cannot_grow_answers_503_and_goes_on_afterwards(tmp_path: P
         runner.go.set()
 
 
+def test_a_child_that_finds_no_room_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R50: a child that ends with the code for it leaves nothing half, and the job may run again."""
+    folder, whole = Folder(tmp_path / "job"), runners.subprocess.Popen
+    half = folder.path / "run" / "half.csv"
+    half.parent.mkdir(parents=True)
+    code = f"open({str(half)!r}, 'w').write('a'); raise SystemExit({NO_ROOM})"
+    monkeypatch.setattr(runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", code], **named))
+    with pytest.raises(OSError, match="No space"):
+        LocalRunner().run(folder, JobLimits(100, 1), lambda _: None, lambda: False)
+    assert not half.parent.exists()
+
+
+@pytest.mark.slow
 def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves R50: a child that cannot write its answer has not failed: it ends with a code of its own, what it wrote is taken back,
-    and the job may run again."""
+    """Proves R50: such a child has not failed: what it wrote is taken back, and the job may run again."""
     folder = Folder(tmp_path / "job")
     folder.path.mkdir()
-    folder.write("request.json", {**QUICK, "deadline_s": 100.0})
+    folder.write("request.json", {**QUICK, "set": {"materials": ["germanium"]}, "deadline_s": 100.0})
     preexec = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     command = f"{preexec}; from strategic_minerals.service.worker import main; import sys; main(sys.argv[1:])"
     whole = runners.subprocess.Popen
@@ -154,8 +165,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_damaged_store_is_refused_or_read_and_nothing_between(sound: Path, tmp_path: Path) -> None:
-    """Proves R51: random bytes, a store cut short, pages exchanged or turned over: at start a StoreError that says so, or every
-    answer is read; never another error."""
+    """Proves R51: at start a StoreError that says so, or every answer is read; never another error."""
     content, path = sound.read_bytes(), tmp_path / "x.sqlite3"
     refused = Counter[str]()
     for kind in ("random bytes", "cut short", "pages exchanged", "a page turned over"):
@@ -224,8 +234,7 @@ def changed(path: Path, statement: str) -> None:
 
 
 def test_damage_while_it_runs_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R51: a store that breaks under a running server gives problems; readiness says why, and says of the solver what its
-    test programs say, at the first time of asking."""
+    """Proves R51: problems; readiness says why, and what the solver's test programs say at the first time of asking."""
     monkeypatch.setattr(Canary, "_look", lambda self: "the solver self-test fails")
     with client(tmp_path / "s", Obedient()) as service:
         first = service.get("/readyz")
@@ -246,34 +255,39 @@ def test_damage_while_it_runs_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a port that is taken, an address of another machine, a folder that cannot be made or is another server's, no token,
-    wrong settings: exit 6 with the reason; a store that cannot be used: 7, and it stays as it is."""
-    place = tmp_path / "s"
+    """Proves: 6 with the reason; 7 for a store that cannot be used, which stays as it is; passwords are never told."""
+    place, secret = tmp_path / "s", "postgresql://u:secretpw@127.0.0.1:1/x"
     token(place, "t")
     (tmp_path / "file").write_text("x", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
 
-    def refused(folder: Path, *more: str, port: int = 0) -> str:
-        said = cli("serve", "--folder", folder, "--port", port, *more)
-        assert said.returncode == 6, said.stderr
-        assert "Traceback" not in said.stderr
-        return said.stderr
+    def said(code: int, *words: Any, **variables: str) -> str:
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(f"STRATEGIC_MINERALS_{name}", value)
+            found = cli(*words)
+        assert found.returncode == code, found.stderr
+        assert "Traceback" not in found.stderr
+        assert "secretpw" not in found.stdout + found.stderr
+        return found.stderr
 
+    serve = ("serve", "--port", 0, "--folder")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert str(port) in refused(place, port=port)
-    refused(place, "--host", "192.0.2.1")
-    refused(tmp_path / "file" / "s")
-    assert "token create" in refused(tmp_path / "empty")
+        assert str(port) in said(6, "serve", "--folder", place, "--port", port)
+    said(6, *serve, tmp_path / "file" / "s")
+    assert "token create" in said(6, *serve, tmp_path / "empty")
     with lock_folder(place):
-        assert "another server" in refused(place)
-    with monkeypatch.context() as patch:
-        patch.setenv("STRATEGIC_MINERALS_KEEP_DAYS", "-1")
-        assert "keep_days" in refused(place)
+        assert "another server" in said(6, *serve, place)
+    assert "keep_days" in said(6, *serve, place, KEEP_DAYS="-1")
+    said(6, "serve", "--host", "0.0.0.0", "--open-on-loopback", DATABASE=secret)
+    said(6, "token", "list", WEBHOOK_SECRET="secretpw")
+    for address in (secret, secret.replace("postgresql", "postgresqll")):
+        said(7, "token", "list", DATABASE=address)
     changed(place / "service.sqlite3", "UPDATE schema_version SET version = 99")
     before = (place / "service.sqlite3").read_bytes()
-    for words in (("serve", "--port", "0"), ("token", "create", "x"), ("token", "revoke", "x")):
-        said = cli(*words, "--folder", place)
-        assert (said.returncode, "The store cannot be used" in said.stderr) == (7, True)
+    for command in (("serve", "--port", "0"), ("token", "create", "x")):
+        assert "The store cannot be used" in said(7, *command, "--folder", place)
     assert (place / "service.sqlite3").read_bytes() == before
 
 
@@ -282,8 +296,7 @@ def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypa
 
 @pytest.mark.parametrize("jump_s", [86_400.0 * 400, -86_400.0 * 400])
 def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R49: a year forward or back while the server runs or between two starts: results, drafts and folders that are being
-    written stay; at start nothing is deleted at all, however old it looks; what is old by both clocks goes."""
+    """Proves R49: a year, while it runs or between two starts; what is old by both clocks goes, and nothing at a start."""
     store, wall, ahead = open_store(tmp_path, None), time.time, [0.0]
     monkeypatch.setattr(retention.time, "time", lambda: wall() + ahead[0])
     job = put(store, job_of())
@@ -317,18 +330,17 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
 
 
 def test_quotas_are_told_with_figure_and_limit(tmp_path: Path) -> None:
-    """Proves R48: 429 with when to come back for jobs, 507 for bytes kept, each with figure and limit; deleting makes room, and a
-    key that comes again is not counted."""
+    """Proves R48: 507 for bytes, 429 for jobs; deleting makes room, and a key that comes again is not counted."""
     with client(tmp_path / "s", Obedient(), most_jobs_of_tenant=2, most_mib_of_tenant=1e-4) as service:
         first = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, first)
         full = service.post("/v1/jobs", json=QUICK)
-        assert (full.status_code, full.json()["type"]) == (507, "urn:strategic-minerals:problem:storage")
+        assert (full.status_code, full.json()["type"].rpartition(":")[2]) == (507, "storage")
         assert "at most 0.0" in full.json()["detail"]
         assert service.delete(f"/v1/jobs/{first}").status_code == 204
         for _ in range(2):
             assert service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).status_code == 202
         many = service.post("/v1/jobs", json=QUICK)
-        assert (many.status_code, many.json()["type"]) == (429, "urn:strategic-minerals:problem:quota")
+        assert (many.status_code, many.json()["type"].rpartition(":")[2]) == (429, "quota")
         assert "you submitted 2 jobs" in many.json()["detail"]
         assert int(many.headers["retry-after"]) > 0
