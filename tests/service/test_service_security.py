@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+import yaml
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -295,3 +296,14 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
                 wrong += [f"{asked}: {check.name}: {check.failure_info.failure.message}" for check in failed]
     assert not wrong, "\n".join(sorted(set(wrong)))
     assert checked >= CHECKS
+
+
+def test_the_container_gives_away_no_more_than_it_needs() -> None:
+    """Proves: by default the port is the machine's own alone; what plans for others cannot write beside its data, nor has rights."""
+    place = Path(__file__).resolve().parents[2] / ".github" / "container" / "compose.yaml"
+    services = yaml.safe_load(place.read_text(encoding="utf-8"))["services"]
+    ports = [port for one in services.values() for port in one.get("ports", [])]
+    assert ports
+    assert all(str(port).startswith("127.0.0.1:") for port in ports)
+    planners = [one for one in services.values() if "ports" in one]
+    assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in planners)
