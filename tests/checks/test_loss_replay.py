@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from strategic_minerals import Dataset, Study, check, load_dataset, load_plan, loss_replay, shipped
+from strategic_minerals import Dataset, Study, load_dataset, load_plan, loss_replay, shipped
 from strategic_minerals.question.sources import episodes, replays
 
 
@@ -80,15 +80,3 @@ def test_verdicts_follow_the_evidence() -> None:
     assert verdicts(changed(undelivered=5000.0))["usgs_2025"] == "too high"
     assert set(verdicts(changed(stopped=0.0)).values()) == {"not testable"}
     assert set(verdicts(changed(undelivered=0.0)).values()) == {"nothing was missing"}
-
-
-@pytest.mark.slow
-def test_a_plan_with_a_function_that_fails_is_told() -> None:
-    """Proves: `check` notes it, with the comparison; a plan with one that passes, or without the material, is told nothing."""
-    plan = load_plan(shipped("models") / "rare-earths.toml")
-    imf = plan.model_copy(update={"loss_function": "imf_2026"})
-    said = [note for note in check(imf, tables()).notes if "imf_2026" in note and "far too high" in note]
-    assert len(said) == 1
-    assert not [note for note in check(plan, tables()).notes if "too high" in note]
-    banned = load_plan(shipped("models") / "quickstart.toml").model_copy(update={"loss_function": "imf_2026"})
-    assert not [note for note in check(banned, tables()).notes if "too high" in note]

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, Plan, solve
-from strategic_minerals.question.deflation import DATED, ENDINGS
-from strategic_minerals.question.tables import TABLES
+from strategic_minerals.question.deflation import DATED
 from support.tiny import cut, offer, project, source, tiny
 
 
@@ -47,10 +46,3 @@ def test_money_of_a_year_without_an_index_is_refused_by_row_and_year():
         solve(*case({"prices": 2020}, {2019: 100.0}), quick=True)
     told = {(f.file, f.row, f.column, f.found) for f in refused.value.faults}
     assert told == {("plan", "", "price_year", "2026"), ("prices.csv", "base/a/2027", "money_year", "2020")}
-
-
-def test_every_dated_table_has_the_column_and_columns_of_money():
-    for name in DATED:
-        fields = set(TABLES[name].model_fields)
-        assert "money_year" in fields
-        assert any(field.endswith(ENDINGS) for field in fields)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, load_dataset, load_plan, shipped
-from strategic_minerals.question import estimates
 from strategic_minerals.question import tables as rows
 from strategic_minerals.question.recipes import recipes, recipes_of, stale
 from strategic_minerals.world.build import build_instance
@@ -65,30 +62,6 @@ def test_every_row_says_where_it_comes_from() -> None:
 # (b) public facts
 
 
-def test_rare_earths_of_china_and_the_united_states_are_those_first_reported() -> None:
-    mined = {c: by_key("production")[f"rare_earths/{c}/mine/2024/MCS2025"].production_t for c in ("CHN", "WLD")}
-    assert mined == {"CHN": 270_000, "WLD": 390_000}
-    reserves = {r.country: r.reserves_t for r in table("reserves") if (r.mineral, r.year) == ("rare_earths", 2024)}
-    assert (reserves["CHN"], reserves["USA"]) == (44e6, 1.9e6)
-    listed = sum(tonnes for country, tonnes in reserves.items() if country != "WLD")
-    assert reserves["CHN"] / listed == pytest.approx(0.5, abs=0.05)
-
-
-def test_china_controlled_seven_rare_earths_in_april_2025_announced_five_more_and_never_neodymium() -> None:
-    april, october = by_key("policy_events")["E14"], by_key("policy_events")["E15"]
-    assert (str(april.announced), april.took_effect) == ("2025-04-04", True)
-    seven = "samarium gadolinium terbium dysprosium lutetium scandium yttrium"
-    assert set(april.minerals.split(",")) == set(seven.split())
-    assert (str(october.announced), october.took_effect) == ("2025-10-09", False)
-    assert set(october.minerals.split(",")) == {"holmium", "erbium", "thulium", "europium", "ytterbium"}
-    for event in table("policy_events"):
-        if event.country == "CHN":
-            assert not {"neodymium", "praseodymium", "ndpr"} & set(re.split(r"[^a-z]+", event.minerals))
-    status = {event.event: (event.status, event.took_effect) for event in table("policy_events")}
-    assert {e for e, (_, took_effect) in status.items() if not took_effect} == {"E15", "E16", "E18"}
-    assert status["E10"] == ("suspended", True)
-
-
 # (c) estimates
 
 
@@ -104,14 +77,6 @@ def test_an_estimate_names_its_function() -> None:
         for row in table(name):
             if row.confidence == "estimate":
                 assert list(recipes_of(name, row)), f"{key(name, row)} names no function of estimates.py"
-
-
-def test_losses_between_published_ranks_fall_with_the_rank() -> None:
-    losses = [estimates.rank_loss(rank, 1.0).central / 1e6 for rank in range(1, 55)]
-    assert losses == sorted(losses, reverse=True)
-    assert (losses[0], losses[4], losses[53]) == pytest.approx((4498, 1624, 2))
-    with pytest.raises(ValueError, match="out of order"):
-        estimates.Estimate(2.0, 1.0, 3.0)
 
 
 # (d) completeness
@@ -157,42 +122,6 @@ def test_inputs_of_running_plants_are_covered_beside_demand() -> None:
         if row.from_year == 2028 or (row.from_year == 2026 and not row.material.startswith("ndfeb_magnet")):
             balance[row.material] -= row.demand_t_per_yr
     assert {material for material, tonnes in balance.items() if tonnes < -1e-6} == set()
-
-
-def margin(producer: str, price_set: str) -> float:
-    price = {row.material: row.price_usd_per_kg for row in table("prices") if row.price_set == price_set}
-    return sum(y.yield_t_per_t * price[y.material] for y in table("yields") if y.producer == producer)
-
-
-def test_tiers_average_the_loss_of_a_segment_and_price_states_spread_like_ndpr() -> None:
-    tiers: dict[str, list[Any]] = defaultdict(list)
-    for row in table("tiers"):
-        tiers[row.segment].append(row)
-    weight = {"defence": 0.02, "essential": 0.294, "other": 0.686}
-    average = 0.0
-    for segment, found in tiers.items():
-        assert sum(row.share for row in found) == pytest.approx(1)
-        multipliers = [row.loss_multiplier for row in sorted(found, key=lambda row: row.tier)]
-        assert multipliers == sorted(multipliers)
-        average += weight[segment] * sum(row.share * row.loss_multiplier for row in found)
-    assert average == pytest.approx(1, abs=0.01)
-    variance = sum(s.probability * (s.factor - 1) ** 2 for s in table("price_states"))
-    assert variance**0.5 == pytest.approx(by_key("minerals")["ndpr"].price_cv, rel=0.15)
-
-
-def test_import_shares_add_up_to_the_whole() -> None:
-    shares = pd.DataFrame([row.model_dump() for row in table("import_shares")])
-    assert shares.groupby("mineral")["import_share_pct"].sum().between(98, 102).all()
-
-
-def test_running_sources_pay_their_cash_cost() -> None:
-    """A floor in force lifts the price of the main output: MP Materials lives on its own at 2024 prices."""
-    for price_set, year in (("mcs2024", 2024), ("mcs2025e", 2025), ("quotes2026", 2026)):
-        for source in table("activities"):
-            main = next(y.material for y in table("yields") if y.producer == source.activity and y.yield_t_per_t > 0)
-            price = by_key("prices")[f"{price_set}/{main}/{year}"].price_usd_per_kg
-            lift = max(0.0, (source.floor_usd_per_kg or 0.0) - price)
-            assert margin(source.activity, price_set) + lift >= source.cash_usd_per_kg, (price_set, source.activity)
 
 
 def test_floors_in_force_are_on_ndpr_and_on_magnets_and_on_nothing_else() -> None:

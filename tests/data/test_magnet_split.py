@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strategic_minerals import load_dataset, load_plan, shipped
+from strategic_minerals import load_dataset, shipped
 from strategic_minerals.question.estimates import (
     allocated_loss,
     civil_direct_share,
@@ -15,7 +15,6 @@ from strategic_minerals.question.estimates import (
     growth,
     magnet_demand,
 )
-from strategic_minerals.world.build import build_instance
 
 DIRECT, EMBEDDED = "ndfeb_magnet", "ndfeb_magnet_embedded"
 TOTAL, DEFENCE = 20600.0, 407.0
@@ -72,12 +71,3 @@ def test_a_published_loss_is_counted_once_over_both(data) -> None:
     goods = allocated_loss(3437, 4435, 5433, 1, 8900, TOTAL, 38000, "embedded")
     assert direct.central == goods.central
     assert (direct.high, goods.low) == pytest.approx((5433e6 / 8900, 0.0))
-
-
-def test_the_embedded_material_is_a_component_of_its_own_that_no_decision_reaches(data) -> None:
-    instance = build_instance(load_plan(shipped("models") / "rare-earths.toml"), data)
-    i = instance.materials.index(EMBEDDED)
-    assert [k for k, c in enumerate(instance.component) if c == instance.component[i]] == [i]
-    assert not instance.home[instance.yields[:, i] != 0].any()
-    assert i not in instance.offer_material
-    assert instance.disposal[i] == 0.0

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.answer.notes import scenario_names
+from strategic_minerals import load_dataset, shipped
 from strategic_minerals.core.formats import digits
-from strategic_minerals.page.charts import figures
 from strategic_minerals.question.names import Names, amount_in_words, range_in_words
-from strategic_minerals.world.build import build_instance
-from strategic_minerals.world.events import longest_event
 from strategic_minerals.world.loss_values import (
-    headlines,
     length_in_words,
     rate_in_words,
     rates_in_words,
     span_in_words,
 )
-from strategic_minerals.world.scenarios import build_scenarios
-from support.tiny import cut, offer, source, tiny
 
 
 @pytest.fixture(scope="module")
@@ -43,49 +36,6 @@ def test_things_are_told_by_names_and_keep_the_code_that_a_command_needs(names: 
         assert (names.item(item), names.chosen(item)) == (kept, told)
     for named in (names.materials, names.countries, names.producers, names.hazards, names.offers):
         assert len(set(named.values())) == len(named)
-
-
-@pytest.mark.parametrize(("first", "second", "since"), [(1.0, 1.0, 2028), (0.1, 2.0, 2029)])
-def test_the_most_harmful_event_is_told_and_the_others_are_counted(first: float, second: float, since: int) -> None:
-    """Proves: what is lost counts, not the order in which events are listed: `a` loses ten times as much as `b` in a year."""
-    one, other = cut("s", 0.5, 2028.0, first), cut("s", 0.5, 2029.0, second)
-    one["events"][0] |= {"materials": "a"}
-    other["events"][0] |= {"materials": "b"}
-    plan, data = tiny(
-        {"a": 10.0, "b": 1.0},
-        sources={"far_a": source("CHN", "a", 1.0), "far_b": source("CHN", "b", 1.0)},
-        demand={"a": 1.0, "b": 1.0},
-        loss={"a": 100.0, "b": 10.0},
-        offers={"spot": offer("a", 1.0)},
-        scenarios=[one | {"events": [*other["events"], *one["events"]]}],
-        years=4,
-    )
-    instance = build_instance(plan, data, longest_event(plan, data))
-    told, quiet = headlines(build_scenarios(instance, data), instance, Names.of(data))
-    assert told.startswith(f"supply cut (CHN) from {since}, ")
-    assert told.endswith(", and 1 more")
-    assert quiet == "no disruption"
-
-
-def test_a_drawn_scenario_is_told_by_what_happens_in_it() -> None:
-    """Proves: no scenario is told as `sample-2`; the tables keep it as their key. Codes of what is bought and of hazards stand in
-    tables alone."""
-    changes = {"sample": {"scenarios": 4, "seed": 3}, "horizon.years": 3}
-    plan, data = load_plan(shipped("models") / "quickstart.toml", changes), load_dataset(shipped("inputs"))
-    sampled = solve(plan, data, gap=1e-2, quick=True)
-    losses = sampled.tables["scenario_losses"]
-    drawn = losses[losses.scenario.str.startswith("sample-")]
-    assert len(drawn) == 4
-    told = scenario_names(sampled.plan, losses)
-    assert len(set(told.values())) == len(told)
-    for row in drawn[~drawn.what_happens.duplicated(keep=False)].itertuples():
-        assert told[row.scenario] == row.what_happens
-        assert (row.what_happens == "no disruption") == (row.onset == "")
-        assert "Indonesian" not in row.what_happens  # nickel and tin are not planned
-    codes = {*sampled.tables["acquisitions"].material, *(row.hazard for row in sampled.data.rows("hazards"))}
-    said = [sampled.summary(), *(f"{figure.note} {figure.alt} {figure.title}" for figure in figures(sampled))]
-    for code in (code for code in codes if "_" in code):  # others are words of names as well
-        assert not [text for text in said if f" {code} " in text or f" {code}:" in text], code
 
 
 def test_figures_in_words_have_the_right_unit(names: Names) -> None:

@@ -23,7 +23,6 @@ from strategic_minerals.question.profile_fit import (
     ObservedEvent,
     courses,
     fit_kind,
-    kind_of,
     leave_one_out,
     observed_events,
 )
@@ -31,12 +30,8 @@ from strategic_minerals.question.profile_fit import (
 PUBLISHED = {
     # profile: peak, gross, net, months known, months covered, as the compiler of the record worked them out
     "mag25_all": (0.745, 0.131, 0.0, 12, 12),
-    "mag25_usa": (0.925, 0.275, 0.27, 12, 12),
-    "dy25_usa": (1.0, 0.667, 0.667, 8, 9),
-    "ga23_all": (1.0, 0.493, 0.334, 29, 29),
     "ge23_all": (0.84, 1.1, 1.1, 20, 26),
     "sb24_all": (0.74, 0.37, 0.37, 6, 13.5),
-    "w25_apt": (0.661, 0.606, 0.606, 11, 11),
     "in25_usa_effective": (0.0, 0.0, 0.0, 12, 12),
     "gr23_flake": (0.87, 0.196, 0.009, 3, 3),
     "co25_all": (1.0, 1.405, 1.405, 20.3, 20.3),
@@ -92,9 +87,7 @@ def test_year_equivalents_of_profiles_are_those_published() -> None:
 SLIPS: list[tuple[str, int, str, Any, str]] = [
     ("observed_profiles", 1, "month_to", 1.0, "more than month_from (1)"),
     ("observed_profiles", 1, "loss_share", 0.5, "1 - observed/normal (0.7445)"),
-    ("observed_profiles", 1, "destination", "DEU", "'WLD', as in mag25_all/2025-04"),
     ("observed_profiles", 1, "control_event", "E99", "an event of policy_events.csv"),
-    ("observed_profiles", 1, "materials", "magnets", "a material of materials.csv"),
     ("price_gaps", 0, "ratio", 5.0, "outside/inside (1.221)"),
 ]
 
@@ -141,8 +134,6 @@ def test_an_event_counts_once_whatever_was_recorded_of_it() -> None:
     assert found.gross == pytest.approx(0.4)
     assert found.running
     assert found.without_loss == 1.0
-    kinds = [kind_of(measures) for measures in (["licence"], ["export suspension", "quota"], ["ban"])]
-    assert kinds == ["licence", "embargo", "embargo"]
 
 
 # --- kinds -------------------------------------------------------------------------------------------------------
@@ -213,6 +204,7 @@ def test_the_shipped_record_gives_the_points_that_hazards_of_a_kind_share() -> N
     """Proves: 5 and 95 % points of severity and stretch and the chance of no effective loss, by kind, from the record as it is."""
     events = {row.event: row for row in facts().rows("policy_events")}
     found = observed_events(facts().rows("observed_profiles"), events, "USA")
+    assert [one.event for one in found if one.kind == "embargo"] == ["E10", "E12 E13", "E21"]
     licence, embargo = fit_kind("licence", found), fit_kind("embargo", found)
     assert (*licence.severity, *licence.stretch) == pytest.approx((0.4932, 2.0275, 0.3751, 2.6659), rel=1e-3)
     assert (*embargo.severity, *embargo.stretch) == pytest.approx((1.0, 1.0, 0.1813, 5.5156), rel=1e-3)
@@ -222,15 +214,3 @@ def test_the_shipped_record_gives_the_points_that_hazards_of_a_kind_share() -> N
     assert {one.event: one.without_loss for one in found if one.without_loss is not None} == pytest.approx(
         {"E10": 2 / 3, "E11": 1 / 3}
     )
-
-
-def test_at_least_six_of_the_eight_control_events_lie_where_the_others_put_them() -> None:
-    """Proves: each event left out once, gross year-equivalents of the controlled flow against the 90 % interval of its kind fitted
-    to the others. Inside at what is recorded: all but the ban of January 2026 on Japan, of which three months are on record. With
-    two others the interval of an embargo is wide (a factor of 40 and more): it hardly could have failed."""
-    table = leave_one_out(facts().rows("observed_profiles"), facts().rows("policy_events"), "USA")
-    assert set(table.event) == {"E05", "E06", "E08", "E10", "E11", "E12 E13", "E14", "E21"}
-    assert table.verdict.isin([INSIDE]).sum() >= 6
-    assert set(table.event[table.verdict == OUTSIDE]) == set()
-    assert set(table.event[table.verdict == OPEN]) == {"E21"}
-    assert set(table.event[table.within_factor_two == "no"]) == {"E05", "E12 E13"}

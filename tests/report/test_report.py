@@ -27,11 +27,9 @@ from strategic_minerals import (
     write_run,
 )
 from strategic_minerals.answer.run_folder import write_parquet
-from strategic_minerals.cli import doctor
 from strategic_minerals.core.frames import kinds_of, typed, whole
 from strategic_minerals.page.compare import compare
 from strategic_minerals.page.page import headline, markdown, report, save_figures
-from strategic_minerals.solver.highs import canary
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 
@@ -153,8 +151,7 @@ CLIPPED = """all => all.filter(one => one.getBoundingClientRect().right > innerW
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [1200, 390])
-@pytest.mark.parametrize("name", ["hostile", "shipped"])
+@pytest.mark.parametrize(("name", "width"), [("hostile", 1200), ("shipped", 390)])
 def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
     name: str, width: int, browser: Any, pages: dict[str, Path]
 ) -> None:
@@ -288,14 +285,3 @@ def test_the_verbs_report_and_doctor(tmp_path: Path, cli: Cli) -> None:
     healthy = cli("doctor", "--json")
     assert healthy.returncode == 0, healthy.stdout
     assert all(finding["fine"] for finding in json.loads(healthy.stdout) if finding["needed"])
-
-
-def test_the_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Proves: a solver that errs, a folder that is not there, a missing optional part are found."""
-    monkeypatch.setattr(doctor, "canary", lambda: canary(lambda *_: 0.0))
-    monkeypatch.setitem(doctor.EXTRAS, "report", ("no_such_module",))
-    found = {finding.check: finding for finding in doctor.examine(tmp_path / "nowhere")}
-    assert not found["solver self-test"].fine
-    assert not found[f"write access to {tmp_path / 'nowhere'}"].fine
-    assert found["optional part report"].found.startswith("not installed: no_such_module")
-    assert not found["optional part report"].needed

@@ -19,8 +19,6 @@ from strategic_minerals import (
     Result,
     Study,
     alternatives,
-    charts,
-    check,
     compare,
     compare_rules,
     complete,
@@ -86,16 +84,6 @@ STUDIES: dict[str, Callable[[], Study]] = {
 }
 """Those that pages show, and some of each other sort; `test_every_verb.py` asks all of them."""
 
-FIGURES = {
-    "compare": "side-by-side",
-    "sweep": "tornado",
-    "frontier": "frontier",
-    "worth": "beside-rules-of-thumb",
-    "stress": "stress-losses",
-    "explain": "what-items-bring",
-    "origins": "origins",
-}
-
 
 @cache
 def study(kind: str) -> Study:
@@ -127,26 +115,6 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
     assert "\n" not in repr(found)
 
 
-@pytest.mark.parametrize("kind", sorted(FIGURES))
-def test_a_study_plots_what_it_found(kind: str) -> None:
-    """Proves: a study has its figure under the name that the help lists, drawn from its own tables without a result beside it."""
-    drawing = study(kind).plot(FIGURES[kind]).to_dict()
-    assert drawing["title"]
-    assert any(drawing["datasets"].values())
-    assert FIGURES[kind] in (charts.__doc__ or "")
-
-
-def test_probabilities_of_losses_fall_to_that_of_the_largest() -> None:
-    """Proves: in the figure of a stress test all losses are at least the smallest, and the curve falls with the amount."""
-    drawing = study("stress").plot("stress-losses").to_dict()
-    (rows,) = [rows for rows in drawing["datasets"].values() if rows and "at_least" in rows[0]]
-    for case in {row["case"] for row in rows}:
-        mine = [row for row in rows if row["case"] == case]
-        assert max(row["at_least"] for row in mine) == pytest.approx(1.0)
-        falling = [row["at_least"] for row in sorted(mine, key=lambda row: -row["loss_musd"])]
-        assert falling == sorted(falling)
-
-
 def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tmp_path: Path) -> None:
     """Proves: every study under `analyses` of a run is sealed and verified with it, and the report reads from the folder what it
     takes from the studies themselves, empty tables too; its words are the same from either."""
@@ -166,16 +134,6 @@ def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tm
     said = page.markdown(solved(), analyses=found)
     assert said == page.markdown(solved(), analyses=given)
     assert "Budget against risk" in said
-
-
-def test_what_check_found_becomes_json_as_studies_do() -> None:
-    """Proves: strict JSON with `schema_version` and `kind`; faults of a question are in it, with their place."""
-    unknown = Plan.model_validate(question()[0].to_toml_like() | {"price_set": "nowhere"})
-    told = check(unknown, question()[1]).to_dict()
-    assert (told["schema_version"], told["kind"]) == (FORMAT, "check")
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert "nowhere" in str(told["faults"])
-    assert all(set(fault) == {"file", "row", "column", "found", "expected"} for fault in told["faults"])
 
 
 def test_the_report_asks_for_tables_that_studies_have() -> None:

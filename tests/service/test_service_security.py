@@ -299,7 +299,7 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_container_gives_away_no_more_than_it_needs() -> None:
-    """Proves: by default the port is the machine's own alone; what plans for others cannot write beside its data, nor has rights."""
+    """Proves: its port is open to the machine alone; what plans for others writes nowhere but in its data, and has no rights."""
     place = Path(__file__).resolve().parents[2] / ".github" / "container" / "compose.yaml"
     services = yaml.safe_load(place.read_text(encoding="utf-8"))["services"]
     ports = [port for one in services.values() for port in one.get("ports", [])]

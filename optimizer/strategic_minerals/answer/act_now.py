@@ -133,8 +133,8 @@ def _plain(value: Any) -> Any:
 # What samples say of a plan and of its first years, in the words of a summary.
 
 
-MOST_ACTS, MOST_LATER, MOST_SETTLED = 14, 8, 4
-"""Lines of each kind before the rest is counted."""
+MOST_LINES, MOST_ACTS, MOST_LATER, MOST_SETTLED = 12, 14, 8, 4
+"""Lines of a section, and of each kind, before the rest is counted."""
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign an", "floor": "guarantee"}
 UNITS = {"t": " t", "t/yr": " t a year"}
 
@@ -146,7 +146,7 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
     return [
         f"The plan is worth {musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, in {tested:,} new "
         f"scenarios ({confidence} interval {_interval(of, 'worth')}; {price_year} money, discounted, expected).",
-        gap_said(of),
+        _gap(of),
         f"It lowers expected shortage losses from {musd(of.figure('loss_without_musd'))} M to {musd(of.figure('loss_musd'))} M "
         f"({confidence} interval {_interval(of, 'loss')}).",
     ]
@@ -164,7 +164,7 @@ def untested(of: ActNow) -> list[str]:
     return lines
 
 
-def gap_said(of: ActNow) -> str:
+def _gap(of: ActNow) -> str:
     """The true gap in a sentence."""
     limit, mean, count = of.figure("gap_limit_musd"), of.figure("gap_musd"), int(of.figure("samples"))
     if mean < 0:
@@ -198,7 +198,7 @@ def _now(of: ActNow) -> list[str]:
         f"{musd(of.figure('ranges_allow_musd'))} M more than its best. The rest is open: it is not shown to be needed.",
     ]
     by_act = of.acts.groupby(["kind", "item"], sort=False)
-    lines += _cut([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
+    lines += limited([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
     others = of.last[of.last.chosen == 0]
     if len(others):
         what = ", ".join(f"{row.what} (in {row.in_plans} of {row.plans})" for row in rows_of(others.head(MOST_ACTS)))
@@ -216,8 +216,8 @@ def _act(rows: pd.DataFrame) -> str:
         text = f"in {last.in_plans} of {last.plans} plans"
     else:
         same = chosen.chosen.nunique() == 1
-        told = rows_of(chosen.head(1) if same else chosen)
-        amounts = ", ".join(f"{amount(row.chosen)}{unit} by FY{row.through_year}" for row in told)
+        steps = rows_of(chosen.head(1) if same else chosen)
+        amounts = ", ".join(f"{amount(row.chosen)}{unit} by FY{row.through_year}" for row in steps)
         alike = last.in_plans == last.plans and last.least_in_samples == last.most_in_samples
         span = f"{amount(last.least_in_samples)} to {amount(last.most_in_samples)}{unit}"
         text = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
@@ -237,7 +237,7 @@ def _later(of: ActNow) -> list[str]:
         for row in rows_of(of.later.sort_values("expected", ascending=False, kind="stable"))
     ]
     head = f"LATER: {of.later.years.iloc[0]}, a course for as long as nothing happens. Plan again each year, and after any event."
-    return [head, *_cut(lines, MOST_LATER)]
+    return [head, *limited(lines, MOST_LATER)]
 
 
 def _settled(of: ActNow, names: Names) -> list[str]:
@@ -263,7 +263,7 @@ def _settled(of: ActNow, names: Names) -> list[str]:
     return lines
 
 
-def _cut(lines: list[str], most: int) -> list[str]:
+def limited(lines: list[str], most: int = MOST_LINES) -> list[str]:
     """The first lines, and how many more there are."""
     return lines if len(lines) <= most else [*lines[:most], f"  ... and {len(lines) - most} more in the tables"]
 
@@ -302,15 +302,8 @@ def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
     rates = {r.money_year: r.local_per_usd for r in data.rows("exchange_rates") if r.currency == row.currency}
     year = max((y for y in rates if y <= plan.price_year), default=0)
     kinds = Counter(each.confidence for table in HOME_TABLES for each in data.rows(table))
-    return HomeMoney(
-        row.name,
-        row.currency,
-        rates.get(year, math.nan),
-        year,
-        kinds["reported"],
-        kinds["derived"],
-        kinds["estimate"],
-    )
+    counts = [kinds[kind] for kind in ("reported", "derived", "estimate")]
+    return HomeMoney(row.name, row.currency, rates.get(year, math.nan), year, *counts)
 
 
 def in_own_money(home: HomeMoney | None, figures: Figures, act_now: ActNow | None) -> list[str]:
@@ -346,8 +339,8 @@ def _local(musd: float, home: HomeMoney) -> str:
 
 
 class Plotted:
-    """What has figures. The room `report` draws them and stands above this one: it is reached through the public names of the
-    package, as a user reaches it, and only when something is plotted."""
+    """What has figures. The room `page`, which draws them, stands above this one: `plot` reaches it through the public names of
+    the package, as a user does."""
 
     def plot(self, name: str | None = None) -> Any:
         """A figure of the report as an Altair chart, or all of them by name.
@@ -363,8 +356,7 @@ class Plotted:
         if name is None:
             return found
         if name not in found:
-            known = (
-                f"one of {', '.join(found)}{near_miss(name, found)}" if found else "no name: there is nothing to draw"
-            )
+            names = f"one of {', '.join(found)}{near_miss(name, found)}"
+            known = names if found else "no name: there is nothing to draw"
             raise InputError([Fault("plot", "", "name", repr(name), known)])
         return found[name]

@@ -28,7 +28,7 @@ from ..audit.audit import Audit
 from ..core.errors import Fault, InputError, Outcome, expected, format_fault
 from ..core.files import read_bounded
 from ..core.frames import kinds_of, typed
-from ..matrix.solution import OPERATIONS, Solution
+from ..matrix.solution import Solution
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_csv import csv_pieces, dataset_texts, unguarded
@@ -36,7 +36,7 @@ from ..solver.highs import TOLERANCES
 from ..solver.stages import Method
 from .notes import unit_of
 from .prices import versions
-from .result import Result
+from .result import AXES, Result
 
 MANIFEST = "manifest.json"
 DIGEST = "digest"
@@ -94,10 +94,8 @@ class Reached(Strict):
     def _proven_or_stopped(self) -> Self:
         """A search that came to its end has finite figures; one that was stopped may have no bound at all, and says so."""
         stopped = self.reason in ("time_limit", "stalled", "interrupted")
-        for bound, gap in [
-            (self.best_bound_musd, self.relative_gap),
-            *((bound, gap) for _, _, bound, gap in self.stages),
-        ]:
+        pairs = [(bound, gap) for _, _, bound, gap in self.stages]
+        for bound, gap in [(self.best_bound_musd, self.relative_gap), *pairs]:
             proven = math.isfinite(bound) and math.isfinite(gap)
             if not proven and not (stopped and bound == -math.inf and gap == math.inf):
                 raise ValueError(f"a bound of {bound} with a gap of {gap}")
@@ -112,9 +110,10 @@ class Asked(Strict):
     method: Method
 
 
-def _options() -> Any:
-    tolerances: dict[str, Any] = {name: (Annotated[float, Field(gt=0)], ...) for name in TOLERANCES}
-    return create_model("Options", __base__=Asked, **tolerances)
+def _alike(name: str, base: type[BaseModel], kind: Any, names: Iterable[str]) -> Any:
+    """A schema with fields of one kind."""
+    fields_of: dict[str, Any] = dict.fromkeys(names, (kind, ...))
+    return create_model(name, __base__=base, **fields_of)
 
 
 class Phase(Strict):
@@ -135,18 +134,8 @@ def _measured_or_not(profile: list[Phase]) -> list[Phase]:
     return profile
 
 
-class Counts(Strict):
-    """Sizes of the model and of the search."""
-
-    columns: Count
-    rows: Count
-    nonzeros: Count
-    binaries: Count
-    scenarios: Count
-    periods: Count
-    materials: Count
-    iterations: Count
-    nodes: Count
+COUNTS = "columns rows nonzeros binaries scenarios periods materials iterations nodes".split()
+"""Sizes of the model and of the search."""
 
 
 class Pricing(Strict):
@@ -172,9 +161,7 @@ class Question(Strict):
 
 
 def _versions() -> Any:
-    return create_model(
-        "Versions", __base__=Strict, **{name: (Annotated[str, Field(min_length=1)], ...) for name in versions()}
-    )  # type: ignore[call-overload]
+    return _alike("Versions", Strict, Annotated[str, Field(min_length=1)], versions())
 
 
 @cache
@@ -187,11 +174,11 @@ def answered() -> Any:
         outcome=(Reached, ...),
         seconds=(dict[str, Amount], ...),
         profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
-        counts=(Counts, ...),
+        counts=(_alike("Counts", Strict, Count, COUNTS), ...),
         audit=(strict(Audit), ...),
         objective_parts=(dict[str, float], ...),
         reference_parts=(dict[str, float], ...),
-        options=(_options(), ...),
+        options=(_alike("Options", Asked, Annotated[float, Field(gt=0)], TOLERANCES), ...),
         versions=(_versions(), ...),
         columns=(dict[str, dict[str, Kind]], ...),
     )
@@ -209,6 +196,12 @@ def unanswered() -> Any:
         options=(Asked, ...),
         versions=(_versions(), ...),
     )
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def spelled(content: Mapping[str, Any]) -> str:
@@ -239,7 +232,7 @@ def seal_faults(file: str, content: Mapping[str, Any], text: str) -> list[Fault]
 
 
 def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
-    """Everything in a manifest, its digest apart, that is missing, not foreseen, or of another type."""
+    """Everything in a manifest, except its digest, that is missing, not foreseen, or of another type."""
     schema = unanswered() if "why" in content else answered()
     try:
         schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
@@ -261,7 +254,7 @@ RUN_FOLDER = "a finished run folder"
 
 
 def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
-    """(text, content) of a manifest. Raises InputError where there is none of this format."""
+    """(text, content) of a manifest. Raises InputError where a folder has no manifest of this format."""
     if not folder.is_dir():
         found = "a file" if folder.is_file() else "no such folder" if not folder.exists() else "no folder"
         raise InputError([Fault(str(folder), "", "", found, f"{RUN_FOLDER}: what `solve --out` wrote")])
@@ -288,9 +281,7 @@ MOST_BYTES = 1_000_000_000
 
 def read_json(path: Path) -> tuple[str, Any]:
     """(text, content) of a JSON file."""
-    wanted = (
-        "a finished run folder (its manifest is written last)" if path.name == MANIFEST else "a file of a run folder"
-    )
+    wanted = f"{RUN_FOLDER} (its manifest is written last)" if path.name == MANIFEST else "a file of a run folder"
     content = read_bounded(path, MOST_BYTES, wanted) if path.exists() else Fault(str(path), "", "", "no file", wanted)
     if isinstance(content, Fault):
         raise InputError([content])
@@ -330,14 +321,8 @@ UNREADABLE = (
     tokenize.TokenError,
     SyntaxError,
 )
-"""What numpy and zipfile raise for an archive that is none, or not whole."""
-DIMENSIONS = {
-    **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1),
-    **dict.fromkeys(OPERATIONS, 3),
-    "shared_money": 3,
-    "short_of_promise": 3,
-}
-"""Of each array of a solution."""
+"""What numpy and zipfile raise for a file that is no archive, or a damaged one."""
+FIELDS = [field.name for field in fields(Solution)]
 OF_USERS = ("users_pull", "users_refill", "users_missing")
 """Arrays that are left out of a file where users hold no stock, as runs from before that have none."""
 DICTIONARY = "dictionary"
@@ -363,7 +348,7 @@ def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Everything in a folder that is no folder and no litter, by path from there."""
+    """Every file in a folder that is no litter, by path from there."""
     found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in found if not is_litter(path))
 
@@ -375,7 +360,7 @@ def litter_in(folder: Path) -> list[str]:
 
 
 def is_litter(path: Path) -> bool:
-    """Whether a file of another program stands at a path; a folder is none, whatever it is called."""
+    """Whether a path is a file of another program; a folder never counts, whatever its name."""
     return LITTER.fullmatch(path.name) is not None and not path.is_dir()
 
 
@@ -387,7 +372,7 @@ def result_file(table: str) -> str:
 def dictionary(result: Result) -> pd.DataFrame:
     """table, column, kind, unit: what stands in every column of the results; units are read off the columns' names."""
     rows = [
-        {"table": name, "column": column, "kind": kind, "unit": unit_of(column, table)}
+        (name, column, kind, unit_of(column, table))
         for name, table in result.tables.items()
         for column, kind in kinds_of(table).items()
     ]
@@ -403,12 +388,10 @@ def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
 def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
     """All arrays of some solutions as one compressed archive of numpy's: exact, and small where most is zero."""
     arrays: dict[str, Any] = {
-        f"{name}.{field.name}": np.array(
-            getattr(solution, field.name), dtype=str if field.name == "purchases" else float
-        )
-        for name, solution in solutions.items()
-        for field in fields(Solution)
-        if field.name not in OF_USERS or getattr(solution, field.name).size
+        f"{which}.{name}": np.array(getattr(solution, name), dtype=str if name == "purchases" else float)
+        for which, solution in solutions.items()
+        for name in FIELDS
+        if name not in OF_USERS or getattr(solution, name).size
     }
     into = io.BytesIO()
     np.savez_compressed(into, **arrays)
@@ -424,8 +407,8 @@ def read_decisions(path: Path) -> dict[str, Solution]:
     names = ("solution", "reference")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            strange = sorted(set(arrays.files) - {f"{name}.{f.name}" for name in names for f in fields(Solution)})
-            held = {name: {f.name: _array(arrays, name, f.name) for f in fields(Solution)} for name in names}
+            strange = sorted(set(arrays.files) - {f"{name}.{field}" for name in names for field in FIELDS})
+            held = {name: {field: _array(arrays, name, field) for field in FIELDS} for name in names}
     except UNREADABLE as error:
         raise refused(f"{type(error).__name__}: {error}") from None
     if strange:
@@ -433,7 +416,11 @@ def read_decisions(path: Path) -> dict[str, Solution]:
     for name, of in held.items():
         for field, array in of.items():
             kind = "U" if field == "purchases" else "f"
-            if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.ndim != DIMENSIONS[field]:
+            if (
+                not isinstance(array, np.ndarray)
+                or array.dtype.kind != kind
+                or array.ndim != len(AXES.get(field, (field,)))
+            ):
                 raise refused(f"{name}.{field} of another kind")
             if kind == "f" and not np.isfinite(array).all():
                 raise refused(f"{name}.{field} with a number that is not finite")

@@ -6,16 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from ..audit.audit import Audit, Residual
-from ..core.errors import FORMAT, Fault, FormulationError, InputError, Outcome, PlanError, UntrustedError
+from ..core.errors import FORMAT, Fault, FormulationError, InputError, PlanError, UntrustedError
 from ..core.formats import digits
 from ..core.frames import plainly, records, rows_of, typed
-from ..core.stats import MUSD_PER_T, SMALL_T, rounded_to_add_up
+from ..core.stats import MUSD_PER_T, SMALL_T
 from ..matrix.named import objective_costs
 from ..matrix.own import WHOLE, OwnParts
 from ..matrix.problem import prepare
@@ -39,15 +38,18 @@ from ..world.instance import DEFENCE, Instance, floor_names
 from ..world.packages import Support, build_support, never
 from ..world.scenarios import build_scenarios, pricing_sample
 from ..world.unused import averaged_away, unused
-from .act_now import ActNow, HomeMoney, home_money
+from .act_now import ActNow, home_money
+
+if TYPE_CHECKING:
+    from .result import Result
 
 THIN = 0.01
 """Probability of the baseline course at the end of the planned years below which a plan's late years mean little."""
 
 DEAR = "price above value"
-MOST_DEAR = 6
-"""Materials up to which each has a note of its own for this."""
 """Kind of the notes on materials whose crisis price exceeds what the supply is worth to some users."""
+MOST_DEAR = 6
+"""Materials up to which each has such a note of its own."""
 EITHER = "defence tied"
 """Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
 REPLAYED = "losses above what was seen"
@@ -87,43 +89,31 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     chosen = set(select_materials(plan, data))
     producers = {row.producer for row in data.rows("yields") if row.material in chosen}
     by_table: dict[str, tuple[int, int]] = {}
-    wide: list[dict[str, Any]] = []
+    wide: list[tuple[Any, ...]] = []
     shaped = profiles_of(plan, data)
+    drawn = set(plan.sample.hazards) if plan.sample is not None else set()  # of no other hazards the rates matter
     quoted = {
         row.hazard
         for row in data.rows("hazards")
         if row.hazard in shaped and chosen.intersection(row.materials.split()) <= shaped[row.hazard].priced
     }
-    for table in sorted(data.tables):  # in what order they came says nothing
-        if table in FACT_TABLES:
-            continue
+    for table in sorted(data.tables.keys() - FACT_TABLES):
         rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
         guessed = sum(row.confidence == "estimate" for row in rows)
         by_table[table] = (len(rows) - guessed, guessed)
+        shape = table == "hazards"
         for row in rows:
             if not _at_work(plan, table, row, chosen, producers):
                 continue
-            for name in type(row).model_fields:
-                low, high, value = (
-                    getattr(row, f"{name}_low", None),
-                    getattr(row, f"{name}_high", None),
-                    getattr(row, name),
-                )
-                idle = name == "rate_per_yr" and not _drawn(plan, key_of(row))
-                idle = idle or (name in ("duration_yr", "cut_share") and table == "hazards" and key_of(row) in shaped)
-                idle = idle or (name == "price_multiplier" and table == "hazards" and key_of(row) in quoted)
-                if low is not None and high is not None and value and high > low and not idle:
-                    wide.append(
-                        {
-                            "table": table,
-                            "key": key_of(row),
-                            "column": name,
-                            "low": low,
-                            "value": value,
-                            "high": high,
-                            "spread": (high - low) / abs(value),
-                        }
-                    )
+            key = key_of(row)
+            idle = set() if drawn & {key, "*"} else {"rate_per_yr"}
+            idle |= {"duration_yr", "cut_share"} if shape and key in shaped else set()
+            idle |= {"price_multiplier"} if shape and key in quoted else set()
+            for name in (name for name in type(row).model_fields if name not in idle):
+                low, high = getattr(row, f"{name}_low", None), getattr(row, f"{name}_high", None)
+                value = getattr(row, name)
+                if low is not None and high is not None and value and high > low:
+                    wide.append((table, key, name, low, value, high, (high - low) / abs(value)))
     columns = ["table", "key", "column", "low", "value", "high", "spread"]
     widest = pd.DataFrame(wide, columns=columns).sort_values("spread", ascending=False, ignore_index=True)
     facts = sum(f for f, _ in by_table.values())
@@ -131,12 +121,9 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
 
 
 def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
-    material = getattr(row, "material", None)
-    if material is not None and material != "*" and material not in chosen:
-        return False
-    if getattr(row, "price_set", plan.price_set) != plan.price_set:
-        return False
-    return getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+    material = getattr(row, "material", "*")
+    sets = (getattr(row, name, getattr(plan, name)) == getattr(plan, name) for name in ("price_set", "loss_function"))
+    return material in (None, "*", *chosen) and all(sets)
 
 
 def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[str]) -> bool:
@@ -159,11 +146,6 @@ def _repriced(plan: Plan) -> set[str]:
     return {own.hazard for own in plan.hazards if any(getattr(own, name) is not None for name in stated)}
 
 
-def _drawn(plan: Plan, hazard: str) -> bool:
-    """Whether scenarios are drawn in which a hazard strikes: how often it does matters there alone."""
-    return plan.sample is not None and (hazard in plan.sample.hazards or "*" in plan.sample.hazards)
-
-
 def doubtful(plan: Plan, data: Dataset) -> list[str]:
     """Notes on values that are legal and probably not meant. Raises PlanError for events outside the horizon."""
     instance = build_instance(plan, data, longest_event(plan, data))
@@ -171,8 +153,9 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     odd, scenarios = [text for _, _, text in unlikely(plan, data)], build_scenarios(instance, data)
     idle = [text for _, _, text in unused(plan, data, instance.calendar.years, instance.materials)]
     names = Names.of(data)
-    told = notes(instance, scenarios, build_support(instance, scenarios, pricing=pricing_sample(instance, data)), names)
-    dear = [item for kind, item, _ in told if kind == DEAR]
+    support = build_support(instance, scenarios, pricing=pricing_sample(instance, data))
+    noted = notes(instance, scenarios, support, names)
+    dear = [item for kind, item, _ in noted if kind == DEAR]
     many = len(dear) > MOST_DEAR
     return [
         *odd,
@@ -180,7 +163,7 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
         *idle,
         *(text for _, text in (*objections(plan, data), *averaged_away(plan, data), *unquoted(plan, data))),
         *([_dear_in_one(dear, names)] if many else []),
-        *(text for kind, _, text in told if not (many and kind == DEAR)),
+        *(text for kind, _, text in noted if not (many and kind == DEAR)),
         *left_out,
     ]
 
@@ -271,10 +254,8 @@ def _idle_levels(instance: Instance, scenarios: ScenarioSet, names: Names) -> It
 def _nothing_demanded(instance: Instance) -> Iterator[tuple[str, str]]:
     """A plan that protects nobody."""
     if not (instance.demand > 0).any():
-        yield (
-            "demand",
-            "demand: there is no demand for the planned materials in these years, so there is nothing to protect",
-        )
+        text = "there is no demand for the planned materials in these years, so there is nothing to protect"
+        yield "demand", f"demand: {text}"
 
 
 def _ties(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
@@ -283,9 +264,8 @@ def _ties(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
         of: dict[str, set[float]] = {"defence": set(), "others": set()}
         for k, (q, _) in enumerate(instance.tiers):
             if instance.demand_material[q] == i and instance.demand[q].any():
-                of["defence" if instance.priority[q] == DEFENCE else "others"].add(
-                    float(f"{instance.tier_loss[k]:.9g}")
-                )
+                who = "defence" if instance.priority[q] == DEFENCE else "others"
+                of[who].add(float(f"{instance.tier_loss[k]:.9g}"))
         if of["defence"] & of["others"]:
             yield (
                 name,
@@ -306,10 +286,8 @@ def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
                 f"FY{year}: {what} {owed:,.4g} million USD, {owed - money:,.4g} more than is "
                 "appropriated: already owed, whatever the plan does",
             )
-    total, owed_in_all = (
-        instance.plan.budget.total_musd,
-        float(instance.owed[: len(instance.calendar.planned_years)].sum()),
-    )
+    total = instance.plan.budget.total_musd
+    owed_in_all = float(instance.owed[: len(instance.calendar.planned_years)].sum())
     if total is not None and owed_in_all > total * (1 + 1e-9):
         yield (
             "all years of the plan",
@@ -333,20 +311,16 @@ def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) ->
 def other_losses(plan: Plan, data: Dataset) -> LossRange:
     """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials."""
     chosen = set(select_materials(plan, data))
-    own: dict[tuple[str, str], float] = {}
-    other: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for row in restated(plan, data).rows("loss_functions"):
-        if row.material in chosen and row.loss_usd_per_t > 0:
-            if row.loss_function == plan.loss_function:
-                own[row.material, row.segment] = row.loss_usd_per_t
-            else:
-                other[row.material, row.segment].append(row.loss_usd_per_t)
+    rows = [
+        row for row in restated(plan, data).rows("loss_functions") if row.material in chosen and row.loss_usd_per_t > 0
+    ]
+    own = {(row.material, row.segment): row.loss_usd_per_t for row in rows if row.loss_function == plan.loss_function}
+    other = [row for row in rows if row.loss_function != plan.loss_function]
     times = [
-        (loss / value, material)
+        (row.loss_usd_per_t / value, material)
         for (material, segment), value in sorted(own.items())
-        for (of, users), losses in other.items()
-        if of == material and (segment == users or "*" in (segment, users))
-        for loss in losses
+        for row in other
+        if row.material == material and (segment == row.segment or "*" in (segment, row.segment))
     ]
     high = max(times, key=lambda pair: pair[0], default=(1.0, ""))
     low = min(times, key=lambda pair: pair[0], default=(1.0, ""))
@@ -373,15 +347,7 @@ def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
                 continue
             values = values.dropna()
             if len(values):
-                rows.append(
-                    {
-                        "table": table,
-                        "column": column,
-                        "smallest": values.min(),
-                        "median": values.median(),
-                        "largest": values.max(),
-                    }
-                )
+                rows.append((table, column, values.min(), values.median(), values.max()))
     return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])
 
 
@@ -391,11 +357,8 @@ def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
 OWN_PARTS = "own_parts"
 """Name of the table."""
 COLUMNS = {
-    "part": "text",
-    "name": "text",
-    "value": "number",
-    "lower": "number",
-    "upper": "number",
+    **dict.fromkeys(("part", "name"), "text"),
+    **dict.fromkeys(("value", "lower", "upper"), "number"),
     "binds": "boolean",
     "price": "number",
     "meaning": "text",
@@ -404,11 +367,8 @@ TOLERANCE = 1e-6
 """Violation of an own constraint that is rounding, as a share of its largest term and 1."""
 TERM, CONSTRAINT, VARIABLE, SOLVER = "term", "constraint", "variable", "solver"
 MOST_SAID = 8
-"""Constraints that are told in words."""
+"""Constraints that a summary names."""
 Extended = Literal["", "rules", "terms"]
-WHOLE_ALONE = "a rule on whole decisions alone: what it costs is told by solving again with one unit more"
-WITH_WHOLE = ", with the whole decisions as they are"
-FOUND = "found the decisions"
 SETTLED = "found the whole decisions; its operations missed a rule by rounding, and were solved again here"
 UNPRICED = "found the decisions; operations beside them could be better, so there are no prices"
 
@@ -446,7 +406,9 @@ def own_table(solved: Solved, own: OwnParts, solver: str = "", found: str = "") 
     _require_own_limits(solved, own)
     rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v) + 0.0, "meaning": ""} for v in own.added]
     if solver:
-        rows.append({"part": SOLVER, "name": solver, "meaning": found or (FOUND if solved.prices else UNPRICED)})
+        rows.append(
+            {"part": SOLVER, "name": solver, "meaning": found or ("found the decisions" if solved.prices else UNPRICED)}
+        )
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
 
 
@@ -474,13 +436,15 @@ def require_plain(tables: Mapping[str, pd.DataFrame]) -> None:
         raise InputError([Fault("result", "", "own_parts", found, "a plan solved as it is stated")])
 
 
-def with_own_lines(objective: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """The table of the objective's parts with a line for each term; doing nothing has none of them."""
-    terms = table[table.part == TERM]
-    lines = pd.DataFrame(
-        {"part": [f"own: {name}" for name in terms.name], "plan_musd": terms.value.to_numpy(), "do_nothing_musd": 0.0}
-    )
-    return pd.concat([objective, lines], ignore_index=True) if len(lines) else objective
+def objective_table(
+    parts: Mapping[str, float], reference: Mapping[str, float], own: pd.DataFrame | None
+) -> pd.DataFrame:
+    """The table of the objective's parts, of the plan and of doing nothing, which has none of the terms of own code."""
+    rows = [(name, value, reference[name]) for name, value in parts.items()]
+    if own is not None:
+        terms = own[own.part == TERM]
+        rows += [(f"own: {name}", value, 0.0) for name, value in zip(terms.name, terms.value, strict=True)]
+    return pd.DataFrame(rows, columns=["part", "plan_musd", "do_nothing_musd"])
 
 
 def extended_by(tables: Mapping[str, pd.DataFrame]) -> Extended:
@@ -490,7 +454,7 @@ def extended_by(tables: Mapping[str, pd.DataFrame]) -> Extended:
     return "terms" if (tables[OWN_PARTS].part == TERM).any() else "rules"
 
 
-def own_said(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def own_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What was added, in words; nothing where there was none."""
     table = tables.get(OWN_PARTS)
     if table is None or not len(table):
@@ -498,22 +462,17 @@ def own_said(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
     text = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
     lines = []
-    for name, meaning in zip(*(table[table.part == SOLVER][c] for c in ("name", "meaning")), strict=True):
-        lines.append(f"Decisions found by {name}, and audited here.")
-        lines += [f"  {SAID[meaning]}"] if meaning in SAID else []
+    for row in rows_of(table[table.part == SOLVER]):
+        lines.append(f"Decisions found by {row.name}, and audited here.")
+        lines += [f"  {SAID[row.meaning]}"] if row.meaning in SAID else []
     if text:
         lines.append(f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart.")
-    for name, value in zip(*(table[table.part == TERM][c] for c in ("name", "value")), strict=True):
-        lines.append(f"  Term {name}: {value:,.6g} million USD.")
+    lines += [f"  Term {row.name}: {row.value:,.6g} million USD." for row in rows_of(table[table.part == TERM])]
     rules = table[(table.part == CONSTRAINT) & table.binds & (table.lower != table.upper)]
     rules = rules.sort_values("price", ascending=False, kind="stable")
     for row in rows_of(rules.head(MOST_SAID)):
         price = "" if np.isnan(row.price) else f"{row.price:,.4g} "
-        lines.append(
-            f"  Constraint {row.name} binds: {price}{row.meaning}."
-            if row.meaning
-            else f"  Constraint {row.name} binds."
-        )
+        lines.append(f"  Constraint {row.name} binds{f': {price}{row.meaning}' if row.meaning else ''}.")
     if len(rules) > MOST_SAID:
         lines.append(f"  {len(rules) - MOST_SAID} more constraints bind (table {OWN_PARTS}).")
     return lines
@@ -527,8 +486,8 @@ def _price(solved: Solved, row: int, factor: float, lower: float, upper: float, 
     assembly = solved.problem.assembly
     whole = assembly.integer[assembly.index[assembly.start[row] : assembly.start[row + 1]]]
     if len(whole) and whole.all():
-        return np.nan, WHOLE_ALONE
-    dual, kept = float(solved.prices.row[row]) * factor, WITH_WHOLE if whole.any() else ""
+        return np.nan, "a rule on whole decisions alone: what it costs is told by solving again with one unit more"
+    dual, kept = float(solved.prices.row[row]) * factor, ", with the whole decisions as they are" * bool(whole.any())
     if lower == upper:
         return -dual + 0.0, f"million USD of {aim} avoided by a right-hand side of one more{kept}"
     return abs(dual), f"million USD of {aim} avoided by one unit more room{kept}"
@@ -545,7 +504,7 @@ def _finite(value: float) -> float:
     return value if np.isfinite(value) else np.nan
 
 
-# Tables for readers: names and units of columns, and scenarios told by what happens in them.
+# Tables for readers: names and units of columns, and scenarios named by what happens in them.
 
 
 NAMED_UNITS = {
@@ -610,28 +569,27 @@ def heading(column: str) -> str:
 def _words(column: str) -> str:
     """A column's name, its unit taken away, in words."""
     words = str(column).replace("_", " ")
-    for part, said in PARTS.items():
+    for part, name in PARTS.items():
         if f" {part} " in f" {words} ":
-            return words.replace(part, said)
+            return words.replace(part, name)
     return HEADINGS.get(words, words)
 
 
 def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> dict[str, str]:
-    """Scenario -> what readers are told of it, no two alike: one that the plan lists keeps its name, one that was drawn is told by
-    what happens in it.
+    """Scenario -> its name for readers, no two alike: of a listed one its own, of a drawn one what happens in it.
 
-    losses: the table `scenario_losses`. told: whether what happens is told of listed scenarios too.
+    losses: the table `scenario_losses`. told: whether what happens is added to listed scenarios too.
     """
     listed = {scenario.name for scenario in plan.scenarios}
     happens = dict(zip(losses["scenario"], losses["what_happens"], strict=True))
     times = Counter(words for code, words in happens.items() if code not in listed)
-    found = {}
+    names = {}
     for code, words in happens.items():
         if code in listed:
-            found[code] = f"{code} ({words})" if told else code
+            names[code] = f"{code} ({words})" if told else code
         else:
-            found[code] = words if times[words] == 1 else f"{words} ({code})"
-    return found
+            names[code] = words if times[words] == 1 else f"{words} ({code})"
+    return names
 
 
 # What an answer rests on beside its own figures: facts and estimates of the inputs, how the solve ended, how large it was.
@@ -641,137 +599,50 @@ MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
 
 
-class Answered(Protocol):
-    """What is read of a result."""
-
-    @property
-    def plan(self) -> Plan: ...
-
-    @property
-    def data(self) -> Dataset: ...
-
-    @property
-    def outcome(self) -> Outcome: ...
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]: ...
-
-    @property
-    def audited(self) -> Audit: ...
-
-    @property
-    def seconds(self) -> Mapping[str, float]: ...
-
-    @property
-    def counts(self) -> Mapping[str, int]: ...
-
-    @property
-    def options(self) -> Mapping[str, Any]: ...
-
-    @property
-    def versions(self) -> Mapping[str, str]: ...
-
-
-@dataclass(frozen=True)
 class Basis:
-    """All that a summary says beside the figures of the answer."""
+    """All that a summary says beside the figures of the answer, worked out from its plan, tables and audit."""
 
-    relaxed: bool
-    reason: str
-    """Why the solve ended, as `Outcome.reason`."""
-    names: Names
-    scenarios: Mapping[str, str]
-    """Scenario -> what happens in it."""
-    floors: Mapping[str, tuple[str, str]]
-    """Price floor, as `figures` names it -> who has it and for which material."""
-    other_losses: LossRange
-    replayed: tuple[str, ...]
-    """Observed shortages of which the plan's loss function says more than is known to have stopped, each with the comparison."""
-    embedded: frozenset[str]
-    """Materials that come only inside imported goods and that risk measures leave out."""
-    facts: int
-    estimates: int
-    widest: tuple[str, ...]
-    """The widest estimates behind what is at stake, each in words."""
-    reluctant: tuple[str, ...]
-    """Names of materials whose crisis price exceeds what the supply is worth to some users."""
-    tied: tuple[str, ...]
-    """Materials of which defence may run short in the place of others at the same cost, in words."""
-    averaged: tuple[str, ...]
-    """Disruptions whose deepest cuts last for less than a period, in words."""
-    doubts: tuple[str, ...]
-    """Figures that are probably not meant, each with what it was compared with."""
-    owed: tuple[str, ...]
-    """Years whose appropriation does not hold what is in store at the start, in words."""
-    floors_asked: int
-    """Price floors of the plan's menus."""
-    floors_gone: tuple[str, ...]
-    """Those of them that can never be chosen, each with its reason, in words."""
-    out_of_reach: tuple[str, ...]
-    """What else can never be chosen, likewise."""
-    begin_later: tuple[str, ...]
-    """Sources that give nothing in the first year and something later, whatever is decided, in words."""
-    inverted: frozenset[str]
-    """Border floors that products which contain the material escape, as `figures` names them."""
-    audit_word: str
-    worst: Residual
-    counts: Mapping[str, int]
-    seconds: float
-    highs: str
-    tolerance: float
-    home: HomeMoney | None
-    """Money and figures of the plan's home; None where no table names it."""
-    act_now: ActNow | None
-    """What other samples say of the plan; None where it was solved for its own scenarios alone."""
-    own: tuple[str, ...] = ()
-    """What a caller's own code has added, and what it came to."""
-    extended: Extended = ""
-    """What of it the proof has to tell."""
+    def __init__(self, result: Result) -> None:
+        plan, data, outcome, tables = result.plan, result.data, result.outcome, result.tables
+        counted, stake, noted, floors = provenance(plan, data), _stakes(result), tables["notes"], tables["floors"]
+        asked = {f"floor {name}" for name in floor_names(plan).values()}
+        never = noted[noted.kind == NEVER]
+        of_floors = never.item.isin(asked)
+        inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
 
+        def of_kind(kind: str) -> tuple[str, ...]:
+            """Notes of a kind, in words."""
+            return tuple(noted.note[noted.kind == kind])
 
-def basis_of(result: Answered) -> Basis:
-    """Of a result: what it says of its inputs is worked out from plan and tables."""
-    names = Names.of(result.data)
-    counted, stake, noted = provenance(result.plan, result.data), _stakes(result), result.tables["notes"]
-    floors, never = result.tables["floors"], noted[noted.kind == NEVER]
-    asked = {f"floor {name}" for name in floor_names(result.plan).values()}
-    of_floors = never.item.isin(asked)
-    inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
-    return Basis(
-        relaxed=result.outcome.relaxed,
-        reason=result.outcome.reason,
-        names=names,
-        scenarios=scenario_names(result.plan, result.tables["scenario_losses"], told=True),
-        floors={f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()},
-        other_losses=other_losses(result.plan, result.data),
-        replayed=tuple(noted.note[noted.kind == REPLAYED]),
-        embedded=frozenset(
-            row.material for row in result.data.rows("materials") if row.embedded and not result.plan.risk.embedded
-        ),
-        facts=counted.facts,
-        estimates=counted.estimates,
-        widest=_widest(counted.widest, stake, names),
-        reluctant=tuple(names.material(m) for m in sorted(set(noted.item[noted.kind == DEAR]) & set(stake))),
-        floors_asked=len(asked),
-        floors_gone=tuple(never.note[of_floors]),
-        out_of_reach=tuple(never.note[~of_floors]),
-        averaged=tuple(noted.note[noted.kind == AVERAGED]),
-        tied=tuple(noted.note[noted.kind == EITHER]),
-        doubts=tuple(noted.note[noted.kind == DOUBT]),
-        owed=tuple(noted.note[noted.kind == "already owed"]),
-        begin_later=_begin_later(result.plan, result.data, names),
-        inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
-        audit_word=audit_word(result),
-        worst=result.audited.worst(),
-        counts=result.counts,
-        seconds=float(result.seconds.get("total", 0.0)),
-        highs=str(result.versions["highs"]),
-        tolerance=float(result.options["primal_feasibility_tolerance"]),
-        home=home_money(result.plan, result.data),
-        act_now=ActNow.of(result.tables),
-        own=tuple(own_said(result.tables)),
-        extended=extended_by(result.tables),
-    )
+        self.relaxed = outcome.relaxed
+        self.reason: str = outcome.reason
+        self.names = names = Names.of(data)
+        self.scenarios = scenario_names(plan, tables["scenario_losses"], told=True)
+        self.floors = {f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()}
+        """Price floor, as `figures` names it -> who has it and for which material."""
+        self.other_losses = other_losses(plan, data)
+        self.replayed = of_kind(REPLAYED)
+        self.embedded = {row.material for row in data.rows("materials") if row.embedded and not plan.risk.embedded}
+        """Materials that come only inside imported goods and that risk measures leave out."""
+        self.facts, self.estimates = counted.facts, counted.estimates
+        self.widest = _widest(counted.widest, stake, names)
+        self.reluctant = tuple(names.material(m) for m in sorted(set(noted.item[noted.kind == DEAR]) & set(stake)))
+        self.floors_asked = len(asked)
+        self.floors_gone, self.out_of_reach = tuple(never.note[of_floors]), tuple(never.note[~of_floors])
+        """Price floors of the plan's menus that can never be chosen, and what else cannot, each with its reason."""
+        self.averaged, self.tied = of_kind(AVERAGED), of_kind(EITHER)
+        self.doubts, self.owed = of_kind(DOUBT), of_kind("already owed")
+        self.begin_later = _begin_later(plan, data, names)
+        self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
+        """Border floors that products which contain the material escape, as `figures` names them."""
+        self.audit_word, self.worst = audit_word(result), result.audited.worst()
+        self.counts, self.seconds = result.counts, float(result.seconds.get("total", 0.0))
+        self.highs, self.tolerance = result.versions["highs"], float(result.options["primal_feasibility_tolerance"])
+        self.home = home_money(plan, data)
+        self.act_now = ActNow.of(tables)
+        """What other samples say of the plan; None where it was solved for its own scenarios alone."""
+        self.own = own_lines(tables)
+        self.extended = extended_by(tables)
 
 
 def _begin_later(plan: Plan, data: Dataset, names: Names) -> tuple[str, ...]:
@@ -798,12 +669,7 @@ def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
     return who, names.material(row.material)
 
 
-def whole_summands(total: float, parts: Sequence[float]) -> tuple[float, ...]:
-    """Parts of a sum as whole numbers that add up to the total as it is printed; each rounded by itself where they are not its."""
-    return rounded_to_add_up(total, parts, 0) or tuple(float(round(part)) for part in parts)
-
-
-def audit_word(result: Answered) -> str:
+def audit_word(result: Result) -> str:
     """How the audit ended: a relaxation leaves integers open, so that there is no plan to audit."""
     if result.audited.passed:
         return "passed"
@@ -818,17 +684,14 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tup
         of=wide.key.str.split("/").str[0],
         stake=[max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key],
     )
-    wide = (
-        wide[wide.stake > 0]
-        .sort_values("stake", ascending=False, kind="stable")
-        .drop_duplicates(["table", "column", "of"])
-    )
+    wide = wide[wide.stake > 0].sort_values("stake", ascending=False, kind="stable")
+    wide = wide.drop_duplicates(["table", "column", "of"])
     hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
     chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
     return tuple(range_in_words(row.key, row.column, row.low, row.value, row.high, names) for row in rows_of(chosen))
 
 
-def _stakes(result: Answered) -> dict[str, float]:
+def _stakes(result: Result) -> dict[str, float]:
     """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
     value, held = result.tables["value"], result.tables["held_for_price"]
     names = set(held.material[held.expected_acquired_t.combine(held.at_undisturbed_prices_t, np.fmax) > SMALL_T])
@@ -869,7 +732,7 @@ class CheckReport:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
         counted = self.provenance
-        entry = {
+        content = {
             "schema_version": FORMAT,
             "kind": "check",
             "faults": [asdict(fault) for fault in self.faults],
@@ -882,7 +745,7 @@ class CheckReport:
             "minerals_without_data": self.without_data,
             "notes": self.notes,
         }
-        return dict(plainly(entry))
+        return dict(plainly(content))
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:

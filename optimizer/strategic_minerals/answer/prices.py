@@ -5,7 +5,7 @@ those commitments and for small changes. Every family is checked against a finit
 
 What is avoided is concave in any right-hand side, so a price is the most that one unit more brings: exactly that up to the next
 kink, less beyond. At a kink itself (a degenerate basis) a price is one of the slopes between that of the unit before and that of
-the unit after. How far each holds costs solves, and is told by `price_ranging`.
+the unit after. `price_ranging` finds, by further solves, how far each holds.
 
 A limit on money is what the plan gives, and at least what holding the opening stock costs (`Instance.spendable`). Where that is
 more, one more USD of the appropriation or of the total moves no limit and is worth nothing, whatever the dual of the row."""
@@ -37,20 +37,15 @@ from ..model.sets import STAGES, TRUNK, main_aim
 from ..solver.highs import Duals
 from ..solver.highs import version as highs_version
 from ..solver.optimise import Solved
-from .notes import OWN_PARTS, own_table, with_own_lines
+from .notes import OWN_PARTS, objective_table, own_table
 from .tables import PLANTS, build_tables, with_residual_at_zero
 
 MONEY = ("total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit")
 PRICED = {
     *MONEY,
-    "stock_balance",
-    "material_balance",
-    "users_stock_balance",
-    "service_level",
-    "diversification",
-    "days_of_cover",
+    *"stock_balance material_balance users_stock_balance service_level diversification days_of_cover".split(),
 }
-"""Constraints that have a published price, appropriations apart."""
+"""Constraints that have a published price, besides appropriations."""
 
 COLUMNS = ["price", "item", "scenario", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
@@ -72,7 +67,7 @@ MEANING = {
         "expected_loss_limit": "one more USD of expected loss allowed",
     }.items()
 }
-"""Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
+"""Families of prices and what one unit of each means, present values unless stated otherwise. All are reported so that
 a binding requirement has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
 
 
@@ -134,10 +129,8 @@ def _priced(problem: Problem, duals: Duals) -> list[Price]:
         dual = float(duals.row[row])
         if name == "total_budget":
             beyond = natural.owed_beyond_in_all
-            owed, total = (
-                float(natural.owed[: len(calendar.planned_years)].sum()),
-                natural.plan.budget.total_musd or 0.0,
-            )
+            owed = float(natural.owed[: len(calendar.planned_years)].sum())
+            total = natural.plan.budget.total_musd or 0.0
             found.append(_of_money(Price(name, "", "", "", -dual, "USD/USD", row, 1, 1.0), beyond, owed, total))
         elif name in MONEY:
             year = calendar.years[key] if key is not None else ""
@@ -152,7 +145,7 @@ def _priced(problem: Problem, duals: Duals) -> list[Price]:
 
 
 def _of_money(price: Price, beyond: float, owed: float, money: float) -> Price:
-    """A price of a limit on money, told of the plan's own figure. beyond, owed, money: [million USD]."""
+    """A price of a limit on money, of the plan's own figure. beyond, owed, money: [million USD]."""
     if beyond > 0:
         return replace(price, value=0.0, beyond=beyond)
     return replace(price, less=max(0.0, money - owed)) if owed > 0 else price
@@ -217,9 +210,8 @@ def _appropriations(problem: Problem, duals: Duals) -> list[Price]:
     for row in assembly.rows_of("budget").tolist():
         f = assembly.row_name(row).key
         year, dual = str(calendar.years[f]), -float(duals.row[row])
-        price = _of_money(
-            Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f]
-        )
+        price = Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0)
+        price = _of_money(price, beyond[f], owed[f], money[f])
         if f < len(calendar.years) - 1:  # nothing is carried out of the last year
             column = int(assembly.commitments.columns("carry", f)[0])
             value = price.value - share * min(0.0, float(duals.column[column]))
@@ -241,10 +233,8 @@ def stages_of(solved: Solved) -> dict[str, tuple[float, float]]:
     """Aim -> (with the plan, without), penalties left out."""
     costs, penalty = solved.costs, solved.problem.assembly.costs.get("penalty")
     fined = 0.0 if penalty is None else float(penalty @ solved.x)
-    return {
-        name: (float(costs[name] @ solved.x) - fined, float(costs[name] @ solved.z0))
-        for name, *_ in solved.outcome.stages
-    }
+    names = [name for name, *_ in solved.outcome.stages]
+    return {name: (float(costs[name] @ solved.x) - fined, float(costs[name] @ solved.z0)) for name in names}
 
 
 def bounds_of(outcome: Outcome) -> dict[str, float]:
@@ -269,9 +259,18 @@ def versions() -> dict[str, str]:
 LOG = logger_of(__name__)
 
 
-def sizes_of(problem: Problem) -> tuple[int, int, int, int, int]:
-    """Rows, columns, nonzeros, integers, scenarios."""
-    return *problem.assembly.shape, int(problem.assembly.integer.sum()), len(problem.structure.scenarios.names)
+def sizes_of(problem: Problem) -> dict[str, int]:
+    """Sizes of a problem and of its matrix."""
+    rows, columns, nonzeros = problem.assembly.shape
+    return {
+        "columns": columns,
+        "rows": rows,
+        "nonzeros": nonzeros,
+        "binaries": int(problem.assembly.integer.sum()),
+        "scenarios": len(problem.structure.scenarios.names),
+        "periods": problem.natural.calendar.periods,
+        "materials": len(problem.natural.materials),
+    }
 
 
 @dataclass(frozen=True)
@@ -306,18 +305,8 @@ def read(solved: Solved, own: OwnParts | None = None, solver: str = "", found: s
     problem, other = solved.problem, solved.without_residual
     with problem.seconds.measure("extract"):
         prices = price_table(solved)
-    rows, columns, nonzeros, integers, scenarios = sizes_of(problem if own is None else own.named.problem)
-    counts = {
-        "columns": columns,
-        "rows": rows,
-        "nonzeros": nonzeros,
-        "binaries": integers,
-        "scenarios": scenarios,
-        "periods": problem.natural.calendar.periods,
-        "materials": len(problem.natural.materials),
-        "iterations": solved.iterations,
-        "nodes": solved.nodes,
-    }
+    sizes = sizes_of(problem if own is None else own.named.problem)
+    counts = {**sizes, "iterations": solved.iterations, "nodes": solved.nodes}
     bare = replace(problem, assembly=problem.assembly.without_matrix())
     stated = float(solved.costs["social_cost"] @ solved.x)
     signed = None if other is None else signatures(problem.assembly, other)
@@ -333,20 +322,13 @@ def _of_the_plan(solved: Solved, own: OwnParts) -> Solved:
     objective, bound = objective - more, bound - more
     first = (aim, objective, bound, (objective - bound) / denominator(problem, objective))
     last = first if not later else later[-1]
-    stages = (first, *later)
     costs = {**solved.costs, aim: solved.costs[aim] - own.cost}
     nothing = outcome.do_nothing_musd
     if nothing is not None and not later:
         nothing -= float(own.cost @ solved.z0)
-    told = replace(
-        outcome,
-        do_nothing_musd=nothing,
-        objective_musd=last[1],
-        best_bound_musd=last[2],
-        relative_gap=max(0.0, last[3]),
-        stages=stages,
-    )
-    return replace(solved, outcome=told, costs=costs)
+    outcome = replace(outcome, do_nothing_musd=nothing, stages=(first, *later), relative_gap=max(0.0, last[3]))
+    outcome = replace(outcome, objective_musd=last[1], best_bound_musd=last[2])
+    return replace(solved, outcome=outcome, costs=costs)
 
 
 def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -368,14 +350,8 @@ def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
         tables["prices"] = read.prices
     with problem.seconds.measure("audit"):
         before = social_cost(problem, reference)
-        figures = figures_of(
-            tables,
-            read.outcome,
-            read.stages,
-            social_cost(problem, solution),
-            before,
-            problem.plan.horizon.first_year + problem.plan.horizon.years,
-        )
+        after, end = social_cost(problem, solution), problem.plan.horizon.first_year + problem.plan.horizon.years
+        figures = figures_of(tables, read.outcome, read.stages, after, before, end)
         audited = audit(problem, solution, z0=reference, stated=figures, bounds=bounds_of(read.outcome))
     LOG.info("audit: %s, %s", "passed" if audited.passed else "objects", audited.worst())
     if not read.outcome.relaxed and not audited.passed:
@@ -386,11 +362,9 @@ def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
         )
     with problem.seconds.measure("tables"):
         tables["figures"] = figures.frame()
-        tables["objective"] = pd.DataFrame({"part": list(audited.parts), "plan_musd": list(audited.parts.values())})
-        tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
+        tables["objective"] = objective_table(audited.parts, before, read.own)
         if read.own is not None:
             tables[OWN_PARTS] = read.own
-            tables["objective"] = with_own_lines(tables["objective"], read.own)
         for name in list(tables):  # one at a time: the longest have a row for every producer, period and scenario
             tables[name] = whole(tables.pop(name))
     return {

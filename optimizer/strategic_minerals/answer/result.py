@@ -50,181 +50,24 @@ from ..solver.highs import TOLERANCES, SolvedRun
 from ..solver.optimise import Solved
 from ..solver.stages import FlatModel, with_commitments, with_reference, with_tail
 from .act_now import Plotted
-from .notes import ENDED, SETTLED, basis_of, extended_by
+from .notes import ENDED, SETTLED, Basis, extended_by
 from .prices import answer, bounds_of, read
 from .summary import summarise
+from .tables import RESULT_TABLES
 
-# Tables of a result: what each holds and its columns, declared once; `help(Result)` is made of it, a test holds results to it.
-
-
-@dataclass(frozen=True)
-class TableOf:
-    """A table of a result."""
-
-    what: str
-    names: str
-    """Of its columns, in order, with blanks between; the endings tell the units."""
-    sometimes: bool = False
-    """Only results that have something for it have it."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of its columns, in order."""
-        return tuple(self.names.split())
+# Tables of a result in words, for `help(Result)`.
 
 
-RESULT_TABLES: Mapping[str, TableOf] = {
-    "own_parts": TableOf(
-        "What own code added: terms [million USD, discounted], constraints with their prices [as `meaning` says], variables.",
-        "part name value lower upper binds price meaning",
-        sometimes=True,
-    ),
-    "acquisitions": TableOf(
-        "What the reserve buys in planned years while no disruption occurs.",
-        "fiscal_year period material offer source country acquired_t price_usd_per_kg cost_musd",
-    ),
-    "stock": TableOf(
-        "Stock of the reserve at the end of each planned period while no disruption occurs.",
-        "fiscal_year period material stock_t days_of_use value_musd sold_t released_t",
-    ),
-    "projects": TableOf(
-        "Every project of the tables that is signed, supported or built anyway: share of it, package, dates, money.",
-        "project signed package instrument offtake_share floor_material floor_usd_per_kg market_floors "
-        "first_output share baseline committed capacity_t_per_yr capex_musd hurdle_rate hurdle_rate_expected "
-        "hurdle_rate_with_package financing_gap_musd support_cost_musd offtake_fees_musd floor_expected_musd "
-        "terminal_liability_musd residual_credit_musd risk_transfer_musd share_at_residual_0",
-    ),
-    "contracts": TableOf(
-        "Offtake contracts with allied producers.",
-        "activity country start term_yr contract_t_per_yr fee_usd_per_kg fees_musd",
-    ),
-    "floors": TableOf(
-        "Price floors that are guaranteed, of projects and of markets.",
-        "floor scope kind material level_usd_per_kg upside_share start term_yr expected_cost_musd "
-        "terminal_liability_musd users_pay_musd tariff_revenue_musd tariff_inversion",
-    ),
-    "budget": TableOf(
-        "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
-        "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
-        "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
-        "carried_out_musd sales_musd liability_musd liability_cap_musd",
-    ),
-    "operations": TableOf(
-        "Output of every producer on every path; tail: after the planned years.",
-        "scenario period tail producer country output_t reserve_output_t",
-    ),
-    "flows": TableOf(
-        "Stock, purchases, releases and sales of the reserve on every path.",
-        "scenario period tail material stock_t acquired_t released_t sold_t surplus_t",
-    ),
-    "shortfalls": TableOf(
-        "What users lack, by segment, and what it costs, on every path; losses not discounted but where the name says so.",
-        "scenario period tail material segment shortfall_t substituted_t loss_musd discounted_loss_musd "
-        "substitution_cost_musd",
-    ),
-    "transfers": TableOf(
-        "Stock moved between the homes of a plan of several.",
-        "scenario period tail material sent_t received_t",
-        sometimes=True,
-    ),
-    "users_stock": TableOf(
-        "What users hold themselves, where the plan has them do so.",
-        "scenario period tail material segment level_t pulled_t refilled_t",
-        sometimes=True,
-    ),
-    "ore_reserves": TableOf(
-        "Who holds the ore of what is planned, and for how many years of today's output.",
-        "mineral materials country name reserves_t world_share mine_output_t years_left",
-        sometimes=True,
-    ),
-    "scenario_losses": TableOf(
-        "Losses and shortfalls of every scenario, with the plan and without, and what happens in it.",
-        "scenario probability design_basis onset loss_musd loss_without_plan_musd embedded_loss_musd "
-        "shortfall_t shortfall_without_plan_t defence_shortfall_t defence_shortfall_without_plan_t hazards "
-        "what_happens events",
-    ),
-    "value": TableOf(
-        "Where the worth of the plan comes from, by component of the supply chain.",
-        "component materials shortage_avoided_musd price_gain_musd users_musd authority_musd penalties_musd "
-        "risk_charge_musd",
-    ),
-    "held_for_price": TableOf(
-        "Purchases in scenarios, and what they were at undisturbed prices.",
-        "material expected_acquired_t at_undisturbed_prices_t",
-    ),
-    "notes": TableOf(
-        "What is doubtful or worth knowing of the question.",
-        "kind item note",
-    ),
-    "dropped": TableOf(
-        "What was left out before the solve, and why.",
-        "item reason",
-    ),
-    "prices": TableOf(
-        "Shadow prices with the commitments fixed.",
-        "price item scenario period value unit meaning",
-    ),
-    "figures": TableOf(
-        "Every number of the summary, by name.",
-        "figure item value text",
-    ),
-    "objective": TableOf(
-        "Parts of the social cost, of the plan and of doing nothing.",
-        "part plan_musd do_nothing_musd",
-    ),
-    "sample_gap": TableOf(
-        "What samples say of the plan: true gap, worth and losses with intervals (after `decide`).",
-        "why_not preference plans chosen samples scenarios confidence gap_musd gap_error_musd gap_limit_musd "
-        "gap_share ranges_allow_musd worth_musd worth_error_musd worth_low_musd worth_high_musd loss_musd "
-        "loss_error_musd loss_low_musd loss_high_musd loss_without_musd loss_without_error_musd "
-        "loss_without_low_musd loss_without_high_musd",
-        sometimes=True,
-    ),
-    "act_now": TableOf(
-        "What to do in the first years, and how firm each act is (after `decide`).",
-        "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples "
-        "in_plans plans budget_musd firm_musd later_musd status",
-        sometimes=True,
-    ),
-    "later_years": TableOf(
-        "What comes after the first years (after `decide`).",
-        "kind item what unit years without_disruption probability expected",
-        sometimes=True,
-    ),
-    "samples": TableOf(
-        "Each sample that tested the plan (after `decide`).",
-        "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd worth_musd "
-        "loss_musd loss_without_musd",
-        sometimes=True,
-    ),
-    "sample_acts": TableOf(
-        "What the plan of each sample does first (after `decide`).",
-        "sample kind item through_year amount",
-        sometimes=True,
-    ),
-    "settled_by": TableOf(
-        "What would settle what is open: hazards whose frequency it depends on (after `decide`).",
-        "kind item through_year hazard correlation certain rate_per_yr rate_low rate_high",
-        sometimes=True,
-    ),
-}
-"""Name of a table -> what it is, in the order of the summary."""
-
-
-def told_tables() -> str:
+def tables_in_words() -> str:
     """The tables as paragraphs: name, what it holds, columns with their units in brackets."""
-    return "\n\n".join(
-        "\n".join(
-            wrap(f"{name}: {table.what} {', '.join(map(_with_unit, table.columns))}.", 100, subsequent_indent="    ")
-        )
-        for name, table in RESULT_TABLES.items()
-    )
 
+    def with_unit(column: str) -> str:
+        """`cost_musd [million USD]`; a column without a unit as it is."""
+        _, unit = stem_and_unit(column)
+        return f"{column} [{unit}]" if unit else column
 
-def _with_unit(column: str) -> str:
-    """`cost_musd [million USD]`; a column without a unit as it is."""
-    _, unit = stem_and_unit(column)
-    return f"{column} [{unit}]" if unit else column
+    texts = [f"{name}: {of.what} {', '.join(map(with_unit, of.columns))}." for name, of in RESULT_TABLES.items()]
+    return "\n\n".join("\n".join(wrap(text, 100, subsequent_indent="    ")) for text in texts)
 
 
 # The road back from a Pyomo model that any solver has solved: decisions read, bounded, priced and audited like our own.
@@ -265,11 +108,11 @@ def parts_of_model(plan: Plan, data: Dataset, model: Any, *, solver: str, bound_
         raise UntrustedError(
             f"beside the whole decisions, rounded, there are no operations that keep all rules ({fixed.status})"
         )
-    # prices are those of the best operations beside these decisions: of worse ones there are none
+    # prices are those of the best operations beside these decisions: worse ones have no prices
     stands, settled = float(cost @ x), float(fixed.objective)
     best = stands - settled <= WHOLE * (1 + abs(settled))
 
-    def told(at: Floats, found: str) -> dict[str, Any]:
+    def answered(at: Floats, found: str) -> dict[str, Any]:
         outcome = _outcome(problem, stages[0], cost, at, z0, bound)
         priced, duals = (fixed, fixed.duals) if best else (None, None)
         solved = Solved(own.problem, outcome, at, z0, None, None, priced, duals, costs, 0, 0, own.problem.seconds)
@@ -278,15 +121,15 @@ def parts_of_model(plan: Plan, data: Dataset, model: Any, *, solver: str, bound_
 
     again = with_tail(own.problem.structure, own.problem.assembly, fixed.x)
     if best and stands < settled - SAME * (1 + abs(settled)) and _whole(own, x):  # it gains by missing rows
-        found = told(again, SETTLED)
+        found = answered(again, SETTLED)
     else:
         try:
-            found = told(x, "")
+            found = answered(x, "")
         except UntrustedError as error:
             if not best or not _whole(own, x):
                 raise
             LOG.info("the point of %s is settled again: %s", solver, error)
-            found = told(again, SETTLED)
+            found = answered(again, SETTLED)
     seconds = own.problem.seconds
     seconds.phases[TOTAL] = time.perf_counter() - begin
     return {**found, "seconds": dict(seconds.phases), "profile": seconds.frame()}
@@ -334,9 +177,8 @@ def _point(own: OwnParts) -> Floats:
     for k, variable in enumerate(own.variables):
         value = variable.value
         if value is None or not math.isfinite(value):
-            faults.append(
-                Fault("model", "", variable.name, "no value" if value is None else f"{value}", "a solved model")
-            )
+            found = "no value" if value is None else f"{value}"
+            faults.append(Fault("model", "", variable.name, found, "a solved model"))
             continue
         values[k] = value / tonnes[k]
         if whole[k] and abs(values[k] - round(values[k])) <= WHOLE:
@@ -370,28 +212,19 @@ def _relaxed(own: OwnParts, cost: Floats, time_limit_s: float) -> float:
 # Decisions of a plan as labelled arrays: every axis with its names, every array with its unit.
 
 
-AXES = {
+AXES: Mapping[str, tuple[str, ...]] = {
     "sign": ("option",),
     "contract": ("offtake_contract",),
     "floor": ("market_floor",),
     "carry": ("year",),
     "unspent": ("year",),
-    "output": ("course", "producer", "period"),
-    "reserve_output": ("course", "producer", "period"),
-    "clean_output": ("course", "producer", "period"),
+    **dict.fromkeys(("output", "reserve_output", "clean_output"), ("course", "producer", "period")),
     "acquisition": ("course", "offer", "period"),
-    "release": ("course", "material", "period"),
-    "disposal": ("course", "material", "period"),
-    "stock": ("course", "material", "period"),
-    "sent": ("course", "material", "period"),
-    "received": ("course", "material", "period"),
-    "surplus": ("course", "material", "period"),
+    **dict.fromkeys(("release", "disposal", "stock", "sent", "received", "surplus"), ("course", "material", "period")),
     "substitute": ("course", "step", "period"),
     "shortfall": ("course", "tier", "period"),
     "excess": ("course", "rule", "period"),
-    "users_pull": ("course", "users_stock", "period"),
-    "users_refill": ("course", "users_stock", "period"),
-    "users_missing": ("course", "users_stock", "period"),
+    **dict.fromkeys(("users_pull", "users_refill", "users_missing"), ("course", "users_stock", "period")),
     "shared_money": ("scenario", "component", "year"),
     "short_of_promise": ("scenario", "service_level", "year_or_episode"),
 }
@@ -407,8 +240,10 @@ PARTS = {
 }
 """Axis -> what its names consist of; each is a coordinate of its own."""
 ROUNDING = 1e-9
-"""Tonnes, shares or million USD that are none."""
-TOLD = {c.name: (c.text, c.unit) for c in COMPONENTS if c.kind == "variable"}
+"""Tonnes, shares or million USD that count as 0."""
+MEANING = {c.name: (c.text, c.unit) for c in COMPONENTS if c.kind == "variable"}
+UNITS = {"-": "share", "unit": "t", "unit/period": "t per period"}
+"""Unit in the catalogue -> that of an array."""
 
 
 def labelled(plan: Plan, data: Dataset, solution: Solution, status: str) -> Any:
@@ -419,18 +254,19 @@ def labelled(plan: Plan, data: Dataset, solution: Solution, status: str) -> Any:
         raise missing_part("to_xarray", "xarray", "arrays") from None
     structure, natural = structure_of(plan, data)
     names = IndexNames(structure, natural)
-    axes: dict[str, list[Label]] = {
-        word: names.labels(word)
-        for word in ("option", "market_floor", "year", "producer", "material", "step", "tier", "rule", "users_stock")
-    }
-    axes |= {word: names.labels(word) for word in ("component", "service_level")}
+    words = "option market_floor year producer material step tier rule users_stock component service_level".split()
+    axes: dict[str, list[Label]] = {word: names.labels(word) for word in words}
     axes["offtake_contract"] = names.labels("contract")
     axes["course"] = [(course,) for course in (names.base, *names.courses)]
     axes["scenario"] = [(course,) for course in names.courses]
     axes["period"] = [(period,) for period in names.periods]
     axes["offer"] = [(name,) for name in solution.purchases]
     axes["year_or_episode"] = [(str(year),) for (year,) in axes["year"]] + [("episode",)]
-    arrays = {name: (of, _plainly(getattr(solution, name)), _told(name)) for name, of in AXES.items()}
+    arrays = {}
+    for name, of in AXES.items():
+        values, (text, unit) = getattr(solution, name), MEANING[name]
+        values = np.where(np.abs(values) < ROUNDING, 0.0, values)  # without the solver's rounding below nothing
+        arrays[name] = (of, values, {"long_name": text, "units": UNITS.get(unit, unit)})
     used = {axis for of, values, _ in arrays.values() if values.size for axis in of}
     coordinates: dict[str, Any] = {}
     for axis in sorted(used):
@@ -440,23 +276,11 @@ def labelled(plan: Plan, data: Dataset, solution: Solution, status: str) -> Any:
         for k, part in enumerate(PARTS.get(axis, ())):
             values = [label[k] if k < len(label) else 1 for label in labels]
             coordinates[f"{axis}_{part}"] = (axis, pd.Series(values).to_numpy())
-    probability = np.append(np.nan, structure.scenarios.probability)
     if "course" in used:
-        coordinates["probability"] = ("course", probability)
+        coordinates["probability"] = ("course", np.append(np.nan, structure.scenarios.probability))
     kept = {name: array for name, array in arrays.items() if array[1].size}
     about = {"plan": plan.name, "status": status, "home": plan.home}
     return xr.Dataset(kept, coords=coordinates, attrs=about)
-
-
-def _plainly(values: Floats) -> Floats:
-    """Values without the solver's rounding below nothing."""
-    return np.where(np.abs(values) < ROUNDING, 0.0, values)
-
-
-def _told(name: str) -> dict[str, str]:
-    """What an array is, and its unit."""
-    text, unit = TOLD[name]
-    return {"long_name": text, "units": {"-": "share", "unit": "t", "unit/period": "t per period"}.get(unit, unit)}
 
 
 @dataclass(frozen=True)
@@ -564,7 +388,7 @@ class Result(Plotted):
 
     def summary(self) -> str:
         """The answer in plain words."""
-        return summarise(self.figures, self.plan, basis_of(self))
+        return summarise(self.figures, self.plan, Basis(self))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready and complete: `Result.from_dict` takes it back without solving."""
@@ -573,48 +397,45 @@ class Result(Plotted):
             "plan": self.plan.to_toml_like(),
             "data": {name: records(self.data.frame(name)) for name in self.data.tables},
             "data_name": self.data.name,
-            "outcome": asdict(self.outcome),
             "solution": pack(self.solution),
             "reference": pack(self.reference),
             "tables": {name: {"kinds": kinds_of(t), "rows": records(t)} for name, t in self.tables.items()},
-            "objective_parts": dict(self.objective_parts),
-            "reference_parts": dict(self.reference_parts),
-            "audit": asdict(self.audited),
+            **self.stated(),
+        }
+
+    def stated(self) -> dict[str, Any]:
+        """JSON-ready, what a manifest and `to_dict` state beside question, decisions and tables; `restored` takes it back."""
+        return {
+            "outcome": asdict(self.outcome),
             "seconds": dict(self.seconds),
             "profile": records(self.profile),
             "counts": dict(self.counts),
+            "audit": asdict(self.audited),
+            "objective_parts": dict(self.objective_parts),
+            "reference_parts": dict(self.reference_parts),
             "options": dict(self.options),
             "versions": dict(self.versions),
         }
 
     @classmethod
     def from_dict(cls, payload: Mapping[str, Any]) -> Result:
-        """Take back what `to_dict` gave. Raises InputError for another format or a payload that is none."""
+        """Take back what `to_dict` gave. Raises InputError for another format or a payload that it did not give."""
         fault = format_fault("result", "", "schema_version", payload.get("schema_version"))
         if fault is not None:
             raise InputError([fault])
         try:
-            frames = {
-                name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields))
-                for name, rows in payload["data"].items()
-            }
+            rows_by_table = payload["data"].items()
+            frames = {name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields)) for name, rows in rows_by_table}
             data = Dataset.from_tables(frames, name=payload["data_name"])
             tables = {
                 name: typed(pd.DataFrame(table["rows"], columns=list(table["kinds"])), table["kinds"])
                 for name, table in payload["tables"].items()
             }
-            return restored(
-                parse_plan(payload["plan"]),
-                data,
-                unpack(payload["solution"]),
-                unpack(payload["reference"]),
-                tables,
-                payload,
-            )
+            solution, reference = unpack(payload["solution"]), unpack(payload["reference"])
+            return restored(parse_plan(payload["plan"]), data, solution, reference, tables, payload)
         except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                [Fault("result", "", "", f"{type(error).__name__}: {error}", "what to_dict gave")]
-            ) from None
+            found = f"{type(error).__name__}: {error}"
+            raise InputError([Fault("result", "", "", found, "what to_dict gave")]) from None
 
     def _repr_html_(self) -> str:
         """Verdict, what to do and what it costs, as notebooks show it."""
@@ -623,7 +444,7 @@ class Result(Plotted):
         parts = [f"<h3>{html.escape(title)}</h3>", *(f"<p>{html.escape(line)}</p>" for line in verdict)]
         heads = {"acquisitions": "Purchases", "projects": "Projects", "contracts": "Contracts", "budget": "Money"}
         names = Names.of(self.data)
-        entry = {
+        words = {
             "material": names.material,
             "project": names.producer,
             "activity": names.producer,
@@ -636,41 +457,33 @@ class Result(Plotted):
             elif name == "projects":
                 table = table[table["share"] > 0][["project", "package", "signed", "first_output", "support_cost_musd"]]
             if len(table):
-                table = table.assign(
-                    **{column: table[column].map(entry[column]) for column in entry if column in table}
-                )
+                table = table.assign(**{c: table[c].map(words[c]) for c in words if c in table})
                 shown = table.to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
                 parts.append(f"<h4>{head}</h4>{shown}")
-        words = html.escape("\n\n".join(rest))
-        return "".join([*parts, f"<details><summary>All in words</summary><pre>{words}</pre></details>"])
+        text = html.escape("\n\n".join(rest))
+        return "".join([*parts, f"<details><summary>All in words</summary><pre>{text}</pre></details>"])
 
 
 Result.__doc__ = f"""{(Result.__doc__ or "").rstrip()}
 
 `tables` has these data frames; units in brackets, shares as fractions of one:
 
-{told_tables()}
+{tables_in_words()}
 """
 
 
 def pack(solution: Solution) -> dict[str, Any]:
-    """Arrays as nested lists."""
-    return {f.name: _plain(getattr(solution, f.name)) for f in fields(solution)}
+    """Arrays as nested lists with their shapes, which keep an empty axis."""
+    arrays = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name != "purchases"}
+    packed = {name: {"shape": list(array.shape), "values": array.ravel().tolist()} for name, array in arrays.items()}
+    return {**packed, "purchases": list(solution.purchases)}
 
 
 def unpack(payload: Mapping[str, Any]) -> Solution:
-    """Nested lists as arrays; an empty axis keeps its place through the stored shape."""
-    values: dict[str, Any] = {}
-    for f in fields(Solution):
-        value = payload[f.name]
-        values[f.name] = tuple(value) if f.name == "purchases" else np.array(value["values"]).reshape(value["shape"])
-    return Solution(**values)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return {"shape": list(value.shape), "values": value.ravel().tolist()}
-    return list(value)
+    """What `pack` gave, as arrays."""
+    packed = {f.name: payload[f.name] for f in fields(Solution) if f.name != "purchases"}
+    arrays = {name: np.array(array["values"]).reshape(array["shape"]) for name, array in packed.items()}
+    return Solution(**arrays, purchases=tuple(payload["purchases"]))
 
 
 def restored(
@@ -684,12 +497,12 @@ def restored(
     """A result from its stored parts; `stated` holds outcome, audit, parts, seconds, counts, options and versions."""
     outcome, audited = stated["outcome"], stated["audit"]
     return Result(
-        plan=plan,
-        data=data,
-        outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
-        solution=solution,
-        reference=reference,
-        tables=tables,
+        plan,
+        data,
+        Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
+        solution,
+        reference,
+        tables,
         objective_parts=stated["objective_parts"],
         reference_parts=stated["reference_parts"],
         audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),

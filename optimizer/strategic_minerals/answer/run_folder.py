@@ -1,6 +1,6 @@
 """Run folders: plan, tables used, results, log and, last of all, `manifest.json`. A folder without it is not finished.
 
-The manifest has the hash of every file, told from what was written, and a digest over all that it says itself (`manifest`). A
+The manifest has the hash of every file, taken from what was written, and a digest over its own content (`manifest`). A
 folder has one writer at a time (`core.files`). What other verbs find out about a run stands under `analyses` (`study_files`)."""
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError, missing_part
 from ..core.files import LOCK, PART, one_writer, staged, whole_file, write_whole
-from ..core.frames import kinds_of, records, whole
+from ..core.frames import kinds_of, whole
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_csv import load_dataset
@@ -35,6 +37,7 @@ from .manifest import (
     TABLE,
     TABLE_FOLDERS,
     answer_texts,
+    digest_of_file,
     names_in,
     packed_decisions,
     question_texts,
@@ -65,9 +68,9 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     """Write a run folder. Every file appears whole under its name; the manifest comes last.
 
     folder: new, empty or an earlier run, which is replaced; another writer of the same folder is waited for. log: what the
-    solve told on its way, kept as `log.txt`; empty by default. Returns the folder.
+    solve logged, kept as `log.txt`; empty by default. Returns the folder.
 
-    Raises InputError where another writer does not end, and where the folder has files that are none of a run: nothing is
+    Raises InputError where another writer does not end, and where the folder has files that no run has: nothing is
     touched then. Raises OSError where the disk cannot be written.
     """
     folder = Path(folder)
@@ -130,7 +133,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise InputError where a folder has files that are none of a run: a run folder holds its own alone."""
+    """Raise InputError where a folder has files that no run has: a run folder holds only its own."""
     foreign = [name for name in names_in(folder) if not _of_a_run(name)]
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
@@ -141,16 +144,15 @@ def refuse_foreign(folder: Path) -> None:
 def is_run_folder(folder: Path) -> bool:
     """Whether a run was written here: it has its manifest, or what a writer leaves that was cut short.
 
-    A plan beside tables is none: planners keep theirs so, and their own folders and notes beside them.
+    A plan beside tables alone is no run: planners keep theirs so, with folders and notes of their own.
     """
     if (folder / MANIFEST).is_file() or (folder / BEGUN).is_file():
         return True
     if not (folder / PLAN).is_file():
         return False
-    told = all((folder / name).is_file() for name in (SUMMARY, LOG_FILE)) and all(
-        (folder / part).is_dir() for part in TABLE_FOLDERS
-    )
-    return told or any((folder / name).is_file() for name in (LOCK, *ANSWERS))
+    files = all((folder / name).is_file() for name in (SUMMARY, LOG_FILE))
+    folders = all((folder / part).is_dir() for part in TABLE_FOLDERS)
+    return (files and folders) or any((folder / name).is_file() for name in (LOCK, *ANSWERS))
 
 
 def refuse_inside(place: Path, option: str) -> None:
@@ -185,7 +187,7 @@ def _clear(folder: Path) -> None:
     for part in TABLE_FOLDERS:
         for stale in (folder / part).glob("*.csv"):
             stale.unlink()
-    remove_studies(folder / ANALYSES)  # they tell of the plan that was here
+    remove_studies(folder / ANALYSES)  # of the plan that was here
 
 
 def _asked(plan: Plan, data: Dataset, folder: Path) -> dict[str, str]:
@@ -212,7 +214,8 @@ def _finish(folder: Path, stated: Mapping[str, Any]) -> None:
 
 
 def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str, Any]:
-    """What was asked, with the hash of every file."""
+    """What was asked, with the hash of every file; no pricing sample where owners look at the baseline course."""
+    owners = plan.owners
     return {
         "schema_version": FORMAT,
         "plan": plan.name,
@@ -222,39 +225,20 @@ def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str
         "input_hashes": data.hashes(),
         "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
         "seed": plan.sample.seed if plan.sample is not None else None,
-        "pricing_sample": _pricing(plan),
+        "pricing_sample": None if owners.expectation == "trunk" else {"scenarios": owners.sample, "seed": owners.seed},
         "files": dict(sorted(files.items())),
     }
 
 
-def _pricing(plan: Plan) -> dict[str, int] | None:
-    """What the pricing sample was drawn with; None where owners look at the baseline course."""
-    owners = plan.owners
-    return None if owners.expectation == "trunk" else {"scenarios": owners.sample, "seed": owners.seed}
-
-
 def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
-    """What was asked, how it ended, how it can be trusted, and the hash of every file."""
+    """What was asked, what to do first where other samples have tested the plan, how it ended, and the hash of every file."""
+    sampled = ActNow.of(result.tables)
     return {
-        **acts_first(result),
+        **({} if sampled is None else {"act_now": sampled.manifest()}),
         **question_of(result.plan, result.data, files),
-        "outcome": asdict(result.outcome),
-        "seconds": dict(result.seconds),
-        "profile": records(result.profile),
-        "counts": dict(result.counts),
-        "audit": asdict(result.audited),
-        "objective_parts": dict(result.objective_parts),
-        "reference_parts": dict(result.reference_parts),
-        "options": dict(result.options),
-        "versions": dict(result.versions),
+        **result.stated(),
         "columns": {name: kinds_of(table) for name, table in result.tables.items()},
     }
-
-
-def acts_first(result: Result) -> dict[str, Any]:
-    """What to do first, where other samples have tested the plan."""
-    sampled = ActNow.of(result.tables)
-    return {} if sampled is None else {"act_now": sampled.manifest()}
 
 
 @dataclass(frozen=True)
@@ -305,7 +289,7 @@ def _stands(folder: Path, text: str) -> bool:
 
 
 def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
-    """A run folder as it stands now, with a manifest that was read before."""
+    """Open a run folder whose manifest was read before."""
     changed = seal_faults(MANIFEST, stated, text)
     faults = schema_faults(stated)
     faults += _file_faults(folder, stated)
@@ -335,22 +319,17 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     faults = [fault for name, digest in files.items() for fault in _faults_of_file(folder, name, digest)]
     found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
     extra = sorted(found - set(files) - set(UNLISTED))
-    faults += [
-        Fault(name, "", "", "a file that the manifest does not list", "only files of this run") for name in extra
-    ]
+    unlisted = "a file that the manifest does not list"
+    faults += [Fault(name, "", "", unlisted, "only files of this run") for name in extra]
     needed = {PLAN, SUMMARY, LOG_FILE, *(f"tables/{name}.csv" for name in inputs)}
-    if "why" in stated:
-        allowed = {*needed, DIAGNOSIS}
-    else:
+    optional = {DIAGNOSIS} if "why" in stated else set()
+    if "why" not in stated:
         strange = [name for name in columns if not TABLE.fullmatch(name)]
         faults += [Fault(MANIFEST, "", "columns", repr(name), "a table that `files` lists") for name in strange]
         needed |= {DECISIONS, result_file(DICTIONARY), *map(result_file, columns)}
-        allowed = needed
-    faults += [
-        Fault(MANIFEST, "", "files", f"no {name}", "every file of a run") for name in sorted(needed - set(files))
-    ]
-    faults += [Fault(MANIFEST, "", "files", repr(name), "files of a run") for name in sorted(set(files) - allowed)]
-    return faults
+    missing, foreign = sorted(needed - set(files)), sorted(set(files) - needed - optional)
+    faults += [Fault(MANIFEST, "", "files", f"no {name}", "every file of a run") for name in missing]
+    return faults + [Fault(MANIFEST, "", "files", repr(name), "files of a run") for name in foreign]
 
 
 def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
@@ -361,15 +340,10 @@ def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
             yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
         elif not path.is_file():
             yield Fault(name, "", "", "no file", "the file that the manifest lists")
-        elif _file_digest(path) != digest:
+        elif digest_of_file(path) != digest:
             yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
     except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
         yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # Results for other programs: Parquet files with types, units and provenance in their metadata; a formatted workbook.
@@ -394,11 +368,8 @@ def write_parquet(result: Result, folder: str | Path) -> list[Path]:
     with staged() as files:
         for name, frame in result.tables.items():
             table = pa.Table.from_pandas(whole(frame), preserve_index=False)
-            units = {field.name: unit_of(field.name, frame) for field in table.schema}
-            fields = [
-                field.with_metadata({"unit": units[field.name]}) if units[field.name] else field
-                for field in table.schema
-            ]
+            units = [unit_of(field.name, frame) for field in table.schema]
+            fields = [f.with_metadata({"unit": u}) if u else f for f, u in zip(table.schema, units, strict=True)]
             table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **about}))
             with files.file(folder / f"{name}.parquet") as file:
                 pq.write_table(table, file)
@@ -418,24 +389,23 @@ def write_results(result: Result, path: str | Path) -> None:
     """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
     with whole_file(Path(path)) as file:
         book, formats = new_book(file)
-        _show(book, formats, result)
+        sheet = book.add_worksheet("summary")
+        sheet.set_column(0, 0, 120)
+        for row, line in enumerate(result.summary().splitlines()):
+            sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
+        for name, table in result.tables.items():
+            _show(book.add_worksheet(name[:31]), formats, table)
         book.close()
 
 
-def _show(book: Any, formats: Mapping[str, Any], result: Result) -> None:
-    """All sheets of a result."""
-    sheet = book.add_worksheet("summary")
-    sheet.set_column(0, 0, 120)
-    for row, line in enumerate(result.summary().splitlines()):
-        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
-    for name, table in result.tables.items():
-        sheet = book.add_worksheet(name[:31])
-        sheet.freeze_panes(1, 0)
-        for k, column in enumerate(table.columns):
-            sheet.write_string(0, k, str(column), formats["header"])
-            sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
-        for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
-            for k, value in enumerate(values):
-                write_cell(sheet, row, k, value, formats["plain"])
-        if len(table):
-            sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))
+def _show(sheet: Any, formats: Mapping[str, Any], table: pd.DataFrame) -> None:
+    """A table as a sheet."""
+    sheet.freeze_panes(1, 0)
+    for k, column in enumerate(table.columns):
+        sheet.write_string(0, k, str(column), formats["header"])
+        sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
+    for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
+        for k, value in enumerate(values):
+            write_cell(sheet, row, k, value, formats["plain"])
+    if len(table):
+        sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))

@@ -38,7 +38,6 @@ from .result import Result
 
 REFERENCE_LIMIT_S = 3600.0
 """Seconds for the do-nothing reference of `build_model`."""
-
 MOST_BLAMED = 5
 """Constraints that an error names."""
 LOG = logger_of(__name__)
@@ -148,7 +147,10 @@ def _solved(
     LOG.info("plan %s: gap %g, %s, method %s", plan.name, gap, "relaxed" if relax else "mixed-integer", method)
     problem = prepare(plan, data)
     if LOG.isEnabledFor(logging.INFO):
-        LOG.info("model: %d rows, %d columns, %d nonzeros, %d integers, %d scenarios", *sizes_of(problem))
+        sizes = (
+            "%(rows)d rows, %(columns)d columns, %(nonzeros)d nonzeros, %(binaries)d integers, %(scenarios)d scenarios"
+        )
+        LOG.info(f"model: {sizes}", sizes_of(problem))
     own, z0 = None, None
     if extend is not None:
         own, z0 = extended(problem, extend, call.left())

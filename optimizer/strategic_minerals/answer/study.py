@@ -1,11 +1,7 @@
-"""What to do first, and how sure that is: tables that lead an answer, their words, and what a reader can work out again.
-
-They come from samples that the plan was not made with (`studies.solve`); a run that was solved for its own scenarios alone
-has none."""
+"""What a study gives, whatever it is about, and studies as folders: written whole, sealed where they belong to a run."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +19,7 @@ from .manifest import (
     ANALYSES,
     DIGEST,
     MANIFEST,
+    digest_of_file,
     is_litter,
     names_in,
     read_manifest,
@@ -156,10 +153,9 @@ def open_study(folder: Path) -> Study:
 
     Raises InputError for a folder that holds none, for a study that is not as it was written, and for a file that is no table.
     """
+    written = "the folder that a study was written into with --out"
     if not folder.is_dir():
-        raise InputError(
-            [Fault(str(folder), "", "", "no folder", "the folder that a study was written into with --out")]
-        )
+        raise InputError([Fault(str(folder), "", "", "no folder", written)])
     folder = folder.resolve()
     run = run_of(folder)
     faults = [] if run is None else _faults_of(run, folder, read_manifest(run)[1].get(DIGEST))
@@ -172,9 +168,7 @@ def open_study(folder: Path) -> Study:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         inside = folder / ANALYSES
         studies = ", ".join(str(path) for path in sorted(inside.glob("*")) if path.is_dir()) if inside.is_dir() else ""
-        expected = (
-            f"one of its studies: {studies}" if studies else "the folder that a study was written into with --out"
-        )
+        expected = f"one of its studies: {studies}" if studies else written
         raise InputError([Fault(str(folder), "", "", f"no study: {STUDY} is missing or damaged", expected)]) from None
     other_format = format_fault(str(folder / STUDY), "", "schema_version", stated.get("schema_version"))
     if other_format is not None:
@@ -214,9 +208,8 @@ def refuse_mixed(out: Path, kind: str) -> None:
     if foreign and run is None:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         found = f"a folder with other files in it: {foreign[0]}{more}"
-        raise InputError(
-            [Fault(str(out), "", "--out", found, "a new or an empty folder, or one with an earlier such study")]
-        )
+        expected = "a new or an empty folder, or one with an earlier such study"
+        raise InputError([Fault(str(out), "", "--out", found, expected)])
 
 
 def _kind_in(folder: Path) -> str:
@@ -228,9 +221,9 @@ def _kind_in(folder: Path) -> str:
 
 
 def seal(run: Path, out: Path) -> None:
-    """Seal a study as it stands."""
+    """Seal the files of a study."""
     digest = read_manifest(run)[1].get(DIGEST)
-    files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in _files(out)}
+    files = {name: digest_of_file(out / name) for name in _files(out)}
     content = sealed({"schema_version": FORMAT, "run": digest, "files": files})
     with whole_file(out / SEAL) as file:
         file.write(spelled(content).encode())
@@ -260,11 +253,8 @@ def is_study_file(name: str) -> bool:
     if not inside or study == "..":
         return False
     rows = len(inside) == 2 and inside[0] == RESUMED and inside[1].endswith((".json", ".jsonl"))
-    return (
-        rows
-        or (len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] in (SEAL, STUDY)))
-        or inside[-1].endswith(PART)
-    )
+    table = len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] in (SEAL, STUDY))
+    return rows or table or inside[-1].endswith(PART)
 
 
 def remove_studies(folder: Path) -> None:
@@ -314,12 +304,7 @@ def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
             faults.append(Fault(where, "", "", "no file", "the file that the seal lists"))
         elif name not in stated:
             faults.append(Fault(where, "", "", "a file that the seal does not list", "only files of this study"))
-        elif _digest(study / name) != stated[name]:
-            faults.append(
-                Fault(where, "", "", "content that differs from the seal's hash", "the file as it was written")
-            )
+        elif digest_of_file(study / name) != stated[name]:
+            changed = "content that differs from the seal's hash"
+            faults.append(Fault(where, "", "", changed, "the file as it was written"))
     return faults
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

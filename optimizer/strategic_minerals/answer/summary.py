@@ -7,24 +7,14 @@ from __future__ import annotations
 
 from ..audit.figures import ORIGIN, OUTLAYS, Figures
 from ..core.formats import SMALL_MUSD, in_tonnes, musd
+from ..core.stats import rounded_to_add_up
 from ..model.sets import aim_in_words
 from ..question.names import Names
 from ..question.plan import Plan
-from .act_now import confidence_said, first_years, in_own_money, untested, verdict
-from .notes import Basis, whole_summands
+from .act_now import MOST_LINES, confidence_said, first_years, in_own_money, limited, untested, verdict
+from .notes import Basis
 
 # What an answer rests on, in words: data and their range, what owners expect, evidence.
-
-
-MOST_LINES = 12
-"""Lines of a section before the rest is counted instead of listed."""
-
-
-def limited(lines: list[str]) -> list[str]:
-    """The first lines, and how many more there are."""
-    if len(lines) <= MOST_LINES:
-        return lines
-    return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more in the tables"]
 
 
 def based_on(plan: Plan, basis: Basis) -> list[str]:
@@ -37,15 +27,11 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
         lines.append("  The most uncertain figures that this answer depends on, with their range (more: `check`):")
     lines += [f"  {words}" for words in basis.widest]
     if basis.doubts:
-        lines += [
-            "  DOUBTFUL, check these figures before you use the answer:",
-            *limited([f"  {doubt}" for doubt in basis.doubts]),
-        ]
-    judged = [s for s in plan.scenarios if s.probability > 0]
+        lines.append("  DOUBTFUL, check these figures before you use the answer:")
+    lines += limited([f"  {doubt}" for doubt in basis.doubts])
+    judged = [f"{s.name} {s.probability:.0%}" for s in plan.scenarios if s.probability > 0]
     if judged:
-        lines.append(
-            f"  Probabilities set by the planner: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}."
-        )
+        lines.append(f"  Probabilities set by the planner: {', '.join(judged)}.")
     if basis.reluctant:
         lines.append(
             "  For some users the crisis price is higher than the loss assumed for going without: "
@@ -86,9 +72,8 @@ def owners_said(plan: Plan) -> list[str]:
     """What owners of projects are taken to expect, where it is not the baseline course at their own hurdle rates."""
     owners, lines = plan.owners, []
     if owners.expectation == "scenarios":
-        drawn = (
-            f"{owners.sample:,} scenarios (seed {owners.seed})" if plan.sample is not None else "the listed scenarios"
-        )
+        sampled = f"{owners.sample:,} scenarios (seed {owners.seed})"
+        drawn = "the listed scenarios" if plan.sample is None else sampled
         lines.append(f"  Project owners value their plants over {drawn}, in which low prices may close them.")
     if owners.price_risk_premium > 0:
         lines.append(
@@ -117,7 +102,7 @@ def evidence_said(basis: Basis) -> list[str]:
 
 
 ONE_COUNTRY = 0.8
-"""Share of a material's purchases from which on they are said to rest on one country."""
+"""Share of a material's purchases from which on a summary says that they rest on one country."""
 SMALL = 0.01
 """Share of all purchases below which countries are counted, not named."""
 MOST = 6
@@ -140,9 +125,8 @@ def origin_of_purchases(figures: Figures, names: Names) -> list[str]:
     large = [(country, paid) for country, paid in parts if paid >= SMALL * total]
     sentences = [f"{_country(names, country)} {paid / total:.0%}" for country, paid in large]
     rest = len(parts) - len(large)
-    sentences += (
-        [f"{rest} more below {SMALL:.0%} each"] if rest > 1 else [f"one more below {SMALL:.0%}"] if rest else []
-    )
+    if rest:
+        sentences.append(f"{rest} more below {SMALL:.0%} each" if rest > 1 else f"one more below {SMALL:.0%}")
     lines = [f"  Origin of these purchases as declared, by cost: {', '.join(sentences)}"]
     one: dict[str, list[str]] = {}
     for material, amounts in by_material.items():
@@ -151,15 +135,9 @@ def origin_of_purchases(figures: Figures, names: Names) -> list[str]:
             one.setdefault(country, []).append(names.material(material))
     unknown = one.pop("", [])
     resting = [f"{_some(materials)} on {names.country(country)}" for country, materials in one.items()]
-    lines += (
-        [f"  Rest on one country for {ONE_COUNTRY:.0%} or more of their tonnes: {'; '.join(resting)}"]
-        if resting
-        else []
-    )
-    lines += (
-        [f"  Origin not published for {ONE_COUNTRY:.0%} or more of their tonnes: {_some(unknown)}"] if unknown else []
-    )
-    return lines
+    share = f"for {ONE_COUNTRY:.0%} or more of their tonnes"
+    lines += [f"  Rest on one country {share}: {'; '.join(resting)}"] * bool(resting)
+    return lines + [f"  Origin not published {share}: {_some(unknown)}"] * bool(unknown)
 
 
 def _some(materials: list[str]) -> str:
@@ -173,7 +151,7 @@ def _country(names: Names, country: str) -> str:
 
 
 WORST = 3
-"""Scenarios that are told."""
+"""Scenarios that a summary describes."""
 
 
 def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
@@ -195,7 +173,7 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
 
 
 ROUND_MUSD = 100.0
-"""Million USD from which on whole millions are told."""
+"""Million USD from which on a bound is given in whole millions."""
 
 
 def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -305,9 +283,8 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
     lines = ["Aims in order; each is kept while the next one is optimised:"]
     tail = "" if plan.horizon.tail_years == 0 else ", including the years computed after the planned ones"
     for n, (name, difference) in enumerate(differences.items()):
-        total = STAGES[name].format(
-            total=figures.value("stage_with_musd", name), tail=tail, aim=aim_in_words(plan, name)
-        )
+        reached = figures.value("stage_with_musd", name)
+        total = STAGES[name].format(total=reached, tail=tail, aim=aim_in_words(plan, name))
         more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
         if abs(difference) < SMALL_MUSD:
             more = "the same as doing nothing"
@@ -387,17 +364,17 @@ def _support(figures: Figures, basis: Basis) -> list[str]:
 
 def _terms(terms: str, basis: Basis) -> str:
     """What a signature holds, with the name of the material that its floor is for."""
-    said, floor, material = terms.partition(" USD/kg ")
-    return f"{said}{floor.rstrip()} for {basis.names.material(material)}" if floor else said
+    level, floor, material = terms.partition(" USD/kg ")
+    return f"{level}{floor.rstrip()} for {basis.names.material(material)}" if floor else level
 
 
 def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     levels = figures.items("floor_level")
-    gone, apart = [f"  {text}" for text in basis.floors_gone], _out_of_reach(basis)
+    gone, others = [f"  {text}" for text in basis.floors_gone], _out_of_reach(basis)
     if not levels and not basis.floors_asked:
-        return apart[1:]
+        return others[1:]
     if not levels and len(gone) == basis.floors_asked:
-        return ["GUARANTEE: none of the plan's price floors can be chosen:", *limited(gone), *apart]
+        return ["GUARANTEE: none of the plan's price floors can be chosen:", *limited(gone), *others]
     if not levels:
         which = "no price floor that can be chosen and" if gone else "no price floor"
         allowed = "the appropriations allow"
@@ -405,16 +382,14 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             allowed = "the appropriations and the liability cap allow"
         proven = basis.reason in ("optimal", "within_gap")
         worth = "makes the plan better, to within the gap" if proven else "was found to be worth its cost"
-        return [f"GUARANTEE: {which} that {allowed} {worth}.", *limited(gone), *apart]
+        return [f"GUARANTEE: {which} that {allowed} {worth}.", *limited(gone), *others]
     lines = []
     for name, level in levels.items():
         inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
         within, later = figures.value("floor_cost_musd", name), figures.value("floor_later_musd", name)
-        paid = (
-            f"expected cost {within:,.1f} M"
-            if within >= 0
-            else f"expected to return {-within:,.1f} M more in claw-back than it pays out"
-        )
+        paid = f"expected cost {within:,.1f} M"
+        if within < 0:
+            paid = f"expected to return {-within:,.1f} M more in claw-back than it pays out"
         who, material = basis.floors[name]
         lines.append(
             f"  {who}: {material} at {level:g} USD/kg for {figures.value('floor_term_yr', name):g} years from "
@@ -426,7 +401,7 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         "  Costs are averaged over states of the price, which close no plant here (prices in scenarios may), so floors look "
         "slightly more expensive than they are.",
         *limited(gone),
-        *apart,
+        *others,
     ]
 
 
@@ -442,9 +417,8 @@ def _contracts(figures: Figures, basis: Basis) -> list[str]:
         f"for {figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M over its term"
         for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
-    return (
-        ["SIGN contracts for deliveries in a crisis (offtake) with allied producers:", *limited(lines)] if lines else []
-    )
+    head = "SIGN contracts for deliveries in a crisis (offtake) with allied producers:"
+    return [head, *limited(lines)] if lines else []
 
 
 def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -457,11 +431,8 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({musd(by_year[peak])} M)."
     ]
     paid = figures.items("outlay_musd")
-    parts = [
-        f"{line.replace('_', ' ').replace('top ups', 'top-ups')} {musd(paid[line])}"
-        for line in OUTLAYS
-        if paid[line] > SMALL_MUSD
-    ]
+    words = {line: line.replace("_", " ").replace("top ups", "top-ups") for line in OUTLAYS}
+    parts = [f"{words[line]} {musd(paid[line])}" for line in OUTLAYS if paid[line] > SMALL_MUSD]
     sales = figures.value("sales_musd")
     returned = f" Disposals return {musd(sales)} M to the treasury." if sales > SMALL_MUSD else ""
     lines.append(f"  By budget line [M]: {', '.join(parts) or 'nothing'}.{returned}")
@@ -495,18 +466,16 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     )
     if basis.tied:
         lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
-    remaining = sorted(figures.items("remaining_loss_musd").items(), key=lambda pair: -pair[1])
-    remaining = [pair for pair in remaining if pair[0] not in basis.embedded]
-    named = [
-        f"{basis.names.material(material)} {musd(value)}" for material, value in remaining[:5] if value > SMALL_MUSD
-    ]
+    left = {m: value for m, value in figures.items("remaining_loss_musd").items() if m not in basis.embedded}
+    largest = sorted(left.items(), key=lambda pair: -pair[1])[:5]
+    named = [f"{basis.names.material(material)} {musd(value)}" for material, value in largest if value > SMALL_MUSD]
     if named:
         lines.append(f"  Expected losses that remain, by material [M]: {', '.join(named)}.")
     return [*lines, *_inside_goods(figures, basis)]
 
 
 def _inside_goods(figures: Figures, basis: Basis) -> list[str]:
-    """The loss of what comes inside imported goods, in a line of its own: it is the same with the plan and without."""
+    """The loss of what comes inside imported goods, in a line of its own: the plan does not change it."""
     lost = figures.value("embedded_loss_musd")
     if lost <= SMALL_MUSD:
         return []
@@ -534,7 +503,7 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
     parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
     values = [value for value, _ in parts]
-    printed = whole_summands(net, values)
+    printed = rounded_to_add_up(net, values, 0) or [float(round(value)) for value in values]
     lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M, the sum of"]
     lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
     if price > 0.5 * net > 0:
@@ -548,19 +517,13 @@ def _bets(figures: Figures, basis: Basis) -> list[str]:
     expected, undisturbed = figures.items("bought_expected_t"), figures.items("undisturbed_t")
     bets = [material for material, other in undisturbed.items() if other < 0.5 * expected.get(material, 0.0) - 1e-3]
     if bets:
-        named = [
-            f"{names.material(m)} {in_tonnes(undisturbed[m])} instead of {in_tonnes(expected[m])}"
-            for m in bets[:MOST_LINES]
-        ]
+        tonnes = {m: f"{in_tonnes(undisturbed[m])} instead of {in_tonnes(expected[m])}" for m in bets[:MOST_LINES]}
         lines.append(
             "  BETS ON PRICES: with the same commitments, but with calm prices in disruptions too, expected purchases would be "
-            f"{'; '.join(named)}. See price_gain = false."
+            f"{'; '.join(f'{names.material(m)} {change}' for m, change in tonnes.items())}. See price_gain = false."
         )
-    moved = [
-        f"{names.material(material)} ({change:+.0%})"
-        for material, change in figures.items("price_drift_share").items()
-        if abs(change) > 0.01
-    ]
+    drifts = figures.items("price_drift_share")
+    moved = [f"{names.material(m)} ({change:+.0%})" for m, change in drifts.items() if abs(change) > 0.01]
     if moved:  # part of their worth is that drift
         lines.append(f"  PRICE CHANGE while in stock, without a disruption: {', '.join(moved)}.")
     return lines
@@ -570,15 +533,14 @@ def _left(figures: Figures, basis: Basis) -> list[str]:
     """What is credited at the end of the horizon, and whether the projects hang on it."""
     lines, stock, life = [], figures.value("salvage_musd"), figures.value("residual_musd")
     if abs(stock) + abs(life) > 1:
-        lines.append(
-            f"  Credited at the end of the horizon: stock {musd(stock)} M, remaining life of projects {musd(life)} M."
-        )
-    lost, won = (
-        [basis.names.producer(name) for name in figures.items(figure)]
-        for figure in ("lost_without_residual", "won_without_residual")
-    )
-    if lost or won:
-        changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
+        credited = f"stock {musd(stock)} M, remaining life of projects {musd(life)} M"
+        lines.append(f"  Credited at the end of the horizon: {credited}.")
+    changes = [
+        f"{change} {', '.join(map(basis.names.producer, figures.items(figure)))}"
+        for change, figure in (("without", "lost_without_residual"), ("with", "won_without_residual"))
+        if figures.items(figure)
+    ]
+    if changes:
         lines.append(
             f"  If the remaining life of projects were worth nothing, the plan would be {' and '.join(changes)}."
         )

@@ -4,7 +4,8 @@ Plan tables show planned years; `operations`, `flows` and `shortfalls` hold the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,20 +23,164 @@ from ..question.names import Names
 from ..question.recipes import outdated
 from ..question.sources import objections, unquoted
 from ..world.events import describe
-from ..world.instance import DEFENCE
+from ..world.instance import DEFENCE, Floor, Purchase
 from ..world.loss_values import headlines, loss_values
 from ..world.unused import averaged_away, unused
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
 
-# What tables of results share: frames with their columns typed, and the names of paths.
+# Tables of a result: what each holds and its columns, declared once, for the frames here and for `help(Result)`.
+
+
+@dataclass(frozen=True)
+class TableOf:
+    """A table of a result."""
+
+    what: str
+    names: str
+    """Of its columns, in order, with blanks between; the endings tell the units."""
+    sometimes: bool = False
+    """Only results that have something for it have it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of its columns, in order."""
+        return tuple(self.names.split())
+
+
+RESULT_TABLES: Mapping[str, TableOf] = {
+    "own_parts": TableOf(
+        "What own code added: terms [million USD, discounted], constraints with their prices [as `meaning` says], variables.",
+        "part name value lower upper binds price meaning",
+        sometimes=True,
+    ),
+    "acquisitions": TableOf(
+        "What the reserve buys in planned years while no disruption occurs.",
+        "fiscal_year period material offer source country acquired_t price_usd_per_kg cost_musd",
+    ),
+    "stock": TableOf(
+        "Stock of the reserve at the end of each planned period while no disruption occurs.",
+        "fiscal_year period material stock_t days_of_use value_musd sold_t released_t",
+    ),
+    "projects": TableOf(
+        "Every project of the tables that is signed, supported or built anyway: share of it, package, dates, money.",
+        "project signed package instrument offtake_share floor_material floor_usd_per_kg market_floors "
+        "first_output share baseline committed capacity_t_per_yr capex_musd hurdle_rate hurdle_rate_expected "
+        "hurdle_rate_with_package financing_gap_musd support_cost_musd offtake_fees_musd floor_expected_musd "
+        "terminal_liability_musd residual_credit_musd risk_transfer_musd share_at_residual_0",
+    ),
+    "contracts": TableOf(
+        "Offtake contracts with allied producers.",
+        "activity country start term_yr contract_t_per_yr fee_usd_per_kg fees_musd",
+    ),
+    "floors": TableOf(
+        "Price floors that are guaranteed, of projects and of markets.",
+        "floor scope kind material level_usd_per_kg upside_share start term_yr expected_cost_musd "
+        "terminal_liability_musd users_pay_musd tariff_revenue_musd tariff_inversion",
+    ),
+    "budget": TableOf(
+        "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
+        "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
+        "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
+        "carried_out_musd sales_musd liability_musd liability_cap_musd",
+    ),
+    "operations": TableOf(
+        "Output of every producer on every path; tail: after the planned years.",
+        "scenario period tail producer country output_t reserve_output_t",
+    ),
+    "flows": TableOf(
+        "Stock, purchases, releases and sales of the reserve on every path.",
+        "scenario period tail material stock_t acquired_t released_t sold_t surplus_t",
+    ),
+    "shortfalls": TableOf(
+        "What users lack, by segment, and what it costs, on every path; losses not discounted but where the name says so.",
+        "scenario period tail material segment shortfall_t substituted_t loss_musd discounted_loss_musd "
+        "substitution_cost_musd",
+    ),
+    "transfers": TableOf(
+        "Stock moved between the homes of a plan of several.",
+        "scenario period tail material sent_t received_t",
+        sometimes=True,
+    ),
+    "users_stock": TableOf(
+        "What users hold themselves, where the plan has them do so.",
+        "scenario period tail material segment level_t pulled_t refilled_t",
+        sometimes=True,
+    ),
+    "ore_reserves": TableOf(
+        "Who holds the ore of what is planned, and for how many years of today's output.",
+        "mineral materials country name reserves_t world_share mine_output_t years_left",
+        sometimes=True,
+    ),
+    "scenario_losses": TableOf(
+        "Losses and shortfalls of every scenario, with the plan and without, and what happens in it.",
+        "scenario probability design_basis onset loss_musd loss_without_plan_musd embedded_loss_musd "
+        "shortfall_t shortfall_without_plan_t defence_shortfall_t defence_shortfall_without_plan_t hazards "
+        "what_happens events",
+    ),
+    "value": TableOf(
+        "Where the worth of the plan comes from, by component of the supply chain.",
+        "component materials shortage_avoided_musd price_gain_musd users_musd authority_musd penalties_musd "
+        "risk_charge_musd",
+    ),
+    "held_for_price": TableOf(
+        "Purchases in scenarios, and what they were at undisturbed prices.",
+        "material expected_acquired_t at_undisturbed_prices_t",
+    ),
+    "notes": TableOf("What is doubtful or worth knowing of the question.", "kind item note"),
+    "dropped": TableOf("What was left out before the solve, and why.", "item reason"),
+    "prices": TableOf("Shadow prices with the commitments fixed.", "price item scenario period value unit meaning"),
+    "figures": TableOf("Every number of the summary, by name.", "figure item value text"),
+    "objective": TableOf(
+        "Parts of the social cost, of the plan and of doing nothing.", "part plan_musd do_nothing_musd"
+    ),
+    "sample_gap": TableOf(
+        "What samples say of the plan: true gap, worth and losses with intervals (after `decide`).",
+        "why_not preference plans chosen samples scenarios confidence gap_musd gap_error_musd gap_limit_musd "
+        "gap_share ranges_allow_musd worth_musd worth_error_musd worth_low_musd worth_high_musd loss_musd "
+        "loss_error_musd loss_low_musd loss_high_musd loss_without_musd loss_without_error_musd "
+        "loss_without_low_musd loss_without_high_musd",
+        sometimes=True,
+    ),
+    "act_now": TableOf(
+        "What to do in the first years, and how firm each act is (after `decide`).",
+        "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples "
+        "in_plans plans budget_musd firm_musd later_musd status",
+        sometimes=True,
+    ),
+    "later_years": TableOf(
+        "What comes after the first years (after `decide`).",
+        "kind item what unit years without_disruption probability expected",
+        sometimes=True,
+    ),
+    "samples": TableOf(
+        "Each sample that tested the plan (after `decide`).",
+        "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd worth_musd "
+        "loss_musd loss_without_musd",
+        sometimes=True,
+    ),
+    "sample_acts": TableOf(
+        "What the plan of each sample does first (after `decide`).",
+        "sample kind item through_year amount",
+        sometimes=True,
+    ),
+    "settled_by": TableOf(
+        "What would settle what is open: hazards whose frequency it depends on (after `decide`).",
+        "kind item through_year hazard correlation certain rate_per_yr rate_low rate_high",
+        sometimes=True,
+    ),
+}
+"""Name of a table -> what it is, in the order of the summary."""
+
+
+# What tables of results share: columns as declared, and the names of paths.
 
 
 LEAST_SHARE = 1e-9
 """Of a demand, the same where it is a matter of grams."""
 
 
-def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns)
+def frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
@@ -47,15 +192,6 @@ def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
     return np.asarray(used + inputs.T @ (solution.output[path] + solution.reserve_output[path]), dtype=float)
 
 
-def named_paths(problem: Problem) -> list[tuple[int, str]]:
-    return [(0, BASELINE_COURSE), *((s + 1, name) for s, name in enumerate(problem.structure.scenarios.names))]
-
-
-def path_labels(problem: Problem) -> list[str]:
-    calendar = problem.natural.calendar
-    return [calendar.period_label(t) for t in range(calendar.periods)]
-
-
 def _places(problem: Problem, kept: Any, paths: Sequence[str] | None = None, **items: Sequence[str]) -> dict[str, Any]:
     """Columns that place each kept cell of (paths, items, periods): scenario, period, tail, and a name of its item a column.
 
@@ -63,13 +199,26 @@ def _places(problem: Problem, kept: Any, paths: Sequence[str] | None = None, **i
     """
     path, item, t = np.nonzero(kept)
     calendar = problem.natural.calendar
-    names = [name for _, name in named_paths(problem)] if paths is None else paths
+    names = [BASELINE_COURSE, *problem.structure.scenarios.names] if paths is None else paths
     return {
         "scenario": named(names, path),
-        "period": named(path_labels(problem), t),
+        "period": named([calendar.period_label(period) for period in range(calendar.periods)], t),
         "tail": t >= calendar.planned,
         **{column: named(of, item) for column, of in items.items()},
     }
+
+
+def _purchases(problem: Problem) -> dict[str, Purchase]:
+    """Ways for the reserve to buy, by name."""
+    return {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
+
+
+def _purchase_prices(problem: Problem, solution: Solution) -> Floats:
+    """(B, T) price of each way to buy on the baseline course [million USD/t]."""
+    (prices, gaps), by_name = trunk_prices(problem), _purchases(problem)
+    bought = [by_name[name] for name in solution.purchases]
+    of = np.array([problem.natural.purchase_price(p, prices[p.material], gaps[p.material]) for p in bought])
+    return of.reshape(len(bought), problem.natural.calendar.periods)
 
 
 # Tables of what happens in each scenario: operations, flows, shortfalls, losses and what they are worth.
@@ -96,10 +245,10 @@ def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
 def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock, acquisitions, releases, disposals and surplus of each material on every path."""
     n = problem.natural
-    by_name = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
+    by_name = _purchases(problem)
     bought = np.zeros_like(solution.stock)
     for b, name in enumerate(solution.purchases):
-        bought[:, by_name[name]] += solution.acquisition[:, b]
+        bought[:, by_name[name].material] += solution.acquisition[:, b]
     values = {
         "stock_t": solution.stock,
         "acquired_t": bought,
@@ -108,12 +257,7 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
         "surplus_t": solution.surplus,
     }
     kept = np.any([v > SMALL_T for v in values.values()], axis=0)
-    return pd.DataFrame(
-        {
-            **_places(problem, kept, material=n.materials),
-            **{name: v[kept] for name, v in values.items()},
-        }
-    )
+    return pd.DataFrame({**_places(problem, kept, material=n.materials), **{c: v[kept] for c, v in values.items()}})
 
 
 def transfers(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -204,39 +348,28 @@ def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
-    commitments, with soft penalties and the charge for risk apart: nobody pays them."""
+    commitments, with soft penalties and the charge for risk, which nobody pays, in columns of their own."""
     accounts, reference = open_accounts(problem, solution), open_accounts(problem, z0)
     split = split_of_value(accounts, reference)
-    rows = []
-    for c, name in enumerate(problem.natural.components):
-        members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
-        rows.append(
-            {
-                "component": name,
-                "materials": " ".join(members),
-                "shortage_avoided_musd": float(split["shortage"][c]),
-                "price_gain_musd": float(split["price"][c]),
-                "users_musd": float(split["users"][c]),
-                "authority_musd": float(split["authority"][c]),
-            }
-        )
+    n = problem.natural
+    members = [[m for m, of in zip(n.materials, n.component, strict=True) if of == c] for c in range(len(n.components))]
+    parts = pd.DataFrame(
+        {
+            "component": list(n.components),
+            "materials": [" ".join(names) for names in members],
+            "shortage_avoided_musd": split["shortage"],
+            "price_gain_musd": split["price"],
+            "users_musd": split["users"],
+            "authority_musd": split["authority"],
+        }
+    )
     before, after = commitments(reference), commitments(accounts)
     spared = {name: before[name] - after[name] for name in before}
     clawed, border = floors_at_crisis_prices(accounts), spared["users_border_surcharge"]
     penalties, risk = spared["soft_penalties"], spared["cvar"]
-    rows.append(
-        {
-            "component": "commitments",
-            "materials": "",
-            "shortage_avoided_musd": 0.0,
-            "price_gain_musd": clawed,
-            "users_musd": border,
-            "authority_musd": sum(spared.values()) - clawed - border - penalties - risk,
-            "penalties_musd": penalties,
-            "risk_charge_musd": risk,
-        }
-    )
-    return pd.DataFrame(rows).fillna(0.0)
+    rest = sum(spared.values()) - clawed - border - penalties - risk
+    whole = frame([("commitments", "", 0.0, clawed, border, rest, penalties, risk)], RESULT_TABLES["value"].columns)
+    return pd.concat([parts, whole], ignore_index=True).fillna(0.0)
 
 
 def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:
@@ -246,7 +379,7 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
     material that can be bought has its row, so that which rows there are hangs on no further solve.
     """
     n = problem.natural
-    known = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
+    known = {name: purchase.material for name, purchase in _purchases(problem).items()}
     pi = problem.structure.scenarios.probability
 
     def bought(x: Solution) -> Floats:
@@ -257,52 +390,37 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 
     own = bought(solution)
     other = bought(calm) if calm is not None else np.full(len(own), np.nan)
-    return (
-        pd.DataFrame(
-            {
-                "material": list(n.materials),
-                "expected_acquired_t": own,
-                "at_undisturbed_prices_t": other,
-            }
-        )
-        .iloc[sorted(set(known.values()))]
-        .reset_index(drop=True)
-    )
+    table = frame(list(zip(n.materials, own, other, strict=True)), RESULT_TABLES["held_for_price"].columns)
+    return table.iloc[sorted(set(known.values()))].reset_index(drop=True)
 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
-    """Discounted loss of every scenario, with the plan and without, and how much defence goes short; apart, the loss of materials
-    inside imported goods, which no plan can prevent."""
+    """Discounted loss of every scenario, with the plan and without, and how much defence goes short. The loss of materials inside
+    imported goods, which no plan can prevent, has a column of its own."""
     n, scenarios = problem.natural, problem.structure.scenarios
-    rows = []
+    periods = n.calendar.periods
     counted = np.array([n.at_risk[n.demand_material[q]] for q, _ in n.tiers], dtype=bool)
-    short, short_without = (x.shortfall[1:, counted].sum(axis=(1, 2)) for x in (solution, z0))
-    (loss, embedded, defence), (loss_without, _, defence_without) = (
-        losses_by_scenario(problem, solution),
-        losses_by_scenario(problem, z0),
+    loss, embedded, defence = losses_by_scenario(problem, solution)
+    loss_without, _, defence_without = losses_by_scenario(problem, z0)
+    onsets = [int(of.min(initial=periods)) for of in scenarios.onset]
+    return pd.DataFrame(
+        {
+            "scenario": list(scenarios.names),
+            "probability": scenarios.probability,
+            "design_basis": np.asarray(scenarios.design_basis, dtype=bool),
+            "onset": [n.calendar.period_label(t) if t < periods else "" for t in onsets],
+            "loss_musd": loss,
+            "loss_without_plan_musd": loss_without,
+            "embedded_loss_musd": embedded,
+            "shortfall_t": solution.shortfall[1:, counted].sum(axis=(1, 2)),
+            "shortfall_without_plan_t": z0.shortfall[1:, counted].sum(axis=(1, 2)),
+            "defence_shortfall_t": defence,
+            "defence_shortfall_without_plan_t": defence_without,
+            "hazards": [" ".join(sorted({event.label for event in events})) for events in scenarios.events],
+            "what_happens": headlines(scenarios, n, Names.of(problem.data)),
+            "events": ["; ".join(describe(event) for event in events) for events in scenarios.events],
+        }
     )
-    told = headlines(scenarios, n, Names.of(problem.data))
-    for s, name in enumerate(scenarios.names):
-        onset = int(scenarios.onset[s].min(initial=n.calendar.periods))
-        rows.append(
-            {
-                "scenario": name,
-                "probability": float(scenarios.probability[s]),
-                "design_basis": bool(scenarios.design_basis[s]),
-                "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
-                "loss_musd": float(loss[s]),
-                "loss_without_plan_musd": float(loss_without[s]),
-                "embedded_loss_musd": float(embedded[s]),
-                "shortfall_t": float(short[s]),
-                "shortfall_without_plan_t": float(short_without[s]),
-                "defence_shortfall_t": float(defence[s]),
-                "defence_shortfall_without_plan_t": float(defence_without[s]),
-                "hazards": " ".join(sorted({event.label for event in scenarios.events[s]})),
-                "what_happens": told[s],
-                "events": "; ".join(describe(event) for event in scenarios.events[s]),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
@@ -348,29 +466,20 @@ def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
     for row in problem.data.rows("materials"):
         if row.material in problem.natural.materials:
             of.setdefault(row.mineral, []).append(row.material)
-    return pd.DataFrame(
-        [
-            [
-                one.mineral,
-                " ".join(of[one.mineral]),
-                one.country,
-                names.country(one.country),
-                one.reserves_t,
-                one.share,
-                one.output_t,
-                one.years,
-            ]
-            for one in ore_reserves(problem.data, of)
-        ],
-        columns=["mineral", "materials", "country", "name", "reserves_t", "world_share", "mine_output_t", "years_left"],
-    ).astype({"world_share": float, "mine_output_t": float, "years_left": float})
+    rows = [
+        (one.mineral, " ".join(of[one.mineral]), one.country, names.country(one.country), *figures)
+        for one in ore_reserves(problem.data, of)
+        for figures in [(one.reserves_t, one.share, one.output_t, one.years)]
+    ]
+    kinds = dict.fromkeys(("world_share", "mine_output_t", "years_left"), float)
+    return frame(rows, RESULT_TABLES["ore_reserves"].columns).astype(kinds)
 
 
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What the reserve buys on the baseline course in planned years."""
     n, rows = problem.natural, []
-    prices, gaps = trunk_prices(problem)
-    by_name = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
+    prices = _purchase_prices(problem, solution)
+    by_name = _purchases(problem)
     for b, name in enumerate(solution.purchases):
         purchase = by_name[name]
         source = n.producers[purchase.source] if purchase.source >= 0 else "outside"
@@ -378,7 +487,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
         for t in range(n.calendar.planned):
             tonnes = float(solution.acquisition[0, b, t])
             if tonnes > SMALL_T:
-                price = float(n.purchase_price(purchase, prices[purchase.material], gaps[purchase.material])[t])
+                price = float(prices[b, t])
                 rows.append(
                     {
                         "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
@@ -392,16 +501,16 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
                         "cost_musd": tonnes * price,
                     }
                 )
-    columns = "fiscal_year period material offer source country acquired_t price_usd_per_kg cost_musd".split()
-    return frame(rows, columns).sort_values(["fiscal_year", "period", "material"], ignore_index=True)
+    return frame(rows, RESULT_TABLES["acquisitions"].columns).sort_values(
+        ["fiscal_year", "period", "material"], ignore_index=True
+    )
 
 
 def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock on the trunk at the end of each planned period, and how many days of that year's use it covers."""
     n, rows = problem.natural, []
     used = use_of(problem, solution) / n.calendar.step / DAYS_PER_YEAR
-    held = sorted({i for shape in problem.structure.component_sets for i in shape.stocked})
-    for i in held:
+    for i in sorted({i for shape in problem.structure.component_sets for i in shape.stocked}):
         for t in range(n.calendar.planned):
             tonnes = max(0.0, float(solution.stock[0, i, t]))
             rows.append(
@@ -416,8 +525,7 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
                     "released_t": float(solution.release[0, i, t]),
                 }
             )
-    columns = ["fiscal_year", "period", "material", "stock_t", "days_of_use", "value_musd", "sold_t", "released_t"]
-    return frame(rows, columns)
+    return frame(rows, RESULT_TABLES["stock"].columns)
 
 
 def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -426,17 +534,25 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     hurdle_rate: of its row, on the baseline course. hurdle_rate_expected: of what its owner expects, without a package.
     """
     n, support, rows = problem.natural, problem.structure.support, []
+    kept = [
+        {
+            "project": project.name,
+            "baseline": bool(support.baseline[p]),
+            "committed": project.committed,
+            "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
+            "capex_musd": project.capex,
+            "hurdle_rate": project.hurdle,
+        }
+        for p, project in enumerate(n.projects)
+    ]
     signed = {o: float(share) for o, share in enumerate(solution.sign) if share > 1e-6}
-    chosen = {support.options[o].project for o in signed}
     for o, share in signed.items():
         option = support.options[o]
-        project = n.projects[option.project]
         package = next(p for p in n.packages if p.name == option.package.name)
         floor = package.floor
-        first = n.calendar.period_label(option.start)
         rows.append(
             {
-                "project": project.name,
+                **kept[option.project],
                 "signed": n.calendar.period_label(option.signed),
                 "package": package.name,
                 "instrument": package.instrument.name,
@@ -444,13 +560,8 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "floor_material": n.materials[floor.material] if floor else "",
                 "floor_usd_per_kg": floor.level / MUSD_PER_T if floor else float("nan"),
                 "market_floors": " ".join(support.markets[m].floor.name for m in option.market),
-                "first_output": first,
+                "first_output": n.calendar.period_label(option.start),
                 "share": share,
-                "baseline": bool(support.baseline[option.project]),
-                "committed": n.projects[option.project].committed,
-                "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
-                "capex_musd": project.capex,
-                "hurdle_rate": project.hurdle,
                 "hurdle_rate_expected": option.expected_hurdle,
                 "hurdle_rate_with_package": option.hurdle,
                 "financing_gap_musd": option.gap,
@@ -462,43 +573,20 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "risk_transfer_musd": option.risk_charge * share,
             }
         )
-    for p, project in enumerate(n.projects):
-        if p not in chosen:
-            rows.append(
-                {
-                    **dict.fromkeys(
-                        ("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), ""
-                    ),
-                    "project": project.name,
-                    "share": 0.0,
-                    "baseline": bool(support.baseline[p]),
-                    "committed": project.committed,
-                    "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
-                    "capex_musd": project.capex,
-                    "hurdle_rate": project.hurdle,
-                }
-            )
-    columns = (
-        "project signed package instrument offtake_share floor_material floor_usd_per_kg market_floors "
-        "first_output share baseline committed capacity_t_per_yr capex_musd hurdle_rate "
-        "hurdle_rate_expected hurdle_rate_with_package financing_gap_musd support_cost_musd "
-        "offtake_fees_musd floor_expected_musd terminal_liability_musd residual_credit_musd "
-        "risk_transfer_musd"
-    ).split()
-    return frame(rows, columns)
+    chosen = {support.options[o].project for o in signed}
+    nothing = dict.fromkeys(("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), "")
+    rows += [{**kept[p], **nothing, "share": 0.0} for p in range(len(n.projects)) if p not in chosen]
+    return frame(rows, RESULT_TABLES["projects"].columns).drop(columns="share_at_residual_0")
 
 
 def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats | None) -> pd.DataFrame:
     """The project table with the share signed had unexpired life no worth at the end: signed (options,), None where not known."""
-    table = table.copy()
     if signed is None:
-        table["share_at_residual_0"] = float("nan")
-        return table
+        return table.assign(share_at_residual_0=float("nan"))
     shares = dict.fromkeys(table.project, 0.0)
     for o, option in enumerate(problem.structure.support.options):
         shares[problem.natural.projects[option.project].name] += float(signed[o])
-    table["share_at_residual_0"] = [round(shares[name], 9) for name in table.project]
-    return table
+    return table.assign(share_at_residual_0=[round(shares[name], 9) for name in table.project])
 
 
 def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -520,77 +608,45 @@ def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
                     "fees_musd": fee * tonnes * periods,
                 }
             )
-    return frame(rows, ["activity", "country", "start", "term_yr", "contract_t_per_yr", "fee_usd_per_kg", "fees_musd"])
+    return frame(rows, RESULT_TABLES["contracts"].columns)
 
 
 def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Price floors guaranteed, market-wide and in packages, with what they are expected to cost."""
-    n, support, rows = problem.natural, problem.structure.support, []
-    columns = (
-        "floor scope kind material level_usd_per_kg upside_share start term_yr expected_cost_musd "
-        "terminal_liability_musd users_pay_musd tariff_revenue_musd tariff_inversion"
-    ).split()
+    n, support = problem.natural, problem.structure.support
+    rows: list[tuple[Any, ...]] = []
+
+    def add(name: str, scope: str, floor: Floor, start: int, *money: float) -> None:
+        """A row. start: period; money: what it costs, is owed at the end, users pay, tariffs bring, and whether it is evaded."""
+        terms = floor.kind, n.materials[floor.material], floor.level / MUSD_PER_T, floor.upside
+        rows.append((name, scope, *terms, n.calendar.period_label(start), floor.term * n.calendar.step, *money))
+
     for m, market in enumerate(support.markets):
         if solution.floor[m] > 1e-6:
             floor = next(f for f in n.market_floors if f.name == market.floor.name).floor
-            start, last = n.calendar.period_label(0), floor.term * n.calendar.step
-            values: list[Any] = [
-                market.floor.name,
-                "market",
-                floor.kind,
-                n.materials[floor.material],
-                floor.level / MUSD_PER_T,
-                floor.upside,
-                start,
-                last,
-                market.money.expected,
-                market.money.terminal,
-                market.users,
-                market.treasury,
-                market.inverted,
-            ]
-            rows.append(dict(zip(columns, values, strict=True)))
+            money = market.money.expected, market.money.terminal, market.users, market.treasury, market.inverted
+            add(market.floor.name, "market", floor, 0, *money)
     for o, option in enumerate(support.options):
-        package = next(p for p in n.packages if p.name == option.package.name)
-        share = float(solution.sign[o])
+        package, share = next(p for p in n.packages if p.name == option.package.name), float(solution.sign[o])
         if share > 1e-6 and package.floor is not None and option.floor is not None:
-            floor = package.floor
-            values = [
-                f"{n.projects[option.project].name}: {package.name}",
-                "project",
-                floor.kind,
-                n.materials[floor.material],
-                floor.level / MUSD_PER_T,
-                floor.upside,
-                n.calendar.period_label(option.start),
-                floor.term * n.calendar.step,
-                share * option.floor.expected,
-                share * option.floor.terminal,
-                0.0,
-                0.0,
-                False,
-            ]
-            rows.append(dict(zip(columns, values, strict=True)))
-    return frame(rows, columns)
+            name = f"{n.projects[option.project].name}: {package.name}"
+            money = share * option.floor.expected, share * option.floor.terminal, 0.0, 0.0, False
+            add(name, "project", package.floor, option.start, *money)
+    return frame(rows, RESULT_TABLES["floors"].columns)
 
 
 def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Outlays by line against the appropriation of each planned year; liability and sales beside it, not in it."""
     n, support, structure, rows = problem.natural, problem.structure.support, problem.structure, []
     calendar = n.calendar
-    by_name = {p.name: p for shape in structure.component_sets for p in shape.purchases}
-    prices, gaps = trunk_prices(problem)
-    bought = [by_name[b] for b in solution.purchases]
-    price = np.array([n.purchase_price(p, prices[p.material], gaps[p.material]) for p in bought])
-    price = price.reshape(len(solution.purchases), calendar.periods)
-    purchases = (price * solution.acquisition[0]).sum(axis=0)
+    prices, _ = trunk_prices(problem)
+    purchases = (_purchase_prices(problem, solution) * solution.acquisition[0]).sum(axis=0)
     holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
     fees = np.zeros(calendar.periods)
     for k, contract in enumerate(structure.contracts):
         fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
-    zero = np.zeros(calendar.periods)
-    capital, offtake, topup, liability = zero.copy(), zero.copy(), zero.copy(), zero.copy()
+    capital, offtake, topup, liability = (np.zeros(calendar.periods) for _ in range(4))
     for o, option in enumerate(support.options):
         share = solution.sign[o]
         if share > 0:

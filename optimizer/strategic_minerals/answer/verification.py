@@ -1,8 +1,8 @@
-"""A stored run compared with what can be worked out again: from its plan, tables and decisions alone, and by solving once more.
+"""Verify a stored run: work out again what follows from its plan, tables and decisions alone, and solve once more.
 
-Recomputed are the audit, the parts of both objectives, every table, the words, sizes and names (`against`), and then the proof:
-the bound, the gap, the do-nothing reference, the aims in turn, prices (`against_another`). What nothing can tell again, wall clock,
-versions, the log and what a caller asked for, is guarded by the digest of the manifest alone (`DIGEST_ALONE`)."""
+`against` recomputes the audit, the parts of both objectives, every table, the words, sizes and names; `against_another` compares
+the proof: bound, gap, do-nothing reference, aims in turn, prices. Nothing can recompute wall clock, versions, the log and the
+options that a caller chose: the digest of the manifest alone guards them (`DIGEST_ALONE`)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from ..core.stats import TOTAL
 from ..core.verb import verb
 from ..matrix.named import denominator
 from ..matrix.problem import TRACE, Problem, acts, prepare
-from ..matrix.solution import OPERATIONS, Solution, decided_point
+from ..matrix.solution import Solution, decided_point
 from ..model.sets import STAGES
 from ..question.consistency import require
 from ..solver.highs import TOLERANCES
 from ..solver.stages import LEAST_GAP, RELAXED_IN_Z0, chosen_method
 from .act_now import ActNow
 from .manifest import answer_texts, litter_in, question_texts
-from .notes import OWN_PARTS, is_extended, with_own_lines
-from .prices import bounds_of, versions
-from .result import Result
+from .notes import OWN_PARTS, is_extended, objective_table
+from .prices import bounds_of, sizes_of, versions
+from .result import AXES, Result
 from .run_folder import open_run, question_of
 from .solving import solve_once
 from .study import Study, study_faults
@@ -82,21 +82,15 @@ def recompute(stored: Result) -> Recomputed:
         reference = audit(problem, stored.reference)
         tables = build_tables(problem, stored.solution, stored.reference, None)
         tables["figures"] = _figures(problem, stored, tables, audited, reference).frame()
-    tables["objective"] = pd.DataFrame(
-        {
-            "part": list(audited.parts),
-            "plan_musd": list(audited.parts.values()),
-            "do_nothing_musd": [reference.parts[name] for name in audited.parts],
-        }
-    )
-    if OWN_PARTS in stored.tables:  # nothing of the folder tells again what a caller's own code came to
-        tables[OWN_PARTS] = stored.tables[OWN_PARTS]
-        tables["objective"] = with_own_lines(tables["objective"], tables[OWN_PARTS])
+    own = stored.tables.get(OWN_PARTS)
+    tables["objective"] = objective_table(audited.parts, reference.parts, own)
+    if own is not None:  # nothing in the folder gives again what a caller's own code came to
+        tables[OWN_PARTS] = own
     return Recomputed(problem, audited, reference, {name: whole(table) for name, table in tables.items()}, versions())
 
 
 def _stated(stored: Result) -> Figures:
-    """What a run states of itself; nothing where its table of figures is none."""
+    """What a run states of itself; nothing where its table of figures cannot be read."""
     try:
         return stored.figures
     except (KeyError, TypeError, ValueError):
@@ -109,24 +103,17 @@ def _figures(
     """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
     given = dict(tables)
     for name, columns in FROM_SOLVES.items():
-        said = stored.tables.get(name, pd.DataFrame())
+        stated = stored.tables.get(name, pd.DataFrame())
         for column in columns:
-            whole_column = column in said and len(said) == len(given[name])
-            values = said[column].to_numpy() if whole_column else np.full(len(given[name]), np.nan)
-            given[name] = given[name].assign(**{column: pd.to_numeric(pd.Series(values), errors="coerce").to_numpy()})
-    found = recomputed(
-        open_accounts(problem, stored.solution), open_accounts(problem, stored.reference), bounds_of(stored.outcome)
-    )
+            same = column in stated and len(stated) == len(given[name])
+            values = pd.to_numeric(stated[column], errors="coerce").to_numpy() if same else np.nan
+            given[name] = given[name].assign(**{column: values})
+    accounts = open_accounts(problem, stored.solution), open_accounts(problem, stored.reference)
+    found, horizon = recomputed(*accounts, bounds_of(stored.outcome)), problem.plan.horizon
     with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
-    horizon = problem.plan.horizon
-    return figures_of(
-        given,
-        stored.outcome,
-        {name: (with_plan[name], without[name]) for name in with_plan},
-        audited.parts,
-        reference.parts,
-        horizon.first_year + horizon.years,
-    )
+    stages = {name: (with_plan[name], without[name]) for name in with_plan}
+    end = horizon.first_year + horizon.years
+    return figures_of(given, stored.outcome, stages, audited.parts, reference.parts, end)
 
 
 def against(stored: Result, found: Recomputed) -> Iterator[str]:
@@ -143,7 +130,7 @@ def of_figures(stored: Result, found: Recomputed) -> Iterator[str]:
 
 
 def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
-    """Every table but `prices`, which there are none of where a solve did not come to its end."""
+    """Every table but `prices`, which is empty where a solve did not come to its end."""
     names = {*found.tables, "prices"}
     sampled = ActNow.of(stored.tables)
     if sampled is not None:
@@ -168,9 +155,8 @@ def _of_acts(sampled: ActNow, stored: Result, problem: Problem) -> Iterator[str]
     for row in rows_of(sampled.acts):
         chosen, spent = amounts.get((row.kind, row.item, row.through_year), (0.0, 0.0))
         name = f"results/act_now.csv: {row.kind} {row.item} by FY{row.through_year}"
-        yield from number_objections(
-            f"{name}, chosen", row.chosen, chosen, ROUNDING * (1 + abs(chosen)) + TRACE[row.unit]
-        )
+        room = ROUNDING * (1 + abs(chosen)) + TRACE[row.unit]
+        yield from number_objections(f"{name}, chosen", row.chosen, chosen, room)
         yield from number_objections(f"{name}, money", row.budget_musd, spent, ROUNDING * (1 + abs(spent)) + TRACE_MUSD)
 
 
@@ -182,12 +168,12 @@ def _of_audit(stored: Result, found: Recomputed) -> Iterator[str]:
     broken = sorted(set(reference.broken()) - set(RELAXED_IN_Z0))
     if broken and not stored.outcome.relaxed:
         yield f"the do-nothing reference breaks {', '.join(broken)}"
-    for name, parts, said in (
+    for name, parts, stated in (
         ("objective_parts", audited.parts, stored.objective_parts),
         ("reference_parts", reference.parts, stored.reference_parts),
         ("audit.parts", audited.parts, stored.audited.parts),
     ):
-        yield from _numbers(name, said, parts, sum(abs(value) for value in parts.values()))
+        yield from _numbers(name, stated, parts, sum(abs(value) for value in parts.values()))
     yield from number_objections(
         "audit.objective", stored.audited.objective, audited.objective, ROUNDING * _size(audited)
     )
@@ -212,18 +198,7 @@ def _same_residual(stated: Residual, found: Residual, *, elsewhere: bool) -> boo
 
 def _of_sizes(stored: Result, problem: Problem) -> Iterator[str]:
     """Counts, options and method, as far as the question decides them."""
-    rows, columns, nonzeros = problem.assembly.shape
-    n = problem.natural
-    counts = {
-        "columns": columns,
-        "rows": rows,
-        "nonzeros": nonzeros,
-        "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(problem.structure.scenarios.names),
-        "periods": n.calendar.periods,
-        "materials": len(n.materials),
-    }
-    for name, count in counts.items():
+    for name, count in sizes_of(problem).items():
         if stored.counts.get(name) != count:
             yield f"counts.{name}: {stored.counts.get(name)}; the model has {count}"
     for name, tolerance in TOLERANCES.items():
@@ -254,18 +229,14 @@ def _of_outcome(stored: Result, found: Recomputed) -> Iterator[str]:
     for name, z, low, share in outcome.stages:
         yield from number_objections(f"gap of the aim {name}", share, (z - low) / denominator(problem, z), ROUNDING)
         last_aim = name == names[-1]  # an earlier one may have given up its slack to later ones
-        if (
-            finished
-            and last_aim
-            and share > max(stored.options["gap"], LEAST_GAP) * (1 + stored.options["gap"]) + 3 * LEAST_GAP
-        ):
-            yield f"outcome.reason: {outcome.reason}, at a gap of {share:g} where {stored.options['gap']:g} was asked"
+        asked = stored.options["gap"]
+        if finished and last_aim and share > max(asked, LEAST_GAP) * (1 + asked) + 3 * LEAST_GAP:
+            yield f"outcome.reason: {outcome.reason}, at a gap of {share:g} where {asked:g} was asked"
     _, z, low, share = outcome.stages[-1]
     last = {"objective_musd": (stated, z), "best_bound_musd": (bound, low), "relative_gap": (gap, max(0.0, share))}
-    for name, (said, true) in last.items():
-        yield from number_objections(
-            f"outcome.{name}", said, true, ROUNDING * max(1.0, abs(true)) if math.isfinite(true) else 0.0
-        )
+    for name, (figure, true) in last.items():
+        room = ROUNDING * max(1.0, abs(true)) if math.isfinite(true) else 0.0
+        yield from number_objections(f"outcome.{name}", figure, true, room)
     if finished and (outcome.reason == "optimal") != (gap <= ROUNDING):
         yield f"outcome.reason: {outcome.reason}, at a gap of {gap:g}"
 
@@ -284,30 +255,31 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
     """Raise InputError where decisions are not those of the plan: other axes or other purchases."""
     structure = problem.structure
     n, support = structure.instance, structure.support
-    paths, periods, years = 1 + len(structure.scenarios.names), n.calendar.periods, len(n.calendar.years)
+    courses, years = len(structure.scenarios.names), len(n.calendar.years)
     names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
     sizes = {
-        **dict.fromkeys(("output", "reserve_output", "clean_output"), len(n.producers)),
-        "acquisition": len(names),
-        **dict.fromkeys(("release", "disposal", "stock", "sent", "received", "surplus"), len(n.materials)),
-        "substitute": len(n.steps),
-        "shortfall": len(n.tiers),
-        "excess": len(n.plan.diversification),
-        **dict.fromkeys(("users_pull", "users_refill", "users_missing"), len(n.users)),
-    }
-    component_sets: dict[str, tuple[int, ...]] = {
-        "sign": (len(support.options),),
-        "contract": (len(structure.contracts),),
-        "floor": (len(support.markets),),
-        "carry": (years,),
-        "unspent": (years,),
-        **{name: (paths, sizes[name], periods) for name in OPERATIONS},
-        "shared_money": (paths - 1, len(structure.component_sets), years),
-        "short_of_promise": (paths - 1, len(n.plan.service_levels), years + 1),
+        "option": len(support.options),
+        "offtake_contract": len(structure.contracts),
+        "market_floor": len(support.markets),
+        "year": years,
+        "course": 1 + courses,
+        "producer": len(n.producers),
+        "period": n.calendar.periods,
+        "offer": len(names),
+        "material": len(n.materials),
+        "step": len(n.steps),
+        "tier": len(n.tiers),
+        "rule": len(n.plan.diversification),
+        "users_stock": len(n.users),
+        "scenario": courses,
+        "component": len(structure.component_sets),
+        "service_level": len(n.plan.service_levels),
+        "year_or_episode": years + 1,
     }
     faults = []
     for which, solution in (("solution", stored.solution), ("reference", stored.reference)):
-        for name, shape in component_sets.items():
+        for name, axes in AXES.items():
+            shape = tuple(sizes[axis] for axis in axes)
             found = np.shape(getattr(solution, name))
             if found != shape:
                 faults.append(
@@ -333,18 +305,17 @@ def table_objections(
     kinds, expected = kinds_of(stated), {**kinds_of(found), **dict.fromkeys(without, "number")}
     order = [column for column in kinds if column not in without]
     if kinds != expected or order != [column for column in expected if column not in without]:
-        said, wanted = (", ".join(f"{name} ({kind})" for name, kind in of.items()) for of in (kinds, expected))
-        yield f"{place}: columns {said}; found {wanted}"
+        there, wanted = (", ".join(f"{name} ({kind})" for name, kind in of.items()) for of in (kinds, expected))
+        yield f"{place}: columns {there}; found {wanted}"
         return
     if len(stated) != len(found):
         yield f"{place}: {len(stated)} rows; found {len(found)}"
         return
-    for column, kind in ((column, kinds[column]) for column in order):
+    for column in order:
         one, two = stated[column].to_numpy(), found[column].to_numpy()
-        if kind == "number":
-            wrong = ~(np.abs(one - two) <= rounding * (1.0 + _largest(found, column))) & ~(
-                np.isnan(one) & np.isnan(two)
-            )
+        if kinds[column] == "number":
+            near = np.abs(one - two) <= rounding * (1.0 + _largest(found, column))
+            wrong = ~near & ~(np.isnan(one) & np.isnan(two))
         else:
             wrong = one != two
         if wrong.any():
@@ -399,20 +370,6 @@ DIGEST_ALONE = {
 """What cannot be worked out again -> why. A change of it is found by the manifest's digest, unless that was forged as well."""
 
 
-@dataclass(frozen=True)
-class _Verified:
-    """A stored result compared with a second audit and a second solve."""
-
-    audited: Audit
-    stated: tuple[float, float]
-    """(bound, objective) of the plan's main aim as stored [million USD]."""
-    again: tuple[float, float] | None
-    """The same, solved again; None where that gave no plan."""
-    objections: tuple[str, ...]
-    uncompared: tuple[str, ...] = ()
-    """What was not held against the second solve, because that found other decisions or was stopped, and why."""
-
-
 @verb
 def verify(stored: Result | str | Path, *, again: Result | None = None, run: Runner = HERE) -> Study:
     """Recompute everything in a run folder from its plan, tables and decisions, solve again, and compare.
@@ -429,37 +386,59 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
     SolveError where the second solve is interrupted.
     """
     if isinstance(stored, Result):
-        return _study(_verified(stored, again, []), [])
+        return _verified(stored, again, [], [])
     opened = open_run(stored)
     result = opened.result
     objections = [str(fault) for fault in (*opened.faults, *study_faults(Path(stored), opened.stated))]
     objections += [*misstated(result, opened.stated), *_misfiled(result, opened.stated["files"])]
-    return _study(_verified(result, again, objections), litter_in(Path(stored)))
+    return _verified(result, again, objections, litter_in(Path(stored)))
 
 
-def _study(found: _Verified, beside: Sequence[str]) -> Study:
-    """A verification as a study."""
-    (low, z), count = found.stated, len(found.objections)
-    again = "no plan when solved again" if count else "not solved again"
-    if found.again is not None:
-        again = f"between {found.again[0]:,.6f} (bound) and {found.again[1]:,.6f} (plan) when solved again"
+def _verified(stored: Result, again: Result | None, objections: list[str], beside: Sequence[str]) -> Study:
+    """Compare a result with a second audit and a second solve. objections: found before; beside: files of other programs."""
+    found = recompute(stored)
+    objections += against(stored, found)
+    _, z, low, _ = stored.outcome.stages[0]
+    interval, uncompared = None, list[str]()
+    if is_extended(stored.tables):
+        uncompared.append(
+            "bound and prices: the plan was made with constraints or terms of a caller's own code, which no folder holds"
+        )
+    else:
+        try:
+            second = _again(stored) if again is None else again
+        except SolveError as error:
+            if error.outcome.reason == "interrupted":
+                raise
+            objections.append(f"solved again, it has no plan: {error}")
+        except (UntrustedError, FormulationError) as error:
+            objections.append(f"solved again, it is not trusted: {error}")
+        else:
+            more, uncompared = against_another(stored, second)
+            objections += more
+            _, z_again, low_again, _ = second.outcome.stages[0]
+            interval = low_again, z_again
+    count = len(objections)
+    solved = "no plan when solved again" if count else "not solved again"
+    if interval is not None:
+        solved = f"between {interval[0]:,.6f} (bound) and {interval[1]:,.6f} (plan) when solved again"
     words = [
         f"{count} difference{'s' * (count != 1)}: the run does not reproduce" if count else "verified",
         f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
         f"best objective compared with doing nothing, in million USD (lower is better): between {low:,.6f} (bound) and {z:,.6f} "
-        f"(plan) as stored; {again}",
-        *found.objections,
-        *(f"not compared: {what}" for what in found.uncompared),
+        f"(plan) as stored; {solved}",
+        *objections,
+        *(f"not compared: {what}" for what in uncompared),
     ]
     if beside:
         words.append(f"files that do not belong to the run (not read): {', '.join(beside)}")
     facts = {
         "verified": not count,
         "audit_passed": found.audited.passed,
-        "stated_musd": found.stated,
-        "again_musd": found.again,
-        "objections": found.objections,
-        "not_compared": found.uncompared,
+        "stated_musd": (low, z),
+        "again_musd": interval,
+        "objections": tuple(objections),
+        "not_compared": tuple(uncompared),
         "not_of_the_run": list(beside),
     }
     return Study("verify", {}, words, facts)
@@ -472,26 +451,6 @@ def _misfiled(result: Result, files: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: its text is not the one that goes with what the folder holds"
 
 
-def _verified(stored: Result, again: Result | None, objections: list[str]) -> _Verified:
-    found = recompute(stored)
-    objections += against(stored, found)
-    _, z, low, _ = stored.outcome.stages[0]
-    if is_extended(stored.tables):
-        left = "bound and prices: the plan was made with constraints or terms of a caller's own code, which no folder holds"
-        return _Verified(found.audited, (low, z), None, tuple(objections), (left,))
-    try:
-        second = _again(stored) if again is None else again
-    except SolveError as error:
-        if error.outcome.reason == "interrupted":
-            raise
-        return _Verified(found.audited, (low, z), None, (*objections, f"solved again, it has no plan: {error}"))
-    except (UntrustedError, FormulationError) as error:
-        return _Verified(found.audited, (low, z), None, (*objections, f"solved again, it is not trusted: {error}"))
-    more, uncompared = against_another(stored, second)
-    _, z_again, low_again, _ = second.outcome.stages[0]
-    return _Verified(found.audited, (low, z), (low_again, z_again), (*objections, *more), tuple(uncompared))
-
-
 def _again(stored: Result) -> Result:
     options = stored.options
     stopped = stored.outcome.reason == "time_limit"
@@ -500,7 +459,7 @@ def _again(stored: Result) -> Result:
     return solve_once(stored.plan, stored.data, **asked, run=run)
 
 
-# --- from solving once more ------------------------------------------------------------------------------------
+# From solving once more.
 
 
 def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]]:
@@ -520,9 +479,8 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
     if one.reason not in FINISHED or two.reason not in FINISHED:
         if _agree(stored, again) and two.reason in FINISHED and _same_stages(stored, again):
             found.append(f"outcome.reason: {one.reason}; solved again, the same figures are {two.reason}")
-        return found, [
-            f"a solve that was stopped ({one.reason} as stored, {two.reason} again) cannot be repeated: {PROOF}"
-        ]
+        reasons = f"{one.reason} as stored, {two.reason} again"
+        return found, [f"a solve that was stopped ({reasons}) cannot be repeated: {PROOF}"]
     if not _agree(stored, again):
         return found, [f"solving again found other decisions that are as good: {PROOF}"]
     found += _of_further_solves(stored, again)
@@ -535,12 +493,9 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
         found.append(f"outcome.reason: {one.reason}; solved again it is {two.reason}")
     if not _same_stages(stored, again):
         found.append(f"outcome: {_proof(stored)}; solved again {_proof(again)}")
-    for name in _differing(stored, again, BETWEEN):
-        found.append(f"decisions.npz {name}: not what solving again gives")
-    for name in SEARCH:
-        if searches[0][name] != searches[1][name]:
-            found.append(f"counts.{name}: {searches[0][name]}; solved again {searches[1][name]}")
-    return found, []
+    found += [f"decisions.npz {name}: not what solving again gives" for name in _differing(stored, again, BETWEEN)]
+    first, second = searches
+    return found + [f"counts.{k}: {first[k]}; solved again {second[k]}" for k in SEARCH if first[k] != second[k]], []
 
 
 SEARCH = ("iterations", "nodes")
@@ -549,18 +504,15 @@ PROOF = "the bound beyond the overlap of both, prices, what further solves gave"
 
 
 def _agree(stored: Result, again: Result) -> bool:
-    """Whether two solves came to the same plan and the same reference; what only lies between decisions and limits apart."""
-    return not any(True for _ in _differing(stored, again, [f.name for f in fields(Solution) if f.name not in BETWEEN]))
+    """Whether two solves came to the same plan and the same reference, except in what only lies between decisions and limits."""
+    return not list(_differing(stored, again, [f.name for f in fields(Solution) if f.name not in BETWEEN]))
 
 
 def _differing(stored: Result, again: Result, names: Sequence[str]) -> Iterator[str]:
     """Arrays of two solves that differ by more than rounding."""
-    for which, one, two in (
-        ("solution", stored.solution, again.solution),
-        ("reference", stored.reference, again.reference),
-    ):
+    for which in ("solution", "reference"):
         for name in names:
-            a, b = getattr(one, name), getattr(two, name)
+            a, b = (getattr(getattr(result, which), name) for result in (stored, again))
             if name == "purchases":
                 same = a == b
             else:
@@ -574,7 +526,7 @@ def _same_stages(stored: Result, again: Result) -> bool:
     one, two = stored.outcome.stages, again.outcome.stages
     if [name for name, *_ in one] != [name for name, *_ in two]:
         return False
-    pairs = ((a, b) for said, true in zip(one, two, strict=True) for a, b in zip(said[1:], true[1:], strict=True))
+    pairs = ((a, b) for stage, true in zip(one, two, strict=True) for a, b in zip(stage[1:], true[1:], strict=True))
     return all(a == b or abs(a - b) <= ROUNDING * max(1.0, abs(b)) for a, b in pairs)
 
 
@@ -589,7 +541,7 @@ def _of_further_solves(stored: Result, again: Result) -> Iterator[str]:
     for name, columns in FROM_SOLVES.items():
         if name not in stored.tables or len(stored.tables[name]) != len(again.tables[name]):
             continue
-        said, true = stored.tables[name], again.tables[name]
+        one, two = stored.tables[name], again.tables[name]
         for column in columns:
-            if column in said and column in true and not said[column].isna().all() and not true[column].isna().all():
-                yield from table_objections(name, said[[column]], true[[column]], VERIFY_TOLERANCE)
+            if all(column in table and not table[column].isna().all() for table in (one, two)):
+                yield from table_objections(name, one[[column]], two[[column]], VERIFY_TOLERANCE)

@@ -20,7 +20,8 @@ from ..core.formats import digits
 from ..core.stats import BASELINE_COURSE
 from ..question.names import Names
 from .compare import (
-    ELSEWHERE,
+    CASES,
+    GROUPS,
     OTHERS,
     RESERVE,
     SHORT,
@@ -122,6 +123,18 @@ def coloured(column: str, values: Sequence[str], colours: Sequence[str] | None =
     )
 
 
+def rows_axis(column: str, names: Sequence[str], limit: int, **axis: Any) -> Any:
+    """The y axis of rows of names, in order. limit: pixels of a name; axis: what else it is to be."""
+    alt = altair()
+    return alt.Y(f"{column}:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=limit, **axis))
+
+
+def year_axis() -> Any:
+    """The x axis of amounts a fiscal year."""
+    alt = altair()
+    return alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0))
+
+
 def tip(column: str, form: str = "", title: str = "") -> Any:
     """A line that shows when one points at a mark. form: of a number; none: text."""
     kind = "Q" if form else "N"
@@ -165,8 +178,7 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
         "supplier": known.country,
         "scenario": lambda code: scenarios.get(code, code),
     }
-    entry = {column: name for column, name in words.items() if column in table.columns}
-    return table.assign(**{column: [name(value) for value in table[column]] for column, name in entry.items()})
+    return table.assign(**{column: table[column].map(words[column]) for column in words if column in table.columns})
 
 
 # Colours of the figures: those of countries are the same in every figure, whatever else is shown beside them.
@@ -179,30 +191,14 @@ INK = "#111827"
 RESERVE_COLOUR, SHORT_COLOUR, REST_COLOUR = "#111827", "#d11a2a", "#c3c9d2"
 """What the reserve gives, what is missing, all other countries together."""
 
-KNOWN = {
-    "CHN": "#8c2d04",
-    "USA": "#0b5c8a",
-    "AUS": "#2f7a52",
-    "CAN": "#7aa6c9",
-    "JPN": "#8b3a62",
-    "KOR": "#c78bb0",
-    "DEU": "#5b7a1f",
-    "FRA": "#4c51bf",
-    "GBR": "#6a86d8",
-    "BEL": "#a7a02b",
-    "EST": "#3f9aa0",
-    "MYS": "#d99a1c",
-    "RUS": "#6d5a8c",
-    "BRA": "#79b26b",
-    "ZAF": "#a8763e",
-    "CHL": "#c26a4a",
-    "COD": "#e0b27a",
-    "IND": "#e07b39",
-    "IDN": "#b8860b",
-    "KAZ": "#5aa9a0",
-    "TUR": "#b06a6a",
-    "VNM": "#9a8f3c",
-}
+KNOWN = dict(
+    pair.split(":")
+    for pair in (
+        "CHN:#8c2d04 USA:#0b5c8a AUS:#2f7a52 CAN:#7aa6c9 JPN:#8b3a62 KOR:#c78bb0 DEU:#5b7a1f FRA:#4c51bf "
+        "GBR:#6a86d8 BEL:#a7a02b EST:#3f9aa0 MYS:#d99a1c RUS:#6d5a8c BRA:#79b26b ZAF:#a8763e CHL:#c26a4a "
+        "COD:#e0b27a IND:#e07b39 IDN:#b8860b KAZ:#5aa9a0 TUR:#b06a6a VNM:#9a8f3c "
+    ).split()
+)
 """Countries that supply much of some mineral -> their colour in every report."""
 FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8d8d5a", "#5e7ce2", "#bf8b5e", "#4f6d7a"]
 """Of all others: each has the one that its code picks, or the next that is free."""
@@ -228,7 +224,7 @@ def country_colours(codes: Iterable[str]) -> dict[str, str]:
 
 WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
 """Alternatives of `worth` that are no rules of thumb, or are shown anyway."""
-OF_CASES = [PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[3], PALETTE[6], PALETTE[7], PALETTE[5], PALETTE[8]]
+OF_CASES = [PALETTE[n] for n in (0, 1, 2, 3, 6, 7, 5, 8)]
 MEAN = "average over the plan's scenarios"
 
 
@@ -238,52 +234,31 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
     if not kept:
         return
     table = losses(result, kept)
-    beside = (
-        [] if rules is None else [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
-    )
+    beside: list[str] = []
     if rules is not None:
+        beside = [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
         more = rules[rules["alternative"].isin(beside) & rules["scenario"].isin(kept)]
         known = table.drop_duplicates("scenario").set_index("scenario")
         added = {column: more["scenario"].map(known[column]) for column in ("probability", "events")}
         more = more.assign(case=more["alternative"].replace(ALTERNATIVES), **added)
         table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
     table = named(table, result)
-    mean = {
-        case: float((every["probability"] * every[column]).sum())
-        for case, column in ((WITH, "loss_musd"), (WITHOUT, "loss_without_plan_musd"))
-    }
+    mean = {case: float((every["probability"] * every[column]).sum()) for case, column in CASES.items()}
     average = pd.DataFrame(
         {"scenario": MEAN, "probability": 1.0, "events": "", "case": list(mean), "loss_musd": list(mean.values())}
     )
     table = pd.concat([average, table], ignore_index=True)[["scenario", "probability", "case", "loss_musd", "events"]]
     cases = [WITH, WITHOUT, *(ALTERNATIVES.get(name, name) for name in beside)]
-    alt = altair()
+    alt, unit = altair(), money_unit(result)
+    loss = tip("loss_musd", ",.0f", "loss [million USD]")
     base = alt.Chart(table).encode(
-        y=alt.Y(
-            "scenario:N",
-            sort=list(dict.fromkeys(table["scenario"])),
-            title=None,
-            axis=alt.Axis(labelLimit=600, **LABELS_ABOVE),
-            scale=alt.Scale(**ROWS_APART),
-        ),
-        tooltip=[
-            "scenario",
-            tip("probability", ".1%"),
-            tip("case", title="case"),
-            tip("loss_musd", ",.0f", "loss [million USD]"),
-            tip("events"),
-        ],
+        y=rows_axis("scenario", list(table["scenario"].unique()), 600, **LABELS_ABOVE).scale(**ROWS_APART),
+        tooltip=["scenario", tip("probability", ".1%"), tip("case", title="case"), loss, tip("events")],
     )
     line = base.mark_line(color=GREY, strokeWidth=2).encode(x="loss_musd:Q", detail="scenario:N")
     points = base.mark_circle(size=110, opacity=1).encode(
-        x=alt.X(
-            "loss_musd:Q",
-            title=f"shortage loss, discounted [{money_unit(result)}]",
-            axis=alt.Axis(tickCount=4),
-        ),
-        color=coloured(
-            "case", cases, [OF_CASES[n % len(OF_CASES)] for n in range(len(cases))], columns=2, labelLimit=260
-        ),
+        x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{unit}]", axis=alt.Axis(tickCount=4)),
+        color=coloured("case", cases, OF_CASES, columns=2, labelLimit=260),
     )
     spoken = (
         base.transform_filter(f"datum.case == '{WITHOUT}'")
@@ -292,7 +267,7 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
     )
     worst = table[table["case"] == WITH].iloc[1:].sort_values("loss_musd", ascending=False, kind="stable").iloc[0]
     rows = table["scenario"].nunique()
-    unit, after = money_unit(result), result.plan.horizon.tail_years
+    after = result.plan.horizon.tail_years
     tail = f"over the plan and {after} year{'s' * (after > 1)} after it" if after else "over the plan"
     yield Figure(
         "losses",
@@ -329,29 +304,19 @@ def _timeline(result: Result) -> Iterator[Figure]:
     alt = altair()
     table["years"] = [_fiscal_years(start, end) for start, end in zip(table["start"], table["end"], strict=True)]
     built = bool((table["phase"] == UNDER_CONSTRUCTION).any())
-    kinds_shown = [kind for kind in ACTIONS if kind in set(table["kind"])]
-    colours = [ACTIONS[kind] for kind in kinds_shown]
-    base = alt.Chart(table).encode(
-        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=440)),
-        color=coloured("kind", kinds_shown, colours),
-        tooltip=[
-            tip("what", title="what"),
-            tip("said", title="how much"),
-            tip("years", title="when"),
-        ],
-    )
+    shown = {kind: colour for kind, colour in ACTIONS.items() if kind in set(table["kind"])}
+    pale = alt.Scale(domain=["in force", UNDER_CONSTRUCTION], range=[1.0, 0.55])
     bars = (
-        base.transform_filter("datum.end > datum.start")
+        alt.Chart(table)
+        .transform_filter("datum.end > datum.start")
         .mark_bar(height=12, cornerRadius=2)
         .encode(
+            y=rows_axis("what", list(table["what"].unique()), 440),
+            color=coloured("kind", list(shown), list(shown.values())),
+            tooltip=[tip("what", title="what"), tip("said", title="how much"), tip("years", title="when")],
             x=alt.X("start:Q", **years_axis(result, until_the_end=True)),
             x2="end:Q",
-            opacity=alt.Opacity(
-                "phase:O",
-                title=None,
-                scale=alt.Scale(domain=["in force", UNDER_CONSTRUCTION], range=[1.0, 0.55]),
-                legend=None,
-            ),
+            opacity=alt.Opacity("phase:O", title=None, scale=pale, legend=None),
         )
     )
     rows = table["what"].nunique()
@@ -382,25 +347,17 @@ def _stocks(result: Result) -> Iterator[Figure]:
         return
     alt, period = altair(), "year" if result.plan.horizon.period_months == 12 else "period"
     materials = list(dict.fromkeys(table["material"]))
-    pick = alt.selection_point(
-        name="material",
-        fields=["material"],
-        value=materials[0],
-        bind=alt.binding_select(options=materials, name="Material: "),
-    )
-    losses_of = named(result.tables["scenario_losses"], result).sort_values(
-        "loss_without_plan_musd", ascending=False, kind="stable"
-    )
-    scenarios = [scenario for scenario in losses_of["scenario"] if scenario in set(table["scenario"])]
-    labels = [
-        f"{scenario} (largest loss without the plan)" if n == 0 else scenario for n, scenario in enumerate(scenarios)
-    ]
-    highlight = alt.selection_point(
-        name="scenario",
-        fields=["scenario"],
-        value=scenarios[0] if scenarios else BASELINE_COURSE,
-        bind=alt.binding_select(options=scenarios or [BASELINE_COURSE], labels=labels or ["none"], name="Scenario: "),
-    )
+    by_loss = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
+    scenarios = [scenario for scenario in named(by_loss, result)["scenario"] if scenario in set(table["scenario"])]
+    labels = [f"{scenarios[0]} (largest loss without the plan)", *scenarios[1:]] if scenarios else ["none"]
+
+    def choice(field: str, options: list[str], **binding: Any) -> Any:
+        """A list to choose from below the chart, the first one chosen."""
+        bind = alt.binding_select(options=options, name=f"{field.capitalize()}: ", **binding)
+        return alt.selection_point(name=field, fields=[field], value=options[0], bind=bind)
+
+    pick = choice("material", materials)
+    highlight = choice("scenario", scenarios or [BASELINE_COURSE], labels=labels)
     base = (
         alt.Chart(table)
         .transform_filter(pick)
@@ -454,16 +411,13 @@ def _mix(result: Result) -> Iterator[Figure]:
     order = [*(known.country(code) for code in codes), *special]
     colours = [*(of[code] for code in codes), *special.values()]
     table = table.assign(rank=[order.index(name) for name in table["supplier"]])
+    percent = alt.Axis(format="%", tickCount=5)
+    header = alt.Header(labelOrient="top", labelAnchor="start", labelFontWeight="bold", labelPadding=2)
     chart = (
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X(
-                "share:Q",
-                stack="normalize",
-                title="share of supply and shortfall",
-                axis=alt.Axis(format="%", tickCount=5),
-            ),
+            x=alt.X("share:Q", stack="normalize", title="share of supply and shortfall", axis=percent),
             y=alt.Y("when:N", sort=list(dict.fromkeys(table["when"])), title=None),
             color=coloured("supplier", order, colours, columns=4, labelLimit=170),
             order=alt.Order("rank:Q"),
@@ -474,13 +428,7 @@ def _mix(result: Result) -> Iterator[Figure]:
                 tip("tonnes", ",.4g", "t"),
                 tip("share", ".0%"),
             ],
-            row=alt.Row(
-                "material:N",
-                title=None,
-                sort=list(dict.fromkeys(table["material"])),
-                header=alt.Header(labelOrient="top", labelAnchor="start", labelFontWeight="bold", labelPadding=2),
-                spacing=8,
-            ),
+            row=alt.Row("material:N", title=None, sort=list(table["material"].unique()), header=header, spacing=8),
         )
         .properties(width=WIDTH - MIX_LABELS, height=54, usermeta={"beside": MIX_LABELS})
     )
@@ -505,22 +453,11 @@ def _chain(result: Result) -> Iterator[Figure]:
     table = chain(result)
     if table.empty:
         return
-    alt = altair()
+    alt, capacity = altair(), tip("capacity_t", ",.4g", "capacity [t a year]")
     base = alt.Chart(table).encode(
-        x=alt.X(
-            "group:N",
-            title=None,
-            sort=["home", "allies and partners", ELSEWHERE],
-            axis=alt.Axis(labelAngle=0, orient="top"),
-        ),
-        y=alt.Y("step:N", title=None, sort=list(dict.fromkeys(table["step"])), axis=alt.Axis(labelLimit=260)),
-        tooltip=[
-            "step",
-            "group",
-            tip("capacity_t", ",.4g", "capacity [t a year]"),
-            tip("used", ".0%", "used"),
-            tip("bottleneck"),
-        ],
+        x=alt.X("group:N", title=None, sort=GROUPS, axis=alt.Axis(labelAngle=0, orient="top")),
+        y=rows_axis("step", list(table["step"].unique()), 260),
+        tooltip=["step", "group", capacity, tip("used", ".0%", "used"), tip("bottleneck")],
     )
     boxes = base.mark_rect(stroke="white").encode(
         color=alt.Color("used:Q", scale=alt.Scale(range=["#eef4f8", "#9cc3da"], domain=[0, 1]), legend=None)
@@ -552,20 +489,17 @@ def _money(result: Result) -> Iterator[Figure]:
     alt = altair()
     if not table.empty:
         lines = [name for name in dict.fromkeys(table["line"]) if name != "appropriation"]
+        legend = alt.Legend(
+            orient="top", columns=3, labelLimit=170
+        )  # `coloured` would stack the lines in another order
         bars = (
             alt.Chart(table)
             .transform_filter("datum.line != 'appropriation'")
             .mark_bar()
             .encode(
-                x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)),
+                x=year_axis(),
                 y=alt.Y("musd:Q", title=money_unit(result)),
-                color=alt.Color(
-                    "line:N",
-                    title=None,
-                    sort=lines,
-                    scale=alt.Scale(range=PALETTE),
-                    legend=alt.Legend(orient="top", columns=3, labelLimit=170),
-                ),
+                color=alt.Color("line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=legend),
                 tooltip=["fiscal_year", "line", tip("musd", ",.1f", "million USD")],
             )
         )
@@ -573,11 +507,7 @@ def _money(result: Result) -> Iterator[Figure]:
             alt.Chart(table)
             .transform_filter("datum.line == 'appropriation'")
             .mark_tick(thickness=3, color=INK, width=36)
-            .encode(
-                x="fiscal_year:O",
-                y="musd:Q",
-                tooltip=["fiscal_year", tip("musd", ",.1f", "appropriation")],
-            )
+            .encode(x="fiscal_year:O", y="musd:Q", tooltip=["fiscal_year", tip("musd", ",.1f", "appropriation")])
         )
         spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
         text = "; ".join(f"FY{year} {value:,.0f}" for year, value in spent.items())
@@ -592,7 +522,7 @@ def _money(result: Result) -> Iterator[Figure]:
             table,
         )
     if not liability.empty:
-        base = alt.Chart(liability).encode(x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)))
+        base = alt.Chart(liability).encode(x=year_axis())
         owed = base.mark_bar(color=PALETTE[3]).encode(
             y=alt.Y("liability_musd:Q", title=money_unit(result)),
             tooltip=["fiscal_year", tip("liability_musd", ",.1f")],
@@ -664,30 +594,18 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
         }
     ).dropna(ignore_index=True)
     scale = alt.Scale(zero=False, nice=False, padding=8)
+    along = scale if kind == "Q" else alt.Undefined
+    marks = alt.Scale(domain=[SEARCHED, HELD_OUT], range=["circle", "cross"])
+    named_across = alt.Tooltip(f"across:{kind}", title=across["called"])
     points = (
         alt.Chart(table)
         .mark_point(size=34, opacity=0.75)
         .encode(
-            x=alt.X(
-                f"across:{kind}",
-                title=across["called"],
-                scale=scale if kind == "Q" else alt.Undefined,
-                axis=_axis(across["called"]),
-            ),
+            x=alt.X(f"across:{kind}", title=across["called"], scale=along, axis=_axis(across["called"])),
             y=alt.Y("up:Q", title=upward, scale=scale, axis=_axis(upward)),
             color=coloured("promise", [FAILS, KEPT], [PALETTE[1], GREY]),
-            shape=alt.Shape(
-                "part:N",
-                title=None,
-                scale=alt.Scale(domain=[SEARCHED, HELD_OUT], range=["circle", "cross"]),
-                legend=alt.Legend(orient="top"),
-            ),
-            tooltip=[
-                alt.Tooltip(f"across:{kind}", title=across["called"]),
-                alt.Tooltip("up:Q", title=upward),
-                "promise",
-                "part",
-            ],
+            shape=alt.Shape("part:N", title=None, scale=marks, legend=alt.Legend(orient="top")),
+            tooltip=[named_across, alt.Tooltip("up:Q", title=upward), "promise", "part"],
         )
     )
     layers = [points]
@@ -717,8 +635,7 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
 
 def _axis(title: str) -> Any:
     """Years without commas."""
-    alt = altair()
-    return alt.Axis(format=".1f") if title.endswith("[fiscal year]") else alt.Undefined
+    return altair().Axis(format=".1f") if title.endswith("[fiscal year]") else altair().Undefined
 
 
 def _ends(limits: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, float]:
@@ -731,44 +648,18 @@ def _path_figure(path: pd.DataFrame) -> Figure:
     """Coverage against density of the boxes of peeling, on rows searched and on those held out."""
     alt = altair()
     parts = {SEARCHED: ("coverage", "density"), HELD_OUT: ("held_out_coverage", "held_out_density")}
-    table = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "step": path["step"],
-                    "rows": part,
-                    "coverage": path[coverage],
-                    "density": path[density],
-                    "limits": path["limits"],
-                    "chosen": np.where(path["chosen"].astype(bool), "chosen", ""),
-                }
-            )
-            for part, (coverage, density) in parts.items()
-        ],
-        ignore_index=True,
-    ).dropna(ignore_index=True)
+    steps = pd.DataFrame({"step": path["step"], "limits": path["limits"]})
+    steps["chosen"] = np.where(path["chosen"].astype(bool), "chosen", "")
+    rows = [steps.assign(rows=part, coverage=path[c], density=path[d]) for part, (c, d) in parts.items()]
+    columns = ["step", "rows", "coverage", "density", "limits", "chosen"]
+    table = pd.concat(rows, ignore_index=True)[columns].dropna(ignore_index=True)
+    shares = {"axis": alt.Axis(format="%"), "scale": alt.Scale(domain=[0, 1])}
     base = alt.Chart(table).encode(
-        x=alt.X(
-            "coverage:Q",
-            title="coverage: share of the failures in the box",
-            axis=alt.Axis(format="%"),
-            scale=alt.Scale(domain=[0, 1]),
-        ),
-        y=alt.Y(
-            "density:Q",
-            title="density: share of the box that fails",
-            axis=alt.Axis(format="%"),
-            scale=alt.Scale(domain=[0, 1]),
-        ),
-        color=coloured("rows", [SEARCHED, HELD_OUT], PALETTE[:2]),
+        x=alt.X("coverage:Q", title="coverage: share of the failures in the box", **shares),
+        y=alt.Y("density:Q", title="density: share of the box that fails", **shares),
+        color=coloured("rows", [SEARCHED, HELD_OUT]),
         order="step:Q",
-        tooltip=[
-            "step",
-            "rows",
-            tip("coverage", ".0%"),
-            tip("density", ".0%"),
-            "limits",
-        ],
+        tooltip=["step", "rows", tip("coverage", ".0%"), tip("density", ".0%"), "limits"],
     )
     marked = base.transform_filter("datum.chosen == 'chosen'").mark_point(size=160, strokeWidth=3)
     first, chosen = path.iloc[0], path[path["chosen"].astype(bool)].iloc[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,16 @@ MOST_SUPPLIERS = 7
 """Countries shown by name, those with most of today's and tomorrow's supply; the rest is `OTHERS`."""
 RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
 UNNAMED = "OTH"
-"""Code of the countries that the statistics do not tell apart."""
+"""Code of all countries that the statistics give as one."""
 ELSEWHERE = "other countries"
 """Group of plants in countries that are neither home nor allies or partners."""
 UNDER_CONSTRUCTION = "under construction"
 """Phase of a project before its first output."""
+GROUPS = ["home", "allies and partners", ELSEWHERE]
+"""Groups of plants, in order."""
 WITH, WITHOUT = "with the plan", "without the plan"
+CASES = {WITH: "loss_musd", WITHOUT: "loss_without_plan_musd"}
+"""Case -> column of the table `scenario_losses` with its losses."""
 MOST_MATERIALS = 12
 SIGNED = 0.005
 """Share of a project from which it is shown."""
@@ -67,42 +71,40 @@ def year_of(result: Result, label: str) -> float:
 def timeline(result: Result) -> pd.DataFrame:
     """what, kind, start, end (decimal years), phase, said: purchases, projects, contracts and floors."""
     end_of_plan = float(result.plan.horizon.first_year + result.plan.horizon.years)
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
 
-    def add(what: str, kind: str, start: float, end: float, said: str, phase: str = "in force") -> None:
+    def add(what: str, kind: str, start: float, end: float, text: str, phase: str = "in force") -> None:
         if start < end_of_plan:
-            rows.append(
-                {"what": what, "kind": kind, "start": start, "end": min(end, end_of_plan), "phase": phase, "said": said}
-            )
+            rows.append((what, kind, start, min(end, end_of_plan), phase, text))
 
     known = Names.of(result.data)
     for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
         for year, bought in purchases.groupby("fiscal_year"):
-            said = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD in FY{year}"
-            add(f"buy {known.material(str(material))}", "purchase", float(str(year)), float(str(year)) + 1, said)
+            text = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD in FY{year}"
+            add(f"buy {known.material(str(material))}", "purchase", float(str(year)), float(str(year)) + 1, text)
     for row in rows_of(result.tables["projects"]):
         if row.share < SIGNED or (row.baseline and row.package == "none"):
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
         part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
-        said = f"{part}{package_in_words(row, known)}: {row.support_cost_musd:,.1f} million USD of support"
-        said += f", {row.capacity_t_per_yr:,.0f} t a year"
+        text = f"{part}{package_in_words(row, known)}: {row.support_cost_musd:,.1f} million USD of support"
+        text += f", {row.capacity_t_per_yr:,.0f} t a year"
         what = f"support {known.producer(row.project)}"
-        add(what, "project", signed, begins, said, UNDER_CONSTRUCTION)
-        add(what, "project", begins, end_of_plan, said)
+        add(what, "project", signed, begins, text, UNDER_CONSTRUCTION)
+        add(what, "project", begins, end_of_plan, text)
     contracts = result.tables["contracts"]
     several = contracts["activity"].value_counts()
     for row in rows_of(contracts):
         start = year_of(result, row.start)
-        said = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
+        text = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
-        add(f"contract: {known.producer(row.activity)}{since}", "offtake contract", start, start + row.term_yr, said)
+        add(f"contract: {known.producer(row.activity)}{since}", "offtake contract", start, start + row.term_yr, text)
     for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
-        said = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
+        text = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
         who, material = floor_in_words(row, known)
         what = f"guarantee {material} at {row.level_usd_per_kg:g} USD/kg, {who}"
-        add(what, "price floor", start, start + row.term_yr, said)
+        add(what, "price floor", start, start + row.term_yr, text)
     return pd.DataFrame(rows, columns=["what", "kind", "start", "end", "phase", "said"])
 
 
@@ -116,33 +118,21 @@ def drawdown(result: Result) -> pd.DataFrame:
     bought = trunk.groupby("material")["stock_t"].max().reindex(kept).fillna(0.0)
     kept = sorted(kept, key=lambda material: -bought[material])  # what the plan itself holds first
     periods = [str(label) for label in dict.fromkeys(trunk["period"])] or sorted(set(shown["period"]))
-    every = pd.MultiIndex.from_product(
-        [kept, dict.fromkeys(shown["scenario"]), periods], names=["material", "scenario", "period"]
-    )
-    table = (
-        shown.groupby(["material", "scenario", "period"])["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
-    )
+    keys = ["material", "scenario", "period"]
+    every = pd.MultiIndex.from_product([kept, sorted(set(shown["scenario"])), periods], names=keys)
+    table = shown.groupby(keys)["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
     per_tonne = (trunk["days_of_use"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
     days = per_tonne.groupby([trunk["material"], trunk["period"]]).mean()
     key = pd.MultiIndex.from_frame(table[["material", "period"]])
     table["days_of_use"] = table["stock_t"].to_numpy() * days.reindex(key).to_numpy()
-    table["year"] = [year_of(result, label) for label in table["period"]]
-    order = {material: n for n, material in enumerate(kept)}
-    return table.sort_values(
-        ["material", "scenario", "year"], key=lambda c: c.map(order) if c.name == "material" else c, ignore_index=True
-    )
+    return table.assign(year=[year_of(result, label) for label in table["period"]])
 
 
 def supplied(result: Result) -> pd.DataFrame:
     """scenario, period, material, country, tonnes: what producers make for users."""
-    yields = pd.DataFrame(
-        [
-            (row.producer, row.material, row.yield_t_per_t)
-            for row in result.data.rows("yields")
-            if row.yield_t_per_t > 0
-        ],
-        columns=["producer", "material", "yield"],
-    )
+    rows = [(row.producer, row.material, row.yield_t_per_t) for row in result.data.rows("yields")]
+    yields = pd.DataFrame(rows, columns=["producer", "material", "yield"])
+    yields = yields[yields["yield"] > 0]
     made = result.tables["operations"].merge(yields, on="producer")
     made["tonnes"] = made["output_t"] * made["yield"]
     keys = ["scenario", "period", "material", "country"]
@@ -159,9 +149,8 @@ def mix(result: Result) -> pd.DataFrame:
     """material, when, supplier, tonnes, share: who makes what users and plants want, now, at the end of the plan without a
     disruption, and in the worst period of the scenario with the largest loss without the plan."""
     made, short = supplied(result), result.tables["shortfalls"]
-    wanted = [
-        m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])
-    ]
+    demanded, known = dict.fromkeys(row.material for row in result.data.rows("demand")), set(made["material"])
+    wanted = [material for material in demanded if material in known]
     worst = worst_without(result)
     planned = list(dict.fromkeys(result.tables["stock"]["period"])) or sorted(set(made["period"]))
     last = planned[-1]
@@ -172,26 +161,22 @@ def mix(result: Result) -> pd.DataFrame:
         (f"end of plan, FY{last}", BASELINE_COURSE, last),
         (f"worst year, FY{hit}", worst, hit),
     ]
-    released = result.tables["flows"]
+    keys = ["scenario", "period", "material"]
+    released = result.tables["flows"].groupby(keys)["released_t"].sum()
+    lacking = short.groupby(keys)["shortfall_t"].sum()
     rows: list[tuple[str, str, dict[str, float]]] = []
     for material in wanted[:MOST_MATERIALS]:
-        for when, scenario, period in cases:
-            here = made[(made["scenario"] == scenario) & (made["period"] == period) & (made["material"] == material)]
+        for when, *at in cases:
+            here = made[(made[keys] == [*at, material]).all(axis=1)]
             parts = dict(zip(here["country"], here["tonnes"], strict=True))
-            at = (
-                (released["scenario"] == scenario) & (released["period"] == period) & (released["material"] == material)
-            )
-            lacking = (short["scenario"] == scenario) & (short["period"] == period) & (short["material"] == material)
-            parts[RESERVE] = float(released.loc[at, "released_t"].sum())
-            parts[SHORT] = float(short.loc[lacking, "shortfall_t"].sum())
+            parts[RESERVE], parts[SHORT] = (float(of.get((*at, material), 0.0)) for of in (released, lacking))
             rows.append((material, when, parts))
     weight: dict[str, float] = {}
     for *_, parts in rows:
         for name, tonnes in parts.items():
             weight[name] = weight.get(name, 0.0) + tonnes / (sum(parts.values()) or 1.0)
-    named = sorted((name for name in weight if name not in (RESERVE, SHORT, UNNAMED)), key=lambda name: -weight[name])[
-        :MOST_SUPPLIERS
-    ]
+    suppliers = [name for name in weight if name not in (RESERVE, SHORT, UNNAMED)]
+    named = sorted(suppliers, key=lambda name: -weight[name])[:MOST_SUPPLIERS]
     table = [row for material, when, parts in rows for row in _shares(material, when, parts, named)]
     return pd.DataFrame(table, columns=["material", "when", "supplier", "tonnes", "share"])
 
@@ -218,30 +203,21 @@ def chain(result: Result) -> pd.DataFrame:
     inside = members(data, plan.home)
     tiers = {row.country: row.tier for row in data.rows("countries")}
     words = {"home": "home", "ally": "allies and partners", "partner": "allies and partners"}
-    stages = {row.activity: row.stage for row in data.rows("activities")} | {
-        row.project: row.stage for row in data.rows("projects")
-    }
-    last = list(dict.fromkeys(result.tables["stock"]["period"]))[-1:] or [
-        str(plan.horizon.first_year + plan.horizon.years - 1)
-    ]
-    year = int(str(last[0]).split(".")[0])
-    capacity = _capacities(result, year)
+    stages = {row.activity: row.stage for row in data.rows("activities")}
+    stages |= {row.project: row.stage for row in data.rows("projects")}
+    held = result.tables["stock"]["period"]
+    last = str(held.iloc[-1] if len(held) else plan.horizon.first_year + plan.horizon.years - 1)
+    capacity = _capacities(result, int(last.split(".")[0]))
     run = result.tables["operations"]
-    run = run[(run["scenario"] == BASELINE_COURSE) & (run["period"] == last[0])]
+    run = run[(run["scenario"] == BASELINE_COURSE) & (run["period"] == last)]
     used = (run["output_t"] + run["reserve_output_t"]).groupby(run["producer"]).sum()
     makes: dict[str, dict[str, float]] = {}
     for row in data.rows("yields"):
         if row.yield_t_per_t > 0:
             makes.setdefault(row.producer, {})[row.material] = row.yield_t_per_t
     paid = result.tables["prices"]
-    wanted = set(
-        paid[
-            (paid["price"] == "supply")
-            & (paid["scenario"] == BASELINE_COURSE)
-            & (paid["period"] == last[0])
-            & (paid["value"] > 0)
-        ]["item"]
-    )
+    paid = paid[(paid["price"] == "supply") & (paid["scenario"] == BASELINE_COURSE) & (paid["period"] == last)]
+    wanted = set(paid[paid["value"] > 0]["item"])
     rows: dict[tuple[str, str], list[float]] = {}
     made_of: dict[str, str] = {}
     known = Names.of(data)
@@ -261,9 +237,7 @@ def chain(result: Result) -> pd.DataFrame:
         share = min(1.0, ran / tonnes)
         tight = "fully used; users would pay for one more tonne" if share >= FULL and made_of[step] in wanted else ""
         label = f"{share:.0%} of {float(f'{tonnes:.3g}'):,.0f} t{' !' if tight else ''}"
-        table.append(
-            {"step": step, "group": group, "capacity_t": tonnes, "used": share, "bottleneck": tight, "label": label}
-        )
+        table.append((step, group, tonnes, share, tight, label))
     return pd.DataFrame(table, columns=["step", "group", "capacity_t", "used", "bottleneck", "label"])
 
 
@@ -277,9 +251,7 @@ def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
     where = {row.project: row.country for row in result.data.rows("projects")}
     for row in rows_of(result.tables["projects"]):
         if row.share > CHOSEN:
-            before = found.get(row.project, ("", 0.0))[
-                1
-            ]  # a project may be supported in parts, signed at different times
+            _, before = found.get(row.project, ("", 0.0))  # parts of a project may be signed at different times
             found[row.project] = (where[row.project], before + float(row.share * row.capacity_t_per_yr))
     made = set(result.tables["operations"]["producer"])
     return {name: entry for name, entry in found.items() if name in made or name in set(where)}
@@ -293,30 +265,22 @@ def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
     lines = lines.assign(appropriation=able).melt("fiscal_year", var_name="line", value_name="musd")
     used = lines.groupby("line")["musd"].transform(lambda values: float(np.abs(values).max())) > SMALL_T
     owed = budget[["fiscal_year", "liability_musd", "liability_cap_musd"]]
-    return lines[used].reset_index(drop=True), owed if float(
-        owed["liability_musd"].abs().max() or 0
-    ) > SMALL_T else owed[:0]
+    return lines[used].reset_index(drop=True), owed if (owed["liability_musd"].abs() > SMALL_T).any() else owed[:0]
 
 
 def losses(result: Result, kept: Sequence[str]) -> pd.DataFrame:
     """scenario, probability, case (with the plan, without), loss_musd, events: of some scenarios, in their order."""
     table = result.tables["scenario_losses"].set_index("scenario").loc[list(kept)].reset_index()
-    both = [(WITH, "loss_musd"), (WITHOUT, "loss_without_plan_musd")]
-    parts = [
-        table[["scenario", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both
-    ]
-    return pd.concat(parts, ignore_index=True)
+    of = table[["scenario", "probability", "events"]]
+    return pd.concat([of.assign(case=c, loss_musd=table[column]) for c, column in CASES.items()], ignore_index=True)
 
 
 def package_in_words(row: Any, names: Names) -> str:
     """How a row of the table `projects` is supported: `loan, 50% of output under contract, floor 40 USD/kg for NdFeB magnets`."""
     lines = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
     if row.offtake_share > 0:
-        lines.append(
-            "all output under contract"
-            if row.offtake_share >= 1
-            else f"{row.offtake_share:.0%} of output under contract"
-        )
+        part = "all" if row.offtake_share >= 1 else f"{row.offtake_share:.0%} of"
+        lines.append(f"{part} output under contract")
     if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
         lines.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
     return ", ".join(lines) or "no support"
@@ -427,12 +391,12 @@ def rows_in_words(name: str, table: pd.DataFrame, results: int) -> list[str]:
     for row in table.itertuples(index=False):
         head = [str(value) for value in row[:-results] if value]
         label = f"{head[0]} [{head[1]}]" if name == "outcome" and len(head) > 1 else " ".join(head)
-        lines.append(f"{label}: {' | '.join(_told(value) for value in row[-results:])}")
+        lines.append(f"{label}: {' | '.join(_cell(value) for value in row[-results:])}")
     return lines
 
 
 PAIRED = {"worth_musd": "worth compared with doing nothing", "loss_musd": "expected shortage losses"}
-"""Columns of the tests of a plan whose differences are told."""
+"""Columns of the tests of a plan whose differences a comparison gives."""
 DIFFERENCES = ["figure", "of", "difference_musd", "error_musd", "low_musd", "high_musd", "told"]
 
 
@@ -458,13 +422,10 @@ def _same_draws(one: Result, two: Result) -> bool:
         return False
     alike = all(one.tables[SAMPLES][c].tolist() == two.tables[SAMPLES][c].tolist() for c in ("seed", "scenarios"))
     drawn = [(r.plan.hazards, r.plan.controls, r.plan.scenarios, r.plan.horizon) for r in (one, two)]
-    of = [
-        r.plan.sample and r.plan.sample.model_copy(update={"seed": 0, "scenarios": 1, "draws": None})
-        for r in (one, two)
-    ]
-    same_rows = all(
-        one.data.rows(table) == two.data.rows(table) for table in ("hazards", "observed_profiles", "hazard_prices")
-    )
+    plain = {"seed": 0, "scenarios": 1, "draws": None}
+    of = [r.plan.sample and r.plan.sample.model_copy(update=plain) for r in (one, two)]
+    tables = "hazards", "observed_profiles", "hazard_prices"
+    same_rows = all(one.data.rows(table) == two.data.rows(table) for table in tables)
     return alike and drawn[0] == drawn[1] and of[0] == of[1] and same_rows
 
 
@@ -497,14 +458,19 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
     """Plan fields and table cells that differ."""
     fields = [_flat(result.plan.to_toml_like()) for result in results]
-    rows = [
-        [path, *(each.get(path, ABSENT) for each in fields)]
-        for path in dict.fromkeys(path for each in fields for path in each)
-        if path not in ("name", "title", "description") and len({repr(each.get(path, ABSENT)) for each in fields}) > 1
-    ]
+    fields = [{path: each[path] for path in each if path not in ("name", "title", "description")} for each in fields]
+    rows = [[path, *values] for path, values in _unlike(fields, repr)]
     rows += _cells(results) + _own_code(results)
-    shown = [[path, *map(_told, values)] for path, *values in rows]
+    shown = [[path, *map(_cell, values)] for path, *values in rows]
     return pd.DataFrame(shown, columns=["field", *names])
+
+
+def _unlike(held: Sequence[Mapping[Any, Any]], words: Callable[[Any], str]) -> Iterator[tuple[Any, list[Any]]]:
+    """(key, value of each) of what is not the same in all. words: by which two values are compared."""
+    for key in dict.fromkeys(key for each in held for key in each):
+        values = [each.get(key, ABSENT) for each in held]
+        if len({words(value) for value in values}) > 1:
+            yield key, values
 
 
 def _own_code(results: Sequence[Result]) -> list[list[Any]]:
@@ -513,15 +479,11 @@ def _own_code(results: Sequence[Result]) -> list[list[Any]]:
     for result in results:
         table = result.tables.get(OWN_PARTS, pd.DataFrame(columns=["part", "name", "lower", "upper"]))
         table = table[table.part != SOLVER]
-        held.append({f"own code: {row.part} {row.name}": _limits_told(row) for row in table.itertuples(index=False)})
-    return [
-        [name, *(each.get(name, ABSENT) for each in held)]
-        for name in dict.fromkeys(name for each in held for name in each)
-        if len({each.get(name, ABSENT) for each in held}) > 1
-    ]
+        held.append({f"own code: {row.part} {row.name}": _limits(row) for row in table.itertuples(index=False)})
+    return [[name, *values] for name, values in _unlike(held, str)]
 
 
-def _limits_told(row: Any) -> str:
+def _limits(row: Any) -> str:
     """The limits of a constraint of own code; of other parts, that they are there."""
     low, high = (None if pd.isna(value) else f"{value:,.6g}" for value in (row.lower, row.upper))
     if low is None and high is None:
@@ -553,45 +515,31 @@ def _cells(results: Sequence[Result]) -> list[list[Any]]:
 
 
 def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    rows: list[list[Any]] = []
     figures = [_figures(result) for result in results]
-    for figure, unit in figures[0]:
-        if all(each[figure, unit] is None for each in figures):
-            continue
-        rows.append([figure, unit, *(each[figure, unit] for each in figures)])
+    rows = [[*key, *(each[key] for each in figures)] for key in figures[0] if any(e[key] is not None for e in figures)]
     return pd.DataFrame(rows, columns=["figure", "unit", *names])
 
 
 def _figures(result: Result) -> dict[tuple[str, str], Any]:
-    outcome, scenarios, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
-    pi, tested = scenarios["probability"], ActNow.of(result.tables)
+    outcome, scenarios = result.outcome, result.tables["scenario_losses"]
+    spent = float(result.tables["budget"]["outlay_musd"].sum())
+    pi, objective, tested = scenarios["probability"], outcome.objective_musd, ActNow.of(result.tables)
     tested = None if tested is None or tested.why_not else tested
     return {
         ("how the solve ended", ""): ENDED.get(outcome.reason, outcome.reason),
-        ("worth in new scenarios", "million USD"): None if tested is None else tested.figure("worth_musd"),
-        ("most that any plan is worth more (true gap)", "million USD"): None
-        if tested is None
-        else tested.figure("gap_limit_musd"),
-        ("worth compared with doing nothing", "million USD"): None
-        if outcome.objective_musd is None
-        else -outcome.objective_musd,
+        ("worth in new scenarios", "million USD"): tested and tested.figure("worth_musd"),
+        ("most that any plan is worth more (true gap)", "million USD"): tested and tested.figure("gap_limit_musd"),
+        ("worth compared with doing nothing", "million USD"): None if objective is None else -objective,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
         ("expected shortage losses, discounted", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
         ("largest shortage loss of any scenario, discounted", "million USD"): float(scenarios["loss_musd"].max()),
         ("probability of a defence shortfall", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
-        ("spending in all years without a disruption, not discounted", "million USD"): float(
-            budget["outlay_musd"].sum()
-        ),
+        ("spending in all years without a disruption, not discounted", "million USD"): spent,
     }
 
 
 def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    actions = [_actions(result) for result in results]
-    rows = []
-    for key in dict.fromkeys(key for each in actions for key in each):
-        values = [each.get(key, ABSENT) for each in actions]
-        if len({_told(value) for value in values}) > 1:
-            rows.append([*key, *values])
+    rows = [[*key, *values] for key, values in _unlike([_actions(result) for result in results], _cell)]
     return pd.DataFrame(rows, columns=["kind", "item", *names])
 
 
@@ -608,10 +556,8 @@ def _actions(result: Result) -> dict[tuple[str, str], Any]:
             share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
             found["support", names.producer(row.project)] = f"{package_in_words(row, names)}, {row.signed}{share}"
     for row in rows_of(result.tables["contracts"]):
-        key = (
-            "sign offtake contract [t a year]",
-            f"{names.producer(row.activity)} from {row.start} for {row.term_yr:g} years",
-        )
+        terms = f"{names.producer(row.activity)} from {row.start} for {row.term_yr:g} years"
+        key = "sign offtake contract [t a year]", terms
         found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
     for row in rows_of(result.tables["floors"]):
         who, material = floor_in_words(row, names)
@@ -619,7 +565,7 @@ def _actions(result: Result) -> dict[tuple[str, str], Any]:
     return found
 
 
-def _told(value: Any) -> str:
+def _cell(value: Any) -> str:
     if value is None:
         return ABSENT
     if isinstance(value, float):
@@ -627,7 +573,7 @@ def _told(value: Any) -> str:
     return str(value)
 
 
-# The scenarios that matter, chosen by stated rules and told in sentences: what strikes, who goes short, what the plan does.
+# The scenarios that matter, chosen by stated rules, in sentences: what strikes, who goes short, what the plan does.
 
 
 MOST_STORIES = 5
@@ -644,7 +590,7 @@ RULES: tuple[tuple[str, Measure], ...] = (
     ("largest loss that remains", lambda t: t["loss_musd"]),
     ("closest to the average disruption", lambda t: -(t["loss_without_plan_musd"] - _mean(t)).abs()),
 )
-"""Why a scenario is told -> of which the largest is; each rule picks one, and one that several pick is told once."""
+"""Why a scenario matters -> the measure by which it is the largest. Several rules may pick the same scenario."""
 NEXT = "next by what it adds to the expected loss"
 RULE_IN_WORDS = (
     "Chosen by rule: the largest loss without the plan; the largest probability times loss; the largest probability times loss "
@@ -662,7 +608,7 @@ class Story:
     title: str
     """What happens in it."""
     why: str
-    """Why it is told."""
+    """Why it matters."""
     probability: float
     loss_musd: float
     loss_without_musd: float
@@ -678,7 +624,7 @@ class Story:
 
 
 def chosen(result: Result) -> dict[str, list[str]]:
-    """Scenario -> why it is told, at most `MOST_STORIES`, the largest loss without the plan first; only scenarios with a loss."""
+    """Scenario -> why it matters, at most `MOST_STORIES`, the largest loss without the plan first; only scenarios with a loss."""
     table = result.tables["scenario_losses"]
     table = table[table[["loss_musd", "loss_without_plan_musd"]].max(axis=1) > SMALL_MUSD].set_index("scenario")
     if table.empty:
@@ -698,7 +644,7 @@ def chosen(result: Result) -> dict[str, list[str]]:
 
 
 def stories(result: Result) -> list[Story]:
-    """The scenarios that matter, told for readers."""
+    """The scenarios that matter, in words."""
     losses = {row.scenario: row for row in rows_of(result.tables["scenario_losses"])}
     titles = story_titles(result)
     names = Names.of(result.data)
@@ -711,17 +657,9 @@ def stories(result: Result) -> list[Story]:
             _defence(row, result),
             _done(result, scenario, names),
         ]
-        found.append(
-            Story(
-                scenario,
-                titles[scenario],
-                capital("; ".join(why)),
-                float(row.probability),
-                float(row.loss_musd),
-                float(row.loss_without_plan_musd),
-                tuple(text for text in lines if text),
-            )
-        )
+        figures = float(row.probability), float(row.loss_musd), float(row.loss_without_plan_musd)
+        sentences = tuple(text for text in lines if text)
+        found.append(Story(scenario, titles[scenario], capital("; ".join(why)), *figures, sentences))
     return found
 
 
@@ -761,11 +699,8 @@ def _mean(table: pd.DataFrame) -> float:
 def _others(events: str, title: str, names: Names) -> str:
     """Events of a scenario beside the one that its title tells."""
     found = [(names.hazard(one[1]), int(one[2])) for text in events.split("; ") if (one := EVENT.match(text))]
-    rest = [
-        f"{name} from {year}"
-        for name, year in sorted(found, key=lambda one: one[1])
-        if f"{name} from {year}" not in title
-    ]
+    struck = [f"{name} from {year}" for name, year in sorted(found, key=lambda one: one[1])]
+    rest = [event for event in struck if event not in title]
     if not rest:
         return ""
     kept, more = rest[:MOST_NAMED], len(rest) - MOST_NAMED
@@ -778,9 +713,8 @@ def _short(result: Result, scenario: str, names: Names) -> str:
     table = table[(table["scenario"] == scenario) & (table["shortfall_t"] > SMALL_T)]
     inside = {row.material for row in result.data.rows("materials") if row.embedded}
     goods = float(table.loc[table["material"].isin(inside), "shortfall_t"].sum())
-    beside = (
-        f" Imported goods lack {digits(goods)} t inside them, which no plan can prevent." if goods > SMALL_T else ""
-    )
+    lack = f" Imported goods lack {digits(goods)} t inside them, which no plan can prevent."
+    beside = lack if goods > SMALL_T else ""
     table = table[~table["material"].isin(inside)]
     if table.empty:
         return f"With the plan no user goes short.{beside}"
@@ -815,11 +749,8 @@ def _done(result: Result, scenario: str, names: Names) -> str:
     flows = result.tables["flows"]
     mine = flows[flows["scenario"] == scenario].groupby("material", sort=False)[["released_t", "acquired_t"]].sum()
     given = mine["released_t"].sort_values(ascending=False, kind="stable")
-    lines = [
-        f"{digits(float(tonnes))} t of {names.material(str(material))}"
-        for material, tonnes in given.items()
-        if tonnes > SMALL_T
-    ]
+    given = given[given > SMALL_T]
+    lines = [f"{digits(float(tonnes))} t of {names.material(str(material))}" for material, tonnes in given.items()]
     if not lines:
         return "The reserve releases nothing."
     more = len(lines) - MOST_NAMED
@@ -828,9 +759,8 @@ def _done(result: Result, scenario: str, names: Names) -> str:
 
 def users_in_words(segment: str) -> str:
     """A segment of demand, as one speaks of its users."""
-    return {"defence": "defence", "essential": "essential civilian users", "other": "other users"}.get(
-        segment, f"{segment.replace('_', ' ')} users"
-    )
+    known = {"defence": "defence", "essential": "essential civilian users", "other": "other users"}
+    return known.get(segment, f"{segment.replace('_', ' ')} users")
 
 
 def _years(first: str, last: str) -> str:

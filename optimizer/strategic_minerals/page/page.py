@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -114,15 +114,11 @@ def tiles(result: Result) -> list[Tile]:
     budget = result.tables["budget"]
     spent, may = float(budget["outlay_musd"].sum()), float(budget["appropriation_musd"].sum())
     years = f"FY{plan.horizon.first_year}-{plan.horizon.first_year + plan.horizon.years - 1}"
-    money = f"million USD of {plan.price_year}"
-    where = "" if tested is None else ", in new scenarios"
+    money = money_unit(result)
+    both = f"{money}, without the plan and with it{'' if tested is None else ', in new scenarios'}"
     found = [
         Tile("Worth, net of cost", musd(worth), f"{money}, compared with doing nothing"),
-        Tile(
-            "Expected shortage losses",
-            f"{musd(before)} → {musd(after)}",
-            f"{money}, without the plan and with it{where}",
-        ),
+        Tile("Expected shortage losses", f"{musd(before)} → {musd(after)}", both),
         Tile("Spending", musd(spent), f"of {musd(may)} million USD appropriated for {years}, if no disruption occurs"),
     ]
     if tested is not None:
@@ -150,11 +146,8 @@ def acts(result: Result) -> tuple[str, list[Act], str]:
     first = result.plan.horizon.first_year
     years = [first + n for n in range(min(FIRST_YEARS, result.plan.horizon.years))]
     head = " and ".join(f"FY{year}" for year in years)
-    tested = ActNow.of(result.tables)
-    known = Names.of(result.data)
-    found = (
-        list(_tested(tested)) if tested is not None and not tested.why_not else list(_planned(result, years[-1], known))
-    )
+    tested, known = ActNow.of(result.tables), Names.of(result.data)
+    found = list(_planned(result, years[-1], known) if tested is None or tested.why_not else _tested(tested))
     if not found:
         return head, [], NOTHING_TO_DO if does_nothing(result) else NOTHING_NOW.format(year=years[-1] + 1)
     more = len(found) - MOST_ACTS
@@ -170,10 +163,8 @@ def _tested(tested: ActNow) -> Iterator[Act]:
         unit = UNITS.get(str(row.unit), "")
         amount = f"{digits(row.chosen)}{unit} by FY{row.through_year}" if unit else f"by FY{row.through_year}"
         sure = {"firm": "firm", "open": "open"}.get(str(row.status), f"firm up to {digits(row.firm)}{unit}")
-        verb = DOES[str(row.kind)]
-        yield Act(
-            verb, str(row.what), f"{amount}, {_cost(row.budget_musd)}" if row.budget_musd > SMALL_MUSD else amount, sure
-        )
+        cost = f", {_cost(row.budget_musd)}" if row.budget_musd > SMALL_MUSD else ""
+        yield Act(DOES[str(row.kind)], str(row.what), amount + cost, sure)
 
 
 def _planned(result: Result, last: int, names: Names) -> Iterator[Act]:
@@ -192,16 +183,14 @@ def _planned(result: Result, last: int, names: Names) -> Iterator[Act]:
     contracts = result.tables["contracts"].sort_values("fees_musd", ascending=False, kind="stable")
     for row in rows_of(contracts):
         if year_of(result, row.start) < last + 1:
-            amount = (
-                f"{digits(row.contract_t_per_yr)} t a year for {row.term_yr:g} years, {_cost(row.fees_musd)} of fees"
-            )
-            yield Act("Sign", f"offtake from {names.producer(row.activity)}", amount, "")
+            amount = f"{digits(row.contract_t_per_yr)} t a year for {row.term_yr:g} years"
+            what = f"offtake from {names.producer(row.activity)}"
+            yield Act("Sign", what, f"{amount}, {_cost(row.fees_musd)} of fees", "")
     for row in rows_of(result.tables["floors"]):
         if row.scope != "project" and year_of(result, row.start) < last + 1:
             who, material = floor_in_words(row, names)
-            yield Act(
-                "Guarantee", f"{material} at {row.level_usd_per_kg:g} USD/kg", f"{who}, for {row.term_yr:g} years", ""
-            )
+            what = f"{material} at {row.level_usd_per_kg:g} USD/kg"
+            yield Act("Guarantee", what, f"{who}, for {row.term_yr:g} years", "")
 
 
 def all_acts(result: Result) -> pd.DataFrame | None:
@@ -213,15 +202,16 @@ def all_acts(result: Result) -> pd.DataFrame | None:
     for _, years in found.acts.groupby(["kind", "item"], sort=False):
         last = years.iloc[-1]
         unit = UNITS.get(str(last.unit), "")
-        entry = {"do": f"{DOES[str(last.kind)].lower()}: {last.what}"}
-        entry |= {f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)}
-        entry |= {
-            "firm": _quantity(last.firm, unit),
-            "in all samples": _quantity(last.least_in_samples, unit),
-            "in plans": f"{last.in_plans} of {last.plans}",
-            "nearly as good": f"{digits(last['least'])} to {digits(last['most'])}{unit}" if unit else "yes or no",
-        }
-        rows.append(entry)
+        rows.append(
+            {
+                "do": f"{DOES[str(last.kind)].lower()}: {last.what}",
+                **{f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)},
+                "firm": _quantity(last.firm, unit),
+                "in all samples": _quantity(last.least_in_samples, unit),
+                "in plans": f"{last.in_plans} of {last.plans}",
+                "nearly as good": f"{digits(last['least'])} to {digits(last['most'])}{unit}" if unit else "yes or no",
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -238,7 +228,7 @@ def _cost(cost_musd: float) -> str:
 
 
 CODE = re.compile(r"`([^`]+)`")
-"""What the words of a summary set apart as something to type."""
+"""What the words of a summary mark as something to type."""
 
 
 # Tables of the page after the figures: studies, the most uncertain estimates, the age of the data.
@@ -249,22 +239,75 @@ YEAR = r"/\d{4}$"
 """How the key of a figure of one year ends."""
 ESTIMATES = "estimates.csv"
 """File of the page with the estimates and their places."""
-LABELS = {
-    "reasons": "Reasons",
-    "prices": "Prices",
-    "break-evens": "Break-evens",
-    "alternatives": "Alternatives",
-    "rules-of-thumb": "Rules of thumb",
-    "rules-of-ministries": "Ministries",
-    "fresh-scenarios": "New scenarios",
-    "stress": "Stress test",
-    "switches": "Switches",
-    "replay": "Observed",
-}
-"""Table of a study -> what the menu calls it."""
 BESIDE = {"figure": "meaning", "below": "appropriation_below_musd", "above": "appropriation_above_musd"}
 """Columns for programs -> those that say the same to readers."""
-REGRET = "Largest regret: how much worse, at most, than the best plan for the scenario that comes."
+OF_STUDIES = {
+    "explain/reasons": (
+        "reasons",
+        "Reasons",
+        "Why each item was chosen or rejected",
+        "How much better or worse the plan is with each item, solved again with the item and without it. M: {money}, discounted. "
+        "The codes in brackets are those that the command explain takes.",
+    ),
+    "explain/prices": (
+        "prices",
+        "Prices",
+        "What one more unit is worth",
+        "Shadow prices in {money}, for the commitments of this plan and for small changes.",
+    ),
+    "explain/break_evens": (
+        "break-evens",
+        "Break-evens",
+        "What would change the decision",
+        "Solved again at each value, with the item and without it.",
+    ),
+    "alternatives/extremes": (
+        "alternatives",
+        "Alternatives",
+        "Plans that are nearly as good",
+        "How far each figure can move in plans that are nearly as good as this one.",
+    ),
+    "worth/alternatives": (
+        "rules-of-thumb",
+        "Rules of thumb",
+        "Compared with rules of thumb",
+        "All alternatives, in the plan's own scenarios; {money}, discounted. Largest regret: how much worse, at most, than the "
+        "best plan for the scenario that comes.",
+    ),
+    "rules/rules": (
+        "rules-of-ministries",
+        "Ministries",
+        "Beside what ministries do",
+        "In the same new scenarios, each rule at its own money and at as much as the plan spends; {money}, discounted, with 95% "
+        "intervals.",
+    ),
+    "worth/fresh_scenarios": (
+        "fresh-scenarios",
+        "New scenarios",
+        "Compared with rules of thumb, in new random scenarios",
+        "Each figure with the low and the high end of its 95% confidence interval; {money}, discounted.",
+    ),
+    "stress/figures": (
+        "stress",
+        "Stress test",
+        "Stress test",
+        "The plan in new random scenarios, which were not used to make it, with the low and the high end of each confidence "
+        "interval; {money}, discounted.",
+    ),
+    "frontier/switches": (
+        "switches",
+        "Switches",
+        "Budgets at which the plan changes",
+        "Somewhere between the two budgets of a row the choice of projects, floors and contracts changes ({money}, discounted).",
+    ),
+    "scenarios/replay": (
+        "replay",
+        "Observed",
+        "Observed disruptions and what the hazards say of them",
+        "Years of normal supply lost: as observed, and in events of the hazard (mean, 5 % and 95 % points).",
+    ),
+}
+"""Table of a study -> name, label, title and note of its section."""
 
 
 @dataclass(frozen=True)
@@ -281,78 +324,11 @@ class Section:
 
 def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Section]:
     """Tables of the page after the figures."""
-    wide = estimates(result)
-    found: list[Section] = [
-        Section(name, LABELS[name], title, note, in_sentences(analyses[key]))
-        for key, name, title, note in (
-            (
-                "explain/reasons",
-                "reasons",
-                "Why each item was chosen or rejected",
-                "How much better or worse the plan is with each item, solved again with the item and without it. M: "
-                f"{money_unit(result)}, discounted. The codes in brackets are those that the command explain takes.",
-            ),
-            (
-                "explain/prices",
-                "prices",
-                "What one more unit is worth",
-                f"Shadow prices in {money_unit(result)}, for the commitments of this plan and for small changes.",
-            ),
-            (
-                "explain/break_evens",
-                "break-evens",
-                "What would change the decision",
-                "Solved again at each value, with the item and without it.",
-            ),
-            (
-                "alternatives/extremes",
-                "alternatives",
-                "Plans that are nearly as good",
-                "How far each figure can move in plans that are nearly as good as this one.",
-            ),
-            (
-                "worth/alternatives",
-                "rules-of-thumb",
-                "Compared with rules of thumb",
-                f"All alternatives, in the plan's own scenarios; {money_unit(result)}, discounted. {REGRET}",
-            ),
-            (
-                "rules/rules",
-                "rules-of-ministries",
-                "Beside what ministries do",
-                f"In the same new scenarios, each rule at its own money and at as much as the plan spends; {money_unit(result)}, "
-                "discounted, with 95% intervals.",
-            ),
-            (
-                "worth/fresh_scenarios",
-                "fresh-scenarios",
-                "Compared with rules of thumb, in new random scenarios",
-                f"Each figure with the low and the high end of its 95% confidence interval; {money_unit(result)}, discounted.",
-            ),
-            (
-                "stress/figures",
-                "stress",
-                "Stress test",
-                "The plan in new random scenarios, which were not used to make it, with the low and the high end of each "
-                f"confidence interval; {money_unit(result)}, discounted.",
-            ),
-            (
-                "frontier/switches",
-                "switches",
-                "Budgets at which the plan changes",
-                f"Somewhere between the two budgets of a row the choice of projects, floors and contracts changes "
-                f"({money_unit(result)}, discounted).",
-            ),
-            (
-                "scenarios/replay",
-                "replay",
-                "Observed disruptions and what the hazards say of them",
-                "Years of normal supply lost: as observed, and in events of the hazard (mean, 5 % and 95 % points).",
-            ),
-        )
+    found = [
+        Section(name, label, title, note.format(money=money_unit(result)), in_sentences(analyses[key]))
+        for key, (name, label, title, note) in OF_STUDIES.items()
         if key in analyses and len(analyses[key])
     ]
-    years = _vintage(result)
     ore = result.tables.get("ore_reserves")
     if ore is not None:
         runs = " In this plan a mine ends when they do." if result.plan.ore_runs_out else ""
@@ -366,14 +342,14 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
             "Most uncertain estimates",
             "The estimates with the widest ranges among those that the plan uses. Spread: high end less low end, as a multiple of "
             f"the value. The cells of the tables that hold them are in {ESTIMATES}, among the files.",
-            wide.drop(columns=["table", "key", "column"]),
+            estimates(result).drop(columns=["table", "key", "column"]),
         ),
         Section(
             "vintage",
             "Data",
             "Age of the data",
             "How many rows each table has, how many of them are estimates, and the oldest and the newest year to which they refer.",
-            years,
+            _vintage(result),
         ),
     ]
 
@@ -385,23 +361,12 @@ def estimates(result: Result) -> pd.DataFrame:
     alike = of.map(of.value_counts())
     first = ~of.duplicated()
     wide, alike = wide[first].head(MOST_ESTIMATES), alike[first].head(MOST_ESTIMATES)
-    places = zip(wide["key"], wide["column"], alike, strict=True)
-    lines = [
-        f"{owner_in_words(key, names)}{_beside(count)}: {column_in_words(column)}{_unit(column)}"
-        for key, column, count in places
-    ]
+    lines = []
+    for key, column, count in zip(wide["key"], wide["column"], alike, strict=True):
+        unit = unit_in_words(column).strip()
+        owner = owner_in_words(key, names) + (f" and {count - 1} more like it" if count > 1 else "")
+        lines.append(f"{owner}: {column_in_words(column)}" + (f" [{unit}]" if unit else ""))
     return pd.concat([pd.Series(lines, index=wide.index, name="estimate", dtype=object), wide], axis=1)
-
-
-def _beside(count: int) -> str:
-    """How many figures of other years an estimate stands for."""
-    return f" and {count - 1} more like it" if count > 1 else ""
-
-
-def _unit(column: str) -> str:
-    """The unit of a column in brackets, where it has one."""
-    unit = unit_in_words(column).strip()
-    return f" [{unit}]" if unit else ""
 
 
 def _ore(table: pd.DataFrame) -> pd.DataFrame:
@@ -426,16 +391,9 @@ def _vintage(result: Result) -> pd.DataFrame:
             continue
         years = [row.year for row in found if getattr(row, "year", None) is not None]
         guessed = sum(getattr(row, "confidence", "") == "estimate" for row in found)
-        rows.append(
-            {
-                "table": table.replace("_", " "),
-                "rows": len(found),
-                "estimates": guessed,
-                "oldest": min(years, default=None),
-                "newest": max(years, default=None),
-            }
-        )
-    return pd.DataFrame(rows)
+        ends = min(years, default=None), max(years, default=None)
+        rows.append((table.replace("_", " "), len(found), guessed, *ends))
+    return pd.DataFrame(rows, columns=["table", "rows", "estimates", "oldest", "newest"])
 
 
 def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
@@ -489,39 +447,44 @@ def report(
     (`frontier/points`), as `read_analyses` finds them. Raises InputError where the extra `report` is not installed, ValueError
     without a result.
     """
+    several, compared, studied, drawn = _shown(results, names, analyses)
+    first = several[0]
+    return _rendered(
+        "page.html",
+        title=first.plan.title or first.plan.name,
+        headline=headline(first),
+        tiles=tiles(first),
+        now=acts(first),
+        acts=all_acts(first),
+        stories=stories(first),
+        rule=RULE_IN_WORDS,
+        scenarios=remaining(first),
+        words=_paragraphs(first),
+        lead=next((figure for figure in drawn if figure.name == LEAD), None),
+        figures=[figure for figure in drawn if figure.name != LEAD],
+        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
+        absent=_absent(studied),
+        sections=sections(first, studied),
+        comparison=compared,
+        downloads=_downloads(first, studied),
+        evidence=_evidence(first),
+    )
+
+
+def _shown(
+    results: Result | Sequence[Result], names: Sequence[str] | None, analyses: Analyses | None
+) -> tuple[list[Result], Study | None, Mapping[str, pd.DataFrame], list[Figure]]:
+    """(results, their comparison where they are several, tables of studies, all figures of the page in its order)."""
     several = [results] if isinstance(results, Result) else list(results)
     if not several:
         raise ValueError("a report needs a result")
-    first, others = several[0], several[1:]
-    compared, studied = compare(several, names) if others else None, tables_of(analyses)
-    drawn = _drawn(several, compared, studied)
-    environment = _environment()
-    return str(
-        environment.get_template("page.html").render(
-            title=first.plan.title or first.plan.name,
-            headline=headline(first),
-            tiles=tiles(first),
-            now=acts(first),
-            acts=all_acts(first),
-            stories=stories(first),
-            rule=RULE_IN_WORDS,
-            scenarios=remaining(first),
-            words=_paragraphs(first),
-            lead=next((figure for figure in drawn if figure.name == LEAD), None),
-            figures=[figure for figure in drawn if figure.name != LEAD],
-            narrow=_safe(json.dumps(NARROW)),
-            specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
-            absent=_absent(studied),
-            sections=sections(first, studied),
-            comparison=compared,
-            downloads=_downloads(first, studied),
-            evidence=_evidence(first),
-            style=_file("style.css"),
-            script=_file("page.js"),
-            bundle=_bundle(),
-            policy=POLICY,
-        )
-    )
+    compared, studied = compare(several, names) if len(several) > 1 else None, tables_of(analyses)
+    rules = studied.get("worth/scenarios")
+    if rules is not None and not {"alternative", "scenario", "loss_musd"} <= set(rules.columns):
+        rules = None
+    side_by_side = [] if compared is None else list(comparison_figure(compared.tables["outcome"]))
+    drawn = [*side_by_side, *figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
+    return several, compared, studied, drawn
 
 
 def _spec(figure: Figure) -> dict[str, Any]:
@@ -575,7 +538,8 @@ def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
     return {f"{place}/{name}": table for place, study in studies.items() for name, table in study.tables.items()}
 
 
-def _environment() -> Any:
+def _rendered(template: str, **parts: Any) -> str:
+    """A template with its parts, style, scripts and policy. Raises InputError where the extra `report` is not installed."""
     try:
         import jinja2
     except ImportError:
@@ -587,15 +551,18 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["WIDE"] = WIDE
-    environment.filters["shown"] = shown
-    environment.filters["heading"] = heading
-    environment.filters["coded"] = _coded
-    environment.filters["year"] = lambda value: shown(value) if not isinstance(value, int | float) else _year(value)
-    environment.filters["is_year"] = lambda column: str(column) in YEARS
-    environment.filters["numeric"] = _numeric
-    environment.filters["amount"] = _amount
-    return environment
+    environment.filters |= {
+        "shown": shown,
+        "heading": heading,
+        "coded": _coded,
+        "year": _year,
+        "is_year": lambda column: str(column) in YEARS,
+        "numeric": _numeric,
+        "amount": _amount,
+    }
+    shared = {"WIDE": WIDE, "narrow": _safe(json.dumps(NARROW)), "bundle": _bundle(), "policy": POLICY}
+    files = {"style": _file("style.css"), "script": _file("page.js")}
+    return str(environment.get_template(template).render(**shared, **files, **parts))
 
 
 def shown(value: Any) -> str:
@@ -605,14 +572,14 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        if abs(value) < NOTHING:
-            return "0"
-        return digits(value, 4)
+        return digits(value, 4) if abs(value) >= NOTHING else "0"
     return str(value)
 
 
-def _year(value: float) -> str:
+def _year(value: Any) -> str:
     """A year without commas; empty where there is none."""
+    if not isinstance(value, int | float):
+        return shown(value)
     return "" if value != value else f"{value:.6g}"
 
 
@@ -655,13 +622,7 @@ def _bundle() -> str:
 
 def _safe(text: str) -> str:
     """JSON that cannot end the script element that it stands in."""
-    return (
-        text.replace("<", "\\u003c")
-        .replace(">", "\\u003e")
-        .replace("&", "\\u0026")
-        .replace("\u2028", "\\u2028")
-        .replace("\u2029", "\\u2029")
-    )
+    return text.translate({ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})
 
 
 def _file(name: str) -> str:
@@ -679,23 +640,11 @@ def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
     for part in result.summary().split("\n\n")[1:]:
         first, *rest = part.splitlines()
         spoken = HEADING.match(first)
-        head, tail = (spoken[1], spoken[2]) if spoken else ("", first)
-        if rest:  # the first line is a heading, or begins the section with a sentence of its own
-            head, tail = (
-                f"{head.capitalize()} {tail}".strip().rstrip(":") if first.endswith(":") else head.capitalize(),
-                tail,
-            )
-            lines = ([] if first.endswith(":") else [tail]) + [line.strip() for line in rest]
-        else:
-            head, lines = head.capitalize(), [tail]
-        found.append((head, [begun(line) for line in lines if line]))
+        head, tail = (spoken[1].capitalize(), spoken[2]) if spoken else ("", first)
+        if rest and first.endswith(":"):  # the first line is a heading
+            head, tail = f"{head} {tail}".strip().rstrip(":"), ""
+        found.append((head, [begun(line) for line in (tail, *map(str.strip, rest)) if line]))
     return found
-
-
-def _rules(analyses: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
-    """Losses of rules of thumb by scenario, where `worth` wrote them."""
-    found = analyses.get("worth/scenarios")
-    return found if found is not None and {"alternative", "scenario", "loss_musd"} <= set(found.columns) else None
 
 
 def _evidence(result: Result) -> list[tuple[str, str]]:
@@ -738,12 +687,6 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
     return found
 
 
-def _drawn(results: Sequence[Result], compared: Study | None, analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
-    """All figures of a page, in its order."""
-    side_by_side = [] if compared is None else list(comparison_figure(compared.tables["outcome"]))
-    return [*side_by_side, *figures(results[0], _rules(analyses)), *study_figures(analyses, Subject.of(results[0]))]
-
-
 def markdown(
     results: Result | Sequence[Result],
     *,
@@ -751,17 +694,17 @@ def markdown(
     analyses: Analyses | None = None,
 ) -> str:
     """The words of the page, for a text editor; arguments as for `report`."""
-    several = [results] if isinstance(results, Result) else list(results)
-    first, compared = several[0], compare(several, names) if len(several) > 1 else None
+    several, compared, _, drawn = _shown(results, names, analyses)
+    first = several[0]
     lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", *(_plain(line) for line in headline(first)), ""]
     for head, text in _paragraphs(first):
         lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
-    told = stories(first)
-    lines += ["## Scenarios that matter", "", RULE_IN_WORDS, ""] if told else []
-    for story in told:
+    chosen = stories(first)
+    lines += ["## Scenarios that matter", "", RULE_IN_WORDS, ""] if chosen else []
+    for story in chosen:
         sentences = [f"{story.why}.", story.losses(), *story.sentences]
         lines += [f"### {_plain(story.title)}", "", *(f"- {_plain(line)}" for line in sentences), ""]
-    for figure in _drawn(several, compared, tables_of(analyses)):
+    for figure in drawn:
         lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
     if compared is not None:
         lines += ["## Comparison", "", *compared.facts["warnings"], ""]
@@ -789,56 +732,26 @@ def save_figures(
 
     kind: `svg`, `png`, `html` (a page of its own, which fetches nothing), or `json` (Vega-Lite, for an editor or a page of yours).
     """
-    several = [results] if isinstance(results, Result) else list(results)
-    drawn = _drawn(several, compare(several, names) if len(several) > 1 else None, tables_of(analyses))
-    return write_figures(drawn, folder, kind)
-
-
-def write_figures(figures: Iterable[Figure], folder: Path, kind: str) -> list[Path]:
-    """Figures as files of a folder, `svg` or `png`, all of them or none."""
+    drawn = {folder / f"{figure.name}.{kind}": figure for figure in _shown(results, names, analyses)[-1]}
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
     with staged() as files:
-        for figure in figures:
-            path = folder / f"{figure.name}.{kind}"
+        for path, figure in drawn.items():
             with files.file(path) as file:
                 file.write(_image(figure, kind))
-            written.append(path)
-    return written
-
-
-def _alone(figure: Figure) -> str:
-    """A page with one figure."""
-    return str(
-        _environment()
-        .get_template("figure.html")
-        .render(
-            figure=figure,
-            spec=_safe(json.dumps(_spec(figure))),
-            narrow=_safe(json.dumps(NARROW)),
-            style=_file("style.css"),
-            script=_file("page.js"),
-            bundle=_bundle(),
-            policy=POLICY,
-        )
-    )
+    return list(drawn)
 
 
 def _image(figure: Figure, kind: str) -> bytes:
     """A figure as a file of some kind."""
-    chart = figure.titled
-    if kind == "json":
-        with all_rows():
-            return (json.dumps({**chart.to_dict(), "description": figure.alt}, indent=1) + "\n").encode()
     if kind == "html":
-        return _alone(figure).encode()
-    if kind == "png":
-        into = io.BytesIO()
-        with all_rows():
-            chart.save(into, format="png", ppi=144)
-        return into.getvalue()
-    text = io.StringIO()
+        return _rendered("figure.html", figure=figure, spec=_safe(json.dumps(_spec(figure)))).encode()
+    chart, image, text = figure.titled, io.BytesIO(), io.StringIO()
     with all_rows():
+        if kind == "json":
+            return (json.dumps({**chart.to_dict(), "description": figure.alt}, indent=1) + "\n").encode()
+        if kind == "png":
+            chart.save(image, format="png", ppi=144)
+            return image.getvalue()
         chart.save(text, format=kind)
     return text.getvalue().encode()
 
@@ -856,7 +769,7 @@ def charts(of: Result | Study) -> dict[str, Any]:
 
     Raises InputError where the extra `report` is not installed.
     """
-    found = figures(of) if isinstance(of, Result) else study_figures(tables_of([of]), Subject.of(of))
+    found = figures(of) if isinstance(of, Result) else study_figures(tables_of([of]), Subject())
     return {figure.name: figure.titled for figure in found}
 
 

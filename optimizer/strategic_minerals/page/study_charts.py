@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
 from ..answer.manifest import ANALYSES
 from ..answer.notes import ALTERNATIVES, heading
 from ..answer.result import Result
-from ..answer.study import Study
 from ..core.errors import Fault, InputError, PlanError
 from ..question.names import UNNAMED, Names, read_axis
-from .charts import INK, PALETTE, TABLES, WIDTH, Figure, altair, coloured, country_colours, discovery_figures, tip
+from .charts import (
+    INK,
+    PALETTE,
+    TABLES,
+    WIDTH,
+    Figure,
+    altair,
+    coloured,
+    country_colours,
+    discovery_figures,
+    money_unit,
+    rows_axis,
+    tip,
+)
 from .compare import WITH, WITHOUT
 
 # What figures of a study are about: money, risk and names, as its result or the study itself states them.
@@ -32,25 +46,17 @@ class Subject:
     """Names of the scenarios that the plan lists, in order."""
 
     @classmethod
-    def of(cls, about: Result | Study) -> Subject:
-        """As a result states it; of a study, as far as the study does."""
-        if isinstance(about, Result):
-            listed = tuple(scenario.name for scenario in about.plan.scenarios)
-            tail = f"{100 * (1 - about.plan.risk.alpha):.3g}%"
-            return cls(f"million USD of {about.plan.price_year}", tail, Names.of(about.data), listed)
-        year, alpha, names = (getattr(about, name, None) for name in ("price_year", "alpha", "names"))
-        return cls(
-            f"million USD of {year}" if isinstance(year, int) else "million USD",
-            f"{100 * (1 - alpha):.3g}%" if isinstance(alpha, float) else "",
-            names if isinstance(names, Names) else UNNAMED,
-        )
+    def of(cls, result: Result) -> Subject:
+        """As a result states it."""
+        listed = tuple(scenario.name for scenario in result.plan.scenarios)
+        tail = f"{100 * (1 - result.plan.risk.alpha):.3g}%"
+        return cls(money_unit(result), tail, Names.of(result.data), listed)
 
     @property
-    def cvar(self) -> str:
-        """What CVaR is, in words."""
-        return (
-            f"CVaR (mean loss of the worst {self.tail} of scenarios)" if self.tail else "CVaR (mean loss of the worst)"
-        )
+    def risks(self) -> dict[str, str]:
+        """Columns of losses -> what they are."""
+        worst = f"the worst {self.tail} of scenarios" if self.tail else "the worst"
+        return {"expected_loss_musd": "expected loss", "cvar_musd": f"CVaR (mean loss of {worst})"}
 
 
 # Figures of studies that compare: policies, rules of origin, homes, reasons, and losses in new scenarios.
@@ -67,32 +73,35 @@ def _bars(
     value: str,
     ends: tuple[str, str] | None = None,
     by: str = "",
-    colours: tuple[Sequence[str], Sequence[str]] | None = None,
+    order: Sequence[str] | None = None,
+    colours: Sequence[str] | None = None,
+    tips: Sequence[Any] | None = None,
+    limit: int = 300,
+    legend: int = 320,
+    beside: int = 120,
+    step: int | None = None,
+    line: Mapping[str, Any] | None = None,
 ) -> object:
-    """A chart with a bar a row, the black line its interval. label, value, ends, by: columns; colours: values of `by`, theirs."""
-    alt = altair()
-    rows = list(dict.fromkeys(table[label]))
-    base = alt.Chart(table).encode(
-        y=alt.Y(f"{label}:N", sort=rows, title=None, axis=alt.Axis(labelLimit=300)),
-        tooltip=[label, *([by] if by else []), alt.Tooltip(f"{value}:Q", format=",.4g", title=title)],
-    )
+    """A chart with a bar a row, the black line its interval.
+
+    label, value, ends, by: columns. order, colours: values of `by`, theirs. tips: what shows when one points at a bar. limit,
+    legend: pixels of a label; legend 0: bars of one colour, without a legend. beside: pixels for labels. step: pixels of a row.
+    line: how intervals are drawn.
+    """
+    alt, rows = altair(), list(dict.fromkeys(table[label]))
+    tips = [label, *([by] if by else []), tip(value, ",.4g", title)] if tips is None else tips
+    base = alt.Chart(table).encode(y=rows_axis(label, rows, limit), tooltip=tips)
+    colour = alt.value(PALETTE[0])
     if by:
-        base = base.encode(yOffset=alt.YOffset(f"{by}:N", sort=list(dict.fromkeys(table[by]))))
-        domain, of = colours or (list(dict.fromkeys(table[by])), PALETTE)
-        colour = alt.Color(
-            f"{by}:N",
-            title=None,
-            sort=list(domain),
-            scale=alt.Scale(domain=list(domain), range=list(of)[: len(domain)]),
-            legend=alt.Legend(orient="top", labelLimit=320),
-        )
-    else:
-        colour = alt.value(PALETTE[0])
+        order = list(dict.fromkeys(table[by])) if order is None else order
+        base = base.encode(yOffset=alt.YOffset(f"{by}:N", sort=order))
+        colour = coloured(by, order, colours, labelLimit=legend) if legend else colour
     layers = [base.mark_bar().encode(x=alt.X(f"{value}:Q", title=title), color=colour)]
     if ends is not None and set(ends) <= set(table.columns):
-        layers.append(base.mark_rule(color=INK, strokeWidth=2).encode(x=f"{ends[0]}:Q", x2=f"{ends[1]}:Q"))
-    height = (38 if by else 26) * len(rows)
-    return alt.layer(*layers).properties(width=WIDTH - 120, height=height, usermeta={"rows": len(rows)})
+        rule = base.mark_rule(**(line or {"color": INK, "strokeWidth": 2}))
+        layers.append(rule.encode(x=f"{ends[0]}:Q", x2=f"{ends[1]}:Q"))
+    height = (step or (38 if by else 26)) * len(rows)
+    return alt.layer(*layers).properties(width=WIDTH - beside, height=height, usermeta={"rows": len(rows)})
 
 
 def _best(table: pd.DataFrame, label: str, value: str, money: str) -> str:
@@ -101,66 +110,58 @@ def _best(table: pd.DataFrame, label: str, value: str, money: str) -> str:
     return f"Largest: {most[label]}, {most[value]:,.4g} {money}. Smallest: {least[label]}, {least[value]:,.4g}."
 
 
-def rules_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Worth of rules of thumb beside the plan, at their own money and at the plan's."""
-    shown = table[table["worth_musd"].notna()]
-    if len(shown) < 2:
-        return
-    yield Figure(
-        "ministries",
-        "Ministries",
-        "What rules of thumb of ministries are worth beside the plan",
-        "Worth compared with doing nothing, in the same new scenarios; each rule spends its own money, or as much as the plan. "
-        "Black lines: 95% intervals.",
-        _best(shown, "rule", "worth_musd", about.money),
-        _bars(
-            shown,
-            f"worth, discounted [{about.money}]",
-            label="rule",
-            value="worth_musd",
-            ends=("worth_low_musd", "worth_high_musd"),
-            by="money",
-        ),
-        shown,
-    )
+@dataclass(frozen=True)
+class Worth:
+    """A figure of what several ways to plan are worth, a bar each."""
+
+    name: str
+    menu: str
+    title: str
+    note: str
+    label: str
+    """Column of the ways."""
+    ends: tuple[str, str] | None = None
+    by: str = ""
+    least: int = 1
+    """Rows below which there is nothing to compare."""
+
+    def __call__(self, table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
+        """The figure of a table with a column `worth_musd`."""
+        shown = table[table["worth_musd"].notna()]
+        if len(shown) >= self.least:
+            title = f"worth, discounted [{about.money}]"
+            chart = _bars(shown, title, label=self.label, value="worth_musd", ends=self.ends, by=self.by)
+            text = _best(shown, self.label, "worth_musd", about.money)
+            yield Figure(self.name, self.menu, self.title, self.note, text, chart, shown)
 
 
-def policies_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Worth of policies on the same paths of years."""
-    shown = table[table["worth_musd"].notna()]
-    if shown.empty:
-        return
-    yield Figure(
-        "policies",
-        "Policies",
-        "What planning again every year is worth",
-        "Worth of each policy compared with doing nothing, on average over the same paths of years. Black lines: intervals.",
-        _best(shown, "policy", "worth_musd", about.money),
-        _bars(
-            shown,
-            f"worth, discounted [{about.money}]",
-            label="policy",
-            value="worth_musd",
-            ends=("low_musd", "high_musd"),
-        ),
-        shown,
-    )
-
-
-def origins_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Worth of the plan under rules of origin."""
-    shown = table[table["worth_musd"].notna()]
-    if len(shown) < 2:
-        return
-    yield Figure(
-        "origins",
-        "Origin",
-        "What rules of origin cost",
-        "Worth of the best plan under each set of rules of where the government may buy. Shorter bars: the rules cost more.",
-        _best(shown, "rules", "worth_musd", about.money),
-        _bars(shown, f"worth, discounted [{about.money}]", label="rules", value="worth_musd"),
-        shown,
-    )
+RULES = Worth(
+    "ministries",
+    "Ministries",
+    "What rules of thumb of ministries are worth beside the plan",
+    "Worth compared with doing nothing, in the same new scenarios; each rule spends its own money, or as much as the plan. "
+    "Black lines: 95% intervals.",
+    "rule",
+    ("worth_low_musd", "worth_high_musd"),
+    by="money",
+    least=2,
+)
+POLICIES = Worth(
+    "policies",
+    "Policies",
+    "What planning again every year is worth",
+    "Worth of each policy compared with doing nothing, on average over the same paths of years. Black lines: intervals.",
+    "policy",
+    ("low_musd", "high_musd"),
+)
+ORIGINS = Worth(
+    "origins",
+    "Origin",
+    "What rules of origin cost",
+    "Worth of the best plan under each set of rules of where the government may buy. Shorter bars: the rules cost more.",
+    "rules",
+    least=2,
+)
 
 
 def homes_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
@@ -173,21 +174,19 @@ def homes_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         "division_musd": "together, after payments",
     }
     long = table.melt("home", list(words), var_name="case", value_name="musd").dropna(subset=["musd"])
-    colours = country_colours(table["home"])
-    long = long.assign(case=long["case"].map(words), country=[about.names.country(home) for home in long["home"]])
-    alt, homes = altair(), list(dict.fromkeys(table["home"]))
-    cases = [case for case in words.values() if case in set(long["case"])]
-    chart = (
-        alt.Chart(long)
-        .mark_bar()
-        .encode(
-            y=alt.Y("case:N", sort=cases, title=None, axis=alt.Axis(labelLimit=300)),
-            yOffset=alt.YOffset("country:N", sort=[about.names.country(home) for home in homes]),
-            x=alt.X("musd:Q", title=f"worth, discounted [{about.money}]"),
-            color=coloured("country", [about.names.country(home) for home in homes], [colours[home] for home in homes]),
-            tooltip=["country", "case", tip("musd", ",.4g", about.money)],
-        )
-        .properties(width=WIDTH - 120, height=16 * len(homes) * len(cases), usermeta={"rows": len(cases)})
+    colours, names = country_colours(table["home"]), {home: about.names.country(home) for home in table["home"]}
+    long = long.assign(case=long["case"].map(words), country=long["home"].map(names))
+    chart = _bars(
+        long,
+        f"worth, discounted [{about.money}]",
+        label="case",
+        value="musd",
+        by="country",
+        order=list(names.values()),
+        colours=[colours[home] for home in names],
+        tips=["country", "case", tip("musd", ",.4g", about.money)],
+        legend=160,
+        step=16 * len(names),
     )
     together = long[long["case"] == words["before_payments_musd"]]
     yield Figure(
@@ -229,7 +228,8 @@ def explanation_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
             label="item",
             value="brings_musd",
             by="choice",
-            colours=(["chosen", "not chosen"], [PALETTE[0], PALETTE[4]]),
+            order=["chosen", "not chosen"],
+            colours=[PALETTE[0], PALETTE[4]],
         ),
         shown,
     )
@@ -253,11 +253,7 @@ def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
             x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{about.money}]"),
             y=alt.Y("at_least:Q", title="probability of this loss or more", axis=alt.Axis(format="%")),
             color=coloured("case", [WITH, WITHOUT], [PALETTE[0], PALETTE[1]]),
-            tooltip=[
-                tip("case"),
-                tip("loss_musd", ",.0f", about.money),
-                tip("at_least", ".1%", "this or more"),
-            ],
+            tooltip=[tip("case"), tip("loss_musd", ",.0f", about.money), tip("at_least", ".1%", "this or more")],
         )
         .properties(width=WIDTH, height=260)
     )
@@ -274,17 +270,11 @@ def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-def _risks(about: Subject) -> dict[str, str]:
-    """Columns of losses -> what they are."""
-    return {"expected_loss_musd": "expected loss", "cvar_musd": about.cvar}
-
-
-def address_in_words(address: str, about: Result | Subject) -> str:
+def address_in_words(address: str, about: Subject) -> str:
     """What a sweep varies, with names in place of codes: `Gallium, defence, all: demand, as a factor`.
 
     Fields of the plan keep their address, with the names of scenarios; so does what is no address.
     """
-    of = about if isinstance(about, Subject) else Subject.of(about)
     try:
         axis = read_axis(address)
     except PlanError:
@@ -292,10 +282,10 @@ def address_in_words(address: str, about: Result | Subject) -> str:
     if not axis.table:
         parts = axis.path.split(".")
         at = int(parts[1]) if parts[0] == "scenarios" and len(parts) > 2 and parts[1].isdecimal() else -1
-        if 0 <= at < len(of.scenarios):
-            return f"scenario {of.scenarios[at]}: {heading('_'.join(parts[2:]))}"
+        if 0 <= at < len(about.scenarios):
+            return f"scenario {about.scenarios[at]}: {heading('_'.join(parts[2:]))}"
         return heading(axis.path)
-    key = ", ".join("all" if part == "*" else of.names.any(part) for part in axis.key.split("/"))
+    key = ", ".join("all" if part == "*" else about.names.any(part) for part in axis.key.split("/"))
     words = heading(axis.column)
     return f"{key}: {words.partition(' [')[0]}, as a factor" if axis.factor else f"{key}: {words}"
 
@@ -305,26 +295,17 @@ def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     table = points[points["objective_musd"].notna()]
     if len(table) < 2:
         return
-    alt = altair()
-    long = table.melt(
-        ["appropriation_musd", "portfolio"], ["expected_loss_musd", "cvar_musd"], var_name="risk", value_name="musd"
-    )
-    long["risk"] = long["risk"].map(_risks(about))
+    alt, risks = altair(), about.risks
+    long = table.melt(["appropriation_musd", "portfolio"], list(risks), var_name="risk", value_name="musd")
+    long["risk"] = long["risk"].map(risks)
     chart = (
         alt.Chart(long)
         .mark_line(point=True)
         .encode(
             x=alt.X("appropriation_musd:Q", title=f"budget of all years, discounted [{about.money}]"),
             y=alt.Y("musd:Q", title=["shortage loss, discounted", f"[{about.money}]"]),
-            color=alt.Color(
-                "risk:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top", labelLimit=360)
-            ),
-            tooltip=[
-                tip("appropriation_musd", ",.0f", "budget"),
-                "risk",
-                tip("musd", ",.0f"),
-                tip("portfolio"),
-            ],
+            color=coloured("risk", sorted(risks.values()), labelLimit=360),
+            tooltip=[tip("appropriation_musd", ",.0f", "budget"), "risk", tip("musd", ",.0f"), tip("portfolio")],
         )
         .properties(width=WIDTH, height=260)
     )
@@ -358,26 +339,18 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         address=[address_in_words(str(address), about) for address in table["address"]],
         **{column: 0.0 - table[column] for column in worth},
     ).rename(columns={**worth, "address": "figure"})
-    long = table.melt(
-        ["figure", "low", "high"],
-        ["worth_at_low_musd", "worth_at_high_musd"],
-        var_name="end",
-        value_name="at_end_musd",
-    )
-    long["end"] = long["end"].map({"worth_at_low_musd": "at its low end", "worth_at_high_musd": "at its high end"})
+    sides = {"worth_at_low_musd": "at its low end", "worth_at_high_musd": "at its high end"}
+    long = table.melt(["figure", "low", "high"], list(sides), var_name="end", value_name="at_end_musd")
     base = float(table["worth_musd"].iloc[0])
+    title = f"worth compared with doing nothing [{about.money}]"
     chart = (
-        alt.Chart(long.assign(base=base))
+        alt.Chart(long.assign(base=base, end=long["end"].map(sides)))
         .mark_bar()
         .encode(
-            y=alt.Y("figure:N", sort=list(table["figure"]), title=None, axis=alt.Axis(labelLimit=320)),
-            x=alt.X(
-                "base:Q",
-                title=f"worth compared with doing nothing [{about.money}]",
-                scale=alt.Scale(zero=False),
-            ),
+            y=rows_axis("figure", list(table["figure"]), 320),
+            x=alt.X("base:Q", title=title, scale=alt.Scale(zero=False)),
             x2="at_end_musd:Q",
-            color=alt.Color("end:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
+            color=coloured("end", sorted(sides.values())),
             tooltip=["figure", "low", "high", "end", tip("at_end_musd", ",.1f", "worth")],
         )
         .properties(width=WIDTH - 240, height=24 * len(table), usermeta={"rows": len(table)})
@@ -397,49 +370,42 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-def thumb_figure(table: pd.DataFrame, where: str, about: Subject) -> Iterator[Figure]:
+def thumb_figure(table: pd.DataFrame, about: Subject, *, where: str) -> Iterator[Figure]:
     """Expected loss and CVaR of the plan beside rules of thumb; where: in which scenarios, in words."""
-    told = table[table["expected_loss_musd"].notna()].replace({"alternative": ALTERNATIVES})
-    if len(told) < 2:
+    shown = table[table["expected_loss_musd"].notna()].replace({"alternative": ALTERNATIVES})
+    if len(shown) < 2:
         return
-    alt = altair()
-    ends = _risks(about)
-    long = told.melt("alternative", list(ends), var_name="risk", value_name="musd")
-    long["risk"] = long["risk"].map(ends)
-    bands = [f"{column}_{end}" for column in ends for end in ("low", "high")]
-    if set(bands) <= set(told.columns):
-        for end in ("low", "high"):
-            long[end] = pd.concat([told[f"{column}_{end}"] for column in ends], ignore_index=True)
-    base = alt.Chart(long).encode(
-        y=alt.Y("alternative:N", sort=list(told["alternative"]), title=None, axis=alt.Axis(labelLimit=280)),
-        yOffset=alt.YOffset("risk:N", sort=list(ends.values())),
-        tooltip=["alternative", "risk", tip("musd", ",.0f", "million USD")],
+    risks = about.risks
+    long = shown.melt("alternative", list(risks), var_name="risk", value_name="musd")
+    long["risk"] = long["risk"].map(risks)
+    bands = {f"{column}_{end}" for column in risks for end in ("low", "high")} <= set(shown.columns)
+    for end in ("low", "high") if bands else ():
+        long[end] = pd.concat([shown[f"{column}_{end}"] for column in risks], ignore_index=True)
+    chart = _bars(
+        long,
+        f"shortage loss, discounted [{about.money}]",
+        label="alternative",
+        value="musd",
+        ends=("low", "high"),
+        by="risk",
+        order=list(risks.values()),
+        tips=["alternative", "risk", tip("musd", ",.0f", "million USD")],
+        limit=280,
+        legend=360,
+        step=36,
     )
-    bars = base.mark_bar().encode(
-        x=alt.X("musd:Q", title=f"shortage loss, discounted [{about.money}]"),
-        color=alt.Color(
-            "risk:N",
-            title=None,
-            sort=list(ends.values()),
-            scale=alt.Scale(range=PALETTE),
-            legend=alt.Legend(orient="top", labelLimit=360),
-        ),
-    )
-    layers = [bars]
-    if "low" in long.columns:
-        layers.append(base.mark_rule(color="#111827", strokeWidth=2).encode(x="low:Q", x2="high:Q"))
-    lost = told["expected_loss_musd"]
-    best, worst = told.iloc[int(lost.argmin())], told.iloc[int(lost.argmax())]
+    lost = shown["expected_loss_musd"]
+    best, worst = shown.iloc[int(lost.argmin())], shown.iloc[int(lost.argmax())]
     yield Figure(
         "beside-rules-of-thumb",
         "Rules of thumb",
         "Losses with the plan and with rules of thumb",
         f"The same disruptions with the plan and with simpler rules, {where}. Shorter bars are better"
-        + ("; black lines are 95% intervals." if "low" in long.columns else "."),
+        + ("; black lines are 95% intervals." if bands else "."),
         f"The expected loss is smallest with '{best['alternative']}' ({best['expected_loss_musd']:,.0f} million USD) and largest "
         f"with '{worst['alternative']}' ({worst['expected_loss_musd']:,.0f}).",
-        alt.layer(*layers).properties(width=WIDTH - 120, height=36 * len(told), usermeta={"rows": len(told)}),
-        told,
+        chart,
+        shown,
     )
 
 
@@ -456,7 +422,7 @@ def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
         alt.Chart(long[long["figure"] == figure])
         .mark_bar()
         .encode(
-            y=alt.Y("result:N", sort=names, title=None, axis=alt.Axis(labelLimit=200)),
+            y=rows_axis("result", names, 200),
             x=alt.X("musd:Q", title=f"{figure} [million USD]", axis=alt.Axis(tickCount=4)),
             color=alt.Color("result:N", sort=names, scale=alt.Scale(range=PALETTE), legend=None),
             tooltip=["result", "figure", tip("musd", ",.1f", "million USD")],
@@ -497,42 +463,32 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     table = indices[indices[next(iter(shown))].notna()].head(MOST_BARS)
     if table.empty:
         return
-    alt = altair()
     table = table.assign(address=[address_in_words(str(address), about) for address in table["address"]])
     table = table.rename(columns={"address": "figure"})
-    long = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "figure": table["figure"],
-                    "counts": words,
-                    "value": table[name],
-                    "low": table[name] - table[f"{name}_conf"],
-                    "high": table[name] + table[f"{name}_conf"],
-                }
-            )
-            for name, words in shown.items()
-        ],
-        ignore_index=True,
+    parts = [
+        table[["figure"]].assign(
+            counts=words,
+            value=table[name],
+            low=table[name] - table[f"{name}_conf"],
+            high=table[name] + table[f"{name}_conf"],
+        )
+        for name, words in shown.items()
+    ]
+    chart = _bars(
+        pd.concat(parts, ignore_index=True),
+        title,
+        label="figure",
+        value="value",
+        ends=("low", "high"),
+        by="counts",
+        order=list(shown.values()),
+        tips=["figure", "counts", *(tip(name, ".3g") for name in ("value", "low", "high"))],
+        limit=320,
+        legend=320 if len(shown) > 1 else 0,
+        beside=240,
+        step=18 + 14 * len(shown),
+        line={"strokeWidth": 1.5},
     )
-    order = list(shown.values())
-    rows = alt.Y("figure:N", sort=list(table["figure"]), title=None, axis=alt.Axis(labelLimit=320))
-    apart = alt.YOffset("counts:N", sort=order)
-    base = alt.Chart(long)
-    bars = base.mark_bar().encode(
-        y=rows,
-        yOffset=apart,
-        x=alt.X("value:Q", title=title),
-        color=alt.Color(
-            "counts:N",
-            title=None,
-            sort=order,
-            scale=alt.Scale(domain=order, range=PALETTE),
-            legend=alt.Legend(orient="top", labelLimit=320) if len(order) > 1 else None,
-        ),
-        tooltip=["figure", "counts", *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("value", "low", "high"))],
-    )
-    intervals = base.mark_rule(strokeWidth=1.5).encode(y=rows, yOffset=apart, x="low:Q", x2="high:Q")
     first = table.iloc[0]
     name = next(iter(shown))
     yield Figure(
@@ -543,9 +499,7 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         f"The answer hangs most on {first['figure']}: {first[name]:.3g} (± {first[f'{name}_conf']:.2g}) of the {title}."
         if name == "total"
         else f"The answer hangs most on {first['figure']}: {first[name]:,.3g} (± {first[f'{name}_conf']:,.2g}), {title}.",
-        alt.layer(bars, intervals).properties(
-            width=WIDTH - 240, height=(18 + 14 * len(order)) * len(table), usermeta={"rows": len(table)}
-        ),
+        chart,
         table,
     )
 
@@ -556,16 +510,6 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
 Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
 
 
-def _fresh(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Rules of thumb in new scenarios."""
-    return thumb_figure(table, "in new random scenarios", about)
-
-
-def _own(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Rules of thumb in the plan's own scenarios."""
-    return thumb_figure(table, "in the plan's own scenarios", about)
-
-
 def _compared(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """Results side by side."""
     return comparison_figure(table)
@@ -573,17 +517,17 @@ def _compared(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
 
 DRAWN: tuple[tuple[str, Drawn], ...] = (
     ("compare/outcome", _compared),
-    ("worth/fresh_scenarios", _fresh),
-    ("worth/alternatives", _own),
-    ("rules/rules", rules_figure),
-    ("simulate/policies", policies_figure),
+    ("worth/fresh_scenarios", partial(thumb_figure, where="in new random scenarios")),
+    ("worth/alternatives", partial(thumb_figure, where="in the plan's own scenarios")),
+    ("rules/rules", RULES),
+    ("simulate/policies", POLICIES),
     ("frontier/points", frontier_figure),
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
     ("sweep/indices", indices_figure),
     ("explain/reasons", explanation_figure),
     ("stress/scenarios", stress_figure),
-    ("origins/costs", origins_figure),
+    ("origins/costs", ORIGINS),
     ("together/homes", homes_figure),
 )
 """Table of a study -> what draws it. Of two that draw the same figure the first one does."""
