@@ -1,10 +1,10 @@
 """Time to a true gap of 1 %: the plan that `solve` makes and tests, and what the same would take with other tools.
 
-A true gap takes the same solves by any tool: two plans, and the best plan of each of ten samples of scenarios that are kept whole
-(formulation section 16). For growing samples this prints the gap that is told, what it takes here from end to end, and what the
-twelve solves would take by a flat model in HiGHS and by mpi-sppy's extensive form, each from one sample that is solved to the same
-gap; what those tools need for anything else is left out, in their favour. They are left out where a size before took longer than
-the limit. Objectives of the tools on the same sample are compared. Nothing here passes or fails by the clock.
+A true gap takes the same solves by any tool: two plans, and the best plan of each of ten samples of scenarios that are kept
+whole. For growing samples this prints the gap that is stated, what it takes here from end to end, and what the twelve solves
+would take by a flat model in HiGHS and by mpi-sppy's extensive form, each from one sample that is solved to the same gap; what
+those tools need for anything else is left out, in their favour. They are left out where a size before took longer than the limit.
+Objectives of the tools on the same sample are compared. Nothing here passes or fails by the clock.
 
     python .ci/benchmarks/true_gap.py [--plan rare-earths] [--scenarios 4 25 50 100 200] [--limit 600] [--write]
                                                           needs the extra `bench` (mpi-sppy)

@@ -1,4 +1,4 @@
-"""What shortage costs while a disruption lasts, and what users hold against it, by hand (formulation section 13, traps 21 to 27).
+"""What shortage costs while a disruption lasts, and what users hold against it, by hand (traps 21 to 27).
 
 Money in million USD, tonnes in kilotonnes, prices and losses in USD/kg (`support/tiny.py`).
 """

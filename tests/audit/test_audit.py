@@ -156,11 +156,11 @@ def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authori
     assert set(found.frame()["family"]) == set(FAMILIES)
 
 
-# Options: what a planner may sign is what section 4 lets him sign, at the same money.
+# Options: what a planner may sign is what the formulation lets him sign, at the same money.
 
 
 def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.SignedPackage]]:
-    """Every package x market floors x date that keeps section 4, worked out by the audit alone."""
+    """Every package x market floors x date that keeps the formulation, worked out by the audit alone."""
     n, path_data = problem.natural, audit_paths.path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = [by_name[m.floor.name] for m in problem.structure.support.markets]
@@ -222,7 +222,7 @@ def test_a_plant_kept_alive_by_two_floors_together_is_paid_by_both() -> None:
 
 
 def unblocked_twins(problem: Problem) -> list[tuple[str, str]]:
-    """Options that may stand beside a market floor although section 4 admits their variant that counts on it."""
+    """Options that may stand beside a market floor although the formulation admits their variant that counts on it."""
     support, n = problem.structure.support, problem.natural
     text = dict(text_options(problem))
     found = []

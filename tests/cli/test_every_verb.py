@@ -29,7 +29,7 @@ from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 from support.plan_text import toml_of
 from support.promising import promising
-from support.served import client, ended
+from support.served import InProcess, client, ended
 
 # --- the questions ------------------------------------------------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    with client(tmp_path_factory.mktemp("verbs") / "s", workers=2, requests_per_minute=10**6) as found:
+    with client(tmp_path_factory.mktemp("verbs") / "s", InProcess(), requests_per_minute=10**6) as found:
         yield found
 
 

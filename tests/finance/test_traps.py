@@ -1,4 +1,4 @@
-"""The traps of the formulation (its section 11): each once gave a wrong answer, each has a test that names its number.
+"""The traps of the formulation: each once gave a wrong answer, each has a test that names its number.
 
 Where a rule is a piece of the model, the test also takes it away and shows the wrong answer. Money in million USD, tonnes
 in kilotonnes, prices in USD/kg (see `tiny`).

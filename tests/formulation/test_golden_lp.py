@@ -367,7 +367,7 @@ def test_numbers_are_compared_as_numbers_and_words_as_words() -> None:
 
 
 def test_a_source_in_a_crisis_by_hand() -> None:
-    """Proves: the pinned text says what section 5 says. In the cut of 2029 the allied mine (3 kt, kappa 0.5, contracts
+    """Proves: the pinned text says what the formulation says. In the cut of 2029 the allied mine (3 kt, kappa 0.5, contracts
     from 2028 for two years) gives use - 0.5 contract <= 0.5 * 3 kt; in model units of a thousand tonnes: 1.5.
     Under the contract of 2027, which ended with 2028, it gives nothing more."""
     rows = written()["source_capacity"].split("\n\n")

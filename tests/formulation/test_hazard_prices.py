@@ -1,4 +1,4 @@
-"""Prices in an event by material, market and month, by hand: who pays which and when (formulation section 13)."""
+"""Prices in an event by material, market and month, by hand: who pays which and when."""
 
 from __future__ import annotations
 

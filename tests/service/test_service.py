@@ -22,24 +22,14 @@ from strategic_minerals import load_dataset, load_plan, load_result, shipped
 from strategic_minerals.core.logs import listening
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.workbook import write_workbook
-from strategic_minerals.service import worker
 from strategic_minerals.service.app import create_app
-from strategic_minerals.service.job_folder import ENDED_FILE, LIMITS, Folder, JsonLines
-from strategic_minerals.service.job_runners import Runner
+from strategic_minerals.service.job_folder import LIMITS, Folder, JsonLines
 from strategic_minerals.service.requests import trace_of
-from support.served import QUICK, Obedient, client, ended, settings
+from support.served import QUICK, InProcess, Obedient, client, ended, settings
 
 ONE = {**QUICK, "set": {"materials": ["germanium"]}}
 """The quickstart cut to one mineral."""
 HOSTILE = "<script>document.title='caught'</script>"
-
-
-class InProcess(Runner):
-    """Answers in this process, which spares the start of another."""
-
-    def run(self, folder: Folder, *_: Any) -> Any:
-        worker.answer(folder)
-        return folder.read(ENDED_FILE)
 
 
 @pytest.fixture(scope="module")

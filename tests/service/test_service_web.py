@@ -13,11 +13,10 @@ import pytest
 import uvicorn
 
 from conftest import PATIENCE_S, until
-from service.test_service import InProcess
 from strategic_minerals import shipped
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.reading import changed
-from support.served import settings, token
+from support.served import InProcess, settings, token
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from conftest import ENTRY, PATIENCE_S, environment, until
 from strategic_minerals import load_dataset, shipped
+from strategic_minerals.service import worker
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.authentication import new_token
 from strategic_minerals.service.dispatcher import open_store
@@ -71,6 +72,14 @@ class Obedient(Runner):
 
 def settings(folder: Path, **given: Any) -> Settings:
     return Settings(**{"folder": folder, "grace_s": 0.5, **given})
+
+
+class InProcess(Runner):
+    """Answers in this process, which spares the start of another."""
+
+    def run(self, folder: Folder, *_: Any) -> Any:
+        worker.answer(folder)
+        return folder.read(ENDED_FILE)
 
 
 @contextmanager

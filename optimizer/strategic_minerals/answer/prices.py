@@ -1,11 +1,11 @@
 """Shadow prices of the fixed linear program, in the planner's sign and unit.
 
-Only the program with commitments fixed at the mixed-integer answer gives prices (formulation section 8). They hold for
-those commitments and for small changes. Every family is checked against a finite difference in the tests.
+Only the program with commitments fixed at the mixed-integer answer gives prices. They hold for those commitments
+and for small changes. Every family is checked against a finite difference in the tests.
 
 What is avoided is concave in any right-hand side, so a price is the most that one unit more brings: exactly that up to the next
 kink, less beyond. At a kink itself (a degenerate basis) a price is one of the slopes between that of the unit before and that of
-the unit after. `price_ranging` finds, by further solves, how far each holds.
+the unit after. `studies.explain` finds, by further solves, how far each holds.
 
 A limit on money is what the plan gives, and at least what holding the opening stock costs (`Instance.spendable`). Where that is
 more, one more USD of the appropriation or of the total moves no limit and is worth nothing, whatever the dual of the row."""
@@ -293,7 +293,7 @@ class Read:
     """Aim -> its figure with the plan and without, penalties left out, as the solver has them [million USD]."""
     counts: dict[str, int]
     own: pd.DataFrame | None = None
-    """As `own_table.own_table`; None where nothing was added to the plan."""
+    """The table of own terms and constraints; None where nothing was added to the plan."""
 
 
 def read(solved: Solved, own: OwnParts | None = None, solver: str = "", found: str = "") -> Read:

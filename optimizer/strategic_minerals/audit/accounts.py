@@ -1,4 +1,4 @@
-"""The audit's own money: what was signed, what it amounts to, and social cost added up again (section 4, 5 and 7).
+"""The audit's own money: what was signed, what it amounts to, and social cost added up again.
 
 Packages and market floors as they are signed, the books of one solution, outlays, losses and the parts of social cost,
 worked out from `audit.producers` and natural data alone. Axes and units are those of `audit.producers`."""
@@ -193,14 +193,14 @@ def cvar(loss: Floats, probability: Floats, alpha: float) -> float:
 
 
 def social_cost(problem: Problem, solution: Solution, accounts: Accounts | None = None) -> dict[str, float]:
-    """Parts of Z: discounted expectation, million USD; they add up to social cost (section 5 to 7)."""
+    """Parts of Z: discounted expectation, million USD; they add up to social cost."""
     accounts = accounts or open_accounts(problem, solution)
     running = operations(accounts, accounts.path_data.counted)
     return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(accounts)}
 
 
 def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False) -> dict[str, Floats]:
-    """(C,) costs of periods of each component at given prices: users, authority, loss (section 5).
+    """(C,) costs of periods of each component at given prices: users, authority, loss.
 
     Discounted expectations; with `by_scenario` (C, S) discounted sums of each scenario's whole course instead.
     """
@@ -686,7 +686,7 @@ def differences(stated: Figures, found: Records) -> Iterable[tuple[str, Any, Any
                 yield label, abs(float(a) - float(b)), abs(float(b))
 
 
-# Whose cost it is: social cost of a plan of several homes, split into what each of them bears (section 5, home by home).
+# Whose cost it is: social cost of a plan of several homes, split into what each of them bears (home by home).
 
 
 COMMON = ""

@@ -1,8 +1,8 @@
 """An independent audit of a solution: every rule of the formulation checked, social cost added up again.
 
-Written from sections 3 to 7 and 14 of the formulation in plain loops over natural data (tonnes, million USD), one function a
-family of rules. Here: the verdict. The families are in `operations`, `policy_rules`, `origin_rules`, `commitment_rules` and
-`money_rules`; what was signed and its money in `accounts`, the facts behind in `scenario_data`.
+Written from the formulation in plain loops over natural data (tonnes, million USD), one function a family of rules. Here: the
+verdict, rules of policy, origin, commitments and money. Rules of operations are in `operations`, of packages in `packages`; what
+was signed and its money in `accounts`, the facts behind in `producers`.
 
 A violation counts where it exceeds `TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a
 producer, that of its main output), or the money in the row: the solver works to a millionth of units of about that size."""
@@ -611,7 +611,7 @@ CONTRACTS: tuple[Rule, ...] = (contract_lot, contracts_in_force)
 """In tonnes."""
 
 
-# What events do to prices in each of two markets: the audit's own reckoning, in plain loops (formulation sections 2 and 13).
+# What events do to prices in each of two markets: the audit's own reckoning, in plain loops.
 
 
 Steps = Sequence[tuple[float, float, float]]
@@ -732,7 +732,7 @@ def audit(
     stated: Figures | None = None,
     bounds: Mapping[str, float] | None = None,
 ) -> Audit:
-    """Check every rule and recompute social cost. `z0`, doing nothing, adds the limit on trunk shortfall (section 6).
+    """Check every rule and recompute social cost. `z0`, doing nothing, adds the limit on trunk shortfall.
 
     stated: what the answer states of itself, compared with what its decisions amount to; bounds: aim -> bound that the solver gave.
     """
@@ -759,7 +759,7 @@ def residual(k: AuditContext, family: str, unit: str, rows: Iterable[Row]) -> Re
 
 
 def tight(k: AuditContext) -> Iterable[Row]:
-    """Materials and periods in which the scenarios' tightness is not what section 3 says  [count]."""
+    """Materials and periods in which the scenarios' tightness is not what the formulation says  [count]."""
     own = tightness(k.n, k.path_data.scenarios)
     for s, name in enumerate(k.path_data.scenarios.names):
         for scenarios in (k.path_data.scenarios, k.problem.structure.scenarios):

@@ -19,7 +19,7 @@ from ..world.instance import CHOSEN
 
 COLUMNS = ["figure", "item", "value", "text"]
 TRACE = 1e-4
-"""The same where unexpired life is worth nothing: what a search that is not exact leaves of a signature is less."""
+"""Least share that counts as signed where unexpired life is worth nothing: less is what an inexact search leaves of a signature."""
 OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups", "signed_before")
 """Lines of the budget."""
 

@@ -1,4 +1,4 @@
-"""Rules of operations: what runs, flows, is stored and bought on every path, in tonnes (sections 5 and 6).
+"""Rules of operations: what runs, flows, is stored and bought on every path, in tonnes.
 
 `AuditContext` holds a solution beside the facts that all rules need. A rule is a function that yields its rows: where, by how
 much the row is violated, and how large its amounts are.

@@ -26,7 +26,7 @@ from .producers import (
     survives,
 )
 
-# What owners expect of a project and ask for it, worked out a second time: section 17 of the formulation in plain loops.
+# What owners expect of a project and ask for it, worked out a second time: the formulation in plain loops.
 
 
 STEPS = 100
@@ -303,7 +303,7 @@ def signed_package(
     share: float = 1.0,
     option: int = -1,
 ) -> SignedPackage:
-    """Gap, capital, survival, floor bills, fees and residual of one package for one project at one date (section 4)."""
+    """Gap, capital, survival, floor bills, fees and residual of one package for one project at one date."""
     n, project = path_data.instance, path_data.instance.projects[p]
     j, T, D = project.producer, path_data.instance.calendar.periods, path_data.instance.calendar.step
     start = signed + project.lead
@@ -419,7 +419,7 @@ class SignedMarketFloor:
 
 
 def signed_market_floor(path_data: PathData, market: MarketFloor, share: float = 1.0) -> SignedMarketFloor:
-    """Top-ups of eligible existing producers; or a border floor's charge on B and revenue on B - H (section 4)."""
+    """Top-ups of eligible existing producers; or a border floor's charge on B and revenue on B - H."""
     n, floor, T = path_data.instance, market.floor, path_data.instance.calendar.periods
     end = max(T, floor.term)
     alive, after = path_data.alive.copy(), np.zeros((len(n.producers), end - T))

@@ -183,7 +183,7 @@ def worst_state(n: Instance) -> float:
     return float(max(w for w, _ in pairs if sum(q for v, q in pairs if v >= w) >= level - 1e-12))
 
 
-# The audit's own facts: section 3 and 4 of the formulation in plain loops over tonnes.
+# The audit's own facts: the formulation in plain loops over tonnes.
 
 
 Prices = tuple[Floats, Floats]
@@ -235,7 +235,7 @@ class PathData:
 
     @property
     def reached(self) -> Floats:
-        """(C, T) w0 of the trunk; 0 below 1e-9: nobody is there, no soft penalty counts and no rule or cap holds (section 12)."""
+        """(C, T) w0 of the trunk; 0 below 1e-9: nobody is there, no soft penalty counts and no rule or cap holds."""
         return np.where(self.weight[0] < 1e-9, 0.0, self.weight[0])
 
     @property
@@ -329,7 +329,7 @@ def component_of(n: Instance, j: int) -> int:
 
 
 def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
-    """(S, I, T) tight, section 3: an event on i's chain lasts and a source is short or shut, or demand surges,
+    """(S, I, T) tight: an event on i's chain lasts and a source is short or shut, or demand surges,
     or an input of i's makers, or an output made from i, is tight. An event's own word overrides."""
     S, T = len(scenarios.names), n.calendar.periods
     lasts = np.zeros((S, len(n.materials), T), dtype=bool)

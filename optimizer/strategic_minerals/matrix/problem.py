@@ -40,7 +40,7 @@ from ..world.packages import (
 from ..world.scenarios import PricingSample, build_scenarios, pricing_sample
 from .assembly import SMALLEST_ENTRY, Assembly, Templates, TinyEntryError, compile_templates, instantiate
 
-# What one question may take over from another: compiled blocks, ways of support, what owners get. Scenarios are for the caller to
+# What one question may take over from another: compiled blocks, ways of support, what owners get. The caller keeps scenarios.
 
 
 PLAN_FIGURES = {

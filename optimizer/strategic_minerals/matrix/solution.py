@@ -72,7 +72,7 @@ class Solution:
     short_of_promise: Floats
     """(S, service levels, F+1) tonnes short of soft service levels, by year; the last column is the whole episode."""
     purchases: tuple[str, ...]
-    """Names on the axis of `buy`."""
+    """Names on the axis of `acquisition`."""
 
 
 def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:

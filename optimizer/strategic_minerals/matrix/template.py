@@ -63,7 +63,7 @@ def _affine(expression: Any, xi: Mapping[int, int]) -> tuple[float, dict[int, fl
     if isinstance(expression, numeric_expr.ProductExpression):
         (c0, f0), (c1, f1) = parts
         if f0 and f1:
-            raise FormulationError(f"product of two uncertain parameters: {expression}; form it in stamp_data.py")
+            raise FormulationError(f"product of two uncertain parameters: {expression}; form it in model/values.py")
         factors = {k: v * c1 for k, v in f0.items()} | {k: v * c0 for k, v in f1.items()}
         return c0 * c1, factors
     if isinstance(expression, numeric_expr.DivisionExpression) and not parts[1][1]:

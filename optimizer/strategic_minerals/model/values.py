@@ -1,7 +1,7 @@
 """Values of the mutable Params for every instance of a component: products of data are formed here, in numpy.
 
 Each function returns arrays whose first axis is the instance (or the branch) and whose second follows the key lists of
-`formulation.period.param_keys` and `model.branch.param_keys`.
+`model.period.param_keys` and `model.branch.param_keys`.
 """
 
 from __future__ import annotations

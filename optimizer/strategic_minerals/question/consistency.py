@@ -19,7 +19,7 @@ from .doubts import unit_slips
 from .plan import Plan
 from .references import missing_tables, references, select_materials
 
-# Whether rules of origin, and prices in and outside the countries that control a material, make sense (formulation sections 13
+# Whether rules of origin, and prices in and outside the countries that control a material, make sense.
 
 
 PURPOSES = ("purchases", "support", "offtake")
@@ -129,7 +129,7 @@ def origin_rules_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield _wrong("origin_rules", row, column, expected)
 
 
-# Whether the courses of disruptions make sense: what was observed, and the cuts and prices of hazards by months since their onset
+# Whether the courses of disruptions make sense: what was observed, and cuts and prices of hazards by months since their onset.
 
 
 OF_A_PROFILE = ("control_event", "materials", "form", "destination", "flow", "onset", "running")

@@ -257,7 +257,7 @@ LARGEST_STAMP_BYTES = 10_000
 
 
 def load_dataset(path: str | Path, home: str = USA) -> Dataset:
-    """Read every table that a folder holds as `<table>.csv`, those of a home laid over those of the world (`home_overlay`).
+    """Read every table that a folder holds as `<table>.csv`, those of a home laid over those of the world.
 
     path: the folder. Tables that it does not hold are empty. home: whose tables of `homes/` are wanted; a folder without `homes/`
     has those of one home alone.

@@ -260,7 +260,7 @@ def _at(series: dict[int, float], year: int) -> float:
     return series[max(begun)] if begun else series[min(series)]
 
 
-# Materials under a control with a market of its own outside, of which nobody quotes a price there (formulation section 13).
+# Materials under a control with a market of its own outside, of which nobody quotes a price there.
 
 
 def unquoted(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Connections of the HTTP server: how many each address may hold, and how long each may keep the server waiting.
 
 A connection waits for its caller until a request's header has come whole, and while its body comes. It has a time limit for the
-header that no trickle puts off, the body has one of its own (`security.Gate`), and so has an answer that is not taken. Where there
+header that no trickle puts off, the body has one of its own (`gate.Gate`), and so has an answer that is not taken. Where there
 are too many, of one address or in all, the one that has kept the server waiting longest makes room for the new one; where all are
 being answered, the new one is turned away after a moment. So sockets that say nothing cost others nothing.
 """

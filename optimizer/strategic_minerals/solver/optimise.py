@@ -303,7 +303,7 @@ def optimise(
 ) -> Solved:
     """Solve all stages and the fixed linear program.
 
-    z0: (columns,) doing nothing, of a problem that has its limits already (`protocol.with_reference`); None: solved first.
+    z0: (columns,) doing nothing, of a problem that has its limits already (`stages.with_reference`); None: solved first.
 
     Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (checked again without presolve),
     StoppedError (a limit before any plan), UntrustedError.

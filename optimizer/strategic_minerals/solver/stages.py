@@ -1,4 +1,4 @@
-"""The stages of an aim, minimised one after the other by the flat model or by decomposition (formulation section 7)."""
+"""The stages of an aim, minimised one after the other by the flat model or by decomposition."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .lshaped.subproblems import Cluster
 
 
-# The one do-nothing reference among those that cost the same (formulation section 12).
+# The one do-nothing reference among those that cost the same.
 
 
 TIE = 1e-9
@@ -581,7 +581,7 @@ def with_commitments(problem: Problem, cost: Floats, x: Floats, offset: float) -
     return model
 
 
-# The do-nothing reference Z0 and what is measured against it (formulation section 7).
+# The do-nothing reference Z0 and what is measured against it.
 
 
 REFERENCE_GAP = 1e-9
@@ -601,8 +601,8 @@ def solve_reference(
     on_progress: OnProgress | None = None,
     solver: FlatModel | LShaped | None = None,
 ) -> Floats:
-    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised; the one of all
-    that cost the same that `reference_ties` names.
+    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised. Of all
+    that cost the same it is the one that `settled` finds.
 
     solver: has `reference_model` loaded; None: the flat model.
     """
@@ -696,7 +696,7 @@ def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, i
     return caps
 
 
-# How every solve of a plan goes, whoever asks: the do-nothing reference first, what is measured against it put in place, then all
+# How every solve of a plan goes, whoever asks: the reference first, then what is measured against it, then every stage.
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Agreements that were signed, replayed: gap, cost and liability on the facts of their day, beside what was signed; and what must
 be believed for the floor to have been the cheapest way.
 
-What an agreement was worth to its owner and what its floor costs: section 17 of the formulation. An owner may have several
+What an agreement was worth to its owner and what its floor costs follow the formulation. An owner may have several
 producers: a mine, a separation plant, a magnet plant yet to be built. Their margins add up; what is built already has no capital
 cost. Money in million USD at signing, which is the first period of the horizon.
 """

@@ -527,7 +527,7 @@ def explain(
 
     What a gap leaves open is an interval. Where solves do not suffice, brackets stay wider.
 
-    Tables, those that are not empty: `prices`, as `price_ranging`; not of one item. `reasons`, one row an item: kind, item, chosen,
+    Tables, those that are not empty: `prices` (`price_words`; not of one item), `reasons`, one row an item: kind, item, chosen,
     amount, unit; brings_musd, what the plan's main aim gains from it, with the interval that the gaps leave; what changes with it:
     expected losses, what users pay, net cost to the government (the three make social cost, with the weight on CVaR and
     penalties), and spending before a disruption; what binds; what is chosen instead; a sentence. Of one item, `break_evens`, one

@@ -73,7 +73,7 @@ def frontier(
 
     Tables: `points`, in order of the budget: factor on the appropriations, discounted appropriation [million USD], spending,
     objective, bound, expected loss, CVaR, chance that defence goes short, reason, portfolio; with new scenarios also
-    `common_draws.DIFFERENCES`. `switches`: below, above (factors between which it lies), appropriation_below_musd,
+    `designs.DIFFERENCES`. `switches`: below, above (factors between which it lies), appropriation_below_musd,
     appropriation_above_musd, gained, lost; resolved where the two are within the tolerance. `coming_and_going`: item, budgets:
     chosen at some budget, not at a larger one, or the reverse more than once. Facts: gap, tolerance, tail_counts (spending counts
     years computed after the planned ones, which the appropriation does not). A budget without an answer is a row with its reason.

@@ -151,7 +151,7 @@ def _of_row(error: ValidationError, record: Mapping[str, Any], file: str, line: 
         yield Fault(file, str(line), column, found, expected(item))
 
 
-# What the years since the last plan have shown of its hazards: gamma posteriors of their rates (formulation section 15).
+# What the years since the last plan have shown of its hazards: gamma posteriors of their rates.
 
 
 JEFFREYS = 0.5

@@ -1,7 +1,7 @@
 """Reverse stress test: the shortest, and the least severe, disruption that breaks a promise.
 
 A promise is broken if the shortfall of a segment, from the onset to the end of the disruption, exceeds the share of its demand
-that was not promised (`world.events.short_of_promise`, formulation section 6). Operations minimise cost.
+that was not promised (`world.events.short_of_promise`). Operations minimise cost.
 
 A hazard occurs in each planned year in turn, with increasing length (or severity), and the plan operates through each event: the
 hazard on the promise's material only, on all its materials, and all hazards together. The first break is refined by bisection.

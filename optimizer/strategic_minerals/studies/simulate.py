@@ -1,4 +1,4 @@
-"""What a plan is worth that is lived through, and planned again every year, without foresight (formulation section 15).
+"""What a plan is worth that is lived through, and planned again every year, without foresight.
 
 Paths of years are drawn; on each the same policies are lived: planned again every year, the plan as it was made, rules of thumb,
 and nothing. What doing nothing costs on a path, less what a policy costs on it, is the policy's worth there; differences are

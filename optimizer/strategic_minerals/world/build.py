@@ -64,7 +64,7 @@ def named_materials(names: str, materials: Mapping[str, int]) -> Bools:
     return np.array(["*" in chosen or name in chosen for name in materials], dtype=bool)
 
 
-# Origin: from whom the authority may buy, reserve or support what, and when (formulation section 14).
+# Origin: from whom the authority may buy, reserve or support what, and when.
 
 
 COVERED = "covered"
@@ -478,7 +478,7 @@ def latest_quotes(data: Dataset, control: Any, materials: Mapping[str, int]) -> 
     return list(latest.values())
 
 
-# From the tables `commitments` and `payments_due` to what a plan has to pay for what was signed before it (section 15).
+# From the tables `commitments` and `payments_due` to what a plan has to pay for what was signed before it.
 
 
 def signed_floors(

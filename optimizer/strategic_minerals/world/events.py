@@ -21,7 +21,7 @@ from .build import exposed_feed, named_materials, touched_producers
 from .instance import Calendar, Instance, overlap
 from .producers import built_anyway, survival
 
-# How deep a disruption cuts and what it does to prices, by months since its onset, as observed (formulation section 13).
+# How deep a disruption cuts and what it does to prices, by months since its onset, as observed.
 
 
 EFFECTIVE, DIRECT = "effective", "direct"
@@ -340,7 +340,7 @@ def _or(value: Any, row: Any, name: str, default: Any) -> Any:
     return default if row is None else getattr(row, name)
 
 
-# What events do to prices in each of two markets, inside their countries and outside (formulation sections 2 and 13).
+# What events do to prices in each of two markets, inside their countries and outside.
 
 
 class EventPrices:
@@ -535,7 +535,7 @@ def combine_events(
     events: Sequence[tuple[DisruptionEvent, ...]],
     trunk: ScenarioSet | None = None,
 ) -> ScenarioSet:
-    """Scenarios from their strikes: section 2 and the definition of `tight` in section 3 of the formulation.
+    """Scenarios from their strikes: the formulation, with its definition of `tight`.
 
     trunk: where events have begun before the plan, the course on which they go on: what differs from it touches a component.
     """
@@ -843,7 +843,7 @@ class Promised(Protocol):
 
 
 def short_of_promise(n: Instance, scenarios: ScenarioSet, short: Floats, promise: Promised) -> tuple[Floats, Floats]:
-    """(S, counts) tonnes short of a promise, and the demand that it is counted against (formulation section 6).
+    """(S, counts) tonnes short of a promise, and the demand that it is counted against.
 
     max(0, sum_{t in tau..end} short[t] - (1 - level) sum_{t in tau..end} delta[t] demand[t])                     [t]
 

@@ -448,7 +448,7 @@ class OwnerValuation:
         known: OwnerValuation | None = None,
         pricing: PricingSample | None = None,
     ) -> None:
-        """known: of an instance that `reuse.same_owners` takes for this one; what hangs on courses of prices, on the pricing sample
+        """known: of an instance that `same_owners` takes for this one; what hangs on courses of prices, on the pricing sample
         or on probabilities is taken over where these are the same. pricing: what owners expect (`world.scenarios`); None: the
         baseline course.
         """

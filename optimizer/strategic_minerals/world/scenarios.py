@@ -487,7 +487,7 @@ def _medoids(x: Floats, weight: Floats, k: int) -> tuple[Ints, Ints]:
     return chosen, of
 
 
-# Events that have begun before the plan and of which nobody knows when they end (formulation section 15).
+# Events that have begun before the plan and of which nobody knows when they end.
 
 
 POINTS = (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS

@@ -378,7 +378,7 @@ def _rows(rows: Sequence[Any]) -> str:
     return f"{len(rows):,} row{'s' * (len(rows) > 1)} ({', '.join(map(key_of, rows[:MOST_KEYS]))}{more})"
 
 
-# What periods longer than the steps of a disruption's profile average away (formulation section 13).
+# What periods longer than the steps of a disruption's profile average away.
 
 
 HIDDEN = 0.1
