@@ -99,12 +99,6 @@ def leave(code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-@pytest.fixture
-def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of one core: commands start no processes of their own, which would take longer than what they are given to do."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-
-
 @pytest.fixture(scope="session")
 def command() -> Cli:
     """Run `strategic-minerals <arguments>` as a process of its own and wait; stdout and stderr are text, neither is a terminal."""

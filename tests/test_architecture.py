@@ -38,13 +38,6 @@ def test_arrows_run_one_way_and_in_no_circles() -> None:
     assert house().circles(arrows(at_once=True)) == []
 
 
-def test_a_file_holds_a_subject() -> None:
-    """Proves: at most 150 modules, none of over 1,000 lines."""
-    lengths = {name: path.read_text(encoding="utf-8").count("\n") for name, path in house().modules().items()}
-    assert len(lengths) <= 150
-    assert {name: lines for name, lines in lengths.items() if lines > 1000} == {}
-
-
 def test_the_audit_shares_nothing_with_the_model() -> None:
     """Proves: the second evaluator imports neither the model, nor what support costs, nor any solver; of the matrix alone the
     solution."""

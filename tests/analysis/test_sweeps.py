@@ -386,7 +386,7 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
     assert {line["kind"] for line in told} == {"stock"}
 
 
-@pytest.mark.parametrize("method", ["flat", "decomposed"])
+@pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", quick_first([0, 2, 5], 1))
 def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
     """Proves: relaxations answered one after the other, from the last one's basis or cuts, have the optimum of a solve from
@@ -401,7 +401,7 @@ def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
         assert bases.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
 
 
-@pytest.mark.parametrize("method", ["flat", "decomposed"])
+@pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
 def test_plans_of_a_session_are_those_of_solve(method: Any) -> None:
     """Proves: mixed-integer variants state intervals that enclose the optimum of a solve from nothing."""
     plan, data = random_case(3, loss_limits=False, sample=True)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from conftest import PATIENCE_S, environment
 
 SERVICE = '''
@@ -29,6 +31,7 @@ def worth_of_budgets(budgets):
 """`optimizer.py` of a foreign service."""
 
 
+@pytest.mark.slow
 def test_a_foreign_service_runs(tmp_path: Path) -> None:
     """Proves: the package, called in a folder with modules named as ours might be, gives eight answers, each its own."""
     (tmp_path / "optimizer.py").write_text(SERVICE, encoding="utf-8")

@@ -139,6 +139,7 @@ def test_options_outside_their_limits_are_refused_with_all_of_them() -> None:
     assert error.value.faults[0].expected.startswith("less than 1")
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     """Proves: a process that is killed, and so cannot tell its workers to stop, leaves none behind."""
     script, place = tmp_path / "at_work.py", tmp_path / "workers"

@@ -47,6 +47,7 @@ def test_a_lost_worker_loses_no_result(client: Any) -> None:
     assert there.tables["figures"].equals(here.tables["figures"])
 
 
+@pytest.mark.slow
 def test_decomposed_solves_and_sweeps_on_a_cluster_give_the_same_answers(client: Any) -> None:
     """Proves: a decomposed solve whose rounds run on two workers finds the plan of one that runs here; stretches of a sweep go to
     the workers and come back in the order asked."""

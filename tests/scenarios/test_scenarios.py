@@ -33,7 +33,6 @@ from strategic_minerals.world.scenarios import (
     reduce,
     severities,
 )
-from support.instances import quick_first
 from support.tiny import cut, hazard_row, project, source, tiny
 
 SPAN = Span(2028.0, 2040.0)
@@ -415,7 +414,8 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
         assert f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD" in found.summary()
 
 
-@pytest.mark.parametrize("name", quick_first(["rare-earths", "critical-minerals"], 1))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rare-earths", "critical-minerals"])
 def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: str) -> None:
     """Proves: the scenarios that a model is built on, in its own units, are those that the audit and the outlook draw in tonnes:
     the choice of the scenarios kept does not hang on the rounding of a unit (it did, by one scenario of critical-minerals)."""

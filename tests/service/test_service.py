@@ -45,6 +45,7 @@ def solved(service: TestClient) -> str:
     return str(job)
 
 
+@pytest.mark.slow
 def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp_path: Path) -> None:
     """Proves: tables in three forms, a run folder that passes the audit, a report without reach, a log without the machine."""
     status = service.get(f"/v1/jobs/{solved}").json()

@@ -130,7 +130,7 @@ def test_what_nobody_accepts_is_given_up(tmp_path: Path) -> None:
 
         def hurried() -> bool:
             store._run(("UPDATE webhooks SET due = 1 WHERE said <> ''", {}))
-            works._deliveries.wake()
+            works._parts[1].wake()
             return bool(state_of(service, job)["state"] == "given up")
 
         until(hurried)
