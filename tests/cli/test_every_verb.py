@@ -94,7 +94,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "together": ("two", {"gap": 0.1}),
     "stress": ("drawn", {"scenarios": 60}),
     "reverse": ("one", {"longest_yr": 1.0}),
-    "explain": ("one", {"item": "project A", "gap": 0.0, "most_solves": 4}),
+    "explain": ("one", {"item": "project A", "gap": 0.0, "most_solves": 8}),
     "alternatives": ("one", {"count": 1, "slack": 0.3}),
     "rules": ("drawn", {"samples": 2, "scenarios": 10}),
     "simulate": ("drawn", {"paths": 3, "exact": 1, "grid_months": 12}),
