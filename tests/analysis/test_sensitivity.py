@@ -41,6 +41,7 @@ from strategic_minerals.studies.explain import fixed_program, price_words
 from support.instances import random_case
 from support.one_mineral import one_mineral
 from support.promising import promising
+from support.shortage import stocked
 from support.tiny import cut, offer, source, tiny
 
 EXACT = 1e-6
@@ -208,10 +209,10 @@ def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("relax", [False, True])
-def test_parts_of_the_objective_add_up(relax: bool) -> None:
-    """Proves: users, authority, commitments and loss are the objective, at every point."""
-    plan, data = one_mineral(110.0)
+@pytest.mark.parametrize(("relax", "held"), [(False, {}), (True, {}), (False, {"a": 0.5})])
+def test_parts_of_the_objective_add_up(relax: bool, held: dict[str, float]) -> None:
+    """Proves: users, with what their own stock lacks, authority, commitments and loss are the objective, at every point."""
+    plan, data = stocked(one_mineral(110.0), held)
     points = sweep(plan, data, {"budget.appropriation_musd *": [0.2, 0.6, 1.0, 1.5]}, gap=0.0, relax=relax).tables[
         "points"
     ]

@@ -24,9 +24,9 @@ from ..question.names import Names
 from ..question.plan import Plan
 from ..question.tables import HOME_TABLES
 
-TABLES = "sample_gap act_now later_years samples sample_acts settled_by".split()
-GAP, ACTS, LATER, SAMPLES, SAMPLE_ACTS, SETTLES = TABLES
+TABLES = ("sample_gap", "act_now", "later_years", "samples", "sample_acts", "settled_by")
 """One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it."""
+GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
 
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""

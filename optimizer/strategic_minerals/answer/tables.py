@@ -467,9 +467,11 @@ def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
         if row.material in problem.natural.materials:
             of.setdefault(row.mineral, []).append(row.material)
     rows = [
-        (one.mineral, " ".join(of[one.mineral]), one.country, names.country(one.country), *figures)
+        (
+            *(one.mineral, " ".join(of[one.mineral]), one.country, names.country(one.country)),
+            *(one.reserves_t, one.share, one.output_t, one.years),
+        )
         for one in ore_reserves(problem.data, of)
-        for figures in [(one.reserves_t, one.share, one.output_t, one.years)]
     ]
     kinds = dict.fromkeys(("world_share", "mine_output_t", "years_left"), float)
     return frame(rows, RESULT_TABLES["ore_reserves"].columns).astype(kinds)

@@ -12,7 +12,7 @@ def digits(value: float, figures: int = 3) -> str:
 
 
 def amount(value: float, figures: int = 3) -> str:
-    """So many figures, and zeros after them where the number is larger: 31,500 for 31,490."""
+    """From 100 on so many figures, and zeros after them: 31,500 for 31,490; three figures below."""
     return f"{float(f'{value:.{figures}g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

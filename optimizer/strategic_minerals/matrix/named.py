@@ -185,7 +185,7 @@ def denominator(problem: Problem, objective: float) -> float:
 
 
 COST_GROUPS = {
-    "users_musd": ("output", "reserve_output", "surplus", "sent"),
+    "users_musd": ("output", "reserve_output", "surplus", "sent", "users_missing"),
     "authority_musd": ("acquisition", "stock", "disposal", "release"),
 }
 """Whose cost the coefficients of an operation are; of commitments all are `commitments_musd`, what goes short is the loss."""

@@ -489,9 +489,8 @@ def _money(result: Result) -> Iterator[Figure]:
     alt = altair()
     if not table.empty:
         lines = [name for name in dict.fromkeys(table["line"]) if name != "appropriation"]
-        legend = alt.Legend(
-            orient="top", columns=3, labelLimit=170
-        )  # `coloured` would stack the lines in another order
+        # `coloured` would stack the lines in another order
+        legend = alt.Legend(orient="top", columns=3, labelLimit=170)
         bars = (
             alt.Chart(table)
             .transform_filter("datum.line != 'appropriation'")
@@ -616,7 +615,7 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
         drawn = alt.Chart(frame).mark_rect(fill=PALETTE[0], fillOpacity=0.08, stroke=PALETTE[0], strokeWidth=2)
         layers.append(drawn.encode(x="across:Q", x2="across2:Q", y="up:Q", y2="up2:Q"))
     tested = box["held_out_rows"] > 0
-    text = "held_out_" if tested else ""
+    part = "held_out_" if tested else ""
     where = "Among the rows held out" if tested else "Among the rows searched"
     more = len(limits.drop_duplicates("input")) - 1 - (up is not None)
     hidden = f" {more} more limited input{'s' * (more > 1)} not drawn." if more > 0 else ""
@@ -626,8 +625,8 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
         f"Where it fails, {box['box']}" if box["box"] > 1 else "Where it fails",
         f"Where it fails: {box['fails_when']}",
         f"Each point is a row of the study; the frame is the box.{hidden}",
-        f"The promise that {box['promised']} fails when {box['fails_when']}. {where} this explains {box[f'{text}coverage']:.0%} of "
-        f"the failures, and {box[f'{text}density']:.0%} of what lies in it fails.",
+        f"The promise that {box['promised']} fails when {box['fails_when']}. {where} this explains {box[f'{part}coverage']:.0%} of "
+        f"the failures, and {box[f'{part}density']:.0%} of what lies in it fails.",
         alt.layer(*layers).properties(width=WIDTH - 240, height=360),
         table,
     )

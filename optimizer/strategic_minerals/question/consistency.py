@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -399,22 +399,28 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield _wrong("offers", row, "premium_share", f"a discount of at most the haircut: {why}")
 
 
-def _in_part(row: Any, columns: str) -> bool:
-    """Whether a row has some of the columns, named in one text, and not all."""
-    stated = {getattr(row, column) is not None for column in columns.replace(",", "").replace("and ", "").split()}
-    return len(stated) > 1
+def _in_part(row: Any, columns: Sequence[str]) -> bool:
+    """Whether a row has some of the columns and not all."""
+    return len({getattr(row, column) is not None for column in columns}) > 1
 
 
-PACKAGE_FLOOR = "floor_material, floor_usd_per_kg, floor_kind and floor_term_yr"
-AGREED_FLOOR = "floor_usd_per_kg, floor_material and floor_until_year"
-"""What a floor consists of."""
+def _listed(columns: Sequence[str]) -> str:
+    return f"{', '.join(columns[:-1])} and {columns[-1]}"
+
+
+PACKAGE_FLOOR = ("floor_material", "floor_usd_per_kg", "floor_kind", "floor_term_yr")
+"""What the floor of a package consists of."""
+AGREED_FLOOR = ("floor_usd_per_kg", "floor_material", "floor_until_year")
+"""What a floor that was agreed on before consists of."""
 
 
 def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A floor is stated whole or not at all; equity and loans have terms."""
     for row in data.rows("packages"):
         if _in_part(row, PACKAGE_FLOOR):
-            yield _wrong("packages", row, "floor_material", f"{PACKAGE_FLOOR}, all or none", "an incomplete floor")
+            yield _wrong(
+                "packages", row, "floor_material", f"{_listed(PACKAGE_FLOOR)}, all or none", "an incomplete floor"
+            )
         if row.floor_kind == "purchase" and row.take_t_per_yr is None:
             yield _wrong("packages", row, "take_t_per_yr", "tonnes that a purchase floor covers")
     for row in data.rows("instruments"):
@@ -431,7 +437,9 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         for row in data.rows(table):
             name, material = key_of(row), row.floor_material
             if _in_part(row, AGREED_FLOOR):
-                yield _wrong(table, row, "floor_material", f"{AGREED_FLOOR}, all or none", "an incomplete floor")
+                yield _wrong(
+                    table, row, "floor_material", f"{_listed(AGREED_FLOOR)}, all or none", "an incomplete floor"
+                )
             elif material is not None and (name, material) not in outputs:
                 yield _wrong(table, row, "floor_material", f"an output of {name} in yields.csv")
             elif material is not None and table == "projects" and not row.committed:

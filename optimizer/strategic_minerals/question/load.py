@@ -91,7 +91,8 @@ def load_question(
             return together, replace(data, asked=place)
         if loaded is None or not homes or loaded.home in homes:
             data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
-        elif place is not None:
+        else:
+            assert place is not None  # where a plan was read, so was its file
             faults.append(place.placed(_homeless("home", loaded.home, folder, homes)))
     except FaultsError as error:
         faults += error.faults

@@ -301,7 +301,7 @@ def _faults(model: type[BaseModel], item: Any) -> list[Fault]:
         ]
     if kind == "extra_forbidden":
         near = near_miss(loc[-1], fields_at(model, ".".join(loc[:-1])))
-        if len(loc) > 1 and loc[-1] in model.model_fields:
+        if not near and len(loc) > 1 and loc[-1] in model.model_fields:
             near = f" (did you mean '{loc[-1]}' above the first table?)"
         return [Fault("", "", column, shown(loc[-1]), f"a known field{near}")]
     if kind == "missing":

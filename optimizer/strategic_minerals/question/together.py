@@ -289,7 +289,7 @@ def _add_plant(u: Union, found: Rows, project: str, homes: Sequence[str]) -> Non
 
 def _hand_over(u: Union, found: Rows, plant: Any, home: str, material: str, tonnes: float) -> None:
     """What a plant gives to a home, or takes from it where the tonnes a year are below 0, of one material."""
-    way, project = "to" if tonnes > 0 else "from", plant.project
+    way, project = "to" if tonnes >= 0 else "from", plant.project
     name = f"{project}.{material}.{way}.{home}"
     ends = [f"{project}.{material}", f"{home}.{material}"]
     _put(

@@ -23,7 +23,7 @@ from .tables import TABLES
 
 START = "start here"
 YES, NO = "yes", "no"
-SWITCHED = {YES: True, "true": True, NO: False, "false": False}
+SWITCHED = {YES: True, "y": True, "true": True, "1": True, NO: False, "n": False, "false": False, "0": False}
 """What a cell with a switch may hold."""
 STOP, MINE, FLOOR, PROMISE = "licence stop", "own project", "price floor", "promise"
 USE = "use it (yes or no)"
@@ -329,8 +329,8 @@ def _in_codes(data: Dataset, answers: Answers) -> Answers:
     """Answers with codes where names were written, in whatever letters."""
     segments = {row.segment.casefold(): row.segment for row in data.rows("demand")}
     materials, countries = (
-        {part.casefold(): getattr(row, column) for row in data.rows(table) for part in (row.name, getattr(row, column))}
-        for table, column in (("materials", "material"), ("countries", "country"))
+        {getattr(row, part).casefold(): getattr(row, code) for part in ("name", code) for row in data.rows(table)}
+        for table, code in (("materials", "material"), ("countries", "country"))
     )
     of = {"material": materials, "materials": materials, "country": countries, "user": segments}
     values = dict(answers.values)

@@ -88,7 +88,7 @@ class LocalRunner:
         folder.clear_answers()
         process = start(folder)
         begin = last = time.monotonic()
-        entry: dict[str, Any] | None = None
+        reported: dict[str, Any] | None = None
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -97,8 +97,8 @@ class LocalRunner:
                 if now - last < REPORT_EVERY_S:
                     continue
                 last = now
-                if (found := folder.read(PROGRESS)) is not None and found != entry:
-                    entry = found
+                if (found := folder.read(PROGRESS)) is not None and found != reported:
+                    reported = found
                     report(found)
                 if stop():
                     end(process, limits.grace_s)

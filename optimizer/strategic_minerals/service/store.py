@@ -611,12 +611,12 @@ class Deliveries:
 
     def body(self, job: Job) -> bytes:
         """What is sent: the job's status as its owner sees it, without a diagnosis, which the API has."""
-        entry: dict[str, Any] = self._status(job).model_dump(mode="json")
-        if entry["problem"] is not None:
-            entry["problem"]["diagnosis"] = None
-        sent = {"type": EVENT, "timestamp": entry["ended"], "tenant": job.tenant, "data": entry}
+        status: dict[str, Any] = self._status(job).model_dump(mode="json")
+        if status["problem"] is not None:
+            status["problem"]["diagnosis"] = None
+        sent = {"type": EVENT, "timestamp": status["ended"], "tenant": job.tenant, "data": status}
         text = json.dumps(sent, allow_nan=False).encode()
         if len(text) > MOST_BODY_BYTES:
-            entry["problem"] = entry["progress"] = None
+            status["problem"] = status["progress"] = None
             text = json.dumps(sent, allow_nan=False).encode()
         return text

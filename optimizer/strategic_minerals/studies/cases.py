@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -142,9 +142,9 @@ FIGURES = "worth_musd bound_musd expected_loss_musd outlay_musd bought_musd cove
 
 def solved_cases(
     plan: Plan, data: Dataset, cases: Sequence[Mapping[str, Any]], gap: float, run: Runner
-) -> list[Solved]:
-    """Solve the plan once for each case. cases: fields of the plan and their values there. Raises as `solve_once`."""
-    return list(run.each("solves", partial(_solved_case, plan, data, gap), cases))
+) -> Iterator[Solved]:
+    """Solve the plan once for each case, in order. cases: fields of the plan and their values there. Raises as `solve_once`."""
+    yield from run.each("solves", partial(_solved_case, plan, data, gap), cases)
 
 
 def _solved_case(plan: Plan, data: Dataset, gap: float, case: Mapping[str, Any]) -> Solved:
@@ -209,9 +209,11 @@ def control_cases(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = H
         )
         raise PlanError([Fault("plan", "", "controls", f"{len(open_ones)} with a probability", expected)])
     cases = [dict(zip(open_ones, case, strict=True)) for case in product((True, False), repeat=len(open_ones))]
-    found = solved_cases(plan, data, [{"controls": _controls(plan, case)} for case in cases], gap, run)
-    if impossible := next((solved.no_plan for solved in found if solved.no_plan), None):
-        raise impossible
+    found = []
+    for solved in solved_cases(plan, data, [{"controls": _controls(plan, case)} for case in cases], gap, run):
+        if solved.no_plan is not None:
+            raise solved.no_plan
+        found.append(solved)
     table = pd.DataFrame(
         [
             {

@@ -316,7 +316,7 @@ class CommonDraws:
 def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Rows with `DIFFERENCES` in place of what their plans save in each sample. base: the row of the unchanged question."""
     of_base = None if base is None else base.get(WORTHS)
-    lines = []
+    found = []
     for row in rows:
         mine, kept = row.get(WORTHS), {name: value for name, value in row.items() if name != WORTHS}
         figures: dict[str, Any] = dict.fromkeys(DIFFERENCES, math.nan) | {"told": None}
@@ -324,16 +324,16 @@ def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] 
             worth = estimated(mine, CONFIDENCE)
             figures |= {"fresh_worth_musd": worth.mean, "fresh_worth_error_musd": worth.standard_error}
         if mine and of_base:
-            apart = estimated([a - b for a, b in zip(mine, of_base, strict=True)], CONFIDENCE)
+            saved = estimated([a - b for a, b in zip(mine, of_base, strict=True)], CONFIDENCE)
             figures |= {
-                "difference_musd": apart.mean,
-                "difference_error_musd": apart.standard_error,
-                "difference_low_musd": apart.low,
-                "difference_high_musd": apart.high,
-                "told": bool(apart.low > _left_open(base) or apart.high < -_left_open(row)),
+                "difference_musd": saved.mean,
+                "difference_error_musd": saved.standard_error,
+                "difference_low_musd": saved.low,
+                "difference_high_musd": saved.high,
+                "told": bool(saved.low > _left_open(base) or saved.high < -_left_open(row)),
             }
-        lines.append(kept | figures)
-    return lines
+        found.append(kept | figures)
+    return found
 
 
 def _left_open(row: Mapping[str, Any] | None) -> float:

@@ -248,7 +248,8 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
     if rows:
         entry = "every year's appropriation"
         base, put = float(n.appropriation.mean()), raised("appropriation_musd", n.appropriation, None)
-        widened, every = (tuple(pair for f in rows for pair in of(f)) for of in (carried, idle.__getitem__))
+        widened = tuple(pair for f in rows for pair in carried(f))
+        every = tuple(pair for f in rows for pair in idle[f])
         gains = tuple((row, 1.0) for row in rows.values())
         words = f"{entry} + {{by}} million USD"
         yield Change("budget", entry, words, base, put, gains, widened=widened, idle=every)

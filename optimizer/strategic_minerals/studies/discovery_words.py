@@ -125,7 +125,7 @@ def cases_of_frame(frame: pd.DataFrame) -> Cases:
 def event_features(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What happens in each scenario of a stress test, as numbers: one row a scenario, in the order of its table `scenarios`.
 
-    tables: of a stress test by name (`StressTest.tables`), or as they were stored. Columns: `hazard.feature` for each hazard that
+    tables: of a stress test by name (`Study.tables`), or as they were stored. Columns: `hazard.feature` for each hazard that
     occurs, `*.feature` for all together, `material.disrupted_months`; months, shares, decimal fiscal years (`FEATURES`).
 
     Raises KeyError where a table is missing.

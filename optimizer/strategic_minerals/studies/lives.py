@@ -116,11 +116,8 @@ def operating(
     problem = prepare(asked.model_copy(update=update), data)
     cost = objective_costs(problem)["social_cost"]
     lower, upper, made = _limits(problem, bought, before, more=more)
-    for share in (
-        1.0,
-        0.5,
-        0.0,
-    ):  # what was bought before fits the year's money unless prices have risen: then less of it
+    # what was bought before fits the year's money unless prices have risen: then less of it
+    for share in (1.0, 0.5, 0.0):
         held = np.where(made > 0, np.minimum(upper, np.maximum(lower, share * made)), lower)
         model = FlatModel(replace(problem.assembly, lower=held, upper=upper), cost, integer=False)
         try:
@@ -211,8 +208,7 @@ def _rounded(problem: Problem, x: Floats) -> tuple[Ints, Floats]:
             signed[place["sign", o]] = o == first and total >= ROUNDED_UP
     contracts = [k for k, contract in enumerate(problem.structure.contracts) if contract.start < year]
     for key in [*(("contract_signed", k) for k in contracts), *(("floor", m) for m in range(len(support.markets)))]:
-        if key in place:
-            signed[place[key]] = bool(x[place[key]] >= ROUNDED_UP)
+        signed[place[key]] = bool(x[place[key]] >= ROUNDED_UP)
     return np.array(list(signed), dtype=np.int64), np.array(list(signed.values()), dtype=float)
 
 

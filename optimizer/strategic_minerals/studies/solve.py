@@ -74,9 +74,8 @@ def act_rows(
         least, most = ranges.get(act.name, (0.0, max(others)))
         low, most = min(chosen, least, *others), most if np.isfinite(most) else max(others)
         low = low if low > trace else 0.0
-        firm = (
-            float(np.floor(low + trace)) if act.unit in ("projects", "market floors") else low
-        )  # whole: signed in full
+        signed_in_full = act.unit in ("projects", "market floors")
+        firm = float(np.floor(low + trace)) if signed_in_full else low
         spent, later = act.spent(x)
         rows.append(
             {

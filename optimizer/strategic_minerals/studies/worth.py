@@ -423,7 +423,7 @@ def value_of_planning(
         done = replicates(free, data, list(stages.values()), scenarios=fresh, seed=seed, run=run)
         drawn = _in_fresh_scenarios(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
-    entry = {
+    known_musd = {
         "evpi": here - known,
         "vss": without - here,
         "wait_and_see": known,
@@ -431,7 +431,7 @@ def value_of_planning(
         "average_plan": without,
         "largest_gap": max(gaps),
     }
-    information = pd.DataFrame({"figure": list(entry), "musd": list(entry.values())})
+    information = pd.DataFrame({"figure": list(known_musd), "musd": list(known_musd.values())})
     tables = {"alternatives": table, "information": information, "scenarios": by_scenario}
     if drawn is not None:
         tables["fresh_scenarios"] = drawn
@@ -469,8 +469,8 @@ def _words(
             "(minimax regret)."
         )
     lines.append(
-        f"  Knowing the scenario in advance would add {_musd(known['evpi'])} (EVPI); planning for the average scenario "
-        f"would lose {_musd(known['vss'])} (VSS). These figures are accurate to {_musd(known['largest_gap'])}."
+        f"  Knowing the scenario in advance would add {_rough_musd(known['evpi'])} (EVPI); planning for the average scenario "
+        f"would lose {_rough_musd(known['vss'])} (VSS). These figures are accurate to {_rough_musd(known['largest_gap'])}."
     )
     if fresh is None:
         lines.append("NO NEW RANDOM SCENARIOS: none were asked for, or the plan draws none.")
@@ -499,7 +499,7 @@ def _called(alternative: str) -> str:
     return ALTERNATIVES.get(alternative, alternative)
 
 
-def _musd(musd: float) -> str:
+def _rough_musd(musd: float) -> str:
     return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}" if abs(musd) >= 10 else f"{musd:.2g}"
 
 

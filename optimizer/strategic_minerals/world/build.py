@@ -288,8 +288,8 @@ def demands(
         if row.material in materials:
             series[row.material, row.segment].append((row.from_year, row.demand_t_per_yr))
     pairs = tuple(series)
-    entry = {(row.material, row.segment): row.priority for row in data.rows("demand") if row.priority is not None}
-    priority = [entry.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in pairs]
+    ranks = {(row.material, row.segment): row.priority for row in data.rows("demand") if row.priority is not None}
+    priority = [ranks.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in pairs]
     demand = np.array([yearly(series[pair], calendar) for pair in pairs]).reshape(-1, calendar.periods) * calendar.step
     losses = _losses(plan, data)
     tiers: list[tuple[int, int]] = []

@@ -62,14 +62,6 @@ def covered(instance: Instance, producer: int, floor: Floor) -> float:
     return min(1.0, floor.take / output) if output > 0 else 0.0
 
 
-def unit_revenue(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Floats:
-    """(..., n) revenue per unit of activity over n periods, modelled inputs paid: sum y+ recv((1+premium)P) + sum y- P.
-
-    `price` is (..., I, n), on any paths; `start` is the period of first output, from which own floors count.
-    """
-    return revenue_of(instance, producer, own_prices(instance, producer, price), floors, start)
-
-
 def own_prices(instance: Instance, producer: int, price: Floats, gap: Floats | None = None) -> dict[int, Floats]:
     """(..., n) price of each material that a producer makes or uses in its market, of (..., I, n) in the lower one.
 
@@ -89,7 +81,10 @@ def own_prices(instance: Instance, producer: int, price: Floats, gap: Floats | N
 def revenue_of(
     instance: Instance, producer: int, price: Mapping[int, Floats], floors: Sequence[Floor], start: int
 ) -> Floats:
-    """As `unit_revenue`, of the prices (..., n) of the producer's own materials alone."""
+    """(..., n) revenue per unit of activity over n periods, modelled inputs paid: sum y+ recv((1+premium)P) + sum y- P.
+
+    price: (..., n) of each of the producer's own materials, on any paths; start: of its output, from which its own floors count.
+    """
     total = np.zeros(np.broadcast_shapes(*(path.shape for path in price.values())))
     for i, path in price.items():
         y = instance.yields[producer, i]
