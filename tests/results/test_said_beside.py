@@ -118,7 +118,6 @@ def test_the_least_budget_that_has_a_plan_is_narrowed_down() -> None:
     assert points.factor[possible].min() == pytest.approx(0.3, abs=0.011)
 
 
-@pytest.mark.parametrize("tail", [0, 3])
 def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
     """Proves: a listed scenario that states its event itself touches the material, and no row of `hazards` has to."""
     plan, data = tiny(

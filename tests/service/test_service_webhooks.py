@@ -134,11 +134,9 @@ def test_what_nobody_accepts_is_given_up(tmp_path: Path) -> None:
             return bool(state_of(service, job)["state"] == "given up")
 
         until(hurried)
-        told = len(there.got)
         runner.go.set()
         service.post(f"/v1/jobs/{job}/resume")
-        until(lambda: len(there.got) > told)
-        assert json.loads(there.got[-1][1])["data"]["state"] == "succeeded"
+        until(lambda: json.loads(there.got[-1][1])["data"]["state"] == "succeeded")  # tries of before may still come in
         assert there.got[-1][0]["webhook-id"] != there.got[0][0]["webhook-id"]
         assert service.delete(f"/v1/jobs/{job}").status_code == 204
         assert store._run(("SELECT count(*) FROM webhooks", {})) == [[(0,)]]
