@@ -308,7 +308,7 @@ def origin_costs(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HE
     cases = {"none": Procurement(), **{name: Procurement(**{name: True}) for name in SWITCHES}}
     if plan.procurement not in cases.values():
         cases["own"] = plan.procurement
-    found = solved_cases(plan, data, [{"procurement": rules} for rules in cases.values()], gap, run)
+    found = list(solved_cases(plan, data, [{"procurement": rules} for rules in cases.values()], gap, run))
     table = pd.DataFrame(
         [
             {"rules": name, **one.figures, "supported": one.supported, "closed": one.closed}
