@@ -63,7 +63,7 @@ def place(fault: Fault, checkout: Path) -> Path:
 def first_failure(checkout: Path, arguments: list[str], deadline: float) -> tuple[str, str]:
     """(test, message) of the first test that fails in a copy; empty where all pass. Raises TimeoutError after `deadline` seconds,
     ValueError where pytest cannot run."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *arguments]
     paths = os.pathsep.join(str(checkout / folder) for folder in ("optimizer", "tests"))
     told = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     pipe = subprocess.PIPE

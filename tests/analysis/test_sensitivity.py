@@ -97,6 +97,7 @@ def holds(plan: Plan, data: Dataset, name: str) -> bool:
     return bool(table[table.project == name]["share"].max() > 0.5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("money", "name"), [(110.0, "A"), (70.0, "C")])
 def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -> None:
     """Proves: solved freely at both ends of each bracket, the plan has the project on one side and not on the other."""

@@ -271,6 +271,7 @@ def test_what_homes_share_is_taken_over_and_given_up(change: str) -> None:
     assert prepare(*other, before, None).templates is before.templates
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MOVED)
 def test_no_compiled_block_holds_a_figure_as_a_number(name: str) -> None:
     """Proves: for every field said to be no number of the blocks, blocks of a problem where it is another one, stamped again, give
@@ -386,6 +387,7 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
     assert {line["kind"] for line in told} == {"stock"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", quick_first([0, 2, 5], 1))
 def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
@@ -401,6 +403,7 @@ def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
         assert bases.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
 def test_plans_of_a_session_are_those_of_solve(method: Any) -> None:
     """Proves: mixed-integer variants state intervals that enclose the optimum of a solve from nothing."""

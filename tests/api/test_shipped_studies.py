@@ -29,6 +29,7 @@ def test_every_study_is_looked_at() -> None:
     assert {path.stem for path in (shipped("models") / "studies").glob("*.toml")} == set(FOR)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("study", "name"), ASKED)
 def test_every_point_is_a_question_without_a_fault_and_another_than_the_plan(study: str, name: str) -> None:
     plan = plan_of(name)

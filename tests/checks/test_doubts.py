@@ -47,6 +47,7 @@ def changed(table: str, column: str, keys: str, change: Any) -> Dataset:
     return Dataset({**data().tables, table: rows})
 
 
+@pytest.mark.long
 def test_shipped_plans_and_tables_give_no_false_alarm() -> None:
     """Proves: no figure of the shipped tables, nor of a shipped plan, is doubted, and nothing that a plan states is idle."""
     for path in sorted(shipped("models").glob("*.toml")):

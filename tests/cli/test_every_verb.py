@@ -31,6 +31,8 @@ from support.plan_text import toml_of
 from support.promising import promising
 from support.served import InProcess, client, ended
 
+pytestmark = pytest.mark.long
+
 # --- the questions ------------------------------------------------------------------------------------------------------------
 
 

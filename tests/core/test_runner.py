@@ -65,6 +65,7 @@ def question() -> tuple[Any, Any]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("processes", [1, 2])
 def test_tasks_keep_order_deadline_and_cancellation_wherever_they_run(processes: int) -> None:
     """Proves: results keep the order of their tasks, here and elsewhere; progress counts parts from none to all; a deadline

@@ -217,6 +217,7 @@ def assert_found(case: Case, run: Run, gap: float) -> None:
     assert case.value(run.x) == pytest.approx(run.objective, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("gap", "kept", "twin"), [(0.0, True, False), (1e-4, True, True), (0.0, False, True), (1e-4, False, False)]
 )

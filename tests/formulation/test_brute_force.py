@@ -99,6 +99,7 @@ RULES = ("cvar", "carry_over", "liability_cap", "lean", "service_soft", "country
 SWITCHES = st.fixed_dictionaries({name: st.booleans() for name in (*SUPPORT, *COURSES, *RULES)})
 
 
+@pytest.mark.long
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), switches=SWITCHES)
 def test_no_choice_beats_the_plan(seed: int, switches: dict[str, bool]) -> None:

@@ -820,6 +820,7 @@ for case in (two_hazards(), random_case(0), random_case(11)):
 """
 
 
+@pytest.mark.long
 def test_the_order_of_sets_does_not_reach_the_answer() -> None:
     """Proves: two processes that hash text differently tell the same answer to the last digit.
 

@@ -33,6 +33,8 @@ from strategic_minerals.page.page import headline, markdown, report, save_figure
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 
+pytestmark = pytest.mark.long
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
 HOSTILE = "x<script>document.title='caught'</script>"

@@ -48,6 +48,8 @@ from strategic_minerals.page.page import read_analyses
 from support.instances import random_case
 from support.one_mineral import one_mineral
 
+pytestmark = pytest.mark.long
+
 Path_ = tuple[str | int, ...]
 
 

@@ -505,6 +505,7 @@ def owing(money: Any, total: float | None = None, **changes: Any) -> Case:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["appropriation", "total_budget"])
 @pytest.mark.parametrize(("money", "worth"), [(2.0, 0.0), (9.0, 0.0), (9.99, 0.0), (11.0, 5.0), (13.0, 5.0)])
 def test_money_below_what_is_owed_is_worth_nothing(name: str, money: float, worth: float) -> None:

@@ -94,6 +94,7 @@ def study(kind: str) -> Study:
 KINDS = sorted(STUDIES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_study_keeps_the_protocol(kind: str) -> None:
     """Proves: JSON is strict and whole, with tables and facts under their names, no name twice; a notebook shows the tables that

@@ -18,6 +18,8 @@ from strategic_minerals.studies.lives import NOTHING, REPLANNED, TWO_STAGE, Form
 from strategic_minerals.studies.roll import question_of
 from support.tiny import FIRST, KT, offer, project, source, tiny
 
+pytestmark = pytest.mark.long
+
 
 def struck(plan: Plan, data: Dataset, **row: Any) -> tuple[Plan, Dataset]:
     """The question under one hazard of Chinese supply."""

@@ -275,6 +275,7 @@ PINNED = [
 ]
 
 
+@pytest.mark.long
 def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]) -> None:
     """Proves: availabilities multiply, prices take the largest rise, probabilities add to one to 1e-12, and a component
     branches when it is first touched."""

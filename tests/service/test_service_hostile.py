@@ -264,6 +264,7 @@ def test_a_body_that_is_none_has_one_answer(office: Office) -> None:
     assert b"HTTP/1.1" not in rest(one)
 
 
+@pytest.mark.long
 def test_more_bodies_at_once_than_memory_are_put_off(office: Office) -> None:
     """Proves: bodies that are being read share a bound in bytes: beyond it 429, and then there is room again."""
     held = [office.post("Content-Length: 9000000", b" " * 8_000_000) for _ in range(2)]
