@@ -16,20 +16,18 @@ from strategic_minerals import (
     solve,
 )
 from strategic_minerals.page.charts import figures
-from strategic_minerals.page.compare import (
+from strategic_minerals.page.compare import chain, drawdown, mix, money, timeline
+from strategic_minerals.page.words import (
     MOST_STORIES,
     RULES,
-    chain,
+    acts,
     chosen,
-    drawdown,
-    mix,
-    money,
+    does_nothing,
+    headline,
     remaining,
     stories,
     story_titles,
-    timeline,
 )
-from strategic_minerals.page.page import acts, does_nothing, headline
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 

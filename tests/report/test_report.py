@@ -29,7 +29,8 @@ from strategic_minerals import (
 from strategic_minerals.answer.run_folder import write_parquet
 from strategic_minerals.core.frames import kinds_of, typed, whole
 from strategic_minerals.page.compare import compare
-from strategic_minerals.page.page import headline, markdown, report, save_figures
+from strategic_minerals.page.page import markdown, report, save_figures
+from strategic_minerals.page.words import headline
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from ..matrix.problem import prepare
 from ..model.sets import main_aim
 from ..question.base import UNITS, key_of, stem_and_unit
 from ..question.consistency import check_data
-from ..question.dataset import Dataset
+from ..question.dataset import Dataset, home_row
 from ..question.deflation import restated
 from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
@@ -30,7 +31,7 @@ from ..question.plan import Plan
 from ..question.recipes import outdated
 from ..question.references import select_materials
 from ..question.sources import objections, oversold, unquoted
-from ..question.tables import FACT_TABLES
+from ..question.tables import FACT_TABLES, HOME_TABLES
 from ..solver.optimise import Solved
 from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, profiles_of
@@ -38,7 +39,7 @@ from ..world.instance import DEFENCE, Instance, floor_names
 from ..world.packages import Support, build_support, never
 from ..world.scenarios import build_scenarios, pricing_sample
 from ..world.unused import averaged_away, unused
-from .act_now import ActNow, home_money
+from .act_now import ActNow
 
 if TYPE_CHECKING:
     from .result import Result
@@ -790,3 +791,33 @@ def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]
     }
     sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
     return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}
+
+
+# A plan's home in words: its money beside the dollar, and how much of its figures somebody has published.
+
+
+@dataclass(frozen=True)
+class HomeMoney:
+    """The money and the figures of a home."""
+
+    name: str
+    currency: str
+    per_usd: float
+    """Mean of the price year, or of the last year before it that is known; NaN where none is."""
+    rate_year: int
+    reported: int
+    derived: int
+    estimated: int
+    """Rows of the home's own tables."""
+
+
+def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
+    """Of a plan's home; None where no table names it."""
+    row = home_row(data, plan.home)
+    if row is None:
+        return None
+    rates = {r.money_year: r.local_per_usd for r in data.rows("exchange_rates") if r.currency == row.currency}
+    year = max((y for y in rates if y <= plan.price_year), default=0)
+    kinds = Counter(each.confidence for table in HOME_TABLES for each in data.rows(table))
+    counts = [kinds[kind] for kind in ("reported", "derived", "estimate")]
+    return HomeMoney(row.name, row.currency, rates.get(year, math.nan), year, *counts)

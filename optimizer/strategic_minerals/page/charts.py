@@ -30,15 +30,16 @@ from .compare import (
     WITH,
     WITHOUT,
     chain,
-    chosen,
     drawdown,
     losses,
     mix,
     money,
+    money_unit,
     supplied,
     timeline,
     worst_without,
 )
+from .words import chosen
 
 # What a figure of the page is, and what all of them share: width, axes, the library that draws them.
 
@@ -147,11 +148,6 @@ def all_rows() -> Iterator[None]:
     """Charts that are written out within have all their rows; altair's limit applies again afterwards."""
     with _ROWS, altair().data_transformers.disable_max_rows():
         yield
-
-
-def money_unit(result: Result) -> str:
-    """What money is counted in, and of which year."""
-    return f"million USD of {result.plan.price_year}"
 
 
 def years_axis(result: Result, *, until_the_end: bool) -> Any:

@@ -24,11 +24,10 @@ from .charts import (
     coloured,
     country_colours,
     discovery_figures,
-    money_unit,
     rows_axis,
     tip,
 )
-from .compare import WITH, WITHOUT
+from .compare import WITH, WITHOUT, money_unit
 
 # What figures of a study are about: money, risk and names, as its result or the study itself states them.
 
