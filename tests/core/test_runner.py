@@ -15,6 +15,7 @@ import pytest
 
 from conftest import environment, until
 from strategic_minerals import InputError, Progress, Runner, StoppedError, solve
+from strategic_minerals.core.errors import expected
 from strategic_minerals.core.runner import checkpoint, cores, current
 from support.tiny import offer, source, tiny
 
@@ -137,7 +138,15 @@ def test_options_outside_their_limits_are_refused_with_all_of_them() -> None:
         ("solve", "method", "'guess'"),
         ("solve", "samples", "1"),
     ]
-    assert error.value.faults[0].expected.startswith("less than 1")
+    assert error.value.faults[0].expected == "less than 1 (a share: 3 % is 0.03)"
+
+
+def test_a_message_that_no_table_words_stands_as_it_is() -> None:
+    """Proves: braces in a message of pydantic's own are no places to fill."""
+    assert (
+        expected({"type": "uuid_parsing", "msg": "found `{` at 1", "ctx": {"error": "found `{` at 1"}})
+        == "found `{` at 1"
+    )
 
 
 @pytest.mark.slow

@@ -99,10 +99,10 @@ def test_answers_fill_the_plan_and_add_what_is_the_planners_own() -> None:
 
 
 def test_a_stop_is_drawn_where_it_is_asked_for_and_a_promise_needs_none() -> None:
-    plan, data = answered_in_memory(*japan(), {**ALL_ON, "licence stop: use it (yes or no)": "no"})
+    plan, data = answered_in_memory(*japan(), {**ALL_ON, "licence stop: use it (yes or no)": "n"})
     assert "own_stop" not in {row.hazard for row in data.rows("hazards")}
     assert plan.scenarios[-1].events[0].cut_share == 0.75
-    answers = {"licence stop: use it (yes or no)": "yes", "licence stop: materials": "*"}
+    answers = {"licence stop: use it (yes or no)": 1, "licence stop: materials": "*"}
     plan, _ = answered_in_memory(load_plan(shipped("models") / "quickstart.toml"), japan()[1], answers)
     assert plan.sample is not None
     assert plan.sample.hazards == ("own_stop",)

@@ -16,9 +16,9 @@ from ..core.errors import Fault, InputError, near_miss
 from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 
-TABLES = ("sample_gap", "act_now", "later_years", "samples", "sample_acts", "settled_by")
-"""One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it."""
 GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
+TABLES = (GAP, ACTS, "later_years", SAMPLES, "sample_acts", "settled_by")
+"""One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it."""
 
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""

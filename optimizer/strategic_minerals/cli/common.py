@@ -377,14 +377,15 @@ def report(
         return
     if target.is_dir():
         raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
-    target.parent.mkdir(parents=True, exist_ok=True)
     if form == "xlsx":
+        target.parent.mkdir(parents=True, exist_ok=True)
         write_results(results[0], target)
         _wrote([target], as_json)
         return
     names = [directory.resolve().name for directory in directories]
     analyses = read_analyses(directories[0])
     text = (markdown if form == "md" else page)(results, names=names, analyses=analyses)
+    target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
     _wrote([target, *drawn], as_json)

@@ -403,7 +403,7 @@ def expected(item: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         near = near_miss(str(value), set(country_codes().values())) if about["pattern"] == "^[A-Z]{3}$" else ""
         return PATTERNS.get(about["pattern"], "text in another form") + near
-    words = EXPECTED.get(kind, str(item.get("msg", "a value of another type"))).format(**about)
+    words = EXPECTED[kind].format(**about) if kind in EXPECTED else str(item["msg"])
     if kind == "literal_error" and isinstance(value, str):
         words += near_miss(value, re.findall(r"'([^']*)'", about["expected"]))
     return words + (SHARE if kind.startswith("less_than") and next(iter(about.values())) in SHARES_END else "")
