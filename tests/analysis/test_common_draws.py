@@ -43,6 +43,7 @@ def test_what_a_plan_saves_in_a_sample_is_what_recourse_says() -> None:
         assert worth == pytest.approx(float(sample.scenarios.probability @ saved), rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.long
 def test_variants_meet_the_same_scenarios_and_differ_by_what_was_changed() -> None:
     """Proves: no budget is told to be worth less, the plan's own makes no difference, and answers stay what they are alone."""
     plan, data = drawn()
@@ -136,6 +137,7 @@ def test_plans_of_which_samples_say_nothing_are_not_scored() -> None:
     assert np.isnan(row["difference_musd"])
 
 
+@pytest.mark.long
 def test_budgets_are_told_apart_against_the_plans_own() -> None:
     """Proves: a frontier sets every budget beside the plan's own in the same new scenarios, if any are asked for."""
     plan, data = drawn()

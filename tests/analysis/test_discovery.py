@@ -104,6 +104,7 @@ def test_quasi_p_is_the_binomial_tail_without_the_limit() -> None:
     assert chance(np.zeros(40, dtype=bool), failed) == 1.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [25, pytest.param(100, marks=pytest.mark.slow)])
 def test_noise_has_no_box(count: int) -> None:
     """Proves: where failures hang on nothing, rows held out confirm no more boxes than luck allows, and that is said."""
@@ -269,6 +270,7 @@ def swept() -> Study:
     return sweep(plan, data, design, relax=True, gap=0.0)
 
 
+@pytest.mark.long
 def test_a_sweep_fails_where_paper_says_it_does() -> None:
     """Proves: with probability .5 what is missing costs 60 a kg: demand of 10 f less 10 (1 - cut) that still comes and 4 in store;
     the expected loss is 30 max(0, 10 f - 10 (1 - c) - 4). Every point is that, and the box of losses over 30 is told with the name
@@ -451,6 +453,7 @@ def test_questions_that_have_no_answer_are_refused(tmp_path: Path) -> None:
         assert told in str(refused.value)
 
 
+@pytest.mark.long
 def test_blocks_of_a_design_are_held_out_as_a_whole(tmp_path: Path) -> None:
     """Proves: points that share values with neighbours are searched or held out together, as read from stored tables too."""
     pytest.importorskip("SALib")
@@ -475,6 +478,7 @@ def test_a_stored_study_is_read_as_it_was_given(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(given["cases"], read["cases"])
 
 
+@pytest.mark.long
 def test_pictures_show_every_row_and_the_box_as_it_is() -> None:
     """Proves: failed rows are marked as such, the frame lies at the limits, on a side without one at the last row."""
     frame, failed = two_boxes()

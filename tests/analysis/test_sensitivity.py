@@ -389,6 +389,7 @@ FIGURES = [
 ]
 
 
+@pytest.mark.long
 def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
     """Proves: kill -9 in the middle loses no finished row; called again, the sweep solves only what is missing and gives the frame
     of one that nobody killed; a folder of another question is refused."""

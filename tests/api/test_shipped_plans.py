@@ -20,6 +20,7 @@ PLANS = sorted(shipped("models").glob("*.toml"))
 PUBLISHED = Path(__file__).parent / "published"
 
 
+@pytest.mark.long
 def test_no_shipped_plan_has_a_fault() -> None:
     found = {path.stem: check_data(*load_question(path, shipped("inputs"))) for path in PLANS}
     assert {name: faults for name, faults in found.items() if faults} == {}

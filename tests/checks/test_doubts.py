@@ -102,6 +102,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
 """Plan, values, field that is doubted: money in another unit, and notations outside the usual range."""
 
 
+@pytest.mark.long
 def test_a_field_in_another_unit_or_notation_is_doubted() -> None:
     """Proves: at its own field, and nothing else is; small, large and no budgets are opinions."""
     for name, values, field in FIELDS:

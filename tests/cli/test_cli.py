@@ -252,6 +252,7 @@ def test_a_limit_before_any_plan_is_exit_4_without_numbers(
     keeps_the_question(out, "time_limit", cli)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("status", "code"), [("time_limit", 4), ("limit", 4), ("interrupted", 130)])
 def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
     status: Any, code: int, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
@@ -335,6 +336,7 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     interrupted(asked, "solving", tmp_path / "run")
 
 
+@pytest.mark.long
 def test_an_interrupt_ends_tests_in_other_samples_too(tmp_path: Path) -> None:
     """Proves: Ctrl-C while plans are solved in other processes leaves no process behind."""
     group = interrupted(["-m", "strategic_minerals", "solve", "rare-earths", "-v"], "tables", tmp_path / "run")

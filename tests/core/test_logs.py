@@ -73,6 +73,7 @@ def written(folder: Path, plan: Any, data: Any) -> Path:
 # --- the library -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_process_that_asks_for_nothing_is_told_nothing() -> None:
     """Proves: without a handler neither stream has a word, not even of what would be a warning; the root logger is left alone."""
     code = (

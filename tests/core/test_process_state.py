@@ -178,6 +178,7 @@ def shared(source: str) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_what_is_of_the_whole_process_is_listed_and_nothing_else_is() -> None:
     """Proves: every lock, cache without a bound, container that a function changes, switch of the interpreter or the system and
     array of a problem that is written into stands in the package's README with what bounds it; and what stands there is so."""

@@ -395,6 +395,7 @@ def test_a_time_limit_with_an_incumbent_keeps_values_and_its_gap() -> None:
     assert run.bound < run.objective - 0.5
 
 
+@pytest.mark.long
 def test_every_run_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R10: HiGHS counts the time of linear runs over the whole life of an instance and that of searches for whole numbers
     from the start of each: either way every run is given its time, no less and no more, and a search goes on in it."""

@@ -54,6 +54,7 @@ def within(spec: Any) -> Iterator[dict[str, Any]]:
             yield from within(value)
 
 
+@pytest.mark.long
 def test_a_plan_in_which_nothing_is_best_says_so() -> None:
     """Proves: no list of acts, no avoided losses of 0 M; the verdict is that doing nothing is best."""
     idle = quickstart(0.0)

@@ -197,6 +197,7 @@ write_run(one, folder)
 """Writes a run, and dies while it writes over it: before the last file has its name, or earlier."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [1.0])
 def test_a_killed_writer_leaves_no_false_run(share: float, tmp_path: Path) -> None:
     """Proves R24: a process killed half way over an older run, or before its manifest alone, leaves an unfinished folder."""
@@ -269,6 +270,7 @@ def test_names_are_escaped_where_a_notebook_draws_them() -> None:
     assert "&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in drawn
 
 
+@pytest.mark.long
 def test_reports_never_take_the_place_of_what_a_planner_wrote(cli: Cli, tmp_path: Path) -> None:
     """Proves: a report is not written over a plan or a workbook with a plan, Parquet not among other files."""
     run, plan, book = write_run(awkward(), tmp_path / "run"), tmp_path / "p", tmp_path / "b" / "plan.xlsx"
@@ -285,6 +287,7 @@ def test_reports_never_take_the_place_of_what_a_planner_wrote(cli: Cli, tmp_path
     assert before == {path: path.read_bytes() for path in before}
 
 
+@pytest.mark.long
 def test_what_is_doubted_is_the_same_wherever_the_plan_stands(tmp_path: Path) -> None:
     """Proves: the summary doubts 50 million million USD, and does not name the file of the plan, so that the run verifies."""
     text = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")

@@ -443,6 +443,7 @@ def test_what_is_spent_on_each_thing_adds_up_to_the_spending_that_plans_are_held
     assert counted[mine] == pytest.approx(spending[mine], rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.long
 def test_an_offer_that_another_one_stands_for_is_as_good_either_way() -> None:
     """Proves: of two equal offers each is as good with as without, whichever the plan has, at every loss; a premium of its own
     makes it one that is not chosen."""

@@ -137,6 +137,7 @@ def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tm
     assert "Budget against risk" in said
 
 
+@pytest.mark.long
 def test_the_report_asks_for_tables_that_studies_have() -> None:
     """Proves: every table of another verb that the page shows, draws or says is missing, is one of a study here."""
     given = {f"{kind}/{name}" for kind in KINDS for name in (*study(kind).tables, *study(kind).titles)}

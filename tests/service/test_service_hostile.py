@@ -188,6 +188,7 @@ def sent_until_cut(one: socket.socket, text: bytes) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_sockets_that_say_nothing_cost_others_nothing(office: Office) -> None:
     """Proves R47: ten times as many as one address may hold: the oldest make room, the others are closed in time."""
     idle = [office.dial(b"" if n % 2 else b"GET /healthz HTTP/1.1\r\nHost: x\r\n") for n in range(300)]

@@ -259,6 +259,7 @@ def test_a_child_may_not_take_more_memory_than_told(tmp_path: Path) -> None:
     assert "/" not in found["problem"]["detail"]
 
 
+@pytest.mark.long
 def test_a_child_dies_with_its_server(tmp_path: Path) -> None:
     """Proves: a server that is killed leaves no child behind that nobody attends."""
     folder = prepared(tmp_path, LONG)
