@@ -12,7 +12,7 @@ from strategic_minerals import stress_test
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.studies.recourse import FirstStage, evaluate_myopic_recourse, evaluate_recourse
-from strategic_minerals.world.scenarios import mean_remainder
+from strategic_minerals.world.draws import mean_remainder
 from support.drawn_cases import exposed
 from support.instances import random_case
 from support.tiny import cut, source, tiny

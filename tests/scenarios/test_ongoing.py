@@ -14,8 +14,9 @@ from strategic_minerals.core.stats import BASELINE_COURSE
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
+from strategic_minerals.world.draws import lasting_until
 from strategic_minerals.world.instance import Calendar
-from strategic_minerals.world.scenarios import lasting_until, ongoing_events, remaining
+from strategic_minerals.world.scenarios import ongoing_events, remaining
 from support.tiny import FIRST, KT, imported, offer, source, total
 from support.tiny import ran as produced
 

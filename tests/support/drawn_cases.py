@@ -16,7 +16,7 @@ def exposed(*, rate: float, demand: Any = None, **hazard: Any) -> tuple[Plan, Da
     law = {"kind": "embargo", "duration_law": "fixed", "cut_share": 1.0, **hazard}
     row = hazard_row("stop", "a", rate, **law)
     told = plan.to_toml_like() | {
-        "sample": {"scenarios": 4, "seed": 1, "quiet_probability": 0.0, "events_per_hazard": 1}
+        "sample": {"scenarios": 4, "seed": 1, "quiet_probability": 0.0, "events_per_hazard": 1, "rates": "known"}
     }
     return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
 

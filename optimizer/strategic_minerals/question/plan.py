@@ -254,6 +254,8 @@ class Sample(Section):
     a year later meets the same scenarios as far as they are still to come. Unset: drawn for this plan."""
     events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
     """Largest number of events of the same hazard in one scenario; unset: no limit."""
+    rates: Literal["uncertain", "known"] = "uncertain"
+    """`uncertain`: each scenario draws the rate of each hazard from what its record leaves open. `known`: all take the table's."""
 
 
 class HazardOverride(Section):

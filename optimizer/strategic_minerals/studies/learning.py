@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from scipy.stats import gamma
 
@@ -20,12 +19,13 @@ from ..core.stats import MONTHS_PER_YEAR
 from ..question.base import Key, Names, NonNegative, Positive, Share
 from ..question.dataset import Dataset
 from ..question.estimates import LEVEL
-from ..question.plan import Event, Ongoing, Plan
+from ..question.plan import Ongoing, Plan, Sample
 from ..question.project_tables import Date
 from ..question.tables import TABLES
-from ..world.events import DisruptionEvent, HazardProfile, drawn_spreads, profiles_of, resolve_event, sampled
+from ..world.draws import shape_of
+from ..world.events import DisruptionEvent
 from ..world.instance import Instance
-from ..world.scenarios import Span, durations, elements, parents_first, severities, span
+from ..world.scenarios import draws
 
 LARGEST_BYTES = 5_000_000
 
@@ -154,10 +154,6 @@ def _of_row(error: ValidationError, record: Mapping[str, Any], file: str, line: 
 # What the years since the last plan have shown of its hazards: gamma posteriors of their rates.
 
 
-JEFFREYS = 0.5
-"""Onsets that a rate without a record of its own stands for: as little as a rate can."""
-
-
 class Evidence(NamedTuple):
     """What some years have shown of one hazard."""
 
@@ -237,18 +233,11 @@ def posterior(prior_rate: float, shape: float, exposure_yr: float, onsets: int) 
     return {"rate_per_yr": mean, "rate_per_yr_low": min(low, mean), "rate_per_yr_high": max(high, mean)}
 
 
-def shape_of(row: Any) -> float:
-    """Onsets that a row's rate stands for: those on its record and one half."""
-    if row.observed_yr is None:
-        return JEFFREYS
-    return float(len(row.calibrated_on.split()) + row.onsets_elsewhere) + JEFFREYS
-
-
 # Paths of years: what happens, month by month, and what of it is known at a date.
 
 
 PATHS = 7_919
-"""Purpose of the seeds of paths: other draws of the same plan have others."""
+"""Added to the seeds of paths: other draws of the same plan have others."""
 
 
 @dataclass(frozen=True)
@@ -257,8 +246,6 @@ class PathEvent:
 
     name: str
     event: DisruptionEvent
-    own: bool = True
-    """False: another event brought it on, which says nothing of how often its hazard comes by itself."""
 
     @property
     def begin(self) -> float:
@@ -283,8 +270,8 @@ class PathEvent:
 
     def happened(self) -> HappenedRow:
         """The event as evidence on its hazard."""
-        hazard = self.event.label
-        return HappenedRow(event=self.name, status="in force", hazard=hazard, from_year=self.begin, counted=self.own)
+        hazard, own = self.event.label, not self.event.brought_on
+        return HappenedRow(event=self.name, status="in force", hazard=hazard, from_year=self.begin, counted=own)
 
 
 @dataclass(frozen=True)
@@ -317,80 +304,15 @@ def draw_paths(
     plan: Plan, data: Dataset, n: Instance, paths: int, seed: int, *, uncertain: bool, grid_months: int
 ) -> tuple[ScenarioPath, ...]:
     """Paths from the second period of a plan to its end. uncertain: with true rates drawn from what is believed; grid_months: step
-    of all dates."""
-    rows, window, shaped = parents_first(sampled(plan, data)), span(n), profiles_of(plan, data)
-    shapes = {row.hazard: row.prior_onsets + row.onsets for row in data.rows("hazard_evidence")}
-    standing = {control.hazard for control in plan.controls if control.in_force and control.hazard}
+    of all dates. Raises PlanError for a plan without a sample."""
+    asked = Sample(scenarios=1, seed=0) if plan.sample is None else plan.sample
+    asked = asked.model_copy(update={"rates": "uncertain" if uncertain else "known", "drawn_from_year": None})
+    drawn = draws(n, data, asked, paths, seed + PATHS, grid_months / MONTHS_PER_YEAR)
     found = []
-    for number in range(paths):
-        rng = np.random.default_rng([PATHS, seed, number])
-        course = _Course(window, grid_months / MONTHS_PER_YEAR, rng)
-        for row in rows:
-            true = row
-            if uncertain and row.rate_per_yr > 0:  # a rate drawn from what is believed of the hazard
-                shape = shapes.get(row.hazard) or shape_of(row)
-                true = row.model_copy(update={"rate_per_yr": float(rng.gamma(shape, row.rate_per_yr / shape))})
-            course.add(true, shaped.get(row.hazard), standing)
-        named = sorted(course.events, key=lambda one: (one[0].start, one[0].label))
-        found.append(
-            ScenarioPath(number + 1, tuple(PathEvent(f"{e.label}-{k + 1}", e, own) for k, (e, own) in enumerate(named)))
-        )
+    for number, events in enumerate(drawn):
+        named = sorted(events, key=lambda event: (event.start, event.label))
+        found.append(ScenarioPath(number + 1, tuple(PathEvent(f"{e.label}-{k + 1}", e) for k, e in enumerate(named))))
     return tuple(found)
-
-
-class _Course:
-    """Events of a path, hazard by hazard: each begins with the step in which it comes and lasts whole steps, one at least; the next
-    one of a hazard begins after it."""
-
-    def __init__(self, window: Span, step: float, rng: np.random.Generator) -> None:
-        self._window, self._step, self._rng = window, step, rng
-        self.events: list[tuple[DisruptionEvent, bool]] = []
-        """Each with whether it came by itself."""
-
-    def add(self, row: Any, profile: HazardProfile | None, standing: Collection[str]) -> None:
-        """Draw the events of a hazard: its own, and those that events of its parents bring on."""
-        brought = [event.start for event, _ in self.events if event.label in row.after.split()]
-        brought += [self._window.begin] * len({*row.after.split()} & {*standing})
-        waiting = sorted(
-            self._floor(start + self._rng.exponential(row.after_lag_yr) if row.after_lag_yr > 0 else start)
-            for start in brought
-            if self._rng.random() < row.after_probability
-        )
-        free = self._window.begin
-        while free < self._window.end:
-            gap = self._rng.exponential(1 / row.rate_per_yr) if row.rate_per_yr > 0 else math.inf
-            own = self._floor(free + gap) if math.isfinite(gap) else math.inf
-            start = min([own, *(max(free, begin) for begin in waiting)])
-            alone = start == own
-            if start >= self._window.end:
-                return
-            waiting = [begin for begin in waiting if max(free, begin) > start]
-            event = self._event(row, profile, start)
-            free = start + event.flood + event.duration
-            if event.cut > 0 or row.cut_law != "on_off":
-                self.events.append((event, alone))
-
-    def _floor(self, date: float) -> float:
-        """The step in which a date lies."""
-        return self._window.begin + math.floor((date - self._window.begin) / self._step + 1e-9) * self._step
-
-    def _event(self, row: Any, profile: HazardProfile | None, start: float) -> DisruptionEvent:
-        """One event by the laws of its hazard."""
-        base = resolve_event(Event(hazard=row.hazard, start_year=start), row, profile)
-        u = np.clip(self._rng.random((1, 2 + len(row.materials.split()))), 2.0**-40, 1 - 2.0**-40)
-        drawn: dict[str, Any] = {"start": start, "materials": elements(row, u[0, 2:])}
-        if profile is None:
-            length = float(durations(row, u[:, 0])[0])
-            drawn["cut"] = float(severities(row, u[:, 1])[0])
-        else:
-            severity, stretch, felt = drawn_spreads(row, u[:, :2])
-            length, x = profile.length * float(stretch[0]), float(severity[0])
-            drawn |= {"severity": x if felt[0] else 0.0, "direct_severity": x}
-        whole = max(1, round((row.flood_yr + length) / self._step)) * self._step
-        duration = max(self._step, whole - row.flood_yr)
-        if profile is not None:
-            drawn["stretch"] = duration / profile.length
-        return replace(base, duration=duration, **drawn)
 
 
 def by_history(paths: Sequence[ScenarioPath], chunk: int) -> list[tuple[ScenarioPath, ...]]:

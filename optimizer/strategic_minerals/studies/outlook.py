@@ -21,20 +21,21 @@ from ..question.names import Names
 from ..question.plan import Plan
 from ..question.profile_fit import EMBARGO, LICENCE, Course, courses, leave_one_out
 from ..world.build import build_instance
-from ..world.events import HazardProfile, ScenarioSet, describe, drawn_spreads, hazards, longest_event, profiles_of
+from ..world.draws import durations, severities
+from ..world.events import (
+    HazardProfile,
+    ScenarioSet,
+    describe,
+    drawn_spreads,
+    hazards,
+    longest_event,
+    profiles_of,
+    sampled,
+)
 from ..world.events import year_equivalents as by_profile
 from ..world.instance import Instance
 from ..world.loss_values import headline, length_in_words, rate_in_words, rates_in_words, span_in_words
-from ..world.scenarios import (
-    build_scenarios,
-    cvar_of,
-    durations,
-    loss_proxy,
-    losses_by_period,
-    population,
-    quantile,
-    severities,
-)
+from ..world.scenarios import build_scenarios, cvar_of, loss_proxy, losses_by_period, population, quantile
 
 # Disruptions as they were observed beside what the table of hazards says of them: is the model harsher than history?
 
@@ -244,6 +245,7 @@ TITLES = {
     "materials": "Materials",
     "years": "Years",
     "worst": "Worst scenarios",
+    "record": "Events drawn and on record",
     "reduction": "What the reduction changes",
     "replay": "Observed disruptions and what the hazards say of them",
     "kinds": "Observed controls beside others of their kind",
@@ -273,6 +275,8 @@ def scenario_outlook(
     years: fiscal_year, probability that some material is tight, probability that the first event of a scenario falls into the year,
     expected loss and CVaR of the loss at the plan's `risk.alpha`, for each year separately;
     worst: the worst scenarios: what happens in a line, and all their events;
+    record: kind of hazard, events on the record of its hazards, the mean number that the record says for the years in which events
+    may strike, and the mean number drawn, those brought on by others included;
     reduction, where the plan keeps fewer than it samples: figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all
     sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share;
     replay and kinds, where asked for: observed disruptions beside the hazards, as `replay_observed` gives them, and each observed
@@ -296,6 +300,7 @@ def scenario_outlook(
         "materials": _materials(instance, drawn, loss, names),
         "years": _years(instance, drawn, by_year),
         "worst": _worst(instance, drawn, loss * instance.at_risk, names),
+        "record": _record(plan, data, instance, drawn),
     }
     reduced = _reduction(plan, data, instance)
     if len(reduced):
@@ -308,6 +313,8 @@ def scenario_outlook(
         "kept": 0 if sample is None else sample.scenarios,
         "drawn": 0 if sample is None else sample.draws or sample.scenarios,
         "alpha": plan.risk.alpha,
+        "years": instance.calendar.step * (instance.calendar.periods - 1),
+        "five_or_more": float(drawn.probability @ [len(events) >= 5 for events in drawn.events]),
     }
     return Study("scenarios", tables, _words(tables, facts), facts, TITLES)
 
@@ -337,6 +344,8 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
         f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD, probability {row.probability:.2%}"
         for row in rows_of(tables["worst"].head(SHOWN))
     ]
+    if len(tables["record"]):
+        lines += ["", _against_record(tables["record"], facts)]
     if "reduction" in tables:
         expected, worst = tables["reduction"].error_share
         lines += [
@@ -352,6 +361,36 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
         head = "Observed controls and the range that others of their kind give (years of the controlled flow lost):"
         lines += ["", head, *kind_lines(tables["kinds"])]
     return lines
+
+
+def _record(plan: Plan, data: Dataset, instance: Instance, drawn: ScenarioSet) -> pd.DataFrame:
+    """Events by kind: on the record of the hazards that the plan draws, and drawn."""
+    years = instance.calendar.step * (instance.calendar.periods - 1)
+    found: dict[str, list[float]] = {}
+    for row in sampled(plan, data):
+        seen = len(row.calibrated_on.split()) + row.onsets_elsewhere
+        struck = [sum(event.label == row.hazard for event in events) for events in drawn.events]
+        kind = found.setdefault(row.kind, [0.0, 0.0, 0.0])
+        kind[0] += seen
+        kind[1] += years * seen / row.observed_yr if row.observed_yr else math.nan
+        kind[2] += float(drawn.probability @ struck)
+    return pd.DataFrame(
+        [[kind, *each] for kind, each in found.items()], columns=["kind", "events", "expected", "drawn"]
+    )
+
+
+def _against_record(record: pd.DataFrame, facts: Mapping[str, Any]) -> str:
+    """How many events are drawn, beside what the record says."""
+    kinds = "; ".join(
+        f"{row.kind.replace('_', ' ')} {row.drawn:.2g} ({row.expected:.2g} on record)"
+        if pd.notna(row.expected)
+        else f"{row.kind.replace('_', ' ')} {row.drawn:.2g} (no record)"
+        for row in rows_of(record)
+    )
+    return (
+        f"Events in {facts['years']:g} years, on average: {record.drawn.sum():.2g}; five or more in {facts['five_or_more']:.0%} of "
+        f"scenarios. By kind, those that others bring on included: {kinds}."
+    )
 
 
 def _hazard(row: Any) -> str:

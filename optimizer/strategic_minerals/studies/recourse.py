@@ -27,11 +27,12 @@ from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.highs import Model, SolvedRun
 from ..solver.session import BasisMemory
+from ..world.draws import POINTS, lasting_until, mean_remainder
 from ..world.events import DisruptionEvent, ScenarioSet, combine_events, short_of_promise, spread
 from ..world.instance import DEFENCE, Instance
 from ..world.loss_values import loss_values
 from ..world.packages import Support, signed_support
-from ..world.scenarios import POINTS, SHORTEST, UNKNOWN_MEAN_YR, believed_end, lasting_until, mean_remainder
+from ..world.scenarios import SHORTEST, UNKNOWN_MEAN_YR, believed_end
 
 CHUNK = 16
 """Scenarios in one linear program."""

@@ -200,6 +200,8 @@ class DisruptionEvent:
     """Which other countries' sources are cut, as `third_country_scope` of hazards says."""
     spares_home: bool = False
     """Whether plants at home go on though their country is named: who limits exports serves its own users."""
+    brought_on: bool = False
+    """Whether another event brought it on: that says nothing of how often its hazard comes by itself."""
     begun: DisruptionEvent | None = None
     """Of an event that had begun before the plan: itself as its hazard has it. When it ends was then not known."""
 
