@@ -243,6 +243,47 @@ def test_a_rolling_horizon_plans_as_many_years_as_before() -> None:
     assert (now.first_year, now.years) == (FIRST + 1, 4)
 
 
+def test_terms_that_pass_the_horizon_stay_what_they_are() -> None:
+    """Proves (trap 61): in a plan of four years a contract of ten is one of ten in the table, the words and the next plan, whose
+    fees and reserved capacity go on to its last year; a plant's fees go on for its life. The plan's cost is that of its years."""
+
+    def signed(term: float) -> Result:
+        deal = {"kappa": 0.0, "lot_t_per_yr": 0.1 * KT, "fee_usd_per_kg": 0.01, "term_yr": term}
+        plant = {"capex_musd": 2.0, "cash_usd_per_kg": 0.1, "life_yr": 15.0, "kappa": 0.0}
+        question = tiny(
+            {"gallium": 2.0},
+            sources={"china": source("CHN", "gallium", 8.0), "ally": source("AUS", "gallium", 2.0, **deal)},
+            demand={"gallium": 10.0},
+            loss=100.0,
+            projects={"plant": project("gallium", 1.0, country="AUS", additional=True, **plant)},
+            packages={"help": {"instrument": "grant", "offtake_share": 1.0, "offtake_fee_usd_per_kg": 0.02}},
+            instruments={"signing_years": [FIRST], "contract_years": [FIRST]},
+            scenarios=[cut("stop", 0.5, FIRST + 2.0, 2.0, share=0.8)],
+            years=4,
+            residual=0.0,
+        )
+        return solve(*question, gap=0.0, quick=True)
+
+    long, short = signed(10.0), signed(4.0)
+    deal = long.tables["contracts"].iloc[0]
+    assert deal.term_yr == 10.0
+    assert deal.fees_musd == pytest.approx(0.01 * deal.contract_t_per_yr / 1000 * 10)
+    assert "for 10 years" in long.summary()
+    assert long.audited.passed
+    assert long.outcome.objective_musd == pytest.approx(short.outcome.objective_musd, rel=1e-9)
+    found = roll(long, years=1, horizon="rolling", **CALM).result
+    due: dict[str, dict[int, float]] = {"contract": {}, "package": {}}
+    kinds = {row.commitment: row.kind for row in found.data.rows("commitments")}
+    for row in found.data.rows("payments_due"):
+        if row.payment == "fee":
+            due[kinds[row.commitment]][row.fiscal_year] = row.amount_musd
+    yearly = 0.01 * deal.contract_t_per_yr / 1000
+    assert due["contract"] == pytest.approx({FIRST + k: yearly for k in range(1, 10)})
+    assert due["package"] == pytest.approx({FIRST + k: 0.02 for k in range(1, 16)})
+    last = found.tables["budget"].signed_before_musd.iloc[-1]
+    assert last == pytest.approx(yearly + 0.02)
+
+
 def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning() -> None:
     """Proves: 50 million USD that are due in a year of 10 leave a plan that buys nothing in that year, and say so; the next year
     has its money."""

@@ -597,10 +597,10 @@ def _contracts(accounts: Accounts) -> Records:
     for k, contract in enumerate(accounts.problem.structure.contracts):
         amount = float(accounts.solution.contract[k])
         if amount > SMALL_T:
-            j, last = contract.source, min(n.calendar.periods, contract.start + int(n.contract_term[contract.source]))
+            j, term = contract.source, int(n.contract_term[contract.source])
             name = f"{n.producers[j]} ({n.country[j]}), {n.calendar.period_label(contract.start)}"
-            tonnes[name], terms[name] = amount / n.calendar.step, (last - contract.start) * n.calendar.step
-            fees[name] = amount * float(n.contract_fee[j]) * (last - contract.start)
+            tonnes[name], terms[name] = amount / n.calendar.step, term * n.calendar.step
+            fees[name] = amount * float(n.contract_fee[j]) * term
     return {"contract_t_per_yr": tonnes, "contract_term_yr": terms, "contract_fees_musd": fees}
 
 

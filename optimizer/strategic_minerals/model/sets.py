@@ -162,7 +162,7 @@ def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support
     for j in np.flatnonzero(~np.isnan(instance.contract_lot)):
         largest = float(instance.capacity[j].max())
         for t in instance.contract_periods:
-            end = min(T, t + int(instance.contract_term[j]))
+            end = t + int(instance.contract_term[j])
             allowed = instance.procurement.offtake_open[j, t]
             if largest > 0 and instance.contract_lot[j] <= largest and allowed:
                 contracts.append(Contract(int(j), t, end, float(instance.contract_lot[j]), largest))

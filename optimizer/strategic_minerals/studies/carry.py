@@ -391,7 +391,9 @@ class _Carrier:
             cells |= {**terms, "kind": "market_floor", "residual_musd": 0.0}
             self.add("commitments", commitment=f"{commitment}-floor{k}", **cells)
         self._payments(commitment, "instalment", self.by_year(share * option.payments))
-        self._payments(commitment, "fee", self.by_year(share * option.fees))
+        made_whole = output[: len(option.fees)]  # the fee is one for all of the life, whatever horizon hides of it
+        fee = max((paid / made for paid, made in zip(option.fees, made_whole, strict=True) if made > 0), default=0.0)
+        self._payments(commitment, "fee", self.by_year(share * fee * output))
 
     def _right_to_buy(self, producer: str, floor: Floor, share: float) -> None:
         """The tonnes under a purchase floor are an offer of the plant at the market price, as long as the floor lasts."""
@@ -523,8 +525,8 @@ class _Carrier:
             from_year=self.date(start),
             until_year=self.date(end),
         )
-        fees = np.zeros(self.calendar.periods)
-        fees[start : min(end, self.calendar.periods)] = float(n.contract_fee[source]) * tonnes
+        fees = np.zeros(end)
+        fees[start:] = float(n.contract_fee[source]) * tonnes
         self._payments(commitment, "fee", self.by_year(fees))
 
     def market_floor(self, m: int) -> None:
