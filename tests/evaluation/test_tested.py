@@ -153,8 +153,8 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
 def test_the_summary_leads_with_new_scenarios_and_puts_its_own_last(answer: Result) -> None:
     text = answer.summary()
     verdict, evidence = text.split("\n\n")[0], text[text.index("EVIDENCE") :]
-    assert "in 256 new scenarios" in verdict
-    assert "True gap: no plan is worth over" in verdict
+    assert "lived through 256 new scenarios that nobody foresees" in verdict
+    assert "True gap, in the model that made the plan: none is worth over" in verdict
     assert "In its own" in evidence
     gap = answer.tables["sample_gap"].assign(gap_musd=-1.0)
     assert "is not known" in replace(answer, tables={**answer.tables, "sample_gap": gap}).summary()

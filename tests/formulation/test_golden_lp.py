@@ -171,10 +171,18 @@ def two_homes() -> tuple[Plan, Dataset]:
     return joint_question(allied({"stop": (0.5, [event("ore")])}, freight=2.0, horizon=TWO_YEARS), homes)
 
 
+def targets() -> tuple[Plan, Dataset]:
+    """The two homes keep to the targets of every future; the baseline course may sell, and an event is in force when it begins."""
+    plan, data = two_homes()
+    menu = plan.instruments.model_copy(update={"trunk_disposal": True, "trunk_release": True})
+    return plan.model_copy(update={"policy": "targets", "instruments": menu}), data
+
+
 def refill() -> tuple[Plan, Dataset]:
     """A stock of gallium, a tenth lost each year, that has to be back to four fifths a year after a stop of half a year."""
     return tiny(
         {"gallium": 100.0},
+        policy="targets",
         materials={"gallium": {"decay_share_per_yr": 0.1}},
         sources={"china": source("CHN", "gallium", 4.0)},
         demand={"gallium": 4.0},
@@ -185,7 +193,7 @@ def refill() -> tuple[Plan, Dataset]:
 
 
 TWO_YEARS = {"first_year": 2027, "years": 2, "tail_years": 0}
-CASES = {"": everything, "users_stock": users_stock, "two_homes": two_homes, "refill": refill}
+CASES = {"": everything, "users_stock": users_stock, "two_homes": two_homes, "targets": targets, "refill": refill}
 """Folder below `GOLDEN` -> the problem whose rows stand there."""
 
 

@@ -746,7 +746,7 @@ def test_half_years_are_years_where_nothing_happens_within_a_year(seed: int) -> 
     )
 
     def whole(told: dict[str, Any]) -> None:
-        told["discount_rate"] = 0.0
+        told["discount_rate"], told["policy"] = 0.0, "foresight"  # filling is counted at the end of each period
         for scenario in told["scenarios"]:
             for event in scenario["events"]:
                 event["start_year"] = math.floor(event["start_year"])

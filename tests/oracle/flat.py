@@ -164,6 +164,8 @@ def soft_penalties(m: pyo.ConcreteModel, structure: Structure) -> Any:
         for n in range(blocks.count):
             total += float(weights[n]) * m.period[c, int(blocks.scenario[n]), int(blocks.period[n])].penalty
         total += sum(m.branch[c, s].penalty for s in blocks.branches)
+        pi = structure.scenarios.probability
+        total += sum(float(pi[s]) * m.branch[c, s].unfilled_cost for s in blocks.branches)
     return total
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +10,6 @@ from strategic_minerals import check, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.core.errors import InputError
 from strategic_minerals.matrix.problem import prepare
-from strategic_minerals.studies.recourse import believed
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.events import mean_cuts
 from strategic_minerals.world.instance import Calendar
@@ -292,13 +289,3 @@ def test_of_two_events_at_once_the_deeper_cut_rations():
 def test_a_small_cut_of_the_usual_flow_is_no_shortage_where_there_is_spare_capacity():
     found = scenarios_of(*struck([step(0, 12, 0.02)], normal=100.0, tight_cut_share=0.05))[1]
     assert not found.tight.any()
-
-
-def test_who_lives_through_an_event_expects_it_to_last_by_the_law_of_its_length():
-    """A profile of six months, seen after three: with stretch always 1 three months are left; in a flood no cut is foreseen."""
-    plan, data = struck([step(0, 6, 0.5)])
-    (event,) = scenarios_of(plan, data)[1].events[0]
-    row = next(row for row in data.rows("hazards"))
-    assert believed(event, 2028.25, {"stop": row}).duration == pytest.approx(0.5)
-    flooded = replace(event, flood=1.0)
-    assert believed(flooded, 2028.5, {"stop": row}).profile is None

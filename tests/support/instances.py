@@ -608,6 +608,7 @@ def _plan(case: _Case) -> Plan:
             "procurement": {"exclusions": _exclusions(case)},
             "scenarios": scenarios,
             "sample": {"scenarios": 3, "seed": case.seed} if on["sample"] else None,
+            "policy": ("foresight", "targets")[case.seed % 2],
             "service_levels": promises,
             "diversification": rules,
             "days_of_cover": [{"material": "magnet", "days": u(0.5, 3.0), "from_year": FIRST + 1}]

@@ -1,8 +1,9 @@
 """Planning problems small enough to solve by hand: `tiny(...)` gives a plan and its tables, made in memory.
 
 Everything defaults to nothing happening and nothing costing: no discounting, no holding cost, no haircut, full salvage,
-no tail, ample money, no events. Prices and losses are USD/kg, tonnes are kilotonnes: a kilotonne at 1 USD/kg is one
-million USD, so money in million USD is kilotonnes times USD/kg.
+no tail, ample money, no events, and once an event has begun its course is known (`policy = "foresight"`). Prices and losses
+are USD/kg, tonnes are kilotonnes: a kilotonne at 1 USD/kg is one million USD, so money in million USD is kilotonnes times
+USD/kg.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ def tiny(
             "horizon": {"first_year": FIRST, "years": years, "tail_years": 0, "period_months": months},
             "budget": {"appropriation_musd": money, **(budget or {})},
             "scenarios": scenarios,
+            "policy": "foresight",
             **plan,
         }
     ), data

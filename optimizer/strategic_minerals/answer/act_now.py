@@ -30,7 +30,8 @@ class ActNow:
 
     gap: pd.DataFrame
     """One row: why_not (why nothing could be tested, else empty), how the plan was chosen, the true gap and its limit, worth and
-    losses in the tests with standard errors and intervals."""
+    losses as the tests were lived with standard errors and intervals, and `modelled_musd`, the worth by the model of the plan, in
+    which the further course of a disruption is known."""
     acts: pd.DataFrame
     later: pd.DataFrame
     samples: pd.DataFrame
@@ -111,7 +112,8 @@ class ActNow:
             figures = one.mean, one.standard_error, one.low, one.high
             ends = ("_musd", "_error_musd", "_low_musd", "_high_musd")
             found |= {f"{name}{end}": value for end, value in zip(ends, figures, strict=True)}
-        found["gap_share"] = found["gap_limit_musd"] / max(abs(found["worth_musd"]), 1.0)
+        found["modelled_musd"] = float(self.samples.modelled_musd.mean())
+        found["gap_share"] = found["gap_limit_musd"] / max(abs(found["modelled_musd"]), 1.0)
         for name, value in found.items():
             if abs(self.figure(name) - value) > ROUNDING * (1 + abs(value)):
                 yield f"results/{GAP}.csv: {name} is stated as {self.figure(name):,.6g}, the samples say {value:,.6g}"

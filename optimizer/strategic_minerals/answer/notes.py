@@ -616,6 +616,8 @@ class Basis:
             return tuple(noted.note[noted.kind == kind])
 
         self.relaxed = outcome.relaxed
+        self.release = plan.release if plan.policy == "targets" else None
+        """Rule of release; None: the plan knows the course of each disruption."""
         self.reason: str = outcome.reason
         self.names = names = Names.of(data)
         self.scenarios = scenario_names(plan, tables["scenario_losses"], told=True)

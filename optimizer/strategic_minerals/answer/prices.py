@@ -231,8 +231,8 @@ def _item(name: str, alike: list[int], n: int) -> str:
 
 def stages_of(solved: Solved) -> dict[str, tuple[float, float]]:
     """Aim -> (with the plan, without), penalties left out."""
-    costs, penalty = solved.costs, solved.problem.assembly.costs.get("penalty")
-    fined = 0.0 if penalty is None else float(penalty @ solved.x)
+    costs, parts = solved.costs, solved.problem.assembly.costs
+    fined = sum(float(parts[name] @ solved.x) for name in ("penalty", "unfilled") if name in parts)
     names = [name for name, *_ in solved.outcome.stages]
     return {name: (float(costs[name] @ solved.x) - fined, float(costs[name] @ solved.z0)) for name in names}
 

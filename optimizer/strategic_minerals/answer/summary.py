@@ -45,10 +45,10 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
         )
     lines += [f"  Hidden by the length of periods: {words}." for words in basis.averaged]
     lines += [*controls_said(plan), *owners_said(plan)]
-    lines.append(
-        "  Assumption: once a disruption begins, everyone knows how long and how severe it will be; contracts due to be signed "
-        "later are signed as planned."
-    )
+    known = "once a disruption begins, everyone knows how long and how severe it will be"
+    if plan.policy == "targets":
+        known = "in the plan's own scenarios users and plants know how long a disruption lasts, the reserve keeps to its targets"
+    lines.append(f"  Assumption: {known}; contracts due to be signed later are signed as planned.")
     return lines
 
 
@@ -198,7 +198,11 @@ def _first(basis: Basis) -> list[list[str]]:
     """What to do first; why that is not known, where no sample could test the plan."""
     if basis.act_now is None or basis.relaxed:
         return []
-    return [untested(basis.act_now)] if basis.act_now.why_not else first_years(basis.act_now, basis.names)
+    return (
+        [untested(basis.act_now)]
+        if basis.act_now.why_not
+        else first_years(basis.act_now, basis.names, targets=basis.release is not None)
+    )
 
 
 def _in_sample(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -335,8 +339,25 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
             f"expected purchases over all scenarios {in_tonnes(figures.value('bought_expected_t', material))}"
         )
     calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
-    origin = origin_of_purchases(figures, basis.names)
-    return [f"BUY for the reserve while no disruption occurs ({calm}):", *limited(lines), *origin]
+    head = f"BUY for the reserve while no disruption occurs ({calm}):"
+    if basis.release is not None:
+        head = "HOLD for the reserve, whatever happens; these purchases reach the targets, as early as offers and money allow:"
+    return [head, *limited(lines), *origin_of_purchases(figures, basis.names), *_release(basis)]
+
+
+def _release(basis: Basis) -> list[str]:
+    """What a storekeeper does in an event and after it."""
+    rule = basis.release
+    if rule is None:
+        return []
+    kept = [f"{rule.this_event:g} times what dearer uses would lack in the expected rest of it"] * (rule.this_event > 0)
+    kept += [f"what new disruptions would take from them in {rule.new_events_yr:g} years"] * (rule.new_events_yr > 0)
+    most = "the dearest use first, each all that it lacks"
+    then = f"{most}; the others once enough is left for {' and '.join(kept)}" if kept else most
+    share = "" if rule.refill_share == 1 else f" to {rule.refill_share:.0%} of it"
+    return [
+        f"  In a disruption: {then}. After it the stock is filled up{share} again, by the year's money that is left."
+    ]
 
 
 def _support(figures: Figures, basis: Basis) -> list[str]:
@@ -505,7 +526,9 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
         ),
         (price, "effect of crisis prices on what users and the government buy and sell"),
     ]
-    parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
+    parts += [(-penalties, "penalties for broken soft rules and targets not filled, which nobody pays")] * (
+        penalties >= 0.5
+    )
     parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
     values = [value for value, _ in parts]
     printed = rounded_to_add_up(net, values, 0) or [float(round(value)) for value in values]
@@ -568,8 +591,9 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
     confidence = f"{of.figure('confidence'):.0%}"
     tested = int(of.figure("samples") * of.figure("scenarios"))
     return [
-        f"The plan is worth {musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, in {tested:,} new "
-        f"scenarios ({confidence} interval {_interval(of, 'worth')}; {price_year} money, discounted, expected).",
+        f"The plan is worth {musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, lived through "
+        f"{tested:,} new scenarios that nobody foresees ({confidence} interval {_interval(of, 'worth')}; {price_year} money, "
+        "discounted, expected).",
         _gap(of),
         f"It lowers expected shortage losses from {musd(of.figure('loss_without_musd'))} M to {musd(of.figure('loss_musd'))} M "
         f"({confidence} interval {_interval(of, 'loss')}).",
@@ -597,15 +621,15 @@ def _gap(of: ActNow) -> str:
             "cost at least. Such samples are not to be trusted."
         )
     return (
-        f"True gap: no plan is worth over {musd(limit)} M more, {of.figure('gap_share'):.1%} of this one "
-        f"({of.figure('confidence'):.0%} confidence; {musd(mean)} M on average of {count} samples, standard error "
+        f"True gap, in the model that made the plan: none is worth over {musd(limit)} M more, {of.figure('gap_share'):.1%} of this "
+        f"one ({of.figure('confidence'):.0%} confidence; {musd(mean)} M on average of {count} samples, standard error "
         f"{musd(of.figure('gap_error_musd'))})."
     )
 
 
-def first_years(of: ActNow, names: Names) -> list[list[str]]:
+def first_years(of: ActNow, names: Names, *, targets: bool) -> list[list[str]]:
     """Sections: what to do first, what comes later, what would settle what is open."""
-    return [part for part in (_now(of), _later(of), _settled(of, names)) if part]
+    return [part for part in (_now(of), _later(of, targets), _settled(of, names)) if part]
 
 
 def _now(of: ActNow) -> list[str]:
@@ -651,16 +675,20 @@ def _act(rows: pd.DataFrame) -> str:
     return f"  {DOES[str(last.kind)]} {last.what}: {amounts}. {firm} ({text}{later})"
 
 
-def _later(of: ActNow) -> list[str]:
-    """Years after the first: on the course without a disruption, and over all scenarios."""
+def _later(of: ActNow, targets: bool) -> list[str]:
+    """Years after the first: towards targets, or on the course without a disruption, and over all scenarios."""
     if of.later.empty:
         return []
+    years = of.later.years.iloc[0]
+    head = f"LATER: {years}, a course for as long as nothing happens. Plan again each year, and after any event."
+    if targets:
+        head = f"LATER: {years}, to reach the targets, and in all scenarios on average. Plan again each year, and after any event."
     lines = [
-        f"  {row.kind} {row.what}: {amount(row.without_disruption)} t if nothing happens (probability {row.probability:.0%}); "
-        f"{amount(row.expected)} t expected over all scenarios"
+        f"  {row.kind} {row.what}: {amount(row.without_disruption)} t"
+        + ("" if targets else f" if nothing happens (probability {row.probability:.0%})")
+        + f"; {amount(row.expected)} t expected over all scenarios"
         for row in rows_of(of.later.sort_values("expected", ascending=False, kind="stable"))
     ]
-    head = f"LATER: {of.later.years.iloc[0]}, a course for as long as nothing happens. Plan again each year, and after any event."
     return [head, *limited(lines, MOST_LATER)]
 
 

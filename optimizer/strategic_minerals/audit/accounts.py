@@ -341,7 +341,35 @@ def commitments(accounts: Accounts) -> dict[str, float]:
             parts["soft_penalties"] += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ x.excess[0, k])
     for k, level in enumerate(plan.service_levels):
         parts["soft_penalties"] += (level.penalty_usd_per_kg or 0.0) * 1e-3 * float(x.short_of_promise[:, k].sum())
+    parts["soft_penalties"] += unfilled(accounts)
     return {name: float(value) for name, value in parts.items()}
+
+
+FILLING_YR, UNFILLED_SHARE = 3.0, 0.25
+"""Years in which a stock is filled again after an event, and what a tonne missing from the target costs a year, as a share of its
+highest price."""
+
+
+def unfilled(accounts: Accounts) -> float:
+    """What targets cost that branches have not filled: by then all of them before a material is first tight, a part that grows with
+    the calm periods after it; without what was there before the plan  [million USD]."""
+    n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
+    bought = {p.material for sets in accounts.problem.structure.component_sets for p in sets.purchases if p.offer >= 0}
+    if n.plan.policy != "targets":
+        return 0.0
+    total, refill = 0.0, n.plan.release.refill_share
+    for i in sorted(bought):
+        price = UNFILLED_SHARE * float(n.price[i].max()) * n.calendar.step
+        for s, pi in enumerate(path_data.scenarios.probability):
+            calm: float | None = None
+            for t in range(n.calendar.periods):
+                calm = 0.0 if path_data.tight[1 + s, i, t] else (None if calm is None else calm + 1)
+                share = 1.0 if calm is None else refill * min(1.0, calm * n.calendar.step / FILLING_YR)
+                target = float(x.stock[0, i, t]) - (1 - float(n.decay[i])) ** (t + 1) * float(n.opening[i])
+                lacks = max(0.0, share * target - float(x.stock[1 + s, i, t]))
+                if path_data.branch[1 + s, n.component[i], t] or share < 1:
+                    total += float(pi) * float(n.calendar.beta[t]) * price * lacks
+    return total
 
 
 # What an answer states of itself, worked out again from its decisions: the audit's own records of `figures.RECOMPUTED`.

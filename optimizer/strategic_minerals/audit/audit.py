@@ -391,7 +391,42 @@ def release_rules(k: AuditContext) -> Iterable[Row]:
         yield rule.material, np.where(np.isfinite(most), k.x.release[:, i] - most, 0.0), k.size[i]
 
 
-POLICY: tuple[Rule, ...] = (diversification, trunk_shortfall, days_of_cover, service_level, refill, release_rules)
+def stock_targets(k: AuditContext) -> Iterable[Row]:
+    """In branches stock <= the trunk's, had it released nothing, and what could not be sold while it was tight; summed over pools
+    [t]. Sales <= the trunk's and what could not be sold before  [t]."""
+    n, x = k.n, k.x
+    if n.plan.policy != "targets":
+        return
+    allowed, sold = np.zeros_like(x.stock), np.zeros_like(x.disposal)
+    for i in range(len(n.materials)):
+        keep, c = 1 - float(n.decay[i]), int(n.component[i])
+        released, unsold = 0.0, np.zeros(len(x.stock))
+        for t in range(n.calendar.periods):
+            released = keep * released + float(x.release[0, i, t])
+            sold[:, i, t] = x.disposal[:, i, t] - x.disposal[0, i, t] - keep * unsold
+            stuck = k.path_data.branch[:, c, t] & k.path_data.tight[:, i, t] & n.plan.instruments.trunk_disposal
+            unsold = keep * unsold + stuck * float(x.disposal[0, i, t])
+            allowed[:, i, t] = x.stock[0, i, t] + released + unsold
+    pools: dict[Any, list[int]] = {}
+    for i, pool in enumerate(n.pool):
+        pools.setdefault(pool or i, []).append(i)
+    for members in pools.values():
+        over = (x.stock[1:, members] - allowed[1:, members]).sum(axis=1)
+        yield n.materials[members[0]], over, max(float(k.size[i]) for i in members)
+    for i, name in enumerate(n.materials):
+        c = int(n.component[i])
+        yield f"{name} sold", (sold[1:, i] * k.path_data.branch[1:, c]).max(initial=0.0), k.size[i]
+
+
+POLICY: tuple[Rule, ...] = (
+    diversification,
+    trunk_shortfall,
+    days_of_cover,
+    service_level,
+    refill,
+    release_rules,
+    stock_targets,
+)
 """In tonnes."""
 
 
@@ -415,7 +450,7 @@ def branch_purchases(k: AuditContext) -> Iterable[Row]:
 
 def calm_purchases(k: AuditContext) -> Iterable[Row]:
     """Where branches may spend what is unspent: their purchases of what is not tight <= the trunk's planned + emergency."""
-    if k.n.plan.budget.branch_money != "appropriated":
+    if k.n.plan.budget.branch_money != "appropriated" or k.n.plan.policy != "foresight":
         return
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
     for c, name in enumerate(k.n.components):

@@ -393,6 +393,8 @@ def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
             edges_of = sorted({e for event, names in several for e in _edges(event, names)})
             for t in range(T):
                 opens = n.calendar.first_year + D * t
+                if opens + D <= edges_of[0] or opens >= edges_of[-1]:
+                    continue  # nothing lasts
                 edges = [opens, *(e for e in edges_of if opens < e < opens + D), opens + D]
                 hit = sum(
                     (b - a) * max(_depth_at(event, names, (a + b) / 2) for event, names in several)

@@ -563,7 +563,9 @@ def instantiate(structure: Structure, templates: Templates) -> Assembly:
         if branch is not None:
             k = len(blocks.branches)
             xi = branch.xi(branch_values(structure, sets, blocks), k)
-            parts.append(PlacedBlock(branch, "branch", c, k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
+            unfilled = structure.scenarios.probability[list(blocks.branches)]
+            weights = {"penalty": np.ones(k), "unfilled": unfilled}
+            parts.append(PlacedBlock(branch, "branch", c, k, xi, NO_EXTERNALS, weights))
     scenario_at = len(parts)
     if templates.scenario is not None:
         tail = structure.scenarios.probability / (1 - structure.instance.plan.risk.alpha)
@@ -648,7 +650,7 @@ def _branch(structure: Structure, sets: ComponentSets) -> Template | None:
     own, trunk = _on_demand(outside, externals, "own"), _on_demand(outside, externals, "trunk")
     values = branch_values(structure, sets, blocks.one)
     add_branch(block, structure, sets, own, trunk, {name: array[0] for name, array in values.items()})
-    return compile_block(block, externals, {"penalty": block.penalty})
+    return compile_block(block, externals, {"penalty": block.penalty, "unfilled": block.unfilled_cost})
 
 
 def _scenario(structure: Structure) -> Template | None:

@@ -215,9 +215,10 @@ def objective_costs(problem: Problem) -> dict[str, Floats]:
             "residual_credit": -plan.residual,
             "tail_risk": plan.risk.cvar_weight,
             "penalty": 1.0,
+            "unfilled": 1.0,
         },
-        "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0},
-        "spending": {"spending": 1.0, "penalty": 1.0},
+        "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0, "unfilled": 1.0},
+        "spending": {"spending": 1.0, "penalty": 1.0, "unfilled": 1.0},
     }
     shares[STAGES[plan.objective.kind][0]][OWN] = 1.0
     found = {}

@@ -23,6 +23,10 @@ PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
     "planned_price": "price paid on the trunk, P_0 (1+premium) [million USD/unit]",
     "calm_price": "price paid in the branch where the material is not tight, else 0 [million USD/unit]",
+    "filled_before": "what of that was there before the plan [unit]",
+    "unfilled_price": "what a unit missing from the target costs, discounted [million USD/unit]",
+    "filled_share": "share of its target that a stock has reached again after an event, by the calm periods since; else 0 [-]",
+    "unsold_share": "1 where the branch is tight and cannot sell, else 0, by material and period [-]",
     "service_window": "1 from the onset to the end of the event, else 0 [-]",
     "service_allowance": "(1 - level) * demand over the window [unit]",
     **stock_rules.STOCK_RULE_PARAMS,
@@ -37,8 +41,23 @@ def service_terms(structure: Structure, sets: ComponentSets) -> list[tuple[int, 
     return [(n, f) for n, level in sets.services for f in (years if level.per == "fiscal_year" else [-1])]
 
 
-def _limits_calm(structure: Structure) -> bool:
-    return structure.instance.plan.budget.branch_money == "appropriated"
+def limits_calm(structure: Structure) -> bool:
+    """Whether unspent money buys only what is tight: where the course of a branch is known it would speculate; with targets the
+    stock is limited itself."""
+    plan = structure.instance.plan
+    return plan.budget.branch_money == "appropriated" and plan.policy == "foresight"
+
+
+def filled_up(structure: Structure, sets: ComponentSets) -> list[int]:
+    """Stocked materials that a branch fills up to their target."""
+    bought = {p.material for p in sets.purchases if p.offer >= 0}
+    return [i for i in sets.stocked if i in bought] if structure.instance.plan.policy == "targets" else []
+
+
+def sold_on_trunk(structure: Structure, sets: ComponentSets) -> list[int]:
+    """Stocked materials of which the baseline course may sell, where branches keep to its targets."""
+    plan = structure.instance.plan
+    return list(sets.stocked) if plan.policy == "targets" and plan.instruments.trunk_disposal else []
 
 
 def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
@@ -48,8 +67,12 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "buy_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
         "planned_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
         "calm_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T]
-        if _limits_calm(structure)
+        if limits_calm(structure)
         else [],
+        "filled_share": [(i, t) for i in filled_up(structure, sets) for t in T],
+        "filled_before": [(i, t) for i in filled_up(structure, sets) for t in T],
+        "unfilled_price": [(i, t) for i in filled_up(structure, sets) for t in T],
+        "unsold_share": [(i, t) for i in sold_on_trunk(structure, sets) for t in T],
         "service_window": [(n, t) for n, _ in sets.services for t in T],
         "service_allowance": service_terms(structure, sets),
         **stock_rules.stock_rule_param_keys(structure, sets),
@@ -67,6 +90,9 @@ def add_branch(
         b.add_component(name, pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name]))
     add_branch_purchases(b, structure, sets, own, trunk)
     add_calm_purchases(b, structure, sets, own, trunk)
+    add_stock_target(b, structure, sets, own, trunk)
+    add_target_sales(b, structure, sets, own, trunk)
+    add_filling(b, structure, sets, own, trunk)
     add_service_level(b, structure, sets, own)
     stock_rules.add_refill(b, structure, sets, own, trunk)
     add_branch_loss(b, structure, sets, own)
@@ -100,7 +126,7 @@ def add_calm_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, 
         <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                               [million USD]
     """
     instance = structure.instance
-    counted = [p for p in sets.purchases if p.offer >= 0] if _limits_calm(structure) else []
+    counted = [p for p in sets.purchases if p.offer >= 0] if limits_calm(structure) else []
     most = instance.by_year(instance.plan.budget.emergency_musd)
 
     def money(b: Any, f: int) -> Any:
@@ -110,6 +136,85 @@ def add_calm_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, 
         return sum(spent) - sum(planned) <= float(most[f])
 
     b.calm_purchases = pyo.Constraint(range(len(most)) if counted else [], rule=money)
+
+
+def add_stock_target(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
+    """A branch holds no more than the target of every future: the baseline course's stock, had it released nothing, and what a
+    shortage kept the branch from selling. Homes that pool a stock keep to the target of its sum.
+
+    stock[i,t] <= stock_trunk[i,t] + sum_{u<=t} (1-decay)**(t-u) release_trunk[i,u] + unsold[i,t]           [unit]  for each i, t
+    the same summed over the materials of a pool                                         [unit of the first]  for each pool, t
+    """
+    instance = structure.instance
+    if instance.plan.policy != "targets":
+        return
+    T = range(instance.calendar.periods)
+    b.unsold = pyo.Var(
+        [(i, t) for i in sold_on_trunk(structure, sets) for t in T],
+        bounds=(0, None),
+        doc="stock that a shortage keeps from being sold",
+    )
+
+    def above(b: Any, i: int, t: int, unit: float = 1.0) -> list[Any]:
+        """Terms of what a branch holds above the target."""
+        kept = float(1 - instance.decay[i])
+        terms = [unit * own("stock", i, t), -unit * trunk("stock", i, t)]
+        if i in sets.drawn:
+            terms += [-unit * kept ** (t - u) * trunk("release", i, u) for u in range(t + 1)]
+        if (i, t) in b.unsold:
+            terms.append(-unit * b.unsold[i, t])
+        return terms
+
+    def pooled(b: Any, k: int, t: int) -> Any:
+        unit = instance.material_unit
+        first = unit[sets.pools[k][0]]
+        return sum(term for i in sets.pools[k] for term in above(b, i, t, float(unit[i] / first))) <= 0
+
+    alone = [i for i in sets.stocked if not any(i in pool for pool in sets.pools)]
+    b.stock_target = pyo.Constraint(alone, T, rule=lambda b, i, t: sum(above(b, i, t)) <= 0)
+    b.pool_target = pyo.Constraint(range(len(sets.pools)), T, rule=pooled)
+
+
+def add_target_sales(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
+    """A branch sells what the baseline course sells, and later what a shortage kept it from selling.
+
+    unsold[i,t] <= (1-decay) unsold[i,t-1] + tight[i,t] sell_trunk[i,t]                                [unit]  for each i, t
+    sell[i,t] <= sell_trunk[i,t] + (1-decay) unsold[i,t-1]                                             [unit]  for each i, t
+    """
+    T, keys = range(structure.instance.calendar.periods), sold_on_trunk(structure, sets)
+    if structure.instance.plan.policy != "targets":
+        return
+
+    def before(b: Any, i: int, t: int) -> Any:
+        return float(1 - structure.instance.decay[i]) * b.unsold[i, t - 1] if t else 0.0
+
+    b.unsold_sum = pyo.Constraint(
+        keys,
+        T,
+        rule=lambda b, i, t: b.unsold[i, t] - before(b, i, t) - b.unsold_share[i, t] * trunk("disposal", i, t) <= 0,
+    )
+    b.target_sales = pyo.Constraint(
+        keys, T, rule=lambda b, i, t: own("disposal", i, t) - trunk("disposal", i, t) - before(b, i, t) <= 0
+    )
+
+
+def add_filling(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
+    """A target is one for every future: a branch keeps filling its stock, whether or not it will be needed. What it lacks counts
+    at a price, since the market may not give it; what was there before the plan is not bought again.
+
+    stock[i,t] + unfilled[i,t] >= share[i,t] (stock_trunk[i,t] - (1-decay)**t opening[i])                   [unit]  for each i, t
+    share: 1 until the material is first tight, 0 while it is, then the calm periods since, of those that filling takes
+    cost   sum_{i,t} beta[t] price[i] unfilled[i,t]                                                                [million USD]
+    """
+    T, filled = range(structure.instance.calendar.periods), filled_up(structure, sets)
+    b.unfilled = pyo.Var(filled, T, bounds=(0, None), doc="stock missing from the target")
+
+    def fill(b: Any, i: int, t: int) -> Any:
+        lacks = b.filled_share[i, t] * trunk("stock", i, t) - own("stock", i, t) - b.unfilled[i, t]
+        return lacks <= b.filled_before[i, t]
+
+    b.filling = pyo.Constraint(filled, T, rule=fill)
+    b.unfilled_cost = pyo.Expression(expr=sum(b.unfilled_price[i, t] * b.unfilled[i, t] for i in filled for t in T))
 
 
 def add_service_level(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:

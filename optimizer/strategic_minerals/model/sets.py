@@ -63,6 +63,8 @@ class ComponentSets:
     purchases: tuple[Purchase, ...]
     stocked: tuple[int, ...]
     """Materials with a purchase or an opening stock, and what their stock may be moved to: they have stock, release and sell."""
+    drawn: tuple[int, ...]
+    """Stocked materials of which the baseline course may release."""
     pools: tuple[tuple[int, ...], ...]
     """Stocked materials between which stock may be moved."""
     sellers: tuple[tuple[int, tuple[str, ...]], ...]
@@ -166,7 +168,10 @@ def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support
             allowed = instance.procurement.offtake_open[j, t]
             if largest > 0 and instance.contract_lot[j] <= largest and allowed:
                 contracts.append(Contract(int(j), t, end, float(instance.contract_lot[j]), largest))
-    component_sets = tuple(_component_sets(instance, support, contracts, c) for c in range(len(instance.components)))
+    released = scenarios.baseline(instance).tight[0].any(axis=1) | plan.instruments.trunk_release
+    component_sets = tuple(
+        _component_sets(instance, support, contracts, released, c) for c in range(len(instance.components))
+    )
     blocks = tuple(_blocks(scenarios, c, T) for c in range(len(instance.components)))
     risk = plan.risk
     uses_risk = (
@@ -182,7 +187,9 @@ def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support
     return Structure(instance, scenarios, support, tuple(contracts), component_sets, blocks, uses_risk, shared, weight)
 
 
-def _component_sets(instance: Instance, support: Support, contracts: list[Contract], c: int) -> ComponentSets:
+def _component_sets(
+    instance: Instance, support: Support, contracts: list[Contract], released: Bools, c: int
+) -> ComponentSets:
     plan = instance.plan
     materials = tuple(int(i) for i in np.flatnonzero(instance.component == c))
     inside = set(materials)
@@ -251,6 +258,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         steps=steps,
         purchases=tuple(purchases),
         stocked=tuple(i for i in materials if i in stocked),
+        drawn=tuple(i for i in materials if i in stocked and released[i]),
         pools=tuple(pool for pool in pools if len(pool) > 1),
         sellers=tuple(_shared_sellers(instance, purchases)),
         holders=tuple(sorted({b.source for b in purchases if b.source >= 0})),

@@ -18,7 +18,7 @@ from ..world.instance import Instance
 from ..world.loss_values import loss_values, tier_limits
 from . import period as pools
 from . import period as stock_rules
-from .branch import service_terms
+from .branch import filled_up, limits_calm, service_terms, sold_on_trunk
 from .sets import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
 
 SAME_PRICE = 1e-7
@@ -124,7 +124,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         release[:, k] = stock_rules.released_at_most(structure, i, release[:, k], w, on_trunk, t)
     disposal = np.where(tight[:, stocked], 0.0, instance.disposal[stocked])
     if not instance.plan.instruments.trunk_disposal:
-        disposal[on_trunk] = 0.0
+        disposal[on_trunk | (instance.plan.policy == "targets")] = 0.0
     cap, active, wanted = _supplier_rules(structure, sets, on_trunk, t)
     return {
         "price": price,
@@ -369,6 +369,33 @@ def penalty_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
     return np.where(blocks.scenario == TRUNK, structure.reach[c][blocks.period], 0.0)
 
 
+FILLING_YR = 3.0
+"""Years in which a stock is filled again: an estimate (2 to 5)."""
+UNFILLED = 0.25
+"""Share of its price that a tonne missing from the target costs a year, where the market gives no more: an estimate (0.1 to 0.5),
+more than what keeping the tonne costs."""
+
+
+def _filling(structure: Structure, sets: ComponentSets, S: Ints) -> dict[str, Floats]:
+    """(branches, materials and periods) share of its target that a stock has reached by then, what of that was there before the
+    plan, and what a unit missing costs."""
+    instance, scenarios, calendar = structure.instance, structure.scenarios, structure.instance.calendar
+    T, needed, n = calendar.periods, FILLING_YR / calendar.step, len(S)
+    share, before, price = [], [], []
+    for i in filled_up(structure, sets):
+        reached, calm = np.zeros((n, T)), np.full(n, np.inf)
+        for t in range(T):
+            calm = np.where(scenarios.tight[S, i, t], 0.0, calm + 1)
+            again = instance.plan.release.refill_share * np.minimum(1.0, calm / needed)
+            reached[:, t] = np.where(np.isinf(calm), 1.0, again)
+        share.append(reached)
+        before.append(reached * instance.opening[i] * (1 - instance.decay[i]) ** np.arange(1, T + 1))
+        dear = UNFILLED * float(instance.price[i].max()) * calendar.step * calendar.beta[:-1]
+        price.append(np.tile(dear, (n, 1)))
+    found = {"filled_share": share, "filled_before": before, "unfilled_price": price}
+    return {name: np.concatenate(parts, axis=1) if parts else np.zeros((n, 0)) for name, parts in found.items()}
+
+
 def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex) -> dict[str, Floats]:
     """(branches, keys) arrays of every Param of the branch block."""
     instance, scenarios = structure.instance, structure.scenarios
@@ -394,6 +421,7 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     cheap = scenarios.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
     loose = ~scenarios.tight | cheap
     calm = [loose[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)]
+    sold = sold_on_trunk(structure, sets)
     windows: dict[int, Floats] = {}
     for k, level in sets.services:
         named = np.array([scenarios.names[s] in level.scenarios for s in S], dtype=bool)
@@ -413,8 +441,10 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         "buy_price": _columns(price, n),
         "planned_price": _columns(planned, n),
         "calm_price": _columns([p * c for p, c in zip(price, calm, strict=True)], n)
-        if instance.plan.budget.branch_money == "appropriated"
+        if limits_calm(structure)
         else np.zeros((n, 0)),
+        **_filling(structure, sets, S),
+        "unsold_share": scenarios.tight[S][:, sold].reshape(n, len(sold) * T).astype(float),
         "service_window": _columns([windows[k][:, t] for k, _ in sets.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
         **stock_rules.stock_rule_param_values(structure, sets, S),

@@ -98,7 +98,9 @@ def tiles(result: Result) -> list[Tile]:
         Tile("Spending", musd(spent), f"of {musd(may)} million USD appropriated for {years}, if no disruption occurs"),
     ]
     if tested is not None:
-        limit = f"no plan is worth over {musd(tested.figure('gap_limit_musd'))} million USD more"
+        limit = (
+            f"in the model that made it no plan is worth over {musd(tested.figure('gap_limit_musd'))} million USD more"
+        )
         found.append(Tile("True gap", f"{tested.figure('gap_share'):.1%}", limit))
     elif result.outcome.relative_gap is not None and result.outcome.relative_gap < float("inf"):
         found.append(Tile("Gap", f"{result.outcome.relative_gap:.2%}", _proof(result)))

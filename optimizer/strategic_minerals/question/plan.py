@@ -456,6 +456,19 @@ class StockRule(Section):
     """Share of the stock before the event to which it has to be back, what decays in between counted."""
 
 
+class Release(Section):
+    """How the reserve gives in an event and fills up after one, without knowing what follows.
+
+    Each use gets what it needs as long as enough is left for dearer uses: `this_event` times what they would lack in the expected
+    rest of the event, and `new_events_yr` years of what new events would take from them.
+    """
+
+    this_event: Annotated[NonNegative, Column(low=0.0, high=5.0)] = 1.5
+    new_events_yr: Annotated[NonNegative, Column(low=0.0, high=10.0)] = 2.0
+    refill_share: Annotated[Share, Column(low=0.0)] = 1.0
+    """Share of its target to which a stock is filled again after a first event."""
+
+
 # The section of a plan that is made for several homes.
 
 
@@ -525,6 +538,11 @@ class Plan(Section):
     ore_runs_out: bool = False
     """True: an existing mine gives nothing once its country's published reserves (`reserves`), mined at today's rate
     (`production`), are used up. Smelters and refineries buy ore elsewhere; exploration adds reserves: this is the careful case."""
+    policy: Literal["targets", "foresight"] = "targets"
+    """`targets`: in every scenario the reserve holds no more than the baseline course has by then, so the answer is a target for
+    every future that needs no foresight. `foresight`: from its first event on a scenario is planned as if all that follows were
+    known; for research."""
+    release: Release = Release()
     materials: Selection = ("*",)
     """Materials of the plan; `*`: all with demand, and all that their producers use and make."""
     horizon: Horizon

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import highspy
 import numpy as np
+import scipy.sparse as sp
 
 from ..core.errors import Fault, OnProgress, PlanError, Progress, UntrustedError
 from ..core.frames import Floats, Ints
@@ -880,3 +881,61 @@ class Model:
     def _check(status: Any, what: str) -> None:
         if status != highspy.HighsStatus.kOk:
             raise UntrustedError(f"HiGHS answered {status.name} to {what}")
+
+
+class SmallProgram:
+    """A linear program of a few hundred columns that is solved thousands of times with other bounds and costs, each time from the
+    last basis: no thread watches it and no duals are read."""
+
+    def __init__(self, columns: int, rows: int, row: Ints, column: Ints, value: Floats) -> None:
+        """row, column, value: entries of the matrix."""
+        self._matrix = sp.csr_array((value, (row, column)), shape=(rows, columns))
+        self._highs = instance()
+        for name, option in {
+            "output_flag": False,
+            "threads": 1,
+            "parallel": "off",
+            "random_seed": 0,
+            **TOLERANCES,
+        }.items():
+            Model._check(self._highs.setOptionValue(name, option), f"option {name} = {option!r}")
+        Model._check(self._highs.setOptionValue("presolve", "off"), "option presolve")
+        self._columns, self._rows = np.arange(columns, dtype=np.int32), np.arange(rows, dtype=np.int32)
+        none = np.zeros(columns)
+        status = self._highs.passModel(
+            columns,
+            rows,
+            self._matrix.nnz,
+            2,
+            1,
+            0.0,
+            none,
+            none,
+            none,
+            np.full(rows, -np.inf),
+            np.full(rows, np.inf),
+            self._matrix.indptr.astype(np.int32),
+            self._matrix.indices.astype(np.int32),
+            self._matrix.data,
+            np.zeros(columns, dtype=np.int32),
+        )
+        Model._check(status, "passModel")
+
+    def solve(self, lower: Floats, upper: Floats, cost: Floats, row_lower: Floats, row_upper: Floats) -> Floats | None:
+        """(columns,) the optimum; None where the solver finds none."""
+        highs, n, m = self._highs, len(self._columns), len(self._rows)
+        highs.changeColsBounds(n, self._columns, lower, upper)
+        highs.changeColsCost(n, self._columns, cost)
+        highs.changeRowsBounds(m, self._rows, row_lower, row_upper)
+        highs.run()
+        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            highs.clearSolver()
+            highs.run()
+            if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+                highs.clearSolver()
+                return None
+        return np.array(highs.getSolution().col_value, dtype=float)
+
+    def activity(self, x: Floats) -> Floats:
+        """(rows,) of a point."""
+        return np.asarray(self._matrix @ x)

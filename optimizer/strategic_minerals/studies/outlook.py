@@ -281,7 +281,8 @@ def scenario_outlook(
     sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share;
     replay and kinds, where asked for: observed disruptions beside the hazards, as `replay_observed` gives them, and each observed
     control beside a law fitted to the others of its kind (`kinds_held`).
-    Facts: scenarios and probability (sum of all); kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha.
+    Facts: scenarios and probability (sum of all); kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha;
+    span_years in which events may strike; five_or_more: probability of so many events.
 
     Raises PlanError and InputError with all faults.
     """
@@ -313,7 +314,7 @@ def scenario_outlook(
         "kept": 0 if sample is None else sample.scenarios,
         "drawn": 0 if sample is None else sample.draws or sample.scenarios,
         "alpha": plan.risk.alpha,
-        "years": instance.calendar.step * (instance.calendar.periods - 1),
+        "span_years": instance.calendar.step * (instance.calendar.periods - 1),
         "five_or_more": float(drawn.probability @ [len(events) >= 5 for events in drawn.events]),
     }
     return Study("scenarios", tables, _words(tables, facts), facts, TITLES)
@@ -388,8 +389,8 @@ def _against_record(record: pd.DataFrame, facts: Mapping[str, Any]) -> str:
         for row in rows_of(record)
     )
     return (
-        f"Events in {facts['years']:g} years, on average: {record.drawn.sum():.2g}; five or more in {facts['five_or_more']:.0%} of "
-        f"scenarios. By kind, those that others bring on included: {kinds}."
+        f"Events in {facts['span_years']:g} years, on average: {record.drawn.sum():.2g}; five or more in "
+        f"{facts['five_or_more']:.0%} of scenarios. By kind, those that others bring on included: {kinds}."
     )
 
 

@@ -5,7 +5,7 @@ fixed, and the rest decomposes into one small linear program per scenario."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -27,12 +27,10 @@ from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.highs import Model, SolvedRun
 from ..solver.session import BasisMemory
-from ..world.draws import POINTS, lasting_until, mean_remainder
-from ..world.events import DisruptionEvent, ScenarioSet, combine_events, short_of_promise, spread
+from ..world.events import DisruptionEvent, ScenarioSet, combine_events, short_of_promise
 from ..world.instance import DEFENCE, Instance
 from ..world.loss_values import loss_values
 from ..world.packages import Support, signed_support
-from ..world.scenarios import SHORTEST, UNKNOWN_MEAN_YR, believed_end
 
 CHUNK = 16
 """Scenarios in one linear program."""
@@ -126,16 +124,16 @@ def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutc
     found: list[RecourseOutcome] = []
     for part, probability in chunks(scenarios):
         checkpoint()
-        problem, shares, templates = _along(first, part, templates)
+        problem, shares, templates = along(first, part, templates)
         columns, values = fixed_columns(problem, first, shares)
         model, free = operations(problem, first, scenario_by_scenario(problem, probability))
         model.set_bounds(columns, values, values)
         x = best_course(problem, model, free, bases)
-        found.append(evaluate(problem, _solution(problem, x, shares), part, first))
+        found.append(evaluate(problem, solution_of(problem, x, shares), part, first))
     return RecourseOutcome.joined(found)
 
 
-def _along(first: FirstStage, scenarios: ScenarioSet, templates: Templates | None) -> tuple[Problem, Floats, Templates]:
+def along(first: FirstStage, scenarios: ScenarioSet, templates: Templates | None) -> tuple[Problem, Floats, Templates]:
     """(the plan's problem along other scenarios, in tonnes; shares signed; templates, compiled where there are none yet)."""
     here = scenarios.counted_in(first.structure.instance.material_unit)
     support, shares = signed(first, here)
@@ -147,7 +145,8 @@ def _along(first: FirstStage, scenarios: ScenarioSet, templates: Templates | Non
     return problem, shares, templates
 
 
-def _solution(problem: Problem, x: Floats, shares: Floats) -> Solution:
+def solution_of(problem: Problem, x: Floats, shares: Floats) -> Solution:
+    """A chunk's solution in tonnes, out of the solver's columns."""
     return replace(extract(problem.structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
 
 
@@ -267,9 +266,9 @@ def before_events(problem: Problem) -> Any:
 def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage) -> RecourseOutcome:
     """Costs and losses of a chunk by the audit's evaluator, the plan's own packages and floors priced along its scenarios."""
     n = first.natural
-    along = path_data_along(n, scenarios, first.owners)
+    course = path_data_along(n, scenarios, first.owners)
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
-    accounts = open_accounts(replace(problem, structure=first.structure), whole, along)
+    accounts = open_accounts(replace(problem, structure=first.structure), whole, course)
     beta = n.calendar.beta[:-1]
     by_material = np.zeros((len(scenarios.names), len(n.materials)))
     defence = np.zeros(len(scenarios.names))
@@ -297,105 +296,3 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
     return RecourseOutcome(
         costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty, overrun
     )
-
-
-# Operations without foresight: solved period by period, and the length of an event is known only when it ends.
-
-
-Done = dict[tuple[int, int], Floats]
-"""Decisions in a chunk: (component, scenario) -> (T, width) values in model units, filled period by period."""
-
-
-def evaluate_myopic_recourse(first: FirstStage, scenarios: ScenarioSet, rows: Mapping[str, Any]) -> RecourseOutcome:
-    """Operate through every scenario (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
-
-    Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
-    """
-    templates: Templates | None = None
-    bases = BasisMemory()
-    found: list[RecourseOutcome] = []
-    T = first.natural.calendar.periods
-    for part, probability in chunks(scenarios):
-        done: Done = {}
-        for t in range(1, T):
-            checkpoint()
-            touched = np.flatnonzero((part.onset <= t).any(axis=1))
-            if not len(touched):
-                continue
-            problem, shares, templates = _along(first, _known(first, part, touched, t, rows), templates)
-            model, free = operations(problem, first, scenario_by_scenario(problem, probability[touched]))
-            columns, values = fixed_columns(problem, first, shares)
-            past, held, rows_before = _past(problem, done, touched, t)
-            columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
-            model.set_bounds(columns, values, values)
-            x = best_course(problem, model, np.union1d(free, rows_before), bases)
-            _remember(problem, x, done, touched, t)
-        problem, shares, templates = _along(first, part, templates)
-        x = np.zeros(len(problem.assembly.lower))
-        columns, values = fixed_columns(problem, first, shares)
-        x[columns] = values
-        columns, values, _ = _past(problem, done, np.arange(len(part.names)), T)
-        x[columns] = values
-        found.append(evaluate(problem, _solution(problem, x, shares), part, first))
-    return RecourseOutcome.joined(found)
-
-
-def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, rows: Mapping[str, Any]) -> ScenarioSet:
-    """The scenarios as expected to continue at the end of period t (in tonnes)."""
-    n = first.natural
-    now = n.calendar.first_year + n.calendar.step * (t + 1)
-    events = [tuple(believed(k, now, rows) for k in scenarios.events[s] if k.start < now) for s in touched]
-    count = len(events)
-    names = [scenarios.names[s] for s in touched]
-    return combine_events(n, names, np.ones(count), np.zeros(count, dtype=bool), events, scenarios.trunk)
-
-
-def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
-    """An event that has begun, as seen at a date: what has ended is known, what lasts continues for its mean remaining time."""
-    cut = event.start + event.flood
-    if cut + event.duration <= now:
-        return event
-    row = rows.get(event.label)
-    if event.begun is not None:
-        return lasting_until(event.begun, believed_end(event.begun, row, now))
-    mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
-    if cut >= now:  # still a flood: it is expected to continue, and no cut is foreseen
-        return replace(event, flood=now - event.start + mean, duration=0.0, cut=0.0, third_cut=0.0, profile=None)
-    if event.profile is not None and row is not None:
-        whole = event.profile.length * spread(row.stretch_p05, row.stretch_p95, POINTS)
-        longer = whole[whole > now - cut]
-        stretch = float(longer.mean() if len(longer) else now - cut + SHORTEST) / event.profile.length
-        return replace(event, duration=event.profile.length * stretch, stretch=stretch)
-    return replace(event, duration=now - cut + mean)
-
-
-def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:
-    """(columns, values, rows) of branch periods before t, which are decided."""
-    structure, assembly = problem.structure, problem.assembly
-    columns: list[Ints] = []
-    values: list[Floats] = []
-    rows: list[Ints] = []
-    for k, part in enumerate(assembly.blocks):
-        if part.kind != "period":
-            continue
-        c, blocks = part.component, structure.block_index[part.component]
-        mine = np.flatnonzero((blocks.scenario >= 0) & (blocks.period < t))
-        for n in mine:
-            scenario = int(touched[blocks.scenario[n]])
-            columns.append(part.first_column + part.width * n + np.arange(part.width))
-            values.append(done[c, scenario][blocks.period[n]])
-        rows.append(np.flatnonzero((assembly.row_block == k) & np.isin(assembly.row_instance, mine)))
-    join = np.concatenate
-    empty = np.zeros(0, dtype=int)
-    return join(columns or [empty]), np.maximum(0.0, join(values or [np.zeros(0)])), join(rows or [empty])
-
-
-def _remember(problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
-    """Store the decisions of period t."""
-    T = problem.natural.calendar.periods
-    for c, (part, blocks) in enumerate(zip(problem.assembly.operations, problem.structure.block_index, strict=True)):
-        for n in np.flatnonzero((blocks.scenario >= 0) & (blocks.period == t)):
-            scenario = int(touched[blocks.scenario[n]])
-            kept = done.setdefault((c, scenario), np.zeros((T, part.width)))
-            begin = part.first_column + part.width * n
-            kept[t] = x[begin : begin + part.width]

@@ -30,7 +30,9 @@ from ..question.plan import Plan, no_room_for_draws
 from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
 from ..world.instance import Package
-from .stress import REPLICATES, stress_test
+from ..world.scenarios import population
+from .recourse import FirstStage
+from .stress import REPLICATES, evaluated, stress_test
 
 ActName = tuple[str, str, int]
 """(kind, item, fiscal year to whose end it counts)"""
@@ -347,7 +349,29 @@ def solve(
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
     number = _chosen(results, tests, prefer, confidence)
     report(1)
-    return _answered(results[number], number, tests, plans, scenarios, confidence, prefer)
+    chosen = results[number]
+    try:
+        asked_lives = [(chosen.plan, data, chosen.solution, chosen.reference, scenarios, seed) for seed in fresh]
+        lives = list(run.each("", _lived, asked_lives))
+    except StoppedError as error:
+        return _untested(chosen, error, confidence)
+    return _answered(chosen, number, tests, lives, plans, scenarios, confidence, prefer)
+
+
+Life = tuple[float, float, float]
+"""Worth of a plan, and losses with it and without, as one sample is lived [million USD]."""
+
+
+def _lived(asked: tuple[Plan, Dataset, Solution, Solution, int, int]) -> Life:
+    """A plan lived through one sample, beside doing nothing. It travels to other processes."""
+    plan, data, solution, reference, scenarios, seed = asked
+    first = FirstStage.of(plan, data, solution)
+    nothing = FirstStage.of(plan, data, reference, is_reference=True)
+    drawn = population(first.natural, data, scenarios, seed)
+    found, zero = (evaluated(one, drawn) for one in (first, nothing))
+    pi = drawn.probability
+    worth = float(pi @ (zero.cost - found.cost)) - found.penalties
+    return worth, float(pi @ found.loss), float(pi @ zero.loss)
 
 
 def _contradiction(tests: Sequence[Tested]) -> str:
@@ -398,18 +422,20 @@ def _answered(
     result: Result,
     number: int,
     tests: Sequence[Tested],
+    lives: Sequence[Life],
     plans: Sequence[tuple[str, Amounts]],
     scenarios: int,
     confidence: float,
     preference: Preference,
 ) -> Result:
-    """The plan chosen, with what the samples say of it."""
+    """The plan chosen, with what the samples say of it: its gap in the model that it was made by, and worth and losses as lived."""
     of = len(tests[0].costs)
     gaps = [test.costs[number][0] - test.bound for test in tests]
     bound = gap_bound(gaps, confidence, of)
-    worth = estimated([test.nothing[0] - test.costs[number][0] for test in tests], confidence, of)
-    lost = estimated([test.costs[number][1] for test in tests], confidence, of)
-    without = estimated([test.nothing[1] for test in tests], confidence)
+    worth, lost, without = (
+        estimated([life[k] for life in lives], confidence, plans) for k, plans in enumerate((of, of, 1))
+    )
+    modelled = estimated([test.nothing[0] - test.costs[number][0] for test in tests], confidence, of)
     problem = prepare(result.plan, result.data)
     gap_row = {
         "why_not": "",
@@ -422,7 +448,8 @@ def _answered(
         "gap_musd": bound.mean,
         "gap_error_musd": bound.standard_error,
         "gap_limit_musd": bound.upper,
-        "gap_share": bound.upper / max(abs(worth.mean), 1.0),
+        "gap_share": bound.upper / max(abs(modelled.mean), 1.0),
+        "modelled_musd": modelled.mean,
         "ranges_allow_musd": tests[0].allowed,
         **_columns("worth", worth),
         **_columns("loss", lost),
@@ -434,7 +461,7 @@ def _answered(
         pd.DataFrame([gap_row]),
         act_rows(problem, result.solution, plans, tests[0].ranges, names),
         later_rows(problem, result.solution, names),
-        _sample_rows(number, tests, scenarios),
+        _sample_rows(number, tests, lives, scenarios),
         pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
         settling(tests, result.data, plans),
     )
@@ -474,7 +501,7 @@ def _disliked(result: Result, preference: Preference) -> float:
     return float(by_country.max())
 
 
-def _sample_rows(number: int, tests: Sequence[Tested], scenarios: int) -> pd.DataFrame:
+def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Life], scenarios: int) -> pd.DataFrame:
     """One row a sample that tested the plan."""
     return pd.DataFrame(
         [
@@ -487,11 +514,12 @@ def _sample_rows(number: int, tests: Sequence[Tested], scenarios: int) -> pd.Dat
                 "best_plan_musd": test.objective,
                 "bound_musd": test.bound,
                 "gap_musd": test.costs[number][0] - test.bound,
-                "worth_musd": test.nothing[0] - test.costs[number][0],
-                "loss_musd": test.costs[number][1],
-                "loss_without_musd": test.nothing[1],
+                "modelled_musd": test.nothing[0] - test.costs[number][0],
+                "worth_musd": worth,
+                "loss_musd": loss,
+                "loss_without_musd": without,
             }
-            for k, test in enumerate(tests)
+            for k, (test, (worth, loss, without)) in enumerate(zip(tests, lives, strict=True))
         ]
     )
 

@@ -3,9 +3,8 @@
 Several independent scramblings of the Sobol points are pooled; leaving out one draw after the other gives Student's intervals
 (randomised quasi-Monte Carlo, Owen 1998; delete-a-group jackknife, Kott 2001). Those of the tail are a little narrow: of 95 %
 intervals of CVaR from 1000 scenarios, 93 % held the truth for exponential losses, 90 % for heavy tails (lognormal, sigma 1.2).
-They cover the sampling error only: how often events occur is taken from the table or the plan (`scenarios` shows the
-record). Listed scenarios and the quiet scenario enter unchanged, at their own probabilities. Recourse knows the further
-course of its event, as in the plan.
+Listed scenarios and the quiet scenario enter unchanged, at their own probabilities. Scenarios are lived period by period, by the
+plan's targets and its rule of release (`forward`); only a plan whose policy is foresight knows their further course.
 """
 
 from __future__ import annotations
@@ -33,10 +32,11 @@ from ..question.dataset import Dataset
 from ..question.load import Promise
 from ..question.names import Names
 from ..question.plan import Plan, no_room_for_draws
-from ..world.events import DisruptionEvent, ScenarioSet, describe, hazards, short_of_promise
+from ..world.events import DisruptionEvent, ScenarioSet, describe, short_of_promise
 from ..world.instance import DEFENCE, Instance
 from ..world.scenarios import NO_EVENT, cvar_of, population, quantile
-from .recourse import FirstStage, RecourseOutcome, evaluate_myopic_recourse, evaluate_recourse
+from .forward import live
+from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 
 REPLICATES = 10
 """Independent scramblings."""
@@ -79,6 +79,11 @@ MEANING = {
     "worst_case": "largest loss in any scenario",
     "defence_short": "probability of a defence shortfall",
 }
+LIVED = {
+    "targets": "Nobody knows how long a disruption lasts, nor what follows: the reserve fills to its targets and releases by rule.",
+    "foresight": "The further course is known once a disruption has begun: for research.",
+}
+"""How scenarios are met, by the plan's policy."""
 TITLES = {"figures": "Figures", "materials": "Materials", "worst": "Worst scenarios"}
 Stage = tuple[Solution, bool]
 """Decisions, and whether they are the reference (no action)."""
@@ -96,9 +101,6 @@ def stress_test(
     scenarios: Annotated[int, Field(ge=10, le=100_000, description="Total number of new random scenarios.")] = 1_000,
     seed: Seed = 1,
     confidence: Confidence = 0.95,
-    myopic: Annotated[
-        bool, Field(description="Assume that nobody knows how long an event will last until it ends.")
-    ] = False,
     run: Runner = HERE,
 ) -> Study:
     """Test a solved plan on new random scenarios: losses with confidence intervals, and the scenarios with the largest loss.
@@ -110,12 +112,12 @@ def stress_test(
     scenarios: scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, driven_by, events;
     worst: those of them with the largest loss; events: what happens in each, one row an event, as `EVENTS` says; shortfalls:
     demands that go short with the plan, one row a demand and scenario, as `SHORTFALLS` says.
-    Facts: fresh (scenarios drawn in all), seed, confidence, alpha, myopic, note (how the new scenarios differ from the plan's own;
+    Facts: fresh (scenarios drawn in all), seed, confidence, alpha, policy, note (how the new scenarios differ from the plan's own;
     empty if only by sampling), names (of the plan's materials).
 
     A plan without a sample meets scenarios drawn from every hazard of the table. Operations follow least social cost, one
-    scenario at a time, whatever the plan's aim and limits on losses; `note` says so. Without foresight of how long an event lasts,
-    with the plan and without, no other is foreseen either (slower by about the number of periods).
+    scenario at a time, whatever the plan's aim and limits on losses; `note` says so. They are lived without foresight, with the
+    plan and without, unless the plan's policy is foresight; in_sample are the plan's own figures, with foresight within events.
 
     Raises InputError where listed scenarios leave no probability, UntrustedError where operations were not solved.
     """
@@ -123,8 +125,8 @@ def stress_test(
     if reason := no_room_for_draws(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     stages = [(result.solution, False), (result.reference, True)]
-    done = replicates(plan, result.data, stages, scenarios=scenarios, seed=seed, myopic=myopic, run=run)
-    own, own_nothing, own_scenarios = own_scenarios_met(result, myopic=myopic)
+    done = replicates(plan, result.data, stages, scenarios=scenarios, seed=seed, run=run)
+    own, own_nothing, own_scenarios = own_scenarios_met(result)
     alpha, instance = plan.risk.alpha, FirstStage.of(plan, result.data, result.solution).natural
     pool, (recourse, nothing) = pooled(done)
     found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
@@ -169,7 +171,7 @@ def stress_test(
         "seed": seed,
         "confidence": confidence,
         "alpha": alpha,
-        "myopic": myopic,
+        "policy": plan.policy,
         "note": _note(plan),
         "names": {"materials": {code: names.material(code) for code in instance.materials}},
     }
@@ -188,8 +190,7 @@ def _words(
         f"({digits(worth.low, 4)} to {digits(worth.high, 4)}) compared with doing nothing; the expected loss is "
         f"{digits(lost.estimate, 4)} instead of {digits(lost.do_nothing, 4)}.",
         f"  Tested in {facts['fresh']:,} new random scenarios, {REPLICATES} independent samples (seed {facts['seed']}), plus "
-        f"the listed ones. Commitments and purchases before a disruption are fixed. How long a disruption lasts is known "
-        f"{'only when it ends, and no other is foreseen' if facts['myopic'] else 'once it has begun'}. Money in million USD"
+        f"the listed ones. Commitments and targets are the plan's. {LIVED[facts['policy']]} Money in million USD"
         f"{year}, discounted. In brackets: {facts['confidence']:.0%} confidence intervals, of the sampling error only (`scenarios` "
         f"shows how uncertain the rates are).",
     ]
@@ -247,13 +248,12 @@ def replicates(
     *,
     scenarios: int,
     seed: int,
-    myopic: bool = False,
     run: Runner = HERE,
 ) -> list[tuple[ScenarioSet, list[RecourseOutcome]]]:
     """(scenarios, evaluation of each first stage) for `REPLICATES` independent samples."""
     per = drawn_in_all(scenarios) // REPLICATES
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
-    asked = [(plan, data, stages, per, s, myopic) for s in seeds]
+    asked = [(plan, data, stages, per, s) for s in seeds]
     return list(run.each("new random scenarios", _replicate, asked))
 
 
@@ -270,30 +270,28 @@ def _note(plan: Plan) -> str:
     return " ".join(lines)
 
 
-def own_scenarios_met(result: Result, *, myopic: bool = False) -> tuple[RecourseOutcome, RecourseOutcome, ScenarioSet]:
+def own_scenarios_met(result: Result) -> tuple[RecourseOutcome, RecourseOutcome, ScenarioSet]:
     """The plan, and doing nothing, in the plan's own scenarios; with known courses they add up to the plan's own objective."""
     first = FirstStage.of(result.plan, result.data, result.solution)
     nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
     scenarios = first.own_scenarios
-    recourse, zero = (_evaluated(one, scenarios, myopic=myopic) for one in (first, nothing))
+    recourse, zero = (evaluate_recourse(one, scenarios) for one in (first, nothing))
     return recourse, zero, scenarios
 
 
 def _replicate(
-    asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool],
+    asked: tuple[Plan, Dataset, Sequence[Stage], int, int],
 ) -> tuple[ScenarioSet, list[RecourseOutcome]]:
     """One sample of scenarios, with the recourse of every first stage in it."""
-    plan, data, stages, scenarios, seed, myopic = asked
+    plan, data, stages, scenarios, seed = asked
     firsts = [FirstStage.of(plan, data, solution, is_reference=nothing) for solution, nothing in stages]
     drawn = population(firsts[0].natural, data, scenarios, seed, fresh=True)
-    return drawn, [_evaluated(first, drawn, myopic=myopic) for first in firsts]
+    return drawn, [evaluated(first, drawn) for first in firsts]
 
 
-def _evaluated(first: FirstStage, scenarios: ScenarioSet, *, myopic: bool) -> RecourseOutcome:
-    """A first stage in scenarios, with foresight of how long an event lasts or without."""
-    if myopic:
-        return evaluate_myopic_recourse(first, scenarios, hazards(first.plan, first.data))
-    return evaluate_recourse(first, scenarios)
+def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
+    """A first stage in scenarios, as its plan's policy lives them."""
+    return evaluate_recourse(first, scenarios) if first.plan.policy == "foresight" else live(first, scenarios)
 
 
 def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:

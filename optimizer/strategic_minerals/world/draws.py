@@ -282,7 +282,8 @@ class _Course:
             if bar is None and left <= 1e-9:
                 self._begin(hazard, 0, k, date)
             else:  # the gap stops while the hazard cannot begin
-                self._push((due if bar is None else max(due, self._ends[bar])) + max(0.0, left), hazard, 0, k)
+                over = -math.inf if bar is None else self._ends[bar]
+                self._push(max(due, over) + max(0.0, left), hazard, 0, k, over)
         new = [k for k in range(self._given, len(self._events)) if self._ends[k] > self._events[k].start]
         given = [self._over(k) for k in range(self._given)]
         return (*given, *sorted(map(self._over, new), key=lambda event: event.start))

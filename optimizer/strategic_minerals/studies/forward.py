@@ -1,0 +1,719 @@
+"""Live a plan through scenarios that nobody foresees: period by period, by targets and a rule of release.
+
+Until something happens to a component it follows the baseline course. From then on each period is one small linear program: the
+reserve buys towards its target as far as offers and money reach, and gives in a shortage what dearer uses will not need. What a
+storekeeper believes of the future comes from the hazards alone: how long this event may go on, given its age, and what new events
+would take. `_known` hands a period what has happened up to its end; nothing else of a scenario reaches a decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import UntrustedError
+from ..core.frames import INF, Bools, Floats, Ints
+from ..core.runner import checkpoint
+from ..matrix.assembly import Assembly, PlacedBlock, Templates
+from ..matrix.named import objective_costs
+from ..matrix.problem import Problem
+from ..model.sets import ComponentSets
+from ..question.plan import Event, Plan, Release
+from ..solver.highs import SmallProgram
+from ..world.draws import POINTS, mean_remainder
+from ..world.events import (
+    DisruptionEvent,
+    ScenarioSet,
+    combine_events,
+    hazards,
+    profiles_of,
+    resolve_event,
+    sampled,
+    spread,
+)
+from ..world.instance import Instance
+from ..world.scenarios import UNKNOWN_MEAN_YR
+from .carry import Question, outlays
+from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, solution_of
+
+CHUNK = 64
+"""Scenarios that are instantiated together."""
+AGES = 0.25
+"""Years between the ages at which the rest of an event is looked up."""
+LIKE_PRICE = 1.02
+"""What a stored tonne counts, against its price, where nobody states a loss for it: a little more, so that it is not used up for
+its price alone."""
+AFTER_USERS = 0.999
+"""What filling the reserve counts against filling users' own stocks, which come first."""
+SLACK = 1e-7
+"""What a use may lack more than without the reserve: rounding  [unit of the model]."""
+ROOM = 1e-7
+"""Tolerance of a row that earlier periods filled  [unit of the model]."""
+
+
+def live(first: FirstStage, scenarios: ScenarioSet, rule: Release | None = None) -> RecourseOutcome:
+    """Costs of a plan in scenarios (in tonnes) as they are lived. rule: of release and refill; None: the plan's own.
+
+    Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
+    """
+    simulator = Simulator(first, first.plan.release if rule is None else rule)
+    found = []
+    for begin in range(0, len(scenarios.names), CHUNK):
+        checkpoint()
+        rows = slice(begin, begin + CHUNK)
+        part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
+        found.append(simulator.outcome(part))
+    return RecourseOutcome.joined(found)
+
+
+class Simulator:
+    """One plan and one rule, with what they share from chunk to chunk of scenarios."""
+
+    def __init__(self, first: FirstStage, rule: Release) -> None:
+        self.first, self.rule = first, rule
+        self._templates: Templates | None = None
+        self._programs: dict[tuple[int, bytes], _Program] = {}
+        self._hazards = hazards(first.plan, first.data)
+        self._rest: dict[str, Floats] = {}
+
+    def outcome(self, scenarios: ScenarioSet) -> RecourseOutcome:
+        """Costs in a chunk of scenarios."""
+        chunk = self.chunk(scenarios)
+        self.run(chunk)
+        return evaluate(chunk.problem, solution_of(chunk.problem, chunk.x, chunk.shares), scenarios, self.first)
+
+    def chunk(self, scenarios: ScenarioSet) -> Chunk:
+        """Some scenarios (in tonnes) before anything is done in them."""
+        problem, shares, self._templates = along(self.first, scenarios, self._templates)
+        return Chunk(self, problem, shares, scenarios)
+
+    def run(self, chunk: Chunk) -> None:
+        """Live them, period by period."""
+        calendar = self.first.natural.calendar
+        for t in range(1, calendar.periods):
+            if t % calendar.per_year == 0:
+                chunk.carry_over(int(calendar.year_index[t]))
+            for c in chunk.components:
+                chunk.step(c, t, self.beliefs)
+
+    def program(self, c: int, key: bytes, made: Any) -> _Program:
+        """The program of a component whose matrix is that of the key."""
+        found = self._programs.get((c, key))
+        if found is None:
+            found = self._programs[c, key] = made()
+        return found
+
+    def rest(self, event: DisruptionEvent, age: float) -> float:
+        """Years that an event is expected to go on, once its cut has lasted so long."""
+        row = self._hazards.get(event.label)
+        if row is None:
+            return UNKNOWN_MEAN_YR
+        if event.label not in self._rest:
+            self._rest[event.label] = _remainders(row, profiles_of(self.first.plan, self.first.data).get(event.label))
+        table = self._rest[event.label]
+        return float(np.interp(age, AGES * np.arange(len(table)), table))
+
+    @cached_property
+    def free_money(self) -> Floats:
+        """(F,) what the baseline course leaves of each year's money to disruptions, and declared emergency money [million USD]."""
+        n, budget = self.first.natural, self.first.plan.budget
+        emergency = n.by_year(budget.emergency_musd)
+        if budget.branch_money == "planned":
+            return emergency
+        own = outlays(Question(self.first.structure, n, self.first.solution)) - n.carried.due
+        return np.asarray(emergency + np.maximum(0.0, n.spendable - own))
+
+    @cached_property
+    def beliefs(self) -> Beliefs:
+        """What new events would take, by hazard at its typical event."""
+        return _beliefs(self)
+
+
+def _remainders(row: Any, profile: Any) -> Floats:
+    """Expected years that an event goes on at ages `AGES` apart, by its hazard's law."""
+    if profile is None:
+        return np.array([mean_remainder(row, age) for age in np.arange(0.0, 20.0, AGES)])
+    lengths = profile.length * spread(row.stretch_p05, row.stretch_p95, POINTS)
+    found = []
+    for age in np.arange(0.0, 20.0, AGES):
+        longer = lengths[lengths > age]
+        found.append(float(longer.mean()) - age if len(longer) else 1 / 12)
+    return np.array(found)
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """What a year of new events is expected to take from each use, of what the plan's contracts and plants leave uncovered."""
+
+    needs: Mapping[int, Floats]
+    """Component -> (T, tiers and steps) shortfall and substitution a year [unit]."""
+
+
+def _beliefs(simulator: Simulator) -> Beliefs:
+    first = simulator.first
+    n, plan = first.natural, first.plan
+    T, step = n.calendar.periods, n.calendar.step
+    rows, shaped = _foreseen(plan, first), profiles_of(plan, first.data)
+    rates = _rates(rows)
+    found = {c: np.zeros((T, len(uses(sets)))) for c, sets in enumerate(first.structure.component_sets)}
+    events, weights, dates = [], [], []
+    for name, row in rows.items():
+        typical = resolve_event(Event(hazard=name, start_year=2000.0), row, shaped.get(name))
+        length = max(1, math.ceil((typical.flood + typical.duration) / step))
+        for t in range(1, T):
+            begin = max(1, min(t, T - length))
+            events.append((replace(typical, start=n.calendar.first_year + step * begin),))
+            weights.append(rates[name])
+            dates.append(t)
+    if not events:
+        return Beliefs(found)
+    count = len(events)
+    names = [f"typical-{k}" for k in range(count)]
+    scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
+    for begin in range(0, count, CHUNK):
+        part = replace(scenarios.rows(slice(begin, begin + CHUNK)))
+        chunk = simulator.chunk(part)
+        for c in chunk.components:
+            for t in range(1, T):
+                for scenario, need in chunk.needs(c, t):
+                    found[c][dates[begin + scenario]] += weights[begin + scenario] * need
+    return Beliefs(found)
+
+
+def _foreseen(plan: Plan, first: FirstStage) -> dict[str, Any]:
+    """Hazards that a storekeeper reckons with: those of the sample, else those of the listed scenarios."""
+    rows = {row.hazard: row for row in sampled(plan, first.data)}
+    if rows:
+        return rows
+    known = hazards(plan, first.data)
+    named = {event.hazard for scenario in plan.scenarios for event in scenario.events if event.hazard is not None}
+    return {name: known[name] for name in sorted(named & set(known))}
+
+
+def _rates(rows: Mapping[str, Any]) -> dict[str, float]:
+    """Onsets a year of each hazard, those that others bring on included."""
+    rates = {name: float(row.rate_per_yr) for name, row in rows.items()}
+    for _ in rows:  # as many rounds as a chain of followers may be long
+        rates = {
+            name: float(row.rate_per_yr)
+            + row.after_probability * sum(rates.get(parent, 0.0) for parent in row.after.split())
+            for name, row in rows.items()
+        }
+    return rates
+
+
+def uses(sets: ComponentSets) -> list[tuple[str, int]]:
+    """What goes without in a shortage: tiers of demand and substitution steps, as columns of a period."""
+    return [*(("shortfall", k) for k in sets.tiers), *(("substitute", h) for h in sets.steps)]
+
+
+class Chunk:
+    """Some scenarios while they are lived: all columns of the model, filled period by period."""
+
+    def __init__(self, simulator: Simulator, problem: Problem, shares: Floats, scenarios: ScenarioSet) -> None:
+        self.simulator, self.problem, self.shares, self.scenarios = simulator, problem, shares, scenarios
+        self.assembly: Assembly = problem.assembly
+        self.x = np.zeros(len(self.assembly.lower))
+        columns, values = fixed_columns(problem, simulator.first, shares)
+        self.x[columns] = values
+        self.cost = objective_costs(problem)["social_cost"]
+        self._parts = {
+            part.component: _Part(self, k, part) for k, part in enumerate(self.assembly.blocks) if part.kind == "period"
+        }
+        self.left = np.tile(simulator.free_money, (len(scenarios.names), 1))
+        """(S, F) money that components share beyond what was planned for each  [million USD]."""
+
+    @property
+    def components(self) -> list[int]:
+        """Those that something happens to, the dearest losses a dollar first: so they share money."""
+        struck = [c for c, part in self._parts.items() if len(part.blocks.branches)]
+        return sorted(struck, key=lambda c: (-self._parts[c].urgency, c))
+
+    def carry_over(self, f: int) -> None:
+        """What was left of the year before and may be kept."""
+        n, budget = self.simulator.first.natural, self.simulator.first.plan.budget
+        if budget.branch_money == "appropriated":
+            kept = np.minimum(budget.carry_over_share * n.appropriation[f - 1], self.left[:, f - 1])
+            self.left[:, f] += np.maximum(0.0, kept - n.by_year(budget.emergency_musd)[f - 1])
+
+    def needs(self, c: int, t: int) -> Iterator[tuple[int, Floats]]:
+        """(scenario, what each use of a component lacks without the reserve) in a period."""
+        return self._parts[c].needs(t)
+
+    def step(self, c: int, t: int, beliefs: Beliefs) -> None:
+        """Live a period of a component in all scenarios in which it has been touched."""
+        self._parts[c].step(t, beliefs)
+
+
+class _Part:
+    """One component in a chunk."""
+
+    def __init__(self, chunk: Chunk, number: int, part: PlacedBlock) -> None:
+        self.chunk, self.part, self.c = chunk, part, part.component
+        structure = chunk.problem.structure
+        self.sets, self.blocks = structure.component_sets[self.c], structure.block_index[self.c]
+        self.n: Instance = structure.instance
+        self.at = {column: k for k, column in enumerate(part.template.columns)}
+        assembly = chunk.assembly
+        rows = np.flatnonzero(assembly.row_block == number)
+        order = np.argsort(assembly.row_instance[rows], kind="stable")
+        self.rows = rows[order]
+        of = assembly.row_instance[self.rows]
+        self.first_row = np.searchsorted(of, np.arange(part.count + 1))
+
+    @cached_property
+    def urgency(self) -> float:
+        """Largest loss a dollar of what the reserve holds."""
+        n, best = self.n, 0.0
+        for k in self.sets.tiers:
+            i = n.demand_material[n.tiers[k][0]]
+            if i in self.sets.stocked:
+                best = max(best, float(n.tier_loss[k] / n.price[i, 0]))
+        return best
+
+    def instances(self, t: int) -> Ints:
+        """Instances of branches in a period."""
+        return np.flatnonzero((self.blocks.scenario >= 0) & (self.blocks.period == t))
+
+    def program_of(self, instance: int) -> tuple[_Program, Floats, Floats]:
+        """The program whose matrix an instance has, and its right-hand sides, what lies outside put in."""
+        assembly = self.chunk.assembly
+        rows = self.rows[self.first_row[instance] : self.first_row[instance + 1]]
+        begin = self.part.first_column + self.part.width * instance
+        starts, ends = assembly.start[rows], assembly.start[rows + 1]
+        lengths = ends - starts
+        entries = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())
+        index, value = assembly.index[entries], assembly.value[entries]
+        row = np.repeat(np.arange(len(rows)), lengths)
+        own = (index >= begin) & (index < begin + self.part.width)
+        outside = np.bincount(row[~own], value[~own] * self.chunk.x[index[~own]], minlength=len(rows))
+        local, mine, factors = assembly.row_local[rows], index[own] - begin, value[own]
+        key = (
+            local.tobytes() + row[own].astype(np.int32).tobytes() + mine.astype(np.int32).tobytes() + factors.tobytes()
+        )
+
+        def made() -> _Program:
+            return _Program(self, local, row[own], mine, factors)
+
+        program = self.chunk.simulator.program(self.c, key, made)
+        return program, assembly.row_lower[rows] - outside, assembly.row_upper[rows] - outside
+
+    def bounds(self, instance: int) -> tuple[Floats, Floats, Floats]:
+        """Lower and upper bounds, and costs, of the own columns of an instance."""
+        begin = self.part.first_column + self.part.width * instance
+        own = slice(begin, begin + self.part.width)
+        return self.chunk.assembly.lower[own], self.chunk.assembly.upper[own], self.chunk.cost[own]
+
+    @cached_property
+    def dearest(self) -> Floats:
+        """(S, materials of the component, T) what users pay for the dearest tonne, discounted [million USD/unit]."""
+        scenarios, n = self.chunk.problem.structure.scenarios, self.n
+        count, found = len(scenarios.names), []
+        for i in self.sets.materials:
+            if n.plan.price_gain:
+                found.append(n.dearest_price(i, scenarios.price[:, i], gap=scenarios.market_gap[:, i]))
+            else:
+                found.append(np.tile(n.dearest_price(i, n.price[i]), (count, 1)))
+        return np.asarray(np.stack(found, axis=1) * n.calendar.beta[:-1])
+
+    def prices(self, instance: int) -> Floats:
+        """(materials of the component,) `dearest` in an instance."""
+        return np.asarray(self.dearest[int(self.blocks.scenario[instance]), :, int(self.blocks.period[instance])])
+
+    def tight(self, instance: int) -> Bools:
+        """(I,) materials that are tight."""
+        s, t = self.blocks.scenario[instance], self.blocks.period[instance]
+        return np.asarray(self.chunk.problem.structure.scenarios.tight[s, :, t], dtype=bool)
+
+    def needs(self, t: int) -> Iterator[tuple[int, Floats]]:
+        """(scenario, what each use lacks without release and users' stocks) in a period."""
+        for instance in self.instances(t).tolist():
+            program, low, high = self.program_of(instance)
+            need, _ = program.needs(self.bounds(instance), low, high, self.prices(instance))
+            yield int(self.blocks.scenario[instance]), need
+
+    def step(self, t: int, beliefs: Beliefs) -> None:
+        """Live a period."""
+        chunk, rule = self.chunk, self.chunk.simulator.rule
+        for instance in self.instances(t).tolist():
+            program, low, high = self.program_of(instance)
+            bounds, tight, price = self.bounds(instance), self.tight(instance), self.prices(instance)
+            ahead, spare = np.zeros(len(uses(self.sets))), np.zeros(len(program.plants))
+            most_short = np.full(len(uses(self.sets)), INF)
+            if self.sets.stocked or self.sets.users:  # nobody goes short for what is put into a store
+                most_short, most = program.needs(bounds, low, high, price)
+            if tight[list(self.sets.materials)].any() and (self.sets.stocked or self.sets.users):
+                need = most_short
+                rest = self.rest(int(self.blocks.scenario[instance]), t)
+                ahead = rule.this_event * rest * need + rule.new_events_yr * beliefs.needs[self.c][t]
+                ahead = ahead * self.fading(t)
+                spare = most * max(1.0, rule.this_event * rest + rule.new_events_yr)
+            want, excess = self.wanted(instance, t)
+            x = program.lived(
+                bounds, low, high, price, most_short, want=want, excess=excess, ahead=ahead, spare=spare, tight=tight
+            )
+            begin = self.part.first_column + self.part.width * instance
+            chunk.x[begin : begin + self.part.width] = x
+            self.pay(instance, t)
+
+    def fading(self, t: int) -> float:
+        """In the years after the planned ones, which are computed and not shown, what is left of them counts: nobody keeps stock
+        for years that the evaluation does not have."""
+        calendar = self.n.calendar
+        if t < calendar.planned:
+            return 1.0
+        return min(1.0, (calendar.periods - 1 - t) * calendar.step / 2)
+
+    def rest(self, s: int, t: int) -> float:
+        """Periods that the longest event in force at the end of a period is expected to go on."""
+        calendar = self.n.calendar
+        now = calendar.first_year + calendar.step * (t + 1)
+        named = {self.n.materials[i] for i in self.sets.materials}
+        found = 0.0
+        for event in self.chunk.scenarios.events[s]:
+            cut = event.start + event.flood
+            if (
+                cut < now - 1e-9
+                and cut + event.duration > now + 1e-9
+                and ("*" in event.materials.split() or named & {*event.materials.split()})
+            ):
+                found = max(found, self.chunk.simulator.rest(event, now - cut))
+        return found / calendar.step
+
+    def wanted(self, instance: int, t: int) -> tuple[Floats, Floats]:
+        """(stocked,) tonnes to buy towards the goal, as far as money reaches, and tonnes above it [unit]."""
+        chunk, sets, n = self.chunk, self.sets, self.n
+        want, excess = np.zeros(len(sets.stocked)), np.zeros(len(sets.stocked))
+        before, refill = self.before(instance), chunk.simulator.rule.refill_share
+        for k, i in enumerate(sets.stocked):
+            goal = self.target(i, t)
+            held = (1 - n.decay[i]) * before[k]
+            before_plan = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])  # which is not bought again
+            want[k], excess[k] = max(0.0, refill * (goal - before_plan) - held), max(0.0, held - goal)
+        if chunk.simulator.first.is_reference:
+            return np.zeros_like(want), excess
+        money = self.money(instance, t)
+        _, upper, _ = self.bounds(instance)
+        for k, i in enumerate(sets.stocked):
+            left = want[k]
+            offers = sorted(
+                (float(self.price(p, instance)), self.at["acquisition", p.name])
+                for p in sets.purchases
+                if p.material == i and p.offer >= 0
+            )
+            bought = 0.0
+            for price, column in offers:
+                part = min(left - bought, float(upper[column]), money / price if price > 0 else math.inf)
+                if part > 0:
+                    bought, money = bought + part, money - part * price
+            free = any(p.material == i and p.offer < 0 for p in sets.purchases)
+            want[k] = left if free else bought
+        return want, excess
+
+    def target(self, i: int, t: int) -> float:
+        """What the baseline course holds of a material by the end of a period, had it released nothing [unit]."""
+        keep = float(1 - self.n.decay[i])
+        released = self.trunk("release", i)[: t + 1] @ keep ** np.arange(t, -1, -1.0)
+        return float(self.trunk("stock", i)[t] + released)
+
+    def before(self, instance: int) -> Floats:
+        """(stocked,) stock at the end of the period before [unit]."""
+        previous = int(self.blocks.previous[instance])
+        begin = self.part.first_column + self.part.width * previous
+        return np.array([self.chunk.x[begin + self.at["stock", i]] for i in self.sets.stocked])
+
+    def trunk(self, variable: str, key: Any) -> Floats:
+        """(T,) values on the baseline course."""
+        T = self.n.calendar.periods
+        return self.chunk.x[self.part.first_column + self.at[variable, key] + self.part.width * np.arange(T)]
+
+    @cached_property
+    def asked(self) -> Mapping[str, Floats]:
+        """Purchase -> (S, T) what a unit costs in the branches [million USD/unit]."""
+        scenarios = self.chunk.problem.structure.scenarios
+        return {
+            p.name: np.asarray(
+                self.n.purchase_price(p, scenarios.price[:, p.material], scenarios.market_gap[:, p.material])
+            )
+            for p in self.sets.purchases
+        }
+
+    def price(self, p: Any, instance: int) -> float:
+        """What a purchase costs in an instance [million USD/unit]."""
+        return float(self.asked[p.name][int(self.blocks.scenario[instance]), int(self.blocks.period[instance])])
+
+    @cached_property
+    def planned(self) -> Floats:
+        """(T,) what the baseline course pays for purchases of the component [million USD]."""
+        structure, total = self.chunk.problem.structure, np.zeros(self.n.calendar.periods)
+        trunk = structure.trunk
+        for p in self.sets.purchases:
+            if p.offer >= 0:
+                price = self.n.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
+                total += price * self.trunk("acquisition", p.name)
+        return total
+
+    def money(self, instance: int, t: int) -> float:
+        """Money for purchases in a period: what the plan meant for the component this year, less what was spent, and its part of
+        what components share; in even parts over what is left of the year [million USD]."""
+        calendar, s = self.n.calendar, int(self.blocks.scenario[instance])
+        f = int(calendar.year_index[t])
+        periods = np.flatnonzero(calendar.year_index == f)
+        own = max(0.0, float(self.planned[periods].sum()) - self.spent(s, periods[periods < t]))
+        left = own + float(self.chunk.left[s, f])
+        return left / int((periods >= t).sum())
+
+    def spent(self, s: int, periods: Ints) -> float:
+        """What has been paid in some periods [million USD]."""
+        total = 0.0
+        onset = int(self.blocks.period[self.blocks.first[s]])
+        for t in periods.tolist():
+            total += self.planned[t] if t < onset else self.paid(self.blocks.first[s] + t - onset)
+        return total
+
+    def paid(self, instance: int) -> float:
+        """What a period's purchases cost [million USD]."""
+        begin = self.part.first_column + self.part.width * instance
+        return sum(
+            self.price(p, instance) * float(self.chunk.x[begin + self.at["acquisition", p.name]])
+            for p in self.sets.purchases
+            if p.offer >= 0
+        )
+
+    def pay(self, instance: int, t: int) -> None:
+        """Take what a period cost beyond the component's own money out of what is shared."""
+        s, calendar = int(self.blocks.scenario[instance]), self.n.calendar
+        f = int(calendar.year_index[t])
+        periods = np.flatnonzero(calendar.year_index == f)
+        before = self.spent(s, periods[periods < t])
+        own = max(0.0, float(self.planned[periods].sum()) - before)
+        self.chunk.left[s, f] = max(0.0, self.chunk.left[s, f] - max(0.0, self.paid(instance) - own))
+
+
+def _key(*parts: Any) -> bytes:
+    """What a program is asked, in a few bytes: the same question has the same answer."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.tobytes())
+    return digest.digest()
+
+
+class _Program:
+    """One period of a component with what a storekeeper keeps back, solved many times with other bounds and costs.
+
+    Beyond the columns of the period: `gap`, what is not bought of what is wanted; and the stock that is kept, put to its use in the
+    time ahead: `kept` of each stored material, `more` of what nothing is short of, `made` by plants with what is kept, `served` of
+    each use, and `own`, users' own stocks.
+
+        sum_o buy[o] + gap[i] = want[i]                                                         [unit]  for each stocked i
+        kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
+        kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
+        served[k] <= what dearer or equal uses would lack,  worth the mean of its loss and that of the next cheaper use
+    """
+
+    def __init__(self, part: _Part, local: Ints, row: Ints, column: Ints, value: Floats) -> None:
+        sets, n = part.sets, part.n
+        self.part, self.sets, self.at = part, sets, part.at
+        self.width, self.local = part.part.width, local
+        self.uses = [part.at[use] for use in uses(sets)]
+        self.material = [
+            int(n.demand_material[(n.tiers if name == "shortfall" else n.steps)[k][0]]) for name, k in uses(sets)
+        ]
+        self.segment = [int((n.tiers if name == "shortfall" else n.steps)[k][0]) for name, k in uses(sets)]
+        self.plants = [
+            j for name, j in part.at if name == "output" and (n.yields[j] < 0).any() and float(n.kappa[j]) >= 1 - 1e-9
+        ]
+        self.stock = [part.at["stock", i] for i in sets.stocked]
+        self.missing = [part.at["users_missing", u] for u in sets.users]
+        self._build(row, column, value)
+        self.bought = [part.at["acquisition", p.name] for p in sets.purchases]
+        self._worths: dict[bytes, tuple[Floats, Mapping[int, float]]] = {}
+        self._known: dict[bytes, Floats] = {}
+        self._lacking: dict[bytes, tuple[Floats, Floats]] = {}
+
+    def _build(self, row: Ints, column: Ints, value: Floats) -> None:
+        """The matrix: rows of the period, then those of what is wanted and kept."""
+        sets, n, W = self.sets, self.part.n, self.width
+        count = W
+        places: dict[str, list[int]] = {}
+        for name, size in (
+            ("gap", len(sets.stocked)),
+            ("kept", len(sets.stocked)),
+            ("more", len(sets.materials)),
+            ("made", len(self.plants)),
+            ("served", len(self.uses)),
+            ("own", len(sets.users)),
+        ):
+            places[name] = list(range(count, count + size))
+            count += size
+        self.places, self.columns = places, count
+        rows, columns, values = [row], [column], [value]
+        m = len(self.local)
+        lower, upper = [], []
+
+        def add(entries: Sequence[tuple[int, float]], low: float, high: float) -> None:
+            nonlocal m
+            rows.append(np.full(len(entries), m))
+            columns.append(np.array([k for k, _ in entries], dtype=int))
+            values.append(np.array([v for _, v in entries], dtype=float))
+            lower.append(low)
+            upper.append(high)
+            m += 1
+
+        for k, i in enumerate(sets.stocked):
+            bought = [(self.at["acquisition", p.name], 1.0) for p in sets.purchases if p.material == i]
+            add([*bought, (places["gap"][k], 1.0)], 0.0, 0.0)
+        for k in range(len(sets.stocked)):
+            add([(places["kept"][k], 1.0), (self.stock[k], -1.0)], -INF, 0.0)
+        for k, u in enumerate(sets.users):
+            add([(places["own"][k], 1.0), (self.missing[k], 1.0)], -INF, float(n.users_level[u]))
+        for k, u in enumerate(sets.users):
+            mine = [(places["served"][h], -1.0) for h, q in enumerate(self.segment) if q == n.users[u][1]]
+            add([(places["own"][k], 1.0), *mine], -INF, INF if n.users[u][1] < 0 else 0.0)
+        for at, i in enumerate(sets.materials):
+            entries = [(places["more"][at], 1.0)]
+            entries += [(places["kept"][k], 1.0) for k, stored in enumerate(sets.stocked) if stored == i]
+            entries += [
+                (places["made"][k], float(n.yields[j, i])) for k, j in enumerate(self.plants) if n.yields[j, i] != 0
+            ]
+            entries += [(places["own"][k], 1.0) for k, u in enumerate(sets.users) if n.users[u][0] == i]
+            entries += [(places["served"][h], -1.0) for h, of in enumerate(self.material) if of == i]
+            add(entries, 0.0, INF)
+        self.more_lower, self.more_upper = np.array(lower), np.array(upper)
+        self.solver = SmallProgram(
+            self.columns, m, np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+        )
+
+    def needs(
+        self, bounds: tuple[Floats, Floats, Floats], low: Floats, high: Floats, price: Floats
+    ) -> tuple[Floats, Floats]:
+        """(what each use lacks, what each plant could make more) where nothing is bought, released or drawn from users' stocks."""
+        lower, upper, cost = bounds
+        upper = upper.copy()
+        for name, key in self.at:
+            if name in ("acquisition", "release", "disposal", "users_pull"):
+                upper[self.at[name, key]] = 0.0
+        asked = _key(lower, upper, cost, low, high, price)
+        if asked not in self._lacking:
+            x = self._solve(lower, upper, cost, low, high, price, np.zeros(len(self.stock)))
+            self._lacking[asked] = x[self.uses], self._spare(x, upper, high)
+        return self._lacking[asked]
+
+    def _spare(self, x: Floats, upper: Floats, high: Floats) -> Floats:
+        """(plants,) what each could make more."""
+        activity = self.solver.activity(x)[: len(high)]
+        rows = {name: k for k, name in enumerate(self.part.part.template.rows[r] for r in self.local)}
+        first, found = self.part.n.sources, []
+        for j in self.plants:
+            left = float(upper[self.at["output", j]] - x[self.at["output", j]])
+            for name in (("source_capacity", j), ("source_survival", j), ("project_capacity", j - first)):
+                if name in rows:
+                    left = min(left, float(high[rows[name]] - activity[rows[name]]))
+            found.append(max(0.0, left) if math.isfinite(left) else 0.0)
+        return np.array(found)
+
+    def lived(
+        self,
+        bounds: tuple[Floats, Floats, Floats],
+        low: Floats,
+        high: Floats,
+        price: Floats,
+        most_short: Floats,
+        *,
+        want: Floats,
+        excess: Floats,
+        ahead: Floats,
+        spare: Floats,
+        tight: Bools,
+    ) -> Floats:
+        """(own columns,) what is done in a period."""
+        lower, upper, cost = bounds
+        lower, upper = lower.copy(), upper.copy()
+        upper[self.uses] = np.minimum(upper[self.uses], most_short + SLACK)
+        for k, i in enumerate(self.sets.stocked):
+            column = self.at["disposal", i]
+            upper[column] = lower[column] = min(float(upper[column]), float(excess[k]))
+        asked = _key(lower, upper, cost, low, high, price, want, ahead, spare, tight)
+        if asked not in self._known:
+            self._known[asked] = self._solve(lower, upper, cost, low, high, price, want, ahead, spare, tight)[
+                : self.width
+            ]
+        return self._known[asked]
+
+    def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
+        """(what a tonne that is kept counts for each use, and for no use by material), in the costs of the period."""
+        losses, paid = cost[self.uses], cost[self.bought]
+        asked = losses.tobytes() + paid.tobytes() + prices.tobytes()
+        if asked not in self._worths:
+            self._worths[asked] = self._valued(losses, paid, prices)
+        return self._worths[asked]
+
+    def _valued(self, losses: Floats, paid: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
+        worth, idle = np.zeros(len(self.uses)), {}
+        for at, i in enumerate(self.sets.materials):
+            offers = [float(paid[k]) for k, p in enumerate(self.sets.purchases) if p.material == i]
+            price = max([float(prices[at]), *offers])
+            mine = [h for h, of in enumerate(self.material) if of == i]
+            least = min((float(losses[h]) for h in mine if losses[h] > price), default=0.0)
+            idle[i] = (price + least) / 2 if least > price else LIKE_PRICE * price
+            for h in mine:
+                cheaper = [float(losses[g]) for g in mine if losses[g] < losses[h] * (1 - 1e-9)]
+                worth[h] = (losses[h] + max([idle[i], *cheaper])) / 2
+        return worth, idle
+
+    def _solve(
+        self,
+        lower: Floats,
+        upper: Floats,
+        cost: Floats,
+        low: Floats,
+        high: Floats,
+        prices: Floats,
+        want: Floats,
+        ahead: Floats | None = None,
+        spare: Floats | None = None,
+        tight: Bools | None = None,
+    ) -> Floats:
+        sets, places = self.sets, self.places
+        below, above, price = np.zeros(self.columns), np.zeros(self.columns), np.zeros(self.columns)
+        W = self.width
+        below[:W], above[:W], price[:W] = lower, upper, cost
+        worth, idle = self._worth(cost, prices)
+        for k, i in enumerate(sets.stocked):
+            price[self.stock[k]] = max(0.0, float(price[self.stock[k]])) - idle[i]  # what the end pays decides nothing
+            above[places["gap"][k]] = INF
+            price[places["gap"][k]] = idle[i] * AFTER_USERS
+        for k, u in enumerate(sets.users):
+            price[self.missing[k]] += idle[self.part.n.users[u][0]]
+        if ahead is not None and spare is not None and tight is not None:
+            for k in range(len(sets.stocked)):
+                above[places["kept"][k]] = INF
+            for at, i in enumerate(sets.materials):
+                above[places["more"][at]] = 0.0 if tight[i] else INF
+                price[places["more"][at]] = idle[i]
+            above[places["made"]] = spare
+            for k, j in enumerate(self.plants):
+                price[places["made"][k]] = cost[self.at["output", j]]
+            above[places["served"]] = ahead
+            price[places["served"]] = -worth
+            for k, i in enumerate(sets.stocked):  # what is kept and used counts its use alone
+                price[places["kept"][k]] = idle[i]
+            above[places["own"]] = INF
+            for k, u in enumerate(sets.users):
+                price[places["own"][k]] = idle[self.part.n.users[u][0]]
+        rows_low = np.concatenate([low, self.more_lower])
+        rows_high = np.concatenate([high, self.more_upper])
+        m = len(low)
+        rows_low[m : m + len(want)] = rows_high[m : m + len(want)] = want
+        x = self.solver.solve(below, above, price, rows_low, rows_high)
+        if x is None:
+            x = self.solver.solve(below, above, price, rows_low - ROOM, rows_high + ROOM)
+        if x is None:
+            raise UntrustedError("a period that is lived without foresight was not solved to optimality")
+        return x
