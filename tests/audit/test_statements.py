@@ -152,7 +152,7 @@ def test_penalties_are_nobodys_outlay() -> None:
         told.value("worth_musd")
     )
     assert told.value("authority_musd") >= -told.total("outlay_musd") - 1e-6
-    assert "penalties for broken soft rules, which nobody pays" in result.summary()
+    assert "penalties for broken soft rules and targets not filled, which nobody pays" in result.summary()
 
 
 def test_a_floor_signed_in_part_costs_its_part() -> None:

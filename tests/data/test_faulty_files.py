@@ -66,6 +66,7 @@ price_year = 2026
 price_set = "base"
 loss_function = "test"
 discount_rate = 0.0     # a year
+policy = "foresight"
 
 [horizon]
 first_year = 2027

@@ -341,7 +341,7 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
     calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
     head = f"BUY for the reserve while no disruption occurs ({calm}):"
     if basis.release is not None:
-        head = "HOLD for the reserve, whatever happens; these purchases reach the targets, as early as offers and money allow:"
+        head = "HOLD for the reserve: targets for every future, which these purchases reach:"
     return [head, *limited(lines), *origin_of_purchases(figures, basis.names), *_release(basis)]
 
 
@@ -352,11 +352,11 @@ def _release(basis: Basis) -> list[str]:
         return []
     kept = [f"{rule.this_event:g} times what dearer uses would lack in the expected rest of it"] * (rule.this_event > 0)
     kept += [f"what new disruptions would take from them in {rule.new_events_yr:g} years"] * (rule.new_events_yr > 0)
-    most = "the dearest use first, each all that it lacks"
-    then = f"{most}; the others once enough is left for {' and '.join(kept)}" if kept else most
+    then = f"; each other use gets what is left beyond {' and '.join(kept)}" if kept else ", then the next"
     share = "" if rule.refill_share == 1 else f" to {rule.refill_share:.0%} of it"
     return [
-        f"  In a disruption: {then}. After it the stock is filled up{share} again, by the year's money that is left."
+        f"  In a disruption the dearest use gets all that it lacks{then}. After it the stock is filled up{share} again, as far as "
+        "offers and money reach."
     ]
 
 

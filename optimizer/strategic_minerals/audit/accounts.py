@@ -352,7 +352,7 @@ highest price."""
 
 def unfilled(accounts: Accounts) -> float:
     """What targets cost that branches have not filled: by then all of them before a material is first tight, a part that grows with
-    the calm periods after it; without what was there before the plan  [million USD]."""
+    the calm periods after it, without what was there before the plan  [million USD]."""
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     bought = {p.material for sets in accounts.problem.structure.component_sets for p in sets.purchases if p.offer >= 0}
     if n.plan.policy != "targets":
@@ -365,7 +365,8 @@ def unfilled(accounts: Accounts) -> float:
             for t in range(n.calendar.periods):
                 calm = 0.0 if path_data.tight[1 + s, i, t] else (None if calm is None else calm + 1)
                 share = 1.0 if calm is None else refill * min(1.0, calm * n.calendar.step / FILLING_YR)
-                target = float(x.stock[0, i, t]) - (1 - float(n.decay[i])) ** (t + 1) * float(n.opening[i])
+                old = 0.0 if calm is None else (1 - float(n.decay[i])) ** (t + 1) * float(n.opening[i])
+                target = float(x.stock[0, i, t]) - old
                 lacks = max(0.0, share * target - float(x.stock[1 + s, i, t]))
                 if path_data.branch[1 + s, n.component[i], t] or share < 1:
                     total += float(pi) * float(n.calendar.beta[t]) * price * lacks

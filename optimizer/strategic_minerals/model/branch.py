@@ -23,7 +23,7 @@ PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
     "planned_price": "price paid on the trunk, P_0 (1+premium) [million USD/unit]",
     "calm_price": "price paid in the branch where the material is not tight, else 0 [million USD/unit]",
-    "filled_before": "what of that was there before the plan [unit]",
+    "filled_before": "what of that was there before the plan, once the material has been tight [unit]",
     "unfilled_price": "what a unit missing from the target costs, discounted [million USD/unit]",
     "filled_share": "share of its target that a stock has reached again after an event, by the calm periods since; else 0 [-]",
     "unsold_share": "1 where the branch is tight and cannot sell, else 0, by material and period [-]",
@@ -200,9 +200,9 @@ def add_target_sales(b: pyo.Block, structure: Structure, sets: ComponentSets, ow
 
 def add_filling(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
     """A target is one for every future: a branch keeps filling its stock, whether or not it will be needed. What it lacks counts
-    at a price, since the market may not give it; what was there before the plan is not bought again.
+    at a price, since the market may not give it; what was there before the plan is not bought again once it may be used.
 
-    stock[i,t] + unfilled[i,t] >= share[i,t] (stock_trunk[i,t] - (1-decay)**t opening[i])                   [unit]  for each i, t
+    stock[i,t] + unfilled[i,t] >= share[i,t] (stock_trunk[i,t] - struck[i,t] (1-decay)**t opening[i])       [unit]  for each i, t
     share: 1 until the material is first tight, 0 while it is, then the calm periods since, of those that filling takes
     cost   sum_{i,t} beta[t] price[i] unfilled[i,t]                                                                [million USD]
     """

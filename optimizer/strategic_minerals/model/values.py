@@ -384,12 +384,14 @@ def _filling(structure: Structure, sets: ComponentSets, S: Ints) -> dict[str, Fl
     share, before, price = [], [], []
     for i in filled_up(structure, sets):
         reached, calm = np.zeros((n, T)), np.full(n, np.inf)
+        struck = np.logical_or.accumulate(scenarios.tight[S, i], axis=1)
         for t in range(T):
             calm = np.where(scenarios.tight[S, i, t], 0.0, calm + 1)
             again = instance.plan.release.refill_share * np.minimum(1.0, calm / needed)
             reached[:, t] = np.where(np.isinf(calm), 1.0, again)
         share.append(reached)
-        before.append(reached * instance.opening[i] * (1 - instance.decay[i]) ** np.arange(1, T + 1))
+        old = instance.opening[i] * (1 - instance.decay[i]) ** np.arange(1, T + 1)
+        before.append(np.where(struck, reached * old, 0.0))
         dear = UNFILLED * float(instance.price[i].max()) * calendar.step * calendar.beta[:-1]
         price.append(np.tile(dear, (n, 1)))
     found = {"filled_share": share, "filled_before": before, "unfilled_price": price}

@@ -38,7 +38,7 @@ from ..world.events import (
     spread,
 )
 from ..world.instance import Instance
-from ..world.scenarios import UNKNOWN_MEAN_YR
+from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, solution_of
 
@@ -49,6 +49,8 @@ AGES = 0.25
 LIKE_PRICE = 1.02
 """What a stored tonne counts, against its price, where nobody states a loss for it: a little more, so that it is not used up for
 its price alone."""
+MOST_KNOWN = 20_000
+"""Answers of a program that are remembered."""
 AFTER_USERS = 0.999
 """What filling the reserve counts against filling users' own stocks, which come first."""
 SLACK = 1e-7
@@ -112,6 +114,9 @@ class Simulator:
     def rest(self, event: DisruptionEvent, age: float) -> float:
         """Years that an event is expected to go on, once its cut has lasted so long."""
         row = self._hazards.get(event.label)
+        stated = [one.remaining_years for one in self.first.plan.ongoing if one.hazard == event.label or row is None]
+        if event.begun is not None and stated and stated[0] is not None:
+            return float(stated[0])
         if row is None:
             return UNKNOWN_MEAN_YR
         if event.label not in self._rest:
@@ -126,8 +131,13 @@ class Simulator:
         emergency = n.by_year(budget.emergency_musd)
         if budget.branch_money == "planned":
             return emergency
-        own = outlays(Question(self.first.structure, n, self.first.solution)) - n.carried.due
-        return np.asarray(emergency + np.maximum(0.0, n.spendable - own))
+        x = self.first.solution
+        own = outlays(Question(self.first.structure, n, x)) - n.carried.due
+        before = np.concatenate([[0.0], x.carry[:-1]])  # what the baseline course keeps is meant for later years
+        free = np.maximum(0.0, n.spendable + before - x.carry - own)
+        if n.spendable_in_all is not None:
+            free = np.minimum(free, max(0.0, n.spendable_in_all - float(own[: len(n.calendar.planned_years)].sum())))
+        return np.asarray(emergency + free)
 
     @cached_property
     def beliefs(self) -> Beliefs:
@@ -162,23 +172,26 @@ def _beliefs(simulator: Simulator) -> Beliefs:
     rows, shaped = _foreseen(plan, first), profiles_of(plan, first.data)
     rates = _rates(rows)
     found = {c: np.zeros((T, len(uses(sets)))) for c, sets in enumerate(first.structure.component_sets)}
+    going_on = for_ever(ongoing_events(plan, first.data, n.calendar))
     events, weights, dates = [], [], []
     for name, row in rows.items():
         typical = resolve_event(Event(hazard=name, start_year=2000.0), row, shaped.get(name))
         length = max(1, math.ceil((typical.flood + typical.duration) / step))
         for t in range(1, T):
             begin = max(1, min(t, T - length))
-            events.append((replace(typical, start=n.calendar.first_year + step * begin),))
-            weights.append(rates[name])
+            events.append((*going_on, replace(typical, start=n.calendar.first_year + step * begin)))
+            felt = 1 - row.no_loss_share if name in shaped else 1.0
+            weights.append(rates[name] * felt * row.element_share)
             dates.append(t)
     if not events:
         return Beliefs(found)
     count = len(events)
     names = [f"typical-{k}" for k in range(count)]
-    scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
+    chances, none = np.full(count, 1 / count), np.zeros(count, dtype=bool)
+    scenarios = combine_events(n, names, chances, none, events, trunk_course(n, first.data))
     for begin in range(0, count, CHUNK):
-        part = replace(scenarios.rows(slice(begin, begin + CHUNK)))
-        chunk = simulator.chunk(part)
+        part = scenarios.rows(slice(begin, begin + CHUNK))
+        chunk = simulator.chunk(replace(part, probability=np.ones(len(part.names))))
         for c in chunk.components:
             for t in range(1, T):
                 for scenario, need in chunk.needs(c, t):
@@ -239,8 +252,9 @@ class Chunk:
         """What was left of the year before and may be kept."""
         n, budget = self.simulator.first.natural, self.simulator.first.plan.budget
         if budget.branch_money == "appropriated":
-            kept = np.minimum(budget.carry_over_share * n.appropriation[f - 1], self.left[:, f - 1])
-            self.left[:, f] += np.maximum(0.0, kept - n.by_year(budget.emergency_musd)[f - 1])
+            room = budget.carry_over_share * n.appropriation[f - 1] - self.simulator.first.solution.carry[f - 1]
+            unspent = np.maximum(0.0, self.left[:, f - 1] - n.by_year(budget.emergency_musd)[f - 1])
+            self.left[:, f] += np.minimum(max(0.0, float(room)), unspent)
 
     def needs(self, c: int, t: int) -> Iterator[tuple[int, Floats]]:
         """(scenario, what each use of a component lacks without the reserve) in a period."""
@@ -308,7 +322,7 @@ class _Part:
         """Lower and upper bounds, and costs, of the own columns of an instance."""
         begin = self.part.first_column + self.part.width * instance
         own = slice(begin, begin + self.part.width)
-        return self.chunk.assembly.lower[own], self.chunk.assembly.upper[own], self.chunk.cost[own]
+        return self.chunk.assembly.lower[own], self.chunk.assembly.upper[own].copy(), self.chunk.cost[own]
 
     @cached_property
     def dearest(self) -> Floats:
@@ -332,8 +346,10 @@ class _Part:
         return np.asarray(self.chunk.problem.structure.scenarios.tight[s, :, t], dtype=bool)
 
     def needs(self, t: int) -> Iterator[tuple[int, Floats]]:
-        """(scenario, what each use lacks without release and users' stocks) in a period."""
+        """(scenario, what each use lacks without release and users' stocks) in a period, where anything is tight."""
         for instance in self.instances(t).tolist():
+            if not self.tight(instance)[list(self.sets.materials)].any():
+                continue
             program, low, high = self.program_of(instance)
             need, _ = program.needs(self.bounds(instance), low, high, self.prices(instance))
             yield int(self.blocks.scenario[instance]), need
@@ -353,8 +369,10 @@ class _Part:
                 rest = self.rest(int(self.blocks.scenario[instance]), t)
                 ahead = rule.this_event * rest * need + rule.new_events_yr * beliefs.needs[self.c][t]
                 ahead = ahead * self.fading(t)
-                spare = most * max(1.0, rule.this_event * rest + rule.new_events_yr)
-            want, excess = self.wanted(instance, t)
+                spare = most * max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
+            want, excess, sold = self.wanted(instance, t)
+            for column, most_sold in sold.items():
+                bounds[1][column] = most_sold
             x = program.lived(
                 bounds, low, high, price, most_short, want=want, excess=excess, ahead=ahead, spare=spare, tight=tight
             )
@@ -386,35 +404,36 @@ class _Part:
                 found = max(found, self.chunk.simulator.rest(event, now - cut))
         return found / calendar.step
 
-    def wanted(self, instance: int, t: int) -> tuple[Floats, Floats]:
-        """(stocked,) tonnes to buy towards the goal, as far as money reaches, and tonnes above it [unit]."""
+    def wanted(self, instance: int, t: int) -> tuple[Floats, Floats, dict[int, float]]:
+        """(stocked,) tonnes to buy towards the goal, as far as money reaches, and tonnes above it; what each offer sells of them
+        [unit]."""
         chunk, sets, n = self.chunk, self.sets, self.n
         want, excess = np.zeros(len(sets.stocked)), np.zeros(len(sets.stocked))
         before, refill = self.before(instance), chunk.simulator.rule.refill_share
+        tight = chunk.problem.structure.scenarios.tight[int(self.blocks.scenario[instance])]
+        struck = np.asarray(tight[:, : t + 1].any(axis=1))
         for k, i in enumerate(sets.stocked):
             goal = self.target(i, t)
-            held = (1 - n.decay[i]) * before[k]
-            before_plan = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])  # which is not bought again
-            want[k], excess[k] = max(0.0, refill * (goal - before_plan) - held), max(0.0, held - goal)
+            held = float((1 - n.decay[i]) * before[k])
+            want[k], excess[k] = max(0.0, goal - held), max(0.0, held - goal)
+            if struck[i]:  # what was there before the plan is not bought again
+                old = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])
+                want[k] = max(0.0, min(goal - held, refill * (goal - old) - max(0.0, held - old)))
         if chunk.simulator.first.is_reference:
-            return np.zeros_like(want), excess
-        money = self.money(instance, t)
+            return np.zeros_like(want), excess, {}
+        money, sold = self.money(instance, t), dict[int, float]()
         _, upper, _ = self.bounds(instance)
         for k, i in enumerate(sets.stocked):
-            left = want[k]
-            offers = sorted(
-                (float(self.price(p, instance)), self.at["acquisition", p.name])
-                for p in sets.purchases
-                if p.material == i and p.offer >= 0
-            )
             bought = 0.0
-            for price, column in offers:
-                part = min(left - bought, float(upper[column]), money / price if price > 0 else math.inf)
-                if part > 0:
-                    bought, money = bought + part, money - part * price
-            free = any(p.material == i and p.offer < 0 for p in sets.purchases)
-            want[k] = left if free else bought
-        return want, excess
+            offers = [p for p in sets.purchases if p.material == i and p.offer >= 0]
+            for p in sorted(offers, key=lambda p: self.price(p, instance)):
+                price, column = self.price(p, instance), self.at["acquisition", p.name]
+                part = min(want[k] - bought, float(upper[column]), money / price if price > 0 else math.inf)
+                sold[column] = max(0.0, part)
+                bought, money = bought + sold[column], money - sold[column] * price
+            if not any(p.material == i and p.offer < 0 for p in sets.purchases):
+                want[k] = bought
+        return want, excess, sold
 
     def target(self, i: int, t: int) -> float:
         """What the baseline course holds of a material by the end of a period, had it released nothing [unit]."""
@@ -519,8 +538,8 @@ class _Program:
 
     def __init__(self, part: _Part, local: Ints, row: Ints, column: Ints, value: Floats) -> None:
         sets, n = part.sets, part.n
-        self.part, self.sets, self.at = part, sets, part.at
-        self.width, self.local = part.part.width, local
+        self.n, self.sets, self.at, self.width = n, sets, part.at, part.part.width
+        self.row = {part.part.template.rows[r]: k for k, r in enumerate(local.tolist())}
         self.uses = [part.at[use] for use in uses(sets)]
         self.material = [
             int(n.demand_material[(n.tiers if name == "shortfall" else n.steps)[k][0]]) for name, k in uses(sets)
@@ -539,7 +558,7 @@ class _Program:
 
     def _build(self, row: Ints, column: Ints, value: Floats) -> None:
         """The matrix: rows of the period, then those of what is wanted and kept."""
-        sets, n, W = self.sets, self.part.n, self.width
+        sets, n, W = self.sets, self.n, self.width
         count = W
         places: dict[str, list[int]] = {}
         for name, size in (
@@ -554,7 +573,7 @@ class _Program:
             count += size
         self.places, self.columns = places, count
         rows, columns, values = [row], [column], [value]
-        m = len(self.local)
+        m = len(self.row)
         lower, upper = [], []
 
         def add(entries: Sequence[tuple[int, float]], low: float, high: float) -> None:
@@ -600,6 +619,8 @@ class _Program:
             if name in ("acquisition", "release", "disposal", "users_pull"):
                 upper[self.at[name, key]] = 0.0
         asked = _key(lower, upper, cost, low, high, price)
+        if len(self._lacking) > MOST_KNOWN:
+            self._lacking.clear()
         if asked not in self._lacking:
             x = self._solve(lower, upper, cost, low, high, price, np.zeros(len(self.stock)))
             self._lacking[asked] = x[self.uses], self._spare(x, upper, high)
@@ -608,8 +629,7 @@ class _Program:
     def _spare(self, x: Floats, upper: Floats, high: Floats) -> Floats:
         """(plants,) what each could make more."""
         activity = self.solver.activity(x)[: len(high)]
-        rows = {name: k for k, name in enumerate(self.part.part.template.rows[r] for r in self.local)}
-        first, found = self.part.n.sources, []
+        rows, first, found = self.row, self.n.sources, []
         for j in self.plants:
             left = float(upper[self.at["output", j]] - x[self.at["output", j]])
             for name in (("source_capacity", j), ("source_survival", j), ("project_capacity", j - first)):
@@ -640,6 +660,8 @@ class _Program:
             column = self.at["disposal", i]
             upper[column] = lower[column] = min(float(upper[column]), float(excess[k]))
         asked = _key(lower, upper, cost, low, high, price, want, ahead, spare, tight)
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
         if asked not in self._known:
             self._known[asked] = self._solve(lower, upper, cost, low, high, price, want, ahead, spare, tight)[
                 : self.width
@@ -690,7 +712,7 @@ class _Program:
             above[places["gap"][k]] = INF
             price[places["gap"][k]] = idle[i] * AFTER_USERS
         for k, u in enumerate(sets.users):
-            price[self.missing[k]] += idle[self.part.n.users[u][0]]
+            price[self.missing[k]] += idle[self.n.users[u][0]]
         if ahead is not None and spare is not None and tight is not None:
             for k in range(len(sets.stocked)):
                 above[places["kept"][k]] = INF
@@ -706,7 +728,7 @@ class _Program:
                 price[places["kept"][k]] = idle[i]
             above[places["own"]] = INF
             for k, u in enumerate(sets.users):
-                price[places["own"][k]] = idle[self.part.n.users[u][0]]
+                price[places["own"][k]] = idle[self.n.users[u][0]]
         rows_low = np.concatenate([low, self.more_lower])
         rows_high = np.concatenate([high, self.more_upper])
         m = len(low)

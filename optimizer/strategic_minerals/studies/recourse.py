@@ -183,7 +183,8 @@ def every_component(structure: Structure, support: Support) -> Structure:
         tight=None,
         label="all",
     )
-    scenarios = combine_events(structure.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
+    trunk, none = structure.scenarios.trunk, np.zeros(1, dtype=bool)
+    scenarios = combine_events(structure.instance, ["all"], np.ones(1), none, [(everything,)], trunk)
     return build_structure(structure.instance, scenarios, support)
 
 

@@ -433,7 +433,7 @@ def _answered(
     gaps = [test.costs[number][0] - test.bound for test in tests]
     bound = gap_bound(gaps, confidence, of)
     worth, lost, without = (
-        estimated([life[k] for life in lives], confidence, plans) for k, plans in enumerate((of, of, 1))
+        estimated([life[k] for life in lives], confidence, compared) for k, compared in enumerate((of, of, 1))
     )
     modelled = estimated([test.nothing[0] - test.costs[number][0] for test in tests], confidence, of)
     problem = prepare(result.plan, result.data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -313,12 +312,6 @@ def for_ever(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:
 def as_expected(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:
     """The events, each ending when it is expected to: what a scenario written by hand says nothing of."""
     return tuple(one.until(one.expected_end) for one in ongoing)
-
-
-def believed_end(event: DisruptionEvent, row: Any, now: float) -> float:
-    """Date at which an event in force is expected to end, as seen at a date."""
-    left = remaining(event, row, now, POINTS)
-    return now + (float(left.mean()) if math.isfinite(float(left.mean())) else SHORTEST)
 
 
 ENDS = 8
