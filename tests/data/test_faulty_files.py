@@ -52,7 +52,7 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(data, folder / "tables")
     (folder / "tables" / "prices.csv").write_text(PRICES, encoding="utf-8")
     assert load_dataset(folder / "tables").rows("prices") == data.rows("prices")
-    assert parse_plan(tomllib.loads(TOML)) == plan
+    assert parse_plan(tomllib.loads(TOML)) == plan.model_copy(update={"policy": "targets"})
     assert faults_of(lambda: load_question(folder / "plan.toml")) == ()
     return folder
 
@@ -66,7 +66,6 @@ price_year = 2026
 price_set = "base"
 loss_function = "test"
 discount_rate = 0.0     # a year
-policy = "foresight"
 
 [horizon]
 first_year = 2027
