@@ -441,9 +441,8 @@ def sold_while_tight(case: Case) -> Callable[[np.ndarray], None]:
 
 @pytest.mark.parametrize("family", SPOILT)
 def test_a_broken_rule_is_named(family: str) -> None:
-    case = solved_case(
-        28 if family == "calm_purchases" else 27, **EVERYTHING
-    )  # a plan of foresight, and one of targets
+    seed = 28 if family == "calm_purchases" else 27  # a plan of foresight, and one of targets
+    case = solved_case(seed, **EVERYTHING)
     assert case.audit().passed
     spoilt = SPOILT[family](case)
     found = case.audit(problem=spoilt) if isinstance(spoilt, Problem) else case.audit(spoilt)

@@ -18,7 +18,7 @@ from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.estimates import calibrate, duration_posterior, hazard_rate
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.world.build import build_instance
-from strategic_minerals.world.draws import Span, draw, durations, elements, severities
+from strategic_minerals.world.draws import Span, draw, durations, elements, mean_remainder, severities
 from strategic_minerals.world.events import hazards, longest_event
 from strategic_minerals.world.instance import Instance
 from strategic_minerals.world.scenarios import (
@@ -202,6 +202,18 @@ def test_durations_and_severities_follow_their_laws() -> None:
     assert np.mean([len(scenario) > 0 for scenario in off_is_none]) == pytest.approx((1 - math.exp(-2.4)) / 2, abs=0.01)
     assert {s.cut for scenario in off_is_none for s in scenario} == {1.0}
     assert set(severities(hazard(cut_law="fixed", cut_share_low=0.1, cut_share_high=0.9), u)) == {0.5}
+
+
+def test_what_is_left_of_a_cut_follows_its_law() -> None:
+    """Proves: an exponential cut of 2 years has 2 left whenever asked; a fixed one of 2 has .5 left after 1.5; a lognormal
+    one with median 1 and sigma 1 has, after 1, E[D - 1 | D > 1] = 2 e^.5 Phi(1) - 1 = 1.7743."""
+    fixed = hazard(duration_yr=2.0, duration_law="fixed")
+    assert mean_remainder(hazard(duration_yr=2.0, duration_law="exponential"), 7.0) == 2.0
+    assert mean_remainder(fixed, 1.5) == pytest.approx(0.5)
+    ends = {"duration_yr_low": 1.0, "duration_yr_high": math.exp(2 * 1.6448536269514722)}
+    wide = hazard(duration_yr=math.exp(0.5), duration_law="lognormal", **ends)
+    assert mean_remainder(wide, 1.0) == pytest.approx(2 * math.exp(0.5) * 0.8413447 - 1, rel=5e-3)
+    assert mean_remainder(fixed, 9.0) == pytest.approx(1 / 12)
 
 
 def test_controls_come_element_by_element() -> None:

@@ -526,9 +526,8 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
         ),
         (price, "effect of crisis prices on what users and the government buy and sell"),
     ]
-    parts += [(-penalties, "penalties for broken soft rules and targets not filled, which nobody pays")] * (
-        penalties >= 0.5
-    )
+    fined = "penalties for broken soft rules and targets not filled, which nobody pays"
+    parts += [(-penalties, fined)] * (penalties >= 0.5)  # less is printed as nothing
     parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
     values = [value for value, _ in parts]
     printed = rounded_to_add_up(net, values, 0) or [float(round(value)) for value in values]

@@ -896,10 +896,10 @@ class SmallProgram:
             "threads": 1,
             "parallel": "off",
             "random_seed": 0,
+            "presolve": "off",
             **TOLERANCES,
         }.items():
             Model._check(self._highs.setOptionValue(name, option), f"option {name} = {option!r}")
-        Model._check(self._highs.setOptionValue("presolve", "off"), "option presolve")
         self._columns, self._rows = np.arange(columns, dtype=np.int32), np.arange(rows, dtype=np.int32)
         none = np.zeros(columns)
         status = self._highs.passModel(
@@ -924,9 +924,9 @@ class SmallProgram:
     def solve(self, lower: Floats, upper: Floats, cost: Floats, row_lower: Floats, row_upper: Floats) -> Floats | None:
         """(columns,) the optimum; None where the solver finds none."""
         highs, n, m = self._highs, len(self._columns), len(self._rows)
-        highs.changeColsBounds(n, self._columns, lower, upper)
-        highs.changeColsCost(n, self._columns, cost)
-        highs.changeRowsBounds(m, self._rows, row_lower, row_upper)
+        Model._check(highs.changeColsBounds(n, self._columns, lower, upper), "changeColsBounds")
+        Model._check(highs.changeColsCost(n, self._columns, cost), "changeColsCost")
+        Model._check(highs.changeRowsBounds(m, self._rows, row_lower, row_upper), "changeRowsBounds")
         highs.run()
         if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             highs.clearSolver()

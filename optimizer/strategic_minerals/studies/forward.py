@@ -3,7 +3,7 @@
 Until something happens to a component it follows the baseline course. From then on each period is one small linear program: the
 reserve buys towards its target as far as offers and money reach, and gives in a shortage what dearer uses will not need. What a
 storekeeper believes of the future comes from the hazards alone: how long this event may go on, given its age, and what new events
-would take. `_known` hands a period what has happened up to its end; nothing else of a scenario reaches a decision.
+would take. Of its scenario a period sees its own data, and of the events in force whether they last beyond its end.
 """
 
 from __future__ import annotations
@@ -114,9 +114,10 @@ class Simulator:
     def rest(self, event: DisruptionEvent, age: float) -> float:
         """Years that an event is expected to go on, once its cut has lasted so long."""
         row = self._hazards.get(event.label)
-        stated = [one.remaining_years for one in self.first.plan.ongoing if one.hazard == event.label or row is None]
-        if event.begun is not None and stated and stated[0] is not None:
-            return float(stated[0])
+        for one in self.first.plan.ongoing if event.begun is not None else ():
+            same = ((one.hazard or "event"), one.start_year) == (event.label, event.start)
+            if same and one.remaining_years is not None:
+                return one.remaining_years
         if row is None:
             return UNKNOWN_MEAN_YR
         if event.label not in self._rest:

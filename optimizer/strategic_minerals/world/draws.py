@@ -102,16 +102,16 @@ def _as_row(event: DisruptionEvent, table: Sequence[Any]) -> Any:
     return next((row for row in table if row.hazard == event.label), None)
 
 
-def _relations(rows: Sequence[Any]) -> dict[tuple[str, str], bool]:
+def _relations(rows: Sequence[Any]) -> frozenset[tuple[str, str]]:
     """Pairs of hazards that are states of one relation: a country and a material in common."""
     states = {row.hazard: row for row in rows if row is not None and row.kind in HARSHNESS}
     names = {name: ({*row.countries.split()}, {*row.materials.split()}) for name, row in states.items()}
-    return {
-        (a, b): True
+    return frozenset(
+        (a, b)
         for a, (countries, materials) in names.items()
         for b, (others, theirs) in names.items()
         if a != b and countries & others and (materials & theirs or "*" in materials | theirs)
-    }
+    )
 
 
 class _Draws:
@@ -244,7 +244,7 @@ class _Course:
     def __init__(
         self,
         drawn: _Draws,
-        relations: Mapping[tuple[str, str], bool],
+        relations: frozenset[tuple[str, str]],
         n: int,
         standing: Collection[str],
         lasting: Sequence[Lasting],
