@@ -13,8 +13,9 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import extract
 from strategic_minerals.solver.optimise import sample_seeds, whole_sample
 from strategic_minerals.solver.session import Session
-from strategic_minerals.studies.designs import APART, SAMPLES, WORTHS, CommonDraws, with_differences
-from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
+from strategic_minerals.studies.designs import APART, SAMPLES, WORTHS, fresh_worths, with_differences
+from strategic_minerals.studies.recourse import FirstStage
+from strategic_minerals.studies.stress import evaluated
 from support.instances import random_case
 
 MONEY = "budget.appropriation_musd *"
@@ -27,19 +28,21 @@ def drawn(seed: int = 4) -> tuple[Plan, Dataset]:
     return plan.model_copy(update={"service_levels": (), "days_of_cover": ()}), data
 
 
-def test_what_a_plan_saves_in_a_sample_is_what_recourse_says() -> None:
-    """Proves: each sample's figure is the mean of what doing nothing and the plan cost, by the evaluator of stress tests."""
-    plan, data = drawn()
+@pytest.mark.parametrize("seed", [4, 5])
+def test_what_a_plan_saves_in_a_sample_is_what_stress_tests_say(seed: int) -> None:
+    """Proves: each sample's figure is the mean of what doing nothing and the plan cost, by the evaluator of stress tests: with
+    foresight (even seeds) and as it is lived."""
+    plan, data = drawn(seed)
     answer = Session(gap=0.0).answer(plan, data)
     problem = answer.problem
     solution, nothing = (extract(problem.structure, problem.assembly, x) for x in (answer.x, answer.z0))
-    found = CommonDraws(2 * SAMPLES).worths(problem, solution, nothing)
+    found = fresh_worths(problem, solution, nothing, 2 * SAMPLES)
     first, zero = FirstStage.of(plan, data, solution), FirstStage.of(plan, data, nothing, is_reference=True)
     assert plan.sample is not None
     for worth, seed in zip(found, sample_seeds(plan.sample.seed, SAMPLES, APART), strict=True):
         sample = prepare(whole_sample(plan, seed, 2), data)
         assert sample.scenarios is not None
-        saved = evaluate_recourse(zero, sample.scenarios).cost - evaluate_recourse(first, sample.scenarios).cost
+        saved = evaluated(zero, sample.scenarios).cost - evaluated(first, sample.scenarios).cost
         assert worth == pytest.approx(float(sample.scenarios.probability @ saved), rel=1e-6, abs=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""A plan tested in samples that it was not made with: a gap that is true, and acts that are firm because they are needed."""
+"""A plan tested in samples that it was not made with: a true gap, and acts that have to be signed because they are needed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from strategic_minerals import (
     write_run,
 )
 from strategic_minerals.answer.act_now import ActNow
-from strategic_minerals.answer.solving import solve_once
-from strategic_minerals.matrix.problem import acts, prepare
-from strategic_minerals.matrix.solution import decided_point, trunk_alone
+from strategic_minerals.answer.solving import solve_leaner, solve_once
+from strategic_minerals.matrix.problem import LeftOut, prepare
+from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.solver.optimise import SampleSearch
 from strategic_minerals.studies import solve as tested_module
+from strategic_minerals.studies.stress import Met
 from support.drawn_cases import deciding
 from support.instances import quick_first
 
@@ -46,19 +47,60 @@ def answer() -> Result:
     return solve(*deciding(), **FEW)
 
 
-def test_what_is_prescribed_and_nothing_else_is_firm() -> None:
+def test_what_is_prescribed_has_to_be_signed_and_what_ties_is_left_out() -> None:
     """Proves: where a rule asks for a tenth of a year's imports and no tonne pays for itself (going short costs less), just that is
-    chosen, firm, and the least and the most of all plans as good, but for what the allowed share of a worth buys."""
+    bought in all plans; no plan without it keeps the rule, which is what the answer says of it."""
     plan, data = deciding()
     losses = data.frame("loss_functions").assign(loss_usd_per_t=0.0)
     cover = {"material": "a", "days": 36.5, "from_year": 2027}
     held = Plan.model_validate(plan.to_toml_like() | {"days_of_cover": [cover]})
-    found = told(solve(held, data.replace(loss_functions=losses), **FEW)).acts
-    bought = found[found.kind == "buy"]
+    result = solve(held, data.replace(loss_functions=losses), **FEW)
+    found = told(result)
+    bought = found.acts[found.acts.kind == "buy"]
     assert bought.chosen.tolist() == pytest.approx([1000.0, 1000.0])
-    assert bought.firm.tolist() == pytest.approx([1000.0, 1000.0])
-    assert set(bought.status) == {"firm"}
+    assert set(bought.verdict) == {"sign"}
     assert (bought.in_plans == bought.plans).all()
+    assert found.left_out.why_not.str.len().gt(0).all()
+    assert "no such plan keeps the rules" in result.summary()
+
+
+def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result) -> None:
+    """Proves: the only purchase is needed, as are all purchases, for all that the plan is worth; waiting longer costs no less; what
+    is stated is the difference of two plans in the same samples, which the plan without anything confirms: it is worth nothing."""
+    rows = told(answer).left_out
+    worth = told(answer).figure("worth_musd")
+    groups = rows[rows.kind != "wait"]
+    assert set(zip(groups.kind, groups.item, strict=True)) == {("instrument", "purchases"), ("mineral", "a")}
+    assert groups.needed.all()
+    assert groups.cost_musd.nunique() == 1
+    assert groups.cost_musd.iloc[0] == pytest.approx(worth, rel=0.2)  # 50 of the 64 scenarios of each sample
+    waits = rows[rows.kind == "wait"].cost_musd.tolist()
+    assert waits == sorted(waits)
+    assert 0 < waits[0] < waits[-1] < groups.cost_musd.iloc[0]
+    assert "WAIT: doing nothing new for one year costs" in answer.summary()
+
+
+def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: of three plans, the second worth 1 more than the first in every sample but for noise of 5, the third 30 less, the
+    first is taken where it spends least, the second where worth alone counts; without noise the second in any case."""
+    monkeypatch.setattr(tested_module, "_disliked", lambda result, preference: float(result))
+    spends = [1.0, 2.0, 0.5]
+    for noise, expected in ((5.0, 0), (0.0, 1)):
+        off = [noise * (-1) ** k for k in range(10)]
+        lives = [Met(k, (100.0, 101.0 + off[k], 70.0), (0.0, 0.0, 0.0), 0.0) for k in range(10)]
+        assert tested_module._chosen(spends, lives, "less_money_now", 0.95) == expected  # type: ignore[arg-type]
+        assert tested_module._chosen(spends, lives, "most_worth", 0.95) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_plan_without_what_is_open_states_the_bound_of_all_plans(answer: Result) -> None:
+    """Proves: the plan made again without its purchases is worth nothing, keeps the audit, and its bound is still that of plans that
+    may buy."""
+    leaner = solve_leaner(answer, (LeftOut(("buy",)),))
+    assert leaner.audited.passed
+    assert leaner.outcome.objective_musd == pytest.approx(0.0, abs=1e-6)
+    assert leaner.outcome.best_bound_musd == answer.outcome.best_bound_musd
+    assert leaner.tables["acquisitions"].empty
 
 
 def resampled(plan: Plan, **changes: object) -> Plan:
@@ -86,10 +128,9 @@ def test_the_gap_is_no_smaller_than_what_a_better_plan_saves(answer: Result) -> 
     assert worth == pytest.approx(found.figure("worth_musd"), abs=room)
 
 
-def test_a_sample_says_what_its_own_solve_says_and_ranges_hold_every_plan_as_good() -> None:
+def test_a_sample_says_what_its_own_solve_says() -> None:
     """Proves: what a plan costs in the sample that it was made with is what its solve states, and so are its losses; the bound is
-    no higher, and no other plan that is tried costs less. Plans of other samples that cost no more than the limit in this one lie
-    within the ranges of this one."""
+    no higher, and no other plan that is tried costs less."""
     plan, data = deciding()
     result = solve_once(plan, data, gap=1e-9)
     search = search_of(plan, data, result)
@@ -100,19 +141,6 @@ def test_a_sample_says_what_its_own_solve_says_and_ranges_hold_every_plan_as_goo
     best = search.best(trunk_alone(result.solution), 1e-6)
     assert best.bound <= cost.social_cost + 1e-5
     assert best.objective == pytest.approx(cost.social_cost, abs=1e-4)
-    counted = acts(search.problem)
-    limit = best.objective + 0.05 * (search.nothing.social_cost - best.objective)
-    ranges = search.ranges(counted, limit)
-    inside = 0
-    for seed in range(2, 12):
-        other = solve_once(resampled(plan, seed=seed), data, gap=1e-6)
-        if search.cost_of(trunk_alone(other.solution)).social_cost > limit:
-            continue
-        inside += 1
-        x = decided_point(search.problem.structure, search.problem.assembly, other.solution)
-        for act, (least, most) in zip(counted, ranges, strict=True):
-            assert least - 1e-3 <= act.of(x) <= most + 1e-3, (seed, act.name)
-    assert inside > 2
 
 
 def test_tests_are_kept_whole_whatever_the_plan_reduces() -> None:
@@ -125,7 +153,7 @@ def test_tests_are_kept_whole_whatever_the_plan_reduces() -> None:
 
 def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tmp_path: Path) -> None:
     """Proves: the manifest begins with the acts of the first years; the run is read back the same and verified; an amount, a gap
-    or a firm figure that was altered is objected to."""
+    or a verdict that was altered is objected to."""
     folder = write_run(answer, tmp_path / "run")
     stated = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert next(iter(stated)) == "act_now"
@@ -134,7 +162,7 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
     assert not verify(folder).facts["objections"]
     for table, column, word in (
         ("act_now", "chosen", "chosen"),
-        ("act_now", "firm", "firmer"),
+        ("act_now", "least_in_samples", "not as much"),
         *(("sample_gap", name, name) for name in ("gap_musd", "gap_limit_musd", "worth_low_musd", "gap_share")),
         ("samples", "bound_musd", "bound"),
     ):
@@ -142,12 +170,9 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
         altered[column] = altered[column] * 1.5
         forged = replace(answer, tables={**answer.tables, table: altered})
         assert any(word in objection for objection in verify(forged, again=answer).facts["objections"]), (table, column)
-    # plans 0.3 % apart are no contradiction: what is firm is no more than the least of all plans
-    apart, acts_now = answer.tables["sample_acts"].copy(), answer.tables["act_now"].copy()
-    apart.loc[apart.index[-1], "amount"] *= 0.997
-    acts_now["firm"] = acts_now.firm.clip(upper=float(apart.amount.iloc[-1]))
-    close = replace(answer, tables={**answer.tables, "sample_acts": apart, "act_now": acts_now})
-    assert not list(told(close).objections())
+    rows = answer.tables["left_out"].assign(needed=False)
+    forged = replace(answer, tables={**answer.tables, "left_out": rows})
+    assert any("called needed" in objection for objection in verify(forged, again=answer).facts["objections"])
 
 
 def test_the_summary_leads_with_new_scenarios_and_puts_its_own_last(answer: Result) -> None:
@@ -172,11 +197,13 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
 
 @pytest.mark.parametrize("preference", quick_first(get_args(tested_module.Preference), 1))
 def test_a_preference_chooses_among_equals_alone(preference: tested_module.Preference) -> None:
-    """Proves: whatever is preferred, the plan is one of those made, and no farther from the best of them than its true gap."""
+    """Proves: whatever is preferred, the plan is one of those made, and worth no less than the best of them but for the error."""
     plan, data = deciding()
     found = told(solve(plan, data, candidates=3, prefer=preference, **FEW))
-    best = told(solve(plan, data, candidates=3, **FEW))
-    assert found.figure("gap_musd") - best.figure("gap_musd") <= best.figure("gap_limit_musd")
+    best = told(solve(plan, data, candidates=3, prefer="most_worth", **FEW))
+    assert found.figure("worth_musd") <= best.figure("worth_musd") + 1e-9
+    error = best.figure("worth_high_musd") - best.figure("worth_low_musd")
+    assert found.figure("worth_musd") >= best.figure("worth_musd") - error
 
 
 @pytest.mark.slow

@@ -17,8 +17,9 @@ from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 
 GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
-TABLES = (GAP, ACTS, "later_years", SAMPLES, "sample_acts", "settled_by")
-"""One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it."""
+TABLES = (GAP, ACTS, "later_years", SAMPLES, "sample_acts", "settled_by", "left_out", "release")
+"""One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it; what is lost without
+acts that are left out together; what the reserve leaves aside for dearer uses."""
 
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""
@@ -37,6 +38,8 @@ class ActNow:
     samples: pd.DataFrame
     sample_acts: pd.DataFrame
     settles: pd.DataFrame
+    left_out: pd.DataFrame
+    release: pd.DataFrame
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
@@ -51,7 +54,16 @@ class ActNow:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """By name; what is not known has none."""
-        frames = self.gap, self.acts, self.later, self.samples, self.sample_acts, self.settles
+        frames = (
+            self.gap,
+            self.acts,
+            self.later,
+            self.samples,
+            self.sample_acts,
+            self.settles,
+            self.left_out,
+            self.release,
+        )
         return {name: frame for name, frame in zip(TABLES, frames, strict=True) if len(frame.columns)}
 
     @property
@@ -64,12 +76,10 @@ class ActNow:
         return float(self.gap[name].iloc[0])
 
     @property
-    def money(self) -> tuple[float, float, float]:
-        """(budget that the acts of the first years take by the end of the last of them, what of it the plans of all samples take,
-        what is firm) [million USD]."""
+    def money(self) -> tuple[float, float]:
+        """(what the acts of the first years take from their budgets, what of it is to be signed) [million USD]."""
         last = self.last[self.last.chosen > 0]
-        common = last.budget_musd * (last.least_in_samples / last.chosen).clip(upper=1.0)
-        return float(last.budget_musd.sum()), float(common.sum()), float(last.firm_musd.sum())
+        return float(last.budget_musd.sum()), float(last.budget_musd[last.verdict == "sign"].sum())
 
     @property
     def last(self) -> pd.DataFrame:
@@ -99,8 +109,11 @@ class ActNow:
             key = (row.kind, row.item, row.through_year)
             count = int(plans.loc[key, "count"]) if key in plans.index else 0
             least = float(plans.loc[key, "min"]) if count == of else 0.0
-            if count != row.in_plans or row.firm > min(row.chosen, least, row.least) * (1 + ROUNDING) + ROUNDING:
-                yield f"results/{ACTS}.csv: {row.kind} {row.item} is firmer than the plans of the samples allow"
+            if count != row.in_plans or abs(row.least_in_samples - least) > ROUNDING * (1 + least):
+                yield f"results/{ACTS}.csv: {row.kind} {row.item} is not in as many plans of the samples, or not as much"
+        for row in rows_of(self.left_out[self.left_out.why_not == ""]):
+            if bool(row.needed) != (row.cost_low_musd > 0):
+                yield f"results/left_out.csv: {row.kind} {row.item} is called needed otherwise than its interval says"
 
     def _misstated(self) -> Iterator[str]:
         """Figures that are not those of the samples."""

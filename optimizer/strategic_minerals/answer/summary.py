@@ -6,6 +6,7 @@ inputs and of the solve, comes from `Basis`."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -356,8 +357,26 @@ def _release(basis: Basis) -> list[str]:
     share = "" if rule.refill_share == 1 else f" to {rule.refill_share:.0%} of it"
     return [
         f"  In a disruption the dearest use gets all that it lacks{then}. After it the stock is filled up{share} again, as far as "
-        "offers and money reach."
+        "offers and money reach.",
+        *_left_aside(basis),
     ]
+
+
+def _left_aside(basis: Basis) -> list[str]:
+    """What stays in the store before a use gets any, by mineral."""
+    table = pd.DataFrame() if basis.act_now is None else basis.act_now.release
+    parts: dict[tuple[str, str], dict[float, list[str]]] = {}
+    for row in rows_of(table):
+        of = parts.setdefault((str(row.hazard), str(row.material)), {})
+        of.setdefault(float(row.aside_t), []).append(str(row.segment))
+    lines = []
+    for (hazard, material), uses in parts.items():
+        said = [
+            f"{' and '.join(who)} {'first' if aside <= 0 else f'once {amount(aside)} t are left aside'}"
+            for aside, who in sorted(uses.items())
+        ]
+        lines.append(f"  {basis.names.material(material)}, in '{basis.names.hazard(hazard)}': {'; '.join(said)}")
+    return limited(lines)
 
 
 def _support(figures: Figures, basis: Basis) -> list[str]:
@@ -628,7 +647,7 @@ def _gap(of: ActNow) -> str:
 
 def first_years(of: ActNow, names: Names, *, targets: bool) -> list[list[str]]:
     """Sections: what to do first, what comes later, what would settle what is open."""
-    return [part for part in (_now(of), _later(of, targets), _settled(of, names)) if part]
+    return [part for part in (_now(of), _without(of, names), _later(of, targets), _settled(of, names)) if part]
 
 
 def _now(of: ActNow) -> list[str]:
@@ -636,13 +655,12 @@ def _now(of: ActNow) -> list[str]:
     if of.acts.empty:
         return ["ACT NOW: nothing is done in the first years, by this plan or any other of the samples."]
     years = sorted(of.acts.through_year.unique().tolist())
-    (spent, common, firm), plans = of.money, int(of.acts.plans.iloc[0])
-    shares = [f" ({part / spent:.0%})" if spent > 0 else "" for part in (firm, common)]
+    spent, sign = of.money
     lines = [
         f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {musd(spent)} M of the budgets of these years, of which "
-        f"{musd(firm)} M{shares[0]} is firm, and {musd(common)} M{shares[1]} is in all plans that were made.",
-        f"  Firm: all {plans} plans do it that were made with different samples, and in the first test every plan that costs up to "
-        f"{musd(of.figure('ranges_allow_musd'))} M more than its best. The rest is open: it is not shown to be needed.",
+        f"{musd(sign)} M is for what has to be signed.",
+        "  SIGN: without this mineral, and all that goes with it, the best plan is worth less by more than the error. "
+        "FREE TO CHOOSE: the best plan without it is as good.",
     ]
     by_act = of.acts.groupby(["kind", "item"], sort=False)
     lines += limited([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
@@ -668,10 +686,45 @@ def _act(rows: pd.DataFrame) -> str:
         alike = last.in_plans == last.plans and last.least_in_samples == last.most_in_samples
         span = f"{amount(last.least_in_samples)} to {amount(last.most_in_samples)}{unit}"
         text = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
-        text += f"; nearly as good: {amount(last['least'])} to {amount(last['most'])}{unit}"
     later = f"; {musd(last.later_musd)} M later" if last.later_musd >= SMALL_MUSD else ""
-    firm = {"firm": "FIRM", "open": "open"}.get(str(last.status), f"FIRM up to {amount(last.firm)}{unit}")
-    return f"  {DOES[str(last.kind)]} {last.what}: {amounts}. {firm} ({text}{later})"
+    verdict = {"sign": ". SIGN", "free": ". FREE TO CHOOSE"}.get(str(last.verdict), "")
+    return f"  {DOES[str(last.kind)]} {last.what}: {amounts}{verdict} ({text}{later})"
+
+
+IN_WORDS = {1: "one year", 2: "two years", 3: "three years"}
+
+
+def _without(of: ActNow, names: Names) -> list[str]:
+    """What waiting costs, and leaving out what goes together."""
+    rows = of.left_out
+    if rows.empty:
+        return []
+    asked = rows[(rows.kind == "wait") & (rows.why_not == "")]
+    waits = [f"{IN_WORDS[int(row.years)]} {_loses(row)}" for row in rows_of(asked)]
+    lines = [f"WAIT: doing nothing new for {'; '.join(waits)}."] if waits else []
+    parts = rows[rows.kind != "wait"]
+    if len(parts):
+        lines.append("LEAVE OUT, the plan made again without:")
+    order = parts.sort_values("cost_musd", ascending=False, kind="stable", na_position="first")
+    found = []
+    for row in rows_of(order):
+        item = names.material(str(row.item)) if row.kind == "mineral" else str(row.item)
+        what = {"mineral": f"all {item}", "instrument": f"all {item}"}.get(str(row.kind), str(row.kind))
+        if row.why_not:
+            found.append(f"  {what}: no such plan keeps the rules")
+            continue
+        instead = f"; instead more of {row.instead}" if row.instead and not row.needed else ""
+        less = f"; {musd(row.spends_less_musd)} M less spent at first" if row.spends_less_musd >= SMALL_MUSD else ""
+        found.append(f"  {what}: {_loses(row)}{less}{instead}")
+    return [*lines, *limited(found)]
+
+
+def _loses(row: Any) -> str:
+    """What leaving out costs, with its interval."""
+    between = f"({musd(row.cost_low_musd)} to {musd(row.cost_high_musd)})"
+    return (
+        f"costs {musd(row.cost_musd)} M {between}" if row.needed else f"is as good: {musd(row.cost_musd)} M {between}"
+    )
 
 
 def _later(of: ActNow, targets: bool) -> list[str]:

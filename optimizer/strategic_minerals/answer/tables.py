@@ -136,15 +136,26 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "sample_gap": TableOf(
         "What samples say of the plan: true gap, worth and losses with intervals (after `decide`).",
         "why_not preference plans chosen samples scenarios confidence gap_musd gap_error_musd gap_limit_musd "
-        "gap_share ranges_allow_musd worth_musd worth_error_musd worth_low_musd worth_high_musd loss_musd "
+        "gap_share modelled_musd tried worth_musd worth_error_musd worth_low_musd worth_high_musd loss_musd "
         "loss_error_musd loss_low_musd loss_high_musd loss_without_musd loss_without_error_musd "
         "loss_without_low_musd loss_without_high_musd",
         sometimes=True,
     ),
     "act_now": TableOf(
-        "What to do in the first years, and how firm each act is (after `decide`).",
-        "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples "
-        "in_plans plans budget_musd firm_musd later_musd status",
+        "What to do in the first years, and whether a plan without it is as good (after `decide`).",
+        "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd "
+        "verdict",
+        sometimes=True,
+    ),
+    "left_out": TableOf(
+        "What is lost without acts that are left out together, and what waiting costs (after `decide`).",
+        "kind item years why_not cost_musd cost_error_musd cost_low_musd cost_high_musd spends_less_musd needed instead",
+        sometimes=True,
+    ),
+    "release": TableOf(
+        "Tonnes that the reserve leaves aside before a use gets any, in the typical event of the hazard that takes most "
+        "(after `decide`).",
+        "hazard material segment aside_t lacks_t",
         sometimes=True,
     ),
     "later_years": TableOf(

@@ -389,42 +389,34 @@ def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
     for (s, c), found in struck.items():
         for i in np.flatnonzero(n.chain == c).tolist():
             name = n.materials[i]
-            several = [(event, [name] if name in names else names) for event, names in found.values()]
-            edges_of = sorted({e for event, names in several for e in _edges(event, names)})
+            several = [_depths(event, [name] if name in names else names) for event, names in found.values()]
+            edges_of = sorted({e for steps in several for a, b, _ in steps for e in (a, b)})
             for t in range(T):
                 opens = n.calendar.first_year + D * t
-                if opens + D <= edges_of[0] or opens >= edges_of[-1]:
+                if not edges_of or opens + D <= edges_of[0] or opens >= edges_of[-1]:
                     continue  # nothing lasts
                 edges = [opens, *(e for e in edges_of if opens < e < opens + D), opens + D]
-                hit = sum(
-                    (b - a) * max(_depth_at(event, names, (a + b) / 2) for event, names in several)
-                    for a, b in pairwise(edges)
-                )
+                hit = sum((b - a) * _deepest(several, (a + b) / 2) for a, b in pairwise(edges))
                 share[s, i, t] = hit / D if hit / D >= TINY else 0.0
     return share
 
 
-def _edges(event: DisruptionEvent, names: list[str]) -> list[float]:
-    """When an event's cut changes [decimal fiscal years]."""
+def _depths(event: DisruptionEvent, names: list[str]) -> list[tuple[float, float, float]]:
+    """(from, until, how deep an event cuts against its deepest cut of these materials) [decimal fiscal years]."""
     begin = event.start + event.flood
     if event.profile is None:
-        return [begin, begin + event.duration]
-    months = [edge for name, steps in event.profile.effective if name in names for a, b, _ in steps for edge in (a, b)]
-    return [begin + event.stretch * edge for edge in months]
+        return [(begin, begin + event.duration, 1.0)]
+    own = [steps for name, steps in event.profile.effective if name in names]
+    cuts = [(a, b, min(1.0, event.severity * lost)) for steps in own for a, b, lost in steps]
+    most = max((cut for _, _, cut in cuts), default=0.0)
+    return [
+        (begin + event.stretch * a, begin + event.stretch * b, cut / most if most > 0 else 0.0) for a, b, cut in cuts
+    ]
 
 
-def _depth_at(event: DisruptionEvent, names: list[str], when: float) -> float:
-    """How deep an event cuts at a date against its deepest cut of these materials."""
-    age = when - event.start - event.flood
-    if event.profile is None:
-        return float(0 <= age < event.duration)
-    cuts, now = [0.0], [0.0]
-    for name, steps in event.profile.effective:
-        if name in names:
-            for a, b, lost in steps:
-                cuts.append(min(1.0, event.severity * lost))
-                now.append(cuts[-1] if event.stretch * a <= age < event.stretch * b else 0.0)
-    return max(now) / max(cuts) if max(cuts) > 0 else 0.0
+def _deepest(several: list[list[tuple[float, float, float]]], when: float) -> float:
+    """How deep the deepest of some events cuts at a date."""
+    return max((depth for steps in several for a, b, depth in steps if a <= when < b), default=0.0)
 
 
 def _named(n: Instance, scenarios: ScenarioSet) -> Iterator[tuple[int, int, DisruptionEvent]]:

@@ -839,6 +839,36 @@ def acts(problem: Problem, years: int = FIRST_YEARS) -> tuple[Act, ...]:
     return tuple(sorted(found, key=lambda act: order[act.kind]))
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Acts that a plan must not have, together: of some kinds, of one mineral or of all, in the first fiscal years or in all."""
+
+    kinds: tuple[ActKind, ...]
+    material: str = ""
+    """Its purchases, and contracts with its makers and support for them; empty: of all minerals."""
+    years: int | None = None
+    """How many fiscal years; None: all that are planned."""
+
+    def of(self, problem: Problem) -> Iterator[Act]:
+        """The acts of a problem."""
+        n, items = problem.natural, {self.material}
+        if self.material:
+            made = n.yields[:, n.materials.index(self.material)] > 0
+            items |= {name for name, makes in zip(n.producers, made, strict=True) if makes}
+        for act in acts(problem, len(n.calendar.planned_years) if self.years is None else self.years):
+            if act.kind in self.kinds and (not self.material or act.item in items):
+                yield act
+
+
+def without_acts(problem: Problem, left_out: Sequence[LeftOut]) -> Assembly:
+    """The model without some acts: none is begun that the plan's data do not prescribe."""
+    upper = problem.assembly.upper.copy()
+    for part in left_out:
+        for act in part.of(problem):
+            upper[act.columns] = problem.assembly.lower[act.columns]
+    return replace(problem.assembly, upper=upper)
+
+
 def _counted(problem: Problem, end: int) -> Iterator[tuple[ActKind, str, Ints, Floats]]:
     """(kind, item, columns, factors) of everything that periods before `end` may bring."""
     n, structure, support = problem.natural, problem.structure, problem.structure.support

@@ -140,7 +140,7 @@ def _tested(tested: ActNow) -> Iterator[Act]:
     for row in rows_of(last[last.chosen > 0].sort_values("budget_musd", ascending=False, kind="stable")):
         unit = UNITS.get(str(row.unit), "")
         amount = f"{digits(row.chosen)}{unit} by FY{row.through_year}" if unit else f"by FY{row.through_year}"
-        sure = {"firm": "firm", "open": "open"}.get(str(row.status), f"firm up to {digits(row.firm)}{unit}")
+        sure = {"sign": "sign", "free": "free to choose"}.get(str(row.verdict), "")
         cost = f", {_cost(row.budget_musd)}" if row.budget_musd > SMALL_MUSD else ""
         yield Act(DOES[str(row.kind)], str(row.what), amount + cost, sure)
 
@@ -184,10 +184,9 @@ def all_acts(result: Result) -> pd.DataFrame | None:
             {
                 "do": f"{DOES[str(last.kind)].lower()}: {last.what}",
                 **{f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)},
-                "firm": _quantity(last.firm, unit),
+                "verdict": {"sign": "sign", "free": "free to choose"}.get(str(last.verdict), ""),
                 "in all samples": _quantity(last.least_in_samples, unit),
                 "in plans": f"{last.in_plans} of {last.plans}",
-                "nearly as good": f"{digits(last['least'])} to {digits(last['most'])}{unit}" if unit else "yes or no",
             }
         )
     return pd.DataFrame(rows)

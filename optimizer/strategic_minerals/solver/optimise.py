@@ -193,28 +193,6 @@ class SampleSearch:
             self._solver.load(structure, assembly, self._cost, self._deadline, integer=True)
         return trunk_alone(extract(structure, assembly, run.x)) if isinstance(run, SolvedRun) else None
 
-    def ranges(self, acts: Sequence[Act], most: float) -> list[tuple[float, float]]:
-        """(least, most) of figures over all plans of the sample that cost no more than an amount [million USD].
-
-        From outside: signatures may be in part, and clusters are known by their cuts alone. So no such plan lies beyond; where the
-        solver has no answer, the end is what columns allow.
-        """
-        model = self._solver.near_optimal(self._cost, 0.0, most, integer=False)
-        model.configure_hot_start(scaled=True)
-        master, mine = self._solver.parts.master, self._solver.parts.mine
-        found = []
-        for act in acts:
-            place = np.searchsorted(mine, act.columns)
-            cost = np.zeros(len(master.lower))
-            np.add.at(cost, place, act.factors)
-            ends = []
-            for sign, open_end in ((1.0, act.factors @ master.lower[place]), (-1.0, act.factors @ master.upper[place])):
-                model.set_cost(sign * cost)
-                run = model.run(time_limit_s=self._left(), phase="range")
-                ends.append(sign * run.bound if isinstance(run, SolvedRun) else float(open_end))
-            found.append((max(0.0, ends[0]), max(0.0, ends[1])))
-        return found
-
     def _left(self) -> float:
         """Seconds left for a solve."""
         return max(1.0, self._deadline - time.perf_counter())

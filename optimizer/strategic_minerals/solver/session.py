@@ -6,7 +6,7 @@ keeps its basis, a decomposition the cuts of what did not change. None of it tou
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from ..core.runner import current
 from ..core.stats import LEAST_TIME_LIMIT_S
 from ..matrix.assembly import Assembly, PlacedBlock
 from ..matrix.named import objective_costs
-from ..matrix.problem import DecisionIndex, ForcedDecision, Problem, prepare
+from ..matrix.problem import DecisionIndex, ForcedDecision, LeftOut, Problem, prepare, without_acts
 from ..model.sets import STAGES, TRUNK, Structure
 from ..question.consistency import require
 from ..question.dataset import Dataset
@@ -227,8 +227,8 @@ class Session:
         """Whether the next answer starts from nothing."""
         return self._solver is None
 
-    def answer(self, plan: Plan, data: Dataset, *, hold: ForcedDecision | None = None) -> Answer:
-        """Solve a variant. hold: an item that it must choose, or must not; doing nothing is not bound by it.
+    def answer(self, plan: Plan, data: Dataset, *, hold: ForcedDecision | Sequence[LeftOut] | None = None) -> Answer:
+        """Solve a variant. hold: an item that it must choose or must not, or acts that it must not have; not of doing nothing.
 
         Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
         next variant.
@@ -239,7 +239,7 @@ class Session:
             LOG.info("variant answered: %s, %.3f s", found.outcome.reason, time.perf_counter() - begin)
             return found
 
-    def _answer(self, plan: Plan, data: Dataset, hold: ForcedDecision | None) -> Answer:
+    def _answer(self, plan: Plan, data: Dataset, hold: ForcedDecision | Sequence[LeftOut] | None) -> Answer:
         """As `answer`, whose records tell which run they are of."""
         call = current()
         call.check()
@@ -262,7 +262,7 @@ class Session:
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
         problem, z0 = with_reference(problem, left(), solver=reference)
         if hold is not None:
-            problem = replace(problem, assembly=DecisionIndex(problem).held(hold))
+            problem = replace(problem, assembly=_held(problem, hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
@@ -278,6 +278,13 @@ class Session:
         found = (self._reference, self._solver, self._x) if chosen == self._chosen else (None, None, None)
         self._reference, self._solver, self._x, self._problem = None, None, None, None
         return found
+
+
+def _held(problem: Problem, hold: ForcedDecision | Sequence[LeftOut]) -> Assembly:
+    """The model with an item held, or without some acts."""
+    if isinstance(hold, ForcedDecision):
+        return DecisionIndex(problem).held(hold)
+    return without_acts(problem, hold)
 
 
 def _loaded(

@@ -7,7 +7,6 @@ SALib. No estimator gets a run that failed: its trajectory or block is left out,
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,13 +18,13 @@ from scipy.stats import qmc
 from ..answer.notes import provenance
 from ..core.errors import Fault, InputError, PlanError
 from ..core.frames import Floats, rows_of
-from ..core.runner import current
 from ..core.stats import estimated
-from ..matrix.problem import Problem, prepare
+from ..matrix.problem import Problem
 from ..matrix.solution import Solution, trunk_alone
 from ..question.dataset import Dataset
 from ..question.plan import Plan
-from ..solver.optimise import SampleSearch, sample_seeds, unbounded, whole_sample
+from ..solver.optimise import sample_seeds, unbounded
+from .stress import met
 
 Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
 Ranges = Mapping[str, tuple[float, float]]
@@ -287,30 +286,19 @@ def require_scored(plan: Plan, scenarios: int, relax: bool) -> None:
         raise PlanError(faults)
 
 
-class CommonDraws:
-    """The samples, kept from one variant to the next: what a change leaves as it is need not be built again."""
+def fresh_worths(problem: Problem, solution: Solution, reference: Solution, scenarios: int) -> list[float]:
+    """What a plan is worth against doing nothing in each of the common samples, as they are lived [million USD]; none where its aim
+    is one that samples say nothing of.
 
-    def __init__(self, scenarios: int) -> None:
-        """scenarios: in all samples together."""
-        self._each = scenarios // SAMPLES
-        self._built: list[Problem | None] = [None] * SAMPLES
-
-    def worths(self, problem: Problem, solution: Solution, reference: Solution) -> list[float]:
-        """What a plan saves against doing nothing in each of the samples [million USD]; none where its aim is one that samples say
-        nothing of.
-
-        problem: the plan's own; the seeds of the samples follow from its seed. Raises UntrustedError as `SampleSearch`.
-        """
-        if unbounded(problem.plan) or problem.plan.sample is None:
-            return []
-        deadline = time.perf_counter() + current().left()
-        found = []
-        for k, seed in enumerate(sample_seeds(problem.plan.sample.seed, SAMPLES, APART)):
-            built = prepare(whole_sample(problem.plan, seed, self._each), problem.data, self._built[k] or problem)
-            self._built[k] = built
-            search = SampleSearch(built, reference, deadline=deadline)
-            found.append(search.nothing.social_cost - search.cost_of(trunk_alone(solution)).social_cost)
-        return found
+    problem: the plan's own; the seeds of the samples follow from its seed. scenarios: in all samples together. Raises
+    UntrustedError as `live`.
+    """
+    plan = problem.plan
+    if unbounded(plan) or plan.sample is None:
+        return []
+    seeds = sample_seeds(plan.sample.seed, SAMPLES, APART)
+    lived = met(problem.data, (plan, reference), [(plan, trunk_alone(solution))], scenarios // SAMPLES, seeds)
+    return [one.worth[0] for one in lived]
 
 
 def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None) -> list[dict[str, Any]]:

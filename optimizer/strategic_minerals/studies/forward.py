@@ -23,6 +23,7 @@ from ..core.runner import checkpoint
 from ..matrix.assembly import Assembly, PlacedBlock, Templates
 from ..matrix.named import objective_costs
 from ..matrix.problem import Problem
+from ..matrix.solution import Solution
 from ..model.sets import ComponentSets
 from ..question.plan import Event, Plan, Release
 from ..solver.highs import SmallProgram
@@ -42,6 +43,8 @@ from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_c
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, solution_of
 
+SHOWN = 3
+"""Period of the plan for which tonnes to leave aside are stated."""
 CHUNK = 64
 """Scenarios that are instantiated together."""
 AGES = 0.25
@@ -64,14 +67,7 @@ def live(first: FirstStage, scenarios: ScenarioSet, rule: Release | None = None)
 
     Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
     """
-    simulator = Simulator(first, first.plan.release if rule is None else rule)
-    found = []
-    for begin in range(0, len(scenarios.names), CHUNK):
-        checkpoint()
-        rows = slice(begin, begin + CHUNK)
-        part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
-        found.append(simulator.outcome(part))
-    return RecourseOutcome.joined(found)
+    return Simulator(first, first.plan.release if rule is None else rule).live(scenarios)
 
 
 class Simulator:
@@ -84,11 +80,22 @@ class Simulator:
         self._hazards = hazards(first.plan, first.data)
         self._rest: dict[str, Floats] = {}
 
-    def outcome(self, scenarios: ScenarioSet) -> RecourseOutcome:
-        """Costs in a chunk of scenarios."""
+    def live(self, scenarios: ScenarioSet) -> RecourseOutcome:
+        """Costs in scenarios, chunk by chunk. Raises as `live`."""
+        found = []
+        for begin in range(0, len(scenarios.names), CHUNK):
+            checkpoint()
+            rows = slice(begin, begin + CHUNK)
+            part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
+            found.append(self.lived(part)[1])
+        return RecourseOutcome.joined(found)
+
+    def lived(self, scenarios: ScenarioSet) -> tuple[Solution, RecourseOutcome]:
+        """(what is done, in tonnes, what it costs) in a chunk of scenarios."""
         chunk = self.chunk(scenarios)
         self.run(chunk)
-        return evaluate(chunk.problem, solution_of(chunk.problem, chunk.x, chunk.shares), scenarios, self.first)
+        solution = solution_of(chunk.problem, chunk.x, chunk.shares)
+        return solution, evaluate(chunk.problem, solution, scenarios, self.first)
 
     def chunk(self, scenarios: ScenarioSet) -> Chunk:
         """Some scenarios (in tonnes) before anything is done in them."""
@@ -103,6 +110,43 @@ class Simulator:
                 chunk.carry_over(int(calendar.year_index[t]))
             for c in chunk.components:
                 chunk.step(c, t, self.beliefs)
+
+    def aside(self) -> Iterator[tuple[str, str, str, float, float]]:
+        """(hazard, material, segment, tonnes that have to be left aside before the segment gets any, tonnes that it lacks a period)
+        in the typical event of the hazard that is expected to take most of each stored material, by what has to be left.
+
+        A segment with several tiers of loss stands with its cheapest. Only where a use takes what is stored itself.
+        """
+        n, structure, rule = self.first.natural, self.first.structure, self.rule
+        t, typical = min(SHOWN, n.calendar.periods - 1), self.beliefs.typical
+        events = profiles_of(self.first.plan, self.first.data)
+        rates = _rates(_foreseen(self.first.plan, self.first))
+        for c, sets in enumerate(structure.component_sets):
+            mine = {hazard: need for (hazard, of), need in typical.items() if of == c}
+            scaled, every = structure.instance, uses(sets)
+            rows = [(scaled.tiers if name == "shortfall" else scaled.steps)[k] for name, k in every]
+            loss = np.array([scaled.tier_loss[k] if name == "shortfall" else scaled.step_cost[k] for name, k in every])
+            for i in sets.stocked:
+                here = [h for h, (q, *_) in enumerate(rows) if scaled.demand_material[q] == i]
+                if not here or not mine or float(self.first.solution.stock[0, i].max()) <= 0:
+                    continue
+                hazard = max(mine, key=lambda one: rates[one] * float(mine[one][here].sum()))
+                need, unit = mine[hazard], float(scaled.material_unit[i])
+                typical_event = resolve_event(
+                    Event(hazard=hazard, start_year=2000.0), self._hazards[hazard], events.get(hazard)
+                )
+                rest = self.rest(typical_event, n.calendar.step) / n.calendar.step
+                kept = rule.this_event * rest * need + rule.new_events_yr * self.beliefs.needs[c][t]
+                stated = []
+                for q in dict.fromkeys(rows[h][0] for h in here):
+                    own = [h for h in here if rows[h][0] == q]
+                    cheapest = min(own, key=lambda h: float(loss[h]))
+                    dearer = [h for h in here if loss[h] > loss[cheapest] * (1 + 1e-9)]
+                    left, lacks = float(kept[dearer].sum()) * unit, float(need[own].sum()) * unit
+                    stated.append((left, hazard, n.materials[i], n.demands[q][1], lacks))
+                for left, name, material, segment, lacks in sorted(stated):
+                    if lacks > 0:
+                        yield name, material, segment, left, lacks
 
     def program(self, c: int, key: bytes, made: Any) -> _Program:
         """The program of a component whose matrix is that of the key."""
@@ -164,6 +208,8 @@ class Beliefs:
 
     needs: Mapping[int, Floats]
     """Component -> (T, tiers and steps) shortfall and substitution a year [unit]."""
+    typical: Mapping[tuple[str, int], Floats]
+    """(hazard, component) -> (tiers and steps,) what its typical event of the year `SHOWN` takes in its worst period [unit]."""
 
 
 def _beliefs(simulator: Simulator) -> Beliefs:
@@ -174,7 +220,9 @@ def _beliefs(simulator: Simulator) -> Beliefs:
     rates = _rates(rows)
     found = {c: np.zeros((T, len(uses(sets)))) for c, sets in enumerate(first.structure.component_sets)}
     going_on = for_ever(ongoing_events(plan, first.data, n.calendar))
-    events, weights, dates = [], [], []
+    events, weights, dates, of = [], [], [], []
+    shown = min(SHOWN, T - 1)
+    worst: dict[tuple[str, int], Floats] = {}
     for name, row in rows.items():
         typical = resolve_event(Event(hazard=name, start_year=2000.0), row, shaped.get(name))
         length = max(1, math.ceil((typical.flood + typical.duration) / step))
@@ -184,8 +232,9 @@ def _beliefs(simulator: Simulator) -> Beliefs:
             felt = 1 - row.no_loss_share if name in shaped else 1.0
             weights.append(rates[name] * felt * row.element_share)
             dates.append(t)
+            of.append(name)
     if not events:
-        return Beliefs(found)
+        return Beliefs(found, {})
     count = len(events)
     names = [f"typical-{k}" for k in range(count)]
     chances, none = np.full(count, 1 / count), np.zeros(count, dtype=bool)
@@ -196,8 +245,11 @@ def _beliefs(simulator: Simulator) -> Beliefs:
         for c in chunk.components:
             for t in range(1, T):
                 for scenario, need in chunk.needs(c, t):
-                    found[c][dates[begin + scenario]] += weights[begin + scenario] * need
-    return Beliefs(found)
+                    k = begin + scenario
+                    found[c][dates[k]] += weights[k] * need
+                    if dates[k] == shown and need.sum() > worst.get((of[k], c), np.zeros(1)).sum():
+                        worst[of[k], c] = need
+    return Beliefs(found, worst)
 
 
 def _foreseen(plan: Plan, first: FirstStage) -> dict[str, Any]:
@@ -326,20 +378,23 @@ class _Part:
         return self.chunk.assembly.lower[own], self.chunk.assembly.upper[own].copy(), self.chunk.cost[own]
 
     @cached_property
-    def dearest(self) -> Floats:
-        """(S, materials of the component, T) what users pay for the dearest tonne, discounted [million USD/unit]."""
+    def replaced_at(self) -> Floats:
+        """(S, materials of the component, T) what another tonne costs once things are calm: what users pay for the dearest, or
+        the reserve for the cheapest, where that is more; discounted [million USD/unit]."""
         scenarios, n = self.chunk.problem.structure.scenarios, self.n
         count, found = len(scenarios.names), []
         for i in self.sets.materials:
             if n.plan.price_gain:
-                found.append(n.dearest_price(i, scenarios.price[:, i], gap=scenarios.market_gap[:, i]))
+                price = n.dearest_price(i, scenarios.price[:, i], gap=scenarios.market_gap[:, i])
             else:
-                found.append(np.tile(n.dearest_price(i, n.price[i]), (count, 1)))
+                price = np.tile(n.dearest_price(i, n.price[i]), (count, 1))
+            offers = [n.purchase_price(p, n.price[i]) for p in self.sets.purchases if p.material == i and p.offer >= 0]
+            found.append(np.maximum(price, np.min(offers, axis=0)) if offers else price)
         return np.asarray(np.stack(found, axis=1) * n.calendar.beta[:-1])
 
     def prices(self, instance: int) -> Floats:
-        """(materials of the component,) `dearest` in an instance."""
-        return np.asarray(self.dearest[int(self.blocks.scenario[instance]), :, int(self.blocks.period[instance])])
+        """(materials of the component,) `replaced_at` in an instance."""
+        return np.asarray(self.replaced_at[int(self.blocks.scenario[instance]), :, int(self.blocks.period[instance])])
 
     def tight(self, instance: int) -> Bools:
         """(I,) materials that are tight."""
@@ -414,7 +469,7 @@ class _Part:
         tight = chunk.problem.structure.scenarios.tight[int(self.blocks.scenario[instance])]
         struck = np.asarray(tight[:, : t + 1].any(axis=1))
         for k, i in enumerate(sets.stocked):
-            goal = self.target(i, t)
+            goal = float(self.targets[i][t])
             held = float((1 - n.decay[i]) * before[k])
             want[k], excess[k] = max(0.0, goal - held), max(0.0, held - goal)
             if struck[i]:  # what was there before the plan is not bought again
@@ -436,11 +491,15 @@ class _Part:
                 want[k] = bought
         return want, excess, sold
 
-    def target(self, i: int, t: int) -> float:
-        """What the baseline course holds of a material by the end of a period, had it released nothing [unit]."""
-        keep = float(1 - self.n.decay[i])
-        released = self.trunk("release", i)[: t + 1] @ keep ** np.arange(t, -1, -1.0)
-        return float(self.trunk("stock", i)[t] + released)
+    @cached_property
+    def targets(self) -> Mapping[int, Floats]:
+        """Material -> (T,) what the baseline course holds of it by the end of a period, had it released nothing [unit]."""
+        found = {}
+        for i in self.sets.stocked:
+            keep, released = float(1 - self.n.decay[i]), self.trunk("release", i)
+            given = [released[: t + 1] @ keep ** np.arange(t, -1, -1.0) for t in range(len(released))]
+            found[i] = self.trunk("stock", i) + np.array(given)
+        return found
 
     def before(self, instance: int) -> Floats:
         """(stocked,) stock at the end of the period before [unit]."""
@@ -491,11 +550,9 @@ class _Part:
 
     def spent(self, s: int, periods: Ints) -> float:
         """What has been paid in some periods [million USD]."""
-        total = 0.0
-        onset = int(self.blocks.period[self.blocks.first[s]])
-        for t in periods.tolist():
-            total += self.planned[t] if t < onset else self.paid(self.blocks.first[s] + t - onset)
-        return total
+        onset, first = int(self.blocks.period[self.blocks.first[s]]), int(self.blocks.first[s])
+        calm = float(self.planned[periods[periods < onset]].sum())
+        return calm + sum(self.paid(first + t - onset) for t in periods[periods >= onset].tolist())
 
     def paid(self, instance: int) -> float:
         """What a period's purchases cost [million USD]."""
@@ -671,17 +728,25 @@ class _Program:
 
     def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
         """(what a tonne that is kept counts for each use, and for no use by material), in the costs of the period."""
-        losses, paid = cost[self.uses], cost[self.bought]
-        asked = losses.tobytes() + paid.tobytes() + prices.tobytes()
+        losses = cost[self.uses]
+        asked = losses.tobytes() + prices.tobytes()
         if asked not in self._worths:
-            self._worths[asked] = self._valued(losses, paid, prices)
+            self._worths[asked] = self._valued(losses, prices)
         return self._worths[asked]
 
-    def _valued(self, losses: Floats, paid: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
+    def _filled(self, cost: Floats, idle: Mapping[int, float], tight: Bools | None) -> dict[int, float]:
+        """What a tonne that is wanted counts by material: all that is for sale is bought, but in an event no dearer than keeping
+        it is worth."""
+        found = dict(idle)
+        for k, p in zip(self.bought, self.sets.purchases, strict=True):
+            if tight is None or not tight[p.material]:
+                found[p.material] = max(found[p.material], LIKE_PRICE * float(cost[k]))
+        return found
+
+    def _valued(self, losses: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
         worth, idle = np.zeros(len(self.uses)), {}
         for at, i in enumerate(self.sets.materials):
-            offers = [float(paid[k]) for k, p in enumerate(self.sets.purchases) if p.material == i]
-            price = max([float(prices[at]), *offers])
+            price = float(prices[at])
             mine = [h for h, of in enumerate(self.material) if of == i]
             least = min((float(losses[h]) for h in mine if losses[h] > price), default=0.0)
             idle[i] = (price + least) / 2 if least > price else LIKE_PRICE * price
@@ -708,12 +773,13 @@ class _Program:
         W = self.width
         below[:W], above[:W], price[:W] = lower, upper, cost
         worth, idle = self._worth(cost, prices)
+        filled = self._filled(cost, idle, tight)
         for k, i in enumerate(sets.stocked):
             price[self.stock[k]] = max(0.0, float(price[self.stock[k]])) - idle[i]  # what the end pays decides nothing
             above[places["gap"][k]] = INF
-            price[places["gap"][k]] = idle[i] * AFTER_USERS
+            price[places["gap"][k]] = filled[i] * AFTER_USERS
         for k, u in enumerate(sets.users):
-            price[self.missing[k]] += idle[self.n.users[u][0]]
+            price[self.missing[k]] += filled[self.n.users[u][0]]
         if ahead is not None and spare is not None and tight is not None:
             for k in range(len(sets.stocked)):
                 above[places["kept"][k]] = INF

@@ -104,6 +104,11 @@ class FirstStage:
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
         return cls(plan, data, natural, structure, solution, float(eta), is_reference)
 
+    def other(self, solution: Solution, *, is_reference: bool = False) -> FirstStage:
+        """Other decisions for the same question; for a plan without a weight on risk."""
+        assert not self.structure.uses_risk
+        return replace(self, solution=solution, is_reference=is_reference)
+
     @cached_property
     def owners(self) -> OwnerBook:
         """What owners expected when the plan was made, whatever scenarios it meets."""

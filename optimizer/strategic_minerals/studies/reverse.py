@@ -32,7 +32,8 @@ from ..world.events import hazards as hazard_rows
 from ..world.instance import DEFENCE, Instance
 from ..world.scenarios import as_expected, ongoing_events, trunk_course
 from .bracket import brackets
-from .recourse import FirstStage, evaluate_recourse
+from .recourse import FirstStage
+from .stress import evaluated
 
 TOGETHER = "all together"
 """Name of the disruption in which all hazards occur together."""
@@ -245,7 +246,7 @@ def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[Disru
     begun = as_expected(ongoing_events(first.plan, first.data, n.calendar))
     struck, trunk = [(*begun, *each) for each in events], trunk_course(n, first.data)
     scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), struck, trunk)
-    short = evaluate_recourse(first, scenarios).short
+    short = evaluated(first, scenarios).short
     found = []
     for promise in promises:
         beyond, wanted = short_of_promise(n, scenarios, short, promise)

@@ -7,8 +7,9 @@ contracts, floors.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -27,11 +28,11 @@ from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution, trunk_alone
 from ..model.values import net_imports
 from ..question.dataset import Dataset
-from ..question.plan import Plan
-from ..solver.optimise import SampleSearch, sample_seeds, unbounded, whole_sample
+from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from .bracket import bracket
-from .solve import DRAWN_APART, MOST_SCENARIOS, SCENARIOS
+from .solve import DRAWN_APART, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS
 from .solve import SAMPLES as COUNT
+from .stress import met
 from .worth import without_promises
 
 COVERS = (60, 90, 120, 180)
@@ -248,9 +249,9 @@ def compare_rules(
     given = [own, *(course for _, course in fitting)]
     known = result.tables[SAMPLES].seed.tolist() if SAMPLES in result.tables else []
     seeds = (known + sample_seeds(plan.sample.seed, samples, DRAWN_APART))[:samples]
-    asked = [(free, result.data, seed, scenarios, base, given) for seed in seeds]
-    met = list(run.each("samples", _met, asked))
-    worth = np.array(met)[:, :1] - np.array(met)[:, 1:]
+    asked = partial(met, result.data, (free, base), [(free, one) for one in given], scenarios)
+    parts = [seeds[k : k + SAMPLES_AT_ONCE] for k in range(0, len(seeds), SAMPLES_AT_ONCE)]
+    worth = np.array([one.worth for some in run.each("samples", asked, parts) for one in some])
     names = [(PLAN, ""), *((rule.name, rule.money) for rule, _ in fitting)]
     left_out = [rule for rule, course in zip(rules, courses, strict=True) if course is None]
     rows = [_row(PLAN, "", outlay, "", worth[:, 0], worth[:, 0], confidence)]
@@ -332,14 +333,6 @@ def _row(name: str, money: str, spent: float, note: str, worth: Any, plan: Any, 
         "behind_high_musd": behind.high,
         "note": note,
     }
-
-
-def _met(asked: tuple[Plan, Dataset, int, int, Solution, Sequence[Solution]]) -> list[float]:
-    """What doing nothing, then each course, costs in one sample."""
-    plan, data, seed, scenarios, nothing, given = asked
-    problem = prepare(whole_sample(plan, seed, scenarios), data)
-    search = SampleSearch(problem, nothing, deadline=time.perf_counter() + current().left())
-    return [search.nothing.social_cost, *(search.cost_of(course).social_cost for course in given)]
 
 
 def _ceilings(data: Dataset) -> dict[str, float]:

@@ -1,65 +1,52 @@
-"""What a plan is worth that is lived through, and planned again every year, without foresight.
+"""What a plan is worth as it is lived, beside planning again every year, rules of thumb and doing nothing, on the same paths.
 
-Paths of years are drawn; on each the same policies are lived: planned again every year, the plan as it was made, rules of thumb,
-and nothing. What doing nothing costs on a path, less what a policy costs on it, is the policy's worth there; differences are
-paired."""
+Paths of years are drawn; nobody foresees them. What doing nothing costs on a path, less what a policy costs on it, is the policy's
+worth there; differences are paired. All but planning again is lived by one simulator (`forward`)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
+import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, PlanError, Progress
 from ..core.files import write_whole
+from ..core.formats import digits
+from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, current
+from ..core.stats import estimated
 from ..core.verb import Confidence, Seed, verb
-from ..matrix.problem import prepare
+from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution, trunk_alone
+from ..question.dataset import Dataset
 from ..question.plan import Plan
+from ..solver.optimise import SampleSearch
 from .carry import Question
+from .forward import CHUNK, Simulator
 from .learning import ScenarioPath, by_history, draw_paths
-from .lives import (
-    IN_INTEGERS,
-    NOTHING,
-    REPLANNED,
-    TITLES,
-    TWO_STAGE,
-    Form,
-    Lives,
-    Policy,
-    Start,
-    Year,
-    bought_by,
-    tables_of_paths,
-    words_of_paths,
-)
+from .recourse import FirstStage
+from .replanning import Form, Replanning, Start, Year, scenarios_of, year_flows
 from .rules import purchase_rules, purchases_musd
 from .worth import without_promises
 
+NOTHING, PRINTED, REPLANNED = "nothing", "the plan as it is", "planned again every year"
 RULES = ("60 days of cover", "equal money for each material")
 """Rules of thumb that are lived too, at the plan's money."""
-CHUNK = 5
+AT_ONCE = 5
 """Paths of a task: those that stay alike longest."""
-EXACT_GAP = 5e-3
-"""Gap of the plans that are made in integers, as a share of what the plan is worth."""
 IDENTITY = "simulation.json"
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A group of paths and the policies that are lived on them."""
-
-    start: Start
-    paths: tuple[ScenarioPath, ...]
-    names: tuple[str, ...]
 
 
 @verb
@@ -68,9 +55,6 @@ def simulate(
     *,
     paths: Annotated[int, Field(ge=2, le=10_000, description="How many paths of years.")] = 50,
     seed: Seed = 1,
-    exact: Annotated[
-        int, Field(ge=0, le=10_000, description="On how many of them every year is planned in integers too.")
-    ] = 10,
     rules: Annotated[
         Sequence[str],
         Field(description="Rules of thumb that are lived too, at the plan's money, as `rules` calls them."),
@@ -85,53 +69,52 @@ def simulate(
     confidence: Confidence = 0.95,
     run: Runner = HERE,
 ) -> Study:
-    """Live a plan through paths of years without foresight, planned again every year, beside it as it was made and simple rules.
+    """Live a plan through paths of years without foresight, beside planning again every year, simple rules and doing nothing.
 
-    result: the two-stage plan, as it was solved. True rates are drawn from what is believed at the start where they are learned,
-    else they are those of the table.
+    result: the plan, as it was solved; it is lived by its targets and its rule of release. True rates are drawn from what is
+    believed at the start where they are learned, else they are those of the table.
 
     Tables: `policies`, a row a policy: worth_musd, mean over the paths, against doing nothing on the same path, with standard error
     and interval; worst_musd. `differences`: what planning again every year (`of`) is worth beyond each other policy, over all paths
-    and by which hazards strike, and what the plan as it was made is worth beyond rules: difference_musd with standard error and
-    interval; told: `yes`, or `cannot be told`. `drawdown`, by material: years_tight; releases_share of them in which stock is
-    released; of_stock, what leaves the store then; of_short, of what would be short without it; kept_share of the stock that is
-    kept through the first tight year; events_over, and the share of them after which the stock is back within one and three years;
-    peak_stock_t. `paths`, a row a path and policy. `years`: each path's years under planning again, by material. `replans`:
-    number of plans, processor seconds and columns of each on average, loss by rounding.
+    and by which hazards strike, and what the plan as it is is worth beyond rules: difference_musd with standard error and interval;
+    told: `yes`, or `cannot be told`. `drawdown` of the plan as it is, by material: years_tight; releases_share of them in which
+    stock is released; of_stock, what leaves the store then; of_short, of what would be short without it; kept_share of the stock
+    that is kept through the first tight year; events_over, and the share of them after which the stock is back within one and
+    three years; peak_stock_t. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and planned
+    again, by material. `replans`: number of plans, processor seconds and columns of each year on average, loss by rounding.
 
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
     InputError where the runner's store is of another simulation; as `solve_once` where a year is not solved.
     """
     plan = result.plan
     _require(plan)
-    problem = prepare(plan, result.data)
-    question = Question(problem.structure, problem.natural, result.solution)
+    free = without_promises(plan).model_copy(update={"scenarios": ()})  # those written by hand come on no path
+    problem = prepare(free, result.data)
     form = Form(scenarios=scenarios)
-    policies = tuple(_policies(problem, question, result.solution, result.reference, rules))
-    begun = without_promises(plan).model_copy(update={"scenarios": ()})  # those written by hand come on no path
-    start = Start(begun, result.data, question, policies, form, learning)
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
-    worth = abs(result.outcome.objective_musd or 0.0)
-    whole = replace(start, form=replace(form, integer=True, gap_musd=max(form.gap_musd, EXACT_GAP * worth)))
-    names = tuple(policy.name for policy in policies)
-    tasks = [_Task(start, group, names) for group in by_history(drawn, CHUNK)]
-    tasks += [_Task(whole, group, (REPLANNED,)) for group in by_history(drawn[:exact], CHUNK)]
-    total = len(drawn) + min(exact, paths)
-    lived: dict[tuple[int, str], list[Year]] = {}
-    kept = None
-    if run.store is not None:
-        kept = _Store(run.store, _identity(result, paths, seed, rules, learning, grid_months, form))
-        lived = {key: years for task in tasks for key, years in kept.read(task).items()}
-    left = [task for task in tasks if not all(_key(task, p, name) in lived for p in task.paths for name in task.names)]
-    done = total - sum(len(task.paths) for task in left)
-    current().report(Progress("paths", current().seconds, done=done, of=total))
-    for task, found in zip(left, run.each("", _live, left), strict=True):
+    start = Start(free, result.data, form, learning)
+    tasks = by_history(drawn, AT_ONCE)
+    kept = None if run.store is None else _Store(run.store, _identity(result, paths, seed, learning, grid_months, form))
+    lived = {} if kept is None else {p.number: known for p in drawn if (known := kept.read(p)) is not None}
+    left = [task for task in tasks if any(path.number not in lived for path in task)]
+    done = len(drawn) - sum(len(task) for task in left)
+    current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
+    for task, found in zip(left, run.each("", partial(_replanned, start), left), strict=True):
         lived.update(found)
         if kept is not None:
-            kept.write(task, found)
-        done += len(task.paths)
-        current().report(Progress("paths", current().seconds, done=done, of=total))
-    tables = tables_of_paths(plan, problem.natural, drawn, lived, [*names], confidence)
+            kept.write(found)
+        done += len(task)
+        current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
+    again = [lived[path.number] for path in drawn]
+    courses = [_Course(NOTHING, trunk_alone(result.reference)), _Course(PRINTED, trunk_alone(result.solution))]
+    courses += _rules(problem, result, rules)
+    followed = list(run.each("policies", partial(_followed, free, result.data, drawn), courses))
+    cost = {course.name: costs for course, (costs, _) in zip(courses, followed, strict=True)}
+    cost[REPLANNED] = [path_cost(years, plan.discount_rate) for years in again]
+    flows = dict(zip((course.name for course in courses), (each for _, each in followed), strict=True))
+    flows[REPLANNED] = [[list(year.flows) for year in one] for one in again]
+    years = _years({name: flows[name] for name in (PRINTED, REPLANNED)}, drawn, plan.horizon.first_year)
+    tables = _tables(drawn, cost, years, again, confidence)
     facts = {
         "plan": plan.name,
         "paths_drawn": len(drawn),
@@ -139,7 +122,6 @@ def simulate(
         "learning": learning,
         "confidence": confidence,
         "scenarios": scenarios,
-        "exact": min(exact, paths),
     }
     return Study("simulate", tables, words_of_paths(tables, facts), facts, TITLES)
 
@@ -161,31 +143,66 @@ def _require(plan: Plan) -> None:
         raise PlanError(wrong)
 
 
-def _policies(
-    problem: Any, question: Question, solution: Solution, reference: Solution, rules: Sequence[str]
-) -> Iterator[Policy]:
-    """What is lived on every path."""
-    yield Policy(NOTHING, {}, False)
-    yield Policy(REPLANNED, None, True)
-    yield Policy(TWO_STAGE, bought_by(solution), True)
-    money = purchases_musd(problem, trunk_alone(solution))
-    every = purchase_rules(problem, money, {})
+@dataclass(frozen=True)
+class _Course:
+    """What a policy does until something happens; from then on all follow the simulator."""
+
+    name: str
+    solution: Solution
+
+
+Flows = Sequence[Sequence[Sequence[Mapping[str, Any]]]]
+"""Path -> year -> material."""
+
+
+def _rules(problem: Problem, result: Result, rules: Sequence[str]) -> Iterator[_Course]:
+    """Rules of thumb as courses; those that the budget does not hold are left out."""
+    if not rules:
+        return
+    base = trunk_alone(result.reference)
+    every = purchase_rules(problem, purchases_musd(problem, trunk_alone(result.solution)), {})
     known = {rule.name: rule for rule in every if rule.money != "its own" and not rule.plants}
+    search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     for name in rules:
         if name not in known:
             raise PlanError([Fault("simulate", "", "rules", f"'{name}'", f"one of {', '.join(known)}")])
-        yield Policy(name, known[name].bought, False)
+        found = search.under(base, known[name].bought)
+        if found is not None:
+            yield _Course(name, found)
 
 
-def _key(task: _Task, path: ScenarioPath, name: str) -> tuple[int, str]:
-    return path.number, IN_INTEGERS if task.start.form.integer else name
+def _followed(
+    plan: Plan, data: Dataset, drawn: Sequence[ScenarioPath], course: _Course
+) -> tuple[list[float], list[list[list[Mapping[str, Any]]]]]:
+    """(cost of each path, what is done in its years). It travels to other processes."""
+    first = FirstStage.of(plan, data, course.solution, is_reference=course.name == NOTHING)
+    simulator, question = Simulator(first, plan.release), Question(first.structure, first.natural, course.solution)
+    costs: list[float] = []
+    flows: list[list[list[Mapping[str, Any]]]] = []
+    for begin in range(0, len(drawn), CHUNK):
+        scenarios = scenarios_of(first, drawn[begin : begin + CHUNK])
+        x, found = simulator.lived(scenarios)
+        costs += found.cost.tolist()
+        for s in range(len(scenarios.names)):
+            years = range(plan.horizon.years)
+            flows.append([list(year_flows(question, scenarios, x, s, year, 1 + s)) for year in years])
+    return costs, flows
 
 
-def _live(task: _Task) -> dict[tuple[int, str], list[Year]]:
-    """Live a group of paths. It travels to other processes."""
-    lives = Lives(task.start)
-    by_name = {policy.name: policy for policy in task.start.policies}
-    return {_key(task, path, name): lives.live(path, by_name[name]) for name in task.names for path in task.paths}
+def _replanned(start: Start, task: Sequence[ScenarioPath]) -> dict[int, list[Year]]:
+    """A group of paths, planned again every year. It travels to other processes."""
+    policy = Replanning(start)
+    return {path.number: policy.live(path) for path in task}
+
+
+def _years(flows: Mapping[str, Flows], drawn: Sequence[ScenarioPath], first: int) -> pd.DataFrame:
+    rows = []
+    for name, of_paths in flows.items():
+        for path, years in zip(drawn, of_paths, strict=True):
+            for k, year in enumerate(years):
+                of = {"path": path.number, "policy": name, "fiscal_year": first + k}
+                rows += [{**of, **flow, "tight_share": flow["tight"]} for flow in year]
+    return typed(pd.DataFrame(rows, columns=list(YEARS)), YEARS)
 
 
 def _identity(result: Result, *asked: Any) -> str:
@@ -193,12 +210,11 @@ def _identity(result: Result, *asked: Any) -> str:
     digest = hashlib.sha256()
     for part in (result.plan.model_dump_json(), json.dumps(result.data.hashes()), repr(asked)):
         digest.update(part.encode())
-    digest.update(result.solution.sign.tobytes() + result.solution.acquisition[0].tobytes())
     return digest.hexdigest()
 
 
 class _Store:
-    """A folder that keeps paths as they finish, a file each, with what simulation they are of."""
+    """A folder that keeps paths that were planned again as they finish, a file each, with what simulation they are of."""
 
     def __init__(self, folder: FilePath, identity: str) -> None:
         self._folder = folder
@@ -213,23 +229,221 @@ class _Store:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
 
-    def read(self, task: _Task) -> dict[tuple[int, str], list[Year]]:
-        """What is known of a task's paths."""
-        found: dict[tuple[int, str], list[Year]] = {}
-        for path in task.paths:
-            for name in task.names:
-                key = _key(task, path, name)
-                file = self._file(key)
-                if file.is_file():
-                    years = json.loads(file.read_text(encoding="utf-8"))
-                    found[key] = [Year(**{**year, "flows": tuple(year["flows"])}) for year in years]
-        return found
+    def read(self, path: ScenarioPath) -> list[Year] | None:
+        """What is known of a path."""
+        file = self._file(path.number)
+        if not file.is_file():
+            return None
+        years = json.loads(file.read_text(encoding="utf-8"))
+        return [Year(**{**year, "flows": tuple(year["flows"])}) for year in years]
 
-    def write(self, task: _Task, found: Mapping[tuple[int, str], list[Year]]) -> None:
+    def write(self, found: Mapping[int, list[Year]]) -> None:
         """Keep what was lived."""
-        for key, years in found.items():
-            write_whole(self._file(key), [json.dumps([asdict(year) for year in years])])
+        for number, years in found.items():
+            write_whole(self._file(number), [json.dumps([asdict(year) for year in years])])
 
-    def _file(self, key: tuple[int, str]) -> FilePath:
-        number, name = key
-        return self._folder / f"path-{number}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.json"
+    def _file(self, number: int) -> FilePath:
+        return self._folder / f"path-{number}.json"
+
+
+# What a simulation says: worth of policies on the same paths, paired differences, strata, drawdown and refill.
+
+
+FEWEST = 3
+"""Paths that a stratum of its own has at least."""
+REFILLED = 0.95
+"""Share of the stock before an event from which it counts as refilled."""
+POLICIES = dict.fromkeys("policy paths worth_musd error_musd low_musd high_musd worst_musd".split(), "number")
+POLICIES |= {"policy": "text"}
+DIFFERENCES = dict.fromkeys(
+    "of policy stratum paths difference_musd error_musd low_musd high_musd told".split(), "number"
+) | dict.fromkeys(("of", "policy", "stratum", "told"), "text")
+PATHS = dict.fromkeys("path struck first_event policy cost_musd worth_musd".split(), "number")
+PATHS |= {"struck": "text", "policy": "text"}
+YEARS = dict.fromkeys(
+    "path policy fiscal_year material tight_share short_t released_t opening_t stock_t bought_t".split(), "number"
+) | {"policy": "text", "material": "text"}
+DRAWDOWN = dict.fromkeys(
+    (
+        "material years_tight releases_share of_stock of_short kept_share events_over refilled_1yr refilled_3yr peak_stock_t"
+    ).split(),
+    "number",
+) | {"material": "text"}
+REPLANS = dict.fromkeys("plans seconds columns mean_gap_musd largest_gap_musd".split(), "number")
+"""Columns of the tables and their kinds."""
+TITLES = {
+    "policies": "Worth of each policy on the same paths",
+    "differences": "What planning again is worth beyond it",
+    "drawdown": "When the reserve releases, and how it refills",
+}
+"""Headings of the short tables."""
+
+
+def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
+    """A simulation in plain words."""
+    policies, differences = tables["policies"], tables["differences"]
+    lines = [
+        _head(differences),
+        f"{facts['paths_drawn']} paths, the same for all; million USD, discounted; {facts['confidence']:.0%} intervals:",
+    ]
+    for row in rows_of(policies):
+        interval = f"({digits(row.low_musd)} to {digits(row.high_musd)})"
+        lines.append(f"  {row.policy}: worth {digits(row.worth_musd)} {interval}, at worst {digits(row.worst_musd)}")
+    for of in (REPLANNED, PRINTED):
+        mine = differences[(differences.of == of) & (differences.stratum == ALL)]
+        others = list(rows_of(mine))
+        lines += [f"What '{of}' is worth beyond each:"] * bool(others)
+        lines += [f"  {row.policy}: {_in_words(row)}" for row in others]
+    return [*lines, *_form(tables["replans"], facts["scenarios"]), *_released(tables["drawdown"])]
+
+
+def _head(differences: pd.DataFrame) -> str:
+    """Whether the plan is worth planning again, or is beaten by something simpler."""
+    every = differences[differences.stratum == ALL]
+    beaten = every[(every.of == PRINTED) & (every.difference_musd < 0) & (every.told == "yes")]
+    if len(beaten):
+        worst = next(rows_of(beaten.sort_values("difference_musd")))
+        by = digits(-worst.difference_musd)
+        return f"A SIMPLER RULE DOES BETTER than the plan as it is: {worst.policy}, by {by} million USD."
+    again = every[(every.of == REPLANNED) & (every.policy == PRINTED)]
+    row = next(rows_of(again))
+    if row.told != "yes":
+        return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
+    word = "IS WORTH" if row.difference_musd > 0 else "LOSES"
+    by = digits(abs(row.difference_musd))
+    return f"PLANNING AGAIN EVERY YEAR {word} {by} million USD against the plan as it is."
+
+
+def _form(replans: pd.DataFrame, scenarios: int) -> list[str]:
+    """How the years were planned."""
+    return [
+        f"Quick form: {row.plans:.0f} plans on at most {scenarios} scenarios, {row.seconds:.1f} processor seconds a year and "
+        f"{row.columns:,.0f} columns each; rounding what is signed costs {digits(row.mean_gap_musd)} million USD on average, "
+        f"{digits(row.largest_gap_musd)} at most."
+        for row in rows_of(replans)
+    ]
+
+
+def _released(drawdown: pd.DataFrame) -> list[str]:
+    lines = []
+    for row in rows_of(drawdown.head(8)):
+        back = "" if pd.isna(row.refilled_3yr) else f"; {row.refilled_3yr:.0%} of stocks are back within three years"
+        lines.append(
+            f"  {row.material}: in short supply in {row.years_tight:.0f} years; the reserve releases in "
+            f"{row.releases_share:.0%} of them, {row.of_stock:.0%} of its stock, {row.of_short:.0%} of what is short{back}"
+        )
+    return ["When the reserve releases:", *lines] if lines else []
+
+
+def _in_words(row: Any) -> str:
+    text = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
+    interval = f"{digits(row.low_musd)} to {digits(row.high_musd)}"
+    return f"{digits(row.difference_musd)} (standard error {digits(row.error_musd)}, {interval}){text}"
+
+
+ALL = "all paths"
+
+
+def _tables(
+    drawn: Sequence[ScenarioPath],
+    cost: Mapping[str, Sequence[float]],
+    years: pd.DataFrame,
+    replanned: Sequence[Sequence[Year]],
+    confidence: float,
+) -> dict[str, pd.DataFrame]:
+    """All tables of a simulation. cost: policy -> of each path [million USD]."""
+    rows = []
+    for k, path in enumerate(drawn):
+        begins = min((event.begin for event in path.events), default=float("nan"))
+        for name, of_path in cost.items():
+            rows.append((path.number, path.struck, begins, name, of_path[k], cost[NOTHING][k] - of_path[k]))
+    table = typed(pd.DataFrame(rows, columns=list(PATHS)), PATHS)
+    return {
+        "policies": _policies(table, [name for name in cost if name != NOTHING], confidence),
+        "differences": _differences(table, list(cost), confidence),
+        "paths": table,
+        "years": years,
+        "drawdown": drawdown(years[years.policy == PRINTED]),
+        "replans": _replans(replanned),
+    }
+
+
+def path_cost(years: Sequence[Year], rate: float) -> float:
+    """Discounted cost of a path that was lived year by year [million USD]."""
+    return float(sum(year.cost * (1 + rate) ** -k for k, year in enumerate(years)))
+
+
+def _policies(table: pd.DataFrame, names: Sequence[str], confidence: float) -> pd.DataFrame:
+    rows = []
+    for name in names:
+        worth = table[table.policy == name].worth_musd.tolist()
+        if worth:
+            found = estimated(worth, confidence)
+            rows.append([name, len(worth), found.mean, found.standard_error, found.low, found.high, min(worth)])
+    return typed(pd.DataFrame(rows, columns=list(POLICIES)), POLICIES)
+
+
+def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float) -> pd.DataFrame:
+    """Paired differences, over all paths and by which hazards strike."""
+    worth = table.pivot(index="path", columns="policy", values="worth_musd")
+    struck = table.drop_duplicates("path").set_index("path").struck
+    common = struck.value_counts()
+    stratum = struck.where(struck.map(common) >= FEWEST, "others")
+    pairs = [(REPLANNED, name) for name in policies if name not in (NOTHING, REPLANNED)]
+    pairs += [(PRINTED, name) for name in policies if name not in (NOTHING, REPLANNED, PRINTED)]
+    rows = []
+    for of, name in pairs:
+        both = worth[[of, name]].dropna()
+        difference = both[of] - both[name]
+        groups = {ALL: difference, **{str(k): part for k, part in difference.groupby(stratum.loc[difference.index])}}
+        for group, values in groups.items():
+            found = estimated(values.tolist(), confidence)
+            text = "yes" if len(values) > 1 and not found.low <= 0 <= found.high else "cannot be told"
+            rows.append([of, name, group, len(values), found.mean, found.standard_error, found.low, found.high, text])
+    return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)
+
+
+def drawdown(years: pd.DataFrame) -> pd.DataFrame:
+    """When each material's stock is released and how it refills, over all paths.
+
+    An event over: a year without short supply after one with it; the stock it has to come back to is that before the first of the
+    years in short supply.
+    """
+    rows = []
+    for material, mine in years.groupby("material", sort=True):
+        tight = mine[mine.tight_share > 0]
+        peak = float(mine.stock_t.max())
+        if not len(tight) or peak <= 0:
+            continue
+        held = tight[tight.opening_t > 0]
+        firsts: list[float] = []
+        back: dict[int, list[bool]] = defaultdict(list)
+        for _, path in mine.groupby("path"):
+            course = path.sort_values("fiscal_year")
+            is_tight, opening, stock = (course[c].to_numpy() for c in ("tight_share", "opening_t", "stock_t"))
+            before = None
+            for k in np.flatnonzero(is_tight > 0):
+                if k == 0 or is_tight[k - 1] == 0:
+                    before = opening[k]
+                    if before > 0:
+                        firsts.append(float(min(1.0, stock[k] / before)))
+                if k + 1 < len(course) and is_tight[k + 1] == 0 and before:
+                    for within in (1, 3):
+                        if k + within < len(course):
+                            back[within].append(bool((stock[k + 1 : k + 1 + within] >= REFILLED * before).any()))
+        short = float((tight.short_t + tight.released_t).sum())
+        share = float((held.released_t > 0).mean()) if len(held) else float("nan")
+        of_stock = float(held.released_t.sum() / held.opening_t.sum()) if len(held) else float("nan")
+        of_short = float(tight.released_t.sum() / short) if short > 0 else float("nan")
+        kept, *refilled = (float(np.mean(part)) if part else float("nan") for part in (firsts, back[1], back[3]))
+        rows.append([material, len(tight), share, of_stock, of_short, kept, len(back[1]), *refilled, peak])
+    return typed(pd.DataFrame(rows, columns=list(DRAWDOWN)), DRAWDOWN)
+
+
+def _replans(lived: Sequence[Sequence[Year]]) -> pd.DataFrame:
+    every = [year for years in lived for year in years]
+    seconds, columns, gap = (
+        float(np.mean([getattr(y, name) for y in every])) for name in ("seconds", "columns", "gap")
+    )
+    row = sum(year.plans for year in every), seconds, columns, gap, max(year.gap for year in every)
+    return typed(pd.DataFrame([row], columns=list(REPLANS)), REPLANS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal, Protocol
@@ -15,7 +15,7 @@ from scipy.stats import t as student
 
 from ..answer.act_now import ActNow
 from ..answer.result import Result
-from ..answer.solving import Extend, MethodOption, Relax, solve_once
+from ..answer.solving import Extend, MethodOption, Relax, solve_leaner, solve_once
 from ..core.errors import Progress, StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of
@@ -30,17 +30,22 @@ from ..question.plan import Plan, no_room_for_draws
 from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
 from ..world.instance import Package
-from ..world.scenarios import population
+from .forward import Simulator
+from .joint import (
+    Amounts,
+    Without,
+    done,
+    left_out_rows,
+    names_of_acts,
+    open_acts,
+    verdict,
+    without,
+)
 from .recourse import FirstStage
-from .stress import REPLICATES, evaluated, stress_test
-
-ActName = tuple[str, str, int]
-"""(kind, item, fiscal year to whose end it counts)"""
-Amounts = dict[ActName, float]
+from .stress import REPLICATES, Met, met, stress_test
 
 ACTS = (
-    "kind item what through_year unit chosen firm open least most least_in_samples most_in_samples in_plans plans "
-    "budget_musd firm_musd later_musd status"
+    "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd verdict"
 ).split()
 SAME = 0.005
 """Share of an amount that is rounding of the solver."""
@@ -48,22 +53,12 @@ LIKELY = 0.05
 """Chance at which samples without any connection would show one as close, over all hazards and acts (Bonferroni)."""
 
 
-def done(counted: Sequence[Act], amounts: Sequence[float]) -> Amounts:
-    """Amounts of what is done at all."""
-    return {act.name: float(amount) for act, amount in zip(counted, amounts, strict=True) if amount > TRACE[act.unit]}
-
-
 def act_rows(
-    problem: Problem,
-    solution: Solution,
-    plans: Sequence[tuple[str, Amounts]],
-    ranges: Mapping[ActName, tuple[float, float]],
-    names: Names,
+    problem: Problem, solution: Solution, plans: Sequence[tuple[str, Amounts]], left_out: pd.DataFrame, names: Names
 ) -> pd.DataFrame:
     """One row an act that some plan has, by the end of each of the first years.
 
-    plans: what each plan of a sample does. ranges: (least, most) over plans that are nearly as good.
-    firm = the least over both; what is chosen beyond it is open. An act that was not asked for has nothing firm.
+    plans: what each plan of a sample does. left_out: what leaving out costs (`joint.LEFT_OUT`), which gives the verdict.
     """
     x = decided_point(problem.structure, problem.assembly, solution)
     rows = []
@@ -73,11 +68,6 @@ def act_rows(
         others = [amounts.get(act.name, 0.0) for _, amounts in plans]
         if max(chosen, *others) <= trace:
             continue
-        least, most = ranges.get(act.name, (0.0, max(others)))
-        low, most = min(chosen, least, *others), most if np.isfinite(most) else max(others)
-        low = low if low > trace else 0.0
-        signed_in_full = act.unit in ("projects", "market floors")
-        firm = float(np.floor(low + trace)) if signed_in_full else low
         spent, later = act.spent(x)
         rows.append(
             {
@@ -87,18 +77,13 @@ def act_rows(
                 "through_year": act.through,
                 "unit": act.unit,
                 "chosen": chosen,
-                "firm": firm,
-                "open": chosen - firm,
-                "least": low,
-                "most": max(chosen, most, *others),
                 "least_in_samples": min(others),
                 "most_in_samples": max(others),
                 "in_plans": sum(amount > trace for amount in others),
                 "plans": len(others),
                 "budget_musd": spent,
-                "firm_musd": spent * firm / chosen if chosen > 0 else 0.0,
                 "later_musd": later,
-                "status": "open" if firm <= trace else "firm" if firm >= chosen * (1 - SAME) else "firm in part",
+                "verdict": verdict(problem, left_out, act.kind, act.item) if chosen > 0 else "",
             }
         )
     return pd.DataFrame(rows, columns=ACTS)
@@ -202,8 +187,8 @@ def settling(tests: Sequence[Seen], data: Dataset, plans: Sequence[tuple[str, Am
 
 LOG = logger_of(__name__)
 
-Preference = Literal["least_regret", "less_money_now", "fewer_projects", "less_from_one_country"]
-"""What decides between plans that the samples cannot separate."""
+Preference = Literal["less_money_now", "most_worth", "fewer_projects", "less_from_one_country"]
+"""What decides between plans that are worth the same within the error of their difference."""
 
 CANDIDATES = 2
 """Plans made, each with a sample of its own."""
@@ -219,15 +204,13 @@ SAMPLE_GAP = 2e-3
 """Share of the worth within which the best plan of a sample is sought; what is left counts as gap."""
 LEAST_GAP_MUSD = 0.01
 """The same where a plan is worth next to nothing [million USD]."""
-NEARLY = 0.0125
-"""Share of the worth that plans may be worth less and count as good as the best, where the gap itself is no larger."""
-WIDER = 1.25
-"""Times the gap of the best plan tested in that sample, where that is more."""
 ROUNDING = 1e-7
 """Relative difference of a cost and a bound that is rounding."""
 MOST_TRIED = 1_000
 """New scenarios in which a plan is tried whose aim no sample can bound."""
-SAMPLES_AT_ONCE = 3
+ALONGSIDE = 50
+"""Scenarios of each sample in which plans without some acts are lived: paired differences need fewer than worths."""
+SAMPLES_AT_ONCE = 5
 """Samples that one task solves in turn: they share what is compiled."""
 DRAWN_APART = 0x5EED
 """What tells seeds of tests from those of plans."""
@@ -252,10 +235,6 @@ class Tested:
     """What that best plan does in its first years."""
     given: tuple[Amounts, ...]
     """What the plans tested do."""
-    allowed: float
-    """What plans may cost more than the best one to count for `ranges`."""
-    ranges: dict[ActName, tuple[float, float]]
-    """(least, most) of what plans do that cost no more than that; of one sample."""
     menu: Menu
     """What plans may choose from there."""
     events: dict[str, float]
@@ -277,8 +256,8 @@ def solve(
     relax: Relax = False,
     method: MethodOption = "auto",
     prefer: Annotated[
-        Preference, Field(description="What decides between plans that samples of scenarios cannot tell apart.")
-    ] = "least_regret",
+        Preference, Field(description="What decides between plans that are worth the same as they are lived.")
+    ] = "less_money_now",
     candidates: Annotated[
         int, Field(ge=1, le=20, description="Plans made, each from a sample of its own.")
     ] = CANDIDATES,
@@ -290,10 +269,13 @@ def solve(
 ) -> Result:
     """Solve a plan and test its answer: what to buy, support and guarantee, and what holds in other samples of scenarios.
 
-    A plan that draws scenarios is solved for its own sample and for others; independent samples test what was found, and the table
-    `act_now` says what to do first. Where its own sample is a reduced one, the other candidates' are larger and kept whole. Tests
-    are always decomposed. A plan that draws nothing, a relaxation, an extended model (`extend`, as in `solve_once`) and `quick`
-    are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new ones; the table
+    Three stages, and at a limit of time the last that was reached stands. A plan that draws scenarios is solved for its own
+    sample and for others, and once more without what costs next to nothing to leave out. These plans are lived through new
+    samples without foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the
+    answer. Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left
+    out together; the table `act_now` says what to do first. Where the plan's own sample is a reduced one, the other candidates'
+    are larger and kept whole. A plan that draws nothing, a relaxation, an extended model (`extend`, as in `solve_once`) and
+    `quick` are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new ones; the table
     `sample_gap` says why there is no gap.
 
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
@@ -303,75 +285,79 @@ def solve(
         return once()
     if reason := unbounded(plan):
         return _tried(once(), reason, samples * scenarios, confidence, run)
-    ended, parts, call = 0, candidates + samples + 1, current()
+    ended, parts, call = 0, candidates + 3 * samples, current()
 
-    def report(count: int) -> None:
+    def report(count: int, phase: str) -> None:
         nonlocal ended
         ended += count
-        call.report(Progress("plans and tests", call.seconds, done=ended, of=parts))
+        call.report(Progress(phase, call.seconds, done=ended, of=parts))
 
-    quietly = replace(run, on_progress=None)
-    seeds = sample_seeds(plan.sample.seed, candidates - 1, 0)
-    asked = [plan, *(_drawn_anew(plan, seed) for seed in seeds)]
-    results: list[Result] = []
+    asked = [plan, *(_drawn_anew(plan, seed) for seed in sample_seeds(plan.sample.seed, candidates - 1, 0))]
+    made: list[_Made] = []
     try:
-        for result in run.each("", partial(_candidate, data, method, gap), asked):
-            results.append(result)
-            saved = -(result.outcome.objective_musd or 0.0)
-            LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(results), len(asked), saved)
-            report(1)
+        for one in run.each("", partial(_candidate, data, method, gap, plan.sample.seed), asked):
+            made.append(one)
+            saved = -(one.result.outcome.objective_musd or 0.0)
+            LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(made), len(asked), saved)
+            report(1, "plans")
     except StoppedError as error:
-        if not results:
+        if not made:
             raise
-        return _untested(results[0], error, confidence)
-    given, nothing = [trunk_alone(one.solution) for one in results], trunk_alone(results[0].reference)
-    worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
-    room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
+        return _untested(made[0].result, error, confidence)
+    left_out = made[0].without
+    results = [one.result for one in made] + [one.leaner for one in made if one.leaner is not None]
+    given = [(one.plan, trunk_alone(one.solution)) for one in results]
+    nothing = plan, trunk_alone(results[0].reference)
     fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
     each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, run.processes)))
     chunks = [fresh[k : k + each] for k in range(0, samples, each)]
+    lives: list[Met] = []
+    try:
+        for some_lives in run.each("", partial(met, data, nothing, given, scenarios), chunks):
+            lives += some_lives
+            report(len(some_lives), "lived")
+    except StoppedError as error:
+        return _untested(results[0], error, confidence)
+    number = _chosen(results, lives, prefer, confidence)
+    chosen = results[number]
+    worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
+    room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
     tests: list[Tested] = []
-    asked_tests = [Asked(plan, data, chunk, scenarios, nothing, given, room, k == 0) for k, chunk in enumerate(chunks)]
+    asked_tests = [Asked(plan, data, chunk, scenarios, nothing[1], [one for _, one in given], room) for chunk in chunks]
+    with_them = [given[number], *((plan, one.solution) for one in left_out if one.solution is not None)]
+    beside: list[Met] = []
     try:
         for some in run.each("", _tested, asked_tests):
             tests += some
-            for one in some:
-                LOG.info("sample %d: no plan costs less than %.3f, the plans %s", one.seed, one.bound, one.costs)
-            report(len(some))
+            for test in some:
+                LOG.info("sample %d: no plan costs less than %.3f, the plans %s", test.seed, test.bound, test.costs)
+            report(len(some), "model's bound")
+        for some_lives in run.each("", partial(met, data, nothing, with_them, min(scenarios, ALONGSIDE)), chunks):
+            beside += some_lives
+            report(len(some_lives), "left out together")
         failed = _contradiction(tests)
     except StoppedError as error:
-        return _untested(results[0], error, confidence)
+        failed = f"there was no time for samples to bound this plan: {error}"
     except UntrustedError as error:
         failed = str(error)
+    figures = _lived_figures(lives, number, scenarios, confidence)
     if failed:
-        return _tried(results[0], failed, samples * scenarios, confidence, quietly)
-    plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
-    plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
-    number = _chosen(results, tests, prefer, confidence)
-    report(1)
-    chosen = results[number]
-    try:
-        asked_lives = [(chosen.plan, data, chosen.solution, chosen.reference, scenarios, seed) for seed in fresh]
-        lives = list(run.each("", _lived, asked_lives))
-    except StoppedError as error:
-        return _untested(chosen, error, confidence)
-    return _answered(chosen, number, tests, lives, plans, scenarios, confidence, prefer)
+        return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
+    return _answered(chosen, number, tests, lives, left_out, beside, scenarios, confidence, prefer)
 
 
-Life = tuple[float, float, float]
-"""Worth of a plan, and losses with it and without, as one sample is lived [million USD]."""
-
-
-def _lived(asked: tuple[Plan, Dataset, Solution, Solution, int, int]) -> Life:
-    """A plan lived through one sample, beside doing nothing. It travels to other processes."""
-    plan, data, solution, reference, scenarios, seed = asked
-    first = FirstStage.of(plan, data, solution)
-    nothing = FirstStage.of(plan, data, reference, is_reference=True)
-    drawn = population(first.natural, data, scenarios, seed)
-    found, zero = (evaluated(one, drawn) for one in (first, nothing))
-    pi = drawn.probability
-    worth = float(pi @ (zero.cost - found.cost)) - found.penalties
-    return worth, float(pi @ found.loss), float(pi @ zero.loss)
+def _lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
+    """Worth and losses of the plan that was chosen, as it was lived."""
+    of = len(lives[0].worth)
+    figures = {
+        "worth": estimated([one.worth[number] for one in lives], confidence, of),
+        "loss": estimated([one.loss[number] for one in lives], confidence, of),
+        "loss_without": estimated([one.loss_without for one in lives], confidence, 1),
+    }
+    found: dict[str, object] = {"tried": scenarios * len(lives)}
+    for name, one in figures.items():
+        found |= _columns(name, one)
+    return found
 
 
 def _contradiction(tests: Sequence[Tested]) -> str:
@@ -422,21 +408,20 @@ def _answered(
     result: Result,
     number: int,
     tests: Sequence[Tested],
-    lives: Sequence[Life],
-    plans: Sequence[tuple[str, Amounts]],
+    lives: Sequence[Met],
+    left_out: Sequence[Without],
+    beside: Sequence[Met],
     scenarios: int,
     confidence: float,
     preference: Preference,
 ) -> Result:
-    """The plan chosen, with what the samples say of it: its gap in the model that it was made by, and worth and losses as lived."""
+    """The plan chosen, with what the samples say of it: worth and losses as lived, what leaving out costs, and its gap in the model
+    that it was made by."""
     of = len(tests[0].costs)
     gaps = [test.costs[number][0] - test.bound for test in tests]
     bound = gap_bound(gaps, confidence, of)
-    worth, lost, without = (
-        estimated([life[k] for life in lives], confidence, compared) for k, compared in enumerate((of, of, 1))
-    )
     modelled = estimated([test.nothing[0] - test.costs[number][0] for test in tests], confidence, of)
-    problem = prepare(result.plan, result.data)
+    problem, names = prepare(result.plan, result.data), Names.of(result.data)
     gap_row = {
         "why_not": "",
         "preference": preference,
@@ -450,22 +435,37 @@ def _answered(
         "gap_limit_musd": bound.upper,
         "gap_share": bound.upper / max(abs(modelled.mean), 1.0),
         "modelled_musd": modelled.mean,
-        "ranges_allow_musd": tests[0].allowed,
-        **_columns("worth", worth),
-        **_columns("loss", lost),
-        **_columns("loss_without", without),
+        **_lived_figures(lives, number, scenarios, confidence),
     }
-    names = Names.of(result.data)
-    done_by = [(name, *act, amount) for name, amounts in plans for act, amount in amounts.items()]
+    plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
+    plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
+    own, x = acts(problem), decided_point(problem.structure, problem.assembly, result.solution)
+    last = max((act.through for act in own), default=0)
+    now = sum(act.spent(x)[0] for act in own if act.through == last)
+    amounts = done(own, [act.of(x) for act in own])
+    costs = left_out_rows(left_out, beside, amounts, now, names_of_acts(problem, names), confidence)
+    done_by = [(name, *act, amount) for name, of_plan in plans for act, amount in of_plan.items()]
     act_now = ActNow(
         pd.DataFrame([gap_row]),
-        act_rows(problem, result.solution, plans, tests[0].ranges, names),
+        act_rows(problem, result.solution, plans, costs, names),
         later_rows(problem, result.solution, names),
         _sample_rows(number, tests, lives, scenarios),
         pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
         settling(tests, result.data, plans),
+        costs,
+        pd.DataFrame(list(_aside(result)), columns=RELEASE),
     )
     return _with(result, act_now)
+
+
+RELEASE = "hazard material segment aside_t lacks_t".split()
+
+
+def _aside(result: Result) -> Iterator[tuple[str, str, str, float, float]]:
+    """Rows of the table `release`; none for a plan with foresight, which follows no rule."""
+    if result.plan.policy == "targets":
+        first = FirstStage.of(result.plan, result.data, result.solution)
+        yield from Simulator(first, result.plan.release).aside()
 
 
 def _columns(name: str, of: Estimate) -> dict[str, float]:
@@ -478,16 +478,16 @@ def _columns(name: str, of: Estimate) -> dict[str, float]:
     }
 
 
-def _chosen(results: Sequence[Result], tests: Sequence[Tested], preference: Preference, confidence: float) -> int:
-    """Number of the plan that is chosen: that of least mean regret over the samples, or among those that are no farther from it
-    than its own true gap the one that a stated preference names."""
-    regret = np.array([[cost[0] - test.bound for cost in test.costs] for test in tests]).mean(axis=0)
-    best = int(regret.argmin())
-    if preference == "least_regret":
+def _chosen(results: Sequence[Result], lives: Sequence[Met], preference: Preference, confidence: float) -> int:
+    """Number of the plan that is chosen: the one that is worth most as it is lived, or of those that are worth as much within the
+    error of the paired difference the one that a preference names."""
+    worth = np.array([one.worth for one in lives])
+    best = int(worth.mean(axis=0).argmax())
+    if preference == "most_worth":
         return best
-    limit = gap_bound([test.costs[best][0] - test.bound for test in tests], confidence, len(results)).upper
-    equal = [n for n in range(len(results)) if regret[n] - regret[best] <= max(0.0, limit)]
-    return min(equal, key=lambda n: (_disliked(results[n], preference), regret[n]))
+    behind = [estimated((worth[:, best] - worth[:, n]).tolist(), confidence) for n in range(len(results))]
+    equal = [n for n, one in enumerate(behind) if n == best or one.low <= 0]
+    return min(equal, key=lambda n: (round(_disliked(results[n], preference), 3), -float(worth[:, n].mean())))
 
 
 def _disliked(result: Result, preference: Preference) -> float:
@@ -501,7 +501,7 @@ def _disliked(result: Result, preference: Preference) -> float:
     return float(by_country.max())
 
 
-def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Life], scenarios: int) -> pd.DataFrame:
+def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Met], scenarios: int) -> pd.DataFrame:
     """One row a sample that tested the plan."""
     return pd.DataFrame(
         [
@@ -515,18 +515,33 @@ def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Life], sc
                 "bound_musd": test.bound,
                 "gap_musd": test.costs[number][0] - test.bound,
                 "modelled_musd": test.nothing[0] - test.costs[number][0],
-                "worth_musd": worth,
-                "loss_musd": loss,
-                "loss_without_musd": without,
+                "worth_musd": one.worth[number],
+                "loss_musd": one.loss[number],
+                "loss_without_musd": one.loss_without,
             }
-            for k, (test, (worth, loss, without)) in enumerate(zip(tests, lives, strict=True))
+            for k, (test, one) in enumerate(zip(tests, lives, strict=True))
         ]
     )
 
 
-def _candidate(data: Dataset, method: Method, gap: float, plan: Plan) -> Result:
-    """One plan. It travels to other processes."""
-    return solve_once(plan, data, method=method, gap=gap)
+@dataclass(frozen=True)
+class _Made:
+    """A plan; beside the first one, plans without some acts."""
+
+    result: Result
+    without: list[Without]
+    leaner: Result | None
+    """Without all that costs next to nothing to leave out."""
+
+
+def _candidate(data: Dataset, method: Method, gap: float, seed: int, plan: Plan) -> _Made:
+    """One plan, and what it raises in questions where its sample has the seed. It travels to other processes."""
+    result = solve_once(plan, data, method=method, gap=gap)
+    if plan.sample is None or plan.sample.seed != seed:
+        return _Made(result, [], None)
+    found = without(result, max(gap, SAMPLE_GAP))
+    spare = open_acts(found)
+    return _Made(result, found, solve_leaner(result, spare) if spare else None)
 
 
 @dataclass(frozen=True)
@@ -543,8 +558,6 @@ class Asked:
     """Plans to be tested."""
     room: float
     """Gap of each search [million USD]."""
-    ranged: bool
-    """Whether ranges are looked for in the first of them."""
 
 
 def _tested(asked: Asked) -> list[Tested]:
@@ -563,13 +576,6 @@ def _tested(asked: Asked) -> list[Tested]:
         points = [decided_point(*of, solution) for solution in asked.given]
         given = tuple(done(counted, [act.of(x) for act in counted]) for x in points)
         own = done(counted, best.acts)
-        regret = costs[first].social_cost - best.bound
-        allowed = max(NEARLY * abs(search.nothing.social_cost - costs[first].social_cost), WIDER * regret)
-        ranges: dict[ActName, tuple[float, float]] = {}
-        if asked.ranged and not found:
-            some = [act for act in counted if any(act.name in amounts for amounts in (own, *given))]
-            ends = search.ranges(some, best.objective + allowed)
-            ranges = {act.name: end for act, end in zip(some, ends, strict=True)}
         found.append(
             Tested(
                 seed,
@@ -579,8 +585,6 @@ def _tested(asked: Asked) -> list[Tested]:
                 best.bound,
                 own,
                 given,
-                allowed,
-                ranges,
                 menu_of(search.problem),
                 _events(problem),
             )

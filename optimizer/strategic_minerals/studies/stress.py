@@ -35,7 +35,7 @@ from ..question.plan import Plan, no_room_for_draws
 from ..world.events import DisruptionEvent, ScenarioSet, describe, short_of_promise
 from ..world.instance import DEFENCE, Instance
 from ..world.scenarios import NO_EVENT, cvar_of, population, quantile
-from .forward import live
+from .forward import Simulator
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 
 REPLICATES = 10
@@ -291,7 +291,48 @@ def _replicate(
 
 def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
     """A first stage in scenarios, as its plan's policy lives them."""
-    return evaluate_recourse(first, scenarios) if first.plan.policy == "foresight" else live(first, scenarios)
+    return _living(first)(scenarios)
+
+
+def _living(first: FirstStage) -> Callable[[ScenarioSet], RecourseOutcome]:
+    if first.plan.policy == "foresight":
+        return partial(evaluate_recourse, first)
+    return Simulator(first, first.plan.release).live
+
+
+@dataclass(frozen=True)
+class Met:
+    """What some plans and doing nothing come to in one sample, as it is lived; expectations over its scenarios [million USD]."""
+
+    seed: int
+    worth: tuple[float, ...]
+    loss: tuple[float, ...]
+    loss_without: float
+
+
+def met(
+    data: Dataset,
+    nothing: tuple[Plan, Solution],
+    given: Sequence[tuple[Plan, Solution]],
+    scenarios: int,
+    seeds: Sequence[int],
+) -> list[Met]:
+    """Live plans beside doing nothing through samples. nothing, given: (plan, decisions with its menu). It travels to other
+    processes. Raises UntrustedError as `live`."""
+    known: list[FirstStage] = []
+    for k, (plan, solution) in enumerate([nothing, *given]):
+        like = next((one for one in known if one.plan == plan and not one.structure.uses_risk), None)
+        made = FirstStage.of(plan, data, solution, is_reference=k == 0) if like is None else like.other(solution)
+        known.append(made)
+    lives = [_living(one) for one in known]
+    found = []
+    for seed in seeds:
+        drawn = population(known[0].natural, data, scenarios, seed)
+        pi, (without, *others) = drawn.probability, [live(drawn) for live in lives]
+        worth = tuple(float(pi @ (without.cost - one.cost)) - one.penalties for one in others)
+        loss = tuple(float(pi @ one.loss) for one in others)
+        found.append(Met(seed, worth, loss, float(pi @ without.loss)))
+    return found
 
 
 def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:

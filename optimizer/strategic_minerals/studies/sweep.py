@@ -52,8 +52,8 @@ from .designs import (
     DIFFERENCES,
     RANKING,
     WORTHS,
-    CommonDraws,
     Design,
+    fresh_worths,
     indices,
     left_out,
     require_scored,
@@ -281,7 +281,6 @@ def _answers(
     journal = Checkpoint.at(stretch.journal) if stretch.journal else None
     rows: Rows = []
     decisions: Rows = []
-    draws = CommonDraws(stretch.fresh_scenarios)
     for point, changes in zip(stretch.numbers, stretch.changes, strict=True):
         begin = time.perf_counter()
         row: dict[str, Any] = {"point": point, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
@@ -300,7 +299,7 @@ def _answers(
             row |= _figures(answer, solution)
             decided = _decisions(point, answer, solution)
             if stretch.fresh_scenarios:
-                row[WORTHS] = _scored(answer, solution, draws)
+                row[WORTHS] = _scored(answer, solution, stretch.fresh_scenarios)
         rows.append(row | {"seconds": time.perf_counter() - begin})
         decisions += decided
         if journal is not None:
@@ -310,12 +309,12 @@ def _answers(
     return SegmentResult(rows, decisions), session
 
 
-def _scored(answer: Answer, solution: Solution, draws: CommonDraws) -> list[float]:
-    """What an answered plan saves in each of the common samples; none, and a word in the log, where they were not worked out."""
+def _scored(answer: Answer, solution: Solution, scenarios: int) -> list[float]:
+    """What an answered plan is worth in each of the common samples; none, and a word in the log, where they were not worked out."""
     problem = answer.problem
     reference = extract(problem.structure, problem.assembly, answer.z0)
     try:
-        return draws.worths(problem, solution, reference)
+        return fresh_worths(problem, solution, reference, scenarios)
     except UntrustedError as error:
         LOG.warning("a plan was not scored in new scenarios: %s", error)
         return []

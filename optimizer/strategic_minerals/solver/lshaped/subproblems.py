@@ -638,23 +638,6 @@ class Evaluator:
             self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=self.parts.groups, twin=twin
         )
 
-    def near_optimal(self, cost: Floats, offset: float, most: float, *, integer: bool) -> Model:
-        """The master with all cuts, whose points cost no more than an amount as far as cuts know: an outer picture of all plans
-        that cost no more. It has no aim: ask it for the least of a figure, and no such plan has less.
-
-        cost: (columns,). most: [million USD], `offset` counted in.
-        """
-        master, groups = self.parts.master, self.parts.groups
-        model = Model(master, np.zeros(len(master.lower)), integer=integer)
-        cuts = [self.pool[number] for number in self.pool.numbers]
-        right = np.array([cut.right for cut in cuts])
-        columns, factors = [cut.columns for cut in cuts], [cut.factors for cut in cuts]
-        model.add_rows(columns, factors, right, np.full(len(cuts), INF), money=True)
-        whole = np.concatenate([cost[self.parts.mine], np.ones(groups)])
-        used = np.flatnonzero(np.abs(whole) > SETTINGS.smallest_slope)
-        model.add_row(used, whole[used], -INF, most - offset, money=True)
-        return model
-
     def point(self, x: Floats) -> Floats:
         """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
         own = len(self.parts.mine)
