@@ -17,9 +17,10 @@ from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 
 GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
-TABLES = (GAP, ACTS, "later_years", SAMPLES, "sample_acts", "settled_by", "left_out", "release")
+TABLES = (GAP, ACTS, "later_years", SAMPLES, "sample_acts", "settled_by", "left_out", "release", "release_rules")
 """One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it; what is lost without
-acts that are left out together; what the reserve leaves aside for dearer uses."""
+acts that are left out together; what the reserve leaves aside for dearer uses, and what other
+rules of release would bring."""
 
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""
@@ -40,6 +41,7 @@ class ActNow:
     settles: pd.DataFrame
     left_out: pd.DataFrame
     release: pd.DataFrame
+    rules: pd.DataFrame
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
@@ -63,6 +65,7 @@ class ActNow:
             self.settles,
             self.left_out,
             self.release,
+            self.rules,
         )
         return {name: frame for name, frame in zip(TABLES, frames, strict=True) if len(frame.columns)}
 

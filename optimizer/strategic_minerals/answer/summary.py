@@ -359,6 +359,20 @@ def _release(basis: Basis) -> list[str]:
         f"  In a disruption the dearest use gets all that it lacks{then}. After it the stock is filled up{share} again, as far as "
         "offers and money reach.",
         *_left_aside(basis),
+        *_better_rule(basis),
+    ]
+
+
+def _better_rule(basis: Basis) -> list[str]:
+    """The rule of release that new scenarios find better than the plan's own, if any."""
+    rules = pd.DataFrame() if basis.act_now is None else basis.act_now.rules
+    better = rules[rules.gain_low_musd > 0] if len(rules) else rules
+    if better.empty:
+        return []
+    row = next(rows_of(better.sort_values("gain_musd", ascending=False, kind="stable")))
+    return [
+        f"  Another rule is worth {musd(row.gain_musd)} M more ({musd(row.gain_low_musd)} to {musd(row.gain_high_musd)}): [release] "
+        f"this_event = {row.this_event:g}, new_events_yr = {row.new_events_yr:g}, refill_share = {row.refill_share:g}."
     ]
 
 
@@ -490,12 +504,18 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     return [*lines, *(f"  {note}." for note in basis.owed)]
 
 
+def _there(basis: Basis) -> str:
+    """Of which scenarios a figure is, where new ones lead the answer."""
+    tested = basis.act_now is not None and not basis.act_now.why_not
+    return " in the plan's own scenarios" * tested
+
+
 def _protection(figures: Figures, basis: Basis) -> list[str]:
     without, loss, chance = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
     if not any(value > 0 for value in without.values()):
         return ["PROTECTS: no scenario of this plan has a shortage.", *_inside_goods(figures, basis)]
     before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
-    lines = [f"PROTECTS: expected shortage losses fall from {musd(before)} M to {musd(after)} M."]
+    lines = [f"PROTECTS: expected shortage losses fall from {musd(before)} M to {musd(after)} M{_there(basis)}."]
     lines.append("  What remains at risk, the worst scenarios first:")
     harmful = [name for name in loss if max(loss[name], without[name]) > SMALL_MUSD]
     for name in sorted(harmful, key=lambda scenario: -loss[scenario])[:WORST]:
@@ -550,7 +570,7 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
     values = [value for value, _ in parts]
     printed = rounded_to_add_up(net, values, 0) or [float(round(value)) for value in values]
-    lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M, the sum of"]
+    lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M{_there(basis)}, the sum of"]
     lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
     if price > 0.5 * net > 0:
         lines.append("  WARNING: more than half of the value is a gain on prices, not shortages avoided.")

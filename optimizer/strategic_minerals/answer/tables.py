@@ -158,6 +158,11 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "hazard material segment aside_t lacks_t",
         sometimes=True,
     ),
+    "release_rules": TableOf(
+        "What the plan would be worth more by other rules of release (after `decide`).",
+        "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd",
+        sometimes=True,
+    ),
     "later_years": TableOf(
         "What comes after the first years (after `decide`).",
         "kind item what unit years without_disruption probability expected",

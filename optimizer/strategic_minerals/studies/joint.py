@@ -19,6 +19,7 @@ from ..core.stats import estimated
 from ..matrix.problem import FIRST_YEARS, TRACE, Act, ActKind, LeftOut, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, extract, trunk_alone
 from ..question.names import Names
+from ..question.plan import Plan, Release
 from ..solver.session import Session
 from .stress import Met
 
@@ -45,6 +46,9 @@ WAIT, INSTRUMENT, MINERAL = "wait", "instrument", "mineral"
 LEFT_OUT = (
     "kind item years why_not cost_musd cost_error_musd cost_low_musd cost_high_musd spends_less_musd needed instead"
 ).split()
+RELEASES = ((0.0, 0.0, 1.0), (1.5, 0.0, 1.0), (3.0, 2.0, 1.0), (1.5, 2.0, 0.5), (1.5, 2.0, 0.0))
+"""Rules of release that the answer is lived by too: `this_event`, `new_events_yr`, `refill_share`."""
+RULES = "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd".split()
 SHOWN = 3
 """Acts that stand in for what is left out, by name."""
 MORE = 0.1
@@ -188,6 +192,28 @@ def left_out_rows(
         figures = cost.mean, cost.standard_error, cost.low, cost.high, spent - one.spent
         rows.append((*key, "", *figures, bool(cost.low > 0), instead))
     return pd.DataFrame(rows, columns=LEFT_OUT)
+
+
+def other_rules(plan: Plan) -> list[Plan]:
+    """The plan with other rules of release; none for one with foresight, which follows no rule."""
+    own = plan.release
+    names = ("this_event", "new_events_yr", "refill_share")
+    every = [Release(), *(Release(**dict(zip(names, one, strict=True))) for one in RELEASES)]
+    different = list(dict.fromkeys(rule for rule in every if rule != own))
+    return [plan.model_copy(update={"release": rule}) for rule in different] * (plan.policy == "targets")
+
+
+def rule_rows(plans: Sequence[Plan], lived: Sequence[Met], confidence: float) -> pd.DataFrame:
+    """One row a rule of release (`RULES`): what the answer would be worth more by it. lived: the answer first, then by each rule;
+    all intervals hold together (Bonferroni)."""
+    worth = np.array([one.worth for one in lived]).reshape(len(lived), -1)
+    rows = []
+    for k, plan in enumerate(plans, 1):
+        gain = estimated((worth[:, k] - worth[:, 0]).tolist(), confidence, len(plans))
+        rule = plan.release
+        figures = gain.mean, gain.standard_error, gain.low, gain.high
+        rows.append((rule.this_event, rule.new_events_yr, rule.refill_share, *figures))
+    return pd.DataFrame(rows, columns=RULES)
 
 
 def verdict(problem: Problem, table: pd.DataFrame, kind: str, item: str) -> str:

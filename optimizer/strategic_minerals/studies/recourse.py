@@ -104,10 +104,15 @@ class FirstStage:
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
         return cls(plan, data, natural, structure, solution, float(eta), is_reference)
 
-    def other(self, solution: Solution, *, is_reference: bool = False) -> FirstStage:
-        """Other decisions for the same question; for a plan without a weight on risk."""
+    def other(self, plan: Plan, solution: Solution) -> FirstStage:
+        """Other decisions, or another rule of release, for the same question; for a plan without a weight on risk."""
         assert not self.structure.uses_risk
-        return replace(self, solution=solution, is_reference=is_reference)
+        return replace(self, plan=plan, solution=solution, is_reference=False)
+
+    def is_of(self, plan: Plan) -> bool:
+        """Whether it is of a plan's question, so that `other` may stand for it."""
+        same = self.plan.model_copy(update={"release": plan.release}) == plan
+        return same and not self.structure.uses_risk
 
     @cached_property
     def owners(self) -> OwnerBook:

@@ -38,6 +38,8 @@ from .joint import (
     left_out_rows,
     names_of_acts,
     open_acts,
+    other_rules,
+    rule_rows,
     verdict,
     without,
 )
@@ -325,6 +327,8 @@ def solve(
     tests: list[Tested] = []
     asked_tests = [Asked(plan, data, chunk, scenarios, nothing[1], [one for _, one in given], room) for chunk in chunks]
     with_them = [given[number], *((plan, one.solution) for one in left_out if one.solution is not None)]
+    rules = other_rules(chosen.plan)
+    with_them += [(one, given[number][1]) for one in rules]
     beside: list[Met] = []
     try:
         for some in run.each("", _tested, asked_tests):
@@ -343,7 +347,9 @@ def solve(
     figures = _lived_figures(lives, number, scenarios, confidence)
     if failed:
         return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
-    return _answered(chosen, number, tests, lives, left_out, beside, scenarios, confidence, prefer)
+    by_rule = [replace(one, worth=one.worth[:1] + one.worth[len(with_them) - len(rules) :]) for one in beside]
+    of_rules = rule_rows(rules, by_rule, confidence)
+    return _answered(chosen, number, tests, lives, left_out, beside, of_rules, scenarios, confidence, prefer)
 
 
 def _lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
@@ -411,6 +417,7 @@ def _answered(
     lives: Sequence[Met],
     left_out: Sequence[Without],
     beside: Sequence[Met],
+    rules: pd.DataFrame,
     scenarios: int,
     confidence: float,
     preference: Preference,
@@ -454,6 +461,7 @@ def _answered(
         settling(tests, result.data, plans),
         costs,
         pd.DataFrame(list(_aside(result)), columns=RELEASE),
+        rules,
     )
     return _with(result, act_now)
 

@@ -321,8 +321,8 @@ def met(
     processes. Raises UntrustedError as `live`."""
     known: list[FirstStage] = []
     for k, (plan, solution) in enumerate([nothing, *given]):
-        like = next((one for one in known if one.plan == plan and not one.structure.uses_risk), None)
-        made = FirstStage.of(plan, data, solution, is_reference=k == 0) if like is None else like.other(solution)
+        like = next((one for one in known if one.is_of(plan)), None)
+        made = FirstStage.of(plan, data, solution, is_reference=k == 0) if like is None else like.other(plan, solution)
         known.append(made)
     lives = [_living(one) for one in known]
     found = []
