@@ -94,8 +94,8 @@ def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypat
 
 @pytest.mark.slow
 def test_a_plan_without_what_is_open_states_the_bound_of_all_plans(answer: Result) -> None:
-    """Proves: the plan made again without its purchases is worth nothing, keeps the audit, and its bound is still that of plans that
-    may buy."""
+    """Proves: the plan made again without its purchases is worth nothing, keeps the audit, and its bound is still that of plans
+    that may buy."""
     leaner = solve_leaner(answer, (LeftOut(("buy",)),))
     assert leaner.audited.passed
     assert leaner.outcome.objective_musd == pytest.approx(0.0, abs=1e-6)

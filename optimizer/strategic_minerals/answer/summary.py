@@ -370,8 +370,9 @@ def _better_rule(basis: Basis) -> list[str]:
     if better.empty:
         return []
     row = next(rows_of(better.sort_values("gain_musd", ascending=False, kind="stable")))
+    between = f"{musd(row.gain_low_musd)} to {musd(row.gain_high_musd)}"
     return [
-        f"  Another rule is worth {musd(row.gain_musd)} M more ({musd(row.gain_low_musd)} to {musd(row.gain_high_musd)}): [release] "
+        f"  Another rule is worth {musd(row.gain_musd)} M more ({between}): [release] "
         f"this_event = {row.this_event:g}, new_events_yr = {row.new_events_yr:g}, refill_share = {row.refill_share:g}."
     ]
 

@@ -669,12 +669,15 @@ class DecisionIndex:
         return next((key for key, (known, _) in self._found.items() if str(known) == str(item)), (item.kind, item.name))
 
     def held(self, hold: ForcedDecision) -> Assembly:
-        """The model with an item held in or out; out, an offer is closed to what is bought before events. KeyError as `decided`."""
+        """The model with an item held in or out; out, an offer is closed in every scenario. KeyError as `decided`."""
         of, assembly = self.decided(hold.item), self._problem.assembly
         if hold.inside:
             return with_row(assembly, of.columns, of.factors, of.least * hold.share, INF)
         upper = assembly.upper.copy()
         upper[of.columns] = 0.0
+        for part in assembly.operations if hold.item.kind == "offer" else ():
+            if ("acquisition", hold.item.name) in part.template.columns:
+                upper[part.columns("acquisition", hold.item.name)] = 0.0
         return replace(assembly, upper=upper)
 
     def amount(self, item: Item, x: Floats) -> float:

@@ -213,6 +213,10 @@ def _usd(value: float) -> str:
 # Why an item was chosen or rejected, in a sentence.
 
 
+NOTHING = 1e-3
+"""Share of the plan's worth up to which it is no loss to do without an item, and at most `SMALL_MUSD`."""
+
+
 def has(item: Item, decided: Decided, amount: float) -> str:
     """How much the plan has of an item: tonnes, or the share of what is supported in part; empty for what is chosen whole."""
     text = f"{amount:,.4g} {decided.unit}" if decided.unit.startswith("t") else part_in_words(item, decided, amount)
@@ -263,32 +267,39 @@ def sentence(
     instead: str,
     note: str,
     what: str,
+    worth: float,
     *,
     built_anyway: bool = False,
 ) -> str:
     """A row in words.
 
     item, instead: the item, and what the plan takes in its place, by name. gains: what the item brings, by part of the aim; they
-    add up to it. what: that it is chosen, and how much of it; or the item, and how much of it was held in. built_anyway: a
-    project that its owner builds without support; the row is about supporting it.
+    add up to it. what: that it is chosen, and how much of it; or the item, and how much of it was held in. worth: of the plan.
+    built_anyway: a project that its owner builds without support; the row is about supporting it.
     """
     name = f"{'support for ' if built_anyway else ''}{item}"
     note = f"{'its owner builds it without support; ' if built_anyway and note else ''}{note}"
     if note:
         return f"{name}: {what if row['chosen'] else 'rejected'}; {note}"
     total, effect = row["brings_musd"], _sum(row["brings_musd"], gains)
+    least = min(SMALL_MUSD, NOTHING * abs(worth))
     if row["chosen"]:
         between = _between(row["brings_low_musd"], row["brings_high_musd"])
-        better = f"it makes the plan {total:,.1f} M better"
-        does = (better if total >= SMALL_MUSD else "other items could take its place at no loss") + between
+        better = f"it makes the plan {_money(total)} M better"
+        does = (better if total >= least else "other items could take its place at no loss") + between
         other = f"; without it the plan takes {instead}" if instead else ""
         limit = f"; {row['binds']}" if row["binds"] else ""
         return f"{name}: {what}; {does}{effect}{other}{limit}"
     between = _between(-row["brings_high_musd"], -row["brings_low_musd"])
-    worse = f"including {what} makes the plan {-total:,.1f} M worse"
-    does = (worse if -total >= SMALL_MUSD else f"the plan is as good with {what}") + between
+    worse = f"including {what} makes the plan {_money(-total)} M worse"
+    does = (worse if -total >= least else f"the plan is as good with {what}") + between
     binds = f"; what stands in the way: {row['binds']}" if row["binds"] else ""
     return f"{name}: rejected{', its owner builds it without support' * built_anyway}; {does}{effect}{binds}"
+
+
+def _money(value: float) -> str:
+    """Million USD with one decimal, small ones with two figures."""
+    return f"{value:,.1f}" if value >= SMALL_MUSD else f"{value:,.2g}"
 
 
 def _sum(total: float, gains: Mapping[str, float]) -> str:
@@ -668,7 +679,7 @@ def _reason(
     gains = {part: sign * gain for part, gain in parts.items()}
     projects = zip(fixed.problem.natural.projects, fixed.problem.structure.support.baseline, strict=True)
     alone = item.kind == "project" and item.project in [project.name for project, built in projects if built]
-    return row | {"sentence": sentence(row, name, gains, instead, note, what, built_anyway=alone)}
+    return row | {"sentence": sentence(row, name, gains, instead, note, what, base.objective, built_anyway=alone)}
 
 
 def _binding(fixed: Fixed, decided: Decided) -> str:

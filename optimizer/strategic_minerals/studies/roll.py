@@ -324,13 +324,6 @@ def next_question(
     return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name))
 
 
-def moved_plan(plan: Plan, data: Dataset, question: Question, state: State, first: int, chances: int = CHANCES) -> Plan:
-    """The plan as it is from a later year on, its end year kept. chances: as `next_question`."""
-    if first == plan.horizon.first_year:
-        return plan
-    return _moved(plan, data, question, state, (), first, "fixed", fresh_draws=True, chances=chances)
-
-
 def _with_rates_of(plan: Plan, hazards: Collection[str]) -> Plan:
     """The plan without rates of its own for hazards whose rates the tables have learned."""
     changed = [o.model_copy(update={"rate_per_yr": None}) if o.hazard in hazards else o for o in plan.hazards]
