@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -32,6 +33,7 @@ from strategic_minerals.studies import solve as tested_module
 from strategic_minerals.studies.stress import Met
 from support.drawn_cases import deciding
 from support.instances import quick_first
+from support.tiny import hazard_row, source, tiny
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
 
@@ -80,6 +82,33 @@ def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result
     assert "WAIT: doing nothing new for one year costs" in answer.summary()
 
 
+def test_what_can_stand_in_for_each_other_is_needed_together() -> None:
+    """Proves (trap 58): of two makers of the same mineral at home, either of which covers half of what a stop takes at a fee, each
+    alone may be done without where the other gives more; without both, jointly, the plan loses. So both are to be signed."""
+    stop = hazard_row(
+        "stop", "a", 0.3, kind="embargo", duration_yr=1.0, duration_law="fixed", cut_law="fixed", cut_share=1.0
+    )
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={
+            "far": source("CHN", "a", 8.0),
+            "one": source("AUS", "a", 1.0, kappa=0.0, lot_t_per_yr=1000.0, term_yr=5.0, fee_usd_per_kg=0.05),
+            "two": source("AUS", "a", 1.0, kappa=0.0, lot_t_per_yr=1000.0, term_yr=5.0, fee_usd_per_kg=0.05),
+        },
+        demand={"a": 10.0},
+        loss=50.0,
+        years=5,
+        sample={"scenarios": 8, "seed": 1, "rates": "known"},
+    )
+    found = told(solve(plan, data.replace(hazards=pd.DataFrame([stop])), **FEW))
+    signed = found.last[(found.last.kind == "offtake") & (found.last.chosen > 0)]
+    assert len(signed) == 2
+    assert set(signed.verdict) == {"sign"}
+    group = found.left_out[found.left_out.item == "contracts"].iloc[0]
+    assert group.needed
+    assert group.cost_musd == pytest.approx(found.figure("worth_musd"), rel=0.2)
+
+
 def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: of three plans, the second worth 1 more than the first in every sample but for noise of 5, the third 30 less, the
     first is taken where it spends least, the second where worth alone counts; without noise the second in any case."""
@@ -87,7 +116,7 @@ def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypat
     spends = [1.0, 2.0, 0.5]
     for noise, expected in ((5.0, 0), (0.0, 1)):
         off = [noise * (-1) ** k for k in range(10)]
-        lives = [Met(k, (100.0, 101.0 + off[k], 70.0), (0.0, 0.0, 0.0), 0.0) for k in range(10)]
+        lives = [Met(k, (100.0, 101.0 + off[k], 70.0), (0.0, 0.0, 0.0), 0.0, np.ones(1), ()) for k in range(10)]
         assert tested_module._chosen(spends, lives, "less_money_now", 0.95) == expected  # type: ignore[arg-type]
         assert tested_module._chosen(spends, lives, "most_worth", 0.95) == 1  # type: ignore[arg-type]
 

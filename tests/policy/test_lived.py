@@ -210,9 +210,10 @@ def test_ore_that_nobody_can_refine_is_no_use_of_a_stop() -> None:
     assert x.release[1, magnet, 1:3] / KT == pytest.approx([4.0, 0.0])
 
 
-def test_no_branch_is_infeasible_whatever_is_bought_before() -> None:
-    """Proves (trap 65): with targets, falling ones, decay and stock in store, operations of every scenario are solved for 60 random
-    first stages."""
+@pytest.mark.parametrize("stages", [60, pytest.param(1000, marks=pytest.mark.slow)])
+def test_no_branch_is_infeasible_whatever_is_bought_before(stages: int) -> None:
+    """Proves (traps 46 and 65): with targets, falling ones, decay and stock in store, operations of every scenario are solved for
+    random first stages."""
     rng = np.random.default_rng(3)
     plan, data = tiny(
         {"a": 10.0},
@@ -231,7 +232,7 @@ def test_no_branch_is_infeasible_whatever_is_bought_before() -> None:
     )
     result = solve_once(plan, data, gap=0.0)
     assert result.audited.passed
-    for _ in range(60):
+    for _ in range(stages):
         bought = np.where(rng.random(6) < 0.6, rng.uniform(0, 2.0, 6) * KT, 0.0)
         stock, sold, held = np.zeros(6), np.zeros(6), 3.0 * KT
         for t in range(6):

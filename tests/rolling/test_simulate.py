@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, Plan, Result, Runner, simulate, solve
+from strategic_minerals.studies.carry import as_planned
 from strategic_minerals.studies.learning import ScenarioPath as Course
 from strategic_minerals.studies.learning import draw_paths
-from strategic_minerals.studies.replanning import Form, Replanning, Start
-from strategic_minerals.studies.roll import question_of
+from strategic_minerals.studies.replanning import Form, Replanning, Start, first_year_cost, planned
+from strategic_minerals.studies.roll import next_question, question_of
 from strategic_minerals.studies.simulate import NOTHING, PRINTED, REPLANNED
-from support.tiny import FIRST, KT, offer, project, source, tiny
+from support.tiny import FIRST, KT, cut, offer, project, source, tiny
 
 pytestmark = pytest.mark.long
 
@@ -151,6 +152,35 @@ def test_a_markov_reserve_with_lost_sales_reaches_its_value_by_dynamic_programmi
     best = np.array([lived_by_dynamic_programming(years) for years in stops])
     assert float(cost.mean()) == pytest.approx(best.mean(), rel=0.01)
     assert float(cost.mean()) >= best.mean() - 2.66 * float((cost.to_numpy() - best).std(ddof=1)) / len(best) ** 0.5
+
+
+@pytest.mark.parametrize("policy", ["targets", "foresight"])
+def test_a_quiet_year_leaves_the_tail_of_the_plan(policy: str) -> None:
+    """Proves: where nothing is learned in a year, planning again from what is held buys what the plan buys in its tail; with
+    foresight its cost is the plan's less that of the year, discounted. By targets it is no more: what is in store when a plan is
+    made is not counted as unfilled after a stop."""
+    plan, data = tiny(
+        {"gallium": 1.0},
+        materials={"gallium": {"holding_share_per_yr": HOLDING, "haircut_share": 1 - SALVAGE}},
+        sources={"china": source("CHN", "gallium", 10.0)},
+        demand={"gallium": 10.0},
+        loss=LOSS,
+        offers={"spot": offer("gallium", 1.0)},
+        scenarios=[cut("early", 0.3, FIRST + 3, 1, share=0.2), cut("late", 0.4, FIRST + 4, 2, share=0.3)],
+        years=YEARS,
+        rate=RATE,
+        policy=policy,
+    )
+    result = solve(plan, data, gap=0.0, quick=True)
+    now = planned(plan, data, Form())
+    later = next_question(now.question, plan, data, as_planned(now.question, 1), learning=False)
+    tail = solve(later.plan, later.data, gap=0.0, quick=True)
+    whole, rest = (sum(one.objective_parts.values()) for one in (result, tail))
+    assert float(result.solution.acquisition[0, :, 0].sum()) > 0
+    assert tail.solution.acquisition[0] == pytest.approx(result.solution.acquisition[0, :, 1:], abs=1e-3)
+    assert whole >= first_year_cost(now) + rest / (1 + RATE) - 1e-6
+    if policy == "foresight":
+        assert whole == pytest.approx(first_year_cost(now) + rest / (1 + RATE), rel=1e-7)
 
 
 def test_nothing_is_known_before_it_happens() -> None:

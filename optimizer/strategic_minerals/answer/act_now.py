@@ -17,10 +17,21 @@ from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 
 GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
-TABLES = (GAP, ACTS, "later_years", SAMPLES, "sample_acts", "settled_by", "left_out", "release", "release_rules")
+TABLES = (
+    GAP,
+    ACTS,
+    "later_years",
+    SAMPLES,
+    "sample_acts",
+    "settled_by",
+    "left_out",
+    "release",
+    "release_rules",
+    "money_by_year",
+)
 """One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it; what is lost without
 acts that are left out together; what the reserve leaves aside for dearer uses, and what other
-rules of release would bring."""
+rules of release would bring; money as it was lived."""
 
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""
@@ -42,6 +53,7 @@ class ActNow:
     left_out: pd.DataFrame
     release: pd.DataFrame
     rules: pd.DataFrame
+    money_by_year: pd.DataFrame
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
@@ -66,6 +78,7 @@ class ActNow:
             self.left_out,
             self.release,
             self.rules,
+            self.money_by_year,
         )
         return {name: frame for name, frame in zip(TABLES, frames, strict=True) if len(frame.columns)}
 

@@ -486,10 +486,17 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     peak = max(by_year, key=lambda year: by_year[year])
     most = plan.budget.total_musd
     allowed = f"{given:,.0f} M appropriated" if most is None or most >= given else f"{most:,.0f} M allowed in all"
-    lines = [
-        f"MONEY: the plan spends {musd(figures.total('outlay_by_year_musd'))} M of the {allowed} for "
-        f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({musd(by_year[peak])} M)."
-    ]
+    spent = f"{musd(figures.total('outlay_by_year_musd'))} M of the {allowed} for FY{min(by_year)}-{max(by_year)}"
+    lines = [f"MONEY: the plan spends {spent}; most in FY{peak} ({musd(by_year[peak])} M)."]
+    if basis.act_now is not None and len(basis.act_now.money_by_year):
+        *years, whole = rows_of(basis.act_now.money_by_year)
+        most_in = max(years, key=lambda row: row.expected_musd)
+        lines = [
+            f"MONEY as lived: {musd(whole.expected_musd)} M of the {allowed} for FY{min(by_year)}-{max(by_year)} on average, "
+            f"{musd(whole.low_musd)} to {musd(whole.high_musd)} M in nine of ten futures; most in FY{most_in.fiscal_year} "
+            f"({musd(most_in.expected_musd)} M; {musd(most_in.low_musd)} to {musd(most_in.high_musd)} M).",
+            f"  To reach the targets with nothing happening {musd(figures.total('outlay_by_year_musd'))} M.",
+        ]
     paid = figures.items("outlay_musd")
     words = {line: line.replace("_", " ").replace("top ups", "top-ups") for line in OUTLAYS}
     parts = [f"{words[line]} {musd(paid[line])}" for line in OUTLAYS if paid[line] > SMALL_MUSD]

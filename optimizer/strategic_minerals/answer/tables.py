@@ -158,6 +158,12 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "hazard material segment aside_t lacks_t",
         sometimes=True,
     ),
+    "money_by_year": TableOf(
+        "What the plan takes from the budget of each year: expected over the futures that were lived, and 5 and 95 % of them "
+        "(after `decide`).",
+        "fiscal_year appropriation_musd expected_musd low_musd high_musd",
+        sometimes=True,
+    ),
     "release_rules": TableOf(
         "What the plan would be worth more by other rules of release (after `decide`).",
         "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd",

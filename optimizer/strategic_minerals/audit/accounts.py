@@ -95,6 +95,27 @@ def outlays(accounts: Accounts) -> Floats:
     return total
 
 
+def outlays_by_scenario(accounts: Accounts) -> Floats:
+    """(S, F) outlay of each fiscal year along each scenario: that of the trunk, with purchases and holding, and sales if revolving,
+    as the scenario has them from its first event on  [million USD]."""
+    n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
+    scenarios = path_data.scenarios
+    found = np.zeros((len(scenarios.names), n.calendar.periods))
+    paid = [of.paid(n, (path_data.price, path_data.gap)) for of in purchase_terms(accounts)]
+    for i, c in enumerate(n.component):
+        flows = [x.acquisition[:, b] * paid[b] for b, of in enumerate(purchase_terms(accounts)) if of.material == i]
+        if not n.plan.budget.members_pay_holding:
+            flows.append(x.stock[:, i] * n.holding[i] * n.calendar.step)
+        if n.plan.budget.revolving:
+            flows.append(-x.disposal[:, i] * path_data.price[:, i] * (1 - n.haircut[i]))
+        for flow in flows:
+            for s, onset in enumerate(scenarios.onset[:, c].tolist()):
+                found[s, onset:] += (flow[1 + s] - flow[0])[onset:]
+    found += outlays(accounts)
+    years = range(len(n.calendar.years))
+    return np.stack([found[:, n.calendar.year_index == f].sum(axis=1) for f in years], axis=1)
+
+
 def already_owed(n: Instance) -> list[float]:
     """What was signed before the plan costs in each fiscal year, and holding the opening stock, if all of it stays and decays
     [million USD]."""

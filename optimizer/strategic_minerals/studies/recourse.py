@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..audit.accounts import costs_by_scenario, losses, open_accounts
+from ..audit.accounts import costs_by_scenario, losses, open_accounts, outlays_by_scenario
 from ..audit.producers import OwnerBook, path_data_along
 from ..core.errors import UntrustedError
 from ..core.frames import INF, Floats, Ints
@@ -60,6 +60,8 @@ class RecourseOutcome:
     """(S, Q, T) shortfall of each demand [t]."""
     penalty: Floats
     """(S,) soft penalties of promises; each counts once, independent of the scenario's probability [million USD]."""
+    outlay: Floats
+    """(S, F) what the plan takes from the budget of each fiscal year, not discounted [million USD]."""
     overrun: float = 0.0
     """Soft penalties of limits on the baseline course, weighted by the probability of being on it [million USD]."""
 
@@ -294,7 +296,8 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(scenarios.names)), 0.0
     if first.is_reference:  # the reference keeps no promise
-        return RecourseOutcome(costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty)
+        found = costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty
+        return RecourseOutcome(*found, np.zeros((len(scenarios.names), len(n.calendar.years))))
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
             beyond, _ = short_of_promise(n, scenarios, missing, level)
@@ -304,6 +307,5 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
         if rule.material in n.materials:
             reached = first.structure.reach[n.component[n.materials.index(rule.material)]]
             overrun += (rule.penalty_usd_per_kg or 0.0) * MUSD_PER_T * float(reached @ first.solution.excess[0, k])
-    return RecourseOutcome(
-        costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty, overrun
-    )
+    found = costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty
+    return RecourseOutcome(*found, outlays_by_scenario(accounts), overrun)

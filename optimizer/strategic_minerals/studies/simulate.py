@@ -88,11 +88,12 @@ def simulate(
     """
     plan = result.plan
     _require(plan)
-    free = without_promises(plan).model_copy(update={"scenarios": ()})  # those written by hand come on no path
+    free = without_promises(plan)
     problem = prepare(free, result.data)
     form = Form(scenarios=scenarios)
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
-    start = Start(free, result.data, form, learning)
+    unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
+    start = Start(unlisted, result.data, form, learning)
     tasks = by_history(drawn, AT_ONCE)
     kept = None if run.store is None else _Store(run.store, _identity(result, paths, seed, learning, grid_months, form))
     lived = {} if kept is None else {p.number: known for p in drawn if (known := kept.read(p)) is not None}

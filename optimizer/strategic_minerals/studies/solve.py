@@ -30,6 +30,7 @@ from ..question.plan import Plan, no_room_for_draws
 from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
 from ..world.instance import Package
+from ..world.scenarios import quantile
 from .forward import Simulator
 from .joint import (
     Amounts,
@@ -462,8 +463,29 @@ def _answered(
         costs,
         pd.DataFrame(list(_aside(result)), columns=RELEASE),
         rules,
+        _money(result, lives, number),
     )
     return _with(result, act_now)
+
+
+MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
+TOTAL_YEARS = "all"
+BAND = (0.05, 0.95)
+"""Shares of futures between which the money of a year is said to lie."""
+
+
+def _money(result: Result, lives: Sequence[Met], number: int) -> pd.DataFrame:
+    """Money of each planned year, and of all, over the futures that were lived (`MONEY`)."""
+    n = prepare(result.plan, result.data).natural
+    pi = np.concatenate([one.probability for one in lives]) / len(lives)
+    spent = np.concatenate([one.outlay[number] for one in lives])[:, : len(n.calendar.planned_years)]
+    rows: list[tuple[object, ...]] = []
+    given = n.appropriation[: spent.shape[1]]
+    columns = [(str(year), float(given[f]), spent[:, f]) for f, year in enumerate(n.calendar.planned_years)]
+    for name, of, values in [*columns, (TOTAL_YEARS, float(given.sum()), spent.sum(axis=1))]:
+        low, high = (quantile(values, pi, level) for level in BAND)
+        rows.append((name, of, float(pi @ values), low, high))
+    return pd.DataFrame(rows, columns=MONEY)
 
 
 RELEASE = "hazard material segment aside_t lacks_t".split()

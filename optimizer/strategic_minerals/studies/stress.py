@@ -308,6 +308,10 @@ class Met:
     worth: tuple[float, ...]
     loss: tuple[float, ...]
     loss_without: float
+    probability: Floats
+    """(S,) of its scenarios."""
+    outlay: tuple[Floats, ...]
+    """Of each plan (S, F), what it takes from the budget of each fiscal year, not discounted."""
 
 
 def met(
@@ -331,7 +335,8 @@ def met(
         pi, (without, *others) = drawn.probability, [live(drawn) for live in lives]
         worth = tuple(float(pi @ (without.cost - one.cost)) - one.penalties for one in others)
         loss = tuple(float(pi @ one.loss) for one in others)
-        found.append(Met(seed, worth, loss, float(pi @ without.loss)))
+        outlay = tuple(one.outlay for one in others)
+        found.append(Met(seed, worth, loss, float(pi @ without.loss), pi, outlay))
     return found
 
 
