@@ -82,6 +82,21 @@ def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result
     assert "WAIT: doing nothing new for one year costs" in answer.summary()
 
 
+def test_no_policy_could_be_worth_more_than_stated() -> None:
+    """Proves: the most that any policy could be worth lies above the worth as lived, and is that of the same samples with each
+    future known; far above it says nothing and is not printed."""
+    plan, data = deciding()
+    result = solve(plan.model_copy(update={"policy": "targets"}), data, **FEW)
+    gap, samples = told(result).gap.iloc[0], told(result).samples
+    asked = samples[samples.most_musd.notna()]
+    assert len(asked) == 2
+    assert (asked.most_musd >= asked.worth_musd).all()
+    assert gap.worth_musd <= gap.most_musd <= gap.most_limit_musd
+    says = gap.most_musd <= 1.15 * gap.worth_musd
+    assert bool(gap.most_says) == says == ("even if it knew every future" in result.summary())
+    assert "most_musd" not in str(list(told(result).objections()))
+
+
 def test_what_can_stand_in_for_each_other_is_needed_together() -> None:
     """Proves (trap 58): of two makers of the same mineral at home, either of which covers half of what a stop takes at a fee, each
     alone may be done without where the other gives more; without both, jointly, the plan loses. So both are to be signed."""
@@ -116,7 +131,7 @@ def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypat
     spends = [1.0, 2.0, 0.5]
     for noise, expected in ((5.0, 0), (0.0, 1)):
         off = [noise * (-1) ** k for k in range(10)]
-        lives = [Met(k, (100.0, 101.0 + off[k], 70.0), (0.0, 0.0, 0.0), 0.0, np.ones(1), ()) for k in range(10)]
+        lives = [Met(k, (100.0, 101.0 + off[k], 70.0), (0.0, 0.0, 0.0), 0.0, 0.0, np.ones(1), ()) for k in range(10)]
         assert tested_module._chosen(spends, lives, "less_money_now", 0.95) == expected  # type: ignore[arg-type]
         assert tested_module._chosen(spends, lives, "most_worth", 0.95) == 1  # type: ignore[arg-type]
 

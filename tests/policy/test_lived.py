@@ -80,16 +80,25 @@ def test_two_futures_that_are_alike_up_to_a_year_are_lived_alike_up_to_it() -> N
     assert alone.stock[1] == pytest.approx(x.stock[3], abs=1e-6)
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[10]], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [CASES[0], CASES[7], CASES[10]], ids=lambda case: case.name)
 def test_living_costs_no_less_than_knowing(case: Case) -> None:
-    """Proves: where nothing is bought again after a stop, operations that know the course cost no more, in every scenario; doing
-    nothing costs the same either way, where users hold no stock of their own."""
+    """Proves (trap 51): in every scenario operations that know the course, and are limited by offers, money and stores alone, cost
+    no more than living it; doing nothing costs the same either way, where users hold no stock of their own."""
     first, nothing, _ = planned(case, 60, 1)
-    knowing = FirstStage.of(first.plan.model_copy(update={"policy": "foresight"}), first.data, first.solution)
+    knowing = FirstStage.of(first.plan.model_copy(update={"policy": "knowing"}), first.data, first.solution)
     courses = futures(first, case, drawn(case, 300, 5))
-    once = Release(refill_share=0.0)
-    assert (live(first, courses, once).cost >= evaluate_recourse(knowing, courses).cost - 1e-6).all()
+    assert (live(first, courses).cost >= evaluate_recourse(knowing, courses).cost - 1e-6).all()
     assert live(nothing, courses).cost == pytest.approx(evaluate_recourse(nothing, courses).cost, rel=1e-12)
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[6]], ids=lambda case: case.name)
+def test_nobody_is_worth_more_than_one_who_knows(case: Case) -> None:
+    """Proves: on all courses the optimum that knows each of them is worth at least what the best policy is by dynamic programming,
+    and no bound of it lies below."""
+    plan, data = question(case, paths(case), policy="knowing")
+    outcome = solve_once(plan, data, gap=1e-6).outcome
+    assert outcome.best_bound_musd is not None
+    assert -outcome.best_bound_musd >= best_worth(case) * (1 - 1e-6)
 
 
 def stored(kt: float, **rule: float) -> tuple[Plan, Any]:

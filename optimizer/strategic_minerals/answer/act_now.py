@@ -43,8 +43,9 @@ class ActNow:
 
     gap: pd.DataFrame
     """One row: why_not (why nothing could be tested, else empty), how the plan was chosen, the true gap and its limit, worth and
-    losses as the tests were lived with standard errors and intervals, and `modelled_musd`, the worth by the model of the plan, in
-    which the further course of a disruption is known."""
+    losses as the tests were lived with standard errors and intervals, `modelled_musd`, the worth by the model of the plan, in
+    which the further course of a disruption is known, and `most_musd`, the most that any policy could be worth which signs on the
+    same dates, with its limit; `most_says`: it is near enough to say something."""
     acts: pd.DataFrame
     later: pd.DataFrame
     samples: pd.DataFrame
@@ -142,6 +143,10 @@ class ActNow:
             ends = ("_musd", "_error_musd", "_low_musd", "_high_musd")
             found |= {f"{name}{end}": value for end, value in zip(ends, figures, strict=True)}
         found["modelled_musd"] = float(self.samples.modelled_musd.mean())
+        asked = self.samples.most_musd.notna()
+        if asked.sum() > 1:
+            beyond = (self.samples.most_musd - self.samples.worth_musd)[asked]
+            found["most_musd"] = float(self.samples.worth_musd.mean() + beyond.mean())
         found["gap_share"] = found["gap_limit_musd"] / max(abs(found["modelled_musd"]), 1.0)
         for name, value in found.items():
             if abs(self.figure(name) - value) > ROUNDING * (1 + abs(value)):
@@ -149,8 +154,9 @@ class ActNow:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
-    return value.item() if hasattr(value, "item") else value
+    """A value as JSON has it; null where there is none."""
+    plain = value.item() if hasattr(value, "item") else value
+    return None if plain != plain else plain
 
 
 # How results and studies come to their figures, which a room above draws.

@@ -640,9 +640,20 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
         f"The plan is worth {musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, lived through "
         f"{tested:,} new scenarios that nobody foresees ({confidence} interval {_interval(of, 'worth')}; {price_year} money, "
         "discounted, expected).",
+        *_most_of_all(of),
         _gap(of),
         f"It lowers expected shortage losses from {musd(of.figure('loss_without_musd'))} M to {musd(of.figure('loss_musd'))} M "
         f"({confidence} interval {_interval(of, 'loss')}).",
+    ]
+
+
+def _most_of_all(of: ActNow) -> list[str]:
+    """How far any policy could be above this one, where that says something."""
+    if not bool(of.gap.most_says.iloc[0]):
+        return []
+    return [
+        f"No policy that signs on these dates could be worth more than {musd(of.figure('most_musd'))} M, even if it knew every "
+        f"future (at most {musd(of.figure('most_limit_musd'))} M at {of.figure('confidence'):.0%} confidence)."
     ]
 
 

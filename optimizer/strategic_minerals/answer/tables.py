@@ -136,7 +136,8 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "sample_gap": TableOf(
         "What samples say of the plan: true gap, worth and losses with intervals (after `decide`).",
         "why_not preference plans chosen samples scenarios confidence gap_musd gap_error_musd gap_limit_musd "
-        "gap_share modelled_musd tried worth_musd worth_error_musd worth_low_musd worth_high_musd loss_musd "
+        "gap_share modelled_musd most_musd most_limit_musd most_says tried worth_musd "
+        "worth_error_musd worth_low_musd worth_high_musd loss_musd "
         "loss_error_musd loss_low_musd loss_high_musd loss_without_musd loss_without_error_musd "
         "loss_without_low_musd loss_without_high_musd",
         sometimes=True,
@@ -176,8 +177,8 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
     "samples": TableOf(
         "Each sample that tested the plan (after `decide`).",
-        "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd worth_musd "
-        "loss_musd loss_without_musd",
+        "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd modelled_musd most_musd "
+        "worth_musd loss_musd loss_without_musd",
         sometimes=True,
     ),
     "sample_acts": TableOf(

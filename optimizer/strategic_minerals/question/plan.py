@@ -539,10 +539,11 @@ class Plan(Section):
     ore_runs_out: bool = False
     """True: an existing mine gives nothing once its country's published reserves (`reserves`), mined at today's rate
     (`production`), are used up. Smelters and refineries buy ore elsewhere; exploration adds reserves: this is the careful case."""
-    policy: Literal["targets", "foresight"] = "targets"
+    policy: Literal["targets", "foresight", "knowing"] = "targets"
     """`targets`: in every scenario the reserve holds no more than the baseline course has by then, so the answer is a target for
     every future that needs no foresight. `foresight`: from its first event on a scenario is planned as if all that follows were
-    known; for research."""
+    known; for research. `knowing`: the same, and what is bought and sold then is limited by offers, money and stores alone; its
+    worth bounds that of every policy which signs on the same dates."""
     release: Release = Release()
     materials: Selection = ("*",)
     """Materials of the plan; `*`: all with demand, and all that their producers use and make."""

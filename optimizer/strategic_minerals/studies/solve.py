@@ -29,6 +29,7 @@ from ..question.names import Names
 from ..question.plan import Plan, no_room_for_draws
 from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
+from ..world.events import sampled
 from ..world.instance import Package
 from ..world.scenarios import quantile
 from .forward import Simulator
@@ -242,6 +243,8 @@ class Tested:
     """What plans may choose from there."""
     events: dict[str, float]
     """Hazard -> events of it in a scenario, on average."""
+    knowing: float
+    """What every policy costs there at least that signs on the plan's dates, even if it knew each future; NaN: not asked."""
 
 
 @verb
@@ -326,7 +329,9 @@ def solve(
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
     tests: list[Tested] = []
-    asked_tests = [Asked(plan, data, chunk, scenarios, nothing[1], [one for _, one in given], room) for chunk in chunks]
+    alike = [one for _, one in given]
+    bounded = fresh[::2] if plan.policy == "targets" else []
+    asked_tests = [Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded) for chunk in chunks]
     with_them = [given[number], *((plan, one.solution) for one in left_out if one.solution is not None)]
     rules = other_rules(chosen.plan)
     with_them += [(one, given[number][1]) for one in rules]
@@ -444,6 +449,7 @@ def _answered(
         "gap_share": bound.upper / max(abs(modelled.mean), 1.0),
         "modelled_musd": modelled.mean,
         **_lived_figures(lives, number, scenarios, confidence),
+        **_most(result, number, tests, lives, confidence),
     }
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
@@ -498,6 +504,28 @@ def _aside(result: Result) -> Iterator[tuple[str, str, str, float, float]]:
         yield from Simulator(first, result.plan.release).aside()
 
 
+TOO_FAR = {1: 0.15}
+"""Kinds of hazard in a plan -> share of the worth beyond which a bound on all policies says nothing; else `TOO_FAR_ELSE`."""
+TOO_FAR_ELSE = 0.25
+
+
+def _most(
+    result: Result, number: int, tests: Sequence[Tested], lives: Sequence[Met], confidence: float
+) -> dict[str, object]:
+    """The most that any policy could be worth, beside the worth as lived in the same samples (limit at the confidence), and whether
+    that says anything."""
+    pairs = [(one, test) for one, test in zip(lives, tests, strict=True) if np.isfinite(test.knowing)]
+    unknown: dict[str, object] = {"most_musd": float("nan"), "most_limit_musd": float("nan"), "most_says": False}
+    if len(pairs) < 2:
+        return unknown
+    beyond = [one.cost_without - test.knowing - one.worth[number] for one, test in pairs]
+    found = gap_bound(beyond, confidence, 1)
+    worth = float(np.mean([one.worth[number] for one in lives]))
+    kinds = len({row.kind for row in sampled(result.plan, result.data)})
+    says = worth > 0 and found.mean <= TOO_FAR.get(kinds, TOO_FAR_ELSE) * worth
+    return {"most_musd": worth + found.mean, "most_limit_musd": worth + found.upper, "most_says": bool(says)}
+
+
 def _columns(name: str, of: Estimate) -> dict[str, float]:
     """An estimate as columns."""
     return {
@@ -545,6 +573,7 @@ def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Met], sce
                 "bound_musd": test.bound,
                 "gap_musd": test.costs[number][0] - test.bound,
                 "modelled_musd": test.nothing[0] - test.costs[number][0],
+                "most_musd": one.cost_without - test.knowing,
                 "worth_musd": one.worth[number],
                 "loss_musd": one.loss[number],
                 "loss_without_musd": one.loss_without,
@@ -588,6 +617,8 @@ class Asked:
     """Plans to be tested."""
     room: float
     """Gap of each search [million USD]."""
+    bounded: Sequence[int]
+    """Samples of which it is asked what any policy could attain."""
 
 
 def _tested(asked: Asked) -> list[Tested]:
@@ -617,9 +648,19 @@ def _tested(asked: Asked) -> list[Tested]:
                 given,
                 menu_of(search.problem),
                 _events(problem),
+                _knowing(asked, seed) if seed in asked.bounded else float("nan"),
             )
         )
     return found
+
+
+def _knowing(asked: Asked, seed: int) -> float:
+    """What every policy costs at least in a sample [million USD]: commitments and purchases before an event are common to all
+    futures, from then on each is known, and only offers, money and stores limit what is done."""
+    plan = asked.plan.model_copy(update={"policy": "knowing"})
+    problem = prepare(whole_sample(plan, seed, asked.scenarios), asked.data)
+    search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
+    return search.best(asked.given[0], asked.room).bound
 
 
 def _events(problem: Problem) -> dict[str, float]:

@@ -308,6 +308,8 @@ class Met:
     worth: tuple[float, ...]
     loss: tuple[float, ...]
     loss_without: float
+    cost_without: float
+    """Social cost of doing nothing."""
     probability: Floats
     """(S,) of its scenarios."""
     outlay: tuple[Floats, ...]
@@ -336,7 +338,7 @@ def met(
         worth = tuple(float(pi @ (without.cost - one.cost)) - one.penalties for one in others)
         loss = tuple(float(pi @ one.loss) for one in others)
         outlay = tuple(one.outlay for one in others)
-        found.append(Met(seed, worth, loss, float(pi @ without.loss), pi, outlay))
+        found.append(Met(seed, worth, loss, float(pi @ without.loss), float(pi @ without.cost), pi, outlay))
     return found
 
 
