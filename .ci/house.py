@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 61_000,
+    "package lines": 61_400,
     "modules": 150,
     "largest module": 1_000,
-    "test lines": 30_700,
+    "test lines": 30_800,
     "arrows up": 0,
     "circles": 0,
 }

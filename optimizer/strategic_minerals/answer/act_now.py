@@ -23,13 +23,12 @@ TABLES = (
     "later_years",
     SAMPLES,
     "sample_acts",
-    "settled_by",
     "left_out",
     "release",
     "release_rules",
     "money_by_year",
 )
-"""One row of figures; acts of the first years; later years; tests; what each plan does; what would settle it; what is lost without
+"""One row of figures; acts of the first years; later years; tests; what each plan does; what is lost without
 acts that are left out together; what the reserve leaves aside for dearer uses, and what other
 rules of release would bring; money as it was lived."""
 
@@ -50,7 +49,6 @@ class ActNow:
     later: pd.DataFrame
     samples: pd.DataFrame
     sample_acts: pd.DataFrame
-    settles: pd.DataFrame
     left_out: pd.DataFrame
     release: pd.DataFrame
     rules: pd.DataFrame
@@ -75,7 +73,6 @@ class ActNow:
             self.later,
             self.samples,
             self.sample_acts,
-            self.settles,
             self.left_out,
             self.release,
             self.rules,

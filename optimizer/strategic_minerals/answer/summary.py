@@ -626,7 +626,7 @@ def _left(figures: Figures, basis: Basis) -> list[str]:
 # What samples say of a plan and of its first years, in the words of a summary.
 
 
-MOST_LINES, MOST_ACTS, MOST_LATER, MOST_SETTLED = 12, 14, 8, 4
+MOST_LINES, MOST_ACTS, MOST_LATER = 12, 14, 8
 """Lines of a section, and of each kind, before the rest is counted."""
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign an", "floor": "guarantee"}
 UNITS = {"t": " t", "t/yr": " t a year"}
@@ -685,8 +685,8 @@ def _gap(of: ActNow) -> str:
 
 
 def first_years(of: ActNow, names: Names, *, targets: bool) -> list[list[str]]:
-    """Sections: what to do first, what comes later, what would settle what is open."""
-    return [part for part in (_now(of), _without(of, names), _later(of, targets), _settled(of, names)) if part]
+    """Sections: what to do first, what leaving it out costs, what comes later."""
+    return [part for part in (_now(of), _without(of, names), _later(of, targets)) if part]
 
 
 def _now(of: ActNow) -> list[str]:
@@ -781,29 +781,6 @@ def _later(of: ActNow, targets: bool) -> list[str]:
         for row in rows_of(of.later.sort_values("expected", ascending=False, kind="stable"))
     ]
     return [head, *limited(lines, MOST_LATER)]
-
-
-def _settled(of: ActNow, names: Names) -> list[str]:
-    """What is worth knowing before what is open is decided."""
-    if of.settles.empty:
-        return []
-    certain = of.settles[of.settles.certain.astype(bool)].drop_duplicates(["kind", "item"], keep="last")
-    if certain.empty:
-        return [
-            "TO LEARN FIRST: the plans of the samples differ in what is open; so few samples do not show what it depends on."
-        ]
-    what = dict(zip(zip(of.acts.kind, of.acts.item, strict=True), of.acts.what, strict=True))
-    lines = [
-        "TO LEARN FIRST, before what is open is decided: how often this comes. Samples with more of it have other plans."
-    ]
-    for row in rows_of(certain.head(MOST_SETTLED)):
-        known = pd.notna(row.rate_low) and pd.notna(row.rate_high)
-        span = f"; the estimate ranges from {row.rate_low:.2g} to {row.rate_high:.2g}" if known else ""
-        lines.append(
-            f"  {names.hazard(str(row.hazard))}, {row.rate_per_yr:.2g} a year{span}: the more often, the "
-            f"{'more' if row.correlation > 0 else 'less'} of {what.get((row.kind, row.item), row.item)}"
-        )
-    return lines
 
 
 def limited(lines: list[str], most: int = MOST_LINES) -> list[str]:

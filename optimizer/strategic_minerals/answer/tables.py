@@ -186,11 +186,6 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "sample kind item through_year amount",
         sometimes=True,
     ),
-    "settled_by": TableOf(
-        "What would settle what is open: hazards whose frequency it depends on (after `decide`).",
-        "kind item through_year hazard correlation certain rate_per_yr rate_low rate_high",
-        sometimes=True,
-    ),
 }
 """Name of a table -> what it is, in the order of the summary."""
 

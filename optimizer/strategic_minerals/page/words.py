@@ -95,15 +95,22 @@ def tiles(result: Result) -> list[Tile]:
     found = [
         Tile("Worth, net of cost", musd(worth), f"{money}, compared with doing nothing"),
         Tile("Expected shortage losses", f"{musd(before)} → {musd(after)}", both),
-        Tile("Spending", musd(spent), f"of {musd(may)} million USD appropriated for {years}, if no disruption occurs"),
     ]
-    if tested is not None:
-        limit = (
-            f"in the model that made it no plan is worth over {musd(tested.figure('gap_limit_musd'))} million USD more"
-        )
-        found.append(Tile("True gap", f"{tested.figure('gap_share'):.1%}", limit))
-    elif result.outcome.relative_gap is not None and result.outcome.relative_gap < float("inf"):
-        found.append(Tile("Gap", f"{result.outcome.relative_gap:.2%}", _proof(result)))
+    if tested is None:
+        what = f"of {musd(may)} million USD appropriated for {years}, if no disruption occurs"
+        found.append(Tile("Spending", musd(spent), what))
+        if result.outcome.relative_gap is not None and result.outcome.relative_gap < float("inf"):
+            found.append(Tile("Gap", f"{result.outcome.relative_gap:.2%}", _proof(result)))
+        return found
+    whole = tested.money_by_year.iloc[-1]
+    between = f"{musd(whole.low_musd)} to {musd(whole.high_musd)} in nine of ten futures"
+    given = f"of {musd(may)} million USD appropriated for {years}, expected; {between}"
+    found.append(Tile("Spending", musd(whole.expected_musd), given))
+    if bool(tested.gap.most_says.iloc[0]):
+        most = f"{money}: of any policy that signs on these dates, even if it knew every future"
+        found.append(Tile("At most", musd(tested.figure("most_musd")), most))
+    limit = f"in the model that made it no plan is worth over {musd(tested.figure('gap_limit_musd'))} million USD more"
+    found.append(Tile("True gap", f"{tested.figure('gap_share'):.1%}", limit))
     return found
 
 

@@ -6,12 +6,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.stats import t as student
 
 from ..answer.act_now import ActNow
 from ..answer.result import Result
@@ -51,10 +50,6 @@ from .stress import REPLICATES, Met, met, stress_test
 ACTS = (
     "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd verdict"
 ).split()
-SAME = 0.005
-"""Share of an amount that is rounding of the solver."""
-LIKELY = 0.05
-"""Chance at which samples without any connection would show one as close, over all hazards and acts (Bonferroni)."""
 
 
 def act_rows(
@@ -142,49 +137,6 @@ def later_rows(problem: Problem, solution: Solution, names: Names) -> pd.DataFra
 
 
 LATER = ["kind", "item", "what", "unit", "years", "without_disruption", "probability", "expected"]
-SETTLES = ["kind", "item", "through_year", "hazard", "correlation", "certain", "rate_per_yr", "rate_low", "rate_high"]
-
-
-class Seen(Protocol):
-    """What one sample says of hazards and of its best plan."""
-
-    @property
-    def acts(self) -> Amounts: ...
-
-    @property
-    def events(self) -> Mapping[str, float]: ...
-
-
-def settling(tests: Sequence[Seen], data: Dataset, plans: Sequence[tuple[str, Amounts]]) -> pd.DataFrame:
-    """For each act that differs from sample to sample: the hazard whose events in the samples go with it most closely.
-
-    correlation: of the amounts with the mean number of events, over samples. certain: so close by chance with a probability of at
-    most `LIKELY`, all hazards and acts looked at counted (Student's test).
-    """
-    rates = {row.hazard: row for row in data.rows("hazards")}
-    hazards = sorted({hazard for test in tests for hazard in test.events if hazard in rates})
-    names = sorted({act for _, amounts in plans for act in amounts})
-    rows: list[tuple[Any, ...]] = []
-    for name in names:
-        amounts = np.array([test.acts.get(name, 0.0) for test in tests])
-        if len(tests) < 3 or np.ptp(amounts) <= SAME * max(1e-9, float(amounts.max())):
-            continue
-        close = {}
-        for hazard in hazards:
-            counts = np.array([test.events.get(hazard, 0.0) for test in tests])
-            if np.ptp(counts) > 0:
-                close[hazard] = float(np.corrcoef(amounts, counts)[0, 1])
-        if not close:
-            continue
-        hazard = max(close, key=lambda one: abs(close[one]))
-        r, degrees = close[hazard], len(tests) - 2
-        size = abs(r) * (degrees / max(1e-12, 1 - r * r)) ** 0.5
-        chance = 2 * float(student.sf(size, degrees)) * len(close) * len({(kind, item) for kind, item, _ in names})
-        row = rates[hazard]
-        low, high = row.rate_per_yr_low, row.rate_per_yr_high
-        rows.append((*name, hazard, r, chance <= LIKELY, row.rate_per_yr, low, high))
-    return pd.DataFrame(rows, columns=SETTLES)
-
 
 # A plan that does not hang on its sample: made with several, chosen among equals, tested on others, with a true gap.
 
@@ -241,8 +193,6 @@ class Tested:
     """What the plans tested do."""
     menu: Menu
     """What plans may choose from there."""
-    events: dict[str, float]
-    """Hazard -> events of it in a scenario, on average."""
     knowing: float
     """What every policy costs there at least that signs on the plan's dates, even if it knew each future; NaN: not asked."""
 
@@ -465,7 +415,6 @@ def _answered(
         later_rows(problem, result.solution, names),
         _sample_rows(number, tests, lives, scenarios),
         pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
-        settling(tests, result.data, plans),
         costs,
         pd.DataFrame(list(_aside(result)), columns=RELEASE),
         rules,
@@ -647,7 +596,6 @@ def _tested(asked: Asked) -> list[Tested]:
                 own,
                 given,
                 menu_of(search.problem),
-                _events(problem),
                 _knowing(asked, seed) if seed in asked.bounded else float("nan"),
             )
         )
@@ -661,16 +609,6 @@ def _knowing(asked: Asked, seed: int) -> float:
     problem = prepare(whole_sample(plan, seed, asked.scenarios), asked.data)
     search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
     return search.best(asked.given[0], asked.room).bound
-
-
-def _events(problem: Problem) -> dict[str, float]:
-    """Hazard -> events of it in a scenario, on average over those drawn."""
-    scenarios = problem.structure.scenarios
-    found: dict[str, float] = {}
-    for chance, events in zip(scenarios.probability, scenarios.events, strict=True):
-        for event in events:
-            found[event.label] = found.get(event.label, 0.0) + float(chance)
-    return found
 
 
 def _drawn_anew(plan: Plan, seed: int) -> Plan:
