@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..audit.figures import ORIGIN, OUTLAYS, Figures
-from ..core.formats import SMALL_MUSD, amount, in_tonnes, musd
+from ..core.formats import SMALL_MUSD, amount, in_tonnes, musd, percent
 from ..core.frames import rows_of
 from ..core.stats import rounded_to_add_up
 from ..model.sets import aim_in_words
@@ -528,7 +528,7 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     harmful = [name for name in loss if max(loss[name], without[name]) > SMALL_MUSD]
     for name in sorted(harmful, key=lambda scenario: -loss[scenario])[:WORST]:
         lines.append(
-            f"  {basis.scenarios.get(name, name)}: probability {chance[name]:.1%}, loss {musd(loss[name])} M "
+            f"  {basis.scenarios.get(name, name)}: probability {percent(chance[name])}, loss {musd(loss[name])} M "
             f"({musd(without[name])} M without the plan)"
         )
     short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]

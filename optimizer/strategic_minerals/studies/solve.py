@@ -604,8 +604,11 @@ def _tested(asked: Asked) -> list[Tested]:
 
 def _knowing(asked: Asked, seed: int) -> float:
     """What every policy costs at least in a sample [million USD]: commitments and purchases before an event are common to all
-    futures, from then on each is known, and only offers, money and stores limit what is done."""
-    plan = asked.plan.model_copy(update={"policy": "knowing"})
+    futures, from then on each is known, and only offers, money and stores limit what is done. Rules that the simulator does not
+    live by (promises, refilling in time) bind nobody here."""
+    rules = tuple(rule.model_copy(update={"refill_within_years": None}) for rule in asked.plan.stock_rules)
+    free = {"policy": "knowing", "service_levels": (), "stock_rules": rules}
+    plan = asked.plan.model_copy(update=free)
     problem = prepare(whole_sample(plan, seed, asked.scenarios), asked.data)
     search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
     return search.best(asked.given[0], asked.room).bound
