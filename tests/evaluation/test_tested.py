@@ -25,12 +25,15 @@ from strategic_minerals import (
     write_run,
 )
 from strategic_minerals.answer.act_now import ActNow
-from strategic_minerals.answer.solving import solve_leaner, solve_once
-from strategic_minerals.matrix.problem import LeftOut, prepare
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.core.errors import Outcome, StoppedError
+from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.solver.optimise import SampleSearch
+from strategic_minerals.solver.session import Session
 from strategic_minerals.studies import solve as tested_module
-from strategic_minerals.studies.stress import Met
+from strategic_minerals.studies.recourse import FirstStage
+from strategic_minerals.studies.stress import Met, evaluated
 from support.drawn_cases import deciding
 from support.instances import quick_first
 from support.tiny import hazard_row, source, tiny
@@ -62,6 +65,7 @@ def test_what_is_prescribed_has_to_be_signed_and_what_ties_is_left_out() -> None
     assert bought.chosen.tolist() == pytest.approx([1000.0, 1000.0])
     assert set(bought.verdict) == {"sign"}
     assert (bought.in_plans == bought.plans).all()
+    assert len(found.left_out)
     assert found.left_out.why_not.str.len().gt(0).all()
     assert "no such plan keeps the rules" in result.summary()
 
@@ -98,8 +102,8 @@ def test_no_policy_could_be_worth_more_than_stated() -> None:
 
 
 def test_what_can_stand_in_for_each_other_is_needed_together() -> None:
-    """Proves (trap 58): of two makers of the same mineral at home, either of which covers half of what a stop takes at a fee, each
-    alone may be done without where the other gives more; without both, jointly, the plan loses. So both are to be signed."""
+    """Proves (trap 58): of two makers of the same mineral, each of which covers half of what a stop takes at a fee, both are to be
+    signed, since without the mineral, jointly, the plan loses all that it is worth."""
     stop = hazard_row(
         "stop", "a", 0.3, kind="embargo", duration_yr=1.0, duration_law="fixed", cut_law="fixed", cut_share=1.0
     )
@@ -136,15 +140,38 @@ def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypat
         assert tested_module._chosen(spends, lives, "most_worth", 0.95) == 1  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
-def test_a_plan_without_what_is_open_states_the_bound_of_all_plans(answer: Result) -> None:
-    """Proves: the plan made again without its purchases is worth nothing, keeps the audit, and its bound is still that of plans
-    that may buy."""
-    leaner = solve_leaner(answer, (LeftOut(("buy",)),))
-    assert leaner.audited.passed
-    assert leaner.outcome.objective_musd == pytest.approx(0.0, abs=1e-6)
-    assert leaner.outcome.best_bound_musd == answer.outcome.best_bound_musd
-    assert leaner.tables["acquisitions"].empty
+def test_a_plan_that_was_found_is_not_lost_with_its_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where time runs out in what may be left out, the plan stands with what was asked before, and is tested."""
+    plan, data = deciding()
+    honest = Session.answer
+
+    def late(self: Session, *args: object, **options: object) -> object:
+        if options.get("hold") is not None and "offtake" not in options["hold"][0].kinds[:1]:  # type: ignore[index]
+            raise StoppedError("too late", Outcome("time_limit", None, None, None, None))
+        return honest(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Session, "answer", late)
+    found = told(solve(plan, data, **FEW))
+    assert found.why_not == ""
+    assert found.left_out.empty
+    assert set(found.acts.verdict) == {""}
+
+
+def test_money_of_a_year_is_what_the_scenarios_pay() -> None:
+    """Proves: 3 kt a year at 10 USD/kg are bought until a stop comes, which ends purchases; the expected money of each year lies
+    within its band, all years add up, and the first, in which nothing happens, is what the plan says."""
+    plan, data = deciding()
+    result = solve(plan.model_copy(update={"policy": "targets"}), data, **FEW)
+    *years, whole = told(result).money_by_year.itertuples()
+    assert sum(row.expected_musd for row in years) == pytest.approx(whole.expected_musd)
+    assert all(row.low_musd - 1e-9 <= row.expected_musd <= row.high_musd + 1e-9 for row in years)
+    calm = result.tables["budget"].outlay_musd.tolist()
+    assert years[0].expected_musd == pytest.approx(calm[0])
+    assert years[0].low_musd == years[0].high_musd
+    first = FirstStage.of(result.plan, data, result.solution)
+    quiet = first.own_scenarios.rows(slice(0, 1))
+    assert quiet.names == ["no event"] or not quiet.events[0]
+    assert evaluated(first, quiet).outlay[0, : len(calm)] == pytest.approx(calm)
 
 
 def resampled(plan: Plan, **changes: object) -> Plan:

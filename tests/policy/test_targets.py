@@ -11,7 +11,7 @@ from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.model import branch
 from support.tiny import FIRST, offer, source, tiny, unaudited
 
-LEFT = 0.5 * 0.1 * 10.0 * 10.0 / 3
+LEFT = 0.5 * 0.15 * 10.0 * 10.0 / 3
 """What a third of the target counts that is missing in the last year [million USD]."""
 
 
@@ -48,7 +48,7 @@ def worth(result: Result) -> float:
 def test_nothing_is_stored_for_a_stop_that_only_the_scenario_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: after a stop in 2028, that nothing can be bought for, one scenario of two knows another in 2031. With foresight 10 kt
     are bought for it there alone: .5 x 10 x (110 - 10) = 500 million USD. As a target they are held where nothing happens too, and
-    lose 3 USD/kg: 15 million less. After the second stop a third of them is not filled up in the last year, which counts a tenth
+    lose 3 USD/kg: 15 million less. After the second stop a third of them is not filled up in the last year, which counts 15 %
     of its price. Without the rule the branch stocks up."""
     known, same = (asked((0.5, (2028, 2031)), policy=policy) for policy in ("foresight", "targets"))
     assert worth(solve_once(*known, gap=0.0)) == pytest.approx(500.0)
@@ -64,11 +64,11 @@ def test_nothing_is_stored_for_a_stop_that_only_the_scenario_knows(monkeypatch: 
 
 def test_a_target_is_paid_for_in_every_future(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the stop of one scenario comes in 2031, that of the other in 2028 and none after. 10 kt are held for the first, worth
-    500; the second fills up to the same target all the same, as nobody knows that it will not be needed, and loses 1.5 USD/kg of it
-    at the end: 7.5 million. Without the rule it buys nothing."""
-    both = asked((0.5, (2031,)), (0.5, (2028,)), haircut=0.15, policy="targets")
+    500; the second fills up to the same target all the same, as nobody knows that it will not be needed, and loses 2 USD/kg of it
+    at the end: 10 million. Without the rule it buys nothing."""
+    both = asked((0.5, (2031,)), (0.5, (2028,)), haircut=0.2, policy="targets")
     result = solve_once(*both, gap=0.0)
-    assert worth(result) == pytest.approx(500.0 - 7.5 - LEFT)
+    assert worth(result) == pytest.approx(500.0 - 10.0 - LEFT)
     assert result.solution.stock[2, 0, -1] / 1000 == pytest.approx(10.0)
     assert result.audited.passed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -19,9 +19,9 @@ from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, checkpoint, current
 from ..core.stats import TOTAL
 from ..core.verb import Gap, verb
-from ..matrix.named import NamedMatrix, denominator, named_model
+from ..matrix.named import NamedMatrix, named_model
 from ..matrix.own import OwnParts, own_parts, untouched_rows
-from ..matrix.problem import LeftOut, Problem, prepare, without_acts
+from ..matrix.problem import Problem, prepare
 from ..matrix.template import PYOMO_LOCK
 from ..question.consistency import require
 from ..question.dataset import Dataset
@@ -190,30 +190,3 @@ def _solved(
         "none" if outcome.objective_musd is None else f"{outcome.objective_musd:,.3f}",
     )
     return replace(result, seconds=dict(seconds.phases), profile=seconds.frame())
-
-
-def solve_leaner(result: Result, left_out: Sequence[LeftOut]) -> Result:
-    """The plan of a result's question without some acts, in the same scenarios; its bound is that of plans which may have them.
-
-    For a plan with a single aim. Raises as `solve_once`.
-    """
-    gap, method = result.options["gap"], result.options["method"]
-    with one_run(result.plan.name):
-        call, begin = current(), time.perf_counter()
-        problem = prepare(result.plan, result.data)
-        problem = replace(problem, assembly=without_acts(problem, left_out))
-        left, watch = call.left(), call.watch
-        solved = optimise(problem, gap=gap, time_limit_s=left, method=method, threads=call.threads, on_progress=watch)
-        objective, bound = solved.outcome.objective_musd, result.outcome.best_bound_musd
-        assert objective is not None
-        assert bound is not None
-        share = max(0.0, objective - bound) / denominator(problem, objective)
-        ((aim, *_),) = solved.outcome.stages
-        outcome = replace(
-            solved.outcome, best_bound_musd=bound, relative_gap=share, stages=((aim, objective, bound, share),)
-        )
-        found = read(replace(solved, outcome=outcome))
-        leaner = Result(**answer(found, result.options))
-        seconds = found.problem.seconds
-        seconds.phases[TOTAL] = time.perf_counter() - begin
-        return replace(leaner, seconds=dict(seconds.phases), profile=seconds.frame())

@@ -495,7 +495,7 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             f"MONEY as lived: {musd(whole.expected_musd)} M of the {allowed} for FY{min(by_year)}-{max(by_year)} on average, "
             f"{musd(whole.low_musd)} to {musd(whole.high_musd)} M in nine of ten futures; most in FY{most_in.fiscal_year} "
             f"({musd(most_in.expected_musd)} M; {musd(most_in.low_musd)} to {musd(most_in.high_musd)} M).",
-            f"  To reach the targets with nothing happening {musd(figures.total('outlay_by_year_musd'))} M.",
+            f"  If nothing happens, it spends {musd(figures.total('outlay_by_year_musd'))} M.",
         ]
     paid = figures.items("outlay_musd")
     words = {line: line.replace("_", " ").replace("top ups", "top-ups") for line in OUTLAYS}
@@ -699,7 +699,7 @@ def _now(of: ActNow) -> list[str]:
         f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {musd(spent)} M of the budgets of these years, of which "
         f"{musd(sign)} M is for what has to be signed.",
         "  SIGN: without this mineral, and all that goes with it, the best plan is worth less by more than the error. "
-        "FREE TO CHOOSE: the best plan without it is as good.",
+        "FREE TO CHOOSE: new scenarios do not show that.",
     ]
     by_act = of.acts.groupby(["kind", "item"], sort=False)
     lines += limited([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
@@ -711,7 +711,7 @@ def _now(of: ActNow) -> list[str]:
 
 
 def _act(rows: pd.DataFrame) -> str:
-    """One act by the end of each year: its amounts, what is firm of it, in how many plans it stands."""
+    """One act by the end of each year: its amounts, its verdict, in how many plans it stands."""
     last, chosen = rows.iloc[-1], rows[rows.chosen > 0]
     unit = UNITS.get(str(last.unit))
     if unit is None:
@@ -738,8 +738,10 @@ def _without(of: ActNow, names: Names) -> list[str]:
     rows = of.left_out
     if rows.empty:
         return []
-    asked = rows[(rows.kind == "wait") & (rows.why_not == "")]
-    waits = [f"{IN_WORDS[int(row.years)]} {_loses(row)}" for row in rows_of(asked)]
+    waits = [
+        f"{IN_WORDS[int(row.years)]} {'leaves no plan that keeps the rules' if row.why_not else _loses(row)}"
+        for row in rows_of(rows[rows.kind == "wait"])
+    ]
     lines = [f"WAIT: doing nothing new for {'; '.join(waits)}."] if waits else []
     parts = rows[rows.kind != "wait"]
     if len(parts):
@@ -748,7 +750,9 @@ def _without(of: ActNow, names: Names) -> list[str]:
     found = []
     for row in rows_of(order):
         item = names.material(str(row.item)) if row.kind == "mineral" else str(row.item)
-        what = {"mineral": f"all {item}", "instrument": f"all {item}"}.get(str(row.kind), str(row.kind))
+        what = {"mineral": f"all {item}", "instrument": f"all {item}"}.get(
+            str(row.kind), "all that costs little, together"
+        )
         if row.why_not:
             found.append(f"  {what}: no such plan keeps the rules")
             continue
@@ -761,9 +765,11 @@ def _without(of: ActNow, names: Names) -> list[str]:
 def _loses(row: Any) -> str:
     """What leaving out costs, with its interval."""
     between = f"({musd(row.cost_low_musd)} to {musd(row.cost_high_musd)})"
-    return (
-        f"costs {musd(row.cost_musd)} M {between}" if row.needed else f"is as good: {musd(row.cost_musd)} M {between}"
-    )
+    if row.needed:
+        return f"costs {musd(row.cost_musd)} M {between}"
+    if row.cost_high_musd < 0:
+        return f"gains {musd(-row.cost_musd)} M ({musd(-row.cost_high_musd)} to {musd(-row.cost_low_musd)})"
+    return f"is not shown to cost anything: {musd(row.cost_musd)} M {between}"
 
 
 def _later(of: ActNow, targets: bool) -> list[str]:

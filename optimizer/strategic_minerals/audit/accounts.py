@@ -366,7 +366,7 @@ def commitments(accounts: Accounts) -> dict[str, float]:
     return {name: float(value) for name, value in parts.items()}
 
 
-FILLING_YR, UNFILLED_SHARE = 3.0, 0.1
+FILLING_YR, UNFILLED_SHARE = 3.0, 0.15
 """Years in which a stock is filled again after an event, and what a tonne missing from the target costs a year, as a share of its
 highest price."""
 

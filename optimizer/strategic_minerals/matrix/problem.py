@@ -856,20 +856,29 @@ class LeftOut:
         """The acts of a problem."""
         n, items = problem.natural, {self.material}
         if self.material:
-            made = n.yields[:, n.materials.index(self.material)] > 0
-            items |= {name for name, makes in zip(n.producers, made, strict=True) if makes}
+            i = n.materials.index(self.material)
+            items |= {name for name, makes in zip(n.producers, n.yields[:, i] > 0, strict=True) if makes}
+            items |= {m.floor.name for m in problem.structure.support.markets if m.floor.floor.material == i}
         for act in acts(problem, len(n.calendar.planned_years) if self.years is None else self.years):
             if act.kind in self.kinds and (not self.material or act.item in items):
                 yield act
 
 
 def without_acts(problem: Problem, left_out: Sequence[LeftOut]) -> Assembly:
-    """The model without some acts: none is begun that the plan's data do not prescribe."""
-    upper = problem.assembly.upper.copy()
+    """The model without some acts: none is begun that the plan's data do not prescribe. What is never bought is not bought after an
+    event either."""
+    assembly, n = problem.assembly, problem.natural
+    upper = assembly.upper.copy()
     for part in left_out:
         for act in part.of(problem):
-            upper[act.columns] = problem.assembly.lower[act.columns]
-    return replace(problem.assembly, upper=upper)
+            upper[act.columns] = assembly.lower[act.columns]
+        if "buy" in part.kinds and part.years is None:
+            for c, sets in enumerate(problem.structure.component_sets):
+                for p in sets.purchases:
+                    if not part.material or n.materials[p.material] == part.material:
+                        every = assembly.operations[c].columns("acquisition", p.name)
+                        upper[every] = assembly.lower[every]
+    return replace(assembly, upper=upper)
 
 
 def _counted(problem: Problem, end: int) -> Iterator[tuple[ActKind, str, Ints, Floats]]:

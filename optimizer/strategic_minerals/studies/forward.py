@@ -112,8 +112,8 @@ class Simulator:
                 chunk.step(c, t, self.beliefs)
 
     def aside(self) -> Iterator[tuple[str, str, str, float, float]]:
-        """(hazard, material, segment, tonnes that have to be left aside before the segment gets any, tonnes that it lacks a period)
-        in the typical event of the hazard that is expected to take most of each stored material, by what has to be left.
+        """(hazard, material, segment, tonnes to be left aside for dearer uses before the segment gets its last, what it lacks then
+        [t]) in the typical event of the hazard that is expected to take most of each stored material, by what is left aside.
 
         A segment with several tiers of loss stands with its cheapest. Only where a use takes what is stored itself.
         """
@@ -141,7 +141,7 @@ class Simulator:
                 for q in dict.fromkeys(rows[h][0] for h in here):
                     own = [h for h in here if rows[h][0] == q]
                     cheapest = min(own, key=lambda h: float(loss[h]))
-                    dearer = [h for h in here if loss[h] > loss[cheapest] * (1 + 1e-9)]
+                    dearer = [h for h in here if loss[h] > loss[cheapest] * (1 + 1e-9) and h not in own]
                     left, lacks = float(kept[dearer].sum()) * unit, float(need[own].sum()) * unit
                     stated.append((left, hazard, n.materials[i], n.demands[q][1], lacks))
                 for left, name, material, segment, lacks in sorted(stated):
@@ -209,7 +209,7 @@ class Beliefs:
     needs: Mapping[int, Floats]
     """Component -> (T, tiers and steps) shortfall and substitution a year [unit]."""
     typical: Mapping[tuple[str, int], Floats]
-    """(hazard, component) -> (tiers and steps,) what its typical event of the year `SHOWN` takes in its worst period [unit]."""
+    """(hazard, component) -> (tiers and steps,) what its typical event from period `SHOWN` on takes in its worst period [unit]."""
 
 
 def _beliefs(simulator: Simulator) -> Beliefs:
@@ -379,8 +379,9 @@ class _Part:
 
     @cached_property
     def replaced_at(self) -> Floats:
-        """(S, materials of the component, T) what another tonne costs once things are calm: what users pay for the dearest, or
-        the reserve for the cheapest, where that is more; discounted [million USD/unit]."""
+        """(S, materials of the component, T) what a tonne is worth that serves no shortage: what users pay for the dearest, at the
+        prices that count, or what another costs the reserve once things are calm, where that is more; discounted [million
+        USD/unit]."""
         scenarios, n = self.chunk.problem.structure.scenarios, self.n
         count, found = len(scenarios.names), []
         for i in self.sets.materials:

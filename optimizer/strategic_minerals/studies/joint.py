@@ -14,8 +14,11 @@ import numpy as np
 import pandas as pd
 
 from ..answer.result import Result
-from ..core.errors import InfeasibleError
+from ..core.errors import InfeasibleError, StoppedError, UntrustedError
+from ..core.frames import Floats
+from ..core.logs import logger_of
 from ..core.stats import estimated
+from ..matrix.named import denominator
 from ..matrix.problem import FIRST_YEARS, TRACE, Act, ActKind, LeftOut, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, extract, trunk_alone
 from ..question.names import Names
@@ -27,6 +30,7 @@ ActName = tuple[str, str, int]
 """(kind, item, fiscal year to whose end it counts)"""
 Amounts = dict[ActName, float]
 
+LOG = logger_of(__name__)
 NEW: tuple[ActKind, ...] = ("buy", "support", "offtake", "floor")
 """What binds the authority to something; what is sold can be sold later."""
 INSTRUMENTS: dict[str, tuple[ActKind, ...]] = {
@@ -38,10 +42,12 @@ WAITS = (1, 2, 3)
 """Years in which nothing new is done."""
 MOST_MINERALS = 8
 """Minerals that are left out one after the other, those on which most is spent first."""
-LEAN = 0.01
-"""Share of the worth below which it does not count what leaving out costs in the plan's own scenarios: all such groups together are
-left out of a plan of their own, which new scenarios may find as good."""
-OPEN = "all that is open"
+LITTLE = 0.01
+"""Share of the worth below which leaving a group out costs little in the plan's own scenarios; all such groups are left out
+together too."""
+GAP, LEAST_GAP_MUSD = 2e-3, 0.01
+"""Gap of the plans without some acts, as a share of the worth, and at least so much [million USD]."""
+OPEN = "little"
 WAIT, INSTRUMENT, MINERAL = "wait", "instrument", "mineral"
 LEFT_OUT = (
     "kind item years why_not cost_musd cost_error_musd cost_low_musd cost_high_musd spends_less_musd needed instead"
@@ -76,9 +82,9 @@ class Without:
     why_not: str
     costs: float
     """More than the plan, in these scenarios [million USD]."""
-    amounts: Amounts
-    """What it does in the first years."""
-    spent: float
+    instead: tuple[tuple[str, str], ...]
+    """(kind, item) of what it has more of in the first years."""
+    saves: float
     """Of the budgets of the first years [million USD]."""
 
 
@@ -87,27 +93,36 @@ def done(counted: Sequence[Act], amounts: Sequence[float]) -> Amounts:
     return {act.name: float(amount) for act, amount in zip(counted, amounts, strict=True) if amount > TRACE[act.unit]}
 
 
-def without(result: Result, gap: float) -> list[Without]:
-    """The plan made again for each question that it raises, and once more without all that costs next to nothing to leave out.
+def without(result: Result) -> list[Without]:
+    """The plan made again for each question that it raises, and once more without all that costs little to leave out; as many as
+    time and solver give.
 
-    Raises as `solve_once`, but for plans that are impossible.
+    Raises as `solve_once` where the question itself is at fault.
     """
     problem = prepare(result.plan, result.data)
+    objective = float(result.outcome.objective_musd or 0.0)
+    gap = max(LEAST_GAP_MUSD, GAP * abs(objective)) / denominator(problem, objective)
     session = Session(gap=gap, held=problem.structure.scenarios.drawn, threads=1)
-    worth = -float(result.outcome.objective_musd or 0.0)
-    found = [_without(session, result, asked) for asked in _questions(problem, result.solution)]
-    spare = [one for one in found if one.solution and one.question.kind != WAIT and one.costs < LEAN * worth]
-    if spare:
-        found.append(
-            _without(session, result, Question(OPEN, "", tuple(p for one in spare for p in one.question.parts)))
-        )
+    own = _first_years(problem, decided_point(problem.structure, problem.assembly, result.solution))
+    found: list[Without] = []
+    try:
+        for asked in _questions(problem, result.solution):
+            found.append(_without(session, result, asked, own))
+        spare = [one for one in found if one.solution and one.question.kind != WAIT and one.costs < -LITTLE * objective]
+        if len(spare) > 1:
+            together = Question(OPEN, "", tuple(p for one in spare for p in one.question.parts))
+            found.append(_without(session, result, together, own))
+    except (StoppedError, UntrustedError) as error:
+        LOG.info("some of what may be left out was not asked: %s", error)
     return found
 
 
-def open_acts(found: Sequence[Without]) -> tuple[LeftOut, ...]:
-    """What costs next to nothing to leave out, where a plan without all of it costs little more; empty where all seems needed."""
-    together = [one for one in found if one.question.kind == OPEN and one.solution is not None]
-    return together[0].question.parts if together else ()
+def _first_years(problem: Problem, x: Floats) -> tuple[Amounts, float]:
+    """(what a point does in the first years, what that takes from their budgets [million USD])."""
+    counted = acts(problem)
+    last = max((act.through for act in counted), default=0)
+    spent = sum(act.spent(x)[0] for act in counted if act.through == last)
+    return done(counted, [act.of(x) for act in counted]), spent
 
 
 def _questions(problem: Problem, solution: Solution) -> Iterator[Question]:
@@ -142,34 +157,31 @@ def mineral_of(problem: Problem, kind: str, item: str) -> str:
     return n.materials[int(made.argmax())] if made.max() > 0 else ""
 
 
-def _without(session: Session, result: Result, asked: Question) -> Without:
+def _without(session: Session, result: Result, asked: Question, own: tuple[Amounts, float]) -> Without:
     try:
         answer = session.answer(result.plan, result.data, hold=asked.parts)
     except InfeasibleError as error:
-        return Without(asked, None, str(error), float("nan"), {}, float("nan"))
+        return Without(asked, None, str(error), float("nan"), (), float("nan"))
     problem, x = answer.problem, answer.x
-    counted = acts(problem)
-    last = max((act.through for act in counted), default=0)
-    spent = sum(act.spent(x)[0] for act in counted if act.through == last)
+    amounts, spent = _first_years(problem, x)
+    last = max((through for _, _, through in amounts), default=0)
+    more = [name for name, amount in amounts.items() if name[2] == last and amount > (1 + MORE) * own[0].get(name, 0.0)]
     costs = float(answer.outcome.objective_musd or 0.0) - float(result.outcome.objective_musd or 0.0)
     solution = trunk_alone(extract(problem.structure, problem.assembly, x))
-    return Without(asked, solution, "", max(0.0, costs), done(counted, [act.of(x) for act in counted]), spent)
+    instead = tuple((kind, item) for kind, item, _ in more)
+    return Without(asked, solution, "", max(0.0, costs), instead, own[1] - spent)
 
 
 def left_out_rows(
-    found: Sequence[Without],
-    lived: Sequence[Met],
-    own: Amounts,
-    spent: float,
-    what: Mapping[tuple[str, str], str],
-    confidence: float,
+    found: Sequence[Without], lived: Sequence[Met], what: Mapping[tuple[str, str], str], confidence: float
 ) -> pd.DataFrame:
     """One row a question (`LEFT_OUT`).
 
-    lived: the printed plan first, then the plan of each question that has one, in each sample. own, spent: what the printed plan
-    does in the first years, and the money that it takes. what: (kind, item) -> an act in words.
+    lived: in each sample the plan that nothing is left out of first, then that of each question that has one, in order. what:
+    (kind, item) -> an act in words. All intervals hold together (Bonferroni).
     """
     worth = np.array([one.worth for one in lived]).reshape(len(lived), -1)
+    solved = sum(one.solution is not None for one in found)
     rows: list[tuple[Any, ...]] = []
     at = 0
     for one in found:
@@ -180,17 +192,11 @@ def left_out_rows(
             rows.append((*key, one.why_not, *[np.nan] * 5, True, ""))
             continue
         at += 1
-        cost = estimated((worth[:, 0] - worth[:, at]).tolist(), confidence)
-        more = [
-            name
-            for name, amount in one.amounts.items()
-            if name[2] == max(through for _, _, through in one.amounts)
-            and amount > (1 + MORE) * own.get(name, 0.0)
-            and name[:2] in what
-        ]
-        instead = ", ".join([what[name[:2]] for name in more][:SHOWN])
-        figures = cost.mean, cost.standard_error, cost.low, cost.high, spent - one.spent
-        rows.append((*key, "", *figures, bool(cost.low > 0), instead))
+        cost = estimated((worth[:, 0] - worth[:, at]).tolist(), confidence, solved)
+        instead = ", ".join([what[name] for name in one.instead if name in what][:SHOWN])
+        rows.append(
+            (*key, "", cost.mean, cost.standard_error, cost.low, cost.high, one.saves, bool(cost.low > 0), instead)
+        )
     return pd.DataFrame(rows, columns=LEFT_OUT)
 
 
@@ -217,12 +223,12 @@ def rule_rows(plans: Sequence[Plan], lived: Sequence[Met], confidence: float) ->
 
 
 def verdict(problem: Problem, table: pd.DataFrame, kind: str, item: str) -> str:
-    """`sign`: without its mineral, and all that goes with it, the plan is worth less; `free`: a plan without it is as good; empty
-    where that was not asked. By its instrument where it is about no mineral of the table."""
-    code = mineral_of(problem, kind, item)
-    named = [name for name, kinds in INSTRUMENTS.items() if kind in kinds]
-    mine = table[(table.kind == MINERAL) & (table.item == code)]
-    mine = mine if len(mine) else table[(table.kind == INSTRUMENT) & table.item.isin(named)]
+    """`sign`: without its mineral, and all that goes with it, the plan is worth less; `free`: that is not shown; empty where it was
+    not asked. Of a market floor: by its instrument."""
+    if kind == "floor":
+        mine = table[(table.kind == INSTRUMENT) & (table.item == "projects and floors")]
+    else:
+        mine = table[(table.kind == MINERAL) & (table.item == mineral_of(problem, kind, item))]
     return "" if mine.empty or kind == "sell" else "sign" if bool(mine.needed.iloc[0]) else "free"
 
 

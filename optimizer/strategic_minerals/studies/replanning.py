@@ -290,7 +290,7 @@ def _nothing_to_sign(plan: Plan, year: int) -> Plan:
     later = tuple(range(year + 1, year + plan.horizon.years))
     menu = plan.instruments
     years = {
-        name: tuple(y for y in (getattr(menu, name) or later) if y > year)
+        name: tuple(y for y in (later if getattr(menu, name) is None else getattr(menu, name)) if y > year)
         for name in ("signing_years", "contract_years")
     }
     closed = {

@@ -90,6 +90,9 @@ def simulate(
     _require(plan)
     free = without_promises(plan)
     problem = prepare(free, result.data)
+    if problem.natural.carried.due.any() or problem.natural.carried.floors or problem.natural.carried.residual:
+        expected = "a plan that nothing was signed before: paths count what it signs itself"
+        raise PlanError([Fault("plan", "", "commitments", "payments from before", expected)])
     form = Form(scenarios=scenarios)
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
@@ -207,7 +210,7 @@ def _years(flows: Mapping[str, Flows], drawn: Sequence[ScenarioPath], first: int
 
 
 def _identity(result: Result, *asked: Any) -> str:
-    """What a simulation is of: plan, tables, decisions and options."""
+    """What the paths that are planned again are of: plan, tables and options."""
     digest = hashlib.sha256()
     for part in (result.plan.model_dump_json(), json.dumps(result.data.hashes()), repr(asked)):
         digest.update(part.encode())

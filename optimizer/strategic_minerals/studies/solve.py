@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from scipy.stats import t as student
 
 from ..answer.act_now import ActNow
 from ..answer.result import Result
-from ..answer.solving import Extend, MethodOption, Relax, solve_leaner, solve_once
-from ..core.errors import Progress, StoppedError, UntrustedError
+from ..answer.solving import Extend, MethodOption, Relax, solve_once
+from ..core.errors import Progress, ReserveError, StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
@@ -38,7 +39,6 @@ from .joint import (
     done,
     left_out_rows,
     names_of_acts,
-    open_acts,
     other_rules,
     rule_rows,
     verdict,
@@ -226,8 +226,8 @@ def solve(
     """Solve a plan and test its answer: what to buy, support and guarantee, and what holds in other samples of scenarios.
 
     Three stages, and at a limit of time the last that was reached stands. A plan that draws scenarios is solved for its own
-    sample and for others, and once more without what costs next to nothing to leave out. These plans are lived through new
-    samples without foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the
+    sample and for others, and again without what goes together (`joint`). The plans are lived through new samples without
+    foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the
     answer. Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left
     out together; the table `act_now` says what to do first. Where the plan's own sample is a reduced one, the other candidates'
     are larger and kept whole. A plan that draws nothing, a relaxation, an extended model (`extend`, as in `solve_once`) and
@@ -261,7 +261,7 @@ def solve(
             raise
         return _untested(made[0].result, error, confidence)
     left_out = made[0].without
-    results = [one.result for one in made] + [one.leaner for one in made if one.leaner is not None]
+    results = [one.result for one in made]
     given = [(one.plan, trunk_alone(one.solution)) for one in results]
     nothing = plan, trunk_alone(results[0].reference)
     fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
@@ -272,7 +272,7 @@ def solve(
         for some_lives in run.each("", partial(met, data, nothing, given, scenarios), chunks):
             lives += some_lives
             report(len(some_lives), "lived")
-    except StoppedError as error:
+    except (StoppedError, UntrustedError) as error:
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
     chosen = results[number]
@@ -282,7 +282,7 @@ def solve(
     alike = [one for _, one in given]
     bounded = fresh[::2] if plan.policy == "targets" else []
     asked_tests = [Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded) for chunk in chunks]
-    with_them = [given[number], *((plan, one.solution) for one in left_out if one.solution is not None)]
+    with_them = [given[0], *((plan, one.solution) for one in left_out if one.solution is not None), given[number]]
     rules = other_rules(chosen.plan)
     with_them += [(one, given[number][1]) for one in rules]
     beside: list[Met] = []
@@ -303,7 +303,7 @@ def solve(
     figures = _lived_figures(lives, number, scenarios, confidence)
     if failed:
         return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
-    by_rule = [replace(one, worth=one.worth[:1] + one.worth[len(with_them) - len(rules) :]) for one in beside]
+    by_rule = [replace(one, worth=one.worth[len(with_them) - len(rules) - 1 :]) for one in beside]
     of_rules = rule_rows(rules, by_rule, confidence)
     return _answered(chosen, number, tests, lives, left_out, beside, of_rules, scenarios, confidence, prefer)
 
@@ -349,8 +349,8 @@ def _tried(result: Result, reason: str, scenarios: int, confidence: float, run: 
     return _without_acts(result, row)
 
 
-def _untested(result: Result, stopped: StoppedError, confidence: float) -> Result:
-    """A plan for its own scenarios, where there was no time to test it."""
+def _untested(result: Result, stopped: ReserveError, confidence: float) -> Result:
+    """A plan for its own scenarios, where it could not be tested."""
     reason = f"no sample tested this plan: {stopped}"
     return _without_acts(result, {"why_not": reason, "confidence": confidence, "tried": 0})
 
@@ -403,11 +403,7 @@ def _answered(
     }
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
-    own, x = acts(problem), decided_point(problem.structure, problem.assembly, result.solution)
-    last = max((act.through for act in own), default=0)
-    now = sum(act.spent(x)[0] for act in own if act.through == last)
-    amounts = done(own, [act.of(x) for act in own])
-    costs = left_out_rows(left_out, beside, amounts, now, names_of_acts(problem, names), confidence)
+    costs = left_out_rows(left_out, beside, names_of_acts(problem, names), confidence)
     done_by = [(name, *act, amount) for name, of_plan in plans for act, amount in of_plan.items()]
     act_now = ActNow(
         pd.DataFrame([gap_row]),
@@ -433,7 +429,8 @@ def _money(result: Result, lives: Sequence[Met], number: int) -> pd.DataFrame:
     """Money of each planned year, and of all, over the futures that were lived (`MONEY`)."""
     n = prepare(result.plan, result.data).natural
     pi = np.concatenate([one.probability for one in lives]) / len(lives)
-    spent = np.concatenate([one.outlay[number] for one in lives])[:, : len(n.calendar.planned_years)]
+    due = n.carried.due[: len(n.calendar.planned_years)]
+    spent = np.concatenate([one.outlay[number] for one in lives])[:, : len(due)] + due
     rows: list[tuple[object, ...]] = []
     given = n.appropriation[: spent.shape[1]]
     columns = [(str(year), float(given[f]), spent[:, f]) for f, year in enumerate(n.calendar.planned_years)]
@@ -468,11 +465,14 @@ def _most(
     if len(pairs) < 2:
         return unknown
     beyond = [one.cost_without - test.knowing - one.worth[number] for one, test in pairs]
-    found = gap_bound(beyond, confidence, 1)
-    worth = float(np.mean([one.worth[number] for one in lives]))
+    if min(beyond) < -ROUNDING * (1 + abs(pairs[0][0].cost_without)):  # such samples are not to be trusted
+        return unknown
+    found, own = gap_bound(beyond, confidence, 1), estimated([one.worth[number] for one in lives], confidence)
+    most, error = own.mean + found.mean, float(np.hypot(found.standard_error, own.standard_error))
+    limit = most + float(student.ppf(confidence, len(pairs) - 1)) * error
     kinds = len({row.kind for row in sampled(result.plan, result.data)})
-    says = worth > 0 and found.mean <= TOO_FAR.get(kinds, TOO_FAR_ELSE) * worth
-    return {"most_musd": worth + found.mean, "most_limit_musd": worth + found.upper, "most_says": bool(says)}
+    says = own.mean > 0 and found.mean <= TOO_FAR.get(kinds, TOO_FAR_ELSE) * own.mean
+    return {"most_musd": most, "most_limit_musd": limit, "most_says": bool(says)}
 
 
 def _columns(name: str, of: Estimate) -> dict[str, float]:
@@ -538,18 +538,13 @@ class _Made:
 
     result: Result
     without: list[Without]
-    leaner: Result | None
-    """Without all that costs next to nothing to leave out."""
 
 
 def _candidate(data: Dataset, method: Method, gap: float, seed: int, plan: Plan) -> _Made:
     """One plan, and what it raises in questions where its sample has the seed. It travels to other processes."""
     result = solve_once(plan, data, method=method, gap=gap)
-    if plan.sample is None or plan.sample.seed != seed:
-        return _Made(result, [], None)
-    found = without(result, max(gap, SAMPLE_GAP))
-    spare = open_acts(found)
-    return _Made(result, found, solve_leaner(result, spare) if spare else None)
+    first = plan.sample is not None and plan.sample.seed == seed
+    return _Made(result, without(result) if first else [])
 
 
 @dataclass(frozen=True)
@@ -611,7 +606,11 @@ def _knowing(asked: Asked, seed: int) -> float:
     plan = asked.plan.model_copy(update=free)
     problem = prepare(whole_sample(plan, seed, asked.scenarios), asked.data)
     search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
-    return search.best(asked.given[0], asked.room).bound
+    try:
+        return search.best(asked.given[0], asked.room).bound
+    except UntrustedError as error:
+        LOG.info("no bound on all policies from sample %d: %s", seed, error)
+        return float("nan")
 
 
 def _drawn_anew(plan: Plan, seed: int) -> Plan:

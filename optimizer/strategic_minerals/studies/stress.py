@@ -82,6 +82,7 @@ MEANING = {
 LIVED = {
     "targets": "Nobody knows how long a disruption lasts, nor what follows: the reserve fills to its targets and releases by rule.",
     "foresight": "The further course is known once a disruption has begun: for research.",
+    "knowing": "The further course is known once a disruption has begun, and only offers, money and stores limit what is done.",
 }
 """How scenarios are met, by the plan's policy."""
 TITLES = {"figures": "Figures", "materials": "Materials", "worst": "Worst scenarios"}
@@ -295,7 +296,7 @@ def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
 
 
 def _living(first: FirstStage) -> Callable[[ScenarioSet], RecourseOutcome]:
-    if first.plan.policy == "foresight":
+    if first.plan.policy != "targets":
         return partial(evaluate_recourse, first)
     return Simulator(first, first.plan.release).live
 
