@@ -343,10 +343,10 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
     head = f"BUY for the reserve while no disruption occurs ({calm}):"
     if basis.release is not None:
         head = "HOLD for the reserve: targets for every future, which these purchases reach:"
-    return [head, *limited(lines), *origin_of_purchases(figures, basis.names), *_release(basis)]
+    return [head, *limited(lines), *origin_of_purchases(figures, basis.names), *_release(figures, basis)]
 
 
-def _release(basis: Basis) -> list[str]:
+def _release(figures: Figures, basis: Basis) -> list[str]:
     """What a storekeeper does in an event and after it."""
     rule = basis.release
     if rule is None:
@@ -358,7 +358,7 @@ def _release(basis: Basis) -> list[str]:
     return [
         f"  In a disruption the dearest use gets all that it lacks{then}. After it the stock is filled up{share} again, as far as "
         "offers and money reach.",
-        *_left_aside(basis),
+        *_left_aside(figures, basis),
         *_better_rule(basis),
     ]
 
@@ -377,19 +377,21 @@ def _better_rule(basis: Basis) -> list[str]:
     ]
 
 
-def _left_aside(basis: Basis) -> list[str]:
+def _left_aside(figures: Figures, basis: Basis) -> list[str]:
     """What stays in the store before a use gets any, by mineral."""
     table = pd.DataFrame() if basis.act_now is None else basis.act_now.release
     parts: dict[tuple[str, str], dict[float, list[str]]] = {}
     for row in rows_of(table):
         of = parts.setdefault((str(row.hazard), str(row.material)), {})
         of.setdefault(float(row.aside_t), []).append(str(row.segment))
-    lines = []
+    lines, held = [], figures.items("peak_stock_t")
     for (hazard, material), uses in parts.items():
-        said = [
-            f"{' and '.join(who)} {'first' if aside <= 0 else f'once {amount(aside)} t are left aside'}"
-            for aside, who in sorted(uses.items())
-        ]
+        said = []
+        for aside, who in sorted(uses.items()):
+            beyond = " (more than is ever held)" * (aside > held.get(material, 0.0))
+            said.append(
+                f"{' and '.join(who)} {'first' if aside <= 0 else f'once {amount(aside)} t are left aside{beyond}'}"
+            )
         lines.append(f"  {basis.names.material(material)}, in '{basis.names.hazard(hazard)}': {'; '.join(said)}")
     return limited(lines)
 
