@@ -42,6 +42,7 @@ def test_rules_spend_what_the_plan_spends_where_asked_to_and_never_more_than_a_y
     assert spot[0] == pytest.approx(OF_MONEY * 4.0 / 10 * KT)
 
 
+@pytest.mark.long
 def test_the_plan_is_worth_as_much_as_any_rule_but_for_its_gap() -> None:
     """Proves: the best plan is no worse than a rule beyond the error of its sample; differences are of the same samples."""
     plan, data = deciding()

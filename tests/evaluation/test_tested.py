@@ -52,6 +52,7 @@ def answer() -> Result:
     return solve(*deciding(), **FEW)
 
 
+@pytest.mark.long
 def test_what_is_prescribed_has_to_be_signed_and_what_ties_is_left_out() -> None:
     """Proves: where a rule asks for a tenth of a year's imports and no tonne pays for itself (going short costs less), just that is
     bought in all plans; no plan without it keeps the rule, which is what the answer says of it."""
@@ -86,11 +87,17 @@ def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result
     assert "WAIT: doing nothing new for one year costs" in answer.summary()
 
 
-def test_no_policy_could_be_worth_more_than_stated() -> None:
+@pytest.fixture(scope="module")
+def by_targets() -> Result:
+    plan, data = deciding()
+    return solve(plan.model_copy(update={"policy": "targets"}), data, **FEW)
+
+
+@pytest.mark.long
+def test_no_policy_could_be_worth_more_than_stated(by_targets: Result) -> None:
     """Proves: the most that any policy could be worth lies above the worth as lived, and is that of the same samples with each
     future known; far above it says nothing and is not printed."""
-    plan, data = deciding()
-    result = solve(plan.model_copy(update={"policy": "targets"}), data, **FEW)
+    result = by_targets
     gap, samples = told(result).gap.iloc[0], told(result).samples
     asked = samples[samples.most_musd.notna()]
     assert len(asked) == 2
@@ -101,6 +108,7 @@ def test_no_policy_could_be_worth_more_than_stated() -> None:
     assert "most_musd" not in str(list(told(result).objections()))
 
 
+@pytest.mark.long
 def test_what_can_stand_in_for_each_other_is_needed_together() -> None:
     """Proves (trap 58): of two makers of the same mineral, each of which covers half of what a stop takes at a fee, both are to be
     signed, since without the mineral, jointly, the plan loses all that it is worth."""
@@ -140,6 +148,7 @@ def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypat
         assert tested_module._chosen(spends, lives, "most_worth", 0.95) == 1  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_a_plan_that_was_found_is_not_lost_with_its_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where time runs out in what may be left out, the plan stands with what was asked before, and is tested."""
     plan, data = deciding()
@@ -157,11 +166,11 @@ def test_a_plan_that_was_found_is_not_lost_with_its_questions(monkeypatch: pytes
     assert set(found.acts.verdict) == {""}
 
 
-def test_money_of_a_year_is_what_the_scenarios_pay() -> None:
+@pytest.mark.long
+def test_money_of_a_year_is_what_the_scenarios_pay(by_targets: Result) -> None:
     """Proves: 3 kt a year at 10 USD/kg are bought until a stop comes, which ends purchases; the expected money of each year lies
     within its band, all years add up, and the first, in which nothing happens, is what the plan says."""
-    plan, data = deciding()
-    result = solve(plan.model_copy(update={"policy": "targets"}), data, **FEW)
+    result, data = by_targets, deciding()[1]
     *years, whole = told(result).money_by_year.itertuples()
     assert sum(row.expected_musd for row in years) == pytest.approx(whole.expected_musd)
     assert all(row.low_musd - 1e-9 <= row.expected_musd <= row.high_musd + 1e-9 for row in years)
@@ -266,6 +275,7 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
         assert "In 250 new scenarios" in result.summary()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preference", quick_first(get_args(tested_module.Preference), 1))
 def test_a_preference_chooses_among_equals_alone(preference: tested_module.Preference) -> None:
     """Proves: whatever is preferred, the plan is one of those made, and worth no less than the best of them but for the error."""
@@ -285,6 +295,7 @@ def test_workers_give_the_same_answer(answer: Result) -> None:
         pd.testing.assert_frame_equal(again.tables[name], answer.tables[name])
 
 
+@pytest.mark.long
 def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     """Proves: a variant with another budget met the same draws; its difference has a standard error that is a fraction of that of
     its worth, and a variant that changes nothing differs by nothing; one with another hazard is not paired."""

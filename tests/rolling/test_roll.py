@@ -175,6 +175,7 @@ def test_a_plan_made_in_mid_crisis_releases() -> None:
     assert lifted.result.tables["stock"].released_t.iloc[0] == 0
 
 
+@pytest.mark.long
 def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     """Proves: Gamma(3.5, 3.5 / 0.3) after a quiet year has the mean 3.5 / (3.5 / 0.3 + 1); `compare` names nothing else. An event
     after half a year is one onset in half a year; one that another brought on is none, and as long as it lasts its hazard cannot
