@@ -378,7 +378,7 @@ def _better_rule(basis: Basis) -> list[str]:
 
 
 def _left_aside(figures: Figures, basis: Basis) -> list[str]:
-    """What stays in the store before a use gets any, by mineral."""
+    """What stays in the store for dearer needs before a use gets all that it lacks, by mineral."""
     table = pd.DataFrame() if basis.act_now is None else basis.act_now.release
     parts: dict[tuple[str, str], dict[float, list[str]]] = {}
     for row in rows_of(table):
@@ -390,7 +390,7 @@ def _left_aside(figures: Figures, basis: Basis) -> list[str]:
         for aside, who in sorted(uses.items()):
             beyond = " (more than is ever held)" * (aside > held.get(material, 0.0))
             said.append(
-                f"{' and '.join(who)} {'first' if aside <= 0 else f'once {amount(aside)} t are left aside{beyond}'}"
+                f"{' and '.join(who)} {'first' if aside <= 0 else f'in full once {amount(aside)} t are left aside{beyond}'}"
             )
         lines.append(f"  {basis.names.material(material)}, in '{basis.names.hazard(hazard)}': {'; '.join(said)}")
     return limited(lines)

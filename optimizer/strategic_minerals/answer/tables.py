@@ -154,7 +154,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         sometimes=True,
     ),
     "release": TableOf(
-        "Tonnes left aside for dearer uses before a use gets its last, in the typical event of the hazard that takes most "
+        "Tonnes left aside for dearer needs before a use gets its last, in the typical event of the hazard that takes most "
         "(after `decide`).",
         "hazard material segment aside_t lacks_t",
         sometimes=True,

@@ -112,7 +112,7 @@ class Simulator:
                 chunk.step(c, t, self.beliefs)
 
     def aside(self) -> Iterator[tuple[str, str, str, float, float]]:
-        """(hazard, material, segment, tonnes to be left aside for dearer uses before the segment gets its last, what it lacks then
+        """(hazard, material, segment, tonnes to be left aside for dearer needs before the segment gets its last, what it lacks then
         [t]) in the typical event of the hazard that is expected to take most of each stored material, by what is left aside.
 
         A segment with several tiers of loss stands with its cheapest. Only where a use takes what is stored itself.
@@ -139,9 +139,11 @@ class Simulator:
                 kept = rule.this_event * rest * need + rule.new_events_yr * self.beliefs.needs[c][t]
                 stated = []
                 for q in dict.fromkeys(rows[h][0] for h in here):
-                    own = [h for h in here if rows[h][0] == q]
+                    own = [h for h in here if rows[h][0] == q and every[h][0] == "shortfall" and need[h] > 0]
+                    if not own:
+                        continue
                     cheapest = min(own, key=lambda h: float(loss[h]))
-                    dearer = [h for h in here if loss[h] > loss[cheapest] * (1 + 1e-9) and h not in own]
+                    dearer = [h for h in here if loss[h] > loss[cheapest] * (1 + 1e-9)]
                     left, lacks = float(kept[dearer].sum()) * unit, float(need[own].sum()) * unit
                     stated.append((left, hazard, n.materials[i], n.demands[q][1], lacks))
                 for left, name, material, segment, lacks in sorted(stated):
