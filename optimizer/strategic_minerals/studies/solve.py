@@ -227,11 +227,11 @@ def solve(
 
     Three stages, and at a limit of time the last that was reached stands. A plan that draws scenarios is solved for its own
     sample and for others, and again without what goes together (`joint`). The plans are lived through new samples without
-    foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the
-    answer. Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left
-    out together; the table `act_now` says what to do first. Where the plan's own sample is a reduced one, the other candidates'
-    are larger and kept whole. A plan that draws nothing, a relaxation, an extended model (`extend`, as in `solve_once`) and
-    `quick` are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new ones; the table
+    foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
+    Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
+    together; the table `act_now` says what to do first. Where the plan's own sample is a reduced one, the other candidates' are
+    larger and kept whole. A plan that draws nothing, a relaxation, an extended model (`extend`, as in `solve_once`) and `quick`
+    are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new ones; the table
     `sample_gap` says why there is no gap.
 
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
@@ -256,7 +256,7 @@ def solve(
             saved = -(one.result.outcome.objective_musd or 0.0)
             LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(made), len(asked), saved)
             report(1, "plans")
-    except StoppedError as error:
+    except (StoppedError, UntrustedError) as error:
         if not made:
             raise
         return _untested(made[0].result, error, confidence)
