@@ -99,7 +99,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "explain": ("one", {"item": "project A", "gap": 0.0, "most_solves": 8}),
     "alternatives": ("one", {"count": 1, "slack": 0.3}),
     "rules": ("drawn", {"samples": 2, "scenarios": 10}),
-    "simulate": ("drawn", {"paths": 3, "exact": 1, "grid_months": 12}),
+    "simulate": ("drawn", {"paths": 3, "grid_months": 12}),
     "verify": ("one", {}),
     "roll": ("one", {"learning": False, "gap": 0.0, "done": [{"kind": "stock", "item": "a", "amount": "5"}]}),
     "compare": ("one", {}),
