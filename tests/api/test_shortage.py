@@ -17,8 +17,8 @@ from strategic_minerals.audit.audit import audit
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.model import period
 from strategic_minerals.question.consistency import check_data
-from strategic_minerals.studies.forward import live
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
+from support.exact import live
 from support.instances import quick_first, random_case
 from support.shortage import adapting, pulled, stocked, with_spikes
 from support.tiny import bought, cut, imported, offer, price, short, source, tiny, total

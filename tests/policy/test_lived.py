@@ -13,10 +13,10 @@ import pytest
 from strategic_minerals import Result, stress_test
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.question.plan import Plan, Release
-from strategic_minerals.studies.forward import Simulator, live
+from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse, solution_of
 from strategic_minerals.world.events import ScenarioSet
-from support.exact import CASES, Case, Path, best_worth, drawn, futures, paths, question
+from support.exact import CASES, Case, Path, best_worth, drawn, futures, live, paths, question
 from support.tiny import FIRST, KT, cut, hazard_row, offer, project, source, tiny
 
 

@@ -82,10 +82,9 @@ ONSET, GOES_ON = 0.25, 0.4
 `GOES_ON ** 1.5`, for lengths are rounded to whole years."""
 
 
-@cache
-def reserve() -> Result:
-    """3 of 10 kt stop in some years; the reserve buys 1 kt in a quiet year, nothing in a stop; sales are lost."""
-    plan, data = tiny(
+def store(**changes: Any) -> tuple[Plan, Dataset]:
+    """10 kt a year from China; the reserve may buy 1 kt in a quiet year."""
+    return tiny(
         {"gallium": 1.0},
         materials={"gallium": {"holding_share_per_yr": HOLDING, "haircut_share": 1 - SALVAGE}},
         sources={"china": source("CHN", "gallium", 10.0)},
@@ -94,7 +93,14 @@ def reserve() -> Result:
         offers={"spot": offer("gallium", 1.0)},
         years=YEARS,
         rate=RATE,
+        **changes,
     )
+
+
+@cache
+def reserve() -> Result:
+    """3 of 10 kt stop in some years; the reserve buys 1 kt in a quiet year, nothing in a stop; sales are lost."""
+    plan, data = store()
     rate, mean = -math.log(1 - ONSET), -1 / math.log(GOES_ON)
     return solve(*struck(plan, data, rate_per_yr=rate, duration_yr=mean, cut_share=SHORT / 10), gap=0.0, quick=True)
 
@@ -159,18 +165,8 @@ def test_a_quiet_year_leaves_the_tail_of_the_plan(policy: str) -> None:
     """Proves: where nothing is learned in a year, planning again from what is held buys what the plan buys in its tail; with
     foresight its cost is the plan's less that of the year, discounted. By targets it is no more: what is in store when a plan is
     made is not counted as unfilled after a stop."""
-    plan, data = tiny(
-        {"gallium": 1.0},
-        materials={"gallium": {"holding_share_per_yr": HOLDING, "haircut_share": 1 - SALVAGE}},
-        sources={"china": source("CHN", "gallium", 10.0)},
-        demand={"gallium": 10.0},
-        loss=LOSS,
-        offers={"spot": offer("gallium", 1.0)},
-        scenarios=[cut("early", 0.3, FIRST + 3, 1, share=0.2), cut("late", 0.4, FIRST + 4, 2, share=0.3)],
-        years=YEARS,
-        rate=RATE,
-        policy=policy,
-    )
+    stops = [cut("early", 0.3, FIRST + 3, 1, share=0.2), cut("late", 0.4, FIRST + 4, 2, share=0.3)]
+    plan, data = store(scenarios=stops, policy=policy)
     result = solve(plan, data, gap=0.0, quick=True)
     now = planned(plan, data, Form())
     later = next_question(now.question, plan, data, as_planned(now.question, 1), learning=False)

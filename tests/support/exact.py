@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from strategic_minerals import Dataset, Plan
-from strategic_minerals.question.plan import Event
-from strategic_minerals.studies.recourse import FirstStage
+from strategic_minerals.question.plan import Event, Release
+from strategic_minerals.studies.forward import Simulator
+from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
 from strategic_minerals.world.events import ScenarioSet, combine_events, resolver
 from support.tiny import FIRST, KT, hazard_row, offer, source, tiny
 
@@ -179,6 +180,11 @@ def futures(first: FirstStage, case: Case, courses: Mapping[Path, float]) -> Sce
     weight, count = np.array(list(courses.values())), len(courses)
     names: Sequence[str] = [f"f{k}" for k in range(count)]
     return combine_events(first.natural, names, weight / weight.sum(), np.zeros(count, dtype=bool), events)
+
+
+def live(first: FirstStage, scenarios: ScenarioSet, rule: Release | None = None) -> RecourseOutcome:
+    """A plan lived through scenarios. rule: of release; None: the plan's own."""
+    return Simulator(first, first.plan.release if rule is None else rule).live(scenarios)
 
 
 def held(first: FirstStage) -> float:

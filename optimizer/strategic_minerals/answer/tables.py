@@ -143,7 +143,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         sometimes=True,
     ),
     "act_now": TableOf(
-        "What to do in the first years, and whether a plan without it is as good (after `decide`).",
+        "What to do in the first years, and whether it has to be signed (after `decide`).",
         "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd "
         "verdict",
         sometimes=True,

@@ -101,9 +101,10 @@ def outlays_by_scenario(accounts: Accounts) -> Floats:
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     scenarios = path_data.scenarios
     found = np.zeros((len(scenarios.names), n.calendar.periods))
-    paid = [of.paid(n, (path_data.price, path_data.gap)) for of in purchase_terms(accounts)]
+    terms = purchase_terms(accounts)
     for i, c in enumerate(n.component):
-        flows = [x.acquisition[:, b] * paid[b] for b, of in enumerate(purchase_terms(accounts)) if of.material == i]
+        prices = path_data.price, path_data.gap
+        flows = [x.acquisition[:, b] * of.paid(n, prices) for b, of in enumerate(terms) if of.material == i]
         if not n.plan.budget.members_pay_holding:
             flows.append(x.stock[:, i] * n.holding[i] * n.calendar.step)
         if n.plan.budget.revolving:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -675,9 +675,8 @@ class DecisionIndex:
             return with_row(assembly, of.columns, of.factors, of.least * hold.share, INF)
         upper = assembly.upper.copy()
         upper[of.columns] = 0.0
-        for part in assembly.operations if hold.item.kind == "offer" else ():
-            if ("acquisition", hold.item.name) in part.template.columns:
-                upper[part.columns("acquisition", hold.item.name)] = 0.0
+        if hold.item.kind == "offer":
+            upper[_bought(self._problem, [hold.item.name])] = 0.0
         return replace(assembly, upper=upper)
 
     def amount(self, item: Item, x: Floats) -> float:
@@ -873,12 +872,17 @@ def without_acts(problem: Problem, left_out: Sequence[LeftOut]) -> Assembly:
         for act in part.of(problem):
             upper[act.columns] = assembly.lower[act.columns]
         if "buy" in part.kinds and part.years is None:
-            for c, sets in enumerate(problem.structure.component_sets):
-                for p in sets.purchases:
-                    if not part.material or n.materials[p.material] == part.material:
-                        every = assembly.operations[c].columns("acquisition", p.name)
-                        upper[every] = assembly.lower[every]
+            of = problem.structure.material_of_purchase.items()
+            every = _bought(problem, [name for name, i in of if part.material in ("", n.materials[i])])
+            upper[every] = assembly.lower[every]
     return replace(assembly, upper=upper)
+
+
+def _bought(problem: Problem, names: Collection[str]) -> Ints:
+    """Columns of purchases in all scenarios."""
+    parts = zip(problem.assembly.operations, problem.structure.component_sets, strict=True)
+    found = [part.columns("acquisition", p.name) for part, sets in parts for p in sets.purchases if p.name in names]
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 
 def _counted(problem: Problem, end: int) -> Iterator[tuple[ActKind, str, Ints, Floats]]:

@@ -291,7 +291,7 @@ def fresh_worths(problem: Problem, solution: Solution, reference: Solution, scen
     is one that samples say nothing of.
 
     problem: the plan's own; the seeds of the samples follow from its seed. scenarios: in all samples together. Raises
-    UntrustedError as `live`.
+    UntrustedError as `Simulator.live`.
     """
     plan = problem.plan
     if unbounded(plan) or plan.sample is None:

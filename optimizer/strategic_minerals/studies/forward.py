@@ -62,14 +62,6 @@ ROOM = 1e-7
 """Tolerance of a row that earlier periods filled  [unit of the model]."""
 
 
-def live(first: FirstStage, scenarios: ScenarioSet, rule: Release | None = None) -> RecourseOutcome:
-    """Costs of a plan in scenarios (in tonnes) as they are lived. rule: of release and refill; None: the plan's own.
-
-    Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
-    """
-    return Simulator(first, first.plan.release if rule is None else rule).live(scenarios)
-
-
 class Simulator:
     """One plan and one rule, with what they share from chunk to chunk of scenarios."""
 
@@ -81,7 +73,10 @@ class Simulator:
         self._rest: dict[str, Floats] = {}
 
     def live(self, scenarios: ScenarioSet) -> RecourseOutcome:
-        """Costs in scenarios, chunk by chunk. Raises as `live`."""
+        """Costs in scenarios (in tonnes), chunk by chunk.
+
+        Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
+        """
         found = []
         for begin in range(0, len(scenarios.names), CHUNK):
             checkpoint()

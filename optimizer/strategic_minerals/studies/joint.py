@@ -45,8 +45,10 @@ MOST_MINERALS = 8
 LITTLE = 0.01
 """Share of the worth below which leaving a group out costs little in the plan's own scenarios; all such groups are left out
 together too."""
-GAP, LEAST_GAP_MUSD = 2e-3, 0.01
-"""Gap of the plans without some acts, as a share of the worth, and at least so much [million USD]."""
+SAMPLE_GAP = 2e-3
+"""Share of the worth within which plans without some acts, and the best plan of a sample, are sought; what is left is gap."""
+LEAST_GAP_MUSD = 0.01
+"""The same where a plan is worth next to nothing [million USD]."""
 OPEN = "little"
 WAIT, INSTRUMENT, MINERAL = "wait", "instrument", "mineral"
 LEFT_OUT = (
@@ -101,7 +103,7 @@ def without(result: Result) -> list[Without]:
     """
     problem = prepare(result.plan, result.data)
     objective = float(result.outcome.objective_musd or 0.0)
-    gap = max(LEAST_GAP_MUSD, GAP * abs(objective)) / denominator(problem, objective)
+    gap = max(LEAST_GAP_MUSD, SAMPLE_GAP * abs(objective)) / denominator(problem, objective)
     session = Session(gap=gap, held=problem.structure.scenarios.drawn, threads=1)
     own = _first_years(problem, decided_point(problem.structure, problem.assembly, result.solution))
     found: list[Without] = []

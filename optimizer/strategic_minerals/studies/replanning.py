@@ -312,16 +312,12 @@ def _at_start(state: State, n: Instance) -> State:
     return replace(state, stock=stock, users_missing=missing)
 
 
-def _carried(question: Question, state: State, data: Dataset, source: str) -> Dataset:
-    """The tables of a state."""
-    rows = carried_rows(question, state, data, source)
-    return Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), data.name)
-
-
 def _with_signed(question: Question, plan: Plan, data: Dataset) -> Dataset:
     """The tables of the same year with what was signed in it."""
     n = question.natural
-    return _carried(question, _at_start(signed_by(question, 0, n.calendar.per_year, packages=True), n), data, plan.name)
+    state = _at_start(signed_by(question, 0, n.calendar.per_year, packages=True), n)
+    rows = carried_rows(question, state, data, plan.name)
+    return Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), data.name)
 
 
 def _signed_now(planned: Planned) -> float:

@@ -34,6 +34,8 @@ from ..world.instance import Package
 from ..world.scenarios import quantile
 from .forward import Simulator
 from .joint import (
+    LEAST_GAP_MUSD,
+    SAMPLE_GAP,
     Amounts,
     Without,
     done,
@@ -156,10 +158,6 @@ SAMPLES = 10
 """Samples that test them: what is in the plans of all ten stands in more than 74 % of all such plans, with 95 % confidence."""
 SCENARIOS = 200
 """Scenarios of each: a bound from samples of 20 leaves 19 % open, one from 200 about 1 % (rare-earths)."""
-SAMPLE_GAP = 2e-3
-"""Share of the worth within which the best plan of a sample is sought; what is left counts as gap."""
-LEAST_GAP_MUSD = 0.01
-"""The same where a plan is worth next to nothing [million USD]."""
 ROUNDING = 1e-7
 """Relative difference of a cost and a bound that is rounding."""
 MOST_TRIED = 1_000
@@ -450,9 +448,8 @@ def _aside(result: Result) -> Iterator[tuple[str, str, str, float, float]]:
         yield from Simulator(first, result.plan.release).aside()
 
 
-TOO_FAR = {1: 0.15}
-"""Kinds of hazard in a plan -> share of the worth beyond which a bound on all policies says nothing; else `TOO_FAR_ELSE`."""
-TOO_FAR_ELSE = 0.25
+TOO_FAR, TOO_FAR_FOR_ONE = 0.25, 0.15
+"""Share of the worth beyond which a bound on all policies says nothing (section 20 of the mathematics); with one kind of hazard."""
 
 
 def _most(
@@ -471,7 +468,7 @@ def _most(
     most, error = own.mean + found.mean, float(np.hypot(found.standard_error, own.standard_error))
     limit = most + float(student.ppf(confidence, len(pairs) - 1)) * error
     kinds = len({row.kind for row in sampled(result.plan, result.data)})
-    says = own.mean > 0 and found.mean <= TOO_FAR.get(kinds, TOO_FAR_ELSE) * own.mean
+    says = own.mean > 0 and found.mean <= (TOO_FAR_FOR_ONE if kinds == 1 else TOO_FAR) * own.mean
     return {"most_musd": most, "most_limit_musd": limit, "most_says": bool(says)}
 
 

@@ -325,7 +325,7 @@ def met(
     seeds: Sequence[int],
 ) -> list[Met]:
     """Live plans beside doing nothing through samples. nothing, given: (plan, decisions with its menu). It travels to other
-    processes. Raises UntrustedError as `live`."""
+    processes. Raises UntrustedError as `Simulator.live`."""
     known: list[FirstStage] = []
     for k, (plan, solution) in enumerate([nothing, *given]):
         like = next((one for one in known if one.is_of(plan)), None)
