@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 61_400,
-    "modules": 150,
+    "package lines": 63_600,
+    "modules": 156,
     "largest module": 1_000,
-    "test lines": 30_800,
+    "test lines": 31_400,
     "arrows up": 0,
     "circles": 0,
 }

@@ -65,9 +65,11 @@ from .studies.learning import read_noted as read_noted
 from .studies.missing import complete as complete
 from .studies.outlook import replay_observed as replay_observed
 from .studies.outlook import scenario_outlook as scenario_outlook
+from .studies.regret import least_regret as least_regret
 from .studies.reverse import reverse_stress as reverse_stress
 from .studies.roll import roll as roll
 from .studies.rules import compare_rules as compare_rules
+from .studies.score import score as score
 from .studies.simulate import simulate as simulate
 from .studies.solve import solve as solve
 from .studies.stress import stress_test as stress_test

@@ -24,17 +24,17 @@ def verdicts(data: Dataset, material: str = "ndfeb_magnet") -> dict[str, str]:
     return {r.function: r.verdict for r in replays(data) if r.episode.material == material}
 
 
-def test_functions_for_deep_and_long_cuts_fail_on_the_magnets_of_2025() -> None:
-    """Proves: 1,200 to 1,513 t of magnets short in the United States: IMF and ECB are far too high, USGS is plausible; bans that
-    took no tonne tell nothing of losses."""
+def test_functions_are_held_against_shortages_of_their_own_length() -> None:
+    """Proves: losses that are stated for a year or more, or for no length, are not held against three months of 2025, which users
+    lived through on what they held; bans that took no tonne tell nothing of losses. Nothing that is not tested fails."""
     found = verdicts(tables())
-    assert found["usgs_2025"] == found["usgs_2024"] == "plausible"
-    for name in ("imf_2026", "ecb_2026", "ecb_2026_extreme", "oxford_2025", "goldman_2025"):
-        assert found[name] == "far too high", name
+    assert set(found.values()) == {"not comparable"}
     for material, verdict in (("gallium", "nothing was missing"), ("germanium", "not testable")):
         assert set(verdicts(tables(), material).values()) == {verdict}
     functions = study().tables["functions"].set_index("loss_function")
-    assert dict(functions.passes) == {name: name.startswith("usgs") for name in functions.index}
+    assert functions.passes.all()
+    assert set(functions.verdict) == {"not comparable"}
+    assert functions.reason.str.contains("months were seen").all()
 
 
 def test_losses_are_tonnes_times_loss_per_tonne() -> None:
@@ -71,12 +71,20 @@ def changed(**figures: float) -> Dataset:
     return tables().replace(loss_replay=frame)
 
 
+def of_three_months(data: Dataset) -> Dataset:
+    """The tables with every loss stated for the length of the episode."""
+    return data.replace(loss_functions=data.frame("loss_functions").assign(horizon_months=3.0))
+
+
 def test_verdicts_follow_the_evidence() -> None:
-    """Proves: more stops seen and fewer tonnes missing speak for a function, fewer stops and more tonnes against it; without
-    knowing what stopped nothing is said."""
-    assert verdicts(changed(stopped=2000.0))["imf_2026"] == "plausible"
-    assert verdicts(changed(undelivered=1.0))["imf_2026"] == "plausible"
-    assert verdicts(changed(stopped=0.1))["usgs_2025"] == "far too high"
-    assert verdicts(changed(undelivered=5000.0))["usgs_2025"] == "too high"
-    assert set(verdicts(changed(stopped=0.0)).values()) == {"not testable"}
-    assert set(verdicts(changed(undelivered=0.0)).values()) == {"nothing was missing"}
+    """Proves: of functions for three months IMF and ECB are far too high and USGS is plausible; more stops seen and fewer tonnes
+    missing speak for a function, fewer stops and more tonnes against it; without knowing what stopped nothing is said."""
+    found = verdicts(of_three_months(tables()))
+    assert found["usgs_2025"] == "plausible"
+    assert found["imf_2026"] == found["ecb_2026"] == "far too high"
+    assert verdicts(of_three_months(changed(stopped=2000.0)))["imf_2026"] == "plausible"
+    assert verdicts(of_three_months(changed(undelivered=1.0)))["imf_2026"] == "plausible"
+    assert verdicts(of_three_months(changed(stopped=0.1)))["usgs_2025"] == "far too high"
+    assert verdicts(of_three_months(changed(undelivered=5000.0)))["usgs_2025"] == "too high"
+    assert set(verdicts(of_three_months(changed(stopped=0.0))).values()) == {"not testable"}
+    assert set(verdicts(of_three_months(changed(undelivered=0.0))).values()) == {"nothing was missing"}

@@ -18,7 +18,8 @@ from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.estimates import calibrate, duration_posterior, hazard_rate
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.world.build import build_instance
-from strategic_minerals.world.draws import Span, draw, durations, elements, mean_remainder, severities
+from strategic_minerals.world.draws import Span, durations, elements, mean_remainder, severities
+from strategic_minerals.world.draws import draw as draw_with_exposure
 from strategic_minerals.world.events import hazards, longest_event
 from strategic_minerals.world.instance import Instance
 from strategic_minerals.world.scenarios import (
@@ -33,6 +34,11 @@ from strategic_minerals.world.scenarios import (
 from support.tiny import cut, hazard_row, project, source, tiny
 
 SPAN = Span(2028.0, 2040.0)
+
+
+def draw(*asked, **options):
+    """Events alone."""
+    return [events for events, _ in draw_with_exposure(*asked, **options)]
 
 
 def hazard(name: str = "stop", **more: Any) -> HazardRow:

@@ -27,10 +27,11 @@ TABLES = (
     "release",
     "release_rules",
     "money_by_year",
+    "band",
 )
 """One row of figures; acts of the first years; later years; tests; what each plan does; what is lost without
 acts that are left out together; what the reserve leaves aside for dearer uses, and what other
-rules of release would bring; money as it was lived."""
+rules of release would bring; money as it was lived; worth under other losses and beliefs."""
 
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""
@@ -53,6 +54,7 @@ class ActNow:
     release: pd.DataFrame
     rules: pd.DataFrame
     money_by_year: pd.DataFrame
+    band: pd.DataFrame
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
@@ -77,6 +79,7 @@ class ActNow:
             self.release,
             self.rules,
             self.money_by_year,
+            self.band,
         )
         return {name: frame for name, frame in zip(TABLES, frames, strict=True) if len(frame.columns)}
 

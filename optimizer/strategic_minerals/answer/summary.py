@@ -642,10 +642,25 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
         f"The plan is worth {musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, lived through "
         f"{tested:,} new scenarios that nobody foresees ({confidence} interval {_interval(of, 'worth')}; {price_year} money, "
         "discounted, expected).",
+        *_band(of),
         *_most_of_all(of),
         _gap(of),
         f"It lowers expected shortage losses from {musd(of.figure('loss_without_musd'))} M to {musd(of.figure('loss_musd'))} M "
         f"({confidence} interval {_interval(of, 'loss')}).",
+    ]
+
+
+def _band(of: ActNow) -> list[str]:
+    """The worth under other losses and beliefs, which no draw of scenarios tells."""
+    if of.band.empty:
+        return []
+    ordered = list(rows_of(of.band.sort_values("worth_musd", kind="stable")))
+    low, high = ordered[0], ordered[-1]
+    losses, beliefs = of.band.loss.nunique(), of.band.belief.nunique()
+    return [
+        f"That interval is for the draw of scenarios alone. By {losses} losses and {beliefs} beliefs the plan is worth "
+        f"{musd(low.worth_musd)} M ({low.loss}, belief {low.belief}) to {musd(high.worth_musd)} M ({high.loss}, belief "
+        f"{high.belief}); `regret` looks for the plan that stands under all of them."
     ]
 
 

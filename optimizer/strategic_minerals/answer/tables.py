@@ -134,7 +134,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "Parts of the social cost, of the plan and of doing nothing.", "part plan_musd do_nothing_musd"
     ),
     "sample_gap": TableOf(
-        "What samples say of the plan: true gap, worth and losses with intervals (after `decide`).",
+        "What samples say of the plan: true gap, worth and losses with intervals (of a tested plan).",
         "why_not preference plans chosen samples scenarios confidence gap_musd gap_error_musd gap_limit_musd "
         "gap_share modelled_musd most_musd most_limit_musd most_says tried worth_musd "
         "worth_error_musd worth_low_musd worth_high_musd loss_musd "
@@ -143,13 +143,13 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         sometimes=True,
     ),
     "act_now": TableOf(
-        "What to do in the first years, and whether it has to be signed (after `decide`).",
+        "What to do in the first years, and whether it has to be signed (of a tested plan).",
         "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd "
         "verdict",
         sometimes=True,
     ),
     "left_out": TableOf(
-        "What is lost without acts that are left out together, and what waiting costs (after `decide`).",
+        "What is lost without acts that are left out together, and what waiting costs (of a tested plan).",
         "kind item years why_not cost_musd cost_error_musd cost_low_musd cost_high_musd spends_less_musd needed instead",
         sometimes=True,
     ),
@@ -165,24 +165,29 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "fiscal_year appropriation_musd expected_musd low_musd high_musd",
         sometimes=True,
     ),
+    "band": TableOf(
+        "What the plan is worth under other losses and beliefs, as it was lived (of a tested plan).",
+        "belief loss worth_musd worth_error_musd",
+        sometimes=True,
+    ),
     "release_rules": TableOf(
-        "What the plan would be worth more by other rules of release (after `decide`).",
+        "What the plan would be worth more by other rules of release (of a tested plan).",
         "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd",
         sometimes=True,
     ),
     "later_years": TableOf(
-        "What comes after the first years (after `decide`).",
+        "What comes after the first years (of a tested plan).",
         "kind item what unit years without_disruption probability expected",
         sometimes=True,
     ),
     "samples": TableOf(
-        "Each sample that tested the plan (after `decide`).",
+        "Each sample that tested the plan (of a tested plan).",
         "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd modelled_musd most_musd "
         "worth_musd loss_musd loss_without_musd",
         sometimes=True,
     ),
     "sample_acts": TableOf(
-        "What the plan of each sample does first (after `decide`).",
+        "What the plan of each sample does first (of a tested plan).",
         "sample kind item through_year amount",
         sometimes=True,
     ),

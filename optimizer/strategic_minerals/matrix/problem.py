@@ -52,7 +52,7 @@ PLAN_FIGURES = {
 SEEN_ELSEWHERE = tuple(
     (
         "name title description price_set loss_function loss_level users_convenience_share residual "
-        "procurement controls ongoing hazards scenarios sample"
+        "procurement controls ongoing hazards scenarios sample ambiguity"
     ).split()
 )
 """Fields of a plan that act through the arrays of the instance, through scenarios, or as a weight of a cost."""
@@ -908,7 +908,7 @@ def _counted(problem: Problem, end: int) -> Iterator[tuple[ActKind, str, Ints, F
     place = {key: root.first_column + k for k, key in enumerate(root.template.columns)}
     signed: dict[int, list[int]] = {}
     for o, option in enumerate(support.options):
-        if option.signed < end and _is_support(problem, option):
+        if option.signed < end and is_support(problem, option):
             signed.setdefault(option.project, []).append(place["sign", o])
     for p, of_project in signed.items():
         yield "support", n.projects[p].name, np.array(of_project), np.ones(len(of_project))
@@ -926,7 +926,7 @@ def _counted(problem: Problem, end: int) -> Iterator[tuple[ActKind, str, Ints, F
             yield "floor", market.floor.name, np.array([place["floor", m]]), np.ones(1)
 
 
-def _is_support(problem: Problem, option: Option) -> bool:
+def is_support(problem: Problem, option: Option) -> bool:
     """Whether signing an option is an act of the authority: what owners build anyway without it is none."""
     return not (
         problem.structure.support.baseline[option.project] and option.package.name == "none" and not option.market

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -129,6 +129,11 @@ class Structure:
     """Branches share money beyond what was planned for each: emergency money, or the year's unspent appropriation."""
     trunk_weight: Floats
     """(C, T) w0."""
+
+    def weighed(self, probability: Floats) -> Structure:
+        """The same with other probabilities of its scenarios (S,)."""
+        scenarios = replace(self.scenarios, probability=probability)
+        return replace(self, scenarios=scenarios, trunk_weight=scenarios.trunk_weight(self.instance.calendar.periods))
 
     @cached_property
     def trunk(self) -> ScenarioSet:

@@ -92,8 +92,9 @@ def tiles(result: Result) -> list[Tile]:
     years = f"FY{plan.horizon.first_year}-{plan.horizon.first_year + plan.horizon.years - 1}"
     money = money_unit(result)
     both = f"{money}, without the plan and with it{'' if tested is None else ', in new scenarios'}"
+    beside = "" if tested is None or tested.band.empty else _beside(tested)
     found = [
-        Tile("Worth, net of cost", musd(worth), f"{money}, compared with doing nothing"),
+        Tile("Worth, net of cost", musd(worth), f"{money}, compared with doing nothing{beside}"),
         Tile("Expected shortage losses", f"{musd(before)} → {musd(after)}", both),
     ]
     if tested is None:
@@ -112,6 +113,14 @@ def tiles(result: Result) -> list[Tile]:
     limit = f"in the model that made it no plan is worth over {musd(tested.figure('gap_limit_musd'))} million USD more"
     found.append(Tile("True gap", f"{tested.figure('gap_share'):.1%}", limit))
     return found
+
+
+def _beside(tested: ActNow) -> str:
+    """The interval of the draw, and the band over losses and beliefs."""
+    low, high = (musd(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))
+    least, most = musd(float(tested.band.worth_musd.min())), musd(float(tested.band.worth_musd.max()))
+    drawn = f"{low} to {high} for the draw of scenarios ({tested.figure('confidence'):.0%})"
+    return f"; {drawn}, {least} to {most} over other losses and beliefs"
 
 
 def _proof(result: Result) -> str:

@@ -324,16 +324,27 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield _wrong(table, row, column, "an output in yields.csv", "no positive yield")
             if table == "activities" and name not in with_capacity:
                 yield _wrong(table, row, column, "a row in capacities.csv", "no capacity")
-    losses = {(r.material, r.segment) for r in data.rows("loss_functions") if r.loss_function == plan.loss_function}
     wide = {row.segment for row in data.rows("tiers") if row.material == "*"}
     own = {(row.material, row.segment) for row in data.rows("tiers")}
-    for material, segment in sorted({(r.material, r.segment) for r in data.rows("demand") if r.material in chosen}):
-        if (material, segment) not in losses and (material, "*") not in losses:
-            expected = f"a loss per tonne in loss function '{plan.loss_function}'"
-            yield Fault("loss_functions.csv", f"{material}/{segment}", "loss_usd_per_t", "no row", expected)
+    for material, segment in unstated_losses(plan, data):
+        expected = f"a loss per tonne in loss function '{plan.loss_function}'"
+        yield Fault("loss_functions.csv", f"{material}/{segment}", "loss_usd_per_t", "no row", expected)
+    for material, segment in _demands(plan, data):
         if segment not in wide and (material, segment) not in own:
             expected = "tiers for the segment, or for '*'" + near_miss(segment, wide)
             yield Fault("tiers.csv", f"{material}/{segment}", "share", "no row", expected)
+
+
+def unstated_losses(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
+    """(material, segment) of demands for which the plan's loss function states no loss."""
+    losses = {(r.material, r.segment) for r in data.rows("loss_functions") if r.loss_function == plan.loss_function}
+    return (one for one in _demands(plan, data) if one not in losses and (one[0], "*") not in losses)
+
+
+def _demands(plan: Plan, data: Dataset) -> list[tuple[str, str]]:
+    """(material, segment) of all demands of planned materials, in order."""
+    chosen = {*select_materials(plan, data)}
+    return sorted({(row.material, row.segment) for row in data.rows("demand") if row.material in chosen})
 
 
 def one_priority(plan: Plan, data: Dataset) -> Iterator[Fault]:

@@ -32,6 +32,7 @@ from .base import (
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
+MOST_BELIEFS = 3
 QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
 
@@ -272,6 +273,57 @@ class HazardOverride(Section):
     element_share: Annotated[float, Field(gt=0, le=1), base.ELEMENTS] | None = None
     after_probability: Annotated[Share, base.AFTER] | None = None
     after_lag_yr: Annotated[NonNegative, base.LAG] | None = None
+
+
+class HazardBelief(Section):
+    """What a belief says of how often a hazard comes; fields that are unset are as in the plan."""
+
+    hazard: Key
+    rate_per_yr: Annotated[NonNegative, base.RATE] | None = None
+    after_probability: Annotated[Share, base.AFTER] | None = None
+
+
+class Belief(Section):
+    """One belief of what may happen, by name."""
+
+    name: Key
+    hazards: tuple[HazardBelief, ...] = ()
+    """What it says in place of the table and of the plan; none: as they are."""
+    weight: Positive = 1.0
+    """Weight beside other beliefs, for `cautious`; only ratios count."""
+    source: str = ""
+    """Who holds it, or where it is printed."""
+
+
+class Ambiguity(Section):
+    """Losses and beliefs of which nobody knows which is right, and the rule by which one plan is chosen for all of them."""
+
+    rule: Literal["regret", "cautious"] = "regret"
+    """`regret`: the plan whose largest shortfall behind the best plan of any loss and belief is least, as a share of what that best
+    plan is worth. `cautious`: for the plan's own loss, the least mean regret over beliefs and over their worst ones."""
+    losses: Selection = ("*",)
+    """Loss functions that may be right; `*`: all of the tables that have every loss the plan needs."""
+    beliefs: tuple[Belief, ...] = ()
+    """Beliefs that may be right, three at most; none: the tables' figures, and the ends of the range of the rate or chance that
+    carries most of the loss."""
+    scenarios: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """Scenarios in which plans are made, drawn in equal parts from every belief and reduced by no loss."""
+    tail_weight: Annotated[Share, Column(low=0.01)] = 0.5
+    """`cautious`: weight of the worst beliefs against the mean of all."""
+    tail_level: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """`cautious`: share of the beliefs, by weight, that does not count as worst."""
+
+    @field_validator("beliefs")
+    @classmethod
+    def _few_and_apart(cls, value: tuple[Belief, ...]) -> tuple[Belief, ...]:
+        names = [belief.name for belief in value]
+        if len(value) > MOST_BELIEFS:
+            raise ValueError(
+                f"at most {MOST_BELIEFS} beliefs, not {len(value)}: each is one more column that a reader compares"
+            )
+        if len({*names}) < len(names):
+            raise ValueError(f"names that differ, not {', '.join(names)}")
+        return value
 
 
 class Control(Section):
@@ -559,6 +611,7 @@ class Plan(Section):
     hazards: tuple[HazardOverride, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
     sample: Sample | None = None
+    ambiguity: Ambiguity = Ambiguity()
     service_levels: tuple[ServiceLevel, ...] = ()
     diversification: tuple[Diversification, ...] = ()
     days_of_cover: tuple[DaysOfCover, ...] = ()

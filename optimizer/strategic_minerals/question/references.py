@@ -124,6 +124,16 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
         yield Fault("hazards.csv", "", "", "no rows, or no such file", expected)
 
 
+def _beliefs(plan: Plan, data: Dataset, hazards: Known) -> Iterator[tuple[str, Iterable[str | None], Known]]:
+    """Of losses and beliefs that may be right, as `_uses`."""
+    losses = names_in(data, "loss_functions", "loss_function")
+    if losses.names:
+        yield from _each("ambiguity.losses", plan.ambiguity.losses, losses.and_("*"))
+    for n, belief in enumerate(plan.ambiguity.beliefs):
+        for k, of_hazard in enumerate(belief.hazards):
+            yield f"ambiguity.beliefs.{n}.hazards.{k}.hazard", [of_hazard.hazard], hazards
+
+
 def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None], Known]]:
     """Dotted field, the names in it, and what these must be."""
     materials, countries, segments = material_names(data), country_names(data, plan.home), segment_names(data)
@@ -139,6 +149,7 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     yield from _each("instruments.packages", plan.instruments.packages, packages)
     for n, menu in enumerate(plan.instruments.price_floors):
         yield f"instruments.price_floors.{n}.material", [menu.material], materials
+    yield from _beliefs(plan, data, hazards)
     for n, rule in enumerate(plan.diversification):
         yield f"diversification.{n}.material", [rule.material], materials
         yield f"diversification.{n}.country", [rule.country], countries

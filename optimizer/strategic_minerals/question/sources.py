@@ -1,5 +1,8 @@
 """Loss functions replayed on what was seen: what each would have said of an observed shortage, beside what stopped.
 
+A function is tested on a shortage of about the length for which it is stated alone: users live for months on what they hold, so a
+loss of a year says nothing of a quarter, and the other way round.
+
 No total of an observed loss has been published, so none is compared. What a function says is turned into what would have had to
 stand still: its loss as a share of a year's output, times the persons employed, are weeks of work; divided by the workers of the
 plant that is known to have stopped, weeks of such plants. The same count on the other side: the weeks for which plants are known by
@@ -28,8 +31,10 @@ WEEKS_PER_MONTH = WEEKS_PER_YEAR / MONTHS_PER_YEAR
 
 Range = tuple[float, float, float]
 """Low, central, high."""
-Verdict = Literal["far too high", "too high", "plausible", "nothing was missing", "not testable"]
+Verdict = Literal["far too high", "too high", "plausible", "not comparable", "nothing was missing", "not testable"]
 FAILED = ("far too high", "too high")
+LIKE_LENGTH = 2.0
+"""Ratio of a function's horizon to an episode's trough up to which, either way, they are alike: an estimate (1.5 to 3)."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,19 @@ class Replay:
         return low, central, high
 
     @property
+    def differs(self) -> str:
+        """Why the function cannot be held against the episode; empty where both are of about one length."""
+        months, horizon = self.episode.months, self.horizon_months
+        if months is None:
+            return "how long it lasted is not known"
+        seen = f"{months:g} months were seen, through which users could live on what they held"
+        if horizon is None:
+            return f"no length is stated for which it holds; {seen}"
+        if 1 / LIKE_LENGTH <= horizon / months <= LIKE_LENGTH:
+            return ""
+        return f"it is stated for {horizon:g} months; {seen}"
+
+    @property
     def verdict(self) -> Verdict:
         """Whether what is known to have stopped allows for it."""
         if self.episode.tonnes[2] <= 0:
@@ -104,6 +122,8 @@ class Replay:
         weeks, most = self.weeks, self.episode.most_weeks
         if weeks is None or most is None:
             return "not testable"
+        if self.differs:
+            return "not comparable"
         return "far too high" if weeks[0] > most else "too high" if weeks[1] > most else "plausible"
 
     @property
@@ -131,18 +151,20 @@ class Replay:
         if e.surveyed > 1:
             survey = f"if each of the {e.surveyed:g} stops of a survey was as long and the plant as large"
             known += f"; {most:,.0f} at most can be inferred, {survey}"
-        return f"{said}, {share}. That equals {depth}{through}. {known}. Verdict: {self.verdict}{self._depth()}"
+        differs = f": {self.differs}" if self.verdict == "not comparable" else ""
+        return (
+            f"{said}, {share}. That equals {depth}{through}. {known}. Verdict: {self.verdict}{differs}{self._depth()}"
+        )
 
     def _depth(self) -> str:
-        """Of what depth and length the function is, and of what those of the episode."""
+        """Of what depth the shortage was, where a function is held against it or cannot be."""
         e = self.episode
-        if not self.failed:
+        if self.verdict == "plausible" or not (e.depth and e.mean_depth):
             return ""
-        horizon = f", stated for {self.horizon_months:g} months" if self.horizon_months else ""
-        seen = ""
-        if e.depth and e.mean_depth:
-            seen = f"; seen was a loss of {e.mean_depth:.0%} over the year, {e.depth:.0%} in the worst month"
-        return f". It is the mean loss of another case ({self.case}{horizon}){seen}"
+        return (
+            f". It is the mean loss of its own case ({self.case}); seen was a loss of {e.mean_depth:.0%} over the year, "
+            f"{e.depth:.0%} in the worst month"
+        )
 
 
 def episodes(data: Dataset) -> list[Episode]:

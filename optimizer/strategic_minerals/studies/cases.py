@@ -35,11 +35,15 @@ EPISODE_COLUMNS = (
     "plant_weeks_low plant_weeks_high plant_weeks_known plant_weeks_most verdict reason"
 ).split()
 TESTED = ("far too high", "too high", "plausible")
+UNTESTED = ("not comparable", "not testable", "nothing was missing")
+"""Verdicts that say nothing of it, the most telling first."""
 """Verdicts of episodes that say something of a function."""
 TEST = (
     "The test: a function's loss (tonnes not delivered times loss per tonne) is turned into weeks of plants as large as the one "
     "known to have stopped, at the output of an average worker. It fails where that is more than the stops known by name, repeated "
-    "for every stop that the widest survey of firms counted or expected. No total of an observed loss is compared: none has been "
+    "for every stop that the widest survey of firms counted or expected. A function is held against shortages of about its "
+    "own length "
+    "alone: users live on what they hold. No total of an observed loss is compared: none has been "
     "published. A function that passes is not contradicted by what was seen, at that depth and length; it is not proven."
 )
 LOSS_TITLES = {"functions": "Loss functions against what was seen", "episodes": "What each would have said"}
@@ -87,8 +91,8 @@ def _functions(found: Sequence[Replay]) -> pd.DataFrame:
     for name in dict.fromkeys(replay.function for replay in found):
         mine = [r for r in found if r.function == name]
         tested = [r for r in mine if r.verdict in TESTED]
-        deciding = min(tested, key=lambda r: TESTED.index(r.verdict)) if tested else mine[0]
-        verdict = deciding.verdict if tested else "not tested"
+        deciding = min(tested or mine, key=lambda r: [*TESTED, *UNTESTED].index(r.verdict))
+        verdict = deciding.verdict
         months = _or_nan(deciding.horizon_months)
         rows.append((name, months, deciding.case, not deciding.failed, len(tested), verdict, deciding.reason()))
     columns = ["loss_function", "horizon_months", "case", "passes", "tested_on", "verdict", "reason"]

@@ -37,6 +37,8 @@ from .worth import without_promises
 
 COVERS = (60, 90, 120, 180)
 """Days of net imports."""
+CEILINGS = "published purchase ceilings"
+"""Name of the rule that buys them in full."""
 OTHER_COVERS = tuple(f"{days} days of cover" for days in COVERS[1:])
 OF_DEPTH = 0.9
 """Share of what the market offers in a year that a rule reckons with."""
@@ -94,7 +96,7 @@ def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, fl
     signing = f"{COVERS[0]} days of cover and all that the plan signs"
     schedules[signing] = _stock(problem, market, covers[COVERS[0]])
     if any(listed.get(i, 0.0) > 0 for i in market):
-        schedules["published purchase ceilings"] = _yearly(problem, market, listed)
+        schedules[CEILINGS] = _yearly(problem, market, listed)
     schedules["equal money for each material"] = _money(problem, market, {i: own / len(market) for i in market})
     if total > 0:
         by_value = {i: own * worth[i] / total for i in market}
@@ -241,7 +243,7 @@ def compare_rules(
     free = without_promises(plan)
     problem = prepare(free, result.data)
     outlay = float(result.tables["budget"].outlay_musd.sum())
-    rules = list(purchase_rules(problem, outlay, _ceilings(result.data)))
+    rules = list(purchase_rules(problem, outlay, ceilings_of(result.data)))
     search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     base, own = trunk_alone(result.reference), trunk_alone(result.solution)
     courses = [search.under(own if rule.plants else base, rule.bought) for rule in rules]
@@ -335,7 +337,7 @@ def _row(name: str, money: str, spent: float, note: str, worth: Any, plan: Any, 
     }
 
 
-def _ceilings(data: Dataset) -> dict[str, float]:
+def ceilings_of(data: Dataset) -> dict[str, float]:
     """Material -> the latest published ceiling [t a year]."""
     rows = sorted(data.rows("purchase_ceilings"), key=lambda row: row.fiscal_year)
     return {row.material: row.ceiling_t_per_yr for row in rows}

@@ -33,6 +33,7 @@ from ..world.events import sampled
 from ..world.instance import Package
 from ..world.scenarios import quantile
 from .forward import Simulator
+from .grid import Asked, lived
 from .joint import (
     LEAST_GAP_MUSD,
     SAMPLE_GAP,
@@ -279,11 +280,12 @@ def solve(
     tests: list[Tested] = []
     alike = [one for _, one in given]
     bounded = fresh[::2] if plan.policy == "targets" else []
-    asked_tests = [Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded) for chunk in chunks]
+    asked_tests = [_Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded) for chunk in chunks]
     with_them = [given[0], *((plan, one.solution) for one in left_out if one.solution is not None), given[number]]
     rules = other_rules(chosen.plan)
     with_them += [(one, given[number][1]) for one in rules]
     beside: list[Met] = []
+    band = pd.DataFrame(columns=BAND)
     try:
         for some in run.each("", _tested, asked_tests):
             tests += some
@@ -293,6 +295,7 @@ def solve(
         for some_lives in run.each("", partial(met, data, nothing, with_them, min(scenarios, ALONGSIDE)), chunks):
             beside += some_lives
             report(len(some_lives), "left out together")
+        band = _band(chosen, given[number][1], nothing[1], run)
         failed = _contradiction(tests)
     except StoppedError as error:
         failed = f"there was no time for samples to bound this plan: {error}"
@@ -303,7 +306,7 @@ def solve(
         return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
     by_rule = [replace(one, worth=one.worth[len(with_them) - len(rules) - 1 :]) for one in beside]
     of_rules = rule_rows(rules, by_rule, confidence)
-    return _answered(chosen, number, tests, lives, left_out, beside, of_rules, scenarios, confidence, prefer)
+    return _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
 
 
 def _lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
@@ -372,6 +375,7 @@ def _answered(
     left_out: Sequence[Without],
     beside: Sequence[Met],
     rules: pd.DataFrame,
+    band: pd.DataFrame,
     scenarios: int,
     confidence: float,
     preference: Preference,
@@ -413,13 +417,36 @@ def _answered(
         pd.DataFrame(list(_aside(result)), columns=RELEASE),
         rules,
         _money(result, lives, number),
+        band,
     )
     return _with(result, act_now)
 
 
+BAND = "belief loss worth_musd worth_error_musd".split()
+
+
+def _band(result: Result, decided: Solution, nothing: Solution, run: Runner) -> pd.DataFrame:
+    """The worth of the plan under every loss and belief that may be right, as it is lived (`BAND`); no row where nothing is in
+    doubt. Raises as `lived`."""
+    plan = result.plan
+    asked = Asked.alone(plan, result.data, decided, nothing, ALONGSIDE)
+    if asked is None or plan.sample is None:
+        return pd.DataFrame(columns=BAND)
+    seeds = [[seed] for seed in sample_seeds(plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)]
+    worth = np.array([one.worth[0] for some in run.each("", partial(lived, asked), seeds) for one in some])
+    rows = [
+        (belief.name, loss, float(worth[:, k, n].mean()), float(worth[:, k, n].std(ddof=1)) / len(worth) ** 0.5)
+        for k, belief in enumerate(asked.beliefs)
+        for n, loss in enumerate(asked.losses)
+    ]
+    return pd.DataFrame(rows, columns=BAND)
+
+
+BAND_SAMPLES = 2
+"""Samples, of as many scenarios as the plans without some acts get, in which the plan is lived under other losses and beliefs."""
 MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
 TOTAL_YEARS = "all"
-BAND = (0.05, 0.95)
+NINE_OF_TEN = (0.05, 0.95)
 """Shares of futures between which the money of a year is said to lie."""
 
 
@@ -433,7 +460,7 @@ def _money(result: Result, lives: Sequence[Met], number: int) -> pd.DataFrame:
     given = n.appropriation[: spent.shape[1]]
     columns = [(str(year), float(given[f]), spent[:, f]) for f, year in enumerate(n.calendar.planned_years)]
     for name, of, values in [*columns, (TOTAL_YEARS, float(given.sum()), spent.sum(axis=1))]:
-        low, high = (quantile(values, pi, level) for level in BAND)
+        low, high = (quantile(values, pi, level) for level in NINE_OF_TEN)
         rows.append((name, of, float(pi @ values), low, high))
     return pd.DataFrame(rows, columns=MONEY)
 
@@ -545,7 +572,7 @@ def _candidate(data: Dataset, method: Method, gap: float, seed: int, plan: Plan)
 
 
 @dataclass(frozen=True)
-class Asked:
+class _Asked:
     """Some samples to be solved in turn."""
 
     plan: Plan
@@ -562,7 +589,7 @@ class Asked:
     """Samples of which it is asked what any policy could attain."""
 
 
-def _tested(asked: Asked) -> list[Tested]:
+def _tested(asked: _Asked) -> list[Tested]:
     """Some samples in turn: what plans cost in each, and what every plan costs at least."""
     found: list[Tested] = []
     like: Problem | None = None
@@ -594,7 +621,7 @@ def _tested(asked: Asked) -> list[Tested]:
     return found
 
 
-def _knowing(asked: Asked, seed: int) -> float:
+def _knowing(asked: _Asked, seed: int) -> float:
     """What every policy costs at least in a sample [million USD]: commitments and purchases before an event are common to all
     futures, from then on each is known, and only offers, money and stores limit what is done. Rules that the simulator does not
     live by (promises, refilling in time) bind nobody here."""

@@ -292,10 +292,11 @@ def _replicate(
 
 def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
     """A first stage in scenarios, as its plan's policy lives them."""
-    return _living(first)(scenarios)
+    return living(first)(scenarios)
 
 
-def _living(first: FirstStage) -> Callable[[ScenarioSet], RecourseOutcome]:
+def living(first: FirstStage) -> Callable[[ScenarioSet], RecourseOutcome]:
+    """What lives a first stage through sets of scenarios, as its plan's policy does."""
     if first.plan.policy != "targets":
         return partial(evaluate_recourse, first)
     return Simulator(first, first.plan.release).live
@@ -331,7 +332,7 @@ def met(
         like = next((one for one in known if one.is_of(plan)), None)
         made = FirstStage.of(plan, data, solution, is_reference=k == 0) if like is None else like.other(plan, solution)
         known.append(made)
-    lives = [_living(one) for one in known]
+    lives = [living(one) for one in known]
     found = []
     for seed in seeds:
         drawn = population(known[0].natural, data, scenarios, seed)

@@ -624,7 +624,7 @@ def sweep(
     if not asked:
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
     require(plan, data)
-    _require_points(plan, data, asked)
+    require_points(plan, data, asked)
     if fresh_scenarios:
         require_scored(plan, fresh_scenarios, relax)
         asked = [*asked, {}]  # the unchanged question comes last
@@ -688,7 +688,7 @@ def sweep(
     return Study("sweep", tables, in_words(design, Names.of(data), tables, facts), facts, TITLES)
 
 
-def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
+def require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
     """Raise PlanError with every wrong address and value, each once and with the first point that has it."""
     faults: dict[tuple[str, str, str], Fault] = {}
     for n, changes in enumerate(asked):

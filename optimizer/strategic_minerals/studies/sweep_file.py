@@ -131,10 +131,15 @@ class SweepFile(Section):
         return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
 
 
-class _Placed(SweepFile):
+class PlacedSweepFile(SweepFile):
     """A sweep file that was read, and knows its lines."""
 
     _place: PlanText = PrivateAttr()
+
+    @property
+    def place(self) -> PlanText:
+        """Where it stands."""
+        return self._place
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -150,7 +155,7 @@ def sweep_study(
     data: Dataset,
     study: Annotated[
         SweepFile,
-        FromFile(_Placed.read),
+        FromFile(PlacedSweepFile.read),
         Field(description="Sweep file (TOML): the kind of study, and its axes, ranges or points."),
     ],
     *,
@@ -165,7 +170,7 @@ def sweep_study(
         options = study.model_dump(include={"gap", "relax", "method", "fresh_scenarios"})
         return sweep(plan, data, design, **options, run=run)
     except PlanError as error:
-        raise located(study._place, error) if isinstance(study, _Placed) else error from None
+        raise located(study.place, error) if isinstance(study, PlacedSweepFile) else error from None
 
 
 def _leaves(content: dict[str, Any]) -> Iterator[list[str]]:

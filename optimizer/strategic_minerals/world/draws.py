@@ -51,6 +51,20 @@ class Lasting:
     """(scenarios,)"""
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """What a hazard had occasion for in one scenario, and what it did: no rate or chance looks at more."""
+
+    onsets: int = 0
+    """Times that it came by itself."""
+    free: float = 0.0
+    """Years in which it could have."""
+    chances: int = 0
+    """Events that might have brought it on."""
+    taken: int = 0
+    """Those that did."""
+
+
 def shape_of(row: Any) -> float:
     """Onsets that a row's rate stands for: those on its record and one half, the shape of the rate's gamma posterior under
     Jeffreys' prior."""
@@ -73,8 +87,8 @@ def draw(
     alike: Mapping[str, str] | None = None,
     lasting: Sequence[Lasting] = (),
     grid: float | None = None,
-) -> list[tuple[DisruptionEvent, ...]]:
-    """(scenarios,) tuples of strikes of the hazards `rows`, in order of time.
+) -> list[tuple[tuple[DisruptionEvent, ...], Mapping[str, Exposure]]]:
+    """(scenarios,) strikes of the hazards `rows`, in order of time, with what each hazard had occasion for.
 
     `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes again and again until the end of the
     span (`events`: at most so often by itself), gaps being exponential at its rate; the time in which it cannot begin, because an
@@ -93,7 +107,8 @@ def draw(
     for n in range(scenarios):
         if n % 256 == 0:
             checkpoint()
-        found.append(_Course(drawn, relations, n, standing, lasting).lived())
+        course = _Course(drawn, relations, n, standing, lasting)
+        found.append((course.lived(), course.exposure()))
     return found
 
 
@@ -257,6 +272,10 @@ class _Course:
         self._clocks = {name: _Clock() for name in drawn.rows}
         self._next: list[tuple[float, str, int, int, float]] = []
         """Candidates: date, hazard, stream, number in the stream, date off the grid."""
+        self._free = dict.fromkeys(drawn.rows, 0.0)
+        """Hazard -> years in which it could begin, in gaps that are over."""
+        self._chances = dict.fromkeys(drawn.rows, 0)
+        self._taken = dict.fromkeys(drawn.rows, 0)
         for one in lasting:
             self._record(one.event, float(one.ends[n]))
         self._given = len(lasting)
@@ -288,6 +307,17 @@ class _Course:
         given = [self._over(k) for k in range(self._given)]
         return (*given, *sorted(map(self._over, new), key=lambda event: event.start))
 
+    def exposure(self) -> Mapping[str, Exposure]:
+        """What each hazard had occasion for in the life that was lived."""
+        drawn, found = self._drawn, {}
+        for hazard, clock in self._clocks.items():
+            limited = drawn.limit is not None and clock.k >= drawn.limit
+            since = max(clock.since, drawn.span.begin)
+            still = 0.0 if limited else max(0.0, drawn.span.end - since - self._shut(hazard, since, drawn.span.end))
+            free = self._free[hazard] + still
+            found[hazard] = Exposure(clock.k, free, self._chances[hazard], self._taken[hazard])
+        return found
+
     def _record(self, event: DisruptionEvent, end: float) -> None:
         self._of.setdefault(event.label, []).append(len(self._events))
         self._events.append(event)
@@ -317,7 +347,9 @@ class _Course:
                 if number is not None and drawn.limit is not None and k >= drawn.limit:
                     continue
                 u = drawn.coordinates(name, stream, k)[self._n]
+                self._chances[name] += 1
                 if u[0] < row.after_probability:
+                    self._taken[name] += 1
                     lag = float(-np.log1p(-u[1])) * row.after_lag_yr
                     self._push(start + lag, name, stream, k, start + (drawn.grid or 0.0))
 
@@ -362,6 +394,7 @@ class _Course:
             date = end  # one that is off takes its time too
         if stream == 0:
             clock.k += 1
+            self._free[hazard] += clock.gap
             self._gap(hazard, date)
 
     def _given_of(self, hazard: str) -> int:

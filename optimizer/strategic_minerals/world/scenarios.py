@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..core.runner import checkpoint
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from ..question.dataset import Dataset
 from ..question.plan import Plan, Sample
-from .draws import POINTS, Lasting, Span, draw, durations, lasting_until, shape_of
+from .draws import POINTS, Exposure, Lasting, Span, draw, durations, lasting_until, shape_of
 from .events import (
     DisruptionEvent,
     SampledScenarios,
@@ -338,7 +338,9 @@ def build_scenarios(
     if plan.sample is not None:
         quiet = min(rest, plan.sample.quiet_probability)
         drawn = (
-            held if held is not None and held.asked == _asked(instance, data) else sample(instance, data, plan.sample)
+            held
+            if held is not None and held.asked == asked_for(instance, data)
+            else sample(instance, data, plan.sample)
         )
         names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn.events)))]
         probability += [quiet, *((rest - quiet) * drawn.share)]
@@ -374,16 +376,16 @@ def _only_ends(ongoing: Sequence[OngoingEvent]) -> list[tuple[DisruptionEvent, .
     return [tuple(one.until(float(ends[k, n])) for k, one in enumerate(ongoing)) for n in range(ENDS)]
 
 
-def _asked(instance: Instance, data: Dataset) -> Any:
+def asked_for(instance: Instance, data: Dataset) -> Any:
     """What sampled scenarios hang on. Prices and losses, by which a reduction chooses, are left out: who holds scenarios while
     those change compares plans in the same scenarios.
     """
     plan = instance.plan
     rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data), data.rows("hazard_evidence")
-    return plan.sample, *rows, span(instance), instance.materials, instance.members, _standing(plan), plan.ongoing
+    return plan.sample, *rows, span(instance), instance.materials, instance.members, standing(plan), plan.ongoing
 
 
-def _standing(plan: Plan) -> set[str]:
+def standing(plan: Plan) -> set[str]:
     """Hazards of which an event is in force at the start."""
     controls = {control.hazard for control in plan.controls if control.in_force and control.hazard}
     return controls | {event.hazard for event in plan.ongoing if event.hazard}
@@ -420,7 +422,7 @@ def listed(
 
 def sample(instance: Instance, data: Dataset, chosen: Sample) -> SampledScenarios:
     """The sampled scenarios, reduced where asked."""
-    asked = _asked(instance, data)
+    asked = asked_for(instance, data)
     count = chosen.scenarios if chosen.draws is None else chosen.draws
     drawn = draws(instance, data, chosen, count, chosen.seed)
     if not drawn:
@@ -439,6 +441,13 @@ def draws(
 ) -> list[tuple[DisruptionEvent, ...]]:
     """Fresh scenarios of the plan's hazards, by a seed; `chosen` says how many events of a hazard each may have and whether rates
     are uncertain. Events in force come first in each, with their ends. grid: as `draw`."""
+    return [events for events, _ in draws_with_exposure(instance, data, chosen, scenarios, seed, grid)]
+
+
+def draws_with_exposure(
+    instance: Instance, data: Dataset, chosen: Sample, scenarios: int, seed: int, grid: float | None = None
+) -> list[tuple[tuple[DisruptionEvent, ...], Mapping[str, Exposure]]]:
+    """As `draws`, each with what its hazards had occasion for."""
     ongoing = ongoing_events(instance.plan, data, instance.calendar)
     ends = drawn_ends(ongoing, scenarios, seed)
     window, calendar = span(instance), instance.calendar
@@ -452,13 +461,13 @@ def draws(
         events=chosen.events_per_hazard,
         shapes=shapes(instance.plan, data) if chosen.rates == "uncertain" else None,
         profiles=profiles_of(instance.plan, data),
-        standing=_standing(instance.plan),
+        standing=standing(instance.plan),
         alike={row.material: row.alike for row in data.rows("materials") if row.alike},
         lasting=[Lasting(one.event, ends[k]) for k, one in enumerate(ongoing)],
         grid=grid,
     )
     if since < window.begin:
-        new = [events for events in new if all(event.start >= window.begin for event in events[len(ongoing) :])]
+        new = [one for one in new if all(event.start >= window.begin for event in one[0][len(ongoing) :])]
     return new
 
 

@@ -214,15 +214,19 @@ class Master:
         *,
         groups: int = 0,
         twin: bool = False,
+        rows: Sequence[Cut] = (),
     ) -> None:
         """cost: (columns,). decisions: integers. sums: columns whose sums are integers. All as the master counts them.
-        groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once.
+        groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once. rows: that bind
+        costs of groups, and always stay; of cuts those of groups that the assembly lets cost something are held.
         """
-        self._pool, self._twin = pool, twin
+        self._pool, self._twin, self._rows = pool, twin, rows
         self._decisions, first = decisions, len(assembly.row_lower)
         self._sums = np.arange(first, first + len(sums))
-        self._first = first + len(sums)
-        self._held = dict.fromkeys(pool.numbers, 0)
+        self._first = first + len(sums) + len(rows)
+        own = len(assembly.lower) - groups
+        costly = assembly.lower[own:] < assembly.upper[own:]
+        self._held = {number: 0 for number in pool.numbers if costly[pool[number].group]}
         """Cut -> solves since it was tight, in the order of their rows."""
         self._program = assembly, cost, offset, sums
         self._point: Floats | None = None
@@ -238,12 +242,15 @@ class Master:
         model.configure_hot_start(scaled=True)
         free = np.full(len(sums), INF)
         model.add_rows(sums, [np.ones(len(columns)) for columns in sums], -free, free)
+        self._append(model, self._rows)
         self._add(model, self._held)
         return model
 
     def _add(self, model: Model, cuts: Collection[int]) -> None:
         """Rows for some cuts of the pool."""
-        found = [self._pool[number] for number in cuts]
+        self._append(model, [self._pool[number] for number in cuts])
+
+    def _append(self, model: Model, found: Sequence[Cut]) -> None:
         right, columns, factors = (
             [cut.right for cut in found],
             [cut.columns for cut in found],

@@ -247,6 +247,8 @@ class Decomposed:
     rows: Ints
     """The master's rows, likewise."""
     clusters: tuple[Cluster, ...]
+    scenarios: Ints
+    """(clusters,) the first scenario of each."""
 
     @property
     def kept(self) -> bool:
@@ -272,7 +274,7 @@ def separable(structure: Structure, assembly: Assembly) -> bool:
         return False
     added = np.flatnonzero(assembly.row_block < 0)
     used = assembly.index[_entries(assembly, added)]
-    return not len(used) or bool((_owners(structure, assembly)[used] < 0).all())
+    return not len(used) or bool((_owners(structure, assembly)[0][used] < 0).all())
 
 
 def stay(assembly: Assembly) -> bool:
@@ -281,14 +283,21 @@ def stay(assembly: Assembly) -> bool:
 
 
 def decompose(
-    structure: Structure, assembly: Assembly, cost: Floats, groups: int, like: Decomposed | None = None
+    structure: Structure,
+    assembly: Assembly,
+    cost: Floats,
+    groups: int,
+    like: Decomposed | None = None,
+    *,
+    size: int | None = None,
 ) -> Decomposed:
     """Master and clusters of a model. ValueError where a row binds scenarios of two clusters together.
 
     groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
-    it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis.
+    it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis. size: scenarios
+    in a cluster; None: as `SETTINGS` says.
     """
-    owner = _owners(structure, assembly)
+    owner, scenarios = _owners(structure, assembly, size)
     mine, *columns = _sorted_by(owner)
     ours, *rows = _sorted_by(_row_owners(assembly, owner), len(columns))
     place = np.empty(len(owner), dtype=np.int32)
@@ -303,6 +312,7 @@ def decompose(
         mine,
         ours,
         tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))),
+        scenarios,
     )
 
 
@@ -320,7 +330,7 @@ def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
     """
     if not separable(structure, assembly):
         return assembly
-    rows = np.flatnonzero(_row_owners(assembly, _owners(structure, assembly)) < 0)
+    rows = np.flatnonzero(_row_owners(assembly, _owners(structure, assembly)[0]) < 0)
     every = np.arange(len(assembly.lower))
     return replace(_named(assembly, rows, every, lambda column: column), costs=assembly.costs)
 
@@ -331,7 +341,7 @@ def demanding(structure: Structure, assembly: Assembly) -> Assembly:
     """
     if stay(assembly) or not separable(structure, assembly):
         return assembly
-    owner = _owners(structure, assembly)
+    owner, _ = _owners(structure, assembly)
     rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)
     return _named(assembly, rows, mine, lambda column: np.searchsorted(mine, column))
 
@@ -347,10 +357,11 @@ def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints]
     )
 
 
-def _owners(structure: Structure, assembly: Assembly) -> Ints:
-    """(columns,) cluster of each column, -1 for the master's."""
+def _owners(structure: Structure, assembly: Assembly, size: int | None = None) -> tuple[Ints, Ints]:
+    """((columns,) cluster of each column, -1 for the master's, (clusters,) first scenario of each). size: as `decompose`."""
     apart = np.flatnonzero(~structure.scenarios.design_basis)
-    size = int(np.clip(math.ceil(len(apart) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
+    usual = int(np.clip(math.ceil(len(apart) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
+    size = size or usual
     cluster = np.full(len(structure.scenarios.names), -1, dtype=np.int64)
     cluster[apart] = np.arange(len(apart)) // size
     owner = np.full(len(assembly.lower), -1, dtype=np.int32)
@@ -366,7 +377,8 @@ def _owners(structure: Structure, assembly: Assembly) -> Ints:
             continue
         owner[part.own] = np.repeat(of, part.width)
     present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are none
-    return np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)[owner + 1]
+    place = np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)
+    return place[owner + 1], apart[size * np.flatnonzero(present)]
 
 
 def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
@@ -586,11 +598,16 @@ class Evaluator:
         self.pool = CutPool()
         self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=SETTINGS.remembered_points)
         """Points asked about last, and the numbers of their cuts."""
-        self._adopt(decompose(structure, assembly, cost, groups_for(structure, assembly)), structure, assembly, cost)
+        self._adopt(self._taken_apart(structure, assembly, cost), structure, assembly, cost)
+
+    def _taken_apart(self, structure: Structure, assembly: Assembly, cost: Floats) -> Decomposed:
+        """The parts of a model that is new here."""
+        return decompose(structure, assembly, cost, groups_for(structure, assembly))
 
     def _adopt(self, parts: Decomposed, structure: Structure, assembly: Assembly, cost: Floats) -> None:
         self.parts, self.structure, self.assembly, self._cost = parts, structure, assembly, cost
-        self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
+        whole = parts.master.integer[: len(parts.mine)]
+        self.decisions = np.flatnonzero(whole) if self._integer else np.zeros(0, dtype=np.int64)
         """Columns of integers, as the master counts them; so do sums."""
         sums = decision_sums(structure, assembly) if self._integer else []
         self.sums = [np.searchsorted(parts.mine, columns) for columns in sums]

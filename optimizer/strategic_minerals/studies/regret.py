@@ -1,0 +1,610 @@
+"""One plan for losses and beliefs of which nobody knows which is right: least regret, and a table of who would regret what.
+
+Every loss under every belief is a cell. The best plan of each cell says what could be had there if it were known to be right; the
+plan that is recommended falls behind it least, in the cell where it falls behind most (minimax relative regret; Savage 1951,
+Kouvelis and Yu 1997; section 21 of the formulation). All candidates are then lived, without foresight, through the same new
+scenarios.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import permutations
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.solving import Relax
+from ..answer.study import Study
+from ..core.errors import Fault, InputError, Progress, UntrustedError
+from ..core.formats import amount, digits, musd
+from ..core.frames import Floats, rows_of
+from ..core.logs import logger_of
+from ..core.runner import HERE, Runner, current
+from ..core.stats import estimated
+from ..core.verb import Confidence, verb
+from ..matrix.problem import FIRST_YEARS, TRACE, Problem, acts, prepare
+from ..matrix.solution import Solution, decided_point
+from ..question.consistency import require
+from ..question.dataset import Dataset
+from ..question.names import Names
+from ..question.plan import Plan
+from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
+from ..solver.optimise import SampleSearch, sample_seeds, unbounded
+from .grid import LEAST_OF_WORTH, SAME_LOSS, Asked, Grid, Lived, lived
+from .joint import names_of_acts
+from .rules import CEILINGS, ceilings_of, purchase_rules
+from .worth import without_promises
+
+LOG = logger_of(__name__)
+
+SAMPLES = 6
+"""Independent samples in which candidates are lived."""
+SCENARIOS = 48
+"""Scenarios of each, in equal parts from every belief."""
+DRAWN_APART = 0xBE11EF
+"""What tells seeds of new scenarios from those of plans."""
+GAP = 0.01
+"""Share of what a cell is measured against within which its best plan is sought."""
+CELL_S, REGRET_S, LONGEST = 20.0, 120.0, 10.0
+"""Seconds for the best plan of a cell and for the recommended one; what is open then stands as gap. So many times as long where
+nothing bounds it by then."""
+GAP_OF_REGRET = 5e-3
+"""Regret within which the recommended plan is sought."""
+TIE = 1e-3
+"""Weight of the mean regret beside the largest: of plans that are as good where they are worst, the better one elsewhere."""
+NEAR = 0.05
+"""Share of the best worth within which plans weigh alike where lived worth is read off the model's; the least slope."""
+LESS_BY = 0.03
+"""Share of what can be had by which the recommended plan's worst cell has to beat that of every plan for one loss; else nobody is
+spared a choice."""
+RECOMMENDED, NOTHING = "recommended", "nothing new"
+CELLS = (
+    "candidate belief loss worth_musd worth_error_musd worth_low_musd worth_high_musd best_musd best_candidate regret_musd "
+    "regret_share"
+).split()
+CANDIDATES = "candidate largest_regret_share worst_belief worst_loss mean_regret_share first_years_musd outlay_musd why_not".split()
+ATTAINABLE = "belief loss best_musd bound_musd recommended_musd regret_share".split()
+BELIEFS = "belief hazard figure value effective_share source".split()
+LOSSES = "loss same_as left_out".split()
+WHAT_DIFFERS = "kind item what unit".split()
+CHOICES = "candidate better_under gain_musd otherwise_musd probability".split()
+TITLES = {"candidates": "Candidates", "cells": "Worth by loss and belief", "acts": "What each candidate does first"}
+
+
+@verb
+def least_regret(
+    plan: Plan,
+    data: Dataset,
+    *,
+    relax: Relax = False,
+    samples: Annotated[
+        int, Field(ge=2, le=100, description="Independent samples in which candidates are lived.")
+    ] = SAMPLES,
+    scenarios: Annotated[int, Field(ge=1, le=10_000, description="Scenarios of each sample.")] = SCENARIOS,
+    confidence: Confidence = 0.95,
+    run: Runner = HERE,
+) -> Study:
+    """Recommend one plan for all losses and beliefs that may be right, and show what each candidate is worth under each.
+
+    Losses, beliefs and rule are those of the plan's section `ambiguity`. Candidates are the recommended plan, the best plan of each
+    loss (under the central belief), published purchase ceilings bought in full, and nothing new. Tables:
+    candidates: candidate; largest and mean regret as shares of what could be had, and where the largest is; money of the first
+    years before any event, and of all planned years as lived; cells: candidate, belief, loss: worth as lived with standard error
+    and interval, the best candidate there, regret in money and as a share; attainable: by belief and loss the worth of the best
+    plan by the model of the plan with its bound, and that of the recommended one; acts: what each candidate does by the end of the
+    first years; choices: for each other candidate, under which loss it is better, by how much, and the probability of that loss
+    from which to choose it; reaction: how much rarer or more frequent stops would have to become because of a candidate for it to
+    be as good; beliefs, losses: what was asked.
+    Facts: recommended, compromise (whether one plan is clearly better in its worst cell than every plan of one loss), scenarios
+    (fresh, in which candidates were lived), model_scenarios, seconds of each part, gaps.
+
+    Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`.
+    """
+    require(plan, data)
+    if plan.sample is None or unbounded(plan):
+        reason = unbounded(plan) or "one plan for all beliefs needs scenarios drawn from hazards: the plan draws none"
+        raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
+    call = current()
+    grid = Grid.of(plan, data)
+    call.report(Progress("the best plan of each loss and belief", call.seconds))
+    made = Made.of(grid, relax)
+    candidates = _candidates(grid, made)
+    seeds = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
+    each = max(1, -(-samples // max(1, run.processes)))
+    parts = [seeds[k : k + each] for k in range(0, samples, each)]
+
+    def live(some: Sequence[Candidate]) -> list[Lived]:
+        asked = partial(lived, Asked.of(grid, [one.solution for one in some if one.solution is not None], scenarios))
+        return [one for part in run.each("lived", asked, parts) for one in part]
+
+    lives = live(candidates)
+    first = np.array([one.worth for one in lives]).mean(axis=0)
+    second = Candidate(RECOMMENDED, made.again(grid, first[: len(made.points)]))
+    again = live([second])
+    worth = np.array([one.worth for one in again]).mean(axis=0)[0]
+    best = np.maximum(first.max(axis=0), worth)
+    if judged(best - worth, best, grid) < judged(best - first[0], best, grid):
+        candidates = [second, *candidates[1:]]
+        lives = [one.with_first(other) for one, other in zip(lives, again, strict=True)]
+    tables = _tables(grid, made, candidates, lives, confidence)
+    least = tables["candidates"].iloc[0].largest_regret_share
+    single = tables["candidates"][tables["candidates"].candidate.isin([_for(name) for name in grid.losses])]
+    compromise = bool(len(single) == 1 or single.largest_regret_share.min() - least >= LESS_BY)
+    facts = {
+        "rule": plan.ambiguity.rule,
+        "recommended": RECOMMENDED,
+        "compromise": compromise,
+        "scenarios": sum(one.scenarios for one in lives),
+        "model_scenarios": len(grid.problem.structure.scenarios.names),
+        "confidence": confidence,
+        "model_regret": made.regret,
+        "model_regret_bound": made.regret_bound,
+        "seconds_best_plans": made.seconds[0],
+        "seconds_recommended": made.seconds[1],
+        "relaxed": relax,
+    }
+    words = list(_words(tables, facts, grid, Names.of(data)))
+    return Study("regret", tables, words, facts, TITLES)
+
+
+def _for(loss: str) -> str:
+    """What the candidate of a loss is called."""
+    return f"for {loss}"
+
+
+# The best plan of each cell, and the plan of least regret.
+
+
+@dataclass(frozen=True)
+class Made:
+    """Plans in the scenarios that they were made with."""
+
+    cells: Cells
+    worth: Floats
+    """(beliefs, losses) of the best plan of each cell by the model of the plan [million USD]."""
+    most: Floats
+    """What every plan is worth there at most."""
+    points: tuple[Floats, ...]
+    """Of the recommended plan, then of the best plan of each loss under the central belief."""
+    worth_of: Floats
+    """(plans, beliefs, losses)"""
+    regret: float
+    """What the rule comes to by the recommended plan (`judged`)."""
+    regret_bound: float
+    """What it comes to at least, whatever the plan."""
+    seconds: tuple[float, float]
+    """(for the best plan of all cells, for the recommended one)"""
+
+    @classmethod
+    def of(cls, grid: Grid, relax: bool) -> Made:
+        """Solve every cell, then all together. Raises UntrustedError and StoppedError."""
+        call = current()
+        cells = Cells(grid.problem.structure, grid.problem.assembly, grid.cost, grid.probability, integer=not relax)
+        worth, most = np.zeros(grid.nothing.shape), np.zeros(grid.nothing.shape)
+        points: dict[Cell, Floats] = {}
+        start: Floats | None = None
+        begin = call.seconds
+        dearest = np.argsort(-grid.nothing[grid.central], kind="stable").tolist()
+        for cell in ((k, loss) for loss in dearest for k in range(len(worth))):
+            call.check()
+            found = _sought(cells, Aim({cell: 1.0}), start, GAP * grid.least, GAP, CELL_S, -float(grid.nothing[cell]))
+            worth[cell], most[cell] = -found.value, -found.bound
+            start = points[cell] = found.y
+            LOG.info("cell %s: worth %.1f, at most %.1f, %.1f s", cell, worth[cell], most[cell], found.seconds)
+        between = call.seconds
+        aim, unit, shift = _aim(grid, most, np.zeros_like(most), np.ones_like(most))
+        found = _sought(cells, aim, start, GAP_OF_REGRET * unit, 0.0, REGRET_S, shift)
+        singles = [points[grid.central, loss] for loss in range(len(grid.losses))]
+        every = tuple(np.ndindex(*most.shape))
+        worth_of = np.array([grid.nothing - cells.costs_of(every, y) for y in (found.y, *singles)])
+        regret = judged(most - worth_of[0], most, grid)
+        bound = min(regret, max(0.0, found.bound / (unit if grid.plan.ambiguity.rule == "regret" else 1.0)))
+        seconds = between - begin, call.seconds - between
+        return cls(cells, worth, most, (found.y, *singles), worth_of, regret, bound, seconds)
+
+    def again(self, grid: Grid, lived: Floats) -> Solution:
+        """The plan of least regret, once it is known how plans live: worth as lived is read off the model's, cell by cell, along
+        the line that fits the plans made so far, those near the best most.
+
+        lived: (plans, beliefs, losses) worth of them as lived [million USD]. Raises UntrustedError and StoppedError.
+        """
+        level, slope = np.zeros_like(self.most), np.ones_like(self.most)
+        for k, loss in np.ndindex(*self.most.shape):
+            level[k, loss], slope[k, loss] = _line(self.worth_of[:, k, loss], lived[:, k, loss])
+        best = lived.max(axis=0)
+        aim, unit, shift = _aim(grid, best, level, slope)
+        found = _sought(self.cells, aim, self.points[0], GAP_OF_REGRET * unit, 0.0, REGRET_S, shift)
+        return grid.point(found.y, self.cells.parts.mine[:-1])
+
+    def solutions(self, grid: Grid) -> Iterator[Solution]:
+        """The recommended plan, then that of each loss."""
+        return (grid.point(y, self.cells.parts.mine[:-1]) for y in self.points)
+
+
+def _line(model: Floats, lived: Floats) -> tuple[float, float]:
+    """(level, slope) of lived worth over that of the model, by least squares; plans near the best weigh most."""
+    most = float(model.max())
+    if len(model) < 2 or np.ptp(model) <= SAME_LOSS * abs(most):
+        return float(lived.mean() - model.mean()), 1.0
+    weight = 1.0 / (NEAR * abs(most) + most - model)
+    rows = np.stack([np.ones_like(model), model], axis=1) * weight[:, None]
+    level, slope = np.linalg.lstsq(rows, lived * weight, rcond=None)[0]
+    return (float(level), float(slope)) if slope > NEAR else (float(lived.mean() - model.mean()), 1.0)
+
+
+def judged(behind: Floats, best: Floats, grid: Grid) -> float:
+    """What the rule of the section `ambiguity` makes as small as it can. behind, best: (beliefs, losses) [million USD]."""
+    if grid.plan.ambiguity.rule == "regret":
+        return float((behind / measured(best, grid.least)).max())
+    own = behind[:, OWN]
+    g, mu = grid.plan.ambiguity.tail_weight, _weights(grid)
+    return (1 - g) * float(mu @ own) + g * max(float(tail @ own) for tail in _tails(grid))
+
+
+OWN = 0
+"""Place of the plan's own loss."""
+
+
+def _weights(grid: Grid) -> Floats:
+    """(beliefs,) weight of each; they sum to one."""
+    found = np.array([belief.weight for belief in grid.beliefs])
+    return np.asarray(found / found.sum())
+
+
+def _tails(grid: Grid) -> list[Floats]:
+    """Weights of beliefs among which the mean of the worst ones is the largest: each at most mu/(1 - level), one in sum, filled in
+    every order (Rockafellar and Uryasev 2000, for few outcomes)."""
+    most = _weights(grid) / (1 - grid.plan.ambiguity.tail_level)
+    found = []
+    for order in permutations(range(len(most))):
+        weight, left = np.zeros(len(most)), 1.0
+        for k in order:
+            weight[k] = min(left, most[k])
+            left -= weight[k]
+        found.append(weight)
+    return found
+
+
+def _sought(
+    cells: Cells, aim: Aim, start: Floats | None, absolute_gap: float, gap: float, time_limit_s: float, offset: float
+) -> Found:
+    """The best plan for an aim, as near as its time allows; longer where nothing bounds it by then. Raises UntrustedError."""
+    for limit in (time_limit_s, LONGEST * time_limit_s):
+        left = min(limit, current().left())
+        found = cells.minimise_for(aim, start, absolute_gap=absolute_gap, gap=gap, offset=offset, time_limit_s=left)
+        if np.isfinite(found.bound):
+            return found
+    raise UntrustedError(f"nothing bounds the best plan of a loss and belief after {found.seconds:,.0f} s")
+
+
+def measured(attainable: Floats, least: float) -> Floats:
+    """(beliefs, losses) what regret is measured against: what can be had, or the least that counts [million USD]."""
+    return np.maximum(attainable, max(least, LEAST_OF_WORTH * float(attainable.max())))
+
+
+def _aim(grid: Grid, best: Floats, level: Floats, slope: Floats) -> tuple[Aim, float, float]:
+    """(what makes the plan that the section `ambiguity` asks for, million USD that 1 of its value counts, what to add).
+
+    regret: min rho + eps mean_kl R_kl/D_kl  s.t.  rho D_kl >= R_kl,  in units of the least D;  cautious: min (1-g) sum mu_k R_k +
+    g r  s.t.  r >= sum w_k R_k  for all tails w;  R_kl = best_kl - level_kl - slope_kl W_kl. level and slope: what a worth by the
+    model, W, says of that as lived; 0 and 1: the same.
+    """
+    behind = best - level - slope * grid.nothing
+    if grid.plan.ambiguity.rule == "cautious":
+        g = grid.plan.ambiguity.tail_weight
+
+        def of_beliefs(weight: Floats) -> dict[Cell, float]:
+            return {(k, OWN): float(part * slope[k, OWN]) for k, part in enumerate(weight) if part > 0}
+
+        mean, tails = (1 - g) * _weights(grid), _tails(grid)
+        rows = tuple(Row(of_beliefs(tail), 1.0, float(tail @ behind[:, OWN])) for tail in tails)
+        return Aim(of_beliefs(mean), g, rows), grid.least, float(mean @ behind[:, OWN])
+    of = measured(best, grid.least)
+    unit, n = float(of.min()), best.size
+    cells = list(np.ndindex(*best.shape))
+    rows = tuple(Row({cell: float(slope[cell])}, float(of[cell]) / unit, float(behind[cell])) for cell in cells)
+    tie = TIE * unit / n
+    weight = {cell: tie * float(slope[cell]) / float(of[cell]) for cell in cells}
+    return Aim(weight, 1.0, rows), unit, tie * float((behind / of).sum())
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One plan of the table."""
+
+    name: str
+    solution: Solution | None
+    why_not: str = ""
+    problem: Problem | None = None
+    """That it was made for, where this is not the grid's own."""
+
+
+def _candidates(grid: Grid, made: Made) -> list[Candidate]:
+    """The recommended plan first, then that of each loss, published ceilings bought in full, and nothing new."""
+    names = (RECOMMENDED, *map(_for, grid.losses))
+    found = [Candidate(name, one) for name, one in zip(names, made.solutions(grid), strict=True)]
+    rule = next(
+        (one for one in purchase_rules(grid.problem, 0.0, ceilings_of(grid.data)) if one.name == CEILINGS), None
+    )
+    if rule is not None:
+        free = prepare(without_promises(grid.plan), grid.data, held=grid.believed.drawn)
+        search = SampleSearch(free, grid.reference, deadline=time.perf_counter() + current().left())
+        course = search.under(grid.reference, rule.bought)
+        found.append(Candidate(CEILINGS, course, "" if course is not None else "it does not fit the budget", free))
+    return [*found, Candidate(NOTHING, grid.reference)]
+
+
+# What a reader gets: who regrets what, what the candidates do, and what would change the choice.
+
+
+def _tables(
+    grid: Grid, made: Made, candidates: Sequence[Candidate], lives: Sequence[Lived], confidence: float
+) -> dict[str, pd.DataFrame]:
+    """All tables of the study."""
+    given = [one for one in candidates if one.solution is not None]
+    by_sample = np.array([one.worth for one in lives])
+    worth = by_sample.mean(axis=0)
+    best, leader = worth.max(axis=0), worth.argmax(axis=0)
+    of = measured(best, grid.least)
+    regret = (best - worth) / of
+    cells = []
+    for c, one in enumerate(given):
+        for k, loss in np.ndindex(*best.shape):
+            own = estimated(by_sample[:, c, k, loss].tolist(), confidence)
+            behind = float(best[k, loss] - worth[c, k, loss])
+            ahead = given[int(leader[k, loss])].name
+            names = one.name, grid.beliefs[k].name, grid.losses[loss]
+            figures = own.mean, own.standard_error, own.low, own.high, float(best[k, loss])
+            cells.append((*names, *figures, ahead, behind, float(regret[c, k, loss])))
+    outlay = np.array([one.outlay for one in lives]).mean(axis=0)
+    done = _acts(grid, given)
+    first = done[done.through_year == done.through_year.min()] if len(done) else done
+    rows = []
+    for c, one in enumerate(given):
+        k, loss = np.unravel_index(int(regret[c].argmax()), regret[c].shape)
+        spent = float(first[first.candidate == one.name].budget_musd.sum())
+        worst = float(regret[c, k, loss]), grid.beliefs[int(k)].name, grid.losses[int(loss)]
+        rows.append((one.name, *worst, float(regret[c].mean()), spent, float(outlay[c, grid.central, 0]), ""))
+    rows += [
+        (one.name, np.nan, "", "", np.nan, np.nan, np.nan, one.why_not) for one in candidates if one.solution is None
+    ]
+    share = np.mean([one.effective for one in lives], axis=0)
+    said = [
+        (belief.name, of_hazard.hazard, name, value, float(share[k]), belief.source or TABLES)
+        for k, belief in enumerate(grid.beliefs)
+        for of_hazard in belief.hazards
+        for name, value in of_hazard.model_dump(exclude={"hazard"}, exclude_none=True).items()
+    ]
+    said += [
+        (belief.name, "", "", np.nan, float(share[k]), belief.source or TABLES)
+        for k, belief in enumerate(grid.beliefs)
+        if not belief.hazards
+    ]
+    same, left_out = grid.kept
+    asked = [(name, "", "") for name in grid.losses]
+    asked += [(name, other, "") for name, other in same.items()] + [(name, "", why) for name, why in left_out.items()]
+    modelled = (made.most - made.worth_of[0]) / measured(made.most, grid.least)
+    attainable = [
+        (
+            grid.beliefs[k].name,
+            grid.losses[loss],
+            *(float(table[k, loss]) for table in (made.worth, made.most, made.worth_of[0], modelled)),
+        )
+        for k, loss in np.ndindex(*best.shape)
+    ]
+    return {
+        "candidates": pd.DataFrame(rows, columns=CANDIDATES),
+        "cells": pd.DataFrame(cells, columns=CELLS),
+        "choices": _choices(grid, given, worth),
+        "reaction": _reaction(grid, given, lives, worth),
+        "acts": done,
+        "attainable": pd.DataFrame(attainable, columns=ATTAINABLE),
+        "beliefs": pd.DataFrame(said, columns=BELIEFS),
+        "losses": pd.DataFrame(asked, columns=LOSSES),
+    }
+
+
+TABLES = "tables, and their ranges"
+"""Source of a belief that names none."""
+ACTS = "candidate kind item what through_year unit amount budget_musd".split()
+
+
+def _acts(grid: Grid, given: Sequence[Candidate]) -> pd.DataFrame:
+    """What each candidate does by the end of the first years, and by that of the plan (`ACTS`)."""
+    problem, names = grid.problem, Names.of(grid.data)
+    years = problem.natural.calendar.planned_years
+    ends = {years[min(FIRST_YEARS, len(years)) - 1], years[-1]}
+    words = names_of_acts(problem, names)
+    rows = []
+    for one in given:
+        assert one.solution is not None
+        of = one.problem or problem
+        x = decided_point(of.structure, of.assembly, one.solution)
+        for act in acts(of, len(years)):
+            amount_of = act.of(x)
+            if act.through in ends and amount_of > TRACE[act.unit]:
+                what = words.get((act.kind, act.item), act.item)
+                rows.append((one.name, act.kind, act.item, what, act.through, act.unit, amount_of, act.spent(x)[0]))
+    return pd.DataFrame(rows, columns=ACTS)
+
+
+def _choices(grid: Grid, given: Sequence[Candidate], worth: Floats) -> pd.DataFrame:
+    """For every other candidate that is better under some loss, by central belief: under which, by how much, what it gives up under
+    the loss where the recommended plan is better by least, and the probability of the first from which to choose it (`CHOICES`)."""
+    rows: list[tuple[object, ...]] = []
+    ahead = worth[:, grid.central] - worth[0, grid.central]
+    for c, one in enumerate(given[1:], 1):
+        gain, behind = ahead[c], -ahead[c][ahead[c] < 0]
+        if gain.max() <= 0:
+            rows.append((one.name, "", 0.0, float(behind.min()) if len(behind) else 0.0, np.nan))
+            continue
+        loss, more = int(gain.argmax()), float(gain.max())
+        otherwise = float(behind.min()) if len(behind) else 0.0
+        rows.append((one.name, grid.losses[loss], more, otherwise, otherwise / (otherwise + more)))
+    return pd.DataFrame(rows, columns=CHOICES)
+
+
+REACTION = "candidate loss loss_left_musd more_worth_musd rarer_share more_frequent_share".split()
+
+
+def _reaction(grid: Grid, given: Sequence[Candidate], lives: Sequence[Lived], worth: Floats) -> pd.DataFrame:
+    """What a reaction of those who stop exports would have to be for a candidate to be as good as the recommended plan, by central
+    belief (`REACTION`): how much rarer stops would have to become because of it, where it is worse, or how much more frequent it
+    might make them, where it is better. Nothing is assumed of what they do.
+
+    What shortages cost a candidate is, to first order, proportional to how often they come; so a share f of them less is worth
+    f times what they still cost it.
+    """
+    left = np.array([one.loss for one in lives]).mean(axis=0)[:, grid.central]
+    rows = []
+    for c, one in enumerate(given[1:], 1):
+        for n, loss in enumerate(grid.losses):
+            more, still = float(worth[c, grid.central, n] - worth[0, grid.central, n]), float(left[c, n])
+            share = abs(more) / still if still > 0 else np.inf
+            rows.append((one.name, loss, still, more, share if more < 0 else 0.0, share if more > 0 else 0.0))
+    return pd.DataFrame(rows, columns=REACTION)
+
+
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: Grid, names: Names) -> Iterator[str]:
+    """The answer as a planner reads it."""
+    candidates, cells = tables["candidates"].set_index("candidate"), tables["cells"]
+    own, count = candidates.loc[RECOMMENDED], f"{len(grid.losses)} losses and {len(grid.beliefs)} beliefs"
+    regrets = {row.candidate: float(row.largest_regret_share) for row in rows_of(tables["candidates"])}
+    singles = {name: regrets[_for(name)] for name in grid.losses}
+    best_single = min(singles, key=lambda name: singles[name])
+    rest, worst = singles[best_single], regrets[RECOMMENDED]
+    yield (
+        f"ONE PLAN FOR {count.upper()}: whichever is right, the recommended plan is worth at least {1 - worst:.0%} of the best "
+        f"plan there; least under {own.worst_loss}, belief {own.worst_belief}."
+    )
+    if facts["compromise"]:
+        yield f"  The best plan of a single loss ({best_single}) keeps {1 - rest:.0%} in its worst case."
+    else:
+        yield (
+            f"  NO COMPROMISE IS CLEARLY BETTER: the plan for {best_single} keeps {1 - rest:.0%} in its worst case. Choose "
+            f"by the losses "
+            f"that you "
+            f"believe in; the table says what each choice costs."
+        )
+    yield from _table(cells, candidates, grid)
+    yield from _by_choice(tables["choices"])
+    yield from _by_reaction(tables["reaction"], grid)
+    yield from _what_differs(tables["acts"], candidates)
+    yield from _asked_words(tables, facts, grid)
+
+
+def _table(cells: pd.DataFrame, candidates: pd.DataFrame, grid: Grid) -> Iterator[str]:
+    """Candidates against losses, by central belief; the worst belief beside them."""
+    central = grid.beliefs[grid.central].name
+    yield (
+        f"Worth as lived [million USD], belief {central}; last: the least share of the best plan that each keeps, over all "
+        f"losses and "
+        f"beliefs:"
+    )
+    width = max(len(str(name)) for name in candidates.index) + 2
+    columns = [max(10, len(name) + 1) for name in grid.losses]
+    yield (
+        "  " + " " * width + "".join(name.rjust(w) for name, w in zip(grid.losses, columns, strict=True)) + "     keeps"
+    )
+    known = {(row.candidate, row.loss): float(row.worth_musd) for row in rows_of(cells[cells.belief == central])}
+    for name, row in candidates.iterrows():
+        if row.why_not:
+            yield f"  {str(name).ljust(width)}{row.why_not}"
+            continue
+        figures = "".join(amount(known[str(name), loss]).rjust(w) for loss, w in zip(grid.losses, columns, strict=True))
+        yield f"  {str(name).ljust(width)}{figures}{1 - row.largest_regret_share:>10.0%}"
+
+
+def _by_choice(choices: pd.DataFrame) -> Iterator[str]:
+    """When to choose another candidate."""
+    yield "WHEN TO CHOOSE ANOTHER (central belief):"
+    for row in rows_of(choices):
+        if not row.better_under:
+            yield f"  {row.candidate}: under no loss"
+        elif row.probability <= 0:
+            yield f"  {row.candidate}: it is better under every loss, by up to {musd(row.gain_musd)}"
+        else:
+            yield (
+                f"  {row.candidate}: if you hold {row.better_under} for likelier than {row.probability:.0%} (it gains "
+                f"{musd(row.gain_musd)} there and gives up {musd(row.otherwise_musd)} or more elsewhere)"
+            )
+
+
+def _by_reaction(reaction: pd.DataFrame, grid: Grid) -> Iterator[str]:
+    """What deterrence would have to be worth for the plan of the dearest loss to pay if the plan's own loss is right."""
+    own = reaction[
+        (reaction.loss == grid.plan.loss_function)
+        & reaction.candidate.str.startswith("for ")
+        & (reaction.rarer_share > 0)
+    ]
+    if own.empty:
+        return
+    row = next(rows_of(own.sort_values("rarer_share", ascending=False, kind="stable")))
+    often = f"{row.rarer_share:.0%} rarer" if row.rarer_share < 1 else "rarer than never"
+    yield (
+        f"IF STOPS REACT: under {row.loss} the plan {row.candidate} is as good as the recommended one if it makes them "
+        f"{often}; buyers "
+        f"who build stocks may also bring them on (table reaction). Nothing is assumed either way."
+    )
+
+
+SHOWN = 8
+"""Acts that words name."""
+
+
+def _what_differs(done: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[str]:
+    """What the recommended plan does, beside the least and the most that plans of single losses do."""
+    if done.empty:
+        return
+    last = done[done.through_year == done.through_year.max()]
+    single = last[last.candidate.str.startswith("for ")]
+    mine = last[last.candidate == RECOMMENDED].sort_values("budget_musd", ascending=False, kind="stable")
+    count = int(candidates.index.str.startswith("for ").sum())
+    year = int(last.through_year.max())
+    yield f"THE RECOMMENDED PLAN by the end of FY{year}, if nothing happens (beside plans of single losses):"
+    for row in rows_of(mine.head(SHOWN)):
+        others = single[(single.kind == row.kind) & (single.item == row.item)].amount.tolist()
+        others += [0.0] * (count - len(others))
+        yield (
+            f"  {row.kind} {row.what}: {amount(row.amount)} {row.unit} ({amount(min(others))} to {amount(max(others))}), "
+            f"{musd(row.budget_musd)} million USD"
+        )
+    if len(mine) > SHOWN:
+        yield f"  and {len(mine) - SHOWN} more, {musd(float(mine.budget_musd[SHOWN:].sum()))} million USD (table acts)"
+
+
+def _asked_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: Grid) -> Iterator[str]:
+    """What was asked, and how sure the figures are."""
+    said = [
+        f"{row.belief} ({row.hazard} {row.figure.replace('_', ' ')} {digits(row.value)})"
+        for row in rows_of(tables["beliefs"])
+        if row.hazard
+    ]
+    if said:
+        yield f"Beliefs: {', '.join(said)}; otherwise as the tables have it. Losses: {', '.join(grid.losses)}."
+    for row in rows_of(tables["losses"]):
+        if row.same_as:
+            yield f"  {row.loss} says the same as {row.same_as}."
+        if row.left_out:
+            yield f"  {row.loss} is left out: {row.left_out}"
+    share = float(tables["beliefs"].effective_share.min())
+    own = tables["cells"][tables["cells"].candidate == RECOMMENDED]
+    error = float((own.worth_error_musd / own.best_musd.clip(lower=1.0)).max())
+    regret, bound = facts["model_regret"], facts["model_regret_bound"]
+    of_rule = (
+        f"the largest regret is {regret:.1%}, and at least {bound:.1%}"
+        if facts["rule"] == "regret"
+        else f"regret by the cautious rule is {musd(regret)} million USD, and at least {musd(bound)}"
+    )
+    yield (
+        f"Lived without foresight in {facts['scenarios']:,} new scenarios that all beliefs share (each counts for at least "
+        f"{share:.0%} "
+        f"of them); standard errors up to {error:.0%} of a worth, far less between plans. Made with {facts['model_scenarios']} "
+        f"scenarios, where {of_rule} for any plan."
+    )

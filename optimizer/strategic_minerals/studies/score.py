@@ -1,0 +1,192 @@
+"""What a plan that was made is worth if other losses, prices, rates or tables are right: nothing of it is decided anew."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ..answer.result import Result
+from ..answer.study import Study
+from ..core.errors import Fault, InputError, PlanError, ReserveError
+from ..core.formats import musd
+from ..core.frames import rows_of
+from ..core.runner import HERE, Runner, current
+from ..core.stats import estimated
+from ..core.verb import Confidence, FromFile, verb
+from ..matrix.problem import Problem, is_support, prepare
+from ..matrix.solution import Solution, extract, trunk_alone
+from ..question.dataset import Dataset
+from ..question.names import edited
+from ..question.plan import Plan
+from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
+from ..solver.stages import with_reference
+from .stress import met
+from .sweep import require_points
+from .sweep_file import PlacedSweepFile, SweepFile, located
+from .worth import without_promises
+
+SAMPLES = 10
+"""Independent samples in which a plan is lived."""
+SCENARIOS = 200
+"""Scenarios in all of them."""
+APART = 0xC0
+"""What tells seeds of new scenarios from those of plans: those of sweeps, so that both score in the same ones."""
+FIGURES = (
+    "worth_musd worth_error_musd worth_low_musd worth_high_musd difference_musd difference_error_musd loss_musd loss_without_musd "
+    "outlay_musd why_not"
+).split()
+AS_MADE = "as it was made"
+MOST_SHOWN = 20
+"""Futures that words name."""
+
+
+@verb
+def score(
+    result: Result,
+    futures: Annotated[
+        SweepFile,
+        FromFile(PlacedSweepFile.read),
+        Field(description="Sweep file (TOML): what may be otherwise, as in `sweep`; nothing is decided anew."),
+    ],
+    *,
+    scenarios: Annotated[int, Field(ge=SAMPLES, le=100_000, description="New random scenarios in all.")] = SCENARIOS,
+    confidence: Confidence = 0.95,
+    run: Runner = HERE,
+) -> Study:
+    """Show what a solved plan is worth under other losses, prices, rates or tables, with its policy and commitments as they are.
+
+    The plan keeps what it signs and buys before events, its targets and its rule of release; everybody else acts by the figures of
+    the future. Each future is lived without foresight in the same new scenarios as far as its hazards are the same. Table
+    `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and interval,
+    its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, and why a future
+    has no figures: what was signed is no longer on offer in it, or does not fit its budget. Facts: scenarios, confidence.
+
+    Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value.
+    """
+    plan, data = result.plan, result.data
+    if reason := unbounded(plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()})):
+        raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
+    try:
+        asked: list[Mapping[str, Any]] = [{}, *futures.design(plan, data).points]
+        require_points(plan, data, asked)
+    except PlanError as error:
+        raise located(futures.place, error) if isinstance(futures, PlacedSweepFile) else error from None
+    seeds = [0] if plan.sample is None else sample_seeds(plan.sample.seed, SAMPLES, APART)
+    one = partial(_scored, plan, data, trunk_alone(result.solution), scenarios // SAMPLES, seeds)
+    found = list(run.each("futures", one, asked))
+    base = found[0]
+    rows = []
+    for changes, of in zip(asked, found, strict=True):
+        if isinstance(of, str):
+            rows.append({**changes, **dict.fromkeys(FIGURES, math.nan), "why_not": of})
+            continue
+        own = estimated(of[0].tolist(), confidence)  # of one sample alone it has no error
+        more = estimated((of[0] - base[0]).tolist(), confidence) if not isinstance(base, str) else None
+        figures = (
+            own.mean,
+            own.standard_error,
+            own.low,
+            own.high,
+            math.nan if more is None else more.mean,
+            math.nan if more is None else more.standard_error,
+            *(float(part.mean()) for part in of[1:]),
+            "",
+        )
+        rows.append({**changes, **dict(zip(FIGURES, figures, strict=True))})
+    axes = list(dict.fromkeys(address for changes in asked for address in changes))
+    table = pd.DataFrame(rows, columns=[*axes, *FIGURES])
+    drawn = SAMPLES * (scenarios // SAMPLES) if plan.sample is not None else 0
+    facts = {"scenarios": drawn, "confidence": confidence, "varied": axes}
+    return Study("score", {"futures": table}, list(_words(table, asked, facts)), facts, {"futures": "Other futures"})
+
+
+def _scored(
+    plan: Plan, data: Dataset, own: Solution, scenarios: int, seeds: Sequence[int], changes: Mapping[str, Any]
+) -> tuple[Any, Any, Any, Any] | str:
+    """(worth, loss, loss without, outlay), each by sample [million USD], in one future; why there are none. It travels."""
+    try:
+        then, tables = edited(plan, data, changes)
+        problem = prepare(without_promises(then), tables)  # what was decided is not asked to keep them anew
+        limited, z0 = with_reference(problem, current().left())
+        nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
+        kept = _kept(own, prepare(plan, data), problem) if changes else own
+        search = SampleSearch(limited, nothing, deadline=time.perf_counter() + current().left())
+        bought = {name: kept.acquisition[0, k] for k, name in enumerate(kept.purchases)}
+        course = search.under(kept, bought) if changes else own
+    except ReserveError as error:
+        return str(error)
+    if course is None:
+        return "what was signed and bought does not fit the budget"
+    lived = met(tables, (then, nothing), [(then, course)], scenarios, seeds)
+    planned = len(problem.natural.calendar.planned_years)
+    outlay = [float(one.probability @ one.outlay[0][:, :planned].sum(axis=1)) for one in lived]
+    by_sample = [
+        [one.worth[0] for one in lived],
+        [one.loss[0] for one in lived],
+        [one.loss_without for one in lived],
+        outlay,
+    ]
+    worth, loss, without, money = (np.array(part) for part in by_sample)
+    return worth, loss, without, money
+
+
+def _kept(own: Solution, before: Problem, now: Problem) -> Solution:
+    """Decisions carried to what may be chosen from in another future; owners build without support what pays there. Raises
+    InputError where something signed is not on offer."""
+    old, new = menu_of(before), menu_of(now)
+    moved: dict[str, Any] = {}
+    for at, name, menu, other in zip(("sign", "floor", "contract"), SIGNED, old, new, strict=False):
+        mine: Any = list(menu)  # type: ignore[call-overload]
+        its: Any = list(other)  # type: ignore[call-overload]
+        values = np.zeros(len(its))
+        for k, value in enumerate(getattr(own, at)):
+            if abs(value) <= LEAST or (at == "sign" and not is_support(before, before.structure.support.options[k])):
+                continue
+            if mine[k] not in its:
+                raise InputError([Fault(now.plan.name, "", name, str(mine[k]), "what this future still offers")])
+            values[its.index(mine[k])] = value
+        moved[at] = values
+    support = now.structure.support
+    taken = {option.project for option, share in zip(support.options, moved["sign"], strict=True) if share > 0}
+    for k, option in enumerate(support.options):
+        if option.project not in taken and not is_support(now, option):
+            moved["sign"][k] = 1.0
+    return replace(own, **moved)
+
+
+SIGNED = ("support", "market floor", "contract")
+LEAST = 1e-9
+"""Share signed, or tonnes, that are none."""
+
+
+def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> Iterator[str]:
+    """The worth in every future, the lowest first, and the band over all."""
+    known = table[table.why_not == ""]
+    low, high = float(known.worth_musd.min()), float(known.worth_musd.max())
+    where = (
+        f"lived in {facts['scenarios']:,} new scenarios each; in brackets: {facts['confidence']:.0%} intervals of the draw alone"
+        if facts["scenarios"]
+        else "lived in the plan's own scenarios"
+    )
+    yield f"THE PLAN AS IT WAS MADE is worth {musd(low)} to {musd(high)} million USD over {len(known)} futures ({where})."
+    order = table.worth_musd.argsort(kind="stable").tolist()
+    rows = list(rows_of(table))
+    for k in order[:MOST_SHOWN]:
+        row, changes = rows[k], asked[k]
+        name = ", ".join(f"{address} {value}" for address, value in changes.items()) or AS_MADE
+        if row.why_not:
+            yield f"  {name}: {row.why_not}"
+            continue
+        between = f" ({musd(row.worth_low_musd)} to {musd(row.worth_high_musd)})" if facts["scenarios"] else ""
+        lost = f"{musd(row.loss_musd)} instead of {musd(row.loss_without_musd)}"
+        yield f"  {name}: worth {musd(row.worth_musd)}{between}; expected loss {lost}"
+    if len(order) > MOST_SHOWN:
+        yield f"  and {len(order) - MOST_SHOWN} more (table futures)"
