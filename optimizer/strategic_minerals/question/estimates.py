@@ -421,16 +421,22 @@ def rank_loss(rank: float, consumption_t: float) -> Estimate:
 
 
 def market_loss(
-    rank: float, consumption_t: float, price_usd_per_kg: float, multiplier: float, multiplier_low: float
+    rank: float,
+    consumption_t: float,
+    price_usd_per_kg: float,
+    multiplier: float,
+    multiplier_low: float,
+    multiplier_high: float,
 ) -> Estimate:
     """Loss in USD per tonne: `rank_loss`, but no less than the price rise that buyers have paid or would pay.
 
     A study's loss over all consumption is small where only a part of it was cut; yet nobody goes short of what others
-    buy at a multiple of the price. central and high >= (multiplier - 1) * price of the worst hazard, low by its low multiple.
+    buy at a multiple of the price. low, central, high >= (multiplier - 1) * price of the worst hazard, at its low, central and high
+    multiple. Where the rise is the larger one no study stands behind the figure: the row's event says `price_rule`.
     """
     by_rank, per_t = rank_loss(rank, consumption_t), price_usd_per_kg * 1000
-    rise, least = (multiplier - 1) * per_t, (multiplier_low - 1) * per_t
-    return Estimate(max(by_rank.low, least), max(by_rank.central, rise), max(by_rank.high, rise))
+    low, rise, high = ((of - 1) * per_t for of in (multiplier_low, multiplier, multiplier_high))
+    return Estimate(max(by_rank.low, low), max(by_rank.central, rise), max(by_rank.high, high))
 
 
 # Hazards, prices, finance.

@@ -22,7 +22,7 @@ from pydantic import Field
 from ..answer.solving import Relax
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, Progress, UntrustedError
-from ..core.formats import amount, digits, musd
+from ..core.formats import SMALL_MUSD, amount, capital, digits, musd
 from ..core.frames import Floats, rows_of
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
@@ -518,22 +518,30 @@ def _table(cells: pd.DataFrame, candidates: pd.DataFrame, grid: Grid) -> Iterato
             yield f"  {str(name).ljust(width)}{row.why_not}"
             continue
         figures = "".join(amount(known[str(name), loss]).rjust(w) for loss, w in zip(grid.losses, columns, strict=True))
-        yield f"  {str(name).ljust(width)}{figures}{1 - row.largest_regret_share:>10.0%}"
+        yield f"  {str(name).ljust(width)}{figures}{max(0.0, 1 - row.largest_regret_share):>10.0%}"
+
+
+def _worth(value: float) -> str:
+    """A worth in a column: 0 where it is a trace."""
+    return amount(value) if abs(value) >= SMALL_MUSD else "0"
 
 
 def _by_choice(choices: pd.DataFrame) -> Iterator[str]:
-    """When to choose another candidate."""
-    yield "WHEN TO CHOOSE ANOTHER (central belief):"
-    for row in rows_of(choices):
-        if not row.better_under:
-            yield f"  {row.candidate}: under no loss"
-        elif row.probability <= 0:
+    """When to choose another candidate, the likeliest reason first."""
+    yield "CHOOSE ANOTHER (central belief)"
+    some = choices[choices.better_under != ""].sort_values("probability", kind="stable")
+    for row in rows_of(some):
+        if row.probability <= 0:
             yield f"  {row.candidate}: it is better under every loss, by up to {musd(row.gain_musd)}"
-        else:
-            yield (
-                f"  {row.candidate}: if you hold {row.better_under} for likelier than {row.probability:.0%} (it gains "
-                f"{musd(row.gain_musd)} there and gives up {musd(row.otherwise_musd)} or more elsewhere)"
-            )
+            continue
+        yield (
+            f"  {row.candidate}, if you hold {row.better_under} for likelier than {row.probability:.0%}: it gains "
+            f"{musd(row.gain_musd)} "
+            f"there and gives up {musd(row.otherwise_musd)} or more under the others that speak against it"
+        )
+    never = choices[choices.better_under == ""].candidate.tolist()
+    if never:
+        yield f"  {', '.join(never)}: under no loss"
 
 
 def _by_reaction(reaction: pd.DataFrame, grid: Grid) -> Iterator[str]:
@@ -571,10 +579,15 @@ def _what_differs(done: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[str]
     for row in rows_of(mine.head(SHOWN)):
         others = single[(single.kind == row.kind) & (single.item == row.item)].amount.tolist()
         others += [0.0] * (count - len(others))
-        yield (
-            f"  {row.kind} {row.what}: {amount(row.amount)} {row.unit} ({amount(min(others))} to {amount(max(others))}), "
-            f"{musd(row.budget_musd)} million USD"
+        what = capital(row.what if row.kind == "offtake" else f"{row.kind} {row.what}")
+        tonnes = row.unit.startswith("t")
+        between = f"{amount(min(others))} to {amount(max(others))}"
+        how_much = (
+            f"{amount(row.amount)} {row.unit} ({between})"
+            if tonnes
+            else f"in {sum(x > 0 for x in others)} of {count} of them"
         )
+        yield f"  {what}: {how_much}, {musd(row.budget_musd)} million USD"
     if len(mine) > SHOWN:
         yield f"  and {len(mine) - SHOWN} more, {musd(float(mine.budget_musd[SHOWN:].sum()))} million USD (table acts)"
 
