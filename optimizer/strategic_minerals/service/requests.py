@@ -522,10 +522,10 @@ _STRICT: Mapping[Any, Any] = {
     str: Annotated[Text, Field(max_length=LONGEST_FIELD)],
 }
 """Kinds of values as JSON writes them: text is no number, and a truth value none either."""
+_SWEEP = {"study": (dict[str, Any], Field(description="The fields of a sweep file: kind, and axes, points or ranges."))}
 _ELSEWHERE: Mapping[str, dict[str, Any]] = {
-    "sweep": {
-        "study": (dict[str, Any], Field(description="The fields of a sweep file: kind, and axes, points or ranges."))
-    },
+    "sweep": _SWEEP,
+    "score": _SWEEP,
     "roll": {
         "done": (
             list[dict[str, Any]],

@@ -102,7 +102,7 @@ def least_regret(
     from which to choose it; reaction: how much rarer or more frequent stops would have to become because of a candidate for it to
     be as good; beliefs, losses: what was asked.
     Facts: recommended, compromise (whether one plan is clearly better in its worst cell than every plan of one loss), scenarios
-    (fresh, in which candidates were lived), model_scenarios, seconds of each part, gaps.
+    (fresh, in which candidates were lived), model_scenarios, model_regret and its bound.
 
     Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`.
     """
@@ -145,8 +145,6 @@ def least_regret(
         "confidence": confidence,
         "model_regret": made.regret,
         "model_regret_bound": made.regret_bound,
-        "seconds_best_plans": made.seconds[0],
-        "seconds_recommended": made.seconds[1],
         "relaxed": relax,
     }
     words = list(_words(tables, facts, grid, Names.of(data)))
@@ -178,8 +176,6 @@ class Made:
     """What the rule comes to by the recommended plan (`judged`)."""
     regret_bound: float
     """What it comes to at least, whatever the plan."""
-    seconds: tuple[float, float]
-    """(for the best plan of all cells, for the recommended one)"""
 
     @classmethod
     def of(cls, grid: Grid, relax: bool) -> Made:
@@ -205,8 +201,8 @@ class Made:
         worth_of = np.array([grid.nothing - cells.costs_of(every, y) for y in (found.y, *singles)])
         regret = judged(most - worth_of[0], most, grid)
         bound = min(regret, max(0.0, found.bound / (unit if grid.plan.ambiguity.rule == "regret" else 1.0)))
-        seconds = between - begin, call.seconds - between
-        return cls(cells, worth, most, (found.y, *singles), worth_of, regret, bound, seconds)
+        LOG.info("best plans of all cells %.1f s, least regret %.1f s", between - begin, call.seconds - between)
+        return cls(cells, worth, most, (found.y, *singles), worth_of, regret, bound)
 
     def again(self, grid: Grid, lived: Floats) -> Solution:
         """The plan of least regret, once it is known how plans live: worth as lived is read off the model's, cell by cell, along

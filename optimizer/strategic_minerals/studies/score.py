@@ -51,7 +51,7 @@ MOST_SHOWN = 20
 @verb
 def score(
     result: Result,
-    futures: Annotated[
+    study: Annotated[
         SweepFile,
         FromFile(PlacedSweepFile.read),
         Field(description="Sweep file (TOML): what may be otherwise, as in `sweep`; nothing is decided anew."),
@@ -75,10 +75,10 @@ def score(
     if reason := unbounded(plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()})):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     try:
-        asked: list[Mapping[str, Any]] = [{}, *futures.design(plan, data).points]
+        asked: list[Mapping[str, Any]] = [{}, *study.design(plan, data).points]
         require_points(plan, data, asked)
     except PlanError as error:
-        raise located(futures.place, error) if isinstance(futures, PlacedSweepFile) else error from None
+        raise located(study.place, error) if isinstance(study, PlacedSweepFile) else error from None
     seeds = [0] if plan.sample is None else sample_seeds(plan.sample.seed, SAMPLES, APART)
     one = partial(_scored, plan, data, trunk_alone(result.solution), scenarios // SAMPLES, seeds)
     found = list(run.each("futures", one, asked))
