@@ -140,7 +140,7 @@ def renamed(case: Case) -> Case:
             key: {other(k): v for k, v in below.items()}
             if key == "demand_multipliers"
             else other(below)
-            if key in NAMES or (key == "scenarios" and isinstance(below[0], str))
+            if key in NAMES or (key == "scenarios" and isinstance(below, list) and isinstance(below[0], str))
             else told(below)
             for key, below in value.items()
         }

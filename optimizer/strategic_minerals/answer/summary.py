@@ -658,9 +658,9 @@ def _band(of: ActNow) -> list[str]:
     low, high = ordered[0], ordered[-1]
     losses, beliefs = of.band.loss.nunique(), of.band.belief.nunique()
     return [
-        f"That interval is for the draw of scenarios alone. By {losses} losses and {beliefs} beliefs the plan is worth "
+        f"That interval is for the draw of scenarios alone. Over {losses} losses and {beliefs} beliefs the plan is worth "
         f"{musd(low.worth_musd)} M ({low.loss}, belief {low.belief}) to {musd(high.worth_musd)} M ({high.loss}, belief "
-        f"{high.belief}); `regret` looks for the plan that stands under all of them."
+        f"{high.belief}); `regret` looks for the plan that loses least under any of them."
     ]
 
 

@@ -83,6 +83,25 @@ OF_STUDIES = {
         "In the same new scenarios, each rule at its own money and at as much as the plan spends; {money}, discounted, with 95% "
         "intervals.",
     ),
+    "regret/candidates": (
+        "losses-and-beliefs",
+        "Losses and beliefs",
+        "One plan for losses and beliefs that nobody knows",
+        "The largest regret is how far a plan falls behind the best one, as a share of what could be had, under the loss and the "
+        "belief where it falls behind most; lived in the same new scenarios ({money}, discounted).",
+    ),
+    "regret/cells": (
+        "losses-and-beliefs-in-full",
+        "Each loss and belief",
+        "What each plan is worth under each loss and belief",
+        "In new scenarios that all beliefs share; {money}, discounted, with 95% intervals of the draw alone.",
+    ),
+    "score/futures": (
+        "futures",
+        "Futures",
+        "What this plan is worth in other futures",
+        "Nothing is decided anew; lived in new scenarios ({money}, discounted).",
+    ),
     "worth/fresh_scenarios": (
         "fresh-scenarios",
         "New scenarios",
@@ -306,6 +325,7 @@ STUDIES = {
     ),
     "plans that are nearly as good": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
     "what ministries do, in new scenarios": ("rules/rules", "rules RUN --out RUN/analyses/rules"),
+    "what stands under all losses and beliefs": ("regret/candidates", "regret PLAN --out RUN/analyses/regret"),
     "a comparison with rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
     "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),

@@ -120,7 +120,7 @@ def _beside(tested: ActNow) -> str:
     low, high = (musd(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))
     least, most = musd(float(tested.band.worth_musd.min())), musd(float(tested.band.worth_musd.max()))
     drawn = f"{low} to {high} for the draw of scenarios ({tested.figure('confidence'):.0%})"
-    return f"; {drawn}, {least} to {most} over other losses and beliefs"
+    return f"; {drawn}, {least} to {most} over all losses and beliefs"
 
 
 def _proof(result: Result) -> str:

@@ -35,9 +35,9 @@ EPISODE_COLUMNS = (
     "plant_weeks_low plant_weeks_high plant_weeks_known plant_weeks_most verdict reason"
 ).split()
 TESTED = ("far too high", "too high", "plausible")
+"""Verdicts of episodes that say something of a function."""
 UNTESTED = ("not comparable", "not testable", "nothing was missing")
 """Verdicts that say nothing of it, the most telling first."""
-"""Verdicts of episodes that say something of a function."""
 TEST = (
     "The test: a function's loss (tonnes not delivered times loss per tonne) is turned into weeks of plants as large as the one "
     "known to have stopped, at the output of an average worker. It fails where that is more than the stops known by name, repeated "
@@ -63,8 +63,8 @@ def loss_replay(
     """Test the loss functions on observed shortages: what each would have said, beside what is known to have stopped.
 
     The shortages are those of the home country of the tables; nothing else of the plan counts. Tables: functions: each with its
-    horizon, whether it passes, and why, by the episode that it fails most, or passes; episodes: what each function would have said
-    of each episode, and what is known to have stopped. Fact `test`: what the test is.
+    horizon, whether it passes (empty: nothing of its length was seen), and why, by the episode that it fails most, or passes;
+    episodes: what each function would have said of each episode, and what is known to have stopped. Fact `test`: what the test is.
 
     Raises nothing for tables that could be read: without observed shortages the study is empty.
     """
@@ -94,7 +94,8 @@ def _functions(found: Sequence[Replay]) -> pd.DataFrame:
         deciding = min(tested or mine, key=lambda r: [*TESTED, *UNTESTED].index(r.verdict))
         verdict = deciding.verdict
         months = _or_nan(deciding.horizon_months)
-        rows.append((name, months, deciding.case, not deciding.failed, len(tested), verdict, deciding.reason()))
+        passes = not deciding.failed if tested else None
+        rows.append((name, months, deciding.case, passes, len(tested), verdict, deciding.reason()))
     columns = ["loss_function", "horizon_months", "case", "passes", "tested_on", "verdict", "reason"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -66,17 +67,11 @@ class Grid:
         _, natural = structure_of(plan, data)
         beliefs = named_beliefs(natural, data)
         asked, common = believed(natural, data, beliefs, plan.ambiguity.scenarios, plan.sample.seed)
-        names, left_out = admitted(plan, data)
+        names, kept = admitted(plan, data)
         problem: Problem | None = None
         found: dict[str, Problem] = {}
-        same: dict[str, str] = {}
         for name in names:
-            problem = prepare(with_loss(asked, name), data, problem, common.drawn)
-            twin = next((known for known, of in found.items() if _alike(of, problem)), None)
-            if twin is None:
-                found[name] = problem
-            else:
-                same[name] = twin
+            problem = found[name] = prepare(with_loss(asked, name), data, problem, common.drawn)
         base = next(iter(found.values()))
         probability = common.probability(base.structure.scenarios)
         costs, nothing, points = [], [], []
@@ -89,7 +84,7 @@ class Grid:
         base = cap_trunk_shortfall(base, points[0])
         reference = trunk_alone(extract(base.structure, base.assembly, points[0]))
         stacked = np.array(costs).swapaxes(0, 1), np.array(nothing).T
-        return cls(asked, data, tuple(found), (same, left_out), beliefs, common, base, probability, *stacked, reference)
+        return cls(asked, data, tuple(found), kept, beliefs, common, base, probability, *stacked, reference)
 
     @property
     def least(self) -> float:
@@ -114,14 +109,6 @@ def with_loss(plan: Plan, loss: str) -> Plan:
     return plan.model_copy(update={"loss_function": loss})
 
 
-def _alike(one: Problem, other: Problem) -> bool:
-    """Whether two losses say the same of everything in a plan."""
-    mine, its = one.natural, other.natural
-    return all(
-        np.allclose(getattr(mine, name), getattr(its, name), rtol=SAME_LOSS) for name in ("tier_loss", "tier_named")
-    )
-
-
 def _costs_under(problem: Problem, probability: Floats) -> Floats:
     """(columns,) social cost of a problem under other probabilities."""
     structure = problem.structure.weighed(probability)
@@ -132,29 +119,46 @@ def _costs_under(problem: Problem, probability: Floats) -> Floats:
     return objective_costs(weighed)["social_cost"]
 
 
-def admitted(plan: Plan, data: Dataset) -> tuple[tuple[str, ...], dict[str, str]]:
-    """(losses that may be right, those left out with the reason): those that contradict an observation under like conditions, and
-    where the plan asks for all, those that lack a loss that it needs. The plan's own comes first.
+def admitted(plan: Plan, data: Dataset) -> tuple[tuple[str, ...], Kept]:
+    """(losses that may be right and differ, what became of the others): left out are those that contradict an observation under
+    like conditions, and those that lack a loss that the plan needs. The plan's own comes first.
 
     Raises InputError where none is left.
     """
     known = list(dict.fromkeys(row.loss_function for row in data.rows("loss_functions")))
-    wanted = plan.ambiguity.losses
-    asked = known if "*" in wanted else list(dict.fromkeys(wanted))
-    left_out: dict[str, str] = {}
+    asked = known if "*" in plan.ambiguity.losses else list(dict.fromkeys(plan.ambiguity.losses))
+    asked.sort(key=lambda name: name != plan.loss_function)
+    chosen, left_out = {*select_materials(plan, data)}, dict[str, str]()
     for replay in replays(data, asked):
-        if replay.failed and replay.episode.material in set(select_materials(plan, data)):
+        if replay.failed and replay.episode.material in chosen:
             left_out.setdefault(replay.function, replay.reason())
     for name in asked:
         missing = list(unstated_losses(with_loss(plan, name), data))
         if missing:
             left_out.setdefault(name, f"no loss of {', '.join(f'{m}/{s}' for m, s in missing[:3])}")
-    found = sorted((name for name in asked if name not in left_out), key=lambda name: name != plan.loss_function)
+    stated: dict[str, dict[tuple[str, str], float]] = {name: {} for name in asked if name not in left_out}
+    for row in data.rows("loss_functions"):
+        if row.loss_function in stated and row.material in chosen:
+            stated[row.loss_function][row.material, row.segment] = row.loss_usd_per_t
+    found: list[str] = []
+    same: dict[str, str] = {}
+    for name, of in stated.items():
+        twin = next((one for one in found if _alike(stated[one], of)), None)
+        if twin is None:
+            found.append(name)
+        else:
+            same[name] = twin
     if not found:
-        raise InputError(
-            [Fault(plan.name, "", "ambiguity.losses", "none that may be right", "; ".join(left_out.values()))]
-        )
-    return tuple(found), left_out
+        why = "; ".join(left_out.values())
+        raise InputError([Fault(plan.name, "", "ambiguity.losses", "none that may be right", why)])
+    return tuple(found), (same, left_out)
+
+
+def _alike(one: dict[tuple[str, str], float], other: dict[tuple[str, str], float]) -> bool:
+    """Whether two losses say the same of everything in a plan."""
+    return one.keys() == other.keys() and all(
+        abs(value - other[key]) <= SAME_LOSS * max(value, other[key]) for key, value in one.items()
+    )
 
 
 # All candidates lived through the same new scenarios, under every loss.
@@ -211,10 +215,10 @@ class Lived:
 
     def with_first(self, other: Lived) -> Lived:
         """The same with the one candidate of another in the place of the first."""
-        worth, outlay = (
-            np.concatenate([its, mine[1:]]) for its, mine in ((other.worth, self.worth), (other.outlay, self.outlay))
-        )
-        return replace(self, worth=worth, outlay=outlay)
+        parts: dict[str, Any] = {
+            of: np.concatenate([getattr(other, of), getattr(self, of)[1:]]) for of in ("worth", "outlay", "loss")
+        }
+        return replace(self, **parts)
 
 
 def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
@@ -243,5 +247,5 @@ def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
                 worth[c, :, k] = pi @ (without.cost - one.cost) - one.penalties
                 outlay[c, :, k] = pi @ one.outlay[:, :planned].sum(axis=1)
                 lost[c, :, k] = pi @ one.loss
-        found.append(Lived(seed, worth, outlay, lost, common.effective, len(drawn.names)))
+        found.append(Lived(seed, worth, outlay, lost, common.effective, own.sample.scenarios))
     return found

@@ -2,14 +2,15 @@
 
 Every loss under every belief is a cell. The best plan of each cell says what could be had there if it were known to be right; the
 plan that is recommended falls behind it least, in the cell where it falls behind most (minimax relative regret; Savage 1951,
-Kouvelis and Yu 1997; section 21 of the formulation). All candidates are then lived, without foresight, through the same new
+Kouvelis and Yu 1997; section 21 of the formulation). All candidates are then lived through the same new
 scenarios.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
@@ -36,7 +37,7 @@ from ..question.names import Names
 from ..question.plan import Plan
 from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
-from .grid import LEAST_OF_WORTH, SAME_LOSS, Asked, Grid, Lived, lived
+from .grid import LEAST_OF_WORTH, Asked, Grid, Lived, lived
 from .joint import names_of_acts
 from .rules import CEILINGS, ceilings_of, purchase_rules
 from .worth import without_promises
@@ -47,11 +48,14 @@ SAMPLES = 6
 """Independent samples in which candidates are lived."""
 SCENARIOS = 48
 """Scenarios of each, in equal parts from every belief."""
+TRIED_ONE_IN = 3
+"""One in so many samples, and at least one, serves the choice of the recommended plan; the others alone say what plans are
+worth."""
 DRAWN_APART = 0xBE11EF
 """What tells seeds of new scenarios from those of plans."""
 GAP = 0.01
 """Share of what a cell is measured against within which its best plan is sought."""
-CELL_S, REGRET_S, LONGEST = 20.0, 120.0, 10.0
+CELL_S, REGRET_S, LONGEST = 20.0, 120.0, 5.0
 """Seconds for the best plan of a cell and for the recommended one; what is open then stands as gap. So many times as long where
 nothing bounds it by then."""
 GAP_OF_REGRET = 5e-3
@@ -59,7 +63,9 @@ GAP_OF_REGRET = 5e-3
 TIE = 1e-3
 """Weight of the mean regret beside the largest: of plans that are as good where they are worst, the better one elsewhere."""
 NEAR = 0.05
-"""Share of the best worth within which plans weigh alike where lived worth is read off the model's; the least slope."""
+"""Share of the best worth within which plans weigh alike where lived worth is read off the model's."""
+SLOPES = (0.3, 2.5)
+"""Least and most of lived worth that a million of the model's may stand for."""
 LESS_BY = 0.03
 """Share of what can be had by which the recommended plan's worst cell has to beat that of every plan for one loss; else nobody is
 spared a choice."""
@@ -73,7 +79,7 @@ ATTAINABLE = "belief loss best_musd bound_musd recommended_musd regret_share".sp
 BELIEFS = "belief hazard figure value effective_share source".split()
 LOSSES = "loss same_as left_out".split()
 WHAT_DIFFERS = "kind item what unit".split()
-CHOICES = "candidate better_under gain_musd otherwise_musd probability".split()
+CHOICES = "candidate better_under gain_musd worst_under otherwise_musd probability".split()
 TITLES = {"candidates": "Candidates", "cells": "Worth by loss and belief", "acts": "What each candidate does first"}
 
 
@@ -84,7 +90,7 @@ def least_regret(
     *,
     relax: Relax = False,
     samples: Annotated[
-        int, Field(ge=2, le=100, description="Independent samples in which candidates are lived.")
+        int, Field(ge=3, le=100, description="Independent samples; two in three say what plans are worth.")
     ] = SAMPLES,
     scenarios: Annotated[int, Field(ge=1, le=10_000, description="Scenarios of each sample.")] = SCENARIOS,
     confidence: Confidence = 0.95,
@@ -101,8 +107,8 @@ def least_regret(
     first years; choices: for each other candidate, under which loss it is better, by how much, and the probability of that loss
     from which to choose it; reaction: how much rarer or more frequent stops would have to become because of a candidate for it to
     be as good; beliefs, losses: what was asked.
-    Facts: recommended, compromise (whether one plan is clearly better in its worst cell than every plan of one loss), scenarios
-    (fresh, in which candidates were lived), model_scenarios, model_regret and its bound.
+    Facts: recommended, compromise (whether it is clearly better where it is worst than every other candidate), scenarios
+    (new, in which candidates were lived), model_scenarios, model_regret and its bound.
 
     Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`.
     """
@@ -112,30 +118,30 @@ def least_regret(
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     call = current()
     grid = Grid.of(plan, data)
+    if plan.ambiguity.rule == "cautious" and grid.losses[OWN] != plan.loss_function:
+        expected = (
+            f"the plan's own loss function among them: '{plan.loss_function}', which the rule 'cautious' is about"
+        )
+        raise InputError([Fault(plan.name, "", "ambiguity.losses", ", ".join(grid.losses), expected)])
     call.report(Progress("the best plan of each loss and belief", call.seconds))
     made = Made.of(grid, relax)
     candidates = _candidates(grid, made)
     seeds = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
-    each = max(1, -(-samples // max(1, run.processes)))
-    parts = [seeds[k : k + each] for k in range(0, samples, each)]
+    count = max(1, samples // TRIED_ONE_IN)
+    tried, fresh = seeds[:count], seeds[count:]
 
-    def live(some: Sequence[Candidate]) -> list[Lived]:
-        asked = partial(lived, Asked.of(grid, [one.solution for one in some if one.solution is not None], scenarios))
-        return [one for part in run.each("lived", asked, parts) for one in part]
+    def live(some: Sequence[Candidate], of: Sequence[int]) -> list[Lived]:
+        given = [one.solution for one in some if one.solution is not None]
+        asked = partial(lived, Asked.of(grid, given, scenarios))
+        each = -(-len(of) // max(1, run.processes))
+        return [one for part in run.each("lived", asked, _parts(of, each)) for one in part]
 
-    lives = live(candidates)
-    first = np.array([one.worth for one in lives]).mean(axis=0)
-    second = Candidate(RECOMMENDED, made.again(grid, first[: len(made.points)]))
-    again = live([second])
-    worth = np.array([one.worth for one in again]).mean(axis=0)[0]
-    best = np.maximum(first.max(axis=0), worth)
-    if judged(best - worth, best, grid) < judged(best - first[0], best, grid):
-        candidates = [second, *candidates[1:]]
-        lives = [one.with_first(other) for one, other in zip(lives, again, strict=True)]
+    candidates = _chosen(grid, made, candidates, partial(live, of=tried))
+    lives = live(candidates, fresh)
     tables = _tables(grid, made, candidates, lives, confidence)
-    least = tables["candidates"].iloc[0].largest_regret_share
-    single = tables["candidates"][tables["candidates"].candidate.isin([_for(name) for name in grid.losses])]
-    compromise = bool(len(single) == 1 or single.largest_regret_share.min() - least >= LESS_BY)
+    of_candidates = tables["candidates"].set_index("candidate").largest_regret_share
+    least = float(of_candidates.drop(RECOMMENDED).min())
+    compromise = len(grid.losses) > 1 and bool(least - float(of_candidates.loc[[RECOMMENDED]].iloc[0]) >= LESS_BY)
     facts = {
         "rule": plan.ambiguity.rule,
         "recommended": RECOMMENDED,
@@ -149,6 +155,24 @@ def least_regret(
     }
     words = list(_words(tables, facts, grid, Names.of(data)))
     return Study("regret", tables, words, facts, TITLES)
+
+
+def _parts(seeds: Sequence[int], each: int) -> list[Sequence[int]]:
+    """Seeds, so many to a part."""
+    return [seeds[k : k + each] for k in range(0, len(seeds), each)]
+
+
+def _chosen(
+    grid: Grid, made: Made, candidates: list[Candidate], live: Callable[[Sequence[Candidate]], list[Lived]]
+) -> list[Candidate]:
+    """The candidates with the plan that is recommended first: of that which was made and that made again once it is known how plans
+    live, the one that the rule prefers as they live through samples of their own."""
+    worth = np.array([one.worth for one in live(candidates)]).mean(axis=0)
+    second = Candidate(RECOMMENDED, made.again(grid, worth, len(made.points)))
+    again = np.array([one.worth for one in live([second])]).mean(axis=0)[0]
+    best = np.maximum(worth.max(axis=0), again)
+    better = judged(best - again, best, grid) < judged(best - worth[0], best, grid)
+    return [second, *candidates[1:]] if better else candidates
 
 
 def _for(loss: str) -> str:
@@ -200,21 +224,22 @@ class Made:
         every = tuple(np.ndindex(*most.shape))
         worth_of = np.array([grid.nothing - cells.costs_of(every, y) for y in (found.y, *singles)])
         regret = judged(most - worth_of[0], most, grid)
-        bound = min(regret, max(0.0, found.bound / (unit if grid.plan.ambiguity.rule == "regret" else 1.0)))
+        bound = found.bound / (unit * (1 + TIE)) if grid.plan.ambiguity.rule == "regret" else found.bound
+        bound = min(regret, max(0.0, bound))
         LOG.info("best plans of all cells %.1f s, least regret %.1f s", between - begin, call.seconds - between)
         return cls(cells, worth, most, (found.y, *singles), worth_of, regret, bound)
 
-    def again(self, grid: Grid, lived: Floats) -> Solution:
+    def again(self, grid: Grid, lived: Floats, count: int) -> Solution:
         """The plan of least regret, once it is known how plans live: worth as lived is read off the model's, cell by cell, along
         the line that fits the plans made so far, those near the best most.
 
-        lived: (plans, beliefs, losses) worth of them as lived [million USD]. Raises UntrustedError and StoppedError.
+        lived: (candidates, beliefs, losses) worth as lived [million USD]; the first `count` are the plans of `points`. Raises
+        UntrustedError and StoppedError.
         """
         level, slope = np.zeros_like(self.most), np.ones_like(self.most)
         for k, loss in np.ndindex(*self.most.shape):
-            level[k, loss], slope[k, loss] = _line(self.worth_of[:, k, loss], lived[:, k, loss])
-        best = lived.max(axis=0)
-        aim, unit, shift = _aim(grid, best, level, slope)
+            level[k, loss], slope[k, loss] = _line(self.worth_of[:, k, loss], lived[:count, k, loss], grid.least)
+        aim, unit, shift = _aim(grid, lived.max(axis=0), level, slope)
         found = _sought(self.cells, aim, self.points[0], GAP_OF_REGRET * unit, 0.0, REGRET_S, shift)
         return grid.point(found.y, self.cells.parts.mine[:-1])
 
@@ -223,15 +248,17 @@ class Made:
         return (grid.point(y, self.cells.parts.mine[:-1]) for y in self.points)
 
 
-def _line(model: Floats, lived: Floats) -> tuple[float, float]:
-    """(level, slope) of lived worth over that of the model, by least squares; plans near the best weigh most."""
+def _line(model: Floats, lived: Floats, least: float) -> tuple[float, float]:
+    """(level, slope) of lived worth over that of the model, by least squares; plans near the best weigh most. The slope stays
+    within `SLOPES`: a few plans that are worth nearly the same say little of it."""
     most = float(model.max())
-    if len(model) < 2 or np.ptp(model) <= SAME_LOSS * abs(most):
-        return float(lived.mean() - model.mean()), 1.0
-    weight = 1.0 / (NEAR * abs(most) + most - model)
-    rows = np.stack([np.ones_like(model), model], axis=1) * weight[:, None]
-    level, slope = np.linalg.lstsq(rows, lived * weight, rcond=None)[0]
-    return (float(level), float(slope)) if slope > NEAR else (float(lived.mean() - model.mean()), 1.0)
+    weight = 1.0 / (NEAR * max(abs(most), least) + most - model)
+    weight /= weight.sum()
+    mean = float(weight @ model), float(weight @ lived)
+    spread = float(weight @ (model - mean[0]) ** 2)
+    fitted = float(weight @ ((model - mean[0]) * (lived - mean[1]))) / spread if spread > 0 else 1.0
+    slope = float(np.clip(fitted, *SLOPES))
+    return mean[1] - slope * mean[0], slope
 
 
 def judged(behind: Floats, best: Floats, grid: Grid) -> float:
@@ -270,12 +297,16 @@ def _tails(grid: Grid) -> list[Floats]:
 def _sought(
     cells: Cells, aim: Aim, start: Floats | None, absolute_gap: float, gap: float, time_limit_s: float, offset: float
 ) -> Found:
-    """The best plan for an aim, as near as its time allows; longer where nothing bounds it by then. Raises UntrustedError."""
+    """The best plan for an aim, as near as its time allows; longer where nothing bounds it by then. Raises UntrustedError, and
+    StoppedError where the call's time is over."""
     for limit in (time_limit_s, LONGEST * time_limit_s):
+        current().check()
         left = min(limit, current().left())
         found = cells.minimise_for(aim, start, absolute_gap=absolute_gap, gap=gap, offset=offset, time_limit_s=left)
         if np.isfinite(found.bound):
             return found
+        start = found.y
+    current().check()
     raise UntrustedError(f"nothing bounds the best plan of a loss and belief after {found.seconds:,.0f} s")
 
 
@@ -360,7 +391,8 @@ def _tables(
             cells.append((*names, *figures, ahead, behind, float(regret[c, k, loss])))
     outlay = np.array([one.outlay for one in lives]).mean(axis=0)
     done = _acts(grid, given)
-    first = done[done.through_year == done.through_year.min()] if len(done) else done
+    years = grid.problem.natural.calendar.planned_years
+    first = done[done.through_year == years[min(FIRST_YEARS, len(years)) - 1]]
     rows = []
     for c, one in enumerate(given):
         k, loss = np.unravel_index(int(regret[c].argmax()), regret[c].shape)
@@ -431,18 +463,20 @@ def _acts(grid: Grid, given: Sequence[Candidate]) -> pd.DataFrame:
 
 
 def _choices(grid: Grid, given: Sequence[Candidate], worth: Floats) -> pd.DataFrame:
-    """For every other candidate that is better under some loss, by central belief: under which, by how much, what it gives up under
-    the loss where the recommended plan is better by least, and the probability of the first from which to choose it (`CHOICES`)."""
+    """For every other candidate that is better under some loss, by central belief: under which it is better most, by how much,
+    what it gives up where it is worst, and the probability of the first against the second at which both are as good
+    (`CHOICES`)."""
     rows: list[tuple[object, ...]] = []
     ahead = worth[:, grid.central] - worth[0, grid.central]
     for c, one in enumerate(given[1:], 1):
-        gain, behind = ahead[c], -ahead[c][ahead[c] < 0]
-        if gain.max() <= 0:
-            rows.append((one.name, "", 0.0, float(behind.min()) if len(behind) else 0.0, np.nan))
-            continue
-        loss, more = int(gain.argmax()), float(gain.max())
-        otherwise = float(behind.min()) if len(behind) else 0.0
-        rows.append((one.name, grid.losses[loss], more, otherwise, otherwise / (otherwise + more)))
+        best, worst = int(ahead[c].argmax()), int(ahead[c].argmin())
+        more, less = max(0.0, float(ahead[c, best])), max(0.0, -float(ahead[c, worst]))
+        if more <= 0:
+            rows.append((one.name, "", 0.0, grid.losses[worst], less, np.nan))
+        else:
+            rows.append(
+                (one.name, grid.losses[best], more, grid.losses[worst] if less else "", less, less / (less + more))
+            )
     return pd.DataFrame(rows, columns=CHOICES)
 
 
@@ -472,49 +506,55 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
     candidates, cells = tables["candidates"].set_index("candidate"), tables["cells"]
     own, count = candidates.loc[RECOMMENDED], f"{len(grid.losses)} losses and {len(grid.beliefs)} beliefs"
     regrets = {row.candidate: float(row.largest_regret_share) for row in rows_of(tables["candidates"])}
-    singles = {name: regrets[_for(name)] for name in grid.losses}
-    best_single = min(singles, key=lambda name: singles[name])
-    rest, worst = singles[best_single], regrets[RECOMMENDED]
-    yield (
-        f"ONE PLAN FOR {count.upper()}: whichever is right, the recommended plan is worth at least {1 - worst:.0%} of the best "
-        f"plan there; least under {own.worst_loss}, belief {own.worst_belief}."
-    )
-    if facts["compromise"]:
-        yield f"  The best plan of a single loss ({best_single}) keeps {1 - rest:.0%} in its worst case."
+    others = {name: share for name, share in regrets.items() if name != RECOMMENDED and not math.isnan(share)}
+    other = min(others, key=lambda name: others[name])
+    what = "of what the best of these plans saves there"
+    if facts["rule"] == "cautious":
+        yield (
+            f"A CAUTIOUS PLAN for {grid.losses[OWN]}, among {count}: of all plans it regrets least on average over beliefs "
+            f"and over "
+            "the worst of them."
+        )
     else:
         yield (
-            f"  NO COMPROMISE IS CLEARLY BETTER: the plan for {best_single} keeps {1 - rest:.0%} in its worst case. Choose "
-            f"by the losses "
-            f"that you "
-            f"believe in; the table says what each choice costs."
+            f"ONE PLAN FOR {count.upper()}: whichever is right, the recommended plan gives up at most "
+            f"{regrets[RECOMMENDED]:.0%} {what}; "
+            f"most under {own.worst_loss}, belief {own.worst_belief}."
+        )
+    if facts["compromise"]:
+        yield f"  The next best ({other}) gives up as much as {others[other]:.0%}."
+    elif facts["rule"] == "regret" and len(grid.losses) > 1:
+        yield (
+            f"  NO COMPROMISE IS CLEARLY BETTER: '{other}' gives up at most {others[other]:.0%}. Choose by the losses that "
+            f"you believe "
+            "in; the table says what each choice costs."
         )
     yield from _table(cells, candidates, grid)
-    yield from _by_choice(tables["choices"])
+    yield from _by_choice(tables["choices"], grid)
     yield from _by_reaction(tables["reaction"], grid)
     yield from _what_differs(tables["acts"], candidates)
     yield from _asked_words(tables, facts, grid)
 
 
 def _table(cells: pd.DataFrame, candidates: pd.DataFrame, grid: Grid) -> Iterator[str]:
-    """Candidates against losses, by central belief; the worst belief beside them."""
-    central = grid.beliefs[grid.central].name
+    """Candidates against losses, by central belief; the largest regret over all beliefs beside them."""
+    belief = grid.beliefs[grid.central].name
     yield (
-        f"Worth as lived [million USD], belief {central}; last: the least share of the best plan that each keeps, over all "
-        f"losses and "
-        f"beliefs:"
+        f"Worth as lived [million USD], belief '{belief}'. Last: the most that each gives up of what the best of them "
+        f"saves, over all "
+        f"losses and beliefs (against {musd(grid.least)} million USD at least):"
     )
     width = max(len(str(name)) for name in candidates.index) + 2
     columns = [max(10, len(name) + 1) for name in grid.losses]
-    yield (
-        "  " + " " * width + "".join(name.rjust(w) for name, w in zip(grid.losses, columns, strict=True)) + "     keeps"
-    )
-    known = {(row.candidate, row.loss): float(row.worth_musd) for row in rows_of(cells[cells.belief == central])}
+    heads = "".join(name.rjust(w) for name, w in zip(grid.losses, columns, strict=True))
+    yield "  " + " " * width + heads + "  gives up"
+    known = {(row.candidate, row.loss): float(row.worth_musd) for row in rows_of(cells[cells.belief == belief])}
     for name, row in candidates.iterrows():
         if row.why_not:
             yield f"  {str(name).ljust(width)}{row.why_not}"
             continue
-        figures = "".join(amount(known[str(name), loss]).rjust(w) for loss, w in zip(grid.losses, columns, strict=True))
-        yield f"  {str(name).ljust(width)}{figures}{max(0.0, 1 - row.largest_regret_share):>10.0%}"
+        figures = "".join(_worth(known[str(name), loss]).rjust(w) for loss, w in zip(grid.losses, columns, strict=True))
+        yield f"  {str(name).ljust(width)}{figures}{row.largest_regret_share:>10.0%}"
 
 
 def _worth(value: float) -> str:
@@ -522,18 +562,18 @@ def _worth(value: float) -> str:
     return amount(value) if abs(value) >= SMALL_MUSD else "0"
 
 
-def _by_choice(choices: pd.DataFrame) -> Iterator[str]:
-    """When to choose another candidate, the likeliest reason first."""
-    yield "CHOOSE ANOTHER (central belief)"
+def _by_choice(choices: pd.DataFrame, grid: Grid) -> Iterator[str]:
+    """At what probability of a loss another candidate is as good, the lowest first."""
+    yield f"CHOOSE ANOTHER (belief '{grid.beliefs[grid.central].name}'; million USD)"
     some = choices[choices.better_under != ""].sort_values("probability", kind="stable")
     for row in rows_of(some):
         if row.probability <= 0:
             yield f"  {row.candidate}: it is better under every loss, by up to {musd(row.gain_musd)}"
             continue
         yield (
-            f"  {row.candidate}, if you hold {row.better_under} for likelier than {row.probability:.0%}: it gains "
-            f"{musd(row.gain_musd)} "
-            f"there and gives up {musd(row.otherwise_musd)} or more under the others that speak against it"
+            f"  {row.candidate}, if you hold {row.better_under} for likelier than {row.probability:.0%} against "
+            f"{row.worst_under}: it "
+            f"gains {musd(row.gain_musd)} under the one and gives up {musd(row.otherwise_musd)} under the other"
         )
     never = choices[choices.better_under == ""].candidate.tolist()
     if never:
@@ -541,20 +581,21 @@ def _by_choice(choices: pd.DataFrame) -> Iterator[str]:
 
 
 def _by_reaction(reaction: pd.DataFrame, grid: Grid) -> Iterator[str]:
-    """What deterrence would have to be worth for the plan of the dearest loss to pay if the plan's own loss is right."""
-    own = reaction[
-        (reaction.loss == grid.plan.loss_function)
-        & reaction.candidate.str.startswith("for ")
-        & (reaction.rarer_share > 0)
-    ]
+    """What a reaction would have to be worth for the plan that is farthest behind to pay if the plan's own loss is right."""
+    mine = (reaction.loss == grid.losses[OWN]) & reaction.candidate.str.startswith("for ")
+    own = reaction[mine & (reaction.rarer_share > 0)]
     if own.empty:
         return
     row = next(rows_of(own.sort_values("rarer_share", ascending=False, kind="stable")))
-    often = f"{row.rarer_share:.0%} rarer" if row.rarer_share < 1 else "rarer than never"
+    enough = (
+        f"is as good as the recommended one if it makes them {row.rarer_share:.0%} rarer"
+        if row.rarer_share < 1
+        else "is not as good as the recommended one however rare it makes them"
+    )
     yield (
-        f"IF STOPS REACT: under {row.loss} the plan {row.candidate} is as good as the recommended one if it makes them "
-        f"{often}; buyers "
-        f"who build stocks may also bring them on (table reaction). Nothing is assumed either way."
+        f"IF STOPS REACT: under {row.loss} the plan {row.candidate} {enough}. Buyers who build stocks may also bring stops "
+        f"on (table "
+        "reaction); nothing is assumed either way."
     )
 
 
@@ -604,16 +645,19 @@ def _asked_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], g
             yield f"  {row.loss} is left out: {row.left_out}"
     share = float(tables["beliefs"].effective_share.min())
     own = tables["cells"][tables["cells"].candidate == RECOMMENDED]
-    error = float((own.worth_error_musd / own.best_musd.clip(lower=1.0)).max())
+    error = float((own.worth_error_musd / own.best_musd.clip(lower=grid.least)).max())
     regret, bound = facts["model_regret"], facts["model_regret_bound"]
     of_rule = (
         f"the largest regret is {regret:.1%}, and at least {bound:.1%}"
         if facts["rule"] == "regret"
         else f"regret by the cautious rule is {musd(regret)} million USD, and at least {musd(bound)}"
     )
+    how = "without foresight" if grid.plan.policy == "targets" else "with foresight within events, as the plan asks"
     yield (
-        f"Lived without foresight in {facts['scenarios']:,} new scenarios that all beliefs share (each counts for at least "
-        f"{share:.0%} "
-        f"of them); standard errors up to {error:.0%} of a worth, far less between plans. Made with {facts['model_scenarios']} "
-        f"scenarios, where {of_rule} for any plan."
+        f"Lived {how} in {facts['scenarios']:,} new scenarios, the same for all plans and beliefs; under each belief they count as "
+        f"{share:.0%} as many or more, and a standard error is up to {error:.0%} of what can be had."
+    )
+    yield (
+        f"Plans were made with {facts['model_scenarios']} scenarios, where {of_rule} for any plan with one baseline course for all "
+        "losses."
     )

@@ -63,8 +63,9 @@ def score(
 ) -> Study:
     """Show what a solved plan is worth under other losses, prices, rates or tables, with its policy and commitments as they are.
 
-    The plan keeps what it signs and buys before events, its targets and its rule of release; everybody else acts by the figures of
-    the future. Each future is lived without foresight in the same new scenarios as far as its hazards are the same. Table
+    The plan keeps what it signs, its targets and its rule of release, and what it buys before events as far as money and offers of
+    the future reach; everybody else acts by the figures of the future. Each future is lived, as the plan's policy does, in the same
+    new scenarios as far as its hazards are the same. Table
     `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and interval,
     its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, and why a future
     has no figures: what was signed is no longer on offer in it, or does not fit its budget. Facts: scenarios, confidence.
@@ -114,6 +115,8 @@ def _scored(
     """(worth, loss, loss without, outlay), each by sample [million USD], in one future; why there are none. It travels."""
     try:
         then, tables = edited(plan, data, changes)
+        if (then.horizon, then.materials) != (plan.horizon, plan.materials):
+            return "it has other years or other materials: what was decided says nothing of them"
         problem = prepare(without_promises(then), tables)  # what was decided is not asked to keep them anew
         limited, z0 = with_reference(problem, current().left())
         nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
@@ -170,6 +173,9 @@ LEAST = 1e-9
 def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> Iterator[str]:
     """The worth in every future, the lowest first, and the band over all."""
     known = table[table.why_not == ""]
+    if known.empty:
+        yield "NO FUTURE HAS FIGURES: the table says why."
+        return
     low, high = float(known.worth_musd.min()), float(known.worth_musd.max())
     where = (
         f"lived in {facts['scenarios']:,} new scenarios each; in brackets: {facts['confidence']:.0%} intervals of the draw alone"

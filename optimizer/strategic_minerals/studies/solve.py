@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from ..answer.act_now import ActNow
 from ..answer.result import Result
 from ..answer.solving import Extend, MethodOption, Relax, solve_once
-from ..core.errors import Progress, ReserveError, StoppedError, UntrustedError
+from ..core.errors import InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
@@ -285,7 +285,6 @@ def solve(
     rules = other_rules(chosen.plan)
     with_them += [(one, given[number][1]) for one in rules]
     beside: list[Met] = []
-    band = pd.DataFrame(columns=BAND)
     try:
         for some in run.each("", _tested, asked_tests):
             tests += some
@@ -295,7 +294,6 @@ def solve(
         for some_lives in run.each("", partial(met, data, nothing, with_them, min(scenarios, ALONGSIDE)), chunks):
             beside += some_lives
             report(len(some_lives), "left out together")
-        band = _band(chosen, given[number][1], nothing[1], run)
         failed = _contradiction(tests)
     except StoppedError as error:
         failed = f"there was no time for samples to bound this plan: {error}"
@@ -304,6 +302,7 @@ def solve(
     figures = _lived_figures(lives, number, scenarios, confidence)
     if failed:
         return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
+    band = _band(chosen, given[number][1], nothing[1], run)
     by_rule = [replace(one, worth=one.worth[len(with_them) - len(rules) - 1 :]) for one in beside]
     of_rules = rule_rows(rules, by_rule, confidence)
     return _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
@@ -427,13 +426,18 @@ BAND = "belief loss worth_musd worth_error_musd".split()
 
 def _band(result: Result, decided: Solution, nothing: Solution, run: Runner) -> pd.DataFrame:
     """The worth of the plan under every loss and belief that may be right, as it is lived (`BAND`); no row where nothing is in
-    doubt. Raises as `lived`."""
+    doubt, and where there was no time."""
     plan = result.plan
-    asked = Asked.alone(plan, result.data, decided, nothing, ALONGSIDE)
-    if asked is None or plan.sample is None:
-        return pd.DataFrame(columns=BAND)
+    assert plan.sample is not None
     seeds = [[seed] for seed in sample_seeds(plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)]
-    worth = np.array([one.worth[0] for some in run.each("", partial(lived, asked), seeds) for one in some])
+    try:
+        asked = Asked.alone(plan, result.data, decided, nothing, ALONGSIDE)
+        if asked is None:
+            return pd.DataFrame(columns=BAND)
+        worth = np.array([one.worth[0] for some in run.each("", partial(lived, asked), seeds) for one in some])
+    except (InputError, StoppedError, UntrustedError) as error:
+        LOG.info("no band over losses and beliefs: %s", error)
+        return pd.DataFrame(columns=BAND)
     rows = [
         (belief.name, loss, float(worth[:, k, n].mean()), float(worth[:, k, n].std(ddof=1)) / len(worth) ** 0.5)
         for k, belief in enumerate(asked.beliefs)

@@ -1,8 +1,8 @@
 """What people may believe of hazards, and one set of scenarios for all of them.
 
 Scenarios are drawn in equal parts from the law of each belief. Under a belief each weighs as that law makes it likelier than the
-mean of all of them, so no belief keeps less than its share of the sample. The likelihood of a scenario is that of its onsets and
-of what brought on what: beliefs differ in nothing else (section 21 of the formulation).
+mean of all of them, so that no belief counts on less than about its share of the sample. The likelihood of a scenario is that of
+its onsets and of what brought on what: beliefs differ in nothing else (section 21 of the formulation).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -27,8 +26,6 @@ from .scenarios import (
     equally_likely,
     loss_proxy,
     shapes,
-    span,
-    standing,
     trunk_course,
 )
 
@@ -49,8 +46,6 @@ class Believed:
     """With the shares that the plan's own figures give."""
     share: Floats
     """(beliefs, drawn) probability of each drawn scenario under a belief, given that one of them comes; rows sum to one."""
-    quiet: Floats
-    """(beliefs,) how much likelier a belief makes the scenario without a disruption than the plan's own figures do."""
 
     @property
     def effective(self) -> Floats:
@@ -58,12 +53,10 @@ class Believed:
         return np.asarray(1.0 / (self.share.shape[1] * (self.share**2).sum(axis=1)))
 
     def probability(self, scenarios: ScenarioSet) -> Floats:
-        """(beliefs, S) probabilities of a plan's scenarios: a listed one keeps its own, the one without a disruption has that of
-        the belief, and those drawn share the rest."""
+        """(beliefs, S) probabilities of a plan's scenarios: those listed and the one without a disruption keep theirs, and those
+        drawn, of which some hold no disruption either, share the rest as the belief says."""
         found, quiet = np.tile(scenarios.probability, (len(self.share), 1)), scenarios.names.index(NO_EVENT)
-        rest = float(scenarios.probability[quiet:].sum())
-        found[:, quiet] = np.minimum(rest, scenarios.probability[quiet] * self.quiet)
-        found[:, quiet + 1 :] = (rest - found[:, quiet])[:, None] * self.share
+        found[:, quiet + 1 :] = scenarios.probability[quiet + 1 :].sum() * self.share
         return np.where(found < LEAST_PROBABILITY, 0.0, found)
 
 
@@ -91,19 +84,10 @@ def believed(
     relative = np.exp(laws - laws[:-1].max(axis=0))
     weight = relative / relative[:-1].mean(axis=0)
     share = weight / weight.sum(axis=1, keepdims=True)
-    nothing = {row.hazard: _nothing(instance, data, row) for row in sampled(plan, data)}
-    quiet = np.array([likelihood(_law(plan, data, one), nothing) for one in (*beliefs, Belief(name=CENTRAL))])
     held = SampledScenarios(
         asked_for(replace(instance, plan=asked), data), tuple(events for events, _ in drawn), share[-1]
     )
-    return asked, Believed(held, share[:-1], np.exp(quiet[:-1] - quiet[-1]))
-
-
-def _nothing(instance: Instance, data: Dataset, row: Any) -> Exposure:
-    """What a hazard has occasion for where nothing happens."""
-    window = span(instance)
-    parents = sum(name in row.after.split() for name in standing(instance.plan))
-    return Exposure(free=window.end - window.begin, chances=parents)
+    return asked, Believed(held, share[:-1])
 
 
 def believing(plan: Plan, belief: Belief) -> Plan:

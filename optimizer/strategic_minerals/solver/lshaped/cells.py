@@ -100,7 +100,8 @@ class Cells(Evaluator):
         self._aim, self._active = Aim({}), np.zeros(0, dtype=np.int64)
         super().__init__(structure, assembly, cost[0, 0], integer=integer, threads=threads)
         own = probability[:, self.parts.scenarios]
-        self._weight = own / own.mean(axis=0)
+        mean = own.mean(axis=0)
+        self._weight = np.where(mean > 0, own / np.where(mean > 0, mean, 1.0), 0.0)
         """(beliefs, scenarios) of each against the mean of all beliefs, by which clusters cost."""
 
     def _taken_apart(self, structure: Structure, assembly: Assembly, cost: Floats) -> Decomposed:
@@ -117,7 +118,7 @@ class Cells(Evaluator):
         master = replace(
             bare,
             lower=placed(bare.lower, 0.0),
-            upper=placed(bare.upper, 0.0),
+            upper=placed(bare.upper, INF),
             integer=placed(bare.integer, False),
             money=bare.money and replace(bare.money, columns=placed(bare.money.columns, True)),
         )

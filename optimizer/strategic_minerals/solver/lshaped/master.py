@@ -225,8 +225,8 @@ class Master:
         self._sums = np.arange(first, first + len(sums))
         self._first = first + len(sums) + len(rows)
         own = len(assembly.lower) - groups
-        costly = assembly.lower[own:] < assembly.upper[own:]
-        self._held = {number: 0 for number in pool.numbers if costly[pool[number].group]}
+        self._costly = assembly.lower[own:] < assembly.upper[own:]
+        self._held = {number: 0 for number in pool.numbers if self._costly[pool[number].group]}
         """Cut -> solves since it was tight, in the order of their rows."""
         self._program = assembly, cost, offset, sums
         self._point: Floats | None = None
@@ -260,7 +260,8 @@ class Master:
 
     def add_cuts(self, cuts: Collection[int]) -> bool:
         """Hold some cuts of the pool; whether one of them was missing."""
-        missing = [number for number in dict.fromkeys(cuts) if number not in self._held]
+        known = self._held
+        missing = [k for k in dict.fromkeys(cuts) if k not in known and self._costly[self._pool[k].group]]
         self._see_missed(cuts)
         for model in self._models:
             self._add(model, missing)
@@ -275,7 +276,8 @@ class Master:
 
     def most_violated_groups(self, share: float) -> list[int]:
         """A share of the groups, those that said most of what the master had not known when they were asked last, in order."""
-        most = np.argsort(-self.missed, kind="stable")[: math.ceil(share * len(self.missed))]
+        missed = np.where(self._costly, self.missed, -1.0)
+        most = np.argsort(-missed, kind="stable")[: math.ceil(share * self._costly.sum())]
         return sorted(most.tolist())
 
     @property
