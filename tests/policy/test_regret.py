@@ -298,6 +298,27 @@ def test_probabilities_at_which_to_choose_otherwise_balance() -> None:
     assert some > 0
 
 
+def test_where_the_recommended_plan_is_best_outright_no_other_is_better() -> None:
+    """Proves: between the stated probabilities of the dearest loss no candidate is worth more by the central belief, and beyond
+    each of them one is."""
+    between = study().facts["best_outright"]
+    of_belief = study().tables["cells"].query("belief == @CENTRAL")
+    central = of_belief.pivot(index="candidate", columns="loss", values="worth_musd")
+
+    def ahead(p: float) -> float:
+        worth = (1 - p) * central[between["cheap"]] + p * central[between["dear"]]
+        return float(worth[RECOMMENDED] - worth.drop(RECOMMENDED).max())
+
+    if between is None:
+        ends = [central[one] for one in central]
+        assert all(end.drop(RECOMMENDED).max() >= end[RECOMMENDED] for end in ends)
+        return
+    assert ahead((between["from"] + between["to"]) / 2) >= -1e-6
+    for beyond, edge in ((between["from"] - 0.01, 0.0), (between["to"] + 0.01, 1.0)):
+        if (beyond > 0) if edge == 0.0 else (beyond < 1):
+            assert ahead(beyond) < 0
+
+
 def test_a_reaction_is_priced_and_not_assumed() -> None:
     """Proves: were stops rarer by the stated share, what shortages still cost a candidate would fall by just what it is behind."""
     reaction = study().tables["reaction"]

@@ -298,9 +298,10 @@ class Belief(Section):
 class Ambiguity(Section):
     """Losses and beliefs of which nobody knows which is right, and the rule by which one plan is chosen for all of them."""
 
-    rule: Literal["regret", "cautious"] = "regret"
+    rule: Literal["regret", "cautious", "one"] = "regret"
     """`regret`: the plan whose largest shortfall behind the best plan of any loss and belief is least, as a share of what that best
-    plan is worth. `cautious`: for the plan's own loss, the least mean regret over beliefs and over their worst ones."""
+    plan is worth. `cautious`: for the plan's own loss, the least mean regret over beliefs and over their worst ones. `one`: only
+    the plan's own loss and figures may be right."""
     losses: Selection = ("*",)
     """Loss functions that may be right; `*`: all of the tables that have every loss the plan needs."""
     beliefs: tuple[Belief, ...] = ()

@@ -128,6 +128,8 @@ def admitted(plan: Plan, data: Dataset) -> tuple[tuple[str, ...], Kept]:
     known = list(dict.fromkeys(row.loss_function for row in data.rows("loss_functions")))
     asked = known if "*" in plan.ambiguity.losses else list(dict.fromkeys(plan.ambiguity.losses))
     asked.sort(key=lambda name: name != plan.loss_function)
+    if plan.ambiguity.rule == "one":
+        asked = [plan.loss_function]
     chosen, left_out = {*select_materials(plan, data)}, dict[str, str]()
     for replay in replays(data, asked):
         if replay.failed and replay.episode.material in chosen:

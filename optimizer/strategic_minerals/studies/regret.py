@@ -107,7 +107,8 @@ def least_regret(
     first years; choices: for each other candidate, under which loss it is better, by how much, and the probability of that loss
     from which to choose it; reaction: how much rarer or more frequent stops would have to become because of a candidate for it to
     be as good; beliefs, losses: what was asked.
-    Facts: recommended, compromise (whether it is clearly better where it is worst than every other candidate), scenarios
+    Facts: recommended, compromise (whether it is clearly better where it is worst than every other candidate), best_outright
+    (between which probabilities of the dearest loss it is worth more than all of them), scenarios
     (new, in which candidates were lived), model_scenarios, model_regret and its bound.
 
     Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`.
@@ -139,6 +140,7 @@ def least_regret(
     candidates = _chosen(grid, made, candidates, partial(live, of=tried))
     lives = live(candidates, fresh)
     tables = _tables(grid, made, candidates, lives, confidence)
+    worth = np.array([one.worth for one in lives]).mean(axis=0)
     of_candidates = tables["candidates"].set_index("candidate").largest_regret_share
     least = float(of_candidates.drop(RECOMMENDED).min())
     compromise = len(grid.losses) > 1 and bool(least - float(of_candidates.loc[[RECOMMENDED]].iloc[0]) >= LESS_BY)
@@ -146,6 +148,7 @@ def least_regret(
         "rule": plan.ambiguity.rule,
         "recommended": RECOMMENDED,
         "compromise": compromise,
+        "best_outright": _best_outright(grid, worth) if len(grid.losses) > 1 else None,
         "scenarios": sum(one.scenarios for one in lives),
         "model_scenarios": len(grid.problem.structure.scenarios.names),
         "confidence": confidence,
@@ -224,7 +227,7 @@ class Made:
         every = tuple(np.ndindex(*most.shape))
         worth_of = np.array([grid.nothing - cells.costs_of(every, y) for y in (found.y, *singles)])
         regret = judged(most - worth_of[0], most, grid)
-        bound = found.bound / (unit * (1 + TIE)) if grid.plan.ambiguity.rule == "regret" else found.bound
+        bound = found.bound / (unit * (1 + TIE)) if grid.plan.ambiguity.rule != "cautious" else found.bound
         bound = min(regret, max(0.0, bound))
         LOG.info("best plans of all cells %.1f s, least regret %.1f s", between - begin, call.seconds - between)
         return cls(cells, worth, most, (found.y, *singles), worth_of, regret, bound)
@@ -263,7 +266,7 @@ def _line(model: Floats, lived: Floats, least: float) -> tuple[float, float]:
 
 def judged(behind: Floats, best: Floats, grid: Grid) -> float:
     """What the rule of the section `ambiguity` makes as small as it can. behind, best: (beliefs, losses) [million USD]."""
-    if grid.plan.ambiguity.rule == "regret":
+    if grid.plan.ambiguity.rule != "cautious":
         return float((behind / measured(best, grid.least)).max())
     own = behind[:, OWN]
     g, mu = grid.plan.ambiguity.tail_weight, _weights(grid)
@@ -480,6 +483,24 @@ def _choices(grid: Grid, given: Sequence[Candidate], worth: Floats) -> pd.DataFr
     return pd.DataFrame(rows, columns=CHOICES)
 
 
+def _best_outright(grid: Grid, worth: Floats) -> dict[str, Any] | None:
+    """Probabilities of the loss under which most can be had, against the one under which least can, between which the recommended
+    plan is worth more than every other candidate, by central belief; None where there are none.
+
+    W(p) = (1-p) W[cheap] + p W[dear] of each candidate, straight lines in p.
+    """
+    of = worth[:, grid.central]
+    cheap, dear = int(of.max(axis=0).argmin()), int(of.max(axis=0).argmax())
+    low, high = 0.0, 1.0
+    for other in of[1:]:
+        at, end = float(of[0, cheap] - other[cheap]), float(of[0, dear] - other[dear])
+        if at < 0 and end < 0:
+            return None
+        crossing = at / (at - end) if at != end else 0.0
+        low, high = (max(low, crossing), high) if at < 0 else (low, min(high, crossing)) if end < 0 else (low, high)
+    return {"cheap": grid.losses[cheap], "dear": grid.losses[dear], "from": low, "to": high} if low < high else None
+
+
 REACTION = "candidate loss loss_left_musd more_worth_musd rarer_share more_frequent_share".split()
 
 
@@ -523,7 +544,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
         )
     if facts["compromise"]:
         yield f"  The next best ({other}) gives up as much as {others[other]:.0%}."
-    elif facts["rule"] == "regret" and len(grid.losses) > 1:
+    elif facts["rule"] != "cautious" and len(grid.losses) > 1:
         yield (
             f"  NO COMPROMISE IS CLEARLY BETTER: '{other}' gives up at most {others[other]:.0%}. Choose by the losses that "
             f"you believe "
@@ -531,6 +552,12 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
         )
     yield from _table(cells, candidates, grid)
     yield from _by_choice(tables["choices"], grid)
+    if between := facts["best_outright"]:
+        yield (
+            f"  The recommended plan is the best of all if you hold {between['dear']} for {between['from']:.0%} to "
+            f"{between['to']:.0%} "
+            f"likely against {between['cheap']}"
+        )
     yield from _by_reaction(tables["reaction"], grid)
     yield from _what_differs(tables["acts"], candidates)
     yield from _asked_words(tables, facts, grid)
@@ -649,7 +676,7 @@ def _asked_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], g
     regret, bound = facts["model_regret"], facts["model_regret_bound"]
     of_rule = (
         f"the largest regret is {regret:.1%}, and at least {bound:.1%}"
-        if facts["rule"] == "regret"
+        if facts["rule"] != "cautious"
         else f"regret by the cautious rule is {musd(regret)} million USD, and at least {musd(bound)}"
     )
     how = "without foresight" if grid.plan.policy == "targets" else "with foresight within events, as the plan asks"

@@ -158,9 +158,10 @@ def named_beliefs(instance: Instance, data: Dataset) -> tuple[Belief, ...]:
     """The plan's own beliefs; where it names none, the table's figures and, of the rate or chance that carries most of the loss,
     the ends of its range."""
     plan = instance.plan
-    own = plan.ambiguity.beliefs
-    if own:
-        return own
+    if plan.ambiguity.rule == "one":
+        return (Belief(name=CENTRAL),)
+    if plan.ambiguity.beliefs:
+        return plan.ambiguity.beliefs
     found = max(_carried(instance, data), key=lambda one: one[0], default=None)
     if found is None or found[0] <= 0:
         return (Belief(name=CENTRAL),)
