@@ -162,6 +162,7 @@ def test_scenarios_are_reduced_by_no_loss() -> None:
     assert set(one.losses) == set(other.losses) == {"test", "dear", "middle"}
 
 
+@pytest.mark.long
 def test_what_can_hardly_be_had_does_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves (trap 55): regret is measured against a floor where next to nothing can be had, so that the plan keeps more of what is
     worth much under another loss than it would without the floor."""
@@ -181,6 +182,7 @@ def test_what_can_hardly_be_had_does_not_decide(monkeypatch: pytest.MonkeyPatch)
     assert with_floor > kept() + 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rates", ["uncertain", "known"])
 def test_reweighted_answers_equal_redrawn_ones(rates: str) -> None:
     """Proves (trap 56): the expected loss of doing nothing under a belief, from scenarios that all beliefs share, is within 3 % of
@@ -232,6 +234,7 @@ def test_beliefs_are_found_where_a_plan_names_none() -> None:
     assert [one.hazards[0].rate_per_yr for one in (found[0], found[2])] == [0.02, 0.6]
 
 
+@pytest.mark.long
 def test_the_cautious_rule_weighs_the_worst_beliefs() -> None:
     """Proves: for the plan's own loss the cautious plan comes as close to the best mean of all beliefs and of the worst as one
     model written out does; with no weight on the tail it is the plan of the mean belief."""
@@ -363,6 +366,7 @@ def test_one_loss_and_one_belief_is_the_plan_itself() -> None:
     assert made.regret <= 0.012
 
 
+@pytest.mark.long
 def test_the_search_keeps_the_best_point_that_it_met() -> None:
     """Proves: of the points with whole integers whose regret was worked out none is better than the one that is kept: a point is an
     answer whatever its regret is."""
@@ -389,6 +393,7 @@ def test_the_search_keeps_the_best_point_that_it_met() -> None:
     assert found.bound <= found.value + 1e-6
 
 
+@pytest.mark.long
 def test_scenarios_without_probability_do_no_harm() -> None:
     """Proves: a listed scenario of probability 0 and a belief in which nothing comes leave an answer, in which nothing is bought
     for that belief."""
@@ -428,6 +433,7 @@ def test_losses_that_say_the_same_count_once() -> None:
     assert left_out["dear"] == "no loss of a/civil"
 
 
+@pytest.mark.long
 def test_the_interval_of_the_draw_never_stands_alone() -> None:
     """Proves: an answer has the worth of its plan under every loss and belief beside the interval of its samples, dearer losses
     making a plan that holds stock worth more; the words give both."""
