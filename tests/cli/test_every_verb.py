@@ -90,7 +90,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "controls": ("doubted", {"gap": 0.01}),
     "requirements": ("printed", {}),
     "losses": ("quickstart", {}),
-    "regret": ("drawn", {"samples": 2, "scenarios": 10}),
+    "regret": ("drawn", {"samples": 3, "scenarios": 10}),
     "scenarios": ("drawn", {"scenarios": 50}),
     "missing": ("quickstart", {"estimates": 1}),
     "deals": ("rare-earths", {"set": {"owners.sample": 16}, "beliefs": False}),

@@ -26,8 +26,10 @@ from strategic_minerals import (
     discover,
     explain,
     frontier,
+    least_regret,
     origin_costs,
     scenario_outlook,
+    score,
     solve,
     stress_test,
     sweep,
@@ -39,6 +41,7 @@ from strategic_minerals.answer.study import tables_of
 from strategic_minerals.core.errors import FORMAT
 from strategic_minerals.page import page
 from strategic_minerals.studies.designs import one_at_a_time
+from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import deciding, exposed
 from support.one_mineral import one_mineral
 from support.promising import promising
@@ -76,6 +79,8 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "frontier": lambda: frontier(*question(), factors=(0.5, 1.0), tolerance=0.5, relax=True),
     "explain": lambda: explain(solved(), gap=0.0),
     "rules": lambda: compare_rules(solve(*deciding(), quick=True), samples=2, scenarios=10),
+    "regret": lambda: least_regret(*deciding(), samples=3, scenarios=10),
+    "score": lambda: score(drawn(), SweepFile(kind="points", points=[{"discount_rate": 0.05}]), scenarios=10),
     "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),

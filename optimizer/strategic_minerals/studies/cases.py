@@ -63,8 +63,9 @@ def loss_replay(
     """Test the loss functions on observed shortages: what each would have said, beside what is known to have stopped.
 
     The shortages are those of the home country of the tables; nothing else of the plan counts. Tables: functions: each with its
-    horizon, whether it passes (empty: nothing of its length was seen), and why, by the episode that it fails most, or passes;
-    episodes: what each function would have said of each episode, and what is known to have stopped. Fact `test`: what the test is.
+    horizon, whether it passes (yes or no; empty: nothing of its length was seen), and why, by the episode that it fails most, or
+    passes; episodes: what each function would have said of each episode, and what is known to have stopped. Fact `test`: what the
+    test is.
 
     Raises nothing for tables that could be read: without observed shortages the study is empty.
     """
@@ -94,7 +95,7 @@ def _functions(found: Sequence[Replay]) -> pd.DataFrame:
         deciding = min(tested or mine, key=lambda r: [*TESTED, *UNTESTED].index(r.verdict))
         verdict = deciding.verdict
         months = _or_nan(deciding.horizon_months)
-        passes = not deciding.failed if tested else None
+        passes = ("no" if deciding.failed else "yes") if tested else ""
         rows.append((name, months, deciding.case, passes, len(tested), verdict, deciding.reason()))
     columns = ["loss_function", "horizon_months", "case", "passes", "tested_on", "verdict", "reason"]
     return pd.DataFrame(rows, columns=columns)
