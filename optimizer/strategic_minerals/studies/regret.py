@@ -529,34 +529,29 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
     regrets = {row.candidate: float(row.largest_regret_share) for row in rows_of(tables["candidates"])}
     others = {name: share for name, share in regrets.items() if name != RECOMMENDED and not math.isnan(share)}
     other = min(others, key=lambda name: others[name])
-    what = "of what the best of these plans saves there"
     if facts["rule"] == "cautious":
         yield (
-            f"A CAUTIOUS PLAN for {grid.losses[OWN]}, among {count}: of all plans it regrets least on average over beliefs "
-            f"and over "
-            "the worst of them."
+            f"A CAUTIOUS PLAN for {grid.losses[OWN]}, among {count}: of all plans it regrets least on average over beliefs and "
+            "over the worst of them."
         )
     else:
         yield (
-            f"ONE PLAN FOR {count.upper()}: whichever is right, the recommended plan gives up at most "
-            f"{regrets[RECOMMENDED]:.0%} {what}; "
-            f"most under {own.worst_loss}, belief {own.worst_belief}."
+            f"ONE PLAN FOR {count.upper()}: whichever is right, the recommended plan gives up at most {regrets[RECOMMENDED]:.0%} "
+            f"of what the best of these plans saves there; most under {own.worst_loss}, belief {own.worst_belief}."
         )
     if facts["compromise"]:
         yield f"  The next best ({other}) gives up as much as {others[other]:.0%}."
     elif facts["rule"] != "cautious" and len(grid.losses) > 1:
         yield (
-            f"  NO COMPROMISE IS CLEARLY BETTER: '{other}' gives up at most {others[other]:.0%}. Choose by the losses that "
-            f"you believe "
-            "in; the table says what each choice costs."
+            f"  NO COMPROMISE IS CLEARLY BETTER: '{other}' gives up at most {others[other]:.0%}. Choose by the losses that you "
+            "believe in; the table says what each choice costs."
         )
     yield from _table(cells, candidates, grid)
     yield from _by_choice(tables["choices"], grid)
     if between := facts["best_outright"]:
         yield (
             f"  The recommended plan is the best of all if you hold {between['dear']} for {between['from']:.0%} to "
-            f"{between['to']:.0%} "
-            f"likely against {between['cheap']}"
+            f"{between['to']:.0%} likely against {between['cheap']}"
         )
     yield from _by_reaction(tables["reaction"], grid)
     yield from _what_differs(tables["acts"], candidates)
@@ -567,9 +562,8 @@ def _table(cells: pd.DataFrame, candidates: pd.DataFrame, grid: Grid) -> Iterato
     """Candidates against losses, by central belief; the largest regret over all beliefs beside them."""
     belief = grid.beliefs[grid.central].name
     yield (
-        f"Worth as lived [million USD], belief '{belief}'. Last: the most that each gives up of what the best of them "
-        f"saves, over all "
-        f"losses and beliefs (against {musd(grid.least)} million USD at least):"
+        f"Worth as lived [million USD], belief '{belief}'. Last: the most that each gives up of what the best of them saves, over "
+        f"all losses and beliefs (against {musd(grid.least)} million USD at least):"
     )
     width = max(len(str(name)) for name in candidates.index) + 2
     columns = [max(10, len(name) + 1) for name in grid.losses]
@@ -598,9 +592,8 @@ def _by_choice(choices: pd.DataFrame, grid: Grid) -> Iterator[str]:
             yield f"  {row.candidate}: it is better under every loss, by up to {musd(row.gain_musd)}"
             continue
         yield (
-            f"  {row.candidate}, if you hold {row.better_under} for likelier than {row.probability:.0%} against "
-            f"{row.worst_under}: it "
-            f"gains {musd(row.gain_musd)} under the one and gives up {musd(row.otherwise_musd)} under the other"
+            f"  {row.candidate}, if you hold {row.better_under} for likelier than {row.probability:.0%} against {row.worst_under}: "
+            f"it gains {musd(row.gain_musd)} under the one and gives up {musd(row.otherwise_musd)} under the other"
         )
     never = choices[choices.better_under == ""].candidate.tolist()
     if never:
@@ -620,9 +613,8 @@ def _by_reaction(reaction: pd.DataFrame, grid: Grid) -> Iterator[str]:
         else "is not as good as the recommended one however rare it makes them"
     )
     yield (
-        f"IF STOPS REACT: under {row.loss} the plan {row.candidate} {enough}. Buyers who build stocks may also bring stops "
-        f"on (table "
-        "reaction); nothing is assumed either way."
+        f"IF STOPS REACT: under {row.loss} the plan {row.candidate} {enough}. Buyers who build stocks may also bring stops on "
+        "(table reaction); nothing is assumed either way."
     )
 
 
