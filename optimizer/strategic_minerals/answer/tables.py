@@ -181,7 +181,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         sometimes=True,
     ),
     "samples": TableOf(
-        "Each sample that tested the plan (of a tested plan).",
+        "Each sample that tested the plan.",
         "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd modelled_musd most_musd "
         "worth_musd loss_musd loss_without_musd",
         sometimes=True,

@@ -19,7 +19,7 @@ from ..core.frames import INF, Bools, Floats, Ints
 from ..core.logs import logger_of
 from ..matrix.assembly import Assembly
 from ..matrix.named import denominator, objective_costs
-from ..matrix.problem import Problem
+from ..matrix.problem import Problem, is_support
 from ..model.sets import STAGES, TRUNK, Structure
 from ..world.loss_values import loss_values, undisturbed_values
 from ..world.scenarios import quantile
@@ -653,9 +653,7 @@ def reference_model(problem: Problem) -> Assembly:
     zero = _decided(problem)
     root = assembly.commitments
     built = [
-        int(root.columns("sign", o)[0])
-        for o, option in enumerate(support.options)
-        if support.baseline[option.project] and option.package.name == "none" and not option.market
+        int(root.columns("sign", o)[0]) for o, option in enumerate(support.options) if not is_support(problem, option)
     ]
     one = np.array(built, dtype=np.int64)
     zero = np.setdiff1d(zero, one)

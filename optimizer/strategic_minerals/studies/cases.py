@@ -42,8 +42,7 @@ TEST = (
     "The test: a function's loss (tonnes not delivered times loss per tonne) is turned into weeks of plants as large as the one "
     "known to have stopped, at the output of an average worker. It fails where that is more than the stops known by name, repeated "
     "for every stop that the widest survey of firms counted or expected. A function is held against shortages of about its "
-    "own length "
-    "alone: users live on what they hold. No total of an observed loss is compared: none has been "
+    "own length alone: users live on what they hold. No total of an observed loss is compared: none has been "
     "published. A function that passes is not contradicted by what was seen, at that depth and length; it is not proven."
 )
 LOSS_TITLES = {"functions": "Loss functions against what was seen", "episodes": "What each would have said"}

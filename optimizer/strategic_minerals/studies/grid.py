@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -62,7 +61,7 @@ class Grid:
 
     @classmethod
     def of(cls, plan: Plan, data: Dataset) -> Grid:
-        """From a plan and its tables. Raises as `prepare`, PlanError for losses that the tables lack."""
+        """From a plan and its tables. Raises as `prepare`, InputError where no loss may be right."""
         assert plan.sample is not None
         _, natural = structure_of(plan, data)
         beliefs = named_beliefs(natural, data)
@@ -204,7 +203,6 @@ class Asked:
 class Lived:
     """What candidates come to in one sample."""
 
-    seed: int
     worth: Floats
     """(candidates, beliefs, losses) [million USD]."""
     outlay: Floats
@@ -214,13 +212,6 @@ class Lived:
     effective: Floats
     """(beliefs,) effective share of the sample."""
     scenarios: int
-
-    def with_first(self, other: Lived) -> Lived:
-        """The same with the one candidate of another in the place of the first."""
-        parts: dict[str, Any] = {
-            of: np.concatenate([getattr(other, of), getattr(self, of)[1:]]) for of in ("worth", "outlay", "loss")
-        }
-        return replace(self, **parts)
 
 
 def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
@@ -249,5 +240,5 @@ def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
                 worth[c, :, k] = pi @ (without.cost - one.cost) - one.penalties
                 outlay[c, :, k] = pi @ one.outlay[:, :planned].sum(axis=1)
                 lost[c, :, k] = pi @ one.loss
-        found.append(Lived(seed, worth, outlay, lost, common.effective, own.sample.scenarios))
+        found.append(Lived(worth, outlay, lost, common.effective, own.sample.scenarios))
     return found

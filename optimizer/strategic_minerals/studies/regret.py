@@ -156,7 +156,7 @@ def least_regret(
         "model_regret_bound": made.regret_bound,
         "relaxed": relax,
     }
-    words = list(_words(tables, facts, grid, Names.of(data)))
+    words = list(_words(tables, facts, grid))
     return Study("regret", tables, words, facts, TITLES)
 
 
@@ -306,11 +306,11 @@ def _sought(
         current().check()
         left = min(limit, current().left())
         found = cells.minimise_for(aim, start, absolute_gap=absolute_gap, gap=gap, offset=offset, time_limit_s=left)
-        if np.isfinite(found.bound):
+        if found is not None and np.isfinite(found.bound):
             return found
-        start = found.y
+        start = start if found is None else found.y
     current().check()
-    raise UntrustedError(f"nothing bounds the best plan of a loss and belief after {found.seconds:,.0f} s")
+    raise UntrustedError(f"nothing bounds the best plan of a loss and belief after {LONGEST * time_limit_s:,.0f} s")
 
 
 def measured(attainable: Floats, least: float) -> Floats:
@@ -522,7 +522,7 @@ def _reaction(grid: Grid, given: Sequence[Candidate], lives: Sequence[Lived], wo
     return pd.DataFrame(rows, columns=REACTION)
 
 
-def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: Grid, names: Names) -> Iterator[str]:
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: Grid) -> Iterator[str]:
     """The answer as a planner reads it."""
     candidates, cells = tables["candidates"].set_index("candidate"), tables["cells"]
     own, count = candidates.loc[RECOMMENDED], f"{len(grid.losses)} losses and {len(grid.beliefs)} beliefs"

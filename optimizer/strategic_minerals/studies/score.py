@@ -28,17 +28,14 @@ from ..question.names import edited
 from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
+from .designs import APART, SAMPLES
 from .stress import met
 from .sweep import require_points
 from .sweep_file import PlacedSweepFile, SweepFile, located
 from .worth import without_promises
 
-SAMPLES = 10
-"""Independent samples in which a plan is lived."""
 SCENARIOS = 200
-"""Scenarios in all of them."""
-APART = 0xC0
-"""What tells seeds of new scenarios from those of plans: those of sweeps, so that both score in the same ones."""
+"""Scenarios in all samples, which are those of sweeps: both score in the same ones."""
 FIGURES = (
     "worth_musd worth_error_musd worth_low_musd worth_high_musd difference_musd difference_error_musd loss_musd loss_without_musd "
     "outlay_musd why_not"
@@ -65,10 +62,12 @@ def score(
 
     The plan keeps what it signs, its targets and its rule of release, and what it buys before events as far as money and offers of
     the future reach; everybody else acts by the figures of the future. Each future is lived, as the plan's policy does, in the same
-    new scenarios as far as its hazards are the same. Table
-    `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and interval,
-    its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, and why a future
-    has no figures: what was signed is no longer on offer in it, or does not fit its budget. Facts: scenarios, confidence.
+    new scenarios as far as its hazards are the same; a plan that draws none is lived in its own.
+
+    Table `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and
+    interval, its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, and
+    why a future has no figures: what was signed is no longer on offer in it, or does not fit its budget. Facts: scenarios,
+    confidence.
 
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value.
     """

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import UntrustedError
 from ...core.frames import INF, Floats, Ints
 from ...matrix.assembly import Assembly
 from ...model.sets import Structure
@@ -140,11 +139,11 @@ class Cells(Evaluator):
         time_limit_s: float,
         gap: float = 0.0,
         offset: float = 0.0,
-    ) -> Found:
+    ) -> Found | None:
         """The best plan for an aim, to a gap [million USD] or a share of its value. start: a point of the master's columns to begin
         at. offset: added to the value, which a share is of [million USD].
 
-        Raises UntrustedError where the search ends without a plan.
+        None where the time ends before there is a plan. Raises UntrustedError where a cluster has no answer.
         """
         begin = time.perf_counter()
         self._look_at(aim)
@@ -152,7 +151,7 @@ class Cells(Evaluator):
         with suppress(OutOfTimeError, StoppedByCallerError):
             phases(search, None if start is None else np.append(start, 0.0))
         if search.best is None:
-            raise UntrustedError("no plan was found for all losses and beliefs together")
+            return None
         y = search.best.y[:-1]
         return Found(y, search.objective, search.bound, self.costs_of(aim.cells, y), search.taken)
 
@@ -176,7 +175,7 @@ class Cells(Evaluator):
         costs, lower, upper = np.zeros(own + parts.groups), parts.master.lower.copy(), parts.master.upper.copy()
         columns, factors = self._terms(aim.weight)
         costs[columns] = factors
-        costs[own - 1], upper[own - 1] = aim.worst, INF
+        costs[own - 1] = aim.worst
         idle = own + np.setdiff1d(np.arange(parts.groups), self._active)
         lower[idle] = upper[idle] = 0.0
         held = replace(parts.master, lower=lower, upper=upper)
