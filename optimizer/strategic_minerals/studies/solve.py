@@ -302,7 +302,7 @@ def solve(
     figures = _lived_figures(lives, number, scenarios, confidence)
     if failed:
         return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
-    band = _band(chosen, given[number][1], nothing[1], run)
+    band = _band(chosen, given[number][1], nothing[1], figures, run)
     by_rule = [replace(one, worth=one.worth[len(with_them) - len(rules) - 1 :]) for one in beside]
     of_rules = rule_rows(rules, by_rule, confidence)
     return _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
@@ -424,9 +424,15 @@ def _answered(
 BAND = "belief loss worth_musd worth_error_musd".split()
 
 
-def _band(result: Result, decided: Solution, nothing: Solution, run: Runner) -> pd.DataFrame:
+def _band(
+    result: Result, decided: Solution, nothing: Solution, figures: Mapping[str, Any], run: Runner
+) -> pd.DataFrame:
     """The worth of the plan under every loss and belief that may be right, as it is lived (`BAND`); no row where nothing is in
-    doubt, and where there was no time."""
+    doubt, and where there was no time.
+
+    The samples are few. Where the plan's own loss and figures are among the cells, the others stand by their paired difference to
+    that cell from the worth that all samples give (`figures`): it is in the band, and what the few draws have in common drops out.
+    """
     plan = result.plan
     assert plan.sample is not None
     seeds = [[seed] for seed in sample_seeds(plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)]
@@ -438,10 +444,16 @@ def _band(result: Result, decided: Solution, nothing: Solution, run: Runner) -> 
     except (InputError, StoppedError, UntrustedError) as error:
         LOG.info("no band over losses and beliefs: %s", error)
         return pd.DataFrame(columns=BAND)
+    own = [k for k, belief in enumerate(asked.beliefs) if not belief.hazards]
+    anchor = drawn = 0.0
+    if own and asked.losses[0] == plan.loss_function:
+        worth = worth - worth[:, own[:1], :1]
+        anchor, drawn = float(figures["worth_musd"]), float(figures["worth_error_musd"])
     rows = [
-        (belief.name, loss, float(worth[:, k, n].mean()), float(worth[:, k, n].std(ddof=1)) / len(worth) ** 0.5)
+        (belief.name, loss, anchor + mean, float(np.hypot(drawn, spread)))
         for k, belief in enumerate(asked.beliefs)
         for n, loss in enumerate(asked.losses)
+        for mean, spread in [(float(worth[:, k, n].mean()), float(worth[:, k, n].std(ddof=1)) / len(worth) ** 0.5)]
     ]
     return pd.DataFrame(rows, columns=BAND)
 
