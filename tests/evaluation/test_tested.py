@@ -32,7 +32,7 @@ from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.solver.optimise import SampleSearch
 from strategic_minerals.solver.session import Session
 from strategic_minerals.studies import solve as tested_module
-from strategic_minerals.studies.recourse import FirstStage
+from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
 from strategic_minerals.studies.stress import Met, evaluated
 from support.drawn_cases import deciding
 from support.instances import quick_first
@@ -136,6 +136,15 @@ def test_what_can_stand_in_for_each_other_is_needed_together() -> None:
     assert group.cost_musd == pytest.approx(found.figure("worth_musd"), rel=0.2)
 
 
+def lived_worth(*worth: float) -> Met:
+    """A sample of one scenario in which plans are worth so much."""
+    none = {
+        name: np.zeros(1) for name in ("loss", "by_material", "named", "defence", "short", "penalty", "outlay", "stock")
+    }
+    without, *plans = (RecourseOutcome(cost=np.array([-one]), **none) for one in (0.0, *worth))
+    return Met(0, ("one",), np.ones(1), [], without, tuple(plans))
+
+
 def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: of three plans, the second worth 1 more than the first in every sample but for noise of 5, the third 30 less, the
     first is taken where it spends least, the second where worth alone counts; without noise the second in any case."""
@@ -143,7 +152,7 @@ def test_of_plans_that_live_alike_the_one_that_spends_least_is_printed(monkeypat
     spends = [1.0, 2.0, 0.5]
     for noise, expected in ((5.0, 0), (0.0, 1)):
         off = [noise * (-1) ** k for k in range(10)]
-        lives = [Met(k, (100.0, 101.0 + off[k], 70.0), (0.0, 0.0, 0.0), 0.0, 0.0, np.ones(1), ()) for k in range(10)]
+        lives = [lived_worth(100.0, 101.0 + off[k], 70.0) for k in range(10)]
         assert tested_module._chosen(spends, lives, "less_money_now", 0.95) == expected  # type: ignore[arg-type]
         assert tested_module._chosen(spends, lives, "most_worth", 0.95) == 1  # type: ignore[arg-type]
 

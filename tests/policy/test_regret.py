@@ -26,9 +26,9 @@ from strategic_minerals.studies.grid import Grid, admitted
 from strategic_minerals.studies.regret import NOTHING, RECOMMENDED, SLOPES, Made, _line, measured
 from strategic_minerals.world.beliefs import (
     CENTRAL,
-    _law,
     believed,
     believing,
+    law,
     likelihood,
     named_beliefs,
 )
@@ -212,18 +212,18 @@ def test_likelihoods_are_those_of_the_laws() -> None:
     """Proves: onsets under an uncertain rate are gamma-Poisson, under a known one Poisson, what follows binomial; what cannot be
     has no likelihood."""
     plan, data = doubtful()
-    law = _law(plan, data, Belief(name="one", hazards=(HazardBelief(hazard="stop", rate_per_yr=0.4),)))
-    shape, free = law["stop"].shape, 3.0
+    one = law(plan, data, Belief(name="one", hazards=(HazardBelief(hazard="stop", rate_per_yr=0.4),)))
+    shape, free = one["stop"].shape, 3.0
     assert shape is not None
 
     def of(n: int) -> float:
-        return math.exp(likelihood(law, {"stop": Exposure(n, free)})) * free**n / math.factorial(n)
+        return math.exp(likelihood(one, [{"stop": Exposure(n, free)}])[0]) * free**n / math.factorial(n)
 
     for n in range(5):
         assert of(n) == pytest.approx(nbinom.pmf(n, shape, shape / 0.4 / (shape / 0.4 + free)))
-    never = _law(plan, data, Belief(name="never", hazards=(HazardBelief(hazard="stop", rate_per_yr=0.0),)))
-    assert likelihood(never, {"stop": Exposure(0, free)}) == 0.0
-    assert likelihood(never, {"stop": Exposure(1, free)}) == -math.inf
+    never = law(plan, data, Belief(name="never", hazards=(HazardBelief(hazard="stop", rate_per_yr=0.0),)))
+    seen = [{"stop": Exposure(0, free)}, {"stop": Exposure(1, free)}]
+    assert likelihood(never, seen).tolist() == [0.0, -math.inf]
 
 
 def test_beliefs_are_found_where_a_plan_names_none() -> None:

@@ -7,7 +7,7 @@ has none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
@@ -28,10 +28,15 @@ TABLES = (
     "release_rules",
     "money_by_year",
     "band",
+    "stock_by_year",
+    "remaining",
+    "loss_curve",
+    "depends",
 )
 """One row of figures; acts of the first years; later years; tests; what each plan does; what is lost without
 acts that are left out together; what the reserve leaves aside for dearer uses, and what other
-rules of release would bring; money as it was lived; worth under other losses and beliefs."""
+rules of release would bring; money as it was lived; worth under other losses and beliefs; targets and
+stock, losses that remain and chances of losses as they were lived; figures that the answer hangs on."""
 
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""
@@ -55,6 +60,10 @@ class ActNow:
     rules: pd.DataFrame
     money_by_year: pd.DataFrame
     band: pd.DataFrame
+    stock_by_year: pd.DataFrame
+    remaining: pd.DataFrame
+    loss_curve: pd.DataFrame
+    depends: pd.DataFrame
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
@@ -69,18 +78,7 @@ class ActNow:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """By name; what is not known has none."""
-        frames = (
-            self.gap,
-            self.acts,
-            self.later,
-            self.samples,
-            self.sample_acts,
-            self.left_out,
-            self.release,
-            self.rules,
-            self.money_by_year,
-            self.band,
-        )
+        frames = [getattr(self, one.name) for one in fields(self)]
         return {name: frame for name, frame in zip(TABLES, frames, strict=True) if len(frame.columns)}
 
     @property

@@ -344,7 +344,7 @@ def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
     for name, table in result.tables.items():
         yield result_file(name), csv_pieces(table)
     yield result_file(DICTIONARY), csv_pieces(dictionary(result))
-    yield SUMMARY, [result.summary() + "\n"]
+    yield SUMMARY, [result.summary(full=True) + "\n"]
 
 
 def names_in(folder: Path) -> list[str]:

@@ -309,9 +309,9 @@ def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) ->
             )
 
 
-def other_losses(plan: Plan, data: Dataset) -> LossRange:
-    """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials."""
-    chosen = set(select_materials(plan, data))
+def other_losses(plan: Plan, data: Dataset, material: str = "") -> LossRange:
+    """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials or of one alone."""
+    chosen = {material} if material else set(select_materials(plan, data))
     rows = [
         row for row in restated(plan, data).rows("loss_functions") if row.material in chosen and row.loss_usd_per_t > 0
     ]
@@ -644,8 +644,20 @@ class Basis:
         self.home = home_money(plan, data)
         self.act_now = ActNow.of(tables)
         """What other samples say of the plan; None where it was solved for its own scenarios alone."""
+        self.mineral_of = _main_products(plan, data)
+        """Producer -> the material that most of what it makes is worth."""
         self.own = own_lines(tables)
         self.extended = extended_by(tables)
+
+
+def _main_products(plan: Plan, data: Dataset) -> dict[str, str]:
+    """Producer -> the dearest part of what it makes."""
+    price = {row.material: row.price_usd_per_kg for row in data.rows("prices") if row.price_set == plan.price_set}
+    found: dict[str, tuple[float, str]] = {}
+    for row in data.rows("yields"):
+        part = row.yield_t_per_t * price.get(row.material, 0.0), row.material
+        found[row.producer] = max(found.get(row.producer, part), part)
+    return {producer: material for producer, (worth, material) in found.items() if worth > 0}
 
 
 def _begin_later(plan: Plan, data: Dataset, names: Names) -> tuple[str, ...]:

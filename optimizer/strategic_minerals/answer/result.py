@@ -8,6 +8,7 @@ import numbers
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from textwrap import wrap
 from typing import Any
 
@@ -50,6 +51,7 @@ from ..solver.highs import TOLERANCES, SolvedRun
 from ..solver.optimise import Solved
 from ..solver.stages import FlatModel, with_commitments, with_reference, with_tail
 from .act_now import Plotted
+from .brief import Brief, brief_of
 from .notes import ENDED, SETTLED, Basis, extended_by
 from .prices import answer, bounds_of, read
 from .summary import summarise
@@ -386,8 +388,21 @@ class Result(Plotted):
             lines.append(f"gap {outcome.relative_gap:.2%}")
         return f"<Result: {', '.join(lines)}; {len(self.tables)} tables>"
 
-    def summary(self) -> str:
-        """The answer in plain words."""
+    @cached_property
+    def brief(self) -> Brief | None:
+        """What the answer says first; None of a relaxation, which is no plan."""
+        if self.outcome.relaxed:
+            return None
+        return brief_of(self.plan, Names.of(self.data), self.figures, self.tables, Basis(self))
+
+    def summary(self, *, full: bool = False) -> str:
+        """The answer in plain words: one screen. full: with all that it rests on."""
+        if self.brief is None:
+            return self.details()
+        return "\n\n".join([self.brief.text(), *([self.details().partition("\n")[2]] * full)])
+
+    def details(self) -> str:
+        """All that the answer rests on, in sections with a blank line between: title and verdict first."""
         return summarise(self.figures, self.plan, Basis(self))
 
     def to_dict(self) -> dict[str, Any]:
@@ -438,29 +453,14 @@ class Result(Plotted):
             raise InputError([Fault("result", "", "", found, "what to_dict gave")]) from None
 
     def _repr_html_(self) -> str:
-        """Verdict, what to do and what it costs, as notebooks show it."""
-        first, *rest = self.summary().split("\n\n")
-        title, *verdict = first.splitlines()
-        parts = [f"<h3>{html.escape(title)}</h3>", *(f"<p>{html.escape(line)}</p>" for line in verdict)]
-        heads = {"acquisitions": "Purchases", "projects": "Projects", "contracts": "Contracts", "budget": "Money"}
-        names = Names.of(self.data)
-        words = {
-            "material": names.material,
-            "project": names.producer,
-            "activity": names.producer,
-            "country": names.country,
-        }
-        for name, head in heads.items():
-            table = self.tables[name]
-            if name == "acquisitions" and len(table):
-                table = table.groupby("material", sort=False)[["acquired_t", "cost_musd"]].sum().reset_index()
-            elif name == "projects":
-                table = table[table["share"] > 0][["project", "package", "signed", "first_output", "support_cost_musd"]]
-            if len(table):
-                table = table.assign(**{c: table[c].map(words[c]) for c in words if c in table})
-                shown = table.to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
-                parts.append(f"<h4>{head}</h4>{shown}")
-        text = html.escape("\n\n".join(rest))
+        """The brief, as notebooks show it."""
+        if self.brief is None:
+            return f"<pre>{html.escape(self.summary())}</pre>"
+        parts = [f"<h3>{html.escape(self.brief.title)}</h3>", f"<p>{html.escape(self.brief.recommendation)}</p>"]
+        for head, table in self.brief.tables().items():
+            parts.append(f"<h4>{html.escape(head)}</h4>{table.to_html(index=False, border=0, escape=True)}")
+        parts += [f"<p><b>{html.escape(name)}</b> {html.escape(text)}</p>" for name, text in self.brief.points]
+        text = html.escape(self.summary(full=True))
         return "".join([*parts, f"<details><summary>All in words</summary><pre>{text}</pre></details>"])
 
 

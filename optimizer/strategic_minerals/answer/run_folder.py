@@ -391,7 +391,7 @@ def write_results(result: Result, path: str | Path) -> None:
         book, formats = new_book(file)
         sheet = book.add_worksheet("summary")
         sheet.set_column(0, 0, 120)
-        for row, line in enumerate(result.summary().splitlines()):
+        for row, line in enumerate(result.summary(full=True).splitlines()):
             sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
         for name, table in result.tables.items():
             _show(book.add_worksheet(name[:31]), formats, table)

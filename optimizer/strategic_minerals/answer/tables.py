@@ -136,7 +136,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "sample_gap": TableOf(
         "What samples say of the plan: true gap, worth and losses with intervals (of a tested plan).",
         "why_not preference plans chosen samples scenarios confidence gap_musd gap_error_musd gap_limit_musd "
-        "gap_share modelled_musd most_musd most_limit_musd most_says tried worth_musd "
+        "gap_share modelled_musd most_musd most_limit_musd most_says defence_short defence_short_without tried worth_musd "
         "worth_error_musd worth_low_musd worth_high_musd loss_musd "
         "loss_error_musd loss_low_musd loss_high_musd loss_without_musd loss_without_error_musd "
         "loss_without_low_musd loss_without_high_musd",
@@ -168,6 +168,33 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "band": TableOf(
         "What the plan is worth under other losses and beliefs, as it was lived (of a tested plan).",
         "belief loss worth_musd worth_error_musd",
+        sometimes=True,
+    ),
+    "stock_by_year": TableOf(
+        "Target of each stored material at the end of each year, and its stock in the futures that were lived: expected, and 5 and "
+        "95 % of them (of a tested plan).",
+        "fiscal_year material target_t expected_t low_t high_t",
+        sometimes=True,
+    ),
+    "remaining": TableOf(
+        "Expected loss by material in the futures that were lived, with the plan and without it (of a tested plan).",
+        "material loss_musd loss_without_musd",
+        sometimes=True,
+    ),
+    "loss_curve": TableOf(
+        "Loss that is exceeded with each chance in the futures that were lived, with the plan and without it (of a tested plan).",
+        "chance loss_musd loss_without_musd",
+        sometimes=True,
+    ),
+    "depends": TableOf(
+        "Where a part of the answer is worth nothing: at which loss of a missing tonne, as a multiple of the plan's, and at which "
+        "rates and chances of hazards; low, high: range of the figure (of a tested plan).",
+        "kind item worth_musd figure hazard value flips_at low high",
+        sometimes=True,
+    ),
+    "own_questions": TableOf(
+        "What the planner has put into the question beyond what is shipped, each with its answer.",
+        "kind item question answer",
         sometimes=True,
     ),
     "release_rules": TableOf(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -346,6 +347,7 @@ def report(
         Literal["svg", "png", "html", "json"],
         typer.Option(help="Format of these files; html: pages that one can hover over; json: Vega-Lite."),
     ] = "svg",
+    brief: Annotated[bool, typer.Option("--brief", help="One sheet of paper: what a minister acts on, alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
@@ -355,6 +357,9 @@ def report(
     from ..question.workbook import is_plan_workbook
 
     results = [load_result(directory) for directory in directories]
+    if brief and (form != "html" or len(results) > 1):
+        found = f"{len(results)} run folders" if len(results) > 1 else f"--format {form}"
+        raise InputError([Fault("report", "", "--brief", found, "one run folder, as html")])
     if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
         found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
         expected = f"one run folder, without --figures, for the format {form}"
@@ -384,7 +389,8 @@ def report(
         return
     names = [directory.resolve().name for directory in directories]
     analyses = read_analyses(directories[0])
-    text = (markdown if form == "md" else page)(results, names=names, analyses=analyses)
+    draw = markdown if form == "md" else partial(page, brief=brief)
+    text = draw(results, names=names, analyses=analyses)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)

@@ -73,6 +73,7 @@ LIMITS: dict[str, tuple[Any, Any]] = {
         None,
     ),
 }
+Full = Annotated[bool, typer.Option("--full", help="Print all that the answer rests on, not one screen of it.")]
 Out = Annotated[
     Path | None, typer.Option(help="Write the answer into this folder: a run folder for a plan, else tables as CSV.")
 ]
@@ -86,6 +87,7 @@ def command_of(verb: Verb) -> Any:
     arguments = [(name, *own[name]) for name in positional]
     options = [(name, *one) for name, one in own.items() if name not in positional]
     more = [*(LIMITS.items() if verb.long else ()), ("out", (Out, None)), ("as_json", (Json, False))]
+    more += [("full", (Full, False))] * verb.makes_plan
     places = [("source", *first["source"]), *arguments, *options]
     places += [(name, *one) for name, one in [*first.items(), *more] if name != "source"]
 
@@ -352,7 +354,8 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         content = _solved(result) if isinstance(answer, Result) else answer.to_dict()
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
     else:
-        console.print(answer.summary(), markup=False)
+        said = answer.summary(full=given["full"]) if isinstance(answer, Result) else answer.summary()
+        console.print(said, markup=False)
     loud = not as_json and not is_quiet()
     if loud and "tables" in given:
         console.print(f"\nTables: {whence(given['source'], given['tables'])}.", markup=False)

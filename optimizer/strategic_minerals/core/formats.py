@@ -34,3 +34,24 @@ def percent(share: float) -> str:
 def capital(text: str) -> str:
     """A text that begins with a capital letter."""
     return text[:1].upper() + text[1:]
+
+
+def rounded(value: float, spread: float = 0.0) -> str:
+    """Two figures, three where the spread around the value is narrower than one of a hundred: 450 for 449.6, 1,200 for 1,230.
+
+    spread: width of the interval that the value stands in, in its unit.
+    """
+    if abs(value) < SMALL_MUSD:
+        return "0"
+    figures = 3 if 0 < spread < abs(value) / 100 else 2
+    short = float(f"{value:.{figures}g}")
+    return f"{short:,.0f}" if abs(short) >= 10 ** (figures - 1) else f"{short:.{figures}g}"
+
+
+def within(value: float, limit: float) -> str:
+    """A value in two figures, or in as many as do not show one that keeps a limit above it: 31.96 of 32 is no 32.0 of 31.96."""
+    for figures in (2, 3, 4, 5, 6):
+        short = float(f"{value:.{figures}g}")
+        if short <= limit or value > limit:
+            break
+    return digits(short, figures)

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -27,7 +27,7 @@ from ..question.read_csv import csv_text
 from .charts import NARROW, Figure, all_rows, altair, figures
 from .compare import TITLES, compare, money_unit, opened, rows_in_words
 from .study_charts import Subject, comparison_figure, study_figures
-from .words import RULE_IN_WORDS, acts, all_acts, headline, remaining, stories, tiles
+from .words import RULE_IN_WORDS, all_acts, remaining, stories, verdict
 
 CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""
@@ -250,8 +250,6 @@ AMOUNT = re.compile(r"-?\d[\d,]*(?:\.\d+)?%?")
 """A cell of text that is an amount."""
 HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
 """How a section of the summary begins: words in capitals, then text."""
-LEAD = "losses"
-"""The figure of the first screen."""
 LARGEST_INLINE = 1_500_000
 """Bytes of CSV of one table that go into the page."""
 
@@ -261,28 +259,29 @@ def report(
     *,
     names: Sequence[str] | None = None,
     analyses: Analyses | None = None,
+    brief: bool = False,
 ) -> str:
     """A page on one result, or on the first of several with a comparison of all.
 
-    names: what several results are called; None: their plans' names. analyses: studies, or tables of other verbs by `verb/table`
+    brief: one sheet of paper, with what a minister acts on alone. names: what several results are called; None: their plans' names.
+    analyses: studies, or tables of other verbs by `verb/table`
     (`frontier/points`), as `read_analyses` finds them. Raises InputError where the extra `report` is not installed, ValueError
     without a result.
     """
     several, compared, studied, drawn = _shown(results, names, analyses)
     first = several[0]
+    top = {"title": first.plan.title or first.plan.name, "verdict": verdict(first), "brief": first.brief}
+    if brief:
+        return _rendered("brief.html", **top)
     return _rendered(
         "page.html",
-        title=first.plan.title or first.plan.name,
-        headline=headline(first),
-        tiles=tiles(first),
-        now=acts(first),
+        **top,
         acts=all_acts(first),
         stories=stories(first),
         rule=RULE_IN_WORDS,
         scenarios=remaining(first),
         words=_paragraphs(first),
-        lead=next((figure for figure in drawn if figure.name == LEAD), None),
-        figures=[figure for figure in drawn if figure.name != LEAD],
+        figures=drawn,
         specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
         absent=_absent(studied),
         sections=sections(first, studied),
@@ -373,7 +372,7 @@ def _rendered(template: str, **parts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "shown": shown,
         "heading": heading,
         "coded": _coded,
@@ -381,7 +380,9 @@ def _rendered(template: str, **parts: Any) -> str:
         "is_year": lambda column: str(column) in YEARS,
         "numeric": _numeric,
         "amount": _amount,
+        "capital": capital,
     }
+    environment.filters |= filters
     shared = {"WIDE": WIDE, "narrow": _safe(json.dumps(NARROW)), "bundle": _bundle(), "policy": POLICY}
     files = {"style": _file("style.css"), "script": _file("page.js")}
     return str(environment.get_template(template).render(**shared, **files, **parts))
@@ -459,7 +460,7 @@ def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
         """A line with a capital letter, unless it begins with the name of a scenario, which is a code."""
         return line if line.startswith(names) else capital(line)
 
-    for part in result.summary().split("\n\n")[1:]:
+    for part in result.details().split("\n\n")[1:]:
         first, *rest = part.splitlines()
         spoken = HEADING.match(first)
         head, tail = (spoken[1].capitalize(), spoken[2]) if spoken else ("", first)
@@ -518,7 +519,12 @@ def markdown(
     """The words of the page, for a text editor; arguments as for `report`."""
     several, compared, _, drawn = _shown(results, names, analyses)
     first = several[0]
-    lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", *(_plain(line) for line in headline(first)), ""]
+    lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", _plain(verdict(first)), ""]
+    if first.brief is not None:
+        for head, table in first.brief.tables().items():
+            lines += [f"## {head}", "", *_as_markdown(table), ""]
+        told = [*first.brief.points, *first.brief.answers]
+        lines += [*(f"- **{_plain(name.rstrip(':'))}:** {_plain(text)}" for name, text in told), ""]
     for head, text in _paragraphs(first):
         lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
     chosen = stories(first)
@@ -535,6 +541,12 @@ def markdown(
             lines += [f"### {TITLES[name]}", "", *(f"- {_plain(line)}" for line in rows), ""]
     lines += ["## Evidence", "", *(f"- {name}: {_plain(value)}" for name, value in _evidence(first)), ""]
     return "\n".join(lines)
+
+
+def _as_markdown(table: pd.DataFrame) -> list[str]:
+    """Lines of a table."""
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.itertuples(index=False)]
+    return [f"| {' | '.join(cell if cell == '---' else _plain(str(cell)) for cell in row)} |" for row in rows]
 
 
 def _plain(text: str) -> str:
@@ -601,19 +613,20 @@ def write_report(
     *,
     names: Sequence[str] | None = None,
     studies: Sequence[Study] = (),
+    brief: bool = False,
 ) -> Path:
     """Write the report as one HTML file that fetches nothing from the network; gives its path.
 
     results: one, or several of which the first is shown and compared with the others; each as it was solved, or the run folder that
     holds it. path: the file, written whole or not at all. names: what several results are called; None: their plans' names.
-    studies: shown beside the result, with those of its run folder where it was given as one.
+    studies: shown beside the result, with those of its run folder where it was given as one. brief: as of `report`.
 
     Raises InputError for a folder that is no run and where the extra `report` is not installed, ValueError without a result.
     """
     several = [results] if isinstance(results, Result | Path | str) else list(results)
     first = several[0] if several else None
     stored = {} if first is None or isinstance(first, Result) else read_analyses(Path(first))
-    text = report(opened(several), names=names, analyses={**stored, **tables_of(studies)})
+    text = report(opened(several), names=names, analyses={**stored, **tables_of(studies)}, brief=brief)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, [text])

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from ..answer.act_now import ActNow
-from ..answer.notes import extended_by, floor_in_words, scenario_names
+from ..answer.notes import scenario_names
 from ..answer.result import Result
 from ..answer.summary import UNITS
 from ..core.formats import SMALL_MUSD, capital, digits, musd
 from ..core.frames import rows_of
-from ..matrix.problem import FIRST_YEARS
 from ..question.names import Names
-from .compare import SIGNED, SMALL_T, money_unit, package_in_words, year_of
+from .compare import SMALL_T
 
 # What a reader sees first: the verdict, its figures, and what to do now.
 
@@ -29,162 +28,11 @@ NOTHING_NOW = "Nothing in the first years: this plan buys, supports, signs and g
 NOTHING_TO_DO = "Nothing: within the rules and the budget of this plan, doing nothing is best."
 
 
-@dataclass(frozen=True)
-class Tile:
-    """A figure of the verdict."""
-
-    label: str
-    value: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Act:
-    """One thing to do now."""
-
-    verb: str
-    what: str
-    amount: str
-    sure: str
-    """How sure it is, where samples say so."""
-
-
-def headline(result: Result) -> list[str]:
-    """The verdict in sentences: what the plan is worth, how sure that is, and under which loss function."""
-    lines = [line.strip() for line in result.summary().split("\n\n")[0].splitlines()[1:]]
-    code = result.plan.loss_function
-    lines = [line.replace(f"Loss function: {code} (", f"Loss function: {function_in_words(code)} (") for line in lines]
-    if does_nothing(result) and not result.outcome.relaxed and not extended_by(result.tables):
-        best = -float(result.outcome.best_bound_musd or 0.0)
-        kept = [f"Loss function: {line.partition('Loss function: ')[2]}" for line in lines if "Loss function: " in line]
-        proof = f"no plan is worth more than {best:,.0f} million USD" if best > 0.5 else "no plan is worth more"
-        return [f"Doing nothing is best: {proof} within the rules and the budget of this plan.", *kept]
-    return lines
-
-
-def function_in_words(code: str) -> str:
-    """A loss function's code as one reads it: `usgs_2025` -> `USGS 2025`."""
-    parts = code.split("_")
-    return code if len(parts) == 1 else " ".join(part.upper() if len(part) <= 4 else part for part in parts)
-
-
-def does_nothing(result: Result) -> bool:
-    """Whether the plan buys, supports, signs and guarantees nothing, in planned years or in any scenario."""
-    tables = result.tables
-    supported = tables["projects"]
-    supported = supported[(supported["share"] > SIGNED) & (supported["package"] != "none")]
-    signed = supported[~supported["committed"]] if "committed" in supported else supported
-    bought = float(tables["flows"]["acquired_t"].sum()) if len(tables["flows"]) else 0.0
-    return bought <= SMALL_T and signed.empty and tables["contracts"].empty and tables["floors"].empty
-
-
-def tiles(result: Result) -> list[Tile]:
-    """Worth, losses, spending and proof."""
-    if result.outcome.relaxed:
-        return []
-    figures, plan, tested = result.figures, result.plan, ActNow.of(result.tables)
-    tested = None if tested is None or tested.why_not else tested
-    worth = figures.value("worth_musd") if tested is None else tested.figure("worth_musd")
-    before = figures.value("expected_loss_without_musd") if tested is None else tested.figure("loss_without_musd")
-    after = figures.value("expected_loss_musd") if tested is None else tested.figure("loss_musd")
-    budget = result.tables["budget"]
-    spent, may = float(budget["outlay_musd"].sum()), float(budget["appropriation_musd"].sum())
-    years = f"FY{plan.horizon.first_year}-{plan.horizon.first_year + plan.horizon.years - 1}"
-    money = money_unit(result)
-    both = f"{money}, without the plan and with it{'' if tested is None else ', in new scenarios'}"
-    beside = "" if tested is None or tested.band.empty else _beside(tested)
-    found = [
-        Tile("Worth, net of cost", musd(worth), f"{money}, compared with doing nothing{beside}"),
-        Tile("Expected shortage losses", f"{musd(before)} → {musd(after)}", both),
-    ]
-    if tested is None:
-        what = f"of {musd(may)} million USD appropriated for {years}, if no disruption occurs"
-        found.append(Tile("Spending", musd(spent), what))
-        if result.outcome.relative_gap is not None and result.outcome.relative_gap < float("inf"):
-            found.append(Tile("Gap", f"{result.outcome.relative_gap:.2%}", _proof(result)))
-        return found
-    whole = tested.money_by_year.iloc[-1]
-    between = f"{musd(whole.low_musd)} to {musd(whole.high_musd)} in nine of ten futures"
-    given = f"of {musd(may)} million USD appropriated for {years}, expected; {between}"
-    found.append(Tile("Spending", musd(whole.expected_musd), given))
-    if bool(tested.gap.most_says.iloc[0]):
-        most = f"{money}: of any policy that signs on these dates, even if it knew every future"
-        found.append(Tile("At most", musd(tested.figure("most_musd")), most))
-    limit = f"in the model that made it no plan is worth over {musd(tested.figure('gap_limit_musd'))} million USD more"
-    found.append(Tile("True gap", f"{tested.figure('gap_share'):.1%}", limit))
-    return found
-
-
-def _beside(tested: ActNow) -> str:
-    """The interval of the draw, and the band over losses and beliefs."""
-    low, high = (musd(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))
-    least, most = musd(float(tested.band.worth_musd.min())), musd(float(tested.band.worth_musd.max()))
-    drawn = f"{low} to {high} for the draw of scenarios ({tested.figure('confidence'):.0%})"
-    return f"; {drawn}, {least} to {most} over all losses and beliefs"
-
-
-def _proof(result: Result) -> str:
-    """What a gap means, in a line."""
-    if result.outcome.reason not in ("optimal", "within_gap"):
-        return "not proven best: the search was stopped"
-    extended = extended_by(result.tables)
-    if extended == "terms":
-        return "best for its worth and the terms of own code together; of its worth alone no bound is known"
-    kept = " that keeps the constraints of own code" * (extended == "rules")
-    best = f"no plan{kept} is worth more than {musd(-float(result.outcome.best_bound_musd or 0.0))} million USD"
-    return f"proven: {best} in the plan's own scenarios"
-
-
-def acts(result: Result) -> tuple[str, list[Act], str]:
-    """(what the list is of, what to do in the first years, what is left out of it or why there is nothing)."""
-    first = result.plan.horizon.first_year
-    years = [first + n for n in range(min(FIRST_YEARS, result.plan.horizon.years))]
-    head = " and ".join(f"FY{year}" for year in years)
-    tested, known = ActNow.of(result.tables), Names.of(result.data)
-    found = list(_planned(result, years[-1], known) if tested is None or tested.why_not else _tested(tested))
-    if not found:
-        return head, [], NOTHING_TO_DO if does_nothing(result) else NOTHING_NOW.format(year=years[-1] + 1)
-    more = len(found) - MOST_ACTS
-    return head, found[:MOST_ACTS], f"{more} more below." if more > 0 else ""
-
-
-def _tested(tested: ActNow) -> Iterator[Act]:
-    """Acts of a plan that samples have tested, what costs most first."""
-    last = tested.last
-    if last.empty:
-        return
-    for row in rows_of(last[last.chosen > 0].sort_values("budget_musd", ascending=False, kind="stable")):
-        unit = UNITS.get(str(row.unit), "")
-        amount = f"{digits(row.chosen)}{unit} by FY{row.through_year}" if unit else f"by FY{row.through_year}"
-        sure = {"sign": "sign", "free": "free to choose"}.get(str(row.verdict), "")
-        cost = f", {_cost(row.budget_musd)}" if row.budget_musd > SMALL_MUSD else ""
-        yield Act(DOES[str(row.kind)], str(row.what), amount + cost, sure)
-
-
-def _planned(result: Result, last: int, names: Names) -> Iterator[Act]:
-    """Acts of a plan up to the end of a fiscal year, what costs most first within a kind."""
-    bought = result.tables["acquisitions"]
-    bought = bought[bought["fiscal_year"] <= last].groupby("material", sort=False)[["acquired_t", "cost_musd"]].sum()
-    for row in rows_of(bought.sort_values("cost_musd", ascending=False, kind="stable")):
-        yield Act("Buy", names.material(str(row.Index)), f"{digits(row.acquired_t)} t, {_cost(row.cost_musd)}", "")
-    supported = result.tables["projects"]
-    supported = supported[(supported["share"] > SIGNED) & (supported["package"] != "none")]
-    for row in rows_of(supported.sort_values("support_cost_musd", ascending=False, kind="stable")):
-        if year_of(result, row.signed) < last + 1:
-            part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
-            amount = f"{part}{package_in_words(row, names)}; {_cost(row.support_cost_musd)}, first output FY{row.first_output}"
-            yield Act("Support", names.producer(row.project), amount, "")
-    contracts = result.tables["contracts"].sort_values("fees_musd", ascending=False, kind="stable")
-    for row in rows_of(contracts):
-        if year_of(result, row.start) < last + 1:
-            amount = f"{digits(row.contract_t_per_yr)} t a year for {row.term_yr:g} years"
-            what = f"offtake from {names.producer(row.activity)}"
-            yield Act("Sign", what, f"{amount}, {_cost(row.fees_musd)} of fees", "")
-    for row in rows_of(result.tables["floors"]):
-        if row.scope != "project" and year_of(result, row.start) < last + 1:
-            who, material = floor_in_words(row, names)
-            what = f"{material} at {row.level_usd_per_kg:g} USD/kg"
-            yield Act("Guarantee", what, f"{who}, for {row.term_yr:g} years", "")
+def verdict(result: Result) -> str:
+    """What the page says first: the recommendation; of a relaxation what it bounds."""
+    if result.brief is not None:
+        return result.brief.recommendation
+    return " ".join(line.strip() for line in result.details().split("\n\n")[0].splitlines()[1:])
 
 
 def all_acts(result: Result) -> pd.DataFrame | None:

@@ -91,9 +91,10 @@ def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     reporter.phase("writing")
     write_run(result, folder.path / "run", log=log.text())
     if isinstance(found, Result):
-        lines = result.summary().split("\n\n")[0].splitlines()
-        headline = " ".join(line.strip() for line in lines[1:3])
-        return Answer(headline, result.summary(), result.facts, of_run=result.tables)
+        words = result.summary(full=True)
+        bound = " ".join(line.strip() for line in words.split("\n\n")[0].splitlines()[1:3])
+        headline = bound if result.brief is None else result.brief.recommendation
+        return Answer(headline, words, result.facts, of_run=result.tables)
     store_study(found, folder.path / "run" / "analyses" / found.kind)
     return replace(answer_of_study(found), of_run=result.tables)
 

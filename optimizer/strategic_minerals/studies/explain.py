@@ -453,10 +453,12 @@ def _answers(
     """One answer after the other, each from where the last one ended. holds: as of `all_forced`."""
     session = Session(gap=gap, held=drawn, threads=threads)
     for hold, any_amount in holds:
-        yield _answer(partial(session.answer, plan, data), hold, SHARES if hold.inside and any_amount else SHARES[:1])
+        yield forced_solve(
+            partial(session.answer, plan, data), hold, SHARES if hold.inside and any_amount else SHARES[:1]
+        )
 
 
-def _answer(answered: Callable[..., Any], hold: ForcedDecision, shares: Sequence[float]) -> ForcedSolve:
+def forced_solve(answered: Callable[..., Any], hold: ForcedDecision, shares: Sequence[float]) -> ForcedSolve:
     """The plan with an item held; held in, with the first share of what counts that any plan has."""
     none = ForcedSolve(math.nan, math.nan, NO_COSTS, math.nan, {})
     for share in shares:

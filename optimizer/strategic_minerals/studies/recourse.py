@@ -54,6 +54,8 @@ class RecourseOutcome:
     """(S,) discounted shortfall loss and substitution cost [million USD]."""
     by_material: Floats
     """(S, I) discounted shortfall loss by material [million USD]."""
+    named: Floats
+    """(S,) what the plan's loss function says of these shortfalls, the price of what is missing left out [million USD]."""
     defence: Floats
     """(S,) defence shortfall [t]."""
     short: Floats
@@ -62,6 +64,8 @@ class RecourseOutcome:
     """(S,) soft penalties of promises; each counts once, independent of the scenario's probability [million USD]."""
     outlay: Floats
     """(S, F) what the plan takes from the budget of each fiscal year, not discounted [million USD]."""
+    stock: Floats
+    """(S, I, Y) what the reserve holds at the end of each planned fiscal year [t]."""
     overrun: float = 0.0
     """Soft penalties of limits on the baseline course, weighted by the probability of being on it [million USD]."""
 
@@ -283,7 +287,7 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
     accounts = open_accounts(replace(problem, structure=first.structure), whole, course)
     beta = n.calendar.beta[:-1]
-    by_material = np.zeros((len(scenarios.names), len(n.materials)))
+    by_material, named = np.zeros((len(scenarios.names), len(n.materials))), np.zeros(len(scenarios.names))
     defence = np.zeros(len(scenarios.names))
     missing = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
     worth = loss_values(n, scenarios, range(len(n.tiers)), at_risk=True)[1]
@@ -292,20 +296,22 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
         changed = (short * (worth[:, k] - n.tier_loss[k])) @ beta  # exactly 0 where losses do not change
         by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta) + changed
         missing[:, q] += short
+        named += n.tier_named[k] * (short @ beta)
         if n.priority[q] == DEFENCE:
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(scenarios.names)), 0.0
+    held = solution.stock[1:, :, n.calendar.per_year - 1 : n.calendar.planned : n.calendar.per_year]
     if first.is_reference:  # the reference keeps no promise
-        found = costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty
-        return RecourseOutcome(*found, np.zeros((len(scenarios.names), len(n.calendar.years))))
+        found = costs_by_scenario(accounts), losses(accounts), by_material, named, defence, missing, penalty
+        return RecourseOutcome(*found, np.zeros((len(scenarios.names), len(n.calendar.years))), held)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
             beyond, _ = short_of_promise(n, scenarios, missing, level)
-            named = [name in level.scenarios for name in scenarios.names]
-            penalty += level.penalty_usd_per_kg * MUSD_PER_T * np.where(named, beyond.sum(axis=1), 0.0)
+            asked = [name in level.scenarios for name in scenarios.names]
+            penalty += level.penalty_usd_per_kg * MUSD_PER_T * np.where(asked, beyond.sum(axis=1), 0.0)
     for k, rule in enumerate(n.plan.diversification):
         if rule.material in n.materials:
             reached = first.structure.reach[n.component[n.materials.index(rule.material)]]
             overrun += (rule.penalty_usd_per_kg or 0.0) * MUSD_PER_T * float(reached @ first.solution.excess[0, k])
-    found = costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty
-    return RecourseOutcome(*found, outlays_by_scenario(accounts), overrun)
+    found = costs_by_scenario(accounts), losses(accounts), by_material, named, defence, missing, penalty
+    return RecourseOutcome(*found, outlays_by_scenario(accounts), held, overrun)

@@ -129,7 +129,7 @@ def _scored(
         return "what was signed and bought does not fit the budget"
     lived = met(tables, (then, nothing), [(then, course)], scenarios, seeds)
     planned = len(problem.natural.calendar.planned_years)
-    outlay = [float(one.probability @ one.outlay[0][:, :planned].sum(axis=1)) for one in lived]
+    outlay = [float(one.probability @ one.plans[0].outlay[:, :planned].sum(axis=1)) for one in lived]
     by_sample = [
         [one.worth[0] for one in lived],
         [one.loss[0] for one in lived],

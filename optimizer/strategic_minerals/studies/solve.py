@@ -31,11 +31,12 @@ from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbound
 from ..solver.stages import Method
 from ..world.events import sampled
 from ..world.instance import Package
-from ..world.scenarios import quantile
 from .forward import Simulator
 from .grid import Asked, lived
 from .joint import (
+    INSTRUMENT,
     LEAST_GAP_MUSD,
+    MINERAL,
     SAMPLE_GAP,
     Amounts,
     Without,
@@ -47,8 +48,10 @@ from .joint import (
     verdict,
     without,
 )
+from .lived import Part, curve_rows, defence_chances, depends_rows, money_rows, remaining_rows, stock_rows
+from .questions import own_rows
 from .recourse import FirstStage
-from .stress import REPLICATES, Met, met, stress_test
+from .stress import REPLICATES, Met, met, met_own, stress_test
 
 ACTS = (
     "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd verdict"
@@ -235,11 +238,11 @@ def solve(
 
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
     """
-    once = partial(solve_once, plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
-    if quick or relax or extend is not None or plan.sample is None:
-        return once()
-    if reason := unbounded(plan):
-        return _tried(once(), reason, samples * scenarios, confidence, run)
+    if quick or relax or extend is not None or plan.sample is None or (reason := unbounded(plan)):
+        found = solve_once(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
+        if quick or relax or extend is not None or plan.sample is None:
+            return found if relax or extend is not None else _with_questions(found)
+        return _with_questions(_tried(found, reason, samples * scenarios, confidence, run))
     ended, parts, call = 0, candidates + 3 * samples, current()
 
     def report(count: int, phase: str) -> None:
@@ -303,9 +306,28 @@ def solve(
     if failed:
         return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
     band = _band(chosen, given[number][1], nothing[1], figures, run)
-    by_rule = [replace(one, worth=one.worth[len(with_them) - len(rules) - 1 :]) for one in beside]
+    by_rule = [replace(one, plans=one.plans[len(with_them) - len(rules) - 1 :]) for one in beside]
     of_rules = rule_rows(rules, by_rule, confidence)
-    return _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
+    done = _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
+    return _with_questions(done)
+
+
+def _with_questions(result: Result) -> Result:
+    """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on;
+    without what there is no time for."""
+    tables = dict(result.tables)
+    if result.outcome.reason not in ("optimal", "within_gap"):
+        return result
+    try:
+        if result.plan.sample is None and result.plan.scenarios:
+            problem = prepare(result.plan, result.data)
+            tables["depends"] = whole(depends_rows(problem, [met_own(result)], [("plan", "", "", 0, None)]))
+        asked = own_rows(replace(result, tables=tables))
+        if len(asked):
+            tables["own_questions"] = whole(asked)
+    except (StoppedError, UntrustedError) as error:
+        LOG.info("the planner's own questions were not answered: %s", error)
+    return replace(result, tables=tables)
 
 
 def _lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
@@ -401,6 +423,7 @@ def _answered(
         "modelled_musd": modelled.mean,
         **_lived_figures(lives, number, scenarios, confidence),
         **_most(result, number, tests, lives, confidence),
+        **defence_chances(lives, number),
     }
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
@@ -415,10 +438,26 @@ def _answered(
         costs,
         pd.DataFrame(list(_aside(result)), columns=RELEASE),
         rules,
-        _money(result, lives, number),
+        money_rows(problem.natural, lives, number),
         band,
+        stock_rows(problem.natural, result.solution, lives, number),
+        remaining_rows(problem.natural, lives, number),
+        curve_rows(lives, number),
+        depends_rows(problem, beside, list(_parts(left_out, costs))),
     )
     return _with(result, act_now)
+
+
+def _parts(left_out: Sequence[Without], costs: pd.DataFrame) -> Iterator[Part]:
+    """What is asked of the figures that an answer hangs on: the whole of it, and each part that is needed. The plans stand in the
+    order in which `solve` lives them: that of the first sample, those without some acts, the answer."""
+    solved = [one for one in left_out if one.solution is not None]
+    yield "plan", "", "", len(solved) + 1, None
+    needed = {(row.kind, row.item) for row in rows_of(costs[costs.needed.astype(bool)])}
+    for place, one in enumerate(solved, 1):
+        kind, item = one.question.kind, one.question.item
+        if kind in (INSTRUMENT, MINERAL) and (kind, item) in needed:
+            yield kind, item, item if kind == MINERAL else "", 0, place
 
 
 BAND = "belief loss worth_musd worth_error_musd".split()
@@ -460,27 +499,6 @@ def _band(
 
 BAND_SAMPLES = 2
 """Samples, of as many scenarios as the plans without some acts get, in which the plan is lived under other losses and beliefs."""
-MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
-TOTAL_YEARS = "all"
-NINE_OF_TEN = (0.05, 0.95)
-"""Shares of futures between which the money of a year is said to lie."""
-
-
-def _money(result: Result, lives: Sequence[Met], number: int) -> pd.DataFrame:
-    """Money of each planned year, and of all, over the futures that were lived (`MONEY`)."""
-    n = prepare(result.plan, result.data).natural
-    pi = np.concatenate([one.probability for one in lives]) / len(lives)
-    due = n.carried.due[: len(n.calendar.planned_years)]
-    spent = np.concatenate([one.outlay[number] for one in lives])[:, : len(due)] + due
-    rows: list[tuple[object, ...]] = []
-    given = n.appropriation[: spent.shape[1]]
-    columns = [(str(year), float(given[f]), spent[:, f]) for f, year in enumerate(n.calendar.planned_years)]
-    for name, of, values in [*columns, (TOTAL_YEARS, float(given.sum()), spent.sum(axis=1))]:
-        low, high = (quantile(values, pi, level) for level in NINE_OF_TEN)
-        rows.append((name, of, float(pi @ values), low, high))
-    return pd.DataFrame(rows, columns=MONEY)
-
-
 RELEASE = "hazard material segment aside_t lacks_t".split()
 
 

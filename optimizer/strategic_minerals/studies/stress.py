@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -32,9 +32,10 @@ from ..question.dataset import Dataset
 from ..question.load import Promise
 from ..question.names import Names
 from ..question.plan import Plan, no_room_for_draws
+from ..world.draws import Exposure
 from ..world.events import DisruptionEvent, ScenarioSet, describe, short_of_promise
 from ..world.instance import DEFENCE, Instance
-from ..world.scenarios import NO_EVENT, cvar_of, population, quantile
+from ..world.scenarios import NO_EVENT, cvar_of, exposures, population, quantile
 from .forward import Simulator
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 
@@ -304,18 +305,37 @@ def living(first: FirstStage) -> Callable[[ScenarioSet], RecourseOutcome]:
 
 @dataclass(frozen=True)
 class Met:
-    """What some plans and doing nothing come to in one sample, as it is lived; expectations over its scenarios [million USD]."""
+    """What some plans and doing nothing come to in one sample, as it is lived."""
 
     seed: int
-    worth: tuple[float, ...]
-    loss: tuple[float, ...]
-    loss_without: float
-    cost_without: float
-    """Social cost of doing nothing."""
+    names: tuple[str, ...]
+    """Of its scenarios."""
     probability: Floats
-    """(S,) of its scenarios."""
-    outlay: tuple[Floats, ...]
-    """Of each plan (S, F), what it takes from the budget of each fiscal year, not discounted."""
+    """(S,) of them; the drawn ones come last."""
+    seen: Sequence[Mapping[str, Exposure]]
+    """Of each drawn scenario, what its hazards had occasion for."""
+    without: RecourseOutcome
+    plans: tuple[RecourseOutcome, ...]
+
+    @cached_property
+    def worth(self) -> tuple[float, ...]:
+        """Expected, of each plan beyond doing nothing [million USD]."""
+        return tuple(float(self.probability @ (self.without.cost - one.cost)) - one.penalties for one in self.plans)
+
+    @cached_property
+    def loss(self) -> tuple[float, ...]:
+        """Expected, with each plan [million USD]."""
+        return tuple(float(self.probability @ one.loss) for one in self.plans)
+
+    @property
+    def loss_without(self) -> float:
+        """Expected, where nothing is done [million USD]."""
+        return float(self.probability @ self.without.loss)
+
+    @property
+    def cost_without(self) -> float:
+        """Expected social cost of doing nothing [million USD]."""
+        return float(self.probability @ self.without.cost)
 
 
 def met(
@@ -336,12 +356,21 @@ def met(
     found = []
     for seed in seeds:
         drawn = population(known[0].natural, data, scenarios, seed)
-        pi, (without, *others) = drawn.probability, [live(drawn) for live in lives]
-        worth = tuple(float(pi @ (without.cost - one.cost)) - one.penalties for one in others)
-        loss = tuple(float(pi @ one.loss) for one in others)
-        outlay = tuple(one.outlay for one in others)
-        found.append(Met(seed, worth, loss, float(pi @ without.loss), float(pi @ without.cost), pi, outlay))
+        # who lacks how much in which period is large, and nobody asks for it here
+        without, *others = (replace(one, short=one.short[:, :, :0]) for one in (live(drawn) for live in lives))
+        seen = exposures(known[0].natural, data, scenarios, seed)
+        found.append(Met(seed, drawn.names, drawn.probability, seen, without, tuple(others)))
     return found
+
+
+def met_own(result: Result) -> Met:
+    """A plan and doing nothing in the plan's own scenarios, lived as its policy does. Raises UntrustedError as `Simulator.live`."""
+    first = FirstStage.of(result.plan, result.data, result.solution)
+    nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
+    scenarios = first.own_scenarios
+    return Met(
+        0, scenarios.names, scenarios.probability, (), evaluated(nothing, scenarios), (evaluated(first, scenarios),)
+    )
 
 
 def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:

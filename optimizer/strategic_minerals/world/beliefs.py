@@ -7,11 +7,11 @@ its onsets and of what brought on what: beliefs differ in nothing else (section 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import gammaln, xlogy
 
 from ..core.frames import Floats
 from ..question.dataset import Dataset
@@ -78,9 +78,8 @@ def believed(
         for belief, own in zip(beliefs, seeds, strict=True)
         for one in draws_with_exposure(replace(instance, plan=believing(plan, belief)), data, sample, each, int(own))
     ]
-    laws = np.array(
-        [[likelihood(_law(plan, data, one), of) for _, of in drawn] for one in (*beliefs, Belief(name=CENTRAL))]
-    )
+    seen = [of for _, of in drawn]
+    laws = np.array([likelihood(law(plan, data, one), seen) for one in (*beliefs, Belief(name=CENTRAL))])
     relative = np.exp(laws - laws[:-1].max(axis=0))
     weight = relative / relative[:-1].mean(axis=0)
     share = weight / weight.sum(axis=1, keepdims=True)
@@ -105,7 +104,7 @@ def believing(plan: Plan, belief: Belief) -> Plan:
 
 
 @dataclass(frozen=True)
-class _Law:
+class Law:
     """How often one hazard comes under a belief."""
 
     rate: float
@@ -114,41 +113,35 @@ class _Law:
     chance: float
 
 
-def _law(plan: Plan, data: Dataset, belief: Belief) -> Mapping[str, _Law]:
+def law(plan: Plan, data: Dataset, belief: Belief) -> Mapping[str, Law]:
+    """How often each sampled hazard of a plan comes under a belief."""
     assert plan.sample is not None
     shape = shapes(plan, data) if plan.sample.rates == "uncertain" else {}
     return {
-        row.hazard: _Law(float(row.rate_per_yr), shape.get(row.hazard), float(row.after_probability or 0.0))
+        row.hazard: Law(float(row.rate_per_yr), shape.get(row.hazard), float(row.after_probability or 0.0))
         for row in sampled(believing(plan, belief), data)
     }
 
 
-def likelihood(law: Mapping[str, _Law], seen: Mapping[str, Exposure]) -> float:
-    """Logarithm of how likely a law makes what hazards did, -inf where it cannot be.
+def likelihood(laws: Mapping[str, Law], seen: Sequence[Mapping[str, Exposure]]) -> Floats:
+    """(scenarios,) logarithm of how likely laws make what their hazards did, -inf where it cannot be.
 
     rate: theta^n exp(-theta free), or with a gamma law of shape A and rate B = A/theta  Gamma(A+n) B^A / (Gamma(A) (B+free)^(A+n));
     chance: q^m (1-q)^(M-m).
     """
-    total = 0.0
-    for hazard, of in law.items():
-        did = seen[hazard]
-        total += _of_rate(of, did.onsets, did.free)
-        total += _times(did.taken, of.chance) + _times(did.chances - did.taken, 1 - of.chance)
+    total = np.zeros(len(seen))
+    for hazard, of in laws.items():
+        did = np.array([(one.onsets, one.free, one.chances, one.taken) for one in (each[hazard] for each in seen)])
+        onsets, free, chances, taken = did.reshape(-1, 4).T
+        total += _of_rate(of, onsets, free) + xlogy(taken, of.chance) + xlogy(chances - taken, 1 - of.chance)
     return total
 
 
-def _of_rate(of: _Law, onsets: int, free: float) -> float:
-    if of.rate <= 0:
-        return 0.0 if onsets == 0 else -math.inf
-    if of.shape is None:
-        return onsets * math.log(of.rate) - of.rate * free
+def _of_rate(of: Law, onsets: Floats, free: Floats) -> Floats:
+    if of.rate <= 0 or of.shape is None:
+        return np.asarray(xlogy(onsets, of.rate) - of.rate * free)
     a, b = of.shape, of.shape / of.rate
-    return math.lgamma(a + onsets) - math.lgamma(a) + a * math.log(b) - (a + onsets) * math.log(b + free)
-
-
-def _times(count: int, chance: float) -> float:
-    """count * log(chance), 0 where nothing is counted."""
-    return 0.0 if count == 0 else -math.inf if chance <= 0 else count * math.log(chance)
+    return np.asarray(gammaln(a + onsets) - gammaln(a) + a * np.log(b) - (a + onsets) * np.log(b + free))
 
 
 # What the product believes where a plan names no beliefs: the ends of the range of the one figure that carries most of the loss.
@@ -183,14 +176,15 @@ def _carried(instance: Instance, data: Dataset) -> Iterator[tuple[float, Belief,
     drawn = draws_with_exposure(instance, data, plan.sample, PROBE, plan.sample.seed)
     lean = replace(instance, plan=plan.model_copy(update={"scenarios": ()}))
     events = equally_likely(lean, [events for events, _ in drawn], trunk_course(instance, data))
-    lost, own = loss_proxy(lean, events).sum(axis=1), _law(plan, data, Belief(name=CENTRAL))
+    lost, own = loss_proxy(lean, events).sum(axis=1), law(plan, data, Belief(name=CENTRAL))
+    seen = [of for _, of in drawn]
     for hazard, name, *values in ranges:
         ends = [
             Belief(name=end, hazards=(HazardBelief(hazard=hazard, **{name: value}),))
             for end, value in zip((LOW, HIGH), values, strict=True)
         ]
-        laws = [{hazard: of} for of in (own[hazard], *(_law(plan, data, end)[hazard] for end in ends))]
-        logs = np.array([[likelihood(law, seen) for _, seen in drawn] for law in laws])
+        laws = (own[hazard], *(law(plan, data, end)[hazard] for end in ends))
+        logs = np.array([likelihood({hazard: of}, seen) for of in laws])
         weight = np.exp(logs[1:] - logs[0])
         least, most = (weight / weight.sum(axis=1, keepdims=True)) @ lost
         yield float(most - least), ends[0], ends[1]

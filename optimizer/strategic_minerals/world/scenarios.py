@@ -504,6 +504,14 @@ def population(
     return build_scenarios(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data, held, like)
 
 
+def exposures(instance: Instance, data: Dataset, scenarios: int, seed: int) -> list[Mapping[str, Exposure]]:
+    """What the hazards of each scenario that `population` draws had occasion for; none of a plan without a sample."""
+    chosen = instance.plan.sample
+    if chosen is None:
+        return []
+    return [seen for _, seen in draws_with_exposure(instance, data, chosen, scenarios, seed)]
+
+
 def equally_likely(
     instance: Instance, events: list[tuple[DisruptionEvent, ...]], trunk: ScenarioSet | None = None
 ) -> ScenarioSet:

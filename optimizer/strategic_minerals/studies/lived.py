@@ -1,0 +1,244 @@
+"""What an answer came to in the futures that it was lived through, as tables: money, stock, losses, and what it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..answer.notes import other_losses
+from ..core.frames import Bools, Floats
+from ..core.stats import SMALL_T
+from ..matrix.problem import Problem
+from ..matrix.solution import Solution
+from ..question.dataset import Dataset
+from ..question.plan import Belief, Plan
+from ..world.beliefs import CENTRAL, FIGURES, Law, law, likelihood
+from ..world.draws import Exposure
+from ..world.events import sampled
+from ..world.instance import Instance
+from ..world.scenarios import quantile
+from .stress import SHORT_T, Met
+
+TOTAL_YEARS = "all"
+NINE_OF_TEN = (0.05, 0.95)
+"""Shares of futures between which the money and the stock of a year are said to lie."""
+MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
+STOCK = "fiscal_year material target_t expected_t low_t high_t".split()
+REMAINING = "material loss_musd loss_without_musd".split()
+CURVE = "chance loss_musd loss_without_musd".split()
+CHANCES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
+"""Of a loss that is exceeded."""
+
+
+def _weights(lives: Sequence[Met]) -> Floats:
+    """Probabilities of the scenarios of all samples together."""
+    return np.concatenate([one.probability for one in lives]) / len(lives)
+
+
+def money_rows(natural: Instance, lives: Sequence[Met], number: int) -> pd.DataFrame:
+    """Money of each planned year, and of all, over the futures that were lived (`MONEY`). number: place of the plan."""
+    pi = _weights(lives)
+    due = natural.carried.due[: len(natural.calendar.planned_years)]
+    spent = np.concatenate([one.plans[number].outlay for one in lives])[:, : len(due)] + due
+    given = natural.appropriation[: spent.shape[1]]
+    columns = [(str(year), float(given[f]), spent[:, f]) for f, year in enumerate(natural.calendar.planned_years)]
+    rows: list[tuple[object, ...]] = []
+    for name, of, values in [*columns, (TOTAL_YEARS, float(given.sum()), spent.sum(axis=1))]:
+        low, high = (quantile(values, pi, level) for level in NINE_OF_TEN)
+        rows.append((name, of, float(pi @ values), low, high))
+    return pd.DataFrame(rows, columns=MONEY)
+
+
+def stock_rows(natural: Instance, solution: Solution, lives: Sequence[Met], number: int) -> pd.DataFrame:
+    """Target and stock of each material that is ever held, at the end of each planned year (`STOCK`)."""
+    pi, calendar = _weights(lives), natural.calendar
+    held = np.concatenate([one.plans[number].stock for one in lives])
+    rows = []
+    for i, material in enumerate(natural.materials):
+        keep = float(1 - natural.decay[i])
+        released = solution.release[0, i]
+        ahead = np.array([released[: t + 1] @ keep ** np.arange(t, -1, -1.0) for t in range(len(released))])
+        target = solution.stock[0, i] + ahead  # what the baseline course releases, a target does not
+        if max(float(target[: calendar.planned].max()), float(held[:, i].max(initial=0.0))) <= SMALL_T:
+            continue
+        for f, year in enumerate(calendar.planned_years):
+            values, end = held[:, i, f], (f + 1) * calendar.per_year - 1
+            low, high = (quantile(values, pi, level) for level in NINE_OF_TEN)
+            rows.append((int(year), material, float(target[end]), float(pi @ values), low, high))
+    return pd.DataFrame(rows, columns=STOCK)
+
+
+def remaining_rows(natural: Instance, lives: Sequence[Met], number: int) -> pd.DataFrame:
+    """Expected loss of each material, with the plan and without it (`REMAINING`), the largest that remains first."""
+    pi = _weights(lives)
+    with_plan, without = (
+        pi @ np.concatenate([one.by_material for one in some])
+        for some in ([one.plans[number] for one in lives], [one.without for one in lives])
+    )
+    found = pd.DataFrame(zip(natural.materials, with_plan, without, strict=True), columns=REMAINING)
+    found = found[found.loss_without_musd > 0]
+    return found.sort_values("loss_musd", ascending=False, kind="stable", ignore_index=True)
+
+
+def curve_rows(lives: Sequence[Met], number: int) -> pd.DataFrame:
+    """Loss that is exceeded with each chance, with the plan and without it (`CURVE`)."""
+    pi = _weights(lives)
+    lost = [
+        np.concatenate([one.plans[number].loss for one in lives]),
+        np.concatenate([one.without.loss for one in lives]),
+    ]
+    rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost)) for chance in CHANCES]
+    return pd.DataFrame(rows, columns=CURVE)
+
+
+def defence_chances(lives: Sequence[Met], number: int) -> dict[str, float]:
+    """Probability that defence goes short, with the plan and without it."""
+    pi = _weights(lives)
+    some = {"": [one.plans[number] for one in lives], "_without": [one.without for one in lives]}
+    return {
+        f"defence_short{end}": float(pi[np.concatenate([one.defence for one in of]) > SHORT_T].sum())
+        for end, of in some.items()
+    }
+
+
+# What an answer hangs on: the value of a figure at which a part of it stops paying, in the same futures.
+
+
+DEPENDS = "kind item worth_musd figure hazard value flips_at low high".split()
+LOSS = "loss"
+REACH, STEPS = 30.0, 60
+"""A rate or chance is looked for up to so many times above or below its value, in so many steps; bisected so often."""
+HALVED = 30
+ENDS = ("low", "high")
+EFFECTIVE = 0.1
+"""Effective share of the sample below which reweighted scenarios say nothing."""
+Part = tuple[str, str, str, int, int | None]
+"""(kind, item, mineral that it is about or empty, place of the plan with it, place of the one without; None: doing nothing)"""
+
+
+def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) -> pd.DataFrame:
+    """Where each part of an answer is worth nothing: at which loss of a missing tonne (a multiple of the plan's own), at which rate
+    and which chance of each hazard (`DEPENDS`); NaN where at none within reach.
+
+    The plans stay as they are, and so do the futures: they weigh as another rate or chance makes them likelier. low, high: the
+    range that the tables give for the figure; of a loss, what other published ones say.
+    """
+    plan, data = problem.plan, problem.data
+    pool = _Pool.of(plan, data, lives)
+    rows: list[tuple[object, ...]] = []
+    for kind, item, mineral, having, lacking in parts:
+        gains = np.concatenate([_saved(one, having, lacking) for one in lives])
+        spared = np.concatenate([_spared(one, having, lacking) for one in lives])
+        worth, avoided = float(pool.pi @ gains), float(pool.pi @ spared)
+        found = other_losses(plan, data, mineral)
+        flips = 1 - worth / avoided if avoided > 0 else np.nan
+        rows.append((kind, item, worth, LOSS, "", 1.0, flips if flips > 0 else np.nan, found.least, found.most))
+        for row, name, at in _figures(plan, data):
+            most = REACH * at if name == FIGURES[0] else min(REACH * at, 1.0)
+            flips = _crossing(partial(pool.worth_at, gains, row.hazard, name), at, at / REACH, most)
+            ends = [np.nan if value is None else value for value in (getattr(row, f"{name}_{end}") for end in ENDS)]
+            rows.append((kind, item, worth, name, row.hazard, at, flips, *ends))
+        for name, at, flips in _listed(plan, pool, gains, lives[0].names):
+            rows.append((kind, item, worth, "probability", name, at, flips, np.nan, np.nan))
+    return pd.DataFrame(rows, columns=DEPENDS)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The scenarios of all samples together."""
+
+    pi: Floats
+    drawn: Bools
+    """Whether a scenario is a drawn one: the others keep their probabilities."""
+    seen: Sequence[Mapping[str, Exposure]]
+    laws: Mapping[str, Law]
+
+    @classmethod
+    def of(cls, plan: Plan, data: Dataset, lives: Sequence[Met]) -> _Pool:
+        drawn = [np.arange(len(one.probability)) >= len(one.probability) - len(one.seen) for one in lives]
+        seen = [of for one in lives for of in one.seen]
+        laws = law(plan, data, Belief(name=CENTRAL)) if plan.sample is not None else {}
+        return cls(_weights(lives), np.concatenate(drawn), seen, laws)
+
+    def worth_at(self, gains: Floats, hazard: str, name: str, value: float) -> float:
+        """Expected gain at another rate or chance of a hazard; NaN where too few scenarios count."""
+        own = self.laws[hazard]
+        other = replace(own, rate=value) if name == FIGURES[0] else replace(own, chance=value)
+        logs = likelihood({hazard: other}, self.seen) - likelihood({hazard: own}, self.seen)
+        weight = np.exp(logs - logs.max()) * self.pi[self.drawn]
+        if weight.sum() ** 2 < EFFECTIVE * len(weight) * (weight**2).sum():
+            return np.nan
+        expected = float((weight / weight.sum()) @ gains[self.drawn])
+        return float(self.pi[~self.drawn] @ gains[~self.drawn]) + float(self.pi[self.drawn].sum()) * expected
+
+
+EVERY = "*"
+"""All listed scenarios together."""
+
+
+def _listed(plan: Plan, pool: _Pool, gains: Floats, names: Sequence[str]) -> Iterator[tuple[str, float, float]]:
+    """(listed scenario or `EVERY`, its probability, that at which the gain is none); the other scenarios share what is left as they
+    do now.
+
+    p g + (1 - p)/(1 - p0) sum_{others} p_s g_s = 0                                                                [million USD]
+    """
+    listed = [scenario.name for scenario in plan.scenarios]
+    every = np.array((*names,) * (len(gains) // len(names)))
+    for name in (*listed, *([EVERY] if len(listed) > 1 else [])):
+        mine = np.isin(every, listed if name == EVERY else [name])
+        at = float(pool.pi[mine].sum())
+        if not 0 < at < 1:
+            continue
+        inside = float(pool.pi[mine] @ gains[mine]) / at
+        beside = float(pool.pi[~mine] @ gains[~mine]) / (1 - at)
+        flips = beside / (beside - inside) if beside != inside else np.nan
+        yield name, at, flips if 0 < flips < 1 else np.nan
+
+
+def _figures(plan: Plan, data: Dataset) -> Iterator[tuple[Any, str, float]]:
+    """(row of a hazard that is drawn, name of its rate or chance, its value)"""
+    for row in sampled(plan, data) if plan.sample is not None else ():
+        for name in FIGURES:
+            value = float(getattr(row, name) or 0.0)
+            if value > 0:
+                yield row, name, value
+
+
+def _saved(one: Met, having: int, lacking: int | None) -> Floats:
+    """(S,) what a plan costs less than another in each scenario, penalties of rules spread over all [million USD]."""
+    other = one.without if lacking is None else one.plans[lacking]
+    penalties = one.plans[having].penalties - (0.0 if lacking is None else other.penalties)
+    return other.cost - one.plans[having].cost - penalties
+
+
+def _spared(one: Met, having: int, lacking: int | None) -> Floats:
+    """(S,) what a plan loses less than another in each scenario, by the loss function alone [million USD]."""
+    other = one.without if lacking is None else one.plans[lacking]
+    return other.named - one.plans[having].named
+
+
+def _crossing(left: Callable[[float], float], at: float, least: float, most: float) -> float:
+    """The value nearest to the present one, as a multiple, at which a function of it changes its sign; NaN where at none."""
+    found = []
+    for end in (least, most):
+        if end == at:
+            continue
+        before, sign = at, np.sign(left(at))
+        for value in np.geomspace(at, end, STEPS)[1:].tolist():
+            now = left(value)
+            if np.isnan(now):
+                break
+            if np.sign(now) != sign:
+                inner, outer = before, value
+                for _ in range(HALVED):
+                    middle = float(np.sqrt(inner * outer))
+                    inner, outer = (middle, outer) if np.sign(left(middle)) == sign else (inner, middle)
+                found.append(outer)
+                break
+            before = value
+    return min(found, key=lambda value: abs(np.log(value / at)), default=np.nan)

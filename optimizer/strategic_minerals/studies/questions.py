@@ -1,0 +1,300 @@
+"""A planner's own questions: what a plan and its tables hold beyond those that are shipped, each with an answer.
+
+An item that may be chosen is held in or out, and a rule is left out, and the plan made again: what that costs is how near the
+choice is to turning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..answer.brief import lower, percent2
+from ..answer.notes import NEVER, scenario_names
+from ..answer.result import Result
+from ..core.errors import ReserveError, StoppedError, shipped
+from ..core.formats import SMALL_MUSD, amount, rounded
+from ..core.frames import rows_of
+from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, prepare
+from ..matrix.solution import decided_point
+from ..question.base import key_of
+from ..question.dataset import Dataset
+from ..question.names import Names
+from ..question.plan import Plan, ServiceLevel
+from ..question.read_csv import read_laid_over
+from ..question.read_toml import load_plan
+from ..question.references import select_materials
+from ..solver.session import Session
+from ..world.events import short_of_promise
+from ..world.packages import Item
+from .explain import GAP, ForcedSolve, forced_solve
+
+COLUMNS = "kind item question answer".split()
+TABLES = {"hazard": "hazards", "project": "projects", "material": "materials", "source": "activities"}
+"""Kind of what a planner may add -> its table."""
+CHANGED = ("hazard", "project")
+"""Kinds of which a row that differs from the shipped one asks a question too."""
+RULES = ("service_levels", "days_of_cover", "diversification", "stock_rules")
+"""Sections of a plan that ask for something: each entry is left out in turn."""
+MOST = 24
+"""Questions that are answered."""
+MOST_TRIED = 4
+"""Offers, contracts or levels of one thing that are tried."""
+ENOUGH = 1e-6
+"""Share of a demand up to which a promise counts as kept: what solves round."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something that the planner has put into the question."""
+
+    kind: str
+    item: str
+    """Its code; of an entry of the plan, where it stands: `service_levels.0`."""
+
+
+def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
+    """What a plan and its tables hold beyond the shipped plan of the same name and the shipped tables of its home: of tables that
+    have nothing in common with those, nothing; where no shipped plan has the name, all that the plan itself states."""
+    base = _shipped(plan)
+    found = []
+    for kind, table in TABLES.items():
+        known = {key_of(row): row for row in read_laid_over(table, shipped("inputs"), plan.home)[0]}
+        mine = {key_of(row): row for row in data.rows(table)}
+        if mine.keys() & known.keys():
+            changed = (key for key, row in mine.items() if known.get(key) != row)
+            found += [Statement(kind, key) for key in changed if key not in known or kind in CHANGED]
+    told = {one.item for one in found}
+    old = () if base is None else base.hazards
+    found += [Statement("hazard", one.hazard) for one in plan.hazards if one not in old and one.hazard not in told]
+    if base is not None:
+        more = {*select_materials(plan, data)} - {*select_materials(base, data)} - told
+        found += [Statement("material", one) for one in sorted(more)]
+    scenarios = () if base is None else base.scenarios
+    found += [Statement("scenario", one.name) for one in plan.scenarios if one not in scenarios]
+    floors = () if base is None else base.instruments.price_floors
+    found += [Statement("floor", str(k)) for k, one in enumerate(plan.instruments.price_floors) if one not in floors]
+    for section in RULES:
+        before = () if base is None else getattr(base, section)
+        every = enumerate(getattr(plan, section))
+        found += [Statement("rule", f"{section}.{k}") for k, one in every if one not in before]
+    return found[:MOST]
+
+
+def _shipped(plan: Plan) -> Plan | None:
+    """The shipped plan of the same name."""
+    file = shipped("models") / f"{plan.name}.toml"
+    return load_plan(file) if file.is_file() else None
+
+
+def own_rows(result: Result) -> pd.DataFrame:
+    """One row a statement of the planner's own (`COLUMNS`): what it asks, and the answer in words.
+
+    Raises StoppedError at a limit of the current call.
+    """
+    asked = own_statements(result.plan, result.data)
+    if not asked:
+        return pd.DataFrame(columns=COLUMNS)
+    answers = _Answers(result)
+    rows = []
+    for one in asked:
+        try:
+            question, answer = getattr(answers, one.kind)(one.item)
+        except StoppedError:
+            raise
+        except ReserveError as error:
+            question, answer = answers.names.any(one.item), f"not answered: {error}"
+        rows.append((one.kind, one.item, question, answer))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+class _Answers:
+    """Answers about one result; each method gives (what is asked about, the answer)."""
+
+    def __init__(self, result: Result) -> None:
+        self.result, self.plan, self.data = result, result.plan, result.data
+        self.names = Names.of(result.data)
+        self.problem = prepare(result.plan, result.data)
+        self.choices = DecisionIndex(self.problem)
+        self.x = decided_point(self.problem.structure, self.problem.assembly, result.solution)
+        self.objective = float(result.outcome.stages[0][1])
+        gap = max(GAP, float(result.options["gap"]))
+        self.little = max(SMALL_MUSD, gap * abs(self.objective))
+        """Million USD that such solves do not tell from nothing."""
+        self.session = Session(gap=gap, held=self.problem.structure.scenarios.drawn, threads=1)
+
+    # What may be chosen.
+
+    def project(self, code: str) -> tuple[str, str]:
+        """Whether a project is supported."""
+        items = [item for item in self.choices.items if item.kind == "project" and item.project == code]
+        return self.names.producer(code), self._chosen(items, "it is no project that this plan may support")
+
+    def source(self, code: str) -> tuple[str, str]:
+        """Whether anything is bought or contracted from a producer."""
+        offers = {row.offer for row in self.data.rows("offers") if row.source_producer == code}
+        wanted = {"contract": {code}, "offer": offers}
+        items = [item for item in self.choices.items if item.name in wanted.get(item.kind, ())]
+        runs = self.result.tables["operations"]
+        without = "users buy from it" if (runs.producer == code).any() else "nobody buys from it"
+        return self.names.producer(code), self._chosen(items, f"it offers the reserve nothing; {without}")
+
+    def material(self, code: str) -> tuple[str, str]:
+        """Whether a material is bought for the reserve, or why it is not."""
+        name, bought = self.names.material(code), self.result.figures.items("bought_t")
+        if bought.get(code, 0.0) > 0:
+            return name, f"yes: {amount(bought[code])} t are bought."
+        makers = {row.producer for row in self.data.rows("yields") if row.material == code and row.yield_t_per_t > 0}
+        offers = {row.offer for row in self.data.rows("offers") if row.material == code}
+        wanted = {"contract": makers, "offer": offers}
+        items = [item for item in self.choices.items if item.name in wanted.get(item.kind, ())]
+        short = self.result.tables["shortfalls"]
+        if short.empty or not (short.material == code).any():
+            return name, "no: nobody runs short of it in any scenario."
+        return name, self._chosen(items, "no table offers any of it to the reserve")
+
+    def floor(self, number: str) -> tuple[str, str]:
+        """Whether a price floor of the plan's menu is guaranteed."""
+        menu = self.plan.instruments.price_floors[int(number)]
+        items = [item for item in self.choices.items if item.kind == "floor" and item.level and item.level.menu == menu]
+        levels = " or ".join(f"{level:g}" for level in menu.levels_usd_per_kg)
+        name = f"a floor of {levels} USD/kg for {lower(self.names.material(menu.material))}"
+        notes = self.result.tables["notes"]
+        never = notes[(notes.kind == NEVER) & notes.item.str.startswith(f"floor {menu.material}")].note
+        return name, self._chosen(items, str(never.iloc[0]) if len(never) else "it cannot be chosen")
+
+    def _chosen(self, items: Sequence[Item], none: str) -> str:
+        """Whether any of some items is in the plan, and what the choice is worth."""
+        open_ = [item for item in items if not self.choices.refused(item)]
+        if not open_:
+            reasons = [self.choices.refused(item) for item in items]
+            return f"no: {reasons[0] if reasons else none}."
+        inside = [item for item in open_ if self.choices.chosen(item, self.x)]
+        found = [(item, self._forced(item, inside=not inside)) for item in (inside or open_)[:MOST_TRIED]]
+        solved = [(item, one) for item, one in found if not one.note]
+        if not solved:
+            return "yes: no plan without it keeps all rules." if inside else f"no: no plan has it ({found[0][1].note})."
+        item, one = min(solved, key=lambda pair: pair[1].objective)
+        worse = one.objective - self.objective
+        name = "" if len(open_) == 1 else f" ({self.names.chosen(str(item))})"
+        if item.kind == "floor" and item.level is not None:
+            name = f" (at {item.name.rpartition('-')[2]} USD/kg)"
+        if worse <= self.little:
+            said, other = ("yes", "without") if inside else ("no", "with")
+            return f"{said}, and free to choose: the plan is as good {other} it{name}."
+        if inside:
+            return f"yes{name}: without it the plan is {rounded(worse)} M worse. It stays while it costs less than that more."
+        return f"no: with it{name} the plan is {rounded(worse)} M worse. It would be chosen if it cost that much less."
+
+    def _forced(self, item: Item, *, inside: bool) -> ForcedSolve:
+        shares = SHARES if inside and self.choices.decided(item).any_amount else SHARES[:1]
+        return forced_solve(partial(self.session.answer, self.plan, self.data), ForcedDecision(item, inside), shares)
+
+    # What may happen.
+
+    def hazard(self, code: str) -> tuple[str, str]:
+        """What a hazard costs, with the plan and without it."""
+        table = self.result.tables["scenario_losses"]
+        return self.names.hazard(code), self._with_it(table[[code in str(row).split() for row in table.hazards]], code)
+
+    def scenario(self, name: str) -> tuple[str, str]:
+        """What a listed scenario costs."""
+        table = self.result.tables["scenario_losses"]
+        mine = table[table.scenario == name]
+        what = scenario_names(self.plan, table, told=True).get(name, name)
+        return what.removeprefix(f"{name} (").removesuffix(")"), self._with_it(mine, name)
+
+    def _with_it(self, mine: pd.DataFrame, code: str) -> str:
+        chance = float(mine.probability.sum())
+        if chance <= 0:
+            return "no scenario of this plan holds it: draw more of them, or list one."
+        pi = mine.probability.to_numpy() / chance
+        before, after = (float(pi @ mine[f"loss_{end}musd"].to_numpy()) for end in ("without_plan_", ""))
+        said = f"{percent2(chance)} likely over the plan"
+        if before < SMALL_MUSD:
+            return f"it changes nothing: {said}, and nobody runs short in it."
+        helped = f"losses in it fall from {rounded(before)} to {rounded(after)} M"
+        if before - after < SMALL_MUSD:
+            helped = f"losses in it stay {rounded(before)} M with the plan or without it"
+        turns = (
+            [row for row in rows_of(self.result.tables["depends"]) if row.hazard == code]
+            if "depends" in self.result.tables
+            else []
+        )
+        flips = next((row for row in turns if row.kind == "plan" and not math.isnan(row.flips_at)), None)
+        near = (
+            ""
+            if flips is None
+            else (
+                f" The plan stops paying where its {WORDS[flips.figure]} is {'below' if flips.flips_at < flips.value else 'above'} "
+                f"{percent2(flips.flips_at)} (now {percent2(flips.value)})."
+            )
+        )
+        return f"it counts: {said}, and {helped}.{near}"
+
+    # What is asked of the plan.
+
+    def rule(self, path: str) -> tuple[str, str]:
+        """Whether a rule is kept, with its margin, and what it costs: the plan is made again without it."""
+        section, _, number = path.partition(".")
+        k, entries = int(number), getattr(self.plan, section)
+        entry = entries[k]
+        without = self.plan.model_copy(update={section: (*entries[:k], *entries[k + 1 :])})
+        answer = self.session.answer(without, self.data)
+        costs = self.objective - float(answer.outcome.stages[0][1])
+        held = self._kept(entry) if isinstance(entry, ServiceLevel) else "kept"
+        price = (
+            "it costs nothing: the plan would do the same without it"
+            if costs <= self.little
+            else (f"it costs {rounded(costs)} M: without it the plan is worth so much more")
+        )
+        return _asked(section, entry, self.names), f"{held}; {price}."
+
+    def _kept(self, promise: ServiceLevel) -> str:
+        """Whether a promise is kept in the scenarios that it names, and by how much."""
+        n, scenarios = self.problem.natural, self.problem.structure.scenarios
+        if (promise.material, promise.segment) not in n.demands:
+            return "nobody has this demand"
+        short = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
+        for k, (q, _) in enumerate(n.tiers):
+            short[:, q] += self.result.solution.shortfall[1:, k]
+        every = promise.model_copy(update={"level": 1.0})
+        natural = scenarios.counted_in(1 / self.problem.structure.instance.material_unit)
+        missing, wanted = short_of_promise(n, natural, short, every)
+        named = np.array(["*" in promise.scenarios or name in promise.scenarios for name in scenarios.names])
+        asked = named[:, None] & (wanted > 0)
+        if not asked.any():
+            return "kept: no scenario touches it"
+        served = 1 - np.where(asked, missing, 0.0) / np.where(asked, wanted, 1.0)
+        least = float(served[asked].min())
+        if least < promise.level - ENOUGH:
+            return f"NOT kept: in the worst scenario {percent2(least)} is served"
+        return f"kept: at least {percent2(least)} is served, {100 * (least - promise.level):.2g} points above it"
+
+
+WORDS = {"rate_per_yr": "rate a year", "after_probability": "chance to follow", "probability": "probability"}
+
+
+def _asked(section: str, entry: Any, names: Names) -> str:
+    """A rule of a plan in words."""
+    name = lower(names.material(entry.material))
+    if section == "service_levels":
+        return f"{percent2(entry.level)} of {name} for {entry.segment} users"
+    if section == "days_of_cover":
+        return f"{entry.days:g} days of cover of {name} from {entry.from_year}"
+    if section == "diversification":
+        who = (
+            f"from {names.country(entry.country)}"
+            if entry.country
+            else "from each country"
+            if entry.kind == "country_cap"
+            else f"from {entry.group} sources"
+        )
+        return f"{'at most' if entry.kind == 'country_cap' else 'at least'} {percent2(entry.share)} of {name} {who}"
+    return f"rule of release for {name}"

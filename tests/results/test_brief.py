@@ -1,0 +1,184 @@
+"""The first screen of an answer: its length and order, its figures the same on every surface, and what the planner asked."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from strategic_minerals import Plan, Result, solve, write_run
+from strategic_minerals.answer.brief import LINES, WIDTH, Brief, percent2
+from strategic_minerals.cli.studies import _solved
+from strategic_minerals.core.formats import rounded, within
+from strategic_minerals.matrix.solution import trunk_alone
+from strategic_minerals.page.page import report
+from strategic_minerals.question.load import find_plan, load_question
+from strategic_minerals.studies.questions import own_statements
+from strategic_minerals.studies.stress import met, met_own
+from support.drawn_cases import deciding
+from support.one_mineral import one_mineral
+
+FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
+HEADINGS = [
+    "SIGN AND BUY",
+    "HOLD",
+    "DECIDE BY",
+    "IT HANGS ON",
+    "ALREADY OWED",
+    "NOT PROTECTED",
+    "HOW SURE",
+    "All of it",
+]
+
+
+@pytest.fixture(scope="module")
+def lived() -> Result:
+    return solve(*deciding(), **FEW)
+
+
+@pytest.fixture(scope="module")
+def asked() -> Result:
+    """The shipped first plan with a planner's own promise, floor, rule and scenario."""
+    plan, data = load_question(find_plan(Path("quickstart")))
+    told = plan.to_toml_like()
+    told["scenarios"][0]["design_basis"] = True
+    told["scenarios"].append(
+        {
+            "name": "mine",
+            "probability": 0.04,
+            "events": [{"hazard": "ga_ge_sb_ban", "start_year": 2029.0, "duration_years": 1.0, "cut_share": 0.5}],
+        }
+    )
+    told["service_levels"] = [{"material": "germanium", "segment": "defence", "level": 0.75, "scenarios": ["ban-2028"]}]
+    told["days_of_cover"] = [{"material": "gallium", "days": 60, "from_year": 2029}]
+    told["instruments"]["price_floors"] = [{"material": "gallium", "levels_usd_per_kg": [500], "term_years": 10}]
+    return solve(Plan.model_validate(told), data)
+
+
+def brief_of(result: Result) -> Brief:
+    assert result.brief is not None
+    return result.brief
+
+
+def test_the_screen_is_short_and_in_the_order_in_which_a_minister_asks(lived: Result, asked: Result) -> None:
+    """Proves: at most 30 lines of 100 characters, first the recommendation, then what to sign, hold, decide, and what that hangs
+    on; of a tested plan with the figures of the futures that it was lived through, else with a word that it was not tested."""
+    for result in (lived, asked):
+        screen, _, _ = result.summary().partition("\n\nYOUR QUESTIONS")
+        lines = screen.splitlines()
+        assert len(lines) <= LINES
+        assert max(map(len, lines)) <= WIDTH
+        places = [next(n for n, line in enumerate(lines) if line.startswith(head)) for head in HEADINGS]
+        assert places == sorted(places)
+    assert "not tested in others" in brief_of(asked).recommendation
+    row = lived.tables["sample_gap"].iloc[0]
+    worth = rounded(row.worth_musd, row.worth_high_musd - row.worth_low_musd)
+    assert f"worth {worth} M" in brief_of(lived).recommendation
+    assert f"{rounded(float(lived.tables['remaining'].loss_musd.sum()))} M of expected losses remain" in lived.summary()
+    quick = solve(*deciding(), quick=True)
+    assert brief_of(quick).recommendation.startswith("QUICK ANSWER, not tested")
+
+
+def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
+    """Proves: the sentences of the screen stand word for word on the page, on the sheet, in the notebook and in the folder; each
+    amount in its tables is that of the tables of the result, which JSON has."""
+    write_run(lived, tmp_path / "run")
+    folder = (tmp_path / "run" / "summary.txt").read_text(encoding="utf-8")
+    page, sheet = report(lived), report(lived, brief=True)
+    brief = brief_of(lived)
+    told = [brief.recommendation, *(text for _, text in brief.points)]
+    for text in (html.unescape(re.sub(r"<[^>]*>", "", part)) for part in (page, sheet, lived._repr_html_())):
+        flat = re.sub(r"\s+", " ", text).casefold()
+        for sentence in told:
+            assert sentence.replace("`", "").casefold() in flat.replace("`", "")
+    assert re.sub(r"\s+", " ", folder).count(brief.recommendation) == 1
+    content = json.loads(json.dumps(_solved(lived)))
+    first = next(act for act in content["act_now"]["acts"] if act["through_year"] == 2027)
+    step = brief.steps[0]
+    assert step.amount == f"{first['chosen']:,.0f} t"
+    assert step.musd == pytest.approx(first["budget_musd"] + first["later_musd"])
+    targets = lived.tables["stock_by_year"].set_index("fiscal_year").target_t
+    assert brief.held[0].targets == tuple(targets[year] for year in brief.years)
+
+
+def test_an_answer_stops_paying_where_it_says(lived: Result) -> None:
+    """Proves: the rate of the stop at which the plan is said to be worth nothing is the one at which it is, lived through new
+    futures drawn at that rate; a loss below the one named turns the worth, one above does not."""
+    table = lived.tables["depends"]
+    whole = table[table.kind == "plan"].set_index("figure")
+    rate = float(whole.flips_at["rate_per_yr"])
+    plan, data = lived.plan, lived.data
+    hazards = data.frame("hazards")
+
+    def worth(factor: float, loss: float = 1.0) -> float:
+        losses = data.frame("loss_functions")
+        other = data.replace(
+            hazards=hazards.assign(rate_per_yr=rate * factor if factor else hazards.rate_per_yr),
+            loss_functions=losses.assign(loss_usd_per_t=losses.loss_usd_per_t * loss),
+        )
+        nothing, done = (plan, trunk_alone(lived.reference)), (plan, trunk_alone(lived.solution))
+        return sum(one.worth[0] for one in met(other, nothing, [done], 256, [1, 2, 3])) / 3
+
+    assert abs(worth(1.0)) < 0.05 * float(whole.worth_musd.iloc[0])
+    assert worth(0.7) < 0 < worth(1.4)
+    flips = float(whole.flips_at["loss"])
+    assert worth(0.0, 0.9 * flips) < 0 < worth(0.0, 1.1 * flips)
+
+
+def test_listed_scenarios_turn_a_plan_at_the_probability_that_is_named() -> None:
+    """Proves: of a plan with two futures worth w with the event and -c without, p w = (1 - p) c gives the probability."""
+    plan, data = one_mineral(110.0)
+    result = solve(plan, data, gap=0.0)
+    rows = result.tables["depends"]
+    turned = rows[(rows.figure == "probability") & rows.flips_at.notna()]
+    assert "*" in set(turned.hazard)
+    for row in turned.itertuples():
+        told = plan.to_toml_like()
+        for scenario in told["scenarios"]:
+            if row.hazard in ("*", scenario["name"]):
+                scenario["probability"] *= row.flips_at / row.value
+        rest = [one for one in told["scenarios"] if row.hazard not in ("*", one["name"])]
+        for scenario in rest:
+            scenario["probability"] *= (1 - row.flips_at) / (1 - row.value)
+        there = met_own(replace(result, plan=Plan.model_validate(told)))
+        assert abs(there.worth[0]) < 1e-6 * float(row.worth_musd)
+
+
+def test_a_planners_own_questions_are_answered(asked: Result) -> None:
+    """Proves: each promise, rule, floor and scenario of the planner's own has a line: kept or not with its margin, chosen or not
+    with what that is worth; the shipped plan has none."""
+    answers = {row.question: row.answer for row in asked.tables["own_questions"].itertuples()}
+    assert len(answers) == 5  # one of the shipped scenarios was changed too
+    promise = next(text for name, text in answers.items() if name.startswith("75%"))
+    assert promise.startswith("kept: at least ")
+    served = float(re.search(r"at least ([\d.]+)%", promise)[1])  # type: ignore[index]
+    assert f"{served - 75:.2g} points above" in promise
+    rule = next(text for name, text in answers.items() if "days of cover" in name)
+    assert "costs" in rule
+    floor = next(text for name, text in answers.items() if "floor" in name)
+    assert floor.startswith("no: with it (at 500 USD/kg) the plan is ")
+    plan, data = load_question(find_plan(Path("quickstart")))
+    assert own_statements(plan, data) == []
+    costs = float(re.search(r"costs ([\d.]+) M", rule)[1])  # type: ignore[index]
+    told = asked.plan.model_copy(update={"days_of_cover": ()})
+    freed = solve(told, data, quick=True)
+    assert float(freed.figures.value("worth_musd")) - asked.figures.value("worth_musd") == pytest.approx(costs, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "text"), [(31.96, 32.0, "32"), (32.4, 32.0, "32"), (9.96, 9.97, "9.96"), (46.3, 4000.0, "46")]
+)
+def test_no_spending_looks_larger_than_its_limit(value: float, limit: float, text: str) -> None:
+    """Proves: what keeps its limit is never written above it."""
+    assert within(value, limit) == text
+    if value <= limit:
+        assert float(within(value, limit)) <= limit
+
+
+def test_small_chances_are_not_none() -> None:
+    """Proves: half a percent and a thousandth of one are written as such."""
+    assert [percent2(share) for share in (0.005, 0.00001, 0.1234)] == ["0.5%", "0.001%", "12%"]
