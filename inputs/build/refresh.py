@@ -4,8 +4,8 @@
 
 TABLES is this checkout's `inputs` unless another folder is named. Without a file only estimates are worked out anew. The first two
 rows of a file say what it is: a USGS data release of 2026 or later (`usgs.py`; `--edition MCS2027` where its checksum is not known
-yet), prices of the World Bank (`prices.py`; `--edition` names the price set), trade of BACI or UN Comtrade (`trade.py`). Nothing is
-written unless all of it can be read; `git diff` shows what was.
+yet), prices of the World Bank (`prices.py`; `--edition` names the price set), trade of BACI or UN Comtrade (`trade.py`; of BACI
+also `other_homes.py`). Nothing is written unless all of it can be read; `git diff` shows what was.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+import other_homes
 import prices
 import trade
 import usgs
@@ -116,6 +117,8 @@ def update(file: Path, folder: Path, edition: str | None) -> Updated:
         reader = csv.reader(opened)
         first, second = next(reader, []), next(reader, [])
     if source := trade.source_of([name.strip() for name in first]):
+        if source == other_homes.SOURCE:
+            other_homes.update(file, folder, source)
         return trade.update(file, folder, source)
     if prices.is_prices(first, second):
         return prices.update(file, folder, edition)

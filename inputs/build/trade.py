@@ -41,6 +41,8 @@ HS: Mapping[tuple[str, str], Mapping[str, float]] = {
     ("bismuth", "unwrought and articles and scrap"): {"810600": 1.0, "810610": 1.0, "810690": 1.0},
     ("niobium", "ferroniobium"): {"720293": 1.0},
     ("fluorspar", "over 97 % CaF2"): {"252922": 1.0},
+    ("rhodium", "unwrought or powder"): {"711031": 1.0},
+    ("barite", "natural"): {"251110": 1.0},
 }
 """(mineral, form) of `import_shares` -> codes of HS, of its first edition and of later ones -> tonnes counted for one."""
 
@@ -83,19 +85,31 @@ def read_flows(path: Path) -> list[Flow]:
         return list((_baci if {*BACI} <= {*(rows.fieldnames or ())} else _comtrade)(path, rows, wanted))
 
 
-def _baci(path: Path, rows: Iterable[Mapping[str, str]], wanted: set[str]) -> Iterator[Flow]:
+def country_names(path: Path) -> dict[str, str]:
+    """ISO3 code -> name of a country in the file beside one of BACI. Raises InputError where there is none."""
+    with _codes(path).open(encoding=READ, newline="") as file:
+        return {row["country_iso3"].strip(): row["country_name"].strip() for row in csv.DictReader(file)}
+
+
+def _codes(path: Path) -> Path:
+    """The file that names the countries of a file of BACI. Raises InputError where there is none."""
     named = sorted(path.parent.glob("country_codes*.csv"))
     if not named:
         expected = "country_codes*.csv of the same download beside it (country_code, country_iso3)"
         raise InputError([Fault(path.name, "", "", "no names of countries", expected)])
-    with named[-1].open(encoding=READ, newline="") as file:
+    return named[-1]
+
+
+def _baci(path: Path, rows: Iterable[Mapping[str, str]], wanted: set[str]) -> Iterator[Flow]:
+    named = _codes(path)
+    with named.open(encoding=READ, newline="") as file:
         codes = {row["country_code"].strip(): row["country_iso3"].strip() for row in csv.DictReader(file)}
     for line, row in enumerate(rows, 2):
         code = row["k"].strip().zfill(6)
         if code in wanted and row["q"].strip() not in ("", "NA"):
             for column in ("i", "j"):
                 if row[column].strip() not in codes:
-                    raise InputError([Fault(path.name, str(line), column, row[column], f"a code of {named[-1].name}")])
+                    raise InputError([Fault(path.name, str(line), column, row[column], f"a code of {named.name}")])
             origin, buyer = codes[row["i"].strip()], codes[row["j"].strip()]
             yield Flow(int(row["t"]), origin, buyer, code, number(path, line, "q", row["q"]))
 
@@ -159,7 +173,7 @@ def update(path: Path, inputs: Path, source: str) -> Updated:
                 continue
             before = {row["country"] for row in rows if (row["mineral"], row["form"]) == (mineral, form)}
             kept = [row for row in rows if (row["mineral"], row["form"]) != (mineral, form)]
-            rows = [*kept, *_rows(shares, f"{source} ({path.name})")]
+            rows = [*kept, *share_rows(shares, f"{source} ({path.name})")]
             if strangers := sorted({*shares.by_origin} - before):
                 missing.append(
                     f"{own}: a source for {mineral} from {', '.join(strangers)}, which is new (activities, capacities)"
@@ -168,7 +182,8 @@ def update(path: Path, inputs: Path, source: str) -> Updated:
     return Updated((), tuple(missing))
 
 
-def _rows(shares: Shares, source: str) -> Iterator[Row]:
+def share_rows(shares: Shares, source: str) -> Iterator[Row]:
+    """Rows of `import_shares`."""
     period = str(shares.last) if shares.first == shares.last else f"{shares.first}-{shares.last % 100:02d}"
     for origin, share in shares.by_origin.items():
         yield {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, check, load_dataset, load_plan, shipped
+from strategic_minerals import Dataset, InputError, Plan, check, load_dataset, load_plan, shipped
 from strategic_minerals.question.dataset import fiscal_month, members
+from strategic_minerals.question.read_csv import first_plan
+from strategic_minerals.question.recipes import stale
 from strategic_minerals.question.sources import oversold
 from strategic_minerals.world.build import build_instance
 
@@ -79,11 +82,64 @@ def test_a_fault_stands_where_its_cell_does(tmp_path: Path) -> None:
         assert found in fault.found
 
 
-def test_a_home_without_a_folder_is_refused() -> None:
-    """Proves: no American demand is planned for France; the fault names the homes that there are."""
-    with pytest.raises(InputError) as refused:
-        load_dataset(shipped("inputs"), "FRA")
-    assert "JPN for Japan" in refused.value.faults[0].expected
+WHOLE = ("demand", "capacities", "offers")
+
+
+@pytest.mark.parametrize("home", ["NLD", "DEU", "POL", "DNK", "AUS", "GBR", "IND", "CHE", "NGA"])
+def test_a_country_without_a_folder_gets_estimates_and_a_plan_to_begin_with(home: str) -> None:
+    """Proves: every figure is an estimate with a range and follows from what its note names; the first plan has no fault; each
+    material is planned or named as missing with a source to look at, and none is both."""
+    data = load_dataset(shipped("inputs"), home)
+    assert stale(data) == []
+    for table in WHOLE:
+        for row in data.rows(table):
+            column = {"demand": "demand_t_per_yr", "capacities": "capacity_t_per_yr", "offers": "depth_t_per_yr"}[table]
+            low, value, high = (getattr(row, f"{column}{end}") for end in ("_low", "", "_high"))
+            assert (row.confidence, low <= value <= high, low < high) == ("estimate", True, True)
+            assert row.source
+    plan = Plan.model_validate(tomllib.loads(first_plan(shipped("inputs"), data, home)))
+    report = check(plan, data)
+    assert report.faults == ()
+    assert report.provenance.estimates > 0
+    planned, missing = {row.material for row in data.rows("demand")}, {row.item for row in data.rows("not_planned")}
+    assert planned
+    assert not planned & missing
+    assert all("HS " in row.next_source for row in data.rows("not_planned"))
+    assert any("gallium" in planned or "Gallium (UN Comtrade, HS 811292)" in note for note in report.notes)
+    assert {row.country for row in data.rows("countries") if row.tier == "home"} == {home}
+
+
+def test_a_member_has_its_part_of_the_union() -> None:
+    """Proves: the parts of all members make the union's demand; plants in another member are an ally's, one's own are at home."""
+    demand = {(row.material, row.segment): row.demand_t_per_yr for row in union().rows("demand")}
+    homes = {home: load_dataset(shipped("inputs"), home) for home in ("ESP", "NLD")}
+    for home, data in homes.items():
+        facts = {row.record: row for row in data.rows("demand_segments")}
+        for row in data.rows("demand"):
+            name = row.material if f"{row.material}.use.part_of_union" in facts else "other"
+            part = facts[f"{name}.use.part_of_union"].central / 100
+            assert row.demand_t_per_yr == pytest.approx(part * demand[row.material, row.segment], rel=1e-3)
+        kappa = {row.activity: row.kappa for row in data.rows("activities")}
+        assert kappa["esp_fluorspar"] == (1.0 if home == "ESP" else 0.66)
+    with (shipped("inputs") / "homes" / "demand_segments.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["record"] == "fluorspar.use.part_of_union"]
+    assert 90 < sum(float(row["central"]) for row in rows) <= 100.1
+
+
+def test_a_code_of_which_nothing_is_known_is_refused() -> None:
+    """Proves: no American demand is planned for it; the fault names the homes that there are, and what was probably meant."""
+    for home, said in (("DUE", "did you mean 'DEU'"), ("Netherlands", "did you mean 'NLD'"), ("CHL", "of CHL nothing")):
+        with pytest.raises(InputError) as refused:
+            load_dataset(shipped("inputs"), home)
+        assert "JPN for Japan" in refused.value.faults[0].expected
+        assert said in refused.value.faults[0].expected
+
+
+def test_what_is_stated_of_other_homes_is_checked_where_it_stands(tmp_path: Path) -> None:
+    folder = inputs(tmp_path)
+    edited(folder / "homes" / "demand_segments.csv", {"central": "many"}, record="barite.use.annual_demand")
+    with pytest.raises(InputError, match=r"homes/demand_segments.csv:\d+ .*central .*'many'"):
+        load_dataset(folder, "NGA")
 
 
 def test_a_source_without_capacity_for_the_home_is_none_of_its_sources() -> None:

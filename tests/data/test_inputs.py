@@ -19,7 +19,7 @@ PRICE_SETS = {"mcs2024", "mcs2025e", "quotes2026"}
 
 
 FILES = sorted(INPUTS.rglob("*.csv"))
-HOMES = sorted(each.name for each in (INPUTS / "homes").iterdir())
+HOMES = sorted(each.name for each in (INPUTS / "homes").iterdir() if each.is_dir())
 
 
 @cache

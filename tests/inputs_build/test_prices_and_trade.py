@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from test_refresh import contents, folder
 
+from other_homes import FORMS, update
 from prices import read_prices
 from refresh import refresh
 from strategic_minerals import InputError, load_dataset, shipped
@@ -112,6 +113,24 @@ def test_shares_of_imports_from_baci(tmp_path: Path) -> None:
     assert import_shares(flows, frozenset({"JPN"}), "manganese", "ore") is None
 
 
+def test_other_homes_get_net_imports_and_members_their_part(tmp_path: Path) -> None:
+    """Proves: what is sold on is no use, and who sells more than it buys has none: France of graphite, Mozambique too."""
+    inputs = folder(tmp_path)
+    more = "2024,156,508,283691,1,80\n2024,508,36,283691,1,30\n2024,156,276,810600,1,4\n"
+    trade(tmp_path).write_text(BACI + more, encoding="utf-8")
+    update(tmp_path / "BACI_synthetic.csv", inputs, "CEPII BACI")
+    with (inputs / "homes" / "demand_segments.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["home"], row["record"]): row for row in csv.DictReader(file)}
+    assert float(rows["MOZ", "lithium_carbonate.use.annual_demand"]["central"]) == near(80 - 30)
+    assert float(rows["DEU", "bismuth.use.part_of_union"]["central"]) == near(100)
+    assert ("MOZ", "graphite_flake.use.annual_demand") not in rows
+    assert not any(home == "FRA" and record.startswith("graphite") for home, record in rows)
+    with (inputs / "homes" / "import_shares.csv").open(encoding="utf-8", newline="") as file:
+        assert [(row["home"], row["country"]) for row in csv.DictReader(file) if row["home"] == "MOZ"] == [
+            ("MOZ", "CHN")
+        ]
+
+
 def test_comtrade_is_read_in_kilograms_and_without_its_sums(tmp_path: Path) -> None:
     rows = [
         ["2024", "M", "JPN", "CHN", "250410", "900000"],
@@ -156,7 +175,7 @@ def test_codes_of_trade_are_those_of_forms_in_the_tables() -> None:
         for home in ("JPN", "EUU", "KOR")
         for row in load_dataset(shipped("inputs"), home).rows("import_shares")
     }
-    assert set(HS) <= forms
+    assert set(HS) <= forms | set(FORMS)
 
 
 def test_faults_of_trade_name_their_cell(tmp_path: Path) -> None:

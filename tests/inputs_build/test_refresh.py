@@ -47,7 +47,7 @@ def folder(tmp_path: Path, *homes: str) -> Path:
     """A copy of the shipped tables, with these homes, or all."""
     place = Path(shutil.copytree(shipped("inputs"), tmp_path / "inputs"))
     for home in (place / "homes").iterdir():
-        if homes and home.name not in homes:
+        if home.is_dir() and homes and home.name not in homes:
             shutil.rmtree(home)
     return place
 

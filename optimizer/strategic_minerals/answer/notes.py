@@ -22,7 +22,7 @@ from ..matrix.problem import prepare
 from ..model.sets import main_aim
 from ..question.base import UNITS, key_of, stem_and_unit
 from ..question.consistency import check_data
-from ..question.dataset import Dataset, home_row
+from ..question.dataset import Dataset, home_row, not_compiled
 from ..question.deflation import restated
 from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
@@ -774,7 +774,7 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
     numeric: dict[str, tuple[float, float]] = {}
     if not faults:
         try:
-            notes = doubtful(plan, data)
+            notes = [*not_compiled(plan.home, data), *doubtful(plan, data)]
             numeric = _numeric_ranges(plan, data)
         except PlanError as error:
             faults = [data.placed(fault) for fault in error.faults]

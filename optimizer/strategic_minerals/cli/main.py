@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tomllib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -99,7 +100,7 @@ def init(
         ),
     ] = None,
     home: Annotated[
-        str | None, typer.Option(help="Home to plan for, such as JPN. Default: that of the plan, else USA.")
+        str | None, typer.Option(help="Home to plan for, such as JPN or NLD. Default: that of the plan, else USA.")
     ] = None,
     excel: Annotated[
         bool, typer.Option("--excel", help="Write one workbook, plan.xlsx, instead of a plan file and tables.")
@@ -110,7 +111,9 @@ def init(
     from ..answer.run_folder import refuse_inside
     from ..core.errors import near_miss, shipped
     from ..question.base import USA
-    from ..question.read_csv import load_dataset, write_dataset
+    from ..question.dataset import not_compiled
+    from ..question.plan import Plan
+    from ..question.read_csv import first_plan, load_dataset, write_dataset
     from ..question.read_toml import load_plan
 
     known = {path.stem: load_plan(path) for path in sorted(shipped("models").glob("*.toml"))}
@@ -119,14 +122,22 @@ def init(
         raise PlanError([Fault("--plan", "", "plan", f"'{plan}'", expected)])
     of_home = next((name for name, each in known.items() if each.home == home), "")
     chosen = plan or (START if home in (None, USA) else of_home)
-    if not chosen or home not in (None, known[chosen].home):
-        homes = sorted({each.home for each in known.values()} if plan is None else {known[chosen].home})
-        expected = f"one of {', '.join(homes)}{near_miss(home or '', homes)}"
+    if plan is not None and home not in (None, known[plan].home):
+        expected = f"{known[plan].home}, the home of {plan}; without --plan another home gets a plan of its own"
         raise PlanError([Fault("--home", "", "home", f"'{home}'", expected)])
-    several = known[chosen].together is not None
+    several = bool(chosen) and known[chosen].together is not None
     if several and excel:
         expected = "a plan of one home: a workbook holds the tables of one; without --excel a folder for each home"
         raise PlanError([Fault("--excel", "", "plan", f"'{chosen}', a plan of several homes", expected)])
+    try:
+        data = load_dataset(shipped("inputs"), known[chosen].home if chosen else home or USA)
+    except InputError as error:
+        raise PlanError([replace(fault, file="--home") for fault in error.faults]) from None
+    if chosen:
+        asked, text = known[chosen], (shipped("models") / f"{chosen}.toml").read_text(encoding="utf-8")
+    else:
+        text = first_plan(shipped("inputs"), data, home or USA)
+        asked = Plan.model_validate(tomllib.loads(text))
     refuse_inside(directory, "directory")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         found = "a folder with files in it" if directory.is_dir() else "a file"
@@ -135,19 +146,21 @@ def init(
     if excel:
         from ..question.workbook import write_workbook
 
-        write_workbook(known[chosen], load_dataset(shipped("inputs"), known[chosen].home), directory / "plan.xlsx")
+        write_workbook(asked, data, directory / "plan.xlsx")
         written = [directory / "plan.xlsx"]
     else:
         written = [directory / "plan.toml", directory / "tables"]
-        shutil.copyfile(shipped("models") / f"{chosen}.toml", written[0])
+        written[0].write_text(text, encoding="utf-8", newline="")
         if several:
             shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md", "build"))
         else:
-            write_dataset(load_dataset(shipped("inputs"), known[chosen].home), written[1])
+            write_dataset(data, written[1])
     if as_json:
         typer.echo(json.dumps({"wrote": [str(path) for path in written]}, indent=1))
         return
     console = standard_output()
+    for line in not_compiled(asked.home, data):
+        console.print(line, markup=False)
     console.print(f"Wrote {' and '.join(map(str, written))}. Next:", markup=False)
     if excel:
         console.print("  open it on the sheet `start here`, answer what you want to change, save it", markup=False)

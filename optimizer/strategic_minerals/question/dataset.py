@@ -340,3 +340,15 @@ def fiscal_month(data: Dataset, home: str) -> int:
     """Month in which a home's fiscal year begins; January where nothing is said."""
     row = home_row(data, home)
     return 1 if row is None else row.fiscal_year_month
+
+
+def not_compiled(home: str, data: Dataset) -> list[str]:
+    """What planners should know of a home whose tables are estimated from trade; nothing where somebody compiled them."""
+    if home_row(data, home) is not None or not data.rows("not_planned"):
+        return []
+    planned = len({row.material for row in data.rows("demand")})
+    missing = "; ".join(f"{row.name} ({row.next_source})" for row in data.rows("not_planned") if row.kind == "mineral")
+    return [
+        f"nobody compiled the tables of {home}: use and sources are estimated from trade (materials: {planned})",
+        f"missing, and where to look next: {missing}",
+    ]

@@ -590,6 +590,11 @@ def home_output(output_t: float) -> Estimate:
     return Estimate(0.8, 1.0, 1.1).times(output_t)
 
 
+def part_of(low_t: float, whole_t: float, high_t: float, low_pct: float, part_pct: float, high_pct: float) -> Estimate:
+    """Tonnes of a member of a union: its part in percent of what the union's tables have, low by low and high by high."""
+    return Estimate(low_t * low_pct / 100, whole_t * part_pct / 100, high_t * high_pct / 100)
+
+
 def price_loss(price_usd_per_kg: float, multiplier_low: float, multiplier: float, multiple_high: float) -> Estimate:
     """Loss in USD per tonne that is missed, where the home has no study of its own: what its buyers would rather pay than go
     without, the rise of the price in the worst disruption (`multiplier` of the table `hazards`; low: its lower end). High: a

@@ -14,7 +14,7 @@ from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanEr
 from ..core.files import NOWHERE
 from .dataset import Dataset
 from .plan import Plan
-from .read_csv import homes_in_words, homes_of, load_dataset
+from .read_csv import load_dataset, unknown_home
 from .read_toml import SET, read_as, unread
 from .together import joint_question
 
@@ -85,15 +85,13 @@ def load_question(
         faults += error.faults
     try:
         folder = find_tables(path, tables)
-        homes = homes_of(folder)
         if loaded is not None and loaded.together is not None:
             together, data = joint_question(loaded, members_tables(loaded, folder))
             return together, replace(data, asked=place)
-        if loaded is None or not homes or loaded.home in homes:
-            data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
+        if loaded is not None and place is not None and (expected := unknown_home(folder, loaded.home)):
+            faults.append(place.placed(Fault("plan", "", "home", f"'{loaded.home}'", expected)))
         else:
-            assert place is not None  # where a plan was read, so was its file
-            faults.append(place.placed(_homeless("home", loaded.home, folder, homes)))
+            data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
@@ -121,16 +119,10 @@ def load_members(
 def members_tables(plan: Plan, folder: Path) -> dict[str, Dataset]:
     """Tables of every member of a plan of several homes, by home. Raises InputError for a home without tables of its own."""
     members = () if plan.together is None else plan.together.members
-    homes = homes_of(folder)
     for member in members:
-        if member.home not in homes:
-            raise InputError([_homeless("together.members", member.home, folder, homes)])
+        if expected := unknown_home(folder, member.home):
+            raise InputError([Fault("plan", "", "together.members", f"'{member.home}'", expected)])
     return {member.home: load_dataset(folder, member.home) for member in members}
-
-
-def _homeless(field: str, home: str, folder: Path, homes: Sequence[str]) -> Fault:
-    """A home of a plan that has no tables of its own."""
-    return Fault("plan", "", field, f"'{home}'", homes_in_words(folder, homes) + near_miss(home, homes))
 
 
 def with_demand(data: Dataset, whence: str) -> Dataset:

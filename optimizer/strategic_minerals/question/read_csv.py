@@ -17,6 +17,7 @@ import pandas as pd
 from ..core.errors import FORMAT, Fault, Faults, InputError, format_fault, near_miss, shown
 from ..core.files import NOWHERE, read_bounded, text_of
 from ..core.runner import checkpoint
+from .any_home import Known, tables_of
 from .base import USA, Row
 from .dataset import MOST_ROWS, Dataset, required, validate_rows
 from .recipes import without_recipes
@@ -167,11 +168,22 @@ def homes_of(folder: Path) -> list[str]:
     return sorted(each.name for each in named if any(each.glob("*.csv")))
 
 
-def homes_in_words(folder: Path, homes: Sequence[str]) -> str:
-    """What is expected of a home: one of those with tables of their own, by name where the table `homes` has it."""
-    named = {record.get("home"): record.get("name") for record in _records(folder / f"{HOMES}.csv")}
-    told = [f"{home} for {named[home]}" if home in named else home for home in homes]
-    return f"a home with tables of its own: {', '.join(told)}"
+def unknown_home(folder: Path, home: str) -> str:
+    """What is expected of a home, in words; empty where a folder has tables for it, makes some, or is of one home alone."""
+    homes = homes_of(folder)
+    stated: list[str] = []
+    if homes and home not in homes:
+        stated = sorted({str(record["home"]) for record in _stated(folder, "demand_segments")})
+    if not homes or home in (*homes, *stated):
+        return ""
+    named = {str(record.get("home")): str(record.get("name")) for record in _records(folder / f"{HOMES}.csv")}
+    countries = {str(r.get("name")): str(r.get("country")) for r in _records(folder / "countries.csv")}
+    told = ", ".join(f"{each} for {named[each]}" if each in named else each for each in homes)
+    near = near_miss(home, {*homes, *stated} - {home}, {**countries, **{name: code for code, name in named.items()}})
+    others = f", or one of {len(stated)} countries of which something is known" if stated else ""
+    if home in countries.values():
+        return f"a home with tables of its own: {told}{others}; of {home} nothing is known that it buys abroad"
+    return f"a home with tables of its own: {told}{others}{near}"
 
 
 def _records(file: Path) -> list[dict[str, object]]:
@@ -180,8 +192,81 @@ def _records(file: Path) -> list[dict[str, object]]:
     return sheet.records if isinstance(sheet, Sheet) else []
 
 
-def read_laid_over(table: str, folder: Path, home: str) -> Read:
-    """A table of the world with a home's laid over it; either may be missing."""
+def _stated(folder: Path, table: str) -> list[dict[str, object]]:
+    """Rows of `homes/<table>.csv`: of homes without a folder, which a column `home` names. Raises InputError for a faulty file."""
+    name = f"{HOMES}/{table}.csv"
+    if not (folder / name).is_file():
+        return []
+    sheet = read_sheet(folder / name, name)
+    if not isinstance(sheet, Sheet):
+        raise InputError(sheet)
+    if table != "countries":  # a name alone
+        bare = [{column: value for column, value in record.items() if column != "home"} for record in sheet.records]
+        columns = [column for column in sheet.columns if column != "home"]
+        found = [
+            fault
+            for record, line in zip(bare, sheet.lines, strict=True)
+            for fault in validate_rows(table, [record], name, columns, [line])[1]
+        ]
+        if found:
+            raise InputError(found)
+    return sheet.records
+
+
+def _made(folder: Path, home: str, homes: Sequence[str]) -> dict[str, Sheet]:
+    """Tables of a home without a folder, as sheets that are laid over those of the world."""
+    members = {str(r.get("home")): frozenset(str(r.get("members")).split()) for r in _records(folder / f"{HOMES}.csv")}
+    union = next((name for name in homes if home in members.get(name, ()) and name != home), "")
+
+    def tables(place: Path) -> dict[str, list[dict[str, object]]]:
+        return {file.stem: _records(file) for file in place.glob("*.csv") if file.stem in TABLES}
+
+    try:
+        found = tables_of(
+            Known(
+                home,
+                {file.stem: _stated(folder, file.stem) for file in (folder / HOMES).glob("*.csv")},
+                tables(folder),
+                tables(folder / HOMES / union) if union else {},
+                members.get(union, frozenset()),
+                {
+                    each: {
+                        str(r.get("country")): str(r.get("tier"))
+                        for r in _records(folder / HOMES / each / "countries.csv")
+                    }
+                    for each in homes
+                },
+            )
+        )
+    except (KeyError, ValueError) as error:
+        expected = f"tables of the world{' and of ' + union if union else ''} without a fault, to estimate those of a home from"
+        raise InputError([Fault(f"{folder.name}/{HOMES}", "", home, str(error), expected)]) from None
+    return {
+        table: Sheet(
+            f"{HOMES}/{home}/{table}",
+            list(dict.fromkeys(column for record in records for column in record)),
+            list(range(1, len(records) + 1)),
+            [{column: value for column, value in record.items() if value != ""} for record in records],
+        )
+        for table, records in found.items()
+    }
+
+
+def first_plan(folder: Path, data: Dataset, home: str) -> str:
+    """A plan, as text, for a home that has none: the one of `homes/plan.toml`, with its code, its name and its loss function.
+
+    folder: of all homes. data: the tables of the home.
+    """
+    text = (folder / HOMES / "plan.toml").read_text(encoding="utf-8")
+    name = next((row.name for row in data.rows("countries") if row.country == home), home)
+    loss = min((row.loss_function for row in data.rows("loss_functions")), default="")
+    for mark, word in {"@NAME@": name, "@CODE@": home.lower(), "@HOME@": home, "@LOSS@": loss}.items():
+        text = text.replace(mark, word)
+    return text
+
+
+def read_laid_over(table: str, folder: Path, home: str, made: Sheet | None = None) -> Read:
+    """A table of the world with a home's laid over it; either may be missing. made: the home's, where no file has it."""
     sheets: list[Sheet] = []
     for name in (f"{table}.csv", f"{HOMES}/{home}/{table}.csv"):
         if (folder / name).is_file():
@@ -189,6 +274,8 @@ def read_laid_over(table: str, folder: Path, home: str) -> Read:
             if not isinstance(sheet, Sheet):
                 return (), sheet, ()
             sheets.append(sheet)
+    if made is not None and made.records:
+        sheets.append(made)
     return _validated(table, sheets, f"{HOMES}/{home}/{table}.csv")
 
 
@@ -271,15 +358,20 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     if (folder / STAMP).exists():
         _refuse_other_format(folder / STAMP)
     homes = homes_of(folder)
-    if homes and home not in homes:
-        expected = homes_in_words(folder, homes) + near_miss(home, homes)
+    if expected := unknown_home(folder, home):
         raise InputError([Fault(f"{folder.name}/{HOMES}", "", "home", f"'{home}'", expected)])
+    made = _made(folder, home, homes) if homes and home not in homes else {}
     faults = Faults()
     tables: dict[str, tuple[Row, ...]] = {}
     lines: dict[str, tuple[int | str, ...]] = {}
-    for file in _files(folder, homes, home, faults):
+    files = _files(folder, homes, home, faults)
+    for file in [*files, *(Path(f"{name}.csv") for name in made.keys() - {file.stem for file in files})]:
         checkpoint()
-        read = read_laid_over(file.stem, folder, home) if homes else read_csv_table(folder / file.name)
+        read = (
+            read_laid_over(file.stem, folder, home, made.get(file.stem))
+            if homes
+            else read_csv_table(folder / file.name)
+        )
         tables[file.stem], found, lines[file.stem] = read
         faults.extend(found)
     if not tables and not faults:
@@ -310,7 +402,7 @@ def _refuse_other_format(file: Path) -> None:
 def _files(folder: Path, homes: Sequence[str], home: str, faults: Faults) -> list[Path]:
     """Files of tables, one of each name; what bears another name is a fault."""
     found: dict[str, Path] = {}
-    for place in [folder, *([folder / HOMES / home] if homes else [])]:
+    for place in [folder, *([folder / HOMES / home] if home in homes else [])]:
         inside = sorted(place.iterdir())
         named = [file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)]
         for file in named:
