@@ -47,8 +47,8 @@ class Known:
     """Tables in the folder of the union that it is a member of; empty where it is of none."""
     members: frozenset[str]
     """Countries of that union."""
-    tiers: Mapping[str, Mapping[str, str]]
-    """Home with a folder -> country -> tier."""
+    covered: frozenset[str]
+    """Countries against whose controls every home with a folder plans."""
 
     @property
     def figures(self) -> dict[str, Record]:
@@ -62,6 +62,8 @@ def tables_of(known: Known) -> dict[str, list[dict[str, Any]]]:
         return {}
     found = _part_of_union(known) if known.union else _from_trade(known)
     planned = {row["material"] for row in found["demand"]}
+    called = {row["country"]: _bare(row) for row in known.stated.get("countries", ()) if row["home"] == known.home}
+    found["countries"] = [row | called.get(row["country"], {}) for row in found["countries"]]
     names = [row for row in known.stated.get("not_planned", ()) if row["item"] not in planned]
     found["not_planned"] = [_bare(row) for row in names]
     return found if planned else {}
@@ -130,7 +132,7 @@ def _part_of_union(known: Known) -> dict[str, list[dict[str, Any]]]:
     others = [dict(row) for row in union["countries"] if row["tier"] != "home"]
     provenance = {"source": "table homes", "year": PLANNED_FROM, "confidence": "derived", "note": "member of the union"}
     found["countries"] = [*(row | provenance for row in inside), *others]
-    return _named(found, known)
+    return found
 
 
 def _scaled(row: Record, column: str, part: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -224,7 +226,7 @@ def _from_trade(known: Known) -> dict[str, list[dict[str, Any]]]:
             premium = _estimated("premium_share", "offer_premium", float(step))
             offer = {"offer": f"{material}_{step}", **row, "source_producer": sellers[min(step, len(sellers)) - 1]}
             found["offers"].append(_with(offer, depth, premium))
-    return _named(found, known)
+    return found
 
 
 def _contract(activity: str, material: str, capacity: Record, known: Known) -> dict[str, Any]:
@@ -252,12 +254,7 @@ def _price_loss(material: str, known: Known) -> dict[str, Any] | None:
     hazard = f"hazards[{worst['hazard']}].price_multiplier"
     low = f"{hazard}_low", worst.get("price_multiplier_low", worst["price_multiplier"])
     figure = _estimated(
-        "loss_usd_per_t",
-        "price_loss",
-        _price(price),
-        low,
-        (hazard, worst["price_multiplier"]),
-        float(HIGHEST),
+        "loss_usd_per_t", "price_loss", _price(price), low, (hazard, worst["price_multiplier"]), float(HIGHEST)
     )
     about = {"loss_function": LOSS, "segment": EVERY, "horizon_months": 12, "money_year": price.get("money_year", "")}
     told = {"event": "price rise of the worst disruption: no study of this home is compiled"}
@@ -280,16 +277,6 @@ def _tiers(known: Known) -> dict[str, str]:
             return "partner"
         # who is in neither with anybody does not plan against these
         allied = any(flags.get(known.home, {}).get(club) == "true" for club in ("nato", "msp"))
-        covered = all(of.get(country) == "covered" for of in known.tiers.values())
-        return "covered" if allied and covered else "other"
+        return "covered" if allied and country in known.covered else "other"
 
     return {country: tier(country) for country in (*flags, *({known.home} - flags.keys()))}
-
-
-def _named(found: dict[str, list[dict[str, Any]]], known: Known) -> dict[str, list[dict[str, Any]]]:
-    """Tables with the name of a home that the world's `countries` lack."""
-    called = {row["country"]: row for row in known.stated.get("countries", ()) if row["home"] == known.home}
-    for row in found["countries"]:
-        if row["country"] in called:
-            row |= _bare(called[row["country"]])
-    return found

@@ -221,23 +221,13 @@ def _made(folder: Path, home: str, homes: Sequence[str]) -> dict[str, Sheet]:
     def tables(place: Path) -> dict[str, list[dict[str, object]]]:
         return {file.stem: _records(file) for file in place.glob("*.csv") if file.stem in TABLES}
 
+    rows = [_records(folder / HOMES / each / "countries.csv") for each in homes]
+    covered = [{str(row.get("country")) for row in of if row.get("tier") == "covered"} for of in rows]
+    stated = {file.stem: _stated(folder, file.stem) for file in (folder / HOMES).glob("*.csv")}
+    of_union = tables(folder / HOMES / union) if union else {}
+    inside = members.get(union, frozenset())
     try:
-        found = tables_of(
-            Known(
-                home,
-                {file.stem: _stated(folder, file.stem) for file in (folder / HOMES).glob("*.csv")},
-                tables(folder),
-                tables(folder / HOMES / union) if union else {},
-                members.get(union, frozenset()),
-                {
-                    each: {
-                        str(r.get("country")): str(r.get("tier"))
-                        for r in _records(folder / HOMES / each / "countries.csv")
-                    }
-                    for each in homes
-                },
-            )
-        )
+        found = tables_of(Known(home, stated, tables(folder), of_union, inside, frozenset(set.intersection(*covered))))
     except (KeyError, ValueError) as error:
         expected = f"tables of the world{' and of ' + union if union else ''} without a fault, to estimate those of a home from"
         raise InputError([Fault(f"{folder.name}/{HOMES}", "", home, str(error), expected)]) from None
