@@ -120,6 +120,8 @@ def test_a_member_has_its_part_of_the_union() -> None:
             part = facts[f"{name}.use.part_of_union"].central / 100
             assert row.demand_t_per_yr == pytest.approx(part * demand[row.material, row.segment], rel=1e-3)
         kappa = {row.activity: row.kappa for row in data.rows("activities")}
+        why = {row.item: row.why for row in data.rows("not_planned")}
+        assert why["barite"] == "the tables of its union do not have it"
         assert kappa["esp_fluorspar"] == (1.0 if home == "ESP" else 0.66)
     with (shipped("inputs") / "homes" / "demand_segments.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["record"] == "fluorspar.use.part_of_union"]

@@ -65,7 +65,10 @@ def tables_of(known: Known) -> dict[str, list[dict[str, Any]]]:
     called = {row["country"]: _bare(row) for row in known.stated.get("countries", ()) if row["home"] == known.home}
     found["countries"] = [row | called.get(row["country"], {}) for row in found["countries"]]
     names = [row for row in known.stated.get("not_planned", ()) if row["item"] not in planned]
-    found["not_planned"] = [_bare(row) for row in names]
+    lost = {"why": "the tables of its union do not have it"}  # though its trade is known
+    found["not_planned"] = [
+        _bare(row) | (lost if f"{row['item']}.use.part_of_union" in known.figures else {}) for row in names
+    ]
     return found if planned else {}
 
 
