@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import pandas as pd
 import pytest
 from test_report import full, quickstart
 
@@ -16,7 +18,9 @@ from strategic_minerals import (
     solve,
 )
 from strategic_minerals.page.charts import figures
-from strategic_minerals.page.compare import chain, drawdown, mix, money, timeline
+from strategic_minerals.page.compare import loss_curve, money, stock_by_year, timeline
+from strategic_minerals.page.page import report
+from strategic_minerals.page.supply import chain, moments, supply, words
 from strategic_minerals.page.words import (
     MOST_STORIES,
     RULES,
@@ -103,23 +107,78 @@ def test_a_story_says_what_strikes_who_lacks_what_and_what_is_done() -> None:
 
 
 def test_figures_say_what_the_tables_say() -> None:
-    """Proves: shares of every bar add to one; the timeline names every action; stocks of the trunk are those of the table; money by
-    line adds to the outlays; a step's use lies within its capacity."""
+    """Proves: the timeline names every action; targets of the stock are those of the table, and its band holds the expected stock;
+    money by line adds to the outlays; the area below a curve of losses is the expected loss."""
     result = full()
-    shares = mix(result).groupby(["material", "when"])["share"].sum()
-    assert shares.to_numpy() == pytest.approx([1.0] * len(shares))
     actions = set(timeline(result)["what"])
     assert {f"buy {material}" for material in result.tables["acquisitions"]["material"]} <= actions
-    stock = result.tables["stock"].set_index(["material", "period"])["stock_t"]
-    courses = drawdown(result)
-    for row in courses[courses["scenario"] == "baseline course"].itertuples():
-        assert row.stock_t == pytest.approx(stock[row.material, row.period], abs=1e-6)
+    stock = result.tables["stock"].set_index(["material", "fiscal_year"])["stock_t"]
+    held = stock_by_year(result)
+    for row in held.itertuples():
+        assert row.target_t == pytest.approx(stock[row.material, row.fiscal_year], abs=1e-6)
+        assert row.low_t - 1e-6 <= row.expected_t <= row.high_t + 1e-6
+    assert (held["low_t"] < held["target_t"] - 1.0).any()  # the squeeze draws on it
+    scenarios = result.tables["scenario_losses"]
+    for case, steps in loss_curve(result).groupby("case"):
+        column = "loss_musd" if case == "with the plan" else "loss_without_plan_musd"
+        area = (steps["loss_musd"].diff() * steps["chance"]).sum()
+        assert area == pytest.approx((scenarios["probability"] * scenarios[column]).sum())
     lines, owed = money(result)
     spent = lines[lines["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
     budget = result.tables["budget"].set_index("fiscal_year")["outlay_musd"]
     assert spent.to_numpy() == pytest.approx(budget.loc[spent.index].to_numpy(), abs=1e-6)
     assert len(owed) in (0, len(budget))
-    assert chain(result)["used"].between(0.0, 1.0).all()
+
+
+def test_supply_is_shown_along_the_chain() -> None:
+    """Proves: shares of what comes in and of where it goes add to one; tonnes are those of operations; feed stands above what is
+    made of it, beside its stage; plants at capacity are marked; names are inert."""
+    result = full()
+    table, pictures, told = supply(result, {})
+    yields = {(row.producer, row.material): row.yield_t_per_t for row in result.data.rows("yields")}
+    now, end, worst = found = moments(result)
+    for moment in (now, end, worst):
+        for material in moment.parts:
+            assert sum(moment.shares(material).values()) == pytest.approx(1.0)
+            assert sum(moment.uses(material).values()) == pytest.approx(1.0)
+    runs = result.tables["operations"]
+    runs = runs[(runs["scenario"] == "baseline course") & (runs["period"] == runs["period"].min())]
+    made = sum(row.output_t * max(0.0, yields.get((row.producer, "metal"), 0.0)) for row in runs.itertuples())
+    assert sum(now.parts["metal"].values()) - now.parts["metal"].get("shortfall", 0.0) == pytest.approx(made)
+    assert worst.shares("metal")["shortfall"] > 0
+    stages = {"metal": "metal", "ore": "ore"}
+    assert chain("metal", found, stages) == [["ore"], ["metal"]]
+    assert now.uses("ore") == pytest.approx({"plants": 2 / 3, "exports": 1 / 3})
+    assert "at capacity" in table.to_string()
+    assert set(pictures) == {"metal"}
+    assert "CHN" in told
+    assert "<b>" not in words(0.0, 0.0, "<b>")
+
+
+def test_lived_tables_are_drawn_and_a_quick_answer_says_what_it_is() -> None:
+    """Proves: curve, stocks and money show the tables of a tested plan where it has them; a plan that was not tested says so beside
+    the pictures, one that was does not."""
+    quick, tested = quickstart(), drawn()
+    years = sorted(set(tested.tables["stock"]["fiscal_year"]))
+    material = tested.tables["stock"]["material"].iloc[0]
+    rows = [(year, material, 3.0, 2.0, 1.0, 5.0) for year in years]
+    lived = {
+        "stock_by_year": pd.DataFrame(
+            rows, columns=["fiscal_year", "material", "target_t", "expected_t", "low_t", "high_t"]
+        ),
+        "loss_curve": pd.DataFrame({"chance": [0.01, 0.5], "loss_musd": [7.0, 0.0], "loss_without_musd": [9.0, 2.0]}),
+    }
+    shown = {figure.name: figure for figure in figures(replace(tested, tables={**tested.tables, **lived}))}
+    assert "with a chance of 1 in 100 they are 9 or more without it and 7 or more with it" in shown["loss-curve"].alt
+    assert set(shown["stocks"].table["high_t"]) == {5.0}
+    assert "5 to 95 %" in shown["stocks"].note
+    expected = tested.tables["money_by_year"].iloc[:-1]["expected_musd"]
+    assert set(expected.round(6)) == set(shown["budget"].table["expected_musd"].round(6))
+    assert "nine of ten futures" in shown["budget"].note
+    said = "not tested in other scenarios"
+    assert said in report(quick).partition('id="loss-curve"')[0]
+    assert said not in report(tested)
+    assert "its own scenarios" in {figure.name: figure for figure in figures(quick)}["stocks"].note
 
 
 def test_a_result_plots_the_figures_of_its_page() -> None:

@@ -167,8 +167,8 @@ class Plotted:
     def plot(self, name: str | None = None) -> Any:
         """A figure of the report as an Altair chart, or all of them by name.
 
-        name: of a result losses, timeline, stocks, supply-mix, value-chain, budget or liability, as far as it has something to show
-        there; of a study as `charts` lists them. None: every one, as a dictionary in the order of the page.
+        name: of a result losses, loss-curve, timeline, stocks, supply, budget or liability, as far as it has something
+        to show there; of a study as `charts` lists them. None: every one, as a dictionary in the order of the page.
 
         Raises InputError for a name that is none of them, and where the extra `report`, which holds Altair, is not installed.
         """

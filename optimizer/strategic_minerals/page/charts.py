@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..answer.act_now import GAP
 from ..answer.notes import ALTERNATIVES, scenario_names
 from ..answer.result import Result
 from ..core.errors import missing_part
-from ..core.formats import digits
-from ..core.stats import BASELINE_COURSE
+from ..core.formats import capital, digits
 from ..question.names import Names
 from .compare import (
     CASES,
-    GROUPS,
-    OTHERS,
-    RESERVE,
-    SHORT,
     SMALL_T,
     UNDER_CONSTRUCTION,
     WITH,
     WITHOUT,
-    chain,
-    drawdown,
+    loss_curve,
     losses,
-    mix,
     money,
     money_unit,
-    supplied,
+    stock_by_year,
     timeline,
-    worst_without,
 )
+from .supply import standing_alone, supply, worst_without
 from .words import chosen
 
 # What a figure of the page is, and what all of them share: width, axes, the library that draws them.
@@ -91,6 +86,8 @@ class Figure:
     """An altair chart."""
     table: pd.DataFrame
     """What it draws."""
+    pictures: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What one chooses between -> SVG beside each other, which a page shows in place of the chart; none: the chart."""
 
     @property
     def titled(self) -> Any:
@@ -122,6 +119,13 @@ def coloured(column: str, values: Sequence[str], colours: Sequence[str] | None =
         scale=alt.Scale(domain=list(values), range=[of[n % len(of)] for n in range(len(values))]),
         legend=alt.Legend(orient="top", **legend),
     )
+
+
+def dashed(column: str, values: Sequence[str]) -> Any:
+    """A column of names by dash, in the legend of their colours."""
+    alt = altair()
+    scale = alt.Scale(domain=list(values), range=DASHES[: len(values)])
+    return alt.StrokeDash(f"{column}:N", title=None, scale=scale, legend=alt.Legend(orient="top", symbolSize=500))
 
 
 def rows_axis(column: str, names: Sequence[str], limit: int, **axis: Any) -> Any:
@@ -158,10 +162,11 @@ def years_axis(result: Result, *, until_the_end: bool) -> Any:
     alt, horizon = altair(), result.plan.horizon
     years = list(range(horizon.first_year, horizon.first_year + horizon.years))
     end = years[-1] + 1 if until_the_end else years[-1] + (1 - horizon.period_months / 12)
+    align = "left" if until_the_end else "center"
     return {
         "title": "fiscal year",
         "scale": alt.Scale(domain=[years[0], max(end, years[0] + 0.5)], nice=False, zero=False),
-        "axis": alt.Axis(format="d", values=years, labelAlign="left" if until_the_end else "center", labelOverlap=True),
+        "axis": alt.Axis(format="d", values=years, gridColor="#eceef1", labelAlign=align, labelOverlap=True),
     }
 
 
@@ -180,12 +185,13 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
 # Colours of the figures: those of countries are the same in every figure, whatever else is shown beside them.
 
 
-PALETTE = ["#0b5c8a", "#b45309", "#2f7a52", "#8b3a62", "#5f6773", "#8a6100", "#4c51bf", "#0f766e", "#9b2c2c", "#475569"]
-"""Colours that keep apart in print and for the colour-blind, each at least 4.5 : 1 on white."""
+PALETTE = ["#0a3a5c", "#d97706", "#2f7a52", "#5b1a4a", "#8089a8", "#7a5500", "#4c51bf", "#16998c", "#9b2c2c", "#334155"]
+"""Colours that keep apart for the colour-blind, each at least 3 : 1 on white; neighbours by their lightness too, in grey print."""
+SHAPES = ["circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left"]
+DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
+"""Of points and of lines, in the order of their colours."""
 GREY = "#6b7280"
 INK = "#111827"
-RESERVE_COLOUR, SHORT_COLOUR, REST_COLOUR = "#111827", "#d11a2a", "#c3c9d2"
-"""What the reserve gives, what is missing, all other countries together."""
 
 KNOWN = dict(
     pair.split(":")
@@ -252,9 +258,11 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         tooltip=["scenario", tip("probability", ".1%"), tip("case", title="case"), loss, tip("events")],
     )
     line = base.mark_line(color=GREY, strokeWidth=2).encode(x="loss_musd:Q", detail="scenario:N")
-    points = base.mark_circle(size=110, opacity=1).encode(
+    shape = alt.Scale(domain=cases, range=[SHAPES[n % len(SHAPES)] for n in range(len(cases))])
+    points = base.mark_point(size=110, opacity=1, filled=True).encode(
         x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{unit}]", axis=alt.Axis(tickCount=4)),
         color=coloured("case", cases, OF_CASES, columns=2, labelLimit=260),
+        shape=alt.Shape("case:N", title=None, scale=shape, legend=alt.Legend(orient="top", columns=2, labelLimit=260)),
     )
     spoken = (
         base.transform_filter(f"datum.case == '{WITHOUT}'")
@@ -269,7 +277,8 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         "losses",
         "Losses",
         "What shortages cost, with the plan and without it",
-        f"Loss to the economy {tail}. The line between the two dots is the loss that the plan avoids; one dot: it avoids none.",
+        f"Loss to the economy {tail}. The line between the two marks is the loss that the plan avoids."
+        + ("" if GAP in result.tables else f" {UNTESTED}"),
         f"On average over the plan's own scenarios losses are {mean[WITHOUT]:,.0f} {unit} without the plan and "
         f"{mean[WITH]:,.0f} with it. "
         f"The largest shown that remains is {worst['loss_musd']:,.0f} {unit}, in this one: {worst['scenario']}.",
@@ -286,10 +295,55 @@ def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:
     return [*losses_figure(result, rules), *(figure for draw in DRAWN for figure in draw(result))]
 
 
+FAR = 3.0
+"""How many times the most that is spent an appropriation may be, to be drawn."""
 ACTIONS = {"purchase": PALETTE[0], "project": PALETTE[2], "offtake contract": PALETTE[6], "price floor": PALETTE[1]}
 """Kind of action -> its colour."""
-MIX_LABELS = 130
-"""Pixels beside the bars of the supply mix."""
+UNTESTED = "This is a quick answer: it was not tested in other scenarios than the plan's own."
+
+
+def exceedance(table: pd.DataFrame, money: str, *, steps: bool) -> Any:
+    """A chart of the chance that losses exceed an amount; table: case, loss_musd, chance. steps: whether scenarios are few."""
+    alt, least = altair(), max(float(table["chance"].min()), 1e-6)
+    ticks = [value for value in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4) if value >= least / 2]
+    axis, scale = alt.Axis(values=ticks, format="~%"), alt.Scale(type="log", nice=False, domain=[least / 1.5, 1.0])
+    return (
+        alt.Chart(table)
+        .mark_line(interpolate="step-before" if steps else "linear", strokeWidth=2.5)
+        .encode(
+            x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{money}]", axis=alt.Axis(tickCount=5)),
+            y=alt.Y("chance:Q", title="chance of a larger loss", axis=axis, scale=scale),
+            order=alt.Order("chance:Q", sort="descending"),
+            color=coloured("case", [WITH, WITHOUT]),
+            strokeDash=dashed("case", [WITH, WITHOUT]),
+            tooltip=[tip("case", title="case"), tip("loss_musd", ",.0f", money), tip("chance", ".2~%", "chance")],
+        )
+        .properties(width=WIDTH, height=260)
+    )
+
+
+def _curve(result: Result) -> Iterator[Figure]:
+    """How probable it is that losses exceed an amount, with the plan and without."""
+    table, unit = loss_curve(result), money_unit(result)
+    if table["case"].nunique() < 2:
+        return
+    lived = "loss_curve" in result.tables
+    told = []
+    for chance, words in ((0.1, "1 in 10"), (0.01, "1 in 100")):
+        reached = table[table["chance"] >= chance].groupby("case")["loss_musd"].max()
+        if reached.get(WITHOUT, 0.0) > 0:
+            told.append(f"with a chance of {words} they are {reached[WITHOUT]:,.0f} or more without it")
+            told[-1] += f" and {reached.get(WITH, 0.0):,.0f} or more with it"
+    yield Figure(
+        "loss-curve",
+        "Chances",
+        "The chance that losses exceed an amount",
+        f"Losses in {'new scenarios, which the plan was not made with' if lived else 'the scenarios of the plan itself'}. Go up "
+        "from an amount to a line: its height is the chance that losses are larger. From 100 to 10 % is as far as from 10 to 1 %.",
+        f"Losses with the plan and without it, in {unit}: {'; '.join(told) or 'all are rarer than 1 in 100'}.",
+        exceedance(table, unit, steps=not lived),
+        table,
+    )
 
 
 def _timeline(result: Result) -> Iterator[Figure]:
@@ -299,15 +353,16 @@ def _timeline(result: Result) -> Iterator[Figure]:
         return
     alt = altair()
     table["years"] = [_fiscal_years(start, end) for start, end in zip(table["start"], table["end"], strict=True)]
+    table["row"] = [f"{capital(what)}: {amount}" for what, amount in zip(table["what"], table["amount"], strict=True)]
     built = bool((table["phase"] == UNDER_CONSTRUCTION).any())
     shown = {kind: colour for kind, colour in ACTIONS.items() if kind in set(table["kind"])}
-    pale = alt.Scale(domain=["in force", UNDER_CONSTRUCTION], range=[1.0, 0.55])
+    pale = alt.Scale(domain=["in force", UNDER_CONSTRUCTION], range=[1.0, 0.45])
     bars = (
         alt.Chart(table)
         .transform_filter("datum.end > datum.start")
         .mark_bar(height=12, cornerRadius=2)
         .encode(
-            y=rows_axis("what", list(table["what"].unique()), 440),
+            y=rows_axis("row", list(table["row"].unique()), 640, **LABELS_ABOVE).scale(**ROWS_APART),
             color=coloured("kind", list(shown), list(shown.values())),
             tooltip=[tip("what", title="what"), tip("said", title="how much"), tip("years", title="when")],
             x=alt.X("start:Q", **years_axis(result, until_the_end=True)),
@@ -323,10 +378,10 @@ def _timeline(result: Result) -> Iterator[Figure]:
         "Timeline",
         "What the government buys, supports and guarantees, year by year",
         "Each bar is an action and the fiscal years in which it is in force, up to the end of the plan; purchases are those made "
-        f"while no disruption occurs.{' Pale bars are construction years.' if built else ''} Point at a bar for amounts and costs.",
+        f"while no disruption occurs.{' Pale bars are construction years.' if built else ''} Amounts are of the whole plan.",
         f"Timeline of {kinds}, from FY{table['start'].min():.0f} to FY{math.ceil(table['end'].max()) - 1}.",
-        bars.properties(width=WIDTH - 130, height=22 * rows, usermeta={"rows": rows}),
-        table.drop(columns=["start", "end"]),
+        bars.properties(width=WIDTH, height=ROW_STEP * rows, usermeta={"rows": rows}),
+        table.drop(columns=["start", "end", "row"]),
     )
 
 
@@ -336,146 +391,88 @@ def _fiscal_years(start: float, end: float) -> str:
     return f"FY{first}" if last <= first else f"FY{first}-{last}"
 
 
+TARGET, EXPECTED = "target", "expected"
+MOST_STOCKS = 9
+
+
 def _stocks(result: Result) -> Iterator[Figure]:
-    """Stock of every material on the baseline course and in each scenario."""
-    table = named(drawdown(result), result)
+    """Target and stock of every material by year, with the band over futures."""
+    table = named(stock_by_year(result), result)
     if table.empty:
         return
-    alt, period = altair(), "year" if result.plan.horizon.period_months == 12 else "period"
+    alt, lived = altair(), "stock_by_year" in result.tables
     materials = list(dict.fromkeys(table["material"]))
-    by_loss = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
-    scenarios = [scenario for scenario in named(by_loss, result)["scenario"] if scenario in set(table["scenario"])]
-    labels = [f"{scenarios[0]} (largest loss without the plan)", *scenarios[1:]] if scenarios else ["none"]
+    wide = WIDTH / min(len(materials), 3)
+    band = f"{'5 to 95 %' if lived else 'least to most'} of {'new' if lived else 'its own'} scenarios"
 
-    def choice(field: str, options: list[str], **binding: Any) -> Any:
-        """A list to choose from below the chart, the first one chosen."""
-        bind = alt.binding_select(options=options, name=f"{field.capitalize()}: ", **binding)
-        return alt.selection_point(name=field, fields=[field], value=options[0], bind=bind)
-
-    pick = choice("material", materials)
-    highlight = choice("scenario", scenarios or [BASELINE_COURSE], labels=labels)
-    base = (
-        alt.Chart(table)
-        .transform_filter(pick)
-        .encode(
-            x=alt.X("year:Q", **years_axis(result, until_the_end=False)),
-            y=alt.Y("stock_t:Q", title=f"stock at the end of the {period} [t]"),
-            detail="scenario:N",
-            tooltip=[
-                tip("scenario", title="scenario"),
-                tip("period"),
-                tip("stock_t", ",.4g", "stock [t]"),
-                tip("days_of_use", ",.0f", "days of use"),
-            ],
+    def panel(material: str) -> Any:
+        mine = table[table["material"] == material]
+        lines = mine.rename(columns={"target_t": TARGET, "expected_t": EXPECTED})
+        lines = lines.melt(["fiscal_year"], [TARGET, EXPECTED], var_name="line", value_name="stock_t")
+        x, tonnes = (
+            alt.X("fiscal_year:Q", **years_axis(result, until_the_end=False)),
+            "stock [t]",
         )
-    )
-    faint = base.mark_line(strokeWidth=1, color=GREY, opacity=0.6)
-    trunk = base.transform_filter(f"datum.scenario == '{BASELINE_COURSE}'").mark_line(
-        strokeWidth=3, color=PALETTE[0], point=True
-    )
-    chosen = (
-        base.transform_filter(highlight)
-        .transform_filter(f"datum.scenario != '{BASELINE_COURSE}'")
-        .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
-    )
-    peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
-    text = "; ".join(f"{name} {digits(value, 4)} t" for name, value in peak.items() if value > SMALL_T) or "none"
+        tips = [tip("fiscal_year"), *(tip(name, ",.4g") for name in ("target_t", "expected_t", "low_t", "high_t"))]
+        area = alt.Chart(mine).mark_area(color=PALETTE[4], opacity=0.35, line=False)
+        drawn = (
+            alt.Chart(lines)
+            .mark_line(strokeWidth=2.5)
+            .encode(
+                x=x,
+                y=alt.Y("stock_t:Q", title=tonnes),
+                color=coloured("line", [TARGET, EXPECTED]),
+                strokeDash=dashed("line", [TARGET, EXPECTED]),
+            )
+        )
+        filled = area.encode(x=x, y=alt.Y("low_t:Q", title=tonnes), y2="high_t:Q", tooltip=tips)
+        return alt.layer(filled, drawn).properties(width=wide, height=130, title=material)
+
+    peak = table.groupby("material", sort=False)[["target_t", "expected_t"]].max()
+    text = "; ".join(f"{name} {digits(target, 4)} t" for name, target in peak["target_t"].items() if target > SMALL_T)
+    more = len(materials) - MOST_STOCKS
     yield Figure(
         "stocks",
         "Stocks",
-        "What the reserve holds, and how each scenario draws on it",
-        f"Tonnes of one material in the reserve at the end of each {period}; choose the material and a scenario below the chart. "
-        "Blue: while no disruption occurs. Orange: the scenario chosen. Grey: all others. A material without a blue line is bought "
-        "only once a disruption has begun.",
-        f"Largest stock of the reserve while no disruption occurs: {text}.",
-        alt.layer(faint, trunk, chosen).add_params(pick, highlight).properties(width=WIDTH, height=280),
+        "What the reserve is to hold, and what it holds",
+        "Tonnes at the end of each year. The target is what it holds if no disruption occurs; a stock falls below it once it is "
+        f"drawn on, and goes beyond where crises call for more. Band: {band}."
+        f"{f' {more} more materials are in the table.' if more > 0 else ''}",
+        f"Largest targets: {text or 'none: it buys only once a disruption has begun'}.",
+        alt.concat(*map(panel, materials[:MOST_STOCKS]), columns=3).properties(usermeta={"panel": 85}),
         table,
     )
 
 
-def _mix(result: Result) -> Iterator[Figure]:
-    """Who supplies: now, at the end of the plan, in the worst scenario."""
-    found = mix(result)
-    if found.empty:
+def _supply(result: Result) -> Iterator[Figure]:
+    """Where each material comes from, on a map and along its chain."""
+    table, drawn, told = supply(result, country_colours(set(result.tables["operations"]["country"])))
+    if not drawn:
         return
-    table = named(found, result)
-    alt = altair()
-    worst = scenario_names(result.plan, result.tables["scenario_losses"], told=True)[worst_without(result)]
-    special = {OTHERS: REST_COLOUR, RESERVE: RESERVE_COLOUR, SHORT: SHORT_COLOUR}
-    known, codes = Names.of(result.data), [code for code in dict.fromkeys(found["supplier"]) if code not in special]
-    of = country_colours(set(supplied(result)["country"]))
-    order = [*(known.country(code) for code in codes), *special]
-    colours = [*(of[code] for code in codes), *special.values()]
-    table = table.assign(rank=[order.index(name) for name in table["supplier"]])
-    percent = alt.Axis(format="%", tickCount=5)
-    header = alt.Header(labelOrient="top", labelAnchor="start", labelFontWeight="bold", labelPadding=2)
-    chart = (
-        alt.Chart(table)
-        .mark_bar()
-        .encode(
-            x=alt.X("share:Q", stack="normalize", title="share of supply and shortfall", axis=percent),
-            y=alt.Y("when:N", sort=list(dict.fromkeys(table["when"])), title=None),
-            color=coloured("supplier", order, colours, columns=4, labelLimit=170),
-            order=alt.Order("rank:Q"),
-            tooltip=[
-                "material",
-                tip("when", title="when"),
-                "supplier",
-                tip("tonnes", ",.4g", "t"),
-                tip("share", ".0%"),
-            ],
-            row=alt.Row("material:N", title=None, sort=list(table["material"].unique()), header=header, spacing=8),
-        )
-        .properties(width=WIDTH - MIX_LABELS, height=54, usermeta={"beside": MIX_LABELS})
+    alt, worst = (
+        altair(),
+        scenario_names(result.plan, result.tables["scenario_losses"], told=True)[worst_without(result)],
     )
-    first = table[table["when"] == table["when"].iloc[0]]
-    leaders = first.loc[first.groupby("material")["share"].idxmax()]
-    text = "; ".join(f"{row.material}: {row.supplier}, {row.share:.0%}" for row in leaders.itertuples())
+    charts = []
+    for material, pictures in drawn.items():
+        picture, wide, tall = standing_alone(pictures)
+        url = "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
+        image = alt.Chart(alt.Data(values=[{"picture": url}])).mark_image(width=wide, height=tall)
+        place = {"x": alt.value(wide / 2), "y": alt.value(tall / 2), "url": "picture:N"}
+        charts.append(image.encode(**place).properties(width=wide, height=tall, title=material))
     yield Figure(
-        "supply-mix",
+        "supply",
         "Supply",
-        "Which countries supply, now and in the worst year",
-        "Three bars for each material, all with the plan: now; at the end of the plan if no disruption occurs; in the worst year "
-        f"of the scenario with the largest loss without the plan ({worst}). Shares of all supply, including exports, and of the "
-        "shortfall (what users need and do not get)." + _cut(result, table),
-        f"Largest suppliers {first['when'].iloc[0]}: {text}.",
-        chart,
+        "Where each material comes from",
+        "All with the plan: now; at the end of the plan if no disruption occurs; in the worst year of the scenario with the "
+        f"largest loss without the plan, {worst}. Bars: shares of supply, black for the reserve, hatched for what is missing. "
+        "Bands lead to the plants and users that take a material, in proportion: all draw on one pool, and who buys from whom is "
+        "not modelled. A part with no band below goes to other uses; one with no band above has feed of its own. A black line "
+        "below a part: its plants run at capacity and users would pay for one more tonne. Home is outlined on the maps.",
+        told,
+        alt.vconcat(*charts),
         table,
-    )
-
-
-def _chain(result: Result) -> Iterator[Figure]:
-    """Value chain: how fully each step is used, and where it runs short."""
-    table = chain(result)
-    if table.empty:
-        return
-    alt, capacity = altair(), tip("capacity_t", ",.4g", "capacity [t a year]")
-    base = alt.Chart(table).encode(
-        x=alt.X("group:N", title=None, sort=GROUPS, axis=alt.Axis(labelAngle=0, orient="top")),
-        y=rows_axis("step", list(table["step"].unique()), 260),
-        tooltip=["step", "group", capacity, tip("used", ".0%", "used"), tip("bottleneck")],
-    )
-    boxes = base.mark_rect(stroke="white").encode(
-        color=alt.Color("used:Q", scale=alt.Scale(range=["#eef4f8", "#9cc3da"], domain=[0, 1]), legend=None)
-    )
-    full = base.transform_filter("datum.bottleneck != ''").mark_rect(
-        stroke=PALETTE[1], strokeWidth=2, fillOpacity=0, clip=True
-    )
-    text = base.mark_text(fontSize=11, color=INK).encode(text=alt.Text("label:N"))
-    steps = table["step"].nunique()
-    tight = table[table["bottleneck"] != ""]
-    phrase = "; ".join(dict.fromkeys(f"{row.step}, {row.group}" for row in tight.itertuples())) or "none"
-    last = result.plan.horizon.first_year + result.plan.horizon.years - 1
-    yield Figure(
-        "value-chain",
-        "Value chain",
-        "Where the value chain is tight",
-        f"Each box: the share of capacity that is used, and the capacity in tonnes a year, at the end of the plan (FY{last}) if no "
-        "disruption occurs; the darker, the fuller. An orange frame and an exclamation mark: plants run at capacity, and users "
-        "would pay for one more tonne.",
-        f"At capacity, with users who would pay for more: {phrase}.",
-        alt.layer(boxes, full, text).properties(width=WIDTH - 220, height=24 * steps, usermeta={"rows": steps}),
-        table,
+        drawn,
     )
 
 
@@ -485,35 +482,61 @@ def _money(result: Result) -> Iterator[Figure]:
     alt = altair()
     if not table.empty:
         lines = [name for name in dict.fromkeys(table["line"]) if name != "appropriation"]
+        spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
+        may = table[table["line"] == "appropriation"].set_index("fiscal_year")["musd"]
+        lived = result.tables.get("money_by_year")
+        years = None if lived is None else lived.iloc[:-1].astype({"fiscal_year": table["fiscal_year"].dtype})
+        most = max(spent.max(), 0.0 if years is None else years["high_musd"].max())
         # `coloured` would stack the lines in another order
         legend = alt.Legend(orient="top", columns=3, labelLimit=170)
-        bars = (
+        layers = [
             alt.Chart(table)
             .transform_filter("datum.line != 'appropriation'")
-            .mark_bar()
+            .mark_bar(stroke="white", strokeWidth=0.5)
             .encode(
                 x=year_axis(),
                 y=alt.Y("musd:Q", title=money_unit(result)),
                 color=alt.Color("line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=legend),
                 tooltip=["fiscal_year", "line", tip("musd", ",.1f", "million USD")],
             )
+        ]
+        note = "What the government spends in each fiscal year if no disruption occurs, not discounted. "
+        if len(may) and may.min() <= FAR * most:
+            limit = alt.Chart(table).transform_filter("datum.line == 'appropriation'")
+            limit = limit.mark_tick(thickness=3, color=INK, width=36)
+            tips = ["fiscal_year", tip("musd", ",.1f", "appropriation")]
+            layers.append(limit.encode(x="fiscal_year:O", y="musd:Q", tooltip=tips))
+            note += "Black marks: what it may spend in that year, the appropriation with money carried over."
+        elif len(may):
+            note += f"It may spend {may.min():,.0f} or more in each year, which lies far above this picture."
+        text = (
+            f"Spending in {money_unit(result)}: {'; '.join(f'FY{year} {value:,.3g}' for year, value in spent.items())}."
         )
-        limit = (
-            alt.Chart(table)
-            .transform_filter("datum.line == 'appropriation'")
-            .mark_tick(thickness=3, color=INK, width=36)
-            .encode(x="fiscal_year:O", y="musd:Q", tooltip=["fiscal_year", tip("musd", ",.1f", "appropriation")])
-        )
-        spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
-        text = "; ".join(f"FY{year} {value:,.0f}" for year, value in spent.items())
+        if lived is not None and years is not None:
+            whole = lived.iloc[-1]
+            base = alt.Chart(years).encode(
+                x="fiscal_year:O",
+                tooltip=["fiscal_year", *(tip(name, ",.1f") for name in ("expected_musd", "low_musd", "high_musd"))],
+            )
+            band = {"y": "low_musd:Q", "y2": "high_musd:Q"}
+            layers += [
+                base.mark_rule(color="white", strokeWidth=5).encode(**band),
+                base.mark_rule(color=INK, strokeWidth=2).encode(**band),
+                base.mark_point(filled=True, fill="white", stroke=INK, size=60, opacity=1).encode(y="expected_musd:Q"),
+            ]
+            note += (
+                " Dots and lines: on average and in nine of ten futures, as the plan was lived through new scenarios."
+            )
+            low, high = whole.low_musd, whole.high_musd
+            text += f" Over all years {whole.expected_musd:,.3g} on average, {low:,.3g} to {high:,.3g} in nine of ten futures."
+            table = table.merge(years.drop(columns="appropriation_musd"), on="fiscal_year")
         yield Figure(
             "budget",
             "Spending",
             "What the government spends, by budget line",
-            "What the government spends in each fiscal year if no disruption occurs, not discounted. Black marks: what it may "
-            "spend in that year, which is the appropriation with money carried over.",
-            f"Spending in {money_unit(result)}: {text}.",
-            alt.layer(bars, limit).properties(width=WIDTH, height=260),
+            note,
+            text,
+            alt.layer(*layers).properties(width=WIDTH, height=260),
             table,
         )
     if not liability.empty:
@@ -536,14 +559,7 @@ def _money(result: Result) -> Iterator[Figure]:
         )
 
 
-def _cut(result: Result, table: pd.DataFrame) -> str:
-    """How many materials are left out, in words."""
-    of = len({row.material for row in result.data.rows("demand")} & set(supplied(result)["material"]))
-    shown = table["material"].nunique()
-    return f" Shown: {shown} of {of} materials with demand." if shown < of else ""
-
-
-DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_timeline, _stocks, _mix, _chain, _money)
+DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _stocks, _supply, _money)
 
 
 # Figures of scenario discovery: rows over the inputs that a box limits most, and the path of its search.

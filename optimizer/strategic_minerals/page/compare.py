@@ -16,37 +16,24 @@ from ..answer.result import Result
 from ..answer.run_folder import load_result
 from ..answer.study import Study, open_study
 from ..core.errors import Fault, InputError
+from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.stats import BASELINE_COURSE, estimated
+from ..core.stats import estimated
 from ..core.verb import verb
 from ..question.base import key_of
-from ..question.dataset import members
 from ..question.names import Names
 from ..question.tables import TABLES
 from ..studies.roll import causes_in_words
 from ..world.instance import CHOSEN
 
-MOST_SUPPLIERS = 7
-"""Countries shown by name, those with most of today's and tomorrow's supply; the rest is `OTHERS`."""
-RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
-UNNAMED = "OTH"
-"""Code of all countries that the statistics give as one."""
-ELSEWHERE = "other countries"
-"""Group of plants in countries that are neither home nor allies or partners."""
 UNDER_CONSTRUCTION = "under construction"
 """Phase of a project before its first output."""
-GROUPS = ["home", "allies and partners", ELSEWHERE]
-"""Groups of plants, in order."""
 WITH, WITHOUT = "with the plan", "without the plan"
 CASES = {WITH: "loss_musd", WITHOUT: "loss_without_plan_musd"}
 """Case -> column of the table `scenario_losses` with its losses."""
-MOST_MATERIALS = 12
 SIGNED = 0.005
 """Share of a project from which it is shown."""
 SMALL_T = 1e-6
-FULL = 0.999
-"""Share of capacity from which a step counts as fully used."""
-
 LINES = {
     "purchases_musd": "purchases",
     "holding_musd": "holding",
@@ -71,180 +58,113 @@ def year_of(result: Result, label: str) -> float:
 
 
 def timeline(result: Result) -> pd.DataFrame:
-    """what, kind, start, end (decimal years), phase, said: purchases, projects, contracts and floors."""
+    """what, amount, kind, start, end (decimal years), phase, said: purchases, projects, contracts and floors; amount: of the whole
+    row, said: of one bar."""
     end_of_plan = float(result.plan.horizon.first_year + result.plan.horizon.years)
     rows: list[tuple[Any, ...]] = []
 
-    def add(what: str, kind: str, start: float, end: float, text: str, phase: str = "in force") -> None:
+    def add(what: str, amount: str, kind: str, start: float, end: float, text: str, phase: str = "in force") -> None:
         if start < end_of_plan:
-            rows.append((what, kind, start, min(end, end_of_plan), phase, text))
+            rows.append((what, amount, kind, start, min(end, end_of_plan), phase, text))
 
     known = Names.of(result.data)
     for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
+        amount = f"{digits(purchases['acquired_t'].sum())} t for {_musd(purchases['cost_musd'].sum())}"
         for year, bought in purchases.groupby("fiscal_year"):
-            text = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD in FY{year}"
-            add(f"buy {known.material(str(material))}", "purchase", float(str(year)), float(str(year)) + 1, text)
+            text = f"{digits(bought['acquired_t'].sum())} t for {_musd(bought['cost_musd'].sum())} in FY{year}"
+            add(
+                f"buy {known.material(str(material))}", amount, "purchase", float(str(year)), float(str(year)) + 1, text
+            )
     for row in rows_of(result.tables["projects"]):
         if row.share < SIGNED or (row.baseline and row.package == "none"):
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
         part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
-        text = f"{part}{package_in_words(row, known)}: {row.support_cost_musd:,.1f} million USD of support"
-        text += f", {row.capacity_t_per_yr:,.0f} t a year"
+        amount = f"{part}{digits(row.capacity_t_per_yr)} t a year for {_musd(row.support_cost_musd)} of support"
+        text = f"{amount}; {package_in_words(row, known)}"
         what = f"support {known.producer(row.project)}"
-        add(what, "project", signed, begins, text, UNDER_CONSTRUCTION)
-        add(what, "project", begins, end_of_plan, text)
+        add(what, amount, "project", signed, begins, text, UNDER_CONSTRUCTION)
+        add(what, amount, "project", begins, end_of_plan, text)
     contracts = result.tables["contracts"]
     several = contracts["activity"].value_counts()
     for row in rows_of(contracts):
         start = year_of(result, row.start)
-        text = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
+        amount = f"{digits(row.contract_t_per_yr)} t a year for {_musd(row.fees_musd)} of fees"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
-        add(f"contract: {known.producer(row.activity)}{since}", "offtake contract", start, start + row.term_yr, text)
+        what, text = (
+            f"offtake from {known.producer(row.activity)}{since}",
+            f"{amount}, {row.fee_usd_per_kg:,.3g} USD/kg",
+        )
+        add(what, amount, "offtake contract", start, start + row.term_yr, text)
     for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
-        text = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
+        amount = f"expected cost {_musd(row.expected_cost_musd)}"
         who, material = floor_in_words(row, known)
         what = f"guarantee {material} at {row.level_usd_per_kg:g} USD/kg, {who}"
-        add(what, "price floor", start, start + row.term_yr, text)
-    return pd.DataFrame(rows, columns=["what", "kind", "start", "end", "phase", "said"])
+        add(what, amount, "price floor", start, start + row.term_yr, amount)
+    return pd.DataFrame(rows, columns=["what", "amount", "kind", "start", "end", "phase", "said"])
 
 
-def drawdown(result: Result) -> pd.DataFrame:
-    """material, scenario, period, year, stock_t, days_of_use: planned periods of the baseline course and of every scenario."""
-    flows = result.tables["flows"]
-    shown = flows[~flows["tail"]]
-    held = shown.groupby("material")["stock_t"].max()
-    kept = [material for material in held.sort_values(ascending=False).index if held[material] > SMALL_T]
-    trunk = result.tables["stock"]
-    bought = trunk.groupby("material")["stock_t"].max().reindex(kept).fillna(0.0)
-    kept = sorted(kept, key=lambda material: -bought[material])  # what the plan itself holds first
-    periods = [str(label) for label in dict.fromkeys(trunk["period"])] or sorted(set(shown["period"]))
-    keys = ["material", "scenario", "period"]
-    every = pd.MultiIndex.from_product([kept, sorted(set(shown["scenario"])), periods], names=keys)
-    table = shown.groupby(keys)["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
-    per_tonne = (trunk["days_of_use"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
-    days = per_tonne.groupby([trunk["material"], trunk["period"]]).mean()
-    key = pd.MultiIndex.from_frame(table[["material", "period"]])
-    table["days_of_use"] = table["stock_t"].to_numpy() * days.reindex(key).to_numpy()
-    return table.assign(year=[year_of(result, label) for label in table["period"]])
+def _musd(value: float) -> str:
+    """Money in words."""
+    return f"{digits(value)} million USD" if value >= 0.01 else "under 0.01 million USD"
 
 
-def supplied(result: Result) -> pd.DataFrame:
-    """scenario, period, material, country, tonnes: what producers make for users."""
-    rows = [(row.producer, row.material, row.yield_t_per_t) for row in result.data.rows("yields")]
-    yields = pd.DataFrame(rows, columns=["producer", "material", "yield"])
-    yields = yields[yields["yield"] > 0]
-    made = result.tables["operations"].merge(yields, on="producer")
-    made["tonnes"] = made["output_t"] * made["yield"]
-    keys = ["scenario", "period", "material", "country"]
-    return made.groupby(keys, sort=False)["tonnes"].sum().reset_index()
+def stock_by_year(result: Result) -> pd.DataFrame:
+    """fiscal_year, material, target_t, expected_t, low_t, high_t: what the reserve is to hold at the end of a year, and holds.
+
+    As the plan was lived through new scenarios, with 5 and 95 % of them; where it was not, over its own ones, from the least to the
+    most. Materials of which it holds something, the largest target first.
+    """
+    table = result.tables.get("stock_by_year")
+    if table is None:
+        table = _own_stock(result)
+    most = table.groupby("material")[["target_t", "high_t"]].max().sort_values(["target_t", "high_t"], ascending=False)
+    kept = [material for material in most.index if most.loc[material].max() > SMALL_T]
+    return table.set_index("material").loc[kept].reset_index()
 
 
-def worst_without(result: Result) -> str:
-    """The scenario with the largest loss without the plan."""
-    losses = result.tables["scenario_losses"]
-    return str(losses["scenario"].iloc[int(losses["loss_without_plan_musd"].argmax())])
+def _own_stock(result: Result) -> pd.DataFrame:
+    """The table `stock_by_year` of the plan's own scenarios."""
+    chance = result.tables["scenario_losses"].set_index("scenario")["probability"]
+    closing = result.tables["stock"].drop_duplicates(["material", "fiscal_year"], keep="last")
+    closing = closing.set_index(["material", "period"])
+    flows = result.tables["flows"].pivot_table("stock_t", ["material", "period"], "scenario", "sum")
+    held = flows.reindex(index=closing.index, columns=chance.index).fillna(0.0)
+    table = closing[["fiscal_year"]].assign(
+        target_t=closing["stock_t"], expected_t=(held * chance).sum(axis=1) / chance.sum()
+    )
+    return table.assign(low_t=held.min(axis=1), high_t=held.max(axis=1)).reset_index().drop(columns="period")
 
 
-def mix(result: Result) -> pd.DataFrame:
-    """material, when, supplier, tonnes, share: who makes what users and plants want, now, at the end of the plan without a
-    disruption, and in the worst period of the scenario with the largest loss without the plan."""
-    made, short = supplied(result), result.tables["shortfalls"]
-    demanded, known = dict.fromkeys(row.material for row in result.data.rows("demand")), set(made["material"])
-    wanted = [material for material in demanded if material in known]
-    worst = worst_without(result)
-    planned = list(dict.fromkeys(result.tables["stock"]["period"])) or sorted(set(made["period"]))
-    last = planned[-1]
-    loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
-    hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else last
-    cases = [
-        (f"now, FY{planned[0]}", BASELINE_COURSE, planned[0]),
-        (f"end of plan, FY{last}", BASELINE_COURSE, last),
-        (f"worst year, FY{hit}", worst, hit),
-    ]
-    keys = ["scenario", "period", "material"]
-    released = result.tables["flows"].groupby(keys)["released_t"].sum()
-    lacking = short.groupby(keys)["shortfall_t"].sum()
-    rows: list[tuple[str, str, dict[str, float]]] = []
-    for material in wanted[:MOST_MATERIALS]:
-        for when, *at in cases:
-            here = made[(made[keys] == [*at, material]).all(axis=1)]
-            parts = dict(zip(here["country"], here["tonnes"], strict=True))
-            parts[RESERVE], parts[SHORT] = (float(of.get((*at, material), 0.0)) for of in (released, lacking))
-            rows.append((material, when, parts))
-    weight: dict[str, float] = {}
-    for *_, parts in rows:
-        for name, tonnes in parts.items():
-            weight[name] = weight.get(name, 0.0) + tonnes / (sum(parts.values()) or 1.0)
-    suppliers = [name for name in weight if name not in (RESERVE, SHORT, UNNAMED)]
-    named = sorted(suppliers, key=lambda name: -weight[name])[:MOST_SUPPLIERS]
-    table = [row for material, when, parts in rows for row in _shares(material, when, parts, named)]
-    return pd.DataFrame(table, columns=["material", "when", "supplier", "tonnes", "share"])
+def loss_curve(result: Result) -> pd.DataFrame:
+    """case (with the plan, without), loss_musd, chance: how probable it is that shortages cost more than an amount.
+
+    As both were lived through new scenarios; where they were not, in the plan's own ones, as steps.
+    """
+    lived = result.tables.get("loss_curve")
+    if lived is None:
+        table = result.tables["scenario_losses"]
+        return exceeded({case: table[column] for case, column in CASES.items()}, table["probability"])
+    columns = {WITH: "loss_musd", WITHOUT: "loss_without_musd"}
+    parts = [lived[["chance"]].assign(case=case, loss_musd=lived[column]) for case, column in columns.items()]
+    return pd.concat(parts, ignore_index=True).sort_values(["case", "loss_musd"], ignore_index=True)
 
 
-def _shares(
-    material: str, when: str, parts: dict[str, float], named: list[str]
-) -> list[tuple[str, str, str, float, float]]:
-    """Rows of one bar: named countries, the others together, the reserve, what is short."""
-    total = sum(parts.values())
-    kept = {name: parts.get(name, 0.0) for name in named}
-    kept[OTHERS] = sum(tonnes for name, tonnes in parts.items() if name not in (*named, RESERVE, SHORT))
-    kept |= {name: parts[name] for name in (RESERVE, SHORT)}
-    return [
-        (material, when, name, tonnes, tonnes / total)
-        for name, tonnes in kept.items()
-        if total > 0 and tonnes > SMALL_T
-    ]
+def exceeded(losses: Mapping[str, pd.Series], probability: pd.Series) -> pd.DataFrame:
+    """case, loss_musd, chance that a loss is this or more, which is that it exceeds all smaller ones; losses: by case, a scenario a
+    row."""
+    parts = []
+    for case, values in losses.items():
+        of = probability.groupby(values.clip(lower=0.0)).sum().sort_index(ascending=False).cumsum() / probability.sum()
+        of = of[of.index > SMALL_T].sort_index()
+        first = [(case, 0.0, float(of.iloc[0]))] if len(of) else []
+        parts += [*first, *((case, loss, chance) for loss, chance in zip(of.index, of, strict=True))]
+    return pd.DataFrame(parts, columns=["case", "loss_musd", "chance"])
 
 
-def chain(result: Result) -> pd.DataFrame:
-    """step, group, capacity_t, used, bottleneck, label: stages of each product by place of the plant, last period; plants that make
-    several products count in the row of each."""
-    data, plan = result.data, result.plan
-    inside = members(data, plan.home)
-    tiers = {row.country: row.tier for row in data.rows("countries")}
-    words = {"home": "home", "ally": "allies and partners", "partner": "allies and partners"}
-    stages = {row.activity: row.stage for row in data.rows("activities")}
-    stages |= {row.project: row.stage for row in data.rows("projects")}
-    held = result.tables["stock"]["period"]
-    last = str(held.iloc[-1] if len(held) else plan.horizon.first_year + plan.horizon.years - 1)
-    capacity = _capacities(result, int(last.split(".")[0]))
-    run = result.tables["operations"]
-    run = run[(run["scenario"] == BASELINE_COURSE) & (run["period"] == last)]
-    used = (run["output_t"] + run["reserve_output_t"]).groupby(run["producer"]).sum()
-    makes: dict[str, dict[str, float]] = {}
-    for row in data.rows("yields"):
-        if row.yield_t_per_t > 0:
-            makes.setdefault(row.producer, {})[row.material] = row.yield_t_per_t
-    paid = result.tables["prices"]
-    paid = paid[(paid["price"] == "supply") & (paid["scenario"] == BASELINE_COURSE) & (paid["period"] == last)]
-    wanted = set(paid[paid["value"] > 0]["item"])
-    rows: dict[tuple[str, str], list[float]] = {}
-    made_of: dict[str, str] = {}
-    known = Names.of(data)
-    for producer, (country, tonnes) in capacity.items():
-        for material, per_tonne in makes.get(producer, {}).items():
-            if tonnes <= 0:
-                continue
-            step = f"{known.material(material)} ({stages.get(producer, '')})"
-            made_of[step] = material
-            group = "home" if country in inside else words.get(tiers.get(country, ""), ELSEWHERE)
-            entry = rows.setdefault((step, group), [0.0, 0.0])
-            entry[0] += tonnes * per_tonne
-            entry[1] += float(used.get(producer, 0.0)) * per_tonne * (12 / plan.horizon.period_months)
-    order = {row.material: n for n, row in enumerate(data.rows("materials"))}
-    table = []
-    for (step, group), (tonnes, ran) in sorted(rows.items(), key=lambda pair: order.get(made_of[pair[0][0]], 0)):
-        share = min(1.0, ran / tonnes)
-        tight = "fully used; users would pay for one more tonne" if share >= FULL and made_of[step] in wanted else ""
-        label = f"{share:.0%} of {float(f'{tonnes:.3g}'):,.0f} t{' !' if tight else ''}"
-        table.append((step, group, tonnes, share, tight, label))
-    return pd.DataFrame(table, columns=["step", "group", "capacity_t", "used", "bottleneck", "label"])
-
-
-def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
-    """(country, capacity in a year [t]) of existing producers, and of projects that the plan has."""
+def capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
+    """(country, capacity in a year [t]) of existing producers, and of projects that the plan has and that run by then."""
     countries = {row.activity: row.country for row in result.data.rows("activities")}
     found: dict[str, tuple[str, float]] = {}
     for row in sorted(result.data.rows("capacities"), key=lambda row: row.from_year):
@@ -252,7 +172,7 @@ def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
             found[row.activity] = (countries[row.activity], float(row.capacity_t_per_yr))
     where = {row.project: row.country for row in result.data.rows("projects")}
     for row in rows_of(result.tables["projects"]):
-        if row.share > CHOSEN:
+        if row.share > CHOSEN and year_of(result, row.first_output) <= year:
             _, before = found.get(row.project, ("", 0.0))  # parts of a project may be signed at different times
             found[row.project] = (where[row.project], before + float(row.share * row.capacity_t_per_yr))
     made = set(result.tables["operations"]["producer"])

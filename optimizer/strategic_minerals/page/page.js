@@ -7,8 +7,12 @@ const rows = JSON.parse(document.getElementById("narrow").textContent);
 const small = 560; // pixels below which labels of rows stand above them
 function fitted(spec, room) {
   const narrow = room < small;
-  const beside = spec.usermeta?.beside;
-  if (beside !== undefined) spec.width = Math.max(160, room - beside); // one plot below the other: none knows its container
+  const panel = spec.usermeta?.panel; // pixels of a panel's axis
+  if (panel !== undefined) {
+    spec.columns = Math.max(1, Math.min(3, spec.concat.length, Math.floor(room / 300)));
+    for (const part of spec.concat) part.width = Math.max(160, Math.floor(room / spec.columns) - panel);
+    return spec;
+  }
   if (!narrow) return spec;
   const height = rows.row * spec.usermeta?.rows;
   const shrink = (unit) => {
@@ -18,8 +22,10 @@ function fitted(spec, room) {
       y.axis = { ...y.axis, ...rows.axis, labelLimit: room - 10 };
       y.scale = { ...y.scale, ...rows.scale };
     }
-    const legend = unit.encoding?.color?.legend;
-    if (legend) Object.assign(legend, { columns: beside === undefined ? 2 : 1, labelLimit: room / 2 - 30 });
+    for (const by of ["color", "shape", "strokeDash"]) {
+      const legend = unit.encoding?.[by]?.legend; // legends of one column are one
+      if (legend) Object.assign(legend, { columns: 2, labelLimit: room / 2 - 30 });
+    }
     return [named, ...(unit.layer ?? []).map(shrink)].some(Boolean);
   };
   if (spec.concat) {
@@ -38,6 +44,12 @@ for (const holder of document.querySelectorAll("script[type='application/json'][
       target.dataset.drawn = "yes";
     })
     .catch((error) => { target.textContent = "This figure could not be drawn: " + error.message; target.dataset.drawn = "no"; });
+}
+for (const select of document.querySelectorAll("select[data-picks]")) {
+  const panels = [...document.getElementById("chart-" + select.dataset.picks).parentElement.querySelectorAll(".panels")];
+  const show = () => panels.forEach((one, n) => { one.hidden = n !== select.selectedIndex; });
+  select.addEventListener("change", show);
+  show();
 }
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..answer.act_now import GAP
 from ..answer.manifest import ANALYSES, dictionary, names_in, read_manifest
 from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, heading, provenance
 from ..answer.result import Result
@@ -24,9 +25,10 @@ from ..core.files import staged, write_whole
 from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
-from .charts import NARROW, Figure, all_rows, altair, figures
+from .charts import NARROW, UNTESTED, Figure, all_rows, altair, figures
 from .compare import TITLES, compare, money_unit, opened, rows_in_words
 from .study_charts import Subject, comparison_figure, study_figures
+from .supply import definitions, outlines
 from .words import RULE_IN_WORDS, all_acts, remaining, stories, verdict
 
 CODE = re.compile(r"`([^`]+)`")
@@ -250,6 +252,7 @@ AMOUNT = re.compile(r"-?\d[\d,]*(?:\.\d+)?%?")
 """A cell of text that is an amount."""
 HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
 """How a section of the summary begins: words in capitals, then text."""
+TEST_IT = "`solve` tests a plan that draws scenarios (its section `sample`), unless `--quick` leaves the tests out."
 LARGEST_INLINE = 1_500_000
 """Bytes of CSV of one table that go into the page."""
 
@@ -282,7 +285,8 @@ def report(
         scenarios=remaining(first),
         words=_paragraphs(first),
         figures=drawn,
-        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
+        untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
+        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn if not figure.pictures},
         absent=_absent(studied),
         sections=sections(first, studied),
         comparison=compared,
@@ -383,7 +387,8 @@ def _rendered(template: str, **parts: Any) -> str:
         "capital": capital,
     }
     environment.filters |= filters
-    shared = {"WIDE": WIDE, "narrow": _safe(json.dumps(NARROW)), "bundle": _bundle(), "policy": POLICY}
+    shared: dict[str, Any] = {"WIDE": WIDE, "narrow": _safe(json.dumps(NARROW)), "bundle": _bundle(), "policy": POLICY}
+    shared |= {"definitions": definitions(), "outlines": outlines()}
     files = {"style": _file("style.css"), "script": _file("page.js")}
     return str(environment.get_template(template).render(**shared, **files, **parts))
 
@@ -578,7 +583,8 @@ def save_figures(
 def _image(figure: Figure, kind: str) -> bytes:
     """A figure as a file of some kind."""
     if kind == "html":
-        return _rendered("figure.html", figure=figure, spec=_safe(json.dumps(_spec(figure)))).encode()
+        specs = {} if figure.pictures else {figure.name: _safe(json.dumps(_spec(figure)))}
+        return _rendered("figure.html", figure=figure, specs=specs).encode()
     chart, image, text = figure.titled, io.BytesIO(), io.StringIO()
     with all_rows():
         if kind == "json":
@@ -596,7 +602,7 @@ def _image(figure: Figure, kind: str) -> bytes:
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (losses, timeline, stocks, supply-mix, value-chain, budget, liability) or a study (beside-rules-of-thumb of
+    of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
     indices of a sweep by Morris or Sobol; what-items-bring of `explain`; stress-losses; origins; homes of `coalitions`;
     side-by-side of `compare`; where-it-fails-1 and further boxes, and path-of-the-search, of `discover`; others have none).

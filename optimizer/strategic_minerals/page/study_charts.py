@@ -23,11 +23,13 @@ from .charts import (
     altair,
     coloured,
     country_colours,
+    dashed,
     discovery_figures,
+    exceedance,
     rows_axis,
     tip,
 )
-from .compare import WITH, WITHOUT, money_unit
+from .compare import WITH, WITHOUT, exceeded, money_unit
 
 # What figures of a study are about: money, risk and names, as its result or the study itself states them.
 
@@ -238,30 +240,14 @@ def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """How probable a loss above an amount is, in new scenarios."""
     if len(table) < 2:
         return
-    parts = []
-    for case, column in ((WITH, "loss_musd"), (WITHOUT, "without_plan_musd")):
-        ranked = table[[column, "probability"]].sort_values(column, ascending=False, kind="stable")
-        share = ranked["probability"].cumsum() / ranked["probability"].sum()
-        parts.append(pd.DataFrame({"case": case, "loss_musd": ranked[column].to_numpy(), "at_least": share.to_numpy()}))
-    long = pd.concat(parts, ignore_index=True)
-    alt = altair()
-    chart = (
-        alt.Chart(long)
-        .mark_line(interpolate="step-after", strokeWidth=2)
-        .encode(
-            x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{about.money}]"),
-            y=alt.Y("at_least:Q", title="probability of this loss or more", axis=alt.Axis(format="%")),
-            color=coloured("case", [WITH, WITHOUT], [PALETTE[0], PALETTE[1]]),
-            tooltip=[tip("case"), tip("loss_musd", ",.0f", about.money), tip("at_least", ".1%", "this or more")],
-        )
-        .properties(width=WIDTH, height=260)
-    )
+    long = exceeded({WITH: table["loss_musd"], WITHOUT: table["without_plan_musd"]}, table["probability"])
+    chart = exceedance(long, about.money, steps=True)
     worst = long.groupby("case")["loss_musd"].max()
     yield Figure(
         "stress-losses",
         "New scenarios",
         "How probable large losses are, in new random scenarios",
-        "For each amount, the probability that shortages cost it or more. The further left a line, the smaller the losses.",
+        "For each amount, the chance that shortages cost more. The further left a line, the smaller the losses.",
         f"The largest loss of {len(table):,} new scenarios is {worst[WITH]:,.0f} {about.money} with the plan and "
         f"{worst[WITHOUT]:,.0f} without it.",
         chart,
@@ -304,6 +290,7 @@ def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
             x=alt.X("appropriation_musd:Q", title=f"budget of all years, discounted [{about.money}]"),
             y=alt.Y("musd:Q", title=["shortage loss, discounted", f"[{about.money}]"]),
             color=coloured("risk", sorted(risks.values()), labelLimit=360),
+            strokeDash=dashed("risk", sorted(risks.values())),
             tooltip=[tip("appropriation_musd", ",.0f", "budget"), "risk", tip("musd", ",.0f"), tip("portfolio")],
         )
         .properties(width=WIDTH, height=260)
