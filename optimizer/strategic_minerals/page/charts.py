@@ -409,27 +409,16 @@ def _stocks(result: Result) -> Iterator[Figure]:
         mine = table[table["material"] == material]
         lines = mine.rename(columns={"target_t": TARGET, "expected_t": EXPECTED})
         lines = lines.melt(["fiscal_year"], [TARGET, EXPECTED], var_name="line", value_name="stock_t")
-        x, tonnes = (
-            alt.X("fiscal_year:Q", **years_axis(result, until_the_end=False)),
-            "stock [t]",
-        )
+        x = alt.X("fiscal_year:Q", **years_axis(result, until_the_end=False))
         tips = [tip("fiscal_year"), *(tip(name, ",.4g") for name in ("target_t", "expected_t", "low_t", "high_t"))]
+        base = alt.Chart(lines).mark_line(strokeWidth=2.5).encode(x=x, y=alt.Y("stock_t:Q", title="stock [t]"))
+        which = {"color": coloured("line", [TARGET, EXPECTED]), "strokeDash": dashed("line", [TARGET, EXPECTED])}
         area = alt.Chart(mine).mark_area(color=PALETTE[4], opacity=0.35, line=False)
-        drawn = (
-            alt.Chart(lines)
-            .mark_line(strokeWidth=2.5)
-            .encode(
-                x=x,
-                y=alt.Y("stock_t:Q", title=tonnes),
-                color=coloured("line", [TARGET, EXPECTED]),
-                strokeDash=dashed("line", [TARGET, EXPECTED]),
-            )
-        )
-        filled = area.encode(x=x, y=alt.Y("low_t:Q", title=tonnes), y2="high_t:Q", tooltip=tips)
-        return alt.layer(filled, drawn).properties(width=wide, height=130, title=material)
+        filled = area.encode(x=x, y=alt.Y("low_t:Q", title="stock [t]"), y2="high_t:Q", tooltip=tips)
+        return alt.layer(filled, base.encode(**which)).properties(width=wide, height=130, title=material)
 
-    peak = table.groupby("material", sort=False)[["target_t", "expected_t"]].max()
-    text = "; ".join(f"{name} {digits(target, 4)} t" for name, target in peak["target_t"].items() if target > SMALL_T)
+    peak = table.groupby("material", sort=False)["target_t"].max()
+    text = "; ".join(f"{name} {digits(target, 4)} t" for name, target in peak.items() if target > SMALL_T)
     more = len(materials) - MOST_STOCKS
     yield Figure(
         "stocks",
@@ -449,10 +438,7 @@ def _supply(result: Result) -> Iterator[Figure]:
     table, drawn, told = supply(result, country_colours(set(result.tables["operations"]["country"])))
     if not drawn:
         return
-    alt, worst = (
-        altair(),
-        scenario_names(result.plan, result.tables["scenario_losses"], told=True)[worst_without(result)],
-    )
+    alt, titles = altair(), scenario_names(result.plan, result.tables["scenario_losses"], told=True)
     charts = []
     for material, pictures in drawn.items():
         picture, wide, tall = standing_alone(pictures)
@@ -465,10 +451,11 @@ def _supply(result: Result) -> Iterator[Figure]:
         "Supply",
         "Where each material comes from",
         "All with the plan: now; at the end of the plan if no disruption occurs; in the worst year of the scenario with the "
-        f"largest loss without the plan, {worst}. Bars: shares of supply, black for the reserve, hatched for what is missing. "
-        "Bands lead to the plants and users that take a material, in proportion: all draw on one pool, and who buys from whom is "
-        "not modelled. A part with no band below goes to other uses; one with no band above has feed of its own. A black line "
-        "below a part: its plants run at capacity and users would pay for one more tonne. Home is outlined on the maps.",
+        f"largest loss without the plan, {titles[worst_without(result)]}. Bars: shares of supply, black for the reserve, hatched "
+        "for what is missing. Bands lead to the plants and users that take a material, in proportion: all draw on one pool, and "
+        "who buys from whom is not modelled. A part with no band below goes to other uses; one with no band above has feed of its "
+        "own. A black line below a part: its plants run at capacity and users would pay for one more tonne. Home is outlined on "
+        "the maps.",
         told,
         alt.vconcat(*charts),
         table,
@@ -486,7 +473,7 @@ def _money(result: Result) -> Iterator[Figure]:
         may = table[table["line"] == "appropriation"].set_index("fiscal_year")["musd"]
         lived = result.tables.get("money_by_year")
         years = None if lived is None else lived.iloc[:-1].astype({"fiscal_year": table["fiscal_year"].dtype})
-        most = max(spent.max(), 0.0 if years is None else years["high_musd"].max())
+        most = max(0.0, spent.max(), 0.0 if years is None else years["high_musd"].max())
         # `coloured` would stack the lines in another order
         legend = alt.Legend(orient="top", columns=3, labelLimit=170)
         layers = [
@@ -509,9 +496,8 @@ def _money(result: Result) -> Iterator[Figure]:
             note += "Black marks: what it may spend in that year, the appropriation with money carried over."
         elif len(may):
             note += f"It may spend {may.min():,.0f} or more in each year, which lies far above this picture."
-        text = (
-            f"Spending in {money_unit(result)}: {'; '.join(f'FY{year} {value:,.3g}' for year, value in spent.items())}."
-        )
+        told = "; ".join(f"FY{year} {value:,.3g}" for year, value in spent.items())
+        text = f"Spending in {money_unit(result)}: {told}."
         if lived is not None and years is not None:
             whole = lived.iloc[-1]
             base = alt.Chart(years).encode(
@@ -524,9 +510,7 @@ def _money(result: Result) -> Iterator[Figure]:
                 base.mark_rule(color=INK, strokeWidth=2).encode(**band),
                 base.mark_point(filled=True, fill="white", stroke=INK, size=60, opacity=1).encode(y="expected_musd:Q"),
             ]
-            note += (
-                " Dots and lines: on average and in nine of ten futures, as the plan was lived through new scenarios."
-            )
+            note += " Dots and lines: on average and in nine of ten futures, lived through new scenarios."
             low, high = whole.low_musd, whole.high_musd
             text += f" Over all years {whole.expected_musd:,.3g} on average, {low:,.3g} to {high:,.3g} in nine of ten futures."
             table = table.merge(years.drop(columns="appropriation_musd"), on="fiscal_year")

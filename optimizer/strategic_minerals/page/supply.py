@@ -123,7 +123,8 @@ def moments(result: Result) -> list[Moment]:
     """Now and at the end of the plan without a disruption, and the period with the largest loss of the scenario with the largest
     loss without the plan."""
     short, worst = result.tables["shortfalls"], worst_without(result)
-    planned = sorted(set(result.tables["operations"].query("not tail")["period"]))
+    planned = list(dict.fromkeys(result.tables["stock"]["period"]))
+    planned = planned or sorted(set(result.tables["operations"].query("not tail")["period"]))
     loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
     hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else planned[-1]
     at = {
