@@ -289,15 +289,15 @@ class Panel:
         zero = top + 84 * 4 * up
         shares = sorted(self.moment.shares(self.material).items(), key=lambda pair: (-pair[1], pair[0]))
         placed = [(who, share, *self.land[who]["middle"]) for who, share in shares if who in self.land]
-        line = 'vector-effect="non-scaling-stroke" stroke'
+        line = f'stroke-width="2" stroke="{LINE}"'
         yield f'<g transform="translate({WIDE / 2:g} {zero:.1f}) scale({across:.5f} {up:.5f})" stroke-linejoin="round">'
-        yield f'<use href="#land" fill="#f1f1ee" stroke-width="0.5" {line}="{LINE}"/>'
+        yield f'<use href="#land" fill="#f1f1ee" {line}/>'
         for who, share, *_ in placed:
             shade = next(shade for limit, shade in CLASSES.items() if share < limit)
             told = f"<title>{escape(self.names.country(who))} {share:.0%}</title>"
-            yield f'<use href="#of-{who}" fill="{shade}" stroke-width="0.5" {line}="{LINE}">{told}</use>'
+            yield f'<use href="#of-{who}" fill="{shade}" {line}>{told}</use>'
         for who in sorted(self.home & set(self.land)):
-            yield f'<use href="#of-{who}" fill="none" stroke-width="0.9" {line}="{INK}"/>'
+            yield f'<use href="#of-{who}" fill="none" stroke-width="3" stroke="{INK}"/>'
         yield "</g>"
         taken: list[tuple[float, float, float]] = []
         for who, share, east, south in placed:
