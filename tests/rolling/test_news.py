@@ -179,3 +179,41 @@ def test_the_right_to_buy_under_a_floor_is_carried_until_it_ends() -> None:
     over = roll(once, years=5, **CALM).result
     assert not [r for r in over.data.rows("offers") if r.source_producer == "plant"]
     assert over.audited.passed
+
+
+def test_what_moves_says_so() -> None:
+    """Proves: what was announced for the first year of the next plan, which knows no new event before its second, is there a year
+    later and the answer says it; so it does of a listed event that is left out, and of a promise that hangs on it."""
+    promise = {
+        "material": "gallium",
+        "segment": "civil",
+        "level": 0.1,
+        "scenarios": ["early"],
+        "penalty_usd_per_kg": 1.0,
+    }
+    plan, data = tiny(
+        {"gallium": 1.0},
+        sources={"china": source("CHN", "gallium", 10.0)},
+        demand={"gallium": 10.0},
+        loss=10.0,
+        scenarios=[{**cut("early", 0.1, FIRST + 1.0, 1.0), "design_basis": True}, cut("late", 0.1, FIRST + 3.0, 1.0)],
+        years=5,
+        service_levels=[promise],
+    )
+    first = solve(plan, data, quick=True)
+    told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.9, "duration_years": 1.0, "probability": 0.5}
+    soon = HappenedRow(event="control", status="announced", from_year=FIRST + 1.0, **told)
+    found = roll(first, happened=[soon], **CALM)
+    named = {s.name: s.events[0].start_year for s in found.result.plan.scenarios}
+    assert named == {"late": FIRST + 3.0, "control": FIRST + 2.0}
+    moved = found.facts["moved"]
+    assert len(moved) == 3
+    assert all(line in found.summary() for line in moved)
+    assert f"control was announced for {FIRST + 1}; in the new plan it begins in {FIRST + 2}" in moved[0]
+    assert moved[1].startswith("early (10%)")
+    assert moved[2].startswith("The promise for gallium")
+    assert (
+        roll(first, happened=[soon.model_copy(update={"from_year": FIRST + 2.0})], **CALM).facts["moved"] == moved[1:]
+    )
+    with pytest.raises(InputError, match="`in force` or `ended`"):
+        roll(first, happened=[soon.model_copy(update={"from_year": FIRST + 0.5})], **CALM)

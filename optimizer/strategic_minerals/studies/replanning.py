@@ -256,7 +256,7 @@ class Replanning:
             HappenedRow(event=e.name, status="ended", from_year=e.ended_year) for e in now if e.ended_year is not None
         ]
         # the menu of later years is the plan's own: what was closed for this year alone opens again
-        moved, tables = next_question(
+        moved, tables, _ = next_question(
             acted.question,
             plan.model_copy(update={"ongoing": now}),
             acted.data,

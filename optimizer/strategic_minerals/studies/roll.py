@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import types
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -26,6 +26,7 @@ from ..core.stats import SMALL_T
 from ..core.verb import FromFile, Gap, verb
 from ..matrix.problem import structure_of
 from ..question.dataset import Dataset
+from ..question.names import Names
 from ..question.plan import Event, Ongoing, Plan, Scenario
 from ..question.read_csv import load_dataset
 from ..world.instance import Instance
@@ -192,8 +193,9 @@ OVER = ("suspended", "ended")
 EVENT_FIELDS = tuple("hazard countries materials cut_share price_multiplier severity stretch duration_years".split())
 
 
-def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], until: float) -> None:
-    """Refuse rows that the next plan could not mean. until: date by which what is in force has to have begun. Raises InputError."""
+def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], first: int, until: float) -> None:
+    """Refuse rows that the next plan could not mean. first: its first year; until: date by which what is in force has to have
+    begun. Raises InputError."""
     file = HappenedRow.file
     known = {item.name for group in (plan.ongoing, plan.controls, plan.scenarios) for item in group}
     begun = {row.event for row in happened if row.status == "in force"}
@@ -213,6 +215,8 @@ def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], unt
         if row.status in OVER and row.probability is None and row.event not in known | begun:
             what = "an event in force, a control or a scenario of the plan"
             fault("event", row.event, f"{what}{near_miss(row.event, known | begun)}")
+        if row.status == "announced" and row.from_year is not None and row.from_year < first:
+            fault("from_year", f"{row.from_year:g}", f"a date from {first} on; what has come is `in force` or `ended`")
         if row.status == "in force" and row.from_year is not None and row.from_year >= until:
             fault("from_year", f"{row.from_year:g}", f"a date before {until:g}; what is to begin later is `announced`")
     expected = sum(row.probability or 0.0 for row in happened if row.status in ("announced", "suspended"))
@@ -280,6 +284,8 @@ class NextQuestion(NamedTuple):
 
     plan: Plan
     data: Dataset
+    moved: tuple[str, ...] = ()
+    """What is not where planner or plan had put it, a sentence each."""
 
 
 def next_question(
@@ -306,7 +312,7 @@ def next_question(
     n = question.natural
     first = n.calendar.first_year + state.periods // n.calendar.per_year
     source = f"carried over from {plan.name}, FY{plan.horizon.first_year}"
-    check_events(plan, data, happened, first + n.calendar.step)
+    check_events(plan, data, happened, first, first + n.calendar.step)
     moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws, chances)
     tables = with_facts(
         data, facts or {}
@@ -321,7 +327,47 @@ def next_question(
         rows = learned(rows, evidence, {"source": source, "year": first, "confidence": "derived"}, believed)
         moved = _with_rates_of(moved, {row.hazard for row in rows["hazard_evidence"]})
     kept = {name: tuple(each) for name, each in rows.items() if each or name in data.tables}
-    return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name))
+    names = Names.of(data)
+    said = (*_moved_in_words(plan, moved, happened, names), *_rounded_in_words(question, state, names))
+    return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), said)
+
+
+def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[HappenedRow], names: Names) -> Iterator[str]:
+    """What the next plan has at another date than stated, or no more although nobody said that it is over."""
+    begins = {s.name: s.events[0].start_year for s in moved.scenarios}
+    for row in happened:
+        if row.from_year is not None and row.event in begins and begins[row.event] > row.from_year:
+            yield (
+                f"{row.event} was {row.status} for {row.from_year:g}; in the new plan it begins in {begins[row.event]:g}: "
+                "a plan knows no new event before its second period."
+            )
+    news = {row.event for row in happened}
+    for gone in plan.scenarios:
+        if gone.name not in begins and gone.name not in news:
+            date = min(event.start_year for event in gone.events)
+            yield (
+                f"{gone.name} ({gone.probability:.0%}) is left out: it was to begin in {date:g}, and no news says that it did, "
+                "or is still to come."
+            )
+    kept = {(level.material, level.segment, level.level) for level in moved.service_levels}
+    for level in plan.service_levels:
+        if (level.material, level.segment, level.level) not in kept:
+            promise = f"{names.material(level.material)} ({level.segment}, {level.level:.0%})"
+            yield f"The promise for {promise} is left out: no scenario is left in which it is to hold."
+
+
+def _rounded_in_words(question: Question, state: State, names: Names) -> Iterator[str]:
+    """Ends within a year, which tables by year hold to the end of it."""
+    n = question.natural
+    dates = {
+        f"The contract with {names.producer(n.producers[c.source])}": n.calendar.first_year + n.calendar.step * c.end
+        for c, _ in state.contracts
+    }
+    for what, date in (
+        dates | {f"The closure of {names.producer(source)}": date for source, date in state.closed.items()}
+    ).items():
+        if date % 1 > 1e-9:
+            yield f"{what} ends in {date:g}; the tables hold whole years, so that it counts to the end of FY{int(date)}."
 
 
 def _with_rates_of(plan: Plan, hazards: Collection[str]) -> Plan:
@@ -567,13 +613,15 @@ def roll(
         "horizon": horizon,
         "learning": learning,
         "causes": list(why[(why.changed == "yes") & (why.cause != AS_PLANNED)].cause),
+        "moved": list(steps[-1][1].moved),
     }
     head = (
         f"PLANNED AGAIN: {new_plan.name}, FY{now.first_year} to FY{now.first_year + now.years - 1}, after the plan of "
         f"FY{result.plan.horizon.first_year} (million USD, discounted to FY{now.first_year}):"
     )
     titles = {"why": "What changed the plan", "state": "What the plan starts with"}
-    words = [head, *causes_in_words(why), *_binds(state)]
+    said = [f"  {line}" for line in steps[-1][1].moved]
+    words = [head, *causes_in_words(why), *(["MOVED OR LEFT OUT:", *said] if said else []), *_binds(state)]
     return Study("roll", {"why": why, "state": state}, words, stated, titles, solved[-1])
 
 
