@@ -9,6 +9,9 @@ from .answer.run_folder import write_run as write_run
 from .answer.solving import build_model as build_model
 from .answer.study import Study as Study
 from .answer.verification import verify as verify
+from .answer.year import ActRow as ActRow
+from .answer.year import NewsRow as NewsRow
+from .answer.year import read_noted as read_noted
 from .audit.audit import Audit as Audit
 from .audit.audit import Residual as Residual
 from .audit.figures import Figures as Figures
@@ -59,9 +62,6 @@ from .studies.diagnosis import diagnose as diagnose
 from .studies.discovery import discover as discover
 from .studies.explain import explain as explain
 from .studies.frontier import frontier as frontier
-from .studies.learning import DoneRow as DoneRow
-from .studies.learning import HappenedRow as HappenedRow
-from .studies.learning import read_noted as read_noted
 from .studies.missing import complete as complete
 from .studies.outlook import replay_observed as replay_observed
 from .studies.outlook import scenario_outlook as scenario_outlook

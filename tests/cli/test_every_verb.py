@@ -103,7 +103,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "rules": ("drawn", {"samples": 2, "scenarios": 10}),
     "simulate": ("drawn", {"paths": 3, "grid_months": 12}),
     "verify": ("one", {}),
-    "roll": ("one", {"learning": False, "gap": 0.0, "done": [{"kind": "stock", "item": "a", "amount": "5"}]}),
+    "roll": ("one", {"learning": False, "gap": 0.0, "acts": [{"kind": "stock", "item": "a", "done": "5"}]}),
     "compare": ("one", {}),
     "discover": ("sweep", {"promise": "objective_musd <= -400", "held_out": 0.0}),
 }
@@ -187,9 +187,9 @@ class Asked:
             if name == "study":
                 (self.place / "study.json").write_text(json.dumps(value), encoding="utf-8")
                 yield self.place / "study.json"
-            elif name == "done":
-                pd.DataFrame(value).to_csv(self.place / "done.csv", index=False)
-                yield from ("--done", self.place / "done.csv")
+            elif name == "acts":
+                pd.DataFrame(value).to_csv(self.place / "acts.csv", index=False)
+                yield from ("--acts", self.place / "acts.csv")
             elif name == "set":
                 yield from (word for field in value.items() for word in ("--set", "=".join(map(str, field))))
             elif option is not None and option.kind is option.POSITIONAL_OR_KEYWORD:
@@ -299,10 +299,10 @@ def test_a_year_that_passed_leaves_a_plan_to_build_on(asked: Asked) -> None:
     compared = asked.cli("compare", asked.folder("one"), folder)
     assert compared.returncode == 0
     assert "COMPARED" in compared.stdout
-    request = {"kind": "roll", "of": asked.job("one"), "done": [{"kind": "stokc", "amount": 5}], "happened": [{"x": 1}]}
+    request = {"kind": "roll", "of": asked.job("one"), "acts": [{"kind": "stokc", "done": 5}], "news": [{"x": 1}]}
     wrong = asked.service.post("/v1/jobs", json=request)
     assert wrong.status_code == 422
-    assert {(f["file"], f["column"]) for f in wrong.json()["faults"]} >= {("done", "kind"), ("happened", "x")}
+    assert {(f["file"], f["column"]) for f in wrong.json()["faults"]} >= {("acts", "kind"), ("news", "x")}
 
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from conftest import Cli
 from rolling.test_roll import CALM, hazard, reserved, support_signed, under_hazard
-from strategic_minerals import DoneRow, HappenedRow, InputError, Result, roll, solve
+from strategic_minerals import ActRow, InputError, NewsRow, Result, Study, read_noted, roll, solve, verify
+from strategic_minerals.answer.run_folder import load_result, write_run
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
-from strategic_minerals.studies.roll import FACTS
+from strategic_minerals.studies.roll import FACTS, STATE
 from support.tiny import FIRST, KT, bought, cut, offer, project, source, tiny, total
 
 
@@ -31,34 +34,42 @@ def test_events_that_mean_nothing_are_refused() -> None:
     plan, data = hazard()
     asked = {**plan.to_toml_like(), "scenarios": [cut("stop-2029", 0.1, FIRST + 2.0, 1.0)]}
     result = solve(Plan.model_validate(asked), data, quick=True)
-    soon = {"event": "x", "from_year": FIRST + 4.0}
+    soon = {"item": "x", "from_year": FIRST + 4.0}
     for event, said in (
-        ({"event": "stp-2029", "status": "ended"}, "did you mean 'stop-2029'"),
+        ({"item": "stp-2029", "status": "ended"}, "did you mean 'stop-2029'"),
         ({**soon, "status": "in force", "hazard": "stop"}, "`announced`"),
         ({**soon, "status": "announced", "probability": 0.1, "hazard": "stopp"}, "did you"),
     ):
         with pytest.raises(InputError, match=said) as error:
-            roll(result, happened=[HappenedRow(**event)])
-        assert [(fault.file, fault.row) for fault in error.value.faults] == [("events.csv", "2")]
+            roll(result, news=[NewsRow(**event)])
+        assert [(fault.file, fault.row) for fault in error.value.faults] == [("news.csv", "2")]
 
 
 def test_what_was_announced_before_is_in_the_plan_once() -> None:
-    """Proves: what is announced is a scenario with its probability, taken from all others, against which more is bought; news
-    of the event replaces the scenario of the same name; once it is in force, none is left."""
+    """Proves: what is announced is a scenario with its probability, taken from all others, against which more is bought; the
+    answer says what to do now, and then why, with what the plan of before had; news of the event replaces the scenario of the same
+    name; once it is in force, none is left."""
     told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.9, "from_year": FIRST + 3.5}
-    notice = HappenedRow(event="notice", status="announced", probability=0.5, duration_years=1.0, **told)
-    first = roll(reserved(6), happened=[notice], **CALM).result
+    notice = NewsRow(item="notice", status="announced", probability=0.5, duration_years=1.0, **told)
+    told_first = roll(reserved(6), news=[notice], **CALM)
+    lines = told_first.summary().splitlines()
+    assert lines[1].startswith(f"DO IN FY{FIRST + 1} ")
+    assert lines[2].startswith("  Buy: gallium")
+    why = lines.index(f"WHY IT DIFFERS from that plan (million USD, discounted to FY{FIRST + 1}):")
+    assert "; now " in next(line for line in lines[why:] if line.startswith("  Buy gallium: before "))
+    first = told_first.result
+    assert first is not None
     assert bought(first, "gallium") > bought(roll(reserved(6), **CALM).result, "gallium")
-    sooner = roll(first, happened=[notice.model_copy(update={"probability": 0.7})], **CALM).result
+    sooner = roll(first, news=[notice.model_copy(update={"probability": 0.7})], **CALM).result
     for now, chance in ((first, 0.5), (sooner, 0.7)):
         named = {s.name: s.probability for s in now.plan.scenarios}
         assert named["notice"] == chance
         assert sum(named.values()) < 1
-    begun = HappenedRow(event="notice", status="in force", remaining_years=1.0, **{**told, "from_year": FIRST + 1.5})
-    now = roll(first, happened=[begun], **CALM).result.plan
+    begun = NewsRow(item="notice", status="in force", remaining_years=1.0, **{**told, "from_year": FIRST + 1.5})
+    now = roll(first, news=[begun], **CALM).result.plan
     assert [event.name for event in now.ongoing] == ["notice"]
     assert "notice" not in {s.name for s in now.scenarios}
-    over = roll(first, happened=[HappenedRow(event="notice", status="ended")], **CALM).result.plan
+    over = roll(first, news=[NewsRow(item="notice", status="ended")], **CALM).result.plan
     assert "notice" not in {s.name for s in over.scenarios}
 
 
@@ -103,7 +114,7 @@ def test_a_whole_folder_of_old_facts_is_no_news() -> None:
     once = roll(support_signed(), **CALM).result
     calm, told = roll(once, **CALM), roll(once, facts=support_signed().data, **CALM)
     assert "plant" not in choices(told.result)
-    with pytest.raises(InputError, match=r"done\.csv"):
+    with pytest.raises(InputError, match=r"acts\.csv"):
         roll(once, facts=tables(stock={"material": "gallium", "opening_t": 5.0}), **CALM)
     assert total(told.result) == pytest.approx(total(calm.result), rel=1e-9)
 
@@ -151,13 +162,13 @@ def test_what_is_left_of_a_plant_is_what_was_not_signed() -> None:
     first = solve(*plants({"a": {}}), gap=0.0, quick=True)
     table = first.tables["projects"]
     package = str(table[(table.project == "a") & (table.share > 0)].package.iloc[0])
-    part = roll(first, done=[DoneRow(kind="package", item="a", detail=package, amount=0.25)], **CALM).result
+    part = roll(first, acts=[ActRow(kind="package", item="a", detail=package, done=0.25)], **CALM).result
     (row,) = part.data.rows("projects")
     assert (row.capacity_t_per_yr, row.capex_musd) == (pytest.approx(1.5 * KT), pytest.approx(3.75))
     plant = next(r.activity for r in part.data.rows("activities") if r.activity.startswith("a-"))
     assert capacity(part, plant, FIRST + 3) == pytest.approx(0.5 * KT)
     facts = tables(projects={**first.data.rows("projects")[0].model_dump(), "capex_musd": 8.0})
-    (dearer,) = roll(part, facts=facts, done=[], **CALM).result.data.rows("projects")
+    (dearer,) = roll(part, facts=facts, acts=[], **CALM).result.data.rows("projects")
     assert dearer.capex_musd == pytest.approx(6.0)
 
 
@@ -202,8 +213,8 @@ def test_what_moves_says_so() -> None:
     )
     first = solve(plan, data, quick=True)
     told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.9, "duration_years": 1.0, "probability": 0.5}
-    soon = HappenedRow(event="control", status="announced", from_year=FIRST + 1.0, **told)
-    found = roll(first, happened=[soon], **CALM)
+    soon = NewsRow(item="control", status="announced", from_year=FIRST + 1.0, **told)
+    found = roll(first, news=[soon], **CALM)
     named = {s.name: s.events[0].start_year for s in found.result.plan.scenarios}
     assert named == {"late": FIRST + 3.0, "control": FIRST + 2.0}
     moved = found.facts["moved"]
@@ -212,8 +223,62 @@ def test_what_moves_says_so() -> None:
     assert f"control was announced for {FIRST + 1}; in the new plan it begins in {FIRST + 2}" in moved[0]
     assert moved[1].startswith("early (10%)")
     assert moved[2].startswith("The promise for gallium")
-    assert (
-        roll(first, happened=[soon.model_copy(update={"from_year": FIRST + 2.0})], **CALM).facts["moved"] == moved[1:]
-    )
+    assert roll(first, news=[soon.model_copy(update={"from_year": FIRST + 2.0})], **CALM).facts["moved"] == moved[1:]
     with pytest.raises(InputError, match="`in force` or `ended`"):
-        roll(first, happened=[soon.model_copy(update={"from_year": FIRST + 0.5})], **CALM)
+        roll(first, news=[soon.model_copy(update={"from_year": FIRST + 0.5})], **CALM)
+
+
+def test_a_run_leaves_two_files_that_a_planner_fills_in(tmp_path: Path, cli: Cli) -> None:
+    """Proves: left as they are they say that the year went as planned; each line that is filled in is taken; acts of a year yet to
+    come are refused; the run stays what it was, and a new one does not overwrite the notes."""
+    first = support_signed()
+    folder = write_run(first, tmp_path / "run")
+    acts, news = read_noted(folder / "acts.csv", ActRow), read_noted(folder / "news.csv", NewsRow)
+    assert {("package", FIRST), ("contract", FIRST), ("spent", FIRST + 1)} <= {
+        (row.kind, row.fiscal_year) for row in acts
+    }
+    assert {("event", "stop"), ("price", "gallium"), ("demand", "gallium"), ("capacity", "ally")} <= {
+        (row.kind, row.item) for row in news
+    }
+    assert roll(first, acts=acts, news=news, **CALM).facts["causes"] == []
+    told = {("acts.csv", "done"): {"contract": 50.0}, ("news.csv", "happened"): {"price": 2.5, "capacity": 1500.0}}
+    for (name, column), figures in told.items():
+        table = pd.read_csv(folder / name, dtype=str)
+        for kind, figure in figures.items():
+            table.loc[table.kind == kind, column] = str(figure)
+        table.to_csv(folder / name, index=False)
+    said = cli("roll", folder, "--no-learning", "--workers", "1", "--out", tmp_path / "next")
+    assert said.returncode == 0, said.stderr
+    now = load_result(tmp_path / "next")
+    assert max(now.data.rows("prices"), key=lambda row: row.from_year).price_usd_per_kg == 2.5
+    part = next(row.producer for row in now.data.rows("commitments") if row.kind == "contract")
+    assert (capacity(now, part, FIRST + 1), capacity(now, "ally", FIRST + 1)) == (
+        pytest.approx(50.0),
+        pytest.approx(1450.0),
+    )
+    assert Study.load(tmp_path / "next" / "analyses" / "roll").facts["causes"] == [STATE, FACTS]
+    assert load_result(folder).outcome == first.outcome
+    assert verify(folder).facts["verified"]
+    with pytest.raises(InputError, match="notes of a year"):
+        write_run(first, folder)
+    later = [row.model_copy(update={"done": 1.0}) for row in acts if row.fiscal_year == FIRST + 1]
+    with pytest.raises(InputError, match="a year that has passed"):
+        roll(first, acts=later, **CALM)
+
+
+def test_what_was_not_done_is_not_paid_and_what_did_not_arrive_is(tmp_path: Path) -> None:
+    """Proves: half of a purchase costs half, so that the rest of the money is kept; half of it delivered costs all; prices of what
+    the tables lack are refused."""
+    plan, data = reserved(6).plan, reserved(6).data
+    first = solve(
+        plan.model_copy(update={"budget": plan.budget.model_copy(update={"carry_over_share": 1.0})}), data, quick=True
+    )
+    tonnes, spent = float(first.solution.acquisition[0, 0, 0]), float(first.tables["budget"].outlay_musd.iloc[0])
+    half = roll(first, acts=[ActRow(kind="bought", item="spot", done=tonnes / 2)], **CALM).result
+    lost = roll(first, news=[NewsRow(kind="delivered", item="spot", happened=tonnes / 2)], **CALM).result
+    kept = [result.plan.budget.carried_in_musd for result in (roll(first, **CALM).result, half, lost)]
+    assert [r.data.rows("stock")[0].opening_t for r in (half, lost)] == [pytest.approx(tonnes / 2)] * 2
+    assert kept[1] - kept[0] == pytest.approx(spent / 2)
+    assert kept[2] == pytest.approx(kept[0])
+    with pytest.raises(InputError, match="did you mean 'gallium'"):
+        roll(first, news=[NewsRow(kind="price", item="galium", happened=3.0)], **CALM)

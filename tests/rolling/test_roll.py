@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import DoneRow, HappenedRow, InputError, PlanError, Result, compare, read_noted, roll, solve
+from strategic_minerals import ActRow, InputError, NewsRow, PlanError, Result, compare, read_noted, roll, solve
 from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.dataset import Dataset
@@ -165,12 +165,12 @@ def test_a_plan_made_in_mid_crisis_releases() -> None:
     """Proves: a stop that began last year and goes on is met from the stock, on the baseline course."""
     first = reserved(6)
     told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.3, "duration_years": 1.0}
-    begun = HappenedRow(event="stop", status="in force", from_year=FIRST + 0.5, remaining_years=1.0, **told)
-    found = roll(first, happened=[begun], **CALM)
+    begun = NewsRow(item="stop", status="in force", from_year=FIRST + 0.5, remaining_years=1.0, **told)
+    found = roll(first, news=[begun], **CALM)
     assert found.result.tables["stock"].released_t.iloc[0] > 0
     assert found.facts["causes"] == [STATE]
     assert list(found.tables["state"][found.tables["state"].kind == "event"].item) == ["stop"]
-    lifted = roll(found.result, happened=[HappenedRow(event="stop", status="ended")], **CALM)
+    lifted = roll(found.result, news=[NewsRow(item="stop", status="ended")], **CALM)
     assert not lifted.result.plan.ongoing
     assert lifted.result.tables["stock"].released_t.iloc[0] == 0
 
@@ -181,9 +181,9 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     after half a year is one onset in half a year; one that another brought on is none, and as long as it lasts its hazard cannot
     begin either."""
     first = under_hazard()
-    begun = HappenedRow(event="stop", status="in force", from_year=FIRST + 0.5, hazard="stop")
+    begun = NewsRow(item="stop", status="in force", from_year=FIRST + 0.5, hazard="stop")
     quiet, after, spared = (
-        roll(first, happened=happened) for happened in ([], [begun], [begun.model_copy(update={"counted": False})])
+        roll(first, news=happened) for happened in ([], [begun], [begun.model_copy(update={"counted": False})])
     )
     twice = roll(quiet.result)
     for found, onsets, years in ((quiet, 0, 1.0), (twice, 0, 2.0), (after, 1, 0.5), (spared, 0, 0.5)):
@@ -197,7 +197,7 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     # of three years, one event until the middle of the first and one of nine months leave 0.5 + 1.25 years
     events = [
         begun.model_copy(update={"from_year": 2028.0}),
-        HappenedRow(event="stop", status="ended", from_year=2028.75),
+        NewsRow(item="stop", status="ended", from_year=2028.75),
     ]
     seen = evidence_of(first.data.rows("hazards"), events, 2027.0, 2030.0, {"stop": 2027.5})["stop"]
     assert (seen.exposure_yr, seen.onsets) == (pytest.approx(1.75), 1)
@@ -207,34 +207,34 @@ def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
     """Proves: half of a purchase, a counted stock, a package that was not signed, money that was kept."""
     first = reserved(6)
     planned = float(first.solution.acquisition[0, 0, 0])
-    file = tmp_path / "done.csv"
-    file.write_text(f"kind,item,amount,unit\nbought,spot,{planned / 2},t\nmoney_kept,,3.5,million USD\n")
-    found = roll(first, done=read_noted(file, DoneRow), **CALM)
+    file = tmp_path / "acts.csv"
+    file.write_text(f"kind,item,done,unit\nbought,spot,{planned / 2},t\nmoney_kept,,3.5,million USD\n")
+    found = roll(first, acts=read_noted(file, ActRow), **CALM)
     assert found.result.data.rows("stock")[0].opening_t == pytest.approx(planned / 2)
     assert found.result.plan.budget.carried_in_musd == 3.5
     assert found.facts["causes"] == [STATE]
     budget = first.plan.budget.model_copy(update={"carry_over_share": 0.5, "appropriation_musd": 9.0})
     thrifty = solve(first.plan.model_copy(update={"budget": budget}), first.data, quick=True)
-    kept = roll(thrifty, done=[DoneRow(kind="spent", amount=7.0)], learning=False).result.plan.budget.carried_in_musd
+    kept = roll(thrifty, acts=[ActRow(kind="spent", done=7.0)], learning=False).result.plan.budget.carried_in_musd
     assert kept == pytest.approx(2.0)
-    counted = roll(first, done=[DoneRow(kind="stock", item="gallium", amount=123.0)], learning=False)
+    counted = roll(first, acts=[ActRow(kind="stock", item="gallium", done=123.0)], learning=False)
     assert counted.result.data.rows("stock")[0].opening_t == 123.0
     unsigned = support_signed()
     name = next(p for p in unsigned.tables["projects"].package if "floor" in p)
-    without = roll(unsigned, done=[DoneRow(kind="package", item="plant", detail=name, amount=0.0)], learning=False)
+    without = roll(unsigned, acts=[ActRow(kind="package", item="plant", detail=name, done=0.0)], learning=False)
     assert "plant" in {row.project for row in without.result.data.rows("projects")}
 
 
 def test_faults_of_the_tables_say_line_and_column(tmp_path: Path) -> None:
     """Proves: every fault at once, with its place; an event without a hazard lacks what it does not say itself."""
-    file = tmp_path / "events.csv"
-    file.write_text("event,status,from_year,countries\na,announced,2028,CHN\nb,begun,2028,CHN\nc,in force,2027.5,CHN\n")
+    file = tmp_path / "news.csv"
+    file.write_text("item,status,from_year,countries\na,announced,2028,CHN\nb,begun,2028,CHN\nc,in force,2027.5,CHN\n")
     with pytest.raises(InputError, match="materials, cut_share, remaining_years") as error:
-        read_noted(file, HappenedRow)
-    assert {(fault.file, fault.row) for fault in error.value.faults} == {("events.csv", row) for row in "234"}
+        read_noted(file, NewsRow)
+    assert {(fault.file, fault.row) for fault in error.value.faults} == {("news.csv", row) for row in "234"}
     first = reserved(3)
     with pytest.raises(InputError, match="a material of the plan"):
-        roll(first, done=[DoneRow(kind="stock", item="galium", amount=1.0)])
+        roll(first, acts=[ActRow(kind="stock", item="galium", done=1.0)])
     with pytest.raises(PlanError, match="left to plan"):
         roll(first, years=3)
 

@@ -37,6 +37,7 @@ from ..solver.stages import Method
 from .notes import unit_of
 from .prices import versions
 from .result import AXES, Result
+from .year import noted_texts
 
 MANIFEST = "manifest.json"
 DIGEST = "digest"
@@ -345,6 +346,7 @@ def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
         yield result_file(name), csv_pieces(table)
     yield result_file(DICTIONARY), csv_pieces(dictionary(result))
     yield SUMMARY, [result.summary(full=True) + "\n"]
+    yield from noted_texts(result)
 
 
 def names_in(folder: Path) -> list[str]:

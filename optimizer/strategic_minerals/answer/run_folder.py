@@ -55,6 +55,7 @@ from .notes import unit_of
 from .prices import versions
 from .result import Result, restored
 from .study import is_study_file, remove_studies
+from .year import NOTED
 
 BEGUN = f"{MANIFEST}{PART}"
 """What a writer puts first of all into a folder and turns into the manifest last of all: a run without it has not ended."""
@@ -127,6 +128,7 @@ def _writing(folder: Path) -> Iterator[None]:
     """Hold a folder for one writer, with nothing in it of an earlier run."""
     refuse_foreign(folder)
     with one_writer(folder):
+        _refuse_noted(folder)
         _clear(folder)
         (folder / BEGUN).touch()
         yield
@@ -139,6 +141,18 @@ def refuse_foreign(folder: Path) -> None:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         expected = "a folder that is new, empty, or a run folder with its own files alone"
         raise InputError([Fault(str(folder), "", "", f"{foreign[0]}{more}", expected)])
+
+
+def _refuse_noted(folder: Path) -> None:
+    """Raise InputError where a planner has filled in a file about the year of the run that would be replaced."""
+    try:
+        written = read_manifest(folder)[1].get("files", {})
+    except InputError:  # no run that anybody could have noted anything about
+        return
+    for name in (name for name in NOTED if (folder / name).is_file()):
+        if digest_of_file(folder / name) != written.get(name):
+            found = "notes of a year, which a new run would overwrite"
+            raise InputError([Fault(str(folder / name), "", "", found, "another folder, or the file moved elsewhere")])
 
 
 def is_run_folder(folder: Path) -> bool:
@@ -170,7 +184,7 @@ def started(folder: Path) -> bool:
 def _of_a_run(name: str) -> bool:
     """Whether a file has a name that writers of run folders give."""
     top, _, rest = name.partition("/")
-    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *UNLISTED) or name.endswith(PART):
+    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *NOTED, *UNLISTED) or name.endswith(PART):
         return True
     if top == ANALYSES:
         return is_study_file(rest)
@@ -182,7 +196,7 @@ def _clear(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     for unfinished in folder.rglob(f"*{PART}"):
         unfinished.unlink()
-    for answer in (DECISIONS, DIAGNOSIS, SUMMARY, LOG_FILE):
+    for answer in (DECISIONS, DIAGNOSIS, SUMMARY, LOG_FILE, *NOTED):
         (folder / answer).unlink(missing_ok=True)
     for part in TABLE_FOLDERS:
         for stale in (folder / part).glob("*.csv"):
@@ -316,13 +330,16 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     files, columns, inputs = stated.get("files"), stated.get("columns", {}), stated.get("input_hashes")
     if not (isinstance(files, dict) and isinstance(columns, dict) and isinstance(inputs, dict)):
         return []  # the schema objects
-    faults = [fault for name, digest in files.items() for fault in _faults_of_file(folder, name, digest)]
+    own = {
+        name: digest for name, digest in files.items() if name not in NOTED
+    }  # what a planner fills in is read as it is
+    faults = [fault for name, digest in own.items() for fault in _faults_of_file(folder, name, digest)]
     found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
     extra = sorted(found - set(files) - set(UNLISTED))
     unlisted = "a file that the manifest does not list"
     faults += [Fault(name, "", "", unlisted, "only files of this run") for name in extra]
     needed = {PLAN, SUMMARY, LOG_FILE, *(f"tables/{name}.csv" for name in inputs)}
-    optional = {DIAGNOSIS} if "why" in stated else set()
+    optional = {DIAGNOSIS} if "why" in stated else set(NOTED)
     if "why" not in stated:
         strange = [name for name in columns if not TABLE.fullmatch(name)]
         faults += [Fault(MANIFEST, "", "columns", repr(name), "a table that `files` lists") for name in strange]

@@ -177,6 +177,8 @@ def options_from(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, option in verb.options.items():
         value = given[name]
         read = next((one for one in get_args(option.annotation) if isinstance(one, FromFile)), None)
+        if read is not None and value is None and read.beside and (given["source"] / read.beside).is_file():
+            value = given["source"] / read.beside
         if read is not None and value is not None:
             value = read.read(value)
         if value is None or (value == [] and option.default in (None, ())):

@@ -25,9 +25,11 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class FromFile:
-    """Marks an option that the command line takes as the path of a file. read: its content as a value of the option."""
+    """Marks an option that the command line takes as the path of a file. read: its content as a value of the option. beside: the
+    file of the run folder that it is where none is named; empty: none."""
 
     read: Callable[[Path], Any]
+    beside: str = ""
 
 
 Gap = Annotated[float, Field(ge=0, lt=1, description="Relative optimality gap of every solve (0.001: 0.1 %).")]

@@ -15,6 +15,7 @@ from ..answer.notes import ENDED, OWN_PARTS, SOLVER, floor_in_words
 from ..answer.result import Result
 from ..answer.run_folder import load_result
 from ..answer.study import Study, open_study
+from ..answer.year import SIGNED, package_in_words
 from ..core.errors import Fault, InputError
 from ..core.formats import digits
 from ..core.frames import rows_of
@@ -31,8 +32,6 @@ UNDER_CONSTRUCTION = "under construction"
 WITH, WITHOUT = "with the plan", "without the plan"
 CASES = {WITH: "loss_musd", WITHOUT: "loss_without_plan_musd"}
 """Case -> column of the table `scenario_losses` with its losses."""
-SIGNED = 0.005
-"""Share of a project from which it is shown."""
 SMALL_T = 1e-6
 LINES = {
     "purchases_musd": "purchases",
@@ -195,17 +194,6 @@ def losses(result: Result, kept: Sequence[str]) -> pd.DataFrame:
     table = result.tables["scenario_losses"].set_index("scenario").loc[list(kept)].reset_index()
     of = table[["scenario", "probability", "events"]]
     return pd.concat([of.assign(case=c, loss_musd=table[column]) for c, column in CASES.items()], ignore_index=True)
-
-
-def package_in_words(row: Any, names: Names) -> str:
-    """How a row of the table `projects` is supported: `loan, 50% of output under contract, floor 40 USD/kg for NdFeB magnets`."""
-    lines = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
-    if row.offtake_share > 0:
-        part = "all" if row.offtake_share >= 1 else f"{row.offtake_share:.0%} of"
-        lines.append(f"{part} output under contract")
-    if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
-        lines.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
-    return ", ".join(lines) or "no support"
 
 
 # Several results side by side: what differs in the question, in the plan, in the outcome.

@@ -49,8 +49,8 @@ from .requests import (
 )
 
 if TYPE_CHECKING:
+    from ..answer.year import ActRow, NewsRow
     from ..question.dataset import Dataset
-    from ..studies.learning import DoneRow, HappenedRow
     from ..studies.sweep_file import SweepFile
 
 
@@ -294,13 +294,13 @@ def _loaded(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset |
         raise PlanError([as_sent(fault, values) for fault in error.faults]) from None
 
 
-def noted_rows(request: Mapping[str, Any]) -> tuple[tuple[DoneRow, ...], tuple[HappenedRow, ...]]:
+def noted_rows(request: Mapping[str, Any]) -> tuple[tuple[ActRow, ...], tuple[NewsRow, ...]]:
     """What was done and what happened, as rows from 1. Raises InputError with every fault."""
-    from ..studies.learning import DoneRow, HappenedRow, validated
+    from ..answer.year import ActRow, NewsRow, validated
 
     faults: list[Fault] = []
     found: list[tuple[Any, ...]] = []
-    for name, kind in (("done", DoneRow), ("happened", HappenedRow)):
+    for name, kind in (("acts", ActRow), ("news", NewsRow)):
         rows = [{str(key): _cell(value) for key, value in row.items()} for row in request[name]]
         header = list(dict.fromkeys(column for row in rows for column in row))
         try:
@@ -425,7 +425,7 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
         raise PlanError([Fault(where, "", "", brief(raw), "an object")])
     if len(raw) > MOST_FIELDS:
         raise PlanError([Fault(where, "", "", f"{len(raw):,} fields", f"at most {MOST_FIELDS}")])
-    for name in ("plan", "study", "set", "done", "happened"):
+    for name in ("plan", "study", "set", "acts", "news"):
         if _entries(raw.get(name), MOST_ENTRIES) > MOST_ENTRIES:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} values.")
     if faults := _first(fields_set(raw.get("set"), where)):

@@ -527,11 +527,11 @@ _ELSEWHERE: Mapping[str, dict[str, Any]] = {
     "sweep": _SWEEP,
     "score": _SWEEP,
     "roll": {
-        "done": (
+        "acts": (
             list[dict[str, Any]],
-            Field([], max_length=LONGEST_LIST, description="Rows of what was done otherwise."),
+            Field([], max_length=LONGEST_LIST, description="Rows of what was done otherwise than planned."),
         ),
-        "happened": (list[dict[str, Any]], Field([], max_length=LONGEST_LIST, description="Rows of events.")),
+        "news": (list[dict[str, Any]], Field([], max_length=LONGEST_LIST, description="Rows of events and figures.")),
         "facts": (Tables | None, Field(None, description="New tables, or some rows of them; null: none.")),
     },
 }

@@ -143,7 +143,7 @@ def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
             solved = run_of(before)
             asked["plan"], asked["data"] = solved.plan, solved.data
     if verb.name == "roll":
-        asked["done"], asked["happened"] = noted_rows(request)
+        asked["acts"], asked["news"] = noted_rows(request)
         if (facts := new_facts(folder)) is not None:
             asked["facts"] = facts
     return asked | checked(verb.function, asked, "body")

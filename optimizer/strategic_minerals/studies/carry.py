@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..answer.year import ACTS, NEWS, ActRow, NewsRow
 from ..core.errors import Fault, InputError, near_miss
 from ..core.stats import MUSD_PER_T
 from ..matrix.solution import Solution
@@ -24,7 +25,6 @@ from ..question.tables import TABLES
 from ..world.instance import Contract, Floor, Instance, MarketFloor
 from ..world.packages import Option
 from ..world.producers import survival
-from .learning import DoneRow
 
 # What a year of a plan leaves behind: stocks, commitments, users' own stocks, money, sources that are shut.
 
@@ -33,6 +33,10 @@ SMALL = 1e-9
 """Shares and tonnes up to which there is nothing."""
 CHOSEN = 0.5
 """Share of a market floor from which it is chosen."""
+
+
+AT_THE_END = ("stock", "users_missing", "money_kept")
+"""Kinds of acts that say how things stand when the last of the years is over."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def as_planned(question: Question, years: int) -> State:
     for b, name in enumerate(x.purchases):
         bought[purchased(question, name)] += float(x.acquisition[0, b, :P].sum())
     lacking = zip(n.users, x.users_missing[0, :, P - 1], n.users_level, strict=True)
+    paid = outlays(question)[:years]
     return replace(
         signed_by(question, P, P, packages=True),
         stock={name: float(max(0.0, x.stock[0, i, P - 1])) for i, name in enumerate(n.materials)},
@@ -96,8 +101,8 @@ def as_planned(question: Question, years: int) -> State:
             (n.materials[i], n.demands[q][1] if q >= 0 else ""): float(np.clip(missing / level, 0.0, 1.0))
             for (i, q), missing, level in lacking
         },
-        kept_musd=_kept(question, years),
-        spent_musd=float(outlays(question)[:years].sum()),
+        kept_musd=_kept(question, paid),
+        spent_musd=float(paid.sum()),
     )
 
 
@@ -153,14 +158,14 @@ def outlays(question: Question) -> Any:
     return by_year + n.carried.due
 
 
-def _kept(question: Question, years: int) -> float:
-    """Money that the plan may carry over: what is left, no more than the share of the year's appropriation."""
-    n = question.natural
-    kept, spent = 0.0, outlays(question)
-    for f in range(years):
+def _kept(question: Question, paid: Sequence[float]) -> float:
+    """Money that may be carried over after years of which each cost so much [million USD]: what is left, no more than the share of
+    the year's appropriation."""
+    n, kept = question.natural, 0.0
+    for f, spent in enumerate(paid):
         money = float(n.appropriation[f]) + (kept if f else n.plan.budget.carried_in_musd)
         most = n.plan.budget.carry_over_share * float(n.appropriation[f])
-        kept = min(most, max(0.0, money - float(spent[f])))
+        kept = min(most, max(0.0, money - float(spent)))
     return kept
 
 
@@ -185,99 +190,119 @@ def _closed(n: Instance, structure: Structure, floors: Any, P: int) -> dict[str,
     return found
 
 
-def as_done(question: Question, state: State, rows: Sequence[DoneRow]) -> State:
-    """The state where some things were done otherwise than planned. Raises InputError for names that the plan does not have."""
-    draft = _Draft(question, state, {row.item for row in rows if row.kind == "stock"})
-    for line, row in enumerate(rows, start=2):
-        draft.enter(line, row)
+def as_done(question: Question, years: int, acts: Sequence[ActRow], news: Sequence[NewsRow] = ()) -> State:
+    """The state after some years in which some things were done otherwise than planned, and some purchases did not arrive. What was
+    not bought or signed is not paid either. Raises InputError for what the plan does not have."""
+    draft = _Draft(question, years)
+    for line, act in enumerate(acts, start=2):
+        if act.done is not None:
+            draft.enter(Fault(ACTS, str(line), "", "", ""), act, act.done, act.fiscal_year)
+    for line, row in enumerate(news, start=2):
+        if row.kind == "delivered" and row.happened is not None:
+            draft.enter(Fault(NEWS, str(line), "", "", ""), row, row.happened, None)
     if draft.faults:
         raise InputError(draft.faults)
-    return draft.state
+    return draft.state()
 
 
 class _Draft:
-    """A state while what was done otherwise is entered."""
+    """Decisions of a plan while what was done otherwise is entered."""
 
-    def __init__(self, question: Question, state: State, counted: Collection[str | None]) -> None:
-        self.question, self.state, self.counted = question, state, counted
-        self.faults: list[Fault] = []
-
-    def enter(self, line: int, row: DoneRow) -> None:
-        """One row, which stands in a line of its file."""
-        n, support, P = self.question.natural, self.question.structure.support, self.state.periods
-        contracts = {n.producers[c.source] for c in self.question.structure.contracts if c.start < P}
-        packages = {self.question.option_name(option): option for option in support.options if option.signed < P}
-        held = {material for material, _ in self.state.users_missing}
-        called = f"{row.item}: {row.detail}"
-        names: dict[str, tuple[str | None, Iterable[str], str]] = {
-            "stock": (row.item, n.materials, "a material of the plan"),
-            "bought": (row.item, self.question.solution.purchases, "an offer of the plan"),
-            "package": (called, packages, "a project and its package, as the plan calls them"),
-            "contract": (row.item, contracts, "a source that offers contracts"),
-            "market_floor": (row.item, [m.floor.name for m in support.markets], "a market floor of the plan"),
-            "users_missing": (row.item, held, "a material of which users hold stock"),
+    def __init__(self, question: Question, years: int) -> None:
+        copied = {
+            name: getattr(question.solution, name).copy()
+            for name in ("sign", "contract", "floor", "acquisition", "stock")
         }
-        if row.kind in names:
-            found, known, what = names[row.kind]
-            if found not in set(known):
-                near = near_miss(found or "", list(known))
-                self.faults.append(Fault("done.csv", str(line), "item", f"'{found}'", f"{what}{near}"))
-                return
-        getattr(self, f"_{row.kind}")(row)
+        self.question, self.years = replace(question, solution=replace(question.solution, **copied)), years
+        self.faults: list[Fault] = []
+        self.counted: dict[str, float] = {}
+        self.lost: dict[str, float] = {}
+        """Offer -> tonnes that did not arrive."""
+        self.lacking: list[tuple[str | None, str, float]] = []
+        self.spent: dict[int, float] = {}
+        self.kept: float | None = None
 
-    def _stock(self, row: DoneRow) -> None:
-        self.state = replace(self.state, stock={**self.state.stock, str(row.item): row.amount})
+    def enter(self, place: Fault, row: ActRow | NewsRow, amount: float, year: int | None) -> None:
+        """What a row says of a fiscal year; None: of all that have passed. place: its file and line."""
+        n, x, structure = self.question.natural, self.question.solution, self.question.structure
+        first, step = n.calendar.first_year, n.calendar.per_year
+        passed = [first + k for k in range(self.years)]
+        if year not in (None, *passed[-1 if row.kind in AT_THE_END else 0 :]):
+            expected = f"{passed[-1]}, at whose end it counts" if row.kind in AT_THE_END else "a year that has passed"
+            self.faults.append(replace(place, column="fiscal_year", found=str(year), expected=expected))
+            return
+        span = range(self.years * step) if year is None else range((year - first) * step, (year - first + 1) * step)
+        options = {k: o for k, o in enumerate(structure.support.options) if o.signed in span}
+        contracts = {k: n.producers[c.source] for k, c in enumerate(structure.contracts) if c.start in span}
+        floors = [m.floor.name for m in structure.support.markets]
+        called = f"{row.item}: {row.detail}" if row.kind == "package" else row.item or ""
+        packages = [self.question.option_name(option) for option in options.values()]
+        names: dict[str, tuple[Iterable[str], str]] = {
+            "stock": (n.materials, "a material of the plan"),
+            "bought": (x.purchases, "an offer of the plan"),
+            "delivered": (x.purchases, "an offer of the plan"),
+            "package": (packages, "a project and its package, as the plan calls them"),
+            "contract": (contracts.values(), "a source that offers contracts"),
+            "market_floor": (floors, "a market floor of the plan"),
+            "users_missing": ([n.materials[i] for i, _ in n.users], "a material of which users hold stock"),
+        }
+        known, what = names.get(row.kind, ([called], ""))
+        if called not in known:
+            near = near_miss(called, list(known))
+            self.faults.append(replace(place, column="item", found=f"'{called}'", expected=f"{what}{near}"))
+            return
+        match row.kind:
+            case "stock":
+                self.counted[called] = amount
+            case "bought":
+                self._buy(called, amount, span)
+            case "delivered":
+                ordered = float(x.acquisition[0, x.purchases.index(called), : self.years * step].sum())
+                self.lost[called] = ordered - amount
+            case "package":
+                chosen = list(options)[packages.index(called)]
+                x.sign[[k for k, o in options.items() if o.project == options[chosen].project]] = 0.0
+                x.sign[chosen] = min(1.0, amount)
+            case "contract":
+                mine = [k for k, source in contracts.items() if source == called]
+                x.contract[mine] = 0.0
+                x.contract[mine[-1]] = amount * n.calendar.step
+            case "market_floor":
+                x.floor[floors.index(called)] = amount > CHOSEN
+            case "users_missing":
+                self.lacking.append((row.item, row.detail, min(1.0, amount)))
+            case "spent":
+                self.spent[span[-1] // step] = amount
+            case "money_kept":
+                self.kept = amount
 
-    def _bought(self, row: DoneRow) -> None:
+    def _buy(self, offer: str, amount: float, span: range) -> None:
         x = self.question.solution
-        planned = float(x.acquisition[0, x.purchases.index(str(row.item)), : self.state.periods].sum())
-        key = purchased(self.question, str(row.item))
-        more, stock = row.amount - planned, dict(self.state.stock)
-        bought = {**self.state.bought, key: max(0.0, self.state.bought.get(key, 0.0) + more)}
-        if key[0] not in self.counted:
-            stock[key[0]] = max(0.0, stock.get(key[0], 0.0) + more)
-        self.state = replace(self.state, bought=bought, stock=stock)
+        bought = x.acquisition[0, x.purchases.index(offer)]
+        before, planned = bought.copy(), float(bought[span].sum())
+        bought[span] = bought[span] * amount / planned if planned > SMALL else 0.0
+        if planned <= SMALL:
+            bought[span[-1]] = amount
+        stock = x.stock[0, self.question.natural.materials.index(purchased(self.question, offer)[0])]
+        stock[:] = np.maximum(0.0, stock + np.cumsum(bought - before))
 
-    def _package(self, row: DoneRow) -> None:
-        options = self.question.structure.support.options
-        called = f"{row.item}: {row.detail}"
-        option = next(o for o in options if o.signed < self.state.periods and self.question.option_name(o) == called)
-        kept = [(o, share) for o, share in self.state.packages if o.project != option.project]
-        kept += [(option, min(1.0, row.amount))] if row.amount > SMALL else []
-        self.state = replace(self.state, packages=tuple(kept))
-
-    def _contract(self, row: DoneRow) -> None:
-        n, P = self.question.natural, self.state.periods
-        mine = [c for c in self.question.structure.contracts if n.producers[c.source] == row.item and c.start < P]
-        kept = [(c, tonnes) for c, tonnes in self.state.contracts if n.producers[c.source] != row.item]
-        kept += [(mine[-1], row.amount * n.calendar.step)] if row.amount > SMALL else []
-        self.state = replace(self.state, contracts=tuple(kept))
-
-    def _market_floor(self, row: DoneRow) -> None:
-        at = [m.floor.name for m in self.question.structure.support.markets].index(str(row.item))
-        kept = [m for m in self.state.floors if m != at]
-        self.state = replace(self.state, floors=(*kept, at) if row.amount > CHOSEN else tuple(kept))
-
-    def _users_missing(self, row: DoneRow) -> None:
-        lacking = dict(self.state.users_missing)
-        for material, segment in lacking:
-            if material == row.item and row.detail in ("", segment):
-                lacking[material, segment] = min(1.0, row.amount)
-        self.state = replace(self.state, users_missing=lacking)
-
-    def _spent(self, row: DoneRow) -> None:
-        n = self.question.natural
-        f = self.state.periods // n.calendar.per_year - 1
-        money = float(n.available[f]) + (_kept(self.question, f) if f else 0.0)
-        most = n.plan.budget.carry_over_share * float(n.appropriation[f])
-        before = self.state.spent_musd - float(outlays(self.question)[f])
-        self.state = replace(
-            self.state, kept_musd=min(most, max(0.0, money - row.amount)), spent_musd=max(0.0, before + row.amount)
-        )
-
-    def _money_kept(self, row: DoneRow) -> None:
-        spent = self.state.spent_musd + self.state.kept_musd - row.amount
-        self.state = replace(self.state, kept_musd=row.amount, spent_musd=max(0.0, spent))
+    def state(self) -> State:
+        """What all of it comes to."""
+        state, paid = as_planned(self.question, self.years), outlays(self.question)[: self.years]
+        for f, amount in self.spent.items():
+            paid[f] = amount
+        stock, bought, missing = dict(state.stock), dict(state.bought), dict(state.users_missing)
+        for offer, tonnes in self.lost.items():
+            key = purchased(self.question, offer)
+            bought[key] = max(0.0, bought.get(key, 0.0) - tonnes)
+            stock[key[0]] = max(0.0, stock[key[0]] - tonnes)
+        for material, segment, share in self.lacking:
+            missing |= {key: share for key in missing if key[0] == material and segment in ("", key[1])}
+        spent, kept = float(paid.sum()), _kept(self.question, paid)
+        if self.kept is not None:
+            spent, kept = max(0.0, spent + kept - self.kept), self.kept
+        stock |= self.counted
+        return replace(state, stock=stock, bought=bought, users_missing=missing, kept_musd=kept, spent_musd=spent)
 
 
 Rows = dict[str, list[Any]]

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..answer.year import NewsRow
 from ..core.errors import UntrustedError
 from ..core.frames import Floats, Ints
 from ..matrix.named import objective_costs
@@ -32,7 +33,7 @@ from ..world.producers import expected_payment
 from ..world.scenarios import trunk_course
 from .carry import Question, State, as_planned, carried_rows, signed_by
 from .forward import Simulator
-from .learning import HappenedRow, ScenarioPath
+from .learning import ScenarioPath
 from .recourse import FirstStage
 from .roll import next_question
 from .worth import without_promises
@@ -253,7 +254,7 @@ class Replanning:
             return lived, plan, data
         happened = [event.happened() for event in path.events if year <= event.begin < year + 1]
         happened += [
-            HappenedRow(event=e.name, status="ended", from_year=e.ended_year) for e in now if e.ended_year is not None
+            NewsRow(item=e.name, status="ended", from_year=e.ended_year) for e in now if e.ended_year is not None
         ]
         # the menu of later years is the plan's own: what was closed for this year alone opens again
         moved, tables, _ = next_question(

@@ -19,7 +19,9 @@ from pydantic import Field
 from ..answer.result import Result
 from ..answer.solving import solve_once
 from ..answer.study import Study
+from ..answer.year import ACTS, NEWS, ActRow, NewsRow, acts_of, decisions, news_facts, read_noted
 from ..core.errors import Fault, InputError, PlanError, near_miss
+from ..core.formats import capital, musd
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
 from ..core.stats import SMALL_T
@@ -32,7 +34,7 @@ from ..question.read_csv import load_dataset
 from ..world.instance import Instance
 from ..world.scenarios import draws, for_ever, ongoing_events
 from .carry import Question, State, as_done, as_planned, carried_rows, floor_place
-from .learning import DoneRow, HappenedRow, evidence_of, learned, read_noted
+from .learning import evidence_of, learned
 
 # New facts of a year, entered into tables in which what was signed already stands.
 
@@ -40,7 +42,7 @@ from .learning import DoneRow, HappenedRow, evidence_of, learned, read_noted
 Tables = dict[str, tuple[Any, ...]]
 """Rows by table."""
 COUNTED = {
-    "stock": "a row `stock` in the table of what was done (done.csv)",
+    "stock": f"a row `stock` in the table of what was done ({ACTS})",
     "stock_origins": "none: origins follow from what was bought",
     "commitments": "none: they follow from what was signed",
     "payments_due": "none: they follow from what was signed",
@@ -193,12 +195,12 @@ OVER = ("suspended", "ended")
 EVENT_FIELDS = tuple("hazard countries materials cut_share price_multiplier severity stretch duration_years".split())
 
 
-def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], first: int, until: float) -> None:
+def check_events(plan: Plan, data: Dataset, happened: Sequence[NewsRow], first: int, until: float) -> None:
     """Refuse rows that the next plan could not mean. first: its first year; until: date by which what is in force has to have
     begun. Raises InputError."""
-    file = HappenedRow.file
+    file = NEWS
     known = {item.name for group in (plan.ongoing, plan.controls, plan.scenarios) for item in group}
-    begun = {row.event for row in happened if row.status == "in force"}
+    begun = {row.item for row in happened if row.status == "in force"}
     hazards = [row.hazard for row in data.rows("hazards")]
     materials = [row.material for row in data.rows("materials")]
     faults = []
@@ -212,9 +214,9 @@ def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], fir
         for name in (row.materials or "").split():
             if name != "*" and name not in materials:
                 fault("materials", name, f"materials of the tables{near_miss(name, materials)}")
-        if row.status in OVER and row.probability is None and row.event not in known | begun:
+        if row.status in OVER and row.probability is None and row.item not in known | begun:
             what = "an event in force, a control or a scenario of the plan"
-            fault("event", row.event, f"{what}{near_miss(row.event, known | begun)}")
+            fault("item", row.item, f"{what}{near_miss(row.item, known | begun)}")
         if row.status == "announced" and row.from_year is not None and row.from_year < first:
             fault("from_year", f"{row.from_year:g}", f"a date from {first} on; what has come is `in force` or `ended`")
         if row.status == "in force" and row.from_year is not None and row.from_year >= until:
@@ -226,43 +228,43 @@ def check_events(plan: Plan, data: Dataset, happened: Sequence[HappenedRow], fir
         raise InputError(faults)
 
 
-def lifted(name: str, happened: Iterable[HappenedRow]) -> bool:
+def lifted(name: str, happened: Iterable[NewsRow]) -> bool:
     """Whether a measure or event is in force no more."""
-    return any(row.event == name and row.status in OVER for row in happened)
+    return any(row.item == name and row.status in OVER for row in happened)
 
 
-def in_force(plan: Plan, happened: Sequence[HappenedRow]) -> tuple[Ongoing, ...]:
+def in_force(plan: Plan, happened: Sequence[NewsRow]) -> tuple[Ongoing, ...]:
     """Events in force: those from before that were not lifted, and those that began."""
-    begun = {row.event for row in happened if row.status == "in force"}
+    begun = {row.item for row in happened if row.status == "in force"}
     kept = [event for event in plan.ongoing if not lifted(event.name, happened) and event.name not in begun]
     for row in happened:
-        if row.status == "in force" and not lifted(row.event, happened):
+        if row.status == "in force" and not lifted(row.item, happened):
             cells = {name: getattr(row, name) for name in (*EVENT_FIELDS, "remaining_years")}
             stated: dict[str, Any] = {name: value for name, value in cells.items() if value is not None}
             if row.hazard is None:  # nobody knows its whole length
                 stated.setdefault("duration_years", row.remaining_years)
-            kept.append(Ongoing.model_validate({"name": row.event, "start_year": row.from_year, **stated}))
+            kept.append(Ongoing.model_validate({"name": row.item, "start_year": row.from_year, **stated}))
     return tuple(kept)
 
 
-def to_come(happened: Sequence[HappenedRow], begin: float) -> tuple[Scenario, ...]:
+def to_come(happened: Sequence[NewsRow], begin: float) -> tuple[Scenario, ...]:
     """Scenarios of what was announced, and of what was suspended and may come back. begin: earliest date of an event."""
     found = []
     for row in happened:
         if row.status in ("announced", "suspended") and row.probability and row.from_year is not None:
             stated = {name: getattr(row, name) for name in EVENT_FIELDS if getattr(row, name) is not None}
             event = Event.model_validate({**stated, "start_year": max(begin, row.from_year)})
-            found.append(Scenario(name=row.event, probability=row.probability, events=(event,)))
+            found.append(Scenario(name=row.item, probability=row.probability, events=(event,)))
     return tuple(found)
 
 
-def lasting(plan: Plan, happened: Sequence[HappenedRow], end: float) -> dict[str, float]:
+def lasting(plan: Plan, happened: Sequence[NewsRow], end: float) -> dict[str, float]:
     """Hazard -> date until which an event of it was in force from before the plan. end: date for those that go on."""
     found: dict[str, float] = {}
     for event in plan.ongoing:
         if event.hazard is None or event.start_year >= plan.horizon.first_year:
             continue
-        over = [r.from_year for r in happened if r.event == event.name and r.status in OVER and r.from_year is not None]
+        over = [r.from_year for r in happened if r.item == event.name and r.status in OVER and r.from_year is not None]
         dates = [date for date in (*over, event.ended_year) if date is not None]
         found[event.hazard] = max(found.get(event.hazard, 0.0), min(dates, default=end))
     for control in plan.controls:
@@ -293,7 +295,7 @@ def next_question(
     plan: Plan,
     data: Dataset,
     state: State,
-    happened: Sequence[HappenedRow] = (),
+    happened: Sequence[NewsRow] = (),
     facts: Mapping[str, Sequence[Any]] | None = None,
     *,
     horizon: Horizon = "fixed",
@@ -313,6 +315,7 @@ def next_question(
     first = n.calendar.first_year + state.periods // n.calendar.per_year
     source = f"carried over from {plan.name}, FY{plan.horizon.first_year}"
     check_events(plan, data, happened, first, first + n.calendar.step)
+    happened = [row for row in happened if row.kind == "event" and row.told]
     moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws, chances)
     tables = with_facts(
         data, facts or {}
@@ -332,42 +335,38 @@ def next_question(
     return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), said)
 
 
-def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[HappenedRow], names: Names) -> Iterator[str]:
+def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names: Names) -> Iterator[str]:
     """What the next plan has at another date than stated, or no more although nobody said that it is over."""
     begins = {s.name: s.events[0].start_year for s in moved.scenarios}
     for row in happened:
-        if row.from_year is not None and row.event in begins and begins[row.event] > row.from_year:
-            yield (
-                f"{row.event} was {row.status} for {row.from_year:g}; in the new plan it begins in {begins[row.event]:g}: "
-                "a plan knows no new event before its second period."
-            )
-    news = {row.event for row in happened}
+        if row.from_year is not None and begins.get(row.item, 0.0) > row.from_year:
+            dates = f"was {row.status} for {row.from_year:g}; in the new plan it begins in {begins[row.item]:g}"
+            yield f"{row.item} {dates}: a plan knows no new event before its second period."
     for gone in plan.scenarios:
-        if gone.name not in begins and gone.name not in news:
+        if gone.name not in {*begins, *(row.item for row in happened)}:
             date = min(event.start_year for event in gone.events)
-            yield (
-                f"{gone.name} ({gone.probability:.0%}) is left out: it was to begin in {date:g}, and no news says that it did, "
-                "or is still to come."
-            )
-    kept = {(level.material, level.segment, level.level) for level in moved.service_levels}
+            begin = f"it was to begin in {date:g}, and no news says that it did, or is still to come"
+            yield f"{gone.name} ({gone.probability:.0%}) is left out: {begin}."
+    kept = {level.model_copy(update={"scenarios": ()}) for level in moved.service_levels}
     for level in plan.service_levels:
-        if (level.material, level.segment, level.level) not in kept:
+        if level.model_copy(update={"scenarios": ()}) not in kept:
             promise = f"{names.material(level.material)} ({level.segment}, {level.level:.0%})"
             yield f"The promise for {promise} is left out: no scenario is left in which it is to hold."
 
 
-def _rounded_in_words(question: Question, state: State, names: Names) -> Iterator[str]:
+def _rounded_in_words(question: Question, state: State, names: Names) -> list[str]:
     """Ends within a year, which tables by year hold to the end of it."""
     n = question.natural
-    dates = {
-        f"The contract with {names.producer(n.producers[c.source])}": n.calendar.first_year + n.calendar.step * c.end
-        for c, _ in state.contracts
-    }
-    for what, date in (
-        dates | {f"The closure of {names.producer(source)}": date for source, date in state.closed.items()}
-    ).items():
-        if date % 1 > 1e-9:
-            yield f"{what} ends in {date:g}; the tables hold whole years, so that it counts to the end of FY{int(date)}."
+    ends = [(f"The closure of {names.producer(source)}", date) for source, date in state.closed.items()]
+    for c, _ in state.contracts:
+        ends.append(
+            (
+                f"The contract with {names.producer(n.producers[c.source])}",
+                n.calendar.first_year + n.calendar.step * c.end,
+            )
+        )
+    whole = "the tables hold whole years, so that it counts to the end of"
+    return [f"{what} ends in {date:g}; {whole} FY{int(date)}." for what, date in ends if date % 1 > 1e-9]
 
 
 def _with_rates_of(plan: Plan, hazards: Collection[str]) -> Plan:
@@ -382,7 +381,7 @@ def _moved(
     data: Dataset,
     question: Question,
     state: State,
-    happened: Sequence[HappenedRow],
+    happened: Sequence[NewsRow],
     first: int,
     horizon: Horizon,
     fresh_draws: bool,
@@ -408,7 +407,7 @@ def _moved(
     chosen = {n.materials[n.market_floors[floor_place(n, m.floor.name)].floor.material] for m in markets}
     menus = tuple(m for m in plan.instruments.price_floors if m.scope != "market" or m.material not in chosen)
     begin = first + n.calendar.step  # events of the new plan begin with its second period
-    listed, chance = _still_to_come(plan, data, n, begin, {row.event for row in happened}, chances)
+    listed, chance = _still_to_come(plan, data, n, begin, {row.item for row in happened}, chances)
     coming = to_come(happened, begin)
     taken = sum(s.probability for s in coming)  # what was announced takes its probability from all else
     others = (s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed)
@@ -524,6 +523,28 @@ def causes_in_words(why: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _to_do(result: Result) -> list[str]:
+    """What is due in the first year of a plan, and what it costs."""
+    first, due, money = result.plan.horizon.first_year, acts_of(result), result.tables["budget"].iloc[0]
+    acts = [
+        f"  {does.capitalize()}: {about}, {how}"
+        for (does, about), how in decisions(due[due.fiscal_year == first]).items()
+    ]
+    before = f", {musd(money.signed_before_musd)} of it for what was signed before" * bool(money.signed_before_musd > 0)
+    cost = f"  The year costs {musd(money.outlay_musd)}{before}, of {musd(money.appropriation_musd)} appropriated."
+    return [f"DO IN FY{first} (million USD):", *(acts or ["  Nothing new to buy, sign or support."]), cost]
+
+
+def _done_otherwise(before: Result, now: Result) -> Iterator[str]:
+    """What the years that both plans have were to hold by the plan of before, and hold now, where they do not agree."""
+    first = now.plan.horizon.first_year
+    old, new = (decisions(acts[acts.fiscal_year >= first]) for acts in map(acts_of, (before, now)))
+    for key in dict.fromkeys([*old, *new]):
+        was, is_now = (of.get(key, "nothing") for of in (old, new))
+        if was != is_now:
+            yield f"  {capital(' '.join(key))}: before {was}; now {is_now}."
+
+
 def question_of(result: Result) -> Question:
     """What a solved plan leaves its state to."""
     structure, natural = structure_of(result.plan, result.data)
@@ -534,22 +555,22 @@ def question_of(result: Result) -> Question:
 def roll(
     result: Result,
     *,
-    done: Annotated[
-        Sequence[DoneRow],
-        FromFile(partial(read_noted, kind=DoneRow)),
-        Field(description="Table (CSV) of what was done otherwise than planned: kind, item, detail, amount."),
+    acts: Annotated[
+        Sequence[ActRow],
+        FromFile(partial(read_noted, kind=ActRow), beside=ACTS),
+        Field(description=f"Table (CSV) of what was done; {ACTS} of the run folder, where none is named."),
     ] = (),
-    happened: Annotated[
-        Sequence[HappenedRow],
-        FromFile(partial(read_noted, kind=HappenedRow)),
-        Field(
-            description="Table (CSV) of events: event, status (in force, announced, suspended, ended), hazard, from_year, ..."
-        ),
+    news: Annotated[
+        Sequence[NewsRow],
+        FromFile(partial(read_noted, kind=NewsRow), beside=NEWS),
+        Field(description=f"Table (CSV) of what happened; {NEWS} of the run folder, where none is named."),
     ] = (),
     facts: Annotated[
         Dataset | Path | None,
         FromFile(Path),
-        Field(description="Folder of new tables, or of a few rows of them: rows of a known key are replaced."),
+        Field(
+            description="Folder of tables published anew, or of a few rows of them: rows of a known key are replaced."
+        ),
     ] = None,
     years: Annotated[int, Field(ge=1, le=40, description="Fiscal years that have passed.")] = 1,
     horizon: Annotated[
@@ -579,19 +600,20 @@ def roll(
         expected = f"1 to {left}: a year at least is left to plan" if left else "a plan of more than one year"
         raise PlanError([Fault("plan", "", "years", str(years), expected)])
     question = question_of(result)
-    planned = as_planned(question, years)
-    reached = as_done(question, planned, done)
+    planned, reached = as_planned(question, years), as_done(question, years, acts, news)
+    told: Tables = {} if new is None else dict(new.tables)
+    for table, rows_told in news_facts(news, result.plan, result.data, result.plan.horizon.first_year + years).items():
+        told[table] = merged(told.get(table, ()), rows_told)
     asked: dict[str, Any] = {"horizon": horizon, "fresh_draws": fresh_draws}
 
-    def step(state: State, events: Sequence[HappenedRow], known: Dataset | None, learns: bool) -> NextQuestion:
-        rows = None if known is None else known.tables
-        return next_question(question, result.plan, result.data, state, events, rows, learning=learns, **asked)
+    def step(state: State, events: Sequence[NewsRow], known: Tables, learns: bool) -> NextQuestion:
+        return next_question(question, result.plan, result.data, state, events, known, learning=learns, **asked)
 
     steps = [
-        (AS_PLANNED, step(planned, (), None, False)),
-        (STATE, step(reached, happened, None, False)),
-        (FACTS, step(reached, happened, new, False)),
-        (EVIDENCE, step(reached, happened, new, learning)),
+        (AS_PLANNED, step(planned, (), {}, False)),
+        (STATE, step(reached, news, {}, False)),
+        (FACTS, step(reached, news, told, False)),
+        (EVIDENCE, step(reached, news, told, learning)),
     ]
     solved: list[Result] = []
     rows = [_row("", None, result)]
@@ -615,13 +637,19 @@ def roll(
         "causes": list(why[(why.changed == "yes") & (why.cause != AS_PLANNED)].cause),
         "moved": list(steps[-1][1].moved),
     }
-    head = (
-        f"PLANNED AGAIN: {new_plan.name}, FY{now.first_year} to FY{now.first_year + now.years - 1}, after the plan of "
-        f"FY{result.plan.horizon.first_year} (million USD, discounted to FY{now.first_year}):"
-    )
+    years_now = f"FY{now.first_year} to FY{now.first_year + now.years - 1}"
     titles = {"why": "What changed the plan", "state": "What the plan starts with"}
-    said = [f"  {line}" for line in steps[-1][1].moved]
-    words = [head, *causes_in_words(why), *(["MOVED OR LEFT OUT:", *said] if said else []), *_binds(state)]
+    moved = [f"  {line}" for line in steps[-1][1].moved]
+    words = [
+        f"PLANNED AGAIN: {new_plan.name}, {years_now}, after the plan of FY{result.plan.horizon.first_year}.",
+        *_to_do(solved[-1]),
+        f"WHY IT DIFFERS from that plan (million USD, discounted to FY{now.first_year}):",
+        *causes_in_words(why),
+        *_done_otherwise(result, solved[-1]),
+        *(["MOVED OR LEFT OUT:", *moved] if moved else []),
+        "WHAT IT STARTS WITH:",
+        *_binds(state),
+    ]
     return Study("roll", {"why": why, "state": state}, words, stated, titles, solved[-1])
 
 
