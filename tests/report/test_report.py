@@ -28,7 +28,7 @@ from strategic_minerals import (
 )
 from strategic_minerals.answer.run_folder import write_parquet
 from strategic_minerals.core.frames import kinds_of, typed, whole
-from strategic_minerals.page.compare import compare
+from strategic_minerals.page.compare import TITLES, compare
 from strategic_minerals.page.page import markdown, report, save_figures
 from strategic_minerals.page.words import headline
 from support.one_mineral import one_mineral
@@ -254,6 +254,36 @@ def test_a_comparison_tells_what_differs() -> None:
         compare([one])
 
 
+def test_a_comparison_is_for_people() -> None:
+    """Proves: decisions, stocks and money stand before what differs in the question; tables are folded into sentences, entries of
+    the plan go by their names, and years are printed as years."""
+    plan, data = one_mineral(110.0)
+    prices = data.frame("prices")
+    data = data.replace(prices=pd.concat([prices, prices.assign(from_year=prices.from_year + 1)], ignore_index=True))
+    raised = data.frame("prices").assign(price_usd_per_kg=lambda t: t.price_usd_per_kg * [1.03, 1.08])
+    deeper = data.frame("offers").assign(depth_t_per_yr=lambda t: t.depth_t_per_yr * 2)
+    first, last = plan.scenarios
+    moved = first.events[0].model_copy(update={"start_year": 2029.0})
+    scenarios = first.model_copy(update={"events": (moved,)}), last.model_copy(update={"name": "other"})
+    one = solve(plan, data, gap=0.0, quick=True)
+    other = plan.model_copy(update={"scenarios": scenarios}), data.replace(prices=raised, offers=deeper)
+    two = solve(*other, gap=0.0, quick=True)
+    found = compare([one, two], ["one", "two"])
+    assert "2 prices rose by 3 to 8%" in found.facts["changed"]
+    assert len([text for text in found.facts["changed"] if text.startswith("offers: depth of")]) == 1
+    inputs = found.tables["inputs"].set_index("field")
+    assert inputs.loc["scenarios.other"].tolist() == ["-", "there"]
+    assert inputs.loc["scenarios.quarantine.events.0.start_year"].tolist() == ["2028", "2029"]
+    assert not [field for field in inputs.index if field.startswith("scenarios.other.")]
+    lines = found.summary().splitlines()
+    heads = [line.partition(":")[0] for line in lines if not line.startswith(" ")]
+    assert heads.index(TITLES["plan"]) < heads.index(TITLES["targets"]) < heads.index(TITLES["money"])
+    assert heads.index(TITLES["money"]) < heads.index(TITLES["outcome"]) < heads.index(TITLES["inputs"])
+    assert any(re.fullmatch(r"  a: [\d,.]+ in FY2027(-20\d\d)?.* \| .*", line) for line in lines)
+    text = markdown([one, two], names=["one", "two"])
+    assert text.index("## Comparison") < text.index("The plan is worth")
+
+
 def test_words_pictures_and_tables_come_without_a_browser(tmp_path: Path) -> None:
     """Proves: the words as Markdown, each figure as SVG or Vega-Lite; every table as Parquet is the same frame, with its units."""
     from pyarrow import parquet
@@ -283,7 +313,7 @@ def test_the_verbs_report_and_doctor(tmp_path: Path, cli: Cli) -> None:
     done = cli("report", *folders, "-o", tmp_path / "page.html")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert 'id="comparison"' in text
+    assert text.index('id="comparison"') < text.index('id="now"')
     own = write_report(runs[0], tmp_path / "new" / "own.html").read_text(encoding="utf-8")
     assert own == write_report(load_result(folders[0]), tmp_path / "read.html").read_text(encoding="utf-8")
     healthy = cli("doctor", "--json")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from ..answer.notes import ENDED, OWN_PARTS, SOLVER, floor_in_words
 from ..answer.result import Result
 from ..answer.run_folder import load_result
 from ..answer.study import Study, open_study
-from ..answer.year import SIGNED, package_in_words
+from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
 from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.stats import estimated
 from ..core.verb import verb
-from ..question.base import key_of
+from ..question.base import Row, column_of, key_of, stem_and_unit
 from ..question.names import Names
 from ..question.tables import TABLES
 from ..studies.roll import causes_in_words
@@ -204,13 +205,16 @@ MOST_CELLS = 200
 
 
 TITLES = {
-    "inputs": "What differs in the question",
-    "outcome": "Outcome",
-    "plan": "What differs in the plan",
+    "plan": "Decisions that differ",
+    "targets": "Stock at the end of each year [t]",
+    "money": "Spending by year without a disruption [million USD]",
+    "outcome": "Worth, losses and proof",
     "differences": "Differences in the same new scenarios",
     "why": "What changed the plan",
+    "inputs": "What differs in the question",
 }
-"""Headings of the tables."""
+"""Headings of the tables, in their order."""
+SIDE_BY_SIDE = ("plan", "targets", "money", "outcome")
 
 
 @verb
@@ -223,11 +227,12 @@ def compare(
     their plans' names, numbered where these are the same. why: the table `why` of `roll`, where the last one was planned again from
     the first; None: that of its run folder, where it has one.
 
-    Tables, each with a column a result: `inputs`, fields of the plan, and cells of tables, that are not the same in all; `outcome`:
-    figure, unit, worth, bound, gap, losses, spending; `plan`, what is bought [t], supported, reserved [t a year] and guaranteed,
-    where it is not the same in all. `differences`: figure, of (a result against the first), difference_musd, error_musd, low_musd,
-    high_musd, told (whether the samples can tell it from none), on the scenarios that tested both; no row where these are not the
-    same. Fact `warnings`: why figures of the results may not be compared directly.
+    Tables, each with a column a result: `plan`, what is bought, supported, signed and guaranteed, where it is not the same in all;
+    `targets`, stock at the end of each year [t]; `money`, outlay of each year [million USD]; `outcome`: figure, unit, worth, bound,
+    gap, losses; `inputs`, fields of the plan, and cells of tables, that are not the same in all. `differences`: figure, of (one
+    against the first), difference_musd, error_musd, low_musd, high_musd, told (whether the samples can tell it from none), on the
+    scenarios that tested both; no row where these are not the same. Facts: `warnings`, why figures may not be compared directly;
+    `changed`, what differs in the tables, in sentences.
 
     Raises InputError for less than two results, and for a folder that is no run.
     """
@@ -262,27 +267,49 @@ def compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFra
             f"Doing nothing costs {text} million USD in these results, so the worth of each plan starts from a different point."
         )
     tables = {
-        "inputs": _inputs(results, called),
-        "outcome": _outcome(results, called).astype(object),
         "plan": _plan(results, called).astype(object),
+        "targets": _targets(results, called),
+        "money": _money(results, called),
+        "outcome": _outcome(results, called).astype(object),
+        "inputs": _inputs(results, called),
     }
     more = {"differences": _differences(results, called), "why": pd.DataFrame() if why is None else why}
     tables |= {name: table for name, table in more.items() if len(table)}
-    facts = {"names": called, "warnings": warnings}
-    return Study("compare", tables, _words(tables, called, warnings), facts, TITLES)
+    changed = [
+        f"{called[n]}, {text}" if len(results) > 2 else text
+        for n, other in enumerate(results[1:], start=1)
+        for text in _changed(results[0], other)
+    ]
+    facts = {"names": called, "warnings": warnings, "changed": changed}
+    return Study("compare", tables, _words(tables, facts), facts, TITLES)
 
 
-def _words(tables: Mapping[str, pd.DataFrame], names: Sequence[str], warnings: Sequence[str]) -> list[str]:
-    """A comparison in plain words, line by line."""
-    lines = [f"COMPARED: {', '.join(names)}", *warnings]
-    if "why" in tables:
-        lines += [f"{TITLES['why']}:", *causes_in_words(tables["why"])]
-    for name in ("inputs", "outcome", "plan"):
-        table = rows_in_words(name, tables[name], len(names))
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
+    """A comparison in plain words, line by line: decisions, money and risk first, then why."""
+    lines = [f"COMPARED: {' | '.join(facts['names'])}", *facts["warnings"]]
+    for name in SIDE_BY_SIDE:
+        table = rows_in_words(name, tables[name], len(facts["names"]))
         lines += [f"{TITLES[name]}:" if table else f"{TITLES[name]}: nothing", *(f"  {line}" for line in table)]
     if "differences" in tables:
-        lines += [f"{TITLES['differences']}:", *(f"  {line}" for line in paired(tables["differences"], names[0]))]
-    return lines
+        lines += [
+            f"{TITLES['differences']}:",
+            *(f"  {line}" for line in paired(tables["differences"], facts["names"][0])),
+        ]
+    if "why" in tables:
+        lines += [f"{TITLES['why']}:", *causes_in_words(tables["why"])]
+    question = question_in_words(tables, facts)
+    return [
+        *lines,
+        f"{TITLES['inputs']}:" if question else f"{TITLES['inputs']}: nothing",
+        *(f"  {text}" for text in question),
+    ]
+
+
+def question_in_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
+    """What differs in the question: fields of the plan side by side, tables folded into sentences."""
+    inputs = tables["inputs"]
+    fields = inputs[~inputs["field"].str.contains("[", regex=False)]
+    return [*rows_in_words("inputs", fields, len(facts["names"])), *facts["changed"]]
 
 
 def paired(differences: pd.DataFrame, first: str) -> list[str]:
@@ -297,12 +324,25 @@ def paired(differences: pd.DataFrame, first: str) -> list[str]:
 
 def rows_in_words(name: str, table: pd.DataFrame, results: int) -> list[str]:
     """Rows of a table of a comparison in words."""
+    if name == "targets":
+        return [
+            f"{material}: {' | '.join(_over_years(rows['fiscal_year'], rows[of]) for of in rows.columns[-results:])}"
+            for material, rows in table.groupby("material", sort=False)
+        ]
     lines = []
     for row in table.itertuples(index=False):
-        head = [str(value) for value in row[:-results] if value]
+        head = [f"FY{value}" if name == "money" else str(value) for value in row[:-results] if value]
         label = f"{head[0]} [{head[1]}]" if name == "outcome" and len(head) > 1 else " ".join(head)
         lines.append(f"{label}: {' | '.join(_cell(value) for value in row[-results:])}")
     return lines
+
+
+def _over_years(years: Iterable[int], tonnes: Iterable[float]) -> str:
+    """A series in words: `2.29 in FY2027-2031, 4 in FY2032`; years in which there is nothing are left out."""
+    held = enumerate((_cell(float(value)), year) for year, value in zip(years, tonnes, strict=True) if value > SMALL_T)
+    spans = [[at for _, at in span] for _, span in groupby(held, key=lambda at: (at[1][0], at[1][1] - at[0]))]
+    said = (f"{span[0][0]} in FY{span[0][1]}" + f"-{span[-1][1]}" * (len(span) > 1) for span in spans)
+    return ", ".join(said) or ABSENT
 
 
 PAIRED = {"worth_musd": "worth compared with doing nothing", "loss_musd": "expected shortage losses"}
@@ -341,7 +381,15 @@ def _same_draws(one: Result, two: Result) -> bool:
 
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
     wanted = list(names) if names is not None else [result.plan.name for result in results]
-    taken = {"field", "figure", "unit", "kind", "item"}  # what the tables' other columns are called
+    taken = {
+        "field",
+        "figure",
+        "unit",
+        "kind",
+        "item",
+        "material",
+        "fiscal_year",
+    }  # what the tables' other columns are called
     found: list[str] = []
     for n, name in enumerate(wanted, start=1):
         called = name if name and wanted.count(name) == 1 else f"{name} ({n})".strip()
@@ -351,27 +399,35 @@ def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str,
     return tuple(found)
 
 
+NAMED_BY = ("name", "hazard", "material")
+"""Fields by which an entry of a list of the plan is known."""
+THERE = "there"
+
+
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Dotted path -> leaf of plain nested data."""
-    if isinstance(value, dict):
-        pairs = list(value.items())
-    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
-        pairs = list(enumerate(value))
-    else:
+    """Dotted path -> leaf of plain nested data. Entries of a list go by their names; each is `THERE` beside its fields."""
+    if isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+        names = [next((entry[k] for k in NAMED_BY if k in entry), n) for n, entry in enumerate(value)]
+        value = dict(zip(names if len(set(names)) == len(names) else range(len(names)), value, strict=True))
+    if not isinstance(value, dict):
         return {path: value}
-    found: dict[str, Any] = {}
-    for key, entry in pairs:
+    found: dict[str, Any] = {path: THERE} if path else {}
+    for key, entry in value.items():
         found |= _flat(entry, f"{path}.{key}" if path else str(key))
     return found
 
 
 def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    """Plan fields and table cells that differ."""
+    """Plan fields and table cells that differ; of what one result has not at all, that alone."""
     fields = [_flat(result.plan.to_toml_like()) for result in results]
     fields = [{path: each[path] for path in each if path not in ("name", "title", "description")} for each in fields]
-    rows = [[path, *values] for path, values in _unlike(fields, repr)]
-    rows += _cells(results) + _own_code(results)
-    shown = [[path, *map(_cell, values)] for path, *values in rows]
+    unlike = dict(_unlike(fields, repr))
+    whole = [f"{path}." for path, values in unlike.items() if {*map(str, values)} == {THERE, ABSENT}]
+    rows = [[path, *values] for path, values in unlike.items() if not path.startswith(tuple(whole))]
+    shown = [
+        [path, *(_cell(value, path) for value in values)]
+        for path, *values in [*rows, *_cells(results), *_own_code(results)]
+    ]
     return pd.DataFrame(shown, columns=["field", *names])
 
 
@@ -424,6 +480,60 @@ def _cells(results: Sequence[Result]) -> list[list[Any]]:
     return found
 
 
+MOST_NAMED = 4
+"""Rows of a table that a sentence names."""
+
+
+def _changed(one: Result, other: Result) -> Iterator[str]:
+    """What differs in the tables, in sentences: `12 prices rose by 3 to 8%`."""
+    for table in sorted({*one.data.tables, *other.data.tables}):
+        before, now = ({key_of(row): row for row in result.data.rows(table)} for result in (one, other))
+        said = table.replace("_", " ")
+        for keys, of, word in ((now.keys() - before, other, "more"), (before.keys() - now, one, "fewer")):
+            if keys:
+                yield f"{said}: {len(keys)} {'row' if len(keys) == 1 else 'rows'} {word} ({_some(sorted(keys), of)})"
+        pairs = {key: (before[key], row) for key, row in now.items() if key in before and before[key] != row}
+        for column, field in TABLES[table].model_fields.items() if pairs else ():
+            values = {key: (getattr(a, column), getattr(b, column)) for key, (a, b) in pairs.items()}
+            values = {key: pair for key, pair in values.items() if pair[0] != pair[1]}
+            if values and column not in Row.model_fields and not column.endswith(("_low", "_high")):
+                label = column_of(field).label
+                noun = label if 0 < len(label.split()) < 4 else stem_and_unit(column)[0].replace("_", " ")
+                head = "" if _several(noun) == said else f"{said}: "
+                yield from (head + text for text in _moves(noun, column, values, other))
+
+
+def _moves(noun: str, column: str, values: Mapping[str, tuple[Any, Any]], result: Result) -> Iterator[str]:
+    """How cells of one column changed; of one row with both values, of several with the range."""
+    shares: dict[str, list[str]] = {"rose": [], "fell": [], "": []}
+    for key, (a, b) in values.items():
+        sized = type(a) is float and type(b) is float and a > 0 and "year" not in column
+        shares["" if not sized else "rose" if b > a else "fell"].append(key)
+    for word, keys in shares.items():
+        if len(keys) == 1:
+            a, b = (_cell(value, column) for value in values[keys[0]])
+            yield f"{noun} of {_some(keys, result)}: {a}, then {b}"
+        elif keys and word:
+            by = [f"{100 * abs(values[key][1] / values[key][0] - 1):.2g}" for key in keys]
+            low, high = (end(by, key=float) for end in (min, max))
+            yield f"{len(keys)} {_several(noun)} {word} by {low if low == high else f'{low} to {high}'}%"
+        elif keys:
+            yield f"{len(keys)} {_several(noun)} are others ({_some(keys, result)})"
+
+
+def _some(keys: Sequence[str], result: Result) -> str:
+    """Rows by the names of what they are about, the first ones of many."""
+    known, parts = Names.of(result.data), 2 if len(keys) == 1 else 1
+    named = list(dict.fromkeys(" ".join(map(known.any, key.split("/")[:parts])) for key in keys))
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return "; ".join(named[:MOST_NAMED]) + more
+
+
+def _several(noun: str) -> str:
+    """The plural of a noun."""
+    return noun if noun.endswith("s") else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+
+
 def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
     figures = [_figures(result) for result in results]
     rows = [[*key, *(each[key] for each in figures)] for key in figures[0] if any(e[key] is not None for e in figures)]
@@ -449,35 +559,38 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
 
 
 def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    rows = [[*key, *values] for key, values in _unlike([_actions(result) for result in results], _cell)]
+    rows = [[*key, *values] for key, values in _unlike([decisions(acts_of(result)) for result in results], str)]
     return pd.DataFrame(rows, columns=["kind", "item", *names])
 
 
-def _actions(result: Result) -> dict[tuple[str, str], Any]:
-    """What a plan does, by kind and item."""
-    names = Names.of(result.data)
-    bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
-    found: dict[tuple[str, str], Any] = {
-        ("buy while no disruption occurs [t]", names.material(str(material))): float(value)
-        for material, value in bought.items()
-    }
-    for row in rows_of(result.tables["projects"]):
-        if row.share > SIGNED and not (row.baseline and row.package == "none"):
-            share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
-            found["support", names.producer(row.project)] = f"{package_in_words(row, names)}, {row.signed}{share}"
-    for row in rows_of(result.tables["contracts"]):
-        terms = f"{names.producer(row.activity)} from {row.start} for {row.term_yr:g} years"
-        key = "sign offtake contract [t a year]", terms
-        found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
-    for row in rows_of(result.tables["floors"]):
-        who, material = floor_in_words(row, names)
-        found["guarantee price floor [USD/kg]", f"{material}, {who}, from {row.start}"] = float(row.level_usd_per_kg)
-    return found
+def _targets(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """material, fiscal_year, stock at its end in each result, of what any of them holds."""
+    held: dict[tuple[str, int], list[float]] = {}
+    for n, result in enumerate(results):
+        known = Names.of(result.data)
+        for row in rows_of(result.tables["stock"]):
+            key = known.material(row.material), int(year_of(result, row.period))
+            held.setdefault(key, [0.0] * len(results))[n] = float(row.stock_t)
+    kept = {material for (material, _), tonnes in held.items() if max(tonnes) > SMALL_T}
+    rows = [[*key, *tonnes] for key, tonnes in sorted(held.items()) if key[0] in kept]
+    return pd.DataFrame(rows, columns=["material", "fiscal_year", *names])
 
 
-def _cell(value: Any) -> str:
-    if value is None:
+def _money(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """fiscal_year, outlay in each result."""
+    paid = [
+        result.tables["budget"].set_index("fiscal_year")["outlay_musd"].rename(n) for n, result in enumerate(results)
+    ]
+    table = pd.concat(paid, axis=1).sort_index().reset_index()
+    return table.set_axis(["fiscal_year", *names], axis=1)
+
+
+def _cell(value: Any, path: str = "") -> str:
+    """A value as text, years as years. path: of the field or the column."""
+    if value is None or value != value:
         return ABSENT
     if isinstance(value, float):
+        if "year" in path.rpartition(".")[2] and 1900 <= value < 2300:
+            return f"{value:.7g}"
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     return str(value)

@@ -26,7 +26,7 @@ from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
 from .charts import NARROW, UNTESTED, Figure, all_rows, altair, figures
-from .compare import TITLES, compare, money_unit, opened, rows_in_words
+from .compare import SIDE_BY_SIDE, TITLES, compare, money_unit, opened, question_in_words, rows_in_words
 from .study_charts import Subject, comparison_figure, study_figures
 from .supply import definitions, outlines
 from .words import RULE_IN_WORDS, all_acts, remaining, stories, verdict
@@ -290,6 +290,7 @@ def report(
         absent=_absent(studied),
         sections=sections(first, studied),
         comparison=compared,
+        question=[] if compared is None else question_in_words(compared.tables, compared.facts),
         downloads=_downloads(first, studied),
         evidence=_evidence(first),
     )
@@ -524,7 +525,14 @@ def markdown(
     """The words of the page, for a text editor; arguments as for `report`."""
     several, compared, _, drawn = _shown(results, names, analyses)
     first = several[0]
-    lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", _plain(verdict(first)), ""]
+    lines = [f"# {_plain(first.plan.title or first.plan.name)}", ""]
+    if compared is not None:
+        lines += ["## Comparison", "", *(_plain(line) for line in compared.facts["warnings"]), ""]
+        told = {name: rows_in_words(name, compared.tables[name], len(several)) for name in SIDE_BY_SIDE}
+        told["inputs"] = question_in_words(compared.tables, compared.facts)
+        for name, rows in told.items():
+            lines += [f"### {TITLES[name]}", "", *(f"- {_plain(line)}" for line in rows or ["nothing"]), ""]
+    lines += [_plain(verdict(first)), ""]
     if first.brief is not None:
         for head, table in first.brief.tables().items():
             lines += [f"## {head}", "", *_as_markdown(table), ""]
@@ -539,11 +547,6 @@ def markdown(
         lines += [f"### {_plain(story.title)}", "", *(f"- {_plain(line)}" for line in sentences), ""]
     for figure in drawn:
         lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
-    if compared is not None:
-        lines += ["## Comparison", "", *compared.facts["warnings"], ""]
-        for name in ("inputs", "outcome", "plan"):
-            rows = rows_in_words(name, compared.tables[name], len(several)) or ["nothing"]
-            lines += [f"### {TITLES[name]}", "", *(f"- {_plain(line)}" for line in rows), ""]
     lines += ["## Evidence", "", *(f"- {name}: {_plain(value)}" for name, value in _evidence(first)), ""]
     return "\n".join(lines)
 
