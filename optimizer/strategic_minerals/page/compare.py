@@ -406,12 +406,13 @@ THERE = "there"
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
     """Dotted path -> leaf of plain nested data. Entries of a list go by their names; each is `THERE` beside its fields."""
-    if isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+    listed = isinstance(value, list) and all(isinstance(entry, dict | list) for entry in value)
+    if listed:
         names = [next((entry[k] for k in NAMED_BY if k in entry), n) for n, entry in enumerate(value)]
         value = dict(zip(names if len(set(names)) == len(names) else range(len(names)), value, strict=True))
     if not isinstance(value, dict):
         return {path: value}
-    found: dict[str, Any] = {path: THERE} if path else {}
+    found: dict[str, Any] = {path: THERE} if path and not listed else {}
     for key, entry in value.items():
         found |= _flat(entry, f"{path}.{key}" if path else str(key))
     return found
@@ -510,7 +511,7 @@ def _moves(noun: str, column: str, values: Mapping[str, tuple[Any, Any]], result
         sized = type(a) is float and type(b) is float and a > 0 and "year" not in column
         shares["" if not sized else "rose" if b > a else "fell"].append(key)
     for word, keys in shares.items():
-        if len(keys) == 1:
+        if keys and len({repr(values[key]) for key in keys}) == 1:
             a, b = (_cell(value, column) for value in values[keys[0]])
             yield f"{noun} of {_some(keys, result)}: {a}, then {b}"
         elif keys and word:
@@ -518,13 +519,14 @@ def _moves(noun: str, column: str, values: Mapping[str, tuple[Any, Any]], result
             low, high = (end(by, key=float) for end in (min, max))
             yield f"{len(keys)} {_several(noun)} {word} by {low if low == high else f'{low} to {high}'}%"
         elif keys:
-            yield f"{len(keys)} {_several(noun)} are others ({_some(keys, result)})"
+            yield f"{len(keys)} {_several(noun)} changed ({_some(keys, result)})"
 
 
 def _some(keys: Sequence[str], result: Result) -> str:
     """Rows by the names of what they are about, the first ones of many."""
-    known, parts = Names.of(result.data), 2 if len(keys) == 1 else 1
-    named = list(dict.fromkeys(" ".join(map(known.any, key.split("/")[:parts])) for key in keys))
+    known = Names.of(result.data)
+    parts = [[part for part in key.split("/") if known.any(part) != part] or [key] for key in keys]
+    named = list(dict.fromkeys(" ".join(map(known.any, each[: 2 if len(keys) == 1 else 1])) for each in parts))
     more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
     return "; ".join(named[:MOST_NAMED]) + more
 

@@ -483,7 +483,7 @@ STATE_COLUMNS = {"kind": "text", "item": "text", "detail": "text", "amount": "nu
 """Columns of the table `state` and their kinds."""
 
 
-def _binds(state: pd.DataFrame) -> list[str]:
+def _binds(state: pd.DataFrame, names: Names) -> list[str]:
     """What binds the new plan, in a few lines."""
     counts = state.kind.value_counts()
     due = float(state[state.kind == "payment_due"].amount.sum())
@@ -497,7 +497,7 @@ def _binds(state: pd.DataFrame) -> list[str]:
         )
     stock = state[state.kind == "stock"]
     if len(stock):
-        text = ", ".join(f"{row.item} {row.amount:,.4g} t" for row in rows_of(stock.head(8)))
+        text = ", ".join(f"{names.material(row.item)} {row.amount:,.4g} t" for row in rows_of(stock.head(8)))
         lines.append(f"  In store: {text}{' ...' if len(stock) > 8 else ''}.")
     events = state[state.kind == "event"]
     if len(events):
@@ -648,7 +648,7 @@ def roll(
         *_done_otherwise(result, solved[-1]),
         *(["MOVED OR LEFT OUT:", *moved] if moved else []),
         "WHAT IT STARTS WITH:",
-        *_binds(state),
+        *_binds(state, Names.of(result.data)),
     ]
     return Study("roll", {"why": why, "state": state}, words, stated, titles, solved[-1])
 
