@@ -536,8 +536,8 @@ def markdown(
     if first.brief is not None:
         for head, table in first.brief.tables().items():
             lines += [f"## {head}", "", *_as_markdown(table), ""]
-        told = [*first.brief.points, *first.brief.answers]
-        lines += [*(f"- **{_plain(name.rstrip(':'))}:** {_plain(text)}" for name, text in told), ""]
+        points = [*first.brief.points, *first.brief.answers]
+        lines += [*(f"- **{_plain(name.rstrip(':'))}:** {_plain(text)}" for name, text in points), ""]
     for head, text in _paragraphs(first):
         lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
     chosen = stories(first)

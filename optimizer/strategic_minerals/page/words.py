@@ -13,7 +13,6 @@ from ..answer.act_now import ActNow
 from ..answer.notes import scenario_names
 from ..answer.result import Result
 from ..answer.summary import UNITS
-from ..answer.year import SIGNED, package_in_words
 from ..core.formats import SMALL_MUSD, capital, digits, musd
 from ..core.frames import rows_of
 from ..question.names import Names
