@@ -23,8 +23,8 @@ from .notes import Basis, floor_in_words
 
 WIDTH, LINES = 100, 30
 """Of the screen."""
-MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_ROWS = 8, 5, 6, 2
-"""Rows and columns of its tables; each keeps at least `LEAST_ROWS`."""
+MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_ROWS = 8, 5, 6, 2, 1
+"""Rows and columns of its tables; targets give way to steps down to `LEAST_HELD`, and at last all keeps `LEAST_ROWS`."""
 NAMED = 2
 """Things that a sentence names before it counts the rest."""
 LARGE_SHARE = 0.25
@@ -34,6 +34,7 @@ NEARLY_ALONE = 0.05
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake:", "floor": "price floor:"}
 UNITS = {"t": " t", "t/yr": " t a year"}
 SIGNED = 1e-6
+FREE = "free to choose: no gain shown"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Brief:
     year: str
     """Of the steps."""
     steps: tuple[Step, ...]
-    """By money, the largest first."""
+    """What has to be signed first, then what one is free to choose; each by money, the largest first."""
     years: tuple[int, ...]
     held: tuple[Held, ...]
     """By money, the largest first."""
@@ -89,7 +90,7 @@ class Brief:
         steps = min(len(self.steps), MOST_STEPS)
         held = min(len(self.held), MOST_HELD)
         while _rows(self.steps, steps) + _rows(self.held, held) > room and max(steps, held) > LEAST_ROWS:
-            steps, held = (steps - 1, held) if steps >= held else (steps, held - 1)
+            steps, held = (steps, held - 1) if held > LEAST_HELD or steps == LEAST_ROWS else (steps - 1, held)
         blocks = [head, [*self._steps(steps)], [*self._held(held), *release], *tail, [WHERE_MORE]]
         apart = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
         screen = ("\n\n" if apart else "\n").join("\n".join(block) for block in blocks)
@@ -125,7 +126,7 @@ class Brief:
             yield f"  and {len(self.held) - most} more"
 
 
-WHERE_MORE = "All of it: --full. Why, and what would change it: `explain`. A page to pass on: `report`."
+WHERE_MORE = "More: --full. Why: `explain`. A page to pass on: `report`. Each year and after any event: `roll`."
 
 
 def _rows(of: Sequence[object], shown: int) -> int:
@@ -187,7 +188,7 @@ def brief_of(
 ) -> Brief:
     """The brief of an answer that is a plan, from its tables."""
     told = _Told(plan, data_names, figures, tables, basis)
-    steps = sorted(told.steps(), key=lambda one: -one.musd)
+    steps = sorted(told.steps(), key=lambda one: (one.why == FREE, -one.musd))
     years, held = told.held()
     points = {
         "DECIDE BY:": told.later(),
@@ -314,7 +315,7 @@ class _Told:
         """In five words: what leaving it out costs."""
         assert self.tested is not None
         if verdict == "free":
-            return "free to choose: no gain shown"
+            return FREE
         mineral = self.basis.mineral_of.get(item, item)
         rows = self.tested.left_out
         mine = rows[(rows.kind == "mineral") & (rows.item == mineral)] if len(rows) else rows
@@ -352,26 +353,22 @@ class _Told:
         if rule is None:
             return "Released and refilled as the further course of a disruption, once it has begun, makes best."
         aside = pd.DataFrame() if self.tested is None else self.tested.release
-        kept = "others get what its users will not need"
+        kept = ", then others what its users will not need"
         if len(aside):
             cost = self.figures.items("bought_musd")
             code = max(aside.material.unique(), key=lambda one: (cost.get(one, 0.0), one))
             last = aside[(aside.material == code) & (aside.aside_t > 0)].sort_values("aside_t")
             if len(last):
                 row = last.iloc[-1]
-                left = f"once {rounded(row.aside_t)} t are left for the dearer ones"
-                kept = f"{row.segment} users get {self._material(code)} in full {left}"
-        fill = "refill" if rule.refill_share == 1 else f"refill {percent(rule.refill_share)}"
-        return (
-            f"In a disruption the dearest use gets all it lacks; {kept}. Afterwards {fill}, as offers and money allow."
-        )
+                kept = f", {row.segment} users of {self._material(code)} in full once {rounded(row.aside_t)} t are left"
+        fill = "" if rule.refill_share == 1 else f" to {percent(rule.refill_share)}"
+        return f"Release: dearest use first{kept}. Then refill{fill}."
 
     def later(self) -> str:
         """What comes after the first year, what would tell, and what waiting costs."""
         found = [*self._later_acts()]
-        text = f"{'; '.join(found)}. " if found else "nothing has to be decided later as things stand. "
-        told = self._waiting()
-        return f"{text}{told}Decide again each year and after any event: `roll`."
+        text = f"{'; '.join(found)}." if found else "nothing later as things stand."
+        return f"{text}{self._waiting()}"
 
     def _later_acts(self) -> Iterator[str]:
         """Signatures after the first year, by year."""
@@ -398,7 +395,7 @@ class _Told:
             years = f"FY{after.fiscal_year.min()}" + (
                 "" if after.fiscal_year.nunique() == 1 else f" to FY{after.fiscal_year.max()}"
             )
-            yield f"{years} buy up to the targets: {some(names)} ({money(float(by_material.sum()))} M)"
+            yield f"{years} buy {some(names)} up to target ({money(float(by_material.sum()))} M)"
 
     def _offtakes(self, contracts: pd.DataFrame) -> list[tuple[float, str]]:
         """(fees, words) of contracts, those for one material together, the dearest first."""
@@ -423,11 +420,11 @@ class _Told:
         if not waits:
             return ""
         if waits[0].why_not:
-            return "No plan that waits keeps the rules. "
+            return " No plan that waits keeps the rules."
         costs = [(int(row.years), float(row.cost_musd)) for row in waits if not row.why_not]
         first = "costs nothing that shows" if not waits[0].needed else f"costs {rounded(costs[0][1])} M"
-        rest = f", for {costs[-1][0]} years {rounded(costs[-1][1])} M" if len(costs) > 1 and waits[-1].needed else ""
-        return f"Doing nothing new for a year {first}{rest}. "
+        rest = f", {costs[-1][0]} years {rounded(costs[-1][1])} M" if len(costs) > 1 and waits[-1].needed else ""
+        return f" Doing nothing new for a year {first}{rest}."
 
     # What it costs and protects, and what that hangs on.
 
@@ -536,7 +533,9 @@ class _Told:
         of = mine[mine.item == code]
         share = min(1.0, float(of.worth_musd.iloc[0]) / self._worth)
         where = next(iter(sorted(_flipping(of), key=_distance)), None)
-        till = f", which stops paying where {self._flip(where)}" if where is not None else ""
+        till = ""
+        if where is not None:
+            till = f", which {_verb(self._material(code))} paying where {self._flip(where)}"
         yield f"{share:.0%} of that hangs on {self._material(code)}{till}."
         for row in self._signed():
             gap = float(row.financing_gap_musd)
@@ -555,19 +554,25 @@ class _Told:
         shown: dict[str, list[str]] = {}
         for row in sorted(by_figure.values(), key=rows.index)[:MOST_FLIPS]:
             shown.setdefault(self._part(row), []).append(self._flip(row))
-        found = [f"{part} stops paying where {' or where '.join(flips)}" for part, flips in shown.items()]
+        found = [f"{part} {_verb(part)} paying where {' or where '.join(flips)}" for part, flips in shown.items()]
+        if THE_PLAN not in shown:
+            loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
+            down = (
+                f"down to {percent2(loss.flips_at)} of the loss assumed for a tonne"
+                if loss is not None
+                else "at any loss"
+            )
+            found.insert(0, f"as a whole it pays {down}, and at any rate of disruptions within reach")
         band = pd.DataFrame() if self.tested is None else self.tested.band
         if len(band):
             low, high = rounded(float(band.worth_musd.min())), rounded(float(band.worth_musd.max()))
-            found.append(
-                f"over {band.loss.nunique()} published losses and {band.belief.nunique()} beliefs it is worth {low} to {high} M: "
-                "`regret` finds the plan that stands under all"
-            )
-        return f"{'; '.join(found)}." if found else "no single figure within reach turns it."
+            count = f"{band.loss.nunique()} published losses and {band.belief.nunique()} beliefs"
+            found.append(f"by {count} it is worth {low} to {high} M (`regret`: the plan that stands under all)")
+        return f"{'; '.join(found)}."
 
     def _part(self, row: Any) -> str:
         if row.kind == "plan":
-            return "the plan as a whole"
+            return THE_PLAN
         name = self._material(str(row.item)) if row.kind == "mineral" else f"the {row.item}"
         return f"{name} ({rounded(row.worth_musd)} M)"
 
@@ -576,8 +581,9 @@ class _Told:
         name, low, high = self.names.hazard(str(row.hazard)), float(row.low), float(row.high)
         less = row.flips_at < row.value
         if row.figure == "loss":
-            span = f"other estimates: {low:.2g} to {high:.3g} times" if high > low else "no other estimate"
-            return f"a missing tonne costs {'less' if less else 'more'} than {percent2(row.flips_at)} of what is assumed ({span})"
+            span = f"others: {low:.2g} to {high:.3g} times" if high > low else "no other estimate"
+            change = "below" if less else "above"
+            return f"a tonne's loss is {change} {percent2(row.flips_at)} of the one assumed ({span})"
         if row.figure == "probability":
             what = "any of the listed scenarios" if row.hazard == "*" else f"'{self._scenario(str(row.hazard))}'"
             change = "less" if less else "more"
@@ -604,11 +610,9 @@ class _Told:
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
         parts += [f"up to {money(liability)} M a year that price floors may cost"] * (liability >= SMALL_MUSD)
         projects = self.tables["projects"]
-        standing = [
-            self.names.producer(name) for name in dict.fromkeys(projects.project[projects.committed.astype(bool)])
-        ]
-        parts += [f"nothing new for {some(standing)}, decided before"] * bool(standing)
-        return f"{'; '.join(parts)}." if parts else "nothing."
+        standing = list(dict.fromkeys(projects.project[projects.committed.astype(bool)]))
+        run_on = f"; {some([self.names.producer(name) for name in standing], 1)} go on without new money"
+        return f"{'; '.join(parts) or 'nothing'}{run_on * bool(standing)}."
 
     def unprotected(self) -> str:
         """What is still lost, by whom, and in a bad future."""
@@ -630,33 +634,28 @@ class _Told:
             left = {m: v for m, v in left.items() if m not in self.basis.embedded}
             row = next(row for row in rows_of(curve) if math.isclose(row.chance, ONE_IN_TWENTY))
             lost, without_plan = rounded(row.loss_musd), rounded(row.loss_without_musd)
-            bad = f"; one future in twenty loses over {lost} M ({without_plan} without the plan)"
+            bad = f"; one future in 20 loses over {lost} M ({without_plan} without)"
             short, before = self.tested.figure("defence_short"), self.tested.figure("defence_short_without")
-        total = sum(left.values())
+        total = self._losses()[1]
         if total < SMALL_MUSD:
             return ""
         ranked = sorted(left.items(), key=lambda pair: -pair[1])
-        named = [f"{self._material(m)} {rounded(v)}" for m, v in ranked[:3] if v >= SMALL_MUSD]
-        others = "" if math.isnan(before) else f", {percent2(before)} without the plan"
+        named = [f"{self._material(m)} {rounded(v)}" for m, v in ranked[:NAMED] if v >= SMALL_MUSD]
+        mostly = f" ({', '.join(named)})" if named else ""
+        others = "" if math.isnan(before) else f" ({percent2(before)} without)"
         defence = (
             f" Defence runs short in {percent2(short)} of futures{others}."
             if short > 0
             else " Defence never runs short."
         )
-        return f"{rounded(total)} M of expected losses remain ({', '.join(named)}){bad}.{defence}"
+        return f"{rounded(total)} M of expected losses remain{mostly}{bad}.{defence}"
 
     def sure(self) -> str:
         """How sure the answer is, in words that need no statistics."""
-        estimates = (
-            f"{self.basis.estimates:,} of {self.basis.facts + self.basis.estimates:,} figures behind it are estimates"
-        )
-        checked = "an independent program has checked every sum" if self.basis.audit_word == "passed" else ""
-        seen = (
-            f"; its losses are higher than what was seen allows for ({self.basis.replayed[0]})"
-            if self.basis.replayed
-            else ""
-        )
-        tail = f"{estimates}{seen}" + (f"; {checked}." if checked else ".")
+        estimates = f"{self.basis.estimates:,} of its {self.basis.facts + self.basis.estimates:,} figures are estimates"
+        seen = f"; losses are above what was seen allows for ({self.basis.replayed[0]})" if self.basis.replayed else ""
+        checked = "; a second program checked every sum" if self.basis.audit_word == "passed" else ""
+        tail = f"{estimates}{seen}{checked}."
         if self.tested is None:
             proven = {
                 "optimal": "no plan is better in its own scenarios",
@@ -667,10 +666,11 @@ class _Told:
         count = int(tested.figure("samples") * tested.figure("scenarios"))
         most = ""
         if bool(tested.gap.most_says.iloc[0]):
-            most = f"; no policy could be worth more than {rounded(tested.figure('most_musd'))} M, even if it knew each future"
-        return f"the plan was lived through {count:,} new futures, which nobody in them foresees{most}; {tail}"
+            most = f"; no policy, even all-knowing, is worth over {rounded(tested.figure('most_musd'))} M"
+        return f"it was lived through {count:,} new futures that nobody foresees{most}; {tail}"
 
 
+THE_PLAN = "the plan as a whole"
 ONE_IN_TWENTY = 0.05
 MOST_FLIPS, FAR = 3, math.log(8.0)
 """Figures that an answer is said to hang on; a flip is far where the figure would have to be eight times as high or as low."""
@@ -679,6 +679,11 @@ UNPROVEN = {
     "time_limit": "the time limit ended the search",
     "interrupted": "the search was interrupted",
 }
+
+
+def _verb(subject: str) -> str:
+    """Stop or stops, as the subject asks: NdFeB magnets stop, yttrium oxide stops."""
+    return "stop" if subject.split(" (")[0].endswith("s") else "stops"
 
 
 def percent2(share: float) -> str:
