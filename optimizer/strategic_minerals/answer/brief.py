@@ -34,6 +34,8 @@ NEARLY_ALONE = 0.05
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake:", "floor": "price floor:"}
 UNITS = {"t": " t", "t/yr": " t a year"}
 SIGNED = 1e-6
+LEAST_SHOWN = 0.095
+"""Million USD from which on a sum is written out."""
 FREE = "free to choose: no gain shown"
 
 
@@ -160,7 +162,7 @@ def _cut(text: str, most: int) -> str:
 
 def money(musd: float) -> str:
     """Million USD in two figures, small sums as such."""
-    return "< 0.1" if 0 < musd < SMALL_MUSD else rounded(musd)
+    return "< 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
 
 
 def _tonnes(value: float) -> str:
@@ -168,7 +170,8 @@ def _tonnes(value: float) -> str:
 
 
 def _days(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:,.0f} days"
+    days = f"{value:,.0f}"
+    return "" if math.isnan(value) else f"{days} day{'s' * (days != '1')}"
 
 
 def some(names: Sequence[str], most: int = NAMED) -> str:
@@ -240,7 +243,8 @@ class _Told:
             return
         now = self.acts[(self.acts.through_year == self._year) & (self.acts.chosen > 0)]
         for row in rows_of(now):
-            what, unit = str(row.what).removeprefix("offtake from "), UNITS.get(str(row.unit))
+            named = lower(str(row.what)) if row.kind in ("buy", "sell") else str(row.what)
+            what, unit = named.removeprefix("offtake from "), UNITS.get(str(row.unit))
             much = "all of it" if row.chosen == 1 else percent(row.chosen)
             yield Step(
                 f"{DOES[str(row.kind)]} {what}",
@@ -562,7 +566,7 @@ class _Told:
                 if loss is not None
                 else "at any loss"
             )
-            found.insert(0, f"as a whole it pays {down}, and at any rate of disruptions within reach")
+            found.insert(0, f"the plan as a whole pays {down}, and at any rate of disruptions within reach")
         band = pd.DataFrame() if self.tested is None else self.tested.band
         if len(band):
             low, high = rounded(float(band.worth_musd.min())), rounded(float(band.worth_musd.max()))

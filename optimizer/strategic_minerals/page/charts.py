@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..answer.act_now import GAP
+from ..answer.act_now import GAP, ActNow
 from ..answer.notes import ALTERNATIVES, scenario_names
 from ..answer.result import Result
 from ..core.errors import missing_part
@@ -227,7 +227,7 @@ def country_colours(codes: Iterable[str]) -> dict[str, str]:
 WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
 """Alternatives of `worth` that are no rules of thumb, or are shown anyway."""
 OF_CASES = [PALETTE[n] for n in (0, 1, 2, 3, 6, 7, 5, 8)]
-MEAN = "average over the plan's scenarios"
+MEAN, LIVED = "average over the plan's scenarios", "average over new scenarios"
 
 
 def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
@@ -245,9 +245,12 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         more = more.assign(case=more["alternative"].replace(ALTERNATIVES), **added)
         table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
     table = named(table, result)
+    tested, where = ActNow.of(result.tables), MEAN
     mean = {case: float((every["probability"] * every[column]).sum()) for case, column in CASES.items()}
+    if tested is not None and not tested.why_not:
+        where, mean = LIVED, {WITH: tested.figure("loss_musd"), WITHOUT: tested.figure("loss_without_musd")}
     average = pd.DataFrame(
-        {"scenario": MEAN, "probability": 1.0, "events": "", "case": list(mean), "loss_musd": list(mean.values())}
+        {"scenario": where, "probability": 1.0, "events": "", "case": list(mean), "loss_musd": list(mean.values())}
     )
     table = pd.concat([average, table], ignore_index=True)[["scenario", "probability", "case", "loss_musd", "events"]]
     cases = [WITH, WITHOUT, *(ALTERNATIVES.get(name, name) for name in beside)]
@@ -279,7 +282,7 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         "What shortages cost, with the plan and without it",
         f"Loss to the economy {tail}. The line between the two marks is the loss that the plan avoids."
         + ("" if GAP in result.tables else f" {UNTESTED}"),
-        f"On average over the plan's own scenarios losses are {mean[WITHOUT]:,.0f} {unit} without the plan and "
+        f"On average over {where.removeprefix('average over ')} losses are {mean[WITHOUT]:,.0f} {unit} without the plan and "
         f"{mean[WITH]:,.0f} with it. "
         f"The largest shown that remains is {worst['loss_musd']:,.0f} {unit}, in this one: {worst['scenario']}.",
         alt.layer(line, points, spoken).properties(width=WIDTH - 220, height=ROW_STEP * rows, usermeta={"rows": rows}),
