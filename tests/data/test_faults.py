@@ -390,7 +390,7 @@ def limit(**more: Any) -> dict[str, Any]:
 
 ASKS: list[tuple[dict[str, Any], str, str]] = [
     (struck(start_year=2030.0), "scenarios.0.events.0.start_year", "to the end of the tail"),
-    (struck(demand_multipliers={"civl": 2.0}), "scenarios.0.events.0.demand_multipliers", "did you mean 'civil'"),
+    (struck(demand_multipliers={"civl": 2.0}), "scenarios.0.events.0.demand_multipliers.civl", "did you mean 'civil'"),
     ({"loss_function": "tests"}, "loss_function", "did you mean 'test'"),
     ({"sample": {"scenarios": 1, "seed": 1, "hazards": ["war"]}}, "sample.hazards.0", "a hazard"),
     ({"controls": [CONTROL]}, "controls.0.countries", "countries.csv"),

@@ -215,6 +215,10 @@ class Fault:
         return legible(f"{place}  {self.column}  found {self.found}; expected {self.expected}")
 
 
+class UnfitRule(Fault):
+    """A rule of a plan that its materials cannot keep."""
+
+
 @dataclass(frozen=True)
 class MissingPart(Fault):
     """A library of an optional part of the package that is not installed; `file` names what needs it."""

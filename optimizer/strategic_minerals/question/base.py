@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from ..core.errors import CONTROL
+from ..core.errors import CONTROL, MisplacedError, shown
 from ..core.stats import LARGEST_NUMBER
 
 USA = "USA"
@@ -106,7 +106,8 @@ class Section(BaseModel):
     def _typed(cls, value: Any, info: ValidationInfo) -> Any:
         """Check the types of a plan file: no text for a number, no number for true or false, and no true or false for a number."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
-        for scalar in _scalars(value):
+        wrong_parts = list[tuple[str, str, str]]()
+        for part, scalar in _scalars(value):
             number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
             wrong = (
                 (isinstance(scalar, str) and str not in kinds)
@@ -114,12 +115,16 @@ class Section(BaseModel):
                 or (number and not kinds & {int, float})
             )
             if wrong and kinds and kinds <= {int, float, bool, str}:
-                wanted = " or ".join(sorted({WORDS[kind] for kind in kinds}))
-                raise ValueError(f"{wanted}, not {WORDS[type(scalar)]}")
+                wanted = " or ".join(sorted({WORDS[kind] for kind in kinds})) + f", not {WORDS[type(scalar)]}"
+                if not part:
+                    raise ValueError(wanted)
+                wrong_parts.append((part, shown(scalar), wanted))
             if isinstance(scalar, int) and scalar.bit_length() > MOST_BITS:
                 raise ValueError(f"a number of at most {LARGEST_NUMBER:.0e}".replace("e+", "e"))
             if isinstance(scalar, str) and CONTROL.search(scalar):
                 raise ValueError("text without control characters")
+        if wrong_parts:
+            raise MisplacedError(*wrong_parts)
         return value
 
 
@@ -141,12 +146,12 @@ def _kinds(annotation: Any) -> set[type]:
     return {annotation} if isinstance(annotation, type) else set()
 
 
-def _scalars(value: Any) -> list[Any]:
-    """The scalars of a value, of a list, or of a table of scalars."""
+def _scalars(value: Any) -> list[tuple[str, Any]]:
+    """The scalars of a value, of a list, or of a table of scalars, there with their names."""
     if not isinstance(value, dict | list | tuple):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value
-    return [part for part in parts if not isinstance(part, dict | list)]
+        return [("", value)]
+    parts = value.items() if isinstance(value, dict) else [("", part) for part in value]
+    return [(str(name), part) for name, part in parts if not isinstance(part, dict | list)]
 
 
 class Row(BaseModel):
@@ -370,6 +375,13 @@ def kinds_at(model: type[BaseModel], field: str) -> frozenset[str]:
     return frozenset(str(node["type"]) for node in _choices_at(model, field) if "type" in node)
 
 
+def choices_at(model: type[BaseModel], field: str) -> list[str]:
+    """What a dotted field may be where it is one of few, e.g. `low`, `central`, `high`; empty where it is not."""
+    nodes = _choices_at(model, field)
+    truth = ["true", "false"] if any(node.get("type") == "boolean" for node in nodes) else []
+    return truth or [str(choice) for node in nodes for choice in node.get("enum", ())]
+
+
 def fields_at(model: type[BaseModel], field: str) -> list[str]:
     """Names of the fields of a dotted section, or of an entry of a list of sections; empty where it is neither."""
     return list(dict.fromkeys(name for node in _choices_at(model, field) for name in node.get("properties", ())))
@@ -395,7 +407,7 @@ def _child(node: Any, part: str) -> Any:
     """What the schema of a node says of one of its parts; None: nothing."""
     if part.isdigit() and "items" in node:
         return node["items"]
-    other = node.get("additionalProperties")
+    other = next(iter(node.get("patternProperties", {}).values()), node.get("additionalProperties"))
     return node.get("properties", {}).get(part, other if isinstance(other, dict) else None)
 
 

@@ -452,7 +452,8 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
     compared = [each for each in compared if odd.isdisjoint(each.figures)]
     for doubt in (*unusual, *contradictions(facts.values, compared)):
         (table, key, column), fault = doubt.figures[0], data.placed(doubt.fault)
-        place = " ".join(part for part in (fault.file, key, fault.column) if part)
+        cell = fault.row if fault.row != key else ""
+        place = " ".join(part for part in (f"{fault.file}:{cell}".rstrip(":"), key, fault.column) if part)
         what = "" if table == PLAN else f" [{column_in_words(column)}: {owner_in_words(key, names)}]"
         told.append((KIND, key or column, f"{place}: {fault.found}; expected {fault.expected}{what}"))
     return told

@@ -224,7 +224,7 @@ class Event(Section):
         missing = [name for name in needed if getattr(self, name) is None]
         if self.hazard is None and missing:
             expected = f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}"
-            raise MisplacedError(("", "no hazard", expected))
+            raise MisplacedError(("hazard", "nothing", expected))
         return self
 
 

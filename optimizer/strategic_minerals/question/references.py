@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import BeforeValidator
 
-from ..core.errors import Fault, Hints
+from ..core.errors import Fault, Hints, UnfitRule
 from .base import key_of, parse_multipliers, spaced
 from .dataset import Dataset, members
 from .plan import Event, Plan
@@ -168,14 +168,15 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
         yield f"{place}.hazard", [event.hazard], hazards
         yield f"{place}.countries", (event.countries or "").split(), codes
         yield f"{place}.materials", (event.materials or "").split(), goods
-        yield f"{place}.demand_multipliers", event.demand_multipliers or (), segments
+        yield from ((f"{place}.demand_multipliers.{name}", [name], segments) for name in event.demand_multipliers or ())
     for n, control in enumerate(plan.controls):
         yield f"controls.{n}.countries", control.countries.split(), codes
         yield f"controls.{n}.materials", control.materials.split(), goods
         yield f"controls.{n}.hazard", [control.hazard], hazards
         own = control.materials.split()
-        cut = materials if "*" in own else Known(frozenset(own), "materials of the control")
-        yield f"controls.{n}.cut_shares", control.cut_shares, cut
+        told = "*" in own or not materials.names.issuperset(own)  # a slip among them is a fault already
+        cut = materials if told else Known(frozenset(own), "materials of the control")
+        yield from ((f"controls.{n}.cut_shares.{name}", [name], cut) for name in control.cut_shares)
     if plan.sample is not None:
         yield from _each("sample.hazards", plan.sample.hazards, hazards.and_("*"))
     for n, override in enumerate(plan.hazards):
@@ -209,7 +210,7 @@ def _covers(plan: Plan, data: Dataset) -> Iterator[Fault]:
     for n, cover in enumerate(plan.days_of_cover):
         if cover.material in defined - held and cover.days > 0:
             expected = "a material that the reserve can buy or holds"
-            yield Fault("plan", "", f"days_of_cover.{n}.material", f"'{cover.material}'", expected)
+            yield UnfitRule("plan", "", f"days_of_cover.{n}.material", f"'{cover.material}'", expected)
 
 
 def some_of(names: Iterable[str]) -> str:
