@@ -109,6 +109,40 @@ def test_every_fault_of_a_plan_names_its_cell(kept: Path, tmp_path: Path) -> Non
     assert (fault.file, fault.row) == ("--set", "")
 
 
+def test_a_cell_with_several_lines_is_read_whole_or_refused(kept: Path, tmp_path: Path) -> None:
+    """Proves: a list may have a line an entry; text is text; what follows a list or a table, in whatever brackets, is not lost."""
+    cells: list[tuple[str, str, Any]] = [("budget.appropriation_musd", "{2027 = 5}\nprice_gain = true", None)]
+    cells += [("materials", written, ("a", "b")) for written in ('["a",\n "b", # both\n]', "a\nb")]
+    cells += [("title", written, written) for written in ('"Ours"\nname = "x"', "[draft]\nof May")]
+    cells += [("materials", f'["a"{more}', None) for more in (']\nname = "x"', ']]\nname = ["x"', '], ["b"]')]
+    for field, written, meant in cells:
+        path = edited(kept, tmp_path, set_field(field, written))
+        if meant is not None:
+            assert getattr(load_workbook(path)[0], field) == meant
+            continue
+        (fault,) = faults_of(path)
+        assert (fault.row, fault.column) == (cell_beside(path, field), field)
+        assert fault.expected == 'one list or table and nothing else, such as ["gallium", "tungsten"]'
+
+
+def test_one_slip_is_one_fault_at_its_own_cell(kept: Path, tmp_path: Path) -> None:
+    """Proves: a material of a control that is none is told once and not again for each of its cuts; a wrong entry of a table, and
+    a name among its keys that is none, have the cell of the entry, a hazard that was emptied the cell where it stood."""
+    texts = (
+        "name=old countries=CHN materials=a,b cut_share=0.5 until_year=2029 cut_shares.a=0.1 cut_shares.b=0.2".split()
+    )
+    fields = [set_field(f"controls.0.{name}", value) for name, value in (text.split("=") for text in texts)]
+    event = [set_field(f"scenarios.0.events.0.{name}", None) for name in ("hazard", "countries")]
+    for changes, wrong in (
+        ([set_field("controls.0.materials", "a x")], "controls.0.materials"),
+        ([set_field("controls.0.materials", "a")], "controls.0.cut_shares.b"),
+        ([set_field("controls.0.cut_shares.b", "much")], "controls.0.cut_shares.b"),
+        (event, "scenarios.0.events.0.hazard"),
+    ):
+        (fault,) = faults_of(path := edited(kept, tmp_path, *fields, *changes))
+        assert (fault.column, fault.row) == (wrong, cell_beside(path, wrong))
+
+
 def test_gaps_in_numbers_are_closed_and_faults_keep_the_numbers_of_the_sheet(kept: Path, tmp_path: Path) -> None:
     """Proves: scenarios 1 and 3 are the two scenarios; `--set` and faults call them 1 and 3; 0 and 2 are nobody."""
 

@@ -22,7 +22,7 @@ from ..matrix.problem import prepare
 from ..model.sets import main_aim
 from ..question.base import UNITS, key_of, stem_and_unit
 from ..question.consistency import check_data
-from ..question.dataset import Dataset, home_row, not_compiled
+from ..question.dataset import Dataset, PlanSheet, home_row, not_compiled
 from ..question.deflation import restated
 from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
@@ -159,6 +159,7 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     dear = [item for kind, item, _ in noted if kind == DEAR]
     many = len(dear) > MOST_DEAR
     return [
+        *(data.asked.said if isinstance(data.asked, PlanSheet) else ()),
         *odd,
         *outdated(data),
         *idle,

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import scipy.sparse as sp
 
-from ..core.errors import Fault, InputError, PlanError, near_miss
+from ..core.errors import Fault, InputError, PlanError, UnfitRule, near_miss
 from ..core.frames import INF, Bools, Floats, Ints, equal
 from ..core.runner import checkpoint
 from ..core.stats import Timings
@@ -370,7 +370,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
             found = f"about {columns:,} columns ({len(structure.scenarios.names)} scenarios, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns")])
         if faults := _covers_of_nothing(structure):
-            raise PlanError([data.placed(fault) for fault in faults])
+            raise PlanError(data.placed_all(faults))
     checkpoint("compiling the model")
     with seconds.measure("compile"):
         known = like.templates if like is not None and same_operations(like.structure, structure) else None
@@ -396,7 +396,7 @@ def _covers_of_nothing(structure: Structure) -> list[Fault]:
     """Days of cover of materials that the reserve neither has nor may buy from anybody."""
     rules, n = structure.instance.plan.days_of_cover, structure.instance
     return [
-        Fault(
+        UnfitRule(
             "plan",
             "",
             f"days_of_cover.{rules.index(rule)}.material",

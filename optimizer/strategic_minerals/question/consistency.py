@@ -286,7 +286,7 @@ def require(plan: Plan, data: Dataset) -> None:
 
 def check_data(plan: Plan, data: Dataset) -> list[Fault]:
     """Faults of a plan with its tables. Tables that are not there and references first: later checks would only repeat them."""
-    return [data.placed(fault) for fault in _found(plan, data)]
+    return data.placed_all(_found(plan, data))
 
 
 def _found(plan: Plan, data: Dataset) -> list[Fault]:

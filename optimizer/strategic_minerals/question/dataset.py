@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, Faults, Hints, InputError, expected, near_miss, shown
+from ..core.errors import Fault, Faults, Hints, InputError, UnfitRule, expected, near_miss, shown
 from .base import Row, key_of
 from .project_tables import HomeRow
 from .read_toml import PlanText, set_elsewhere
@@ -177,6 +177,20 @@ def column_number(letters: str) -> int:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A cell in which a planner answered a question."""
+
+    place: str
+    """Book and sheet."""
+    at: str
+    question: str
+
+    def placed(self, fault: Fault) -> Fault:
+        """A fault of what the answer made, at the answer."""
+        return replace(fault, file=self.place, row=self.at, column=self.question)
+
+
+@dataclass(frozen=True)
 class PlanSheet:
     """The sheet `plan`: a field a row, entries of lists numbered as the planner numbered them."""
 
@@ -192,6 +206,12 @@ class PlanSheet:
     """Last row with a field."""
     empty: Mapping[str, int] = field(default_factory=dict)
     """Field as it is written there without a value -> its row."""
+    answers: Mapping[str, Cell] = field(default_factory=dict)
+    """Field of the plan -> the answer of another sheet that filled it."""
+    said: tuple[str, ...] = ()
+    """What these answers changed besides, in words."""
+    narrowed: Cell | None = None
+    """Where the planner, who has chosen other materials, may name rules to leave out; None: the materials are the sheet's."""
 
     def named(self, field: str) -> str:
         """A field of the plan, its lists counted from 0 without gaps, as the sheet calls it."""
@@ -203,12 +223,16 @@ class PlanSheet:
 
     def placed(self, fault: Fault) -> Fault:
         """A fault of the plan with the cell of its field, of the closest one around it, or of the row where it could be added."""
-        name = self.named(fault.column)
+        name, parts = self.named(fault.column), fault.column.split(".")
+        around = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
+        if answer := next((self.answers[path] for path in around if path in self.answers), None):
+            return answer.placed(fault)
         if set_elsewhere(fault.column, self.overrides):
             return replace(fault, file="--set", row="", column=name)
         unfilled = [row for own, row in self.empty.items() if own == name or own.startswith(f"{name}.")]
-        if fault.found == "nothing" and unfilled:
-            return replace(fault, file=self.place, row=cell_name(min(unfilled), 1), column=name, found="an empty cell")
+        if unfilled and (fault.found == "nothing" or name in self.empty):
+            found = "an empty cell" if fault.found == "nothing" else fault.found
+            return replace(fault, file=self.place, row=cell_name(min(unfilled), 1), column=name, found=found)
         path = name
         while path:
             inside = [row for own, row in self.rows.items() if own == path or own.startswith(f"{path}.")]
@@ -227,12 +251,16 @@ class Book:
     lines: Mapping[str, tuple[int, ...]]
     others: tuple[str, ...] = ()
     """Sheets that are no tables."""
+    answers: Mapping[tuple[str, str], Mapping[str, Cell]] = field(default_factory=dict)
+    """(Table, key) of a row that answers of another sheet added -> column -> the answer; empty column: that for the rest."""
 
     def placed(self, fault: Fault, table: str, rows: Sequence[Any]) -> Fault:
         """A fault with sheet and cell; its row is told by key, whole or the first part of it."""
         at = [n for n, row in enumerate(rows) if fault.row in (key_of(row), str(getattr(row, row.key[0])))]
         line = self.lines[table][at[0]] if at else None
         columns = self.columns[table]
+        if at and (cells := self.answers.get((table, key_of(rows[at[0]])))):
+            return cells.get(fault.column, cells[""]).placed(fault)
         cell = f" row {line}" if line else ""
         if line and fault.column and fault.column in columns:
             cell = f" {cell_name(line, columns.index(fault.column))}"
@@ -282,6 +310,22 @@ class Dataset:
         if self.book is None or table not in self.book.lines:
             return fault
         return self.book.placed(fault, table, self.rows(table))
+
+    def placed_all(self, faults: Iterable[Fault]) -> list[Fault]:
+        """Faults with their places; rules that do not fit the materials that a planner chose on a sheet are one, which says what to
+        type to leave them out."""
+        found = [self.placed(fault) for fault in faults]
+        cell = self.asked.narrowed if isinstance(self.asked, PlanSheet) else None
+        unfit = [fault for fault in found if cell is not None and isinstance(fault, UnfitRule)]
+        if cell is None or not unfit:
+            return found
+        told = {".".join(fault.column.split(".")[:2]): fault.found for fault in unfit}
+        expected = f"here also '{', '.join(told)}', which leaves them out, or {unfit[0].expected}"
+        words = "; ".join(f"{rule} of the sheet plan ({what})" for rule, what in told.items())
+        return [
+            *(one for one in found if one not in unfit),
+            cell.placed(replace(unfit[0], found=words, expected=expected)),
+        ]
 
     def without_places(self) -> Dataset:
         """The same tables, of which nobody knows in what file, sheet or line they stand: what is said of them is the same

@@ -25,15 +25,27 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args, get_origin
 
-from ..core.errors import FORMAT, Fault, Faults, FaultsError, InputError, PlanError, missing_part, plain
+from ..core.errors import FORMAT, Fault, Faults, FaultsError, InputError, PlanError, missing_part, plain, shown
 from ..core.files import kind_of_file, read_bounded, whole_file
-from .base import field_meaning, kinds_at, list_at, meaning
+from .base import choices_at, field_meaning, kinds_at, list_at, meaning
 from .dataset import MOST_ROWS, Book, Dataset, PlanSheet, cell_name, column_number, home_row, validate_rows
 from .plan import Plan
 from .read_csv import PROVENANCE, header_faults
 from .read_toml import SET, apart, first_new, parse_plan, put
 from .tables import TABLES
-from .workbook_start import NO, START, YES, answered, questions, read_answers
+from .workbook_start import (
+    HEADS,
+    MEANS,
+    NO,
+    START,
+    YES,
+    answer_columns,
+    answered,
+    checked,
+    lists,
+    questions,
+    read_answers,
+)
 
 # A workbook within limits: its unpacked size and how far its cells reach, and cells that hold no value and look empty to a reader.
 
@@ -124,7 +136,7 @@ def optional(name: str) -> Any:
 FIRST_YEAR = 1000
 """Numbers from here on name a year of a series and no place in a list."""
 TEXT_STARTS = ("[", "{", '"')
-"""How a value of a plan begins that is read as TOML: lists, tables, and text that begins like one."""
+"""How a value of a plan begins that is no plain text: lists and tables as in TOML, and text in quotation marks."""
 DEEPEST = 20
 """Parts of a field's path."""
 
@@ -141,6 +153,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     content: dict[str, Any] = {}
     rows: dict[str, int] = {}
     empty: dict[str, int] = {}
+    refused: list[str] = []
     faults = Faults()
     head = str(cells[0][0]).strip() if cells and cells[0] else ""
     if head.partition(".")[0] in Plan.model_fields:
@@ -159,7 +172,14 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             continue
         rows[field] = number
         try:
-            _place(content, field.split("."), typed(value, field))
+            read = typed(value, field)
+        except (ValueError, RecursionError):
+            refused.append(field)
+            expected = 'one list or table and nothing else, such as ["gallium", "tungsten"]'
+            faults.add(Fault(place, cell_name(number, 1), field, shown(value), expected))
+            continue
+        try:
+            _place(content, field.split("."), read)
         except (ValueError, TypeError, RecursionError) as error:
             expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
             faults.add(Fault(place, cell_name(number, 1), field, str(error), expected))
@@ -177,7 +197,8 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     try:
         plan = parse_plan(plain, file=place)
     except PlanError as error:
-        faults.extend(sheet.placed(fault) for fault in error.faults)
+        placed = [sheet.placed(fault) for fault in error.faults]
+        faults.extend(fault for fault in placed if not (fault.found == "nothing" and fault.column in refused))
     if faults:
         raise PlanError(faults.told())
     return plan, sheet
@@ -189,9 +210,13 @@ def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
         raise ValueError(f"a path with {len(parts)} parts")
     node: Any = content
     for part, following in pairwise(parts):
-        fresh: Any = Numbered() if counted(following) else {}
-        node = node.setdefault(_key(node, part), fresh)
-    node[_key(node, parts[-1])] = value
+        key = _key(node, part)
+        if node.get(key, []) == []:  # a list that is empty, as the sheet is written, is no list besides
+            node[key] = Numbered() if counted(following) else {}
+        node = node[key]
+    key = _key(node, parts[-1])
+    if value != [] or not node.get(key):
+        node[key] = value
 
 
 def _key(node: Any, part: str) -> Any:
@@ -234,15 +259,18 @@ def counted(part: str) -> bool:
 
 
 def typed(value: Any, field: str) -> Any:
-    """A cell as a value of a plan: integers whole, lists and tables as TOML, lists typed with commas or spaces too."""
+    """A cell as a value of a plan: integers whole, lists and tables as TOML, lists typed with commas or spaces too. ValueError for
+    what begins like a list or a table and is none, or more than one."""
     listed = list_at(Plan, field)
-    if isinstance(value, str) and value.strip().startswith(TEXT_STARTS):
+    text = value.strip() if isinstance(value, str) else ""
+    if text.startswith('"'):
         try:
-            return tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            if value.strip().startswith('"'):  # somebody's own quotation marks
-                return value
-            raise ValueError(f"{value[:40]!r}, which is not a valid list or table") from None
+            return json.loads(text)
+        except ValueError:  # somebody's own quotation marks
+            return value
+    if text.startswith(("[", "{")) and kinds_at(Plan, field) != {"string"}:
+        ((found,),) = tomllib.loads(f"v = [{text}\n]").values()  # one value, and nothing after it on a line of its own
+        return found
     if listed and isinstance(value, str):
         return [_as_intended(part, {listed}) for part in re.split(r"[\s,;]+", value) if part]
     value = _as_intended(value, kinds_at(Plan, field))
@@ -302,7 +330,7 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     sheets, others = _sheets_of(path)
     faults = Faults()
     faults.extend(_misnamed(path.name, others))
-    plan, data, sheet = None, None, None
+    plan, sheet = None, None
     try:
         if PLAN not in sheets:
             there = ", ".join([*sheets, *others][:MOST_SHEETS_NAMED]) or "none"
@@ -311,15 +339,17 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
         plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
     except FaultsError as error:
         faults.extend(error.faults)
-    try:
-        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, others)
-    except FaultsError as error:
-        faults.extend(error.faults)
-    if faults or plan is None or data is None:
-        raise PlanError(faults.told())
+    data, wrong = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, others)
+    faults.extend(wrong)
+    answers = None
     if START in sheets:
-        answers = read_answers(f"{path.name}, sheet {START}", sheets[START], questions(plan, data))
-        plan, data = answered(plan, data, answers)
+        written = [[_text(cell) for cell in row] for row in sheets[START]]
+        answers = checked(plan, sheet, data, read_answers(f"{path.name}, sheet {START}", written))
+        faults.extend(answers.faults)
+    if faults or plan is None or sheet is None:
+        raise PlanError(faults.told())
+    if answers is not None:
+        plan, sheet, data = answered(plan, sheet, data, answers)
     return plan, replace(data, asked=sheet)
 
 
@@ -339,23 +369,27 @@ def _sheets_of(path: Path) -> tuple[dict[str, Sequence[Sequence[Any]]], tuple[st
         kind = optional("python_calamine").SheetTypeEnum.WorkSheet
         names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == kind]
         cells = {
-            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names if columns_read(name)
+            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            for name in names
+            if columns_read(name, ())
         }
     expected = "a value, or an empty cell: let the spreadsheet compute the book and save it"
     faults = [
         Fault(f"{path.name}, sheet {name}", at, "", "an error, or a formula that was never computed", expected)
         for name, places in valueless.items()
         for at in places
-        if column_number(at.rstrip("0123456789")) <= columns_read(name)
+        if column_number(at.rstrip("0123456789")) <= columns_read(name, cells.get(name, ()))
     ]
     if faults:
         raise InputError(faults)
     return cells, tuple(name for name in names if name not in cells)
 
 
-def columns_read(sheet: str) -> float:
-    """How many columns of a sheet are read: two of the plan and the questions, all of a table, none of the planner's own."""
-    return 2 if sheet in (PLAN, START) else math.inf if sheet in TABLES else 0
+def columns_read(sheet: str, cells: Sequence[Sequence[Any]]) -> float:
+    """How many columns of a sheet are read: two of the plan, questions and answers, all of a table, none of the planner's own."""
+    if sheet == START:
+        return 1 + answer_columns(cells[0] if cells else ())
+    return 2 if sheet == PLAN else math.inf if sheet in TABLES else 0
 
 
 def _misnamed(book: str, others: Sequence[str]) -> Iterator[Fault]:
@@ -374,7 +408,10 @@ NEARLY = 0.8
 """Likeness of a sheet's name to that of a table from which on it is taken for a slip."""
 
 
-def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: Sequence[str]) -> Dataset:
+def _tables(
+    path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: Sequence[str]
+) -> tuple[Dataset, list[Fault]]:
+    """The tables that could be read, and what is wrong with the others."""
     faults = Faults()
     tables: dict[str, Any] = {}
     places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
@@ -392,15 +429,15 @@ def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: S
             filled = [zip(columns, cells[n - 1], strict=False) for n in lines]
             records = [{name: _text(value) for name, value in row if name and value != ""} for row in filled]
             rows, found = validate_rows(name, records, place, [column for column in columns if column], lines)
-            tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
             wrong = [_with_cell(fault, columns) for fault in found]
+        if not wrong:
+            tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
         faults.extend(wrong)
     if not tables and not faults:
         faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
-    if faults:
-        raise InputError(faults.told())
     own = tuple(name for name in others if name.casefold() not in (READ_ME, NOTES))
-    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own))
+    book = Book(path.name, places[0], places[1], own)
+    return Dataset(types.MappingProxyType(tables), path.stem, book), faults.told()
 
 
 def _headless(place: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> list[Fault]:
@@ -453,7 +490,7 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
         sheet.set_column(0, 0, 110)
         for row, line in enumerate(WELCOME):
             sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
-        _write_plan(book, formats, plan)
+        _write_plan(book, formats, plan, data)
         for table in data.tables:
             _write_table(book, formats, table, data)
         book.close()
@@ -468,8 +505,11 @@ def _write_table(book: Any, formats: Mapping[str, Any], table: str, data: Datase
     for k, column in enumerate(columns):
         if note := meaning(model, column):
             sheet.write_comment(0, k, note, {"x_scale": 2})
-        if allowed := _allowed(model.model_fields[column].annotation):
-            sheet.data_validation(1, k, MOST_ROWS, k, {"validate": "list", "source": allowed})
+        annotation = model.model_fields[column].annotation
+        if allowed := _allowed(annotation) or (["true", "false"] if annotation is bool else []):
+            _drop_down(sheet, (1, k, MOST_ROWS, k), allowed)
+        elif (column,) != model.key and column in DEFINED:
+            _drop_down(sheet, (1, k, MOST_ROWS, k), _range(data, DEFINED[column]), strict=False)
         sheet.set_column(k, k, min(40, max(10, len(column) + 2)), formats["open"])
     for row, values in enumerate(frame[columns].itertuples(index=False, name=None), start=1):
         for k, value in enumerate(values):
@@ -490,32 +530,67 @@ PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "dele
 """What a sheet with locked headers still allows."""
 
 
+DEFINED = {
+    column: table
+    for table, columns in (
+        ("materials", "material materials floor_material"),
+        ("countries", "country countries origin home"),
+        ("hazards", "hazard hazards after"),
+        ("projects", "project project_list"),
+        ("activities", "activity"),
+        ("instruments", "instrument"),
+        ("packages", "packages"),
+        ("minerals", "mineral"),
+    )
+    for column in columns.split()
+}
+"""Column, or last part of a field of the plan -> the table whose first column lists what it may name."""
+LONGEST_LIST = 255
+"""Characters of a list that stands in a drop-down itself."""
+
+
+def _range(data: Dataset, table: str) -> str:
+    """The first column of a sheet as the source of a drop-down, rows that planners add included; empty without rows."""
+    return f"=OFFSET({table}!$A$2,0,0,COUNTA({table}!$A:$A)-1,1)" if data.rows(table) else ""
+
+
+def _drop_down(sheet: Any, cells: tuple[int, int, int, int], source: Any, *, strict: bool = True) -> None:
+    """A list to choose from, where there is one. strict: nothing else may be typed; otherwise names, `*` and several may."""
+    if source and (isinstance(source, str) or len(",".join(source)) <= LONGEST_LIST):
+        sheet.data_validation(*cells, {"validate": "list", "source": source, "show_error": strict})
+
+
 def _write_start(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
     """Questions in plain words with their answers, on which the book opens."""
     home = home_row(data, plan.home)
     head = f"A plan for {plan.home if home is None else home.name}: question"
-    sheet = _sheet(book, START, formats, (head, "answer", "what it means"))
+    sheet = _sheet(book, START, formats, (head, *HEADS, MEANS))
     sheet.activate()
     sheet.set_column(0, 0, 44)
     sheet.set_column(1, 1, 30, formats["open"])
-    sheet.set_column(2, 2, 100)
+    sheet.set_column(2, len(HEADS), 14, formats["open"])
+    sheet.set_column(1 + len(HEADS), 1 + len(HEADS), 100)
     row, block = 0, ""
-    codes = [each.material for each in data.rows("materials")]
+    listed = {name: [*codes] for name, codes in lists(data, plan.price_year).items()}
     for question in questions(plan, data):
         row += 1 if question.block == block else 2  # an empty row before a block
         block = question.block
         sheet.write_string(row, 0, question.text, formats["plain"])
-        write_cell(sheet, row, 1, question.ready, formats["open"])
-        sheet.write_string(row, 2, question.help, formats["plain"])
-        if question.kind == "switch":
-            sheet.data_validation(row, 1, row, 1, {"validate": "list", "source": [YES, NO]})
-        elif question.text.endswith(": material") and codes:
-            source = f"=materials!$A$2:$A${len(codes) + 1}"
-            sheet.data_validation(row, 1, row, 1, {"validate": "list", "source": source})
+        write_cell(sheet, row, 1 + len(HEADS), question.help, formats["plain"])
+        for column in range(1, 1 + len(HEADS)):
+            if column > 1 and not block:
+                sheet.write_blank(row, column, None, formats["closed"])
+                continue
+            ready = question.ready if column == 1 or question.kind == "switch" else ""
+            plain_number = NUMBER.fullmatch(ready) and question.kind != "text"
+            write_cell(sheet, row, column, (float(ready) if plain_number else ready) or None, formats["open"])
+        at = (row, 1, row, len(HEADS) if block else 1)
+        source = _range(data, question.listed) if question.listed in TABLES else listed.get(question.listed, ())
+        _drop_down(sheet, at, [YES, NO] if question.kind == "switch" else source, strict=question.kind == "switch")
     for line in (*AFTER_START, *_also_in_force(plan)):
         row += 1
         sheet.write_string(row + 1, 0, line, formats["plain"])
-    sheet.protect("", PROTECTED)
+    sheet.protect("", {**PROTECTED, "insert_columns": True})
 
 
 def _also_in_force(plan: Plan) -> Iterator[str]:
@@ -532,7 +607,9 @@ def _also_in_force(plan: Plan) -> Iterator[str]:
     yield f"Also in this plan, unless changed in the sheet plan: {'; '.join(filter(None, told)) or 'nothing'}."
 
 
-def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
+def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
+    of = {"loss_function": "loss_functions", "price_set": "prices", "segment": "demand"}
+    stated = {name: [*dict.fromkeys(getattr(row, name) for row in data.rows(table))] for name, table in of.items()}
     sheet = _sheet(book, PLAN, formats, ("field", "value", "meaning"))
     for k, width in enumerate((46, 60, 90)):
         sheet.set_column(k, k, width, formats["open"])
@@ -541,6 +618,10 @@ def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
         quoted = isinstance(value, list) or (isinstance(value, str) and value.strip().startswith(TEXT_STARTS))
         write_cell(sheet, row, 1, json.dumps(value) if quoted else value, formats["open"])
         write_cell(sheet, row, 2, field_meaning(Plan, field), formats["plain"])
+        name = next(part for part in reversed(field.split(".")) if not counted(part))
+        few = choices_at(Plan, field)
+        listed = few or stated.get(name) or (name in DEFINED and _range(data, DEFINED[name]))
+        _drop_down(sheet, (row, 1, row, 1), listed, strict=bool(few))
     sheet.protect("", PROTECTED)
 
 
@@ -576,6 +657,7 @@ def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
         "plain": book.add_format({"text_wrap": False}),
         "header": book.add_format({"bold": True, "bg_color": "#0b5c8a", "font_color": "#ffffff", "locked": True}),
         "open": book.add_format({"locked": False}),
+        "closed": book.add_format({"bg_color": "#e6e6e6"}),
     }
 
 

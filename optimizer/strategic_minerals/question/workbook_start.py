@@ -1,7 +1,8 @@
 """The sheet `start here` of a workbook: questions in plain words, whose answers fill the plan and add what is the planner's own.
 
-A row is a question and its answer; what is left empty stays as the sheets `plan` and the tables have it. Blocks have a switch: a
-licence stop, a project, a price floor, a promise, each ready with examples that are no facts and stand there to be replaced.
+A row is a question and its answer; what is left empty stays as the sheets `plan` and the tables have it. Blocks have a switch and a
+column for each of several: disruptions, hazards, projects, price floors, promises. The first column stands ready with examples that
+are no facts and are there to be replaced. What `--set` fills, no answer changes.
 """
 
 from __future__ import annotations
@@ -9,66 +10,93 @@ from __future__ import annotations
 import math
 import re
 import types
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
-from ..core.errors import Fault, Faults, PlanError, near_miss
+from ..core.errors import Fault, Faults, PlanError, meant, near_miss, shown
 from ..core.stats import MONTHS_PER_YEAR
 from .base import key_of
-from .dataset import Dataset, cell_name, home_row
+from .dataset import Cell, Dataset, PlanSheet, cell_name, home_row, validate_rows
 from .plan import Plan
-from .read_toml import parse_plan
-from .tables import TABLES
+from .project_tables import HazardRow
+from .read_toml import parse_plan, put
+from .references import some_of
 
 START = "start here"
 YES, NO = "yes", "no"
 SWITCHED = {YES: True, "y": True, "true": True, "1": True, NO: False, "n": False, "false": False, "0": False}
 """What a cell with a switch may hold."""
-STOP, MINE, FLOOR, PROMISE = "licence stop", "own project", "price floor", "promise"
+HEADS, MEANS = ("answer", "second", "third"), "what it means"
+"""Columns after the questions; one that the planner inserts before the meaning is a fourth."""
+STOP, HAZARD, MINE, FLOOR, PROMISE = "disruption", "hazard", "own project", "price floor", "promise"
 USE = "use it (yes or no)"
-OWN_PROJECT = "own_project"
-"""Code of the project that the answers add."""
+CURRENCY, FEEDS, LEAVE_OUT = "currency", "add what their makers need (yes or no)", "rules to leave out"
 ASKED = """
-materials | names | | | If empty: as in the sheet plan. This home wants {codes}. * for all.
-first year | number | | 1900 2200 | If empty: {first}.
-years | number | | 1 60 | How many are planned. If empty: {years}.
-budget a year (million USD) | number | | | In money of {price_year}. If empty: {money}.
-licence stop: use it (yes or no) | switch | no | | A country stops or licenses its exports now and then. {examples}
-licence stop: country | names | CHN | | Three letters, or the name, as in the sheet countries.
-licence stop: materials | names | {chosen} | | Among those above; * for all of the plan.
-licence stop: chance a year (%) | percent | 20 | 0 99 | That one begins within a year: 20, once in 4.5 years.
-licence stop: months | number | 12 | 0.1 600 | How long it lasts, on average.
-licence stop: supply lost (%) | percent | 75 | 0 100 |
+title | title | text | | | | Of the answer. If empty: {title}
+currency | | choice | currencies | USD | |
+    Of all money on this sheet. It becomes USD at the mean rate of {price_year} (sheet exchange_rates).
+materials | | names | materials | | | If empty: as in the sheet plan. This home wants {codes}. Several with commas; * for all.
+add what their makers need (yes or no) | | switch | | yes | |
+    Their feed along the chain, and what is made together with it. Makers of which something is not planned are left out.
+rules to leave out | | names | rules | | |
+    Rules of the sheet plan by field, such as days_of_cover.0. Those about other materials go by themselves.
+first year | horizon.first_year | whole | | | 1900 2200 | If empty: {first}.
+years | horizon.years | whole | | | 1 60 | How many are planned. If empty: {years}.
+budget a year (million) | budget.appropriation_musd | money | | | | In money of {price_year}. If empty: {money}.
+total budget (million) | budget.total_musd | money | | | | At most, over all years, in money of {price_year}. If empty: {total}.
+loss function | loss_function | choice | losses | | | What a missing tonne costs; it changes the answer most. If empty: {loss}.
+disruption: use it (yes or no) | | switch | | no | | A country stops its exports now and then. {examples}
+disruption: kind | kind | choice | kinds | licence | |
+    A licence stop, an embargo and a war by one country over the same goods follow each other and never coincide.
+disruption: country | countries | names | countries | CHN | | Three letters, or the name, as in the sheet countries.
+disruption: materials | materials | names | materials | {chosen} | | Among those above; * for all of the plan.
+disruption: chance a year (%) | rate_per_yr | chance | | 20 | 0 99 | That one begins within a year: 20, once in 4.5 years.
+disruption: months | duration_yr | months | | 12 | 0.1 600 | How long it lasts, on average.
+disruption: supply lost (%) | cut_share | percent | | 75 | 0 100 |
     Of what that country sells us. Meanwhile others serve their contracts first (kappa in the sheet activities).
-licence stop: price multiple | number | 2 | 0.01 1000 | Price while it lasts, over the usual one; 1: as usual.
-own project: use it (yes or no) | switch | no | |
+disruption: price multiple | price_multiplier | number | | 2 | 0.01 1000 | Price while it lasts, over the usual one; 1: as usual.
+hazard: use it (yes or no) | | switch | | no | |
+    A hazard of the sheet hazards with figures of your own. What is empty stays as it is there.
+hazard: name | hazard | choice | hazards | | | As in the sheet hazards.
+hazard: chance a year (%) | rate_per_yr | chance? | | | 0 99 | That one begins within a year.
+hazard: months | duration_yr | months? | | | 0.1 600 | How long it lasts, on average.
+hazard: supply lost (%) | cut_share | percent? | | | 0 100 | In place of a recorded course (sheet hazard_profiles), too.
+hazard: price multiple | price_multiplier | number? | | | 0.01 1000 |
+    Price while it lasts, over the usual one; in place of recorded prices, too.
+own project: use it (yes or no) | | switch | | no | |
     A mine or plant. Its owner builds it where it pays; where it does not, it may be supported. {examples}
-own project: name | text | Own mine | | As results call it; in commands it is own_project.
-own project: country | text | {country} | | Three letters, or the name.
-own project: material | text | {chosen} | | What it makes: one of those above.
-own project: tonnes a year | number | {tonnes} | 1e-6 1e12 | Of that material, at full output.
-own project: capital cost (million USD) | number | 100 | | To build it, in money of {price_year}.
-own project: cash cost (USD/kg) | number | {cash} | |
-    To make a kg, without capital. The plan's price of {chosen} is {price:g}.
-own project: years to build | number | 3 | 0.25 30 | From signing to the first output.
-own project: years of life | number | 20 | 1 100 | That it runs.
-own project: return asked (%) | percent | 12 | 0 100 | That its owner wants a year above inflation: 12 for 12 %.
-price floor: use it (yes or no) | switch | no | |
+own project: name | name | text | | Own mine | | As results call it; in commands it is own_project, the second own_project_2.
+own project: stage | stage | text | stages | mine | | As in the list, or another word.
+own project: country | country | choice | countries | {country} | | Three letters, or the name.
+own project: material | material | choice | materials | {chosen} | | What it makes: one of those above.
+own project: tonnes a year | capacity_t_per_yr | number | | {tonnes} | 1e-6 1e12 | Of that material, at full output.
+own project: capital cost (million) | capex_musd | money | | 100 | | To build it, in money of {price_year}.
+own project: cash cost (per kg) | cash_usd_per_kg | money | | {cash} | |
+    To make a kg, without capital. The plan's price of {chosen} is {price:g} USD.
+own project: years to build | lead_yr | number | | 3 | 0.25 30 | From signing to the first output.
+own project: years of life | life_yr | number | | 20 | 1 100 | That it runs.
+own project: return asked (%) | hurdle_rate | percent | | 12 | 0 100 | That its owner wants a year above inflation: 12 for 12 %.
+price floor: use it (yes or no) | | switch | | no | |
     The budget tops up a low price, for projects that the plan supports; in place of its own floor on that material.
     {examples}
-price floor: material | text | {chosen} | | One of those above.
-price floor: levels (USD/kg) | numbers | {levels} | | To choose from, near the market price or above.
-price floor: years | number | 10 | 1 60 | From first output.
-promise: use it (yes or no) | switch | no | |
-    If a stop as above begins in the year below, these users get this share. Where that cannot be, there is no plan.
+price floor: material | material | choice | materials | {chosen} | | One of those above.
+price floor: levels (per kg) | levels_usd_per_kg | moneys | | {levels} | | To choose from, near the market price or above.
+price floor: years | term_years | number | | 10 | 1 60 | From first output.
+promise: use it (yes or no) | | switch | | no | |
+    If a disruption as above begins in the year below, these users get this share. Where that cannot be, there is no plan.
     {examples}
-promise: material | text | {chosen} | | One of those above.
-promise: user | text | {segment} | | A segment of the sheet demand.
-promise: share served (%) | percent | 80 | 0 100 | Of what they want while it lasts: 80 for 80 %.
-promise: year of the stop | number | {stop_year} | 1900 2200 | In which it begins, {second} or later.
+promise: material | material | choice | materials | {chosen} | | One of those above.
+promise: user | segment | choice | segments | {segment} | | A segment of the sheet demand.
+promise: share served (%) | level | percent | | 80 | 0 100 | Of what they want while it lasts: 80 for 80 %.
+promise: disruption | disruption | whole | | 1 | 1 9 |
+    Which of those above: 1 in the first column, 2 in the next. It counts for the promise even if its own switch says no.
+promise: year it begins | start_year | number | | {stop_year} | 1900 2200 | {second} or later.
+promise: months | duration_years | months? | | | 0.1 600 | For which it holds. If empty: as long as the disruption.
 """
-"""Question, kind of its answer, answer that stands ready (empty: none), limits, what it means; `{}`: a figure of the plan."""
+"""Question, field or column that it fills, kind of its answer (`?`: it may stay empty), list from which to choose, answer that
+stands ready, limits, what it means; `{}`: a figure of the plan."""
 EXAMPLES = "The answers below are examples, no facts: replace them."
 """At every switch: what stands ready under it, such as 20 % a year, has no source."""
 
@@ -79,18 +107,35 @@ class Question:
 
     text: str
     """As it stands in the first column; answers are found by it."""
-    help: str
-    ready: Any
-    """Answer that stands there from the beginning; None: empty."""
+    fills: str
+    """Field of the plan, or column of what its block adds; empty: neither."""
     kind: str
-    """text, number, percent, names, numbers, switch."""
+    """text, number, whole, money, moneys, percent (as a share), chance (a percentage a year, as a rate), months (as years), names,
+    choice, switch."""
+    listed: str
+    """List (`lists`) from which is chosen; empty: none."""
+    ready: str
+    """Answer that stands there from the beginning; empty: none."""
     low: float
     high: float
+    help: str
+    optional: bool
 
     @property
     def block(self) -> str:
         """What its switch turns on; empty for what always counts."""
         return self.text.partition(": ")[0] if ": " in self.text else ""
+
+
+def asked(**known: Any) -> list[Question]:
+    """Rows of the sheet. known: figures of the plan that stand in their words; none: for those who read answers alone."""
+    found = []
+    for line in ASKED.strip().replace("\n    ", " ").splitlines():
+        parts = [part.strip() for part in line.split("|")]
+        text, fills, kind, listed, ready, limits, meaning = (part.format(**known) for part in parts) if known else parts
+        low, high = map(float, limits.split() or (0, 1e12))
+        found.append(Question(text, fills, kind.rstrip("?"), listed, ready, low, high, meaning, kind.endswith("?")))
+    return found
 
 
 def questions(plan: Plan, data: Dataset) -> list[Question]:
@@ -100,30 +145,26 @@ def questions(plan: Plan, data: Dataset) -> list[Question]:
     prices = {(row.price_set, row.material): row.price_usd_per_kg for row in reversed(data.rows("prices"))}
     price = prices.get((plan.price_set, chosen), 100.0)
     first, money, row = plan.horizon.first_year, plan.budget.appropriation_musd, home_row(data, plan.home)
-    known = {
-        "examples": EXAMPLES,
-        "codes": ", ".join(dict.fromkeys(wanted)),
-        "first": first,
-        "second": first + 1,
-        "stop_year": first + 3,
-        "years": plan.horizon.years,
-        "price_year": plan.price_year,
-        "money": "by year, in the sheet plan" if isinstance(money, Mapping) else f"{money:g}",
-        "chosen": chosen,
-        "segment": next((row.segment for row in data.rows("demand") if row.material == chosen), ""),
-        "country": plan.home if row is None else row.members.split()[0],
-        "tonnes": _round(_wanted_tonnes(data, chosen) / 10),
-        "cash": _round(price * 0.7),
-        "price": price,
-        "levels": ", ".join(f"{_round(price * factor):g}" for factor in (1.0, 1.2, 1.5)),
-    }
-    found = []
-    for line in ASKED.strip().replace("\n    ", " ").splitlines():
-        text, kind, ready, limits, meaning = (part.strip().format(**known) for part in line.split("|"))
-        low, high = limits.split() or (0, 1e12)
-        answer: Any = float(ready) if ready and kind in ("number", "percent") else ready or None
-        found.append(Question(text, meaning, answer, kind, float(low), float(high)))
-    return found
+    return asked(
+        title=plan.title or "none",
+        examples=EXAMPLES,
+        codes=", ".join(dict.fromkeys(wanted)),
+        first=first,
+        second=first + 1,
+        stop_year=first + 3,
+        years=plan.horizon.years,
+        price_year=plan.price_year,
+        money="by year, in the sheet plan" if isinstance(money, Mapping) else f"{money:g} million USD",
+        total="none" if plan.budget.total_musd is None else f"{plan.budget.total_musd:g} million USD",
+        loss=plan.loss_function,
+        chosen=chosen,
+        segment=next((row.segment for row in data.rows("demand") if row.material == chosen), ""),
+        country=plan.home if row is None else row.members.split()[0],
+        tonnes=f"{_round(_wanted_tonnes(data, chosen) / 10):g}",
+        cash=f"{_round(price * 0.7):g}",
+        price=price,
+        levels=", ".join(f"{_round(price * factor):g}" for factor in (1.0, 1.2, 1.5)),
+    )
 
 
 def _wanted_tonnes(data: Dataset, material: str) -> float:
@@ -137,60 +178,130 @@ def _round(value: float) -> float:
     return float(f"{value:.2g}")
 
 
+def lists(data: Dataset, price_year: int | None) -> dict[str, dict[str, str]]:
+    """What may be chosen, by list: code -> name. Empty where the tables do not say. price_year: of which rates of currencies are
+    taken; None: of any."""
+    named = ("materials", "countries", "hazards")
+    rates = [row.currency for row in data.rows("exchange_rates") if price_year in (None, row.money_year)]
+    stages = {row.stage for table in ("materials", "activities") for row in data.rows(table)}
+    plain = {
+        "kinds": get_args(HazardRow.model_fields["kind"].annotation),
+        "currencies": (USD, *rates),
+        "stages": sorted({*stages, "mine", "recycling"} - {""}),
+        "losses": [row.loss_function for row in data.rows("loss_functions")],
+        "segments": [row.segment for row in data.rows("demand")],
+    }
+    found = {name: dict.fromkeys(codes, "") for name, codes in plain.items()}
+    return found | {table: {key_of(row): row.name for row in data.rows(table)} for table in named}
+
+
+USD = "USD"
+QUESTIONS = {one.text: one for one in asked()}
+
+
+# The answers of a sheet, read by themselves and then against the tables.
+
+
 @dataclass(frozen=True)
 class Answers:
-    """What was answered, by question, and where."""
+    """What was answered, by question and column, and where."""
 
     place: str
     """Book and sheet, for faults."""
-    values: Mapping[str, Any]
-    """Question -> number, text, list, or whether a switch is on; without what is empty and blocks that are switched off."""
+    values: Mapping[tuple[str, int], Any]
+    """(Question, column from 1 on) -> number, text, list, or whether a switch is on; without what is empty and columns of blocks
+    that are switched off."""
     rows: Mapping[str, int]
     faults: tuple[Fault, ...] = ()
-    """What is wrong with them by themselves."""
+    """What is wrong with them."""
 
-    def fault(self, question: str, found: str, expected: str) -> Fault:
+    def cell(self, question: str, n: int = 1) -> Cell:
+        """The cell of an answer, given or not."""
+        return Cell(self.place, cell_name(self.rows.get(question, 1), n), question)
+
+    def fault(self, question: str, n: int, found: str, expected: str) -> Fault:
         """A fault at the cell of an answer."""
-        return Fault(self.place, cell_name(self.rows.get(question, 1), 1), question, found, expected)
+        return self.cell(question, n).placed(Fault("", "", "", found, expected))
 
-    def uses(self, block: str) -> bool:
-        """Whether the switch of a block is on."""
-        return bool(self.values.get(f"{block}: {USE}"))
+    def get(self, question: str) -> Any:
+        """The answer to a question of no block; None: there is none."""
+        return self.values.get((question, 1))
 
-    def of(self, block: str) -> dict[str, Any]:
-        """Answers of a block, by its questions without its name; shares for percentages."""
-        mine = {text.removeprefix(f"{block}: "): value for text, value in self.values.items() if text.startswith(block)}
-        return {name: value / 100 if name.endswith("(%)") else value for name, value in mine.items()}
+    def used(self, block: str) -> list[int]:
+        """Columns of a block whose switch is on."""
+        return [n for (text, n), on in self.values.items() if text == f"{block}: {USE}" and on]
+
+    def of(self, block: str, n: int = 1) -> dict[str, Any]:
+        """Answers of a column of a block, or of no block, by what they fill."""
+        return {one.fills: self.values[at] for one, at in self._filling(block, n)}
+
+    def cells(self, block: str, n: int = 1) -> dict[str, Cell]:
+        """The cells of these answers."""
+        return {one.fills: self.cell(*at) for one, at in self._filling(block, n)}
+
+    def _filling(self, block: str, n: int) -> list[tuple[Question, tuple[str, int]]]:
+        mine = [one for one in QUESTIONS.values() if one.block == block and one.fills]
+        return [(one, (one.text, n)) for one in mine if (one.text, n) in self.values]
 
 
-def read_answers(place: str, cells: Sequence[Sequence[Any]], asked: Sequence[Question]) -> Answers:
-    """The answers of a sheet: questions in the first column, answers in the second."""
-    known = {_plain(one.text): one.text for one in asked}
+def answer_columns(head: Sequence[Any]) -> int:
+    """How many columns of the sheet hold answers: those between the question and what it means."""
+    names = [_plain(str(cell)) for cell in head]
+    return max(1, names.index(MEANS) - 1) if MEANS in names else 1
+
+
+def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
+    """The answers of a sheet: questions in the first column, answers in the next ones."""
+    every = {_plain(text): text for text in QUESTIONS}
     rows: dict[str, int] = {}
-    given: dict[str, str] = {}
-    faults = Faults()
+    given: dict[tuple[str, int], str] = {}
+    faults, misspelt = Faults(), set[str]()
+    columns = range(1, 1 + answer_columns(cells[0] if cells else ()))
     for number, row in enumerate(cells[1:], start=2):
-        text, answer = (str(part).strip() for part in (*row[:2], "", "")[:2])
-        question = known.get(_plain(text))
-        if question is not None:
-            rows[question] = number
-            given |= {question: answer} if answer else {}
-        elif text and answer:
-            expected = f"a question of this sheet as it was written{near_miss(text, known.values())}"
+        text, *answers = (str(part).strip() for part in row[: 1 + len(columns)])
+        filled = {n: answer for n, answer in enumerate(answers, start=1) if answer}
+        question = every.get(_plain(text))
+        if question is None and text and filled:
+            near = meant(text, QUESTIONS)
+            misspelt |= {*near}
+            expected = f"a question of this sheet as it was written{near_miss(text, near)}"
             faults.add(Fault(place, cell_name(number, 0), text, "another question", expected))
-    answers = Answers(place, given, rows)
-    used = {one.block for one in asked if one.kind == "switch" and SWITCHED.get(_plain(given.get(one.text, NO)))}
-    used |= {STOP} if PROMISE in used else set()  # a promise is kept in the stop that is described there, drawn or not
-    values: dict[str, Any] = {}
-    for one in asked:
-        if one.text in given and (one.block in used or not one.block or one.kind == "switch"):
-            try:
-                values[one.text] = _meant(one, given[one.text])
-            except ValueError as error:
-                faults.add(answers.fault(one.text, f"'{given[one.text]}'", str(error)))
-        elif one.block in used:
-            faults.add(answers.fault(one.text, "an empty cell", "an answer, or 'no' at the switch above"))
+        elif question in rows:
+            expected = f"each question once: it is also in {cell_name(rows[question], 0)}"
+            faults.add(Fault(place, cell_name(number, 0), question, "the question twice", expected))
+        elif question is not None:
+            rows[question] = number
+            given |= {(question, n): answer for n, answer in filled.items()}
+    at = Answers(place, {}, rows)
+    switches = [at for at, answer in given.items() if at[0].endswith(f": {USE}") and SWITCHED.get(_plain(answer))]
+    on = {(QUESTIONS[text].block, n) for text, n in switches}
+    told = {(QUESTIONS[text].block, n) for text, n in given if QUESTIONS[text].kind != "switch"}
+    for n in [n for block, n in on if block == PROMISE]:  # it is kept in the disruption that it names, drawn or not
+        which = given.get((WHICH, n), "")
+        if which in tuple("123456789") and (STOP, int(which)) not in told:
+            faults.add(at.fault(WHICH, n, f"'{which}'", f"the number of a column with answers about a {STOP}"))
+        on |= {(STOP, k) for k in columns if (STOP, k) in told and str(k) == which}
+    for block, n in sorted(on - told):
+        faults.add(at.fault(f"{block}: {USE}", n, f"'{YES}' and no answer below", f"answers below it, or '{NO}'"))
+    values: dict[tuple[str, int], Any] = {}
+    for one in QUESTIONS.values():
+        for n in columns:
+            answer, counts = given.get((one.text, n), ""), (one.block, n) in on & told
+            if answer and not one.block and n > 1:
+                faults.add(at.fault(one.text, n, shown(answer), f"one answer, in {at.cell(one.text).at}"))
+            elif answer and (counts or not one.block or one.kind == "switch"):
+                try:
+                    values[one.text, n] = _meant(one, answer)
+                except ValueError as error:
+                    faults.add(at.fault(one.text, n, shown(answer), str(error)))
+            elif counts and not one.optional and not answer and one.text in rows and one.kind != "switch":
+                faults.add(at.fault(one.text, n, "an empty cell", f"an answer, or '{NO}' at '{USE}' above"))
+            elif counts and not one.optional and not answer and one.text not in {*rows, *misspelt}:
+                faults.add(at.fault(f"{one.block}: {USE}", n, f"no row '{one.text}'", "that row as it was"))
     return Answers(place, values, rows, tuple(faults.told()))
+
+
+WHICH = f"{PROMISE}: disruption"
 
 
 def _plain(text: str) -> str:
@@ -199,26 +310,30 @@ def _plain(text: str) -> str:
 
 def _meant(question: Question, text: str) -> Any:
     """An answer in its kind. ValueError says what is expected instead."""
-    parts = [part for part in re.split(r"[\s,;]+", text) if part]
-    if question.kind == "switch":
+    kind = question.kind
+    if kind == "switch":
         if _plain(text) not in SWITCHED:
             raise ValueError(f"{YES} or {NO}")
         return SWITCHED[_plain(text)]
-    if question.kind == "names":
-        return parts
-    if question.kind == "numbers":
-        numbers = [_number(part) for part in parts]
+    if kind == "names":
+        return [part.strip() for part in re.split(r"[,;\n]+", text) if part.strip()]
+    if kind == "moneys":
+        numbers = [_number(part) for part in re.split(r"[\s,;]+", text) if part]
         if not numbers or min(numbers) <= 0:
             raise ValueError("numbers above 0, with commas")
         return numbers
-    if question.kind in ("number", "percent"):
-        number = _number(text)
-        if not question.low <= number <= question.high:
-            raise ValueError(f"a number from {question.low:g} to {question.high:g}")
-        if question.kind == "percent" and 0 < number < 1:
-            raise ValueError(f"a percentage, such as {100 * number:g} ({number:g} would be {number:g} %)")
-        return number
-    return text
+    if kind in ("text", "choice"):
+        if "\n" in text:
+            raise ValueError("one line")
+        return text
+    number, limits = _number(text), f"from {question.low:g} to {question.high:g}"
+    if not question.low <= number <= question.high or (kind == "whole" and not number.is_integer()):
+        raise ValueError(f"a {'whole ' * (kind == 'whole')}number {limits}")
+    if kind in ("percent", "chance") and 0 < number < 1:
+        raise ValueError(f"a percentage, such as {100 * number:g} ({number:g} would be {number:g} %)")
+    if kind == "chance":  # the rate at which one begins in a year with that chance
+        return -math.log(1 - number / 100)
+    return {"whole": int(number), "percent": number / 100, "months": number / MONTHS_PER_YEAR}.get(kind, number)
 
 
 def _number(text: str) -> float:
@@ -229,76 +344,256 @@ def _number(text: str) -> float:
         return -math.inf
 
 
+def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: Answers) -> Answers:
+    """Answers with codes where names were written, in whatever letters, money in USD, and every fault that the tables show.
+
+    plan, sheet, data: as far as they could be read; what they do not say is not asked, so that one fault is told once.
+    """
+    year, values, faults = None if plan is None else plan.price_year, dict(answers.values), [*answers.faults]
+    known = {name: codes for name, codes in lists(data, year).items() if codes}
+    if plan is not None:
+        known["rules"] = {rule: "" for rule, *_ in _rules(plan.to_toml_like(), sheet)}
+    rates = {row.currency: row.local_per_usd for row in data.rows("exchange_rates") if row.money_year == year}
+    for (question, n), answer in answers.values.items():
+        one = QUESTIONS[question]
+        codes, several = known.get(one.listed), isinstance(answer, list)
+        if one.kind in ("names", "choice") and codes is not None:
+            called = {called.casefold(): code for code, name in codes.items() for called in (name, code) if called}
+            whole = (
+                [[part] if part.casefold() in called else part.split() for part in answer] if several else [[answer]]
+            )
+            names = [called.get(word.casefold(), word) for words in whole for word in words]
+            values[question, n] = names if several else names[0]
+            for name in names:
+                if name not in codes and not (several and name == "*" and one.listed in ("materials", "countries")):
+                    near = near_miss(name, codes, {name: code for code, name in codes.items() if name})
+                    faults.append(answers.fault(question, n, f"'{name}'", f"one of {some_of(codes)}{near}"))
+    for at, value in values.items():
+        if QUESTIONS[at[0]].kind in ("money", "moneys"):
+            rate = rates.get(values.get((CURRENCY, 1)), 1.0)
+            values[at] = [each / rate for each in value] if isinstance(value, list) else value / rate
+    answers = replace(answers, values=values)
+    wrong = {(fault.row, fault.column) for fault in faults}
+    return replace(answers, faults=(*faults, *_unfit(plan, data, answers, wrong)))
+
+
+def _unfit(plan: Plan | None, data: Dataset, answers: Answers, wrong: Collection[tuple[str, str]]) -> Iterable[Fault]:
+    """Faults of answers that do not fit each other: materials that are not planned, years outside the plan.
+
+    wrong: cells with a fault already, of which, and by which, nothing more is said.
+    """
+
+    def fine(question: str, n: int = 1) -> bool:
+        return (answers.cell(question, n).at, question) not in wrong
+
+    defined = {row.material for row in data.rows("materials")}
+    chosen = answers.get("materials") or (["*"] if plan is None else plan.materials)
+    planned = {*_with_feeds(chosen, data, answers)} if fine("materials") and "*" not in chosen else defined
+    for (question, n), answer in answers.values.items():
+        if QUESTIONS[question].block and QUESTIONS[question].listed == "materials" and defined and fine(question, n):
+            for name in [answer] if isinstance(answer, str) else answer:
+                if name not in planned and name != "*":
+                    yield answers.fault(question, n, f"'{name}'", f"one of the plan's materials: {some_of(planned)}")
+    for n in answers.used(PROMISE):
+        begins, horizon = answers.of(PROMISE, n).get("start_year"), None if plan is None else plan.horizon
+        first = answers.get("first year") or (math.nan if horizon is None else horizon.first_year)
+        last = first + (answers.get("years") or (math.nan if horizon is None else horizon.years)) - 1
+        if begins and (begins < first + 1 or begins > last) and fine("first year") and fine("years"):
+            yield answers.fault(
+                f"{PROMISE}: year it begins", n, f"{begins:g}", f"a year from {first + 1:g} to {last:g}"
+            )
+
+
+def _with_feeds(materials: Iterable[str], data: Dataset, answers: Answers) -> list[str]:
+    """Materials, and where it is asked for all that their producers use and make, over any number of steps."""
+    found = list(dict.fromkeys(materials))
+    touched, makers = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for row in data.rows("yields") if answers.get(FEEDS) is not False else ():
+        touched[row.producer].append(row.material)
+        makers[row.material] += [row.producer] if row.yield_t_per_t > 0 else []
+    for material in found:  # it grows
+        found += dict.fromkeys(m for maker in makers[material] for m in touched[maker] if m not in found)
+    return found
+
+
 # What the answers of the sheet `start here` make of a plan and its tables.
 
 
-OWN_STOP, OWN_SCENARIO = "own_stop", "own-stop"
-"""Names of what the answers add."""
 SAMPLE = {"scenarios": 40, "draws": 1000, "seed": 1}
 """Scenarios of a plan that drew none."""
 PROMISED = 0.005
 """Probability of the scenario in which a promise is kept: it is there to be planned for, not to be expected."""
 ENTERED = {"source": "sheet start here", "confidence": "estimate", "note": "entered by the planner"}
 """Provenance of rows that the answers add."""
-RULES = ("days_of_cover", "service_levels", "diversification")
+RULES = ("days_of_cover", "service_levels", "diversification", "stock_rules", "instruments.price_floors")
 """Sections of a plan whose rules are about one material."""
-BUDGET = "budget a year (million USD)"
-BEGINS = f"{PROMISE}: year of the stop"
-PLACES = {
-    "materials": "materials",
-    "horizon.first_year": "first year",
-    "horizon": "years",
-    "budget": BUDGET,
-    "instruments.price_floors": f"{FLOOR}: levels (USD/kg)",
-    "service_levels": f"{PROMISE}: share served (%)",
-    "scenarios": BEGINS,
-}
-"""Field of the plan -> question that fills it."""
 
 
-def answered(plan: Plan, data: Dataset, answers: Answers) -> tuple[Plan, Dataset]:
-    """Plan and tables with what was answered. Raises PlanError with the cell of an answer that names nothing that there is."""
-    answers = _in_codes(data, answers)
-    values = answers.values
-    faults = [*answers.faults, *_unknown(plan, data, answers)]
-    if faults:
-        raise PlanError(faults)
-    known = plan.to_toml_like()
-    instruments = known.setdefault("instruments", {})
-    if "materials" in values:
-        _about_these(known, values["materials"])
-    for question, place in (("first year", "first_year"), ("years", "years")):
-        if question in values:
-            known["horizon"][place] = int(values[question])
-    _within(known)
-    if BUDGET in values:
-        known["budget"]["appropriation_musd"] = values[BUDGET]
-    added: dict[str, dict[str, Any]] = {}
-    if answers.uses(STOP):
-        added["hazards"] = _hazard(plan, answers)
-        _list(known.setdefault("sample", dict(SAMPLE, hazards=[])), "hazards", OWN_STOP)
-    if answers.uses(MINE):
-        added["projects"] = _project(plan, answers, known["horizon"]["first_year"])
-        made = values[f"{MINE}: material"]
-        added["yields"] = {"producer": OWN_PROJECT, "material": made, "yield_t_per_t": 1.0}
-        _list(instruments, "project_list", OWN_PROJECT)
+def answered(plan: Plan, sheet: PlanSheet, data: Dataset, answers: Answers) -> tuple[Plan, PlanSheet, Dataset]:
+    """Plan and tables with what was answered, and where it stands. Raises PlanError with the cells of answers that do not fit.
+
+    sheet: where the fields of the plan stand, and which were set elsewhere: these are not answered again. answers: `checked`,
+    without faults.
+    """
+    return _Filling(plan, sheet, data, answers).done()
+
+
+class _Filling:
+    """A plan and its tables while answers fill them, with the cell of each field and row that one filled."""
+
+    def __init__(self, plan: Plan, sheet: PlanSheet, data: Dataset, answers: Answers) -> None:
+        self.plan, self.sheet, self.data, self.answers = plan, sheet, data, answers
+        self.known: Any = plan.to_toml_like()
+        self.cells: dict[str, Cell] = {}
+        self.said: list[str] = []
+        self.faults: list[Fault] = []
+
+    def done(self) -> tuple[Plan, PlanSheet, Dataset]:
+        """Everything filled in."""
+        answers, drawn = self.answers, list[str]()
+        self._materials()
+        cells = answers.cells("")
+        for field, value in answers.of("").items():
+            self._fill(field, value, cells[field])
+        _within(self.known)
+        for n in answers.used(STOP):
+            drawn.append(_numbered("own_disruption", n))
+            row = {"hazard": drawn[-1], "name": f"Disruption {n} of the sheet {START}", **self._stop(n)}
+            self._row("hazards", STOP, n, row)
+        drawn += [name for n in answers.used(HAZARD) if not self.plan.uses_hazard(name := self._hazard(n))]
+        for hazard in drawn:
+            _list(self.known.setdefault("sample", dict(SAMPLE, hazards=[])), "hazards", hazard)
+        for n in answers.used(MINE):
+            self._project(n)
+        for n in answers.used(FLOOR):
+            self._add("instruments.price_floors", answers.of(FLOOR, n), answers.cells(FLOOR, n))
+        for n in answers.used(PROMISE):
+            self._promise(n)
+        if self.faults:
+            raise PlanError(self.faults)
+        narrowed = answers.cell(LEAVE_OUT) if "materials" in self.cells else None
+        self.sheet = replace(self.sheet, answers=self.cells, said=tuple(self.said), narrowed=narrowed)
+        try:
+            return parse_plan(self.known, file=answers.place), self.sheet, self.data
+        except PlanError as error:
+            raise PlanError([self._placed(fault) for fault in error.faults]) from None
+
+    def _fill(self, field: str, value: Any, cell: Cell) -> None:
+        """Fill a field, unless the command line has."""
+        if not any(
+            f"{a}.".startswith(f"{b}.") for own in self.sheet.overrides for a, b in ((own, field), (field, own))
+        ):
+            put(self.known, field, value, self.answers.place)
+            self.cells[field] = cell
+
+    def _add(self, section: str, entry: Any, cells: Mapping[str, Cell]) -> None:
+        """Add an entry to a list of the plan. cells: those of its fields; the first stands for the rest."""
+        entries = _section(self.known, section)
+        entries.append(entry)
+        at = f"{section}.{len(entries) - 1}"
+        self.cells |= {at: next(iter(cells.values())), **{f"{at}.{field}": cell for field, cell in cells.items()}}
+
+    def _materials(self) -> None:
+        """The materials that are asked for, with their feeds, and no rules about others, nor those that are to be left out."""
+        answers, named, others = self.answers, {*(self.answers.get(LEAVE_OUT) or ())}, list[str]()
+        if wanted := answers.get("materials"):
+            planned = wanted if "*" in wanted else _with_feeds(wanted, self.data, answers)
+            self._fill("materials", planned, answers.cell("materials"))
+            if added := planned[len({*wanted}) :]:
+                self.said.append(
+                    f"materials: {', '.join(added)} added, which makers of {', '.join(wanted)} use or make; "
+                    f"'{NO}' at '{FEEDS}' ({answers.cell(FEEDS).at} of the sheet {START}) plans without them"
+                )
+        planned = self.known["materials"]
+        floors = {answers.of(FLOOR, n)["material"] for n in answers.used(FLOOR)}
+        defined = {row.material for row in self.data.rows("materials")}
+        for rule, section, entry in _rules(self.known, self.sheet):
+            if "materials" in self.cells and entry["material"] in defined and not {entry["material"], "*"} & {*planned}:
+                others.append(f"{rule} ({entry['material']})")
+                named.add(rule)
+            elif section == RULES[-1] and entry["material"] in floors:
+                named.add(rule)
+        if others:
+            self.said.append(f"rules left out, as their materials are not planned: {some_of(others)}")
+        numbers = dict(self.sheet.numbers)
+        for section in RULES:
+            kept = [
+                (rule, entry)
+                for rule, of, entry in _rules(self.known, self.sheet)
+                if of == section and rule not in named
+            ]
+            _section(self.known, section)[:] = [entry for _, entry in kept]
+            numbers[section] = tuple(int(rule.rpartition(".")[2]) for rule, _ in kept)
+        self.sheet = replace(self.sheet, numbers=numbers)
+
+    def _stop(self, n: int) -> dict[str, Any]:
+        """What a disruption does, as columns of a hazard."""
+        mine, planned = self.answers.of(STOP, n), self.known["materials"]
+        materials = planned if "*" in mine["materials"] else mine["materials"]
+        return {**mine, "countries": " ".join(mine["countries"]), "materials": " ".join(materials)}
+
+    def _hazard(self, n: int) -> str:
+        """Put the planner's figures of a hazard into the plan's own assumptions about it; its name."""
+        mine, cells = self.answers.of(HAZARD, n), self.answers.cells(HAZARD, n)
+        name = str(mine.pop("hazard"))
+        names = [own["hazard"] for own in _section(self.known, "hazards")]
+        if name not in names:
+            self._add("hazards", {"hazard": name}, cells)
+            names.append(name)
+        for column, value in mine.items():
+            self._fill(f"hazards.{names.index(name)}.{column}", value, cells[column])
+        return name
+
+    def _project(self, n: int) -> None:
+        mine, project, instruments = self.answers.of(MINE, n), _numbered("own_project", n), self.known["instruments"]
+        makes = {"producer": project, "material": mine.pop("material"), "yield_t_per_t": 1.0}
+        dates = {"earliest_signing": self.known["horizon"]["first_year"], "money_year": self.plan.price_year}
+        self._row("projects", MINE, n, {"project": project, **mine, **dates})
+        self._row("yields", MINE, n, makes)
+        _list(instruments, "project_list", project)
         instruments["projects"] = True
-    if answers.uses(FLOOR):
-        mine = answers.of(FLOOR)
-        levels = {"levels_usd_per_kg": mine["levels (USD/kg)"], "term_years": mine["years"]}
-        others = [menu for menu in instruments.get("price_floors", []) if menu["material"] != mine["material"]]
-        instruments["price_floors"] = [*others, {"material": mine["material"], **levels}]
-    if answers.uses(PROMISE):
-        mine = answers.of(PROMISE)
-        of = {"material": mine["material"], "segment": mine["user"]}
-        level = {**of, "level": mine["share served (%)"], "scenarios": [OWN_SCENARIO]}
-        known["scenarios"] = [*known.get("scenarios", []), _scenario(plan, answers)]
-        known["service_levels"] = [*known.get("service_levels", []), level]
-    try:
-        asked = parse_plan(known, file=answers.place)
-    except PlanError as error:
-        raise PlanError([_placed(fault, answers) for fault in error.faults]) from None
-    return asked, _with_rows(data, added)
+
+    def _promise(self, n: int) -> None:
+        """A promise and the scenario in which it is kept: one disruption as described, beginning in its year."""
+        mine, cells, name = (
+            self.answers.of(PROMISE, n),
+            self.answers.cells(PROMISE, n),
+            _numbered("own-promise", n, "-"),
+        )
+        which = mine["disruption"]
+        stop, stops = self._stop(which), self.answers.cells(STOP, which)
+        event = {column: stop[column] for column in ("countries", "materials", "cut_share", "price_multiplier")}
+        event |= {"start_year": mine["start_year"], "duration_years": mine.get("duration_years", stop["duration_yr"])}
+        at = {f"events.0.{column}": {**stops, **cells}[column] for column in event if column in {**stops, **cells}}
+        scenario = {"name": name, "probability": PROMISED, "design_basis": True, "events": [event]}
+        self._add("scenarios", scenario, {"events.0": cells["start_year"], **at})
+        level = {field: mine[field] for field in ("level", "material", "segment")}
+        self._add("service_levels", {**level, "scenarios": [name]}, {field: cells[field] for field in level})
+
+    def _row(self, table: str, block: str, n: int, record: dict[str, Any]) -> None:
+        """Add a row to a table; it has the cells of its answers, and that of the switch for the rest."""
+        cells = {"": self.answers.cell(f"{block}: {USE}", n), **self.answers.cells(block, n)}
+        found, faults = validate_rows(table, [{**record, **ENTERED}], self.answers.place, [*record, *ENTERED])
+        self.faults += [cells.get(fault.column, cells[""]).placed(fault) for fault in faults]
+        rows, book = self.data.rows(table), self.data.book
+        kept = [k for k, row in enumerate(rows) if key_of(row) not in {key_of(own) for own in found}]
+        tables = {**self.data.tables, table: (*(rows[k] for k in kept), *found)}
+        if book is not None and found:
+            lines = (*(book.lines[table][k] for k in kept), 0)
+            added = {**book.answers, (table, key_of(found[0])): cells}
+            columns = {table: (), **book.columns}
+            book = replace(book, lines={**book.lines, table: lines}, columns=columns, answers=added)
+        self.data = replace(self.data, tables=types.MappingProxyType(tables), book=book)
+
+    def _placed(self, fault: Fault) -> Fault:
+        """A fault of the plan, which had none before, at the answer that made it: of its field, one around it, or one inside."""
+        inside = [cell for field, cell in self.cells.items() if field.startswith(f"{fault.column}.")]
+        return inside[0].placed(fault) if inside and fault.column not in self.cells else self.sheet.placed(fault)
+
+
+def _numbered(code: str, n: int, between: str = "_") -> str:
+    """The code of what a column of a block adds."""
+    return code if n == 1 else f"{code}{between}{n}"
 
 
 def _list(section: dict[str, Any], field: str, name: str) -> None:
@@ -317,133 +612,16 @@ def _within(known: dict[str, Any]) -> None:
             instruments[name] = kept or None
 
 
-def _about_these(known: dict[str, Any], materials: list[str]) -> None:
-    """Put the materials that are asked for into a plan, and take out its rules about others."""
-    known["materials"] = materials
-    ruled = [(known, section) for section in RULES] + [(known["instruments"], "price_floors")]
-    for around, section in ruled if "*" not in materials else ():
-        around[section] = [rule for rule in around.get(section, []) if rule["material"] in materials]
+def _section(known: Any, section: str) -> list[Any]:
+    """A list of a plan by its dotted field, made where there is none."""
+    *around, last = section.split(".")
+    entries: list[Any] = (known.setdefault(around[0], {}) if around else known).setdefault(last, [])
+    return entries
 
 
-def _in_codes(data: Dataset, answers: Answers) -> Answers:
-    """Answers with codes where names were written, in whatever letters."""
-    segments = {row.segment.casefold(): row.segment for row in data.rows("demand")}
-    materials, countries = (
-        {getattr(row, part).casefold(): getattr(row, code) for part in ("name", code) for row in data.rows(table)}
-        for table, code in (("materials", "material"), ("countries", "country"))
-    )
-    of = {"material": materials, "materials": materials, "country": countries, "user": segments}
-    values = dict(answers.values)
-    for question, answer in values.items():
-        codes = of.get(question.rpartition(": ")[2], {})
-        if isinstance(answer, list):
-            values[question] = [codes.get(str(name).casefold(), name) for name in answer]
-        elif isinstance(answer, str):
-            values[question] = codes.get(answer.casefold(), answer)
-    return replace(answers, values=values)
-
-
-def _unknown(plan: Plan, data: Dataset, answers: Answers) -> list[Fault]:
-    """Faults of names that no table has, of materials that are not planned, and of a stop outside the planned years."""
-    materials = {row.material for row in data.rows("materials")}
-    countries = {row.country for row in data.rows("countries")}
-    faults = []
-
-    def check(question: str, known: Collection[str], what: str) -> None:
-        answer = answers.values.get(question, [])
-        for name in answer if isinstance(answer, list) else [answer]:
-            if name not in known and not (name == "*" and isinstance(answer, list)):
-                faults.append(answers.fault(question, f"'{name}'", f"{what}{near_miss(str(name), known)}"))
-
-    check("materials", materials, "codes of the sheet materials")
-    asked = answers.values.get("materials", list(plan.materials))
-    planned = materials if "*" in asked else materials & {*asked}
-    what = "one of the plan's materials" + (f": {', '.join(sorted(planned))}" if len(planned) <= MOST_NAMED else "")
-    for block in (STOP, MINE, FLOOR, PROMISE):  # of one that is switched off there are no answers
-        check(f"{block}: country", countries, "codes of the sheet countries")
-        check(f"{block}: materials", planned, what)
-        check(f"{block}: material", planned, what)
-    if (material := answers.values.get(f"{PROMISE}: material")) in planned:
-        segments = {row.segment for row in data.rows("demand") if row.material == material}
-        check(f"{PROMISE}: user", segments, f"a segment with demand for {material}: {', '.join(sorted(segments))}")
-    if (begins := answers.values.get(BEGINS)) is not None:
-        first = answers.values.get("first year", plan.horizon.first_year)
-        last = first + answers.values.get("years", plan.horizon.years) - 1
-        if not first + 1 <= begins <= last:
-            faults.append(answers.fault(BEGINS, f"{begins:g}", f"a year from {first + 1:g} to {last:g}"))
-    return faults
-
-
-MOST_NAMED = 12
-"""Materials that a fault names."""
-
-
-def _stop(plan: Plan, answers: Answers) -> dict[str, Any]:
-    """What a stop does, as fields that an event and a hazard have in common."""
-    mine = answers.of(STOP)
-    materials = mine["materials"]
-    return {
-        "countries": " ".join(mine["country"]),
-        "materials": " ".join(plan.materials if "*" in materials and "*" not in plan.materials else materials),
-        "cut_share": mine["supply lost (%)"],
-        "price_multiplier": mine["price multiple"],
-    }
-
-
-def _hazard(plan: Plan, answers: Answers) -> dict[str, Any]:
-    """The stop as a hazard: at the rate at which one begins in a year with the chance that was answered, -ln(1 - chance)."""
-    mine = answers.of(STOP)
-    return {
-        "hazard": OWN_STOP,
-        "name": "Licence stop of the sheet start here",
-        "kind": "licence",
-        "rate_per_yr": -math.log(1 - mine["chance a year (%)"]),
-        "duration_yr": mine["months"] / MONTHS_PER_YEAR,
-        **_stop(plan, answers),
-    }
-
-
-def _project(plan: Plan, answers: Answers, first_year: int) -> dict[str, Any]:
-    mine = answers.of(MINE)
-    return {
-        "project": OWN_PROJECT,
-        "name": mine["name"],
-        "country": mine["country"],
-        "stage": "mine",
-        "capacity_t_per_yr": mine["tonnes a year"],
-        "capex_musd": mine["capital cost (million USD)"],
-        "cash_usd_per_kg": mine["cash cost (USD/kg)"],
-        "lead_yr": mine["years to build"],
-        "life_yr": mine["years of life"],
-        "hurdle_rate": mine["return asked (%)"],
-        "earliest_signing": first_year,
-        "money_year": plan.price_year,
-    }
-
-
-def _scenario(plan: Plan, answers: Answers) -> dict[str, Any]:
-    """The scenario of the promise: one stop as described, beginning in its year."""
-    years = answers.values[f"{STOP}: months"] / MONTHS_PER_YEAR
-    event = {"start_year": answers.values[BEGINS], "duration_years": years, **_stop(plan, answers)}
-    return {"name": OWN_SCENARIO, "probability": PROMISED, "design_basis": True, "events": [event]}
-
-
-def _with_rows(data: Dataset, added: Mapping[str, Mapping[str, Any]]) -> Dataset:
-    """Tables with a further row each, which stands in no cell of its sheet."""
-    tables, book = dict(data.tables), data.book
-    for table, cells in added.items():
-        row = TABLES[table].model_validate({**cells, **ENTERED})
-        tables[table] = (*(each for each in data.rows(table) if key_of(each) != key_of(row)), row)
-    if book is not None:
-        lines = {table: (*book.lines.get(table, ()), 0) for table in added}
-        columns = {table: book.columns.get(table, ()) for table in added}
-        book = replace(book, lines={**book.lines, **lines}, columns={**book.columns, **columns})
-    return replace(data, tables=types.MappingProxyType(tables), book=book)
-
-
-def _placed(fault: Fault, answers: Answers) -> Fault:
-    """A fault of the plan with the cell of the answer that made it."""
-    for field, question in PLACES.items():
-        if re.match(rf"{re.escape(field)}\b", fault.column) and question in answers.values:
-            return answers.fault(question, fault.found, fault.expected)
-    return fault
+def _rules(known: Any, sheet: PlanSheet | None) -> list[tuple[str, str, Any]]:
+    """(field as the sheet numbers it, section, content) of the plan's rules about one material."""
+    found = [
+        (f"{section}.{n}", section, entry) for section in RULES for n, entry in enumerate(_section(known, section))
+    ]
+    return [(rule if sheet is None else sheet.named(rule), section, entry) for rule, section, entry in found]
