@@ -3,8 +3,8 @@
     python .ci/tutorial.py           carries out models/tutorial.md step by step and writes its outputs and pictures anew
     python .ci/tutorial.py --check   ends with 1 where a command prints something else than the tutorial says
 
-Blocks of the text are steps: `sh` is run, `text` after it is what it prints; `toml FILE` is added at the end of a file; `csv FILE from
-KEY` copies the row of that key with the cells given; a picture whose name ends in .png is a screenshot of the page in its title.
+Blocks of the text are steps: `sh` is run, `text` after it is what it prints; `toml FILE` is added at the end of a file; `csv FILE
+from KEY` copies the row of that key with the cells given; a picture is a screenshot of the page in its title.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "models" / "tutorial.md"
-STEP = re.compile(r"^```(?P<kind>\w+)(?P<rest>[^\n]*)\n(?P<body>.*?)^```$|^!\[[^\]]*\]\((?P<picture>[^ )]+) \"(?P<page>[^\"]+)\"\)$", re.M | re.S)
+BLOCK = r"^```(?P<kind>\w+)(?P<rest>[^\n]*)\n(?P<body>.*?)^```$"
+PICTURE = r"^!\[[^\]]*\]\((?P<picture>[^ )]+) \"(?P<page>[^\"]+)\"\)$"
+STEP = re.compile(f"{BLOCK}|{PICTURE}", re.M | re.S)
 CHANGES = re.compile(r"\d+(?:\.\d+)?(?= s\b| MB\b| kB\b)|HiGHS [\d.]+")
 """What differs from machine to machine."""
 WINDOW = "1100,1250"
@@ -53,10 +55,26 @@ def added_row(file: Path, key: str, body: str) -> None:
 
 def photographed(page: Path, picture: Path) -> None:
     """A screenshot of a page."""
-    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=8000"]
+    browser = [
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--virtual-time-budget=8000",
+    ]
     subprocess.run(
         [*browser, f"--window-size={WINDOW}", f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True
     )
+
+
+def part(printed: str, asked: str) -> str:
+    """Of what was printed the first lines, their number being asked for, or all from a heading on; what is left out as dots."""
+    lines = printed.strip().splitlines()
+    if asked and not asked.isdigit():
+        return "\n".join(["...", *lines[lines.index(asked) : -4]])
+    most = int(asked or len(lines))
+    return "\n".join([*lines[:most], *(["..."] if len(lines) > most else [])])
 
 
 def carried_out(text: str, folder: Path, *, pictures: bool) -> str:
@@ -72,10 +90,7 @@ def carried_out(text: str, folder: Path, *, pictures: bool) -> str:
         elif step["kind"] == "sh":
             printed = "".join(ran(line, folder) for line in step["body"].strip().splitlines())
         elif step["kind"] == "text":
-            most = int(step["rest"] or 10_000)
-            lines = printed.strip().splitlines()
-            shown = "\n".join([*lines[:most], *(["..."] if len(lines) > most else [])])
-            whole = f"```text{step['rest']}\n{shown}\n```"
+            whole = f"```text{step['rest']}\n{part(printed, step['rest'].strip())}\n```"
         elif step["kind"] == "toml":
             with (folder / step["rest"].strip()).open("a", encoding="utf-8") as stream:
                 stream.write(f"\n{step['body']}")

@@ -116,7 +116,7 @@ def signed_by(question: Question, begin: int, end: int, *, packages: bool) -> St
     if packages:
         kept = tuple((option, share) for option, share in early if share > SMALL)
         pairs = zip(question.structure.contracts, x.contract, strict=True)
-        contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start < end)
+        contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start <= end)
         floors = tuple(m for m, share in enumerate(x.floor) if share > CHOSEN)
     else:
         first: dict[int, Option] = {}

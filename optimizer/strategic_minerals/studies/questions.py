@@ -208,7 +208,7 @@ class _Answers:
         table = self.result.tables["scenario_losses"]
         mine = table[table.scenario == name]
         what = scenario_names(self.plan, table, told=True).get(name, name)
-        return what.removeprefix(f"{name} (").removesuffix(")"), self._with_it(mine, name)
+        return what, self._with_it(mine, name)
 
     def _with_it(self, mine: pd.DataFrame, code: str) -> str:
         chance = float(mine.probability.sum())
