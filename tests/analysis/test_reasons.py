@@ -219,7 +219,7 @@ def test_what_plan_and_tables_refuse_bounds_the_range_in_words() -> None:
     assert "above 2 times as often the plan and the tables do not allow it" in row.sentence
     assert list(found.tables["break_evens"].figure) == ["capex", "premium", "hazard rate", "loss value"]
     assert (found.tables["break_evens"].solves <= 12).all()
-    assert "at most 12 solves for each figure" in found.summary()
+    assert "at most 12 solves for each figure" in found.summary(full=True)
     for row in found.tables["break_evens"].itertuples():  # the tables go together
         intervals = found.tables["intervals"]
         rows = intervals[intervals.figure == row.figure]
@@ -419,12 +419,12 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
     assert len(notes) == 1
     assert why in notes[0]
     result = solve(plan, data, gap=0.0, quick=True)
-    assert f"  {notes[0]}" in result.summary().splitlines()
+    assert f"  {notes[0]}" in result.summary(full=True).splitlines()
     assert notes[0] in set(result.tables["notes"].note)
     assert any(why in reason or "signing date" in reason for reason in result.tables["dropped"].reason)
     if what.startswith("floor"):
-        assert "none of the plan's price floors can be chosen" in result.summary()
-        assert "makes the plan better" not in result.summary()
+        assert "none of the plan's price floors can be chosen" in result.summary(full=True)
+        assert "makes the plan better" not in result.summary(full=True)
     try:
         item = DecisionIndex(prepare(plan, data)).find(what)
         told = DecisionIndex(prepare(plan, data)).refused(item)

@@ -81,8 +81,8 @@ def test_a_cap_of_one_tonne_leaves_one_tonne() -> None:
     assert told.price == pytest.approx(gained(capped, wider), rel=1e-6)
     assert (told.part, told.name, told.value, told.upper) == ("constraint", "asked", pytest.approx(1.0), 1.0)
     assert capped.audited.passed
-    assert "asked binds" in capped.summary()
-    assert "among plans that keep the constraints of own code" in capped.summary()
+    assert "asked binds" in capped.summary(full=True)
+    assert "among plans that keep the constraints of own code" in capped.summary(full=True)
     assert loose.outcome.objective_musd == pytest.approx(free.outcome.objective_musd, rel=1e-9)
     assert own(loose).price["asked"] == 0.0
     difference = compare([free, capped], ["as it is", "capped"]).tables["inputs"]
@@ -309,7 +309,7 @@ def test_everything_that_a_plan_can_have_may_be_extended() -> None:
     told = own(few).loc["asked"]
     assert told.binds
     assert pd.isna(told.price)
-    assert "Constraint asked binds" in few.summary()
+    assert "Constraint asked binds" in few.summary(full=True)
 
 
 def test_an_extended_run_is_kept_and_verified_as_far_as_it_can_be(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_an_extended_run_is_kept_and_verified_as_far_as_it_can_be(tmp_path: Path
     write_run(found, tmp_path / "run")
     again = load_result(tmp_path / "run")
     assert again.tables["own_parts"].equals(found.tables["own_parts"])
-    assert again.summary() == found.summary()
+    assert again.summary(full=True) == found.summary(full=True)
     checked = verify(tmp_path / "run")
     assert checked.facts["objections"] == ()
     assert "caller's own code" in checked.facts["not_compared"][0]
@@ -337,7 +337,7 @@ def test_other_solvers_come_back_to_an_audited_answer(name: str, seed: int) -> N
     found = Result.from_model(plan, data, m, solver=name, bound_musd=ours.outcome.best_bound_musd)
     assert found.outcome.objective_musd == pytest.approx(ours.outcome.objective_musd, abs=1e-4)
     assert found.audited.passed
-    assert f"found by {name}" in found.summary()
+    assert f"found by {name}" in found.summary(full=True)
     assert len(found.prices) > 0
     weaker = Result.from_model(plan, data, m)
     assert weaker.outcome.best_bound_musd <= found.outcome.best_bound_musd + 1e-6
@@ -428,7 +428,7 @@ def test_a_point_that_is_not_the_best_has_no_prices() -> None:
     assert found.outcome.objective_musd > best.outcome.objective_musd + 0.1
     assert found.outcome.best_bound_musd <= best.outcome.objective_musd + 1e-6
     assert found.prices.empty
-    assert "nothing is priced" in found.summary()
+    assert "nothing is priced" in found.summary(full=True)
     assert found.audited.passed
 
 
@@ -475,11 +475,11 @@ def test_no_bound_is_claimed_of_worth_where_terms_are_weighed_with_it() -> None:
         add_term(m, "opening", 0.1 * m.w)
 
     weighed = answer(opening)
-    assert "of its worth alone no bound is known" in weighed.summary()
-    assert "Proven" not in weighed.summary()
+    assert "of its worth alone no bound is known" in weighed.summary(full=True)
+    assert "Proven" not in weighed.summary(full=True)
     assert "proven best with the terms of own code" in repr(weighed)
     relaxed = answer(lambda m: add_term(m, "sub", -0.05 * all_bought(m)), relax=True)
-    assert "of the worth alone no bound is known" in relaxed.summary()
+    assert "of the worth alone no bound is known" in relaxed.summary(full=True)
     assert "at most worth" not in repr(relaxed)
 
 
@@ -508,5 +508,5 @@ def test_points_near_an_answer_are_settled_on_either_side(factor: float) -> None
             one.set_value(one.value * factor, skip_validation=True)
     found = Result.from_model(plan, data, m, solver="cbc")
     assert found.audited.passed
-    assert "solved again here" in found.summary()
+    assert "solved again here" in found.summary(full=True)
     assert found.outcome.objective_musd == pytest.approx(best.outcome.objective_musd, rel=1e-4, abs=1e-4)

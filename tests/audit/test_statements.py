@@ -95,7 +95,7 @@ def test_the_summary_reads_named_figures_and_nothing_else() -> None:
 def test_the_figures_of_a_run_survive_its_folder(rich: Result) -> None:
     """Proves: figures are a table as others are, and come back as they were."""
     again = Result.from_dict(rich.to_dict())
-    assert again.summary() == rich.summary()
+    assert again.summary(full=True) == rich.summary(full=True)
     assert again.figures.records == {name: dict(items) for name, items in rich.figures.records.items() if items}
 
 
@@ -127,7 +127,7 @@ def test_spending_is_told_as_a_total_and_as_a_difference() -> None:
     assert told.value("stage_with_musd", "spending") == pytest.approx(170.0)
     assert told.value("stage_without_musd", "spending") == pytest.approx(60.0)
     assert result.outcome.stages[0][1] == told.value("stage_difference_musd", "spending") == pytest.approx(110.0)
-    line = next(line for line in result.summary().splitlines() if "spends" in line)
+    line = next(line for line in result.summary(full=True).splitlines() if "spends" in line)
     assert "The plan spends 170 million USD (discounted), 110 more than doing nothing" in line
 
 
@@ -152,7 +152,7 @@ def test_penalties_are_nobodys_outlay() -> None:
         told.value("worth_musd")
     )
     assert told.value("authority_musd") >= -told.total("outlay_musd") - 1e-6
-    assert "penalties for broken soft rules and targets not filled, which nobody pays" in result.summary()
+    assert "penalties for broken soft rules and targets not filled, which nobody pays" in result.summary(full=True)
 
 
 def test_a_floor_signed_in_part_costs_its_part() -> None:
@@ -178,13 +178,13 @@ def test_years_after_the_plan_are_named_where_they_are_counted() -> None:
     """Proves: the spending of an aim counts the years that are computed after the planned ones, the budget does not; the summary
     says so where it tells the larger figure. Bounds of later aims are told as what they are."""
     case = promised(horizon={"first_year": 2027, "years": 3, "tail_years": 2, "period_months": 12})
-    text = best(case).summary()
+    text = best(case).summary(full=True)
     assert "The plan spends 220 million USD (discounted, including the years computed after the planned ones)" in text
     assert "MONEY: the plan spends 170 M" in text
     first, second = (line for line in text.splitlines() if "does better than" in line)
     assert ". No plan does better" in first
     assert ". No plan that keeps the earlier aims does better" in second
-    relaxed = best(case, relax=True).summary()
+    relaxed = best(case, relax=True).summary(full=True)
     assert "No plan's discounted spending is lower than +120 million USD" in relaxed
     assert "is worth more than" not in relaxed
 

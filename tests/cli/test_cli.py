@@ -101,7 +101,7 @@ def test_solve_prints_its_summary_alone_and_writes_it_with_the_run(solved: tuple
     assert not re.search(r"FY20\d\d\.0", said.stdout)
     result = load_result(folder)
     assert result.summary().strip() in said.stdout
-    assert (folder / "summary.txt").read_text(encoding="utf-8").strip() == result.summary().strip()
+    assert (folder / "summary.txt").read_text(encoding="utf-8").strip() == result.summary(full=True).strip()
 
 
 def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path) -> None:

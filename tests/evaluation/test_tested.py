@@ -68,7 +68,7 @@ def test_what_is_prescribed_has_to_be_signed_and_what_ties_is_left_out() -> None
     assert (bought.in_plans == bought.plans).all()
     assert len(found.left_out)
     assert found.left_out.why_not.str.len().gt(0).all()
-    assert "no such plan keeps the rules" in result.summary()
+    assert "no such plan keeps the rules" in result.summary(full=True)
 
 
 def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result) -> None:
@@ -84,7 +84,7 @@ def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result
     waits = rows[rows.kind == "wait"].cost_musd.tolist()
     assert waits == sorted(waits)
     assert 0 < waits[0] < waits[-1] < groups.cost_musd.iloc[0]
-    assert "WAIT: doing nothing new for one year costs" in answer.summary()
+    assert "WAIT: doing nothing new for one year costs" in answer.summary(full=True)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_no_policy_could_be_worth_more_than_stated(by_targets: Result) -> None:
     assert (asked.most_musd >= asked.worth_musd).all()
     assert gap.worth_musd <= gap.most_musd <= gap.most_limit_musd
     says = gap.most_musd <= 1.15 * gap.worth_musd
-    assert bool(gap.most_says) == says == ("even if it knew every future" in result.summary())
+    assert bool(gap.most_says) == says == ("even if it knew every future" in result.summary(full=True))
     assert "most_musd" not in str(list(told(result).objections()))
 
 
@@ -265,13 +265,13 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
 
 
 def test_the_summary_leads_with_new_scenarios_and_puts_its_own_last(answer: Result) -> None:
-    text = answer.summary()
+    text = answer.summary(full=True)
     verdict, evidence = text.split("\n\n")[0], text[text.index("EVIDENCE") :]
     assert "lived through 256 new scenarios that nobody foresees" in verdict
     assert "True gap, in the model that made the plan: none is worth over" in verdict
     assert "In its own" in evidence
     gap = answer.tables["sample_gap"].assign(gap_musd=-1.0)
-    assert "is not known" in replace(answer, tables={**answer.tables, "sample_gap": gap}).summary()
+    assert "is not known" in replace(answer, tables={**answer.tables, "sample_gap": gap}).summary(full=True)
 
 
 def test_aims_without_a_bound_say_why_and_claim_none() -> None:
@@ -281,7 +281,7 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
         result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW)
         assert "social cost" in told(result).why_not
         assert "gap_musd" not in told(result).gap
-        assert "In 250 new scenarios" in result.summary()
+        assert "In 250 new scenarios" in result.summary(full=True)
 
 
 @pytest.mark.long
@@ -347,7 +347,7 @@ def test_a_sample_that_fails_leaves_the_plan_and_claims_no_gap(monkeypatch: pyte
         assert word in told(result).why_not
         assert "gap_musd" not in told(result).gap
         assert result.audited.passed
-        assert "ACT NOW" not in result.summary()
+        assert "ACT NOW" not in result.summary(full=True)
         changes.clear()
 
 

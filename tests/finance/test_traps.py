@@ -213,7 +213,7 @@ def test_3_stock_leaves_along_a_chain_only_where_crisis_prices_count(price_gain,
         )
     )
     assert result.outcome.objective_musd == close(z)
-    assert ("more than half of the value is a gain on prices" in result.summary()) == price_gain
+    assert ("more than half of the value is a gain on prices" in result.summary(full=True)) == price_gain
 
 
 # --- trap 4 ------------------------------------------------------------------------------------------------------
@@ -1006,8 +1006,8 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     )
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(z)
-    assert ("expected purchases would be a 0 t instead of 5,000 t" in result.summary()) == price_gain
-    assert ("more than half of the value is a gain on prices" in result.summary()) == price_gain
+    assert ("expected purchases would be a 0 t instead of 5,000 t" in result.summary(full=True)) == price_gain
+    assert ("more than half of the value is a gain on prices" in result.summary(full=True)) == price_gain
     split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]].sum()
     found = [0.0, close(100.0), close(0.0), close(-2.5)] if price_gain else [0.0, close(0.0), close(0.0), close(0.0)]
     assert split.tolist() == found
@@ -1038,8 +1038,8 @@ def test_17_a_bet_inside_a_chain_is_told_from_what_protects():
     table = result.tables["held_for_price"].set_index("material")
     assert table.at_undisturbed_prices_t["dy"] == close(0.0)
     assert table.at_undisturbed_prices_t["magnet"] > 4000
-    assert "BETS ON PRICES" in result.summary()
-    assert "dy 0 t instead of 5,000 t" in result.summary()
+    assert "BETS ON PRICES" in result.summary(full=True)
+    assert "dy 0 t instead of 5,000 t" in result.summary(full=True)
 
 
 def test_17_a_price_that_drifts_while_material_is_held_is_named():
@@ -1052,7 +1052,7 @@ def test_17_a_price_that_drifts_while_material_is_held_is_named():
         money=ONCE,
     )
     assert bought(result, "a") == close(5.0)
-    assert "PRICE CHANGE while in stock, without a disruption: a (+50%)" in result.summary()
+    assert "PRICE CHANGE while in stock, without a disruption: a (+50%)" in result.summary(full=True)
     split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]]
     assert float(split.to_numpy().sum()) == close(-result.outcome.objective_musd)
 

@@ -310,11 +310,13 @@ def test_a_rule_on_feed_cuts_those_abroad_that_use_it() -> None:
 
 def test_the_summary_says_what_is_in_force_and_what_is_not_known() -> None:
     plan, data = market()
-    assert "In force when the plan starts: licences, for 2.0 more years." in solve(plan, data, quick=True).summary()
-    assert "In force" not in solve(*market(2027.0), quick=True).summary(), "it has ended"
+    assert "In force when the plan starts: licences, for 2.0 more years." in solve(plan, data, quick=True).summary(
+        full=True
+    )
+    assert "In force" not in solve(*market(2027.0), quick=True).summary(full=True), "it has ended"
     told = plan.to_toml_like()
     told["controls"][0] |= {"in_force": False, "probability": 0.25}
-    said = solve(Plan.model_validate(told), data, quick=True).summary()
+    said = solve(Plan.model_validate(told), data, quick=True).summary(full=True)
     assert "Not known: whether licences is in force (probability 25%). This answer takes it as not in force" in said
 
 

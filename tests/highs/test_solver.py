@@ -478,7 +478,7 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
     assert outcome.objective_musd - outcome.best_bound_musd == pytest.approx(50.0, abs=1e-3)
     appropriated = optimize.denominator(prepare(plan, data), outcome.objective_musd)
     assert outcome.relative_gap == pytest.approx(50.0 / appropriated, rel=1e-4)
-    assert "NOT proven best: stopped by the time limit" in result.summary()
+    assert "NOT proven best: stopped by the time limit" in result.summary(full=True)
 
 
 # --- R11, R12: options and threads --------------------------------------------------------------------------

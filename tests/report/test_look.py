@@ -24,13 +24,11 @@ from strategic_minerals.page.supply import chain, moments, supply, words
 from strategic_minerals.page.words import (
     MOST_STORIES,
     RULES,
-    acts,
     chosen,
-    does_nothing,
-    headline,
     remaining,
     stories,
     story_titles,
+    verdict,
 )
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
@@ -60,13 +58,13 @@ def within(spec: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.long
 def test_a_plan_in_which_nothing_is_best_says_so() -> None:
-    """Proves: no list of acts, no avoided losses of 0 M; the verdict is that doing nothing is best."""
+    """Proves: no table of steps or targets, no losses that fall by nothing; nothing on offer is said to be worth its cost."""
     idle = quickstart(0.0)
-    assert does_nothing(idle)
-    assert not does_nothing(quickstart())
-    assert headline(idle)[0].startswith("Doing nothing is best")
-    assert not any("avoids 0" in line for line in headline(idle))
-    assert acts(idle)[1] == []
+    assert idle.brief is not None
+    assert idle.brief.tables() == {}
+    assert "Do nothing new: nothing on offer is worth what it costs." in idle.brief.recommendation
+    assert "fall from" not in idle.brief.recommendation
+    assert "Do nothing" not in verdict(quickstart())
     assert "with the plan or without it" in stories(idle)[0].losses()
 
 

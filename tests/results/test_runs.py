@@ -73,7 +73,7 @@ def assert_same(one: Result, two: Result) -> None:
     assert set(two.tables) == set(one.tables)
     for name, table in one.tables.items():
         assert_frame_equal(two.tables[name], table, obj=name, check_dtype=len(table) > 0)  # no rows: no types to keep
-    assert two.summary() == one.summary()
+    assert two.summary(full=True) == one.summary(full=True)
 
 
 @pytest.mark.parametrize("make", [result, awkward])
@@ -298,5 +298,5 @@ def test_what_is_doubted_is_the_same_wherever_the_plan_stands(tmp_path: Path) ->
     doubts = [note for note in solved.tables["notes"].note if "appropriation_musd" in note]
     assert doubts
     assert not any(file.name in note for note in doubts)
-    assert "budget.appropriation_musd" in solved.summary().partition("DOUBTFUL")[2]
+    assert "budget.appropriation_musd" in solved.summary(full=True).partition("DOUBTFUL")[2]
     assert verify(write_run(solved, tmp_path / "run")).facts["objections"] == ()

@@ -75,7 +75,7 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(
             "price_floors": [{"material": "a", "levels_usd_per_kg": [9.0], "term_years": 6}],
         },
     )
-    assert words in solve(plan, data, gap=0.0, quick=True).summary()
+    assert words in solve(plan, data, gap=0.0, quick=True).summary(full=True)
 
 
 @pytest.mark.parametrize(("paid", "offered", "loss", "told"), [(0.5, 0.0, 2.0, True), (0.0, 5.0, 20.0, False)])
@@ -151,7 +151,7 @@ def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> N
         return plan, data.replace(loss_functions=losses)
 
     for order in (["defence", "civil"], ["civil", "defence"]):
-        words = solve(*case(order, 1.0), gap=0.0, quick=True).summary()
+        words = solve(*case(order, 1.0), gap=0.0, quick=True).summary(full=True)
         assert "a: a missing tonne costs defence as much as other users" in words
         assert notes(*case(order, 2.0), "defence tied") == []
 
@@ -229,12 +229,12 @@ def test_the_summary_says_how_likely_calm_is_what_is_bought_in_expectation_and_o
         money={2027: 1e3, 2028: 0.0},
         years=2,
     )
-    text = solve(plan, data, gap=0.0, quick=True).summary()
+    text = solve(plan, data, gap=0.0, quick=True).summary(full=True)
     assert "60% chance that none occurs over the plan" in text
     assert "expected purchases over all scenarios 1,000 t" in text
     assert "of the 1,000 M appropriated for FY2027-2028" in text
     plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"total_musd": 40.0})})
-    assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0, quick=True).summary()
+    assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0, quick=True).summary(full=True)
 
 
 def origins(**bought: tuple[float, float]) -> list[str]:
@@ -271,7 +271,7 @@ def test_a_source_that_begins_later_is_named_beside_what_is_supported() -> None:
         },
         demand={"a": 1.0},
     )
-    text = solve(plan, data, gap=0.0, quick=True).summary()
+    text = solve(plan, data, gap=0.0, quick=True).summary(full=True)
     assert "smelter (FY2028)" in text
     assert "never (FY" not in text
 
@@ -369,8 +369,8 @@ def test_two_signatures_of_one_project_are_one_project_where_unexpired_life_is_w
     result = solve(*partly(30.0, later=30.0), gap=0.0, quick=True)
     table = result.tables["projects"]
     assert table[table.project == "mine"].share.tolist() == [pytest.approx(0.3), pytest.approx(0.3)]
-    assert "the plan would be" not in result.summary()
-    assert "The same projects would be chosen if their remaining life were worth nothing." in result.summary()
+    assert "the plan would be" not in result.summary(full=True)
+    assert "The same projects would be chosen if their remaining life were worth nothing." in result.summary(full=True)
 
 
 def aimed(kind: str, **changes: Any) -> Result:
@@ -402,7 +402,7 @@ def test_figures_of_the_plan_are_those_that_later_aims_left_it() -> None:
     assert "(this plan: 100)" in row.sentence
     assert (extremes.least <= extremes.plan + 1e-9).all()
     assert (extremes.plan <= extremes.most + 1e-9).all()
-    assert "worse by at most 5.0% of what the plan takes off it (41.25 million USD)" in found.summary()
+    assert "worse by at most 5.0% of what the plan takes off it (41.25 million USD)" in found.summary(full=True)
     assert found.tables["portfolios"].aim_musd.iloc[0] == pytest.approx(result.outcome.stages[0][1])
 
 

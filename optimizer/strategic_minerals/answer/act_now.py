@@ -38,6 +38,8 @@ acts that are left out together; what the reserve leaves aside for dearer uses, 
 rules of release would bring; money as it was lived; worth under other losses and beliefs; targets and
 stock, losses that remain and chances of losses as they were lived; figures that the answer hangs on."""
 
+BESIDE = ("depends", "own_questions")
+"""Tables that answers have which no sample has tested, too."""
 ROUNDING = 1e-6
 """Relative difference of two figures that counts as none."""
 

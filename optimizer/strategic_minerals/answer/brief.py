@@ -455,14 +455,10 @@ class _Told:
         sentences = [*self._status()]
         deed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
         if not deed:
-            return " ".join(
-                [
-                    *sentences,
-                    "Do nothing new: nothing on offer is worth what it costs.",
-                    self._protects(),
-                    self._untested(),
-                ]
-            )
+            none = "Do nothing new: nothing on offer is worth what it costs."
+            deed = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
+            sentences += [deed, self._protects(), self._untested()]
+            return " ".join(sentence for sentence in sentences if sentence)
         sentences += [f"{capital(deed)}: {self._cost()}.", self._protects(), *self._large(), self._untested()]
         return " ".join(sentence for sentence in sentences if sentence)
 
@@ -504,9 +500,9 @@ class _Told:
         before, after, worth = self._losses()
         if before < SMALL_MUSD:
             return "No future of this plan has a shortage."
-        year = self.plan.price_year
+        money = f"{self.plan.price_year} money, discounted, losses by {_function(self.plan)}"
         if abs(worth) < SMALL_MUSD and abs(before - after) < SMALL_MUSD:
-            return f"Shortages are expected to cost {rounded(before)} M ({year} money, discounted) with the plan or without it."
+            return f"Shortages are expected to cost {rounded(before)} M ({money}) with the plan or without it."
         spread, ends = 0.0, ""
         if self.tested is not None:
             low, high = (self.tested.figure(f"worth_{end}_musd") for end in ("low", "high"))
@@ -514,7 +510,7 @@ class _Told:
             ends = f" ({rounded(low, spread)} to {rounded(high, spread)})"
         return (
             f"Expected shortage losses fall from {rounded(before)} to {rounded(after)} M; net of all costs it is worth "
-            f"{rounded(worth, spread)} M{ends} more than doing nothing ({year} money, discounted)."
+            f"{rounded(worth, spread)} M{ends} more than doing nothing ({money})."
         )
 
     def _losses(self) -> tuple[float, float, float]:
@@ -683,6 +679,13 @@ UNPROVEN = {
     "time_limit": "the time limit ended the search",
     "interrupted": "the search was interrupted",
 }
+
+
+def _function(plan: Plan) -> str:
+    """A loss function's code as one reads it: `usgs_2025` -> `USGS 2025`, with the end of its range where it is one."""
+    parts = [part.upper() if len(part) <= 4 else part for part in plan.loss_function.split("_")]
+    code = plan.loss_function if len(parts) == 1 else " ".join(parts)
+    return code if plan.loss_level == "central" else f"{code} ({plan.loss_level} end)"
 
 
 def _verb(subject: str) -> str:

@@ -31,7 +31,7 @@ from ..model.sets import STAGES
 from ..question.consistency import require
 from ..solver.highs import TOLERANCES
 from ..solver.stages import LEAST_GAP, RELAXED_IN_Z0, chosen_method
-from .act_now import ActNow
+from .act_now import BESIDE, ActNow
 from .manifest import answer_texts, litter_in, question_texts
 from .notes import OWN_PARTS, is_extended, objective_table
 from .prices import bounds_of, sizes_of, versions
@@ -131,7 +131,7 @@ def of_figures(stored: Result, found: Recomputed) -> Iterator[str]:
 
 def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
     """Every table but `prices`, which is empty where a solve did not come to its end."""
-    names = {*found.tables, "prices"}
+    names = {*found.tables, "prices", *(name for name in BESIDE if name in stored.tables)}
     sampled = ActNow.of(stored.tables)
     if sampled is not None:
         names |= set(sampled.tables)

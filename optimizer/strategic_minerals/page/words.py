@@ -13,7 +13,7 @@ from ..answer.act_now import ActNow
 from ..answer.notes import scenario_names
 from ..answer.result import Result
 from ..answer.summary import UNITS
-from ..core.formats import SMALL_MUSD, capital, digits, musd
+from ..core.formats import SMALL_MUSD, capital, digits
 from ..core.frames import rows_of
 from ..question.names import Names
 from .compare import SMALL_T
@@ -21,11 +21,7 @@ from .compare import SMALL_T
 # What a reader sees first: the verdict, its figures, and what to do now.
 
 
-MOST_ACTS = 7
-"""Acts of the first screen; the rest is counted."""
 DOES = {"buy": "Buy", "sell": "Sell", "support": "Support", "offtake": "Sign", "floor": "Guarantee"}
-NOTHING_NOW = "Nothing in the first years: this plan buys, supports, signs and guarantees nothing before FY{year}."
-NOTHING_TO_DO = "Nothing: within the rules and the budget of this plan, doing nothing is best."
 
 
 def verdict(result: Result) -> str:
@@ -61,11 +57,6 @@ def _quantity(value: float, unit: str) -> str:
     if not unit and value in (0.0, 1.0):
         return "yes" if value else "no"
     return f"{digits(value, 3)}{unit}"
-
-
-def _cost(cost_musd: float) -> str:
-    """Money in words."""
-    return f"{musd(cost_musd)} million USD" if cost_musd >= SMALL_MUSD else "under 0.1 million USD"
 
 
 # The scenarios that matter, chosen by stated rules, in sentences: what strikes, who goes short, what the plan does.

@@ -60,16 +60,21 @@ class Statement:
 
 
 def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
-    """What a plan and its tables hold beyond the shipped plan of the same name and the shipped tables of its home: of tables that
-    have nothing in common with those, nothing; where no shipped plan has the name, all that the plan itself states."""
+    """What a plan and its tables hold beyond the shipped plan of the same name and the shipped tables of its home; where no shipped
+    plan has the name, all that the plan itself states. Nothing of tables that are not made out of the shipped ones."""
+    shipped_rows = {
+        kind: {key_of(row): row for row in read_laid_over(table, shipped("inputs"), plan.home)[0]}
+        for kind, table in TABLES.items()
+    }
+    own_rows = {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
+    known = {key for rows in shipped_rows.values() for key in rows}
+    if 2 * len(known & {key for rows in own_rows.values() for key in rows}) < len(known):
+        return []
     base = _shipped(plan)
     found = []
-    for kind, table in TABLES.items():
-        known = {key_of(row): row for row in read_laid_over(table, shipped("inputs"), plan.home)[0]}
-        mine = {key_of(row): row for row in data.rows(table)}
-        if mine.keys() & known.keys():
-            changed = (key for key, row in mine.items() if known.get(key) != row)
-            found += [Statement(kind, key) for key in changed if key not in known or kind in CHANGED]
+    for kind, rows in own_rows.items():
+        changed = (key for key, row in rows.items() if shipped_rows[kind].get(key) != row)
+        found += [Statement(kind, key) for key in changed if key not in shipped_rows[kind] or kind in CHANGED]
     told = {one.item for one in found}
     old = () if base is None else base.hazards
     found += [Statement("hazard", one.hazard) for one in plan.hazards if one not in old and one.hazard not in told]

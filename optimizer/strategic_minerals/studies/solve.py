@@ -241,7 +241,7 @@ def solve(
     if quick or relax or extend is not None or plan.sample is None or (reason := unbounded(plan)):
         found = solve_once(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
         if quick or relax or extend is not None or plan.sample is None:
-            return found if relax or extend is not None else _with_questions(found)
+            return found if relax or extend is not None else _with_questions(found, hinges=not quick)
         return _with_questions(_tried(found, reason, samples * scenarios, confidence, run))
     ended, parts, call = 0, candidates + 3 * samples, current()
 
@@ -312,14 +312,14 @@ def solve(
     return _with_questions(done)
 
 
-def _with_questions(result: Result) -> Result:
-    """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on;
-    without what there is no time for."""
+def _with_questions(result: Result, *, hinges: bool = True) -> Result:
+    """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on
+    (`hinges`); without what there is no time for."""
     tables = dict(result.tables)
     if result.outcome.reason not in ("optimal", "within_gap"):
         return result
     try:
-        if result.plan.sample is None and result.plan.scenarios:
+        if hinges and result.plan.sample is None and result.plan.scenarios:
             problem = prepare(result.plan, result.data)
             tables["depends"] = whole(depends_rows(problem, [met_own(result)], [("plan", "", "", 0, None)]))
         asked = own_rows(replace(result, tables=tables))
