@@ -219,7 +219,7 @@ def test_what_plan_and_tables_refuse_bounds_the_range_in_words() -> None:
     assert "above 2 times as often the plan and the tables do not allow it" in row.sentence
     assert list(found.tables["break_evens"].figure) == ["capex", "premium", "hazard rate", "loss value"]
     assert (found.tables["break_evens"].solves <= 12).all()
-    assert "at most 12 solves for each figure" in found.summary(full=True)
+    assert "at most 12 solves for each figure" in found.summary()
     for row in found.tables["break_evens"].itertuples():  # the tables go together
         intervals = found.tables["intervals"]
         rows = intervals[intervals.figure == row.figure]

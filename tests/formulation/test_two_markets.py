@@ -290,7 +290,7 @@ def test_a_control_may_cut_each_material_by_its_own_share() -> None:
     wrong["controls"][0]["cut_shares"] = {"c": 0.4}
     faults = check(Plan.model_validate(wrong), data).faults
     assert [(fault.column, fault.expected) for fault in faults] == [
-        ("controls.0.cut_shares", "materials of the control")
+        ("controls.0.cut_shares.c", "materials of the control")
     ]
 
 

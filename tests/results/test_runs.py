@@ -127,6 +127,9 @@ def test_hashes_tell_inputs_apart() -> None:
     assert {name for name in changed if changed[name] != data.hashes()[name]} == {"prices"}
 
 
+OPENED = Path.open
+
+
 class Writes:
     """Counts everything that puts bytes under a name, and fails at the n-th."""
 
@@ -143,6 +146,8 @@ class Writes:
 
     def wrapped(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def write(*arguments: Any, **options: Any) -> Any:
+            if real is OPENED and options.get("mode", [*arguments, "r"][1])[0] == "r":
+                return real(*arguments, **options)  # what is read asks no room of a disk
             self.count += 1
             if self.count == self.fail_at:
                 raise OSError(28, "No space left on device")

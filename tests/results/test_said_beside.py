@@ -402,7 +402,7 @@ def test_figures_of_the_plan_are_those_that_later_aims_left_it() -> None:
     assert "(this plan: 100)" in row.sentence
     assert (extremes.least <= extremes.plan + 1e-9).all()
     assert (extremes.plan <= extremes.most + 1e-9).all()
-    assert "worse by at most 5.0% of what the plan takes off it (41.25 million USD)" in found.summary(full=True)
+    assert "worse by at most 5.0% of what the plan takes off it (41.25 million USD)" in found.summary()
     assert found.tables["portfolios"].aim_musd.iloc[0] == pytest.approx(result.outcome.stages[0][1])
 
 

@@ -20,7 +20,6 @@ GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
 TABLES = (
     GAP,
     ACTS,
-    "later_years",
     SAMPLES,
     "sample_acts",
     "left_out",
@@ -33,7 +32,7 @@ TABLES = (
     "loss_curve",
     "depends",
 )
-"""One row of figures; acts of the first years; later years; tests; what each plan does; what is lost without
+"""One row of figures; acts of the first years; tests; what each plan does; what is lost without
 acts that are left out together; what the reserve leaves aside for dearer uses, and what other
 rules of release would bring; money as it was lived; worth under other losses and beliefs; targets and
 stock, losses that remain and chances of losses as they were lived; figures that the answer hangs on."""
@@ -54,7 +53,6 @@ class ActNow:
     which the further course of a disruption is known, and `most_musd`, the most that any policy could be worth which signs on the
     same dates, with its limit; `most_says`: it is near enough to say something."""
     acts: pd.DataFrame
-    later: pd.DataFrame
     samples: pd.DataFrame
     sample_acts: pd.DataFrame
     left_out: pd.DataFrame
@@ -91,12 +89,6 @@ class ActNow:
     def figure(self, name: str) -> float:
         """A figure of the row of figures."""
         return float(self.gap[name].iloc[0])
-
-    @property
-    def money(self) -> tuple[float, float]:
-        """(what the acts of the first years take from their budgets, what of it is to be signed) [million USD]."""
-        last = self.last[self.last.chosen > 0]
-        return float(last.budget_musd.sum()), float(last.budget_musd[last.verdict == "sign"].sum())
 
     @property
     def last(self) -> pd.DataFrame:

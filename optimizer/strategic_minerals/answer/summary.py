@@ -164,7 +164,7 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     """The plan as text: the verdict, what to do, what it protects, what remains at risk, what it is based on."""
     sections = [
         _verdict(figures, plan, basis),
-        *_first(basis),
+        _first(basis),
         _buy(figures, basis),
         _support(figures, basis),
         _guarantee(figures, plan, basis),
@@ -195,15 +195,11 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     return [title, *_solved(figures, plan, basis), *([] if basis.relaxed else in_own_money(basis.home, figures, None))]
 
 
-def _first(basis: Basis) -> list[list[str]]:
-    """What to do first; why that is not known, where no sample could test the plan."""
+def _first(basis: Basis) -> list[str]:
+    """What waiting costs and leaving out; why that is not known, where no sample could test the plan."""
     if basis.act_now is None or basis.relaxed:
         return []
-    return (
-        [untested(basis.act_now)]
-        if basis.act_now.why_not
-        else first_years(basis.act_now, basis.names, targets=basis.release is not None)
-    )
+    return untested(basis.act_now) if basis.act_now.why_not else _without(basis.act_now, basis.names)
 
 
 def _in_sample(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -628,10 +624,8 @@ def _left(figures: Figures, basis: Basis) -> list[str]:
 # What samples say of a plan and of its first years, in the words of a summary.
 
 
-MOST_LINES, MOST_ACTS, MOST_LATER = 12, 14, 8
-"""Lines of a section, and of each kind, before the rest is counted."""
-DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign an", "floor": "guarantee"}
-UNITS = {"t": " t", "t/yr": " t a year"}
+MOST_LINES = 12
+"""Lines of a section before the rest is counted."""
 
 
 def verdict(of: ActNow, price_year: int) -> list[str]:
@@ -643,7 +637,6 @@ def verdict(of: ActNow, price_year: int) -> list[str]:
         f"{tested:,} new scenarios that nobody foresees ({confidence} interval {_interval(of, 'worth')}; {price_year} money, "
         "discounted, expected).",
         *_band(of),
-        *_most_of_all(of),
         _gap(of),
         f"It lowers expected shortage losses from {musd(of.figure('loss_without_musd'))} M to {musd(of.figure('loss_musd'))} M "
         f"({confidence} interval {_interval(of, 'loss')}).",
@@ -661,16 +654,6 @@ def _band(of: ActNow) -> list[str]:
         f"That interval is for the draw of scenarios alone. Over {losses} losses and {beliefs} beliefs the plan is worth "
         f"{musd(low.worth_musd)} M ({low.loss}, belief {low.belief}) to {musd(high.worth_musd)} M ({high.loss}, belief "
         f"{high.belief}); `regret` looks for the plan that loses least under any of them."
-    ]
-
-
-def _most_of_all(of: ActNow) -> list[str]:
-    """How far any policy could be above this one, where that says something."""
-    if not bool(of.gap.most_says.iloc[0]):
-        return []
-    return [
-        f"No policy that signs on these dates could be worth more than {musd(of.figure('most_musd'))} M, even if it knew every "
-        f"future (at most {musd(of.figure('most_limit_musd'))} M at {of.figure('confidence'):.0%} confidence)."
     ]
 
 
@@ -699,52 +682,6 @@ def _gap(of: ActNow) -> str:
         f"one ({of.figure('confidence'):.0%} confidence; {musd(mean)} M on average of {count} samples, standard error "
         f"{musd(of.figure('gap_error_musd'))})."
     )
-
-
-def first_years(of: ActNow, names: Names, *, targets: bool) -> list[list[str]]:
-    """Sections: what to do first, what leaving it out costs, what comes later."""
-    return [part for part in (_now(of), _without(of, names), _later(of, targets)) if part]
-
-
-def _now(of: ActNow) -> list[str]:
-    """What to do in the first years."""
-    if of.acts.empty:
-        return ["ACT NOW: nothing is done in the first years, by this plan or any other of the samples."]
-    years = sorted(of.acts.through_year.unique().tolist())
-    spent, sign = of.money
-    lines = [
-        f"ACT NOW in {' and '.join(f'FY{year}' for year in years)}: {musd(spent)} M of the budgets of these years, of which "
-        f"{musd(sign)} M is for what has to be signed.",
-        "  SIGN: without this mineral, and all that goes with it, the best plan is worth less by more than the error. "
-        "FREE TO CHOOSE: new scenarios do not show that.",
-    ]
-    by_act = of.acts.groupby(["kind", "item"], sort=False)
-    lines += limited([_act(rows) for _, rows in by_act if rows.chosen.max() > 0], MOST_ACTS)
-    others = of.last[of.last.chosen == 0]
-    if len(others):
-        what = ", ".join(f"{row.what} (in {row.in_plans} of {row.plans})" for row in rows_of(others.head(MOST_ACTS)))
-        lines.append(f"  Not in this plan, but in plans of other samples: {what}.")
-    return lines
-
-
-def _act(rows: pd.DataFrame) -> str:
-    """One act by the end of each year: its amounts, its verdict, in how many plans it stands."""
-    last, chosen = rows.iloc[-1], rows[rows.chosen > 0]
-    unit = UNITS.get(str(last.unit))
-    if unit is None:
-        begun = f"FY{int(chosen.through_year.min())}"
-        amounts = f"in {begun}" if last.chosen == 1 else f"{last.chosen:.0%} of it, in {begun}"
-        text = f"in {last.in_plans} of {last.plans} plans"
-    else:
-        same = chosen.chosen.nunique() == 1
-        steps = rows_of(chosen.head(1) if same else chosen)
-        amounts = ", ".join(f"{amount(row.chosen)}{unit} by FY{row.through_year}" for row in steps)
-        alike = last.in_plans == last.plans and last.least_in_samples == last.most_in_samples
-        span = f"{amount(last.least_in_samples)} to {amount(last.most_in_samples)}{unit}"
-        text = f"in {last.in_plans} of {last.plans} plans{', as much' if alike else f', {span}'}"
-    later = f"; {musd(last.later_musd)} M later" if last.later_musd >= SMALL_MUSD else ""
-    verdict = {"sign": ". SIGN", "free": ". FREE TO CHOOSE"}.get(str(last.verdict), "")
-    return f"  {DOES[str(last.kind)]} {last.what}: {amounts}{verdict} ({text}{later})"
 
 
 IN_WORDS = {1: "one year", 2: "two years", 3: "three years"}
@@ -787,23 +724,6 @@ def _loses(row: Any) -> str:
     if row.cost_high_musd < 0:
         return f"gains {musd(-row.cost_musd)} M ({musd(-row.cost_high_musd)} to {musd(-row.cost_low_musd)})"
     return f"is not shown to cost anything: {musd(row.cost_musd)} M {between}"
-
-
-def _later(of: ActNow, targets: bool) -> list[str]:
-    """Years after the first: towards targets, or on the course without a disruption, and over all scenarios."""
-    if of.later.empty:
-        return []
-    years = of.later.years.iloc[0]
-    head = f"LATER: {years}, a course for as long as nothing happens. Plan again each year, and after any event."
-    if targets:
-        head = f"LATER: {years}, to reach the targets, and in all scenarios on average. Plan again each year, and after any event."
-    lines = [
-        f"  {row.kind} {row.what}: {amount(row.without_disruption)} t"
-        + ("" if targets else f" if nothing happens (probability {row.probability:.0%})")
-        + f"; {amount(row.expected)} t expected over all scenarios"
-        for row in rows_of(of.later.sort_values("expected", ascending=False, kind="stable"))
-    ]
-    return [head, *limited(lines, MOST_LATER)]
 
 
 def limited(lines: list[str], most: int = MOST_LINES) -> list[str]:

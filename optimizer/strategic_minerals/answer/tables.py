@@ -202,11 +202,6 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd",
         sometimes=True,
     ),
-    "later_years": TableOf(
-        "What comes after the first years (of a tested plan).",
-        "kind item what unit years without_disruption probability expected",
-        sometimes=True,
-    ),
     "samples": TableOf(
         "Each sample that tested the plan.",
         "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd modelled_musd most_musd "

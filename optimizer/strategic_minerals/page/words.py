@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ..answer.act_now import ActNow
+from ..answer.brief import UNITS
 from ..answer.notes import scenario_names
 from ..answer.result import Result
-from ..answer.summary import UNITS
 from ..core.formats import SMALL_MUSD, capital, digits
 from ..core.frames import rows_of
 from ..question.names import Names

@@ -22,7 +22,7 @@ from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import MUSD_PER_T, Estimate, estimated, gap_bound
 from ..core.verb import Confidence, Gap, verb
-from ..matrix.problem import FIRST_YEARS, TRACE, UNITS, Act, Problem, acts, prepare
+from ..matrix.problem import FIRST_YEARS, TRACE, Act, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, trunk_alone
 from ..question.dataset import Dataset
 from ..question.names import Names
@@ -118,31 +118,6 @@ def _package(package: Package, problem: Problem, names: Names) -> str:
         parts.append(f"a floor of {level:.4g} USD/kg on {names.material(problem.natural.materials[floor.material])}")
     return " and ".join(parts) or "no support but a market floor"
 
-
-def later_rows(problem: Problem, solution: Solution, names: Names) -> pd.DataFrame:
-    """What is bought and sold after the first years: on the course without a disruption, with its probability, and expected over
-    all scenarios."""
-    n, scenarios = problem.natural, problem.structure.scenarios
-    first, end = min(FIRST_YEARS, len(n.calendar.planned_years)) * n.calendar.per_year, n.calendar.planned
-    material = {p.name: p.material for sets in problem.structure.component_sets for p in sets.purchases}
-    rows = []
-    if first >= end:
-        return pd.DataFrame(columns=LATER)
-    years = f"FY{n.calendar.years[first // n.calendar.per_year]} to FY{n.calendar.planned_years[-1]}"
-    for i, code in enumerate(n.materials):
-        mine = [k for k, name in enumerate(solution.purchases) if material[name] == i]
-        for kind, amounts in (("buy", solution.acquisition[:, mine]), ("sell", solution.disposal[:, [i]])):
-            total = amounts[:, :, first:end].sum(axis=(1, 2))
-            expected = float(scenarios.probability @ total[1:])
-            if max(float(total[0]), expected) <= TRACE[UNITS["buy"]]:
-                continue
-            c = n.component[i]
-            calm = float(scenarios.probability[scenarios.onset[:, c] >= end].sum())
-            rows.append((kind, code, names.material(code), "t", years, float(total[0]), calm, expected))
-    return pd.DataFrame(rows, columns=LATER)
-
-
-LATER = ["kind", "item", "what", "unit", "years", "without_disruption", "probability", "expected"]
 
 # A plan that does not hang on its sample: made with several, chosen among equals, tested on others, with a true gap.
 
@@ -432,7 +407,6 @@ def _answered(
     act_now = ActNow(
         pd.DataFrame([gap_row]),
         act_rows(problem, result.solution, plans, costs, names),
-        later_rows(problem, result.solution, names),
         _sample_rows(number, tests, lives, scenarios),
         pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
         costs,
