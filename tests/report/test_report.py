@@ -224,8 +224,8 @@ def test_the_page_says_the_verdict_inertly_and_points_nowhere_else(pages: dict[s
     cost of -9 in a sweep is told as a worth of 9."""
     text = pages["hostile"].read_text(encoding="utf-8")
     assert full().brief is not None
-    assert "more than doing nothing" in full().brief.recommendation
-    assert "losses by test" in full().brief.recommendation
+    assert "After all costs the gain is" in full().brief.recommendation
+    assert "by the losses of test" in full().brief.recommendation
     assert text.count("<figcaption") == text.count("<details>") == text.count("<figure ")
     assert "<script>document.title" not in text
     quiet = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ..audit.figures import Figures
-from ..core.formats import SMALL_MUSD, amount, capital, percent, rounded, within
+from ..core.formats import SMALL_MUSD, amount, capital, chance, percent, rounded, within
 from ..core.frames import rows_of
 from ..question.names import Names
 from ..question.plan import Plan
@@ -31,12 +31,14 @@ LARGE_SHARE = 0.25
 """Share of the worth from which on the first sentences say what it hangs on."""
 NEARLY_ALONE = 0.05
 """Share of its capital up to which a supported plant nearly builds itself."""
-DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake:", "floor": "price floor:"}
+DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake of", "floor": "price floor:"}
 UNITS = {"t": " t", "t/yr": " t a year"}
 SIGNED = 1e-6
 LEAST_SHOWN = 0.095
 """Million USD from which on a sum is written out."""
-FREE = "free to choose: no gain shown"
+FREE, ABOVE = "optional: no gain shown", "as above, together"
+MONTHS_FROM = 120
+"""Days of cover from which on they are months."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Brief:
     year: str
     """Of the steps."""
     steps: tuple[Step, ...]
-    """What has to be signed first, then what one is free to choose; each by money, the largest first."""
+    """What has to be signed first, then what one is free to choose; what is for one material together, the dearest first."""
     years: tuple[int, ...]
     held: tuple[Held, ...]
     """By money, the largest first."""
@@ -86,7 +88,7 @@ class Brief:
     def text(self) -> str:
         """As it is printed: at most `LINES` lines of `WIDTH` characters, then the answers to the planner's own questions."""
         head = [self.title, *wrap(self.recommendation, WIDTH)]
-        tail = [_paragraph(name, text) for name, text in self.points]
+        tail = [_paragraph(f"{name}:", text) for name, text in self.points]
         release = _paragraph("", self.release) if self.release else []
         room = LINES - len(head) - sum(map(len, tail)) - len(release) - 1
         steps = min(len(self.steps), MOST_STEPS)
@@ -102,11 +104,11 @@ class Brief:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Its tables as text, by heading; those that have rows."""
         steps = [(one.what, one.amount, one.whom, money(one.musd), one.why) for one in self.steps]
-        held = [(one.material, *map(_tonnes, one.targets), _days(one.days)) for one in self.held]
+        held = [(one.material, *map(_tonnes, one.targets), _cover(one.days)) for one in self.held]
         years = [f"FY{year}" for year in self.years]
         found = {
-            f"Sign and buy in {self.year}": pd.DataFrame(steps, columns=["what", "how much", "from", "M USD", "why"]),
-            "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "lasts"]),
+            f"Sign and buy in {self.year}": pd.DataFrame(steps, columns=["what", "how much", "from", "M", "why"]),
+            "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "covers"]),
         }
         return {head: table for head, table in found.items() if len(table)}
 
@@ -116,8 +118,7 @@ class Brief:
             return
         yield from _printed(self.tables(), "Sign", most, "<><><")
         if len(self.steps) > most:
-            left = money(sum(one.musd for one in self.steps[most:]))
-            yield f"  and {len(self.steps) - most} smaller, {left} M USD together"
+            yield f"  and {len(self.steps) - most} smaller, {money(sum(one.musd for one in self.steps[most:]))} M together"
 
     def _held(self, most: int) -> Iterator[str]:
         if not self.held:
@@ -125,7 +126,7 @@ class Brief:
             return
         yield from _printed(self.tables(), "Hold", most, "<" + ">" * (len(self.years) + 1))
         if len(self.held) > most:
-            yield f"  and {len(self.held) - most} more"
+            yield f"  and {some([lower(one.material) for one in self.held[most:]])}"
 
 
 WHERE_MORE = "More: --full. Why: `explain`. A page to pass on: `report`. Each year and after any event: `roll`."
@@ -145,8 +146,8 @@ def _printed(tables: Mapping[str, pd.DataFrame], begins: str, most: int, sides: 
     """Lines of a table, its heading in the place of its first column's name, and that as wide as is left."""
     heading = next(head for head in tables if head.startswith(begins))
     table = tables[heading]
-    verb, rest = heading.split(" in ")[0].split(",")[0], heading
-    cells = [(rest.replace(verb, verb.upper(), 1), *table.columns[1:]), *table.head(most).itertuples(index=False)]
+    verb = heading.split(" in ")[0].split(",")[0]
+    cells = [(heading.replace(verb, verb.upper(), 1), *table.columns[1:]), *table.head(most).itertuples(index=False)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     for k in (0, -1):  # names are cut first, then reasons
         others = sum(widths) - widths[k] + 2 * (len(widths) - 1)
@@ -166,17 +167,22 @@ def money(musd: float) -> str:
 
 
 def _tonnes(value: float) -> str:
-    return "-" if value < 1e-3 else amount(value, 2)
+    return "-" if value < 1e-3 else amount(float(f"{value:.2g}"))
 
 
-def _days(value: float) -> str:
-    days = f"{value:,.0f}"
-    return "" if math.isnan(value) else f"{days} day{'s' * (days != '1')}"
+def _cover(days: float) -> str:
+    """How long a stock lasts at today's use, in words."""
+    if math.isnan(days):
+        return ""
+    if days >= MONTHS_FROM:
+        return f"{days * 12 / 365:,.0f} months"
+    count = f"{days:,.0f}"
+    return f"{count} day{'s' * (count != '1')}"
 
 
 def some(names: Sequence[str], most: int = NAMED) -> str:
     """Names in a sentence, the first ones where there are many."""
-    shown = [*names] if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"]
+    shown = [*names] if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} others"]
     return "".join(shown) if len(shown) < 2 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
@@ -186,26 +192,36 @@ def lower(name: str) -> str:
     return name[:1].lower() + name[1:] if first[1:].islower() else name
 
 
+def odds(share: float) -> str:
+    """A probability as ministers hear it: one future in 16."""
+    if share < LEAST_ODDS:
+        return f"under 1 future in {1 / LEAST_ODDS:,.0f}"
+    return f"1 future in {1 / share:.0f}" if share <= 0.5 else f"{chance(share)} of futures"
+
+
+LEAST_ODDS = 1e-3
+
+
 def brief_of(
     plan: Plan, data_names: Names, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis
 ) -> Brief:
     """The brief of an answer that is a plan, from its tables."""
     told = _Told(plan, data_names, figures, tables, basis)
-    steps = sorted(told.steps(), key=lambda one: (one.why == FREE, -one.musd))
     years, held = told.held()
+    steps = tuple(told.steps())
     points = {
-        "DECIDE BY:": told.later(),
-        "IT HANGS ON:": told.hinges(),
-        "ALREADY OWED:": told.owed(),
-        "NOT PROTECTED:": told.unprotected(),
-        "HOW SURE:": told.sure(),
+        "LATER": told.later(),
+        "IT TURNS ON": told.hinges(),
+        "ALREADY OWED": told.owed(),
+        "NOT PROTECTED": told.unprotected(),
+        "HOW SURE": told.sure(),
     }
     asked = rows_of(tables["own_questions"]) if "own_questions" in tables else []
     return Brief(
         plan.title or plan.name,
-        told.recommendation(held),
+        told.recommendation(held, steps),
         told.first,
-        tuple(steps),
+        steps,
         years,
         held,
         told.release() if held else "",
@@ -235,64 +251,73 @@ class _Told:
     # What is done, and when.
 
     def steps(self) -> Iterator[Step]:
-        """What to do in the first year."""
-        if self.tested is None:
-            yield from self._planned(self._year)
-            return
+        """What to do in the first year: what is for one material together, the dearest first; what one is free to choose last."""
+        found = [*(self._planned() if self.tested is None else self._acts())]
+        total: dict[str, float] = {}
+        for material, step in found:
+            total[material] = total.get(material, 0.0) + step.musd
+        found.sort(key=lambda pair: (pair[1].why == FREE, -total[pair[0]], pair[0], -pair[1].musd))
+        seen: set[tuple[str, str]] = set()
+        for material, step in found:
+            again = (material, step.why) in seen and step.why not in ("", FREE)
+            seen.add((material, step.why))
+            yield Step(step.what, step.amount, step.whom, step.musd, ABOVE if again else step.why)
+
+    def _acts(self) -> Iterator[tuple[str, Step]]:
+        """(material, step) of a tested plan."""
         if self.acts.empty:
             return
-        now = self.acts[(self.acts.through_year == self._year) & (self.acts.chosen > 0)]
-        for row in rows_of(now):
-            named = lower(str(row.what)) if row.kind in ("buy", "sell") else str(row.what)
-            what, unit = named.removeprefix("offtake from "), UNITS.get(str(row.unit))
+        for row in rows_of(self.acts[(self.acts.through_year == self._year) & (self.acts.chosen > 0)]):
+            kind, item = str(row.kind), str(row.item)
+            material = self.basis.mineral_of.get(item, item)
+            unit, what = UNITS.get(str(row.unit)), str(row.what)
+            if kind in ("buy", "sell", "offtake"):
+                what = self._material(material)
             much = "all of it" if row.chosen == 1 else percent(row.chosen)
-            yield Step(
-                f"{DOES[str(row.kind)]} {what}",
-                much if unit is None else f"{amount(row.chosen)}{unit}",
-                self._whom(str(row.kind), str(row.item)),
-                float(row.budget_musd + row.later_musd),
-                self._why(str(row.kind), str(row.item), str(row.verdict)),
+            yield (
+                material,
+                Step(
+                    f"{DOES[kind]} {what}",
+                    much if unit is None else f"{amount(row.chosen)}{unit}",
+                    self._whom(kind, item),
+                    float(row.budget_musd + row.later_musd),
+                    self._why(material, str(row.verdict)),
+                ),
             )
 
-    def _planned(self, year: int) -> Iterator[Step]:
-        """What a plan that nothing has tested does in a year."""
-        bought = self.tables["acquisitions"]
-        for code, rows in bought[bought.fiscal_year == year].groupby("material", sort=False):
-            whom = self._whom("buy", str(code))
+    def _planned(self) -> Iterator[tuple[str, Step]]:
+        """(material, step) of a plan that nothing has tested."""
+        bought, main = self.tables["acquisitions"], self.basis.mineral_of
+        for code, rows in bought[bought.fiscal_year == self._year].groupby("material", sort=False):
             tonnes, cost = float(rows.acquired_t.sum()), float(rows.cost_musd.sum())
-            yield Step(f"buy {self._material(str(code))}", f"{amount(tonnes)} t", whom, cost, self._spares(str(code)))
+            what, whom = f"buy {self._material(str(code))}", self._whom("buy", str(code))
+            yield str(code), Step(what, f"{amount(tonnes)} t", whom, cost, self._spares(str(code)))
         for row in self._signed():
-            if _year(row.signed) == year:
-                name = self.names.producer(row.project)
-                cost = float(row.support_cost_musd + row.offtake_fees_musd)
-                yield Step(f"support {name}", percent(row.share), "", cost, f"{row.instrument}".replace("_", " "))
-        for row in rows_of(self.tables["contracts"]):
-            if _year(row.start) == year:
-                name, country = self.names.producer(row.activity), self.names.country(row.country)
-                yield Step(
-                    f"offtake: {name}",
-                    f"{amount(row.contract_t_per_yr)} t a year",
-                    country,
-                    float(row.fees_musd),
-                    f"for {row.term_yr:g} years",
+            if _year(row.signed) == self._year:
+                what, cost = (
+                    f"support {self.names.producer(row.project)}",
+                    float(row.support_cost_musd + row.offtake_fees_musd),
                 )
+                why = f"{row.instrument}".replace("_", " ")
+                yield main.get(row.project, row.project), Step(what, percent(row.share), "", cost, why)
+        for row in rows_of(self.tables["contracts"]):
+            if _year(row.start) == self._year:
+                material, years = main.get(row.activity, row.activity), f"for {row.term_yr:g} years"
+                what, much = f"offtake of {self._material(material)}", f"{amount(row.contract_t_per_yr)} t a year"
+                yield material, Step(what, much, self.names.country(row.country), float(row.fees_musd), years)
         for row in rows_of(self.tables["floors"]):
-            if _year(row.start) == year:
+            if _year(row.start) == self._year:
                 who, material = floor_in_words(row, self.names)
-                cost = float(row.expected_cost_musd)
-                yield Step(
-                    f"price floor: {material}",
-                    f"{row.level_usd_per_kg:g} USD/kg",
-                    who,
-                    cost,
-                    f"for {row.term_yr:g} years",
+                level, cost = f"{row.level_usd_per_kg:g} USD/kg", float(row.expected_cost_musd)
+                yield (
+                    row.material,
+                    Step(f"price floor: {lower(material)}", level, who, cost, f"for {row.term_yr:g} years"),
                 )
 
     def _signed(self) -> list[Any]:
         """Projects that the plan supports."""
         projects = self.tables["projects"]
-        mine = projects[(projects.share > SIGNED) & (projects.package != "none")]
-        return [*rows_of(mine)]
+        return list(rows_of(projects[(projects.share > SIGNED) & (projects.package != "none")]))
 
     def _spares(self, material: str) -> str:
         """What the material's part of the supply chain spares its users."""
@@ -315,17 +340,16 @@ class _Told:
             codes = []
         return some([self.names.country(code) if code else "not published" for code in codes], 1) if codes else ""
 
-    def _why(self, kind: str, item: str, verdict: str) -> str:
-        """In five words: what leaving it out costs."""
+    def _why(self, material: str, verdict: str) -> str:
+        """In five words: what leaving out all of its material costs."""
         assert self.tested is not None
         if verdict == "free":
             return FREE
-        mineral = self.basis.mineral_of.get(item, item)
         rows = self.tested.left_out
-        mine = rows[(rows.kind == "mineral") & (rows.item == mineral)] if len(rows) else rows
+        mine = rows[(rows.kind == "mineral") & (rows.item == material)] if len(rows) else rows
         if mine.empty or pd.isna(mine.cost_musd.iloc[0]):
             return "a rule asks for it" if len(mine) and str(mine.why_not.iloc[0]) else "part of the best plan"
-        return f"without it {rounded(float(mine.cost_musd.iloc[0]))} M worse"
+        return f"the material adds {rounded(float(mine.cost_musd.iloc[0]))} M"
 
     def held(self) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """(years, targets at their ends), what costs most first."""
@@ -337,8 +361,8 @@ class _Told:
         if wide.empty:
             return (), ()
         every = [int(year) for year in wide.columns]
-        last = len(every) - 1
-        years = sorted({every[round(k * last / (MOST_YEARS - 1))] for k in range(MOST_YEARS)} | {every[0]})
+        years = [*every[:: math.ceil(len(every) / (MOST_YEARS - 1))]]
+        years += [every[-1]] * (every[-1] not in years)
         cost, days = self.figures.items("bought_musd"), self.figures.items("peak_stock_days")
         order = sorted(wide.index, key=lambda code: (-cost.get(str(code), 0.0), str(code)))
         return tuple(years), tuple(
@@ -355,51 +379,52 @@ class _Told:
         """The rule of release and refill, with its tonnes for what is held most."""
         rule = self.basis.release
         if rule is None:
-            return "Released and refilled as the further course of a disruption, once it has begun, makes best."
+            return "Released and refilled as if each disruption's course were known once it has begun."
         aside = pd.DataFrame() if self.tested is None else self.tested.release
-        kept = ", then others what its users will not need"
+        kept = ", then to others what these can spare"
         if len(aside):
             cost = self.figures.items("bought_musd")
             code = max(aside.material.unique(), key=lambda one: (cost.get(one, 0.0), one))
             last = aside[(aside.material == code) & (aside.aside_t > 0)].sort_values("aside_t")
             if len(last):
                 row = last.iloc[-1]
-                kept = f", {row.segment} users of {self._material(code)} in full once {rounded(row.aside_t)} t are left"
+                kept = f"; keep {rounded(row.aside_t)} t of {self._material(code)} back from {row.segment} users"
         fill = "" if rule.refill_share == 1 else f" to {percent(rule.refill_share)}"
-        return f"Release: dearest use first{kept}. Then refill{fill}."
+        return f"Release: first to those who lose most{kept}. Refill{fill}."
 
     def later(self) -> str:
-        """What comes after the first year, what would tell, and what waiting costs."""
+        """What comes after the first year, and what waiting costs."""
         found = [*self._later_acts()]
-        text = f"{'; '.join(found)}." if found else "nothing later as things stand."
+        text = f"{'; '.join(found)}." if found else "nothing, as things stand."
         return f"{text}{self._waiting()}"
 
     def _later_acts(self) -> Iterator[str]:
-        """Signatures after the first year, by year."""
+        """Purchases up to the targets, then signatures by year."""
+        bought = self.tables["acquisitions"]
+        after = bought[bought.fiscal_year > self._year]
+        if len(after):
+            by_material = after.groupby("material").cost_musd.sum().sort_values(ascending=False, kind="stable")
+            names = some([self._material(str(code)) for code in by_material.index])
+            when = (
+                f"each year to FY{after.fiscal_year.max()}"
+                if after.fiscal_year.nunique() > 1
+                else f"in FY{after.fiscal_year.max()}"
+            )
+            yield f"{when} fill up to the targets: {names} ({money(float(by_material.sum()))} M)"
         by_year: dict[int, list[tuple[float, str]]] = {}
         for start, rows in self.tables["contracts"].groupby("start", sort=True):
             by_year.setdefault(_year(start), []).extend(self._offtakes(rows))
         for row in self._signed():
             name = self.names.producer(row.project)
-            by_year.setdefault(_year(row.signed), []).append((float(row.support_cost_musd), f"support {name}"))
+            by_year.setdefault(_year(row.signed), []).append((float(row.support_cost_musd), f"support for {name}"))
         for row in rows_of(self.tables["floors"]):
             who, material = floor_in_words(row, self.names)
-            by_year.setdefault(_year(row.start), []).append(
-                (float(row.expected_cost_musd), f"a floor for {material} ({who})")
-            )
+            said = f"a floor for {lower(material)} ({who})"
+            by_year.setdefault(_year(row.start), []).append((float(row.expected_cost_musd), said))
         for year in sorted(year for year in by_year if year > self._year):
             parts = sorted(by_year[year], key=lambda part: -part[0])
             total = sum(cost for cost, _ in parts)
-            yield f"FY{year} {some([what for _, what in parts])} ({money(total)} M)"
-        bought = self.tables["acquisitions"]
-        after = bought[bought.fiscal_year > self._year]
-        if len(after):
-            by_material = after.groupby("material").cost_musd.sum().sort_values(ascending=False, kind="stable")
-            names = [self._material(str(code)) for code in by_material.index]
-            years = f"FY{after.fiscal_year.min()}" + (
-                "" if after.fiscal_year.nunique() == 1 else f" to FY{after.fiscal_year.max()}"
-            )
-            yield f"{years} buy {some(names)} up to target ({money(float(by_material.sum()))} M)"
+            yield f"by FY{year} {some([what for _, what in parts])}, {money(total)} M"
 
     def _offtakes(self, contracts: pd.DataFrame) -> list[tuple[float, str]]:
         """(fees, words) of contracts, those for one material together, the dearest first."""
@@ -411,7 +436,7 @@ class _Told:
         for material, fees in found.items():
             where = some([self.names.country(code) for code in sorted(fees, key=lambda code: -fees[code])])
             kind = "an offtake" if len(fees) == 1 else "offtakes"
-            words.append((sum(fees.values()), f"{kind} of {self._material(material)} from {where}"))
+            words.append((sum(fees.values()), f"{kind} of {self._material(material)} ({where})"))
         return sorted(words, key=lambda pair: -pair[0])
 
     def _material(self, code: str) -> str:
@@ -426,9 +451,9 @@ class _Told:
         if waits[0].why_not:
             return " No plan that waits keeps the rules."
         costs = [(int(row.years), float(row.cost_musd)) for row in waits if not row.why_not]
-        first = "costs nothing that shows" if not waits[0].needed else f"costs {rounded(costs[0][1])} M"
+        first = f"forgoes {rounded(costs[0][1])} M" if waits[0].needed else "forgoes nothing measurable"
         rest = f", {costs[-1][0]} years {rounded(costs[-1][1])} M" if len(costs) > 1 and waits[-1].needed else ""
-        return f" Doing nothing new for a year {first}{rest}."
+        return f" Waiting a year {first}{rest}."
 
     # What it costs and protects, and what that hangs on.
 
@@ -436,36 +461,43 @@ class _Told:
     def _worth(self) -> float:
         return self.figures.value("worth_musd") if self.tested is None else self.tested.figure("worth_musd")
 
-    def recommendation(self, held: Sequence[Held]) -> str:
-        """What the policy is, what it costs, what it protects, and what more than a quarter of it hangs on."""
-        parts = []
-        if held:
-            parts.append(f"hold {some([lower(one.material) for one in held])} in reserve")
-        contracts = self._offtakes(self.tables["contracts"])
-        if contracts:
-            parts.append(f"sign {some([words for _, words in contracts], 1)}")
-        projects = list(dict.fromkeys(row.project for row in self._signed()))
-        if projects:
-            parts.append(f"support {some([self.names.producer(name) for name in projects])}")
-        floors = self.tables["floors"]
-        if len(floors):
-            parts.append(
-                f"guarantee {some([floor_in_words(row, self.names)[1] for row in rows_of(floors)])} a price floor"
-            )
+    def recommendation(self, held: Sequence[Held], steps: Sequence[Step]) -> str:
+        """What to do this year, what the policy costs and protects, and what more than a quarter of it hangs on."""
         sentences = [*self._status()]
-        deed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
-        if not deed:
+        nothing = not held and not steps and not self._signed() and self.tables["contracts"].empty
+        if nothing and self.tables["floors"].empty:
             none = "Do nothing new: nothing on offer is worth what it costs."
-            deed = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
-            sentences += [deed, self._protects(), self._untested()]
+            found = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
+            sentences += [found, self._protects(), self._untested()]
             return " ".join(sentence for sentence in sentences if sentence)
-        sentences += [f"{capital(deed)}: {self._cost()}.", self._protects(), *self._large(), self._untested()]
+        sentences += [self._deed(steps, held), self._cost(), self._protects(), *self._large(), self._untested()]
         return " ".join(sentence for sentence in sentences if sentence)
+
+    def _deed(self, steps: Sequence[Step], held: Sequence[Held]) -> str:
+        """This year's acts in a sentence; where there are none, what the policy comes to."""
+        first = [step for step in steps if step.why != FREE] or [*steps]
+        kinds = {
+            "buy": [step.what.removeprefix("buy ") for step in first if step.what.startswith("buy ")],
+            "sign offtakes of": [
+                step.what.removeprefix("offtake of ") for step in first if step.what.startswith("offtake")
+            ],
+            "support": [step.what.removeprefix("support ") for step in first if step.what.startswith("support")],
+            "guarantee a floor for": [
+                step.what.partition(": ")[2] for step in first if step.what.startswith("price floor")
+            ],
+        }
+        parts = [f"{verb} {some(list(dict.fromkeys(what)))}" for verb, what in kinds.items() if what]
+        if not parts:
+            parts = [f"sign and buy nothing; later hold {some([lower(one.material) for one in held])}"] if held else []
+        if not parts:
+            return "Sign and buy nothing yet."
+        deed = f"{'; '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+        return f"In {self.first} {deed}."
 
     def _status(self) -> Iterator[str]:
         """What a reader has to know before any figure."""
         if self.basis.audit_word == "FAILED":
-            yield "NOT TO BE USED: the independent audit objects."
+            yield "DO NOT USE: it failed the independent audit."
         if self.basis.reason in UNPROVEN:
             yield f"NOT PROVEN BEST: {UNPROVEN[self.basis.reason]}."
         if self.tested is None and self.plan.sample is not None and self.basis.act_now is None:
@@ -476,42 +508,53 @@ class _Told:
         if self.tested is not None:
             return ""
         why = "" if self.basis.act_now is None else f" ({self.basis.act_now.why_not})"
-        return f"These figures are of the plan's own {self.basis.counts['scenarios']:,} scenarios, not tested in others{why}."
+        count = f"{self.basis.counts['scenarios']:,}"
+        return f"These figures are for the plan's own {count} scenarios; it was tested in no others{why}."
 
     def _cost(self) -> str:
         """Money of the planned years against what is given."""
         given, most = self.figures.total("appropriation_by_year_musd"), self.plan.budget.total_musd
         given = given if most is None else min(given, most)
-        first, last = self.plan.horizon.first_year, self.plan.horizon.first_year + self.plan.horizon.years - 1
-        years = f"FY{first}-{last}" if last > first else f"FY{first}"
+        count = self.plan.horizon.years
+        years = "The year costs" if count == 1 else f"All {count} years cost"
         if self.tested is None:
             gross = self.figures.total("outlay_by_year_musd")
             net = gross - self.figures.value("sales_musd") * self.plan.budget.revolving
             sold = ", net of what sales bring back" if net < gross - SMALL_MUSD else ""
-            return f"{within(net, given)} million USD (M){sold} of {amount(given)} M for {years}"
+            return f"{years} {within(net, given)} million USD (M){sold} of {amount(given)} M given."
         whole = self.tested.money_by_year.iloc[-1]
+        low, high = (within(float(value), given) for value in (whole.low_musd, whole.high_musd))
         spent = within(float(whole.expected_musd), given)
-        between = (
-            f"{within(float(whole.low_musd), given)} to {within(float(whole.high_musd), given)} in nine of ten futures"
+        return (
+            f"{years} about {spent} million USD (M; {low} to {high} in nine of ten futures) of {amount(given)} M given."
         )
-        return f"about {spent} million USD (M) of {amount(given)} M for {years} ({between})"
 
     def _protects(self) -> str:
         before, after, worth = self._losses()
         if before < SMALL_MUSD:
             return "No future of this plan has a shortage."
-        money = f"{self.plan.price_year} money, discounted, losses by {_function(self.plan)}"
+        by = f"by the losses of {_function(self.plan)} ({self.plan.price_year} money, discounted)"
         if abs(worth) < SMALL_MUSD and abs(before - after) < SMALL_MUSD:
-            return f"Shortages are expected to cost {rounded(before)} M ({money}) with the plan or without it."
-        spread, ends = 0.0, ""
-        if self.tested is not None:
-            low, high = (self.tested.figure(f"worth_{end}_musd") for end in ("low", "high"))
-            spread = high - low
-            ends = f" ({rounded(low, spread)} to {rounded(high, spread)})"
+            return f"Shortages are expected to cost {rounded(before)} M, with the plan or without it, {by}."
+        band = pd.DataFrame() if self.tested is None else self.tested.band
+        other = ""
+        if len(band):
+            other = f"; {rounded(float(band.worth_musd.min()))} to {rounded(float(band.worth_musd.max()))} M by those of others"
+        threat = f" ({self._threats()})" if self._threats() else ""
         return (
-            f"Expected shortage losses fall from {rounded(before)} to {rounded(after)} M; net of all costs it is worth "
-            f"{rounded(worth, spread)} M{ends} more than doing nothing ({money})."
+            f"Expected shortage losses{threat} fall from {rounded(before)} to {rounded(after)} M. After all costs the gain is "
+            f"{rounded(worth)} M {by}{other}."
         )
+
+    def _threats(self) -> str:
+        """Hazards in whose scenarios most is lost without the plan."""
+        table = self.tables["scenario_losses"]
+        table = table[(table.loss_without_plan_musd > 0) & (table.hazards != "")]
+        if table.empty:
+            return ""
+        every = table.assign(hazard=table.hazards.str.split(), weight=table.probability * table.loss_without_plan_musd)
+        largest = every.explode("hazard").groupby("hazard").weight.sum().sort_values(ascending=False, kind="stable")
+        return f"mostly from '{self.names.hazard(str(largest.index[0]))}'"
 
     def _losses(self) -> tuple[float, float, float]:
         if self.tested is None:
@@ -524,24 +567,21 @@ class _Told:
     def _large(self) -> Iterator[str]:
         """One item on which more than a quarter of the worth hangs, and where that ends."""
         table = self.depends
-        mine = (
-            table[(table.kind == "mineral") & (table.worth_musd > LARGE_SHARE * self._worth)] if len(table) else table
-        )
+        mine = table[table.kind == "mineral"] if len(table) else table
+        mine = mine[mine.worth_musd > LARGE_SHARE * self._worth] if len(mine) else mine
         if mine.empty or self._worth <= 0:
             return
         code = str(mine.sort_values("worth_musd", ascending=False, kind="stable").item.iloc[0])
         of = mine[mine.item == code]
         share = min(1.0, float(of.worth_musd.iloc[0]) / self._worth)
         where = next(iter(sorted(_flipping(of), key=_distance)), None)
-        till = ""
-        if where is not None:
-            till = f", which {_verb(self._material(code))} paying where {self._flip(where)}"
-        yield f"{share:.0%} of that hangs on {self._material(code)}{till}."
+        till = "" if where is None else f"; it {STOPS} {self._flip(where)}"
+        yield f"{share:.0%} of the gain rests on {self._material(code)}{till}."
         for row in self._signed():
             gap = float(row.financing_gap_musd)
             if 0 < gap <= NEARLY_ALONE * float(row.capex_musd) and self.basis.mineral_of.get(str(row.project)) == code:
                 name = self.names.producer(row.project)
-                yield f"{name} is {money(gap)} M of {rounded(row.capex_musd)} M short of being built without support."
+                yield f"{name} lacks {money(gap)} M of the {rounded(row.capex_musd)} M needed to go ahead unaided."
 
     def hinges(self) -> str:
         """The figures at which the recommendation flips, the nearest first; where the plan was not tested, the widest estimates."""
@@ -554,48 +594,48 @@ class _Told:
         shown: dict[str, list[str]] = {}
         for row in sorted(by_figure.values(), key=rows.index)[:MOST_FLIPS]:
             shown.setdefault(self._part(row), []).append(self._flip(row))
-        found = [f"{part} {_verb(part)} paying where {' or where '.join(flips)}" for part, flips in shown.items()]
+        found = [f"{part} {_agreeing(STOPS, part)} {', or '.join(flips)}" for part, flips in shown.items()]
         if THE_PLAN not in shown:
             loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
-            down = (
-                f"down to {percent2(loss.flips_at)} of the loss assumed for a tonne"
-                if loss is not None
-                else "at any loss"
-            )
-            found.insert(0, f"the plan as a whole pays {down}, and at any rate of disruptions within reach")
-        band = pd.DataFrame() if self.tested is None else self.tested.band
-        if len(band):
-            low, high = rounded(float(band.worth_musd.min())), rounded(float(band.worth_musd.max()))
-            count = f"{band.loss.nunique()} published losses and {band.belief.nunique()} beliefs"
-            found.append(f"by {count} it is worth {low} to {high} M (`regret`: the plan that stands under all)")
+            even = "whatever a missing tonne costs"
+            if loss is not None:
+                even = f"even if a missing tonne cost only {chance(loss.flips_at)} of what is assumed"
+            found.insert(0, f"{THE_PLAN} pays {even}")
+        if self.tested is not None and len(self.tested.band):
+            found.append("`regret` finds a plan for those who trust no single loss")
         return f"{'; '.join(found)}."
 
     def _part(self, row: Any) -> str:
         if row.kind == "plan":
             return THE_PLAN
         name = self._material(str(row.item)) if row.kind == "mineral" else f"the {row.item}"
-        return f"{name} ({rounded(row.worth_musd)} M)"
+        return f"{name} (gain {rounded(row.worth_musd)} M)"
 
     def _flip(self, row: Any) -> str:
         """Where a part stops paying, and how far that is."""
         name, low, high = self.names.hazard(str(row.hazard)), float(row.low), float(row.high)
         less = row.flips_at < row.value
         if row.figure == "loss":
-            span = f"others: {low:.2g} to {high:.3g} times" if high > low else "no other estimate"
-            change = "below" if less else "above"
-            return f"a tonne's loss is {change} {percent2(row.flips_at)} of the one assumed ({span})"
+            span = f" (others say {low:.2g} to {high:.3g} times it)" if high > low else ""
+            return (
+                f"a missing tonne costs {'under' if less else 'over'} {chance(row.flips_at)} of what is assumed{span}"
+            )
         if row.figure == "probability":
-            what = "any of the listed scenarios" if row.hazard == "*" else f"'{self._scenario(str(row.hazard))}'"
-            change = "less" if less else "more"
-            return f"{what} is {change} likely than {percent2(row.flips_at)} (assumed {percent2(row.value)})"
+            what = (
+                "the listed scenarios' chances total"
+                if row.hazard == "*"
+                else f"the chance of '{self._scenario(str(row.hazard))}' is"
+            )
+            change = "under" if less else "over"
+            return f"{what} {change} {chance(row.flips_at)} (assumed {chance(row.value)})"
         every = (row.flips_at, row.value, low, high)
         if row.figure == "rate_per_yr":
             said = [f"once in {rounded(1 / value)} years" if value > 0 else "never" for value in every]
             text = f"'{name}' comes {'less' if less else 'more'} often than"
         else:
-            said = [percent2(value) for value in every]
-            text = f"'{name}' follows on others in {'fewer' if less else 'more'} cases than"
-        span = "" if math.isnan(low) or math.isnan(high) else f", range {said[2]} to {said[3]}"
+            said = [chance(value) for value in every]
+            text = f"'{name}' follows others with a chance {'below' if less else 'above'}"
+        span = "" if math.isnan(low) or math.isnan(high) else f"; range {said[2]} to {said[3]}"
         return f"{text} {said[0]} (assumed {said[1]}{span})"
 
     def _scenario(self, code: str) -> str:
@@ -611,65 +651,67 @@ class _Told:
         parts += [f"up to {money(liability)} M a year that price floors may cost"] * (liability >= SMALL_MUSD)
         projects = self.tables["projects"]
         standing = list(dict.fromkeys(projects.project[projects.committed.astype(bool)]))
-        run_on = f"; {some([self.names.producer(name) for name in standing], 1)} go on without new money"
-        return f"{'; '.join(parts) or 'nothing'}{run_on * bool(standing)}."
+        names = some([self.names.producer(name) for name in standing], 1)
+        run_on = f" Decided before, without new money: {names}." if standing else ""
+        return f"{'; '.join(parts) or 'nothing'}.{run_on}"
 
     def unprotected(self) -> str:
         """What is still lost, by whom, and in a bad future."""
         if self.tested is None:
-            left = {m: v for m, v in self.figures.items("remaining_loss_musd").items() if m not in self.basis.embedded}
-            chance, loss, without = (
+            left = self.figures.items("remaining_loss_musd")
+            likely, loss, without = (
                 self.figures.items(name) for name in ("probability", "loss_musd", "loss_without_musd")
             )
             worst = max(loss, key=lambda name: loss[name], default="")
             bad = ""
             if worst and loss[worst] >= SMALL_MUSD:
-                what = f"{self._scenario(worst)}, {percent(chance[worst])} likely"
-                bad = f"; worst: {what}, {rounded(loss[worst])} M ({rounded(without[worst])} without the plan)"
-            short = sum(chance[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > 1e-3)
+                what = f"{self._scenario(worst)}, {chance(likely[worst])} likely"
+                bad = f"; at worst ({what}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
+            short = sum(likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > 1e-3)
             before = math.nan
         else:
             table, curve = self.tested.remaining, self.tested.loss_curve
             left = dict(zip(table.material, table.loss_musd, strict=True)) if len(table) else {}
-            left = {m: v for m, v in left.items() if m not in self.basis.embedded}
             row = next(row for row in rows_of(curve) if math.isclose(row.chance, ONE_IN_TWENTY))
             lost, without_plan = rounded(row.loss_musd), rounded(row.loss_without_musd)
-            bad = f"; one future in 20 loses over {lost} M ({without_plan} without)"
+            bad = f"; 1 future in 20 loses over {lost} M ({without_plan} with no plan)"
             short, before = self.tested.figure("defence_short"), self.tested.figure("defence_short_without")
         total = self._losses()[1]
         if total < SMALL_MUSD:
             return ""
+        left = {material: value for material, value in left.items() if material not in self.basis.embedded}
         ranked = sorted(left.items(), key=lambda pair: -pair[1])
         named = [f"{self._material(m)} {rounded(v)}" for m, v in ranked[:NAMED] if v >= SMALL_MUSD]
+        rest = total - sum(value for _, value in ranked[: len(named)])
+        named += [f"all else {rounded(rest)}"] * (len(named) > 0 and rest >= 0.05 * total)
         mostly = f" ({', '.join(named)})" if named else ""
-        others = "" if math.isnan(before) else f" ({percent2(before)} without)"
-        defence = (
-            f" Defence runs short in {percent2(short)} of futures{others}."
-            if short > 0
-            else " Defence never runs short."
-        )
-        return f"{rounded(total)} M of expected losses remain{mostly}{bad}.{defence}"
+        others = "" if math.isnan(before) else f" (else {odds(before).replace('future ', '')})"
+        defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else " Defence never runs short."
+        return f"{rounded(total)} M of losses remain{mostly}{bad}.{defence}"
 
     def sure(self) -> str:
         """How sure the answer is, in words that need no statistics."""
         estimates = f"{self.basis.estimates:,} of its {self.basis.facts + self.basis.estimates:,} figures are estimates"
-        seen = f"; losses are above what was seen allows for ({self.basis.replayed[0]})" if self.basis.replayed else ""
-        checked = "; a second program checked every sum" if self.basis.audit_word == "passed" else ""
-        tail = f"{estimates}{seen}{checked}."
+        seen = f" Losses exceed what past shortages show ({self.basis.replayed[0]})." if self.basis.replayed else ""
+        checked = "; sums checked twice" if self.basis.audit_word == "passed" else ""
+        tail = f"{estimates}{checked}.{seen}"
         if self.tested is None:
             proven = {
-                "optimal": "no plan is better in its own scenarios",
-                "within_gap": "next to no plan is better in its own scenarios",
+                "optimal": "no plan beats it in its scenarios",
+                "within_gap": "no plan clearly beats it in its scenarios",
             }
             return f"{proven.get(self.basis.reason, 'better plans may exist')}; {tail}"
         tested = self.tested
         count = int(tested.figure("samples") * tested.figure("scenarios"))
+        low, high = (rounded(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))
         most = ""
         if bool(tested.gap.most_says.iloc[0]):
-            most = f"; no policy, even all-knowing, is worth over {rounded(tested.figure('most_musd'))} M"
-        return f"it was lived through {count:,} new futures that nobody foresees{most}; {tail}"
+            most = f"; perfect foresight would gain {rounded(tested.figure('most_musd'))} M"
+        drawn = f"{low} to {high} M by their draw alone"
+        return f"tested in {count:,} simulated futures it cannot foresee ({drawn}){most}; {tail}"
 
 
+STOPS = "stops paying if"
 THE_PLAN = "the plan as a whole"
 ONE_IN_TWENTY = 0.05
 MOST_FLIPS, FAR = 3, math.log(8.0)
@@ -688,14 +730,9 @@ def _function(plan: Plan) -> str:
     return code if plan.loss_level == "central" else f"{code} ({plan.loss_level} end)"
 
 
-def _verb(subject: str) -> str:
-    """Stop or stops, as the subject asks: NdFeB magnets stop, yttrium oxide stops."""
-    return "stop" if subject.split(" (")[0].endswith("s") else "stops"
-
-
-def percent2(share: float) -> str:
-    """A share with two figures; never 0 % for what can happen."""
-    return percent(float(f"{share:.2g}"))
+def _agreeing(verb: str, subject: str) -> str:
+    """A verb as its subject asks: NdFeB magnets stop, yttrium oxide stops."""
+    return verb.replace("stops", "stop", 1) if subject.split(" (")[0].endswith("s") else verb
 
 
 def _flipping(table: pd.DataFrame) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..audit.figures import ORIGIN, OUTLAYS, Figures
-from ..core.formats import SMALL_MUSD, amount, in_tonnes, musd, percent
+from ..core.formats import SMALL_MUSD, amount, chance, in_tonnes, musd, percent
 from ..core.frames import rows_of
 from ..core.stats import rounded_to_add_up
 from ..model.sets import aim_in_words
@@ -35,7 +35,7 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
     if basis.doubts:
         lines.append("  DOUBTFUL, check these figures before you use the answer:")
     lines += limited([f"  {doubt}" for doubt in basis.doubts])
-    judged = [f"{s.name} {s.probability:.0%}" for s in plan.scenarios if s.probability > 0]
+    judged = [f"{s.name} {chance(s.probability)}" for s in plan.scenarios if s.probability > 0]
     if judged:
         lines.append(f"  Probabilities set by the planner: {', '.join(judged)}.")
     if basis.reluctant:
@@ -68,8 +68,8 @@ def controls_said(plan: Plan) -> list[str]:
     for control in (control for control in lasting if control.probability is not None):
         taken = "in force" if control.in_force else "not in force"
         lines.append(
-            f"  Not known: whether {control.name} is in force (probability {control.probability:.0%}). This answer takes it as "
-            f"{taken}; the command `controls` solves every case."
+            f"  Not known: whether {control.name} is in force (probability {chance(control.probability or 0.0)}). This answer "
+            f"takes it as {taken}; the command `controls` solves every case."
         )
     return lines
 
@@ -335,7 +335,7 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
             f"{in_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
             f"expected purchases over all scenarios {in_tonnes(figures.value('bought_expected_t', material))}"
         )
-    calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
+    calm = f"{chance(figures.value('undisturbed_probability'))} chance that none occurs over the plan"
     head = f"BUY for the reserve while no disruption occurs ({calm}):"
     if basis.release is not None:
         head = "HOLD for the reserve: targets for every future, which these purchases reach:"
@@ -484,7 +484,9 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     peak = max(by_year, key=lambda year: by_year[year])
     most = plan.budget.total_musd
     allowed = f"{given:,.0f} M appropriated" if most is None or most >= given else f"{most:,.0f} M allowed in all"
-    spent = f"{musd(figures.total('outlay_by_year_musd'))} M of the {allowed} for FY{min(by_year)}-{max(by_year)}"
+    recycled = figures.value("sales_musd") * plan.budget.revolving
+    net = f" ({musd(figures.total('outlay_by_year_musd') - recycled)} net of sales)" if recycled > SMALL_MUSD else ""
+    spent = f"{musd(figures.total('outlay_by_year_musd'))} M{net} of the {allowed} for FY{min(by_year)}-{max(by_year)}"
     lines = [f"MONEY: the plan spends {spent}; most in FY{peak} ({musd(by_year[peak])} M)."]
     if basis.act_now is not None and len(basis.act_now.money_by_year):
         *years, whole = rows_of(basis.act_now.money_by_year)
@@ -517,7 +519,7 @@ def _there(basis: Basis) -> str:
 
 
 def _protection(figures: Figures, basis: Basis) -> list[str]:
-    without, loss, chance = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
+    without, loss, likely = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
     if not any(value > 0 for value in without.values()):
         return ["PROTECTS: no scenario of this plan has a shortage.", *_inside_goods(figures, basis)]
     before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
@@ -526,12 +528,12 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     harmful = [name for name in loss if max(loss[name], without[name]) > SMALL_MUSD]
     for name in sorted(harmful, key=lambda scenario: -loss[scenario])[:WORST]:
         lines.append(
-            f"  {basis.scenarios.get(name, name)}: probability {percent(chance[name])}, loss {musd(loss[name])} M "
+            f"  {basis.scenarios.get(name, name)}: probability {percent(likely[name])}, loss {musd(loss[name])} M "
             f"({musd(without[name])} M without the plan)"
         )
     short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]
     lines.append(
-        f"  Defence runs short in scenarios with a total probability of {sum(chance[name] for name in short):.1%}."
+        f"  Defence runs short in scenarios with a total probability of {percent(sum(likely[name] for name in short))}."
         if short
         else "  Defence is fully supplied in every scenario of the plan."
     )

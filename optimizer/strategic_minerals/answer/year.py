@@ -113,7 +113,7 @@ class Noted(BaseModel):
 
 
 class ActRow(Noted):
-    """Something that was done otherwise than planned; what is not named, or has nothing under `done`, was done as planned."""
+    """Something not done as planned; whatever is not listed, or has an empty `done`, was done as planned."""
 
     what: str = ""
     """For the reader: what it is about, by its name."""
@@ -122,8 +122,8 @@ class ActRow(Noted):
     kind: Literal["bought", "package", "contract", "market_floor", "stock", "users_missing", "spent", "money_kept"]
     """`bought`: tonnes ordered through an offer. `package`: share of a project that was supported (0: not signed). `contract`:
     tonnes a year under an offtake contract. `market_floor`: 1 or 0. `stock`: tonnes in store at the end, as counted.
-    `users_missing`: share that users' own stock of a material lacks at the end. `spent`: million USD that a year cost in all; what
-    may be kept of the rest follows. `money_kept`: million USD that may be spent next year, stated."""
+    `users_missing`: share missing from users' own stock at the end. `spent`: a year's total cost, million USD; the
+    carry-over is worked out from it. `money_kept`: million USD that may be spent next year, stated."""
     item: Key | None = None
     """Offer, project, source, floor or material; empty for money."""
     detail: str = ""
@@ -172,9 +172,9 @@ class NewsRow(Noted):
     duration_years: Positive | None = None
     """Of what was announced or may come back; unset: the hazard's."""
     remaining_years: Positive | None = None
-    """Of what is in force: expected further years; unset: by the hazard's law, given its age."""
+    """If in force: expected years left; unset: worked out from the hazard and its age."""
     counted: bool = True
-    """False: no evidence on its hazard, as where another event brought it on."""
+    """False: not evidence on its hazard, e.g. if another event caused it."""
 
     @model_validator(mode="after")
     def _complete(self) -> NewsRow:
@@ -183,7 +183,7 @@ class NewsRow(Noted):
         if self.kind == "event" and self.happened is not None:
             raise ValueError("a status: only figures stand under `happened`")
         if self.status in ("in force", "announced") and self.from_year is None:
-            raise ValueError(f"from_year: the date from which it is {self.status}")
+            raise ValueError("from_year: the date when it begins or began")
         if self.status == "announced" and self.probability is None:
             raise ValueError("probability with which it comes into force")
         if self.hazard is None and (self.status == "in force" or self.probability):

@@ -31,6 +31,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
+def chance(share: float) -> str:
+    """A probability with two figures: 3.5%, 12%; never 0% of what can happen."""
+    return percent(float(f"{share:.2g}"))
+
+
 def capital(text: str) -> str:
     """A text that begins with a capital letter."""
     return text[:1].upper() + text[1:]

@@ -168,7 +168,7 @@ def supply(result: Result, colours: Mapping[str, str]) -> tuple[pd.DataFrame, di
         pictures[names.material(code)] = drawn
         most = [max(moment.shares(code).items(), key=lambda pair: pair[1], default=("nobody", 0.0)) for moment in found]
         told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {share:.0%}' for who, share in most)}")
-    return table, pictures, f"Largest part, {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
+    return table, pictures, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
 
 
 def ordered(material: str, found: Iterable[Moment]) -> list[str]:

@@ -13,7 +13,7 @@ from ..answer.act_now import ActNow
 from ..answer.brief import UNITS
 from ..answer.notes import scenario_names
 from ..answer.result import Result
-from ..core.formats import SMALL_MUSD, capital, digits
+from ..core.formats import SMALL_MUSD, capital, chance, digits
 from ..core.frames import rows_of
 from ..question.names import Names
 from .compare import SMALL_T
@@ -44,7 +44,7 @@ def all_acts(result: Result) -> pd.DataFrame | None:
             {
                 "do": f"{DOES[str(last.kind)].lower()}: {last.what}",
                 **{f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)},
-                "verdict": {"sign": "sign", "free": "free to choose"}.get(str(last.verdict), ""),
+                "verdict": {"sign": "sign", "free": "optional"}.get(str(last.verdict), ""),
                 "in all samples": _quantity(last.least_in_samples, unit),
                 "in plans": f"{last.in_plans} of {last.plans}",
             }
@@ -105,8 +105,10 @@ class Story:
         """What it costs, with the plan and without, in a sentence."""
         with_plan, without = f"{self.loss_musd:,.0f}", f"{self.loss_without_musd:,.0f}"
         if with_plan == without:
-            return f"Probability {self.probability:.2%}. Loss {without} million USD with the plan or without it."
-        return f"Probability {self.probability:.2%}. Loss {without} million USD without the plan, {with_plan} with it."
+            return f"Probability {chance(self.probability)}. Loss {without} million USD with the plan or without it."
+        return (
+            f"Probability {chance(self.probability)}. Loss {without} million USD without the plan, {with_plan} with it."
+        )
 
 
 def chosen(result: Result) -> dict[str, list[str]]:
@@ -156,7 +158,7 @@ def remaining(result: Result) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "what_happens": [titles[scenario] for scenario in table["scenario"]],
-            "probability": [f"{share:.2%}" for share in table["probability"]],
+            "probability": [chance(share) for share in table["probability"]],
             "loss_without_the_plan_musd": table["loss_without_plan_musd"],
             "loss_with_the_plan_musd": table["loss_musd"],
             "shortfall_with_the_plan_t": table["shortfall_t"],

@@ -18,7 +18,7 @@ from ..answer.study import Study
 from ..answer.tables import frame, shortfalls
 from ..audit.figures import ORIGIN
 from ..core.errors import Fault, InfeasibleError, PlanError
-from ..core.formats import digits
+from ..core.formats import chance, digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner
 from ..core.stats import SMALL_T
@@ -249,7 +249,7 @@ def _control_words(cases: pd.DataFrame, decisions: pd.DataFrame, expected: float
     for row in rows_of(cases):
         text = f"in force: {row.in_force}" if row.in_force else "none of them in force"
         lines.append(
-            f"  {text} (probability {row.probability:.0%}): worth {row.worth_musd:,.0f} M, expected loss "
+            f"  {text} (probability {chance(row.probability)}): worth {row.worth_musd:,.0f} M, expected loss "
             f"{row.expected_loss_musd:,.0f} M, purchases {row.bought_musd:,.0f} M, {row.supported} projects supported"
         )
     lines.append(f"  Expected worth over the cases: {expected:,.0f} M")

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from ..answer.study import Study
+from ..core.formats import chance
 from ..core.frames import Floats, rows_of, typed
 from ..core.runner import HERE, Runner
 from ..core.verb import verb
@@ -337,7 +338,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
     lines += ["", f"Worst years ({ESTIMATE}):"] if len(dire) else []
     lines += [
         f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, {row.cvar_musd:,.0f} on average "
-        f"in {tail} of cases; {row.chance_some_material_tight:.0%} chance that some material is short"
+        f"in {tail} of cases; {chance(row.chance_some_material_tight)} chance that some material is short"
         for row in rows_of(dire)
     ]
     lines += ["", f"Worst scenarios ({ESTIMATE}; all events: table worst):"] if len(tables["worst"]) else []
@@ -402,7 +403,7 @@ def _hazard(row: Any) -> str:
     if pd.notna(row.rate_low):
         often += f" (the past record allows {rates_in_words(row.rate_low, row.rate_high)})"
     parts = [
-        f"{row.chance:.0%} chance in the planned years",
+        f"{chance(row.chance)} chance in the planned years",
         often,
         f"cuts {row.mean_cut_share:.0%} of the supply it hits" if row.mean_cut_share > 0 else "cuts no supply",
         f"lasts {span_in_words(row.duration_yr_low, row.duration_yr_high, row.mean_duration_yr)}",
@@ -425,7 +426,7 @@ def _material(row: Any) -> str:
     if row.price_factor_p95 >= 1.05:
         price = f"in 95 % of cases the price rises to at most {row.price_factor_p95:.1f} times the usual one"
     return (
-        f"{name}: {row.chance:.0%} chance of being hit; it is then short for {length_in_words(row.years_tight)} in all, and "
+        f"{name}: {chance(row.chance)} chance of being hit; it is then short for {length_in_words(row.years_tight)} in all, and "
         f"{row.supply_lost_share:.0%} of its supply is lost at the worst moment (averages); {price}"
     )
 

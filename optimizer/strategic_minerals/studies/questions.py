@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..answer.brief import lower, percent2
+from ..answer.brief import lower
 from ..answer.notes import NEVER, scenario_names
 from ..answer.result import Result
 from ..core.errors import ReserveError, StoppedError, shipped
-from ..core.formats import SMALL_MUSD, amount, rounded
+from ..core.formats import SMALL_MUSD, amount, chance, rounded
 from ..core.frames import rows_of
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, prepare
 from ..matrix.solution import decided_point
@@ -139,7 +139,7 @@ class _Answers:
     def project(self, code: str) -> tuple[str, str]:
         """Whether a project is supported."""
         items = [item for item in self.choices.items if item.kind == "project" and item.project == code]
-        return self.names.producer(code), self._chosen(items, "it is no project that this plan may support")
+        return self.names.producer(code), self._chosen(items, "this plan cannot support it")
 
     def source(self, code: str) -> tuple[str, str]:
         """Whether anything is bought or contracted from a producer."""
@@ -192,9 +192,11 @@ class _Answers:
             name = f" (at {item.name.rpartition('-')[2]} USD/kg)"
         if worse <= self.little:
             said, other = ("yes", "without") if inside else ("no", "with")
-            return f"{said}, and free to choose: the plan is as good {other} it{name}."
+            return f"{said}, but optional: the plan is as good {other} it{name}."
         if inside:
-            return f"yes{name}: without it the plan is {rounded(worse)} M worse. It stays while it costs less than that more."
+            return (
+                f"yes{name}: without it the plan is {rounded(worse)} M worse. It stays unless it costs that much more."
+            )
         return f"no: with it{name} the plan is {rounded(worse)} M worse. It would be chosen if it cost that much less."
 
     def _forced(self, item: Item, *, inside: bool) -> ForcedSolve:
@@ -216,12 +218,12 @@ class _Answers:
         return what, self._with_it(mine, name)
 
     def _with_it(self, mine: pd.DataFrame, code: str) -> str:
-        chance = float(mine.probability.sum())
-        if chance <= 0:
-            return "no scenario of this plan holds it: draw more of them, or list one."
-        pi = mine.probability.to_numpy() / chance
+        likely = float(mine.probability.sum())
+        if likely <= 0:
+            return "no scenario in this plan has it: draw more, or list one."
+        pi = mine.probability.to_numpy() / likely
         before, after = (float(pi @ mine[f"loss_{end}musd"].to_numpy()) for end in ("without_plan_", ""))
-        said = f"{percent2(chance)} likely over the plan"
+        said = f"{chance(likely)} likely over the plan"
         if before < SMALL_MUSD:
             return f"it changes nothing: {said}, and nobody runs short in it."
         helped = f"losses in it fall from {rounded(before)} to {rounded(after)} M"
@@ -233,14 +235,10 @@ class _Answers:
             else []
         )
         flips = next((row for row in turns if row.kind == "plan" and not math.isnan(row.flips_at)), None)
-        near = (
-            ""
-            if flips is None
-            else (
-                f" The plan stops paying where its {WORDS[flips.figure]} is {'below' if flips.flips_at < flips.value else 'above'} "
-                f"{percent2(flips.flips_at)} (now {percent2(flips.value)})."
-            )
-        )
+        near = ""
+        if flips is not None:
+            side, word = "Below" if flips.flips_at < flips.value else "Above", WORDS[flips.figure]
+            near = f" {side} a {word} of {chance(flips.flips_at)} (now {chance(flips.value)}), the plan stops paying."
         return f"it counts: {said}, and {helped}.{near}"
 
     # What is asked of the plan.
@@ -257,7 +255,7 @@ class _Answers:
         price = (
             "it costs nothing: the plan would do the same without it"
             if costs <= self.little
-            else (f"it costs {rounded(costs)} M: without it the plan is worth so much more")
+            else (f"it costs {rounded(costs)} M, which the plan would gain without it")
         )
         return _asked(section, entry, self.names), f"{held}; {price}."
 
@@ -275,22 +273,22 @@ class _Answers:
         named = np.array(["*" in promise.scenarios or name in promise.scenarios for name in scenarios.names])
         asked = named[:, None] & (wanted > 0)
         if not asked.any():
-            return "kept: no scenario touches it"
+            return "kept: no scenario tests it"
         served = 1 - np.where(asked, missing, 0.0) / np.where(asked, wanted, 1.0)
         least = float(served[asked].min())
         if least < promise.level - ENOUGH:
-            return f"NOT kept: in the worst scenario {percent2(least)} is served"
-        return f"kept: at least {percent2(least)} is served, {100 * (least - promise.level):.2g} points above it"
+            return f"NOT kept: in the worst scenario {chance(least)} is served"
+        return f"kept: at least {chance(least)} is served, {100 * (least - promise.level):.2g} points to spare"
 
 
-WORDS = {"rate_per_yr": "rate a year", "after_probability": "chance to follow", "probability": "probability"}
+WORDS = {"rate_per_yr": "yearly rate", "after_probability": "follow-on chance", "probability": "probability"}
 
 
 def _asked(section: str, entry: Any, names: Names) -> str:
     """A rule of a plan in words."""
     name = lower(names.material(entry.material))
     if section == "service_levels":
-        return f"{percent2(entry.level)} of {name} for {entry.segment} users"
+        return f"{chance(entry.level)} of {name} for {entry.segment} users"
     if section == "days_of_cover":
         return f"{entry.days:g} days of cover of {name} from {entry.from_year}"
     if section == "diversification":
@@ -301,5 +299,5 @@ def _asked(section: str, entry: Any, names: Names) -> str:
             if entry.kind == "country_cap"
             else f"from {entry.group} sources"
         )
-        return f"{'at most' if entry.kind == 'country_cap' else 'at least'} {percent2(entry.share)} of {name} {who}"
+        return f"{'at most' if entry.kind == 'country_cap' else 'at least'} {chance(entry.share)} of {name} {who}"
     return f"rule of release for {name}"

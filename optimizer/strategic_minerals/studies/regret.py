@@ -23,7 +23,7 @@ from pydantic import Field
 from ..answer.solving import Relax
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, Progress, UntrustedError
-from ..core.formats import SMALL_MUSD, amount, capital, digits, musd
+from ..core.formats import SMALL_MUSD, amount, capital, chance, digits, musd
 from ..core.frames import Floats, rows_of
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
@@ -592,7 +592,8 @@ def _by_choice(choices: pd.DataFrame, grid: Grid) -> Iterator[str]:
             yield f"  {row.candidate}: it is better under every loss, by up to {musd(row.gain_musd)}"
             continue
         yield (
-            f"  {row.candidate}, if you hold {row.better_under} for likelier than {row.probability:.0%} against {row.worst_under}: "
+            f"  {row.candidate}, if you hold {row.better_under} for likelier than {chance(row.probability)} against "
+            f"{row.worst_under}: "
             f"it gains {musd(row.gain_musd)} under the one and gives up {musd(row.otherwise_musd)} under the other"
         )
     never = choices[choices.better_under == ""].candidate.tolist()

@@ -21,7 +21,7 @@ from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..answer.year import ACTS, NEWS, ActRow, NewsRow, acts_of, decisions, news_facts, read_noted
 from ..core.errors import Fault, InputError, PlanError, near_miss
-from ..core.formats import capital, musd
+from ..core.formats import capital, chance, musd
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
 from ..core.stats import SMALL_T
@@ -346,7 +346,7 @@ def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names:
         if gone.name not in {*begins, *(row.item for row in happened)}:
             date = min(event.start_year for event in gone.events)
             begin = f"it was to begin in {date:g}, and no news says that it did, or is still to come"
-            yield f"{gone.name} ({gone.probability:.0%}) is left out: {begin}."
+            yield f"{gone.name} ({chance(gone.probability)}) is left out: {begin}."
     kept = {level.model_copy(update={"scenarios": ()}) for level in moved.service_levels}
     for level in plan.service_levels:
         if level.model_copy(update={"scenarios": ()}) not in kept:
