@@ -13,6 +13,7 @@ from strategic_minerals import ActRow, InputError, NewsRow, PlanError, Result, c
 from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.dataset import Dataset
+from strategic_minerals.question.load import find_plan, load_question
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.learning import evidence_of
 from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
@@ -283,6 +284,19 @@ def test_terms_that_pass_the_horizon_stay_what_they_are() -> None:
     assert due["package"] == pytest.approx({FIRST + k: 0.02 for k in range(1, 16)})
     last = found.tables["budget"].signed_before_musd.iloc[-1]
     assert last == pytest.approx(yearly + 0.02)
+
+
+def test_a_contract_that_begins_with_the_next_year_is_signed_before_it() -> None:
+    """Proves: without news the contracts of FY2028 in the first shipped plan bind the plan of that year; they do not slip another
+    year, though no plan knows an event in its first."""
+    first = solve(*load_question(find_plan(Path("quickstart"))), quick=True)
+    signed = first.tables["contracts"].set_index("activity").contract_t_per_yr
+    assert set(first.tables["contracts"].start.astype(int)) == {2028}
+    now = roll(first, **CALM).result
+    bound = [row for row in now.data.rows("commitments") if row.kind == "contract"]
+    assert {row.item for row in bound} == set(signed.index)
+    assert {row.from_year for row in bound} == {2028}
+    assert now.tables["contracts"].empty
 
 
 def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning() -> None:

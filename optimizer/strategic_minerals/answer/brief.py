@@ -500,6 +500,8 @@ class _Told:
             yield "DO NOT USE: it failed the independent audit."
         if self.basis.reason in UNPROVEN:
             yield f"NOT PROVEN BEST: {UNPROVEN[self.basis.reason]}."
+        if self.plan.objective.kind in AIMS:
+            yield f"Aim: {AIMS[self.plan.objective.kind]}."
         if self.tested is None and self.plan.sample is not None and self.basis.act_now is None:
             yield "QUICK ANSWER, not tested in other scenarios."
 
@@ -711,6 +713,11 @@ class _Told:
         return f"tested in {count:,} simulated futures it cannot foresee ({drawn}){most}; {tail}"
 
 
+AIMS = {
+    "risk_within_budget": "the least risk within the budget",
+    "least_budget": "the least money that keeps the promises",
+}
+"""Of a plan that is not for the least social cost."""
 STOPS = "stops paying if"
 THE_PLAN = "the plan as a whole"
 ONE_IN_TWENTY = 0.05
