@@ -261,7 +261,7 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
     ends(monkeypatch, lambda now: replace(now, status=status, bound=(now.objective or 0.0) - 5))
     said = cli("solve", "quickstart", "--quick", "--out", tmp_path / "run")
     assert said.returncode == code, said.stderr
-    assert "NOT proven best" in said.stdout
+    assert "NOT PROVEN BEST" in said.stdout
     outcome = load_result(tmp_path / "run").outcome
     assert outcome.reason == ("stalled" if status == "limit" else status)
     assert outcome.relative_gap is not None

@@ -436,6 +436,6 @@ def test_the_interval_of_the_draw_never_stands_alone() -> None:
     assert (band["middle"] >= band["test"] - 1e-6).all()
     worth = result.tables["sample_gap"].worth_musd.iloc[0]
     assert band.loc[CENTRAL, "test"] == pytest.approx(worth)
-    text = result.summary()
+    text = result.summary(full=True)
     assert "for the draw of scenarios alone" in text
     assert "Over 3 losses and 3 beliefs" in text

@@ -597,7 +597,7 @@ class _Told:
         for row in sorted(by_figure.values(), key=rows.index)[:MOST_FLIPS]:
             shown.setdefault(self._part(row), []).append(self._flip(row))
         found = [f"{part} {_agreeing(STOPS, part)} {', or '.join(flips)}" for part, flips in shown.items()]
-        if THE_PLAN not in shown:
+        if THE_PLAN not in shown and abs(self._worth) >= SMALL_MUSD:
             loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
             even = "whatever a missing tonne costs"
             if loss is not None:
@@ -605,7 +605,7 @@ class _Told:
             found.insert(0, f"{THE_PLAN} pays {even}")
         if self.tested is not None and len(self.tested.band):
             found.append("`regret` finds a plan for those who trust no single loss")
-        return f"{'; '.join(found)}."
+        return f"{'; '.join(found)}." if found else ""
 
     def _part(self, row: Any) -> str:
         if row.kind == "plan":
@@ -709,8 +709,8 @@ class _Told:
         most = ""
         if bool(tested.gap.most_says.iloc[0]):
             most = f"; perfect foresight would gain {rounded(tested.figure('most_musd'))} M"
-        drawn = f"{low} to {high} M by their draw alone"
-        return f"tested in {count:,} simulated futures it cannot foresee ({drawn}){most}; {tail}"
+        drawn = f" ({low} to {high} M by their draw alone)" if low != high else ""
+        return f"tested in {count:,} simulated futures it cannot foresee{drawn}{most}; {tail}"
 
 
 AIMS = {

@@ -14,7 +14,7 @@ import tomllib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
@@ -156,7 +156,7 @@ def _faults(work: Callable[[], Any], where: str) -> list[Fault]:
 STATED, FACTS = "tables.json", "facts.json"
 
 
-@cache
+@lru_cache(maxsize=8)  # homes are many, and each takes megabytes
 def shipped_tables(home: str = USA) -> Dataset:
     """Those of the package for a home; no request changes them. Raises InputError for a home without tables."""
     from ..question.read_csv import load_dataset
