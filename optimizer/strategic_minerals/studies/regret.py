@@ -78,7 +78,6 @@ CANDIDATES = "candidate largest_regret_share worst_belief worst_loss mean_regret
 ATTAINABLE = "belief loss best_musd bound_musd recommended_musd regret_share".split()
 BELIEFS = "belief hazard figure value effective_share source".split()
 LOSSES = "loss same_as left_out".split()
-WHAT_DIFFERS = "kind item what unit".split()
 CHOICES = "candidate better_under gain_musd worst_under otherwise_musd probability".split()
 TITLES = {"candidates": "Candidates", "cells": "Worth by loss and belief", "acts": "What each candidate does first"}
 
