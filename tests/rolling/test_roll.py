@@ -299,6 +299,25 @@ def test_a_contract_that_begins_with_the_next_year_is_signed_before_it() -> None
     assert now.tables["contracts"].empty
 
 
+def test_a_promise_goes_on_about_a_disruption_that_was_announced() -> None:
+    """Proves: where news announces a scenario that a promise names, the promise stays, and the title says the years of the plan."""
+    plan, data = reserve(4)
+    told = plan.to_toml_like()
+    told["title"] = f"A reserve, FY{FIRST}-{FIRST + 3}"
+    told["scenarios"][1]["design_basis"] = True
+    name = told["scenarios"][1]["name"]
+    told["service_levels"] = [
+        {"material": "gallium", "segment": data.frame("demand").segment[0], "level": 0.5, "scenarios": [name]}
+    ]
+    first = solve(Plan.model_validate(told), data, gap=0.0, quick=True)
+    said = NewsRow(item=name, status="announced", from_year=FIRST + 2.0, probability=0.1, countries="CHN", materials="gallium",
+                   cut_share=0.3, duration_years=1.0, price_multiplier=1.0)  # fmt: skip
+    now = roll(first, news=[said], **CALM).result.plan
+    assert [level.scenarios for level in now.service_levels] == [(name,)]
+    assert next(one for one in now.scenarios if one.name == name).design_basis
+    assert now.title == f"A reserve, FY{FIRST + 1}-{FIRST + 3}"
+
+
 def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning() -> None:
     """Proves: 50 million USD that are due in a year of 10 leave a plan that buys nothing in that year, and say so; the next year
     has its money."""

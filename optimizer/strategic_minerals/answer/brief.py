@@ -107,7 +107,9 @@ class Brief:
         held = [(one.material, *map(_tonnes, one.targets), _cover(one.days)) for one in self.held]
         years = [f"FY{year}" for year in self.years]
         found = {
-            f"Sign and buy in {self.year}": pd.DataFrame(steps, columns=["what", "how much", "from", "M", "why"]),
+            f"Sign and buy in {self.year}": pd.DataFrame(
+                steps, columns=["what", "how much", "from", "M in all", "why"]
+            ),
             "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "covers"]),
         }
         return {head: table for head, table in found.items() if len(table)}
@@ -507,7 +509,7 @@ class _Told:
 
     def _untested(self) -> str:
         """Of which scenarios the figures are, where nothing new was lived."""
-        if self.tested is not None:
+        if self.tested is not None or (self.plan.sample is not None and self.basis.act_now is None):
             return ""
         why = "" if self.basis.act_now is None else f" ({self.basis.act_now.why_not})"
         count = f"{self.basis.counts['scenarios']:,}"
@@ -650,7 +652,8 @@ class _Told:
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         parts += [note.rstrip(".") for note in self.basis.owed]
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
-        parts += [f"up to {money(liability)} M a year that price floors may cost"] * (liability >= SMALL_MUSD)
+        floors = "new, if prices fall" if len(self.tables["floors"]) else "if prices fall"
+        parts += [f"{floors}: up to {money(liability)} M a year for price floors"] * (liability >= SMALL_MUSD)
         projects = self.tables["projects"]
         standing = list(dict.fromkeys(projects.project[projects.committed.astype(bool)]))
         names = some([self.names.producer(name) for name in standing], 1)

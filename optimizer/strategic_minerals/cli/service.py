@@ -361,7 +361,7 @@ def columns_in_words(faults: Sequence[Fault]) -> list[str]:
         table, column = TABLES.get(fault.file.rpartition("/")[2].partition(".")[0]), fault.column
         if table is not None and column in table.model_fields:
             entry.setdefault(column, meaning(table, column))
-        elif table is None:
+        elif table is None and column:
             entry.setdefault(column, field_meaning(Plan, column))
     lines = [f"  {column}: {words.rstrip('.')}." for column, words in entry.items() if words]
     return ["What they are:", *lines] if lines else []

@@ -7,7 +7,7 @@ choice is to turning.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ import pandas as pd
 from ..answer.brief import lower
 from ..answer.notes import NEVER, scenario_names
 from ..answer.result import Result
-from ..core.errors import ReserveError, StoppedError, shipped
+from ..core.errors import InputError, ReserveError, StoppedError, shipped
 from ..core.formats import SMALL_MUSD, amount, chance, rounded
 from ..core.frames import rows_of
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, prepare
@@ -27,7 +27,7 @@ from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan, ServiceLevel
-from ..question.read_csv import read_laid_over
+from ..question.read_csv import homes_of, load_dataset, read_laid_over
 from ..question.read_toml import load_plan
 from ..question.references import select_materials
 from ..solver.session import Session
@@ -63,8 +63,7 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     """What a plan and its tables hold beyond the shipped plan of the same name and the shipped tables of its home; where no shipped
     plan has the name, all that the plan itself states. Nothing of tables that are not made out of the shipped ones."""
     shipped_rows = {
-        kind: {key_of(row): row for row in read_laid_over(table, shipped("inputs"), plan.home)[0]}
-        for kind, table in TABLES.items()
+        kind: {key_of(row): row for row in rows} for kind, rows in zip(TABLES, _shipped_rows(plan.home), strict=True)
     }
     own_rows = {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
     known = {key for rows in shipped_rows.values() for key in rows}
@@ -90,6 +89,20 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
         every = enumerate(getattr(plan, section))
         found += [Statement("rule", f"{section}.{k}") for k, one in every if one not in before]
     return found[:MOST]
+
+
+def _shipped_rows(home: str) -> Iterator[Sequence[Any]]:
+    """Rows of each of `TABLES` as they are shipped for a home."""
+    folder = shipped("inputs")
+    if home in homes_of(folder):
+        yield from (read_laid_over(table, folder, home)[0] for table in TABLES.values())
+        return
+    try:
+        data = load_dataset(folder, home)  # a home whose tables are estimates
+    except InputError:
+        yield from ((),) * len(TABLES)
+        return
+    yield from (data.rows(table) for table in TABLES.values())
 
 
 def _shipped(plan: Plan) -> Plan | None:
@@ -252,11 +265,10 @@ class _Answers:
         answer = self.session.answer(without, self.data)
         costs = self.objective - float(answer.outcome.stages[0][1])
         held = self._kept(entry) if isinstance(entry, ServiceLevel) else "kept"
-        price = (
-            "it costs nothing: the plan would do the same without it"
-            if costs <= self.little
-            else (f"it costs {rounded(costs)} M, which the plan would gain without it")
-        )
+        nothing = "nothing" if self.little <= SMALL_MUSD else f"less than {rounded(self.little)} M"
+        price = f"it costs {nothing}"
+        if costs > self.little:
+            price = f"it costs {rounded(costs)} M, which the plan would gain without it"
         return _asked(section, entry, self.names), f"{held}; {price}."
 
     def _kept(self, promise: ServiceLevel) -> str:

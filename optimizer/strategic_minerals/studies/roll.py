@@ -408,7 +408,8 @@ def _moved(
     menus = tuple(m for m in plan.instruments.price_floors if m.scope != "market" or m.material not in chosen)
     begin = first + n.calendar.step  # events of the new plan begin with its second period
     listed, chance = _still_to_come(plan, data, n, begin, {row.item for row in happened}, chances)
-    coming = to_come(happened, begin)
+    basis = {scenario.name for scenario in plan.scenarios if scenario.design_basis}  # promises go on naming them
+    coming = [s.model_copy(update={"design_basis": s.name in basis}) for s in to_come(happened, begin)]
     taken = sum(s.probability for s in coming)  # what was announced takes its probability from all else
     others = (s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed)
     scenarios = (*(others if taken > 0 else listed), *coming)
@@ -426,8 +427,12 @@ def _moved(
         level.model_copy(update={"scenarios": tuple(name for name in level.scenarios if name in names)})
         for level in plan.service_levels
     ]
+    before, now = (
+        f"FY{f}-{f + count - 1}" for f, count in ((plan.horizon.first_year, plan.horizon.years), (first, years))
+    )
     moved = plan.model_copy(
         update={
+            "title": plan.title.replace(before, now),
             "horizon": plan.horizon.model_copy(update={"first_year": first, "years": years, "tail_years": tail}),
             "budget": plan.budget.model_copy(update=money),
             "instruments": plan.instruments.model_copy(update={**open_years, "price_floors": menus}),
@@ -492,8 +497,8 @@ def _binds(state: pd.DataFrame, names: Names) -> list[str]:
     lines = []
     if len(packages) or signed:
         lines.append(
-            f"  It is bound by {len(packages)} supported projects and {signed} contracts and floors signed before; "
-            f"instalments and fees of {due:,.1f} are still due."
+            f"  Signed before and binding: supported projects {len(packages)}, contracts and floors {signed}; instalments and "
+            f"fees of {due:,.1f} are still due."
         )
     stock = state[state.kind == "stock"]
     if len(stock):
