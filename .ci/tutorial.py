@@ -4,7 +4,7 @@
     python .ci/tutorial.py --check   ends with 1 where a command prints something else than the tutorial says
 
 Blocks of the text are steps: `sh` is run, `text` after it is what it prints; `toml FILE` is added at the end of a file; `csv FILE
-from KEY` copies the row of that key with the cells given; a picture is a screenshot of the page in its title.
+from KEY` copies the row of that key with the cells given; a picture is a screenshot of the page named above it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "models" / "tutorial.md"
 BLOCK = r"^```(?P<kind>\w+)(?P<rest>[^\n]*)\n(?P<body>.*?)^```$"
-PICTURE = r"^!\[[^\]]*\]\((?P<picture>[^ )]+) \"(?P<page>[^\"]+)\"\)$"
+PICTURE = r"^<!-- page: (?P<page>\S+) -->\n!\[[^\]]*\]\((?P<picture>[^ )]+)\)$"
 STEP = re.compile(f"{BLOCK}|{PICTURE}", re.M | re.S)
 CHANGES = re.compile(r"\d+(?:\.\d+)?(?= s\b| MB\b| kB\b)|HiGHS [\d.]+")
 """What differs from machine to machine."""
