@@ -240,6 +240,8 @@ SHOWN = 5
 """Worst scenarios, and worst years, listed in the summary."""
 LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
 """Columns of the record's durations."""
+SPAN, NINE_OF_TEN = ("duration_yr_low", "duration_yr_high"), (0.05, 0.95)
+"""Durations between which nine of ten drawn events last, beside their mean."""
 ESTIMATE = "loss without any plan; rough estimate, in which supply chains do not adapt"
 TITLES = {
     "hazards": "Hazards",
@@ -269,7 +271,7 @@ def scenario_outlook(
 
     Losses are without action, estimated without rearranging supply chains. Tables:
     hazards: hazard, its name, rate with its credible interval, probability of an event in the planned years, mean duration and cut
-    in the sample, 5 % and 95 % points of a lognormal duration, and mean duration of the dated measures behind the hazard with its
+    in the sample, 5 % and 95 % points of the durations drawn, and mean duration of the dated measures behind the hazard with its
     credible interval (`legal_*`: a measure lasts longer than the stop it causes; `events_ended` of them have ended);
     materials: material, its name, probability of being hit in the planned years, tight years and share of supply lost then, price,
     loss;
@@ -465,7 +467,8 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
             continue
         weight = _weights(np.array([pi for _, pi in every]))
         stated = [] if name in overridden else ["rate_low", "rate_high"]
-        span = ["duration_yr_low", "duration_yr_high"] if row.duration_law == "lognormal" else []
+        lengths = np.array([k.duration for k, _ in every])
+        ends = [quantile(lengths, weight, level) for level in NINE_OF_TEN]
         rows.append(
             {
                 "hazard": name,
@@ -473,16 +476,14 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
                 "rate_per_yr": row.rate_per_yr,
                 "after": row.after,
                 "chance": float(sum(pi for scenario, pi in zip(mine, scenarios.probability, strict=True) if scenario)),
-                "mean_duration_yr": float(np.average([k.duration for k, _ in every], weights=weight)),
+                "mean_duration_yr": float(np.average(lengths, weights=weight)),
                 "mean_cut_share": float(np.average([k.cut for k, _ in every], weights=weight)),
-                **{column: getattr(row, column) for column in span},
+                **(dict(zip(SPAN, ends, strict=True)) if ends[0] < ends[1] else {}),
                 **{column: float(record[column].get(name, np.nan)) for column in (*stated, *LEGAL)},
             }
         )
-    columns = (
-        "hazard name rate_per_yr after rate_low rate_high chance mean_duration_yr mean_cut_share duration_yr_low duration_yr_high"
-    ).split()
-    found = pd.DataFrame(rows, columns=[*columns, *LEGAL])
+    columns = "hazard name rate_per_yr after rate_low rate_high chance mean_duration_yr mean_cut_share".split()
+    found = pd.DataFrame(rows, columns=[*columns, *SPAN, *LEGAL])
     return found.sort_values("chance", ascending=False, ignore_index=True)
 
 
