@@ -297,6 +297,10 @@ def test_a_contract_that_begins_with_the_next_year_is_signed_before_it() -> None
     assert {row.item for row in bound} == set(signed.index)
     assert {row.from_year for row in bound} == {2028}
     assert now.tables["contracts"].empty
+    name = str(signed.index[0])
+    refused = [ActRow(kind="contract", item=name, fiscal_year=2028, done=0.0)]
+    left = roll(first, acts=refused, **CALM).result.data.rows("commitments")
+    assert {row.item for row in left if row.kind == "contract"} == set(signed.index) - {name}
 
 
 def test_a_promise_goes_on_about_a_disruption_that_was_announced() -> None:

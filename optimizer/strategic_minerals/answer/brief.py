@@ -94,7 +94,7 @@ class Brief:
         steps = min(len(self.steps), MOST_STEPS)
         held = min(len(self.held), MOST_HELD)
         while _rows(self.steps, steps) + _rows(self.held, held) > room and max(steps, held) > LEAST_ROWS:
-            steps, held = (steps, held - 1) if held > LEAST_HELD or steps == LEAST_ROWS else (steps - 1, held)
+            steps, held = (steps, held - 1) if held > LEAST_HELD or steps <= LEAST_ROWS else (steps - 1, held)
         blocks = [head, [*self._steps(steps)], [*self._held(held), *release], *tail, [WHERE_MORE]]
         apart = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
         screen = ("\n\n" if apart else "\n").join("\n".join(block) for block in blocks)
@@ -120,7 +120,7 @@ class Brief:
             return
         yield from _printed(self.tables(), "Sign", most, "<><><")
         if len(self.steps) > most:
-            yield f"  and {len(self.steps) - most} smaller, {money(sum(one.musd for one in self.steps[most:]))} M together"
+            yield f"  and {len(self.steps) - most} others, {money(sum(one.musd for one in self.steps[most:]))} M together"
 
     def _held(self, most: int) -> Iterator[str]:
         if not self.held:
@@ -198,10 +198,10 @@ def odds(share: float) -> str:
     """A probability as ministers hear it: one future in 16."""
     if share < LEAST_ODDS:
         return f"under 1 future in {1 / LEAST_ODDS:,.0f}"
-    return f"1 future in {1 / share:.0f}" if share <= 0.5 else f"{chance(share)} of futures"
+    return f"1 future in {1 / share:.0f}" if share <= MOST_ODDS else f"{chance(share)} of futures"
 
 
-LEAST_ODDS = 1e-3
+LEAST_ODDS, MOST_ODDS = 1e-3, 0.2
 
 
 def brief_of(
@@ -240,7 +240,8 @@ class _Told:
     ) -> None:
         self.plan, self.names, self.figures, self.tables, self.basis = plan, names, figures, tables, basis
         tested = basis.act_now
-        self.tested = None if tested is None or tested.why_not else tested
+        known = tested is not None and not tested.why_not and len(tested.loss_curve) > 0
+        self.tested = tested if known else None
         """What new futures say; None where they say nothing."""
         self.depends = tables.get("depends", pd.DataFrame())
         self.acts = pd.DataFrame() if self.tested is None else self.tested.acts
@@ -455,7 +456,8 @@ class _Told:
         costs = [(int(row.years), float(row.cost_musd)) for row in waits if not row.why_not]
         first = f"forgoes {rounded(costs[0][1])} M" if waits[0].needed else "forgoes nothing measurable"
         rest = f", {costs[-1][0]} years {rounded(costs[-1][1])} M" if len(costs) > 1 and waits[-1].needed else ""
-        return f" Waiting a year {first}{rest}."
+        length = "a year" if costs[0][0] == 1 else f"{costs[0][0]} years"
+        return f" Waiting {length} {first}{rest}."
 
     # What it costs and protects, and what that hangs on.
 
@@ -479,6 +481,7 @@ class _Told:
         """This year's acts in a sentence; where there are none, what the policy comes to."""
         first = [step for step in steps if step.why != FREE] or [*steps]
         kinds = {
+            "sell": [step.what.removeprefix("sell ") for step in first if step.what.startswith("sell ")],
             "buy": [step.what.removeprefix("buy ") for step in first if step.what.startswith("buy ")],
             "sign offtakes of": [
                 step.what.removeprefix("offtake of ") for step in first if step.what.startswith("offtake")
@@ -490,7 +493,8 @@ class _Told:
         }
         parts = [f"{verb} {some(list(dict.fromkeys(what)))}" for verb, what in kinds.items() if what]
         if not parts:
-            parts = [f"sign and buy nothing; later hold {some([lower(one.material) for one in held])}"] if held else []
+            later = "later hold" if len(self.tables["acquisitions"]) else "hold"
+            parts = [f"sign and buy nothing; {later} {some([lower(one.material) for one in held])}"] if held else []
         if not parts:
             return "Sign and buy nothing yet."
         deed = f"{'; '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
@@ -518,6 +522,7 @@ class _Told:
     def _cost(self) -> str:
         """Money of the planned years against what is given."""
         given, most = self.figures.total("appropriation_by_year_musd"), self.plan.budget.total_musd
+        given += self.plan.budget.carried_in_musd
         given = given if most is None else min(given, most)
         count = self.plan.horizon.years
         years = "The year costs" if count == 1 else f"All {count} years cost"
@@ -529,6 +534,7 @@ class _Told:
         whole = self.tested.money_by_year.iloc[-1]
         low, high = (within(float(value), given) for value in (whole.low_musd, whole.high_musd))
         spent = within(float(whole.expected_musd), given)
+        spent += ", net of sales" * self.plan.budget.revolving
         return (
             f"{years} about {spent} million USD (M; {low} to {high} in nine of ten futures) of {amount(given)} M given."
         )
@@ -544,9 +550,9 @@ class _Told:
         other = ""
         if len(band):
             other = f"; {rounded(float(band.worth_musd.min()))} to {rounded(float(band.worth_musd.max()))} M by those of others"
-        threat = f" ({self._threats()})" if self._threats() else ""
+        threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
         return (
-            f"Expected shortage losses{threat} fall from {rounded(before)} to {rounded(after)} M. After all costs the gain is "
+            f"Expected shortage losses{threat} {moves} from {rounded(before)} to {rounded(after)} M. After all costs the gain is "
             f"{rounded(worth)} M {by}{other}."
         )
 
@@ -598,8 +604,10 @@ class _Told:
         shown: dict[str, list[str]] = {}
         for row in sorted(by_figure.values(), key=rows.index)[:MOST_FLIPS]:
             shown.setdefault(self._part(row), []).append(self._flip(row))
-        found = [f"{part} {_agreeing(STOPS, part)} {', or '.join(flips)}" for part, flips in shown.items()]
-        if THE_PLAN not in shown and abs(self._worth) >= SMALL_MUSD:
+        pays = {self._part(row): row.worth_musd > 0 for row in by_figure.values()}
+        verbs = {part: _agreeing(STOPS, part) if pays[part] else BEGINS for part in shown}
+        found = [f"{part} {verbs[part]} {', or '.join(flips)}" for part, flips in shown.items()]
+        if THE_PLAN not in shown and float(self.depends.worth_musd.iloc[0]) >= SMALL_MUSD:
             loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
             even = "whatever a missing tonne costs"
             if loss is not None:
@@ -713,7 +721,8 @@ class _Told:
         if bool(tested.gap.most_says.iloc[0]):
             most = f"; perfect foresight would gain {rounded(tested.figure('most_musd'))} M"
         drawn = f" ({low} to {high} M by their draw alone)" if low != high else ""
-        return f"tested in {count:,} simulated futures it cannot foresee{drawn}{most}; {tail}"
+        foreseen = " it cannot foresee" if self.basis.release is not None else ", each known once a disruption begins"
+        return f"tested in {count:,} simulated futures{foreseen}{drawn}{most}; {tail}"
 
 
 AIMS = {
@@ -721,7 +730,7 @@ AIMS = {
     "least_budget": "the least money that keeps the promises",
 }
 """Of a plan that is not for the least social cost."""
-STOPS = "stops paying if"
+STOPS, BEGINS = "stops paying if", "would pay only if"
 THE_PLAN = "the plan as a whole"
 ONE_IN_TWENTY = 0.05
 MOST_FLIPS, FAR = 3, math.log(8.0)

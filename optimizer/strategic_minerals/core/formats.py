@@ -57,6 +57,6 @@ def within(value: float, limit: float) -> str:
     """A value in two figures, or in as many as do not show one that keeps a limit above it: 31.96 of 32 is no 32.0 of 31.96."""
     for figures in (2, 3, 4, 5, 6):
         short = float(f"{value:.{figures}g}")
-        if short <= limit or value > limit:
+        if (short <= limit) == (value <= limit):
             break
     return digits(short, figures)

@@ -227,13 +227,16 @@ class _Draft:
         n, x, structure = self.question.natural, self.question.solution, self.question.structure
         first, step = n.calendar.first_year, n.calendar.per_year
         passed = [first + k for k in range(self.years)]
-        if year not in (None, *passed[-1 if row.kind in AT_THE_END else 0 :]):
+        ahead = [passed[-1] + 1] * (row.kind == "contract")  # one that begins with the next year is signed before it
+        if year not in (None, *passed[-1 if row.kind in AT_THE_END else 0 :], *ahead):
             expected = f"{passed[-1]}, at whose end it counts" if row.kind in AT_THE_END else "a year that has passed"
             self.faults.append(replace(place, column="fiscal_year", found=str(year), expected=expected))
             return
         span = range(self.years * step) if year is None else range((year - first) * step, (year - first + 1) * step)
         options = {k: o for k, o in enumerate(structure.support.options) if o.signed in span}
-        contracts = {k: n.producers[c.source] for k, c in enumerate(structure.contracts) if c.start in span}
+        until = max(span.stop, self.years * step + 1) if year in (None, passed[-1]) else span.stop
+        begun = ((k, c) for k, c in enumerate(structure.contracts) if span.start <= c.start < until)
+        contracts = {k: n.producers[c.source] for k, c in begun}
         floors = [m.floor.name for m in structure.support.markets]
         called = f"{row.item}: {row.detail}" if row.kind == "package" else row.item or ""
         packages = [self.question.option_name(option) for option in options.values()]

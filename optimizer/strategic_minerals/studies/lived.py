@@ -143,7 +143,7 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
             flips = _crossing(partial(pool.worth_at, gains, row.hazard, name), at, at / REACH, most)
             ends = [np.nan if value is None else value for value in (getattr(row, f"{name}_{end}") for end in ENDS)]
             rows.append((kind, item, worth, name, row.hazard, at, flips, *ends))
-        for name, at, flips in _listed(plan, pool, gains, lives[0].names):
+        for name, at, flips in _listed(plan, pool, gains, [name for one in lives for name in one.names]):
             rows.append((kind, item, worth, "probability", name, at, flips, np.nan, np.nan))
     return pd.DataFrame(rows, columns=DEPENDS)
 
@@ -188,7 +188,7 @@ def _listed(plan: Plan, pool: _Pool, gains: Floats, names: Sequence[str]) -> Ite
     p g + (1 - p)/(1 - p0) sum_{others} p_s g_s = 0                                                                [million USD]
     """
     listed = [scenario.name for scenario in plan.scenarios]
-    every = np.array((*names,) * (len(gains) // len(names)))
+    every = np.array(names)
     for name in (*listed, *([EVERY] if len(listed) > 1 else [])):
         mine = np.isin(every, listed if name == EVERY else [name])
         at = float(pool.pi[mine].sum())

@@ -119,14 +119,14 @@ def own_rows(result: Result) -> pd.DataFrame:
     asked = own_statements(result.plan, result.data)
     if not asked:
         return pd.DataFrame(columns=COLUMNS)
+    rows: list[tuple[str, ...]] = []
     answers = _Answers(result)
-    rows = []
     for one in asked:
         try:
             question, answer = getattr(answers, one.kind)(one.item)
         except StoppedError:
-            raise
-        except ReserveError as error:
+            break
+        except (ReserveError, ArithmeticError, LookupError, ValueError) as error:
             question, answer = answers.names.any(one.item), f"not answered: {error}"
         rows.append((one.kind, one.item, question, answer))
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -251,7 +251,8 @@ class _Answers:
         near = ""
         if flips is not None:
             side, word = "Below" if flips.flips_at < flips.value else "Above", WORDS[flips.figure]
-            near = f" {side} a {word} of {chance(flips.flips_at)} (now {chance(flips.value)}), the plan stops paying."
+            pays = "the plan stops paying" if flips.worth_musd > 0 else "the plan begins to pay"
+            near = f" {side} a {word} of {chance(flips.flips_at)} (now {chance(flips.value)}), {pays}."
         return f"it counts: {said}, and {helped}.{near}"
 
     # What is asked of the plan.
@@ -290,7 +291,8 @@ class _Answers:
         least = float(served[asked].min())
         if least < promise.level - ENOUGH:
             return f"NOT kept: in the worst scenario {chance(least)} is served"
-        return f"kept: at least {chance(least)} is served, {100 * (least - promise.level):.2g} points to spare"
+        own = "" if self.plan.sample is None else " in its own scenarios"
+        return f"kept{own}: at least {chance(least)} is served, {100 * (least - promise.level):.2g} points to spare"
 
 
 WORDS = {"rate_per_yr": "yearly rate", "after_probability": "follow-on chance", "probability": "probability"}

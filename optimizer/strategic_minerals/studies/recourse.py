@@ -296,7 +296,7 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
         changed = (short * (worth[:, k] - n.tier_loss[k])) @ beta  # exactly 0 where losses do not change
         by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta) + changed
         missing[:, q] += short
-        named += n.tier_named[k] * (short @ beta)
+        named += n.tier_named[k] * (short @ beta) + (changed if n.adaptation[q] else 0.0)
         if n.priority[q] == DEFENCE:
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(scenarios.names)), 0.0

@@ -48,7 +48,7 @@ from .joint import (
     verdict,
     without,
 )
-from .lived import Part, curve_rows, defence_chances, depends_rows, money_rows, remaining_rows, stock_rows
+from .lived import DEPENDS, Part, curve_rows, defence_chances, depends_rows, money_rows, remaining_rows, stock_rows
 from .questions import own_rows
 from .recourse import FirstStage
 from .stress import REPLICATES, Met, met, met_own, stress_test
@@ -237,7 +237,6 @@ def solve(
         if not made:
             raise
         return _untested(made[0].result, error, confidence)
-    left_out = made[0].without
     results = [one.result for one in made]
     given = [(one.plan, trunk_alone(one.solution)) for one in results]
     nothing = plan, trunk_alone(results[0].reference)
@@ -253,13 +252,15 @@ def solve(
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
     chosen = results[number]
+    left_out = made[0].without if number == 0 else without(chosen)
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
     tests: list[Tested] = []
     alike = [one for _, one in given]
     bounded = fresh[::2] if plan.policy == "targets" else []
     asked_tests = [_Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded) for chunk in chunks]
-    with_them = [given[0], *((plan, one.solution) for one in left_out if one.solution is not None), given[number]]
+    others = ((chosen.plan, one.solution) for one in left_out if one.solution is not None)
+    with_them = [given[number], *others, given[number]]
     rules = other_rules(chosen.plan)
     with_them += [(one, given[number][1]) for one in rules]
     beside: list[Met] = []
@@ -287,6 +288,19 @@ def solve(
     return _with_questions(done)
 
 
+BESIDE_THE_ANSWER = (ReserveError, ArithmeticError, LookupError, ValueError)
+"""What may go wrong in a table beside an answer: the answer stands without it."""
+
+
+def _depends(problem: Problem, beside: Sequence[Met], parts: Sequence[Part]) -> pd.DataFrame:
+    """`depends_rows`, or none of them."""
+    try:
+        return depends_rows(problem, beside, parts)
+    except BESIDE_THE_ANSWER as error:
+        LOG.warning("what the answer turns on was not found: %s", error)
+        return pd.DataFrame(columns=DEPENDS)
+
+
 def _with_questions(result: Result, *, hinges: bool = True) -> Result:
     """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on
     (`hinges`); without what there is no time for."""
@@ -300,8 +314,8 @@ def _with_questions(result: Result, *, hinges: bool = True) -> Result:
         asked = own_rows(replace(result, tables=tables))
         if len(asked):
             tables["own_questions"] = whole(asked)
-    except (StoppedError, UntrustedError) as error:
-        LOG.info("the planner's own questions were not answered: %s", error)
+    except BESIDE_THE_ANSWER as error:
+        LOG.warning("the planner's own questions were not answered: %s", error)
     return replace(result, tables=tables)
 
 
@@ -417,7 +431,7 @@ def _answered(
         stock_rows(problem.natural, result.solution, lives, number),
         remaining_rows(problem.natural, lives, number),
         curve_rows(lives, number),
-        depends_rows(problem, beside, list(_parts(left_out, costs))),
+        _depends(problem, beside, list(_parts(left_out, costs))),
     )
     return _with(result, act_now)
 
