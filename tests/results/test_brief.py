@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from strategic_minerals import Plan, Result, solve, write_run
@@ -17,6 +18,7 @@ from strategic_minerals.core.formats import chance, rounded, within
 from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.page.page import report
 from strategic_minerals.question.load import find_plan, load_question
+from strategic_minerals.studies.lived import _listed, _Pool
 from strategic_minerals.studies.questions import own_statements
 from strategic_minerals.studies.stress import met, met_own
 from support.drawn_cases import deciding
@@ -148,17 +150,17 @@ def test_listed_scenarios_turn_a_plan_at_the_probability_that_is_named() -> None
         assert abs(there.worth[0]) < 1e-6 * float(row.worth_musd)
 
 
-def test_samples_of_different_lengths_and_listed_scenarios_go_together() -> None:
-    """Proves: where draws in which something has happened are left out, samples differ in length; the answer still says at which
-    probability of a listed scenario it pays nothing."""
-    plan, data = deciding()
-    told = plan.to_toml_like()
-    told["sample"]["drawn_from_year"] = plan.horizon.first_year - 1
-    event = {"countries": "CHN", "materials": "a", "start_year": plan.horizon.first_year + 2.0, "duration_years": 1.0}
-    told["scenarios"] = [{"name": "listed", "probability": 0.1, "events": [event | {"cut_share": 1.0}]}]
-    result = solve(Plan.model_validate(told), data, **FEW)
-    rows = result.tables["depends"]
-    assert set(rows.figure) >= {"loss", "probability", "rate_per_yr"}
+def test_samples_of_different_lengths_go_together() -> None:
+    """Proves: of two samples, of which one has a draw more, the listed scenario is found in each: .2 of all, which gains 30 where
+    the rest loses 3, so that p 30 = (1 - p) 3."""
+    plan, _ = one_mineral(110.0)
+    name = plan.scenarios[0].name
+    names = [name, "draw-1", "draw-2", name, "draw-1"]
+    pi = np.array([0.1, 0.2, 0.2, 0.1, 0.4])
+    pool = _Pool(pi, np.array([one != name for one in names]), [], {})
+    found = list(_listed(plan, pool, np.where(pool.drawn, -3.0, 30.0), names))
+    assert found[0][0] == name
+    assert found[0][1:] == pytest.approx((0.2, 3 / 33))
 
 
 def test_a_planners_own_questions_are_answered(asked: Result) -> None:
