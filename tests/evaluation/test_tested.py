@@ -268,7 +268,7 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
 def test_the_summary_leads_with_new_scenarios_and_puts_its_own_last(answer: Result) -> None:
     text = answer.summary(full=True)
     verdict, evidence = text.partition("EVIDENCE")[0], text[text.index("EVIDENCE") :]
-    assert "256 simulated futures it cannot foresee" in re.sub(r"\s+", " ", answer.summary())
+    assert "256 simulated futures, each known once a disruption begins" in re.sub(r"\s+", " ", answer.summary())
     assert "True gap, in the model that made the plan: none is worth over" in verdict
     assert "In its own" in evidence
     gap = answer.tables["sample_gap"].assign(gap_musd=-1.0)
