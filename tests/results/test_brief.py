@@ -66,6 +66,16 @@ def brief_of(result: Result) -> Brief:
     return result.brief
 
 
+def test_a_screen_with_much_to_say_ends_its_longest_paragraphs_early(lived: Result) -> None:
+    brief = brief_of(lived)
+    long = replace(brief, points=tuple((name, "words, that say much; " * 40) for name, _ in brief.points))
+    lines = long.text().splitlines()
+    assert len(lines) == LINES
+    assert max(map(len, lines)) <= WIDTH
+    assert sum(line.endswith(" ...") for line in lines) == len(brief.points)
+    assert not any(line.endswith(" ...") for line in brief.text().splitlines())
+
+
 def test_the_screen_is_short_and_in_the_order_in_which_a_minister_asks(lived: Result, asked: Result) -> None:
     """Proves: at most 30 lines of 100 characters, first the recommendation, then what to sign, hold, decide, and what that hangs
     on; of a tested plan with the figures of the futures that it was lived through, else with a word that it was not tested."""

@@ -17,14 +17,16 @@ import pandas as pd
 from ..audit.figures import Figures
 from ..core.formats import SMALL_MUSD, amount, capital, chance, percent, rounded, within
 from ..core.frames import rows_of
-from ..question.names import Names
 from ..question.plan import Plan
+from ..world.instance import CHOSEN
 from .notes import Basis, floor_in_words
+from .year import fiscal_year_of
 
 WIDTH, LINES = 100, 30
 """Of the screen."""
 MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_ROWS = 8, 5, 6, 2, 1
-"""Rows and columns of its tables; targets give way to steps down to `LEAST_HELD`, and at last all keeps `LEAST_ROWS`."""
+"""Rows and columns of its tables; targets give way to steps down to `LEAST_HELD`, and at last all keeps `LEAST_ROWS`. Where even
+that is too long, the longest paragraphs end early."""
 NAMED = 2
 """Things that a sentence names before it counts the rest."""
 LARGE_SHARE = 0.25
@@ -33,7 +35,8 @@ NEARLY_ALONE = 0.05
 """Share of its capital up to which a supported plant nearly builds itself."""
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake of", "floor": "price floor:"}
 UNITS = {"t": " t", "t/yr": " t a year"}
-SIGNED = 1e-6
+LEAST_TONNES = 1e-3
+"""Less than a kilogram is shown as nothing."""
 LEAST_SHOWN = 0.095
 """Million USD from which on a sum is written out."""
 FREE, ABOVE = "optional: no gain shown", "as above, together"
@@ -90,11 +93,18 @@ class Brief:
         head = [self.title, *wrap(self.recommendation, WIDTH)]
         tail = [_paragraph(f"{name}:", text) for name, text in self.points]
         release = _paragraph("", self.release) if self.release else []
-        room = LINES - len(head) - sum(map(len, tail)) - len(release) - 1
+
+        def over() -> bool:
+            tables = _rows(self.steps, steps) + _rows(self.held, held)
+            return len(head) + tables + len(release) + sum(map(len, tail)) + 1 > LINES
+
         steps = min(len(self.steps), MOST_STEPS)
         held = min(len(self.held), MOST_HELD)
-        while _rows(self.steps, steps) + _rows(self.held, held) > room and max(steps, held) > LEAST_ROWS:
+        while over() and max(steps, held) > LEAST_ROWS:
             steps, held = (steps, held - 1) if held > LEAST_HELD or steps <= LEAST_ROWS else (steps - 1, held)
+        while over() and len(longest := max(tail, key=len, default=[])) > 1:
+            longest.pop()
+            longest[-1] = f"{longest[-1][: WIDTH - 4].rstrip(' ,;')} ..."
         blocks = [head, [*self._steps(steps)], [*self._held(held), *release], *tail, [WHERE_MORE]]
         apart = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
         screen = ("\n\n" if apart else "\n").join("\n".join(block) for block in blocks)
@@ -169,7 +179,7 @@ def money(musd: float) -> str:
 
 
 def _tonnes(value: float) -> str:
-    return "-" if value < 1e-3 else amount(float(f"{value:.2g}"))
+    return "-" if value < LEAST_TONNES else amount(float(f"{value:.2g}"))
 
 
 def _cover(days: float) -> str:
@@ -204,11 +214,9 @@ def odds(share: float) -> str:
 LEAST_ODDS, MOST_ODDS = 1e-3, 0.2
 
 
-def brief_of(
-    plan: Plan, data_names: Names, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis
-) -> Brief:
+def brief_of(plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis) -> Brief:
     """The brief of an answer that is a plan, from its tables."""
-    told = _Told(plan, data_names, figures, tables, basis)
+    told = _Told(plan, figures, tables, basis)
     years, held = told.held()
     steps = tuple(told.steps())
     points = {
@@ -235,10 +243,8 @@ def brief_of(
 class _Told:
     """The sentences of a brief."""
 
-    def __init__(
-        self, plan: Plan, names: Names, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis
-    ) -> None:
-        self.plan, self.names, self.figures, self.tables, self.basis = plan, names, figures, tables, basis
+    def __init__(self, plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis) -> None:
+        self.plan, self.names, self.figures, self.tables, self.basis = plan, basis.names, figures, tables, basis
         tested = basis.act_now
         known = tested is not None and not tested.why_not and len(tested.loss_curve) > 0
         self.tested = tested if known else None
@@ -296,20 +302,17 @@ class _Told:
             what, whom = f"buy {self._material(str(code))}", self._whom("buy", str(code))
             yield str(code), Step(what, f"{amount(tonnes)} t", whom, cost, self._spares(str(code)))
         for row in self._signed():
-            if _year(row.signed) == self._year:
-                what, cost = (
-                    f"support {self.names.producer(row.project)}",
-                    float(row.support_cost_musd + row.offtake_fees_musd),
-                )
-                why = f"{row.instrument}".replace("_", " ")
+            if fiscal_year_of(row.signed) == self._year:
+                what, why = f"support {self.names.producer(row.project)}", str(row.instrument).replace("_", " ")
+                cost = float(row.support_cost_musd + row.offtake_fees_musd)
                 yield main.get(row.project, row.project), Step(what, percent(row.share), "", cost, why)
         for row in rows_of(self.tables["contracts"]):
-            if _year(row.start) == self._year:
+            if fiscal_year_of(row.start) == self._year:
                 material, years = main.get(row.activity, row.activity), f"for {row.term_yr:g} years"
                 what, much = f"offtake of {self._material(material)}", f"{amount(row.contract_t_per_yr)} t a year"
                 yield material, Step(what, much, self.names.country(row.country), float(row.fees_musd), years)
         for row in rows_of(self.tables["floors"]):
-            if _year(row.start) == self._year:
+            if fiscal_year_of(row.start) == self._year:
                 who, material = floor_in_words(row, self.names)
                 level, cost = f"{row.level_usd_per_kg:g} USD/kg", float(row.expected_cost_musd)
                 yield (
@@ -320,7 +323,7 @@ class _Told:
     def _signed(self) -> list[Any]:
         """Projects that the plan supports."""
         projects = self.tables["projects"]
-        return list(rows_of(projects[(projects.share > SIGNED) & (projects.package != "none")]))
+        return list(rows_of(projects[(projects.share > CHOSEN) & (projects.package != "none")]))
 
     def _spares(self, material: str) -> str:
         """What the material's part of the supply chain spares its users."""
@@ -375,7 +378,7 @@ class _Told:
                 days.get(str(code), math.nan),
             )
             for code in order
-            if wide.loc[code].max() > 1e-3
+            if wide.loc[code].max() > LEAST_TONNES
         )
 
     def release(self) -> str:
@@ -416,14 +419,16 @@ class _Told:
             yield f"{when} fill up to the targets: {names} ({money(float(by_material.sum()))} M)"
         by_year: dict[int, list[tuple[float, str]]] = {}
         for start, rows in self.tables["contracts"].groupby("start", sort=True):
-            by_year.setdefault(_year(start), []).extend(self._offtakes(rows))
+            by_year.setdefault(fiscal_year_of(start), []).extend(self._offtakes(rows))
         for row in self._signed():
             name = self.names.producer(row.project)
-            by_year.setdefault(_year(row.signed), []).append((float(row.support_cost_musd), f"support for {name}"))
+            by_year.setdefault(fiscal_year_of(row.signed), []).append(
+                (float(row.support_cost_musd), f"support for {name}")
+            )
         for row in rows_of(self.tables["floors"]):
             who, material = floor_in_words(row, self.names)
             said = f"a floor for {lower(material)} ({who})"
-            by_year.setdefault(_year(row.start), []).append((float(row.expected_cost_musd), said))
+            by_year.setdefault(fiscal_year_of(row.start), []).append((float(row.expected_cost_musd), said))
         for year in sorted(year for year in by_year if year > self._year):
             parts = sorted(by_year[year], key=lambda part: -part[0])
             total = sum(cost for cost, _ in parts)
@@ -596,8 +601,8 @@ class _Told:
     def hinges(self) -> str:
         """The figures at which the recommendation flips, the nearest first; where the plan was not tested, the widest estimates."""
         if self.depends.empty:
-            wide = [f"{words}" for words in self.basis.widest[:NAMED]]
-            return f"figures that nobody knows well: {'; '.join(wide)}." if wide else ""
+            wide = "; ".join(self.basis.widest[:NAMED])
+            return f"figures that nobody knows well: {wide}." if wide else ""
         rows = sorted(_flipping(self.depends), key=lambda row: (not _inside(row), _distance(row)))
         near = [row for row in rows if _inside(row) or _distance(row) < FAR]
         by_figure = {(row.figure, row.hazard): row for row in reversed(near or rows[:1])}
@@ -680,7 +685,9 @@ class _Told:
             if worst and loss[worst] >= SMALL_MUSD:
                 what = f"{self._scenario(worst)}, {chance(likely[worst])} likely"
                 bad = f"; at worst ({what}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
-            short = sum(likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > 1e-3)
+            short = sum(
+                likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > LEAST_TONNES
+            )
             before = math.nan
         else:
             table, curve = self.tested.remaining, self.tested.loss_curve
@@ -766,8 +773,3 @@ def _inside(row: Any) -> bool:
 
 def _distance(row: Any) -> float:
     return abs(math.log(row.flips_at / row.value))
-
-
-def _year(text: Any) -> int:
-    """Fiscal year of a period's name, such as 2027 or 2027-2."""
-    return int(str(text)[:4])

@@ -43,7 +43,6 @@ from ..model.sets import STAGES
 from ..question.base import stem_and_unit
 from ..question.consistency import require
 from ..question.dataset import Dataset
-from ..question.names import Names
 from ..question.plan import Plan
 from ..question.read_toml import parse_plan
 from ..question.tables import TABLES
@@ -389,11 +388,15 @@ class Result(Plotted):
         return f"<Result: {', '.join(lines)}; {len(self.tables)} tables>"
 
     @cached_property
+    def _basis(self) -> Basis:
+        return Basis(self)
+
+    @cached_property
     def brief(self) -> Brief | None:
         """What the answer says first; None of a relaxation, which is no plan."""
         if self.outcome.relaxed:
             return None
-        return brief_of(self.plan, Names.of(self.data), self.figures, self.tables, Basis(self))
+        return brief_of(self.plan, self.figures, self.tables, self._basis)
 
     def summary(self, *, full: bool = False) -> str:
         """The answer in plain words: one screen. full: with all that it rests on."""
@@ -403,7 +406,7 @@ class Result(Plotted):
 
     def details(self) -> str:
         """All that the answer rests on, in sections with a blank line between: title and verdict first."""
-        return summarise(self.figures, self.plan, Basis(self))
+        return summarise(self.figures, self.plan, self._basis)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready and complete: `Result.from_dict` takes it back without solving."""

@@ -188,7 +188,8 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
     "depends": TableOf(
         "Where a part of the answer is worth nothing: at which loss of a missing tonne, as a multiple of the plan's, and at which "
-        "rates and chances of hazards; low, high: range of the figure (of a tested plan).",
+        "rates and chances of hazards; hazard: of a `probability` the listed scenario, * for all of them; low, high: range of the "
+        "figure (of a tested plan).",
         "kind item worth_musd figure hazard value flips_at low high",
         sometimes=True,
     ),

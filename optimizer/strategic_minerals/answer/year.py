@@ -57,19 +57,20 @@ def acts_of(result: Result) -> pd.DataFrame:
     for row in rows_of(result.tables["projects"]):
         if row.share > SIGNED and not (row.baseline and row.package == "none"):
             of = names.producer(row.project), package_in_words(row, names)
-            rows.append(("package", row.project, row.package, _year(row.signed), row.share, "share", *of))
+            rows.append(("package", row.project, row.package, fiscal_year_of(row.signed), row.share, "share", *of))
     for row in rows_of(result.tables["contracts"]):
         of = names.producer(row.activity), f"for {row.term_yr:g} years"
-        rows.append(("contract", row.activity, "", _year(row.start), row.contract_t_per_yr, "t a year", *of))
+        rows.append(("contract", row.activity, "", fiscal_year_of(row.start), row.contract_t_per_yr, "t a year", *of))
     for row in rows_of(result.tables["floors"]):
         if row.scope == "market":  # a project's own is part of its package
             who, material = floor_in_words(row, names)
             of = f"{material}, {who}", f"{row.level_usd_per_kg:g} USD/kg for {row.term_yr:g} years"
-            rows.append(("market_floor", row.floor, "", _year(row.start), 1.0, "1 or 0", *of))
+            rows.append(("market_floor", row.floor, "", fiscal_year_of(row.start), 1.0, "1 or 0", *of))
     return pd.DataFrame(rows, columns=OF_ACTS)
 
 
-def _year(label: Any) -> int:
+def fiscal_year_of(label: Any) -> int:
+    """Of a period's name, such as 2027 or 2027.2."""
     return int(str(label).partition(".")[0])
 
 
@@ -282,7 +283,7 @@ def _acts_due(result: Result) -> Iterator[dict[str, Any]]:
         cells = {"planned": f"{row.outlay_musd:.6g}", "unit": "million USD"}
         yield {"what": "all that the year cost", "fiscal_year": row.fiscal_year, "kind": "spent", **cells}
     stock = result.tables["stock"]
-    last = stock[stock["period"].map(_year) == first].drop_duplicates("material", keep="last")
+    last = stock[stock["period"].map(fiscal_year_of) == first].drop_duplicates("material", keep="last")
     for row in rows_of(last[last["stock_t"] > SMALL_T]):
         cells = {"item": row.material, "planned": f"{row.stock_t:.6g}", "unit": "t"}
         what = f"{names.material(row.material)} in store at the end of the year, as counted"

@@ -21,7 +21,7 @@ from .compare import SMALL_T
 # What a reader sees first: the verdict, its figures, and what to do now.
 
 
-DOES = {"buy": "Buy", "sell": "Sell", "support": "Support", "offtake": "Sign", "floor": "Guarantee"}
+DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign", "floor": "guarantee"}
 
 
 def verdict(result: Result) -> str:
@@ -42,7 +42,7 @@ def all_acts(result: Result) -> pd.DataFrame | None:
         unit = UNITS.get(str(last.unit), "")
         rows.append(
             {
-                "do": f"{DOES[str(last.kind)].lower()}: {last.what}",
+                "do": f"{DOES[str(last.kind)]}: {last.what}",
                 **{f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)},
                 "verdict": {"sign": "sign", "free": "optional"}.get(str(last.verdict), ""),
                 "in all samples": _quantity(last.least_in_samples, unit),

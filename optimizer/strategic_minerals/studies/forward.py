@@ -271,6 +271,15 @@ def _rates(rows: Mapping[str, Any]) -> dict[str, float]:
     return rates
 
 
+def targets_of(stock: Floats, released: Floats, decay: float) -> Floats:
+    """(T,) target of a material at the end of each period: what the baseline course holds, had it released nothing.
+
+    goal_t = stock_t + sum_{u <= t} (1 - decay)^(t-u) released_u                              [the unit of stock and releases]
+    """
+    age = np.subtract.outer(np.arange(len(stock)), np.arange(len(stock)))
+    return np.asarray(stock + np.where(age >= 0, (1 - decay) ** np.maximum(age, 0.0), 0.0) @ released)
+
+
 def uses(sets: ComponentSets) -> list[tuple[str, int]]:
     """What goes without in a shortage: tiers of demand and substitution steps, as columns of a period."""
     return [*(("shortfall", k) for k in sets.tiers), *(("substitute", h) for h in sets.steps)]
@@ -491,13 +500,11 @@ class _Part:
 
     @cached_property
     def targets(self) -> Mapping[int, Floats]:
-        """Material -> (T,) what the baseline course holds of it by the end of a period, had it released nothing [unit]."""
-        found = {}
-        for i in self.sets.stocked:
-            keep, released = float(1 - self.n.decay[i]), self.trunk("release", i)
-            given = [released[: t + 1] @ keep ** np.arange(t, -1, -1.0) for t in range(len(released))]
-            found[i] = self.trunk("stock", i) + np.array(given)
-        return found
+        """Material -> (T,) its target (`targets_of`) [unit]."""
+        return {
+            i: targets_of(self.trunk("stock", i), self.trunk("release", i), float(self.n.decay[i]))
+            for i in self.sets.stocked
+        }
 
     def before(self, instance: int) -> Floats:
         """(stocked,) stock at the end of the period before [unit]."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..answer.notes import other_losses
 from ..core.frames import Bools, Floats
-from ..core.stats import SMALL_T
+from ..core.stats import NINE_OF_TEN, SMALL_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..question.dataset import Dataset
@@ -22,11 +22,10 @@ from ..world.draws import Exposure
 from ..world.events import sampled
 from ..world.instance import Instance
 from ..world.scenarios import quantile
+from .forward import targets_of
 from .stress import SHORT_T, Met
 
 TOTAL_YEARS = "all"
-NINE_OF_TEN = (0.05, 0.95)
-"""Shares of futures between which the money and the stock of a year are said to lie."""
 MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
 STOCK = "fiscal_year material target_t expected_t low_t high_t".split()
 REMAINING = "material loss_musd loss_without_musd".split()
@@ -60,10 +59,7 @@ def stock_rows(natural: Instance, solution: Solution, lives: Sequence[Met], numb
     held = np.concatenate([one.plans[number].stock for one in lives])
     rows = []
     for i, material in enumerate(natural.materials):
-        keep = float(1 - natural.decay[i])
-        released = solution.release[0, i]
-        ahead = np.array([released[: t + 1] @ keep ** np.arange(t, -1, -1.0) for t in range(len(released))])
-        target = solution.stock[0, i] + ahead  # what the baseline course releases, a target does not
+        target = targets_of(solution.stock[0, i], solution.release[0, i], float(natural.decay[i]))
         if max(float(target[: calendar.planned].max()), float(held[:, i].max(initial=0.0))) <= SMALL_T:
             continue
         for f, year in enumerate(calendar.planned_years):

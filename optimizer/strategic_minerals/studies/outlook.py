@@ -14,6 +14,7 @@ from ..answer.study import Study
 from ..core.formats import chance
 from ..core.frames import Floats, rows_of, typed
 from ..core.runner import HERE, Runner
+from ..core.stats import NINE_OF_TEN
 from ..core.verb import verb
 from ..question.consistency import require
 from ..question.dataset import Dataset
@@ -240,7 +241,7 @@ SHOWN = 5
 """Worst scenarios, and worst years, listed in the summary."""
 LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
 """Columns of the record's durations."""
-SPAN, NINE_OF_TEN = ("duration_yr_low", "duration_yr_high"), (0.05, 0.95)
+SPAN = ("duration_yr_low", "duration_yr_high")
 """Durations between which nine of ten drawn events last, beside their mean."""
 ESTIMATE = "loss without any plan; rough estimate, in which supply chains do not adapt"
 TITLES = {

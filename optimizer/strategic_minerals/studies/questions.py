@@ -112,10 +112,7 @@ def _shipped(plan: Plan) -> Plan | None:
 
 
 def own_rows(result: Result) -> pd.DataFrame:
-    """One row a statement of the planner's own (`COLUMNS`): what it asks, and the answer in words.
-
-    Raises StoppedError at a limit of the current call.
-    """
+    """One row a statement of the planner's own (`COLUMNS`): what it asks, and the answer in words; those before a limit of time."""
     asked = own_statements(result.plan, result.data)
     if not asked:
         return pd.DataFrame(columns=COLUMNS)
@@ -242,12 +239,9 @@ class _Answers:
         helped = f"losses in it fall from {rounded(before)} to {rounded(after)} M"
         if before - after < SMALL_MUSD:
             helped = f"losses in it stay {rounded(before)} M with the plan or without it"
-        turns = (
-            [row for row in rows_of(self.result.tables["depends"]) if row.hazard == code]
-            if "depends" in self.result.tables
-            else []
-        )
-        flips = next((row for row in turns if row.kind == "plan" and not math.isnan(row.flips_at)), None)
+        turns = rows_of(self.result.tables.get("depends", pd.DataFrame()))
+        known = (row for row in turns if row.hazard == code and row.kind == "plan")
+        flips = next((row for row in known if not math.isnan(row.flips_at)), None)
         near = ""
         if flips is not None:
             side, word = "Below" if flips.flips_at < flips.value else "Above", WORDS[flips.figure]
@@ -283,7 +277,7 @@ class _Answers:
         every = promise.model_copy(update={"level": 1.0})
         natural = scenarios.counted_in(1 / self.problem.structure.instance.material_unit)
         missing, wanted = short_of_promise(n, natural, short, every)
-        named = np.array(["*" in promise.scenarios or name in promise.scenarios for name in scenarios.names])
+        named = np.isin(scenarios.names, promise.scenarios)
         asked = named[:, None] & (wanted > 0)
         if not asked.any():
             return "kept: no scenario tests it"

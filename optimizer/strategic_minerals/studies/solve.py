@@ -260,9 +260,8 @@ def solve(
     bounded = fresh[::2] if plan.policy == "targets" else []
     asked_tests = [_Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded) for chunk in chunks]
     others = ((chosen.plan, one.solution) for one in left_out if one.solution is not None)
-    with_them = [given[number], *others, given[number]]
     rules = other_rules(chosen.plan)
-    with_them += [(one, given[number][1]) for one in rules]
+    with_them = [given[number], *others, *((one, given[number][1]) for one in rules)]
     beside: list[Met] = []
     try:
         for some in run.each("", _tested, asked_tests):
@@ -282,7 +281,7 @@ def solve(
     if failed:
         return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
     band = _band(chosen, given[number][1], nothing[1], figures, run)
-    by_rule = [replace(one, plans=one.plans[len(with_them) - len(rules) - 1 :]) for one in beside]
+    by_rule = [replace(one, plans=(one.plans[0], *one.plans[len(with_them) - len(rules) :])) for one in beside]
     of_rules = rule_rows(rules, by_rule, confidence)
     done = _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
     return _with_questions(done)
@@ -438,9 +437,9 @@ def _answered(
 
 def _parts(left_out: Sequence[Without], costs: pd.DataFrame) -> Iterator[Part]:
     """What is asked of the figures that an answer hangs on: the whole of it, and each part that is needed. The plans stand in the
-    order in which `solve` lives them: that of the first sample, those without some acts, the answer."""
+    order in which `solve` lives them: the answer, then those without some acts."""
     solved = [one for one in left_out if one.solution is not None]
-    yield "plan", "", "", len(solved) + 1, None
+    yield "plan", "", "", 0, None
     needed = {(row.kind, row.item) for row in rows_of(costs[costs.needed.astype(bool)])}
     for place, one in enumerate(solved, 1):
         kind, item = one.question.kind, one.question.item
